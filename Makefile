@@ -1,0 +1,54 @@
+# make help says what there is. Every target sets up what it needs.
+
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+PACKAGES := libs/contracts libs/chassis services/referrals services/risk \
+            services/allocation services/plans services/notify cli
+SOURCES := $(foreach package,$(PACKAGES),$(package)/src)
+
+.PHONY: help setup run test lint types imports unit e2e chaos bench schemas lock clean
+
+help: ## What there is to make
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | \
+	  awk -F ':.*## ' '{ printf "  %-10s %s\n", $$1, $$2 }'
+
+setup: ## Make .venv with everything in it, and install missing system packages
+	@scripts/setup
+
+run: setup ## Run the whole platform with invented data, after a self-test
+	@$(BIN)/accord demo
+
+test: setup lint types imports ## Run every check and every test, real broker and store included
+	@$(BIN)/pytest --durations=10 --durations-min=10
+
+lint: setup ## Check style and formatting (ruff)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: setup ## Check types (mypy, strict)
+	@$(BIN)/mypy $(SOURCES)
+
+imports: setup ## Check the import rules (import-linter)
+	@$(BIN)/lint-imports
+
+unit: setup ## Run the tests that need no whole platform
+	@$(BIN)/pytest libs services
+
+e2e: setup ## Run the end-to-end tests alone
+	@$(BIN)/pytest tests/e2e
+
+chaos: setup ## Run the tests that kill processes under load alone
+	@$(BIN)/pytest -m chaos
+
+bench: setup ## Measure the pipeline beside its peer, on this machine
+	@$(BIN)/python benchmarks/pipeline.py
+
+schemas: setup ## Generate the schemas and the events page from the contracts
+	@$(BIN)/accord contracts export
+	@$(BIN)/accord contracts docs
+
+lock: setup ## Pin every dependency anew, with hashes
+	@scripts/lock
+
+clean: ## Remove what setup and test runs made; data in .accord stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
