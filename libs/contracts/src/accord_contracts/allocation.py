@@ -1,0 +1,200 @@
+"""What the allocation service publishes and answers, and the scales of its work."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from accord_contracts.message import Code, Event, Id
+from accord_contracts.risk import RiskLevel
+
+
+class Role(StrEnum):
+    """The roles that a case may need filled."""
+
+    INDEPENDENT_VICTIM_SPECIALIST = "independent_victim_specialist"
+    PERPETRATOR_OUTREACH = "perpetrator_outreach"
+    KAUPAPA_MAORI_PRACTITIONER = "kaupapa_maori_practitioner"
+    CHILD_SPECIALIST = "child_specialist"
+    WHANAU_SUPPORT_WORKER = "whanau_support_worker"
+    LEAD_AGENCY_COORDINATOR = "lead_agency_coordinator"
+
+
+class DeclineReason(StrEnum):
+    """Why a worker cannot take a role."""
+
+    NO_CAPACITY = "no_capacity"
+    CONFLICT_OF_INTEREST = "conflict_of_interest"
+    UNSAFE = "unsafe"
+    WRONG_AREA = "wrong_area"
+    OTHER_PROVIDER_PREFERRED = "other_provider_preferred"
+    ON_LEAVE = "on_leave"
+
+
+class RoleWanted(Event):
+    """A case needs a role filled. Allocation tells itself.
+
+    Attributes:
+        allocation_id: One role of one episode of the case.
+        role: What is needed.
+        level: The level of risk, by which the clocks of the role run.
+        first_referred_at: When the response to this episode was first asked for.
+    """
+
+    TYPE: ClassVar[str] = "allocation.wanted.v1"
+
+    allocation_id: Id
+    role: Role
+    level: RiskLevel
+    first_referred_at: AwareDatetime
+
+
+class AllocationEvent(Event):
+    """What every event about one role of one case says.
+
+    Attributes:
+        allocation_id: One role of one episode of the case.
+        role: What is needed.
+        first_referred_at: When the response to this episode was first asked for.
+    """
+
+    allocation_id: Id
+    role: Role
+    first_referred_at: AwareDatetime
+
+
+class AllocationOffered(AllocationEvent):
+    """A worker is asked to take a role.
+
+    Told again when the level rises and an open offer gets less time.
+
+    Attributes:
+        worker_id: Who is asked.
+        level: The level of risk.
+        answer_by: When somebody else is asked, if nothing was answered.
+    """
+
+    TYPE: ClassVar[str] = "allocation.offered.v1"
+
+    worker_id: Id
+    level: RiskLevel
+    offered_at: AwareDatetime
+    answer_by: AwareDatetime
+
+
+class AllocationAccepted(AllocationEvent):
+    """A worker has taken a role.
+
+    Attributes:
+        worker_id: Who has taken it.
+    """
+
+    TYPE: ClassVar[str] = "allocation.accepted.v1"
+
+    worker_id: Id
+    accepted_at: AwareDatetime
+
+
+class AllocationDeclined(AllocationEvent):
+    """A worker cannot take a role. It is offered to another at once.
+
+    Attributes:
+        worker_id: Who cannot take it.
+        reason: Why not.
+    """
+
+    TYPE: ClassVar[str] = "allocation.declined.v1"
+
+    worker_id: Id
+    reason: DeclineReason
+    declined_at: AwareDatetime
+
+
+class AllocationExpired(AllocationEvent):
+    """A worker did not answer in time. The role is offered to another at once.
+
+    Attributes:
+        worker_id: Who did not answer.
+        expired_at: When that was noticed: from then on they cannot take it any more.
+        late_by: Seconds between the end of their time and then.
+    """
+
+    TYPE: ClassVar[str] = "allocation.expired.v1"
+
+    worker_id: Id
+    expired_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]
+
+
+class AllocationWithdrawn(AllocationEvent):
+    """A worker need not answer any more: the response has ended before they did.
+
+    Attributes:
+        worker_id: Who was asked.
+    """
+
+    TYPE: ClassVar[str] = "allocation.withdrawn.v1"
+
+    worker_id: Id
+    withdrawn_at: AwareDatetime
+
+
+class AllocationUnfilled(AllocationEvent):
+    """Nobody can be found for a role: an alarm for the coordinator.
+
+    Attributes:
+        level: The level of risk.
+        reason: ``no_candidate`` (nobody with room is left to ask) or ``out_of_time``
+            (the role should have been filled by now).
+    """
+
+    TYPE: ClassVar[str] = "allocation.unfilled.v1"
+
+    level: RiskLevel
+    reason: Code
+    noticed_at: AwareDatetime
+
+
+class TeamMember(BaseModel):
+    """A worker on a case, and in which role.
+
+    Attributes:
+        role: As what they work on it.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    worker_id: Id
+    role: Role
+
+
+class CaseTeamChanged(Event):
+    """Who works on a case is another than before; the whole team as it is now.
+
+    Attributes:
+        members: Everyone on it, once for each role; none when the response has ended.
+    """
+
+    TYPE: ClassVar[str] = "case_team.changed.v1"
+
+    members: Annotated[tuple[TeamMember, ...], Field(max_length=50)]
+    changed_at: AwareDatetime
+
+
+class WorkerContact(BaseModel):
+    """How a worker is reached, as allocation answers ``/v1/workers/{id}/contact``.
+
+    Attributes:
+        email: Where a reference and a link may be sent; none: the inbox only.
+        deputy: Who is asked next when the worker is silent.
+        team_lead: Who is asked after the deputy.
+        coordinator: The locality's coordinator on duty.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    worker_id: Id
+    email: str | None = None
+    deputy: Id | None = None
+    team_lead: Id | None = None
+    coordinator: Id | None = None

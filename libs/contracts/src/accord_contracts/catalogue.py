@@ -1,0 +1,138 @@
+"""Every event there is: who publishes it and who listens.
+
+The broker's topology, the services' permissions and the documentation are generated
+from here. A locality that adds a service adds listeners with a catalogue file of its
+own (``Catalogue.with_listeners``); nothing else is told.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from accord_contracts import allocation, notify, plans, referrals, risk
+from accord_contracts.message import Event
+
+
+class UnknownEvent(ValueError):
+    """A listener was named for an event that is not in the catalogue."""
+
+
+class RepeatedEvent(ValueError):
+    """Two entries have the same type: only one of them could be heard."""
+
+
+class RepeatedListener(ValueError):
+    """A service was named twice as a listener of the same event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event: its type's class, its one publisher and its listeners."""
+
+    event: type[Event]
+    producer: str
+    listeners: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a listener that is named twice."""
+        for each in self.listeners:
+            if self.listeners.count(each) > 1:
+                raise RepeatedListener(f"{each} listens to {self.type} already")
+
+    @property
+    def type(self) -> str:
+        """The event's type, as it stands in routing keys and file names."""
+        return self.event.TYPE
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The entries by type."""
+
+    entries: Mapping[str, Entry]
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> "Catalogue":
+        """Make a catalogue of these entries.
+
+        Raises:
+            RepeatedEvent: Two of them have the same type.
+        """
+        by_type: dict[str, Entry] = {}
+        for each in entries:
+            if each.type in by_type:
+                raise RepeatedEvent(f"{each.type} is in the catalogue already")
+            by_type[each.type] = each
+        return cls(by_type)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Every service that publishes or listens, in order of first mention."""
+        named = (name for each in self for name in (each.producer, *each.listeners))
+        return tuple(dict.fromkeys(named))
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Go through the entries."""
+        return iter(self.entries.values())
+
+    def heard_by(self, service: str) -> tuple[Entry, ...]:
+        """What a service listens to."""
+        return tuple(each for each in self if service in each.listeners)
+
+    def published_by(self, service: str) -> tuple[Entry, ...]:
+        """What a service publishes."""
+        return tuple(each for each in self if each.producer == service)
+
+    def with_listeners(self, added: Mapping[str, Iterable[str]]) -> "Catalogue":
+        """Add a locality's own services, each with the types it listens to.
+
+        Raises:
+            UnknownEvent: A type that is not in the catalogue.
+            RepeatedListener: A service listens to a type already, or names it twice.
+        """
+        entries = dict(self.entries)
+        for service, types in added.items():
+            for name in types:
+                if name not in entries:
+                    raise UnknownEvent(f"{service} cannot listen to {name}: no event")
+                was = entries[name]
+                entries[name] = Entry(
+                    was.event, was.producer, (*was.listeners, service)
+                )
+        return Catalogue(entries)
+
+
+CATALOGUE = Catalogue.of(
+    (
+        Entry(referrals.ReferralPosted, "referrals", ("referrals",)),
+        Entry(referrals.PeopleRecognised, "referrals", ("referrals",)),
+        Entry(referrals.CaseOpened, "referrals"),
+        Entry(referrals.ReferralReceived, "referrals", ("risk", "allocation")),
+        Entry(risk.RiskAssessed, "risk", ("referrals", "allocation", "plans")),
+        Entry(risk.RiskChanged, "risk", ("notify",)),
+        Entry(risk.ReassessmentDue, "risk", ("notify",)),
+        Entry(risk.ReassessmentOverdue, "risk", ("notify",)),
+        Entry(allocation.RoleWanted, "allocation", ("allocation",)),
+        Entry(allocation.AllocationOffered, "allocation", ("notify",)),
+        Entry(
+            allocation.AllocationAccepted,
+            "allocation",
+            ("referrals", "allocation", "plans", "notify"),
+        ),
+        Entry(allocation.AllocationDeclined, "allocation", ("notify",)),
+        Entry(allocation.AllocationExpired, "allocation", ("notify",)),
+        Entry(allocation.AllocationWithdrawn, "allocation", ("notify",)),
+        Entry(allocation.AllocationUnfilled, "allocation", ("notify",)),
+        Entry(allocation.CaseTeamChanged, "allocation", ("notify",)),
+        Entry(plans.PlanDrafted, "plans", ("notify",)),
+        Entry(plans.PlanAgreed, "plans", ("referrals",)),
+        Entry(plans.PlanClosed, "plans", ("referrals", "risk", "allocation")),
+        Entry(plans.ActionAssigned, "plans"),
+        Entry(plans.ActionDone, "plans"),
+        Entry(plans.ActionOverdue, "plans", ("notify",)),
+        Entry(notify.NotificationSent, "notify"),
+        Entry(notify.NotificationAcknowledged, "notify"),
+        Entry(notify.NotificationEscalated, "notify"),
+        Entry(notify.NotificationFailed, "notify"),
+    )
+)
+"""Every event of Accord's own services."""

@@ -1,0 +1,87 @@
+"""What the notify service publishes, and its closed scales."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import AwareDatetime, Field
+
+from accord_contracts.message import Code, Event, Id
+
+
+class Channel(StrEnum):
+    """The ways a message goes to a worker."""
+
+    INBOX = "inbox"
+    EMAIL = "email"
+
+
+class NotificationEvent(Event):
+    """What every event about one message to one worker says.
+
+    Attributes:
+        worker_id: Who is told. The locality's coordinator has a worker's id too.
+        template: Which text: a reference and a link, nothing else.
+    """
+
+    notification_id: Id
+    worker_id: Id
+    template: Code
+
+
+class NotificationSent(NotificationEvent):
+    """A message stands in a worker's inbox, or left for their mailbox.
+
+    Attributes:
+        channel: Which of the two.
+    """
+
+    TYPE: ClassVar[str] = "notification.sent.v1"
+
+    channel: Channel
+    sent_at: AwareDatetime
+
+
+class NotificationAcknowledged(NotificationEvent):
+    """A worker has said that they know, or has answered what they were asked.
+
+    Attributes:
+        worker_id: Who has: any of those who were told.
+    """
+
+    TYPE: ClassVar[str] = "notification.acknowledged.v1"
+
+    acknowledged_at: AwareDatetime
+
+
+class NotificationEscalated(NotificationEvent):
+    """Nobody acknowledged in time, so the next in the chain is told.
+
+    Attributes:
+        worker_id: Who was told first.
+        step: Which step of the locality's chain, from 1.
+        told: Who is told now.
+        late_by: Seconds between the end of the time to acknowledge and when that was
+            noticed.
+    """
+
+    TYPE: ClassVar[str] = "notification.escalated.v1"
+
+    step: Annotated[int, Field(ge=1)]
+    told: Id
+    escalated_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]
+
+
+class NotificationFailed(NotificationEvent):
+    """A message could not be handed over by a channel.
+
+    Attributes:
+        channel: Which.
+        reason: A code of what stood in the way.
+    """
+
+    TYPE: ClassVar[str] = "notification.failed.v1"
+
+    channel: Channel
+    reason: Code
+    failed_at: AwareDatetime

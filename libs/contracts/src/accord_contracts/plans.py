@@ -1,0 +1,119 @@
+"""What the plans service publishes."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import AwareDatetime, Field
+
+from accord_contracts.allocation import Role
+from accord_contracts.message import Code, Event, Id
+from accord_contracts.risk import RiskLevel
+
+
+class PlanEvent(Event):
+    """What every event about a family safety plan says.
+
+    Attributes:
+        plan_version: Which version of the plan, counted from 1.
+    """
+
+    plan_version: Annotated[int, Field(ge=1)]
+
+
+class PlanDrafted(PlanEvent):
+    """A family safety plan has been drafted from the locality's template.
+
+    Attributes:
+        referral_id: The referral whose assessment led to it, if one did.
+        level: The level of risk that it is drafted for.
+        actions: How many there are still to be done.
+    """
+
+    TYPE: ClassVar[str] = "plan.drafted.v1"
+
+    referral_id: Id | None
+    level: RiskLevel
+    actions: Annotated[int, Field(ge=0)]
+    drafted_at: AwareDatetime
+
+
+class PlanAgreed(PlanEvent):
+    """A version of a plan is agreed. It is never changed again."""
+
+    TYPE: ClassVar[str] = "plan.agreed.v1"
+
+    agreed_at: AwareDatetime
+
+
+class PlanClosed(PlanEvent):
+    """A plan is closed: the response to this household has ended.
+
+    Whoever knows of a later assessment than the one it rested on knows that the case
+    was opened again, or will be: plans had not heard of that assessment yet.
+
+    Attributes:
+        reason: Why, by one of the locality's codes.
+        assessment_revision: Which assessment the plan rested on: the aggregate version
+            of the ``risk.assessed`` message that told of it.
+    """
+
+    TYPE: ClassVar[str] = "plan.closed.v1"
+
+    reason: Code
+    assessment_revision: Annotated[int, Field(ge=1)]
+    closed_at: AwareDatetime
+
+
+class ActionEvent(PlanEvent):
+    """What every event about one action of a plan says.
+
+    Attributes:
+        action: What is to be done, by one of the locality's codes.
+        role: Whoever has this role is to do it.
+    """
+
+    action_id: Id
+    action: Code
+    role: Role
+
+
+class ActionAssigned(ActionEvent):
+    """An action has an owner, another one than before, or less time.
+
+    Attributes:
+        worker_id: Its owner.
+    """
+
+    TYPE: ClassVar[str] = "action.assigned.v1"
+
+    worker_id: Id
+    due_at: AwareDatetime
+
+
+class ActionDone(ActionEvent):
+    """A commitment was kept.
+
+    Attributes:
+        worker_id: Who kept it.
+    """
+
+    TYPE: ClassVar[str] = "action.done.v1"
+
+    worker_id: Id
+    done_at: AwareDatetime
+
+
+class ActionOverdue(ActionEvent):
+    """A commitment was not kept in time.
+
+    Attributes:
+        worker_id: Its owner; none if nobody has taken the role.
+        level: The level of risk that the plan is for.
+        late_by: Seconds between when it fell due and when that was noticed.
+    """
+
+    TYPE: ClassVar[str] = "action.overdue.v1"
+
+    worker_id: Id | None
+    level: RiskLevel
+    due_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]

@@ -1,0 +1,177 @@
+"""What the referrals service publishes, and the scales of intake."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from accord_contracts.message import Code, Event, Id
+
+
+class AgencyKind(StrEnum):
+    """The kinds of agencies that refer and act (Family Violence Act 2018, s 19)."""
+
+    POLICE = "police"
+    CORRECTIONS = "corrections"
+    CHILD_PROTECTION = "child_protection"
+    HEALTH = "health"
+    EDUCATION = "education"
+    COURT = "court"
+    SOCIAL_DEVELOPMENT = "social_development"
+    HOUSING = "housing"
+    NGO = "ngo"
+    IWI_PROVIDER = "iwi_provider"
+    HELPLINE = "helpline"
+    OTHER = "other"
+
+
+class IncidentKind(StrEnum):
+    """What happened: the four kinds of the published pilot, and the wider set."""
+
+    PHYSICAL_HARM = "physical_harm"
+    PROPERTY_DAMAGE = "property_damage"
+    THREATS_OF_HARM = "threats_of_harm"
+    VERBAL_ABUSE = "verbal_abuse"
+    COERCIVE_CONTROL = "psychological_abuse_and_coercive_control"
+    SEXUAL_VIOLENCE = "sexual_violence"
+    STALKING = "stalking"
+    STRANGULATION = "strangulation"
+    BREACH_OF_ORDER = "breach_of_order"
+    OTHER = "other"
+
+
+class PersonRole(StrEnum):
+    """The part a person has in what is referred."""
+
+    PERSON_HARMED = "person_harmed"
+    PERSON_USING_VIOLENCE = "person_using_violence"
+    CHILD = "child"
+    OTHER = "other"
+
+
+class Answer(StrEnum):
+    """An answer to one question about risk. Only yes is yes, and only no is no."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+    NOT_ASKED = "not_asked"
+
+
+class ContactWish(StrEnum):
+    """The gender of worker that the person harmed asks for, if any."""
+
+    WOMAN = "woman"
+    MAN = "man"
+    NO_WISH = "no_wish"
+
+
+class Party(BaseModel):
+    """One person of a referral, by id and role alone.
+
+    Attributes:
+        role: The part that they have in what is referred.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    person_id: Id
+    role: PersonRole
+
+
+class Wishes(BaseModel):
+    """What the person harmed asks of whoever is sent to them.
+
+    Attributes:
+        gender: The gender that the worker should have.
+        languages: Codes of languages, one of which the worker should speak.
+        kaupapa_maori: The worker should be of a kaupapa Māori service.
+        area: Code of the suburb, or larger, that the worker should serve.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    gender: ContactWish = ContactWish.NO_WISH
+    languages: Annotated[tuple[Code, ...], Field(max_length=5)] = ()
+    kaupapa_maori: bool = False
+    area: Code | None = None
+
+
+Answers = Annotated[dict[Code, Answer], Field(max_length=200)]
+"""Answers to questions about risk, by the question's key in the locality's policy."""
+
+
+class ReferralPosted(Event):
+    """A referral is stored. Referrals tells itself, to recognise the people in it.
+
+    Attributes:
+        case_id: None, because no case is known yet.
+    """
+
+    TYPE: ClassVar[str] = "referral.posted.v1"
+
+    case_id: Id | None = None  # type: ignore[assignment]  # No case is known yet.
+    referral_id: Id
+
+    @property
+    def subject(self) -> str:
+        """The referral, because there is no case yet."""
+        return self.referral_id
+
+
+class PeopleRecognised(Event):
+    """The people of a referral are known by id. Referrals tells itself.
+
+    Attributes:
+        case_id: None, because no case is known yet.
+        parties: Everyone whom the referral names.
+    """
+
+    TYPE: ClassVar[str] = "referral.people_recognised.v1"
+
+    case_id: Id | None = None  # type: ignore[assignment]  # No case is known yet.
+    referral_id: Id
+    parties: Annotated[tuple[Party, ...], Field(max_length=50)]
+
+    @property
+    def subject(self) -> str:
+        """The referral, because there is no case yet."""
+        return self.referral_id
+
+
+class CaseOpened(Event):
+    """A family or household is met for the first time."""
+
+    TYPE: ClassVar[str] = "case.opened.v1"
+
+    opened_at: AwareDatetime
+
+
+class ReferralReceived(Event):
+    """A referral has found its case: the response begins.
+
+    Attributes:
+        agency_kind: What kind of agency has referred.
+        incidents: What happened.
+        answers: What was answered to the locality's questions about risk, by code.
+        parties: Everyone whom the referral names.
+        wishes: What the person harmed asks of whoever is sent to them.
+        repeat: The same pair was referred within the past 12 months (SafeLives'
+            definition of a repeat).
+        occurred_at: When it happened.
+        first_referred_at: When the response to this episode was first asked for; the
+            clocks for high risk run from it.
+    """
+
+    TYPE: ClassVar[str] = "referral.received.v1"
+
+    referral_id: Id
+    agency_kind: AgencyKind
+    incidents: Annotated[tuple[IncidentKind, ...], Field(max_length=20)]
+    answers: Answers
+    parties: Annotated[tuple[Party, ...], Field(max_length=50)]
+    wishes: Wishes
+    repeat: bool
+    occurred_at: AwareDatetime
+    first_referred_at: AwareDatetime

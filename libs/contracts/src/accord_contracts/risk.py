@@ -1,0 +1,108 @@
+"""What the risk service publishes, and the scale of risk."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import AwareDatetime, Field
+
+from accord_contracts.message import Code, Event, Id, PolicyVersion
+
+
+class RiskLevel(StrEnum):
+    """How great the risk of serious harm is. There is no level of no risk.
+
+    Ordered: ``RiskLevel.HIGH.rank > RiskLevel.MEDIUM.rank``.
+    """
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    EXTREME = "extreme"
+
+    @property
+    def rank(self) -> int:
+        """Place on the scale, from 0."""
+        return list(RiskLevel).index(self)
+
+    @property
+    def urgent(self) -> bool:
+        """High and extreme take the urgent lane."""
+        return self in {RiskLevel.HIGH, RiskLevel.EXTREME}
+
+
+class RiskAssessed(Event):
+    """The level of risk to a household has been set, or set anew.
+
+    Attributes:
+        referral_id: The referral that was weighed, if one caused it.
+        level: The level of everything known about the case.
+        previous: The level before; none at the first assessment.
+        provisional: Too much is unknown for the level to be relied on.
+        reasons: Codes of the indicators and rules that led to the level.
+        unknowns: Codes of the questions that nobody has answered.
+        policy_version: By which version of the locality's policy it was weighed.
+        assessed_at: When what was weighed last became known.
+        reassess_by: By when the case is to be assessed anew, if it is not closed.
+        first_referred_at: When the response to this episode was first asked for.
+    """
+
+    TYPE: ClassVar[str] = "risk.assessed.v1"
+
+    referral_id: Id | None
+    level: RiskLevel
+    previous: RiskLevel | None
+    provisional: bool
+    reasons: Annotated[tuple[Code, ...], Field(max_length=100)]
+    unknowns: Annotated[tuple[Code, ...], Field(max_length=200)]
+    policy_version: PolicyVersion
+    assessed_at: AwareDatetime
+    reassess_by: AwareDatetime
+    first_referred_at: AwareDatetime
+
+
+class RiskChanged(Event):
+    """The level of risk to a household is another than before.
+
+    Attributes:
+        level: The level now.
+        previous: The level before.
+    """
+
+    TYPE: ClassVar[str] = "risk.changed.v1"
+
+    level: RiskLevel
+    previous: RiskLevel
+    changed_at: AwareDatetime
+
+
+class ReassessmentDue(Event):
+    """A case is to be assessed anew.
+
+    Attributes:
+        level: The level that it is held at.
+        late_by: Seconds between when it fell due and when that was noticed.
+    """
+
+    TYPE: ClassVar[str] = "risk.reassessment_due.v1"
+
+    level: RiskLevel
+    due_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]
+
+
+class ReassessmentOverdue(Event):
+    """A case should have been assessed anew, and nobody has.
+
+    Told again after every period of grace.
+
+    Attributes:
+        level: The level that it is held at.
+        due_at: When the latest period of grace was over.
+        late_by: Seconds between then and when that was noticed.
+    """
+
+    TYPE: ClassVar[str] = "risk.reassessment_overdue.v1"
+
+    level: RiskLevel
+    due_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]
