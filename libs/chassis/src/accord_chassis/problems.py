@@ -1,0 +1,212 @@
+"""Refusals and faults as RFC 9457 problems that never echo what was sent."""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from http import HTTPStatus
+from itertools import islice
+from typing import Any
+
+import structlog
+from accord_contracts.problem import Problem, Refusal, WrongField
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from accord_chassis.telemetry import current_trace_id, place_of
+
+log = structlog.get_logger()
+
+TYPES = "urn:accord:problem:"
+"""What a problem's ``type`` begins with; the rest is the refusal's name, kebab-case."""
+
+HIDDEN = "*"
+"""Stands for a name that came with the request and is in no schema of ours."""
+
+MOST_ERRORS = 100
+"""Wrong fields that an answer names: a small request must not cause a huge answer."""
+
+AGAIN_SECONDS = 5
+"""When to come back, if what is needed is away at present."""
+
+
+@cache
+def names_in(model: type[BaseModel]) -> frozenset[str]:
+    """Give every field name that a model's schema holds, nested ones included."""
+    names: set[str] = set()
+
+    def collect(node: Any) -> None:  # noqa: ANN401 - Any JSON.
+        if isinstance(node, dict):
+            names.update(node.get("properties", {}))
+            for each in node.values():
+                collect(each)
+        elif isinstance(node, list):
+            for each in node:
+                collect(each)
+
+    collect(model.model_json_schema())
+    return frozenset(names)
+
+
+def broken_rules(errors: Iterable[Any], known: frozenset[str]) -> list[tuple[str, str]]:
+    """Name where rules were broken, as JSON Pointers, and which. Never a value.
+
+    A key of a mapping or the name of an unknown field is input too, and may be
+    somebody's name: only names of our own schemas are told.
+    """
+    return [
+        (
+            "".join(f"/{_safe(part, known)}" for part in each["loc"]),
+            each["type"].replace("_", " "),
+        )
+        for each in islice(errors, MOST_ERRORS)
+    ]
+
+
+def _safe(part: int | str, known: frozenset[str]) -> str:
+    if isinstance(part, int) or part in known:
+        return str(part)
+    return HIDDEN
+
+
+def problem_response(
+    status: int,
+    kind: str,
+    title: str,
+    *,
+    detail: str | None = None,
+    errors: Sequence[WrongField] = (),
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """Make the answer that tells a problem."""
+    trace_id = current_trace_id()
+    body = Problem(
+        type=TYPES + kind,
+        title=title,
+        status=status,
+        detail=detail,
+        instance=f"urn:accord:trace:{trace_id}" if trace_id else None,
+        errors=tuple(errors),
+    )
+    return JSONResponse(
+        body.model_dump(mode="json", exclude_none=True),
+        status_code=status,
+        media_type="application/problem+json",
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def refusal_response(refused: Refusal) -> JSONResponse:
+    """Tell a rule's no: the class is the kind, its docstring the title."""
+    title = (type(refused).__doc__ or "Refused.").strip().splitlines()[0]
+    status = type(refused).status
+    return problem_response(
+        status,
+        kebab(type(refused).__name__),
+        title,
+        detail=str(refused) or None,
+        headers=HEADERS.get(status),
+    )
+
+
+HEADERS: dict[int, dict[str, str]] = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(AGAIN_SECONDS)},
+}
+"""What HTTP asks for besides a problem, by status."""
+
+
+def wrong_fields(
+    errors: Iterable[Any], known: frozenset[str]
+) -> tuple[WrongField, ...]:
+    """Give the fields of a request that broke a rule, each once for each rule."""
+    return tuple(
+        WrongField(pointer=pointer, rule=rule)
+        for pointer, rule in broken_rules(errors, known)
+    )
+
+
+def invalid_response(errors: Iterable[Any], known: frozenset[str]) -> JSONResponse:
+    """Tell that a request does not fit its schema, every field named."""
+    return problem_response(
+        422,
+        "invalid-request",
+        "The request does not fit its schema.",
+        errors=wrong_fields(errors, known),
+    )
+
+
+def kebab(name: str) -> str:
+    """Write a class's name as a problem type names it."""
+    return "".join(
+        f"-{each.lower()}" if each.isupper() and place else each.lower()
+        for place, each in enumerate(name)
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Have an application answer every refusal and fault with a problem."""
+
+    @app.exception_handler(Refusal)
+    async def refused(_: Request, refusal: Refusal) -> JSONResponse:
+        return refusal_response(refusal)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, wrong: RequestValidationError) -> JSONResponse:
+        return invalid_response(wrong.errors(), _known_to(request.app))
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, raised: HTTPException) -> JSONResponse:
+        return http_response(raised.status_code, headers=dict(raised.headers or {}))
+
+    @app.exception_handler(Exception)
+    async def failed(_: Request, fault: Exception) -> JSONResponse:
+        log.error("request.failed", fault=type(fault).__name__, place=place_of(fault))
+        return problem_response(500, "fault", "The service failed; it has been logged.")
+
+
+def put_off(app: FastAPI, *passing: type[Exception]) -> None:
+    """Have an application answer what may pass with 503 and when to come back."""
+
+    async def away(_: Request, fault: Exception) -> JSONResponse:
+        log.warning("request.put_off", fault=type(fault).__name__)
+        return problem_response(
+            503,
+            "try-again",
+            "Something that is needed is away at present: try again soon.",
+            headers=HEADERS[HTTPStatus.SERVICE_UNAVAILABLE],
+        )
+
+    for each in passing:
+        app.add_exception_handler(each, away)
+
+
+def http_response(
+    status: int, *, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """Tell a refusal of HTTP itself, in HTTP's own words: they hold nobody's."""
+    title = HTTPStatus(status).phrase
+    return problem_response(status, f"http-{status}", title, headers=headers)
+
+
+def _known_to(app: FastAPI) -> frozenset[str]:
+    """Give every name that the application's own description publishes."""
+    known: frozenset[str] | None = getattr(app.state, "known_names", None)
+    if known is None:
+        names: set[str] = {"body", "query", "path", "header"}
+
+        def collect(node: Any) -> None:  # noqa: ANN401 - Any JSON.
+            if isinstance(node, dict):
+                names.update(node.get("properties", {}))
+                if isinstance(node.get("name"), str):
+                    names.add(node["name"])
+                for each in node.values():
+                    collect(each)
+            elif isinstance(node, list):
+                for each in node:
+                    collect(each)
+
+        collect(app.openapi())
+        known = app.state.known_names = frozenset(names)
+    return known

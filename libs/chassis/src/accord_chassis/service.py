@@ -1,0 +1,560 @@
+"""The life of a service: connect, wire, consume, relay, sweep, serve, drain.
+
+A service's ``app.py`` says who listens to what; everything else that its life needs is
+here. Nothing is served before the wiring has been checked against the catalogue, and
+nothing that was taken is left unfinished when the service stops.
+"""
+
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any, TypeVar
+
+import structlog
+import uvicorn
+from accord_contracts.catalogue import CATALOGUE, Catalogue
+from accord_contracts.message import Event
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from pymongo.errors import (
+    ConnectionFailure,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+)
+from starlette.types import ASGIApp
+
+from accord_chassis import docs, migrations, problems, telemetry
+from accord_chassis.access import DEVELOPMENT_ISSUER, Authority
+from accord_chassis.bus import Bus, Handler
+from accord_chassis.clock import Clock, SystemClock
+from accord_chassis.edge import BODY_LIMIT, Edge
+from accord_chassis.ending import heed_cancellation
+from accord_chassis.rabbit import RabbitTransport
+from accord_chassis.relay import Relay
+from accord_chassis.settings import (
+    BadConfiguration,
+    ChassisSettings,
+    catalogue_of,
+    settings_of,
+)
+from accord_chassis.store import Conflict, Database, Store, connect
+from accord_chassis.transport import Transport
+
+log = structlog.get_logger()
+
+POOL = 16
+"""Connections to the store: with batching, more would only wait."""
+
+STORE_SECONDS = 5.0
+"""How long a store is looked for. Its answer may take twice as long, so a request into
+a line that is dead is told to come back after three times as long (measured)."""
+
+RECOVER_SECONDS = 1.0
+ALIGN_SECONDS = 60.0
+SWEEP_SECONDS = 0.5
+
+ENOUGH = 1000
+"""Events on their way with which nobody looks for more that were left behind: while
+the broker is away they are in good hands, and claiming them again changes nothing."""
+
+PAGES = 20
+"""How often in a row what was left behind is looked for."""
+
+REQUESTS_SHARE, MESSAGES_SHARE, GOODBYE_SHARE = 0.3, 0.5, 0.2
+"""Of the time to drain: for requests in hand, then for messages, then to disconnect."""
+
+P = TypeVar("P")
+S = TypeVar("S", bound=Store[Any])
+R = TypeVar("R")
+C = TypeVar("C", bound=ChassisSettings)
+
+Sweep = Callable[[Any], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class StandIns:
+    """What a test, a demonstration or a replay puts in the place of the usual."""
+
+    transport: Transport | None = None
+    clock: Clock | None = None
+    catalogue: Catalogue | None = None
+
+
+class Service:
+    """One service, while it lives.
+
+    Args:
+        settings: How the locality runs it.
+        name: Which service.
+        stand_ins: What is put in the place of the usual.
+    """
+
+    def __init__(
+        self, settings: ChassisSettings, name: str, stand_ins: StandIns
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.clock = stand_ins.clock or SystemClock()
+        self.catalogue = stand_ins.catalogue or CATALOGUE
+        self.client = connect(
+            settings.store_url.get_secret_value(),
+            maxPoolSize=POOL,
+            serverSelectionTimeoutMS=STORE_SECONDS * 1000,
+            connectTimeoutMS=STORE_SECONDS * 1000,
+            socketTimeoutMS=STORE_SECONDS * 2000,
+            waitQueueTimeoutMS=STORE_SECONDS * 2000,
+            appname=f"accord-{name}",
+        )
+        self.database = Database(
+            self.client,
+            settings.database or name,
+            source=f"/{settings.region}/{name}",
+            clock=self.clock,
+        )
+        self.transport = stand_ins.transport or RabbitTransport(
+            settings.amqp_url.get_secret_value(), name=name
+        )
+        self.bus = Bus(name, self.transport, self.catalogue, prefetch=settings.prefetch)
+        self.relay = self.database.relay = Relay(
+            self.transport,
+            self.catalogue,
+            self.database.clear,
+            service=name,
+            to_self=self.bus.deliver,
+        )
+        self.parts: dict[type[Any], Any] = {Clock: self.clock}
+        self.started = asyncio.Event()
+        self._stores: list[Store[Any]] = []
+        self._sweeps: list[tuple[Store[Any], Sweep]] = []
+        self._closing: list[Callable[[], Awaitable[None]]] = []
+        self._sweeping = 0
+        self._prepared = False
+        self._life: asyncio.Task[None] | None = None
+        self.migrations: ModuleType | None = None
+
+    def store(self, kind: type[S]) -> S:
+        """Give the service's one store of a kind."""
+        if kind not in self.parts:
+            made = kind(self.database)
+            self._stores.append(made)
+            self.parts[kind] = made
+        found: S = self.parts[kind]
+        return found
+
+    def provide(self, part: object) -> None:
+        """Have routes find a part by its type, with ``part``."""
+        self.parts[type(part)] = part
+
+    def on(self, event: type[Event], handler: Handler) -> None:
+        """Have a handler called with every message of a type."""
+        self.bus.on(event, handler)
+
+    def sweep(self, store: Store[Any], act: Sweep) -> None:
+        """Have an entity acted on when it falls due."""
+        self._sweeps.append((store, act))
+
+    def at_close(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Have something closed when the service stops."""
+        self._closing.append(close)
+
+    def idle(self) -> bool:
+        """Tell whether no message, event on its way or sweep is in hand."""
+        return not (self.bus.activity.in_hand or self.relay.pending or self._sweeping)
+
+    async def live(self) -> None:
+        """Live until cancelled. If a part of it dies, all of it does."""
+        async with asyncio.TaskGroup() as group:
+            await self._prepare()
+            self._prepared = True
+            await self.transport.connect()
+            heed_cancellation()
+            group.create_task(self.relay.run(), name="relay")
+            group.create_task(self._every(RECOVER_SECONDS, self._recover))
+            group.create_task(self._every(ALIGN_SECONDS, self.database.align))
+            if self._sweeps:
+                group.create_task(self._every(SWEEP_SECONDS, self.sweep_once))
+            await self.bus.start()
+            self.started.set()
+            log.info("service.started", service=self.name)
+
+    async def _prepare(self) -> None:
+        """Make the database ready, trying until the store answers and lets it."""
+        pause = 0.2
+        while True:
+            heed_cancellation()
+            try:
+                await self.database.align()
+                if self.migrations:
+                    shipped = migrations.shipped(self.migrations)
+                    await migrations.migrate(self.database, shipped)
+                for store in self._stores:
+                    await store.prepare()
+            except OperationFailure as fault:
+                # It is there and says no: a password, a right, another index.
+                refused = type(fault).__name__
+                log.warning("store.refused", fault=refused, status=fault.code)
+            except (PyMongoError, OSError) as fault:
+                log.warning("store.not_reached", fault=type(fault).__name__)
+            else:
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+    async def _every(self, seconds: float, do: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            heed_cancellation()
+            await asyncio.sleep(seconds)
+            try:
+                await do()
+            except (PyMongoError, TimeoutError, ConnectionError) as fault:
+                log.warning("store.away", fault=type(fault).__name__)
+
+    async def _recover(self) -> None:
+        """Hand over what was left behind, all of it, but not more than can be sent."""
+        for store in self._stores:
+            for _ in range(PAGES):
+                if self.relay.pending >= ENOUGH:
+                    return
+                left = await store.left_behind()
+                if not left:
+                    break
+                self.relay.hand_over(left)
+
+    async def sweep_once(self) -> int:
+        """Act on what has fallen due by the clock, and say how much that was."""
+        count = 0
+        for store, act in self._sweeps:
+            self._sweeping += 1
+            try:
+                due = await self._due(store)
+                await asyncio.gather(*(self._act(act, each) for each in due))
+            finally:
+                self._sweeping -= 1
+            count += len(due)
+        return count
+
+    async def _due(self, store: Store[Any]) -> list[Any]:
+        try:
+            return await store.due_now(self.clock.now())
+        except PyMongoError:
+            raise
+        except Exception as fault:  # noqa: BLE001 - One bad document stops no other.
+            self._report_sweep(fault)
+            return []
+
+    async def _act(self, act: Sweep, due: Any) -> None:  # noqa: ANN401 - An entity.
+        try:
+            await act(due)
+        except Conflict:
+            # Something happened to it meanwhile; if it is still due, its turn comes.
+            log.debug("sweep.overtaken")
+        except Exception as fault:  # noqa: BLE001 - It is tried again; others go on.
+            self._report_sweep(fault)
+
+    def _report_sweep(self, fault: Exception) -> None:
+        log.error(
+            "sweep.failed",
+            service=self.name,
+            fault=type(fault).__name__,
+            place=telemetry.place_of(fault),
+        )
+
+    async def stop(self) -> None:
+        """Finish what is in hand, within the time for that; give back the rest."""
+        try:
+            async with asyncio.timeout(self.settings.drain_seconds * MESSAGES_SHARE):
+                await self.transport.stop_consuming()
+                while not self._drained():  # noqa: ASYNC110 - Once, at the end.
+                    await asyncio.sleep(0.02)
+        except Exception as fault:  # noqa: BLE001 - It ends all the same.
+            log.warning("service.not_drained", fault=type(fault).__name__)
+        log.info("service.drained", service=self.name, count=self.bus.activity.in_hand)
+
+    def _drained(self) -> bool:
+        """Tell whether there is nothing to wait for; a dead relay sends no more."""
+        return self.idle() if self._alive() else not self.bus.activity.in_hand
+
+    def _alive(self) -> bool:
+        return self._life is not None and not self._life.done()
+
+    async def close(self) -> None:
+        """Disconnect, as far as the other side takes part in that."""
+        await asyncio.to_thread(telemetry.flush)
+        parting = (*self._closing, self.transport.close, self.client.close)
+        seconds = self.settings.drain_seconds * GOODBYE_SHARE / len(parting)
+        for close in parting:
+            try:
+                async with asyncio.timeout(seconds):
+                    await close()
+            except Exception as fault:  # noqa: BLE001 - What is left ends with us.
+                log.warning("service.not_closed", fault=type(fault).__name__)
+
+    @asynccontextmanager
+    async def living(self) -> AsyncIterator[None]:
+        """Let the service live in the background; drain it in the end."""
+        life = self._life = asyncio.create_task(self.live(), name=self.name)
+        life.add_done_callback(_died)
+        try:
+            yield
+            await self.stop()
+        finally:
+            life.remove_done_callback(_died)
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
+            await self.close()
+
+    async def dependencies(self) -> dict[str, dict[str, Any]]:
+        """Say how the service and each thing it depends on is doing."""
+        store = await self._store_answers()
+        return {
+            "store": {"ok": store},
+            "broker": {"ok": self.transport.ready()},
+            "consumer": {
+                "ok": self.started.is_set() and self._alive(),
+                "in_hand": self.bus.activity.in_hand,
+                "retried": self.bus.activity.retried,
+                "parked": self.bus.activity.parked,
+            },
+            "outbox": {
+                "ok": self.relay.unroutable == 0,
+                "pending": self.relay.pending,
+                "unroutable": self.relay.unroutable,
+            },
+        }
+
+    def status(self, found: dict[str, dict[str, Any]]) -> str:
+        """Sum up what its dependencies say.
+
+        ``degraded`` while the broker is away: requests are served all the same, and
+        what they cause waits in the outboxes, so nobody is to be sent elsewhere.
+        """
+        if all(each["ok"] for each in found.values()):
+            return "ready"
+        serving = self._alive() and self._prepared and found["store"]["ok"]
+        return "degraded" if serving else "not_ready"
+
+    async def _store_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(2):
+                await self.client.admin.command("ping")
+        except (PyMongoError, TimeoutError):
+            return False
+        return True
+
+
+def part(kind: type[P]) -> Any:  # noqa: ANN401 - FastAPI's marker.
+    """Have a route given a store or another part of its service, by type."""
+
+    # Asynchronous, or every request would pay for a thread.
+    async def find(request: Request) -> P:
+        running: Service = request.app.state.service
+        found: P = running.parts[kind]
+        return found
+
+    return Depends(find)
+
+
+async def settled(decide: Callable[[], Awaitable[R]], *, tries: int = 10) -> R:
+    """Decide again when what was decided on has changed meanwhile.
+
+    Raises:
+        Conflict: It kept changing.
+    """
+    for attempt in range(tries - 1):
+        try:
+            return await decide()
+        except Conflict:
+            await asyncio.sleep(0.002 * 2**attempt)
+    return await decide()
+
+
+def create_app(
+    settings: ChassisSettings,
+    name: str,
+    wire: Callable[[Service], None],
+    *routers: APIRouter,
+    stand_ins: StandIns | None = None,
+) -> FastAPI:
+    """Make a service's application.
+
+    Args:
+        settings: How the locality runs it.
+        name: Which service.
+        wire: Says who listens to what; the subscription table.
+        routers: What it serves over HTTP, below ``/v1``.
+        stand_ins: What a test puts in the place of the usual.
+
+    Raises:
+        BadConfiguration: What the locality adds to the catalogue is wrong.
+    """
+    given = stand_ins or StandIns()
+    heard = given.catalogue or catalogue_of(settings.locality)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        chosen = replace(given, catalogue=heard)
+        running = app.state.service = Service(settings, name, chosen)
+        try:
+            wire(running)
+            running.bus.check()
+        except Exception as wrong:
+            log.critical(
+                "service.not_started",
+                service=name,
+                fault=type(wrong).__name__,
+                # It names types and services only, and an operator must see which.
+                reason=str(wrong) if isinstance(wrong, LookupError) else None,
+            )
+            await running.close()
+            raise
+        async with running.living():
+            yield
+
+    app = _Application(
+        title=f"Accord {name}",
+        version="0.1.0",
+        lifespan=lifespan,
+        max_body_size=BODY_LIMIT,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.name = name
+    app.state.authority = Authority(
+        settings.jwks_url,
+        issuer=settings.issuer,
+        audience=settings.audience,
+        region=settings.region,
+    )
+    docs.install(app)
+    problems.install(app)
+    problems.put_off(app, ConnectionFailure, ExecutionTimeout, Conflict)
+    for router in routers:
+        app.include_router(router, prefix="/v1")
+    app.include_router(_health)
+    return app
+
+
+class _Application(FastAPI):
+    """An application whose edge stands outside of the framework's own answers."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Put the edge around everything."""
+        return Edge(super().build_middleware_stack(), service=self.state.name)
+
+
+def _died(life: asyncio.Task[None]) -> None:
+    """End the process when a part of the service died, so that it is started anew."""
+    fault = life.exception() if not life.cancelled() else None
+    while isinstance(fault, BaseExceptionGroup):
+        fault = fault.exceptions[0]
+    log.critical(
+        "service.died",
+        service=life.get_name(),
+        fault=type(fault).__name__ if fault else None,
+        place=telemetry.place_of(fault) if fault else None,
+    )
+    signal.raise_signal(signal.SIGTERM)
+
+
+_health = APIRouter()
+
+
+@_health.get("/live", include_in_schema=False)
+async def live() -> dict[str, str]:
+    """Say that the process answers."""
+    return {"status": "live"}
+
+
+@_health.get("/ready", include_in_schema=False)
+async def ready(request: Request, response: Response) -> dict[str, Any]:
+    """Say whether the service can do its work, and what it waits for."""
+    running: Service = request.app.state.service
+    found = await running.dependencies()
+    status = running.status(found)
+    response.status_code = 503 if status == "not_ready" else 200
+    return {"status": status, "dependencies": found}
+
+
+def check_production(settings: ChassisSettings) -> None:
+    """Refuse what may only run in development.
+
+    Raises:
+        BadConfiguration: A development issuer or database, keys that anybody could
+            have put there, or no TLS in front.
+    """
+    if settings.issuer == DEVELOPMENT_ISSUER or settings.jwks_url.startswith("file:"):
+        raise BadConfiguration(
+            "The development issuer signs anything: set ACCORD_ISSUER and "
+            "ACCORD_JWKS_URL (https) to your identity provider's."
+        )
+    if not settings.jwks_url.startswith("https:"):
+        raise BadConfiguration(
+            "Whoever stands between could put keys of their own into "
+            "ACCORD_JWKS_URL's answer: it must begin with https://."
+        )
+    if settings.database.endswith("_demo"):
+        raise BadConfiguration(
+            "ACCORD_DATABASE holds a demonstration's invented data: name another."
+        )
+    if not settings.tls_terminated:
+        raise BadConfiguration(
+            "Nothing says that TLS is terminated in front of this service: put it "
+            "behind one that does and set ACCORD_TLS_TERMINATED=true."
+        )
+
+
+def main(
+    name: str,
+    kind: type[C],
+    make: Callable[[C], FastAPI],
+) -> None:
+    """Serve a service from the environment; the whole of its ``__main__``."""
+    try:
+        settings = settings_of(kind)
+        run(make(settings), settings, name)
+    except BadConfiguration as wrong:
+        sys.exit(str(wrong))
+
+
+def spare_the_collector() -> None:
+    """Have Python look for cyclic garbage less often.
+
+    A busy service makes thousands of short-lived objects for each that stays, and
+    those that stay need not be looked through again and again: in a replay of the
+    pilot that took a fifth of the time (measured).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
+def run(app: FastAPI, settings: ChassisSettings, name: str) -> None:
+    """Serve a service until it is told to stop.
+
+    Raises:
+        BadConfiguration: It is not fit for production and not said to be development.
+    """
+    if not settings.development:
+        check_production(settings)
+    telemetry.configure(
+        name, settings.region, settings.log_level, settings.otlp_endpoint
+    )
+    spare_the_collector()
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        root_path=settings.root_path,
+        loop="uvloop",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=max(1, int(settings.drain_seconds * REQUESTS_SHARE)),
+    )

@@ -1,0 +1,554 @@
+"""State and messages in one write: a document carries its own inbox and outbox.
+
+A save is one version-checked write of one document, which is atomic, so there is no
+dual write and no transaction. What many save at the same time travels in one bulk
+write, and what many load in one query; each write is still checked on its own.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from functools import partial
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from uuid import UUID, uuid5
+from weakref import WeakValueDictionary
+
+import structlog
+from accord_contracts.message import Event, Lane, Message
+from bson import Binary
+from bson.codec_options import TypeRegistry
+from pymongo import AsyncMongoClient, UpdateOne
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError, ClientBulkWriteException
+from pymongo.operations import IndexModel
+
+from accord_chassis.batching import Batcher
+from accord_chassis.binding import Packet, pack
+from accord_chassis.clock import Clock
+from accord_chassis.relay import Relay, Saved
+from accord_chassis.telemetry import traceparent
+
+log = structlog.get_logger()
+
+LEASE = timedelta(seconds=10)
+"""How long a save's own process may take to publish before another may."""
+
+SWEEP_LEASE = timedelta(seconds=30)
+"""How long whoever claimed a due document may take to act on it."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before anything: a range with two ends passes over what has no time at all, which
+the embedded store would walk through otherwise (measured: 12 ms for 0.25)."""
+
+DUPLICATE_KEY = 11000
+
+BATCH = 200
+"""The most documents of one write."""
+
+TOLD = 1000
+"""The most entities that are kept for the service's own next step with them."""
+
+CLEARING_SECONDS = 0.25
+"""How long confirmed events wait to be cleared with others. Nobody waits for that, each
+write costs the store a sync, and it was every third one (measured)."""
+
+
+class Conflict(Exception):
+    """The document is another than the one that was decided on: load, decide again."""
+
+
+class AlreadyHandled(Exception):
+    """The message that causes this has had its effect on the document."""
+
+
+Document = dict[str, Any]
+
+
+class Entity(Protocol):
+    """What a store keeps: a frozen pydantic model with an id and a version.
+
+    Version 0 is not stored yet; every save counts one up.
+    """
+
+    @property
+    def id(self) -> str:
+        """The document's id, a UUID as text."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """How often it was saved."""
+        ...
+
+    def model_dump(self, *, include: set[str] | None = None) -> Document:
+        """Give its fields, or some of them."""
+        ...
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
+        """Give a changed copy."""
+        ...
+
+
+T = TypeVar("T", bound=Entity)
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+def connect(url: str, **options: Any) -> AsyncMongoClient[Document]:  # noqa: ANN401
+    """Connect to a store: durable writes, aware times, and fields of every kind.
+
+    Args:
+        url: The store's address.
+        options: Further ones of PyMongo's client.
+    """
+    return AsyncMongoClient(
+        url,
+        w="majority",
+        journal=True,
+        tz_aware=True,
+        type_registry=TypeRegistry(fallback_encoder=_plain),
+        **options,
+    )
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - Any field that BSON does not know.
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    return value.value if isinstance(value, Enum) else value
+
+
+class Database:
+    """A service's own database, through which all its stores read and write.
+
+    Args:
+        client: The connection; bound to the running event loop.
+        name: The database's name.
+        source: ``/<region>/<service>``, the source of the service's messages.
+        clock: Tells when what is saved becomes true.
+    """
+
+    def __init__(
+        self,
+        client: AsyncMongoClient[Document],
+        name: str,
+        *,
+        source: str,
+        clock: Clock,
+    ) -> None:
+        self.client = client
+        self.name = name
+        self.source = source
+        self.clock = clock
+        self.relay: Relay | None = None
+        self._inserts: dict[str, Batcher[Document, None]] = {}
+        self._clears: dict[str, Batcher[Saved, None]] = {}
+        self._updates = Batcher(self._update_all, limit=BATCH)
+        self._ahead = timedelta()
+
+    @property
+    def documents(self) -> AsyncDatabase[Document]:
+        """The database as PyMongo knows it, for named queries."""
+        return self.client[self.name]
+
+    async def align(self) -> None:
+        """Learn by how much the store's clock is ahead of this machine's.
+
+        Leases are compared between machines, so they are written in the store's time.
+        """
+        answer = await self.client.admin.command("hello")
+        told = answer["localTime"].replace(tzinfo=UTC)
+        self._ahead = told - datetime.now(UTC)
+
+    def server_now(self) -> datetime:
+        """Give the store's time."""
+        return datetime.now(UTC) + self._ahead
+
+    async def insert(
+        self, collection: str, document: Document, lane: Lane = Lane.ROUTINE
+    ) -> None:
+        """Insert a document, together with others that are being inserted.
+
+        What is urgent goes by itself: it never waits for a batch of routine ones.
+
+        Raises:
+            Conflict: It, or one of its unique keys, exists already.
+        """
+        if collection not in self._inserts:
+            insert = partial(self._insert_all, collection)
+            self._inserts[collection] = Batcher(insert, limit=BATCH)
+        await _asked(self._inserts[collection], document, lane)
+
+    async def update(self, operation: UpdateOne, lane: Lane = Lane.ROUTINE) -> bool:
+        """Update a document, together with others, and say whether it was matched."""
+        return await _asked(self._updates, operation, lane)
+
+    async def clear(self, events: Sequence[Saved]) -> None:
+        """Take confirmed events out of their outboxes, all of a collection at once."""
+        await asyncio.gather(*(self._clear(each) for each in events))
+
+    async def _clear(self, event: Saved) -> None:
+        if event.collection not in self._clears:
+            clear = partial(self._clear_all, event.collection)
+            self._clears[event.collection] = Batcher(
+                clear, limit=BATCH, linger=CLEARING_SECONDS
+            )
+        await self._clears[event.collection](event)
+
+    async def _clear_all(
+        self, collection: str, events: Sequence[Saved]
+    ) -> Sequence[None]:
+        entries = [Binary(each.entry) for each in events]
+        await self.documents[collection].update_many(
+            {"_id": {"$in": list({each.document for each in events})}},
+            {"$pull": {"outbox": {"id": {"$in": entries}}}},
+        )
+        return [None] * len(events)
+
+    async def _insert_all(
+        self, collection: str, documents: Sequence[Document]
+    ) -> Sequence[BaseException | None]:
+        """Insert many in one command: the store makes them durable together."""
+        outcomes: list[BaseException | None] = [None] * len(documents)
+        try:
+            await self.documents[collection].insert_many(documents, ordered=False)
+        except BulkWriteError as fault:
+            # The exception's own text holds documents: it never goes further.
+            for each in fault.details["writeErrors"]:
+                outcomes[each["index"]] = _write_fault(each["code"])
+            if fault.details.get("writeConcernErrors"):
+                raise ConnectionError("The store did not confirm a write.") from None
+        return outcomes
+
+    async def _update_all(
+        self, operations: Sequence[UpdateOne]
+    ) -> Sequence[bool | BaseException]:
+        outcomes: list[bool | BaseException] = [False] * len(operations)
+        try:
+            result = await self.client.bulk_write(
+                operations, ordered=False, verbose_results=True
+            )
+        except ClientBulkWriteException as fault:
+            if fault.error is not None:
+                raise fault.error from None
+            for each in fault.write_errors or ():
+                outcomes[each["idx"]] = _write_fault(each["code"])  # type: ignore[index]
+            if fault.partial_result is None:
+                return outcomes
+            result = fault.partial_result
+        for place, update in result.update_results.items():
+            outcomes[place] = update.matched_count > 0
+        return outcomes
+
+
+async def _asked(batcher: Batcher[Q, A], question: Q, lane: Lane) -> A:
+    if lane is Lane.URGENT:
+        return await batcher.alone(question)
+    return await batcher(question)
+
+
+def _write_fault(code: int) -> BaseException:
+    if code == DUPLICATE_KEY:
+        return Conflict("The document or one of its unique keys exists already.")
+    return RuntimeError(f"The store refused a write with code {code}.")
+
+
+class Store(Generic[T]):
+    """Where one kind of entity is kept. Subclasses add named queries.
+
+    Attributes:
+        entity: The entity's class.
+        collection: The collection's name.
+        indexes: Beside the ones that every store has.
+        due: The field that says when something falls due, if the entity has clocks.
+        inbox: How many causes a document remembers.
+    """
+
+    entity: ClassVar[type[Any]]
+    collection: ClassVar[str]
+    indexes: ClassVar[tuple[IndexModel, ...]] = ()
+    due: ClassVar[str | None] = None
+    inbox: ClassVar[int] = 500
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._namespace = f"{database.name}.{self.collection}"
+        self._source = f"{database.source}/{self.collection}"
+        self._load_batch = Batcher(self._find, limit=200)
+        self._follow = set(self.entity.model_computed_fields)
+        self._fields = set(self.entity.model_fields) - {"id"}
+        self._known = WeakValueDictionary[str, T]()
+        self._told: dict[str, T] = {}
+        self.documents = database.documents[self.collection]
+
+    async def prepare(self) -> None:
+        """Create the indexes. An index that exists is left alone."""
+        wanted = [
+            IndexModel([("_id", 1), ("version", 1)]),
+            # Most documents wait for nothing, and need no place in it.
+            IndexModel([("outbox.until", 1)], sparse=True),
+            *self.indexes,
+        ]
+        if self.due:
+            wanted.append(IndexModel([(self.due, 1)]))
+        await self.documents.create_indexes(wanted)
+
+    async def get(
+        self, entity_id: str, *, cause: Message[Event] | None = None
+    ) -> T | None:
+        """Load an entity, or nothing if there is none.
+
+        What told its own service of a change is taken as it was when it did, once: if
+        it has changed since, the save says so, and the next try loads it.
+
+        Args:
+            entity_id: Which.
+            cause: The message being handled.
+
+        Raises:
+            AlreadyHandled: The message has had its effect on this document.
+        """
+        told = self._told.pop(cause.id, None) if cause else None
+        if told is not None and told.id == entity_id:
+            return told
+        lane = cause.lane if cause else Lane.ROUTINE
+        document = await _asked(self._load_batch, entity_id, lane)
+        if document is None:
+            return None
+        if cause and _raw(cause.id) in document.get("inbox", ()):
+            raise AlreadyHandled(cause.id)
+        return self.load(document)
+
+    async def _find(self, ids: Sequence[str]) -> Sequence[Document | None]:
+        found = self.documents.find(
+            {"_id": {"$in": list(set(ids))}}, projection={"outbox": 0}
+        )
+        by_id = {each["_id"]: each async for each in found}
+        return [by_id.get(each) for each in ids]
+
+    def load(self, document: Document) -> T:
+        """Make the entity of a document."""
+        fields = {**document, "id": document["_id"]}
+        for name in ("_id", "inbox", "outbox", "swept"):
+            fields.pop(name, None)
+        loaded: T = self.entity.model_validate(fields)
+        self._known[loaded.id] = loaded
+        return loaded
+
+    async def save(
+        self,
+        entity: T,
+        *events: Event,
+        cause: Message[Event] | None = None,
+        lane: Lane | None = None,
+    ) -> T:
+        """Save an entity and what is to be told of it, in one write.
+
+        Args:
+            entity: As it shall be; its version is the one that was loaded.
+            events: What happened, in order; published as soon as this is durable.
+            cause: The message being handled, remembered in the inbox.
+            lane: Of the events; by default the cause's, else routine.
+
+        Returns:
+            The entity with its new version.
+
+        Raises:
+            Conflict: The document has another version than the entity.
+        """
+        version = entity.version + 1
+        lane = lane or (cause.lane if cause else Lane.ROUTINE)
+        saved: T = entity.model_copy(update={"version": version})
+        relay = self._database.relay
+        packets = [
+            (each.type, pack(each))
+            for each in self._messages(saved, events, cause, lane)
+        ]
+        until = self._database.server_now() + LEASE
+        # What nobody listens to is told all the same, but a crash may swallow it:
+        # keeping it would cost a further write, to nobody's good.
+        outbox = [
+            _entry(type_, packet, until)
+            for type_, packet in packets
+            if relay is None or relay.heard(type_)
+        ]
+        if version == 1:
+            document = self._document(saved, outbox, cause)
+            await self._database.insert(self.collection, document, lane)
+        elif not await self._database.update(self._update(saved, outbox, cause), lane):
+            raise Conflict(f"{self.collection} changed meanwhile")
+        self._known[saved.id] = saved
+        if relay:
+            for type_, packet in packets:
+                if relay.to_itself(type_):
+                    self._keep(packet.message_id, saved)
+            relay.hand_over([self._on_its_way(saved.id, *each) for each in packets])
+        return saved
+
+    def _keep(self, message_id: str, saved: T) -> None:
+        self._told[message_id] = saved
+        if len(self._told) > TOLD:
+            del self._told[next(iter(self._told))]
+
+    def _messages(
+        self,
+        saved: T,
+        events: Sequence[Event],
+        cause: Message[Event] | None,
+        lane: Lane,
+    ) -> list[Message[Event]]:
+        if not events:
+            return []
+        now = self._database.clock.now()
+        trace = traceparent()
+        document = UUID(saved.id)
+        made = []
+        for ordinal, event in enumerate(events):
+            # The same id may name a document in every service: a case's, mostly.
+            name = f"{self._source}/{saved.version}.{ordinal}"
+            message_id = str(uuid5(document, name))
+            made.append(
+                Message(
+                    id=message_id,
+                    source=self._database.source,
+                    subject=event.subject,
+                    time=now,
+                    lane=lane,
+                    aggregate_version=saved.version,
+                    data=event,
+                    correlation_id=cause.correlation_id if cause else message_id,
+                    causation_id=cause.id if cause else None,
+                    traceparent=trace,
+                )
+            )
+        return made
+
+    def _document(
+        self, saved: T, outbox: list[Document], cause: Message[Event] | None
+    ) -> Document:
+        document = saved.model_dump()
+        document["_id"] = document.pop("id")
+        document["inbox"] = [_remembered(cause)] if cause else []
+        document["outbox"] = outbox
+        return document
+
+    def _update(
+        self, saved: T, outbox: list[Document], cause: Message[Event] | None
+    ) -> UpdateOne:
+        change: Document = {"$set": saved.model_dump(include=self._changed(saved))}
+        if self.due:
+            change["$unset"] = {"swept": ""}
+        pushed: Document = {}
+        if outbox:
+            pushed["outbox"] = {"$each": outbox}
+        if cause:
+            pushed["inbox"] = {"$each": [_remembered(cause)], "$slice": -self.inbox}
+        if pushed:
+            change["$push"] = pushed
+        decided_on = {"_id": saved.id, "version": saved.version - 1}
+        return UpdateOne(decided_on, change, namespace=self._namespace)
+
+    def _changed(self, saved: T) -> set[str]:
+        """Name the fields to write: what a copy shares with what is stored stays.
+
+        Everything is written if nobody holds what was loaded any more. What follows
+        from other fields is written with them.
+        """
+        stored = self._known.get(saved.id)
+        if stored is None or stored.version != saved.version - 1:
+            return self._fields | self._follow
+        return self._follow | {
+            each
+            for each in self._fields
+            if getattr(saved, each) is not getattr(stored, each)
+        }
+
+    def _on_its_way(self, document: str, type_: str, packet: Packet) -> Saved:
+        entry = _raw(packet.message_id)
+        return Saved(self.collection, document, entry, type_, packet)
+
+    async def left_behind(self) -> list[Saved]:
+        """Claim what was saved and not published in time: after a crash, or a stall.
+
+        The claim counts the version up, so that two who sweep never both have it.
+        """
+        now = self._database.server_now()
+        found = self.documents.find(
+            {"outbox.until": {"$gt": EPOCH, "$lt": now}}, limit=100
+        )
+        left = [document async for document in found]
+        claimed = await self._claimed(left, {"outbox.$[].until": now + LEASE})
+        return [event for each in claimed for event in self._recovered(each)]
+
+    async def due_now(self, at: datetime, *, limit: int = 100) -> list[T]:
+        """Claim what has fallen due, oldest first, so that one replica acts on it."""
+        if self.due is None:
+            raise TypeError(f"{self.collection} has no clocks.")
+        now = self._database.server_now()
+        found = self.documents.find(
+            {self.due: {"$gt": EPOCH, "$lte": at}}, projection={"outbox": 0}
+        )
+        # Others may hold the oldest, so there is more to look at than to claim.
+        due = [
+            document
+            async for document in found.sort(self.due, 1).limit(limit * 10)
+            if document.get("swept", now) <= now
+        ][:limit]
+        claimed = await self._claimed(due, {"swept": now + SWEEP_LEASE})
+        return [
+            self.load({**document, "version": document["version"] + 1})
+            for document in claimed
+        ]
+
+    async def _claimed(
+        self, documents: Sequence[Document], marks: Document
+    ) -> list[Document]:
+        """Claim documents, and give those that nobody else claimed meanwhile."""
+        claims = await asyncio.gather(*(self._claim(each, marks) for each in documents))
+        return [each for each, ours in zip(documents, claims, strict=True) if ours]
+
+    async def _claim(self, document: Document, marks: Document) -> bool:
+        return await self._database.update(
+            UpdateOne(
+                {"_id": document["_id"], "version": document["version"]},
+                {"$inc": {"version": 1}, "$set": marks},
+                namespace=self._namespace,
+            )
+        )
+
+    def _recovered(self, document: Document) -> list[Saved]:
+        return [
+            self._on_its_way(document["_id"], entry["type"], _packet(entry))
+            for entry in document["outbox"]
+        ]
+
+
+def _remembered(cause: Message[Event]) -> Binary:
+    return Binary(_raw(cause.id))
+
+
+def _raw(id_: str) -> bytes:
+    """Give the sixteen bytes of an id."""
+    return bytes.fromhex(id_.replace("-", ""))
+
+
+def _entry(type_: str, packet: Packet, until: datetime) -> Document:
+    return {
+        "id": Binary(_raw(packet.message_id)),
+        "until": until,
+        "type": type_,
+        "key": packet.routing_key,
+        # As one text: a store takes every field apart whenever the document changes.
+        "headers": json.dumps(dict(packet.headers)),
+        "body": packet.body.decode(),
+    }
+
+
+def _packet(entry: Document) -> Packet:
+    return Packet(
+        str(UUID(bytes=bytes(entry["id"]))),
+        entry["key"],
+        json.loads(entry["headers"]),
+        entry["body"].encode(),
+    )

@@ -1,0 +1,266 @@
+"""Fixtures and verbs for tests, registered as a pytest plugin.
+
+A test gets a real store, with a database of its own, and where it asks for one a real
+broker with a virtual host of its own. Both are found or started once a run.
+"""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import httpx2
+import pytest
+from accord_contracts.catalogue import CATALOGUE
+from accord_contracts.message import Event, Lane, Message
+from aio_pika import connect
+from aio_pika.abc import AbstractChannel
+from fastapi import FastAPI
+from pydantic import SecretStr
+from pymongo import AsyncMongoClient
+
+from accord_chassis import topology
+from accord_chassis.access import DEVELOPMENT_ISSUER
+from accord_chassis.binding import unpack
+from accord_chassis.clock import Clock, SimulatedClock
+from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.inprocess import InProcessBroker, InProcessTransport
+from accord_chassis.service import Service, StandIns
+from accord_chassis.settings import ChassisSettings
+from accord_chassis.store import Database, Store, _packet
+from accord_chassis.store import connect as connect_store
+
+if TYPE_CHECKING:
+    from accord_chassis.development.backing import Backing
+
+NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
+"""When tests happen, unless they say otherwise."""
+
+R = TypeVar("R")
+
+
+@pytest.fixture(scope="session")
+def backing_services() -> Iterator["Backing"]:
+    """The broker and the store of this run."""
+    # Only tests that need them pay for knowing how to start them.
+    from accord_chassis.development.backing import backing  # noqa: PLC0415
+
+    with (
+        tempfile.TemporaryDirectory(prefix="accord-test-") as directory,
+        backing(Path(directory)) as found,
+    ):
+        yield found
+
+
+@pytest.fixture(scope="session")
+async def store_client(
+    backing_services: "Backing",
+) -> AsyncIterator[AsyncMongoClient[dict[str, Any]]]:
+    """A connection to the run's store."""
+    client = connect_store(backing_services.store_url, maxPoolSize=8)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+def clock() -> SimulatedClock:
+    """A clock that stands at noon until the test moves it."""
+    return SimulatedClock(NOON)
+
+
+@pytest.fixture
+async def database(
+    store_client: AsyncMongoClient[dict[str, Any]], clock: SimulatedClock
+) -> AsyncIterator[Database]:
+    """A database of the test's own. No relay: what is saved stays in the outboxes."""
+    name = f"test_{uuid4().hex[:16]}"
+    yield Database(store_client, name, source="/test/service", clock=clock)
+    await store_client.drop_database(name)
+
+
+@dataclass(frozen=True)
+class VirtualHost:
+    """A test's own virtual host, with the topology and a user for every service.
+
+    Attributes:
+        name: Its name.
+        broker: The broker's address with the administrator's user.
+        management: The broker's management API, logged in as the administrator.
+        channel: The administrator's, for looking into queues.
+        passwords: By user.
+    """
+
+    name: str
+    broker: str
+    management: httpx2.AsyncClient
+    passwords: Mapping[str, str]
+    channel: AbstractChannel
+
+    def url(self, user: str) -> str:
+        """Give the address at which a user reaches this virtual host."""
+        parts = urlsplit(self.broker)
+        place = f"{parts.hostname}:{parts.port}"
+        return f"amqp://{user}:{self.passwords[user]}@{place}/{self.name}"
+
+    async def held(self, queue: str) -> int:
+        """Count the messages that wait in a queue."""
+        found = await self.channel.declare_queue(queue, passive=True)
+        return found.declaration_result.message_count or 0
+
+
+@pytest.fixture
+async def virtual_host(
+    backing_services: "Backing",
+) -> AsyncIterator[VirtualHost]:
+    """A virtual host of the test's own, its retry ladder a hundred times as fast."""
+    name = f"test-{uuid4().hex[:12]}"
+    users = (*CATALOGUE.services, topology.OPERATOR)
+    passwords = {user: uuid4().hex for user in users}
+    wanted = topology.definitions(CATALOGUE, vhost=name, passwords=passwords, hurry=100)
+    parts = urlsplit(backing_services.management_url)
+    async with httpx2.AsyncClient(
+        base_url=f"{parts.scheme}://{parts.hostname}:{parts.port}",
+        auth=(parts.username or "", parts.password or ""),
+        timeout=30,
+    ) as management:
+        (await management.put(f"/api/vhosts/{name}")).raise_for_status()
+        await management.put(
+            f"/api/permissions/{name}/{parts.username}",
+            json={"configure": ".*", "write": ".*", "read": ".*"},
+        )
+        answer = await management.post("/api/definitions", json=wanted)
+        answer.raise_for_status()
+        url = f"{backing_services.amqp_url.rstrip('/')}/{name}"
+        async with await connect(url) as connection:
+            channel = await connection.channel()
+            yield VirtualHost(
+                name, backing_services.amqp_url, management, passwords, channel
+            )
+        await management.delete(f"/api/vhosts/{name}")
+
+
+@pytest.fixture
+def issuer(tmp_path: Path) -> DevelopmentIssuer:
+    """An identity provider that signs what the test asks for."""
+    return DevelopmentIssuer(tmp_path / "issuer")
+
+
+@dataclass(frozen=True)
+class Alive:
+    """A service that lives in the test's process.
+
+    Attributes:
+        service: The service itself.
+        broker: The broker in memory over which it listens and publishes.
+        http: Speaks to it.
+    """
+
+    service: Service
+    broker: InProcessBroker
+    http: httpx2.AsyncClient
+
+
+@asynccontextmanager
+async def alive(
+    name: str,
+    create_app: Callable[[Any, StandIns], FastAPI],
+    settings: ChassisSettings,
+    clock: Clock,
+) -> AsyncIterator[Alive]:
+    """Let a service live over a broker in memory and the run's real store.
+
+    Args:
+        name: Which service.
+        create_app: Makes its application.
+        settings: Its settings; their database is dropped in the end.
+        clock: Tells its time.
+    """
+    broker = InProcessBroker(topology.definitions(CATALOGUE, vhost="test"))
+    transport = InProcessTransport(broker, user=name)
+    app = create_app(settings, StandIns(transport=transport, clock=clock))
+    async with app.router.lifespan_context(app):
+        service: Service = app.state.service
+        await service.started.wait()
+        over_asgi = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(
+            transport=over_asgi, base_url=f"http://{name}"
+        ) as http:
+            yield Alive(service, broker, http)
+        await service.client.drop_database(settings.database)
+    broker.close()
+
+
+@pytest.fixture
+def common_settings(
+    backing_services: "Backing", issuer: DevelopmentIssuer
+) -> dict[str, Any]:
+    """What every service under test is told, with a database of its own."""
+    return {
+        "region": "test",
+        "amqp_url": SecretStr("amqp://nobody@127.0.0.1:1"),
+        "store_url": SecretStr(backing_services.store_url),
+        "database": f"test_{uuid4().hex[:16]}",
+        "jwks_url": issuer.jwks_url,
+        "issuer": DEVELOPMENT_ISSUER,
+        "development": True,
+    }
+
+
+def new_id() -> str:
+    """Give an id that no other test has."""
+    return str(uuid4())
+
+
+def message_of(
+    event: Event,
+    *,
+    at: datetime = NOON,
+    lane: Lane = Lane.ROUTINE,
+    version: int = 1,
+    message_id: str | None = None,
+) -> Message[Any]:
+    """Put an event into an envelope, as another service would send it."""
+    chosen = message_id or new_id()
+    return Message(
+        id=chosen,
+        source="/test/other",
+        subject=event.subject,
+        time=at,
+        lane=lane,
+        aggregate_version=version,
+        data=event,
+        correlation_id=chosen,
+    )
+
+
+async def published(store: Store[Any]) -> list[Message[Event]]:
+    """Give what the saves of a store have said so far, in order."""
+    found = store.documents.find({}, projection={"outbox": 1}).sort("_id", 1)
+    return [
+        unpack(_packet(entry), CATALOGUE)
+        async for document in found
+        for entry in document["outbox"]
+    ]
+
+
+async def eventually(look: Callable[[], Awaitable[R]], *, within: float = 15.0) -> R:
+    """Look again until what is seen is true, and give it.
+
+    Raises:
+        AssertionError: It did not become true in time.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        seen = await look()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not seen within {within} s; last: {seen!r}")
+        await asyncio.sleep(0.02)

@@ -1,0 +1,578 @@
+"""The life of a service, on a real broker and a real store."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+from accord_chassis import topology
+from accord_chassis.access import DEVELOPMENT_ISSUER
+from accord_chassis.binding import pack
+from accord_chassis.clock import SimulatedClock
+from accord_chassis.development.backing import Backing
+from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.development.process import free_ports
+from accord_chassis.edge import BODY_LIMIT
+from accord_chassis.inprocess import InProcessBroker, InProcessTransport
+from accord_chassis.rabbit import RabbitTransport
+from accord_chassis.service import Service, check_production, settled
+from accord_chassis.settings import BadConfiguration, ChassisSettings
+from accord_chassis.store import Conflict
+from accord_chassis.testing import NOON, VirtualHost, eventually, message_of, new_id
+from accord_chassis.transport import Publication, Transport
+from accord_contracts.message import Lane
+from chassis_builders import Thing, Things
+from chassis_surroundings import Line, Proxy, logged, virtual_host_of
+from chassis_toy import TOY, Heard, Settings, Toy, changed, living, settings_for
+from pymongo.errors import AutoReconnect
+
+SENTINEL = "Aroha"
+
+
+@pytest.fixture(scope="module")
+async def host(backing_services: Backing) -> AsyncIterator[VirtualHost]:
+    """A virtual host for the toy."""
+    async with virtual_host_of(backing_services, TOY) as made:
+        yield made
+
+
+@pytest.fixture
+async def settings(
+    backing_services: Backing, host: VirtualHost, issuer: DevelopmentIssuer
+) -> Settings:
+    for lane in Lane:
+        await (await host.channel.get_queue(f"toy.{lane}")).purge()
+    store_url = backing_services.store_url
+    return settings_for(store_url, issuer, amqp_url=host.url("toy"))
+
+
+@pytest.fixture
+async def toy(settings: Settings, issuer: DevelopmentIssuer) -> AsyncIterator[Toy]:
+    """The toy, started."""
+    async with living(settings, issuer) as alive:
+        await alive.service.started.wait()
+        yield alive
+        await alive.service.client.drop_database(settings.database)
+
+
+@pytest.fixture
+async def deaf_toy(
+    backing_services: Backing, issuer: DevelopmentIssuer
+) -> AsyncIterator[Toy]:
+    """The toy over a broker in memory, for what concerns its HTTP alone."""
+    broker = InProcessBroker(topology.definitions(TOY, vhost="test"))
+    transport = InProcessTransport(broker, user="toy")
+    given = settings_for(backing_services.store_url, issuer)
+    async with living(given, issuer, transport=transport) as alive:
+        await alive.service.started.wait()
+        yield alive
+        await alive.service.client.drop_database(given.database)
+    broker.close()
+
+
+def counted(toy: Toy, thing_id: str) -> Callable[[], Awaitable[bool]]:
+    async def once() -> bool:
+        return await toy.count(thing_id) == 1
+
+    return once
+
+
+def is_ready(toy: Toy, **expected: bool) -> Callable[[], Awaitable[bool]]:
+    """Whether it is ready, or exactly these of its dependencies are not."""
+
+    async def looks_so() -> bool:
+        status, found = await toy.ready()
+        wanted = {"store": True, "broker": True, "consumer": True, "outbox": True}
+        wanted |= expected
+        # Without the broker it serves on: what it is told waits in the outboxes.
+        return found == wanted and status == (200 if wanted["store"] else 503)
+
+    return looks_so
+
+
+async def test_a_service_that_has_started_is_ready_and_does_its_work(
+    toy: Toy,
+) -> None:
+    assert (await toy.http.get("/live")).json() == {"status": "live"}
+    ready = (await toy.http.get("/ready")).json()
+    assert ready["status"] == "ready"
+    assert ready["dependencies"]["outbox"] == {
+        "ok": True, "pending": 0, "unroutable": 0,
+    }  # fmt: skip
+    aloud, quietly = new_id(), new_id()
+
+    assert (await toy.make(aloud)).status_code == 202
+    assert (await toy.make(quietly, quietly=True)).status_code == 202
+
+    await eventually(counted(toy, aloud))
+    await eventually(counted(toy, quietly))
+    await eventually(idle(toy))
+
+
+def idle(toy: Toy) -> Callable[[], Awaitable[bool]]:
+    async def nothing_in_hand() -> bool:
+        return toy.service.idle()
+
+    return nothing_in_hand
+
+
+@asynccontextmanager
+async def behind(url: str) -> AsyncIterator[tuple[str, Proxy]]:
+    """The address of a line to a server that can be cut."""
+    parts = urlsplit(url)
+    async with Proxy(parts.hostname or "", parts.port or 0) as proxy:
+        yield url.replace(f":{parts.port}/", f":{proxy.port}/"), proxy
+
+
+async def test_a_service_that_starts_before_its_store_waits_for_it(
+    settings: Settings, issuer: DevelopmentIssuer
+) -> None:
+    async with behind(settings.store_url.get_secret_value()) as (url, proxy):
+        await proxy.become(Line.REFUSED)
+        waiting = settings_for(
+            url, issuer, amqp_url=settings.amqp_url.get_secret_value()
+        )
+        async with living(waiting, issuer) as toy:
+            down = is_ready(toy, store=False, broker=False, consumer=False)
+            await eventually(down)
+            assert (await toy.http.get("/live")).status_code == 200
+
+            await proxy.become(Line.GOOD)
+            await eventually(is_ready(toy), within=30)
+
+
+async def test_a_service_that_starts_before_its_broker_waits_for_it(
+    settings: Settings, issuer: DevelopmentIssuer
+) -> None:
+    async with behind(settings.amqp_url.get_secret_value()) as (url, proxy):
+        await proxy.become(Line.REFUSED)
+        store_url = settings.store_url.get_secret_value()
+        waiting = settings_for(store_url, issuer, amqp_url=url)
+        async with living(waiting, issuer) as toy:
+            await eventually(is_ready(toy, broker=False, consumer=False))
+            # What is accepted meanwhile is in the outbox and comes later.
+            thing_id = new_id()
+            assert (await toy.make(thing_id)).status_code == 202
+
+            await proxy.become(Line.GOOD)
+            await eventually(counted(toy, thing_id), within=30)
+            await eventually(is_ready(toy))
+
+
+async def test_while_the_store_is_away_requests_are_put_off_and_messages_wait(
+    settings: Settings, issuer: DevelopmentIssuer
+) -> None:
+    async with behind(settings.store_url.get_secret_value()) as (url, proxy):
+        amqp_url = settings.amqp_url.get_secret_value()
+        given = settings_for(url, issuer, amqp_url=amqp_url)
+        async with living(given, issuer) as toy:
+            await toy.service.started.wait()
+            await eventually(is_ready(toy))
+            await proxy.become(Line.REFUSED)
+            thing_id = new_id()
+            await tell(toy.service.transport, thing_id)
+            await eventually(is_ready(toy, store=False))
+
+            answer = await toy.make(new_id())
+            assert answer.status_code == 503
+            assert answer.headers["retry-after"]
+            assert answer.json()["type"] == "urn:accord:problem:try-again"
+
+            await proxy.become(Line.GOOD)
+            await eventually(counted(toy, thing_id), within=30)
+            assert toy.service.bus.activity.parked == 0
+            assert toy.service.bus.activity.retried == 0
+
+
+async def test_a_service_ends_though_a_driver_swallows_that_it_was_told_to(
+    settings: Settings, issuer: DevelopmentIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered = asyncio.Event()
+
+    async def swallow(_: Service) -> None:
+        entered.set()
+        # As asyncio.wait_for does, when what it waits for is done at that moment.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+
+    monkeypatch.setattr(Service, "_recover", swallow)
+    async with asyncio.timeout(30), living(settings, issuer):
+        await entered.wait()
+
+
+async def test_readiness_does_not_wait_for_a_store_that_does_not_answer(
+    settings: Settings, issuer: DevelopmentIssuer
+) -> None:
+    async with behind(settings.store_url.get_secret_value()) as (url, proxy):
+        amqp_url = settings.amqp_url.get_secret_value()
+        given = settings_for(url, issuer, amqp_url=amqp_url)
+        async with living(given, issuer) as toy:
+            await toy.service.started.wait()
+            await proxy.become(Line.DEAD)
+
+            async with asyncio.timeout(4):
+                _, found = await toy.ready()
+
+            assert not found["store"]
+            await proxy.become(Line.GOOD)
+
+
+async def tell(transport: Transport, thing_id: str) -> None:
+    """Tell the toy of a thing, as its own relay would."""
+    sent = pack(message_of(changed(Thing(id=thing_id))))
+    assert await transport.publish([Publication(topology.EVENTS, sent)]) == [None]
+
+
+async def test_readiness_says_when_the_broker_is_away_and_work_goes_on_after(
+    settings: Settings, issuer: DevelopmentIssuer
+) -> None:
+    async with behind(settings.amqp_url.get_secret_value()) as (url, proxy):
+        store_url = settings.store_url.get_secret_value()
+        async with living(settings_for(store_url, issuer, amqp_url=url), issuer) as toy:
+            await toy.service.started.wait()
+            await proxy.become(Line.REFUSED)
+            await eventually(is_ready(toy, broker=False))
+            thing_id = new_id()
+            assert (await toy.make(thing_id)).status_code == 202
+
+            await proxy.become(Line.GOOD)
+            await eventually(counted(toy, thing_id), within=30)
+            await eventually(is_ready(toy))
+
+
+async def test_what_falls_due_is_acted_on_by_one_of_two_replicas(
+    settings: Settings, issuer: DevelopmentIssuer
+) -> None:
+    clock = SimulatedClock(NOON)
+    async with (
+        living(settings, issuer, clock=clock) as one,
+        living(settings, issuer, clock=clock) as other,
+    ):
+        await asyncio.gather(*(each.service.started.wait() for each in (one, other)))
+        heard: Heard = one.service.store(Heard)
+        due = [
+            await heard.save(Thing(id=new_id(), due_at=NOON + timedelta(days=1)))
+            for _ in range(20)
+        ]
+        clock.advance(timedelta(days=1))
+
+        sweeps = (each.service.sweep_once() for each in (one, other) * 5)
+        await asyncio.gather(*sweeps)
+        found = [await heard.get(each.id) for each in due]
+        await one.service.client.drop_database(settings.database)
+
+    assert [each and each.count for each in found] == [1] * 20
+
+
+async def test_what_fails_when_it_falls_due_holds_nothing_else_up(
+    deaf_toy: Toy,
+) -> None:
+    service = deaf_toy.service
+    heard: Heard = service.store(Heard)
+    due = [Thing(id=new_id(), count=count, due_at=NOON) for count in range(4)]
+    await asyncio.gather(*(heard.save(each) for each in due))
+    corrupt = {"_id": new_id(), "version": 1, "count": SENTINEL, "due_at": NOON}
+    await service.client[service.database.name]["things"].insert_one(corrupt)
+    acted = []
+
+    async def act(entity: Thing) -> None:
+        faults = {0: LookupError(SENTINEL), 1: AutoReconnect(SENTINEL), 2: Conflict()}
+        if entity.count in faults:
+            raise faults[entity.count]
+        acted.append(entity.count)
+
+    service._sweeps = [(service.store(Things), act), (heard, act)]
+    with logged() as lines:
+        await service.sweep_once()
+
+    assert acted == [3]
+    faults = {each["fault"] for each in lines if each["level"] == "error"}
+    assert faults == {"ValidationError", "LookupError", "AutoReconnect"}
+    assert SENTINEL not in lines.stream.getvalue()
+    assert service.idle()
+
+
+async def test_a_decision_on_what_has_changed_is_made_again() -> None:
+    tries = 0
+
+    async def decide() -> str:
+        nonlocal tries
+        tries += 1
+        if tries < 4:
+            raise Conflict
+        return "decided"
+
+    assert await settled(decide) == "decided"
+
+    async def never() -> None:
+        raise Conflict
+
+    with pytest.raises(Conflict):
+        await settled(never, tries=3)
+
+
+class Failing(InProcessTransport):
+    """A transport that fails in a way that nobody expects."""
+
+    async def publish(self, _: object) -> list[BaseException | None]:
+        raise LookupError(SENTINEL)
+
+
+async def test_a_service_ends_when_a_part_of_it_dies(
+    backing_services: Backing, issuer: DevelopmentIssuer
+) -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, told.set)
+    broker = InProcessBroker(topology.definitions(TOY, vhost="test"))
+    failing = Failing(broker, user="toy")
+    given = settings_for(backing_services.store_url, issuer)
+    try:
+        with logged() as lines:
+            async with living(given, issuer, transport=failing) as toy:
+                await toy.service.started.wait()
+                await toy.make(new_id())
+                await asyncio.wait_for(told.wait(), 10)
+                status, found = await toy.ready()
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+    assert (status, found["consumer"]) == (503, False)
+    [line] = lines.of("service.died")
+    assert (line["service"], line["fault"]) == ("toy", "LookupError")
+    assert "accord_chassis.relay:" in line["place"]
+    assert SENTINEL not in lines.stream.getvalue()
+
+
+SAFE = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+}
+
+
+async def sent_in_pieces(toy: Toy) -> httpx2.Response:
+    """Send a body whose length nobody tells beforehand."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(BODY_LIMIT // 1024 + 1):
+            yield b" " * 1024
+
+    headers = {"Authorization": f"Bearer {toy.token}"}
+    return await toy.http.post("/v1/things", content=pieces(), headers=headers)
+
+
+Ask = Callable[[Toy], Awaitable[httpx2.Response]]
+
+ANSWERS: dict[str, tuple[int, Ask]] = {
+    "done": (202, lambda toy: toy.make(new_id())),
+    "alive": (200, lambda toy: toy.http.get("/live")),
+    "no token": (401, lambda toy: toy.http.post("/v1/things", json={})),
+    "nowhere": (404, lambda toy: toy.http.get(f"/nowhere/{SENTINEL}")),
+    "nobody": (404, lambda toy: toy.http.get(f"/v1/things/{new_id()}")),
+    "another method": (405, lambda toy: toy.http.delete("/v1/things")),
+    "no method at all": (405, lambda toy: toy.http.request(SENTINEL, "/v1/things")),
+    "too large": (413, lambda toy: toy.make(new_id(), name="A" * BODY_LIMIT)),
+    "too large in pieces": (413, sent_in_pieces),
+    "wrong": (422, lambda toy: toy.make(new_id(), name=SENTINEL * 9)),
+    "a fault": (500, lambda toy: toy.http.get("/v1/broken", params={"name": SENTINEL})),
+}
+
+
+@pytest.mark.parametrize("what", ANSWERS)
+async def test_every_answer_is_safe_and_every_refusal_a_problem(
+    deaf_toy: Toy, what: str
+) -> None:
+    status, ask = ANSWERS[what]
+
+    answer = await ask(deaf_toy)
+
+    assert answer.status_code == status
+    assert SAFE.items() <= dict(answer.headers).items()
+    if status >= 400:
+        assert answer.headers["content-type"] == "application/problem+json"
+        problem = answer.json()
+        assert problem["status"] == status
+        assert problem["instance"].startswith("urn:accord:trace:")
+        assert SENTINEL not in answer.text
+
+
+async def test_a_body_just_within_the_limit_is_read(deaf_toy: Toy) -> None:
+    spare = BODY_LIMIT - len(json.dumps({"id": new_id(), "name": ""}))
+
+    answer = await deaf_toy.make(new_id(), name="A" * (spare - 10))
+
+    assert answer.status_code == 422
+
+
+async def test_a_request_leaves_a_line_without_anything_of_it(deaf_toy: Toy) -> None:
+    with logged() as lines:
+        await deaf_toy.http.get(f"/v1/things/{SENTINEL}", params={"q": SENTINEL})
+        await deaf_toy.http.get("/nowhere/live")
+        await deaf_toy.http.get("/live")
+
+    wrong, nowhere = lines.of("request.answered")
+    assert (wrong["route"], wrong["status"]) == ("/v1/things/{thing_id}", 422)
+    assert (nowhere["route"], nowhere["status"]) == ("none", 404)
+    assert SENTINEL not in lines.stream.getvalue()
+
+
+def environment(settings: Settings, **changed: str) -> dict[str, str]:
+    """The toy's settings, as variables of a process of its own."""
+    given = {
+        "region": settings.region,
+        "locality": str(settings.locality),
+        "amqp_url": settings.amqp_url.get_secret_value(),
+        "store_url": settings.store_url.get_secret_value(),
+        "database": settings.database,
+        "jwks_url": settings.jwks_url,
+        "issuer": settings.issuer,
+        "development": "true",
+        "drain_seconds": "10",
+        "port": str(free_ports(1)[0]),
+        **changed,
+    }
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("ACCORD_")}
+    tests = str(Path(__file__).parent)
+    return inherited | {
+        "PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")]),
+        "PYTHONUNBUFFERED": "1",
+        **{f"ACCORD_{name.upper()}": value for name, value in given.items()},
+    }
+
+
+async def start(variables: dict[str, str]) -> Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "chassis_toy", env=variables, stdout=PIPE, stderr=PIPE
+    )
+
+
+async def test_on_sigterm_what_is_in_hand_is_finished(
+    settings: Settings, host: VirtualHost, issuer: DevelopmentIssuer
+) -> None:
+    variables = environment(settings, pause="1.5")
+    process = await start(variables)
+    speaker = RabbitTransport(host.url("toy"), name="speaker")
+    await speaker.connect()
+    async with httpx2.AsyncClient(
+        base_url=f"http://127.0.0.1:{variables['ACCORD_PORT']}"
+    ) as http:
+        await eventually(lambda: answers(http), within=30)
+        in_hand = new_id()
+        await tell(speaker, in_hand)
+        await eventually(lambda: has_in_hand(http))
+        process.send_signal(signal.SIGTERM)
+        # What comes now is for another replica.
+        await eventually(lambda: stopped_listening(host))
+        left = new_id()
+        await tell(speaker, left)
+        out, err = await asyncio.wait_for(process.communicate(), 20)
+
+    lines = [json.loads(each) for each in out.decode().splitlines()]
+    events = [each["event"] for each in lines]
+    assert err == b""
+    assert events[0] == "service.started"
+    assert events[-1] == "service.drained"
+    assert lines[-1]["count"] == 0
+    async with living(settings, issuer) as successor:
+        await successor.service.started.wait()
+        assert await successor.count(in_hand) == 1
+        await eventually(counted(successor, left))
+        # Nothing that was handled came again.
+        assert successor.service.bus.activity.taken == 1
+        await successor.service.client.drop_database(settings.database)
+    await speaker.close()
+
+
+async def answers(http: httpx2.AsyncClient) -> bool:
+    try:
+        return (await http.get("/ready")).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+async def has_in_hand(http: httpx2.AsyncClient) -> bool:
+    found = (await http.get("/ready")).json()["dependencies"]["consumer"]["in_hand"]
+    return bool(found)
+
+
+async def stopped_listening(host: VirtualHost) -> bool:
+    found = await host.channel.declare_queue("toy.routine", passive=True)
+    return found.declaration_result.consumer_count == 0
+
+
+async def test_a_wiring_that_differs_from_the_catalogue_stops_the_start(
+    settings: Settings,
+) -> None:
+    process = await start(environment(settings, deaf="true"))
+
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+
+    assert process.returncode not in {0, None}
+    [line] = [json.loads(each) for each in out.splitlines() if b"not_started" in each]
+    assert line["service"] == "toy"
+    assert "risk.changed.v1" in line["reason"]
+    assert err == b""
+
+
+async def test_what_is_only_for_development_stops_the_start(
+    settings: Settings,
+) -> None:
+    process = await start(environment(settings, development="false"))
+
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+
+    assert process.returncode == 1
+    assert out == b""
+    assert err.decode().strip() == (
+        "The development issuer signs anything: set ACCORD_ISSUER and "
+        "ACCORD_JWKS_URL (https) to your identity provider's."
+    )
+
+
+def fit(**changed: Any) -> ChassisSettings:
+    """Settings that are fit for production, but for what is changed."""
+    given: dict[str, Any] = {
+        "region": "waikato",
+        "locality": "/localities/waikato",
+        "amqp_url": "amqps://toy:secret@broker/",
+        "store_url": "mongodb://toy:secret@store/",
+        "jwks_url": "https://identity.example/jwks.json",
+        "issuer": "https://identity.example",
+        "tls_terminated": True,
+        **changed,
+    }
+    return ChassisSettings(**given)
+
+
+def test_what_is_fit_for_production_may_start() -> None:
+    check_production(fit())
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"issuer": DEVELOPMENT_ISSUER}, "development issuer"),
+        ({"jwks_url": "file:///etc/jwks.json"}, "development issuer"),
+        ({"jwks_url": "http://identity.example/jwks.json"}, "https://"),
+        ({"database": "toy_demo"}, "ACCORD_DATABASE"),
+        ({"tls_terminated": False}, "ACCORD_TLS_TERMINATED"),
+    ],
+)
+def test_what_is_not_fit_for_production_is_refused(
+    changed: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(BadConfiguration, match=told):
+        check_production(fit(**changed))

@@ -1,0 +1,287 @@
+"""Documents with inbox and outbox, on a real store."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from accord_chassis.store import LEASE, AlreadyHandled, Conflict, Database
+from accord_chassis.testing import NOON, message_of, new_id, published
+from accord_contracts.message import Lane
+from accord_contracts.risk import RiskLevel
+from chassis_builders import Thing, Things, changed, message, thing
+
+
+@pytest.fixture
+async def things(database: Database) -> Things:
+    store = Things(database)
+    await store.prepare()
+    return store
+
+
+async def test_what_is_saved_is_loaded_as_it_was(things: Things) -> None:
+    made = thing(
+        level=RiskLevel.EXTREME,
+        codes=frozenset({"a", "b"}),
+        times={RiskLevel.HIGH: NOON},
+        due_at=NOON + timedelta(milliseconds=1),
+    )
+
+    saved = await things.save(made)
+
+    assert saved.version == 1
+    assert await things.get(made.id) == saved
+
+
+async def test_state_and_events_are_saved_together_and_in_order(things: Things) -> None:
+    made = thing()
+    events = [changed(made.id, level) for level in RiskLevel]
+
+    await things.save(made, *events, lane=Lane.URGENT)
+
+    told = await published(things)
+    assert [each.data for each in told] == events
+    assert {each.lane for each in told} == {Lane.URGENT}
+    assert {each.aggregate_version for each in told} == {1}
+    assert len({each.id for each in told}) == len(events)
+
+
+async def test_a_stale_version_is_a_conflict_and_changes_nothing(
+    things: Things,
+) -> None:
+    held = await things.save(thing())
+    await things.save(held.model_copy(update={"count": 1}))
+
+    with pytest.raises(Conflict):
+        await things.save(held.model_copy(update={"count": 2}), changed(held.id))
+
+    found = await things.get(held.id)
+    assert found is not None
+    assert (found.count, found.version) == (1, 2)
+    assert await published(things) == []
+
+
+async def test_only_what_has_changed_is_written(things: Things) -> None:
+    made = await things.save(thing(codes=frozenset({"a"})))
+    held = await things.get(made.id)
+    assert held is not None
+    # Nobody else writes without counting the version up: this shows what is written.
+    behind = {"$set": {"codes": ["b"]}}
+    await things.documents.update_one({"_id": made.id}, behind)
+
+    await things.save(held.model_copy(update={"count": 1}))
+
+    found = await things.get(made.id)
+    assert found is not None
+    assert (found.count, found.codes) == (1, {"b"})
+
+
+async def test_what_follows_from_other_fields_is_written_with_them(
+    things: Things,
+) -> None:
+    made = await things.save(thing())
+    held = await things.get(made.id)
+    assert held is not None
+
+    await things.save(held.model_copy(update={"count": 2}))
+
+    assert await things.documents.count_documents({"many": True}) == 1
+
+
+async def test_an_entity_that_was_made_anew_is_written_whole(things: Things) -> None:
+    made = await things.save(thing(codes=frozenset({"a"})))
+    behind = {"$set": {"codes": ["b"]}}
+    await things.documents.update_one({"_id": made.id}, behind)
+    anew = Thing.model_validate(made.model_dump())
+
+    await things.save(anew)
+
+    found = await things.get(made.id)
+    assert found is not None
+    assert found.codes == made.codes
+
+
+async def test_two_who_save_at_once_are_not_both_right(things: Things) -> None:
+    held = await things.save(thing())
+    raised = held.model_copy(update={"count": 1})
+    lifted = held.model_copy(update={"count": 2})
+
+    outcomes = await asyncio.gather(
+        things.save(raised), things.save(lifted), return_exceptions=True
+    )
+
+    assert sorted(type(each) for each in outcomes if isinstance(each, Conflict)) == [
+        Conflict
+    ]
+
+
+async def test_a_new_document_is_inserted_once(things: Things) -> None:
+    made = thing()
+    await things.save(made)
+
+    with pytest.raises(Conflict):
+        await things.save(made)
+
+
+async def test_a_unique_key_belongs_to_one_document(things: Things) -> None:
+    await things.save(thing(keys=("one", "two")))
+
+    with pytest.raises(Conflict):
+        await things.save(thing(keys=("two", "three")))
+
+
+async def test_one_refused_write_of_a_batch_leaves_the_others_alone(
+    things: Things,
+) -> None:
+    taken = await things.save(thing())
+    fresh = [thing() for _ in range(20)]
+    stale = taken.model_copy(update={"version": 7})
+    double = thing(keys=taken.keys)
+
+    outcomes = await asyncio.gather(
+        *(things.save(each) for each in [*fresh[:10], stale, double, *fresh[10:]]),
+        return_exceptions=True,
+    )
+
+    refused = [
+        place for place, each in enumerate(outcomes) if isinstance(each, Conflict)
+    ]
+    assert refused == [10, 11]
+    assert await things.documents.count_documents({}) == 21
+
+
+async def test_a_message_has_its_effect_once(things: Things) -> None:
+    cause = message()
+    held = await things.save(thing(), cause=cause)
+
+    with pytest.raises(AlreadyHandled):
+        await things.get(held.id, cause=cause)
+
+    assert await things.get(held.id, cause=message()) == held
+
+
+async def test_the_inbox_remembers_the_latest_causes_only(things: Things) -> None:
+    causes = [message() for _ in range(Things.inbox + 1)]
+    held = thing()
+    for each in causes:
+        held = await things.save(held, cause=each)
+
+    assert await things.get(held.id, cause=causes[0]) == held
+    for each in causes[1:]:
+        with pytest.raises(AlreadyHandled):
+            await things.get(held.id, cause=each)
+
+
+async def test_what_a_message_causes_is_in_its_lane_and_conversation(
+    things: Things,
+) -> None:
+    cause = message_of(changed(), lane=Lane.URGENT)
+
+    await things.save(thing(), changed(), cause=cause)
+
+    [told] = await published(things)
+    assert told.lane is Lane.URGENT
+    assert told.correlation_id == cause.correlation_id
+    assert told.causation_id == cause.id
+
+
+async def test_message_ids_follow_from_document_version_and_place(
+    things: Things, database: Database
+) -> None:
+    case_id = new_id()
+
+    class Others(Things):
+        """A second kind of document with the same ids, as a case has in a service."""
+
+        collection = "others"
+
+    others = Others(database)
+    await things.save(Thing(id=case_id, keys=(case_id,)), changed(case_id))
+    await others.save(Thing(id=case_id, keys=(case_id,)), changed(case_id))
+
+    [one] = await published(things)
+    [other] = await published(others)
+    assert one.id != other.id
+
+
+async def test_what_a_crash_left_behind_is_claimed_once_its_lease_is_over(
+    things: Things, database: Database
+) -> None:
+    held = await things.save(thing(), changed())
+
+    assert await things.left_behind() == []
+
+    database.server_now = later(database, LEASE + timedelta(seconds=1))  # type: ignore[method-assign]
+    [left] = await things.left_behind()
+    assert left.document == held.id
+    assert left.type == "risk.changed.v1"
+    assert await things.left_behind() == []
+
+
+async def test_a_claim_makes_a_stale_owner_decide_again(
+    things: Things, database: Database
+) -> None:
+    held = await things.save(thing(), changed())
+    database.server_now = later(database, LEASE + timedelta(seconds=1))  # type: ignore[method-assign]
+    await things.left_behind()
+
+    with pytest.raises(Conflict):
+        await things.save(held.model_copy(update={"count": 1}))
+
+
+async def test_what_is_confirmed_leaves_the_outbox(
+    things: Things, database: Database
+) -> None:
+    await things.save(thing(), changed(), changed())
+    database.server_now = later(database, LEASE + timedelta(seconds=1))  # type: ignore[method-assign]
+    first, second = await things.left_behind()
+
+    await database.clear([first])
+
+    [still_there] = await published(things)
+    assert still_there.id == second.packet.message_id
+
+
+async def test_what_is_due_is_claimed_by_one_and_again_when_nothing_came_of_it(
+    things: Things, database: Database
+) -> None:
+    due = await things.save(thing(due_at=NOON))
+    await things.save(thing(due_at=NOON + timedelta(seconds=1)))
+    await things.save(thing())
+
+    [claimed] = await things.due_now(NOON)
+    assert claimed.id == due.id
+    assert await things.due_now(NOON) == []
+
+    database.server_now = later(database, timedelta(minutes=1))  # type: ignore[method-assign]
+    [again] = await things.due_now(NOON)
+    assert again.id == due.id
+
+
+async def test_who_acted_may_save_and_the_next_due_time_is_claimed_at_once(
+    things: Things,
+) -> None:
+    await things.save(thing(due_at=NOON))
+    [claimed] = await things.due_now(NOON)
+
+    await things.save(claimed.model_copy(update={"due_at": NOON}))
+
+    assert len(await things.due_now(NOON)) == 1
+
+
+async def test_the_indexes_serve_every_query_of_the_chassis(things: Things) -> None:
+    await asyncio.gather(*(things.save(thing(due_at=NOON)) for _ in range(50)))
+    queries = [
+        {"_id": new_id(), "version": 1},
+        {"_id": {"$in": [new_id()]}},
+        {"outbox.until": {"$lt": NOON}},
+        {"due_at": {"$lte": NOON}},
+    ]
+    for query in queries:
+        plan = await things.documents.find(query).explain()
+        assert "COLLSCAN" not in str(plan["queryPlanner"]["winningPlan"]), query
+
+
+def later(database: Database, by: timedelta):  # noqa: ANN201 - A clock.
+    """The store's time, some time on."""
+    now = database.server_now
+    return lambda: now() + by
