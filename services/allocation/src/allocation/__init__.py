@@ -1,0 +1,1 @@
+"""Finds the right worker for every role that a case needs."""

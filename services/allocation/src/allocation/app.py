@@ -1,0 +1,60 @@
+"""The allocation service: who listens to what."""
+
+from functools import partial
+
+from accord_chassis import service
+from accord_chassis.settings import ChassisSettings, policy_of
+from accord_contracts.allocation import AllocationAccepted, RoleWanted
+from accord_contracts.plans import PlanClosed
+from accord_contracts.referrals import ReferralReceived
+from accord_contracts.risk import RiskAssessed
+from fastapi import FastAPI
+
+from allocation.domain.policy import Policy
+from allocation.handlers import placing, staffing
+from allocation.handlers.placing import Desk
+from allocation.routes import directory, offers
+from allocation.store import Allocations, Directory, Staffings, Workers
+
+
+class Settings(ChassisSettings):
+    """How this locality runs its allocation service."""
+
+
+def create_app(
+    settings: Settings, stand_ins: service.StandIns | None = None
+) -> FastAPI:
+    """Make the service's application.
+
+    Raises:
+        BadConfiguration: The locality's policy is missing or wrong.
+    """
+    policy = policy_of(Policy, settings.locality, "allocation")
+
+    def wire(allocation: service.Service) -> None:
+        staffings = allocation.store(Staffings)
+        allocations = allocation.store(Allocations)
+        workers = Directory(allocation.store(Workers))
+        desk = Desk(staffings, allocations, workers, policy, allocation.clock)
+        allocation.provide(workers)
+        allocation.provide(desk)
+
+        allocation.on(ReferralReceived, partial(staffing.note_wishes, desk=desk))
+        allocation.on(RiskAssessed, partial(staffing.want_roles, desk=desk))
+        allocation.on(RoleWanted, partial(placing.place_role, desk=desk))
+        allocation.on(AllocationAccepted, partial(staffing.join_team, desk=desk))
+        allocation.on(AllocationAccepted, partial(staffing.settle_place, desk=desk))
+        allocation.on(PlanClosed, partial(staffing.dissolve_team, desk=desk))
+        allocation.on(PlanClosed, partial(staffing.end_allocations, desk=desk))
+
+        allocation.sweep(allocations, partial(placing.attend, desk=desk))
+        allocation.sweep(staffings, partial(staffing.go_on_without_wishes, desk=desk))
+
+    return service.create_app(
+        settings,
+        "allocation",
+        wire,
+        directory.router,
+        offers.router,
+        stand_ins=stand_ins,
+    )

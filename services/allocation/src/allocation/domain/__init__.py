@@ -1,0 +1,1 @@
+"""What it takes to have every role of a case filled by the right worker. Pure."""

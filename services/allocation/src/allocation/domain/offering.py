@@ -1,0 +1,339 @@
+"""One role of one case: who was asked, who answered what, and the clocks."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from accord_contracts.allocation import DeclineReason, Role
+from accord_contracts.message import Lane
+from accord_contracts.problem import Refusal
+from accord_contracts.risk import RiskLevel
+from pydantic import BaseModel, ConfigDict
+
+from allocation.domain.choosing import Choice
+from allocation.domain.directory import Need
+from allocation.domain.policy import Policy
+from allocation.domain.staffing import Staffing, Wanted
+
+HOLD_SLACK = timedelta(hours=1)
+"""How much longer than its offer a place is held. Whoever answers, or lets the time
+pass, frees or keeps the place at once; only after a crash in between must it lapse by
+itself, and then not before the process or another one is back."""
+
+REMEMBERED = 100
+"""Offers of a role that are kept: who declined is remembered beyond them."""
+
+
+class NoSuchOffer(Refusal):
+    """There is no such offer to you."""
+
+    status = 404
+
+
+class OfferExpired(Refusal):
+    """The offer was not answered in time and has gone to somebody else."""
+
+
+class OfferDeclined(Refusal):
+    """You have declined this offer."""
+
+
+class OfferAccepted(Refusal):
+    """You have accepted this offer: the role can only be handed over now."""
+
+
+class NoLongerNeeded(Refusal):
+    """The role is no longer needed, because the response has ended."""
+
+
+class Status(StrEnum):
+    """Where a role stands with being filled."""
+
+    WANTED = "wanted"
+    OFFERED = "offered"
+    ACCEPTED = "accepted"
+    UNFILLED = "unfilled"
+    ENDED = "ended"
+
+
+class Answer(StrEnum):
+    """What became of an offer."""
+
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+class Alarm(StrEnum):
+    """Why a role is called unfilled."""
+
+    NO_CANDIDATE = "no_candidate"
+    OUT_OF_TIME = "out_of_time"
+
+
+class Offer(BaseModel):
+    """A worker is asked to take the role, and why they are.
+
+    Attributes:
+        points: How much of their capacity is reserved for it.
+        reasons: Codes of what spoke for them, and of the wishes they do not meet.
+        policy_version: By which policy they were chosen.
+        declined_for: Why they declined, if they did.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    worker_id: str
+    points: int
+    offered_at: datetime
+    answer_by: datetime
+    reasons: tuple[str, ...]
+    policy_version: str
+    answer: Answer | None = None
+    answered_at: datetime | None = None
+    declined_for: DeclineReason | None = None
+
+
+class Allocation(BaseModel):
+    """One role of one episode of a case.
+
+    This document is the truth about the role; the places in workers' documents follow
+    it.
+
+    Attributes:
+        lane: Of what is told about it; once urgent, always urgent.
+        since: When the clock for filling it began. No answer starts it again.
+        assign_by: When it must be filled.
+        worker_id: Who is asked now, or has accepted.
+        retry_at: When to ask anew after nobody was left to ask.
+        declined_by: Who has declined it; never asked again.
+        silent: Who did not answer; asked again when nobody else is left.
+        told_late: The alarm that it was not filled in time has been raised.
+        unowned_at: When it is risk that nobody owns; none once it is accepted or ended.
+        due_at: When its next clock runs out.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    case_id: str
+    role: Role
+    level: RiskLevel
+    lane: Lane
+    status: Status = Status.WANTED
+    since: datetime
+    first_referred_at: datetime
+    assign_by: datetime
+    worker_id: str | None = None
+    retry_at: datetime | None = None
+    accepted_at: datetime | None = None
+    offers: tuple[Offer, ...] = ()
+    declined_by: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
+    told_late: bool = False
+    unowned_at: datetime | None = None
+    due_at: datetime | None = None
+
+    @classmethod
+    def new(
+        cls, case_id: str, role: Role, wanted: Wanted, lane: Lane, policy: Policy
+    ) -> "Allocation":
+        """Begin to fill a role."""
+        assign_by = policy.assign_by(wanted.since, wanted.level)
+        return cls(
+            id=wanted.allocation_id,
+            case_id=case_id,
+            role=role,
+            level=wanted.level,
+            lane=lane,
+            since=wanted.since,
+            first_referred_at=wanted.first_referred_at,
+            assign_by=assign_by,
+            unowned_at=assign_by,
+            due_at=assign_by,
+        )
+
+    @property
+    def open(self) -> bool:
+        """Tell whether the role still has to be filled."""
+        return self.status not in {Status.ACCEPTED, Status.ENDED}
+
+    @property
+    def offer(self) -> Offer:
+        """The offer that stands, or the one that was accepted."""
+        return self.offers[-1]
+
+    @property
+    def answer_by(self) -> datetime | None:
+        """By when whoever is asked now is to answer."""
+        return self.offer.answer_by if self.status is Status.OFFERED else None
+
+    def need(self, staffing: Staffing, policy: Policy) -> Need:
+        """Say what is looked for now."""
+        barred = staffing.barred_from(self.role)
+        return Need(
+            allocation_id=self.id,
+            case_id=self.case_id,
+            role=self.role,
+            points=policy.points[self.level],
+            wishes=staffing.wishes,
+            excluded=barred | self.declined_by | self.silent,
+        )
+
+    def taken(self) -> Need:
+        """Say what the worker of the standing offer has a place for."""
+        points = self.offer.points
+        return Need(self.id, self.case_id, self.role, points)
+
+    def rise(
+        self, level: RiskLevel, lane: Lane, policy: Policy, at: datetime
+    ) -> "Allocation":
+        """Take over a higher level: every clock runs as it would have from the start.
+
+        A standing offer keeps the time to answer of the new level from now on, unless
+        it ends sooner anyway.
+        """
+        if not self.open or level.rank <= self.level.rank:
+            return self
+        assign_by = min(self.assign_by, policy.assign_by(self.since, level))
+        changes = {
+            "level": level,
+            "lane": lane if lane is Lane.URGENT else self.lane,
+            "assign_by": assign_by,
+        }
+        if self.status is Status.OFFERED:
+            sooner = min(self.offer.answer_by, policy.answer_by(at, level))
+            changes["offers"] = self._last_offer(answer_by=sooner)
+        return self._moved(**changes)
+
+    def offered(self, choice: Choice, policy: Policy, at: datetime) -> "Allocation":
+        """Ask somebody."""
+        offer = Offer(
+            worker_id=choice.worker_id,
+            points=policy.points[self.level],
+            offered_at=at,
+            answer_by=policy.answer_by(at, self.level),
+            reasons=choice.reasons,
+            policy_version=policy.version,
+        )
+        return self._moved(
+            status=Status.OFFERED,
+            worker_id=choice.worker_id,
+            retry_at=None,
+            offers=(*self.offers, offer)[-REMEMBERED:],
+        )
+
+    def unfilled(self, policy: Policy, at: datetime) -> "Allocation":
+        """Note that nobody is left to ask, and ask anew after a pause.
+
+        Then those who were silent are asked again; those who declined are not.
+        """
+        return self._moved(
+            status=Status.UNFILLED,
+            worker_id=None,
+            retry_at=policy.retry_at(at, self.level),
+            silent=frozenset(),
+        )
+
+    def accept(self, worker_id: str, at: datetime) -> "Allocation":
+        """Take the role. Late is not too late as long as nobody else was asked.
+
+        Raises:
+            NoSuchOffer: They were never asked.
+            OfferExpired: Somebody else has been asked since.
+            OfferDeclined: They have declined.
+            NoLongerNeeded: The response has ended.
+        """
+        self._check_asked(worker_id)
+        if self.status is Status.ACCEPTED:
+            return self
+        return self._moved(
+            status=Status.ACCEPTED,
+            accepted_at=at,
+            offers=self._last_offer(answer=Answer.ACCEPTED, answered_at=at),
+        )
+
+    def decline(
+        self, worker_id: str, reason: DeclineReason, at: datetime
+    ) -> "Allocation":
+        """Say no, for a reason. Saying no again changes nothing.
+
+        Raises:
+            NoSuchOffer: They were never asked.
+            OfferExpired: Somebody else has been asked since.
+            OfferAccepted: They have accepted.
+            NoLongerNeeded: The response has ended.
+        """
+        if worker_id in self.declined_by:
+            return self
+        self._check_asked(worker_id)
+        if self.status is Status.ACCEPTED:
+            raise OfferAccepted
+        return self._moved(
+            status=Status.WANTED,
+            worker_id=None,
+            declined_by=self.declined_by | {worker_id},
+            offers=self._last_offer(
+                answer=Answer.DECLINED, answered_at=at, declined_for=reason
+            ),
+        )
+
+    def expire(self, at: datetime) -> "Allocation":
+        """Take the offer back from somebody who has not answered in time."""
+        return self._moved(
+            status=Status.WANTED,
+            worker_id=None,
+            silent=self.silent | {self.offer.worker_id},
+            offers=self._last_offer(answer=Answer.EXPIRED, answered_at=at),
+        )
+
+    def tell_late(self) -> "Allocation":
+        """Note that the alarm about the time has been raised: it is raised once."""
+        return self._moved(told_late=True)
+
+    def end(self, at: datetime) -> "Allocation":
+        """Note that the role is no longer needed; a standing offer is taken back."""
+        changes: dict[str, object] = {"status": Status.ENDED, "retry_at": None}
+        if self.status is Status.OFFERED:
+            taken_back = self._last_offer(answer=Answer.WITHDRAWN, answered_at=at)
+            changes["offers"] = taken_back
+        return self._moved(**changes)
+
+    def expired(self, at: datetime) -> bool:
+        """Tell whether the standing offer was not answered in time."""
+        return self.answer_by is not None and self.answer_by <= at
+
+    def asks_anew(self, at: datetime) -> bool:
+        """Tell whether the pause is over after nobody was left to ask."""
+        return self.retry_at is not None and self.retry_at <= at
+
+    def late(self, at: datetime) -> bool:
+        """Tell whether it should have been filled by now, and nobody has said so."""
+        return self.open and not self.told_late and self.assign_by <= at
+
+    def _check_asked(self, worker_id: str) -> None:
+        if worker_id in self.declined_by:
+            raise OfferDeclined
+        if all(each.worker_id != worker_id for each in self.offers):
+            raise NoSuchOffer
+        if self.status is Status.ENDED:
+            raise NoLongerNeeded
+        if worker_id != self.worker_id:
+            raise OfferExpired
+
+    def _last_offer(self, **changes: object) -> tuple[Offer, ...]:
+        return (*self.offers[:-1], self.offer.model_copy(update=changes))
+
+    def _moved(self, **changes: object) -> "Allocation":
+        """Give the changed copy, with its clocks set anew."""
+        moved = self.model_copy(update=changes)
+        clocks = [moved.answer_by, moved.retry_at]
+        clocks.append(None if moved.told_late else moved.assign_by)
+        ahead = [each for each in clocks if each is not None] if moved.open else []
+        return moved.model_copy(
+            update={
+                "unowned_at": moved.assign_by if moved.open else None,
+                "due_at": min(ahead, default=None),
+            }
+        )

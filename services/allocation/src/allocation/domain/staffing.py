@@ -1,0 +1,317 @@
+"""What a case needs of workers, and who works on it.
+
+Messages about a case come in any order. Whatever comes first is kept, and what is done
+depends on what is known, not on the order in which it came.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from accord_contracts.allocation import Role
+from accord_contracts.risk import RiskLevel
+from pydantic import BaseModel, ConfigDict
+
+from allocation.domain.policy import Policy, outreach
+from allocation.domain.wishes import Wishes
+
+REMEMBERED = 100
+"""Referrals of an episode whose wishes are kept; a family was once referred 211 times
+in all its episodes together (DOMAIN.md 1.3)."""
+
+
+class Heard(BaseModel):
+    """What one referral said of the wishes of the person harmed.
+
+    Attributes:
+        at: When it was said.
+        assessed: The revision of the assessment of the referral, after which nothing
+            waits for it any more; none before.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    wishes: Wishes
+    at: datetime
+    assessed: int | None = None
+
+
+class Assessed(BaseModel):
+    """An assessment, as far as staffing goes by it.
+
+    Attributes:
+        revision: The version of risk's own document, which says what is later.
+        first_referred_at: When the response to the episode was first asked for.
+        assessed_at: When what was assessed became known.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    revision: int
+    first_referred_at: datetime
+    assessed_at: datetime
+
+
+class Awaited(Assessed):
+    """An assessment whose referral's wishes have not come yet.
+
+    Attributes:
+        until: When nothing more is waited for.
+    """
+
+    until: datetime
+
+
+class Wanted(BaseModel):
+    """A role that the case needs.
+
+    Attributes:
+        since: When the clock for filling it began.
+        worker_id: Who has accepted it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    allocation_id: str
+    level: RiskLevel
+    since: datetime
+    first_referred_at: datetime
+    worker_id: str | None = None
+
+
+class Staffing(BaseModel):
+    """The roles of one case, and the workers in them.
+
+    Attributes:
+        id: The case's.
+        episode: Counted from 1; a closed plan ends it.
+        heard: Wishes by referral, of this episode.
+        awaited: Assessments whose referrals' wishes have not come yet, by referral.
+        level: The latest known level of risk.
+        level_version: The revision of the assessment that said so.
+        latest: The latest assessment that roles were wanted for.
+        roles: What is needed, and who has accepted.
+        served_outreach: Who has ever served the person using violence in this case.
+        served_others: Who has ever served anybody else in it.
+        closed_at: When the last plan was closed.
+        closed_on: The revision of the assessment that it rested on: what was assessed
+            until then is over.
+        due_at: When to go on without the wishes that have not come.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    episode: int = 1
+    heard: dict[str, Heard] = {}
+    awaited: dict[str, Awaited] = {}
+    level: RiskLevel = RiskLevel.LOW
+    level_version: int = 0
+    latest: Assessed | None = None
+    roles: dict[Role, Wanted] = {}
+    served_outreach: frozenset[str] = frozenset()
+    served_others: frozenset[str] = frozenset()
+    closed_at: datetime | None = None
+    closed_on: int = 0
+    due_at: datetime | None = None
+
+    @property
+    def wishes(self) -> Wishes:
+        """What the person harmed asks for, by all referrals of the episode."""
+        by_time = sorted(self.heard.values(), key=lambda each: each.at)
+        return Wishes.together(each.wishes for each in by_time)
+
+    @property
+    def team(self) -> tuple[tuple[Role, str], ...]:
+        """Who has accepted which role."""
+        return tuple(
+            (role, wanted.worker_id)
+            for role, wanted in sorted(self.roles.items())
+            if wanted.worker_id is not None
+        )
+
+    def wanted(self, allocation_id: str) -> Wanted | None:
+        """Give the role that an allocation is for, if it is still needed."""
+        return next(
+            (
+                each
+                for each in self.roles.values()
+                if each.allocation_id == allocation_id
+            ),
+            None,
+        )
+
+    def newly_wanted(self, before: "Staffing") -> dict[Role, Wanted]:
+        """Give the open roles that are needed now and were not, or not so urgently."""
+        return {
+            role: wanted
+            for role, wanted in self.roles.items()
+            if wanted.worker_id is None and before.roles.get(role) != wanted
+        }
+
+    def barred_from(self, role: Role) -> frozenset[str]:
+        """Say who may never have a role because they serve the other side."""
+        return self.served_others if outreach(role) else self.served_outreach
+
+    def hear(
+        self, referral_id: str, wishes: Wishes, at: datetime, policy: Policy
+    ) -> "Staffing":
+        """Note the wishes of a referral; if it is assessed already, want its roles."""
+        known = self.heard.get(referral_id)
+        assessed = known.assessed if known else None
+        noted = self.note(referral_id, Heard(wishes=wishes, at=at, assessed=assessed))
+        awaited = self.awaited.get(referral_id)
+        return noted.go_on(referral_id, awaited, policy) if awaited else noted
+
+    def assess(
+        self,
+        assessed: Assessed,
+        level: RiskLevel,
+        *,
+        told_at: datetime,
+        referral_id: str | None,
+        policy: Policy,
+    ) -> "Staffing":
+        """Note an assessment, and want its roles once its referral's wishes are known.
+
+        Args:
+            assessed: The assessment: an older one than is known changes no level.
+            level: The level that it found.
+            told_at: When risk told of it.
+            referral_id: The referral that was assessed; none: no wishes to wait for.
+            policy: What the level needs.
+        """
+        noted = self
+        if assessed.revision > self.level_version:
+            update = {"level": level, "level_version": assessed.revision}
+            noted = self.model_copy(update=update)
+        if referral_id is None:
+            return noted.want(assessed, policy)
+        if referral_id in self.heard:
+            return noted.go_on(referral_id, assessed, policy)
+        until = policy.stop_waiting_at(told_at)
+        awaited = Awaited(**assessed.model_dump(), until=until)
+        return noted.wait({**self.awaited, referral_id: awaited})
+
+    def stop_waiting(self, at: datetime, policy: Policy) -> "Staffing":
+        """Want the roles of assessments whose wishes have not come in time.
+
+        Nobody waits for help because a wish was delayed; when it comes, the next offer
+        goes by it.
+        """
+        going_on = self
+        for referral_id, awaited in self.awaited.items():
+            if awaited.until <= at:
+                nothing = Heard(wishes=Wishes(), at=awaited.assessed_at)
+                noted = going_on.note(referral_id, nothing)
+                going_on = noted.go_on(referral_id, awaited, policy)
+        return going_on
+
+    def note(self, referral_id: str, heard: Heard) -> "Staffing":
+        """Keep what a referral said of wishes, of the latest of the episode only."""
+        known = heard_since(self.closed_on, {**self.heard, referral_id: heard})
+        return self.model_copy(
+            update={"heard": dict(list(known.items())[-REMEMBERED:])}
+        )
+
+    def wait(self, awaited: dict[str, Awaited]) -> "Staffing":
+        """Wait for the wishes of these referrals and no others."""
+        due_at = min((each.until for each in awaited.values()), default=None)
+        return self.model_copy(update={"awaited": awaited, "due_at": due_at})
+
+    def go_on(self, referral_id: str, assessed: Assessed, policy: Policy) -> "Staffing":
+        """Want the roles of a referral that is assessed and whose wishes are known."""
+        revision = {"assessed": assessed.revision}
+        heard = self.heard[referral_id].model_copy(update=revision)
+        noted = self.note(referral_id, heard).want(assessed, policy)
+        if referral_id not in self.awaited:
+            return noted
+        others = {key: each for key, each in self.awaited.items() if key != referral_id}
+        return noted.wait(others)
+
+    def want(self, assessed: Assessed, policy: Policy) -> "Staffing":
+        """Want what the level needs and is not there, and all that is open as urgently.
+
+        The clock of the episode's first roles runs from the first referral; that of a
+        role which only a later assessment found necessary, from that assessment. What
+        the last closed plan rested on, or is older, wants nothing any more.
+        """
+        if assessed.revision <= self.closed_on:
+            return self
+        since = assessed.assessed_at if self.roles else self._begun(assessed)
+        roles = {role: self._raised(wanted) for role, wanted in self.roles.items()}
+        for role in policy.roles[self.level]:
+            if role not in roles:
+                roles[role] = Wanted(
+                    allocation_id=self._allocation_id(role),
+                    level=self.level,
+                    since=since,
+                    first_referred_at=assessed.first_referred_at,
+                )
+        latest = self.latest
+        if latest is None or assessed.revision > latest.revision:
+            latest = Assessed(**assessed.model_dump(include=set(Assessed.model_fields)))
+        return self.model_copy(update={"roles": roles, "latest": latest})
+
+    def join(self, allocation_id: str, worker_id: str) -> "Staffing":
+        """Take a worker who has accepted into the team, if the role is still needed."""
+        for role, wanted in self.roles.items():
+            if wanted.allocation_id == allocation_id:
+                joined = wanted.model_copy(update={"worker_id": worker_id})
+                return self._served_by(worker_id, role).model_copy(
+                    update={"roles": {**self.roles, role: joined}}
+                )
+        return self
+
+    def close(self, revision: int, at: datetime, policy: Policy) -> "Staffing":
+        """End the episode: nobody works on the case any more.
+
+        Whoever closed the plan did not know of a later assessment than the one it
+        rested on. If there is one, the plan opens again, and a new episode begins with
+        it at once.
+
+        Args:
+            revision: Of the assessment that the closed plan rested on.
+            at: When it was closed.
+            policy: What the level needs.
+        """
+        if revision <= self.closed_on:
+            return self
+        ended = self.model_copy(
+            update={
+                "closed_at": at,
+                "closed_on": revision,
+                "episode": self.episode + 1,
+                "roles": {},
+                "heard": heard_since(revision, self.heard),
+            }
+        )
+        return ended if self.latest is None else ended.want(self.latest, policy)
+
+    def _begun(self, assessed: Assessed) -> datetime:
+        """Say when the episode began, which is not before the last one ended."""
+        if self.closed_at is None:
+            return assessed.first_referred_at
+        return max(assessed.first_referred_at, self.closed_at)
+
+    def _raised(self, wanted: Wanted) -> Wanted:
+        if wanted.worker_id is not None or wanted.level.rank >= self.level.rank:
+            return wanted
+        return wanted.model_copy(update={"level": self.level})
+
+    def _allocation_id(self, role: Role) -> str:
+        return str(uuid5(UUID(self.id), f"allocation/{role}/{self.episode}"))
+
+    def _served_by(self, worker_id: str, role: Role) -> "Staffing":
+        field = "served_outreach" if outreach(role) else "served_others"
+        return self.model_copy(update={field: getattr(self, field) | {worker_id}})
+
+
+def heard_since(revision: int, heard: Mapping[str, Heard]) -> dict[str, Heard]:
+    """Leave out the wishes of referrals that an assessment until then has weighed."""
+    return {
+        referral_id: each
+        for referral_id, each in heard.items()
+        if each.assessed is None or each.assessed > revision
+    }

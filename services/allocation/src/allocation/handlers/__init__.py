@@ -1,0 +1,1 @@
+"""What the allocation service does when something happens."""

@@ -1,0 +1,243 @@
+"""Finding a worker for a role, and keeping workers' places true to what was answered.
+
+The allocation is the truth about a role. A worker's place is reserved before the
+offer is made, and follows the answer: if a process dies in between, the place lapses
+by itself, or the step is done again by the message or the clock that caused it.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TypedDict
+
+from accord_chassis.clock import Clock
+from accord_chassis.store import Conflict
+from accord_contracts.allocation import (
+    AllocationExpired,
+    AllocationOffered,
+    AllocationUnfilled,
+    AllocationWithdrawn,
+    Role,
+    RoleWanted,
+)
+from accord_contracts.message import Event, Lane, Message
+
+from allocation.domain.choosing import choose
+from allocation.domain.directory import CannotTake, Worker
+from allocation.domain.offering import HOLD_SLACK, Alarm, Allocation, Status
+from allocation.domain.policy import Policy
+from allocation.domain.staffing import Staffing
+from allocation.store import Allocations, Change, Directory, Staffings
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What it takes to fill a role."""
+
+    staffings: Staffings
+    allocations: Allocations
+    directory: Directory
+    policy: Policy
+    clock: Clock
+
+
+async def place_role(message: Message[RoleWanted], *, desk: Desk) -> None:
+    """Offer a role to the best worker; for one offered already, take a higher level."""
+    told = message.data
+    held, staffing = await asyncio.gather(
+        desk.allocations.get(told.allocation_id, cause=message),
+        desk.staffings.get(told.case_id),
+    )
+    wanted = staffing.wanted(told.allocation_id) if staffing else None
+    if staffing is None or wanted is None:
+        return
+    at = desk.clock.now()
+    new = held or Allocation.new(
+        told.case_id, told.role, wanted, message.lane, desk.policy
+    )
+    new = new.rise(wanted.level, message.lane, desk.policy, at)
+    if new is held or not new.open:
+        return
+    told_of: Event
+    if new.status is Status.OFFERED:
+        told_of = offered(new)
+    else:
+        new, told_of = await find(new, staffing, at=at, desk=desk)
+    await save(new, told_of, desk=desk, cause=message)
+
+
+async def attend(due: Allocation, *, desk: Desk) -> None:
+    """Act on a role one of whose clocks has run out.
+
+    An offer that was not answered goes to somebody else; after the pause somebody is
+    looked for again; and if the role should have been filled by now, an alarm is
+    raised once.
+    """
+    at = desk.clock.now()
+    staffing = await desk.staffings.get(due.case_id)
+    if staffing is None or staffing.wanted(due.id) is None:
+        await end(due, desk=desk)
+        return
+    new, events = due, list[Event]()
+    if due.expired(at):
+        new = due.expire(at)
+        events.append(expired(due, at))
+    if new.status is Status.WANTED or new.asks_anew(at):
+        new, told_of = await find(new, staffing, at=at, desk=desk)
+        events.append(told_of)
+    if new.late(at):
+        new = new.tell_late()
+        events.append(unfilled(new, Alarm.OUT_OF_TIME, at))
+    await save(new, *events, desk=desk)
+    if due.expired(at):
+        await release(due, desk=desk)
+
+
+async def find(
+    held: Allocation, staffing: Staffing, *, at: datetime, desk: Desk
+) -> tuple[Allocation, Event]:
+    """Reserve a place with the best worker left and offer them the role; else alarm."""
+    await desk.directory.refresh()
+    need = held.need(staffing, desk.policy)
+    until = desk.policy.answer_by(at, held.level) + HOLD_SLACK
+    while True:
+        candidates = desk.directory.least_loaded(held.role)
+        choice = choose(candidates, need, desk.policy.weights, at)
+        if choice is None:
+            new = held.unfilled(desk.policy, at)
+            return new, unfilled(new, Alarm.NO_CANDIDATE, at)
+        reserving = partial(Worker.reserve, need=need, until=until, at=at)
+        if await _reserved(choice.worker_id, reserving, held.lane, desk.directory):
+            new = held.offered(choice, desk.policy, at)
+            return new, offered(new)
+        need = need.without(choice.worker_id)
+
+
+async def save(
+    new: Allocation, *events: Event, desk: Desk, cause: Message[Event] | None = None
+) -> Allocation:
+    """Save what was decided about a role.
+
+    Raises:
+        Conflict: Something else was decided meanwhile; a place that was reserved for an
+            offer which is not made is free again.
+    """
+    try:
+        return await desk.allocations.save(new, *events, cause=cause, lane=new.lane)
+    except Conflict:
+        decided = await desk.allocations.get(new.id)
+        if decided is None or decided.worker_id != new.worker_id:
+            await release(new, desk=desk)
+        raise
+
+
+async def settle(accepted: Allocation, *, desk: Desk) -> None:
+    """Make the place of whoever has accepted a role permanent.
+
+    If the role has ended in the meantime its place may have been freed before this gave
+    it again, so it is looked at once more.
+    """
+    await keep(accepted, desk=desk)
+    held = await desk.allocations.get(accepted.id)
+    if held is None or held.status is not Status.ACCEPTED:
+        await release(accepted, desk=desk)
+
+
+async def end(held: Allocation, *, desk: Desk) -> None:
+    """End a role that is no longer needed, and free its place."""
+    if held.status is not Status.ENDED:
+        at = desk.clock.now()
+        told = [withdrawn(held, at)] if held.status is Status.OFFERED else []
+        held = await desk.allocations.save(held.end(at), *told, lane=held.lane)
+    await release(held, desk=desk)
+
+
+async def keep(held: Allocation, *, desk: Desk) -> None:
+    """Make the place permanent of whoever has accepted a role."""
+    taken = held.taken()
+
+    def keeping(worker: Worker) -> Worker:
+        return worker.keep(taken)
+
+    if held.worker_id is not None:
+        await desk.directory.change(held.worker_id, keeping, held.lane)
+
+
+async def release(held: Allocation, *, desk: Desk) -> None:
+    """Free the place of whoever a role was offered to."""
+
+    def releasing(worker: Worker) -> Worker:
+        return worker.release(held.id)
+
+    if held.worker_id is not None:
+        await desk.directory.change(held.worker_id, releasing, held.lane)
+
+
+async def _reserved(
+    worker_id: str, reserving: Change, lane: Lane, directory: Directory
+) -> bool:
+    try:
+        await directory.change(worker_id, reserving, lane)
+    except CannotTake:
+        return False
+    return True
+
+
+class About(TypedDict):
+    """What every event about a role says of it."""
+
+    case_id: str
+    allocation_id: str
+    role: Role
+    first_referred_at: datetime
+
+
+def about(held: Allocation) -> About:
+    """Say which role an event is about."""
+    return {
+        "case_id": held.case_id,
+        "allocation_id": held.id,
+        "role": held.role,
+        "first_referred_at": held.first_referred_at,
+    }
+
+
+def offered(held: Allocation) -> AllocationOffered:
+    """Tell whom a role is offered to."""
+    return AllocationOffered(
+        **about(held),
+        worker_id=held.offer.worker_id,
+        level=held.level,
+        offered_at=held.offer.offered_at,
+        answer_by=held.offer.answer_by,
+    )
+
+
+def expired(held: Allocation, at: datetime) -> AllocationExpired:
+    """Tell who did not answer in time, and by how much that was noticed late."""
+    return AllocationExpired(
+        **about(held),
+        worker_id=held.offer.worker_id,
+        expired_at=at,
+        late_by=(at - held.offer.answer_by).total_seconds(),
+    )
+
+
+def withdrawn(held: Allocation, at: datetime) -> AllocationWithdrawn:
+    """Tell who need not answer any more."""
+    return AllocationWithdrawn(
+        **about(held),
+        worker_id=held.offer.worker_id,
+        withdrawn_at=at,
+    )
+
+
+def unfilled(held: Allocation, why: Alarm, at: datetime) -> AllocationUnfilled:
+    """Raise the alarm that a role has nobody."""
+    return AllocationUnfilled(
+        **about(held),
+        level=held.level,
+        reason=why.value,
+        noticed_at=at,
+    )

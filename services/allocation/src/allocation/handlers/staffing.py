@@ -1,0 +1,148 @@
+"""What happens to the staffing of a case: the first of the self-delivered steps."""
+
+import asyncio
+from datetime import datetime
+
+from accord_contracts.allocation import (
+    AllocationAccepted,
+    CaseTeamChanged,
+    RoleWanted,
+    TeamMember,
+)
+from accord_contracts.message import Event, Lane, Message
+from accord_contracts.plans import PlanClosed
+from accord_contracts.referrals import ReferralReceived
+from accord_contracts.risk import RiskAssessed
+
+from allocation.domain.offering import Status
+from allocation.domain.staffing import Assessed, Staffing
+from allocation.domain.wishes import Wishes
+from allocation.handlers.placing import Desk, end, settle
+
+
+async def note_wishes(message: Message[ReferralReceived], *, desk: Desk) -> None:
+    """Note what the person harmed wishes; want the roles if the risk is known."""
+    told = message.data
+    held = await desk.staffings.get(told.case_id, cause=message)
+    held = held or Staffing(id=told.case_id)
+    wishes = Wishes.of(told.wishes)
+    new = held.hear(told.referral_id, wishes, message.time, desk.policy)
+    await _save(new, held, message, desk)
+
+
+async def want_roles(message: Message[RiskAssessed], *, desk: Desk) -> None:
+    """Want the roles that the level of risk needs."""
+    told = message.data
+    held = await desk.staffings.get(told.case_id, cause=message)
+    held = held or Staffing(id=told.case_id)
+    new = held.assess(
+        Assessed(
+            revision=message.aggregate_version,
+            first_referred_at=told.first_referred_at,
+            assessed_at=told.assessed_at,
+        ),
+        told.level,
+        told_at=message.time,
+        referral_id=told.referral_id,
+        policy=desk.policy,
+    )
+    await _save(new, held, message, desk)
+
+
+async def go_on_without_wishes(held: Staffing, *, desk: Desk) -> None:
+    """Want the roles of a referral whose wishes have not come in time."""
+    new = held.stop_waiting(desk.clock.now(), desk.policy)
+    await desk.staffings.save(new, *wanted(new, held), lane=_lane(new, Lane.ROUTINE))
+
+
+async def join_team(message: Message[AllocationAccepted], *, desk: Desk) -> None:
+    """Take whoever has accepted a role into the case's team."""
+    told = message.data
+    held = await desk.staffings.get(told.case_id, cause=message)
+    if held is None:
+        return
+    new = held.join(told.allocation_id, told.worker_id)
+    if new is not held:
+        changed = team_changed(new, told.accepted_at)
+        await desk.staffings.save(new, changed, cause=message)
+
+
+async def settle_place(message: Message[AllocationAccepted], *, desk: Desk) -> None:
+    """Make the accepter's place permanent; end the role if the plan has been closed.
+
+    Whoever accepted did the first already; it is done again in case that process died.
+    """
+    told = message.data
+    staffing, held = await asyncio.gather(
+        desk.staffings.get(told.case_id), desk.allocations.get(told.allocation_id)
+    )
+    if held is None or staffing is None:
+        return
+    if staffing.wanted(held.id) is None:
+        await end(held, desk=desk)
+    elif held.status is Status.ACCEPTED:
+        await settle(held, desk=desk)
+
+
+async def dissolve_team(message: Message[PlanClosed], *, desk: Desk) -> None:
+    """Have nobody work on the case any more, because the response has ended."""
+    told = message.data
+    held = await desk.staffings.get(told.case_id, cause=message)
+    held = held or Staffing(id=told.case_id)
+    new = held.close(told.assessment_revision, told.closed_at, desk.policy)
+    if new is held:
+        return
+    events: list[Event] = []
+    if held.team:
+        events.append(team_changed(new, told.closed_at))
+    events += wanted(new, held)
+    await desk.staffings.save(
+        new, *events, cause=message, lane=_lane(new, message.lane)
+    )
+
+
+async def end_allocations(message: Message[PlanClosed], *, desk: Desk) -> None:
+    """End the roles that the case no longer needs, and free their places.
+
+    Those of earlier episodes too, in case a process died between the two.
+    """
+    case_id = message.data.case_id
+    staffing, held = await asyncio.gather(
+        desk.staffings.get(case_id), desk.allocations.of_case(case_id)
+    )
+    ended = [each for each in held if staffing is None or not staffing.wanted(each.id)]
+    await asyncio.gather(*(end(each, desk=desk) for each in ended))
+
+
+def wanted(new: Staffing, before: Staffing) -> list[Event]:
+    """Tell of the roles that are needed now and were not, or not so urgently."""
+    return [
+        RoleWanted(
+            case_id=new.id,
+            allocation_id=each.allocation_id,
+            role=role,
+            level=each.level,
+            first_referred_at=each.first_referred_at,
+        )
+        for role, each in new.newly_wanted(before).items()
+    ]
+
+
+def team_changed(new: Staffing, at: datetime) -> CaseTeamChanged:
+    """Tell who works on the case now."""
+    members = tuple(
+        TeamMember(worker_id=worker_id, role=role) for role, worker_id in new.team
+    )
+    return CaseTeamChanged(case_id=new.id, members=members, changed_at=at)
+
+
+async def _save(
+    new: Staffing, held: Staffing, message: Message[Event], desk: Desk
+) -> None:
+    lane = _lane(new, message.lane)
+    await desk.staffings.save(new, *wanted(new, held), cause=message, lane=lane)
+
+
+def _lane(new: Staffing, lane: Lane) -> Lane:
+    """Take the urgent lane for a high level; else stay in the message's own."""
+    return Lane.URGENT if new.level.urgent else lane

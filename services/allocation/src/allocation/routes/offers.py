@@ -1,0 +1,175 @@
+"""Offers and allocations over HTTP."""
+
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Self
+
+from accord_chassis.access import Caller, caller
+from accord_chassis.clock import Clock
+from accord_chassis.service import part, settled
+from accord_contracts.allocation import DeclineReason, Role
+from accord_contracts.message import Id
+from accord_contracts.risk import RiskLevel
+from fastapi import APIRouter, Security
+from pydantic import BaseModel, ConfigDict
+
+from allocation.domain.offering import Allocation, Answer, NoSuchOffer, Offer, Status
+from allocation.handlers import answering
+from allocation.handlers.placing import Desk
+from allocation.store import PAGE, Allocations
+
+router = APIRouter(tags=["allocations"])
+
+Allocations_ = Annotated[Allocations, part(Allocations)]
+Desk_ = Annotated[Desk, part(Desk)]
+Clock_ = Annotated[Clock, part(Clock)]
+Worker_ = Annotated[Caller, Security(caller, scopes=["allocation.work"])]
+Reader = Annotated[Caller, Security(caller, scopes=["allocation.read"])]
+
+
+class Decline(BaseModel):
+    """Why a worker cannot take a role."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: DeclineReason
+
+
+class OfferView(BaseModel):
+    """A role that a worker is asked to take, or has taken."""
+
+    allocation_id: Id
+    case_id: Id
+    role: Role
+    level: RiskLevel
+    status: Status
+    offered_at: datetime
+    answer_by: datetime
+    assign_by: datetime
+    first_referred_at: datetime
+    reasons: tuple[str, ...]
+
+    @classmethod
+    def of(cls, held: Allocation) -> Self:
+        """Show a role to the worker of its last offer."""
+        return cls(
+            allocation_id=held.id,
+            case_id=held.case_id,
+            role=held.role,
+            level=held.level,
+            status=held.status,
+            offered_at=held.offer.offered_at,
+            answer_by=held.offer.answer_by,
+            assign_by=held.assign_by,
+            first_referred_at=held.first_referred_at,
+            reasons=held.offer.reasons,
+        )
+
+
+class AskedView(BaseModel):
+    """Who was asked to take a role, why they were, and what they answered."""
+
+    worker_id: Id
+    offered_at: datetime
+    answer_by: datetime
+    reasons: tuple[str, ...]
+    policy_version: str
+    answer: Answer | None
+    answered_at: datetime | None
+    declined_for: DeclineReason | None
+
+    @classmethod
+    def of(cls, offer: Offer) -> Self:
+        """Show an offer."""
+        return cls(**offer.model_dump(include=set(cls.model_fields)))
+
+
+class AllocationView(BaseModel):
+    """A role of a case: where it stands, its clocks, and everybody who was asked."""
+
+    allocation_id: Id
+    case_id: Id
+    role: Role
+    level: RiskLevel
+    status: Status
+    worker_id: Id | None
+    first_referred_at: datetime
+    assign_by: datetime
+    answer_by: datetime | None
+    retry_at: datetime | None
+    accepted_at: datetime | None
+    offers: tuple[AskedView, ...]
+
+    @classmethod
+    def of(cls, held: Allocation) -> Self:
+        """Show a role."""
+        own = set(cls.model_fields) - {"allocation_id", "answer_by", "offers"}
+        return cls(
+            allocation_id=held.id,
+            answer_by=held.answer_by,
+            offers=tuple(map(AskedView.of, held.offers)),
+            **held.model_dump(include=own),
+        )
+
+
+@router.post("/allocations/{allocation_id}/acceptance", status_code=204)
+async def accept_offer(allocation_id: Id, desk: Desk_, worker: Worker_) -> None:
+    """Take a role that is offered to the caller."""
+    own = _worker_of(worker)
+    await settled(partial(answering.accept, allocation_id, own, desk=desk))
+
+
+@router.post("/allocations/{allocation_id}/decline", status_code=204)
+async def decline_offer(
+    allocation_id: Id, told: Decline, desk: Desk_, worker: Worker_
+) -> None:
+    """Say no to a role that is offered to the caller."""
+    own = _worker_of(worker)
+    await settled(
+        partial(answering.decline, allocation_id, own, told.reason, desk=desk)
+    )
+
+
+@router.get("/allocations/{allocation_id}")
+async def read_offer(
+    allocation_id: Id, allocations: Allocations_, worker: Worker_
+) -> OfferView:
+    """Read a role that is offered to the caller, or that they have taken."""
+    held = await allocations.get(allocation_id)
+    if held is None or held.worker_id != _worker_of(worker):
+        raise NoSuchOffer
+    return OfferView.of(held)
+
+
+@router.get("/workers/{worker_id}/offers")
+async def list_offers(
+    worker_id: Id, allocations: Allocations_, worker: Worker_
+) -> list[OfferView]:
+    """List the roles that the caller is asked to take."""
+    if worker_id != _worker_of(worker):
+        raise NoSuchOffer
+    return [OfferView.of(each) for each in await allocations.offered_to(worker_id)]
+
+
+@router.get("/allocations")
+async def list_allocations(
+    case_id: Id, allocations: Allocations_, _: Reader
+) -> list[AllocationView]:
+    """List the roles of a case, latest first, of at most a hundred."""
+    found = await allocations.of_case(case_id, limit=PAGE)
+    return [AllocationView.of(each) for each in found]
+
+
+@router.get("/unowned")
+async def list_unowned(
+    allocations: Allocations_, clock: Clock_, _: Reader
+) -> list[AllocationView]:
+    """List the hundred longest late roles without a worker: risk that nobody owns."""
+    return [AllocationView.of(each) for each in await allocations.unowned(clock.now())]
+
+
+def _worker_of(asking: Caller) -> str:
+    """Give the caller's id in the directory; whoever has none has no offers."""
+    if asking.worker is None:
+        raise NoSuchOffer
+    return asking.worker

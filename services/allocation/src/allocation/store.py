@@ -1,0 +1,303 @@
+"""Where workers, staffings and allocations are kept, and how capacity is reserved."""
+
+import asyncio
+import time
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+from accord_chassis.batching import Batcher
+from accord_chassis.service import settled
+from accord_chassis.store import Conflict, Store
+from accord_contracts.allocation import Role
+from accord_contracts.message import Event, Lane, Message
+from accord_contracts.problem import Refusal
+from pymongo.operations import IndexModel
+
+from allocation.domain.directory import NoSuchWorker, Worker
+from allocation.domain.offering import Allocation, Status
+from allocation.domain.staffing import Staffing
+
+FRESH = 1.0
+"""Seconds for which the directory is believed before its changes are looked for."""
+
+COMPARED = 60.0
+"""Seconds after which every worker's version is compared, whatever was seen since."""
+
+OVERLAP = timedelta(seconds=2)
+"""How long a write may take between its time stamp and its being seen."""
+
+PAGE = 100
+"""The most records that one question is answered with."""
+
+Change = Callable[[Worker], Worker]
+"""What is to become of a worker. Raises a refusal if it must not be."""
+
+
+class Staffings(Store[Staffing]):
+    """What cases need of workers, by case."""
+
+    entity = Staffing
+    collection = "staffings"
+    due = "due_at"
+
+
+class Allocations(Store[Allocation]):
+    """The roles of cases, each with whom it was offered to."""
+
+    entity = Allocation
+    collection = "allocations"
+    due = "due_at"
+    indexes = (
+        IndexModel([("case_id", 1)]),
+        IndexModel([("worker_id", 1), ("status", 1)]),
+        IndexModel([("unowned_at", 1)]),
+    )
+
+    async def of_case(self, case_id: str, *, limit: int = 0) -> list[Allocation]:
+        """Give the roles that a case has needed, latest first; all if not limited."""
+        found = self.documents.find({"case_id": case_id}).sort("since", -1)
+        return [self.load(each) async for each in found.limit(limit)]
+
+    async def offered_to(self, worker_id: str) -> list[Allocation]:
+        """Give what a worker is asked to take now."""
+        asked = {"worker_id": worker_id, "status": Status.OFFERED.value}
+        found = self.documents.find(asked).limit(PAGE)
+        return [self.load(each) async for each in found]
+
+    async def unowned(self, at: datetime) -> list[Allocation]:
+        """Give the roles that nobody has accepted in time, oldest first."""
+        found = self.documents.find({"unowned_at": {"$lte": at}})
+        found = found.sort("unowned_at", 1).limit(PAGE)
+        return [self.load(each) async for each in found]
+
+
+class Workers(Store[Worker]):
+    """The workers, with the places they have given.
+
+    A worker takes part in many cases, so no message changes this document directly:
+    every change names the allocation it is for, and doing it again changes nothing.
+    """
+
+    entity = Worker
+    collection = "workers"
+    indexes = (IndexModel([("changed_at", 1)]),)
+
+    async def save(
+        self,
+        entity: Worker,
+        *events: Event,
+        cause: Message[Event] | None = None,
+        lane: Lane | None = None,
+    ) -> Worker:
+        """Save a worker with the store's time, by which others find the change."""
+        marked = entity.model_copy(update={"changed_at": self._database.server_now()})
+        return await super().save(marked, *events, cause=cause, lane=lane)
+
+    async def page(self, after: str, limit: int) -> list[Worker]:
+        """Give the workers whose ids come after one, in order."""
+        found = self.documents.find({"_id": {"$gt": after}}).sort("_id", 1)
+        return [self.load(each) async for each in found.limit(limit)]
+
+    async def versions(self, since: datetime | None = None) -> dict[str, int]:
+        """Give the version of every worker, or of those changed since a time."""
+        changed = {"changed_at": {"$gte": since}} if since else {}
+        found = self.documents.find(changed, projection={"version": 1})
+        return {each["_id"]: each["version"] async for each in found}
+
+    def now(self) -> datetime:
+        """Give the store's time, by which changes are marked."""
+        return self._database.server_now()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Planned:
+    """A change that waits to be saved, and how urgently."""
+
+    change: Change
+    lane: Lane
+
+
+@dataclass(slots=True)
+class _Known:
+    """A worker as this process knows them.
+
+    Attributes:
+        saved: As last saved or loaded.
+        expected: As they will be when all that is planned is saved.
+        planned: What waits to be saved.
+        places: Where they stand in the order of each of their roles.
+    """
+
+    saved: Worker
+    expected: Worker
+    changes: Batcher[_Planned, Worker]
+    planned: list[_Planned] = field(default_factory=list)
+    places: list[tuple[Role, tuple[float, str]]] = field(default_factory=list)
+
+
+class Directory:
+    """The workers as this process knows them, and the one way to change their places.
+
+    What is known may be a second old. That costs another try, never an overfilled
+    worker: every change is decided again on the document as it is, and saved with its
+    version checked. What is planned here counts at once, so that many placements at
+    the same time spread over the workers; and what many plan for one worker travels in
+    one write.
+    """
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._known: dict[str, _Known] = {}
+        self._order: dict[Role, list[tuple[float, str]]] = defaultdict(list)
+        self._on_duty: set[str] = set()
+        self._refreshing = asyncio.Lock()
+        self._fresh_until = self._compare_at = float("-inf")
+        self._seen: datetime | None = None
+
+    def least_loaded(self, role: Role) -> Iterator[Worker]:
+        """Go through the active workers in a role by load, then id. Do not wait in it.
+
+        ``refresh`` comes first.
+        """
+        for _, worker_id in self._order[role]:
+            yield self._known[worker_id].expected
+
+    @property
+    def duty_coordinator(self) -> str | None:
+        """The coordinator on duty, the first by id if several are."""
+        return min(self._on_duty, default=None)
+
+    async def change(
+        self, worker_id: str, change: Change, lane: Lane = Lane.ROUTINE
+    ) -> Worker:
+        """Change a worker's places; return when that is durable.
+
+        Args:
+            worker_id: Whose.
+            change: What is to become of them.
+            lane: Whether it may wait for a batch of other writes.
+
+        Raises:
+            Refusal: The change must not be, as the worker is now.
+            NoSuchWorker: There is no such worker.
+            Conflict: Others kept changing the worker.
+        """
+        known = self._known.get(worker_id) or await self._found(worker_id)
+        known.expected = change(known.expected)
+        planned = _Planned(change, lane)
+        known.planned.append(planned)
+        self._place(known)
+        return await known.changes(planned)
+
+    async def refresh(self) -> None:
+        """Learn what has changed, if what is known is older than a second."""
+        if time.monotonic() < self._fresh_until:
+            return
+        async with self._refreshing:
+            if time.monotonic() < self._fresh_until:
+                return
+            asked_at = self._workers.now()
+            await self._learn(await self._changed())
+            self._seen = asked_at
+            self._fresh_until = time.monotonic() + FRESH
+
+    def learn(self, worker: Worker) -> None:
+        """Take over a worker as they are in the store."""
+        known = self._known.get(worker.id)
+        if known is None:
+            save = partial(self._save, worker.id)
+            known = _Known(worker, worker, Batcher(save))
+            self._known[worker.id] = known
+        elif worker.version > known.saved.version:
+            known.saved = worker
+        self._expect(known)
+
+    async def _changed(self) -> dict[str, int]:
+        if self._seen is None or time.monotonic() > self._compare_at:
+            self._compare_at = time.monotonic() + COMPARED
+            return await self._workers.versions()
+        return await self._workers.versions(self._seen - OVERLAP)
+
+    async def _learn(self, versions: dict[str, int]) -> None:
+        newer = [
+            worker_id
+            for worker_id, version in versions.items()
+            if (known := self._known.get(worker_id)) is None
+            or known.saved.version < version
+        ]
+        for worker in await asyncio.gather(*map(self._workers.get, newer)):
+            if worker is not None:
+                self.learn(worker)
+
+    async def _found(self, worker_id: str) -> _Known:
+        worker = await self._workers.get(worker_id)
+        if worker is None:
+            raise NoSuchWorker
+        self.learn(worker)
+        return self._known[worker_id]
+
+    async def _save(
+        self, worker_id: str, changes: Sequence[_Planned]
+    ) -> list[Worker | BaseException]:
+        known = self._known[worker_id]
+        try:
+            return await settled(partial(self._try_to_save, known, changes))
+        finally:
+            # Whatever became of them, they are no longer ahead.
+            done = set(changes)
+            known.planned = [each for each in known.planned if each not in done]
+            self._expect(known)
+
+    async def _try_to_save(
+        self, known: _Known, changes: Sequence[_Planned]
+    ) -> list[Worker | BaseException]:
+        changed, outcomes = known.saved, []
+        for each in changes:
+            changed, outcome = _tried(each.change, changed)
+            outcomes.append(outcome)
+        if changed is known.saved:
+            return [outcome or changed for outcome in outcomes]
+        try:
+            urgent = any(each.lane is Lane.URGENT for each in changes)
+            lane = Lane.URGENT if urgent else Lane.ROUTINE
+            known.saved = await self._workers.save(changed, lane=lane)
+        except Conflict:
+            known.saved = await self._workers.get(changed.id) or known.saved
+            raise
+        return [outcome or known.saved for outcome in outcomes]
+
+    def _expect(self, known: _Known) -> None:
+        expected = known.saved
+        for each in known.planned:
+            expected, _ = _tried(each.change, expected)
+        known.expected = expected
+        self._place(known)
+
+    def _place(self, known: _Known) -> None:
+        """Put a worker where they belong in the order of each of their roles."""
+        worker = known.expected
+        on_duty = worker.active and worker.duty_coordinator
+        (self._on_duty.add if on_duty else self._on_duty.discard)(worker.id)
+        key = (worker.fullness, worker.id)
+        roles: Iterable[Role] = worker.roles if worker.active else ()
+        places = [(role, key) for role in roles]
+        if places == known.places:
+            return
+        for role, place in known.places:
+            order = self._order[role]
+            del order[bisect_left(order, place)]
+        for role, place in places:
+            insort(self._order[role], place)
+        known.places = places
+
+
+def _tried(change: Change, worker: Worker) -> tuple[Worker, Refusal | None]:
+    """Change a worker, or leave them as they are and say why."""
+    try:
+        return change(worker), None
+    except Refusal as refused:
+        return worker, refused

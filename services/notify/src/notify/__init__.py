@@ -1,0 +1,1 @@
+"""Makes sure that the people who must know, know in time."""

@@ -1,0 +1,204 @@
+"""The notify service: who listens to what."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+import structlog
+from accord_chassis import service
+from accord_chassis.clock import Clock
+from accord_chassis.settings import BadConfiguration, ChassisSettings, policy_of
+from accord_contracts.allocation import (
+    AllocationAccepted,
+    AllocationDeclined,
+    AllocationOffered,
+    CaseTeamChanged,
+)
+from accord_contracts.catalogue import CATALOGUE, Catalogue
+from accord_contracts.message import Event
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from notify import routes
+from notify.asks import Directory, ServiceToken
+from notify.domain.policy import Policy
+from notify.domain.wording import Wording
+from notify.handlers import mail, silence, telling
+from notify.post import ADDRESS, NoPost, Post, Server, SmtpPost
+from notify.store import Notifications, Offers, Teams
+
+log = structlog.get_logger()
+
+TELLS_NOBODY = frozenset({CaseTeamChanged, AllocationAccepted, AllocationDeclined})
+"""What is heard and leads to no message: who is on a case, what a worker answered."""
+
+ENDINGS: tuple[type[Event], ...] = get_args(silence.Ending)
+
+
+class Settings(ChassisSettings):
+    """How this locality runs its notify service.
+
+    Attributes:
+        allocation_url: Where the allocation service is, which knows the workers.
+        service_token: Under which it is asked, or
+        service_token_file: where that token stands; read again when it changes.
+        link_base: The address of the portal, to which links lead.
+        smtp_url: ``smtps://``, ``smtp+starttls://`` or ``smtp://``, with user and
+            password if needed. Without it there is no e-mail.
+        mail_from: The address that e-mails come from.
+    """
+
+    allocation_url: str
+    service_token: SecretStr | None = None
+    service_token_file: Path | None = None
+    link_base: str
+    smtp_url: SecretStr | None = None
+    mail_from: str = ""
+
+
+def create_app(
+    settings: Settings, stand_ins: service.StandIns | None = None
+) -> FastAPI:
+    """Make the service's application.
+
+    Raises:
+        BadConfiguration: The locality's policy is missing or wrong, or a setting is.
+    """
+    catalogue = (stand_ins and stand_ins.catalogue) or CATALOGUE
+    policy = policy_for(settings, catalogue)
+    post = post_for(settings)
+    token = token_for(settings)
+    wording = Wording(policy, settings.link_base)
+
+    def wire(notify: service.Service) -> None:
+        held, teams = notify.store(Notifications), notify.store(Teams)
+        directory = Directory(settings.allocation_url, token)
+        notify.at_close(directory.close)
+        notify.provide(wording)
+        known: dict[str, Any] = {
+            "notifications": held,
+            "directory": directory,
+            "policy": policy,
+            "mail": post.on,
+        }
+        tell = at_present(notify.clock, partial(telling.tell, teams=teams, **known))
+        for event in told_of(catalogue):
+            notify.on(event, tell)
+        notify.on(CaseTeamChanged, partial(telling.follow_team, teams=teams))
+        follow_offers(notify, held)
+
+        send_mail = partial(
+            mail.send_mail,
+            notifications=held,
+            directory=directory,
+            policy=policy.email,
+            wording=wording,
+            post=post,
+        )
+        escalate = partial(silence.escalate, **known)
+        attend = partial(silence.attend, escalate=escalate, send_mail=send_mail)
+        notify.sweep(held, at_present(notify.clock, attend))
+
+    return service.create_app(
+        settings, "notify", wire, routes.router, stand_ins=stand_ins
+    )
+
+
+def at_present(
+    clock: Clock, do: Callable[..., Awaitable[None]]
+) -> Callable[[Any], Awaitable[None]]:
+    """Have something done at whatever time it is then."""
+
+    async def done(subject: Any) -> None:  # noqa: ANN401 - A message, or what is due.
+        await do(subject, at=clock.now())
+
+    return done
+
+
+def follow_offers(notify: service.Service, notifications: Notifications) -> None:
+    """Have what was told of an offer end with it.
+
+    Called after the handlers are wired that tell of offers: what they stored is looked
+    for.
+    """
+    offers = notify.store(Offers)
+    end = partial(silence.end_offer, offers=offers, notifications=notifications)
+    for ending in ENDINGS:
+        notify.on(ending, partial(silence.note_ending, offers=offers))
+        notify.on(ending, end)
+    notify.on(AllocationOffered, end)
+
+
+def told_of(catalogue: Catalogue) -> tuple[type[Event], ...]:
+    """Give what people are told of, of everything that is heard."""
+    heard = (each.event for each in catalogue.heard_by("notify"))
+    return tuple(each for each in heard if each not in TELLS_NOBODY)
+
+
+def policy_for(settings: Settings, catalogue: Catalogue) -> Policy:
+    """Read the locality's policy, and see that it fits what is listened to.
+
+    Raises:
+        BadConfiguration: It is missing or wrong.
+    """
+    policy = policy_of(Policy, settings.locality, "notify")
+    try:
+        policy.check({each.TYPE: _fields(each) for each in told_of(catalogue)})
+    except ValueError as wrong:
+        path = settings.locality / "notify.yaml"
+        raise BadConfiguration(f"Correct {path}: {wrong}.") from None
+    return policy
+
+
+def post_for(settings: Settings) -> Post:
+    """Choose how e-mail goes out.
+
+    Raises:
+        BadConfiguration: It could be read on its way, or has no sender.
+    """
+    url = settings.smtp_url.get_secret_value() if settings.smtp_url else ""
+    if not url:
+        log.info("channel.off", type="email", reason="ACCORD_SMTP_URL is not set")
+        return NoPost()
+    try:
+        server = Server.at(url)
+    except ValueError as wrong:
+        raise BadConfiguration(f"Correct ACCORD_SMTP_URL: {wrong}.") from None
+    if server.readable and not settings.development:
+        raise BadConfiguration(
+            "ACCORD_SMTP_URL sends e-mail where others can read it on its way: begin "
+            "it with smtps:// or smtp+starttls://."
+        )
+    if not ADDRESS.fullmatch(settings.mail_from):
+        raise BadConfiguration(
+            "Set ACCORD_MAIL_FROM to the address that e-mails come from."
+        )
+    return SmtpPost(server, settings.mail_from)
+
+
+def token_for(settings: Settings) -> ServiceToken:
+    """Have the token under which other services are asked.
+
+    Raises:
+        BadConfiguration: There is none.
+    """
+    token = ServiceToken(given=settings.service_token, file=settings.service_token_file)
+    try:
+        current = token.current()
+    except OSError:
+        current = ""
+    if not current:
+        raise BadConfiguration(
+            "Set ACCORD_SERVICE_TOKEN_FILE to a file with the token under which "
+            "notify asks the allocation service, or ACCORD_SERVICE_TOKEN to the token."
+        )
+    return token
+
+
+def _fields(event: type[Event]) -> dict[str, bool]:
+    """Give an event's fields, and whether each is always filled in."""
+    return {
+        name: type(None) not in get_args(field.annotation)
+        for name, field in event.model_fields.items()
+    }

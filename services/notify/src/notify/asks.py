@@ -1,0 +1,147 @@
+"""What notify asks of the allocation service: how workers are reached, who is on duty.
+
+Answers hold addresses: they are kept in memory for a minute, and never logged.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx2
+from accord_chassis.batching import Batcher
+from accord_contracts.allocation import WorkerContact
+from pydantic import SecretStr, ValidationError
+
+FRESH_SECONDS = 60.0
+"""How long an answer is believed."""
+
+TIMEOUT_SECONDS = 2.0
+
+REMEMBERED = 4096
+"""Workers of whom an answer is kept."""
+
+NOBODY_THERE = 404
+
+
+class DirectoryAway(ConnectionError):
+    """The directory gives no answer. Whoever asked tries again later."""
+
+
+class NobodyOnDuty(DirectoryAway):
+    """No coordinator is on duty: a gap in the rota, which must not swallow an alarm."""
+
+
+class ServiceToken:
+    """The token under which notify asks.
+
+    Args:
+        given: As it is, for as long as the service lives.
+        file: Where it stands; it is read again when the file changes.
+    """
+
+    def __init__(
+        self, *, given: SecretStr | None = None, file: Path | None = None
+    ) -> None:
+        self._token = given.get_secret_value() if given else ""
+        self._file = file
+        self._read_at: tuple[int, int] | None = None
+
+    def current(self) -> str:
+        """Give the token as it is now.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        if self._file is not None:
+            found = self._file.stat()
+            if self._read_at != (found.st_mtime_ns, found.st_ino):
+                self._token = self._file.read_text().strip()
+                self._read_at = (found.st_mtime_ns, found.st_ino)
+        return self._token
+
+
+class Directory:
+    """The allocation service's directory of workers.
+
+    Args:
+        allocation_url: Where the allocation service is.
+        token: Under which notify asks.
+        fresh_seconds: How long an answer is believed.
+        timeout_seconds: How long an answer may take.
+    """
+
+    def __init__(
+        self,
+        allocation_url: str,
+        token: ServiceToken,
+        *,
+        fresh_seconds: float = FRESH_SECONDS,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self._base = f"{allocation_url.rstrip('/')}/v1"
+        self._token = token
+        self._fresh_seconds = fresh_seconds
+        self._client = httpx2.AsyncClient(timeout=timeout_seconds)
+        self._ask = Batcher[str, WorkerContact | None](self._ask_all)
+        self._answers: dict[str, tuple[float, WorkerContact | None]] = {}
+
+    async def contact(self, worker_id: str) -> WorkerContact | None:
+        """Give how a worker is reached, or nothing if the directory knows no such one.
+
+        Raises:
+            DirectoryAway: There is no answer.
+        """
+        return await self._answer(f"/workers/{worker_id}/contact")
+
+    async def coordinator(self) -> WorkerContact:
+        """Give how the coordinator on duty is reached.
+
+        Raises:
+            NobodyOnDuty: There is none at present.
+            DirectoryAway: There is no answer.
+        """
+        found = await self._answer("/duty/coordinator")
+        if found is None:
+            raise NobodyOnDuty
+        return found
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._client.aclose()
+
+    async def _answer(self, path: str) -> WorkerContact | None:
+        known = self._answers.get(path)
+        if known and time.monotonic() - known[0] < self._fresh_seconds:
+            return known[1]
+        return await self._ask(path)
+
+    async def _ask_all(
+        self, paths: Sequence[str]
+    ) -> Sequence[WorkerContact | BaseException | None]:
+        """Ask each question once, however many wait for the answer."""
+        different = list(dict.fromkeys(paths))
+        asked = (self._asked(each) for each in different)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        by_path = dict(zip(different, answers, strict=True))
+        return [by_path[each] for each in paths]
+
+    async def _asked(self, path: str) -> WorkerContact | None:
+        try:
+            headers = {"Authorization": f"Bearer {self._token.current()}"}
+            answer = await self._client.get(f"{self._base}{path}", headers=headers)
+            found = _contact_in(answer)
+        except (httpx2.HTTPError, OSError, ValidationError) as fault:
+            # What the fault says may hold an address; its kind is enough.
+            raise DirectoryAway(type(fault).__name__) from None
+        if len(self._answers) >= REMEMBERED:
+            self._answers.clear()
+        self._answers[path] = (time.monotonic(), found)
+        return found
+
+
+def _contact_in(answer: httpx2.Response) -> WorkerContact | None:
+    if answer.status_code == NOBODY_THERE:
+        return None
+    answer.raise_for_status()
+    return WorkerContact.model_validate_json(answer.content)

@@ -1,0 +1,98 @@
+"""An e-mail that goes with telling somebody: from wanted to sent, or not."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from notify.domain.policy import EmailPolicy
+
+
+class MailState(StrEnum):
+    """How far an e-mail has come.
+
+    Claimed is saved before sending, so that a crash leaves a trace: whatever is found
+    claimed and overdue may or may not have arrived, which is unknown.
+    """
+
+    WANTED = "wanted"
+    CLAIMED = "claimed"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+
+
+class Outcome(StrEnum):
+    """What became of one attempt to send an e-mail."""
+
+    SENT = "sent"
+    REFUSED = "refused"
+    NOT_TAKEN = "not_taken"
+    UNKNOWN = "unknown"
+
+
+class Mail(BaseModel):
+    """The e-mail that goes with telling somebody.
+
+    Attributes:
+        attempts: How often it was tried.
+        due_at: When it is to be tried (again); none if it is not.
+        reason: Why it has not gone out yet, as a code.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    state: MailState = MailState.WANTED
+    attempts: int = 0
+    due_at: datetime | None
+    sent_at: datetime | None = None
+    reason: str | None = None
+
+    def claim(self, at: datetime, policy: EmailPolicy) -> Self:
+        """Note that it is about to be sent."""
+        return self.model_copy(
+            update={
+                "state": MailState.CLAIMED,
+                "due_at": at + policy.unknown_after,
+            }
+        )
+
+    def settle(
+        self, outcome: Outcome, reason: str | None, at: datetime, policy: EmailPolicy
+    ) -> Self:
+        """Note what became of an attempt.
+
+        A message to an agency's worker is repeated when nobody knows whether it has
+        arrived: that it comes twice is better than that it never comes.
+        """
+        again = policy.again_after(self.attempts + 1)
+        due_at = at + again if again else None
+        match outcome:
+            case Outcome.SENT:
+                return self._now(MailState.SENT, None, sent_at=at)
+            case Outcome.REFUSED:
+                return self._now(MailState.FAILED, None, reason=reason)
+            case Outcome.NOT_TAKEN:
+                state = MailState.WANTED if again else MailState.FAILED
+                return self._now(state, due_at, reason=reason)
+            case Outcome.UNKNOWN:
+                return self._now(MailState.UNKNOWN, due_at, reason=reason)
+
+    def _now(
+        self,
+        state: MailState,
+        due_at: datetime | None,
+        *,
+        sent_at: datetime | None = None,
+        reason: str | None = None,
+    ) -> Self:
+        return self.model_copy(
+            update={
+                "state": state,
+                "attempts": self.attempts + 1,
+                "due_at": due_at,
+                "sent_at": sent_at,
+                "reason": reason,
+            }
+        )

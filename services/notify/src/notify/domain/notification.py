@@ -1,0 +1,288 @@
+"""A message to a worker: from the inbox to its end, or up the chain."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Self
+from uuid import UUID, uuid5
+
+from accord_contracts.message import Lane
+from accord_contracts.problem import Refusal
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+from notify.domain.mail import Mail, MailState, Outcome
+from notify.domain.policy import EmailPolicy, Rule, Urgency
+
+LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's: none can be taken for another when read out on the telephone."""
+
+REFERENCE_BITS = 30
+
+AT_LENGTH = len("2026-11-02T12:00:00.000")
+
+
+class NoSuchMessage(Refusal):
+    """There is no such message in this inbox."""
+
+    status = 404
+
+
+class NoInbox(Refusal):
+    """The token names no worker, so there is no inbox to look into."""
+
+    status = 403
+
+
+class Telling(BaseModel):
+    """That somebody was told.
+
+    Attributes:
+        step: Which step of the chain; 0 for those whom the rule names.
+        at: When it stood in their inbox.
+        mail: The e-mail that goes with it, if one does.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    worker_id: str
+    step: int = 0
+    at: datetime
+    mail: Mail | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What happened, as far as a message about it needs to know.
+
+    Attributes:
+        message_id: Which message told of it.
+        event: Its type.
+        revision: The version of the publisher's document that it told of.
+        about_id: The allocation or action in question, if one is.
+    """
+
+    message_id: str
+    event: str
+    case_id: str
+    lane: Lane
+    revision: int
+    about_id: str | None = None
+
+
+class Notification(BaseModel):
+    """A message to one worker, and to those who were told when the worker was silent.
+
+    Attributes:
+        event: The type of what happened.
+        revision: The version of the publisher's document that was told of.
+        about_id: The allocation or action in question, if one is.
+        worker_id: Who was to be told.
+        email: Whether the rule wants e-mail as well.
+        lane: Of what happened, and so of all that is told of this.
+        chain: Whose silence has which consequences; none if they may be silent.
+        step: How far up the chain it has come.
+        ack_by: Until when they have to say that they know.
+        escalate_at: When the next of the chain is told.
+        ended_at: When nothing more was to be done: somebody knew, or need not any more.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    case_id: str
+    event: str
+    revision: int
+    about_id: str | None = None
+    worker_id: str
+    template: str
+    urgency: Urgency
+    email: bool
+    lane: Lane
+    policy_version: str
+    chain: str | None = None
+    step: int = 0
+    created_at: datetime
+    ack_by: datetime | None = None
+    escalate_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    ended_at: datetime | None = None
+    told: Annotated[tuple[Telling, ...], Field(min_length=1)]
+
+    @classmethod
+    def of(
+        cls,
+        what: Occasion,
+        worker_id: str,
+        rule: Rule,
+        *,
+        at: datetime,
+        policy_version: str,
+        mail: bool,
+    ) -> Self:
+        """Make a worker's message about what happened.
+
+        The time to acknowledge it counts from when it stands in the inbox: nobody is
+        late for what was still on its way.
+        """
+        within = rule.acknowledge_within
+        ack_by = at + within if within else None
+        wanted = Mail(due_at=at) if mail and rule.email else None
+        return cls(
+            id=notification_id(what.message_id, worker_id, rule.template),
+            case_id=what.case_id,
+            event=what.event,
+            revision=what.revision,
+            about_id=what.about_id,
+            worker_id=worker_id,
+            template=rule.template,
+            urgency=rule.urgency,
+            email=rule.email,
+            lane=what.lane,
+            policy_version=policy_version,
+            chain=rule.chain,
+            created_at=at,
+            ack_by=ack_by,
+            escalate_at=ack_by,
+            told=(Telling(worker_id=worker_id, at=at, mail=wanted),),
+        )
+
+    @property
+    def reference(self) -> str:
+        """What the worker can quote: short, and it tells nothing."""
+        return reference_of(self.id)
+
+    @property
+    def link(self) -> str:
+        """Where it leads, below the portal's address."""
+        return f"/inbox/{self.id}"
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def told_workers(self) -> list[str]:
+        """Everyone in whose inbox it stands. Any of them may acknowledge it."""
+        return list(dict.fromkeys(each.worker_id for each in self.told))
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def since(self) -> str:
+        """Its place among all messages by time: sorts, and is unique."""
+        # Of the same length for every time, which is always UTC, so that it sorts.
+        at = self.created_at.isoformat(timespec="milliseconds")
+        return f"{at[:AT_LENGTH]}.{self.id}"
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def place(self) -> str:
+        """Its place in an inbox: what is open comes first, then what is newest."""
+        return f"{int(self.ended_at is None)}.{self.since}"
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def due_at(self) -> datetime | None:
+        """When something is next to be done about it; never once it has ended."""
+        if self.ended_at is not None:
+            return None
+        mails = (each.mail.due_at for each in self.told if each.mail)
+        return min((at for at in (self.escalate_at, *mails) if at), default=None)
+
+    def is_silent(self, at: datetime) -> bool:
+        """Tell whether the time to acknowledge is over, so that the next is told."""
+        return self.escalate_at is not None and self.escalate_at <= at
+
+    def tell(
+        self, worker_id: str, step: int, *, at: datetime, wait: timedelta, mail: bool
+    ) -> Self:
+        """Tell the next of the chain, and wait for them.
+
+        Nobody gets a second e-mail while the first is still on its way.
+        """
+        pending = any(
+            each.worker_id == worker_id and each.mail and each.mail.due_at
+            for each in self.told
+        )
+        wanted = Mail(due_at=at) if mail and self.email and not pending else None
+        telling = Telling(worker_id=worker_id, step=step, at=at, mail=wanted)
+        return self.model_copy(
+            update={
+                "told": (*self.told, telling),
+                "step": step,
+                "escalate_at": at + wait,
+            }
+        )
+
+    def acknowledge(self, worker_id: str, at: datetime) -> Self:
+        """Note that somebody knows, which ends it if nothing has before."""
+        ended = self if self.ended_at else self.end(at)
+        return ended.model_copy(
+            update={"acknowledged_at": at, "acknowledged_by": worker_id}
+        )
+
+    def end(self, at: datetime) -> Self:
+        """Note that nobody else need be told. E-mails not gone out stay at home."""
+        told = tuple(
+            each.model_copy(update={"mail": None})
+            if each.mail and each.mail.state is MailState.WANTED
+            else each
+            for each in self.told
+        )
+        return self.model_copy(
+            update={"ended_at": at, "escalate_at": None, "told": told}
+        )
+
+    def mail_due(self, at: datetime) -> int | None:
+        """Give the first of those told whose e-mail is to go out now."""
+        for number, each in enumerate(self.told):
+            if each.mail and each.mail.due_at and each.mail.due_at <= at:
+                return number
+        return None
+
+    def mail_state(self, number: int) -> MailState | None:
+        """Tell how far an e-mail has come."""
+        mail = self.told[number].mail
+        return mail.state if mail else None
+
+    def claim_mail(self, number: int, at: datetime, policy: EmailPolicy) -> Self:
+        """Note that an e-mail is about to be sent."""
+        mail = self.told[number].mail
+        return self.with_mail(number, mail.claim(at, policy) if mail else None)
+
+    def settle_mail(
+        self,
+        number: int,
+        outcome: Outcome,
+        reason: str | None,
+        at: datetime,
+        policy: EmailPolicy,
+    ) -> Self:
+        """Note what became of an attempt.
+
+        What was not taken need not go out any more once the message has ended.
+        """
+        mail = self.told[number].mail
+        settled = mail.settle(outcome, reason, at, policy) if mail else None
+        needless = self.ended_at is not None and outcome is Outcome.NOT_TAKEN
+        return self.with_mail(number, None if needless else settled)
+
+    def with_mail(self, number: int, mail: Mail | None) -> Self:
+        """Note how far an e-mail has come, or that there is none."""
+        told = list(self.told)
+        told[number] = told[number].model_copy(update={"mail": mail})
+        return self.model_copy(update={"told": tuple(told)})
+
+    def mail_key(self, number: int) -> str:
+        """Identify an e-mail, the same at every attempt, so that twice can be seen."""
+        return str(uuid5(UUID(self.id), f"mail/{number}"))
+
+
+def notification_id(message_id: str, worker_id: str, template: str) -> str:
+    """Derive the id, so that a repeated message finds what it has caused."""
+    return str(uuid5(UUID(message_id), f"{worker_id}/{template}"))
+
+
+def reference_of(notification_id: str) -> str:
+    """Give a notification's reference, like ``7F3K-2Q``."""
+    bits = UUID(notification_id).int >> (128 - REFERENCE_BITS)
+    shifts = range(REFERENCE_BITS - 5, -1, -5)
+    letters = "".join(LETTERS[bits >> shift & 31] for shift in shifts)
+    return f"{letters[:4]}-{letters[4:]}"

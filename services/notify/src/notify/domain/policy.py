@@ -1,0 +1,279 @@
+"""What a locality decides about telling people (``localities/<name>/notify.yaml``)."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from accord_contracts.message import Code
+from accord_contracts.notify import Channel
+from accord_contracts.risk import RiskLevel
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Minutes = Annotated[int, Field(gt=0, le=30 * 24 * 60)]
+
+REFERENCE = "{reference}"
+LINK = "{link}"
+
+FOREIGN = re.compile(r"[{}%$<>\\\x00-\x1f\x7f]")
+"""What the marks of every usual template language begin with, and line breaks."""
+
+
+class Urgency(StrEnum):
+    """How loud a message is."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+class Recipient(StrEnum):
+    """Who is told first."""
+
+    WORKER = "worker"
+    LEAD = "lead"
+    TEAM = "team"
+    COORDINATOR = "coordinator"
+    NOBODY = "nobody"
+
+
+CERTAIN = frozenset({Recipient.WORKER, Recipient.COORDINATOR, Recipient.NOBODY})
+"""Whoever ends a list of recipients: a team may be empty, and have no lead."""
+
+
+class Next(StrEnum):
+    """Who is told next when somebody is silent."""
+
+    DEPUTY = "deputy"
+    TEAM_LEAD = "team_lead"
+    COORDINATOR = "coordinator"
+
+
+class Language(StrEnum):
+    """What messages are written in."""
+
+    ENGLISH = "en"
+    MAORI = "mi"
+
+
+class Part(BaseModel):
+    """A part of the policy: nothing in it may be misspelt."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Text(Part):
+    """What a message says: a reference and a link, and nothing of the case.
+
+    It is read on phones that others look at, so a text that has room for anything else
+    stops the start of the service.
+    """
+
+    subject: Annotated[str, Field(min_length=1, max_length=78)]
+    text: Annotated[str, Field(min_length=1, max_length=500)]
+
+    @field_validator("subject", "text")
+    @classmethod
+    def _says_nothing_else(cls, given: str) -> str:
+        if FOREIGN.search(given.replace(REFERENCE, "").replace(LINK, "")):
+            raise ValueError(f"only {REFERENCE} and {LINK} may be filled in")
+        return given
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> Self:
+        if LINK in self.subject:
+            raise ValueError("a subject has no room for a link")
+        if REFERENCE not in self.text or LINK not in self.text:
+            raise ValueError(f"the text must have {REFERENCE} and {LINK}")
+        return self
+
+
+class Step(Part):
+    """One step of a chain: whom to tell, and how long to wait for them."""
+
+    tell: Next
+    wait_minutes: Minutes
+
+    @property
+    def wait(self) -> timedelta:
+        """How long until the step after this one, or this one again if it is last."""
+        return timedelta(minutes=self.wait_minutes)
+
+
+class Rule(Part):
+    """Who is told of an event and how, and what happens when they are silent.
+
+    Attributes:
+        template: Which text.
+        who: The first of these of whom there is anybody.
+        channels: The inbox always; e-mail besides, if wanted.
+        acknowledge_minutes: Within which they must say that they know; none if they
+            need not.
+        chain: Who is told when they do not.
+    """
+
+    template: Code
+    who: Annotated[tuple[Recipient, ...], Field(min_length=1)]
+    urgency: Urgency
+    channels: frozenset[Channel] = frozenset({Channel.INBOX})
+    acknowledge_minutes: Minutes | None = None
+    chain: Code | None = None
+
+    @property
+    def email(self) -> bool:
+        """Whether an e-mail goes out as well."""
+        return Channel.EMAIL in self.channels
+
+    @property
+    def acknowledge_within(self) -> timedelta | None:
+        """How long they have to say that they know; none if they need not."""
+        minutes = self.acknowledge_minutes
+        return None if minutes is None else timedelta(minutes=minutes)
+
+    @model_validator(mode="after")
+    def _forgets_nobody(self) -> Self:
+        if self.who[-1] not in CERTAIN:
+            raise ValueError(
+                f"{self.who[-1]} may be nobody at all: say who is told then "
+                "(worker, coordinator or nobody)"
+            )
+        if Recipient.NOBODY in self.who[:-1]:
+            raise ValueError("nobody comes last or not at all")
+        if Channel.INBOX not in self.channels:
+            raise ValueError("the inbox is always one of the channels")
+        if (self.acknowledge_minutes is None) != (self.chain is None):
+            raise ValueError("acknowledge_minutes and chain need each other")
+        return self
+
+
+class EventRule(Rule):
+    """A rule, and how it differs where the event names certain levels of risk."""
+
+    levels: dict[RiskLevel, Rule] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _levels_say_what_differs(cls, given: Any) -> Any:  # noqa: ANN401 - Any YAML.
+        if not isinstance(given, dict) or not isinstance(given.get("levels"), dict):
+            return given
+        usual = {name: value for name, value in given.items() if name != "levels"}
+        levels = {
+            level: {**usual, **differing} if isinstance(differing, dict) else differing
+            for level, differing in given["levels"].items()
+        }
+        return {**usual, "levels": levels}
+
+    @property
+    def variants(self) -> tuple[Rule, ...]:
+        """The rule as it is usually, and at each level where it differs."""
+        return (self, *self.levels.values())
+
+
+class EmailPolicy(Part):
+    """When an e-mail that has not gone out is tried again.
+
+    Attributes:
+        again_after_minutes: After the first failure, the second and so on; after as
+            many it has failed.
+        unknown_after_minutes: How long a sending of which nothing was heard may take
+            before it counts as one that may or may not have arrived.
+    """
+
+    again_after_minutes: Annotated[tuple[Minutes, ...], Field(min_length=1)]
+    unknown_after_minutes: Minutes
+
+    @property
+    def unknown_after(self) -> timedelta:
+        """How long a sending may take."""
+        return timedelta(minutes=self.unknown_after_minutes)
+
+    def again_after(self, attempts: int) -> timedelta | None:
+        """Give the pause after so many attempts; none when it is given up."""
+        if attempts > len(self.again_after_minutes):
+            return None
+        return timedelta(minutes=self.again_after_minutes[attempts - 1])
+
+
+class Policy(Part):
+    """Who is told what, in which words, and who is told when they are silent.
+
+    Attributes:
+        languages: Every message is written in each, the first one foremost.
+        chains: Each ends with the coordinator, who is told again and again.
+        rules: By the event's type.
+    """
+
+    version: str
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
+    templates: dict[Code, dict[Language, Text]]
+    chains: Annotated[dict[Code, tuple[Step, ...]], Field(min_length=1)]
+    rules: dict[str, EventRule]
+    email: EmailPolicy
+
+    @field_validator("chains")
+    @classmethod
+    def _end_with_somebody(
+        cls, chains: dict[Code, tuple[Step, ...]]
+    ) -> dict[Code, tuple[Step, ...]]:
+        for name, steps in chains.items():
+            if not steps or steps[-1].tell is not Next.COORDINATOR:
+                raise ValueError(f"{name} must end with the coordinator")
+        return chains
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        for name, texts in self.templates.items():
+            if missing := set(self.languages) - set(texts):
+                raise ValueError(f"{name} is not written in {_listed(missing)}")
+        used = [each for rule in self.rules.values() for each in rule.variants]
+        if unknown := {each.template for each in used} - set(self.templates):
+            raise ValueError(f"{_listed(unknown)}: no such template")
+        if unknown := {each.chain for each in used if each.chain} - set(self.chains):
+            raise ValueError(f"{_listed(unknown)}: no such chain")
+        return self
+
+    def check(self, events: Mapping[str, Mapping[str, bool]]) -> None:
+        """See that there is a rule for everything that can happen, and that it can be.
+
+        Args:
+            events: The types that the service listens to, each with its fields and
+                whether they are always filled in.
+
+        Raises:
+            ValueError: It is not so. Says what to change.
+        """
+        if missing := set(events) - set(self.rules):
+            raise ValueError(f"there is no rule for {_listed(missing)}")
+        if unknown := set(self.rules) - set(events):
+            raise ValueError(f"nothing is heard of {_listed(unknown)}")
+        for type_, rule in self.rules.items():
+            fields = events[type_]
+            if rule.levels and "level" not in fields:
+                raise ValueError(f"{type_} tells no level")
+            for each in rule.variants:
+                _check_recipients(type_, each, fields)
+
+    def rule(self, type_: str, level: RiskLevel | None) -> Rule:
+        """Give the rule for an event."""
+        rule = self.rules[type_]
+        return rule.levels.get(level, rule) if level else rule
+
+    def chain(self, name: str | None) -> tuple[Step, ...]:
+        """Give a chain; the first one for a name that the locality has since dropped.
+
+        A message that waits for an answer must not fall silent with its chain.
+        """
+        return self.chains.get(name or "") or next(iter(self.chains.values()))
+
+
+def _check_recipients(type_: str, rule: Rule, fields: Mapping[str, bool]) -> None:
+    if Recipient.WORKER in rule.who and "worker_id" not in fields:
+        raise ValueError(f"{type_} names no worker")
+    if rule.who[-1] is Recipient.WORKER and not fields["worker_id"]:
+        raise ValueError(f"{type_} does not always name a worker: say who else")
+
+
+def _listed(names: set[Any]) -> str:
+    return ", ".join(sorted(map(str, names)))

@@ -1,0 +1,79 @@
+"""Who works on a case, as far as notify has heard."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from accord_contracts.allocation import Role
+from pydantic import BaseModel, ConfigDict
+
+Place = tuple[str, Role]
+"""A worker's id, and a role that they have in a team."""
+
+
+class Member(BaseModel):
+    """A worker on a case, in which role, and since when as far as has been heard."""
+
+    model_config = ConfigDict(frozen=True)
+
+    worker_id: str
+    role: Role
+    since: datetime
+
+    @property
+    def place(self) -> Place:
+        """Who in which role."""
+        return self.worker_id, self.role
+
+
+class Team(BaseModel):
+    """Who works on a case, as far as has been heard.
+
+    Attributes:
+        id: The case's.
+        heard: The version of allocation's own document that was heard of last.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    members: tuple[Member, ...] = ()
+    heard: int = 0
+
+    def hear(self, places: Iterable[Place], heard: int, changed_at: datetime) -> "Team":
+        """Take over who works on the case, by what is newest.
+
+        What is older tells only since when somebody has.
+        """
+        told = dict.fromkeys(places, changed_at)
+        known = {each.place: each.since for each in self.members}
+        current = told if heard > self.heard else known
+        members = tuple(
+            Member(
+                worker_id=place[0],
+                role=place[1],
+                since=min(told.get(place, since), known.get(place, since)),
+            )
+            for place, since in current.items()
+        )
+        update = {"members": members, "heard": max(heard, self.heard)}
+        return self.model_copy(update=update)
+
+    def workers(self, at: datetime) -> tuple[str, ...]:
+        """Everyone who worked on it at a time and does still, once.
+
+        Whoever joined later need not be told of what they found: so a message tells
+        the same people however often and late it comes.
+        """
+        return _once(each for each in self.members if each.since <= at)
+
+    def leads(self, at: datetime) -> tuple[str, ...]:
+        """Who led it for the lead agency at a time, and does still."""
+        lead = Role.LEAD_AGENCY_COORDINATOR
+        return _once(
+            each for each in self.members if each.role is lead and each.since <= at
+        )
+
+
+def _once(members: Iterable[Member]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.worker_id for each in members))

@@ -1,0 +1,78 @@
+"""What a message looks like to whoever reads it: a locality's text, filled in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from notify.domain.notification import Notification
+from notify.domain.policy import LINK, REFERENCE, Language, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A message in one language."""
+
+    subject: str
+    text: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message as it goes out by e-mail, in all the locality's languages.
+
+    Attributes:
+        key: The same at every attempt to send it.
+        languages: In the order of the text.
+    """
+
+    key: str
+    subject: str
+    text: str
+    languages: tuple[Language, ...]
+
+
+class Wording:
+    """Fills in the locality's texts.
+
+    Args:
+        policy: Has the texts.
+        link_base: Where links lead, without a slash at the end.
+    """
+
+    def __init__(self, policy: Policy, link_base: str) -> None:
+        self._policy = policy
+        self._link_base = link_base.rstrip("/")
+
+    def shown(self, notification: Notification, preferred: Sequence[str]) -> Shown:
+        """Give a message in the first language that is preferred and there is."""
+        return self._filled_in(notification, self._language(preferred))
+
+    def letter(self, notification: Notification, number: int) -> Letter:
+        """Give the e-mail to one of those who are told."""
+        languages = self._policy.languages
+        every = [self._filled_in(notification, each) for each in languages]
+        return Letter(
+            key=notification.mail_key(number),
+            subject=every[0].subject,
+            text="\n\n".join(each.text for each in every) + "\n",
+            languages=languages,
+        )
+
+    def _language(self, preferred: Sequence[str]) -> Language:
+        known = {each.value: each for each in self._policy.languages}
+        chosen = (known[each] for each in preferred if each in known)
+        return next(chosen, self._policy.languages[0])
+
+    def _filled_in(self, notification: Notification, language: Language) -> Shown:
+        link = f"{self._link_base}{notification.link}"
+        texts = self._policy.templates.get(notification.template)
+        if texts is None:
+            # The locality has since dropped the template; the reference says enough.
+            return Shown(notification.reference, link, link)
+        written = texts[language]
+        reference = notification.reference
+        return Shown(
+            subject=written.subject.replace(REFERENCE, reference),
+            text=written.text.replace(REFERENCE, reference).replace(LINK, link),
+            link=link,
+        )

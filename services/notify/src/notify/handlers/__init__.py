@@ -1,0 +1,1 @@
+"""What the notify service does when something happens, and when nobody answers."""

@@ -1,0 +1,126 @@
+"""E-mail to those who are told: an outside effect, so it is written down beforehand.
+
+Exactly once cannot be promised outside our own store. An attempt is saved as claimed
+before the letter leaves, and as sent, refused or not taken after; what stays claimed,
+or broke off while the letter was on its way, is unknown, and is sent again after a
+pause with the same Message-ID. That is for agencies' workers only: to a person's own
+device nothing may ever be repeated by itself.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from accord_chassis.service import settled
+from accord_contracts.message import Event
+from accord_contracts.notify import Channel, NotificationFailed, NotificationSent
+
+from notify.asks import Directory
+from notify.domain.mail import MailState, Outcome
+from notify.domain.notification import Notification
+from notify.domain.policy import EmailPolicy
+from notify.domain.wording import Wording
+from notify.post import Post, Posted
+from notify.store import Notifications
+
+UNKNOWN_WORKER = Posted(Outcome.REFUSED, "unknown_worker")
+
+
+async def send_mail(
+    due: Notification,
+    *,
+    at: datetime,
+    notifications: Notifications,
+    directory: Directory,
+    policy: EmailPolicy,
+    wording: Wording,
+    post: Post,
+) -> None:
+    """Send the e-mail that has fallen due, if there is anywhere to send it."""
+    number = due.mail_due(at)
+    if number is None:
+        return
+    contact = await directory.contact(due.told[number].worker_id)
+    attempt = Attempt(number, at, policy)
+    if contact is None:
+        told = attempt.became(due, UNKNOWN_WORKER)
+    elif not contact.email:
+        # By their own entry in the directory they have the inbox only.
+        told = (due.with_mail(number, None),)
+    elif post.closed:
+        told = attempt.became(due, post.closed)
+    else:
+        await notifications.save(due.claim_mail(number, at, policy))
+        letter = wording.letter(due, number)
+        posted = await post.send(letter, contact.email, at)
+        await settled(partial(_record, due.id, attempt, posted, notifications))
+        return
+    await notifications.save(*told, lane=due.lane)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to send the e-mail to one of those who are told.
+
+    Attributes:
+        number: Of those who are told.
+        at: When it was begun.
+        policy: When it is tried again if it fails.
+    """
+
+    number: int
+    at: datetime
+    policy: EmailPolicy
+
+    def became(
+        self, held: Notification, posted: Posted
+    ) -> tuple[Notification, *tuple[Event, ...]]:
+        """Give the message after the attempt, and what is told of that."""
+        new = held.settle_mail(
+            self.number, posted.outcome, posted.reason, self.at, self.policy
+        )
+        mail = new.told[self.number].mail
+        if mail is None or mail.due_at:
+            return (new,)
+        worker_id = new.told[self.number].worker_id
+        if mail.state is MailState.SENT:
+            return new, _sent(new, worker_id, self.at)
+        return new, _failed(new, worker_id, mail.reason or mail.state, self.at)
+
+
+async def _record(
+    notification_id: str,
+    attempt: Attempt,
+    posted: Posted,
+    notifications: Notifications,
+) -> None:
+    """Note what became of an attempt, whatever else has happened meanwhile."""
+    held = await notifications.get(notification_id)
+    if held and held.mail_state(attempt.number) is MailState.CLAIMED:
+        told = attempt.became(held, posted)
+        await notifications.save(*told, lane=held.lane)
+
+
+def _sent(told: Notification, worker_id: str, at: datetime) -> NotificationSent:
+    return NotificationSent(
+        case_id=told.case_id,
+        notification_id=told.id,
+        worker_id=worker_id,
+        template=told.template,
+        channel=Channel.EMAIL,
+        sent_at=at,
+    )
+
+
+def _failed(
+    told: Notification, worker_id: str, reason: str, at: datetime
+) -> NotificationFailed:
+    return NotificationFailed(
+        case_id=told.case_id,
+        notification_id=told.id,
+        worker_id=worker_id,
+        template=told.template,
+        channel=Channel.EMAIL,
+        reason=reason,
+        failed_at=at,
+    )

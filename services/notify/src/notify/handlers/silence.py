@@ -1,0 +1,197 @@
+"""What follows when nobody acknowledges, and what ends it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from accord_contracts.allocation import (
+    AllocationAccepted,
+    AllocationDeclined,
+    AllocationExpired,
+    AllocationOffered,
+    AllocationWithdrawn,
+)
+from accord_contracts.message import Event, Message
+from accord_contracts.notify import NotificationAcknowledged, NotificationEscalated
+
+from notify.asks import Directory
+from notify.domain.notification import NoSuchMessage, Notification
+from notify.domain.offer import Offer, offer_id
+from notify.domain.policy import Next, Policy
+from notify.handlers.telling import in_inbox
+from notify.store import Notifications, Offers
+
+Act = Callable[..., Awaitable[None]]
+
+Ending = (
+    AllocationAccepted | AllocationDeclined | AllocationExpired | AllocationWithdrawn
+)
+"""How an offer ends."""
+
+
+async def acknowledge(
+    notification_id: str,
+    worker_id: str,
+    *,
+    at: datetime,
+    notifications: Notifications,
+) -> None:
+    """Note that one of those who were told knows. Nobody else is told from then on.
+
+    Raises:
+        NoSuchMessage: It does not stand in this worker's inbox.
+    """
+    held = await notifications.get(notification_id)
+    if held is None or worker_id not in held.told_workers:
+        raise NoSuchMessage
+    if held.acknowledged_at is None:
+        await _note(held, worker_id, at, notifications)
+
+
+async def note_ending(message: Message[Ending], *, offers: Offers) -> None:
+    """Note how an offer ended, also if it was not heard of yet."""
+    ended = ended_offer(message)
+    known = await offers.get(ended.id, cause=message)
+    new = ended.or_later(known)
+    if new is not known:
+        await offers.save(new, cause=message)
+
+
+async def end_offer(
+    message: Message[AllocationOffered | Ending],
+    *,
+    offers: Offers,
+    notifications: Notifications,
+) -> None:
+    """End what was told of an offer that has ended, in whatever order that was heard.
+
+    For every message about an offer, and after what it told was stored: of two that are
+    handled at the same time, one at least finds what the other has stored.
+    """
+    told = message.data
+    offer = await offers.get(offer_id(told.allocation_id, told.worker_id))
+    if offer is None:
+        return
+
+    async def end(held: Notification) -> None:
+        at = offer.ended_at
+        if offer.answered:
+            await _note(held, held.worker_id, at, notifications, cause=message)
+        else:
+            await notifications.save(held.end(at), cause=message)
+
+    known = await notifications.about(told.allocation_id, told.worker_id)
+    offers_of_it = (each for each in known if each.event == AllocationOffered.TYPE)
+    await asyncio.gather(*(end(each) for each in offers_of_it if offer.ends(each)))
+
+
+def ended_offer(message: Message[Ending]) -> Offer:
+    """Say how an offer ended. Yes or no is an answer; whoever gave it has read it."""
+    match message.data:
+        case AllocationAccepted(accepted_at=at):
+            answered = True
+        case AllocationDeclined(declined_at=at):
+            answered = True
+        case AllocationExpired(expired_at=at) | AllocationWithdrawn(withdrawn_at=at):
+            answered = False
+    return Offer(
+        id=offer_id(message.data.allocation_id, message.data.worker_id),
+        revision=message.aggregate_version,
+        ended_at=at,
+        answered=answered,
+    )
+
+
+async def attend(
+    due: Notification, *, at: datetime, escalate: Act, send_mail: Act
+) -> None:
+    """Do what has fallen due: the next person first, e-mails at the turns after.
+
+    One thing at a turn, because each changes the message.
+    """
+    await (escalate if due.is_silent(at) else send_mail)(due, at=at)
+
+
+async def escalate(
+    due: Notification,
+    *,
+    at: datetime,
+    notifications: Notifications,
+    directory: Directory,
+    policy: Policy,
+    mail: bool,
+) -> None:
+    """Tell the next of the chain, because nobody has acknowledged in time.
+
+    The last of the chain is told again and again, until somebody acknowledges or the
+    message has ended otherwise.
+    """
+    step, worker_id = await next_in_chain(due, policy=policy, directory=directory)
+    wait = policy.chain(due.chain)[step - 1].wait
+    await notifications.save(
+        due.tell(worker_id, step, at=at, wait=wait, mail=mail),
+        _escalated(due, worker_id, step, at),
+        in_inbox(due, worker_id, at),
+        lane=due.lane,
+    )
+
+
+async def next_in_chain(
+    due: Notification, *, policy: Policy, directory: Directory
+) -> tuple[int, str]:
+    """Give the next step, and who is told at it.
+
+    A step at which there is nobody, or only somebody who was told already, is passed
+    over; but the last one never is.
+    """
+    chain = policy.chain(due.chain)
+    for number in range(due.step + 1, len(chain)):
+        found = await _person(chain[number - 1].tell, due.worker_id, directory)
+        if found and found not in due.told_workers:
+            return number, found
+    return len(chain), (await directory.coordinator()).worker_id
+
+
+async def _person(who: Next, worker_id: str, directory: Directory) -> str | None:
+    if who is Next.COORDINATOR:
+        return (await directory.coordinator()).worker_id
+    contact = await directory.contact(worker_id)
+    if contact is None:
+        return None
+    return contact.deputy if who is Next.DEPUTY else contact.team_lead
+
+
+async def _note(
+    held: Notification,
+    worker_id: str,
+    at: datetime,
+    notifications: Notifications,
+    *,
+    cause: Message[Event] | None = None,
+) -> None:
+    acknowledged = NotificationAcknowledged(
+        case_id=held.case_id,
+        notification_id=held.id,
+        worker_id=worker_id,
+        template=held.template,
+        acknowledged_at=at,
+    )
+    await notifications.save(
+        held.acknowledge(worker_id, at), acknowledged, cause=cause, lane=held.lane
+    )
+
+
+def _escalated(
+    due: Notification, told: str, step: int, at: datetime
+) -> NotificationEscalated:
+    fell_due = due.escalate_at or at
+    return NotificationEscalated(
+        case_id=due.case_id,
+        notification_id=due.id,
+        worker_id=due.worker_id,
+        template=due.template,
+        step=step,
+        told=told,
+        escalated_at=at,
+        late_by=max(0.0, (at - fell_due).total_seconds()),
+    )

@@ -1,0 +1,125 @@
+"""Telling those who must know what happened."""
+
+import asyncio
+from datetime import datetime
+
+from accord_contracts.allocation import CaseTeamChanged
+from accord_contracts.message import Event, Message
+from accord_contracts.notify import Channel, NotificationSent
+
+from notify.asks import Directory
+from notify.domain.notification import Notification, Occasion
+from notify.domain.policy import Policy, Recipient
+from notify.domain.team import Team
+from notify.store import Notifications, Teams
+
+
+async def tell(
+    message: Message[Event],
+    *,
+    at: datetime,
+    notifications: Notifications,
+    teams: Teams,
+    directory: Directory,
+    policy: Policy,
+    mail: bool,
+) -> None:
+    """Put what happened into the inbox of everyone who must know.
+
+    Args:
+        message: What happened.
+        at: When they are told, which may be long after it happened.
+        notifications: Where the messages to workers are kept.
+        teams: Who works on which case.
+        directory: Who is on duty.
+        policy: Who must know.
+        mail: Whether e-mail can go out.
+    """
+    rule = policy.rule(message.type, getattr(message.data, "level", None))
+    what = occasion(message)
+    workers = await recipients(message, rule.who, teams=teams, directory=directory)
+
+    async def add(worker_id: str) -> None:
+        born = Notification.of(
+            what, worker_id, rule, at=at, policy_version=policy.version, mail=mail
+        )
+        sent = in_inbox(born, worker_id, at)
+        await notifications.add(born, sent, cause=message)
+
+    if len(workers) == 1:
+        # As it is mostly: then no task need be made for it.
+        await add(workers[0])
+    else:
+        await asyncio.gather(*map(add, workers))
+
+
+async def follow_team(message: Message[CaseTeamChanged], *, teams: Teams) -> None:
+    """Note who works on a case."""
+    told = message.data
+    held = await teams.get(told.case_id, cause=message)
+    known = held or Team(id=told.case_id)
+    places = ((each.worker_id, each.role) for each in told.members)
+    team = known.hear(places, message.aggregate_version, told.changed_at)
+    if team != known:
+        await teams.save(team, cause=message)
+
+
+async def recipients(
+    message: Message[Event],
+    who: tuple[Recipient, ...],
+    *,
+    teams: Teams,
+    directory: Directory,
+) -> tuple[str, ...]:
+    """Give the first of these of whom there is anybody, or was when it happened."""
+    for each in who:
+        found = await _workers(each, message, teams, directory)
+        if found:
+            return found
+    return ()
+
+
+async def _workers(
+    who: Recipient, message: Message[Event], teams: Teams, directory: Directory
+) -> tuple[str, ...]:
+    event = message.data
+    match who:
+        case Recipient.WORKER:
+            named = getattr(event, "worker_id", None)
+            return (named,) if named else ()
+        case Recipient.LEAD:
+            team = await teams.get(event.case_id)
+            return team.leads(message.time) if team else ()
+        case Recipient.TEAM:
+            team = await teams.get(event.case_id)
+            return team.workers(message.time) if team else ()
+        case Recipient.COORDINATOR:
+            return ((await directory.coordinator()).worker_id,)
+        case Recipient.NOBODY:
+            return ()
+
+
+def occasion(message: Message[Event]) -> Occasion:
+    """Note what happened, as far as a message about it needs to know."""
+    event = message.data
+    about = getattr(event, "allocation_id", None) or getattr(event, "action_id", None)
+    return Occasion(
+        message_id=message.id,
+        event=message.type,
+        case_id=event.case_id,
+        lane=message.lane,
+        revision=message.aggregate_version,
+        about_id=about,
+    )
+
+
+def in_inbox(told: Notification, worker_id: str, at: datetime) -> NotificationSent:
+    """Tell that a message stands in a worker's inbox."""
+    return NotificationSent(
+        case_id=told.case_id,
+        notification_id=told.id,
+        worker_id=worker_id,
+        template=told.template,
+        channel=Channel.INBOX,
+        sent_at=at,
+    )

@@ -1,0 +1,264 @@
+"""E-mail by SMTP: letter by letter, and an honest answer about what became of it."""
+
+import asyncio
+import contextlib
+import re
+import ssl
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from email import policy as formats
+from email.message import EmailMessage
+from email.utils import format_datetime
+from enum import StrEnum
+from typing import Protocol, Self
+from urllib.parse import unquote, urlsplit
+
+import structlog
+from aiosmtplib import (
+    SMTP,
+    SMTPDataError,
+    SMTPException,
+    SMTPRecipientRefused,
+)
+
+from notify.domain.mail import Outcome
+from notify.domain.wording import Letter
+
+log = structlog.get_logger()
+
+LINES = 8
+"""Connections to the server at a time."""
+
+TIMEOUT_SECONDS = 10.0
+"""How long getting to the letter may take, and how long the letter itself may."""
+
+AWAY_SECONDS = 30.0
+"""How long nobody tries after the server was found to be away."""
+
+PERMANENT = 500
+
+ADDRESS = re.compile(
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
+)
+"""As in HTML's input fields: nothing that could end a header or name a second one."""
+
+
+class Safety(StrEnum):
+    """How a connection is kept from being read, as the URL's scheme says."""
+
+    NONE = "smtp"
+    STARTTLS = "smtp+starttls"
+    TLS = "smtps"
+
+
+PORTS = {Safety.NONE: 25, Safety.STARTTLS: 587, Safety.TLS: 465}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A mail server, and how it is spoken to."""
+
+    host: str
+    port: int
+    safety: Safety
+    user: str | None = None
+    password: str | None = None
+
+    @classmethod
+    def at(cls, url: str) -> Self:
+        """Read a URL like ``smtp+starttls://user:password@mail.example:587``.
+
+        Raises:
+            ValueError: It is none. Says why, and shows nothing of it.
+        """
+        try:
+            parts = urlsplit(url)
+            safety = Safety(parts.scheme)
+            port = parts.port or PORTS[safety]
+        except ValueError:
+            raise ValueError(
+                "it must look like smtps://user:password@host:port "
+                "(or smtp+starttls, or smtp)"
+            ) from None
+        if not parts.hostname:
+            raise ValueError("it names no host")
+        return cls(
+            host=parts.hostname,
+            port=port,
+            safety=safety,
+            user=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password) if parts.password else None,
+        )
+
+    @property
+    def readable(self) -> bool:
+        """Whether others could read what goes over the line to it."""
+        here = self.host in {"localhost", "127.0.0.1", "::1"}
+        return self.safety is Safety.NONE and not here
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What became of a letter, and why, as a code."""
+
+    outcome: Outcome
+    reason: str | None = None
+
+
+AWAY = Posted(Outcome.NOT_TAKEN, "server_away")
+
+
+class Post(Protocol):
+    """Sends letters by e-mail."""
+
+    @property
+    def on(self) -> bool:
+        """Whether there is any e-mail here."""
+        ...
+
+    @property
+    def closed(self) -> Posted | None:
+        """What would become of a letter now, if that is known without trying."""
+        ...
+
+    async def send(self, letter: Letter, to: str, at: datetime) -> Posted:
+        """Send a letter, and say what became of it. Never raises for a failure."""
+        ...
+
+
+class NoPost:
+    """For a locality that has no mail server: its workers have their inboxes."""
+
+    on = False
+    closed = Posted(Outcome.NOT_TAKEN, "channel_off")
+
+    async def send(self, letter: Letter, to: str, at: datetime) -> Posted:  # noqa: ARG002
+        """Say that there is no e-mail; see ``Post``."""
+        return self.closed
+
+
+class SmtpPost:
+    """Hands letters to a mail server.
+
+    Nothing but its connection is kept from one letter to the next: a server that is
+    found to be away is left alone for a while, so that a backlog of letters does not
+    hold up what else has fallen due.
+
+    Args:
+        server: Which.
+        sender: The address that letters come from.
+        timeout_seconds: How long getting to the letter may take, and the letter too.
+        away_seconds: How long nobody tries after the server was found to be away.
+    """
+
+    on = True
+
+    def __init__(
+        self,
+        server: Server,
+        sender: str,
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        away_seconds: float = AWAY_SECONDS,
+    ) -> None:
+        self._server = server
+        self._sender = sender
+        self._timeout_seconds = timeout_seconds
+        self._away_seconds = away_seconds
+        self._tls = ssl.create_default_context()
+        self._lines = asyncio.Semaphore(LINES)
+        self._away_until = float("-inf")
+
+    @property
+    def closed(self) -> Posted | None:
+        """Say so while the server was away a moment ago; see ``Post``."""
+        return AWAY if time.monotonic() < self._away_until else None
+
+    async def send(self, letter: Letter, to: str, at: datetime) -> Posted:
+        """Send a letter; see ``Post``."""
+        if not ADDRESS.fullmatch(to):
+            return Posted(Outcome.REFUSED, "bad_address")
+        async with self._lines:
+            if self.closed:
+                return self.closed
+            connection = self._connection()
+            try:
+                opened = await self._open(connection, to)
+                if opened is not None:
+                    return opened
+                return await self._hand_over(connection, self._text(letter, to, at))
+            finally:
+                connection.close()
+
+    def _connection(self) -> SMTP:
+        return SMTP(
+            hostname=self._server.host,
+            port=self._server.port,
+            username=self._server.user,
+            password=self._server.password,
+            use_tls=self._server.safety is Safety.TLS,
+            start_tls=self._server.safety is Safety.STARTTLS,
+            tls_context=self._tls,
+            timeout=self._timeout_seconds,
+            # The machine's own name is nobody's business.
+            local_hostname="accord",
+        )
+
+    async def _open(self, connection: SMTP, to: str) -> Posted | None:
+        """Get to where the letter itself may be sent; nothing has been sent yet."""
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await connection.connect()
+                await connection.mail(self._sender)
+                await connection.rcpt(to)
+        except SMTPRecipientRefused as refused:
+            return _refused(refused.code, "recipient_refused")
+        except (SMTPException, OSError, TimeoutError, ValueError) as fault:
+            # The last if it says what is no SMTP at all.
+            self._leave_alone(fault)
+            return AWAY
+        return None
+
+    async def _hand_over(self, connection: SMTP, text: bytes) -> Posted:
+        """Send the letter itself: from here on a broken line tells nothing."""
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await connection.data(text)
+        except SMTPDataError as refused:
+            return _refused(refused.code, "letter_refused")
+        except (SMTPException, OSError, TimeoutError) as fault:
+            self._leave_alone(fault)
+            return Posted(Outcome.UNKNOWN, "no_answer")
+        await self._say_goodbye(connection)
+        return Posted(Outcome.SENT)
+
+    async def _say_goodbye(self, connection: SMTP) -> None:
+        """Part in a friendly way, if the server wants to; the letter is with it."""
+        with contextlib.suppress(SMTPException, OSError, TimeoutError):
+            async with asyncio.timeout(self._timeout_seconds):
+                await connection.quit()
+
+    def _leave_alone(self, fault: BaseException) -> None:
+        self._away_until = time.monotonic() + self._away_seconds
+        log.warning("post.away", dependency="smtp", fault=type(fault).__name__)
+
+    def _text(self, letter: Letter, to: str, at: datetime) -> bytes:
+        message = EmailMessage(policy=formats.SMTP)
+        message["From"] = self._sender
+        message["To"] = to
+        message["Subject"] = letter.subject
+        message["Date"] = format_datetime(at)
+        # The same at every attempt, so that a provider can drop what it has.
+        message["Message-ID"] = f"<{letter.key}@{self._sender.rpartition('@')[2]}>"
+        message["Auto-Submitted"] = "auto-generated"
+        message["X-Auto-Response-Suppress"] = "All"
+        message.set_content(letter.text, cte="quoted-printable")
+        message["Content-Language"] = ", ".join(letter.languages)
+        return message.as_bytes()
+
+
+def _refused(code: int, reason: str) -> Posted:
+    """Tell a refusal for good from one for now."""
+    outcome = Outcome.REFUSED if code >= PERMANENT else Outcome.NOT_TAKEN
+    return Posted(outcome, reason)

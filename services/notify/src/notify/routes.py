@@ -1,0 +1,269 @@
+"""Notify over HTTP: a worker's own inbox, and who was told of a case."""
+
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any, Self
+
+from accord_chassis.access import Caller, caller
+from accord_chassis.clock import Clock
+from accord_chassis.service import part, settled
+from accord_contracts.message import Id
+from accord_contracts.problem import Problem
+from fastapi import APIRouter, Header, Query, Security
+from pydantic import BaseModel, StringConstraints
+
+from notify.domain.mail import MailState
+from notify.domain.notification import (
+    NoInbox,
+    NoSuchMessage,
+    Notification,
+    Telling,
+)
+from notify.domain.policy import Urgency
+from notify.domain.wording import Wording
+from notify.handlers import silence
+from notify.store import Notifications
+
+PAGE = 50
+LONGEST_PAGE = 100
+
+router = APIRouter()
+
+Place = Annotated[
+    str, StringConstraints(pattern=r"^[01]\.[0-9T:.-]{23}\.[0-9a-f-]{36}$")
+]
+Since = Annotated[str, StringConstraints(pattern=r"^[0-9T:.-]{23}\.[0-9a-f-]{36}$")]
+Limit = Annotated[int, Query(ge=1, le=LONGEST_PAGE)]
+Languages = Annotated[str, Header(alias="accept-language", max_length=200)]
+
+Notifications_ = Annotated[Notifications, part(Notifications)]
+Wording_ = Annotated[Wording, part(Wording)]
+Clock_ = Annotated[Clock, part(Clock)]
+Reviewer = Annotated[Caller, Security(caller, scopes=["notify.review"])]
+
+
+async def own_worker_id(
+    found: Annotated[Caller, Security(caller, scopes=["notify.inbox"])],
+) -> str:
+    """Give whose inbox a caller may look into: their own.
+
+    Raises:
+        NoInbox: The token names no worker.
+    """
+    if found.worker is None:
+        raise NoInbox
+    return found.worker
+
+
+WorkerId = Annotated[str, Security(own_worker_id)]
+
+
+class MessageView(BaseModel):
+    """A message in an inbox: a text that tells nothing, and what it leads to.
+
+    Attributes:
+        acknowledged_at: When somebody who was told said that they know.
+        ended_at: When it was over, by that or otherwise; none while it is open.
+    """
+
+    id: Id
+    reference: str
+    subject: str
+    text: str
+    link: str
+    urgency: Urgency
+    event: str
+    case_id: Id
+    about_id: Id | None
+    created_at: datetime
+    acknowledge_by: datetime | None
+    acknowledged_at: datetime | None
+    ended_at: datetime | None
+    escalated: bool
+
+    @classmethod
+    def of(cls, held: Notification, wording: Wording, languages: list[str]) -> Self:
+        """Show a message in a language that its reader prefers."""
+        shown = wording.shown(held, languages)
+        return cls(
+            id=held.id,
+            reference=held.reference,
+            subject=shown.subject,
+            text=shown.text,
+            link=shown.link,
+            urgency=held.urgency,
+            event=held.event,
+            case_id=held.case_id,
+            about_id=held.about_id,
+            created_at=held.created_at,
+            acknowledge_by=held.ack_by,
+            acknowledged_at=held.acknowledged_at,
+            ended_at=held.ended_at,
+            escalated=held.step > 0,
+        )
+
+
+class InboxView(BaseModel):
+    """A page of an inbox: what is open first, then the newest first.
+
+    Attributes:
+        next: What ``after`` must be for the next page; none if this is the last.
+    """
+
+    messages: list[MessageView]
+    next: str | None
+
+
+class TellingView(BaseModel):
+    """That somebody was told, and how far an e-mail to them has come."""
+
+    worker_id: Id
+    step: int
+    at: datetime
+    email: MailState | None
+    email_sent_at: datetime | None
+
+    @classmethod
+    def of(cls, told: Telling) -> Self:
+        """Show that somebody was told."""
+        return cls(
+            worker_id=told.worker_id,
+            step=told.step,
+            at=told.at,
+            email=told.mail.state if told.mail else None,
+            email_sent_at=told.mail.sent_at if told.mail else None,
+        )
+
+
+class NotificationView(BaseModel):
+    """Who was told of one thing that happened, when, and who said that they know.
+
+    Attributes:
+        ended_at: When it was over, by that or otherwise; none while it is open.
+    """
+
+    id: Id
+    reference: str
+    event: str
+    template: str
+    about_id: Id | None
+    urgency: Urgency
+    policy_version: str
+    told: list[TellingView]
+    acknowledge_by: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: Id | None
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, held: Notification) -> Self:
+        """Show a notification to whoever reviews a case."""
+        return cls(
+            id=held.id,
+            reference=held.reference,
+            event=held.event,
+            template=held.template,
+            about_id=held.about_id,
+            urgency=held.urgency,
+            policy_version=held.policy_version,
+            told=[TellingView.of(each) for each in held.told],
+            acknowledge_by=held.ack_by,
+            acknowledged_at=held.acknowledged_at,
+            acknowledged_by=held.acknowledged_by,
+            ended_at=held.ended_at,
+        )
+
+
+class CaseNotificationsView(BaseModel):
+    """Who was told what of a case, and when, first to last.
+
+    Attributes:
+        next: What ``after`` must be for the next page; none if this is the last.
+    """
+
+    notifications: list[NotificationView]
+    next: str | None
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Declare the problems that a route may answer, beside those of every route."""
+    return {each: {"model": Problem} for each in (401, 403, 422, *statuses)}
+
+
+@router.get("/inbox", tags=["inbox"], responses=refusals())
+async def read_inbox(
+    notifications: Notifications_,
+    wording: Wording_,
+    worker_id: WorkerId,
+    *,
+    after: Place | None = None,
+    limit: Limit = PAGE,
+    languages: Languages = "",
+) -> InboxView:
+    """Read one's own inbox."""
+    found = await notifications.of_worker(worker_id, after=after, limit=limit)
+    spoken = preferred(languages)
+    return InboxView(
+        messages=[MessageView.of(each, wording, spoken) for each in found],
+        next=found[-1].place if len(found) == limit else None,
+    )
+
+
+@router.get("/inbox/{message_id}", tags=["inbox"], responses=refusals(404))
+async def read_message(
+    message_id: Id,
+    notifications: Notifications_,
+    wording: Wording_,
+    worker_id: WorkerId,
+    languages: Languages = "",
+) -> MessageView:
+    """Read one message of one's own inbox: where its link leads."""
+    held = await notifications.get(message_id)
+    if held is None or worker_id not in held.told_workers:
+        raise NoSuchMessage
+    return MessageView.of(held, wording, preferred(languages))
+
+
+@router.post(
+    "/inbox/{message_id}/acknowledgement",
+    status_code=204,
+    tags=["inbox"],
+    responses=refusals(404),
+)
+async def acknowledge(
+    message_id: Id,
+    notifications: Notifications_,
+    worker_id: WorkerId,
+    clock: Clock_,
+) -> None:
+    """Say that one knows, so that nobody else is told. Once is as good as twice."""
+    note = partial(
+        silence.acknowledge,
+        message_id,
+        worker_id,
+        at=clock.now(),
+        notifications=notifications,
+    )
+    await settled(note)
+
+
+@router.get("/cases/{case_id}/notifications", tags=["review"], responses=refusals())
+async def review_case(
+    case_id: Id,
+    notifications: Notifications_,
+    _: Reviewer,
+    after: Since | None = None,
+    limit: Limit = PAGE,
+) -> CaseNotificationsView:
+    """Read who was told what of a case, when, and who knew."""
+    found = await notifications.of_case(case_id, after=after, limit=limit)
+    return CaseNotificationsView(
+        notifications=[NotificationView.of(each) for each in found],
+        next=found[-1].since if len(found) == limit else None,
+    )
+
+
+def preferred(languages: str) -> list[str]:
+    """Give the languages of an ``Accept-Language`` header, as they are listed."""
+    listed = (each.split(";")[0].strip() for each in languages.split(","))
+    return [each.split("-")[0].lower() for each in listed]

@@ -1,0 +1,83 @@
+"""Where notifications, teams and the ends of offers are kept."""
+
+import contextlib
+
+from accord_chassis.store import Conflict, Store
+from accord_contracts.message import Event, Message
+from pymongo.operations import IndexModel
+
+from notify.domain.notification import Notification
+from notify.domain.offer import Offer
+from notify.domain.team import Team
+
+FIRST = "~"
+"""Comes after every place in an inbox."""
+
+
+class Notifications(Store[Notification]):
+    """The messages to workers."""
+
+    entity = Notification
+    collection = "notifications"
+    indexes = (
+        IndexModel([("told_workers", 1), ("place", -1)]),
+        IndexModel([("case_id", 1), ("since", 1)]),
+        IndexModel([("about_id", 1), ("worker_id", 1)]),
+    )
+    due = "due_at"
+
+    async def add(
+        self, born: Notification, *events: Event, cause: Message[Event]
+    ) -> None:
+        """Keep a new notification, unless it is there.
+
+        Its id comes from the message that caused it, so one that is there was born of
+        the same message, and nothing need be loaded to know that.
+        """
+        with contextlib.suppress(Conflict):
+            await self.save(born, *events, cause=cause)
+
+    async def of_worker(
+        self, worker_id: str, *, after: str | None, limit: int
+    ) -> list[Notification]:
+        """Give what stands in a worker's inbox, open first, then newest first."""
+        places = {"$lt": after or FIRST}
+        found = self.documents.find(
+            {"told_workers": worker_id, "place": places},
+            projection={"inbox": 0, "outbox": 0},
+        )
+        return [self.load(each) async for each in found.sort("place", -1).limit(limit)]
+
+    async def of_case(
+        self, case_id: str, *, after: str | None, limit: int
+    ) -> list[Notification]:
+        """Give who was told of a case, first to last."""
+        found = self.documents.find(
+            {"case_id": case_id, "since": {"$gt": after or ""}},
+            projection={"inbox": 0, "outbox": 0},
+        )
+        return [self.load(each) async for each in found.sort("since", 1).limit(limit)]
+
+    async def about(self, about_id: str, worker_id: str) -> list[Notification]:
+        """Give what a worker was told first of one role or action."""
+        # No condition more: with one that is not in the index, the embedded store reads
+        # the whole collection.
+        found = self.documents.find(
+            {"about_id": about_id, "worker_id": worker_id},
+            projection={"inbox": 0, "outbox": 0},
+        )
+        return [self.load(each) async for each in found]
+
+
+class Teams(Store[Team]):
+    """Who works on which case, as far as has been heard."""
+
+    entity = Team
+    collection = "teams"
+
+
+class Offers(Store[Offer]):
+    """How offers of roles to workers ended."""
+
+    entity = Offer
+    collection = "offers"

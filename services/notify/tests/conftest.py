@@ -1,0 +1,114 @@
+"""Stores, a directory, a mail server, and the service itself with its HTTP."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+from accord_chassis.clock import SimulatedClock
+from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.store import Database
+from accord_chassis.testing import alive
+from notify.app import Settings, create_app
+from notify.asks import Directory, ServiceToken
+from notify.store import Notifications, Offers, Teams
+from notify_builders import (
+    LINK_BASE,
+    LOCALITIES,
+    MAIL_FROM,
+    MailServer,
+    Running,
+    WorkersDirectory,
+    receiving,
+    serving,
+)
+from pydantic import SecretStr
+
+Start = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+@pytest.fixture
+async def notifications(database: Database) -> Notifications:
+    store = Notifications(database)
+    await store.prepare()
+    return store
+
+
+@pytest.fixture
+async def teams(database: Database) -> Teams:
+    store = Teams(database)
+    await store.prepare()
+    return store
+
+
+@pytest.fixture
+async def offers(database: Database) -> Offers:
+    store = Offers(database)
+    await store.prepare()
+    return store
+
+
+@pytest.fixture
+async def workers() -> AsyncIterator[WorkersDirectory]:
+    """The allocation service's directory, in which nobody is yet."""
+    async with serving(WorkersDirectory()) as served:
+        yield served
+
+
+@pytest.fixture
+async def directory(workers: WorkersDirectory) -> AsyncIterator[Directory]:
+    """Who asks it, and never trusts an earlier answer."""
+    token = ServiceToken(given=SecretStr("token"))
+    asking = Directory(workers.url, token, fresh_seconds=0)
+    yield asking
+    await asking.close()
+
+
+@pytest.fixture
+async def mail_server() -> AsyncIterator[MailServer]:
+    """A mail server that takes every letter, until the test says otherwise."""
+    async with receiving(MailServer()) as listening:
+        yield listening
+
+
+@pytest.fixture
+def settings(common_settings: dict[str, Any], workers: WorkersDirectory) -> Settings:
+    """Of a service that sends no e-mail."""
+    return Settings(
+        **common_settings,
+        locality=LOCALITIES / "canterbury",
+        allocation_url=workers.url,
+        service_token=SecretStr("token"),
+        link_base=LINK_BASE,
+    )
+
+
+@pytest.fixture
+def start(
+    settings: Settings, clock: SimulatedClock, issuer: DevelopmentIssuer
+) -> Start:
+    """Start the service with some settings changed."""
+
+    @asynccontextmanager
+    async def started(**changed: Any) -> AsyncIterator[Running]:
+        chosen = settings.model_copy(update=changed)
+        async with alive("notify", create_app, chosen, clock) as alive_:
+            yield Running(alive_.service, alive_.broker, alive_.http, issuer, clock)
+
+    return started
+
+
+@pytest.fixture
+async def running(start: Start) -> AsyncIterator[Running]:
+    """The service, alive, without e-mail."""
+    async with start() as running_:
+        yield running_
+
+
+@pytest.fixture
+async def mailing(start: Start, mail_server: MailServer) -> AsyncIterator[Running]:
+    """The service, alive, with e-mail."""
+    async with start(
+        smtp_url=SecretStr(mail_server.url), mail_from=MAIL_FROM
+    ) as running_:
+        yield running_

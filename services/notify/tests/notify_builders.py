@@ -1,0 +1,518 @@
+"""Events, a directory of workers and a mail server for notify's tests."""
+
+import asyncio
+import email
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email import policy as formats
+from email.message import EmailMessage
+from pathlib import Path
+from socket import socket
+from typing import Annotated, Any
+
+import httpx2
+import uvicorn
+from accord_chassis import topology
+from accord_chassis.binding import pack
+from accord_chassis.clock import SimulatedClock
+from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.inprocess import InProcessBroker, InProcessTransport
+from accord_chassis.service import Service
+from accord_chassis.settings import policy_of
+from accord_chassis.testing import NOON, eventually, message_of, new_id
+from accord_chassis.transport import Publication
+from accord_contracts.allocation import (
+    AllocationAccepted,
+    AllocationDeclined,
+    AllocationExpired,
+    AllocationOffered,
+    AllocationUnfilled,
+    AllocationWithdrawn,
+    CaseTeamChanged,
+    DeclineReason,
+    Role,
+    TeamMember,
+    WorkerContact,
+)
+from accord_contracts.catalogue import CATALOGUE
+from accord_contracts.message import Event, Lane, Message
+from accord_contracts.plans import ActionOverdue, PlanDrafted
+from accord_contracts.risk import (
+    ReassessmentDue,
+    ReassessmentOverdue,
+    RiskChanged,
+    RiskLevel,
+)
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from fastapi import FastAPI, Header, Response
+from notify.domain.notification import Notification, Occasion
+from notify.domain.policy import Policy
+from notify.store import Notifications
+
+LOCALITIES = Path(__file__).parents[3] / "localities"
+POLICY = policy_of(Policy, LOCALITIES / "canterbury", "notify")
+
+MINUTE = timedelta(minutes=1)
+ANSWERED = NOON + 7 * MINUTE
+LINK_BASE = "https://portal.accord.example"
+MAIL_FROM = "accord@accord.example"
+
+Token = Annotated[str, Header(alias="authorization")]
+
+IVS = Role.INDEPENDENT_VICTIM_SPECIALIST
+LEAD = Role.LEAD_AGENCY_COORDINATOR
+
+
+def sent(event: Event, told: dict[str, Any]) -> Message[Any]:
+    """An event in its envelope, of which some attributes may be told."""
+    envelope = ("at", "lane", "version", "message_id")
+    return message_of(event, **{each: told[each] for each in envelope if each in told})
+
+
+def offered(
+    worker_id: str | None = None,
+    *,
+    level: RiskLevel = RiskLevel.LOW,
+    case_id: str | None = None,
+    role: Role = IVS,
+    **told: Any,
+) -> Message[AllocationOffered]:
+    """A worker is asked to take a role."""
+    event = AllocationOffered(
+        case_id=case_id or new_id(),
+        allocation_id=told.pop("allocation_id", None) or new_id(),
+        role=role,
+        first_referred_at=NOON,
+        worker_id=worker_id or new_id(),
+        level=level,
+        offered_at=NOON,
+        answer_by=NOON + timedelta(hours=3),
+    )
+    return sent(event, told)
+
+
+def offered_again(
+    message: Message[AllocationOffered], **told: Any
+) -> Message[AllocationOffered]:
+    """The same role is offered to the same worker once more."""
+    return sent(message.data, told)
+
+
+def accepted(
+    offer: Message[AllocationOffered], **told: Any
+) -> Message[AllocationAccepted]:
+    """A worker takes the role that they were offered."""
+    event = AllocationAccepted(**of_offer(offer), accepted_at=ANSWERED)
+    return sent(event, {"version": 2, **told})
+
+
+def declined(
+    offer: Message[AllocationOffered], **told: Any
+) -> Message[AllocationDeclined]:
+    """A worker cannot take the role that they were offered."""
+    event = AllocationDeclined(
+        **of_offer(offer), reason=DeclineReason.NO_CAPACITY, declined_at=ANSWERED
+    )
+    return sent(event, {"version": 2, **told})
+
+
+def expired(
+    offer: Message[AllocationOffered], **told: Any
+) -> Message[AllocationExpired]:
+    """A worker did not answer in time."""
+    event = AllocationExpired(**of_offer(offer), expired_at=ANSWERED, late_by=0.5)
+    return sent(event, {"version": 2, **told})
+
+
+def withdrawn(
+    offer: Message[AllocationOffered], **told: Any
+) -> Message[AllocationWithdrawn]:
+    """The response ended before a worker answered."""
+    event = AllocationWithdrawn(**of_offer(offer), withdrawn_at=ANSWERED)
+    return sent(event, {"version": 2, **told})
+
+
+def of_offer(offer: Message[AllocationOffered]) -> dict[str, Any]:
+    """What an offer's end says of it."""
+    same = {"case_id", "allocation_id", "role", "first_referred_at", "worker_id"}
+    return offer.data.model_dump(include=same)
+
+
+def unfilled(
+    *, level: RiskLevel = RiskLevel.HIGH, **told: Any
+) -> Message[AllocationUnfilled]:
+    """Nobody can be found for a role."""
+    event = AllocationUnfilled(
+        case_id=told.pop("case_id", None) or new_id(),
+        allocation_id=told.pop("allocation_id", None) or new_id(),
+        role=IVS,
+        first_referred_at=NOON,
+        level=level,
+        reason="no_candidate",
+        noticed_at=NOON,
+    )
+    return sent(event, told)
+
+
+def team(
+    *members: tuple[str, Role], case_id: str, **told: Any
+) -> Message[CaseTeamChanged]:
+    """The team of a case, as it is now."""
+    event = CaseTeamChanged(
+        case_id=case_id,
+        members=tuple(TeamMember(worker_id=who, role=role) for who, role in members),
+        changed_at=told.get("at", NOON),
+    )
+    return sent(event, told)
+
+
+def drafted(
+    case_id: str, *, level: RiskLevel = RiskLevel.LOW, **told: Any
+) -> Message[PlanDrafted]:
+    """A plan has been drafted."""
+    event = PlanDrafted(
+        case_id=case_id,
+        plan_version=1,
+        referral_id=new_id(),
+        level=level,
+        actions=5,
+        drafted_at=NOON,
+    )
+    return sent(event, told)
+
+
+def overdue(
+    case_id: str,
+    worker_id: str | None = None,
+    *,
+    level: RiskLevel = RiskLevel.LOW,
+    **told: Any,
+) -> Message[ActionOverdue]:
+    """A commitment was not kept in time."""
+    event = ActionOverdue(
+        case_id=case_id,
+        plan_version=1,
+        action_id=new_id(),
+        action="visit",
+        role=IVS,
+        worker_id=worker_id,
+        level=level,
+        due_at=NOON,
+        late_by=1.0,
+    )
+    return sent(event, told)
+
+
+def changed(
+    case_id: str, *, level: RiskLevel = RiskLevel.HIGH, **told: Any
+) -> Message[RiskChanged]:
+    """The level of risk is another than before."""
+    event = RiskChanged(
+        case_id=case_id, level=level, previous=RiskLevel.LOW, changed_at=NOON
+    )
+    return sent(event, told)
+
+
+def review_due(
+    case_id: str, *, level: RiskLevel = RiskLevel.LOW, **told: Any
+) -> Message[ReassessmentDue]:
+    """A case is to be assessed anew."""
+    event = ReassessmentDue(case_id=case_id, level=level, due_at=NOON, late_by=0.5)
+    return sent(event, told)
+
+
+def review_overdue(
+    case_id: str, *, level: RiskLevel = RiskLevel.LOW, **told: Any
+) -> Message[ReassessmentOverdue]:
+    """A case should have been assessed anew."""
+    event = ReassessmentOverdue(case_id=case_id, level=level, due_at=NOON, late_by=0.5)
+    return sent(event, told)
+
+
+def notification(
+    *,
+    worker_id: str | None = None,
+    event: str = "allocation.offered.v1",
+    level: RiskLevel = RiskLevel.HIGH,
+    at: datetime = NOON,
+    mail: bool = False,
+) -> Notification:
+    """A message to a worker, as it stands in their inbox at first."""
+    what = Occasion(
+        message_id=new_id(),
+        event=event,
+        case_id=new_id(),
+        lane=Lane.URGENT,
+        revision=1,
+        about_id=new_id(),
+    )
+    return Notification.of(
+        what,
+        worker_id or new_id(),
+        POLICY.rule(event, level),
+        at=at,
+        policy_version=POLICY.version,
+        mail=mail,
+    )
+
+
+@dataclass
+class WorkersDirectory:
+    """The allocation service's part that notify asks, on a real port.
+
+    Attributes:
+        contacts: Who is known, by worker's id.
+        on_duty: The coordinator on duty, if one is.
+        token: The only one that is believed; any, if none is set.
+        status: What every question is answered with, if not with the truth.
+        body: What every question is answered with, if not with the truth.
+        asked: How often each path was asked for.
+    """
+
+    url: str = ""
+    contacts: dict[str, WorkerContact] = field(default_factory=dict)
+    on_duty: str | None = None
+    token: str | None = None
+    status: int = 200
+    body: bytes | None = None
+    asked: Counter[str] = field(default_factory=Counter)
+
+    def knows(self, worker_id: str | None = None, **contact: Any) -> str:
+        """Have a worker in the directory, and give the worker's id."""
+        worker_id = worker_id or new_id()
+        self.contacts[worker_id] = WorkerContact(worker_id=worker_id, **contact)
+        return worker_id
+
+    def has_on_duty(self, **contact: Any) -> str:
+        """Have a coordinator on duty, and give the coordinator's id."""
+        self.on_duty = self.knows(**contact)
+        return self.on_duty
+
+    def answer(self, worker_id: str | None, authorization: str) -> Response:
+        if self.token and authorization != f"Bearer {self.token}":
+            return Response(status_code=401)
+        if self.body is not None or self.status != 200:
+            return Response(self.body, status_code=self.status)
+        if worker_id not in self.contacts:
+            return Response(status_code=404)
+        text = self.contacts[worker_id].model_dump_json()
+        return Response(text, media_type="application/json")
+
+    def app(self) -> FastAPI:
+        served = FastAPI()
+
+        @served.get("/v1/workers/{worker_id}/contact")
+        async def contact(worker_id: str, authorization: Token) -> Response:
+            self.asked[worker_id] += 1
+            return self.answer(worker_id, authorization)
+
+        @served.get("/v1/duty/coordinator")
+        async def coordinator(authorization: Token) -> Response:
+            self.asked["coordinator"] += 1
+            return self.answer(self.on_duty, authorization)
+
+        return served
+
+
+@asynccontextmanager
+async def serving(directory: WorkersDirectory) -> AsyncIterator[WorkersDirectory]:
+    """Serve a directory on a free port of the loopback interface."""
+    with socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        directory.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        config = uvicorn.Config(
+            directory.app(), log_config=None, lifespan="off", ws="none"
+        )
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+
+        async def started() -> bool:
+            return server.started
+
+        await eventually(started)
+        try:
+            yield directory
+        finally:
+            server.should_exit = True
+            await task
+
+
+class MailServer:
+    """A mail server on a real port, which does as the test says.
+
+    Attributes:
+        manner: What it does with a letter: ``take``, ``refuse`` (the recipient, for
+            good), ``refuse_later`` (the letter, for good), ``not_now`` (the recipient),
+            ``drop`` (the line, when it has the letter) or ``hang`` (then, too).
+        letters: What it was given, whether it answered or not.
+        released: Ends a ``hang``.
+        meanwhile: What happens between its being called and its answer.
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.manner = "take"
+        self.letters: list[EmailMessage] = []
+        self.recipients: list[str] = []
+        self.logins: list[tuple[bytes, bytes]] = []
+        self.password = b"secret"
+        self.released = asyncio.Event()
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    def authenticate(
+        self,
+        _server: SMTP,
+        _session: Session,
+        _envelope: Envelope,
+        _mechanism: str,
+        given: LoginPassword,
+    ) -> AuthResult:
+        self.logins.append((given.login, given.password))
+        return AuthResult(success=given.password == self.password)
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's own name.
+        self,
+        _server: SMTP,
+        _session: Session,
+        envelope: Envelope,
+        address: str,
+        _options: list[str],
+    ) -> str:
+        if self.meanwhile:
+            await self.meanwhile()
+        if self.manner == "refuse":
+            return f"550 No such user {address}"
+        if self.manner == "not_now":
+            return "451 Greylisted"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(  # noqa: N802 - aiosmtpd's own name.
+        self, server: SMTP, _session: Session, envelope: Envelope
+    ) -> str:
+        raw = envelope.content or b""
+        assert isinstance(raw, bytes)
+        if self.manner == "refuse_later":
+            return "554 Not wanted here"
+        letter = email.message_from_bytes(raw, policy=formats.default)
+        assert isinstance(letter, EmailMessage)
+        self.letters.append(letter)
+        self.recipients.extend(envelope.rcpt_tos)
+        if self.manner == "drop":
+            cut(server)
+        if self.manner == "hang":
+            await self.released.wait()
+        return "250 Taken"
+
+
+def cut(connection: SMTP) -> None:
+    """Cut a line, as a failing network does."""
+    if isinstance(connection.transport, asyncio.WriteTransport):
+        connection.transport.abort()
+
+
+@asynccontextmanager
+async def receiving(
+    post: MailServer,
+    *,
+    tls: ssl.SSLContext | None = None,
+    starttls: ssl.SSLContext | None = None,
+    login: bool = False,
+) -> AsyncIterator[MailServer]:
+    """Have a mail server listen on a free port of the loopback interface."""
+    loop = asyncio.get_running_loop()
+    opened: list[SMTP] = []
+
+    def connection() -> SMTP:
+        made = SMTP(
+            post,
+            hostname="mail.example",
+            tls_context=starttls,
+            require_starttls=starttls is not None,
+            auth_required=login,
+            auth_require_tls=starttls is not None,
+            authenticator=post.authenticate if login else None,
+            loop=loop,
+        )
+        opened.append(made)
+        return made
+
+    server = await loop.create_server(connection, "127.0.0.1", 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
+    post.url = f"smtp://127.0.0.1:{port}"
+    try:
+        yield post
+    finally:
+        server.close()
+        for each in opened:
+            cut(each)
+        await server.wait_closed()
+
+
+@dataclass
+class Running:
+    """The service while it lives, and how others speak to it."""
+
+    service: Service
+    broker: InProcessBroker
+    http: httpx2.AsyncClient
+    issuer: DevelopmentIssuer
+    clock: SimulatedClock
+
+    @property
+    def notifications(self) -> Notifications:
+        return self.service.store(Notifications)
+
+    async def all(self) -> list[Notification]:
+        """Every message there is, first to last."""
+        found = self.notifications.documents.find({})
+        loaded = [self.notifications.load(each) async for each in found]
+        return sorted(loaded, key=lambda each: each.since)
+
+    async def hears(self, *messages: Message[Any]) -> None:
+        """Have messages come over the bus, from whoever publishes their types."""
+        for message in messages:
+            producer = CATALOGUE.entries[message.type].producer
+            sender = InProcessTransport(self.broker, user=producer)
+            await sender.connect()
+            publication = Publication(topology.EVENTS, pack(message))
+            assert await sender.publish([publication]) == [None]
+
+        async def handled() -> bool:
+            queues = (topology.queue_of("notify", lane) for lane in Lane)
+            return self.broker.held(queues) == 0 and self.service.idle()
+
+        await eventually(handled)
+
+    async def later(self, by: timedelta) -> None:
+        """Let time pass, and have everything done that has fallen due."""
+        self.clock.advance(by)
+
+        async def nothing_left() -> bool:
+            return not await self.service.sweep_once() and self.service.idle()
+
+        await eventually(nothing_left)
+
+    def bearer(self, *scopes: str, worker: str | None = None) -> dict[str, str]:
+        named = {"worker": worker} if worker else {}
+        claims: dict[str, Any] = {"region": "test", **named}
+        token = self.issuer.token("somebody", *scopes, **claims)
+        return {"Authorization": f"Bearer {token}"}
+
+    async def inbox(self, worker_id: str, **query: Any) -> list[dict[str, Any]]:
+        """What a worker finds in their inbox."""
+        headers = self.bearer("notify.inbox", worker=worker_id)
+        answer = await self.http.get("/v1/inbox", headers=headers, params=query)
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()["messages"]
+        return found
+
+    async def acknowledges(self, worker_id: str, message_id: str) -> httpx2.Response:
+        """A worker says that they know."""
+        headers = self.bearer("notify.inbox", worker=worker_id)
+        path = f"/v1/inbox/{message_id}/acknowledgement"
+        return await self.http.post(path, headers=headers)

@@ -1,0 +1,1 @@
+"""Keeps the family safety plan of every case, and everyone's commitments in it."""

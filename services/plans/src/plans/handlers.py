@@ -1,0 +1,179 @@
+"""What the plans service does when something happens."""
+
+from datetime import datetime
+from typing import Any
+
+from accord_chassis.clock import Clock
+from accord_contracts.allocation import AllocationAccepted
+from accord_contracts.message import Event, Lane, Message
+from accord_contracts.plans import (
+    ActionAssigned,
+    ActionDone,
+    ActionOverdue,
+    PlanAgreed,
+    PlanClosed,
+    PlanDrafted,
+)
+from accord_contracts.risk import RiskAssessed
+
+from plans.domain.plan import (
+    Action,
+    Assessment,
+    NoPlan,
+    NoSuchAction,
+    Plan,
+)
+from plans.domain.template import Policy
+from plans.store import Plans
+
+
+async def draft_plan(
+    message: Message[RiskAssessed], *, plans: Plans, policy: Policy, clock: Clock
+) -> None:
+    """Draft a plan for a case that was assessed, or the next version of it."""
+    told = message.data
+    held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
+    assessment = Assessment(
+        level=told.level,
+        referral_id=told.referral_id,
+        revision=message.aggregate_version,
+        assessed_at=told.assessed_at,
+        first_referred_at=told.first_referred_at,
+    )
+    new = held.draft(assessment, policy, clock.now())
+    if new is held:
+        return
+    events = (drafted(new), *assigned(new, held))
+    await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
+
+
+async def assign_actions(message: Message[AllocationAccepted], *, plans: Plans) -> None:
+    """Give a role's actions to the worker who took it; remember them for later ones."""
+    told = message.data
+    held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
+    new = held.take_role(told.role, told.worker_id, told.accepted_at)
+    if new is held:
+        return
+    events = assigned(new, held)
+    await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
+
+
+async def agree(case_id: str, plan_version: int, *, at: datetime, plans: Plans) -> Plan:
+    """Agree to the version of a plan that was read.
+
+    Raises:
+        NoPlan: There is none.
+        AnotherVersionIsCurrent: What was read is not what would be agreed to.
+        AlreadyClosed: The plan is closed.
+    """
+    held = await plans.get(case_id)
+    if held is None:
+        raise NoPlan
+    new = held.agree(plan_version, at)
+    if new is held:
+        return held
+    agreed = PlanAgreed(case_id=case_id, plan_version=plan_version, agreed_at=at)
+    return await plans.save(new, agreed, lane=lane_of(new))
+
+
+async def complete(
+    case_id: str, action_id: str, worker_id: str, *, at: datetime, plans: Plans
+) -> Action:
+    """Note that a worker kept a commitment of theirs.
+
+    Raises:
+        NoSuchAction: There is none, or it is not theirs.
+        AlreadyClosed: The plan is closed, and the action went with it.
+    """
+    held = await plans.get(case_id)
+    if held is None:
+        raise NoSuchAction
+    new = held.complete(action_id, worker_id, at)
+    done = new.action(action_id)
+    if new is not held:
+        kept = ActionDone(**_about(new, done), worker_id=worker_id, done_at=at)
+        await plans.save(new, kept, lane=lane_of(new))
+    return done
+
+
+async def close(
+    case_id: str, reason: str, *, at: datetime, plans: Plans, policy: Policy
+) -> Plan:
+    """Close a plan, because the response to this household has ended.
+
+    Raises:
+        NoPlan: There is none.
+        UnknownReason: The reason is not one of the locality's.
+        AlreadyClosed: It is closed for another reason.
+        MandatoryActionsOpen: Something that must be done is not.
+    """
+    held = await plans.get(case_id)
+    if held is None:
+        raise NoPlan
+    new = held.close(reason, policy, at)
+    if new is held:
+        return held
+    closed = PlanClosed(
+        case_id=case_id,
+        plan_version=new.current.number,
+        reason=reason,
+        assessment_revision=new.current.assessment.revision,
+        closed_at=at,
+    )
+    return await plans.save(new, closed, lane=lane_of(new))
+
+
+async def tell_overdue(held: Plan, *, at: datetime, plans: Plans) -> None:
+    """Say which commitments were not kept in time, each once."""
+    new = held.fall_due(at)
+    overdue = [
+        ActionOverdue(
+            **_about(new, each),
+            worker_id=each.worker_id,
+            level=new.current.assessment.level,
+            due_at=each.due_at,
+            late_by=(at - each.due_at).total_seconds(),
+        )
+        for each in new.changed_since(held)
+    ]
+    await plans.save(new, *overdue, lane=lane_of(new))
+
+
+def drafted(new: Plan) -> PlanDrafted:
+    """Tell of a draft and of how much is to be done."""
+    current = new.current
+    return PlanDrafted(
+        case_id=new.id,
+        plan_version=current.number,
+        referral_id=current.assessment.referral_id,
+        level=current.assessment.level,
+        actions=len(new.open_actions),
+        drafted_at=current.drafted_at,
+    )
+
+
+def assigned(new: Plan, held: Plan) -> list[Event]:
+    """Tell every owner of what is theirs, or due at another time, since before."""
+    return [
+        ActionAssigned(
+            **_about(new, each), worker_id=each.worker_id, due_at=each.due_at
+        )
+        for each in new.changed_since(held)
+        if each.worker_id
+    ]
+
+
+def lane_of(plan: Plan, otherwise: Lane = Lane.ROUTINE) -> Lane:
+    """Take the urgent lane for a high level."""
+    urgent = plan.versions and plan.current.assessment.level.urgent
+    return Lane.URGENT if urgent else otherwise
+
+
+def _about(plan: Plan, action: Action) -> dict[str, Any]:
+    return {
+        "case_id": plan.id,
+        "plan_version": plan.current.number,
+        "action_id": action.id,
+        "action": action.code,
+        "role": action.role,
+    }

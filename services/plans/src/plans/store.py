@@ -1,0 +1,22 @@
+"""Where plans are kept."""
+
+from accord_chassis.store import Store
+from pymongo.operations import IndexModel
+
+from plans.domain.plan import Plan
+
+
+class Plans(Store[Plan]):
+    """The plans, by case."""
+
+    entity = Plan
+    collection = "plans"
+    due = "due_at"
+    indexes = (IndexModel([("owed_by", 1)]),)
+
+    async def owed_by(self, worker_id: str) -> list[Plan]:
+        """The plans in which a worker has something still to do."""
+        found = self.documents.find(
+            {"owed_by": worker_id}, projection={"inbox": 0, "outbox": 0}
+        )
+        return [self.load(each) async for each in found]

@@ -1,0 +1,44 @@
+"""A store for plans, and the service itself with its HTTP."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from accord_chassis.clock import SimulatedClock
+from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.store import Database
+from accord_chassis.testing import alive
+from plans.app import Settings, create_app
+from plans.store import Plans
+from plans_builders import POLICY, Running
+
+
+@pytest.fixture
+async def plans(database: Database) -> Plans:
+    store = Plans(database)
+    await store.prepare()
+    return store
+
+
+@pytest.fixture
+def locality(tmp_path: Path) -> Path:
+    directory = tmp_path / "locality"
+    directory.mkdir()
+    text = yaml.safe_dump(POLICY.model_dump(mode="json"))
+    (directory / "plans.yaml").write_text(text)
+    return directory
+
+
+@pytest.fixture
+def settings(common_settings: dict[str, Any], locality: Path) -> Settings:
+    return Settings(**common_settings, locality=locality)
+
+
+@pytest.fixture
+async def running(
+    settings: Settings, clock: SimulatedClock, issuer: DevelopmentIssuer
+) -> AsyncIterator[Running]:
+    async with alive("plans", create_app, settings, clock) as alive_:
+        yield Running(alive_.service, alive_.broker, alive_.http, issuer)

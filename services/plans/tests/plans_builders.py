@@ -1,0 +1,180 @@
+"""Policies, assessments, messages and verbs for tests, with defaults for all else."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx2
+from accord_chassis import topology
+from accord_chassis.binding import pack, unpack
+from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.inprocess import InProcessBroker, InProcessTransport
+from accord_chassis.service import Service
+from accord_chassis.testing import NOON, message_of, new_id
+from accord_chassis.transport import Publication
+from accord_contracts.allocation import AllocationAccepted, Role
+from accord_contracts.catalogue import CATALOGUE
+from accord_contracts.message import Event, Lane, Message
+from accord_contracts.risk import RiskAssessed, RiskLevel
+from plans.domain.plan import Assessment, Plan
+from plans.domain.template import Policy
+from plans.store import Plans
+
+IVS = Role.INDEPENDENT_VICTIM_SPECIALIST
+OUTREACH = Role.PERPETRATOR_OUTREACH
+WHANAU = Role.WHANAU_SUPPORT_WORKER
+
+
+def policy_fields() -> dict[str, Any]:
+    """A small policy as its file would give it, to be broken in one place."""
+    low = {
+        "mandatory": {"safe_contact": {"role": WHANAU, "within_hours": 120}},
+        "complementary": {"programme": {"role": WHANAU, "within_hours": 200}},
+        "review_hours": 1440,
+    }
+    high = {
+        "mandatory": {
+            "safe_contact": {"role": IVS, "within_hours": 24},
+            "safety_advice": {"role": IVS, "within_hours": 48},
+        },
+        "complementary": {"programme": {"role": OUTREACH, "within_hours": 336}},
+        "review_hours": 168,
+    }
+    return {
+        "version": "test-1",
+        "strands": ["immediate_safety", "behaviour_change"],
+        "closing_reasons": ["safety_goals_met", "opened_in_error"],
+        "actions": {
+            "safe_contact": {"strand": "immediate_safety", "each_episode": True},
+            "safety_advice": {"strand": "immediate_safety"},
+            "programme": {"strand": "behaviour_change"},
+        },
+        "levels": {
+            "low": low,
+            "medium": {**low, "review_hours": 720},
+            "high": high,
+            "extreme": {**high, "review_hours": 72},
+        },
+    }
+
+
+POLICY = Policy.model_validate(policy_fields())
+
+
+def assessment(
+    level: RiskLevel = RiskLevel.HIGH,
+    *,
+    revision: int = 1,
+    at: datetime = NOON,
+    referred: datetime | None = None,
+) -> Assessment:
+    """An assessment as the domain knows it."""
+    return Assessment(
+        level=level,
+        referral_id=new_id(),
+        revision=revision,
+        assessed_at=at,
+        first_referred_at=referred or at - timedelta(minutes=1),
+    )
+
+
+def plan(
+    *levels: RiskLevel, owners: dict[Role, str] | None = None, case_id: str = ""
+) -> Plan:
+    """A plan drafted for these levels one after the other, an hour apart."""
+    made = Plan(id=case_id or new_id())
+    for role, worker_id in (owners or {}).items():
+        made = made.take_role(role, worker_id, NOON)
+    for revision, level in enumerate(levels or (RiskLevel.HIGH,), start=1):
+        at = NOON + timedelta(hours=revision - 1)
+        drawn = assessment(level, revision=revision, at=at, referred=NOON)
+        made = made.draft(drawn, POLICY, at)
+    return made
+
+
+def assessed(
+    case_id: str,
+    level: RiskLevel = RiskLevel.HIGH,
+    *,
+    revision: int = 1,
+    at: datetime = NOON,
+    referred: datetime | None = None,
+) -> Message[RiskAssessed]:
+    """What risk says when it has assessed a case."""
+    told = RiskAssessed(
+        case_id=case_id,
+        referral_id=new_id(),
+        level=level,
+        previous=None,
+        provisional=False,
+        reasons=(),
+        unknowns=(),
+        policy_version="risk-1",
+        assessed_at=at,
+        reassess_by=at + timedelta(days=7),
+        first_referred_at=referred or at,
+    )
+    lane = Lane.URGENT if level.urgent else Lane.ROUTINE
+    return message_of(told, at=at, version=revision, lane=lane)
+
+
+def accepted(
+    case_id: str, role: Role, worker_id: str, *, at: datetime = NOON
+) -> Message[AllocationAccepted]:
+    """What allocation says when a worker has taken a role."""
+    told = AllocationAccepted(
+        case_id=case_id,
+        allocation_id=new_id(),
+        role=role,
+        first_referred_at=NOON,
+        worker_id=worker_id,
+        accepted_at=at,
+    )
+    return message_of(told, at=at)
+
+
+@dataclass(frozen=True)
+class Running:
+    """The service while it lives, and how others speak to it."""
+
+    service: Service
+    broker: InProcessBroker
+    http: httpx2.AsyncClient
+    issuer: DevelopmentIssuer
+
+    @property
+    def plans(self) -> Plans:
+        return self.service.store(Plans)
+
+    def bearer(self, *scopes: str, worker: str | None = None) -> dict[str, str]:
+        given = {"worker": worker} if worker else {}
+        claims: dict[str, Any] = {"region": "test", **given}
+        token = self.issuer.token("somebody", *scopes, **claims)
+        return {"Authorization": f"Bearer {token}"}
+
+    async def get(
+        self, path: str, *scopes: str, worker: str | None = None
+    ) -> httpx2.Response:
+        return await self.http.get(path, headers=self.bearer(*scopes, worker=worker))
+
+    async def post(
+        self,
+        path: str,
+        *scopes: str,
+        worker: str | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> httpx2.Response:
+        headers = self.bearer(*scopes, worker=worker)
+        return await self.http.post(path, headers=headers, json=body)
+
+    async def hears(self, message: Message[Any]) -> None:
+        """Have a message come over the bus, from whoever publishes its type."""
+        producer = CATALOGUE.entries[message.type].producer
+        sender = InProcessTransport(self.broker, user=producer)
+        publication = Publication(topology.EVENTS, pack(message))
+        assert await sender.publish([publication]) == [None]
+
+    def told(self, listener: str, lane: Lane) -> list[Event]:
+        """Give what waits in a lane of another service, which is not running."""
+        queue = self.broker.queues[topology.queue_of(listener, lane)]
+        return [unpack(each, CATALOGUE).data for each in queue.ready]

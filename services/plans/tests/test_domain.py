@@ -1,0 +1,473 @@
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from accord_chassis.settings import policy_of
+from accord_chassis.testing import NOON, new_id
+from accord_contracts.allocation import Role
+from accord_contracts.risk import RiskLevel
+from plans.domain.plan import (
+    KEPT_VERSIONS,
+    Action,
+    AlreadyClosed,
+    AnotherVersionIsCurrent,
+    MandatoryActionsOpen,
+    NoPlan,
+    NoSuchAction,
+    Plan,
+    Status,
+    UnknownReason,
+)
+from plans.domain.template import Policy
+from plans_builders import (
+    IVS,
+    OUTREACH,
+    POLICY,
+    WHANAU,
+    assessment,
+    plan,
+    policy_fields,
+)
+from pydantic import ValidationError
+
+LOW, MEDIUM, HIGH, EXTREME = RiskLevel
+LOCALITIES = Path(__file__).parents[3] / "localities"
+HOUR = timedelta(hours=1)
+
+
+def by_code(held: Plan) -> dict[str, Action]:
+    return {each.code: each for each in held.actions}
+
+
+def with_all_done(held: Plan, *, at: Any = NOON) -> Plan:
+    for each in held.open_actions:
+        if each.mandatory:
+            held = held.take_role(each.role, "w", at)
+            held = held.complete(each.id, "w", at)
+    return held
+
+
+@pytest.mark.parametrize(
+    ("level", "code", "role", "hours", "mandatory"),
+    [
+        (LOW, "safe_contact", WHANAU, 120, True),
+        (LOW, "programme", WHANAU, 200, False),
+        (MEDIUM, "safe_contact", WHANAU, 120, True),
+        (HIGH, "safe_contact", IVS, 24, True),
+        (HIGH, "safety_advice", IVS, 48, True),
+        (HIGH, "programme", OUTREACH, 336, False),
+        (EXTREME, "safe_contact", IVS, 24, True),
+    ],
+)
+def test_a_draft_holds_what_the_level_asks_for_from_the_assessment_on(
+    level: RiskLevel, code: str, role: Role, hours: int, *, mandatory: bool
+) -> None:
+    action = by_code(plan(level))[code]
+
+    assert action.role is role
+    assert action.due_at == NOON + timedelta(hours=hours)
+    assert action.mandatory is mandatory
+    assert action.worker_id is None
+
+
+@pytest.mark.parametrize(
+    ("level", "days"), [(LOW, 60), (MEDIUM, 30), (HIGH, 7), (EXTREME, 3)]
+)
+def test_a_plan_is_reviewed_sooner_the_higher_the_level(
+    level: RiskLevel, days: int
+) -> None:
+    assert plan(level).current.review_by == NOON + timedelta(days=days)
+
+
+def test_the_same_assessment_of_the_same_case_drafts_the_same_plan() -> None:
+    case_id = new_id()
+    drawn = assessment(HIGH)
+
+    first, again = (Plan(id=case_id).draft(drawn, POLICY, NOON) for _ in range(2))
+
+    assert first == again
+
+
+def test_versions_count_up_and_an_earlier_draft_stays_in_the_history() -> None:
+    held = plan(LOW, HIGH, HIGH)
+
+    assert [each.number for each in held.versions] == [1, 2, 3]
+    assert [each.assessment.level for each in held.versions] == [LOW, HIGH, HIGH]
+    assert held.versions[0].agreed_at is None
+    assert held.status is Status.DRAFTED
+
+
+def test_the_history_is_bounded_and_the_numbers_go_on() -> None:
+    held = plan(*[LOW] * (KEPT_VERSIONS + 5))
+
+    assert len(held.versions) == KEPT_VERSIONS
+    assert held.current.number == KEPT_VERSIONS + 5
+
+
+def test_a_further_version_adds_what_the_new_level_needs() -> None:
+    held = plan(LOW)
+
+    raised = held.draft(assessment(HIGH, revision=2, at=NOON + HOUR), POLICY, NOON)
+
+    assert set(by_code(held)) == {"safe_contact", "programme"}
+    assert set(by_code(raised)) == {"safe_contact", "programme", "safety_advice"}
+    assert by_code(raised)["safety_advice"].due_at == NOON + 49 * HOUR
+
+
+def test_a_commitment_carried_over_tightens_and_never_slackens() -> None:
+    low = by_code(plan(LOW))
+    raised = by_code(plan(LOW, HIGH))
+    lowered = by_code(plan(HIGH, LOW))
+
+    assert raised["safe_contact"].due_at == NOON + 25 * HOUR
+    assert raised["programme"].due_at == low["programme"].due_at
+    assert lowered["safe_contact"].due_at == NOON + 24 * HOUR
+
+
+def test_what_a_lower_level_does_not_ask_for_is_still_owed() -> None:
+    advice = by_code(plan(HIGH, LOW))["safety_advice"]
+
+    assert advice.open
+    assert advice.mandatory
+
+
+def test_an_action_keeps_its_id_through_the_versions() -> None:
+    case_id = new_id()
+    first = by_code(plan(LOW, case_id=case_id))
+    third = by_code(plan(LOW, HIGH, EXTREME, case_id=case_id))
+
+    assert third["safe_contact"].id == first["safe_contact"].id
+    assert len({each.id for each in third.values()}) == len(third)
+
+
+def test_what_was_done_is_carried_over() -> None:
+    held = plan(HIGH, owners={IVS: "w"})
+    held = held.complete(by_code(held)["safe_contact"].id, "w", NOON + HOUR)
+    same_episode = assessment(EXTREME, revision=2, at=NOON + 2 * HOUR, referred=NOON)
+
+    raised = held.draft(same_episode, POLICY, NOON + 2 * HOUR)
+
+    assert by_code(raised)["safe_contact"] == by_code(held)["safe_contact"]
+
+
+def test_a_new_episode_asks_again_for_what_belongs_to_each() -> None:
+    held = plan(HIGH, owners={IVS: "w"})
+    for code in ("safe_contact", "safety_advice"):
+        held = held.complete(by_code(held)[code].id, "w", NOON + HOUR)
+    later = NOON + timedelta(days=90)
+
+    again = held.draft(assessment(HIGH, revision=2, at=later), POLICY, later)
+
+    contact, before = by_code(again)["safe_contact"], by_code(held)["safe_contact"]
+    assert contact.open
+    assert contact.id != before.id
+    assert contact.last_done_at == NOON + HOUR
+    assert contact.worker_id == "w"
+    assert not by_code(again)["safety_advice"].open
+    assert len(again.actions) == len(held.actions)
+
+
+@pytest.mark.parametrize(
+    ("revision", "hours"),
+    [(1, 1), (2, 0), (2, -1)],
+    ids=["an older revision", "the same again", "the same revision, earlier"],
+)
+def test_an_older_assessment_changes_nothing(revision: int, hours: int) -> None:
+    held = Plan(id=new_id()).draft(assessment(HIGH, revision=2), POLICY, NOON)
+
+    late = assessment(EXTREME, revision=revision, at=NOON + hours * HOUR)
+
+    assert held.draft(late, POLICY, NOON + 2 * HOUR) is held
+
+
+def test_a_delayed_referral_that_is_weighed_last_still_counts() -> None:
+    held = Plan(id=new_id()).draft(assessment(LOW, revision=2), POLICY, NOON)
+
+    delayed = assessment(HIGH, revision=3, at=NOON - HOUR)
+
+    assert held.draft(delayed, POLICY, NOON).current.assessment.level is HIGH
+
+
+def test_taking_a_role_gives_all_its_open_actions_and_no_others() -> None:
+    held = plan(HIGH).take_role(IVS, "w", NOON)
+
+    owners = {each.code: each.worker_id for each in held.actions}
+    assert owners == {"safe_contact": "w", "safety_advice": "w", "programme": None}
+
+
+def test_an_owner_known_before_the_plan_owns_from_the_draft_on() -> None:
+    early = Plan(id=new_id()).take_role(IVS, "w", NOON)
+
+    drafted = early.draft(assessment(HIGH), POLICY, NOON)
+
+    assert early.status is Status.NONE
+    assert early.due_at is None
+    assert by_code(drafted)["safe_contact"].worker_id == "w"
+    assert drafted.owed_by == ("w",)
+
+
+def test_who_took_a_role_last_owns_it_in_whatever_order_that_is_heard() -> None:
+    first_then_last = plan(HIGH).take_role(IVS, "a", NOON)
+    first_then_last = first_then_last.take_role(IVS, "b", NOON + HOUR)
+    last_then_first = plan(HIGH).take_role(IVS, "b", NOON + HOUR)
+
+    assert last_then_first.take_role(IVS, "a", NOON) is last_then_first
+    assert first_then_last.owners == last_then_first.owners
+    assert first_then_last.owed_by == ("b",)
+
+
+def test_whoever_did_something_stays_named_when_the_role_changes_hands() -> None:
+    held = plan(HIGH, owners={IVS: "a"})
+    held = held.complete(by_code(held)["safe_contact"].id, "a", NOON)
+
+    handed = held.take_role(IVS, "b", NOON + HOUR)
+
+    assert by_code(handed)["safe_contact"].worker_id == "a"
+    assert by_code(handed)["safety_advice"].worker_id == "b"
+
+
+def test_an_owner_keeps_an_action_until_somebody_takes_the_new_role() -> None:
+    held = plan(LOW, HIGH, owners={WHANAU: "a"})
+    contact = by_code(held)["safe_contact"]
+    assert (contact.role, contact.worker_id) == (IVS, "a")
+
+    taken = held.take_role(IVS, "b", NOON + HOUR)
+
+    assert by_code(taken)["safe_contact"].worker_id == "b"
+
+
+def test_agreeing_settles_the_version_and_again_changes_nothing() -> None:
+    held = plan(LOW, HIGH)
+
+    agreed = held.agree(2, NOON)
+
+    assert agreed.status is Status.AGREED
+    assert agreed.current.agreed_at == NOON
+    assert agreed.agree(2, NOON + HOUR) is agreed
+
+
+def test_an_agreed_version_stays_as_it_was_when_the_next_is_drafted() -> None:
+    agreed = plan(LOW).agree(1, NOON)
+
+    redrafted = agreed.draft(
+        assessment(HIGH, revision=2, at=NOON + HOUR), POLICY, NOON + HOUR
+    )
+
+    assert redrafted.versions[0] == agreed.current
+    assert redrafted.status is Status.DRAFTED
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_nobody_agrees_to_a_version_they_have_not_read(number: int) -> None:
+    with pytest.raises(AnotherVersionIsCurrent):
+        plan(LOW, HIGH).agree(number, NOON)
+
+
+def test_there_is_nothing_to_agree_to_or_close_before_a_draft() -> None:
+    early = Plan(id=new_id()).take_role(IVS, "w", NOON)
+
+    with pytest.raises(NoPlan):
+        early.agree(1, NOON)
+    with pytest.raises(NoPlan):
+        early.close("safety_goals_met", POLICY, NOON)
+
+
+def test_an_owner_keeps_a_commitment_once() -> None:
+    held = plan(HIGH, owners={IVS: "w"})
+    action = by_code(held)["safe_contact"]
+
+    done = held.complete(action.id, "w", NOON)
+
+    assert done.action(action.id).done_at == NOON
+    assert done.complete(action.id, "w", NOON + HOUR) is done
+
+
+def test_nobody_else_can_say_that_a_commitment_was_kept() -> None:
+    held = plan(HIGH, owners={IVS: "w"})
+
+    for action_id, worker_id in (
+        (by_code(held)["safe_contact"].id, "other"),
+        (by_code(held)["programme"].id, "w"),
+        (new_id(), "w"),
+    ):
+        with pytest.raises(NoSuchAction):
+            held.complete(action_id, worker_id, NOON)
+
+
+def test_a_plan_cannot_be_closed_while_mandatory_actions_are_open() -> None:
+    with pytest.raises(MandatoryActionsOpen, match=r"^2 open\.$"):
+        plan(HIGH).close("safety_goals_met", POLICY, NOON)
+
+
+def test_a_plan_is_closed_for_a_reason_of_the_locality_alone() -> None:
+    with pytest.raises(UnknownReason):
+        with_all_done(plan(HIGH)).close("tidying_up", POLICY, NOON)
+
+
+def test_closing_ends_what_was_complementary_and_stops_the_clocks() -> None:
+    held = with_all_done(plan(HIGH)).take_role(OUTREACH, "o", NOON)
+    assert held.due_at is not None
+
+    closed = held.close("safety_goals_met", POLICY, NOON + HOUR)
+
+    assert closed.status is Status.CLOSED
+    assert closed.open_actions == ()
+    assert closed.due_at is None
+    assert closed.owed_by == ()
+    assert closed.owners == {}
+    assert closed.close("safety_goals_met", POLICY, NOON + 2 * HOUR) is closed
+
+
+def test_a_closed_plan_takes_no_more() -> None:
+    held = with_all_done(plan(HIGH)).take_role(OUTREACH, "o", NOON)
+    closed = held.close("safety_goals_met", POLICY, NOON)
+
+    with pytest.raises(AlreadyClosed):
+        closed.close("opened_in_error", POLICY, NOON)
+    with pytest.raises(AlreadyClosed):
+        closed.agree(1, NOON)
+    with pytest.raises(AlreadyClosed):
+        closed.complete(by_code(closed)["programme"].id, "o", NOON)
+
+
+def test_a_new_assessment_opens_a_closed_plan_again() -> None:
+    held = with_all_done(plan(HIGH), at=NOON + HOUR)
+    closed = held.close("safety_goals_met", POLICY, NOON + 2 * HOUR)
+    later = NOON + timedelta(days=90)
+
+    opened = closed.draft(assessment(HIGH, revision=2, at=later), POLICY, later)
+
+    assert opened.status is Status.DRAFTED
+    assert opened.current.number == 2
+    assert opened.versions[0].closed_for == "safety_goals_met"
+    assert {each.code for each in opened.open_actions} == {"safe_contact", "programme"}
+    assert by_code(opened)["programme"].id != by_code(closed)["programme"].id
+    assert by_code(opened)["programme"].due_at == later + 336 * HOUR
+    assert opened.owed_by == ()
+
+
+def test_a_role_taken_before_the_closing_is_not_taken_after_it() -> None:
+    closed = with_all_done(plan(HIGH)).close("safety_goals_met", POLICY, NOON + HOUR)
+
+    assert closed.take_role(OUTREACH, "o", NOON) is closed
+    assert closed.take_role(OUTREACH, "o", NOON + 2 * HOUR).owners[OUTREACH]
+
+
+def test_what_falls_due_is_told_once_and_the_next_is_waited_for() -> None:
+    held = plan(HIGH)
+    assert held.due_at == NOON + 24 * HOUR
+
+    told = held.fall_due(NOON + 25 * HOUR)
+
+    assert [each.code for each in told.changed_since(held)] == ["safe_contact"]
+    assert told.due_at == NOON + 48 * HOUR
+    assert told.fall_due(NOON + 26 * HOUR) == told
+
+
+def test_an_unagreed_draft_does_not_stop_the_clocks() -> None:
+    late = plan(HIGH).fall_due(NOON + 24 * HOUR)
+
+    redrafted = late.draft(
+        assessment(HIGH, revision=2, at=NOON + 24 * HOUR), POLICY, NOON + 24 * HOUR
+    )
+
+    assert by_code(redrafted)["safe_contact"].due_at == NOON + 24 * HOUR
+    assert by_code(redrafted)["safe_contact"].overdue_at == NOON + 24 * HOUR
+
+
+def test_what_is_done_falls_due_no_more() -> None:
+    held = plan(HIGH, owners={IVS: "w"})
+    held = held.complete(by_code(held)["safe_contact"].id, "w", NOON)
+
+    assert held.due_at == NOON + 48 * HOUR
+    assert held.fall_due(NOON + 24 * HOUR) is held
+
+
+@pytest.mark.parametrize("name", ["canterbury", "waikato"])
+def test_the_localities_policies_hold_together(name: str) -> None:
+    policy = policy_of(Policy, LOCALITIES / name, "plans")
+
+    assert policy.version == f"{name}-2026-11"
+    for level in RiskLevel:
+        drafted = Plan(id=new_id()).draft(assessment(level), policy, NOON)
+        assert len(drafted.actions) == len(policy.levels[level].duties)
+    used = {each for level in policy.levels.values() for each in level.duties}
+    assert used == set(policy.actions)
+    assert {each.strand for each in policy.actions.values()} == policy.strands
+
+
+@pytest.mark.parametrize("name", ["canterbury", "waikato"])
+@pytest.mark.parametrize("level", list(RiskLevel))
+def test_every_action_is_asked_of_a_role_that_the_locality_fills_at_the_level(
+    name: str, level: RiskLevel
+) -> None:
+    policy = policy_of(Policy, LOCALITIES / name, "plans")
+    allocation = yaml.safe_load((LOCALITIES / name / "allocation.yaml").read_bytes())
+
+    asked = {str(each.role) for each in policy.levels[level].duties.values()}
+
+    assert asked <= set(allocation["roles"][level])
+
+
+def _without_extreme(fields: dict[str, Any]) -> None:
+    del fields["levels"]["extreme"]
+
+
+def _strange_strand(fields: dict[str, Any]) -> None:
+    fields["actions"]["programme"]["strand"] = "elsewhere"
+
+
+def _strange_action(fields: dict[str, Any]) -> None:
+    duty = {"role": WHANAU, "within_hours": 1}
+    fields["levels"]["low"]["complementary"]["juggling"] = duty
+
+
+def _twice(fields: dict[str, Any]) -> None:
+    level = fields["levels"]["high"]
+    level["complementary"]["safe_contact"] = level["mandatory"]["safe_contact"]
+
+
+def _less_at_high(fields: dict[str, Any]) -> None:
+    del fields["levels"]["high"]["mandatory"]["safe_contact"]
+
+
+def _later_at_high(fields: dict[str, Any]) -> None:
+    fields["levels"]["high"]["mandatory"]["safe_contact"]["within_hours"] = 121
+
+
+def _reviewed_later(fields: dict[str, Any]) -> None:
+    fields["levels"]["high"]["review_hours"] = 721
+
+
+def _unknown_key(fields: dict[str, Any]) -> None:
+    fields["colour"] = "blue"
+
+
+def _no_reasons(fields: dict[str, Any]) -> None:
+    fields["closing_reasons"] = []
+
+
+@pytest.mark.parametrize(
+    ("breaking", "says"),
+    [
+        (_without_extreme, "levels lacks extreme"),
+        (_strange_strand, "elsewhere: not a strand"),
+        (_strange_action, "juggling: not an action, at low"),
+        (_twice, "safe_contact: given twice, at high"),
+        (_less_at_high, "safe_contact: mandatory at medium, not so or later at high"),
+        (_later_at_high, "safe_contact: mandatory at medium, not so or later at high"),
+        (_reviewed_later, "review_hours: high is reviewed later than medium"),
+        (_unknown_key, "colour"),
+        (_no_reasons, "closing_reasons"),
+    ],
+)
+def test_a_policy_that_does_not_hold_together_is_refused(
+    breaking: Any, says: str
+) -> None:
+    fields = policy_fields()
+    breaking(fields)
+
+    with pytest.raises(ValidationError, match=says):
+        Policy.model_validate(fields)

@@ -1,0 +1,103 @@
+from typing import Any
+
+import pytest
+from accord_chassis.store import Conflict
+from accord_chassis.testing import NOON, new_id
+from plans.domain.plan import Plan
+from plans.store import Plans
+from plans_builders import IVS, OUTREACH, POLICY, plan
+
+
+def stages(node: Any) -> set[str]:
+    """Every stage that a query plan names."""
+    if isinstance(node, dict):
+        own = {node["stage"]} if isinstance(node.get("stage"), str) else set()
+        return own.union(*(stages(each) for each in node.values()))
+    if isinstance(node, list):
+        return set().union(*(stages(each) for each in node))
+    return set()
+
+
+async def test_a_plan_comes_back_as_it_was_saved(plans: Plans) -> None:
+    made = plan(owners={IVS: new_id()}).agree(1, NOON)
+
+    saved = await plans.save(made)
+
+    assert await plans.get(made.id) == saved
+
+
+async def test_of_two_who_decided_on_the_same_plan_one_must_decide_again(
+    plans: Plans,
+) -> None:
+    await plans.save(plan(case_id=(case_id := new_id())))
+    held = await plans.get(case_id)
+    assert held
+
+    await plans.save(held.agree(1, NOON))
+    with pytest.raises(Conflict):
+        await plans.save(held.take_role(IVS, new_id(), NOON))
+
+
+async def test_of_two_who_begin_the_same_plan_one_must_begin_again(
+    plans: Plans,
+) -> None:
+    case_id = new_id()
+
+    await plans.save(plan(case_id=case_id))
+    with pytest.raises(Conflict):
+        await plans.save(Plan(id=case_id).take_role(IVS, new_id(), NOON))
+
+
+async def test_a_worker_finds_the_plans_in_which_something_is_still_owed(
+    plans: Plans,
+) -> None:
+    worker_id = new_id()
+    owing = plan(owners={IVS: worker_id})
+    kept = plan(owners={OUTREACH: worker_id})
+    [programme] = [each for each in kept.actions if each.role is OUTREACH]
+    for each in (
+        owing,
+        kept.complete(programme.id, worker_id, NOON),
+        plan(owners={IVS: new_id()}),
+        Plan(id=new_id()).take_role(IVS, worker_id, NOON),
+    ):
+        await plans.save(each)
+
+    found = await plans.owed_by(worker_id)
+
+    assert [each.id for each in found] == [owing.id]
+
+
+async def test_a_closed_plan_is_owed_by_nobody(plans: Plans) -> None:
+    worker_id = new_id()
+    held = plan(owners={IVS: worker_id, OUTREACH: worker_id})
+    for each in held.open_actions:
+        if each.mandatory:
+            held = held.complete(each.id, worker_id, NOON)
+    saved = await plans.save(held)
+    assert await plans.owed_by(worker_id)
+
+    await plans.save(saved.close("safety_goals_met", POLICY, NOON))
+
+    assert await plans.owed_by(worker_id) == []
+
+
+async def test_the_query_for_a_worker_uses_an_index(plans: Plans) -> None:
+    for _ in range(20):
+        await plans.save(plan(owners={IVS: new_id()}))
+
+    explained = await plans.documents.find({"owed_by": new_id()}).explain()
+
+    assert "IXSCAN" in stages(explained)
+    assert "COLLSCAN" not in stages(explained)
+
+
+async def test_the_sweep_uses_an_index(plans: Plans) -> None:
+    for _ in range(20):
+        await plans.save(plan())
+
+    found = plans.documents.find({"due_at": {"$lte": NOON}}).sort("due_at", 1)
+
+    explained = await found.explain()
+    assert "IXSCAN" in stages(explained)
+    assert "COLLSCAN" not in stages(explained)

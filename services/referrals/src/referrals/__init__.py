@@ -1,0 +1,1 @@
+"""Takes referrals in, recognises the people in them and keeps their cases."""

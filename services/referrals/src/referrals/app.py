@@ -1,0 +1,56 @@
+"""The referrals service: who listens to what."""
+
+from functools import partial
+
+from accord_chassis import service
+from accord_chassis.settings import ChassisSettings, policy_of
+from accord_contracts.allocation import AllocationAccepted
+from accord_contracts.plans import PlanAgreed, PlanClosed
+from accord_contracts.referrals import PeopleRecognised, ReferralPosted
+from accord_contracts.risk import RiskAssessed
+from fastapi import FastAPI
+
+from referrals import handlers, routes
+from referrals.domain.policy import Policy
+from referrals.store import Cases, People, Referrals
+
+
+class Settings(ChassisSettings):
+    """How this locality runs its referrals service."""
+
+
+def create_app(
+    settings: Settings, stand_ins: service.StandIns | None = None
+) -> FastAPI:
+    """Make the service's application.
+
+    Raises:
+        BadConfiguration: The locality's policy is missing or wrong.
+    """
+    policy = policy_of(Policy, settings.locality, "referrals")
+
+    def wire(intake: service.Service) -> None:
+        referrals, people = intake.store(Referrals), intake.store(People)
+        cases = intake.store(Cases)
+        intake.provide(policy)
+        intake.on(
+            ReferralPosted,
+            partial(
+                handlers.recognise_people,
+                referrals=referrals,
+                people=people,
+                rules=policy.recognition,
+            ),
+        )
+        intake.on(
+            PeopleRecognised,
+            partial(handlers.open_or_join_case, referrals=referrals, cases=cases),
+        )
+        intake.on(RiskAssessed, partial(handlers.note_assessment, cases=cases))
+        intake.on(AllocationAccepted, partial(handlers.note_acceptance, cases=cases))
+        intake.on(PlanAgreed, partial(handlers.note_agreement, cases=cases))
+        intake.on(PlanClosed, partial(handlers.note_closing, cases=cases))
+
+    return service.create_app(
+        settings, "referrals", wire, routes.router, stand_ins=stand_ins
+    )

@@ -1,0 +1,1 @@
+"""What referrals, people and cases are, and the rules for them. Pure."""

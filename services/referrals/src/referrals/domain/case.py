@@ -1,0 +1,356 @@
+"""A case: one family or household, the pairs in it, and what became of its referrals.
+
+What a case remembers is bounded, because some families are referred hundreds of times.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import product
+from typing import NamedTuple, TypeVar
+
+from accord_contracts.referrals import PersonRole
+from accord_contracts.risk import RiskLevel
+from pydantic import BaseModel, ConfigDict
+
+REPEAT = timedelta(days=365)
+"""A pair referred again within this time is a repeat (SafeLives: 12 months)."""
+
+EPISODES_KEPT = 100
+PEOPLE_KEPT = 100
+PAIRS_KEPT = 100
+
+T = TypeVar("T")
+
+
+class Stage(StrEnum):
+    """How far the response to a referral has come."""
+
+    RECEIVED = "received"
+    ASSESSED = "assessed"
+    ALLOCATED = "allocated"
+    BEING_ACTED_ON = "being_acted_on"
+    CLOSED = "closed"
+
+
+class Member(BaseModel):
+    """Somebody in a case, and the part they had in a referral."""
+
+    model_config = ConfigDict(frozen=True)
+
+    person_id: str
+    role: PersonRole
+
+
+def with_role(role: PersonRole, people: Iterable[Member]) -> frozenset[str]:
+    """Give the ids of those who have a part."""
+    return frozenset(each.person_id for each in people if each.role is role)
+
+
+def harmed_of(people: Iterable[Member]) -> frozenset[str]:
+    """Give the ids of those who were harmed."""
+    return with_role(PersonRole.PERSON_HARMED, people)
+
+
+class Pair(BaseModel):
+    """Somebody who was harmed, who harmed them, and when that was last referred."""
+
+    model_config = ConfigDict(frozen=True)
+
+    harmed: str
+    using_violence: str
+    last_referred_at: datetime
+
+    @property
+    def couple(self) -> str:
+        """The two, whoever of them was harmed: they are of one household."""
+        return ":".join(sorted((self.harmed, self.using_violence)))
+
+    def same(self, other: "Pair") -> bool:
+        """Tell whether the same person harmed the same person."""
+        return (self.harmed, self.using_violence) == (
+            other.harmed,
+            other.using_violence,
+        )
+
+    def repeats(self, known: "Pair") -> bool:
+        """Tell whether this is the same pair within a year.
+
+        Which of two referrals is handled first is chance, so time counts either way.
+        """
+        apart = abs(self.last_referred_at - known.last_referred_at)
+        return self.same(known) and apart <= REPEAT
+
+
+class Episode(BaseModel):
+    """One referral to a case: when each stage was first reached, written once."""
+
+    model_config = ConfigDict(frozen=True)
+
+    referral_id: str
+    received_at: datetime
+    assessed_at: datetime | None = None
+    allocated_at: datetime | None = None
+    being_acted_on_at: datetime | None = None
+    closed_at: datetime | None = None
+
+    @property
+    def stage(self) -> Stage:
+        """The furthest stage reached."""
+        return next(each for each in reversed(Stage) if self.at(each))
+
+    def at(self, stage: Stage) -> datetime | None:
+        """Give when a stage was first reached."""
+        time: datetime | None = getattr(self, f"{stage}_at")
+        return time
+
+    def open_at(self, time: datetime) -> bool:
+        """Tell whether it was not closed yet."""
+        return self.closed_at is None or time <= self.closed_at
+
+    def reached(self, stage: Stage, at: datetime) -> "Episode":
+        """Note when a stage was reached; the first time counts, however told."""
+        known = self.at(stage)
+        if known is not None and known <= at:
+            return self
+        return self.model_copy(update={f"{stage}_at": at})
+
+
+@dataclass(frozen=True, slots=True)
+class Household:
+    """The people of one referral, by id: what finds its case.
+
+    Attributes:
+        members: Each once for each part that they have.
+        referred_at: When.
+    """
+
+    members: tuple[Member, ...]
+    referred_at: datetime
+
+    @property
+    def harmed(self) -> frozenset[str]:
+        """Who was harmed."""
+        return harmed_of(self.members)
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Who harmed whom. Nobody is a pair with themselves."""
+        using_violence = with_role(PersonRole.PERSON_USING_VIOLENCE, self.members)
+        both = product(sorted(self.harmed), sorted(using_violence))
+        return tuple(
+            Pair(harmed=harmed, using_violence=using, last_referred_at=self.referred_at)
+            for harmed, using in both
+            if harmed != using
+        )
+
+    @property
+    def couples(self) -> frozenset[str]:
+        """The pairs, whoever was harmed."""
+        return frozenset(each.couple for each in self.pairs)
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """What its case may claim."""
+        return self.couples.union(self.harmed)
+
+
+class Joined(NamedTuple):
+    """A case that a referral has joined.
+
+    Attributes:
+        case: With the referral's episode, people and pairs.
+        left: The episode that it let go of, if it had grown too long.
+    """
+
+    case: "Case"
+    left: Episode | None
+
+
+class Case(BaseModel):
+    """A family or household, the pairs in it, and how each of its referrals stands.
+
+    Attributes:
+        people: The one met last comes last.
+        keys: What no other case may have, so that two first referrals make one case:
+            every couple; and whoever was harmed and had no case before, because of two
+            agencies that refer at once one may not know who harmed them.
+        level: The level of risk by the latest assessment told of.
+        level_version: The version of the assessment that said so.
+        staffed_since: When the first of those now working on it took a role.
+        closed_at: When the response last ended.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    opened_at: datetime
+    people: tuple[Member, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    keys: tuple[str, ...] = ()
+    episodes: tuple[Episode, ...] = ()
+    level: RiskLevel | None = None
+    level_version: int = 0
+    staffed_since: datetime | None = None
+    closed_at: datetime | None = None
+
+    @property
+    def harmed(self) -> frozenset[str]:
+        """Who was harmed, in any of its referrals."""
+        return harmed_of(self.people)
+
+    def episode(self, referral_id: str) -> Episode | None:
+        """Give the episode of a referral, if the case still keeps it."""
+        found = (each for each in self.episodes if each.referral_id == referral_id)
+        return next(found, None)
+
+    def join(
+        self, referral_id: str, household: Household, others: Iterable["Case"]
+    ) -> Joined:
+        """Add a referral.
+
+        Args:
+            referral_id: The referral's.
+            household: Its people.
+            others: The other cases that any of those harmed are in.
+        """
+        people = _latest(self.people, household.members, PEOPLE_KEPT)
+        pairs = _with_pairs(self.pairs, household.pairs, people)
+        episode = Episode(referral_id=referral_id, received_at=household.referred_at)
+        episodes, left = _room_for(episode, self.episodes)
+        case = self.model_copy(
+            update={"people": people, "pairs": pairs, "episodes": episodes}
+        )
+        claimed = case.claims({*self.keys, *household.keys}, others)
+        return Joined(case.model_copy(update={"keys": claimed}), left)
+
+    def claims(self, keys: set[str], others: Iterable["Case"]) -> tuple[str, ...]:
+        """Choose the keys that this case may have beside others; never none.
+
+        The store's unique index takes an empty list for a key like any other.
+        """
+        for other in others:
+            keys = keys.difference(other.keys, other.harmed)
+        held = {each.person_id for each in self.people}
+        held.update(each.couple for each in self.pairs)
+        return tuple(sorted(keys & held)) or (self.id,)
+
+    def assess(
+        self, referral_id: str | None, level: RiskLevel, at: datetime, *, revision: int
+    ) -> "Case":
+        """Note a level of risk, and which referral it was weighed for.
+
+        The revision of the assessment decides which level is the latest, because a
+        referral that was delayed is weighed last and yet bears its own earlier time.
+        Whoever works on the case already works on that referral too.
+        """
+        case = self
+        if revision > self.level_version:
+            update = {"level": level, "level_version": revision}
+            case = self.model_copy(update=update)
+        episode = self.episode(referral_id) if referral_id else None
+        if episode is None:
+            return case
+        assessed = episode.reached(Stage.ASSESSED, at)
+        if case.staffed_since and not assessed.allocated_at and assessed.open_at(at):
+            assessed = assessed.reached(Stage.ALLOCATED, at)
+        return case.with_episodes(
+            assessed if each is episode else each for each in self.episodes
+        )
+
+    def staff(self, at: datetime) -> "Case":
+        """Note that a worker has taken a role, for every referral not yet closed."""
+        case = self
+        dissolved = self.closed_at is not None and at <= self.closed_at
+        if not dissolved and (self.staffed_since is None or at < self.staffed_since):
+            case = self.model_copy(update={"staffed_since": at})
+        return case.reach(Stage.ALLOCATED, at)
+
+    def agree(self, at: datetime) -> "Case":
+        """Note that a plan is agreed, for every referral not yet closed."""
+        return self.reach(Stage.BEING_ACTED_ON, at)
+
+    def close(self, at: datetime) -> "Case":
+        """Note that the response to everything referred until then has ended."""
+        case = self
+        if self.closed_at is None or at > self.closed_at:
+            case = self.model_copy(update={"closed_at": at})
+        if case.staffed_since and case.staffed_since <= at:
+            case = case.model_copy(update={"staffed_since": None})
+        return case.with_episodes(
+            each.reached(Stage.CLOSED, at) if each.received_at <= at else each
+            for each in self.episodes
+        )
+
+    def reach(self, stage: Stage, at: datetime) -> "Case":
+        """Note a stage for every referral that was open at the time."""
+        return self.with_episodes(
+            each.reached(stage, at) if each.open_at(at) else each
+            for each in self.episodes
+        )
+
+    def with_episodes(self, episodes: Iterable[Episode]) -> "Case":
+        """Give the case with these episodes; itself, if they are the same."""
+        changed = tuple(episodes)
+        if changed == self.episodes:
+            return self
+        return self.model_copy(update={"episodes": changed})
+
+
+def find_case(cases: Sequence[Case], household: Household) -> Case | None:
+    """Find the case that a referral belongs to, if there is one.
+
+    The case that has the couple, and if several do the oldest; else the one case in
+    which the person harmed was harmed before, if it is one.
+
+    Args:
+        cases: Those that any of the people harmed are in.
+        household: The referral's people.
+    """
+    sharing = [each for each in cases if household.couples.intersection(each.keys)]
+    if sharing:
+        return min(sharing, key=lambda each: (each.opened_at, each.id))
+    before = [each for each in cases if household.harmed & each.harmed]
+    return before[0] if len(before) == 1 else None
+
+
+def is_repeat(cases: Iterable[Case], household: Household) -> bool:
+    """Tell whether one of the pairs was referred within a year, in whichever case."""
+    known = [pair for each in cases for pair in each.pairs]
+    return any(pair.repeats(other) for pair in household.pairs for other in known)
+
+
+def _latest(known: Sequence[T], met: Sequence[T], most: int) -> tuple[T, ...]:
+    """Put those met now last, and let go of those who were not met for longest."""
+    return (*(each for each in known if each not in met), *met)[-most:]
+
+
+def _with_pairs(
+    known: Sequence[Pair], met: Sequence[Pair], people: Iterable[Member]
+) -> tuple[Pair, ...]:
+    """Put the pairs met now last; let go of pairs of people who are not kept."""
+    kept = {each.person_id for each in people}
+    times = {
+        (each.harmed, each.using_violence): each.last_referred_at for each in known
+    }
+    for each in met:
+        who = (each.harmed, each.using_violence)
+        times[who] = max(each.last_referred_at, times.pop(who, each.last_referred_at))
+    pairs = (
+        Pair(harmed=harmed, using_violence=using, last_referred_at=at)
+        for (harmed, using), at in times.items()
+        if {harmed, using} <= kept
+    )
+    return tuple(pairs)[-PAIRS_KEPT:]
+
+
+def _room_for(
+    new: Episode, known: tuple[Episode, ...]
+) -> tuple[tuple[Episode, ...], Episode | None]:
+    """Add an episode, and let one go if there are too many: a closed one, if any."""
+    if len(known) < EPISODES_KEPT:
+        return (*known, new), None
+    left = next((each for each in known if each.closed_at), known[0])
+    return (*(each for each in known if each is not left), new), left

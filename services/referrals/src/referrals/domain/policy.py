@@ -1,0 +1,110 @@
+"""What a locality decides about intake: questions, urgency and what it promises."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Self
+
+from accord_contracts.message import Code, Lane
+from accord_contracts.referrals import Answer, IncidentKind
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from referrals.domain.recognition import RecognitionRules
+from referrals.domain.telling import Telling
+
+Hours = Annotated[float, Field(gt=0, le=24 * 60)]
+
+LEEWAY = timedelta(seconds=60)
+"""By how much an agency's clock may be ahead."""
+
+EASTMOST = timedelta(hours=14)
+"""Where a day begins earliest: a child may be born on it while UTC is a day behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A part of a telling that this locality cannot take, and why. Never its value."""
+
+    at: tuple[str | int, ...]
+    rule: str
+
+
+class ExpectedHours(BaseModel):
+    """How long after it was received a referral is expected to reach each stage."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    assessed: Hours
+    allocated: Hours
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.allocated < self.assessed:
+            raise ValueError("nothing is allocated before it is assessed")
+        return self
+
+
+class Expected(BaseModel):
+    """When a referral is expected to reach each stage."""
+
+    model_config = ConfigDict(frozen=True)
+
+    assessed_by: datetime
+    allocated_by: datetime
+
+
+class Policy(BaseModel):
+    """How a locality takes referrals in (``localities/<name>/referrals.yaml``)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str
+    questions: Annotated[tuple[Code, ...], Field(min_length=1)]
+    urgent_answers: frozenset[Code]
+    urgent_incidents: frozenset[IncidentKind]
+    expected_hours: dict[Lane, ExpectedHours]
+    recognition: RecognitionRules
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if unknown := self.urgent_answers - set(self.questions):
+            raise ValueError(f"{', '.join(sorted(unknown))}: not a question")
+        if len(set(self.questions)) < len(self.questions):
+            raise ValueError("a question stands twice in questions")
+        if missing := set(Lane) - set(self.expected_hours):
+            raise ValueError(f"expected_hours lacks {', '.join(sorted(missing))}")
+        urgent = self.expected_hours[Lane.URGENT]
+        routine = self.expected_hours[Lane.ROUTINE]
+        if urgent.assessed > routine.assessed or urgent.allocated > routine.allocated:
+            raise ValueError("urgent may not be slower than routine")
+        return self
+
+    def misfits(self, told: Telling, at: datetime) -> Iterator[Misfit]:
+        """Find what this locality cannot take from an agency.
+
+        Args:
+            told: What the agency tells.
+            at: The present time.
+        """
+        for question in told.answers.keys() - {*self.questions}:
+            yield Misfit(("answers", question), "unknown_question")
+        if told.occurred_at > at + LEEWAY:
+            yield Misfit(("occurred_at",), "in_the_future")
+        latest = (at + EASTMOST).date()
+        for place, person in enumerate(told.people):
+            if person.date_of_birth and person.date_of_birth > latest:
+                yield Misfit(("people", place, "date_of_birth"), "in_the_future")
+
+    def lane(self, told: Telling) -> Lane:
+        """Decide from what was told whether a referral may wait behind others."""
+        yes = {each for each, said in told.answers.items() if said is Answer.YES}
+        urgent = yes & self.urgent_answers or self.urgent_incidents & {*told.incidents}
+        return Lane.URGENT if urgent else Lane.ROUTINE
+
+    def expected(self, lane: Lane, received_at: datetime) -> Expected:
+        """Say when a referral will have been dealt with."""
+        hours = self.expected_hours[lane]
+        return Expected(
+            assessed_by=received_at + timedelta(hours=hours.assessed),
+            allocated_by=received_at + timedelta(hours=hours.allocated),
+        )

@@ -1,0 +1,231 @@
+"""What the referrals service does when something happens."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID, uuid5
+
+from accord_chassis.store import Conflict
+from accord_contracts.allocation import AllocationAccepted
+from accord_contracts.message import Event, Lane, Message
+from accord_contracts.plans import PlanAgreed, PlanClosed
+from accord_contracts.referrals import (
+    CaseOpened,
+    Party,
+    PeopleRecognised,
+    ReferralPosted,
+    ReferralReceived,
+    Wishes,
+)
+from accord_contracts.risk import RiskAssessed
+
+from referrals.domain.case import (
+    Case,
+    Episode,
+    Household,
+    Member,
+    find_case,
+    harmed_of,
+    is_repeat,
+)
+from referrals.domain.policy import Policy
+from referrals.domain.recognition import RecognitionRules, recognise, sightings
+from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral, Sender
+from referrals.domain.telling import Telling
+from referrals.store import Cases, People, Referrals
+
+
+class Posted(NamedTuple):
+    """A referral that is stored, and whether it was before."""
+
+    referral: Referral
+    repeated: bool
+
+
+async def post_referral(
+    told: Telling,
+    sender: Sender,
+    *,
+    key: str | None,
+    at: datetime,
+    referrals: Referrals,
+    policy: Policy,
+) -> Posted:
+    """Store a referral once, however often it is posted.
+
+    Raises:
+        NoKey: Nothing would tell whether it was posted before.
+        KeyUsedBefore: The key or reference belongs to another referral.
+    """
+    posted = Referral.post(told, sender, key=key, at=at, by=policy)
+    event = ReferralPosted(referral_id=posted.id)
+    try:
+        saved = await referrals.save(posted, event, lane=posted.lane)
+    except Conflict:
+        earlier = await referrals.get(posted.id)
+    else:
+        return Posted(saved, repeated=False)
+    if earlier is None:
+        raise Conflict("The referral is neither new nor stored.")
+    if earlier.fingerprint != posted.fingerprint:
+        raise KeyUsedBefore
+    return Posted(earlier, repeated=True)
+
+
+async def recognise_people(
+    message: Message[ReferralPosted],
+    *,
+    referrals: Referrals,
+    people: People,
+    rules: RecognitionRules,
+) -> None:
+    """Find out who the people of a referral are.
+
+    People are saved first, each once however often this is done; the referral, which
+    says that it has been done, comes last.
+    """
+    referral = await referrals.get(message.data.referral_id, cause=message)
+    if referral is None:
+        return
+    described = referral.told.people
+    seen = sightings(referral.id, described, rules)
+    known = await people.known_by(key for each in seen for key in each.keys)
+    found = recognise(seen, known, referral.received_at)
+    await asyncio.gather(*(people.save(each) for each in found.changed))
+    parts = zip(found.ids, (each.role for each in described), strict=True)
+    recognised = PeopleRecognised(
+        referral_id=referral.id,
+        parties=tuple(
+            Party(person_id=person, role=role) for person, role in dict.fromkeys(parts)
+        ),
+    )
+    await referrals.save(referral.recognised(found.ids), recognised, cause=message)
+
+
+async def open_or_join_case(
+    message: Message[PeopleRecognised], *, referrals: Referrals, cases: Cases
+) -> None:
+    """Add a referral to the case of its people, or open one."""
+    told = message.data
+    members = tuple(Member(person_id=e.person_id, role=e.role) for e in told.parties)
+    referral, near = await asyncio.gather(
+        referrals.get(told.referral_id, cause=message),
+        cases.with_people(harmed_of(members), cause=message),
+    )
+    # A case remembers its referrals for longer than the messages that told of them.
+    if referral is None or any(each.episode(referral.id) for each in near):
+        return
+    household = Household(members, referral.received_at)
+    case = find_case(near, household) or opened(referral)
+    joined, left = case.join(
+        referral.id, household, (each for each in near if each.id != case.id)
+    )
+    if left:
+        await keep_where_it_stood(left, referrals=referrals)
+    tale = received(referral, case, told.parties, repeat=is_repeat(near, household))
+    lane = Lane.URGENT if case.level and case.level.urgent else None
+    await cases.save(joined, *tale, cause=message, lane=lane)
+
+
+def opened(referral: Referral) -> Case:
+    """Open a case for a referral whose people have none."""
+    case_id = str(uuid5(UUID(referral.id), "case"))
+    return Case(id=case_id, opened_at=referral.received_at)
+
+
+def received(
+    referral: Referral, case: Case, parties: tuple[Party, ...], *, repeat: bool
+) -> list[Event]:
+    """Tell that a referral has found its case, and that the case is new, if it is."""
+    told = referral.told
+    wishes = Wishes(**dict(told.wishes))
+    events: list[Event] = [
+        ReferralReceived(
+            case_id=case.id,
+            referral_id=referral.id,
+            agency_kind=referral.sender.agency_kind,
+            incidents=told.incidents,
+            answers=told.answers,
+            parties=parties,
+            # Who is near is sought where it happened, if nothing else was asked for.
+            wishes=wishes.model_copy(update={"area": wishes.area or told.place.area}),
+            repeat=repeat,
+            occurred_at=told.occurred_at,
+            first_referred_at=referral.received_at,
+        )
+    ]
+    if not case.version:
+        events.insert(0, CaseOpened(case_id=case.id, opened_at=case.opened_at))
+    return events
+
+
+async def keep_where_it_stood(left: Episode, *, referrals: Referrals) -> None:
+    """Give a referral its episode, when its case has grown too long to keep it."""
+    referral = await referrals.get(left.referral_id)
+    if referral is not None and referral.left_case != left:
+        await referrals.save(referral.leave_case(left))
+
+
+async def note_assessment(message: Message[RiskAssessed], *, cases: Cases) -> None:
+    """Note that a referral was weighed, and how high the risk is."""
+    told = message.data
+    await _note(
+        message,
+        lambda case: case.assess(
+            told.referral_id,
+            told.level,
+            told.assessed_at,
+            revision=message.aggregate_version,
+        ),
+        cases=cases,
+    )
+
+
+async def note_acceptance(
+    message: Message[AllocationAccepted], *, cases: Cases
+) -> None:
+    """Note that a worker has taken a role."""
+    at = message.data.accepted_at
+    await _note(message, lambda case: case.staff(at), cases=cases)
+
+
+async def note_agreement(message: Message[PlanAgreed], *, cases: Cases) -> None:
+    """Note that a plan is agreed, so that the family's case is acted on."""
+    at = message.data.agreed_at
+    await _note(message, lambda case: case.agree(at), cases=cases)
+
+
+async def note_closing(message: Message[PlanClosed], *, cases: Cases) -> None:
+    """Note that the response has ended."""
+    at = message.data.closed_at
+    await _note(message, lambda case: case.close(at), cases=cases)
+
+
+async def _note(
+    message: Message[Event], change: Callable[[Case], Case], *, cases: Cases
+) -> None:
+    """Change a case by what was told; what tells nothing new is not written."""
+    case = await cases.get(message.data.case_id, cause=message)
+    if case is None:
+        return
+    changed = change(case)
+    if changed is not case:
+        await cases.save(changed, cause=message)
+
+
+async def where_it_stands(
+    referral_id: str, agency: str | None, *, referrals: Referrals, cases: Cases
+) -> tuple[Referral, Episode]:
+    """Tell an agency how far the response to its referral has come.
+
+    Raises:
+        NotReferred: There is none, or it is another agency's.
+    """
+    referral, case = await asyncio.gather(
+        referrals.get(referral_id), cases.of_referral(referral_id)
+    )
+    if referral is None or referral.sender.agency != agency:
+        raise NotReferred
+    kept = case.episode(referral_id) if case else referral.left_case
+    return referral, kept or referral.begun

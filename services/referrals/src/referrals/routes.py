@@ -1,0 +1,348 @@
+"""Referrals over HTTP: one by one, many at once, and how each stands."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from functools import partial
+from io import BytesIO
+from itertools import islice
+from typing import Annotated, Any
+
+from accord_chassis.access import Caller, NotAllowed, caller
+from accord_chassis.clock import Clock
+from accord_chassis.edge import BODY_LIMIT
+from accord_chassis.problems import TYPES, kebab, names_in, wrong_fields
+from accord_chassis.service import part
+from accord_contracts.message import Id
+from accord_contracts.problem import Problem, Refusal
+from accord_contracts.referrals import AgencyKind
+from fastapi import APIRouter, Header, Request, Response, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, ValidationError
+
+from referrals import handlers
+from referrals.domain.case import Episode, Stage
+from referrals.domain.policy import Expected, Misfit, Policy
+from referrals.domain.referral import Referral, Sender
+from referrals.domain.telling import Telling
+from referrals.store import Cases, Referrals
+
+router = APIRouter(prefix="/referrals", tags=["referrals"])
+
+BATCH_LIMIT = 10 * 1024 * 1024
+"""Bytes of one batch (RELIABILITY 2.5)."""
+
+NDJSON = "application/x-ndjson"
+TOGETHER = 100
+"""Lines of a batch that are stored at the same time: as many as one write holds."""
+
+Referrals_ = Annotated[Referrals, part(Referrals)]
+Cases_ = Annotated[Cases, part(Cases)]
+Policy_ = Annotated[Policy, part(Policy)]
+Clock_ = Annotated[Clock, part(Clock)]
+Submitter = Annotated[Caller, Security(caller, scopes=["referrals.submit"])]
+Reader = Annotated[Caller, Security(caller, scopes=["referrals.read"])]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Tells the same referral, posted again, from another one.",
+        max_length=202,
+        # The draft standard wants quotes; most clients send none.
+        pattern=r'^("[\x21\x23-\x7e]{1,200}"|[\x21\x23-\x7e]{1,200})$',
+    ),
+]
+
+
+class NotLines(Refusal):
+    """A batch is sent as application/x-ndjson, one referral a line."""
+
+    status = 415
+
+
+class LineTooLong(Refusal):
+    """A line is longer than a referral may be."""
+
+    status = 413
+
+
+class SubmitReferral(Telling):
+    """People, what happened, when and where, and why it may be told."""
+
+
+class Receipt(BaseModel):
+    """That a referral was taken, where to ask after it, and what to expect.
+
+    Attributes:
+        case_id: The case that it belongs to, if that is known already.
+        reference: The agency's own.
+    """
+
+    referral_id: Id
+    case_id: Id | None = None
+    reference: str | None
+    received_at: datetime
+    expected: Expected
+    status_url: str
+
+    @classmethod
+    def of(cls, taken: Referral, root: str) -> "Receipt":
+        """Make the receipt of a referral; posted again, it gets the same one."""
+        return cls(
+            referral_id=taken.id,
+            reference=taken.told.reference,
+            received_at=taken.received_at,
+            expected=taken.expected,
+            status_url=f"{root}/v1/referrals/{taken.id}",
+        )
+
+
+class Status(StrEnum):
+    """What became of one line of a batch."""
+
+    ACCEPTED = "accepted"
+    REPEATED = "repeated"
+    REFUSED = "refused"
+
+
+class LineResult(BaseModel):
+    """What became of one line of a batch: a receipt, or a problem."""
+
+    line: int
+    status: Status
+    receipt: Receipt | None = None
+    problem: Problem | None = None
+
+
+class ReferralView(BaseModel):
+    """How far the response to a referral has come, and since when."""
+
+    referral_id: Id
+    reference: str | None
+    status: Stage
+    received_at: datetime
+    assessed_at: datetime | None
+    allocated_at: datetime | None
+    being_acted_on_at: datetime | None
+    closed_at: datetime | None
+    expected: Expected
+
+    @classmethod
+    def of(cls, referral: Referral, episode: Episode) -> "ReferralView":
+        """Show a referral to the agency that made it, and nothing else of its case."""
+        return cls(
+            reference=referral.told.reference,
+            expected=referral.expected,
+            status=episode.stage,
+            **dict(episode),
+        )
+
+
+class Lines(JSONResponse):
+    """Describes an answer of one JSON text a line, which is streamed."""
+
+    media_type = NDJSON
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": text,
+        "content": {
+            "application/problem+json": {
+                "schema": {"$ref": "#/components/schemas/Problem"}
+            }
+        },
+    }
+    for status, text in {
+        400: "There is neither an Idempotency-Key nor a reference of the agency's own.",
+        401: "There is no valid token.",
+        403: "The token lacks the scope, the agency or the kind of agency.",
+        404: "This agency has made no such referral.",
+        413: "The request is too large.",
+        415: "The batch is not sent as one referral a line.",
+        422: "A field breaks a rule, or the key was used for another referral.",
+    }.items()
+}
+
+
+def problems_with(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the problems that a route may answer."""
+    return {status: PROBLEMS[status] for status in (401, 403, *statuses)}
+
+
+@router.post("", status_code=202, responses=problems_with(400, 413, 422))
+async def submit_referral(
+    told: SubmitReferral,
+    *,
+    request: Request,
+    response: Response,
+    referrals: Referrals_,
+    policy: Policy_,
+    clock: Clock_,
+    agency: Submitter,
+    key: Key = None,
+) -> Receipt:
+    """Submit a referral. Posted again with the same key, it gets the same receipt."""
+    at = clock.now()
+    if wrong := [*policy.misfits(told, at)]:
+        raise RequestValidationError(errors_of(wrong, "body"))
+    posted = await handlers.post_referral(
+        told,
+        sender_of(agency),
+        key=key and key.strip('"'),
+        at=at,
+        referrals=referrals,
+        policy=policy,
+    )
+    receipt = Receipt.of(posted.referral, request.scope.get("root_path", ""))
+    response.headers["Location"] = receipt.status_url
+    return receipt
+
+
+@router.post(
+    "/batch",
+    max_body_size=BATCH_LIMIT,
+    response_class=Lines,
+    response_model=LineResult,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "description": "Referrals as they are submitted alone, one a line.",
+            "content": {NDJSON: {"schema": {"type": "string"}}},
+        }
+    },
+    responses={
+        **problems_with(413, 415),
+        200: {"description": "A result for each line, in their order, one a line."},
+    },
+)
+async def submit_batch(
+    request: Request,
+    referrals: Referrals_,
+    policy: Policy_,
+    clock: Clock_,
+    agency: Submitter,
+) -> StreamingResponse:
+    """Submit many referrals, one a line, each with the agency's own reference.
+
+    A line that is refused spoils no other. All is read before the first answer goes
+    out, because a client that writes everything before it reads would wait for ever.
+    """
+    sent_as = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if sent_as != NDJSON:
+        raise NotLines
+    take = partial(
+        take_line,
+        sender=sender_of(agency),
+        root=request.scope.get("root_path", ""),
+        clock=clock,
+        referrals=referrals,
+        policy=policy,
+    )
+    lines = BytesIO(await request.body())
+    return StreamingResponse(results(lines, take), media_type=NDJSON)
+
+
+@router.get("/{referral_id}", responses=problems_with(404, 422))
+async def read_referral(
+    referral_id: Id, referrals: Referrals_, cases: Cases_, agency: Reader
+) -> ReferralView:
+    """Read how far the response to one's own agency's referral has come."""
+    referral, episode = await handlers.where_it_stands(
+        referral_id, agency.agency, referrals=referrals, cases=cases
+    )
+    return ReferralView.of(referral, episode)
+
+
+def sender_of(agency: Caller) -> Sender:
+    """Tell who refers, for which agency.
+
+    Raises:
+        NotAllowed: The token does not name the agency, or not its kind.
+    """
+    if not agency.agency:
+        raise NotAllowed("The token names no agency.")
+    try:
+        kind = AgencyKind(agency.agency_kind or "")
+    except ValueError:
+        raise NotAllowed("The token names no kind of agency that is known.") from None
+    return Sender(
+        issuer=agency.issuer,
+        subject=agency.subject,
+        agency=agency.agency,
+        agency_kind=kind,
+    )
+
+
+async def results(
+    lines: Iterable[bytes], take: Callable[[int, bytes], Awaitable[LineResult]]
+) -> AsyncIterator[bytes]:
+    """Take the lines of a batch, some at the same time; give the results in order."""
+    numbered = enumerate(lines, 1)
+    while some := [*islice(numbered, TOGETHER)]:
+        taken = await asyncio.gather(*(take(*each) for each in some if each[1].strip()))
+        if taken:
+            texts = (each.model_dump_json(exclude_none=True) for each in taken)
+            yield "".join(f"{each}\n" for each in texts).encode()
+        # However many lines are blank, other requests have their turn.
+        await asyncio.sleep(0)
+
+
+async def take_line(
+    number: int,
+    line: bytes,
+    *,
+    sender: Sender,
+    root: str,
+    clock: Clock,
+    referrals: Referrals,
+    policy: Policy,
+) -> LineResult:
+    """Take one line of a batch, as if it had been posted alone."""
+    try:
+        if len(line) > BODY_LIMIT:
+            raise LineTooLong
+        told, at = SubmitReferral.model_validate_json(line), clock.now()
+        if wrong := [*policy.misfits(told, at)]:
+            raise RequestValidationError(errors_of(wrong))
+        posted = await handlers.post_referral(
+            told, sender, key=None, at=at, referrals=referrals, policy=policy
+        )
+    except Refusal as refusal:
+        return LineResult(
+            line=number, status=Status.REFUSED, problem=problem_of(refusal)
+        )
+    except (ValidationError, RequestValidationError) as wrong_fit:
+        problem = unfit(wrong_fit.errors())
+        return LineResult(line=number, status=Status.REFUSED, problem=problem)
+    status = Status.REPEATED if posted.repeated else Status.ACCEPTED
+    receipt = Receipt.of(posted.referral, root)
+    return LineResult(line=number, status=status, receipt=receipt)
+
+
+def errors_of(wrong: Sequence[Misfit], *within: str) -> list[dict[str, Any]]:
+    """Give misfits as the errors of a request that broke its schema."""
+    return [{"loc": (*within, *each.at), "type": each.rule} for each in wrong]
+
+
+def unfit(errors: Iterable[Any]) -> Problem:
+    """Tell that a line does not fit the schema, every field named and no value."""
+    return Problem(
+        type=f"{TYPES}invalid-request",
+        title="The request does not fit its schema.",
+        status=422,
+        errors=wrong_fields(errors, names_in(SubmitReferral)),
+    )
+
+
+def problem_of(refusal: Refusal) -> Problem:
+    """Tell a refusal as its own request would have been answered."""
+    kind = type(refusal)
+    return Problem(
+        type=f"{TYPES}{kebab(kind.__name__)}",
+        title=(kind.__doc__ or "").strip().splitlines()[0],
+        status=kind.status,
+        detail=str(refusal) or None,
+    )

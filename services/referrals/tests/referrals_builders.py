@@ -1,0 +1,137 @@
+"""Referrals, people and policies as tests want them; defaults for all else."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.inprocess import InProcessBroker
+from accord_chassis.service import Service
+from accord_chassis.settings import policy_of
+from accord_chassis.testing import NOON, new_id
+from accord_contracts.referrals import AgencyKind, PersonRole
+from referrals.domain.case import Case, Household, Member
+from referrals.domain.policy import Policy
+from referrals.domain.referral import Referral, Sender
+from referrals.domain.telling import DescribedPerson, Telling
+
+LOCALITIES = Path(__file__).parents[3] / "localities"
+POLICY = policy_of(Policy, LOCALITIES / "canterbury", "referrals")
+RULES = POLICY.recognition
+
+HARMED, USING, CHILD, OTHER = PersonRole
+
+POLICE = Sender(
+    issuer="urn:test", subject="desk", agency="police", agency_kind=AgencyKind.POLICE
+)
+
+MERE = {
+    "role": "person_harmed",
+    "given_name": "Mere",
+    "family_name": "Tāmihana",
+    "date_of_birth": "1991-03-07",
+}
+JOHN = {
+    "role": "person_using_violence",
+    "given_name": "John",
+    "family_name": "Carter",
+    "date_of_birth": "1988-11-30",
+}
+NAMELESS = {"role": "person_harmed", "given_name": "Unknown"}
+
+
+def nhi(code: str) -> dict[str, str]:
+    """Give an identifier of the National Health Index."""
+    return {"system": "nhi", "value": code}
+
+
+def body(**fields: Any) -> dict[str, Any]:
+    """Give a referral as an agency sends it."""
+    told = {
+        "people": [MERE, JOHN],
+        "incidents": ["verbal_abuse"],
+        "occurred_at": "2026-11-02T09:30:00Z",
+        "sharing": {"purpose": "fva20_a", "consulted": True},
+    }
+    return {**told, **fields}
+
+
+def telling(**fields: Any) -> Telling:
+    """Give what an agency tells."""
+    return Telling.model_validate(body(**fields))
+
+
+def person(**fields: Any) -> DescribedPerson:
+    """Give a person as an agency describes them."""
+    return DescribedPerson.model_validate({**MERE, **fields})
+
+
+def referral(
+    *people: dict[str, Any], at: datetime = NOON, key: str | None = None, **fields: Any
+) -> Referral:
+    """Give a referral that was just posted."""
+    told = telling(**({"people": people} if people else {}), **fields)
+    return Referral.post(told, POLICE, key=key or new_id(), at=at, by=POLICY)
+
+
+def household(*parts: tuple[str, PersonRole], at: datetime = NOON) -> Household:
+    """Give the people of a referral by id."""
+    return Household(
+        tuple(Member(person_id=person, role=role) for person, role in parts), at
+    )
+
+
+def case(*households: Household, **fields: Any) -> Case:
+    """Give a case that these were referred to."""
+    made = Case(id=new_id(), opened_at=NOON)
+    for each in households:
+        made, _ = made.join(new_id(), each, ())
+    return made.model_copy(update=fields)
+
+
+@dataclass(frozen=True)
+class Running:
+    """The service while it lives, and how an agency speaks to it."""
+
+    service: Service
+    http: httpx2.AsyncClient
+    issuer: DevelopmentIssuer
+    broker: InProcessBroker
+
+    def bearer(
+        self, *scopes: str, agency: str = "police", **claims: str
+    ) -> dict[str, str]:
+        claims = {"agency": agency, "agency_kind": "police", **claims}
+        chosen = {name: value for name, value in claims.items() if value}
+        token = self.issuer.token(
+            f"desk of {agency}",
+            *(scopes or ("referrals.submit", "referrals.read")),
+            region="test",
+            audience="accord",
+            lifetime=60.0,
+            **chosen,
+        )
+        return {"Authorization": f"Bearer {token}"}
+
+    async def submit(
+        self, body: dict[str, Any], *, key: str | None = None, agency: str = "police"
+    ) -> httpx2.Response:
+        headers = self.bearer(agency=agency)
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        return await self.http.post("/v1/referrals", headers=headers, json=body)
+
+    async def submit_lines(self, lines: bytes) -> httpx2.Response:
+        headers = {**self.bearer(), "Content-Type": "application/x-ndjson"}
+        return await self.http.post(
+            "/v1/referrals/batch", headers=headers, content=lines
+        )
+
+    async def status(
+        self, referral_id: str, *, agency: str = "police"
+    ) -> httpx2.Response:
+        return await self.http.get(
+            f"/v1/referrals/{referral_id}", headers=self.bearer(agency=agency)
+        )

@@ -1,0 +1,1 @@
+"""Weighs the risk of every case and says why."""

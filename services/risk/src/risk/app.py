@@ -1,0 +1,48 @@
+"""The risk service: who listens to what."""
+
+from functools import partial
+
+from accord_chassis import service
+from accord_chassis.settings import ChassisSettings, policy_of
+from accord_contracts.plans import PlanClosed
+from accord_contracts.referrals import ReferralReceived
+from fastapi import FastAPI
+
+from risk import handlers, routes
+from risk.domain import Assessment, Policy
+from risk.store import Assessments
+
+
+class Settings(ChassisSettings):
+    """How this locality runs its risk service."""
+
+
+def create_app(
+    settings: Settings, stand_ins: service.StandIns | None = None
+) -> FastAPI:
+    """Make the service's application.
+
+    Raises:
+        BadConfiguration: The locality's policy is missing or wrong.
+    """
+    policy = policy_of(Policy, settings.locality, "risk")
+
+    def wire(risk: service.Service) -> None:
+        held = risk.store(Assessments)
+        risk.provide(policy)
+        risk.on(
+            ReferralReceived,
+            partial(handlers.assess_referral, assessments=held, policy=policy),
+        )
+        risk.on(PlanClosed, partial(handlers.stop_clock, assessments=held))
+
+        async def call(due: Assessment) -> None:
+            await handlers.call_for_reassessment(
+                due, at=risk.clock.now(), assessments=held, policy=policy
+            )
+
+        risk.sweep(held, call)
+
+    return service.create_app(
+        settings, "risk", wire, routes.router, stand_ins=stand_ins
+    )

@@ -1,0 +1,125 @@
+"""What the risk service does when something happens."""
+
+from datetime import datetime
+
+from accord_contracts.message import Event, Lane, Message
+from accord_contracts.plans import PlanClosed
+from accord_contracts.referrals import Answer, ReferralReceived
+from accord_contracts.risk import (
+    ReassessmentDue,
+    ReassessmentOverdue,
+    RiskAssessed,
+    RiskChanged,
+)
+
+from risk.domain import Assessment, NotAssessed, Policy, Reassessment, UnknownIndicator
+from risk.store import Assessments
+
+
+async def assess_referral(
+    message: Message[ReferralReceived], *, assessments: Assessments, policy: Policy
+) -> None:
+    """Weigh a new referral together with everything known about the case."""
+    told = message.data
+    held = await assessments.get(told.case_id, cause=message)
+    held = held or Assessment.new(told.case_id, message.time)
+    new = held.weigh(
+        told.answers,
+        frozenset(told.incidents),
+        policy,
+        message.time,
+        repeat=told.repeat,
+    ).model_copy(update={"first_referred_at": told.first_referred_at})
+    events = assessed(new, told.referral_id)
+    await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
+
+
+async def add_answers(
+    case_id: str,
+    answers: dict[str, Answer],
+    *,
+    at: datetime,
+    assessments: Assessments,
+    policy: Policy,
+) -> Assessment:
+    """Weigh answers that a worker has since got together with everything known.
+
+    Raises:
+        NotAssessed: Nothing is known of the case.
+        UnknownIndicator: A question is not one of the locality's.
+    """
+    if set(answers) - set(policy.indicators):
+        raise UnknownIndicator
+    held = await assessments.get(case_id)
+    if held is None:
+        raise NotAssessed
+    new = held.weigh(answers, frozenset(), policy, at)
+    lane = Lane.URGENT if new.level.urgent else Lane.ROUTINE
+    return await assessments.save(new, *assessed(new, None), lane=lane)
+
+
+async def stop_clock(message: Message[PlanClosed], *, assessments: Assessments) -> None:
+    """Call for no more reassessments of a case to which the response has ended."""
+    told = message.data
+    held = await assessments.get(told.case_id, cause=message)
+    if held is None:
+        return
+    new = held.close(told.assessment_revision)
+    if new is not held:
+        await assessments.save(new, cause=message)
+
+
+async def call_for_reassessment(
+    held: Assessment, *, at: datetime, assessments: Assessments, policy: Policy
+) -> None:
+    """Say that a case is to be assessed anew, or should long have been.
+
+    A clock that was stopped calls for nothing.
+    """
+    if held.due_at is None:
+        return
+    new = held.fall_due(policy)
+    due = new.reassessment is Reassessment.DUE
+    kind = ReassessmentDue if due else ReassessmentOverdue
+    fell_due = kind(
+        case_id=held.id,
+        level=held.level,
+        due_at=held.due_at,
+        late_by=(at - held.due_at).total_seconds(),
+    )
+    lane = Lane.URGENT if held.level.urgent else Lane.ROUTINE
+    await assessments.save(new, fell_due, lane=lane)
+
+
+def assessed(new: Assessment, referral_id: str | None) -> list[Event]:
+    """Tell of an assessment always, and of a change of level where there is one."""
+    told: list[Event] = [
+        RiskAssessed(
+            case_id=new.id,
+            referral_id=referral_id,
+            level=new.level,
+            previous=new.previous,
+            provisional=new.provisional,
+            reasons=new.reasons,
+            unknowns=new.unknowns,
+            policy_version=new.policy_version,
+            assessed_at=new.assessed_at,
+            reassess_by=new.reassess_by,
+            first_referred_at=new.first_referred_at,
+        )
+    ]
+    if new.previous is not None and new.previous is not new.level:
+        told.append(
+            RiskChanged(
+                case_id=new.id,
+                level=new.level,
+                previous=new.previous,
+                changed_at=new.assessed_at,
+            )
+        )
+    return told
+
+
+def lane_of(new: Assessment, message: Message[ReferralReceived]) -> Lane:
+    """Take the urgent lane for a high level; else stay in the message's own."""
+    return Lane.URGENT if new.level.urgent else message.lane

@@ -1,0 +1,67 @@
+"""Referrals and policies for risk's tests."""
+
+from pathlib import Path
+from typing import Any
+
+from accord_chassis.settings import policy_of
+from accord_chassis.testing import NOON, message_of, new_id
+from accord_contracts.message import Message
+from accord_contracts.plans import PlanClosed
+from accord_contracts.referrals import (
+    AgencyKind,
+    Answer,
+    IncidentKind,
+    Party,
+    PersonRole,
+    ReferralReceived,
+    Wishes,
+)
+from risk.domain import Policy
+
+LOCALITIES = Path(__file__).parents[3] / "localities"
+POLICY = policy_of(Policy, LOCALITIES / "canterbury", "risk")
+
+ALL_NO = dict.fromkeys(POLICY.indicators, Answer.NO)
+"""Every question answered, and every answer no."""
+
+
+def answers(*yes: str, **given: Answer) -> dict[str, Answer]:
+    """Every question answered no, but for these."""
+    return {**ALL_NO, **dict.fromkeys(yes, Answer.YES), **given}
+
+
+def referral(
+    *yes: str,
+    case_id: str | None = None,
+    incident: IncidentKind = IncidentKind.VERBAL_ABUSE,
+    **told: Any,
+) -> Message[ReferralReceived]:
+    """A referral of verbal abuse in which these questions were answered with yes."""
+    envelope = {name: told.pop(name) for name in ("at", "lane") if name in told}
+    fields: dict[str, Any] = {
+        "referral_id": new_id(),
+        "agency_kind": AgencyKind.POLICE,
+        "incidents": (incident,),
+        "answers": answers(*yes),
+        "parties": (Party(person_id=new_id(), role=PersonRole.PERSON_HARMED),),
+        "wishes": Wishes(),
+        "repeat": False,
+        "occurred_at": NOON,
+        "first_referred_at": NOON,
+        **told,
+    }
+    return message_of(
+        ReferralReceived(case_id=case_id or new_id(), **fields), **envelope
+    )
+
+
+def closed(case_id: str, *, revision: int = 1) -> Message[PlanClosed]:
+    """The response has ended, by a plan that rested on this assessment."""
+    told = PlanClosed(
+        case_id=case_id,
+        plan_version=revision,
+        reason="safety_goals_met",
+        assessment_revision=revision,
+        closed_at=NOON,
+    )
+    return message_of(told)

@@ -1,0 +1,223 @@
+"""How risk is weighed."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from accord_chassis.settings import BadConfiguration, policy_of
+from accord_chassis.testing import NOON, new_id
+from accord_contracts.referrals import Answer, IncidentKind
+from accord_contracts.risk import RiskLevel
+from hypothesis import given
+from hypothesis import strategies as st
+from risk.domain import Assessment, Policy, Reassessment, merged
+from risk_builders import ALL_NO, LOCALITIES, POLICY, answers
+
+NOTHING = Assessment.new(new_id(), NOON)
+ANSWERS = st.dictionaries(
+    st.sampled_from(list(POLICY.indicators)), st.sampled_from(Answer)
+)
+INCIDENTS = st.frozensets(st.sampled_from(IncidentKind), min_size=1, max_size=3)
+
+
+@pytest.mark.parametrize("trigger", list(POLICY.triggers))
+def test_a_trigger_lifts_the_level_whatever_the_points(trigger: str) -> None:
+    level, reasons = POLICY.level(answers(trigger), frozenset(), 0)
+
+    assert level.rank >= POLICY.triggers[trigger].rank
+    assert trigger in reasons
+
+
+@pytest.mark.parametrize(
+    ("points", "level"),
+    [
+        (POLICY.bands[RiskLevel.MEDIUM] - 1, RiskLevel.LOW),
+        (POLICY.bands[RiskLevel.MEDIUM], RiskLevel.MEDIUM),
+        (POLICY.bands[RiskLevel.HIGH] - 1, RiskLevel.MEDIUM),
+        (POLICY.bands[RiskLevel.HIGH], RiskLevel.HIGH),
+        (POLICY.bands[RiskLevel.EXTREME] - 1, RiskLevel.HIGH),
+        (POLICY.bands[RiskLevel.EXTREME], RiskLevel.EXTREME),
+    ],
+)
+def test_points_reach_a_band_at_its_border(points: int, level: RiskLevel) -> None:
+    one_point = POLICY.model_copy(update={"repeat_points": 1})
+
+    assert one_point.level(ALL_NO, frozenset(), points)[0] is level
+
+
+def test_too_much_unknown_is_never_low_and_says_so() -> None:
+    new = NOTHING.weigh({}, frozenset({IncidentKind.VERBAL_ABUSE}), POLICY, NOON)
+
+    assert new.level is RiskLevel.MEDIUM
+    assert new.provisional
+    assert "too_much_unknown" in new.reasons
+    assert set(new.unknowns) == set(POLICY.indicators)
+
+
+@pytest.mark.parametrize("answer", [Answer.UNKNOWN, Answer.REFUSED, Answer.NOT_ASKED])
+def test_only_yes_and_no_are_answers(answer: Answer) -> None:
+    given_ = answers(strangulation=answer)
+
+    assert POLICY.unknowns(given_) == ("strangulation",)
+    assert "strangulation" not in POLICY.level(given_, frozenset(), 0)[1]
+
+
+@pytest.mark.parametrize("answer", list(Answer))
+def test_a_yes_stays_a_yes(answer: Answer) -> None:
+    assert merged({"q": Answer.YES}, {"q": answer}) == {"q": Answer.YES}
+    assert merged({"q": answer}, {"q": Answer.YES}) == {"q": Answer.YES}
+
+
+@pytest.mark.parametrize("answer", [Answer.UNKNOWN, Answer.REFUSED, Answer.NOT_ASKED])
+def test_an_answer_beats_none(answer: Answer) -> None:
+    assert merged({"q": Answer.NO}, {"q": answer}) == {"q": Answer.NO}
+    assert merged({"q": answer}, {"q": Answer.NO}) == {"q": Answer.NO}
+
+
+@given(st.lists(st.tuples(ANSWERS, INCIDENTS), min_size=1, max_size=5))
+def test_the_level_never_falls_by_itself(
+    told: list[tuple[dict[str, Answer], frozenset[IncidentKind]]],
+) -> None:
+    held = NOTHING
+    for given_, incidents in told:
+        new = held.weigh(given_, incidents, POLICY, NOON)
+        assert new.level.rank >= held.level.rank
+        held = new
+
+
+@given(ANSWERS, ANSWERS, INCIDENTS, INCIDENTS)
+def test_the_order_of_two_referrals_does_not_change_what_is_known(
+    first: dict[str, Answer],
+    second: dict[str, Answer],
+    one: frozenset[IncidentKind],
+    other: frozenset[IncidentKind],
+) -> None:
+    ahead = NOTHING.weigh(first, one, POLICY, NOON).weigh(second, other, POLICY, NOON)
+    behind = NOTHING.weigh(second, other, POLICY, NOON).weigh(first, one, POLICY, NOON)
+
+    yes = {q for q, a in ahead.answers.items() if a is Answer.YES}
+    assert yes == {q for q, a in behind.answers.items() if a is Answer.YES}
+    assert ahead.incidents == behind.incidents
+    assert set(ahead.unknowns) == set(behind.unknowns)
+
+
+@given(ANSWERS, INCIDENTS, st.sampled_from(list(POLICY.indicators)))
+def test_one_more_yes_never_lowers_the_level(
+    given_: dict[str, Answer], incidents: frozenset[IncidentKind], question: str
+) -> None:
+    without = {**given_, question: Answer.NO}
+    with_yes = {**given_, question: Answer.YES}
+
+    less = POLICY.level(without, incidents, 0)[0]
+    assert POLICY.level(with_yes, incidents, 0)[0].rank >= less.rank
+
+
+@pytest.mark.parametrize(
+    ("level", "hours"),
+    [
+        (RiskLevel.EXTREME, 72),
+        (RiskLevel.HIGH, 7 * 24),
+        (RiskLevel.MEDIUM, 30 * 24),
+        (RiskLevel.LOW, 60 * 24),
+    ],
+)
+def test_the_clock_of_each_level_is_viogens(level: RiskLevel, hours: int) -> None:
+    points = POLICY.bands.get(level, 0)
+    one_point = POLICY.model_copy(update={"repeat_points": points})
+
+    new = NOTHING.weigh(ALL_NO, frozenset(), one_point, NOON, repeat=True)
+
+    assert new.level is level
+    assert new.reassess_by == new.due_at == NOON + timedelta(hours=hours)
+
+
+def test_reassessment_falls_due_then_overdue_and_never_expires() -> None:
+    held = NOTHING.weigh(ALL_NO, frozenset(), POLICY, NOON)
+    grace = timedelta(hours=POLICY.grace_hours)
+
+    due = held.fall_due(POLICY)
+    overdue = due.fall_due(POLICY)
+    still = overdue.fall_due(POLICY)
+
+    assert due.reassessment is Reassessment.DUE
+    assert overdue.reassessment is still.reassessment is Reassessment.OVERDUE
+    assert [each.due_at - held.due_at for each in (due, overdue, still)] == [
+        grace,
+        2 * grace,
+        3 * grace,
+    ]
+    again = still.weigh({}, frozenset(), POLICY, NOON)
+    assert again.reassessment is Reassessment.AHEAD
+
+
+def test_closing_stops_the_clock_and_leaves_the_level() -> None:
+    held = NOTHING.weigh(answers("strangulation"), frozenset(), POLICY, NOON)
+
+    closed = held.fall_due(POLICY).close(held.revision)
+
+    assert closed.due_at is None
+    assert closed.reassessment is Reassessment.STOPPED
+    assert closed.level is held.level is RiskLevel.HIGH
+    assert closed.close(held.revision) is closed
+
+
+def test_what_is_weighed_after_the_closing_starts_the_clock_again() -> None:
+    held = NOTHING.weigh(ALL_NO, frozenset(), POLICY, NOON)
+    later = NOON + timedelta(days=90)
+
+    again = held.close(held.revision).weigh({}, frozenset(), POLICY, later)
+
+    assert again.reassessment is Reassessment.AHEAD
+    assert again.due_at == again.reassess_by > later
+
+
+def test_a_closing_that_did_not_know_the_latest_assessment_stops_no_clock() -> None:
+    first = NOTHING.weigh(ALL_NO, frozenset(), POLICY, NOON)
+    saved = first.model_copy(update={"version": first.revision})
+    second = saved.weigh({}, frozenset(), POLICY, NOON)
+
+    assert second.close(first.revision) is second
+    assert second.close(second.revision).due_at is None
+
+
+def test_a_clock_counts_no_revision_up() -> None:
+    held = NOTHING.weigh(ALL_NO, frozenset(), POLICY, NOON)
+    swept = held.model_copy(update={"version": 7}).fall_due(POLICY)
+
+    assert (held.revision, swept.revision) == (1, 1)
+    assert swept.weigh({}, frozenset(), POLICY, NOON).revision == 8
+
+
+@pytest.mark.parametrize("locality", [each.name for each in LOCALITIES.iterdir()])
+def test_every_localitys_policy_holds_together(locality: str) -> None:
+    policy = policy_of(Policy, LOCALITIES / locality, "risk")
+
+    assert policy.version.startswith(locality)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"triggers": {"no_such": "high"}}, "no_such: not an indicator"),
+        ({"key_questions": ["no_such"]}, "no_such: not an indicator"),
+        ({"reassess_hours": {"low": 1}}, "reassess_hours lacks"),
+        ({"incidents": {}}, "incidents lacks"),
+        ({"bands": {"medium": 9, "high": 9, "extreme": 20}}, "bands must rise"),
+        ({"bands": {"low": 1}}, "bands must rise"),
+        ({"unanswered_share": 0}, "unanswered_share"),
+        ({"colour": "blue"}, "colour"),
+        ({"version": "As of today"}, "version"),
+    ],
+)
+def test_a_policy_that_cannot_be_right_is_refused(
+    change: dict[str, Any], sentence: str
+) -> None:
+    fields = POLICY.model_dump(mode="json") | change
+
+    with pytest.raises(ValueError, match=sentence):
+        Policy.model_validate(fields)
+
+
+def test_a_missing_policy_stops_the_start_with_a_sentence(tmp_path: Any) -> None:
+    with pytest.raises(BadConfiguration, match=r"There is no risk\.yaml"):
+        policy_of(Policy, tmp_path, "risk")

@@ -1,0 +1,260 @@
+"""What risk does when something happens."""
+
+from datetime import timedelta
+
+import pytest
+from accord_chassis.store import AlreadyHandled, Conflict
+from accord_chassis.testing import NOON, new_id, published
+from accord_contracts.message import Lane
+from accord_contracts.referrals import Answer
+from accord_contracts.risk import (
+    ReassessmentDue,
+    ReassessmentOverdue,
+    RiskAssessed,
+    RiskChanged,
+    RiskLevel,
+)
+from risk.domain import Assessment, NotAssessed, Reassessment, UnknownIndicator
+from risk.handlers import (
+    add_answers,
+    assess_referral,
+    call_for_reassessment,
+    stop_clock,
+)
+from risk.store import Assessments
+from risk_builders import POLICY, closed, referral
+
+YEARS_LATER = NOON + timedelta(days=1000)
+
+
+async def held_of(case_id: str, assessments: Assessments) -> Assessment:
+    held = await assessments.get(case_id)
+    assert held
+    return held
+
+
+async def test_a_first_referral_is_assessed_and_told(assessments: Assessments) -> None:
+    message = referral("prior_violence", at=NOON + timedelta(seconds=2))
+
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+
+    [told] = await published(assessments)
+    assert isinstance(told.data, RiskAssessed)
+    assert told.data.level is RiskLevel.LOW
+    assert told.data.previous is None
+    assert told.data.referral_id == message.data.referral_id
+    assert told.data.first_referred_at == NOON
+    assert told.data.policy_version == POLICY.version
+    assert told.data.reasons == ("prior_violence", "incident_verbal_abuse")
+    assert told.lane is Lane.ROUTINE
+    assert told.causation_id == message.id
+
+
+async def test_a_high_level_takes_the_urgent_lane(assessments: Assessments) -> None:
+    await assess_referral(
+        referral("strangulation"), assessments=assessments, policy=POLICY
+    )
+
+    [told] = await published(assessments)
+    assert told.lane is Lane.URGENT
+
+
+async def test_a_second_referral_is_weighed_with_all_that_is_known(
+    assessments: Assessments,
+) -> None:
+    first = referral("escalation", "prior_violence")
+    second = referral("coercive_control", "injury", case_id=first.data.case_id)
+
+    await assess_referral(first, assessments=assessments, policy=POLICY)
+    await assess_referral(second, assessments=assessments, policy=POLICY)
+
+    held = await assessments.get(first.data.case_id)
+    assert held is not None
+    assert {"escalation", "coercive_control"} <= set(held.reasons)
+    assert held.level is RiskLevel.HIGH
+    changed = [each.data for each in await published(assessments)][-1]
+    assert isinstance(changed, RiskChanged)
+    assert (changed.previous, changed.level) == (RiskLevel.MEDIUM, RiskLevel.HIGH)
+
+
+async def test_a_redelivered_referral_changes_nothing(assessments: Assessments) -> None:
+    message = referral("prior_violence", repeat=True)
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+
+    with pytest.raises(AlreadyHandled):
+        await assess_referral(message, assessments=assessments, policy=POLICY)
+
+    held = await assessments.get(message.data.case_id)
+    assert held is not None
+    assert held.repeats == 1
+    assert len(await published(assessments)) == 1
+
+
+async def test_two_who_weigh_the_same_assessment_are_not_both_saved(
+    assessments: Assessments,
+) -> None:
+    message = referral()
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    held = await assessments.get(message.data.case_id)
+    assert held is not None
+
+    await assessments.save(held)
+
+    with pytest.raises(Conflict):
+        await assessments.save(held)
+
+
+async def test_later_answers_are_weighed_with_what_was_known(
+    assessments: Assessments,
+) -> None:
+    message = referral("escalation")
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+
+    new = await add_answers(
+        message.data.case_id,
+        {"strangulation": Answer.YES},
+        at=NOON + timedelta(days=1),
+        assessments=assessments,
+        policy=POLICY,
+    )
+
+    assert new.level is RiskLevel.HIGH
+    assert {"escalation", "strangulation"} <= set(new.reasons)
+    told = (await published(assessments))[1]
+    assert isinstance(told.data, RiskAssessed)
+    assert told.data.referral_id is None
+    assert told.lane is Lane.URGENT
+
+
+async def test_answers_need_a_case_and_a_known_question(
+    assessments: Assessments,
+) -> None:
+    with pytest.raises(NotAssessed):
+        await add_answers(new_id(), {}, at=NOON, assessments=assessments, policy=POLICY)
+    with pytest.raises(UnknownIndicator):
+        await add_answers(
+            new_id(),
+            {"shoe_size": Answer.YES},
+            at=NOON,
+            assessments=assessments,
+            policy=POLICY,
+        )
+
+
+async def test_a_case_falls_due_then_overdue_and_says_by_how_much(
+    assessments: Assessments,
+) -> None:
+    message = referral("strangulation")
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    noticed = NOON + timedelta(hours=POLICY.reassess_hours[RiskLevel.HIGH], seconds=5)
+
+    [due] = await assessments.due_now(noticed)
+    await call_for_reassessment(due, at=noticed, assessments=assessments, policy=POLICY)
+    assert await assessments.due_now(noticed) == []
+
+    later = noticed + timedelta(hours=POLICY.grace_hours)
+    [overdue] = await assessments.due_now(later)
+    await call_for_reassessment(
+        overdue, at=later, assessments=assessments, policy=POLICY
+    )
+
+    first, second = (await published(assessments))[-2:]
+    assert isinstance(first.data, ReassessmentDue)
+    assert first.data.late_by == 5
+    assert isinstance(second.data, ReassessmentOverdue)
+    assert second.data.late_by == 5
+    assert first.lane is second.lane is Lane.URGENT
+
+
+async def test_a_closed_case_is_never_called_for_again(
+    assessments: Assessments,
+) -> None:
+    message = referral("strangulation")
+    case_id = message.data.case_id
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    [due] = await assessments.due_now(YEARS_LATER)
+    await call_for_reassessment(
+        due, at=YEARS_LATER, assessments=assessments, policy=POLICY
+    )
+
+    # The clock has counted the document's version up, and the plan knows nothing of it.
+    await stop_clock(closed(case_id), assessments=assessments)
+
+    assert await assessments.due_now(YEARS_LATER) == []
+    held = await held_of(case_id, assessments)
+    assert held.version > held.revision == 1
+    assert held.level is RiskLevel.HIGH
+    told = [type(each.data) for each in await published(assessments)]
+    assert told == [RiskAssessed, ReassessmentDue]
+
+
+@pytest.mark.parametrize("first", ["closed", "assessed"])
+async def test_a_case_assessed_while_its_plan_is_closed_is_called_for_either_way(
+    assessments: Assessments, first: str
+) -> None:
+    message = referral()
+    case_id = message.data.case_id
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    again = referral(case_id=case_id)
+    ended = closed(case_id, revision=1)
+
+    if first == "closed":
+        await stop_clock(ended, assessments=assessments)
+    await assess_referral(again, assessments=assessments, policy=POLICY)
+    if first == "assessed":
+        await stop_clock(ended, assessments=assessments)
+
+    held = await held_of(case_id, assessments)
+    assert held.reassessment is Reassessment.AHEAD
+    assert [each.id for each in await assessments.due_now(YEARS_LATER)] == [case_id]
+
+
+async def test_a_closing_told_again_does_not_stop_the_clock_of_the_next_episode(
+    assessments: Assessments,
+) -> None:
+    message = referral()
+    case_id = message.data.case_id
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    ended = closed(case_id, revision=1)
+    await stop_clock(ended, assessments=assessments)
+    await add_answers(
+        case_id, {}, at=NOON + timedelta(days=1), assessments=assessments, policy=POLICY
+    )
+    before = await held_of(case_id, assessments)
+
+    with pytest.raises(AlreadyHandled):
+        await stop_clock(ended, assessments=assessments)
+    await stop_clock(closed(case_id, revision=1), assessments=assessments)
+
+    assert await held_of(case_id, assessments) == before
+    assert before.due_at
+
+
+async def test_the_closing_of_a_case_that_was_never_assessed_is_passed_over(
+    assessments: Assessments,
+) -> None:
+    case_id = new_id()
+
+    await stop_clock(closed(case_id), assessments=assessments)
+
+    assert await assessments.get(case_id) is None
+
+
+async def test_a_case_that_was_closed_while_it_fell_due_is_not_called_for(
+    assessments: Assessments,
+) -> None:
+    message = referral()
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    [due] = await assessments.due_now(YEARS_LATER)
+    await stop_clock(closed(message.data.case_id), assessments=assessments)
+
+    with pytest.raises(Conflict):
+        await call_for_reassessment(
+            due, at=YEARS_LATER, assessments=assessments, policy=POLICY
+        )
+
+    stopped = await held_of(message.data.case_id, assessments)
+    await call_for_reassessment(
+        stopped, at=YEARS_LATER, assessments=assessments, policy=POLICY
+    )
+    assert len(await published(assessments)) == 1

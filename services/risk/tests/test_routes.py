@@ -1,0 +1,147 @@
+"""Risk over HTTP."""
+
+from typing import Any
+
+import httpx2
+import pytest
+from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.testing import Alive, new_id
+from accord_contracts.referrals import Answer
+from risk.handlers import assess_referral, stop_clock
+from risk.store import Assessments
+from risk_builders import POLICY, closed, referral
+
+
+@pytest.fixture
+def client(risk: Alive) -> httpx2.AsyncClient:
+    return risk.http
+
+
+SENTINEL = "Sentinel Street 7"
+
+
+@pytest.fixture
+def worker(issuer: DevelopmentIssuer) -> dict[str, str]:
+    token = issuer.token("worker", "risk.read", "risk.work", region="test")
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+async def case_id(risk: Alive) -> str:
+    """A case that has been assessed."""
+    message = referral("escalation")
+    store = risk.service.store(Assessments)
+    await assess_referral(message, assessments=store, policy=POLICY)
+    return message.data.case_id
+
+
+async def test_an_assessment_says_what_it_rests_on(
+    client: httpx2.AsyncClient, case_id: str, worker: dict[str, str]
+) -> None:
+    answer = await client.get(f"/v1/assessments/{case_id}", headers=worker)
+
+    assert answer.status_code == 200
+    shown = answer.json()
+    assert shown["level"] == "low"
+    assert shown["reasons"] == ["escalation", "incident_verbal_abuse"]
+    assert shown["answers"]["escalation"] == "yes"
+    assert shown["unknowns"] == []
+    assert shown["policy_version"] == POLICY.version
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_closed_case_has_no_reassessment_due_until_answers_are_added(
+    client: httpx2.AsyncClient, risk: Alive, case_id: str, worker: dict[str, str]
+) -> None:
+    path = f"/v1/assessments/{case_id}"
+
+    open_ = (await client.get(path, headers=worker)).json()
+    store = risk.service.store(Assessments)
+    await stop_clock(closed(case_id), assessments=store)
+    stopped = (await client.get(path, headers=worker)).json()
+    added = await client.post(f"{path}/answers", json={"answers": {}}, headers=worker)
+
+    assert (open_["reassessment"], stopped["reassessment"]) == ("ahead", "stopped")
+    assert open_["reassess_by"]
+    assert stopped["reassess_by"] is None
+    assert stopped["level"] == open_["level"]
+    assert added.json()["reassessment"] == "ahead"
+    assert added.json()["reassess_by"]
+
+
+async def test_answers_are_added_and_weighed(
+    client: httpx2.AsyncClient, case_id: str, worker: dict[str, str]
+) -> None:
+    answer = await client.post(
+        f"/v1/assessments/{case_id}/answers",
+        json={"answers": {"threat_to_kill": Answer.YES}},
+        headers=worker,
+    )
+
+    assert answer.status_code == 200
+    assert answer.json()["level"] == "high"
+    assert answer.json()["previous"] == "low"
+
+
+async def test_an_unknown_case_is_not_found(
+    client: httpx2.AsyncClient, worker: dict[str, str]
+) -> None:
+    answer = await client.get(f"/v1/assessments/{new_id()}", headers=worker)
+
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "urn:accord:problem:not-assessed"
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"answers": {SENTINEL: "yes"}}, "/body/answers/*"),
+        ({"answers": {"escalation": SENTINEL}}, "/body/answers/"),
+        ({"answers": {}, SENTINEL: 1}, "/body/*"),
+        ({}, "/body/answers"),
+        ([SENTINEL], "/body"),
+    ],
+)
+async def test_a_wrong_field_is_named_and_never_echoed(
+    client: httpx2.AsyncClient,
+    case_id: str,
+    worker: dict[str, str],
+    body: Any,
+    pointer: str,
+) -> None:
+    answer = await client.post(
+        f"/v1/assessments/{case_id}/answers", json=body, headers=worker
+    )
+
+    assert answer.status_code == 422
+    assert SENTINEL not in answer.text
+    assert any(each["pointer"].startswith(pointer) for each in answer.json()["errors"])
+
+
+async def test_a_question_that_is_not_the_localitys_is_refused(
+    client: httpx2.AsyncClient, case_id: str, worker: dict[str, str]
+) -> None:
+    answer = await client.post(
+        f"/v1/assessments/{case_id}/answers",
+        json={"answers": {"shoe_size": "yes"}},
+        headers=worker,
+    )
+
+    assert answer.status_code == 422
+    assert "shoe_size" not in answer.text
+
+
+async def test_no_token_is_not_authenticated_and_a_lesser_one_not_allowed(
+    client: httpx2.AsyncClient, case_id: str, issuer: DevelopmentIssuer
+) -> None:
+    path = f"/v1/assessments/{case_id}"
+    reader = issuer.token("reader", "risk.read", region="test")
+    headers = {"Authorization": f"Bearer {reader}"}
+
+    assert (await client.get(path)).status_code == 401
+    assert (await client.get(path, headers=headers)).status_code == 200
+    refused = await client.post(
+        f"{path}/answers", json={"answers": {}}, headers=headers
+    )
+    assert refused.status_code == 403
