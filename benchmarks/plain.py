@@ -1,0 +1,460 @@
+"""The peer: the same graph of deliveries and documents, written plainly on FastStream.
+
+What a good team writes first: an annotated handler a message, an idempotent insert in
+a transaction (the message's id into an inbox collection, then the documents), a publish
+with confirm, an acknowledgement. The same quorum queues, durable writes, events and
+domain rules as Accord's; no chassis, no batching, no outbox. One process a service:
+
+    python benchmarks/plain.py SERVICE
+
+with ``PLAIN_AMQP_URL``, ``PLAIN_STORE_URL``, ``PLAIN_DATABASE`` and ``PLAIN_PORT``.
+"""
+
+import asyncio
+import logging
+import os
+import random
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid4, uuid5
+
+import uvicorn
+from accord_chassis.settings import policy_of
+from accord_contracts import allocation as al
+from accord_contracts import notify as no
+from accord_contracts import plans as pl
+from accord_contracts import referrals as re
+from accord_contracts import risk as ri
+from accord_contracts.message import Event
+from fastapi import FastAPI
+from faststream.rabbit import (
+    Channel,
+    ExchangeType,
+    QueueType,
+    RabbitBroker,
+    RabbitExchange,
+    RabbitMessage,
+    RabbitQueue,
+)
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import DuplicateKeyError
+from risk.domain import Assessment, Policy
+
+PREFETCH = 20
+"""Measured best of 1, 10, 20, 50 and 200 for this peer: see the README."""
+
+WORKERS = 200
+EVENTS = RabbitExchange("plain.events", type=ExchangeType.TOPIC, durable=True)
+
+broker = RabbitBroker(
+    os.environ["PLAIN_AMQP_URL"],
+    default_channel=Channel(prefetch_count=PREFETCH, publisher_confirms=True),
+    logger=logging.getLogger("plain"),
+)
+client: AsyncMongoClient[dict[str, Any]] = None  # type: ignore[assignment]
+
+Change = Callable[[AsyncClientSession], Awaitable[list[Event]]]
+
+
+def db(session: AsyncClientSession) -> Any:
+    """The service's database."""
+    return session.client[f"{os.environ['PLAIN_DATABASE']}_{sys.argv[1]}"]
+
+
+async def once(message_id: str, change: Change) -> None:
+    """Change documents in a transaction, once for each message; then publish."""
+
+    async def transact(session: AsyncClientSession) -> list[Event]:
+        await db(session).inbox.insert_one({"_id": message_id}, session=session)
+        return await change(session)
+
+    try:
+        async with client.start_session() as session:
+            events = await session.with_transaction(transact)
+    except DuplicateKeyError:
+        return
+    await asyncio.gather(
+        *(publish(each, f"{message_id}.{place}") for place, each in enumerate(events))
+    )
+
+
+async def publish(event: Event, name: str) -> None:
+    """Publish with a confirm."""
+    await broker.publish(
+        event.model_dump_json(),
+        exchange=EVENTS,
+        routing_key=event.TYPE,
+        message_id=str(uuid5(NAMESPACE_URL, name)),
+        content_type="application/json",
+        mandatory=False,
+        persist=True,
+    )
+
+
+def on(event: type[Event]) -> Any:
+    """Have a handler called with every event of a type, on a queue of its own."""
+    queue = RabbitQueue(
+        f"plain.{sys.argv[1]}.{event.TYPE}",
+        queue_type=QueueType.QUORUM,
+        durable=True,
+        routing_key=event.TYPE,
+    )
+
+    def add(handle: Callable[[Any], Awaitable[None]]) -> None:
+        # The contracts are strict, so they read JSON, not what it was decoded to.
+        async def parsed(message: RabbitMessage) -> None:
+            await handle(event.model_validate_json(message.body))
+
+        broker.subscriber(queue, EVENTS)(parsed)
+
+    return add
+
+
+def now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
+def referrals(app: FastAPI) -> None:
+    """Take referrals in, recognise people, open cases, follow the stages."""
+    from referrals.routes import SubmitReferral  # noqa: PLC0415 - Only this process.
+
+    @app.post("/v1/referrals", status_code=202)
+    async def post(made: SubmitReferral) -> dict[str, str]:
+        referral_id = str(uuid5(NAMESPACE_URL, made.reference or ""))
+
+        async def store(session: AsyncClientSession) -> list[Event]:
+            document = made.model_dump(mode="json")
+            document |= {"_id": referral_id, "received_at": now()}
+            await db(session).referrals.insert_one(document, session=session)
+            return [re.ReferralPosted(referral_id=referral_id)]
+
+        await once(f"post-{referral_id}", store)
+        return {"referral_id": referral_id}
+
+    @on(re.ReferralPosted)
+    async def recognise(told: re.ReferralPosted) -> None:
+        async def store(session: AsyncClientSession) -> list[Event]:
+            found = await db(session).referrals.find_one(
+                {"_id": told.referral_id}, session=session
+            )
+            parties = []
+            for person in found["people"]:
+                key = person["identifiers"][0]["value"]
+                known = await db(session).people.find_one(
+                    {"keys": key}, session=session
+                )
+                if known is None:
+                    known = {
+                        **person,
+                        "_id": str(uuid5(NAMESPACE_URL, key)),
+                        "keys": [key],
+                    }
+                    await db(session).people.insert_one(known, session=session)
+                parties.append(
+                    re.Party(person_id=known["_id"], role=re.PersonRole(person["role"]))
+                )
+            await db(session).referrals.update_one(
+                {"_id": told.referral_id},
+                {"$set": {"people_ids": [each.person_id for each in parties]}},
+                session=session,
+            )
+            return [
+                re.PeopleRecognised(
+                    referral_id=told.referral_id, parties=tuple(parties)
+                )
+            ]
+
+        await once(f"{told.TYPE}{told.referral_id}", store)
+
+    @on(re.PeopleRecognised)
+    async def place(told: re.PeopleRecognised) -> None:
+        async def store(session: AsyncClientSession) -> list[Event]:
+            pair = "-".join(each.person_id for each in told.parties[:2])
+            found = await db(session).cases.find_one({"pairs": pair}, session=session)
+            case_id = found["_id"] if found else str(uuid4())
+            episode = {"referral_id": told.referral_id, "received_at": now()}
+            events: list[Event] = []
+            if found:
+                await db(session).cases.update_one(
+                    {"_id": case_id}, {"$push": {"episodes": episode}}, session=session
+                )
+            else:
+                await db(session).cases.insert_one(
+                    {"_id": case_id, "pairs": [pair], "episodes": [episode]},
+                    session=session,
+                )
+                events.append(re.CaseOpened(case_id=case_id, opened_at=now()))
+            referral = await db(session).referrals.find_one(
+                {"_id": told.referral_id}, session=session
+            )
+            events.append(
+                re.ReferralReceived(
+                    case_id=case_id,
+                    referral_id=told.referral_id,
+                    agency_kind=re.AgencyKind.POLICE,
+                    incidents=tuple(map(re.IncidentKind, referral["incidents"])),
+                    answers={
+                        name: re.Answer(answer)
+                        for name, answer in referral["answers"].items()
+                    },
+                    parties=told.parties,
+                    wishes=re.Wishes(),
+                    repeat=found is not None,
+                    occurred_at=now(),
+                    first_referred_at=now(),
+                )
+            )
+            return events
+
+        await once(f"{told.TYPE}{told.referral_id}", store)
+
+    @on(ri.RiskAssessed)
+    async def note(told: ri.RiskAssessed) -> None:
+        async def store(session: AsyncClientSession) -> list[Event]:
+            await db(session).cases.update_one(
+                {"_id": told.case_id},
+                {"$set": {"level": told.level.value, "assessed_at": told.assessed_at}},
+                session=session,
+            )
+            return []
+
+        await once(f"{told.TYPE}{told.referral_id}", store)
+
+
+def risk(_: FastAPI) -> None:
+    """Weigh risk, by the same rules."""
+    policy = policy_of(Policy, Path(os.environ["PLAIN_LOCALITY"]), "risk")
+
+    @on(re.ReferralReceived)
+    async def assess(told: re.ReferralReceived) -> None:
+        async def store(session: AsyncClientSession) -> list[Event]:
+            held = await db(session).assessments.find_one(
+                {"_id": told.case_id}, session=session
+            )
+            known = (
+                Assessment.model_validate({**held, "id": held["_id"]})
+                if held
+                else Assessment.new(told.case_id, told.first_referred_at)
+            )
+            new = known.weigh(told.answers, frozenset(told.incidents), policy, now())
+            document = new.model_dump(mode="json", exclude={"id"})
+            await db(session).assessments.replace_one(
+                {"_id": told.case_id}, document, upsert=True, session=session
+            )
+            return [
+                ri.RiskAssessed(
+                    case_id=told.case_id,
+                    referral_id=told.referral_id,
+                    level=new.level,
+                    previous=new.previous,
+                    provisional=new.provisional,
+                    reasons=new.reasons,
+                    unknowns=new.unknowns,
+                    policy_version=policy.version,
+                    assessed_at=new.assessed_at,
+                    reassess_by=new.reassess_by,
+                    first_referred_at=told.first_referred_at,
+                )
+            ]
+
+        await once(f"{told.TYPE}{told.referral_id}", store)
+
+
+def allocation(_: FastAPI) -> None:
+    """Want the level's role, pick a worker with room, offer."""
+    role = al.Role.LEAD_AGENCY_COORDINATOR
+
+    @on(re.ReferralReceived)
+    async def wishes(told: re.ReferralReceived) -> None:
+        await join(told.case_id, told.referral_id, told.TYPE, "wishes")
+
+    @on(ri.RiskAssessed)
+    async def assessed(told: ri.RiskAssessed) -> None:
+        await join(told.case_id, told.referral_id or "", told.TYPE, "level")
+
+    async def join(case_id: str, referral_id: str, type_: str, fact: str) -> None:
+        async def store(session: AsyncClientSession) -> list[Event]:
+            await db(session).staffing.update_one(
+                {"_id": case_id},
+                {"$set": {fact: referral_id}},
+                upsert=True,
+                session=session,
+            )
+            both = await db(session).staffing.find_one(
+                {"_id": case_id}, session=session
+            )
+            if "wishes" not in both or "level" not in both:
+                return []
+            return [
+                al.RoleWanted(
+                    case_id=case_id,
+                    allocation_id=str(uuid5(NAMESPACE_URL, case_id)),
+                    role=role,
+                    level=ri.RiskLevel.LOW,
+                    first_referred_at=now(),
+                )
+            ]
+
+        await once(f"{type_}{referral_id}", store)
+
+    @on(al.RoleWanted)
+    async def offer(told: al.RoleWanted) -> None:
+        worker_id = str(uuid5(NAMESPACE_URL, f"w{random.randrange(WORKERS)}"))
+
+        async def store(session: AsyncClientSession) -> list[Event]:
+            hold = {"allocation": told.allocation_id, "until": now()}
+            await db(session).workers.update_one(
+                {"_id": worker_id},
+                {"$push": {"holds": hold}, "$inc": {"load": 1}},
+                upsert=True,
+                session=session,
+            )
+            await db(session).allocations.insert_one(
+                {
+                    "_id": told.allocation_id,
+                    "case_id": told.case_id,
+                    "worker_id": worker_id,
+                    "offered_at": now(),
+                },
+                session=session,
+            )
+            return [
+                al.AllocationOffered(
+                    case_id=told.case_id,
+                    allocation_id=told.allocation_id,
+                    role=role,
+                    first_referred_at=told.first_referred_at,
+                    worker_id=worker_id,
+                    level=told.level,
+                    offered_at=now(),
+                    answer_by=now() + timedelta(hours=3),
+                )
+            ]
+
+        await once(f"{told.TYPE}{told.allocation_id}", store)
+
+
+def plans(_: FastAPI) -> None:
+    """Draft a plan."""
+    actions = ["safe_contact", "needs", "legal_advice", "children", "review"]
+
+    @on(ri.RiskAssessed)
+    async def draft(told: ri.RiskAssessed) -> None:
+        async def store(session: AsyncClientSession) -> list[Event]:
+            await db(session).plans.insert_one(
+                {
+                    "_id": told.case_id,
+                    "level": told.level.value,
+                    "actions": [
+                        {"code": each, "due_at": now(), "done_at": None}
+                        for each in actions
+                    ],
+                },
+                session=session,
+            )
+            return [
+                pl.PlanDrafted(
+                    case_id=told.case_id,
+                    plan_version=1,
+                    referral_id=told.referral_id,
+                    level=told.level,
+                    actions=len(actions),
+                    drafted_at=now(),
+                )
+            ]
+
+        await once(f"{told.TYPE}{told.referral_id}", store)
+
+
+def notify(_: FastAPI) -> None:
+    """Put the offer into the worker's inbox."""
+
+    @on(al.AllocationOffered)
+    async def tell(told: al.AllocationOffered) -> None:
+        notification_id = str(uuid5(NAMESPACE_URL, f"n{told.allocation_id}"))
+
+        async def store(session: AsyncClientSession) -> list[Event]:
+            await db(session).notifications.insert_one(
+                {
+                    "_id": notification_id,
+                    "worker_id": told.worker_id,
+                    "case_id": told.case_id,
+                    "created_at": now(),
+                },
+                session=session,
+            )
+            return [
+                no.NotificationSent(
+                    case_id=told.case_id,
+                    notification_id=notification_id,
+                    worker_id=told.worker_id,
+                    template="allocation_offered",
+                    channel=no.Channel.INBOX,
+                    sent_at=now(),
+                )
+            ]
+
+        await once(f"{told.TYPE}{told.allocation_id}", store)
+
+    @on(pl.PlanDrafted)
+    async def team(told: pl.PlanDrafted) -> None:
+        async def store(session: AsyncClientSession) -> list[Event]:
+            await db(session).teams.find_one({"_id": told.case_id}, session=session)
+            return []
+
+        await once(f"{told.TYPE}{told.referral_id}", store)
+
+
+INDEXES = {
+    "referrals": [("people", "keys"), ("cases", "pairs"), ("cases", "episodes.id")],
+    "notify": [("notifications", "worker_id")],
+}
+SERVICES = {
+    each.__name__: each for each in (referrals, risk, allocation, plans, notify)
+}
+
+
+def create_app(name: str) -> FastAPI:
+    """Make one service's application."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        global client  # noqa: PLW0603 - The peer is a script.
+        client = AsyncMongoClient(
+            os.environ["PLAIN_STORE_URL"], w="majority", journal=True, tz_aware=True
+        )
+        database = client[f"{os.environ['PLAIN_DATABASE']}_{name}"]
+        for collection, field in INDEXES.get(name, []):
+            await database[collection].create_index(field)
+        await broker.start()
+        yield
+        await broker.stop()
+        await client.close()
+
+    app = FastAPI(
+        lifespan=lifespan, telemetry={"tracing": False, "metrics": False, "logs": False}
+    )
+    SERVICES[name](app)
+
+    @app.get("/ready")
+    async def ready() -> dict[str, str]:
+        return {"status": "ready"}
+
+    return app
+
+
+if __name__ == "__main__":
+    uvicorn.run(
+        create_app(sys.argv[1]),
+        host="127.0.0.1",
+        port=int(os.environ["PLAIN_PORT"]),
+        loop="uvloop",
+        log_level="warning",
+        access_log=False,
+    )

@@ -1,0 +1,1 @@
+"""The ``accord`` command, and what runs the five services together."""

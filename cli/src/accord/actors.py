@@ -1,0 +1,229 @@
+"""The people of the invented world, who do over HTTP what people do.
+
+Each acts under a token of their own, so that what is not allowed to them fails here as
+it would for a real one.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from random import Random
+from typing import Any
+
+from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_contracts.allocation import DeclineReason, Role
+
+from accord.client import Answer, Client
+from accord.faults import CannotGoOn
+from accord.world import AGENCIES, Agency, Worker, World
+
+TOKEN_DAYS = 7
+"""How long a credential is good for; the issuer's key is another at every start."""
+
+AGENCY_SCOPES = ("referrals.submit", "referrals.read")
+WORKER_SCOPES = ("allocation.work", "allocation.read", "notify.inbox", "plans.read",
+                 "plans.work", "risk.read")  # fmt: skip
+COORDINATOR_SCOPES = (*WORKER_SCOPES, "allocation.admin", "notify.review",
+                      "plans.close", "risk.work")  # fmt: skip
+
+DECLINES = 0.1
+"""The share of offers that invented workers decline: made up."""
+
+
+class Actors:
+    """Everybody in the invented world.
+
+    Args:
+        url: Where the services are.
+        issuer: Signs their tokens.
+        region: Which region's services believe them.
+        world: Who they are.
+    """
+
+    def __init__(
+        self, url: str, issuer: DevelopmentIssuer, *, region: str, world: World
+    ) -> None:
+        self.world = world
+        self.staff = world.staff()
+        self._url = url
+        self._issuer = issuer
+        self._region = region
+        self._clients: dict[str, tuple[Client, asyncio.Lock]] = {}
+
+    @property
+    def coordinator(self) -> Worker:
+        """The coordinator on duty."""
+        return next(each for each in self.staff if each.entry["duty_coordinator"])
+
+    @property
+    def specialist(self) -> Worker:
+        """One of the specialists."""
+        role = Role.INDEPENDENT_VICTIM_SPECIALIST
+        return next(each for each in self.staff if role in each.roles)
+
+    def credentials(self) -> dict[str, str]:
+        """Sign a token for each role that a visitor may try."""
+        return {
+            **{each.code: self._agency_token(each) for each in AGENCIES[:2]},
+            "specialist": self._worker_token(self.specialist, WORKER_SCOPES),
+            "coordinator": self._worker_token(self.coordinator, COORDINATOR_SCOPES),
+        }
+
+    def _agency_token(self, agency: Agency) -> str:
+        return self._token(agency.code, AGENCY_SCOPES, **agency.claims)
+
+    def _worker_token(self, worker: Worker, scopes: tuple[str, ...]) -> str:
+        return self._token(f"worker-{worker.id}", scopes, worker=worker.id)
+
+    def _token(self, subject: str, scopes: tuple[str, ...], **claims: str) -> str:
+        return self._issuer.token(
+            subject,
+            *scopes,
+            region=self._region,
+            lifetime=TOKEN_DAYS * 24 * 3600,
+            **claims,
+        )
+
+    def close(self) -> None:
+        """Hang up."""
+        for client, _ in self._clients.values():
+            client.close()
+
+    async def hire(self) -> None:
+        """Have the staff stand in the directory, as the coordinator keeps it."""
+        for each in self.staff:
+            path = f"/api/allocation/v1/workers/{each.id}"
+            answer = await self._as_coordinator("PUT", path, each.entry)
+            _expect(answer, "The directory did not take a worker")
+
+    async def refer(self, agency: Agency, told: Mapping[str, Any]) -> dict[str, Any]:
+        """Post a referral, and give the receipt."""
+        answer = await self._as(
+            agency.code, "POST", "/api/referrals/v1/referrals", told
+        )
+        return _expect(answer, "The referral was not accepted")
+
+    async def status(self, agency: Agency, referral: str) -> dict[str, Any]:
+        """Ask how far the response to a referral has come."""
+        answer = await self._as(
+            agency.code, "GET", f"/api/referrals/v1/referrals/{referral}"
+        )
+        return _expect(answer, "The referral's status was not told")
+
+    async def inbox(self, worker: Worker) -> list[dict[str, Any]]:
+        """Look into a worker's inbox."""
+        answer = await self._as(worker.id, "GET", "/api/notify/v1/inbox")
+        found: list[dict[str, Any]] = _expect(answer, "An inbox did not open")[
+            "messages"
+        ]
+        return found
+
+    async def offers(self, worker: Worker) -> list[dict[str, Any]]:
+        """Ask what a worker is asked to take."""
+        path = f"/api/allocation/v1/workers/{worker.id}/offers"
+        answer = await self._as(worker.id, "GET", path)
+        if not answer.ok:
+            _expect(answer, "A worker's offers were not told")
+        found: list[dict[str, Any]] = answer.json()
+        return found
+
+    async def roles_of(self, case_id: str) -> list[dict[str, Any]]:
+        """Ask, as the coordinator, which roles a case has and who was asked."""
+        path = f"/api/allocation/v1/allocations?case_id={case_id}"
+        answer = await self._as_coordinator("GET", path)
+        if not answer.ok:
+            _expect(answer, "A case's roles were not told")
+        found: list[dict[str, Any]] = answer.json()
+        return found
+
+    async def accept(self, worker_id: str, allocation: str) -> None:
+        """Take a role."""
+        path = f"/api/allocation/v1/allocations/{allocation}/acceptance"
+        _expect(await self._as(worker_id, "POST", path), "A role was not given")
+
+    async def decline(self, worker_id: str, allocation: str) -> None:
+        """Say no to a role."""
+        path = f"/api/allocation/v1/allocations/{allocation}/decline"
+        said = {"reason": DeclineReason.NO_CAPACITY.value}
+        _expect(await self._as(worker_id, "POST", path, said), "No was not heard")
+
+    async def plan(self, case_id: str) -> dict[str, Any] | None:
+        """Read a case's plan, as the coordinator, if there is one."""
+        answer = await self._as_coordinator("GET", f"/api/plans/v1/plans/{case_id}")
+        plan: dict[str, Any] | None = answer.json() if answer.ok else None
+        # A plan may have owners of its actions before it is drafted.
+        return plan if plan and plan["status"] != "none" else None
+
+    async def agree(self, case_id: str, plan_version: int) -> None:
+        """Agree to a version of a plan, as the coordinator."""
+        path = f"/api/plans/v1/plans/{case_id}/agreement"
+        told = {"plan_version": plan_version}
+        _expect(await self._as_coordinator("POST", path, told), "No plan was agreed")
+
+    async def answer_offers(self, random: Random) -> dict[str, int]:
+        """Have every worker answer what they were offered, and agree to the plans.
+
+        Returns:
+            How many offers were accepted and declined, and plans agreed.
+        """
+        done = {"accepted": 0, "declined": 0, "agreed": 0}
+        for worker in self.staff:
+            for offer in await self.offers(worker):
+                if random.random() < DECLINES:
+                    await self.decline(worker.id, offer["allocation_id"])
+                    done["declined"] += 1
+                    continue
+                await self.accept(worker.id, offer["allocation_id"])
+                done["accepted"] += 1
+                plan = await self.plan(offer["case_id"])
+                if plan and plan["status"] == "drafted":
+                    await self.agree(offer["case_id"], plan["plan_version"])
+                    done["agreed"] += 1
+        return done
+
+    async def _as_coordinator(
+        self, method: str, path: str, told: Mapping[str, Any] | None = None
+    ) -> Answer:
+        return await self._as("coordinator", method, path, told)
+
+    async def _as(
+        self, who: str, method: str, path: str, told: Mapping[str, Any] | None = None
+    ) -> Answer:
+        client, turn = self._client(who)
+        async with turn:
+            if method == "GET":
+                return await client.get(path)
+            return await client.send(method, path, told)
+
+    def _client(self, who: str) -> tuple[Client, asyncio.Lock]:
+        if who not in self._clients:
+            client = Client(self._url, token=self._token_of(who))
+            self._clients[who] = (client, asyncio.Lock())
+        return self._clients[who]
+
+    def _token_of(self, who: str) -> str:
+        if who == "coordinator":
+            return self._worker_token(self.coordinator, COORDINATOR_SCOPES)
+        for agency in AGENCIES:
+            if agency.code == who:
+                return self._agency_token(agency)
+        worker = next(each for each in self.staff if each.id == who)
+        return self._worker_token(worker, WORKER_SCOPES)
+
+
+def _expect(answer: Answer, otherwise: str) -> dict[str, Any]:
+    """Give what was answered.
+
+    Raises:
+        CannotGoOn: It was refused: with the problem's title and the rules broken.
+    """
+    if answer.ok:
+        return answer.json() if answer.body else {}
+    try:
+        told = answer.json()
+        broken = [
+            f"{each['pointer']} {each['rule']}" for each in told.get("errors", ())
+        ]
+        why = "; ".join([told["title"], *broken])
+    except (ValueError, LookupError, TypeError):
+        why = f"HTTP {answer.status}"
+    raise CannotGoOn(f"{otherwise}: {answer.status} {why}")

@@ -1,0 +1,209 @@
+"""The deployment that an operator's command is about: named, or the one running here.
+
+A deployment is named by the same variables that services read, with the operator's own
+users in them. Where none is named, it is the demonstration that runs in ``./.accord``.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import quote, unquote, urlsplit
+
+from accord_chassis.development.process import Unavailable, locked, write_private
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_serializer,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from accord.faults import CannotGoOn
+
+HERE = Path(".accord")
+"""Where a demonstration keeps everything, below the directory it is run in."""
+
+STATE = "demonstration.json"
+
+
+class Deployment(BaseModel):
+    """A deployment, as an operator reaches it. What is not known is empty.
+
+    Attributes:
+        region: Its code.
+        vhost: The broker's virtual host; by default the region.
+        locality: Directory of its policies.
+        management_url: The broker's management API, as an administrator.
+        amqp_url: The broker, as the user ``operator``.
+        store_url: The store, as somebody who may read every service's database.
+        databases: Each service's database.
+        url: Where the services are: ``/api/<service>/v1/…`` below it.
+        jwks_url: Where the identity provider publishes its keys.
+        issuer: Whose tokens are believed.
+        smtp_url: Where notify hands over mail.
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    region: str = ""
+    vhost: str = ""
+    locality: Path | None = None
+    management_url: SecretStr = SecretStr("")
+    amqp_url: SecretStr = SecretStr("")
+    store_url: SecretStr = SecretStr("")
+    databases: Mapping[str, str] = Field(default_factory=dict)
+    url: str = ""
+    jwks_url: str = ""
+    issuer: str = ""
+    smtp_url: SecretStr = SecretStr("")
+
+    @field_serializer("management_url", "amqp_url", "store_url", "smtp_url")
+    def _reveal(self, secret: SecretStr) -> str:
+        """Write a secret out: only the state file, which its owner alone may read."""
+        return secret.get_secret_value()
+
+    def need_management(self) -> str:
+        """Give the management API's address.
+
+        Raises:
+            CannotGoOn: It is not known.
+        """
+        return _needed(self.management_url, "ACCORD_MANAGEMENT_URL")
+
+    def need_amqp(self) -> str:
+        """Give the broker's address.
+
+        Raises:
+            CannotGoOn: It is not known.
+        """
+        return _needed(self.amqp_url, "ACCORD_AMQP_URL")
+
+
+class _Named(BaseSettings):
+    """A deployment as the environment and secret files name it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ACCORD_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    region: Annotated[str, Field(pattern=r"^([a-z][a-z0-9-]{1,30})?$")] = ""
+    vhost: str = ""
+    locality: Path | None = None
+    management_url: SecretStr = SecretStr("")
+    amqp_url: SecretStr = SecretStr("")
+    store_url: SecretStr = SecretStr("")
+    url: str = ""
+    jwks_url: str = ""
+    issuer: str = ""
+    smtp_url: SecretStr = SecretStr("")
+
+    @classmethod
+    def read(cls) -> Self:
+        """Read it.
+
+        Raises:
+            CannotGoOn: A variable is wrong.
+        """
+        try:
+            return cls(_secrets_dir=os.environ.get("ACCORD_SECRETS_DIR"))
+        except ValidationError as wrong:
+            names = ", ".join(f"ACCORD_{e['loc'][0]}".upper() for e in wrong.errors())
+            raise CannotGoOn(f"Correct {names}.") from None
+
+    def names_one(self) -> bool:
+        """Tell whether a deployment is named at all."""
+        return any((self.region, self.management_url.get_secret_value(),
+                    self.amqp_url.get_secret_value(), self.url))  # fmt: skip
+
+    def deployment(self) -> Deployment:
+        """Make the deployment."""
+        given = self.model_dump()
+        amqp = urlsplit(self.amqp_url.get_secret_value())
+        given["vhost"] = self.vhost or self.region or unquote(amqp.path.lstrip("/"))
+        return Deployment(**given)
+
+
+def deployment(here: Path = HERE) -> Deployment:
+    """Find the deployment that a command is about.
+
+    Raises:
+        CannotGoOn: None is named and no demonstration runs here.
+    """
+    named = _Named.read()
+    if named.names_one():
+        return named.deployment()
+    state = running(here)
+    if state is None:
+        raise CannotGoOn(
+            "No deployment is named, and no demonstration runs here.",
+            mend="Run `accord demo` in another terminal, or set ACCORD_REGION and "
+            "the addresses (`accord --help` names them).",
+        )
+    return Deployment.model_validate(state["deployment"])
+
+
+@contextmanager
+def held(here: Path) -> Iterator[None]:
+    """Hold a demonstration's directory, so that no other uses it.
+
+    Raises:
+        CannotGoOn: Another demonstration runs there.
+    """
+    runs = f"A demonstration runs in {here} already."
+    try:
+        with locked(here, patience=0, otherwise=runs):
+            yield
+    except Unavailable as fault:
+        raise CannotGoOn(
+            str(fault), mend="`accord status` shows it; Ctrl-C in its terminal ends it."
+        ) from None
+
+
+def is_held(here: Path) -> bool:
+    """Tell whether a demonstration runs there."""
+    if not here.exists():
+        return False
+    try:
+        with held(here):
+            return False
+    except CannotGoOn:
+        return True
+
+
+def remember(here: Path, state: Mapping[str, Any]) -> None:
+    """Write down what runs here."""
+    write_private(here / STATE, json.dumps(state, indent=2))
+
+
+def forget(here: Path) -> None:
+    """Nothing runs here any more."""
+    (here / STATE).unlink(missing_ok=True)
+
+
+def running(here: Path = HERE) -> dict[str, Any] | None:
+    """Give what runs here, or nothing."""
+    file = here / STATE
+    if not file.exists() or not is_held(here):
+        return None
+    state: dict[str, Any] = json.loads(file.read_text())
+    return state
+
+
+def _needed(secret: SecretStr, variable: str) -> str:
+    value = secret.get_secret_value()
+    if not value:
+        raise CannotGoOn(f"The address in {variable} is needed.", mend="Set it.")
+    return value
+
+
+def at_vhost(amqp_url: str, vhost: str) -> str:
+    """Give a broker's address with a virtual host, unless it names one."""
+    parts = urlsplit(amqp_url)
+    if parts.path.strip("/") or not vhost:
+        return amqp_url
+    return parts._replace(path=f"/{quote(vhost, safe='')}").geturl()

@@ -1,0 +1,317 @@
+"""What is well and what is not in a deployment.
+
+What it says may be pasted anywhere: no password, no token, nothing of a case.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+from accord_chassis.access import ALGORITHMS, DEVELOPMENT_ISSUER
+from accord_chassis.settings import BadConfiguration
+from accord_chassis.store import LEASE
+from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
+
+from accord import parked, topology
+from accord.catalogue import SERVICES, catalogue_of
+from accord.client import Client, Gone
+from accord.deployment import Deployment
+from accord.faults import CannotGoOn
+from accord.findings import Finding, Verdict, fail, ok, warn
+from accord.management import Management
+from accord.surroundings import application
+
+OLDEST_BROKER = (3, 10)
+
+BULK_WRITE_WIRE = 25
+"""The wire version of MongoDB 8.0, which brought bulk writes across collections."""
+
+SKEW_WARN, SKEW_FAIL = timedelta(seconds=5), timedelta(seconds=60)
+AGE_WARN, AGE_FAIL = timedelta(seconds=60), timedelta(minutes=10)
+
+SECONDS = 5.0
+
+
+async def examine(deployment: Deployment) -> list[Finding]:
+    """Look at everything of a deployment that its addresses are known of."""
+    checks: list[tuple[str, Callable[[Deployment], Awaitable[list[Finding]]], bool]] = [
+        ("broker", _broker, bool(deployment.management_url.get_secret_value())),
+        ("parked messages", _parked, bool(deployment.amqp_url.get_secret_value())),
+        ("store", _store, bool(deployment.store_url.get_secret_value())),
+        ("services", _services, bool(deployment.url)),
+        ("mail", _mail, bool(deployment.smtp_url.get_secret_value())),
+        ("issuer", _issuer, bool(deployment.jwks_url)),
+        ("locality", _locality, deployment.locality is not None),
+    ]
+    found: list[Finding] = []
+    for what, check, known in checks:
+        found += await _looked(what, check, deployment) if known else [_unknown(what)]
+    return found
+
+
+async def _looked(
+    what: str,
+    check: Callable[[Deployment], Awaitable[list[Finding]]],
+    deployment: Deployment,
+) -> list[Finding]:
+    try:
+        return await check(deployment)
+    except CannotGoOn as fault:
+        return [fail(what, fault.cause, fault.mend)]
+
+
+def _unknown(what: str) -> Finding:
+    return warn(
+        what,
+        "not looked at: no address is given",
+        "`accord --help` names the variables.",
+    )
+
+
+async def _broker(deployment: Deployment) -> list[Finding]:
+    return await asyncio.to_thread(lambda: list(_broker_findings(deployment)))
+
+
+def _broker_findings(deployment: Deployment) -> Iterator[Finding]:
+    with Management(deployment.need_management()) as management:
+        version = str(management.get("overview")["rabbitmq_version"])
+        told = f"RabbitMQ {version} at {management.address}"
+        if tuple(map(int, version.split(".")[:2])) < OLDEST_BROKER:
+            yield fail(
+                "broker",
+                told,
+                "Quorum queues with at-least-once dead-lettering need 3.10.",
+            )
+        else:
+            yield ok("broker", told)
+        yield _alarms(management)
+        yield _topology(management, deployment)
+
+
+def _alarms(management: Management) -> Finding:
+    alarmed = [
+        f"{node['name']} is short of {what}"
+        for node in management.rows("nodes")
+        for alarm, what in (("mem_alarm", "memory"), ("disk_free_alarm", "disk"))
+        if node.get(alarm)
+    ]
+    if alarmed:
+        return fail(
+            "broker alarms", "; ".join(alarmed), "Nothing can be published: make room."
+        )
+    return ok("broker alarms", "none")
+
+
+def _topology(management: Management, deployment: Deployment) -> Finding:
+    catalogue = catalogue_of(deployment.locality)
+    found = topology.check(management, catalogue, vhost=deployment.vhost)
+    if not found:
+        return ok("topology", f"{deployment.vhost} is as catalogued")
+    return fail(
+        "topology",
+        f"{len(found)} differences: {found[0]} …",
+        "`accord topology check` names all; `accord topology apply` mends.",
+    )
+
+
+async def _parked(deployment: Deployment) -> list[Finding]:
+    counted = await parked.counts(deployment, catalogue_of(deployment.locality))
+    holding = {queue: count for queue, count in counted.items() if count}
+    if not holding:
+        return [ok("parked messages", "none")]
+    told = ", ".join(f"{queue} {count}" for queue, count in holding.items())
+    urgent = any(queue.endswith(".urgent") for queue in holding)
+    verdict = Verdict.FAIL if urgent else Verdict.WARN
+    mend = "`accord dead-letters list` says why; replay what was mended."
+    return [Finding("parked messages", verdict, told, mend)]
+
+
+@asynccontextmanager
+async def _client(
+    deployment: Deployment,
+) -> AsyncIterator[AsyncMongoClient[dict[str, Any]]]:
+    async with AsyncMongoClient[dict[str, Any]](
+        deployment.store_url.get_secret_value(),
+        tz_aware=True,
+        serverSelectionTimeoutMS=SECONDS * 1000,
+    ) as client:
+        yield client
+
+
+async def _store(deployment: Deployment) -> list[Finding]:
+    try:
+        async with _client(deployment) as client:
+            hello = await client.admin.command("hello")
+            version = (await client.admin.command("buildInfo"))["version"]
+            skew = abs(hello["localTime"].replace(tzinfo=UTC) - datetime.now(UTC))
+            return [
+                _store_version(version, hello["maxWireVersion"]),
+                _skew(skew),
+                await _outboxes(client, deployment),
+            ]
+    except PyMongoError as fault:
+        told = f"does not answer ({type(fault).__name__})"
+        return [fail("store", told, "Start it, or correct its address.")]
+
+
+def _store_version(version: str, wire: int) -> Finding:
+    told = f"version {version}, wire version {wire}"
+    if wire < BULK_WRITE_WIRE:
+        return fail("store", told, "Bulk writes need MongoDB 8.0 or later.")
+    return ok("store", told)
+
+
+def _skew(skew: timedelta) -> Finding:
+    told = f"{skew.total_seconds():.1f} s from the store's"
+    if skew > SKEW_WARN:
+        verdict = Verdict.FAIL if skew > SKEW_FAIL else Verdict.WARN
+        return Finding("clock", verdict, told, "Have both follow one time server.")
+    return ok("clock", told)
+
+
+async def _outboxes(
+    client: AsyncMongoClient[dict[str, Any]], deployment: Deployment
+) -> Finding:
+    """Find the oldest event that was saved and has not been published."""
+    now = datetime.now(UTC)
+    ages = {}
+    for service in SERVICES:
+        database = client[deployment.databases.get(service, service)]
+        for name in await database.list_collection_names():
+            waiting = await database[name].find_one(
+                {"outbox.until": {"$lt": now}},
+                projection={"outbox.until": 1},
+                sort=[("outbox.until", 1)],
+            )
+            if waiting:
+                saved = min(each["until"] for each in waiting["outbox"]) - LEASE
+                ages[f"{service}/{name}"] = now - saved
+    if not ages:
+        return ok("outboxes", "nothing waits")
+    where, age = max(ages.items(), key=lambda each: each[1])
+    told = f"the oldest waits in {where} for {age.total_seconds():.0f} s"
+    if age <= AGE_WARN:
+        return ok("outboxes", told)
+    verdict = Verdict.FAIL if age > AGE_FAIL else Verdict.WARN
+    return Finding(
+        "outboxes",
+        verdict,
+        told,
+        "See that the service runs and that the broker takes its events.",
+    )
+
+
+async def _services(deployment: Deployment) -> list[Finding]:
+    asked = (_service(deployment, service) for service in SERVICES)
+    return list(await asyncio.gather(*asked))
+
+
+async def _service(deployment: Deployment, service: str) -> Finding:
+    what = f"service {service}"
+    try:
+        async with (
+            asyncio.timeout(SECONDS),
+            Client(f"{deployment.url}/api/{service}") as client,
+        ):
+            answer = await client.get("/ready")
+            told = answer.json()["dependencies"]
+    except (*Gone, ValueError, LookupError):
+        return fail(what, "does not answer", "Start it.")
+    waits = [name for name, each in told.items() if not each["ok"]]
+    if waits:
+        return fail(
+            what, f"not ready: waits for {', '.join(waits)}", "Its log says why."
+        )
+    return ok(what, "ready")
+
+
+async def _mail(deployment: Deployment) -> list[Finding]:
+    parts = urlsplit(deployment.smtp_url.get_secret_value())
+    where = f"{parts.hostname}:{parts.port or 25}"
+    try:
+        async with asyncio.timeout(SECONDS):
+            reader, writer = await asyncio.open_connection(
+                parts.hostname, parts.port or 25, ssl=parts.scheme == "smtps" or None
+            )
+            greeting = await reader.readline()
+            writer.close()
+    except Gone:
+        greeting = b""
+    if greeting.startswith(b"220"):
+        return [ok("mail", f"{where} greets")]
+    return [
+        fail(
+            "mail",
+            f"no greeting from {where}",
+            "Start the mail server, or correct ACCORD_SMTP_URL.",
+        )
+    ]
+
+
+async def _issuer(deployment: Deployment) -> list[Finding]:
+    try:
+        keys = await asyncio.to_thread(_keys, deployment.jwks_url)
+    except (OSError, ValueError, KeyError, httpx2.HTTPError) as fault:
+        told = f"no keys to be had ({type(fault).__name__})"
+        return [fail("issuer", told, "Correct ACCORD_JWKS_URL.")]
+    if not keys:
+        told = f"no key for any of {', '.join(ALGORITHMS)}"
+        return [fail("issuer", told, "Have the provider add one.")]
+    told = f"{len(keys)} signing keys"
+    if deployment.issuer == DEVELOPMENT_ISSUER:
+        return [ok("issuer", f"{told}, of a development issuer")]
+    return [ok("issuer", told)]
+
+
+def _keys(url: str) -> list[dict[str, Any]]:
+    """Fetch the provider's keys, and give those that may sign for us."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        text = Path(parts.path).read_bytes()
+    else:
+        text = httpx2.get(url, timeout=SECONDS).raise_for_status().content
+    kinds = {"EC", "RSA", "OKP"}
+    return [each for each in json.loads(text)["keys"] if each.get("kty") in kinds]
+
+
+async def _locality(deployment: Deployment) -> list[Finding]:
+    """Have every service read its policy, as it would when it starts."""
+    locality = deployment.locality
+    wrong = []
+    for service in SERVICES:
+        try:
+            application(service, _harmless(locality))
+        except BadConfiguration as fault:
+            wrong.append(str(fault))
+    if wrong:
+        return [
+            fail(
+                "locality",
+                " ".join(wrong),
+                "Correct the file: the service refuses to start.",
+            )
+        ]
+    return [ok("locality", f"{locality} has every policy, all valid")]
+
+
+def _harmless(locality: Path | None) -> dict[str, str]:
+    """Give settings with which an application can be made, and nothing be reached."""
+    nowhere = "http://127.0.0.1:1"
+    return {
+        "ACCORD_AMQP_URL": "amqp://127.0.0.1:1/",
+        "ACCORD_ISSUER": DEVELOPMENT_ISSUER,
+        "ACCORD_JWKS_URL": "file:///nowhere",
+        "ACCORD_LINK_BASE": nowhere,
+        "ACCORD_LOCALITY": str(locality),
+        "ACCORD_REGION": "nowhere",
+        "ACCORD_SERVICE_TOKEN": "none",
+        "ACCORD_STORE_URL": "mongodb://127.0.0.1:1/",
+        **{f"ACCORD_{each.upper()}_URL": nowhere for each in SERVICES},
+    }

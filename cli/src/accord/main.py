@@ -1,0 +1,452 @@
+# ruff: noqa: PLC0415 - A command imports what it needs: all of it takes a second.
+"""The ``accord`` command.
+
+What is said on the command line becomes a call of the module that does it; nothing is
+decided here.
+"""
+
+import importlib
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from accord_chassis.development.process import Unavailable
+from accord_chassis.settings import BadConfiguration
+from accord_chassis.topology import OPERATOR
+
+from accord import contracts as contracts_
+from accord import show
+from accord.catalogue import SERVICES, catalogue_of
+from accord.deployment import HERE, deployment, is_held, running
+from accord.faults import CannotGoOn
+from accord.findings import Finding, Verdict, worst
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Accord: the platform under a multi-agency response to family violence.",
+    epilog="A deployment is named by ACCORD_REGION, ACCORD_LOCALITY, "
+    "ACCORD_MANAGEMENT_URL (administrator), ACCORD_AMQP_URL (operator), "
+    "ACCORD_STORE_URL, ACCORD_URL, ACCORD_JWKS_URL, ACCORD_ISSUER and ACCORD_SMTP_URL, "
+    "or by files of these names in ACCORD_SECRETS_DIR; where none is set, it is the "
+    "demonstration that runs in ./.accord.",
+)
+events = typer.Typer(no_args_is_help=True, help="What happens, as it happens.")
+letters = typer.Typer(no_args_is_help=True, help="Messages no service could handle.")
+broker = typer.Typer(no_args_is_help=True, help="The broker's exchanges and queues.")
+contracts = typer.Typer(no_args_is_help=True, help="The events and what they hold.")
+app.add_typer(events, name="events")
+app.add_typer(letters, name="dead-letters")
+app.add_typer(broker, name="topology")
+app.add_typer(contracts, name="contracts")
+
+Json = Annotated[bool, typer.Option("--json", help="For a machine.")]
+Locality = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="ACCORD_LOCALITY", help="Directory of the locality's policies."
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+def main() -> None:
+    """Run the command; say in a sentence what stops it."""
+    try:
+        app()
+    except CannotGoOn as wrong:
+        show.fault(wrong)
+        sys.exit(1)
+    except (BadConfiguration, Unavailable) as wrong:
+        show.fault(CannotGoOn(str(wrong)))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run something that waits for many things at once."""
+    import uvloop
+    from accord_chassis.telemetry import configure_logs
+
+    # What a command has to say is its own; only a service keeps a log.
+    configure_logs("critical", stream=sys.stderr)
+    return uvloop.run(work)
+
+
+@app.command()
+def serve(
+    service: Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}.")],
+) -> None:
+    """Serve one service, with the settings of the environment, until told to stop."""
+    if service not in SERVICES:
+        raise CannotGoOn(
+            f"There is no service {service}.", mend=f"One of {', '.join(SERVICES)}."
+        )
+    from accord_chassis.service import main as serve_service
+
+    module: Any = importlib.import_module(f"{service}.app")
+    serve_service(service, module.Settings, module.create_app)
+
+
+@app.command("demo")
+def run_demo(
+    *,
+    processes: Annotated[
+        bool, typer.Option("--processes", help="A process for each service.")
+    ] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="End after the self-test.")
+    ] = False,
+    json: Json = False,
+    speed: Annotated[
+        float, typer.Option(min=0.01, max=1000, help="1: a referral in 20 seconds.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of the invented world.")] = 1,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Default: 8000 or the next.")
+    ] = None,
+    locality: Locality = None,
+) -> None:
+    """Run everything on this machine, with an invented world in it, until Ctrl-C."""
+    from accord import demo
+    from accord.where import locality_at
+
+    options = demo.Options(
+        here=HERE,
+        locality=locality_at(locality),
+        processes=processes,
+        once=once,
+        json=json,
+        speed=speed,
+        seed=seed,
+        port=port,
+    )
+    try:
+        code = run(demo.demonstrate(options, show.document))
+    except show.StepFailed as failed:
+        if json:
+            show.document(failed.document())
+        raise
+    raise typer.Exit(code)
+
+
+@app.command()
+def status() -> None:
+    """Show the demonstration that runs here. Exits with 1 if there is none."""
+    from accord import banner
+
+    state = running()
+    if state is None:
+        raise CannotGoOn(
+            "No demonstration runs here.", mend="`accord demo` starts one."
+        )
+    for line in banner.lines(state):
+        show.say(line)
+
+
+@app.command()
+def reset(*, yes: Yes = False) -> None:
+    """Delete what the demonstration here has kept: data, mail, logs, credentials."""
+    if is_held(HERE):
+        raise CannotGoOn(
+            "A demonstration runs here.", mend="End it first: Ctrl-C in its terminal."
+        )
+    if not yes:
+        typer.confirm(f"Delete everything in {HERE.absolute()}?", abort=True)
+    from accord.reset import reset as delete
+
+    delete(HERE)
+    show.say(f"{HERE} is gone.")
+
+
+@app.command("replay")
+def replay_file(
+    file: Annotated[
+        Path | None, typer.Argument(help="Referrals, one JSON document a line.")
+    ] = None,
+    *,
+    pilot: Annotated[
+        bool, typer.Option("--pilot", help="The published pilot instead of a file.")
+    ] = False,
+    url: Annotated[str | None, typer.Option(envvar="ACCORD_URL")] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="ACCORD_TOKEN", help="An agency's. Default: the demo's."),
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=256)] = 8,
+    seed: Annotated[int, typer.Option(help="Of the pilot's invented people.")] = 1,
+    months: Annotated[
+        float | None, typer.Option(min=0.05, help="Of each of the pilot's sites.")
+    ] = None,
+    repeats: Annotated[
+        float | None,
+        typer.Option(min=0, max=0.9, help="Of the pilot's cases. Default: 0.12."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Post a file of referrals as an agency would, and say what became of them."""
+    if pilot == (file is not None):
+        raise CannotGoOn("Name a file, or --pilot.")
+    if file is None:
+        # Its world is large, and nothing else needs it.
+        importlib.import_module("accord.pilot").run(
+            json=json, seed=seed, months=months, repeats=repeats
+        )
+        return
+    from accord import replay
+
+    given = replay.target(url, token)
+    with show.progress(file, quiet=json) as advance:
+        poster = replay.Replay(*given, concurrency=concurrency, progress=advance)
+        summary = run(poster.run(replay.lines(file)))
+    if json:
+        show.document(summary.document())
+    else:
+        show.replayed(summary)
+    raise typer.Exit(0 if not summary.refused and not summary.failed else 1)
+
+
+@app.command()
+def doctor(*, json: Json = False) -> None:
+    """Look at this machine and at the deployment. Exits with 1 to warn, 2 to fail."""
+    from accord import doctor as doctor_
+    from accord import machine
+
+    findings = list(machine.look_around())
+    try:
+        found = deployment()
+    except CannotGoOn as none:
+        findings.append(Finding("deployment", Verdict.OK, none.cause, none.mend))
+    else:
+        findings += run(doctor_.examine(found))
+    verdict = worst(findings)
+    if json:
+        told = [each.document() for each in findings]
+        show.document({"verdict": verdict, "findings": told})
+    else:
+        rows = [(each.verdict.value, each.what, each.told) for each in findings]
+        show.table("", "what", "found", rows=rows)
+        for each in findings:
+            if each.mend and each.verdict is not Verdict.OK:
+                show.say(f"{each.what}: {each.mend}")
+    raise typer.Exit(verdict.code)
+
+
+@events.command("tail")
+def tail_events(
+    *,
+    type_: Annotated[
+        str, typer.Option("--type", help="A glob for types: 'risk.*'.")
+    ] = "*",
+    count: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Print events as they go by: the envelope and the thin body."""
+    from accord import tail
+
+    async def watch() -> None:
+        async for seen in tail.watch(deployment(), pattern=type_, count=count):
+            if json:
+                show.document(seen.document())
+            else:
+                show.say(seen.line())
+
+    run(watch())
+
+
+@letters.command("list")
+def list_parked(*, json: Json = False) -> None:
+    """List every parked message by its envelope; all of them stay where they are."""
+    from accord import parked
+
+    async def look() -> list[parked.Parked]:
+        async with parked.parking(deployment()) as parking:
+            return parking.found
+
+    found = run(look())
+    if json:
+        show.document([each.document() for each in found])
+    elif not found:
+        show.say("Nothing is parked.")
+    else:
+        rows = [
+            (each.message_id[:8], each.queue, each.type, each.subject[:8], each.reason)
+            for each in found
+        ]
+        show.table("id", "queue", "type", "subject", "reason", rows=rows)
+
+
+@letters.command("show")
+def show_parked(
+    message_id: Annotated[str, typer.Argument(help="Its id, or how that begins.")],
+    *,
+    body: Annotated[
+        bool, typer.Option("--body", help="Headers and thin body too.")
+    ] = False,
+) -> None:
+    """Show one parked message, as JSON."""
+    from accord import parked
+
+    async def look() -> dict[str, Any]:
+        async with parked.parking(deployment()) as parking:
+            return parking.chosen(message_id).document(body=body)
+
+    show.document(run(look()))
+
+
+@letters.command("replay")
+def replay_parked(
+    message_id: Annotated[str | None, typer.Argument(help="Or how it begins.")] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+) -> None:
+    """Hand a parked message to its service again, from its first attempt on."""
+    if every == (message_id is not None):
+        raise CannotGoOn("Name one message, or --all.")
+    from accord import parked
+
+    async def replay() -> int:
+        async with parked.parking(deployment()) as parking:
+            chosen = parking.found if every else [parking.chosen(message_id or "")]
+            for each in chosen:
+                await parking.replay(each)
+            return len(chosen)
+
+    show.say(f"{run(replay())} replayed.")
+
+
+@letters.command("discard")
+def discard_parked(
+    message_id: Annotated[str, typer.Argument(help="Its id, or how that begins.")],
+    *,
+    reason: Annotated[str, typer.Option(prompt=True, help="Kept in the log.")],
+    log: Annotated[
+        Path, typer.Option(help="Where discarded messages are recorded.")
+    ] = HERE / "discarded.ndjson",
+    yes: Yes = False,
+) -> None:
+    """Take a parked message away for good, and record who it was and why."""
+    from accord import parked
+
+    async def discard() -> parked.Parked:
+        async with parked.parking(deployment()) as parking:
+            chosen = parking.chosen(message_id)
+            if not yes:
+                what = f"{chosen.type or 'message'} {chosen.message_id}"
+                typer.confirm(f"Discard {what}? It cannot be had back.", abort=True)
+            await parking.discard(chosen, reason=reason, log=log)
+            return chosen
+
+    show.say(f"{run(discard()).message_id} discarded; recorded in {log}.")
+
+
+@broker.command("apply")
+def apply_topology(
+    *,
+    locality: Locality = None,
+    passwords_: Annotated[
+        Path | None,
+        typer.Option(
+            "--passwords",
+            envvar="ACCORD_BROKER_PASSWORDS",
+            help="Directory with a file a user; without it users are left alone.",
+        ),
+    ] = None,
+    generate: Annotated[
+        bool, typer.Option("--generate", help="Make the passwords that are missing.")
+    ] = False,
+) -> None:
+    """Make the broker what the catalogue says: queues, bindings, policies, users."""
+    from accord import passwords, topology
+    from accord.management import Management
+
+    found = deployment()
+    catalogue = catalogue_of(locality or found.locality)
+    users = (*catalogue.services, OPERATOR)
+    chosen = None
+    if passwords_ is not None:
+        read = passwords.made_in if generate else passwords.read_from
+        chosen = read(passwords_, users)
+    with Management(found.need_management()) as management:
+        before = topology.apply(
+            management, catalogue, vhost=found.vhost, passwords=chosen
+        )
+        left = topology.check(
+            management, catalogue, vhost=found.vhost, users=tuple(chosen or ())
+        )
+    for each in left:
+        show.say(f"left alone: {each}")
+    made = len(before) - len(left)
+    show.say(f"{found.vhost}: {made} differences mended; every queue has a leader.")
+
+
+@broker.command("check")
+def check_topology(*, locality: Locality = None, json: Json = False) -> None:
+    """Say every difference from the catalogue. Exits with 1 if there is one."""
+    from accord import topology
+    from accord.management import Management
+
+    found = deployment()
+    catalogue = catalogue_of(locality or found.locality)
+    with Management(found.need_management()) as management:
+        differing = topology.check(management, catalogue, vhost=found.vhost)
+    if json:
+        show.document([str(each) for each in differing])
+    else:
+        for each in differing:
+            show.say(str(each))
+        what = f"{len(differing)} differences" if differing else "as catalogued"
+        show.say(f"{found.vhost}: {what}.")
+    raise typer.Exit(1 if differing else 0)
+
+
+@contracts.command("export")
+def export_contracts(
+    directory: Annotated[Path, typer.Argument()] = contracts_.SCHEMAS,
+    *,
+    locality: Locality = None,
+) -> None:
+    """Write the JSON Schemas and the AsyncAPI document."""
+    for path in contracts_.export(directory, locality):
+        show.say(str(path))
+
+
+@contracts.command("check")
+def check_contracts(
+    directory: Annotated[Path, typer.Argument()] = contracts_.SCHEMAS,
+    *,
+    page: Annotated[
+        Path, typer.Option(help="The page of all events, if there is one.")
+    ] = contracts_.PAGE,
+    locality: Locality = None,
+) -> None:
+    """Compare what is published with the contracts. Exits with 1 if they differ."""
+    wrong = contracts_.check(directory, page, locality)
+    for each in wrong:
+        show.say(each)
+    if not wrong:
+        show.say(f"{directory} is up to date.")
+    raise typer.Exit(1 if wrong else 0)
+
+
+@contracts.command("docs")
+def describe_contracts(
+    file: Annotated[Path, typer.Argument(help="'-' prints it.")] = contracts_.PAGE,
+    *,
+    locality: Locality = None,
+) -> None:
+    """Describe every event: who publishes it, who listens, what it holds."""
+    page = contracts_.page(locality)
+    if str(file) == "-":
+        sys.stdout.write(page)
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(page, encoding="utf-8")
+    show.say(str(file))

@@ -1,0 +1,81 @@
+"""Those who work at a site: invented, and as many as is assumed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid5
+
+from accord_contracts.allocation import Role
+
+from accord.actors import AGENCY_SCOPES, COORDINATOR_SCOPES, WORKER_SCOPES
+from accord.pilot import assumptions
+from accord.pilot.assumptions import lot
+from accord.pilot.published import Site
+from accord.pilot.region import Region
+from accord.world import AGENCIES, WORLD
+
+POLICE = AGENCIES[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """Whose tokens are used at a site.
+
+    Attributes:
+        police: The agency that refers.
+        coordinator: Of the daily table, on duty.
+        workers: By their ids.
+    """
+
+    police: str
+    coordinator: str
+    workers: Mapping[str, str]
+
+
+async def hired(region: Region) -> Staff:
+    """Have everybody stand in the directory, and give the tokens they act under."""
+    entries = dict(directory(region.site))
+    first = next(who for who, entry in entries.items() if entry["duty_coordinator"])
+    staff = Staff(
+        police=region.token(POLICE.code, *AGENCY_SCOPES, **POLICE.claims),
+        coordinator=region.token(f"worker-{first}", *COORDINATOR_SCOPES, worker=first),
+        workers={
+            who: region.token(f"worker-{who}", *WORKER_SCOPES, worker=who)
+            for who in entries
+        },
+    )
+    for who, entry in entries.items():
+        path = f"/allocation/v1/workers/{who}"
+        await region.ask(staff.coordinator, "PUT", path, entry)
+    return staff
+
+
+def directory(site: Site) -> Mapping[str, dict[str, Any]]:
+    """Give what the directory is told of each worker, by id."""
+    return {
+        _id(site, role, number): _entry(site, role, number)
+        for role, count in assumptions.STAFF[site.locality].items()
+        for number in range(count)
+    }
+
+
+def _id(site: Site, role: Role, number: int) -> str:
+    return str(uuid5(WORLD, f"pilot/{site.locality}/{role}/{number}"))
+
+
+def _entry(site: Site, role: Role, number: int) -> dict[str, Any]:
+    random = lot("worker", site.locality, role, number)
+    lead = role is Role.LEAD_AGENCY_COORDINATOR
+    count = assumptions.STAFF[site.locality][role]
+    return {
+        "roles": [role.value],
+        "gender": random.choice(("woman", "woman", "man")),
+        "languages": ["en"],
+        "kaupapa_maori": random.random() < assumptions.KAUPAPA_MAORI[site.locality],
+        "areas": [],
+        "capacity": assumptions.CAPACITY,
+        "deputy": _id(site, role, (number + 1) % count),
+        "team_lead": _id(site, Role.LEAD_AGENCY_COORDINATOR, number % 3),
+        "duty_coordinator": lead and number == 0,
+        "active": True,
+    }

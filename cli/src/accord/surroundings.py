@@ -1,0 +1,187 @@
+"""What services need to know of the world: the same for one process and for five.
+
+It is written once, as the environment that a service reads; a service in the same
+process is given the same settings by keyword.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from accord_chassis.access import DEVELOPMENT_ISSUER
+from accord_chassis.development.backing import Backing
+from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.development.process import LOOPBACK, write_private
+from accord_chassis.service import StandIns
+from accord_chassis.topology import OPERATOR
+from fastapi import FastAPI
+
+from accord import passwords, topology
+from accord.catalogue import SERVICES, catalogue_of
+from accord.management import Management
+
+__all__ = ["PREFIX", "SERVICES", "Surroundings", "application", "prepare"]
+
+TOKEN_DAYS = 30
+"""How long a service's own token is good for on a developer's machine."""
+
+PREFIX = "ACCORD_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """A region on a developer's machine, as its services are told of it.
+
+    Attributes:
+        region: Its code, which tokens name.
+        locality: Directory of its policies.
+        vhost: Its virtual host on the broker; empty where there is no broker.
+        amqp_url: The broker; whose user it names does not matter.
+        management_url: The broker's management API, as an administrator.
+        store_url: The store.
+        passwords: The broker's users.
+        issuer: Signs the tokens.
+        folder: Holds what is written for services: their tokens, their logs.
+        suffix: Ends every database's name.
+        extra: Settings that every service is given besides, by variable.
+    """
+
+    region: str
+    locality: Path
+    vhost: str
+    amqp_url: str = field(repr=False)
+    management_url: str = field(repr=False)
+    store_url: str = field(repr=False)
+    passwords: Mapping[str, str] = field(repr=False)
+    issuer: DevelopmentIssuer
+    folder: Path
+    suffix: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    def amqp_url_of(self, user: str) -> str:
+        """Give the broker's address with a user of its own."""
+        parts = urlsplit(self.amqp_url)
+        account = f"{quote(user)}:{quote(self.passwords.get(user, ''), safe='')}"
+        port = f":{parts.port}" if parts.port else ""
+        host = quote(self.vhost, safe="")
+        return f"{parts.scheme}://{account}@{parts.hostname}{port}/{host}"
+
+    def database_of(self, service: str) -> str:
+        """Name a service's database."""
+        return f"{service}{self.suffix}"
+
+    def environment(
+        self, service: str, *, port: int, addresses: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Give the settings of a service, as variables.
+
+        Args:
+            service: Which.
+            port: Where it serves.
+            addresses: Where every service is, for those that ask another.
+        """
+        return {
+            f"{PREFIX}AMQP_URL": self.amqp_url_of(service),
+            f"{PREFIX}DATABASE": self.database_of(service),
+            f"{PREFIX}DEVELOPMENT": "true",
+            f"{PREFIX}HOST": LOOPBACK,
+            f"{PREFIX}ISSUER": DEVELOPMENT_ISSUER,
+            f"{PREFIX}JWKS_URL": self.issuer.jwks_url,
+            f"{PREFIX}LINK_BASE": f"http://{LOOPBACK}",
+            f"{PREFIX}LOCALITY": str(self.locality.resolve()),
+            f"{PREFIX}PORT": str(port),
+            f"{PREFIX}REGION": self.region,
+            f"{PREFIX}SERVICE_TOKEN_FILE": str(self._token_of(service)),
+            f"{PREFIX}STORE_URL": self.store_url,
+            **{f"{PREFIX}{n.upper()}_URL": url for n, url in addresses.items()},
+            **self.extra,
+        }
+
+    def _token_of(self, service: str) -> Path:
+        """Sign the token with which a service asks others, and say where it is."""
+        file = self.folder / "service-tokens" / service
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        token = self.issuer.token(
+            service,
+            "allocation.ask",
+            region=self.region,
+            lifetime=TOKEN_DAYS * 24 * 3600,
+        )
+        write_private(file, token)
+        return file.resolve()
+
+
+def prepare(
+    backing: Backing,
+    *,
+    region: str,
+    locality: Path,
+    folder: Path,
+    vhost: str | None = None,
+    issuer: DevelopmentIssuer | None = None,
+    suffix: str = "",
+    hurry: int = 1,
+    extra: Mapping[str, str] | None = None,
+) -> Surroundings:
+    """Give a region its virtual host with users of its own, where there is a broker.
+
+    It blocks for a second: asyncio code runs it in a thread.
+
+    Args:
+        backing: The broker and the store.
+        region: Its code.
+        locality: Directory of its policies; its catalogue file adds to the topology.
+        folder: Keeps the users' passwords. The broker knows its users across virtual
+            hosts, so who shares a broker shares this folder.
+        vhost: By default the region.
+        issuer: By default one that keeps its key in the folder.
+        suffix: Ends every database's name.
+        hurry: Divides the retry ladder's waiting times; for tests.
+        extra: Settings that every service is given besides, by variable.
+    """
+    catalogue = catalogue_of(locality)
+    users = (*catalogue.services, OPERATOR)
+    chosen = passwords.made_in(folder / "passwords", users)
+    host = vhost or region
+    if backing.management_url:
+        with Management(backing.management_url) as management:
+            topology.apply(
+                management, catalogue, vhost=host, passwords=chosen, hurry=hurry
+            )
+    return Surroundings(
+        region=region,
+        locality=locality,
+        vhost=host,
+        amqp_url=backing.amqp_url,
+        management_url=backing.management_url,
+        store_url=backing.store_url,
+        passwords=chosen,
+        issuer=issuer or DevelopmentIssuer(folder / "issuer"),
+        folder=folder,
+        suffix=suffix,
+        extra=extra or {},
+    )
+
+
+def application(
+    service: str, environment: Mapping[str, str], stand_ins: StandIns | None = None
+) -> FastAPI:
+    """Make a service's application in this process.
+
+    Args:
+        service: Which.
+        environment: Its settings, as variables; the process's own are not read.
+        stand_ins: What is put in the place of the usual.
+
+    Raises:
+        BadConfiguration: The locality's policy is missing or wrong.
+    """
+    module: Any = importlib.import_module(f"{service}.app")
+    given = {
+        name.removeprefix(PREFIX).lower(): value for name, value in environment.items()
+    }
+    made: FastAPI = module.create_app(module.Settings(**given), stand_ins)
+    return made

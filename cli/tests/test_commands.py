@@ -1,0 +1,130 @@
+"""Commands that need no deployment, and what is said when one is missing."""
+
+import json
+from pathlib import Path
+
+import pytest
+from accord_chassis.access import DEVELOPMENT_ISSUER
+from cli_verbs import run_in
+
+DEVELOPMENT = {
+    "ACCORD_REGION": "test",
+    "ACCORD_AMQP_URL": "amqp://risk:sentinel@127.0.0.1:1/test",
+    "ACCORD_STORE_URL": "mongodb://risk:sentinel@127.0.0.1:1/",
+    "ACCORD_JWKS_URL": "file:///nowhere",
+    "ACCORD_ISSUER": DEVELOPMENT_ISSUER,
+}
+
+PRODUCTION = {
+    **DEVELOPMENT,
+    "ACCORD_JWKS_URL": "https://identity.example/keys",
+    "ACCORD_ISSUER": "https://identity.example",
+    "ACCORD_TLS_TERMINATED": "true",
+}
+
+
+def test_contracts_are_exported_checked_and_described(tmp_path: Path) -> None:
+    exported = run_in(tmp_path, "contracts", "export", "schemas")
+    checked = run_in(tmp_path, "contracts", "check", "schemas")
+    printed = run_in(tmp_path, "contracts", "docs", "-")
+    written = run_in(tmp_path, "contracts", "docs")
+
+    assert exported.returncode == 0, exported.stderr
+    assert "schemas/risk.assessed.v1.json" in exported.stdout
+    assert checked.stdout == "schemas is up to date.\n"
+    assert "risk.assessed.v1" in printed.stdout
+    assert written.stdout == "docs/events.md\n"
+    assert (tmp_path / "docs" / "events.md").read_text() == printed.stdout
+
+
+def test_a_changed_contract_is_found(tmp_path: Path) -> None:
+    run_in(tmp_path, "contracts", "export", "schemas")
+    file = tmp_path / "schemas" / "risk.assessed.v1.json"
+    schema = json.loads(file.read_text())
+    schema["properties"]["gone"] = {"type": "string"}
+    file.write_text(json.dumps(schema))
+
+    checked = run_in(tmp_path, "contracts", "check", "schemas")
+    exported = run_in(tmp_path, "contracts", "export", "schemas")
+
+    assert checked.returncode == 1
+    assert "Field gone of risk.assessed.v1 was removed." in checked.stdout
+    assert exported.returncode == 1
+    assert "Nothing was written" in exported.stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"ACCORD_ISSUER": DEVELOPMENT_ISSUER},
+            "The development issuer signs anything",
+        ),
+        ({"ACCORD_DATABASE": "risk_demo"}, "holds a demonstration's invented data"),
+        ({"ACCORD_TLS_TERMINATED": "false"}, "Nothing says that TLS is terminated"),
+        ({"ACCORD_REGION": ""}, "ACCORD_REGION"),
+    ],
+)
+def test_what_is_not_fit_for_production_is_not_served(
+    tmp_path: Path, changed: dict[str, str], said: str
+) -> None:
+    refused = run_in(tmp_path, "serve", "risk", **{**PRODUCTION, **changed})
+
+    assert refused.returncode == 1
+    assert said in refused.stderr
+    assert "sentinel" not in refused.stdout + refused.stderr
+
+
+def test_an_unknown_service_is_told(tmp_path: Path) -> None:
+    assert "There is no service x." in run_in(tmp_path, "serve", "x").stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("topology", "check"),
+        ("events", "tail"),
+        ("dead-letters", "list"),
+        ("status",),
+        ("reset", "--yes"),
+        ("replay", "x.ndjson"),
+        ("replay",),
+    ],
+)
+def test_without_a_deployment_it_says_what_to_do(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    refused = run_in(tmp_path, *words)
+
+    assert refused.returncode == 1
+    assert refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_the_doctor_looks_at_the_machine_alone(tmp_path: Path) -> None:
+    answered = run_in(tmp_path, "doctor", "--json")
+
+    told = json.loads(answered.stdout)
+    assert answered.returncode == 0
+    assert told["verdict"] == "ok"
+    assert {"python", "packages", "port 8000", "deployment"} <= {
+        each["what"] for each in told["findings"]
+    }
+
+
+def test_the_doctor_says_what_cannot_be_reached_and_shows_no_password(
+    tmp_path: Path,
+) -> None:
+    named = {
+        **DEVELOPMENT,
+        "ACCORD_MANAGEMENT_URL": "http://administrator:sentinel@127.0.0.1:1",
+        "ACCORD_SMTP_URL": "smtp://user:sentinel@127.0.0.1:1",
+        "ACCORD_URL": "http://127.0.0.1:1",
+    }
+
+    answered = run_in(tmp_path, "doctor", **named)
+
+    assert answered.returncode == 2
+    for what in ("broker", "parked messages", "store", "mail", "issuer"):
+        assert f"fail  {what}" in answered.stdout
+    assert "sentinel" not in answered.stdout + answered.stderr
