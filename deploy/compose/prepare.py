@@ -1,0 +1,118 @@
+"""Make the passwords, keys and tokens of a compose deployment on this machine.
+
+Run it before the first ``docker compose up``, with the Python that has Accord:
+
+    .venv/bin/python deploy/compose/prepare.py
+
+or, where only Docker is to be had, with the one in the image (see deploy/README.md).
+What is there already is kept, because the broker and the store remember it; tokens are
+signed anew. Each container is given one folder and sees no other's.
+"""
+
+# ruff: noqa: INP001 - A program, in no package.
+import argparse
+import json
+import os
+import secrets
+from pathlib import Path
+
+from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.topology import OPERATOR
+from accord_contracts.catalogue import CATALOGUE
+
+FOLDER = Path(__file__).parent / "secrets"
+
+ADMINISTRATOR = "administrator"
+
+SERVICE_TOKEN_DAYS = 30
+"""How long notify's own token is good for; a real identity provider's is minutes."""
+
+
+def password(path: Path) -> str:
+    """Return the password kept in a file, made at random the first time."""
+    if not path.exists():
+        write(path, secrets.token_urlsafe(24))
+    return path.read_text("utf-8")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file that a container's own user can read.
+
+    Users of this machine cannot: the folder that holds them all is its owner's alone.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.write_text(text, "utf-8")
+    path.chmod(0o444)
+
+
+def prepare(folder: Path, region: str) -> None:
+    """Write everything that docker-compose.yml mounts."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    issuer = DevelopmentIssuer(folder / "issuer")
+    prepare_broker(folder)
+    prepare_store(folder)
+    keys = (folder / "issuer/jwks.json").read_text("utf-8")
+    for service in CATALOGUE.services:
+        prepare_service(folder, service, region)
+        write(folder / service / "jwks.json", keys)
+    day = 24 * 3600
+    token = issuer.token(
+        "notify",
+        "allocation.ask",
+        region=region,
+        lifetime=SERVICE_TOKEN_DAYS * day,
+    )
+    write(folder / "notify/service_token", token)
+    write(folder / "notify/accord_smtp_url", "smtp://mail:1025")
+
+
+def prepare_broker(folder: Path) -> None:
+    """Give the broker its administrator, and the topology everyone's password."""
+    for user in (*CATALOGUE.services, OPERATOR):
+        password(folder / "topology/broker" / user)
+    chosen = password(folder / "rabbitmq/password")
+    write(
+        folder / "rabbitmq/administrator.conf",
+        f"default_user = {ADMINISTRATOR}\ndefault_pass = {chosen}\n",
+    )
+    write(
+        folder / "topology/accord_management_url",
+        f"http://{ADMINISTRATOR}:{chosen}@rabbitmq:15672",
+    )
+
+
+def prepare_store(folder: Path) -> None:
+    """Give the store its administrator and a user for each service."""
+    password(folder / "mongo/administrator")
+    users = folder / "mongo/users.json"
+    if not users.exists():
+        chosen = {name: secrets.token_urlsafe(24) for name in CATALOGUE.services}
+        write(users, json.dumps(chosen))
+
+
+def prepare_service(folder: Path, service: str, region: str) -> None:
+    """Tell a service where the broker and the store are, with its own users."""
+    broker = password(folder / "topology/broker" / service)
+    store = json.loads((folder / "mongo/users.json").read_text("utf-8"))[service]
+    write(
+        folder / service / "accord_amqp_url",
+        f"amqp://{service}:{broker}@rabbitmq:5672/{region}",
+    )
+    write(
+        folder / service / "accord_store_url",
+        f"mongodb://{service}:{store}@mongo:27017/{service}",
+    )
+
+
+def main() -> None:
+    """Read the command line and prepare."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, nargs="?", default=FOLDER)
+    parser.add_argument("--region", default=os.environ.get("ACCORD_REGION"))
+    given = parser.parse_args()
+    prepare(given.folder, given.region or "canterbury")
+
+
+if __name__ == "__main__":
+    main()
