@@ -1,0 +1,78 @@
+"""Regions for journeys, and the figures that tests report without asserting them."""
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from accord_chassis.clock import Clock, SystemClock
+from accord_chassis.development.backing import Backing
+from accord_chassis.development.broker import RABBITMQ_SERVER
+from app import Region, Report
+from people import Coordinator, ReferringAgency
+from regions import Ground, Machines, in_one_process, machines_in
+
+FIGURES: pytest.StashKey[list[str]] = pytest.StashKey()
+
+
+@pytest.fixture(scope="session")
+def ground(
+    backing_services: Backing, tmp_path_factory: pytest.TempPathFactory
+) -> Ground:
+    """The run's broker and store."""
+    return Ground(backing_services, tmp_path_factory.mktemp("keeping"))
+
+
+@pytest.fixture(scope="session")
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    """A broker and a store of one's own, to be killed and to be read on the disk."""
+    if not RABBITMQ_SERVER.exists():
+        pytest.skip("RabbitMQ is not installed here: a container cannot be killed")
+    folder = tmp_path_factory.mktemp("machines")
+    with machines_in(folder) as found:
+        yield found
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    """The services' time; a module may have another."""
+    return SystemClock()
+
+
+@pytest.fixture(scope="module")
+async def region(
+    ground: Ground, clock: Clock, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Region]:
+    """A region of the module's own, all of whose services live in this process."""
+    folder = tmp_path_factory.mktemp("region")
+    async with in_one_process(ground, folder, clock=clock) as running:
+        yield running
+
+
+@pytest.fixture
+def police(region: Region) -> ReferringAgency:
+    return region.agency("police")
+
+
+@pytest.fixture
+def hospital(region: Region) -> ReferringAgency:
+    return region.agency("hospital")
+
+
+@pytest.fixture
+def coordinator(region: Region) -> Coordinator:
+    return region.coordinator
+
+
+@pytest.fixture(scope="session")
+def report(pytestconfig: pytest.Config) -> Report:
+    """Have a figure told at the end of the run."""
+    return pytestconfig.stash.setdefault(FIGURES, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell the figures that were measured on the way."""
+    if figures := terminalreporter.config.stash.get(FIGURES, []):
+        terminalreporter.section("figures")
+        for each in figures:
+            terminalreporter.line(each)

@@ -1,0 +1,288 @@
+"""What agencies, workers and coordinators do and see, in verbs.
+
+Everything goes over HTTP and under a token of one's own. What somebody sees comes in
+time, so it is waited for: ``await eventually(worker.sees(OFFERED, case))``.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from accord.actors import AGENCY_SCOPES, COORDINATOR_SCOPES, WORKER_SCOPES
+from accord.client import Answer, Client
+from accord.world import Agency
+from accord_contracts.allocation import DeclineReason, Role
+
+if TYPE_CHECKING:
+    from app import Region
+
+SPECIALIST = Role.INDEPENDENT_VICTIM_SPECIALIST.value
+OUTREACH = Role.PERPETRATOR_OUTREACH.value
+LEAD = Role.LEAD_AGENCY_COORDINATOR.value
+SUPPORT = Role.WHANAU_SUPPORT_WORKER.value
+
+HIGH_RISK_TEAM = (SPECIALIST, OUTREACH, LEAD)
+"""Whom the locality wants for a case at high or extreme risk."""
+
+OFFERED = "allocation.offered.v1"
+LAPSED = "allocation.expired.v1"
+UNFILLED = "allocation.unfilled.v1"
+OVERDUE = "action.overdue.v1"
+DRAFTED = "plan.drafted.v1"
+
+REFERRALS = "/api/referrals/v1/referrals"
+
+Told = dict[str, Any]
+Look = Callable[[], Awaitable[Any]]
+
+
+class Somebody:
+    """Somebody with a token, who speaks HTTP."""
+
+    def __init__(
+        self, region: "Region", subject: str, *scopes: str, **claims: Any
+    ) -> None:
+        self.region = region
+        self.token = region.surroundings.issuer.token(
+            subject, *scopes, region=region.surroundings.region, **claims
+        )
+        self._client = Client(region.url, token=self.token)
+        self._turn = asyncio.Lock()
+
+    async def reads(self, path: str) -> Answer:
+        """Read."""
+        async with self._turn:
+            return await self._client.get(path)
+
+    async def sends(
+        self, method: str, path: str, told: object = None, *, key: str | None = None
+    ) -> Answer:
+        """Send something."""
+        async with self._turn:
+            return await self._client.send(method, path, told, key=key)
+
+    def hang_up(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+
+class ReferringAgency(Somebody):
+    """An agency that refers, and asks how far the response has come."""
+
+    def __init__(self, region: "Region", agency: Agency) -> None:
+        super().__init__(region, agency.code, *AGENCY_SCOPES, **agency.claims)
+        self.agency = agency
+
+    async def refers(self, told: Told, *, key: str | None = None) -> str:
+        """Refer, and give the referral's id."""
+        answer = await self.posts(told, key=key)
+        assert answer.status == 202, answer.body
+        referral_id: str = answer.json()["referral_id"]
+        return referral_id
+
+    async def posts(self, told: object, *, key: str | None = None) -> Answer:
+        """Post a referral, and give whatever is answered."""
+        return await self.sends("POST", REFERRALS, told, key=key)
+
+    async def asks_after(self, referral: str) -> Answer:
+        """Ask how far the response to a referral has come."""
+        return await self.reads(f"{REFERRALS}/{referral}")
+
+    def is_told(self, status: str, *, of: str) -> Look:
+        """Look whether a referral has come so far."""
+
+        async def look() -> dict[str, Any] | None:
+            answer = await self.asks_after(of)
+            told: dict[str, Any] = answer.json()
+            return told if told["status"] == status else None
+
+        return look
+
+
+class Worker(Somebody):
+    """A worker who is offered roles, is told of cases and does what is to be done."""
+
+    def __init__(
+        self, region: "Region", worker_id: str, scopes: tuple[str, ...] = WORKER_SCOPES
+    ) -> None:
+        super().__init__(region, f"worker-{worker_id}", *scopes, worker=worker_id)
+        self.id = worker_id
+        known = (each for each in region.actors.staff if each.id == worker_id)
+        self.entry: Mapping[str, Any] = next(known).entry
+
+    async def inbox(self) -> list[dict[str, Any]]:
+        """Look into one's inbox."""
+        answer = await self.reads("/api/notify/v1/inbox?limit=100")
+        assert answer.ok, answer.body
+        found: list[dict[str, Any]] = answer.json()["messages"]
+        return found
+
+    def sees(self, event: str, case_id: str) -> Look:
+        """Look for a message about a case in one's inbox."""
+
+        async def look() -> dict[str, Any] | None:
+            found = await self.all_seen(event, case_id)
+            return found[0] if found else None
+
+        return look
+
+    def sees_message(self, message_id: str) -> Look:
+        """Look for one message, whoever it was first meant for, in one's inbox."""
+
+        async def look() -> bool:
+            return message_id in {each["id"] for each in await self.inbox()}
+
+        return look
+
+    def finds_ended(self, message: Mapping[str, Any]) -> Look:
+        """Look whether a message in one's inbox is over, however it ended."""
+
+        async def look() -> dict[str, Any] | None:
+            [found] = [e for e in await self.inbox() if e["id"] == message["id"]]
+            return found if found["ended_at"] else None
+
+        return look
+
+    async def all_seen(self, event: str, case_id: str) -> list[dict[str, Any]]:
+        """Give the messages of an event about a case that stand in one's inbox."""
+        return [
+            each
+            for each in await self.inbox()
+            if (each["event"], each["case_id"]) == (event, case_id)
+        ]
+
+    async def acknowledges(self, message: Mapping[str, Any]) -> None:
+        """Say that one knows."""
+        path = f"/api/notify/v1/inbox/{message['id']}/acknowledgement"
+        answer = await self.sends("POST", path)
+        assert answer.ok, answer.body
+
+    def is_offered(self, case_id: str) -> Look:
+        """Look for a role of a case that one is asked to take."""
+
+        async def look() -> dict[str, Any] | None:
+            answer = await self.reads(f"/api/allocation/v1/workers/{self.id}/offers")
+            offers = (each for each in answer.json() if each["case_id"] == case_id)
+            return next(offers, None)
+
+        return look
+
+    async def accepts(self, allocation: str) -> Answer:
+        """Take a role."""
+        path = f"/api/allocation/v1/allocations/{allocation}/acceptance"
+        return await self.sends("POST", path)
+
+    async def declines(
+        self, allocation: str, reason: DeclineReason = DeclineReason.NO_CAPACITY
+    ) -> Answer:
+        """Say no to a role."""
+        path = f"/api/allocation/v1/allocations/{allocation}/decline"
+        return await self.sends("POST", path, {"reason": reason.value})
+
+    def owes(self, case_id: str) -> Look:
+        """Look for what one has to do for a case."""
+
+        async def look() -> list[dict[str, Any]]:
+            answer = await self.reads(f"/api/plans/v1/workers/{self.id}/actions")
+            return [each for each in answer.json() if each["case_id"] == case_id]
+
+        return look
+
+    async def does(self, action: Mapping[str, Any]) -> Answer:
+        """Say that one has kept a commitment."""
+        path = f"/api/plans/v1/plans/{action['case_id']}/actions"
+        return await self.sends("POST", f"{path}/{action['action_id']}/completion")
+
+
+class Coordinator(Worker):
+    """The coordinator on duty, who sees everything of a case and leads its plan."""
+
+    def __init__(self, region: "Region", worker_id: str) -> None:
+        super().__init__(region, worker_id, COORDINATOR_SCOPES)
+
+    async def roles_of(self, case_id: str) -> dict[str, dict[str, Any]]:
+        """Give the roles of a case, by role."""
+        found = await self.region.actors.roles_of(case_id)
+        return {each["role"]: each for each in found}
+
+    def finds_asked(self, case_id: str, *roles: str) -> Look:
+        """Look whether somebody is asked for each of some roles: who, by role."""
+
+        async def look() -> dict[str, Asked] | None:
+            found = await self.roles_of(case_id)
+            if any(found.get(r, {}).get("status") != "offered" for r in roles):
+                return None
+            return {
+                role: Asked(
+                    self.region.worker(each["worker_id"]), each["allocation_id"]
+                )
+                for role, each in found.items()
+            }
+
+        return look
+
+    def finds(self, case_id: str, role: str, status: str) -> Look:
+        """Look whether a role of a case has come so far."""
+
+        async def look() -> dict[str, Any] | None:
+            found = (await self.roles_of(case_id)).get(role)
+            return found if found and found["status"] == status else None
+
+        return look
+
+    async def risk_of(self, case_id: str) -> dict[str, Any]:
+        """Read how high the risk is, and why."""
+        return await self._shown(f"/api/risk/v1/assessments/{case_id}")
+
+    def reads_plan(self, case_id: str, status: str = "drafted") -> Look:
+        """Look whether a case's plan has come so far."""
+
+        async def look() -> dict[str, Any] | None:
+            plan = await self.region.actors.plan(case_id)
+            return plan if plan and plan["status"] == status else None
+
+        return look
+
+    async def agrees(self, plan: Mapping[str, Any]) -> None:
+        """Agree to the version of a plan that was read."""
+        await self.region.actors.agree(plan["case_id"], plan["plan_version"])
+
+    async def closes(self, case_id: str, reason: str = "safety_goals_met") -> Answer:
+        """End the response to a household."""
+        path = f"/api/plans/v1/plans/{case_id}/closure"
+        return await self.sends("POST", path, {"reason": reason})
+
+    async def who_was_told(self, case_id: str) -> list[dict[str, Any]]:
+        """Read who was told what of a case, and when."""
+        path = f"/api/notify/v1/cases/{case_id}/notifications?limit=100"
+        found: list[dict[str, Any]] = (await self._shown(path))["notifications"]
+        return found
+
+    async def directory_entry(self, worker_id: str) -> dict[str, Any]:
+        """Read what the directory says of a worker, and how much they carry."""
+        return await self._shown(f"/api/allocation/v1/workers/{worker_id}")
+
+    async def _shown(self, path: str) -> dict[str, Any]:
+        answer = await self.reads(path)
+        assert answer.ok, answer.body
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody who is asked to take a role."""
+
+    worker: Worker
+    allocation: str
+
+    async def accepts(self) -> None:
+        """Take it."""
+        answer = await self.worker.accepts(self.allocation)
+        assert answer.ok, answer.body
+
+    async def declines(self) -> None:
+        """Say no."""
+        answer = await self.worker.declines(self.allocation)
+        assert answer.ok, answer.body
