@@ -12,12 +12,15 @@ from accord_chassis.binding import pack
 from accord_chassis.bus import Bus
 from accord_chassis.development.backing import Backing, Means
 from accord_chassis.development.broker import LocalBroker
-from accord_chassis.rabbit import RabbitTransport
+from accord_chassis.rabbit import RabbitTransport, reach
 from accord_chassis.testing import VirtualHost, eventually
 from accord_chassis.transport import Publication
 from accord_contracts.catalogue import Catalogue, Entry
 from accord_contracts.message import Message
 from accord_contracts.risk import RiskChanged
+from aio_pika import Connection, RobustConnection
+from aio_pika.connection import make_url
+from aiormq.exceptions import AMQPError
 from chassis_builders import message
 from chassis_surroundings import Line, Proxy, virtual_host_of
 
@@ -193,3 +196,39 @@ async def test_after_its_queue_was_deleted_a_consumer_comes_back(
     after = await toy.say()
     await eventually(is_heard(toy, after), within=WITHIN)
     await toy.close()
+
+
+@pytest.mark.parametrize("kind", [Connection, RobustConnection])
+async def test_who_is_refused_leaves_nothing_open(
+    host: VirtualHost, kind: type[Connection]
+) -> None:
+    elsewhere = host.url("toy").rpartition("/")[0] + "/nowhere"
+    connection = kind(make_url(elsewhere))
+    before = asyncio.all_tasks()
+
+    with pytest.raises(AMQPError):
+        await reach(connection)
+
+    assert connection.is_closed
+    assert asyncio.all_tasks() <= before
+
+
+async def test_who_gives_up_waiting_leaves_nothing_open() -> None:
+    heard: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(
+        lambda _, writer: heard.append(writer), "127.0.0.1", 0
+    )
+    port = silent.sockets[0].getsockname()[1]
+    connection = RobustConnection(make_url(f"amqp://toy:secret@127.0.0.1:{port}/"))
+    before = asyncio.all_tasks()
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await reach(connection)
+
+    assert connection.is_closed
+    assert asyncio.all_tasks() <= before
+    silent.close()
+    for writer in heard:
+        writer.close()
+        await writer.wait_closed()

@@ -11,6 +11,7 @@ import pytest
 from accord_chassis import topology
 from accord_chassis.binding import pack
 from accord_chassis.development.backing import Backing
+from accord_chassis.rabbit import reach
 from accord_chassis.testing import VirtualHost
 from accord_chassis.topology import (
     DEAD,
@@ -26,6 +27,7 @@ from accord_contracts.catalogue import CATALOGUE, Catalogue, Entry
 from accord_contracts.message import Lane
 from accord_contracts.risk import ReassessmentDue, RiskChanged
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.connection import make_url
 from aiormq.exceptions import (
     AMQPError,
     ChannelAccessRefused,
@@ -340,7 +342,7 @@ async def test_a_users_door_leads_to_one_virtual_host(host: VirtualHost) -> None
     elsewhere = host.url("risk").rpartition("/")[0] + "/%2F"
 
     with pytest.raises(AMQPError):
-        await aio_pika.connect(elsewhere)
+        await reach(aio_pika.Connection(make_url(elsewhere)))
 
 
 async def test_a_service_has_no_way_into_the_management(host: VirtualHost) -> None:

@@ -9,12 +9,14 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
+from accord_chassis.rabbit import reach
 from accord_chassis.topology import EVENTS, OPERATOR
 from accord_contracts import allocation, notify, plans, referrals, risk
 from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Lane
-from aio_pika import connect
+from aio_pika import Connection
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.connection import make_url
 
 from accord.surroundings import Surroundings
 from accord.topology import TAIL
@@ -57,7 +59,7 @@ class Watch:
 
     async def __aenter__(self) -> Self:
         """Begin to watch."""
-        self._connection = await connect(self._url)
+        self._connection = await reach(Connection(make_url(self._url)))
         channel = await self._connection.channel(publisher_confirms=False)
         queue = await channel.declare_queue(
             f"{TAIL}{uuid4().hex}", exclusive=True, auto_delete=True

@@ -11,24 +11,23 @@ delivered is handled outside of the channel's tasks, which end with the connecti
 import asyncio
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import cast
+from typing import TypeVar, cast
 
 import structlog
-from aio_pika import connect_robust
+from aio_pika import Connection, RobustConnection
 from aio_pika.abc import (
     AbstractIncomingMessage,
     AbstractRobustChannel,
-    AbstractRobustConnection,
     AbstractRobustQueue,
     ConsumerTag,
 )
+from aio_pika.connection import make_url
 from aio_pika.exceptions import PublishError
 from aiormq import spec
 from aiormq.abc import AbstractChannel, ChannelFrame, FrameType
 from aiormq.channel import Channel
 from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
-from yarl import URL
 
 from accord_chassis.binding import Packet
 from accord_chassis.ending import heed_cancellation
@@ -45,6 +44,7 @@ log = structlog.get_logger()
 HEARTBEAT = 10
 """Seconds. A half-open connection is noticed after about 35 of them (measured)."""
 
+CONNECT_SECONDS = 10.0
 PUBLISH_SECONDS = 5.0
 PERSISTENT = 2
 
@@ -53,6 +53,27 @@ LOST = (ConnectionError, TimeoutError, RuntimeError)
 
 ACK_PAUSE = 0.002
 """Seconds for which acknowledgements are gathered."""
+
+
+Reaching = TypeVar("Reaching", bound=Connection)
+
+
+async def reach(connection: Reaching) -> Reaching:
+    """Connect to the broker, and close what could not be connected.
+
+    The library leaves that to the garbage collector, which may come where no loop
+    runs; until it comes, a robust connection goes on trying in the background.
+
+    Raises:
+        ConnectionError: The broker was not reached, or refused.
+        TimeoutError: It did not answer in time.
+    """
+    try:
+        await connection.connect(timeout=CONNECT_SECONDS)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 class RabbitTransport:
@@ -66,12 +87,12 @@ class RabbitTransport:
     def __init__(self, url: str, *, name: str) -> None:
         self._url = url
         self._name = name
-        self._consuming: AbstractRobustConnection | None = None
-        self._publishing: AbstractRobustConnection | None = None
+        self._consuming: RobustConnection | None = None
+        self._publishing: RobustConnection | None = None
         self._publisher: AbstractRobustChannel | None = None
         self._consumers: list[tuple[AbstractRobustQueue, ConsumerTag]] = []
         self._taking: set[asyncio.Task[None]] = set()
-        self._user = URL(url).user or ""
+        self._user = make_url(url).user or ""
 
     async def connect(self) -> None:
         """Connect, trying again with growing pauses until the broker answers."""
@@ -81,21 +102,23 @@ class RabbitTransport:
             publisher_confirms=True, on_return_raises=True
         )
 
-    async def _connection(self, purpose: str) -> AbstractRobustConnection:
+    async def _connection(self, purpose: str) -> RobustConnection:
         pause = 0.2
         while True:
             heed_cancellation()
             try:
-                return await connect_robust(
-                    self._url,
-                    heartbeat=HEARTBEAT,
-                    timeout=10,
-                    client_properties={"connection_name": f"{self._name} {purpose}"},
-                )
+                return await reach(self._robust(purpose))
             except (ConnectionError, TimeoutError, OSError) as fault:
                 log.warning("broker.not_reached", fault=type(fault).__name__)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5.0)
+
+    def _robust(self, purpose: str) -> RobustConnection:
+        return RobustConnection(
+            make_url(self._url, heartbeat=HEARTBEAT),
+            heartbeat=HEARTBEAT,
+            client_properties={"connection_name": f"{self._name} {purpose}"},
+        )
 
     async def publish(
         self, publications: Sequence[Publication]
