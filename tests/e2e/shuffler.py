@@ -22,13 +22,18 @@ class Shuffler:
         self._transport = transport
         self._random = random
         self._order: list[int] = []
-        self._came = 0
+        self.came = 0
 
     @property
     def overtaken(self) -> int:
         """Count the deliveries that were handed over after a later one."""
         pairs = zip(self._order, self._order[1:], strict=False)
         return sum(before > after for before, after in pairs)
+
+    @property
+    def holding(self) -> int:
+        """Count the deliveries that came and were not handed over yet."""
+        return self.came - len(self._order)
 
     async def connect(self) -> None:
         """Connect."""
@@ -44,8 +49,8 @@ class Shuffler:
         """Have every packet of a queue taken, but in no order."""
 
         async def take_later(delivery: Delivery) -> None:
-            self._came += 1
-            number = self._came
+            self.came += 1
+            number = self.came
             # This is the fault that is injected, and waits for nothing.
             await asyncio.sleep(self._random.uniform(0, LONGEST_SECONDS))
             self._order.append(number)
