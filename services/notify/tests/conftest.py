@@ -5,12 +5,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
+from accord_chassis.asking import ServiceToken
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.store import Database
 from accord_chassis.testing import alive
 from notify.app import Settings, create_app
-from notify.asks import Directory, ServiceToken
+from notify.asks import Directory
 from notify.store import Notifications, Offers, Teams
 from notify_builders import (
     LINK_BASE,

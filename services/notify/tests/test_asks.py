@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from accord_chassis.asking import ServiceToken
 from accord_chassis.testing import new_id
-from notify.asks import Directory, DirectoryAway, NobodyOnDuty, ServiceToken
+from notify.asks import Directory, DirectoryAway, NobodyOnDuty
 from notify_builders import WorkersDirectory
 from pydantic import SecretStr
 

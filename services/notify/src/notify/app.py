@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import structlog
 from accord_chassis import service
+from accord_chassis.asking import ServiceToken
 from accord_chassis.clock import Clock
 from accord_chassis.settings import BadConfiguration, ChassisSettings, policy_of
 from accord_contracts.allocation import (
@@ -21,7 +22,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from notify import routes
-from notify.asks import Directory, ServiceToken
+from notify.asks import Directory
 from notify.domain.policy import Policy
 from notify.domain.wording import Wording
 from notify.handlers import mail, silence, telling

@@ -6,12 +6,12 @@ Answers hold addresses: they are kept in memory for a minute, and never logged.
 import asyncio
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import httpx2
+from accord_chassis.asking import ServiceToken
 from accord_chassis.batching import Batcher
 from accord_contracts.allocation import WorkerContact
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 FRESH_SECONDS = 60.0
 """How long an answer is believed."""
@@ -30,35 +30,6 @@ class DirectoryAway(ConnectionError):
 
 class NobodyOnDuty(DirectoryAway):
     """No coordinator is on duty: a gap in the rota, which must not swallow an alarm."""
-
-
-class ServiceToken:
-    """The token under which notify asks.
-
-    Args:
-        given: As it is, for as long as the service lives.
-        file: Where it stands; it is read again when the file changes.
-    """
-
-    def __init__(
-        self, *, given: SecretStr | None = None, file: Path | None = None
-    ) -> None:
-        self._token = given.get_secret_value() if given else ""
-        self._file = file
-        self._read_at: tuple[int, int] | None = None
-
-    def current(self) -> str:
-        """Give the token as it is now.
-
-        Raises:
-            OSError: The file cannot be read.
-        """
-        if self._file is not None:
-            found = self._file.stat()
-            if self._read_at != (found.st_mtime_ns, found.st_ino):
-                self._token = self._file.read_text().strip()
-                self._read_at = (found.st_mtime_ns, found.st_ino)
-        return self._token
 
 
 class Directory:
