@@ -57,13 +57,14 @@ def prepare(folder: Path, region: str) -> None:
         prepare_service(folder, service, region)
         write(folder / service / "jwks.json", keys)
     day = 24 * 3600
-    token = issuer.token(
-        "notify",
-        "allocation.ask",
-        region=region,
-        lifetime=SERVICE_TOKEN_DAYS * day,
-    )
-    write(folder / "notify/service_token", token)
+    for service in CATALOGUE.services:
+        token = issuer.token(
+            service,
+            "allocation.ask",
+            region=region,
+            lifetime=SERVICE_TOKEN_DAYS * day,
+        )
+        write(folder / service / "service_token", token)
     write(folder / "notify/accord_smtp_url", "smtp://mail:1025")
 
 

@@ -208,7 +208,7 @@ def test_secrets_are_this_machines_alone_and_are_kept(
     prepare(tmp_path / "other")
 
     renewed = {name for name in before if before[name] != after[name]}
-    assert renewed <= {"notify/service_token"}
+    assert renewed <= {f"{name}/service_token" for name in SERVICES}
     same = before.items() & contents(tmp_path / "other").items()
     assert {name for name, _ in same} == {"notify/accord_smtp_url"}
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
@@ -229,12 +229,15 @@ def authority(secrets: Path, service: str) -> Authority:
     )
 
 
-async def test_notify_may_ask_allocation_and_nothing_more(secrets: Path) -> None:
-    token = (secrets / "notify/service_token").read_text("utf-8")
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_service_may_ask_allocation_and_nothing_more(
+    secrets: Path, service: str
+) -> None:
+    token = (secrets / service / "service_token").read_text("utf-8")
 
     caller = await authority(secrets, "allocation").verify(token)
 
-    assert caller.subject == "notify"
+    assert caller.subject == service
     assert caller.scopes == {"allocation.ask"}
 
 

@@ -41,4 +41,6 @@ async def running(
     settings: Settings, clock: SimulatedClock, issuer: DevelopmentIssuer
 ) -> AsyncIterator[Running]:
     async with alive("plans", create_app, settings, clock) as alive_:
-        yield Running(alive_.service, alive_.broker, alive_.http, issuer)
+        yield Running(
+            alive_.service, alive_.broker, alive_.http, issuer, alive_.standings
+        )

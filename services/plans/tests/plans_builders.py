@@ -10,7 +10,7 @@ from accord_chassis.binding import pack, unpack
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.inprocess import InProcessBroker, InProcessTransport
 from accord_chassis.service import Service
-from accord_chassis.testing import NOON, message_of, new_id
+from accord_chassis.testing import COORDINATOR, NOON, KnownStandings, message_of, new_id
 from accord_chassis.transport import Publication
 from accord_contracts.allocation import AllocationAccepted, Role
 from accord_contracts.catalogue import CATALOGUE
@@ -141,19 +141,20 @@ class Running:
     broker: InProcessBroker
     http: httpx2.AsyncClient
     issuer: DevelopmentIssuer
+    standings: KnownStandings
 
     @property
     def plans(self) -> Plans:
         return self.service.store(Plans)
 
-    def bearer(self, *scopes: str, worker: str | None = None) -> dict[str, str]:
+    def bearer(self, *scopes: str, worker: str | None = COORDINATOR) -> dict[str, str]:
         given = {"worker": worker} if worker else {}
         claims: dict[str, Any] = {"region": "test", **given}
         token = self.issuer.token("somebody", *scopes, **claims)
         return {"Authorization": f"Bearer {token}"}
 
     async def get(
-        self, path: str, *scopes: str, worker: str | None = None
+        self, path: str, *scopes: str, worker: str | None = COORDINATOR
     ) -> httpx2.Response:
         return await self.http.get(path, headers=self.bearer(*scopes, worker=worker))
 
@@ -161,7 +162,7 @@ class Running:
         self,
         path: str,
         *scopes: str,
-        worker: str | None = None,
+        worker: str | None = COORDINATOR,
         body: dict[str, Any] | None = None,
     ) -> httpx2.Response:
         headers = self.bearer(*scopes, worker=worker)

@@ -5,6 +5,7 @@ import base64
 import json
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -41,6 +42,9 @@ LONGEST_TOKEN = 8192
 REMEMBERED = 4096
 """Tokens whose signatures were checked and need not be again while they are valid."""
 
+MALFORMED = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
+"""What reading a token that is none may raise."""
+
 TYPES = frozenset({"at+jwt", "application/at+jwt"})
 """What an access token calls itself (RFC 9068, 4)."""
 
@@ -74,6 +78,7 @@ class Caller:
         agency_kind: What kind of agency that is, as the provider says.
         worker: The worker's id in the directory, for people who work on cases.
         scopes: What kinds of calls the token is for.
+        authenticated_at: When they logged in (``auth_time``), if the provider says.
     """
 
     issuer: str
@@ -83,6 +88,7 @@ class Caller:
     agency: str | None = None
     agency_kind: str | None = None
     worker: str | None = None
+    authenticated_at: datetime | None = None
 
 
 class Authority:
@@ -129,7 +135,7 @@ class Authority:
         try:
             claims = await self._decoded(token)
             caller = self._caller(claims)
-        except (JoseError, ValueError, KeyError, TypeError, RecursionError) as fault:
+        except (JoseError, *MALFORMED) as fault:
             log.info("token.refused", reason=type(fault).__name__)
             raise NotAuthenticated from None
         if len(self._checked) >= REMEMBERED:
@@ -158,6 +164,7 @@ class Authority:
             agency=_text_in(claims, "agency"),
             agency_kind=_text_in(claims, "agency_kind"),
             worker=_text_in(claims, "worker"),
+            authenticated_at=_time_in(claims, "auth_time"),
         )
 
     async def _current_keys(self, token: str) -> KeySet:
@@ -209,6 +216,11 @@ def _text_in(claims: dict[str, Any], name: str) -> str | None:
     if found is not None and not isinstance(found, str):
         raise ValueError(f"The claim {name} is no text.")
     return found
+
+
+def _time_in(claims: dict[str, Any], name: str) -> datetime | None:
+    found = claims.get(name)
+    return None if found is None else datetime.fromtimestamp(found, UTC)
 
 
 def jwt_header(token: str) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from accord_chassis.settings import BadConfiguration, ChassisSettings
+
 
 class ServiceToken:
     """The token under which a service asks.
@@ -35,3 +37,23 @@ class ServiceToken:
                 self._token = self._file.read_text().strip()
                 self._read_at = (found.st_mtime_ns, found.st_ino)
         return self._token
+
+
+def token_of(settings: ChassisSettings) -> ServiceToken:
+    """Have the token under which a service asks others.
+
+    Raises:
+        BadConfiguration: There is none.
+    """
+    token = ServiceToken(given=settings.service_token, file=settings.service_token_file)
+    try:
+        current = token.current()
+    except OSError:
+        current = ""
+    if not current:
+        raise BadConfiguration(
+            "Set ACCORD_SERVICE_TOKEN_FILE to a file with the token under which "
+            "this service asks the allocation service, or ACCORD_SERVICE_TOKEN to the "
+            "token."
+        )
+    return token

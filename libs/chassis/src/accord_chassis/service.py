@@ -34,6 +34,7 @@ from accord_chassis.bus import Bus, Handler
 from accord_chassis.clock import Clock, SystemClock
 from accord_chassis.edge import BODY_LIMIT, Edge
 from accord_chassis.ending import heed_cancellation
+from accord_chassis.guard import Guard, NothingUndecided, Standings
 from accord_chassis.rabbit import RabbitTransport
 from accord_chassis.relay import Relay
 from accord_chassis.settings import (
@@ -42,6 +43,7 @@ from accord_chassis.settings import (
     catalogue_of,
     settings_of,
 )
+from accord_chassis.standing import AskedStandings, asked_of_allocation
 from accord_chassis.store import Conflict, Database, Store, connect
 from accord_chassis.transport import Transport
 
@@ -83,6 +85,7 @@ class StandIns:
     transport: Transport | None = None
     clock: Clock | None = None
     catalogue: Catalogue | None = None
+    standings: Standings | None = None
 
 
 class Service:
@@ -128,6 +131,7 @@ class Service:
             to_self=self.bus.deliver,
         )
         self.parts: dict[type[Any], Any] = {Clock: self.clock}
+        self.standings = stand_ins.standings
         self.started = asyncio.Event()
         self._stores: list[Store[Any]] = []
         self._sweeps: list[tuple[Store[Any], Sweep]] = []
@@ -136,6 +140,17 @@ class Service:
         self._prepared = False
         self._life: asyncio.Task[None] | None = None
         self.migrations: ModuleType | None = None
+
+    @property
+    def guard(self) -> Guard:
+        """Decides who may do what.
+
+        Raises:
+            LookupError: Nobody is named who knows who works on what.
+        """
+        if self.standings is None:
+            raise LookupError(f"{self.name} cannot know who works on which case.")
+        return Guard(self.standings, self.audit, self.clock)
 
     def store(self, kind: type[S]) -> S:
         """Give the service's one store of a kind."""
@@ -378,6 +393,7 @@ def create_app(
     name: str,
     wire: Callable[[Service], None],
     *routers: APIRouter,
+    knows_standings: bool = False,
     stand_ins: StandIns | None = None,
 ) -> FastAPI:
     """Make a service's application.
@@ -387,21 +403,29 @@ def create_app(
         name: Which service.
         wire: Says who listens to what; the subscription table.
         routers: What it serves over HTTP, below ``/v1``.
+        knows_standings: It knows by itself who works on what; others ask allocation.
         stand_ins: What a test puts in the place of the usual.
 
     Raises:
-        BadConfiguration: What the locality adds to the catalogue is wrong.
+        BadConfiguration: What the locality adds to the catalogue is wrong, or the
+            service cannot ask who works on what.
     """
     given = stand_ins or StandIns()
     heard = given.catalogue or catalogue_of(settings.locality)
+    standings = given.standings
+    if standings is None and not knows_standings:
+        standings = asked_of_allocation(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        chosen = replace(given, catalogue=heard)
+        chosen = replace(given, catalogue=heard, standings=standings)
         running = app.state.service = Service(settings, name, chosen)
+        if isinstance(standings, AskedStandings):
+            running.at_close(standings.close)
         try:
             wire(running)
             running.bus.check()
+            running.parts[Guard] = running.guard
         except Exception as wrong:
             log.critical(
                 "service.not_started",
@@ -431,6 +455,7 @@ def create_app(
         audience=settings.audience,
         region=settings.region,
     )
+    app.add_middleware(NothingUndecided)
     docs.install(app)
     problems.install(app)
     problems.put_off(app, ConnectionFailure, ExecutionTimeout, Conflict)

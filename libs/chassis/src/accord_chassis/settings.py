@@ -57,6 +57,9 @@ class ChassisSettings(BaseSettings):
         issuer: Whose tokens are believed.
         audience: Whom tokens must be meant for.
         development: Invented data and a development issuer are allowed.
+        allocation_url: Where the allocation service is, which knows who works on what.
+        service_token: Under which other services are asked, or
+        service_token_file: where that token stands; read again when it changes.
         tls_terminated: Something in front of the service speaks TLS for it.
         root_path: The path below which a gateway shows the service.
         otlp_endpoint: Where traces go (OTLP over HTTP); nowhere if not set.
@@ -77,6 +80,9 @@ class ChassisSettings(BaseSettings):
     jwks_url: str
     issuer: str
     audience: str = "accord"
+    allocation_url: str = ""
+    service_token: SecretStr | None = None
+    service_token_file: Path | None = None
     development: bool = False
     tls_terminated: bool = False
     host: str = "127.0.0.1"

@@ -7,7 +7,14 @@ broker with a virtual host of its own. Both are found or started once a run.
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +25,7 @@ from uuid import uuid4
 
 import httpx2
 import pytest
+from accord_contracts.access import Side, Standing
 from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Lane, Message
 from aio_pika import connect
@@ -31,6 +39,7 @@ from accord_chassis.access import DEVELOPMENT_ISSUER
 from accord_chassis.binding import unpack
 from accord_chassis.clock import Clock, SimulatedClock
 from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.guard import StandingAway
 from accord_chassis.inprocess import InProcessBroker, InProcessTransport
 from accord_chassis.service import Service, StandIns
 from accord_chassis.settings import ChassisSettings
@@ -152,6 +161,43 @@ def issuer(tmp_path: Path) -> DevelopmentIssuer:
     return DevelopmentIssuer(tmp_path / "issuer")
 
 
+COORDINATOR = "00000000-0000-4000-8000-00000000c00d"
+"""The id of a worker who coordinates the locality, in tests of one service alone."""
+
+
+class KnownStandings:
+    """What a test says of how workers stand to cases, where there is no allocation.
+
+    Whoever it says nothing of is at work and serves the person harmed in every case;
+    ``COORDINATOR`` coordinates.
+    """
+
+    def __init__(self) -> None:
+        self.told: dict[tuple[str, str], dict[str, Any]] = {}
+        self.away = False
+
+    def tell(self, worker_id: str, case_id: str, **standing: Any) -> None:  # noqa: ANN401
+        """Say how a worker stands to a case: active, and nothing else but this."""
+        self.told[worker_id, case_id] = standing
+
+    async def of(
+        self, worker_id: str, case_ids: Sequence[str]
+    ) -> Mapping[str, Standing]:
+        """Tell how a worker stands to each of some cases."""
+        if self.away:
+            raise StandingAway
+        return {each: self._of(worker_id, each) for each in case_ids}
+
+    def _of(self, worker_id: str, case_id: str) -> Standing:
+        usual: dict[str, Any] = {"sides": frozenset({Side.PERSON_HARMED})}
+        if worker_id == COORDINATOR:
+            usual = {"coordinator": True}
+        said = self.told.get((worker_id, case_id), usual)
+        return Standing(
+            **{"case_id": case_id, "worker_id": worker_id, "active": True, **said}
+        )
+
+
 @dataclass(frozen=True)
 class Alive:
     """A service that lives in the test's process.
@@ -160,11 +206,13 @@ class Alive:
         service: The service itself.
         broker: The broker in memory over which it listens and publishes.
         http: Speaks to it.
+        standings: How workers stand to cases.
     """
 
     service: Service
     broker: InProcessBroker
     http: httpx2.AsyncClient
+    standings: KnownStandings
 
 
 @asynccontextmanager
@@ -184,7 +232,9 @@ async def alive(
     """
     broker = InProcessBroker(topology.definitions(CATALOGUE, vhost="test"))
     transport = InProcessTransport(broker, user=name)
-    app = create_app(settings, StandIns(transport=transport, clock=clock))
+    standings = KnownStandings()
+    stand_ins = StandIns(transport=transport, clock=clock, standings=standings)
+    app = create_app(settings, stand_ins)
     async with app.router.lifespan_context(app):
         service: Service = app.state.service
         await service.started.wait()
@@ -192,7 +242,7 @@ async def alive(
         async with httpx2.AsyncClient(
             transport=over_asgi, base_url=f"http://{name}"
         ) as http:
-            yield Alive(service, broker, http)
+            yield Alive(service, broker, http, standings)
         await service.client.drop_database(settings.database)
     broker.close()
 

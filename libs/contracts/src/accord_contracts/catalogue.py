@@ -8,7 +8,7 @@ own (``Catalogue.with_listeners``); nothing else is told.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from accord_contracts import allocation, notify, plans, referrals, risk
+from accord_contracts import access, allocation, notify, plans, referrals, risk
 from accord_contracts.message import Event
 
 
@@ -118,11 +118,14 @@ CATALOGUE = Catalogue.of(
             "allocation",
             ("referrals", "allocation", "plans", "notify"),
         ),
-        Entry(allocation.AllocationDeclined, "allocation", ("notify",)),
+        Entry(allocation.AllocationDeclined, "allocation", ("allocation", "notify")),
         Entry(allocation.AllocationExpired, "allocation", ("notify",)),
         Entry(allocation.AllocationWithdrawn, "allocation", ("notify",)),
         Entry(allocation.AllocationUnfilled, "allocation", ("notify",)),
         Entry(allocation.CaseTeamChanged, "allocation", ("notify",)),
+        Entry(access.GlassBroken, "allocation", ("notify",)),
+        Entry(access.GlassReviewed, "allocation"),
+        Entry(access.GlassNotReviewed, "allocation", ("notify",)),
         Entry(plans.PlanDrafted, "plans", ("notify",)),
         Entry(plans.PlanAgreed, "plans", ("referrals",)),
         Entry(plans.PlanClosed, "plans", ("referrals", "risk", "allocation")),

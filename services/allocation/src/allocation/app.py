@@ -4,17 +4,23 @@ from functools import partial
 
 from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
-from accord_contracts.allocation import AllocationAccepted, RoleWanted
+from accord_contracts.allocation import (
+    AllocationAccepted,
+    AllocationDeclined,
+    RoleWanted,
+)
 from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import ReferralReceived
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
 from allocation.domain.policy import Policy
+from allocation.handlers import access as standing
 from allocation.handlers import placing, staffing
+from allocation.handlers.access import Door
 from allocation.handlers.placing import Desk
-from allocation.routes import directory, offers
-from allocation.store import Allocations, Directory, Staffings, Workers
+from allocation.routes import access, directory, offers
+from allocation.store import Allocations, Directory, Glasses, Staffings, Workers
 
 
 class Settings(ChassisSettings):
@@ -34,10 +40,15 @@ def create_app(
     def wire(allocation: service.Service) -> None:
         staffings = allocation.store(Staffings)
         allocations = allocation.store(Allocations)
-        workers = Directory(allocation.store(Workers))
+        kept = allocation.store(Workers)
+        workers = Directory(kept)
         desk = Desk(staffings, allocations, workers, policy, allocation.clock)
         allocation.provide(workers)
         allocation.provide(desk)
+        glasses = allocation.store(Glasses)
+        door = Door(staffings, allocations, kept, glasses, allocation.clock)
+        allocation.provide(door)
+        allocation.standings = door
 
         allocation.on(ReferralReceived, partial(staffing.note_wishes, desk=desk))
         allocation.on(RiskAssessed, partial(staffing.want_roles, desk=desk))
@@ -47,6 +58,9 @@ def create_app(
         allocation.on(PlanClosed, partial(staffing.dissolve_team, desk=desk))
         allocation.on(PlanClosed, partial(staffing.end_allocations, desk=desk))
 
+        allocation.on(AllocationDeclined, partial(standing.note_conflict, door=door))
+
+        allocation.sweep(glasses, partial(standing.tell_not_reviewed, door=door))
         allocation.sweep(allocations, partial(placing.attend, desk=desk))
         allocation.sweep(staffings, partial(staffing.go_on_without_wishes, desk=desk))
 
@@ -54,7 +68,9 @@ def create_app(
         settings,
         "allocation",
         wire,
+        access.router,
         directory.router,
         offers.router,
+        knows_standings=True,
         stand_ins=stand_ins,
     )

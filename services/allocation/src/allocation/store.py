@@ -18,6 +18,7 @@ from accord_contracts.problem import Refusal
 from pymongo.operations import IndexModel
 
 from allocation.domain.directory import NoSuchWorker, Worker
+from allocation.domain.glass import Glass
 from allocation.domain.offering import Allocation, Status
 from allocation.domain.staffing import Staffing
 
@@ -68,11 +69,56 @@ class Allocations(Store[Allocation]):
         found = self.documents.find(asked).limit(PAGE)
         return [self.load(each) async for each in found]
 
+    async def accepted_by(
+        self, worker_id: str, case_ids: Sequence[str]
+    ) -> dict[str, list[Role]]:
+        """Give the roles that a worker has accepted in some cases, by case."""
+        found = self.documents.find(
+            {
+                "worker_id": worker_id,
+                "status": Status.ACCEPTED.value,
+                "case_id": {"$in": list(case_ids)},
+            },
+            projection={"case_id": 1, "role": 1},
+        )
+        roles = defaultdict[str, list[Role]](list)
+        async for each in found:
+            roles[each["case_id"]].append(Role(each["role"]))
+        return roles
+
     async def unowned(self, at: datetime) -> list[Allocation]:
         """Give the roles that nobody has accepted in time, oldest first."""
         found = self.documents.find({"unowned_at": {"$lte": at}})
         found = found.sort("unowned_at", 1).limit(PAGE)
         return [self.load(each) async for each in found]
+
+
+class Glasses(Store[Glass]):
+    """The broken glass, by whom and of which case."""
+
+    entity = Glass
+    collection = "glasses"
+    due = "due_at"
+    indexes = (IndexModel([("case_id", 1), ("worker_id", 1), ("until", 1)]),)
+
+    async def open_to(
+        self, worker_id: str, case_ids: Sequence[str], at: datetime
+    ) -> dict[str, Glass]:
+        """Give what a worker has broken that is open, by case; the longest open."""
+        found = self.documents.find(
+            {
+                "case_id": {"$in": list(case_ids)},
+                "worker_id": worker_id,
+                "until": {"$gt": at},
+            }
+        )
+        glasses = [self.load(each) async for each in found.sort("until", 1)]
+        return {each.case_id: each for each in glasses}
+
+    async def of_case(self, case_id: str) -> list[Glass]:
+        """Give every time that the glass of a case was broken, latest first."""
+        found = self.documents.find({"case_id": case_id}).sort("broken_at", -1)
+        return [self.load(each) async for each in found.limit(PAGE)]
 
 
 class Workers(Store[Worker]):

@@ -2,12 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, get_args
 
 import structlog
 from accord_chassis import service
-from accord_chassis.asking import ServiceToken
+from accord_chassis.asking import token_of
 from accord_chassis.clock import Clock
 from accord_chassis.settings import BadConfiguration, ChassisSettings, policy_of
 from accord_contracts.allocation import (
@@ -41,18 +40,12 @@ class Settings(ChassisSettings):
     """How this locality runs its notify service.
 
     Attributes:
-        allocation_url: Where the allocation service is, which knows the workers.
-        service_token: Under which it is asked, or
-        service_token_file: where that token stands; read again when it changes.
         link_base: The address of the portal, to which links lead.
         smtp_url: ``smtps://``, ``smtp+starttls://`` or ``smtp://``, with user and
             password if needed. Without it there is no e-mail.
         mail_from: The address that e-mails come from.
     """
 
-    allocation_url: str
-    service_token: SecretStr | None = None
-    service_token_file: Path | None = None
     link_base: str
     smtp_url: SecretStr | None = None
     mail_from: str = ""
@@ -69,7 +62,7 @@ def create_app(
     catalogue = (stand_ins and stand_ins.catalogue) or CATALOGUE
     policy = policy_for(settings, catalogue)
     post = post_for(settings)
-    token = token_for(settings)
+    token = token_of(settings)
     wording = Wording(policy, settings.link_base)
 
     def wire(notify: service.Service) -> None:
@@ -176,25 +169,6 @@ def post_for(settings: Settings) -> Post:
             "Set ACCORD_MAIL_FROM to the address that e-mails come from."
         )
     return SmtpPost(server, settings.mail_from)
-
-
-def token_for(settings: Settings) -> ServiceToken:
-    """Have the token under which other services are asked.
-
-    Raises:
-        BadConfiguration: There is none.
-    """
-    token = ServiceToken(given=settings.service_token, file=settings.service_token_file)
-    try:
-        current = token.current()
-    except OSError:
-        current = ""
-    if not current:
-        raise BadConfiguration(
-            "Set ACCORD_SERVICE_TOKEN_FILE to a file with the token under which "
-            "notify asks the allocation service, or ACCORD_SERVICE_TOKEN to the token."
-        )
-    return token
 
 
 def _fields(event: type[Event]) -> dict[str, bool]:

@@ -4,8 +4,15 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Self
 
-from accord_chassis.access import Caller, caller
 from accord_chassis.clock import Clock
+from accord_chassis.guard import (
+    NOT_OUTREACH,
+    Action,
+    Asking,
+    Relation,
+    Resource,
+    asking,
+)
 from accord_chassis.service import part, settled
 from accord_contracts.message import Id
 from accord_contracts.problem import Problem
@@ -39,23 +46,26 @@ Languages = Annotated[str, Header(alias="accept-language", max_length=200)]
 Notifications_ = Annotated[Notifications, part(Notifications)]
 Wording_ = Annotated[Wording, part(Wording)]
 Clock_ = Annotated[Clock, part(Clock)]
-Reviewer = Annotated[Caller, Security(caller, scopes=["notify.review"])]
+Reviewer = Annotated[Asking, Security(asking, scopes=["notify.review"])]
+Owner = Annotated[Asking, Security(asking, scopes=["notify.inbox"])]
+
+OWN = (Relation.OWNER,)
+READ_INBOX = Action("inbox.read", OWN)
+READ_MESSAGE = Action("message.read", OWN)
+ACKNOWLEDGE = Action("message.acknowledge", OWN)
+REVIEW_CASE = Action(
+    "notifications.review", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH}
+)
 
 
-async def own_worker_id(
-    found: Annotated[Caller, Security(caller, scopes=["notify.inbox"])],
-) -> str:
-    """Give whose inbox a caller may look into: their own.
+def message_of(message_id: str, held: Notification | None) -> Resource:
+    """Give a message as it is decided about: whose it is are those who were told.
 
-    Raises:
-        NoInbox: The token names no worker.
+    It says nothing of its case but an id, so how its reader stands to the case does not
+    matter: they learn no more than that they were told of something.
     """
-    if found.worker is None:
-        raise NoInbox
-    return found.worker
-
-
-WorkerId = Annotated[str, Security(own_worker_id)]
+    told = frozenset(held.told_workers) if held else frozenset[str]()
+    return Resource("message", message_id, workers=told)
 
 
 class MessageView(BaseModel):
@@ -194,13 +204,18 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 async def read_inbox(
     notifications: Notifications_,
     wording: Wording_,
-    worker_id: WorkerId,
+    owner: Owner,
     *,
     after: Place | None = None,
     limit: Limit = PAGE,
     languages: Languages = "",
 ) -> InboxView:
     """Read one's own inbox."""
+    worker_id = owner.worker
+    if worker_id is None:
+        raise NoInbox
+    inbox = Resource("inbox", worker_id, workers=frozenset({worker_id}))
+    await owner.permit(READ_INBOX, inbox, otherwise=NoInbox)
     found = await notifications.of_worker(worker_id, after=after, limit=limit)
     spoken = preferred(languages)
     return InboxView(
@@ -214,12 +229,14 @@ async def read_message(
     message_id: Id,
     notifications: Notifications_,
     wording: Wording_,
-    worker_id: WorkerId,
+    owner: Owner,
     languages: Languages = "",
 ) -> MessageView:
     """Read one message of one's own inbox: where its link leads."""
     held = await notifications.get(message_id)
-    if held is None or worker_id not in held.told_workers:
+    resource = message_of(message_id, held)
+    await owner.permit(READ_MESSAGE, resource, otherwise=NoSuchMessage)
+    if held is None:
         raise NoSuchMessage
     return MessageView.of(held, wording, preferred(languages))
 
@@ -233,14 +250,16 @@ async def read_message(
 async def acknowledge(
     message_id: Id,
     notifications: Notifications_,
-    worker_id: WorkerId,
+    owner: Owner,
     clock: Clock_,
 ) -> None:
     """Say that one knows, so that nobody else is told. Once is as good as twice."""
+    resource = message_of(message_id, await notifications.get(message_id))
+    await owner.permit(ACKNOWLEDGE, resource, otherwise=NoSuchMessage)
     note = partial(
         silence.acknowledge,
         message_id,
-        worker_id,
+        owner.worker or "",
         at=clock.now(),
         notifications=notifications,
     )
@@ -251,11 +270,12 @@ async def acknowledge(
 async def review_case(
     case_id: Id,
     notifications: Notifications_,
-    _: Reviewer,
+    reviewer: Reviewer,
     after: Since | None = None,
     limit: Limit = PAGE,
 ) -> CaseNotificationsView:
     """Read who was told what of a case, when, and who knew."""
+    await reviewer.permit(REVIEW_CASE, Resource("notifications", case_id, case_id))
     found = await notifications.of_case(case_id, after=after, limit=limit)
     return CaseNotificationsView(
         notifications=[NotificationView.of(each) for each in found],

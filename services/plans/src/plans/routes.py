@@ -4,9 +4,20 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
-from accord_chassis.access import Caller, caller
 from accord_chassis.clock import Clock
+from accord_chassis.guard import (
+    ANYBODY,
+    LEADS,
+    NOT_OUTREACH,
+    Action,
+    Asking,
+    Permit,
+    Relation,
+    Resource,
+    asking,
+)
 from accord_chassis.service import part, settled
+from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import Role
 from accord_contracts.message import Code, Id
 from accord_contracts.problem import Problem
@@ -15,8 +26,8 @@ from fastapi import APIRouter, Security
 from pydantic import BaseModel, ConfigDict, Field
 
 from plans import handlers
+from plans.domain.plan import Action as Action_
 from plans.domain.plan import (
-    Action,
     NoPlan,
     NoSuchAction,
     NotYourActions,
@@ -32,9 +43,38 @@ router = APIRouter(tags=["plans"])
 Plans_ = Annotated[Plans, part(Plans)]
 Policy_ = Annotated[Policy, part(Policy)]
 Clock_ = Annotated[Clock, part(Clock)]
-Reader = Annotated[Caller, Security(caller, scopes=["plans.read"])]
-Worker = Annotated[Caller, Security(caller, scopes=["plans.work"])]
-Closer = Annotated[Caller, Security(caller, scopes=["plans.close"])]
+Reader = Annotated[Asking, Security(asking, scopes=["plans.read"])]
+Worker = Annotated[Asking, Security(asking, scopes=["plans.work"])]
+Closer = Annotated[Asking, Security(asking, scopes=["plans.close"])]
+
+CASE_TEAM = (Relation.TEAM, Relation.COORDINATOR)
+
+PARTS = {
+    "stand": ANYBODY,
+    f"actions_{Side.PERSON_HARMED}": NOT_OUTREACH,
+    f"actions_{Side.WHOLE_CASE}": NOT_OUTREACH,
+    f"actions_{Side.PERSON_USING_VIOLENCE}": ANYBODY,
+}
+"""Of a plan: where it stands, and its actions by whom they are for. Whoever meets the
+person using violence sees no action that would tell where the others are."""
+
+READ_PLAN = Action(
+    "plan.read",
+    (*CASE_TEAM, Relation.GLASS),
+    parts=PARTS,
+    glass=frozenset({"stand", f"actions_{Side.PERSON_HARMED}"}),
+)
+AGREE_TO_PLAN = Action("plan.agree", CASE_TEAM, parts={"agreement": NOT_OUTREACH})
+COMPLETE_ACTION = Action("action.complete", (Relation.TEAM,), parts=PARTS)
+CLOSE_PLAN = Action("plan.close", CASE_TEAM, parts={"closure": LEADS})
+READ_OWN_ACTIONS = Action(
+    "actions.read_own", (Relation.OWNER, Relation.TEAM), parts=PARTS
+)
+
+
+def plan_of(case_id: str) -> Resource:
+    """Give a plan as it is decided about."""
+    return Resource("plan", case_id, case_id)
 
 
 class AgreeToPlan(BaseModel):
@@ -73,7 +113,7 @@ class ActionView(BaseModel):
     last_done_at: datetime | None
 
     @classmethod
-    def of(cls, held: Action) -> "ActionView":
+    def of(cls, held: Action_) -> "ActionView":
         """Show an action."""
         shown = held.model_dump(exclude={"id", "code"})
         return cls(action_id=held.id, action=held.code, **shown)
@@ -121,17 +161,24 @@ class PlanView(BaseModel):
     versions: tuple[PlanVersionView, ...]
 
     @classmethod
-    def of(cls, held: Plan) -> "PlanView":
-        """Show a plan."""
+    def of(cls, held: Plan, seen: Permit) -> "PlanView":
+        """Show of a plan what somebody may see."""
         return cls(
             case_id=held.id,
             status=held.status,
             plan_version=held.current.number,
             level=held.current.assessment.level,
             review_by=held.current.review_by,
-            actions=tuple(ActionView.of(each) for each in held.actions),
+            actions=tuple(
+                ActionView.of(each) for each in held.actions if part_of(each) in seen
+            ),
             versions=tuple(PlanVersionView.of(each) for each in held.versions),
         )
+
+
+def part_of(action: Action_) -> str:
+    """Say which part of its plan an action is."""
+    return f"actions_{SIDES[action.role]}"
 
 
 class OwedActionView(ActionView):
@@ -141,7 +188,7 @@ class OwedActionView(ActionView):
     level: RiskLevel
 
     @classmethod
-    def in_plan(cls, plan: Plan, held: Action) -> "OwedActionView":
+    def in_plan(cls, plan: Plan, held: Action_) -> "OwedActionView":
         """Show an action of a plan."""
         return cls(
             case_id=plan.id,
@@ -156,23 +203,26 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 @router.get("/plans/{case_id}", responses=refusals())
-async def read_plan(case_id: Id, plans: Plans_, _: Reader) -> PlanView:
-    """Read the plan of a case."""
+async def read_plan(case_id: Id, plans: Plans_, reader: Reader) -> PlanView:
+    """Read the plan of a case, as far as it is the reader's to see."""
+    seen = await reader.permit(READ_PLAN, plan_of(case_id), otherwise=NoPlan)
     held = await plans.get(case_id)
     if held is None:
         raise NoPlan
-    return PlanView.of(held)
+    return PlanView.of(held, seen)
 
 
 @router.post("/plans/{case_id}/agreement", responses=refusals(409))
 async def agree_to_plan(
-    case_id: Id, agreed: AgreeToPlan, plans: Plans_, clock: Clock_, _: Worker
+    case_id: Id, agreed: AgreeToPlan, plans: Plans_, clock: Clock_, worker: Worker
 ) -> PlanView:
     """Agree to the version of the plan that was read."""
+    await worker.permit(AGREE_TO_PLAN, plan_of(case_id), otherwise=NoPlan)
+    seen = await worker.permit(READ_PLAN, plan_of(case_id), otherwise=NoPlan)
     agree = partial(
         handlers.agree, case_id, agreed.plan_version, at=clock.now(), plans=plans
     )
-    return PlanView.of(await settled(agree))
+    return PlanView.of(await settled(agree), seen)
 
 
 @router.post("/plans/{case_id}/actions/{action_id}/completion", responses=refusals(409))
@@ -180,6 +230,7 @@ async def complete_action(
     case_id: Id, action_id: Id, plans: Plans_, clock: Clock_, worker: Worker
 ) -> ActionView:
     """Say that a commitment of one's own was kept."""
+    await worker.permit(COMPLETE_ACTION, plan_of(case_id), otherwise=NoSuchAction)
     if worker.worker is None:
         raise NoSuchAction
     complete = partial(
@@ -197,12 +248,15 @@ async def complete_action(
 async def close_plan(
     case_id: Id,
     closed: ClosePlan,
+    *,
     plans: Plans_,
     policy: Policy_,
     clock: Clock_,
-    _: Closer,
+    closer: Closer,
 ) -> PlanView:
     """Close the plan: the response to this household has ended."""
+    await closer.permit(CLOSE_PLAN, plan_of(case_id), otherwise=NoPlan)
+    seen = await closer.permit(READ_PLAN, plan_of(case_id), otherwise=NoPlan)
     close = partial(
         handlers.close,
         case_id,
@@ -211,7 +265,7 @@ async def close_plan(
         plans=plans,
         policy=policy,
     )
-    return PlanView.of(await settled(close))
+    return PlanView.of(await settled(close), seen)
 
 
 @router.get("/workers/{worker_id}/actions", responses=refusals())
@@ -219,11 +273,14 @@ async def read_own_actions(
     worker_id: Id, plans: Plans_, reader: Reader
 ) -> tuple[OwedActionView, ...]:
     """Read what one has still to do, what falls due first first."""
-    if reader.worker != worker_id:
-        raise NotYourActions
+    own = Resource("actions", worker_id, workers=frozenset({worker_id}))
+    found = [(plan_of(each.id), each) for each in await plans.owed_by(worker_id)]
+    permitted = await reader.permit_each(
+        READ_OWN_ACTIONS, found, of=own, otherwise=NotYourActions
+    )
     owed = [
         OwedActionView.in_plan(plan, each)
-        for plan in await plans.owed_by(worker_id)
+        for plan, _ in permitted
         for each in plan.open_actions
         if each.worker_id == worker_id
     ]

@@ -9,11 +9,14 @@ from io import BytesIO
 from itertools import islice
 from typing import Annotated, Any
 
-from accord_chassis.access import Caller, NotAllowed, caller
+from accord_chassis.access import Caller, NotAllowed
+from accord_chassis.audit import AuditAway
 from accord_chassis.clock import Clock
 from accord_chassis.edge import BODY_LIMIT
+from accord_chassis.guard import Action, Asking, Relation, Resource, asking
 from accord_chassis.problems import TYPES, kebab, names_in, wrong_fields
 from accord_chassis.service import part
+from accord_contracts.access import Purpose
 from accord_contracts.message import Id
 from accord_contracts.problem import Problem, Refusal
 from accord_contracts.referrals import AgencyKind
@@ -25,7 +28,7 @@ from pydantic import BaseModel, ValidationError
 from referrals import handlers
 from referrals.domain.case import Episode, Stage
 from referrals.domain.policy import Expected, Misfit, Policy
-from referrals.domain.referral import Referral, Sender
+from referrals.domain.referral import NotReferred, Referral, Sender
 from referrals.domain.telling import Telling
 from referrals.store import Cases, Referrals
 
@@ -42,8 +45,15 @@ Referrals_ = Annotated[Referrals, part(Referrals)]
 Cases_ = Annotated[Cases, part(Cases)]
 Policy_ = Annotated[Policy, part(Policy)]
 Clock_ = Annotated[Clock, part(Clock)]
-Submitter = Annotated[Caller, Security(caller, scopes=["referrals.submit"])]
-Reader = Annotated[Caller, Security(caller, scopes=["referrals.read"])]
+Submitter = Annotated[Asking, Security(asking, scopes=["referrals.submit"])]
+Reader = Annotated[Asking, Security(asking, scopes=["referrals.read"])]
+
+OWN = (Relation.OWNER,)
+PURPOSES = tuple(each for each in Purpose if each is not Purpose.OPERATION)
+SUBMIT_REFERRAL = Action("referral.submit", OWN, purposes=PURPOSES)
+SUBMIT_BATCH = Action("batch.submit", OWN, purposes=PURPOSES)
+READ_REFERRAL = Action("referral.read", OWN, purposes=PURPOSES)
+
 Key = Annotated[
     str | None,
     Header(
@@ -188,9 +198,9 @@ async def submit_referral(
     at = clock.now()
     if wrong := [*policy.misfits(told, at)]:
         raise RequestValidationError(errors_of(wrong, "body"))
-    posted = await handlers.post_referral(
+    posted = await post(
         told,
-        sender_of(agency),
+        agency,
         key=key and key.strip('"'),
         at=at,
         referrals=referrals,
@@ -233,9 +243,11 @@ async def submit_batch(
     sent_as = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if sent_as != NDJSON:
         raise NotLines
+    own = sender_of(agency.who).agency
+    await agency.permit(SUBMIT_BATCH, Resource("batch", own, agency=own))
     take = partial(
         take_line,
-        sender=sender_of(agency),
+        agency=agency,
         root=request.scope.get("root_path", ""),
         clock=clock,
         referrals=referrals,
@@ -250,10 +262,46 @@ async def read_referral(
     referral_id: Id, referrals: Referrals_, cases: Cases_, agency: Reader
 ) -> ReferralView:
     """Read how far the response to one's own agency's referral has come."""
+    held = await referrals.get(referral_id)
+    sender = held.sender.agency if held else None
+    resource = Resource("referral", referral_id, agency=sender)
+    await agency.permit(READ_REFERRAL, resource, otherwise=NotReferred)
     referral, episode = await handlers.where_it_stands(
-        referral_id, agency.agency, referrals=referrals, cases=cases
+        referral_id, agency.who.agency, referrals=referrals, cases=cases
     )
     return ReferralView.of(referral, episode)
+
+
+async def post(
+    told: SubmitReferral,
+    agency: Asking,
+    *,
+    key: str | None,
+    at: datetime,
+    referrals: Referrals,
+    policy: Policy,
+) -> handlers.Posted:
+    """Store a referral once, and that it was submitted; either may be first.
+
+    Nothing is answered before both are durable. If it cannot be kept who submitted it,
+    the referral is posted again with the same key, and gets the receipt then.
+
+    Raises:
+        NoKey: Nothing would tell whether it was posted before.
+        KeyUsedBefore: The key or reference belongs to another referral.
+        AuditAway: It cannot be kept that it was submitted.
+    """
+    sender = sender_of(agency.who)
+    referral_id = sender.referral_id(key, told.reference)
+    resource = Resource("referral", referral_id, agency=sender.agency)
+    purpose = told.sharing.purpose
+    posted, _ = await asyncio.gather(
+        handlers.post_referral(
+            told, sender, key=key, at=at, referrals=referrals, policy=policy
+        ),
+        agency.permit(SUBMIT_REFERRAL, resource, purpose=purpose),
+    )
+    return posted
 
 
 def sender_of(agency: Caller) -> Sender:
@@ -294,7 +342,7 @@ async def take_line(
     number: int,
     line: bytes,
     *,
-    sender: Sender,
+    agency: Asking,
     root: str,
     clock: Clock,
     referrals: Referrals,
@@ -307,9 +355,12 @@ async def take_line(
         told, at = SubmitReferral.model_validate_json(line), clock.now()
         if wrong := [*policy.misfits(told, at)]:
             raise RequestValidationError(errors_of(wrong))
-        posted = await handlers.post_referral(
-            told, sender, key=None, at=at, referrals=referrals, policy=policy
+        posted = await post(
+            told, agency, key=None, at=at, referrals=referrals, policy=policy
         )
+    except AuditAway:
+        # It may be stored; told that it is not, the agency would not try again.
+        raise
     except Refusal as refusal:
         return LineResult(
             line=number, status=Status.REFUSED, problem=problem_of(refusal)

@@ -4,9 +4,19 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated
 
-from accord_chassis.access import Caller, caller
 from accord_chassis.clock import Clock
+from accord_chassis.guard import (
+    ANYBODY,
+    NOT_OUTREACH,
+    Action,
+    Asking,
+    Permit,
+    Relation,
+    Resource,
+    asking,
+)
 from accord_chassis.service import part, settled
+from accord_contracts.access import Purpose
 from accord_contracts.message import Id
 from accord_contracts.referrals import Answer, Answers
 from accord_contracts.risk import RiskLevel
@@ -22,8 +32,31 @@ router = APIRouter(prefix="/assessments", tags=["assessments"])
 Assessments_ = Annotated[Assessments, part(Assessments)]
 Policy_ = Annotated[Policy, part(Policy)]
 Clock_ = Annotated[Clock, part(Clock)]
-Reader = Annotated[Caller, Security(caller, scopes=["risk.read"])]
-Worker = Annotated[Caller, Security(caller, scopes=["risk.work"])]
+Reader = Annotated[Asking, Security(asking, scopes=["risk.read"])]
+Worker = Annotated[Asking, Security(asking, scopes=["risk.work"])]
+
+CASE_TEAM = (Relation.TEAM, Relation.COORDINATOR)
+PURPOSES = (Purpose.ASSESSMENT, Purpose.PLAN, Purpose.PROTECTION)
+
+READ_ASSESSMENT = Action(
+    "assessment.read",
+    (*CASE_TEAM, Relation.GLASS),
+    # What was answered tells what the person harmed has said.
+    parts={"level": ANYBODY, "basis": NOT_OUTREACH},
+    glass=frozenset({"level", "basis"}),
+    purposes=PURPOSES,
+)
+ADD_ANSWERS = Action(
+    "assessment.add_answers",
+    CASE_TEAM,
+    parts={"basis": NOT_OUTREACH},
+    purposes=PURPOSES,
+)
+
+
+def assessment_of(case_id: str) -> Resource:
+    """Give an assessment as it is decided about."""
+    return Resource("assessment", case_id, case_id)
 
 
 class AddAnswers(BaseModel):
@@ -55,35 +88,44 @@ class AssessmentView(BaseModel):
     reassessment: Reassessment
 
     @classmethod
-    def of(cls, held: Assessment) -> "AssessmentView":
-        """Show an assessment."""
+    def of(cls, held: Assessment, seen: Permit) -> "AssessmentView":
+        """Show of an assessment what somebody may see."""
         shown = held.model_dump(include=set(cls.model_fields) - {"case_id"})
         if held.reassessment is Reassessment.STOPPED:
             shown["reassess_by"] = None
+        if "basis" not in seen:
+            shown |= {"reasons": (), "answers": {}, "unknowns": ()}
         return cls(case_id=held.id, **shown)
 
 
 @router.get("/{case_id}")
 async def read_assessment(
-    case_id: Id, assessments: Assessments_, _: Reader
+    case_id: Id, assessments: Assessments_, reader: Reader
 ) -> AssessmentView:
-    """Read the level of risk of a case, and why."""
+    """Read the level of risk of a case, and why, as far as the reader may."""
+    seen = await reader.permit(
+        READ_ASSESSMENT, assessment_of(case_id), otherwise=NotAssessed
+    )
     held = await assessments.get(case_id)
     if held is None:
         raise NotAssessed
-    return AssessmentView.of(held)
+    return AssessmentView.of(held, seen)
 
 
 @router.post("/{case_id}/answers")
 async def add_answers(
     case_id: Id,
     added: AddAnswers,
+    *,
     assessments: Assessments_,
     policy: Policy_,
     clock: Clock_,
-    _: Worker,
+    worker: Worker,
 ) -> AssessmentView:
     """Add answers, and have the case assessed anew with everything known."""
+    resource = assessment_of(case_id)
+    await worker.permit(ADD_ANSWERS, resource, otherwise=NotAssessed)
+    seen = await worker.permit(READ_ASSESSMENT, resource, otherwise=NotAssessed)
     weigh = partial(
         handlers.add_answers,
         case_id,
@@ -92,4 +134,4 @@ async def add_answers(
         assessments=assessments,
         policy=policy,
     )
-    return AssessmentView.of(await settled(weigh))
+    return AssessmentView.of(await settled(weigh), seen)

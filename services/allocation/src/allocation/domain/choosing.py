@@ -47,7 +47,7 @@ def choose(
         for weight, meets in weighed:
             if meets(worker):
                 score += weight
-        if score <= best_score or worker.id in need.excluded:
+        if score <= best_score or need.bars(worker.id):
             continue
         if worker.why_not(need, at) is None:
             best, best_score = worker, score

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import Role
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict
 
-from allocation.domain.policy import SIDES, Side, outreach
+from allocation.domain.policy import outreach
 from allocation.domain.wishes import Wishes
 
 
@@ -82,7 +83,9 @@ class Need:
     Attributes:
         points: How much of a worker's capacity it takes.
         wishes: What the person harmed asks of the worker.
-        excluded: Who may not be asked: has been, or serves the other side of the case.
+        excluded: Who may not be asked: has been, serves the other side of the case, or
+            is barred from it.
+        named_only: The only ones who may be asked; none: anybody.
     """
 
     allocation_id: str
@@ -91,6 +94,12 @@ class Need:
     points: int
     wishes: Wishes = NO_WISHES
     excluded: frozenset[str] = frozenset()
+    named_only: frozenset[str] | None = None
+
+    def bars(self, worker_id: str) -> bool:
+        """Tell whether a worker may not be asked."""
+        unnamed = self.named_only is not None and worker_id not in self.named_only
+        return unnamed or worker_id in self.excluded
 
     def without(self, worker_id: str) -> "Need":
         """Exclude one more worker."""
@@ -130,6 +139,15 @@ class Worker(BaseModel):
     load: int = 0
     lapses_at: datetime | None = None
     changed_at: datetime | None = None
+
+    @property
+    def own_side(self) -> Side | None:
+        """Whom their roles have them serve; whoever meets the one who harms: them."""
+        sides = {SIDES[each] for each in self.roles}
+        for side in (Side.PERSON_USING_VIOLENCE, Side.PERSON_HARMED, Side.WHOLE_CASE):
+            if side in sides:
+                return side
+        return None
 
     @property
     def fullness(self) -> float:

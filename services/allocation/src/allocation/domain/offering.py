@@ -179,6 +179,7 @@ class Allocation(BaseModel):
             points=policy.points[self.level],
             wishes=staffing.wishes,
             excluded=barred | self.declined_by | self.silent,
+            named_only=staffing.lists.named_only,
         )
 
     def taken(self) -> Need:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Self
 
+from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import Role
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -30,24 +31,6 @@ class Wish(StrEnum):
     LANGUAGE = "language"
     KAUPAPA_MAORI = "kaupapa_maori"
     AREA = "area"
-
-
-class Side(StrEnum):
-    """Whom a role serves in a case."""
-
-    PERSON_HARMED = "person_harmed"
-    PERSON_USING_VIOLENCE = "person_using_violence"
-    WHOLE_CASE = "whole_case"
-
-
-SIDES = {
-    Role.INDEPENDENT_VICTIM_SPECIALIST: Side.PERSON_HARMED,
-    Role.CHILD_SPECIALIST: Side.PERSON_HARMED,
-    Role.WHANAU_SUPPORT_WORKER: Side.PERSON_HARMED,
-    Role.KAUPAPA_MAORI_PRACTITIONER: Side.PERSON_HARMED,
-    Role.PERPETRATOR_OUTREACH: Side.PERSON_USING_VIOLENCE,
-    Role.LEAD_AGENCY_COORDINATOR: Side.WHOLE_CASE,
-}
 
 
 def outreach(role: Role) -> bool:

@@ -79,6 +79,38 @@ class Wanted(BaseModel):
     worker_id: str | None = None
 
 
+class Lists(BaseModel):
+    """Who may have nothing to do with a case, whatever else they are.
+
+    The two lists of the United Kingdom's Delius (RELIABILITY 2.2), and conflicts of
+    interest: workers who are related to somebody in the case, or are one of them.
+
+    Attributes:
+        excluded: These may not.
+        named_only: Only these may; none: it is not so restricted.
+        conflicts: These have a conflict of interest.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    excluded: frozenset[str] = frozenset()
+    named_only: frozenset[str] | None = None
+    conflicts: frozenset[str] = frozenset()
+
+    @property
+    def barred(self) -> frozenset[str]:
+        """Everybody who is named as one who may not."""
+        return self.excluded | self.conflicts
+
+    def unlisted(self, worker_id: str) -> bool:
+        """Tell whether only others may."""
+        return self.named_only is not None and worker_id not in self.named_only
+
+    def bar(self, worker_id: str) -> bool:
+        """Tell whether a worker may have nothing to do with the case."""
+        return worker_id in self.barred or self.unlisted(worker_id)
+
+
 class Staffing(BaseModel):
     """The roles of one case, and the workers in them.
 
@@ -97,6 +129,7 @@ class Staffing(BaseModel):
         closed_on: The revision of the assessment that it rested on: what was assessed
             until then is over.
         due_at: When to go on without the wishes that have not come.
+        lists: Who may have nothing to do with the case.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -115,6 +148,7 @@ class Staffing(BaseModel):
     closed_at: datetime | None = None
     closed_on: int = 0
     due_at: datetime | None = None
+    lists: Lists = Lists()
 
     @property
     def wishes(self) -> Wishes:
@@ -124,11 +158,11 @@ class Staffing(BaseModel):
 
     @property
     def team(self) -> tuple[tuple[Role, str], ...]:
-        """Who has accepted which role."""
+        """Who has accepted which role, and may still have to do with the case."""
         return tuple(
             (role, wanted.worker_id)
             for role, wanted in sorted(self.roles.items())
-            if wanted.worker_id is not None
+            if wanted.worker_id is not None and not self.lists.bar(wanted.worker_id)
         )
 
     def wanted(self, allocation_id: str) -> Wanted | None:
@@ -151,8 +185,20 @@ class Staffing(BaseModel):
         }
 
     def barred_from(self, role: Role) -> frozenset[str]:
-        """Say who may never have a role because they serve the other side."""
-        return self.served_others if outreach(role) else self.served_outreach
+        """Say who may never have a role: who serves the other side, or is barred."""
+        served = self.served_others if outreach(role) else self.served_outreach
+        return served | self.lists.barred
+
+    def list_(self, lists: Lists) -> "Staffing":
+        """Name who may have nothing to do with the case."""
+        return self.model_copy(update={"lists": lists})
+
+    def note_conflict(self, worker_id: str) -> "Staffing":
+        """Name one more worker who has a conflict of interest."""
+        if worker_id in self.lists.conflicts:
+            return self
+        conflicts = self.lists.conflicts | {worker_id}
+        return self.list_(self.lists.model_copy(update={"conflicts": conflicts}))
 
     def hear(
         self, referral_id: str, wishes: Wishes, at: datetime, policy: Policy

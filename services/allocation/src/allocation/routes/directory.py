@@ -4,9 +4,10 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Self
 
-from accord_chassis.access import Caller, caller
 from accord_chassis.clock import Clock
+from accord_chassis.guard import Action, Asking, Relation, Resource, asking
 from accord_chassis.service import part, settled
+from accord_contracts.access import Purpose
 from accord_contracts.allocation import Role, WorkerContact
 from accord_contracts.message import Code, Id
 from fastapi import APIRouter, Query, Security
@@ -26,8 +27,15 @@ router = APIRouter(tags=["directory"])
 Workers_ = Annotated[Workers, part(Workers)]
 Directory_ = Annotated[Directory, part(Directory)]
 Clock_ = Annotated[Clock, part(Clock)]
-Administrator = Annotated[Caller, Security(caller, scopes=["allocation.admin"])]
-Asker = Annotated[Caller, Security(caller, scopes=["allocation.ask"])]
+Administrator = Annotated[Asking, Security(asking, scopes=["allocation.admin"])]
+Asker = Annotated[Asking, Security(asking, scopes=["allocation.ask"])]
+
+BY_SCOPE = (Relation.SCOPE,)
+OPERATION = (Purpose.OPERATION,)
+PUT_WORKER = Action("worker.put", BY_SCOPE, purposes=OPERATION)
+READ_WORKER = Action("worker.read", BY_SCOPE, purposes=OPERATION)
+LIST_WORKERS = Action("workers.list", BY_SCOPE, purposes=OPERATION)
+READ_CONTACT = Action("contact.read", BY_SCOPE, purposes=OPERATION)
 
 Email = Annotated[
     str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,189}$", max_length=254)
@@ -87,12 +95,14 @@ class WorkersView(BaseModel):
 async def put_worker(
     worker_id: Id,
     told: PutWorker,
+    *,
     workers: Workers_,
     directory: Directory_,
     clock: Clock_,
-    _: Administrator,
+    administrator: Administrator,
 ) -> WorkerView:
     """Take a worker into the directory, or replace what it says of them."""
+    await administrator.permit(PUT_WORKER, Resource("worker", worker_id))
     worker = Worker(id=worker_id, **told.model_dump())
     at: datetime = clock.now()
     decide = partial(put, worker, at=at, workers=workers, directory=directory)
@@ -100,19 +110,23 @@ async def put_worker(
 
 
 @router.get("/workers/{worker_id}")
-async def read_worker(worker_id: Id, workers: Workers_, _: Administrator) -> WorkerView:
+async def read_worker(
+    worker_id: Id, workers: Workers_, administrator: Administrator
+) -> WorkerView:
     """Read what the directory says of a worker."""
+    await administrator.permit(READ_WORKER, Resource("worker", worker_id))
     return WorkerView.of(await _worker(worker_id, workers))
 
 
 @router.get("/workers")
 async def list_workers(
     workers: Workers_,
-    _: Administrator,
+    administrator: Administrator,
     after: Id | None = None,
     limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
 ) -> WorkersView:
     """List the directory by id, a page at a time."""
+    await administrator.permit(LIST_WORKERS, Resource("workers", after or FIRST))
     found = await workers.page(after or FIRST, limit)
     return WorkersView(
         workers=tuple(map(WorkerView.of, found)),
@@ -122,18 +136,20 @@ async def list_workers(
 
 @router.get("/workers/{worker_id}/contact")
 async def read_contact(
-    worker_id: Id, workers: Workers_, directory: Directory_, _: Asker
+    worker_id: Id, workers: Workers_, directory: Directory_, asker: Asker
 ) -> WorkerContact:
     """Tell a service how a worker is reached, and who is asked when they are silent."""
+    await asker.permit(READ_CONTACT, Resource("contact", worker_id))
     await directory.refresh()
     return _contact(await _worker(worker_id, workers), directory)
 
 
 @router.get("/duty/coordinator")
 async def read_coordinator(
-    workers: Workers_, directory: Directory_, _: Asker
+    workers: Workers_, directory: Directory_, asker: Asker
 ) -> WorkerContact:
     """Tell a service how the coordinator on duty is reached."""
+    await asker.permit(READ_CONTACT, Resource("contact", "coordinator"))
     await directory.refresh()
     if directory.duty_coordinator is None:
         raise NoCoordinatorOnDuty

@@ -4,8 +4,16 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Self
 
-from accord_chassis.access import Caller, caller
 from accord_chassis.clock import Clock
+from accord_chassis.guard import (
+    NOT_OUTREACH,
+    Action,
+    Asking,
+    Relation,
+    Resource,
+    absent,
+    asking,
+)
 from accord_chassis.service import part, settled
 from accord_contracts.allocation import DeclineReason, Role
 from accord_contracts.message import Id
@@ -23,8 +31,19 @@ router = APIRouter(tags=["allocations"])
 Allocations_ = Annotated[Allocations, part(Allocations)]
 Desk_ = Annotated[Desk, part(Desk)]
 Clock_ = Annotated[Clock, part(Clock)]
-Worker_ = Annotated[Caller, Security(caller, scopes=["allocation.work"])]
-Reader = Annotated[Caller, Security(caller, scopes=["allocation.read"])]
+Worker_ = Annotated[Asking, Security(asking, scopes=["allocation.work"])]
+Reader = Annotated[Asking, Security(asking, scopes=["allocation.read"])]
+
+OWN = (Relation.OWNER,)
+READ_OFFER = Action("offer.read", OWN)
+ACCEPT_OFFER = Action("offer.accept", OWN)
+DECLINE_OFFER = Action("offer.decline", OWN)
+READ_ROLES = Action(
+    "roles.read",
+    (Relation.COORDINATOR, Relation.TEAM),
+    parts={"record": NOT_OUTREACH},
+)
+READ_UNOWNED = Action("unowned.read", (Relation.COORDINATOR,))
 
 
 class Decline(BaseModel):
@@ -112,18 +131,38 @@ class AllocationView(BaseModel):
         )
 
 
+def offer_of(allocation_id: str, held: Allocation | None) -> Resource:
+    """Give an offer as it is decided about: whose it is are those who were asked."""
+    if held is None:
+        return absent("offer", allocation_id)
+    asked = frozenset(each.worker_id for each in held.offers)
+    return Resource("offer", allocation_id, held.case_id, workers=asked)
+
+
 @router.post("/allocations/{allocation_id}/acceptance", status_code=204)
-async def accept_offer(allocation_id: Id, desk: Desk_, worker: Worker_) -> None:
+async def accept_offer(
+    allocation_id: Id, allocations: Allocations_, desk: Desk_, worker: Worker_
+) -> None:
     """Take a role that is offered to the caller."""
+    held = await allocations.get(allocation_id)
+    resource = offer_of(allocation_id, held)
+    await worker.permit(ACCEPT_OFFER, resource, otherwise=NoSuchOffer)
     own = _worker_of(worker)
     await settled(partial(answering.accept, allocation_id, own, desk=desk))
 
 
 @router.post("/allocations/{allocation_id}/decline", status_code=204)
 async def decline_offer(
-    allocation_id: Id, told: Decline, desk: Desk_, worker: Worker_
+    allocation_id: Id,
+    told: Decline,
+    allocations: Allocations_,
+    desk: Desk_,
+    worker: Worker_,
 ) -> None:
     """Say no to a role that is offered to the caller."""
+    held = await allocations.get(allocation_id)
+    resource = offer_of(allocation_id, held)
+    await worker.permit(DECLINE_OFFER, resource, otherwise=NoSuchOffer)
     own = _worker_of(worker)
     await settled(
         partial(answering.decline, allocation_id, own, told.reason, desk=desk)
@@ -136,7 +175,9 @@ async def read_offer(
 ) -> OfferView:
     """Read a role that is offered to the caller, or that they have taken."""
     held = await allocations.get(allocation_id)
-    if held is None or held.worker_id != _worker_of(worker):
+    resource = offer_of(allocation_id, held)
+    await worker.permit(READ_OFFER, resource, otherwise=NoSuchOffer)
+    if held is None or held.worker_id != worker.worker:
         raise NoSuchOffer
     return OfferView.of(held)
 
@@ -146,29 +187,47 @@ async def list_offers(
     worker_id: Id, allocations: Allocations_, worker: Worker_
 ) -> list[OfferView]:
     """List the roles that the caller is asked to take."""
-    if worker_id != _worker_of(worker):
-        raise NoSuchOffer
-    return [OfferView.of(each) for each in await allocations.offered_to(worker_id)]
+    own = Resource("offers", worker_id, workers=frozenset({worker_id}))
+    found = [
+        (offer_of(each.id, each), each)
+        for each in await allocations.offered_to(worker_id)
+    ]
+    permitted = await worker.permit_each(
+        READ_OFFER, found, of=own, otherwise=NoSuchOffer
+    )
+    return [OfferView.of(each) for each, _ in permitted]
 
 
 @router.get("/allocations")
 async def list_allocations(
-    case_id: Id, allocations: Allocations_, _: Reader
+    case_id: Id, allocations: Allocations_, reader: Reader
 ) -> list[AllocationView]:
     """List the roles of a case, latest first, of at most a hundred."""
+    await reader.permit(READ_ROLES, Resource("roles", case_id, case_id))
     found = await allocations.of_case(case_id, limit=PAGE)
     return [AllocationView.of(each) for each in found]
 
 
 @router.get("/unowned")
 async def list_unowned(
-    allocations: Allocations_, clock: Clock_, _: Reader
+    allocations: Allocations_, clock: Clock_, reader: Reader
 ) -> list[AllocationView]:
     """List the hundred longest late roles without a worker: risk that nobody owns."""
-    return [AllocationView.of(each) for each in await allocations.unowned(clock.now())]
+    found = [
+        (Resource("unowned", each.id, each.case_id), each)
+        for each in await allocations.unowned(clock.now())
+    ]
+    # The list is the locality's, and so its coordinators': a case like no other.
+    of = absent("unowned", NOBODYS)
+    permitted = await reader.permit_each(READ_UNOWNED, found, of=of)
+    return [AllocationView.of(each) for each, _ in permitted]
 
 
-def _worker_of(asking: Caller) -> str:
+NOBODYS = "00000000-0000-0000-0000-000000000000"
+"""The id of no case: how a coordinator stands to the locality as a whole."""
+
+
+def _worker_of(asking: Asking) -> str:
     """Give the caller's id in the directory; whoever has none has no offers."""
     if asking.worker is None:
         raise NoSuchOffer

@@ -13,6 +13,9 @@ from notify.domain.policy import Policy, Recipient
 from notify.domain.team import Team
 from notify.store import Notifications, Teams
 
+ABOUT = ("allocation_id", "action_id", "glass_id")
+"""What an event is about, besides its case."""
+
 
 async def tell(
     message: Message[Event],
@@ -102,7 +105,8 @@ async def _workers(
 def occasion(message: Message[Event]) -> Occasion:
     """Note what happened, as far as a message about it needs to know."""
     event = message.data
-    about = getattr(event, "allocation_id", None) or getattr(event, "action_id", None)
+    ids = (getattr(event, each, None) for each in ABOUT)
+    about = next((each for each in ids if each), None)
     return Occasion(
         message_id=message.id,
         event=message.type,

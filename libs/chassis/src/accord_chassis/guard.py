@@ -1,0 +1,508 @@
+"""Who may do what with which record, and which parts of it: one pure decision.
+
+Every route decides on the record that it has in hand, before anything leaves or
+changes, and what was decided is in the audit log first. An answer of success for which
+nothing was decided is never sent. The order is that of RELIABILITY (c): purpose, hard
+denials, which beat everything, then the relation to the record, then its parts.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Protocol, TypeVar
+
+import structlog
+from accord_contracts.access import Purpose, Side, Standing
+from accord_contracts.problem import Refusal
+from fastapi import Header, Request, Security
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from accord_chassis.access import Caller, caller
+from accord_chassis.audit import PERMITTED, REFUSED, AuditLog, Entry
+from accord_chassis.clock import Clock
+from accord_chassis.problems import http_response
+from accord_chassis.telemetry import current_trace_id
+
+log = structlog.get_logger()
+
+STEP_UP = timedelta(minutes=5)
+"""How recently somebody must have logged in for what needs them to be themselves."""
+
+
+class Relation(StrEnum):
+    """Why somebody has to do with a record."""
+
+    OWNER = "owner"
+    TEAM = "team"
+    COORDINATOR = "coordinator"
+    GLASS = "glass"
+    SCOPE = "scope"
+    """The token's scope is for this alone: another service, an administrator."""
+
+
+ANYBODY = frozenset(Side)
+NOT_OUTREACH = frozenset({Side.PERSON_HARMED, Side.WHOLE_CASE})
+"""Whoever may know where the person harmed is, and what they say."""
+
+LEADS = frozenset({Side.WHOLE_CASE})
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that may be done with a kind of record.
+
+    Attributes:
+        name: ``<record>.<verb>``, as the audit log has it.
+        relations: Who may do it; the first that holds counts.
+        parts: The record's parts, and whoever's side may see or change each.
+        glass: The parts that a broken glass shows.
+        purposes: What it may be done for; the first is meant when none is named.
+    """
+
+    name: str
+    relations: tuple[Relation, ...]
+    parts: Mapping[str, frozenset[Side]] = field(
+        default_factory=lambda: {"record": ANYBODY}
+    )
+    glass: frozenset[str] = frozenset()
+    purposes: tuple[Purpose, ...] = (
+        Purpose.PLAN,
+        Purpose.ASSESSMENT,
+        Purpose.PROTECTION,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A record, as far as deciding about it goes.
+
+    Attributes:
+        kind: Which kind of record.
+        id: Which of them.
+        case_id: The case that it is about, if it is about one.
+        agency: The agency whose it is.
+        workers: The workers whose it is.
+    """
+
+    kind: str
+    id: str
+    case_id: str | None = None
+    agency: str | None = None
+    workers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Something may be done.
+
+    Attributes:
+        rule: The relation that allows it.
+        parts: Of the record: these and no others.
+        glass_id: The broken glass through which it is seen.
+    """
+
+    rule: str
+    parts: frozenset[str]
+    glass_id: str | None = None
+
+    def __contains__(self, part: str) -> bool:
+        return part in self.parts
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """Something may not be done.
+
+    Attributes:
+        rule: Which rule says so. Only the audit log learns it.
+        open: The asker may be told so: that the record exists is no secret to them.
+    """
+
+    rule: str
+    open: bool = False
+
+
+def decide(
+    who: Caller,
+    action: Action,
+    resource: Resource,
+    purpose: Purpose,
+    *,
+    standing: Standing | None,
+    at: datetime,
+) -> Permit | Denial:
+    """Decide whether somebody may do something with a record, and with which parts.
+
+    Args:
+        who: Who asks, with the scope of the route.
+        action: What they would do.
+        resource: With which record.
+        purpose: What for.
+        standing: How they stand to the record's case; none if they are no worker, or
+            there is no case.
+        at: When.
+    """
+    if purpose not in action.purposes:
+        return Denial("purpose", open=True)
+    if resource.case_id is not None and who.worker is not None:
+        if standing is None or standing.case_id != resource.case_id:
+            return Denial("standing_unknown")
+        if barred := hard_denial(standing):
+            return Denial(barred)
+    relation = _relation(who, action, resource, standing, at)
+    if relation is None:
+        return Denial("no_relation")
+    seen = frozenset(
+        part
+        for part, sides in action.parts.items()
+        if sides & _sides(relation, standing)
+        and (relation is not Relation.GLASS or part in action.glass)
+    )
+    if not seen:
+        return Denial("compartment")
+    glass = standing.glass if standing and relation is Relation.GLASS else None
+    return Permit(relation.value, seen, glass.id if glass else None)
+
+
+def hard_denial(standing: Standing) -> str | None:
+    """Name the rule by which a worker may have nothing to do with a case, if any.
+
+    Nothing overrides it: no role, no relation, no broken glass.
+    """
+    denials = {
+        "inactive": not standing.active,
+        "conflict": standing.conflict,
+        "excluded": standing.excluded,
+        "restricted": standing.unlisted,
+    }
+    return next((rule for rule, holds in denials.items() if holds), None)
+
+
+def _relation(
+    who: Caller,
+    action: Action,
+    resource: Resource,
+    standing: Standing | None,
+    at: datetime,
+) -> Relation | None:
+    glass = standing.glass if standing else None
+    holds = {
+        Relation.OWNER: (who.agency is not None and who.agency == resource.agency)
+        or who.worker in resource.workers,
+        Relation.TEAM: standing is not None and bool(standing.sides),
+        Relation.COORDINATOR: standing is not None and standing.coordinator,
+        Relation.GLASS: glass is not None and glass.until > at,
+        Relation.SCOPE: True,
+    }
+    return next((each for each in action.relations if holds[each]), None)
+
+
+def _sides(relation: Relation, standing: Standing | None) -> frozenset[Side]:
+    """Say whose side somebody sees a record from.
+
+    Whoever serves the person using violence, or ever has in this case, sees it from
+    there alone, whatever else they are.
+    """
+    if standing is None:
+        return ANYBODY
+    served = standing.sides | standing.served
+    if Side.PERSON_USING_VIOLENCE in served or (
+        standing.own_side is Side.PERSON_USING_VIOLENCE
+    ):
+        return frozenset({Side.PERSON_USING_VIOLENCE})
+    if relation is Relation.COORDINATOR or standing.coordinator:
+        return NOT_OUTREACH
+    return standing.sides or NOT_OUTREACH
+
+
+class Purposeless(Refusal):
+    """This cannot be done for that purpose."""
+
+    status = 403
+
+
+class LogInAgain(Refusal):
+    """This needs somebody who has logged in within the past five minutes."""
+
+    status = 401
+
+
+class NoSuchRecord(Refusal):
+    """There is no such record, or none for you."""
+
+    status = 404
+
+
+class StandingAway(Refusal):
+    """Who works on the case cannot be asked at present: try again soon."""
+
+    status = 503
+
+
+class Standings(Protocol):
+    """Knows how workers stand to cases."""
+
+    async def of(
+        self, worker_id: str, case_ids: Sequence[str]
+    ) -> Mapping[str, Standing]:
+        """Tell how a worker stands to each of some cases.
+
+        Raises:
+            StandingAway: It cannot be known at present.
+        """
+        ...
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Decides for a service, and has every decision in the audit log first.
+
+    Args:
+        standings: How workers stand to cases.
+        audit: Where decisions are kept.
+        clock: Tells when.
+    """
+
+    standings: Standings
+    audit: AuditLog
+    clock: Clock
+
+    async def decide(
+        self,
+        who: Caller,
+        action: Action,
+        resources: Sequence[Resource],
+        purpose: Purpose,
+    ) -> list[Permit | Denial]:
+        """Decide on records, one by one."""
+        cases = {each.case_id for each in resources if each.case_id is not None}
+        known: Mapping[str, Standing] = {}
+        if who.worker is not None and cases:
+            known = await self.standings.of(who.worker, sorted(cases))
+        at = self.clock.now()
+        return [
+            decide(
+                who,
+                action,
+                each,
+                purpose,
+                standing=known.get(each.case_id) if each.case_id else None,
+                at=at,
+            )
+            for each in resources
+        ]
+
+    async def record(
+        self,
+        who: Caller,
+        action: Action,
+        resource: Resource,
+        purpose: Purpose,
+        decision: Permit | Denial,
+    ) -> None:
+        """Put a decision into the audit log.
+
+        Raises:
+            AuditAway: It cannot be kept, so nothing may leave or change.
+        """
+        permit = decision if isinstance(decision, Permit) else None
+        await self.audit.write(
+            Entry(
+                action=action.name,
+                outcome=PERMITTED if permit else REFUSED,
+                rule=decision.rule,
+                purpose=purpose.value,
+                resource=resource.kind,
+                resource_id=resource.id,
+                case_id=resource.case_id,
+                fields=tuple(sorted(permit.parts)) if permit else (),
+                issuer=who.issuer,
+                subject=who.subject,
+                agency=who.agency,
+                worker=who.worker,
+                break_glass=permit.glass_id if permit else None,
+                request_id=current_trace_id(),
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Somebody who asks something of a service, and what for.
+
+    A route takes it in the place of ``Caller``.
+    """
+
+    who: Caller
+    named: Purpose | None
+    _guard: Guard
+    _request: Request
+
+    @property
+    def worker(self) -> str | None:
+        """The worker's id in the directory."""
+        return self.who.worker
+
+    def purpose(self, action: Action) -> Purpose:
+        """Say what an action is done for."""
+        return self.named or action.purposes[0]
+
+    async def permit(
+        self,
+        action: Action,
+        resource: Resource,
+        *,
+        otherwise: type[Refusal] = NoSuchRecord,
+        purpose: Purpose | None = None,
+    ) -> Permit:
+        """Let somebody do something with a record that the route has in hand.
+
+        Args:
+            action: What.
+            resource: With which record; ``absent`` names one that there is not, so that
+                the same is done and takes as long.
+            otherwise: How it is told that there is no such record; a denial that
+                protects whether there is looks the same.
+            purpose: What for, where the request itself says so.
+
+        Raises:
+            Refusal: They may not, as ``otherwise``; or not for this purpose.
+            StandingAway: It cannot be known at present.
+            AuditAway: The decision cannot be kept.
+        """
+        purpose = purpose or self.purpose(action)
+        [decision] = await self._guard.decide(self.who, action, [resource], purpose)
+        await self._guard.record(self.who, action, resource, purpose, decision)
+        self._request.state.decided = True
+        if isinstance(decision, Denial):
+            log.info("access.refused", reason=decision.rule, type=action.name)
+            raise Purposeless if decision.open else otherwise
+        return decision
+
+    async def permit_each(
+        self,
+        action: Action,
+        found: Sequence[tuple[Resource, T]],
+        *,
+        of: Resource,
+        otherwise: type[Refusal] = NoSuchRecord,
+    ) -> list[tuple[T, Permit]]:
+        """Give those of some records that somebody may see, and what of each.
+
+        What is left out is not counted or told of.
+
+        Args:
+            action: What is done with each.
+            found: The records, and what each is decided on as.
+            of: What the list itself is, which is decided on first.
+            otherwise: How it is told that they may not have it.
+
+        Raises:
+            Refusal: They may not have the list at all.
+            StandingAway: It cannot be known at present.
+            AuditAway: The decisions cannot be kept.
+        """
+        await self.permit(action, of, otherwise=otherwise)
+        purpose = self.purpose(action)
+        resources = [resource for resource, _ in found]
+        decisions = await self._guard.decide(self.who, action, resources, purpose)
+        await asyncio.gather(
+            *(
+                self._guard.record(self.who, action, resource, purpose, decision)
+                for resource, decision in zip(resources, decisions, strict=True)
+            )
+        )
+        return [
+            (record, decision)
+            for (_, record), decision in zip(found, decisions, strict=True)
+            if isinstance(decision, Permit)
+        ]
+
+    def logged_in_lately(self) -> None:
+        """See that it is really they who ask (RFC 9470's step-up).
+
+        Raises:
+            LogInAgain: They logged in too long ago, or nobody knows when.
+        """
+        at = self.who.authenticated_at
+        if at is None or self._guard.clock.now() - at > STEP_UP:
+            raise LogInAgain
+
+
+def absent(kind: str, id_: str) -> Resource:
+    """Stand for a record that there is not.
+
+    What is asked and kept about it is the same as about one that there is.
+    """
+    return Resource(kind, id_, case_id=id_)
+
+
+async def asking(
+    request: Request,
+    who: Annotated[Caller, Security(caller)],
+    purpose: Annotated[
+        Purpose | None,
+        Header(
+            alias="Accord-Purpose",
+            description="What this is done for, if not for what it mostly is.",
+        ),
+    ] = None,
+) -> Asking:
+    """Tell a route who is asking, and have it decide with ``permit``."""
+    guard: Guard = request.app.state.service.parts[Guard]
+    return Asking(who, purpose, guard, request)
+
+
+UNDECIDED = 500
+
+PREFIX = "/v1/"
+"""Below which everything is decided on."""
+
+
+class NothingUndecided:
+    """Sends no success below ``/v1`` for which nothing was decided.
+
+    A route that forgets to decide is a hole that no test may have looked into: it fails
+    closed.
+
+    Args:
+        app: What answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or not _decided_on(scope):
+            await self._app(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+        replaced = False
+
+        async def send_decided(message: Message) -> None:
+            nonlocal replaced
+            if replaced:
+                return
+            began = message["type"] == "http.response.start"
+            if began and message["status"] < REDIRECT and not state.get("decided"):
+                replaced = True
+                log.critical("access.undecided", method=scope["method"])
+                await http_response(UNDECIDED)(scope, receive, send)
+                return
+            await send(message)
+
+        await self._app(scope, receive, send_decided)
+
+
+REDIRECT = 300
+
+
+def _decided_on(scope: Scope) -> bool:
+    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    return path.startswith(PREFIX)

@@ -1,0 +1,116 @@
+"""Asking the allocation service how a worker stands to cases.
+
+Membership is looked up, never carried in a token, and believed for a few seconds only:
+whoever is taken off a case, or is named on one of its lists, sees nothing of it any
+more. That somebody has nothing to do with a case is not remembered at all: whoever has
+just joined sees it at once.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+
+import httpx2
+import structlog
+from accord_contracts.access import AskStandings, Standing, Standings
+from pydantic import ValidationError
+
+from accord_chassis.asking import ServiceToken, token_of
+from accord_chassis.guard import StandingAway
+from accord_chassis.settings import BadConfiguration, ChassisSettings
+
+log = structlog.get_logger()
+
+FRESH_SECONDS = 5.0
+"""How long an answer is believed (DESIGN allows 60)."""
+
+TIMEOUT_SECONDS = 2.0
+
+REMEMBERED = 20_000
+"""Standings that are kept, of all workers together."""
+
+TOGETHER = 200
+"""Cases of one question."""
+
+
+class AskedStandings:
+    """What allocation says of how workers stand to cases.
+
+    Args:
+        allocation_url: Where the allocation service is.
+        token: Under which it is asked.
+    """
+
+    def __init__(self, allocation_url: str, token: ServiceToken) -> None:
+        self._url = f"{allocation_url.rstrip('/')}/v1/standings"
+        self._token = token
+        self._client = httpx2.AsyncClient(timeout=TIMEOUT_SECONDS)
+        self._known: dict[tuple[str, str], tuple[float, Standing]] = {}
+
+    async def of(
+        self, worker_id: str, case_ids: Sequence[str]
+    ) -> Mapping[str, Standing]:
+        """Tell how a worker stands to each of some cases.
+
+        Raises:
+            StandingAway: It cannot be known at present.
+        """
+        now = time.monotonic()
+        found: dict[str, Standing] = {}
+        for case_id in case_ids:
+            known = self._known.get((worker_id, case_id))
+            if known and now - known[0] < FRESH_SECONDS:
+                found[case_id] = known[1]
+        unknown = [each for each in case_ids if each not in found]
+        for start in range(0, len(unknown), TOGETHER):
+            asked = await self._ask(worker_id, unknown[start : start + TOGETHER])
+            found.update((each.case_id, each) for each in asked)
+        return found
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._client.aclose()
+
+    async def _ask(
+        self, worker_id: str, case_ids: Sequence[str]
+    ) -> tuple[Standing, ...]:
+        try:
+            question = AskStandings(worker_id=worker_id, case_ids=tuple(case_ids))
+        except ValidationError:
+            # Nobody of whom the directory could know.
+            return ()
+        # Before the question: what is changed while it is answered may not be in it.
+        asked_at = time.monotonic()
+        try:
+            answer = await self._client.post(
+                self._url,
+                content=question.model_dump_json(),
+                headers={
+                    "Authorization": f"Bearer {self._token.current()}",
+                    "Content-Type": "application/json",
+                },
+            )
+            answer.raise_for_status()
+            told = Standings.model_validate_json(answer.content).standings
+        except (httpx2.HTTPError, OSError, ValidationError) as fault:
+            log.warning("standing.not_known", fault=type(fault).__name__)
+            raise StandingAway from None
+        if len(self._known) + len(told) > REMEMBERED:
+            self._known.clear()
+        for each in told:
+            if each.sides or each.coordinator:
+                self._known[worker_id, each.case_id] = (asked_at, each)
+        return told
+
+
+def asked_of_allocation(settings: ChassisSettings) -> AskedStandings:
+    """Have a service ask allocation who works on what.
+
+    Raises:
+        BadConfiguration: It is not told where, or has no token.
+    """
+    if not settings.allocation_url:
+        raise BadConfiguration(
+            "Set ACCORD_ALLOCATION_URL to where the allocation service is: it knows "
+            "who works on which case."
+        )
+    return AskedStandings(settings.allocation_url, token_of(settings))

@@ -1,0 +1,171 @@
+"""How a worker stands to a case, what access is for, and breaking the glass.
+
+Who works on a case, and who may not, is the allocation service's. Every other service
+asks it how a worker stands to a case (``POST /v1/standings``) before it shows or
+changes anything of the case.
+"""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from accord_contracts.allocation import Role
+from accord_contracts.message import Event, Id
+
+
+class Purpose(StrEnum):
+    """What something is looked at, told or changed for.
+
+    The three purposes of the Family Violence Act 2018, s 20: to assess risk or need, to
+    make or carry out a plan, to help ensure that a victim is protected. Another ground:
+    Privacy Act 2020, information privacy principle 11. Or running the service itself,
+    which shows nothing of any case.
+    """
+
+    ASSESSMENT = "fva20_a"
+    PLAN = "fva20_b"
+    PROTECTION = "fva20_c"
+    OTHER_GROUND = "ipp11"
+    OPERATION = "operation"
+
+
+class Side(StrEnum):
+    """Whom a role serves in a case."""
+
+    PERSON_HARMED = "person_harmed"
+    PERSON_USING_VIOLENCE = "person_using_violence"
+    WHOLE_CASE = "whole_case"
+
+
+SIDES = {
+    Role.INDEPENDENT_VICTIM_SPECIALIST: Side.PERSON_HARMED,
+    Role.CHILD_SPECIALIST: Side.PERSON_HARMED,
+    Role.WHANAU_SUPPORT_WORKER: Side.PERSON_HARMED,
+    Role.KAUPAPA_MAORI_PRACTITIONER: Side.PERSON_HARMED,
+    Role.PERPETRATOR_OUTREACH: Side.PERSON_USING_VIOLENCE,
+    Role.LEAD_AGENCY_COORDINATOR: Side.WHOLE_CASE,
+}
+"""Whoever meets the person using violence must not know where the person harmed is."""
+
+
+class OpenGlass(BaseModel):
+    """That a worker has broken the glass of a case, and until when it stays open."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: Id
+    until: AwareDatetime
+
+
+class Standing(BaseModel):
+    """How one worker stands to one case, as allocation answers ``/v1/standings``.
+
+    Attributes:
+        active: The directory knows the worker, and they are at work.
+        coordinator: They coordinate the locality, and so all of its cases.
+        sides: Whom they serve in the case now.
+        served: Whom they have ever served in it.
+        own_side: Whom their roles in the directory have them serve, if any.
+        conflict: They are related to somebody in it, or are one of them.
+        excluded: They are named as who may not see it.
+        unlisted: Only named workers may see it, and they are none of them.
+        glass: They have broken its glass.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    case_id: Id
+    worker_id: Id
+    active: bool = False
+    coordinator: bool = False
+    sides: frozenset[Side] = frozenset()
+    served: frozenset[Side] = frozenset()
+    own_side: Side | None = None
+    conflict: bool = False
+    excluded: bool = False
+    unlisted: bool = False
+    glass: OpenGlass | None = None
+
+
+class AskStandings(BaseModel):
+    """Which worker's standing to which cases is asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    worker_id: Id
+    case_ids: Annotated[tuple[Id, ...], Field(min_length=1, max_length=200)]
+
+
+class Standings(BaseModel):
+    """How a worker stands to each of the cases that were asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    standings: tuple[Standing, ...]
+
+
+class GlassReason(StrEnum):
+    """Why a worker breaks the glass of a case that they do not work on."""
+
+    IMMINENT_DANGER = "imminent_danger"
+    TEAM_NOT_REACHED = "team_not_reached"
+    PERSON_ASKS_FOR_HELP = "person_asks_for_help"
+    CHILD_IN_DANGER = "child_in_danger"
+
+
+class GlassEvent(Event):
+    """What every event about a broken glass says.
+
+    Attributes:
+        glass_id: Which.
+        worker_id: Who broke it.
+    """
+
+    glass_id: Id
+    worker_id: Id
+
+
+class GlassBroken(GlassEvent):
+    """A worker looks at a case that they do not work on: an alarm to who leads it.
+
+    Attributes:
+        reason: Why, as they say.
+        until: When it closes by itself.
+        review_by: When somebody else must have reviewed it.
+    """
+
+    TYPE: ClassVar[str] = "glass.broken.v1"
+
+    reason: GlassReason
+    broken_at: AwareDatetime
+    until: AwareDatetime
+    review_by: AwareDatetime
+
+
+class GlassReviewed(GlassEvent):
+    """Somebody else has reviewed why the glass of a case was broken.
+
+    Attributes:
+        reviewer_id: Who.
+        justified: Whether there was good reason.
+    """
+
+    TYPE: ClassVar[str] = "glass.reviewed.v1"
+
+    reviewer_id: Id
+    justified: bool
+    reviewed_at: AwareDatetime
+
+
+class GlassNotReviewed(GlassEvent):
+    """Nobody has reviewed in time why the glass of a case was broken: an alarm.
+
+    Attributes:
+        late_by: Seconds since somebody should have.
+    """
+
+    TYPE: ClassVar[str] = "glass.not_reviewed.v1"
+
+    noticed_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]

@@ -1,0 +1,158 @@
+"""Who may not have to do with a case, how workers stand to cases, and broken glass."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from accord_chassis.clock import Clock
+from accord_contracts.access import (
+    GlassBroken,
+    GlassNotReviewed,
+    GlassReason,
+    GlassReviewed,
+    Standing,
+)
+from accord_contracts.allocation import AllocationDeclined, DeclineReason
+from accord_contracts.message import Event, Lane, Message
+
+from allocation.domain.glass import Glass, NoSuchGlass
+from allocation.domain.staffing import Lists, Staffing
+from allocation.domain.standing import standing_of
+from allocation.handlers.staffing import team_changed
+from allocation.store import Allocations, Glasses, Staffings, Workers
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What it takes to know who may have to do with which case."""
+
+    staffings: Staffings
+    allocations: Allocations
+    workers: Workers
+    glasses: Glasses
+    clock: Clock
+
+    async def of(
+        self, worker_id: str, case_ids: Sequence[str]
+    ) -> Mapping[str, Standing]:
+        """Tell how a worker stands to each of some cases.
+
+        Whoever the directory does not know is not active, and has to do with none.
+        """
+        at = self.clock.now()
+        worker, roles, open_glass, staffings = await asyncio.gather(
+            self.workers.get(worker_id),
+            self.allocations.accepted_by(worker_id, case_ids),
+            self.glasses.open_to(worker_id, case_ids, at),
+            asyncio.gather(*(self.staffings.get(each) for each in case_ids)),
+        )
+        if worker is None:
+            return {
+                each: Standing(case_id=each, worker_id=worker_id) for each in case_ids
+            }
+        return {
+            case_id: standing_of(
+                worker,
+                staffing or Staffing(id=case_id),
+                roles.get(case_id, ()),
+                open_glass.get(case_id),
+            )
+            for case_id, staffing in zip(case_ids, staffings, strict=True)
+        }
+
+
+async def put_lists(case_id: str, lists: Lists, *, door: Door) -> Lists:
+    """Name who may have nothing to do with a case; who works on it changes with it."""
+    held = await door.staffings.get(case_id) or Staffing(id=case_id)
+    new = held.list_(lists)
+    if new.lists == held.lists:
+        return held.lists
+    told = [team_changed(new, door.clock.now())] if new.team != held.team else []
+    await door.staffings.save(new, *told, lane=Lane.URGENT)
+    return new.lists
+
+
+async def note_conflict(message: Message[AllocationDeclined], *, door: Door) -> None:
+    """Bar from a case whoever has said that they have a conflict of interest."""
+    told = message.data
+    if told.reason is not DeclineReason.CONFLICT_OF_INTEREST:
+        return
+    held = await door.staffings.get(told.case_id, cause=message)
+    if held is None:
+        return
+    new = held.note_conflict(told.worker_id)
+    if new is held:
+        return
+    changed: list[Event] = (
+        [team_changed(new, told.declined_at)] if new.team != held.team else []
+    )
+    await door.staffings.save(new, *changed, cause=message)
+
+
+async def break_glass(
+    case_id: str, worker_id: str, reason: GlassReason, *, minutes: int, door: Door
+) -> Glass:
+    """Break the glass of a case; while it is open, once is as good as twice.
+
+    Raises:
+        NoSuchGlass: There is no such case.
+    """
+    at = door.clock.now()
+    held, open_glass = await asyncio.gather(
+        door.staffings.get(case_id), door.glasses.open_to(worker_id, [case_id], at)
+    )
+    if held is None:
+        raise NoSuchGlass
+    if case_id in open_glass:
+        return open_glass[case_id]
+    glass = Glass.broken(case_id, worker_id, reason, minutes=minutes, at=at)
+    broken = GlassBroken(
+        **_about(glass),
+        reason=reason,
+        broken_at=at,
+        until=glass.until,
+        review_by=glass.review_by,
+    )
+    return await door.glasses.save(glass, broken, lane=Lane.URGENT)
+
+
+async def review_glass(
+    glass_id: str, reviewer_id: str, *, justified: bool, door: Door
+) -> Glass:
+    """Say whether there was good reason to break the glass of a case.
+
+    Raises:
+        NoSuchGlass: There is no such record.
+        OwnGlass: By whoever broke it.
+        ReviewedBefore: Somebody has said otherwise.
+    """
+    held = await door.glasses.get(glass_id)
+    if held is None:
+        raise NoSuchGlass
+    at = door.clock.now()
+    new = held.review(reviewer_id, at, justified=justified)
+    if new is held:
+        return held
+    reviewed = GlassReviewed(
+        **_about(new), reviewer_id=reviewer_id, justified=justified, reviewed_at=at
+    )
+    return await door.glasses.save(new, reviewed)
+
+
+async def tell_not_reviewed(due: Glass, *, door: Door) -> None:
+    """Raise the alarm that nobody has reviewed in time why a glass was broken."""
+    at = door.clock.now()
+    alarm = GlassNotReviewed(
+        **_about(due),
+        noticed_at=at,
+        late_by=(at - due.review_by).total_seconds(),
+    )
+    await door.glasses.save(due.fall_due(at), alarm, lane=Lane.URGENT)
+
+
+def _about(glass: Glass) -> dict[str, str]:
+    return {
+        "case_id": glass.case_id,
+        "glass_id": glass.id,
+        "worker_id": glass.worker_id,
+    }

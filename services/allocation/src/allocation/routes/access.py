@@ -1,0 +1,186 @@
+"""Who may have to do with a case over HTTP: lists, standings, broken glass."""
+
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Self
+
+from accord_chassis.guard import (
+    NOT_OUTREACH,
+    Action,
+    Asking,
+    Relation,
+    Resource,
+    asking,
+)
+from accord_chassis.service import part, settled
+from accord_contracts.access import (
+    AskStandings,
+    GlassReason,
+    Purpose,
+    Standings,
+)
+from accord_contracts.message import Id
+from fastapi import APIRouter, Security
+from pydantic import BaseModel, ConfigDict, Field
+
+from allocation.domain.glass import Glass, NoSuchGlass
+from allocation.domain.staffing import Lists
+from allocation.handlers import access
+from allocation.handlers.access import Door
+
+router = APIRouter(tags=["access"])
+
+Door_ = Annotated[Door, part(Door)]
+Administrator = Annotated[Asking, Security(asking, scopes=["allocation.admin"])]
+Asker = Annotated[Asking, Security(asking, scopes=["allocation.ask"])]
+Breaker = Annotated[Asking, Security(asking, scopes=["allocation.glass"])]
+Reader = Annotated[Asking, Security(asking, scopes=["allocation.read"])]
+
+LISTED = Annotated[frozenset[Id], Field(max_length=200)]
+
+ASK_STANDINGS = Action("standing.ask", (Relation.SCOPE,), purposes=(Purpose.OPERATION,))
+READ_LISTS = Action(
+    "lists.read", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH}
+)
+PUT_LISTS = Action("lists.put", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH})
+BREAK_GLASS = Action("glass.break", (Relation.SCOPE,), purposes=(Purpose.PROTECTION,))
+READ_GLASS = Action(
+    "glass.read", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH}
+)
+REVIEW_GLASS = Action(
+    "glass.review", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH}
+)
+
+
+class PutLists(BaseModel):
+    """Who may have nothing to do with a case.
+
+    Attributes:
+        excluded: These workers may not.
+        named_only: Only these may; none: it is not so restricted.
+        conflicts: These have a conflict of interest.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    excluded: LISTED = frozenset()
+    named_only: LISTED | None = None
+    conflicts: LISTED = frozenset()
+
+
+class BreakGlass(BaseModel):
+    """Why one must look at a case that one does not work on, and for how long.
+
+    Attributes:
+        minutes: Until it closes by itself (RELIABILITY (c): 15 to 60).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: GlassReason
+    minutes: Annotated[int, Field(ge=15, le=60)] = 15
+
+
+class ReviewGlass(BaseModel):
+    """Whether there was good reason to break the glass."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    justified: bool
+
+
+class GlassView(BaseModel):
+    """That the glass of a case was broken, by whom and why, and who has reviewed it."""
+
+    glass_id: Id
+    case_id: Id
+    worker_id: Id
+    reason: GlassReason
+    broken_at: datetime
+    until: datetime
+    review_by: datetime
+    reviewer_id: Id | None
+    justified: bool | None
+    reviewed_at: datetime | None
+
+    @classmethod
+    def of(cls, held: Glass) -> Self:
+        """Show a broken glass."""
+        own = set(cls.model_fields) - {"glass_id"}
+        return cls(glass_id=held.id, **held.model_dump(include=own))
+
+
+@router.post("/standings")
+async def ask_standings(asked: AskStandings, door: Door_, asker: Asker) -> Standings:
+    """Tell a service how a worker stands to some cases."""
+    await asker.permit(ASK_STANDINGS, Resource("standing", asked.worker_id))
+    found = await door.of(asked.worker_id, asked.case_ids)
+    return Standings(standings=tuple(found.values()))
+
+
+@router.get("/cases/{case_id}/lists")
+async def read_lists(case_id: Id, door: Door_, reader: Administrator) -> PutLists:
+    """Read who may have nothing to do with a case."""
+    await reader.permit(READ_LISTS, Resource("lists", case_id, case_id))
+    held = await door.staffings.get(case_id)
+    return _shown(held.lists if held else Lists())
+
+
+@router.put("/cases/{case_id}/lists")
+async def put_lists(
+    case_id: Id, told: PutLists, door: Door_, administrator: Administrator
+) -> PutLists:
+    """Name who may have nothing to do with a case."""
+    await administrator.permit(PUT_LISTS, Resource("lists", case_id, case_id))
+    lists = Lists(**told.model_dump())
+    return _shown(await settled(partial(access.put_lists, case_id, lists, door=door)))
+
+
+@router.post("/cases/{case_id}/glass", status_code=201)
+async def break_glass(
+    case_id: Id, told: BreakGlass, door: Door_, breaker: Breaker
+) -> GlassView:
+    """Look at a case that one does not work on, because somebody is in danger.
+
+    It needs a recent login, is open for minutes, shows the least, tells whoever
+    coordinates at once, and somebody else must review it.
+    """
+    breaker.logged_in_lately()
+    resource = Resource("glass", case_id, case_id)
+    await breaker.permit(BREAK_GLASS, resource, otherwise=NoSuchGlass)
+    if breaker.worker is None:
+        raise NoSuchGlass
+    broken = await access.break_glass(
+        case_id, breaker.worker, told.reason, minutes=told.minutes, door=door
+    )
+    return GlassView.of(broken)
+
+
+@router.get("/cases/{case_id}/glass")
+async def list_glass(case_id: Id, door: Door_, reader: Reader) -> list[GlassView]:
+    """List when the glass of a case was broken, latest first, at most a hundred."""
+    await reader.permit(READ_GLASS, Resource("glass", case_id, case_id))
+    return [GlassView.of(each) for each in await door.glasses.of_case(case_id)]
+
+
+@router.post("/glass/{glass_id}/review")
+async def review_glass(
+    glass_id: Id, told: ReviewGlass, door: Door_, reviewer: Reader
+) -> GlassView:
+    """Say whether there was good reason to break the glass of a case."""
+    held = await door.glasses.get(glass_id)
+    case_id = held.case_id if held else glass_id
+    resource = Resource("glass", glass_id, case_id)
+    await reviewer.permit(REVIEW_GLASS, resource, otherwise=NoSuchGlass)
+    review = partial(
+        access.review_glass,
+        glass_id,
+        reviewer.worker or "",
+        justified=told.justified,
+        door=door,
+    )
+    return GlassView.of(await settled(review))
+
+
+def _shown(lists: Lists) -> PutLists:
+    return PutLists(**lists.model_dump())
