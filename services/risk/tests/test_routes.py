@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 from accord_chassis.development.issuer import DevelopmentIssuer
-from accord_chassis.testing import Alive, new_id
+from accord_chassis.testing import COORDINATOR, Alive, new_id
 from accord_contracts.referrals import Answer
 from risk.handlers import assess_referral, stop_clock
 from risk.store import Assessments
@@ -22,7 +22,9 @@ SENTINEL = "Sentinel Street 7"
 
 @pytest.fixture
 def worker(issuer: DevelopmentIssuer) -> dict[str, str]:
-    token = issuer.token("worker", "risk.read", "risk.work", region="test")
+    token = issuer.token(
+        "worker", "risk.read", "risk.work", region="test", worker=COORDINATOR
+    )
     return {"Authorization": f"Bearer {token}"}
 
 
