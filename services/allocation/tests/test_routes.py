@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 from accord_chassis.settings import BadConfiguration
-from accord_chassis.testing import NOON, new_id
+from accord_chassis.testing import COORDINATOR, NOON, new_id
 from accord_contracts.allocation import WorkerContact
 from accord_contracts.referrals import ContactWish, Wishes
 from accord_contracts.risk import RiskLevel
@@ -43,9 +43,17 @@ async def put(running: Running, worker_id: str, **fields: Any) -> httpx2.Respons
     )
 
 
+async def coordinator(running: Running) -> str:
+    """Have a coordinator in the directory, and give their id."""
+    await put(running, COORDINATOR, capacity=0, duty_coordinator=True)
+    return COORDINATOR
+
+
 async def get(
     running: Running, path: str, *scopes: str, worker: str | None = None
 ) -> httpx2.Response:
+    if READ in scopes and worker is None:
+        worker = await coordinator(running)
     bearer = running.bearer(*scopes, worker=worker)
     return await running.http.get(f"/v1{path}", headers=bearer)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from accord_chassis.testing import new_id
+from accord_chassis.testing import COORDINATOR, new_id
 from accord_contracts.message import Message
 from accord_contracts.risk import RiskLevel
 from notify_builders import (
@@ -177,7 +177,7 @@ async def test_an_offer_that_has_lapsed_is_closed_and_the_worker_is_told(
     assert shown["ended_at"] == "2026-11-02T12:07:00Z"
     assert shown["acknowledged_at"] is None
     assert not shown["escalated"]
-    headers = running.bearer("notify.review")
+    headers = running.bearer("notify.review", worker=COORDINATOR)
     path = f"/v1/cases/{offer.data.case_id}/notifications"
     review = (await running.http.get(path, headers=headers)).json()["notifications"]
     assert {(each["event"], each["ended_at"]) for each in review} == {
@@ -219,7 +219,7 @@ async def test_who_was_told_what_of_a_case_can_be_reviewed(
     await running.hears(team((member, IVS), case_id=case_id))
     await running.hears(drafted(case_id), offered())
 
-    headers = running.bearer("notify.review")
+    headers = running.bearer("notify.review", worker=COORDINATOR)
     path = f"/v1/cases/{case_id}/notifications"
     answer = await running.http.get(path, headers=headers)
 
@@ -245,7 +245,7 @@ async def test_a_review_is_read_in_pages(running: Running) -> None:
     case_id = new_id()
     for _ in range(3):
         await running.hears(offered(case_id=case_id))
-    headers = running.bearer("notify.review")
+    headers = running.bearer("notify.review", worker=COORDINATOR)
     path = f"/v1/cases/{case_id}/notifications"
 
     first = await running.http.get(path, headers=headers, params={"limit": 2})
@@ -265,7 +265,8 @@ async def test_a_case_of_which_nobody_was_told_has_an_empty_review(
     running: Running,
 ) -> None:
     answer = await running.http.get(
-        f"/v1/cases/{new_id()}/notifications", headers=running.bearer("notify.review")
+        f"/v1/cases/{new_id()}/notifications",
+        headers=running.bearer("notify.review", worker=COORDINATOR),
     )
 
     assert answer.status_code == 200

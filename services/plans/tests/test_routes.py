@@ -8,6 +8,7 @@ import yaml
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.settings import BadConfiguration
 from accord_chassis.testing import NOON, eventually, new_id
+from accord_contracts.access import Side
 from accord_contracts.allocation import Role
 from accord_contracts.message import Event, Lane
 from accord_contracts.plans import ActionOverdue, PlanDrafted
@@ -247,6 +248,8 @@ async def test_a_closed_plan_takes_no_more(running: Running) -> None:
         f"/v1/plans/{case_id}/closure", CLOSE, body={"reason": "safety_goals_met"}
     )
     left = (await read(running, case_id))["actions"][2]["action_id"]
+    leads = frozenset({Side.WHOLE_CASE})
+    running.standings.tell(worker_id, case_id, sides=leads)
 
     for path, scope, body in (
         ("closure", CLOSE, {"reason": "opened_in_error"}),

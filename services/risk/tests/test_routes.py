@@ -138,7 +138,7 @@ async def test_no_token_is_not_authenticated_and_a_lesser_one_not_allowed(
     client: httpx2.AsyncClient, case_id: str, issuer: DevelopmentIssuer
 ) -> None:
     path = f"/v1/assessments/{case_id}"
-    reader = issuer.token("reader", "risk.read", region="test")
+    reader = issuer.token("reader", "risk.read", region="test", worker=COORDINATOR)
     headers = {"Authorization": f"Bearer {reader}"}
 
     assert (await client.get(path)).status_code == 401

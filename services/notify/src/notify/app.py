@@ -46,6 +46,7 @@ class Settings(ChassisSettings):
         mail_from: The address that e-mails come from.
     """
 
+    allocation_url: str
     link_base: str
     smtp_url: SecretStr | None = None
     mail_from: str = ""

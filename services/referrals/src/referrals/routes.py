@@ -294,7 +294,7 @@ async def post(
     sender = sender_of(agency.who)
     referral_id = sender.referral_id(key, told.reference)
     resource = Resource("referral", referral_id, agency=sender.agency)
-    purpose = told.sharing.purpose
+    purpose = Purpose(told.sharing.purpose.value)
     posted, _ = await asyncio.gather(
         handlers.post_referral(
             told, sender, key=key, at=at, referrals=referrals, policy=policy

@@ -4,9 +4,8 @@ from collections.abc import Hashable
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Self, TypeVar
 
-from accord_contracts.access import Purpose
 from accord_contracts.message import Code
 from accord_contracts.referrals import (
     Answers,
@@ -59,6 +58,20 @@ class Gender(StrEnum):
     MALE = "male"
     ANOTHER = "another_gender"
     NOT_STATED = "not_stated"
+
+
+class Purpose(StrEnum):
+    """What a referral is shared for.
+
+    The three purposes of the Family Violence Act 2018, s 20: to assess risk or need, to
+    make or carry out a plan, to help ensure that a victim is protected. Or another
+    ground: Privacy Act 2020, information privacy principle 11.
+    """
+
+    ASSESSMENT = "fva20_a"
+    PLAN = "fva20_b"
+    PROTECTION = "fva20_c"
+    OTHER_GROUND = "ipp11"
 
 
 def _sorted(answers: dict[K, V]) -> dict[K, V]:
@@ -188,9 +201,7 @@ class Sharing(Told):
         why_not_safe: If not: why asking would not have been safe.
     """
 
-    purpose: Literal[
-        Purpose.ASSESSMENT, Purpose.PLAN, Purpose.PROTECTION, Purpose.OTHER_GROUND
-    ]
+    purpose: Purpose
     consulted: bool
     why_not_safe: Annotated[str, _text(500)] | None = None
 
