@@ -16,13 +16,22 @@ from uuid import uuid4
 import httpx2
 import structlog
 from accord_chassis import service
-from accord_chassis.access import DEVELOPMENT_ISSUER, Caller, caller
+from accord_chassis.access import DEVELOPMENT_ISSUER
 from accord_chassis.clock import Clock
 from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.guard import (
+    ANYBODY,
+    NOT_OUTREACH,
+    Action,
+    Asking,
+    Relation,
+    Resource,
+    asking,
+)
 from accord_chassis.service import Service, StandIns, part
 from accord_chassis.settings import ChassisSettings
 from accord_chassis.store import Store
-from accord_chassis.testing import AUDIT_KEY, NOON
+from accord_chassis.testing import AUDIT_KEY, NOON, KnownStandings, new_id
 from accord_chassis.transport import Transport
 from accord_contracts.catalogue import Catalogue, Entry
 from accord_contracts.message import Id, Lane, Message
@@ -33,6 +42,12 @@ from fastapi import APIRouter, FastAPI, Security
 from pydantic import BaseModel, ConfigDict, SecretStr, StringConstraints
 
 log = structlog.get_logger()
+
+WORKER = new_id()
+"""Who asks the toy, and serves the person harmed in every case."""
+
+FORGOTTEN = "Zforgotten"
+"""What a route answers that has decided nothing."""
 
 TOY = Catalogue.of(
     [
@@ -82,14 +97,20 @@ class MakeThing(BaseModel):
 
 router = APIRouter()
 
-Caller_ = Annotated[Caller, Security(caller, scopes=["things.make"])]
+Maker = Annotated[Asking, Security(asking, scopes=["things.make"])]
+
+MAKE_THING = Action("thing.make", (Relation.SCOPE,))
+READ_THING = Action(
+    "thing.read", (Relation.TEAM,), parts={"count": NOT_OUTREACH, "name": ANYBODY}
+)
 
 
 @router.post("/things", status_code=202)
 async def make(
-    wanted: MakeThing, _: Caller_, things: Annotated[Things, part(Things)]
+    wanted: MakeThing, maker: Maker, things: Annotated[Things, part(Things)]
 ) -> None:
     """Make a thing, and tell of it."""
+    await maker.permit(MAKE_THING, Resource("thing", wanted.id))
     made = Thing(id=wanted.id, keys=(wanted.id,))
     told = due(made) if wanted.quietly else changed(made)
     await things.save(made, told, lane=Lane.URGENT)
@@ -97,13 +118,21 @@ async def make(
 
 @router.get("/things/{thing_id}")
 async def look(
-    thing_id: Id, heard: Annotated[Heard, part(Heard)]
+    thing_id: Id, reader: Maker, heard: Annotated[Heard, part(Heard)]
 ) -> dict[str, int | str]:
     """Say how often a thing was heard of."""
+    thing = Resource("thing", thing_id, thing_id)
+    await reader.permit(READ_THING, thing, otherwise=NoSuchThing)
     found = await heard.get(thing_id)
     if found is None:
         raise NoSuchThing
     return {"count": found.count}
+
+
+@router.get("/forgotten")
+async def forget(_: Maker) -> dict[str, str]:
+    """Answer without having decided whether to."""
+    return {"name": FORGOTTEN}
 
 
 @router.get("/broken")
@@ -148,6 +177,7 @@ def create_app(settings: Settings, stand_ins: StandIns | None = None) -> FastAPI
     """Make the toy's application."""
 
     def wire(toy: Service) -> None:
+        toy.standings = KnownStandings()
         toy.store(Things)
         heard = toy.store(Heard)
         handle = partial(count, heard=heard, pause=settings.pause)
@@ -158,7 +188,9 @@ def create_app(settings: Settings, stand_ins: StandIns | None = None) -> FastAPI
 
     given = stand_ins or StandIns()
     own = StandIns(transport=given.transport, clock=given.clock, catalogue=TOY)
-    return service.create_app(settings, "toy", wire, router, stand_ins=own)
+    return service.create_app(
+        settings, "toy", wire, router, knows_standings=True, stand_ins=own
+    )
 
 
 @dataclass(frozen=True)
@@ -171,13 +203,23 @@ class Toy:
 
     async def make(self, thing_id: str, **sent: Any) -> httpx2.Response:
         """Have a thing made."""
-        headers = {"Authorization": f"Bearer {self.token}", **sent.pop("headers", {})}
+        headers = {**self.bearer, **sent.pop("headers", {})}
         body = {"id": thing_id, **sent}
         return await self.http.post("/v1/things", json=body, headers=headers)
 
+    @property
+    def bearer(self) -> dict[str, str]:
+        """What its maker sends along."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+    async def look(self, thing_id: str, **headers: str) -> httpx2.Response:
+        """Ask after a thing."""
+        sent = {**self.bearer, **headers}
+        return await self.http.get(f"/v1/things/{thing_id}", headers=sent)
+
     async def count(self, thing_id: str) -> int:
         """Say how often a thing was heard of."""
-        answer = await self.http.get(f"/v1/things/{thing_id}")
+        answer = await self.look(thing_id)
         counted: int = answer.json().get("count", 0)
         return counted
 
@@ -224,7 +266,7 @@ async def living(
     """Have the toy live for a while. It may not have started yet."""
     app = create_app(settings, StandIns(transport=transport, clock=clock))
     over = httpx2.ASGITransport(app, raise_app_exceptions=False)
-    token = issuer.token("somebody", "things.make", region="test")
+    token = issuer.token("somebody", "things.make", region="test", worker=WORKER)
     async with (
         httpx2.AsyncClient(transport=over, base_url="http://toy") as http,
         app.router.lifespan_context(app),

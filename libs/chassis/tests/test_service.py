@@ -32,7 +32,9 @@ from accord_chassis.store import Conflict
 from accord_chassis.testing import (
     AUDIT_KEY,
     NOON,
+    KnownStandings,
     VirtualHost,
+    audited,
     eventually,
     message_of,
     new_id,
@@ -41,7 +43,18 @@ from accord_chassis.transport import Publication, Transport
 from accord_contracts.message import Lane
 from chassis_builders import Thing, Things
 from chassis_surroundings import Line, Proxy, logged, virtual_host_of
-from chassis_toy import TOY, Heard, Settings, Toy, changed, living, settings_for
+from chassis_toy import (
+    FORGOTTEN,
+    TOY,
+    WORKER,
+    Heard,
+    Settings,
+    Toy,
+    changed,
+    living,
+    settings_for,
+)
+from pydantic import SecretStr
 from pymongo.errors import AutoReconnect
 
 SENTINEL = "Aroha"
@@ -198,7 +211,7 @@ async def test_while_the_store_is_away_requests_are_put_off_and_messages_wait(
             answer = await toy.make(new_id())
             assert answer.status_code == 503
             assert answer.headers["retry-after"]
-            assert answer.json()["type"] == "urn:accord:problem:try-again"
+            assert answer.json()["type"] == "urn:accord:problem:audit-away"
 
             await proxy.become(Line.GOOD)
             await eventually(counted(toy, thing_id), within=30)
@@ -393,7 +406,7 @@ ANSWERS: dict[str, tuple[int, Ask]] = {
     "alive": (200, lambda toy: toy.http.get("/live")),
     "no token": (401, lambda toy: toy.http.post("/v1/things", json={})),
     "nowhere": (404, lambda toy: toy.http.get(f"/nowhere/{SENTINEL}")),
-    "nobody": (404, lambda toy: toy.http.get(f"/v1/things/{new_id()}")),
+    "nobody": (404, lambda toy: toy.look(new_id())),
     "another method": (405, lambda toy: toy.http.delete("/v1/things")),
     "no method at all": (405, lambda toy: toy.http.request(SENTINEL, "/v1/things")),
     "too large": (413, lambda toy: toy.make(new_id(), name="A" * BODY_LIMIT)),
@@ -431,7 +444,7 @@ async def test_a_body_just_within_the_limit_is_read(deaf_toy: Toy) -> None:
 
 async def test_a_request_leaves_a_line_without_anything_of_it(deaf_toy: Toy) -> None:
     with logged() as lines:
-        await deaf_toy.http.get(f"/v1/things/{SENTINEL}", params={"q": SENTINEL})
+        await deaf_toy.look(f"{SENTINEL}?q={SENTINEL}")
         await deaf_toy.http.get("/nowhere/live")
         await deaf_toy.http.get("/live")
 
@@ -439,6 +452,109 @@ async def test_a_request_leaves_a_line_without_anything_of_it(deaf_toy: Toy) -> 
     assert (wrong["route"], wrong["status"]) == ("/v1/things/{thing_id}", 422)
     assert (nowhere["route"], nowhere["status"]) == ("none", 404)
     assert SENTINEL not in lines.stream.getvalue()
+
+
+async def test_a_success_for_which_nothing_was_decided_is_never_sent(
+    deaf_toy: Toy,
+) -> None:
+    with logged() as lines:
+        answer = await deaf_toy.http.get("/v1/forgotten", headers=deaf_toy.bearer)
+
+    assert answer.status_code == 500
+    assert answer.json()["type"] == "urn:accord:problem:http-500"
+    assert FORGOTTEN not in answer.text
+    assert lines.of("access.undecided")
+
+
+async def test_every_decision_is_in_the_audit_log_before_anything_is_answered(
+    deaf_toy: Toy,
+) -> None:
+    made, unknown = new_id(), new_id()
+    assert (await deaf_toy.make(made)).status_code == 202
+    standings = deaf_toy.service.standings
+    assert isinstance(standings, KnownStandings)
+    standings.tell(WORKER, unknown)
+    assert (await deaf_toy.look(unknown)).status_code == 404
+
+    entries = await audited(deaf_toy.service.audit)
+
+    assert [(e.action, e.outcome, e.rule, e.resource_id) for e in entries] == [
+        ("thing.make", "permitted", "scope", made),
+        ("thing.read", "refused", "no_relation", unknown),
+    ]
+    assert {e.worker for e in entries} == {WORKER}
+    assert {e.purpose for e in entries} == {"fva20_b"}
+    assert all(e.request_id for e in entries)
+
+
+async def test_without_an_audit_log_nothing_is_answered(
+    settings: Settings, issuer: DevelopmentIssuer
+) -> None:
+    store_url = settings.store_url.get_secret_value()
+    async with behind(store_url) as (url, proxy):
+        given = settings_for(
+            store_url,
+            issuer,
+            amqp_url=settings.amqp_url.get_secret_value(),
+            audit_url=SecretStr(url),
+        )
+        async with living(given, issuer) as toy:
+            await toy.service.started.wait()
+            thing_id = new_id()
+            assert (await toy.make(thing_id)).status_code == 202
+            await eventually(counted(toy, thing_id))
+
+            await proxy.become(Line.REFUSED)
+            answer = await toy.look(thing_id)
+
+            assert answer.status_code == 503
+            assert answer.json()["type"] == "urn:accord:problem:audit-away"
+            assert answer.headers["retry-after"]
+            await proxy.become(Line.GOOD)
+            await eventually(counted(toy, thing_id))
+
+
+async def test_what_somebody_may_not_see_looks_as_if_it_were_not_there(
+    deaf_toy: Toy,
+) -> None:
+    standings = deaf_toy.service.standings
+    assert isinstance(standings, KnownStandings)
+    heard: Heard = deaf_toy.service.store(Heard)
+    there = await heard.save(Thing(id=new_id()))
+    standings.tell(WORKER, there.id, excluded=True, coordinator=True)
+
+    excluded = await deaf_toy.look(there.id)
+    nothing = await deaf_toy.look(new_id())
+
+    assert without_trace(excluded.json()) == without_trace(nothing.json())
+    assert excluded.status_code == nothing.status_code == 404
+    differing = {"content-length", "ratelimit"}
+    assert excluded.headers.keys() - differing == nothing.headers.keys() - differing
+
+
+async def test_a_purpose_that_is_none_of_the_actions_is_refused(deaf_toy: Toy) -> None:
+    known = await deaf_toy.look(new_id(), **{"accord-purpose": "operation"})
+    unknown = await deaf_toy.look(new_id(), **{"accord-purpose": SENTINEL})
+
+    assert (known.status_code, unknown.status_code) == (403, 422)
+    assert SENTINEL not in unknown.text
+
+
+async def test_while_nobody_can_say_who_works_on_what_nothing_is_shown(
+    deaf_toy: Toy,
+) -> None:
+    standings = deaf_toy.service.standings
+    assert isinstance(standings, KnownStandings)
+    standings.away = True
+
+    answer = await deaf_toy.look(new_id())
+
+    assert answer.status_code == 503
+    assert answer.json()["type"] == "urn:accord:problem:standing-away"
+
+
+def without_trace(problem: dict[str, Any]) -> dict[str, Any]:
+    return {name: each for name, each in problem.items() if name != "instance"}
 
 
 def environment(settings: Settings, **changed: str) -> dict[str, str]:

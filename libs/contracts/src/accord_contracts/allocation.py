@@ -198,3 +198,69 @@ class WorkerContact(BaseModel):
     deputy: Id | None = None
     team_lead: Id | None = None
     coordinator: Id | None = None
+
+
+class GlassReason(StrEnum):
+    """Why a worker breaks the glass of a case that they do not work on."""
+
+    IMMINENT_DANGER = "imminent_danger"
+    TEAM_NOT_REACHED = "team_not_reached"
+    PERSON_ASKS_FOR_HELP = "person_asks_for_help"
+    CHILD_IN_DANGER = "child_in_danger"
+
+
+class GlassEvent(Event):
+    """What every event about a broken glass says.
+
+    Attributes:
+        glass_id: Which.
+        worker_id: Who broke it.
+    """
+
+    glass_id: Id
+    worker_id: Id
+
+
+class GlassBroken(GlassEvent):
+    """A worker looks at a case that they do not work on: an alarm to who leads it.
+
+    Attributes:
+        reason: Why, as they say.
+        until: When it closes by itself.
+        review_by: When somebody else must have reviewed it.
+    """
+
+    TYPE: ClassVar[str] = "glass.broken.v1"
+
+    reason: GlassReason
+    broken_at: AwareDatetime
+    until: AwareDatetime
+    review_by: AwareDatetime
+
+
+class GlassReviewed(GlassEvent):
+    """Somebody else has reviewed why the glass of a case was broken.
+
+    Attributes:
+        reviewer_id: Who.
+        justified: Whether there was good reason.
+    """
+
+    TYPE: ClassVar[str] = "glass.reviewed.v1"
+
+    reviewer_id: Id
+    justified: bool
+    reviewed_at: AwareDatetime
+
+
+class GlassNotReviewed(GlassEvent):
+    """Nobody has reviewed in time why the glass of a case was broken: an alarm.
+
+    Attributes:
+        late_by: Seconds since somebody should have.
+    """
+
+    TYPE: ClassVar[str] = "glass.not_reviewed.v1"
+
+    noticed_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]

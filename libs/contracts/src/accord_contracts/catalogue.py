@@ -8,7 +8,7 @@ own (``Catalogue.with_listeners``); nothing else is told.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from accord_contracts import access, allocation, notify, plans, referrals, risk
+from accord_contracts import allocation, notify, plans, referrals, risk
 from accord_contracts.message import Event
 
 
@@ -123,9 +123,9 @@ CATALOGUE = Catalogue.of(
         Entry(allocation.AllocationWithdrawn, "allocation", ("notify",)),
         Entry(allocation.AllocationUnfilled, "allocation", ("notify",)),
         Entry(allocation.CaseTeamChanged, "allocation", ("notify",)),
-        Entry(access.GlassBroken, "allocation", ("notify",)),
-        Entry(access.GlassReviewed, "allocation"),
-        Entry(access.GlassNotReviewed, "allocation", ("notify",)),
+        Entry(allocation.GlassBroken, "allocation", ("notify",)),
+        Entry(allocation.GlassReviewed, "allocation"),
+        Entry(allocation.GlassNotReviewed, "allocation", ("notify",)),
         Entry(plans.PlanDrafted, "plans", ("notify",)),
         Entry(plans.PlanAgreed, "plans", ("referrals",)),
         Entry(plans.PlanClosed, "plans", ("referrals", "risk", "allocation")),

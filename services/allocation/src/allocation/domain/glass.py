@@ -8,7 +8,7 @@ no conflict, exclusion or restriction.
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
-from accord_contracts.access import GlassReason
+from accord_contracts.allocation import GlassReason
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict
 

@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from accord_chassis.clock import Clock
-from accord_contracts.access import (
+from accord_contracts.access import Standing
+from accord_contracts.allocation import (
+    AllocationDeclined,
+    DeclineReason,
     GlassBroken,
     GlassNotReviewed,
     GlassReason,
     GlassReviewed,
-    Standing,
 )
-from accord_contracts.allocation import AllocationDeclined, DeclineReason
 from accord_contracts.message import Event, Lane, Message
 
 from allocation.domain.glass import Glass, NoSuchGlass

@@ -15,10 +15,10 @@ from accord_chassis.guard import (
 from accord_chassis.service import part, settled
 from accord_contracts.access import (
     AskStandings,
-    GlassReason,
     Purpose,
     Standings,
 )
+from accord_contracts.allocation import GlassReason
 from accord_contracts.message import Id
 from fastapi import APIRouter, Security
 from pydantic import BaseModel, ConfigDict, Field
