@@ -6,6 +6,7 @@ it would for a real one.
 
 import asyncio
 from collections.abc import Mapping
+from http import HTTPStatus
 from random import Random
 from typing import Any
 
@@ -130,6 +131,9 @@ class Actors:
         """Ask, as the coordinator, which roles a case has and who was asked."""
         path = f"/api/allocation/v1/allocations?case_id={case_id}"
         answer = await self._as_coordinator("GET", path)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            # No role of it has been wanted yet.
+            return []
         if not answer.ok:
             _expect(answer, "A case's roles were not told")
         found: list[dict[str, Any]] = answer.json()

@@ -261,7 +261,7 @@ async def test_a_review_is_read_in_pages(running: Running) -> None:
     assert sorted(seen) == sorted(each.id for each in await running.all())
 
 
-async def test_a_case_of_which_nobody_was_told_has_an_empty_review(
+async def test_a_case_of_which_nobody_was_told_looks_as_if_there_were_none(
     running: Running,
 ) -> None:
     answer = await running.http.get(
@@ -269,8 +269,7 @@ async def test_a_case_of_which_nobody_was_told_has_an_empty_review(
         headers=running.bearer("notify.review", worker=COORDINATOR),
     )
 
-    assert answer.status_code == 200
-    assert answer.json() == {"notifications": [], "next": None}
+    assert answer.status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from accord_chassis.guard import (
     NOT_OUTREACH,
     Action,
     Asking,
+    NoSuchRecord,
     Relation,
     Resource,
     asking,
@@ -277,6 +278,9 @@ async def review_case(
     """Read who was told what of a case, when, and who knew."""
     await reviewer.permit(REVIEW_CASE, Resource("notifications", case_id, case_id))
     found = await notifications.of_case(case_id, after=after, limit=limit)
+    # That there is no such case looks as if one were barred from it.
+    if not found and after is None:
+        raise NoSuchRecord
     return CaseNotificationsView(
         notifications=[NotificationView.of(each) for each in found],
         next=found[-1].since if len(found) == limit else None,

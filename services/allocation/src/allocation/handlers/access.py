@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from accord_chassis.clock import Clock
+from accord_chassis.guard import NoSuchRecord
 from accord_contracts.access import Standing
 from accord_contracts.allocation import (
     AllocationDeclined,
@@ -63,8 +64,14 @@ class Door:
 
 
 async def put_lists(case_id: str, lists: Lists, *, door: Door) -> Lists:
-    """Name who may have nothing to do with a case; who works on it changes with it."""
-    held = await door.staffings.get(case_id) or Staffing(id=case_id)
+    """Name who may have nothing to do with a case; who works on it changes with it.
+
+    Raises:
+        NoSuchRecord: There is no such case.
+    """
+    held = await door.staffings.get(case_id)
+    if held is None:
+        raise NoSuchRecord
     new = held.list_(lists)
     if new.lists == held.lists:
         return held.lists

@@ -8,6 +8,7 @@ from accord_chassis.guard import (
     NOT_OUTREACH,
     Action,
     Asking,
+    NoSuchRecord,
     Relation,
     Resource,
     asking,
@@ -123,7 +124,9 @@ async def read_lists(case_id: Id, door: Door_, reader: Administrator) -> PutList
     """Read who may have nothing to do with a case."""
     await reader.permit(READ_LISTS, Resource("lists", case_id, case_id))
     held = await door.staffings.get(case_id)
-    return _shown(held.lists if held else Lists())
+    if held is None:
+        raise NoSuchRecord
+    return _shown(held.lists)
 
 
 @router.put("/cases/{case_id}/lists")
@@ -160,6 +163,8 @@ async def break_glass(
 async def list_glass(case_id: Id, door: Door_, reader: Reader) -> list[GlassView]:
     """List when the glass of a case was broken, latest first, at most a hundred."""
     await reader.permit(READ_GLASS, Resource("glass", case_id, case_id))
+    if await door.staffings.get(case_id) is None:
+        raise NoSuchRecord
     return [GlassView.of(each) for each in await door.glasses.of_case(case_id)]
 
 

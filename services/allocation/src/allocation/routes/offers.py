@@ -9,6 +9,7 @@ from accord_chassis.guard import (
     NOT_OUTREACH,
     Action,
     Asking,
+    NoSuchRecord,
     Relation,
     Resource,
     absent,
@@ -205,6 +206,9 @@ async def list_allocations(
     """List the roles of a case, latest first, of at most a hundred."""
     await reader.permit(READ_ROLES, Resource("roles", case_id, case_id))
     found = await allocations.of_case(case_id, limit=PAGE)
+    # That there is no such case looks as if one were barred from it.
+    if not found:
+        raise NoSuchRecord
     return [AllocationView.of(each) for each in found]
 
 

@@ -1,0 +1,328 @@
+"""Who may do what: every route of every service, asked by everybody (P18, P19, P20).
+
+Each persona holds a token with every scope there is, so that nothing but the decision
+on the record stands between them and it. A route that is not in the table fails.
+"""
+
+import json
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from accord.catalogue import SERVICES
+from accord.client import Answer
+from accord_chassis.testing import new_id
+from app import Region, eventually
+from people import HIGH_RISK_TEAM, LEAD, OFFERED, OUTREACH, SPECIALIST, Somebody
+from sentinels import Sentinels
+
+SCOPES = (
+    "referrals.submit", "referrals.read", "referrals.admin", "referrals.erase",
+    "risk.read", "risk.work", "plans.read", "plans.work", "plans.close",
+    "allocation.admin", "allocation.ask", "allocation.read", "allocation.work",
+    "allocation.glass", "notify.inbox", "notify.review",
+)  # fmt: skip
+
+AGENCIES = ("sender", "other agency")
+TEAM = ("specialist", "outreach", "lead")
+BARRED = ("relative", "excluded", "left")
+"""They coordinate the locality, and would see everything but for what bars them."""
+
+PERSONAS = (
+    *AGENCIES, *TEAM, "coordinator", *BARRED, "colleague", "glass breaker",
+)  # fmt: skip
+WORKERS = PERSONAS[2:]
+AT_WORK = tuple(each for each in WORKERS if each != "left")
+
+REFUSED = {401, 403, 404}
+
+
+@dataclass
+class Stage:
+    """A case that is worked on, and everybody who would look at it.
+
+    Attributes:
+        ids: What stands in routes' patterns: the case's, an offer's and so on.
+        people: By persona.
+        workers: The personas' ids in the directory.
+        hidden: What was told in the referral, and no answer may hold.
+    """
+
+    region: Region
+    ids: dict[str, str]
+    people: dict[str, Somebody]
+    workers: dict[str, str]
+    referral: dict[str, Any]
+    hidden: Sentinels
+    answers: list[bytes] = field(default_factory=list)
+
+    async def ask(
+        self, persona: str, method: str, path: str, body: object = None
+    ) -> Answer:
+        """Have somebody ask for something."""
+        answer = await self.people[persona].sends(method, path, body)
+        self.answers.append(answer.body)
+        return answer
+
+
+async def hire(region: Region, **entry: Any) -> str:
+    worker_id = new_id()
+    path = f"/api/allocation/v1/workers/{worker_id}"
+    answer = await region.coordinator.sends("PUT", path, entry)
+    assert answer.ok, answer.body
+    return worker_id
+
+
+def person(region: Region, persona: str, worker_id: str | None) -> Somebody:
+    """Give somebody a token with every scope, and a recent login."""
+    agency = {"sender": "police", "other agency": "hospital"}.get(persona)
+    claims: dict[str, Any] = {"auth_time": int(region.clock.now().timestamp())}
+    if worker_id is not None:
+        claims["worker"] = worker_id
+    if agency is not None:
+        claims |= region.agency(agency).agency.claims
+    return Somebody(region, f"persona-{persona}", *SCOPES, **claims)
+
+
+@pytest.fixture(scope="module")
+async def stage(region: Region) -> AsyncIterator[Stage]:
+    """A case at high risk whose team has accepted, and who is barred from it."""
+    hidden = Sentinels()
+    told = region.grave_referral(
+        narrative=hidden.text("narrative"),
+        place={"area": region.world.places[0], "address": hidden.text("address")},
+    )
+    told["people"][0]["family_name"] = hidden.word("name")
+    told["people"][0]["contact_points"] = [
+        {"channel": "post", "value": hidden.text("contact point")}
+    ]
+    referral = await region.agency("police").refers(told)
+    case = await eventually(region.case_of(referral))
+    asked = await eventually(region.coordinator.finds_asked(case, *HIGH_RISK_TEAM))
+    message = await eventually(asked[SPECIALIST].worker.sees(OFFERED, case))
+    for each in asked.values():
+        await each.accepts()
+    actions = await eventually(asked[SPECIALIST].worker.owes(case))
+    workers = {
+        "specialist": asked[SPECIALIST].worker.id,
+        "outreach": asked[OUTREACH].worker.id,
+        "lead": asked[LEAD].worker.id,
+        "coordinator": region.coordinator.id,
+        "relative": await hire(region, duty_coordinator=True),
+        "excluded": await hire(region, duty_coordinator=True),
+        "left": await hire(region, duty_coordinator=True, active=False),
+        "colleague": await hire(region, roles=[SPECIALIST]),
+        "glass breaker": await hire(region, roles=[SPECIALIST]),
+    }
+    people = {each: person(region, each, workers.get(each)) for each in PERSONAS}
+    people["nobody"] = Somebody(region, "persona-nobody")
+    lists = {"excluded": [workers["excluded"]], "conflicts": [workers["relative"]]}
+    path = f"/api/allocation/v1/cases/{case}"
+    assert (await people["coordinator"].sends("PUT", f"{path}/lists", lists)).ok
+    broken = await people["glass breaker"].sends(
+        "POST", f"{path}/glass", {"reason": "imminent_danger"}
+    )
+    assert broken.status == 201, broken.body
+    ids = {
+        "case_id": case,
+        "referral_id": referral,
+        "worker_id": workers["specialist"],
+        "allocation_id": asked[SPECIALIST].allocation,
+        "action_id": actions[0]["action_id"],
+        "message_id": message["id"],
+        "glass_id": broken.json()["glass_id"],
+    }
+    made = Stage(region, ids, people, workers, told, hidden)
+    yield made
+    for each in people.values():
+        each.hang_up()
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a route is asked, and who may have it.
+
+    Attributes:
+        may: Who is answered, and not refused.
+        body: What is sent.
+        query: Follows the path.
+        refusal: How the others are refused.
+        by_scope: Its scope alone decides; who lacks it is refused with 403.
+    """
+
+    may: tuple[str, ...]
+    body: Any = None
+    query: str = ""
+    refusal: int = 404
+    by_scope: bool = False
+
+
+KNOWS_SAFETY = ("specialist", "lead", "coordinator")
+CASE_READERS = (*TEAM, "coordinator", "glass breaker")
+
+ROUTES: dict[tuple[str, str, str], Case] = {
+    ("referrals", "POST", "/v1/referrals"): Case(AGENCIES, "referral", refusal=403),
+    ("referrals", "POST", "/v1/referrals/batch"): Case(AGENCIES, "lines", refusal=403),
+    ("referrals", "GET", "/v1/referrals/{referral_id}"): Case(("sender",)),
+    ("risk", "GET", "/v1/assessments/{case_id}"): Case(CASE_READERS),
+    ("risk", "POST", "/v1/assessments/{case_id}/answers"): Case(
+        KNOWS_SAFETY, {"answers": {}}
+    ),
+    ("plans", "GET", "/v1/plans/{case_id}"): Case(CASE_READERS),
+    ("plans", "POST", "/v1/plans/{case_id}/agreement"): Case(
+        KNOWS_SAFETY, {"plan_version": 1}
+    ),
+    ("plans", "POST", "/v1/plans/{case_id}/actions/{action_id}/completion"): Case(
+        ("specialist",)
+    ),
+    ("plans", "POST", "/v1/plans/{case_id}/closure"): Case(
+        ("lead", "coordinator"), {"reason": "safety_goals_met"}
+    ),
+    ("plans", "GET", "/v1/workers/{worker_id}/actions"): Case(("specialist",)),
+    ("allocation", "POST", "/v1/allocations/{allocation_id}/acceptance"): Case(
+        ("specialist",)
+    ),
+    ("allocation", "POST", "/v1/allocations/{allocation_id}/decline"): Case(
+        ("specialist",), {"reason": "no_capacity"}
+    ),
+    ("allocation", "GET", "/v1/allocations/{allocation_id}"): Case(("specialist",)),
+    ("allocation", "GET", "/v1/workers/{worker_id}/offers"): Case(("specialist",)),
+    ("allocation", "GET", "/v1/allocations"): Case(
+        KNOWS_SAFETY, query="?case_id={case_id}"
+    ),
+    # The list is the locality's: whoever is barred from one case sees the others.
+    ("allocation", "GET", "/v1/unowned"): Case(("coordinator", "relative", "excluded")),
+    ("allocation", "PUT", "/v1/workers/{worker_id}"): Case(
+        PERSONAS, "worker", by_scope=True
+    ),
+    ("allocation", "GET", "/v1/workers/{worker_id}"): Case(PERSONAS, by_scope=True),
+    ("allocation", "GET", "/v1/workers"): Case(PERSONAS, by_scope=True),
+    ("allocation", "GET", "/v1/workers/{worker_id}/contact"): Case(
+        PERSONAS, by_scope=True
+    ),
+    ("allocation", "GET", "/v1/duty/coordinator"): Case(PERSONAS, by_scope=True),
+    ("allocation", "POST", "/v1/standings"): Case(PERSONAS, "standings", by_scope=True),
+    ("allocation", "GET", "/v1/cases/{case_id}/lists"): Case(("coordinator",)),
+    ("allocation", "PUT", "/v1/cases/{case_id}/lists"): Case(("coordinator",), "lists"),
+    ("allocation", "GET", "/v1/cases/{case_id}/glass"): Case(("coordinator",)),
+    ("allocation", "POST", "/v1/glass/{glass_id}/review"): Case(
+        ("coordinator",), {"justified": True}
+    ),
+    ("notify", "GET", "/v1/inbox"): Case(WORKERS, refusal=403),
+    ("notify", "GET", "/v1/inbox/{message_id}"): Case(("specialist",)),
+    ("notify", "POST", "/v1/inbox/{message_id}/acknowledgement"): Case(("specialist",)),
+    ("notify", "GET", "/v1/cases/{case_id}/notifications"): Case(("coordinator",)),
+    # The last: whoever breaks the glass sees more afterwards.
+    ("allocation", "POST", "/v1/cases/{case_id}/glass"): Case(
+        (*TEAM, "coordinator", "colleague", "glass breaker"),
+        {"reason": "child_in_danger"},
+    ),
+}
+"""Every route there is, and who may have what it answers."""
+
+
+def sent(stage: Stage, body: Any) -> Any:
+    """Give what a route is sent."""
+    ids = stage.ids
+    named: dict[str, Any] = {
+        "referral": {**stage.referral, "reference": new_id()},
+        "worker": {"roles": [SPECIALIST], "capacity": 100},
+        "standings": {"worker_id": ids["worker_id"], "case_ids": [ids["case_id"]]},
+        "lists": {
+            "excluded": [stage.workers["excluded"]],
+            "conflicts": [stage.workers["relative"]],
+        },
+    }
+    return named[body] if isinstance(body, str) else body
+
+
+async def asked(stage: Stage, persona: str, route: tuple[str, str, str]) -> Answer:
+    """Have a persona ask a route about the stage's case."""
+    service, method, path = route
+    case = ROUTES[route]
+    url = f"/api/{service}{path}{case.query}".format(**stage.ids)
+    if case.body != "lines":
+        return await stage.ask(persona, method, url, sent(stage, case.body))
+    line = json.dumps(sent(stage, "referral")).encode()
+    return await stage.people[persona].sends_lines(url, line)
+
+
+async def described(region: Region) -> Iterable[tuple[str, str, str]]:
+    """Give every route that the services themselves describe."""
+    found = []
+    for service in SERVICES:
+        answer = await region.coordinator.reads(f"/api/{service}/openapi.json")
+        for path, methods in answer.json()["paths"].items():
+            found += [(service, method.upper(), path) for method in methods]
+    return found
+
+
+async def test_every_route_is_in_the_table(region: Region) -> None:
+    assert set(await described(region)) == set(ROUTES)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=" ".join)
+async def test_each_may_what_is_theirs_and_nobody_else(
+    stage: Stage, route: tuple[str, str, str]
+) -> None:
+    case = ROUTES[route]
+    found = {each: (await asked(stage, each, route)).status for each in PERSONAS}
+
+    allowed = {each for each, status in found.items() if status not in REFUSED}
+    assert allowed == set(case.may), found
+    refused = {status for each, status in found.items() if each not in case.may}
+    assert refused <= {case.refusal}, found
+    assert not [status for status in found.values() if status >= 500]
+    assert (await asked(stage, "nobody", route)).status == 403
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        each
+        for each, case in ROUTES.items()
+        if "{" in f"{each[2]}{case.query}" and not case.by_scope
+    ],
+    ids=" ".join,
+)
+async def test_what_is_not_ones_own_looks_as_if_it_were_not_there(
+    stage: Stage, route: tuple[str, str, str]
+) -> None:
+    others = next(each for each in BARRED if each not in ROUTES[route].may)
+    nowhere = Stage(
+        stage.region,
+        {name: new_id() for name in stage.ids},
+        stage.people,
+        stage.workers,
+        stage.referral,
+        stage.hidden,
+    )
+
+    hidden = await asked(stage, others, route)
+    absent = await asked(nowhere, others, route)
+
+    told, told_of_none = hidden.json(), absent.json()
+    assert told.pop("instance") != told_of_none.pop("instance")
+    assert (hidden.status, told) == (absent.status, told_of_none)
+
+
+async def test_outreach_sees_the_level_and_their_own_actions_and_no_more(
+    stage: Stage,
+) -> None:
+    case = stage.ids["case_id"]
+    plan = (await stage.ask("outreach", "GET", f"/api/plans/v1/plans/{case}")).json()
+    risk = await stage.ask("outreach", "GET", f"/api/risk/v1/assessments/{case}")
+
+    assert {each["role"] for each in plan["actions"]} == {OUTREACH}
+    shown = risk.json()
+    assert shown["level"] == "high"
+    assert not any(shown[each] for each in ("reasons", "answers", "unknowns"))
+    seen = (await stage.ask("specialist", "GET", f"/api/plans/v1/plans/{case}")).json()
+    assert {each["role"] for each in seen["actions"]} == set(HIGH_RISK_TEAM)
+
+
+async def test_nothing_that_locates_her_is_in_any_answer(stage: Stage) -> None:
+    assert len(stage.answers) > len(ROUTES)
+
+    assert not stage.hidden.found_in(stage.answers)
