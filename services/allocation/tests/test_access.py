@@ -1,0 +1,389 @@
+"""Who may not have to do with a case, and looking at one that is not one's own."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from accord_chassis import topology
+from accord_chassis.binding import unpack
+from accord_chassis.testing import NOON, eventually, new_id
+from accord_contracts.access import Side, Standing
+from accord_contracts.allocation import (
+    CaseTeamChanged,
+    GlassBroken,
+    GlassNotReviewed,
+    GlassReason,
+)
+from accord_contracts.catalogue import CATALOGUE
+from accord_contracts.message import Event, Lane
+from accord_contracts.risk import RiskLevel
+from allocation.domain.choosing import choose
+from allocation.domain.glass import Glass, OwnGlass, ReviewedBefore
+from allocation.domain.staffing import Lists, Staffing
+from allocation.domain.standing import standing_of
+from allocation.handlers.access import Door
+from allocation_builders import (
+    OUTREACH,
+    POLICY,
+    SPECIALIST,
+    WHANAU,
+    Running,
+    assessed,
+    need,
+    referred,
+    worker,
+)
+
+MINUTE = timedelta(minutes=1)
+DANGER = {"reason": "imminent_danger"}
+
+
+class Office:
+    """The service over HTTP, and everybody who asks it something.
+
+    Args:
+        running: The service.
+    """
+
+    def __init__(self, running: Running) -> None:
+        self.running = running
+
+    async def ask(
+        self, method: str, path: str, *, who: str, body: Any = None, **claims: Any
+    ) -> httpx2.Response:
+        """Ask as a worker with every scope, who has just logged in."""
+        scopes = [f"allocation.{e}" for e in ("admin", "ask", "read", "work", "glass")]
+        now = int(self.running.clock.now().timestamp())
+        claims = {"worker": who, "auth_time": now, **claims}
+        token = self.running.issuer.token("somebody", *scopes, region="test", **claims)
+        return await self.running.http.request(
+            method,
+            f"/v1{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {token}"},
+        )
+
+    async def hires(self, *roles: str, **entry: Any) -> str:
+        worker_id = new_id()
+        told = {"roles": roles, "capacity": 100, **entry}
+        answer = await self.ask(
+            "PUT", f"/workers/{worker_id}", who=worker_id, body=told
+        )
+        assert answer.status_code == 200
+        return worker_id
+
+    async def case(self, level: RiskLevel = RiskLevel.LOW) -> str:
+        case_id, referral_id = new_id(), new_id()
+        at = self.running.clock.now()
+        await self.running.hears(
+            referred(case_id, referral_id=referral_id, at=at),
+            assessed(case_id, level, referral_id=referral_id, at=at),
+        )
+        return case_id
+
+    async def offer(self, worker_id: str) -> dict[str, Any]:
+        path = f"/workers/{worker_id}/offers"
+        [found] = (await self.ask("GET", path, who=worker_id)).json()
+        held: dict[str, Any] = found
+        return held
+
+    async def accepts(self, worker_id: str) -> httpx2.Response:
+        allocation = (await self.offer(worker_id))["allocation_id"]
+        path = f"/allocations/{allocation}/acceptance"
+        answer = await self.ask("POST", path, who=worker_id)
+        await self.running.idle()
+        return answer
+
+    async def standing(self, worker_id: str, case_id: str) -> Standing:
+        door: Door = self.running.service.parts[Door]
+        return (await door.of(worker_id, [case_id]))[case_id]
+
+    async def breaks(self, case_id: str, who: str, **sent: Any) -> httpx2.Response:
+        path = f"/cases/{case_id}/glass"
+        return await self.ask("POST", path, who=who, body=DANGER | sent)
+
+    def told(self, kind: type[Event]) -> list[Event]:
+        """Give what waits for notify of one type."""
+        waiting = [
+            unpack(each, CATALOGUE).data
+            for lane in Lane
+            for each in self.running.broker.queues[
+                topology.queue_of("notify", lane)
+            ].ready
+        ]
+        return [each for each in waiting if isinstance(each, kind)]
+
+
+@pytest.fixture
+def office(running: Running) -> Office:
+    return Office(running)
+
+
+async def test_whoever_accepts_serves_their_side_from_then_on(office: Office) -> None:
+    her = await office.hires(WHANAU)
+    case_id = await office.case()
+    before = await office.standing(her, case_id)
+
+    assert (await office.accepts(her)).status_code == 204
+
+    assert not before.sides
+    after = await office.standing(her, case_id)
+    assert after.sides == after.served == {Side.PERSON_HARMED}
+
+
+async def test_whoever_the_directory_does_not_know_is_not_active(
+    office: Office,
+) -> None:
+    stranger = await office.standing(new_id(), await office.case())
+
+    assert stranger == Standing(
+        case_id=stranger.case_id, worker_id=stranger.worker_id, active=False
+    )
+
+
+async def test_a_worker_who_is_barred_is_off_the_team(
+    office: Office,
+) -> None:
+    first, second = await office.hires(WHANAU), await office.hires(WHANAU)
+    lead = await office.hires(duty_coordinator=True)
+    case_id = await office.case()
+    offers = {
+        each: (await office.ask("GET", f"/workers/{each}/offers", who=each)).json()
+        for each in (first, second)
+    }
+    [asked] = [each for each, found in offers.items() if found]
+    await office.accepts(asked)
+    lists = {"excluded": [asked]}
+
+    answer = await office.ask("PUT", f"/cases/{case_id}/lists", who=lead, body=lists)
+
+    assert answer.status_code == 200
+    assert (await office.standing(asked, case_id)).excluded
+    await office.running.idle()
+    teams = [e for e in office.told(CaseTeamChanged) if e.case_id == case_id]
+    assert sorted(len(each.members) for each in teams) == [0, 1]  # type: ignore[attr-defined]
+
+
+async def test_an_offer_to_somebody_who_is_then_excluded_looks_as_if_there_were_none(
+    office: Office,
+) -> None:
+    her = await office.hires(WHANAU)
+    lead = await office.hires(duty_coordinator=True)
+    case_id = await office.case()
+    allocation = (await office.offer(her))["allocation_id"]
+    path = f"/cases/{case_id}/lists"
+    await office.ask("PUT", path, who=lead, body={"excluded": [her]})
+
+    accepted = await office.ask(
+        "POST", f"/allocations/{allocation}/acceptance", who=her
+    )
+    listed = await office.ask("GET", f"/workers/{her}/offers", who=her)
+
+    assert accepted.status_code == 404
+    assert listed.json() == []
+
+
+async def test_whoever_declines_for_a_conflict_is_barred_from_the_case(
+    office: Office,
+) -> None:
+    her = await office.hires(WHANAU)
+    case_id = await office.case()
+    allocation = (await office.offer(her))["allocation_id"]
+
+    await office.ask(
+        "POST",
+        f"/allocations/{allocation}/decline",
+        who=her,
+        body={"reason": "conflict_of_interest"},
+    )
+    await office.running.idle()
+
+    assert (await office.standing(her, case_id)).conflict
+
+
+async def test_nobody_takes_themselves_off_a_list(office: Office) -> None:
+    lead, barred = [await office.hires(duty_coordinator=True) for _ in range(2)]
+    case_id = await office.case()
+    path = f"/cases/{case_id}/lists"
+    await office.ask("PUT", path, who=lead, body={"excluded": [barred]})
+
+    answer = await office.ask("PUT", path, who=barred, body={})
+
+    assert answer.status_code == 404
+    assert (await office.ask("GET", path, who=lead)).json()["excluded"] == [barred]
+
+
+async def test_broken_glass_is_told_at_once_and_closes_by_itself(
+    office: Office,
+) -> None:
+    her = await office.hires(SPECIALIST)
+    case_id = await office.case()
+
+    broken = await office.breaks(case_id, her, minutes=30)
+
+    assert broken.status_code == 201
+    [alarm] = await eventually(lambda: told_of(office, GlassBroken))
+    assert (alarm.case_id, alarm.worker_id) == (case_id, her)
+    assert alarm.until == NOON + 30 * MINUTE
+    glass = (await office.standing(her, case_id)).glass
+    assert glass
+    assert glass.until == alarm.until
+    office.running.clock.advance(30 * MINUTE)
+    assert (await office.standing(her, case_id)).glass is None
+
+
+async def told_of(office: Office, kind: type[Event]) -> list[Any]:
+    return office.told(kind)
+
+
+async def test_glass_that_is_open_is_not_broken_again(office: Office) -> None:
+    her = await office.hires(SPECIALIST)
+    case_id = await office.case()
+
+    once = await office.breaks(case_id, her)
+    office.running.clock.advance(MINUTE)
+    twice = await office.breaks(case_id, her)
+
+    assert once.json() == twice.json()
+    assert len(await eventually(lambda: told_of(office, GlassBroken))) == 1
+
+
+@pytest.mark.parametrize("minutes", [14, 61])
+async def test_glass_stays_open_for_no_less_than_15_and_no_more_than_60_minutes(
+    office: Office, minutes: int
+) -> None:
+    her = await office.hires(SPECIALIST)
+
+    answer = await office.breaks(await office.case(), her, minutes=minutes)
+
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("auth_time", [None, 301])
+async def test_breaking_glass_needs_somebody_who_has_just_logged_in(
+    office: Office, auth_time: int | None
+) -> None:
+    her = await office.hires(SPECIALIST)
+    now = int(office.running.clock.now().timestamp())
+    claims: dict[str, Any] = {"auth_time": None}
+    if auth_time is not None:
+        claims = {"auth_time": now - auth_time}
+
+    path = f"/cases/{await office.case()}/glass"
+    answer = await office.ask("POST", path, who=her, body=DANGER, **claims)
+
+    assert answer.status_code == 401
+    assert answer.json()["type"] == "urn:accord:problem:log-in-again"
+
+
+@pytest.mark.parametrize("bar", ["excluded", "conflicts"])
+async def test_glass_overrides_no_list(office: Office, bar: str) -> None:
+    her = await office.hires(SPECIALIST)
+    lead = await office.hires(duty_coordinator=True)
+    case_id = await office.case()
+    path = f"/cases/{case_id}/lists"
+    await office.ask("PUT", path, who=lead, body={bar: [her]})
+
+    answer = await office.breaks(case_id, her)
+
+    assert answer.status_code == 404
+
+
+async def test_whoever_broke_the_glass_cannot_review_it(office: Office) -> None:
+    lead, other = [await office.hires(duty_coordinator=True) for _ in range(2)]
+    glass_id = (await office.breaks(await office.case(), lead)).json()["glass_id"]
+    path = f"/glass/{glass_id}/review"
+
+    own = await office.ask("POST", path, who=lead, body={"justified": True})
+    anothers = await office.ask("POST", path, who=other, body={"justified": True})
+
+    assert own.status_code == 403
+    assert own.json()["type"] == "urn:accord:problem:own-glass"
+    assert anothers.status_code == 200
+    assert anothers.json()["reviewer_id"] == other
+
+
+async def test_glass_that_nobody_reviews_is_told_again_every_day(
+    office: Office,
+) -> None:
+    her = await office.hires(SPECIALIST)
+    case_id = await office.case()
+    await office.breaks(case_id, her)
+
+    await office.running.later(timedelta(days=2))
+    once = len(await told_of(office, GlassNotReviewed))
+    await office.running.later(timedelta(days=1))
+    twice = len(await told_of(office, GlassNotReviewed))
+
+    assert (once, twice) == (1, 2)
+
+
+async def test_glass_that_was_reviewed_is_told_of_no_more(office: Office) -> None:
+    her = await office.hires(SPECIALIST)
+    lead = await office.hires(duty_coordinator=True)
+    broken = await office.breaks(await office.case(), her)
+    path = f"/glass/{broken.json()['glass_id']}/review"
+    await office.ask("POST", path, who=lead, body={"justified": False})
+
+    await office.running.later(timedelta(days=9))
+
+    assert not await told_of(office, GlassNotReviewed)
+
+
+def glass() -> Glass:
+    return Glass.broken(
+        new_id(), new_id(), GlassReason.CHILD_IN_DANGER, minutes=15, at=NOON
+    )
+
+
+def test_a_review_is_final_and_somebody_elses() -> None:
+    broken, reviewer = glass(), new_id()
+
+    with pytest.raises(OwnGlass):
+        broken.review(broken.worker_id, NOON, justified=True)
+    reviewed = broken.review(reviewer, NOON, justified=True)
+
+    assert reviewed.review(new_id(), NOON, justified=True) is reviewed
+    with pytest.raises(ReviewedBefore):
+        reviewed.review(reviewer, NOON, justified=False)
+
+
+def test_lists_bar_whoever_is_named_or_not_among_the_only_ones() -> None:
+    named, other = new_id(), new_id()
+
+    assert Lists(excluded=frozenset({named})).bar(named)
+    assert Lists(conflicts=frozenset({named})).bar(named)
+    assert not Lists(excluded=frozenset({named})).bar(other)
+    only = Lists(named_only=frozenset({named}))
+    assert (only.bar(named), only.bar(other)) == (False, True)
+
+
+def test_whoever_is_barred_is_never_chosen() -> None:
+    barred, unnamed, named = worker(WHANAU), worker(WHANAU), worker(WHANAU)
+    lists = Lists(
+        conflicts=frozenset({barred.id}), named_only=frozenset({barred.id, named.id})
+    )
+    staffing = Staffing(id=new_id(), lists=lists)
+    needed = replace(
+        need(WHANAU),
+        excluded=staffing.barred_from(WHANAU),
+        named_only=lists.named_only,
+    )
+
+    found = choose([barred, unnamed, named], needed, POLICY.weights, NOON)
+
+    assert found
+    assert found.worker_id == named.id
+
+
+def test_the_side_of_whoever_once_served_the_person_using_violence_is_known() -> None:
+    him = worker(OUTREACH)
+    staffing = Staffing(id=new_id(), served_outreach=frozenset({him.id}))
+
+    stands = standing_of(him, staffing, (), None)
+
+    assert stands.served == {Side.PERSON_USING_VIOLENCE}
+    assert stands.own_side is Side.PERSON_USING_VIOLENCE
+    assert not stands.sides
