@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -111,7 +111,7 @@ class Witness:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[Any]
-    ) -> Iterator[None]:
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Note a test that has passed, or what it failed with."""
         report = yield
         if report.when == "call" or report.failed:
@@ -138,9 +138,9 @@ def check_imported(tree: Path) -> None:
     """
     ours = {each.name for pattern in SOURCES for each in tree.glob(f"{pattern}/*")}
     found = {
-        name: Path(module.__file__)
+        name: Path(file)
         for name, module in sys.modules.items()
-        if name.partition(".")[0] in ours and getattr(module, "__file__", None)
+        if name.partition(".")[0] in ours and (file := module.__file__)
     }
     strange = [name for name, path in found.items() if not path.is_relative_to(tree)]
     if strange or not found:

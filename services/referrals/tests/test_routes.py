@@ -356,6 +356,7 @@ async def test_a_batch_answers_line_by_line(running: Running) -> None:
             body(reference="wrong", people=[{"role": SECRET}]),
             body(reference="odd", answers={SECRET.casefold(): "yes"}),
             body(reference="long", narrative="x" * 70_000),
+            '{"reference": "deep", "answers": ' + '{"a":' * 40 + "1" + "}" * 41,
             body(reference="last"),
         )
     )
@@ -374,13 +375,14 @@ async def test_a_batch_answers_line_by_line(running: Running) -> None:
         (7, "refused", 422),
         (8, "refused", 422),
         (9, "refused", 413),
-        (10, "accepted", None),
+        (10, "refused", 422),
+        (11, "accepted", None),
     ]
     assert SECRET.casefold() not in answer.text.casefold()
     by_line = {each["line"]: each for each in results(answer)}
     assert pointers(by_line[7]["problem"])[0] == ("/people/0/role", "enum")
     assert pointers(by_line[8]["problem"]) == [("/answers/*", "unknown question")]
-    for line in (1, 2, 10):
+    for line in (1, 2, 11):
         receipt = by_line[line]["receipt"]
         assert (await running.status(receipt["referral_id"])).status_code == 200
 

@@ -1,6 +1,6 @@
 """Refusals and faults as RFC 9457 problems that never echo what was sent."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
 from itertools import islice
@@ -77,7 +77,7 @@ def problem_response(
     *,
     detail: str | None = None,
     errors: Sequence[WrongField] = (),
-    headers: dict[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """Make the answer that tells a problem."""
     trace_id = current_trace_id()
@@ -106,7 +106,7 @@ def refusal_response(refused: Refusal) -> JSONResponse:
         kebab(type(refused).__name__),
         title,
         detail=str(refused) or None,
-        headers=HEADERS.get(status),
+        headers=refused.headers or HEADERS.get(status),
     )
 
 

@@ -32,6 +32,9 @@ class BadConfiguration(Exception):
 ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
 """How a service may be called, as part of the names of queues and users."""
 
+Limit = Annotated[int, Field(ge=0, le=1_000_000)]
+"""How much of something one may ask for; nought: as much as one likes."""
+
 SCHEMES = {
     "amqp_url": ("amqp://", "amqps://"),
     "store_url": ("mongodb://", "mongodb+srv://"),
@@ -63,6 +66,14 @@ class ChassisSettings(BaseSettings):
         log_level: The least that is logged.
         prefetch: The most messages taken from a lane and not yet handled.
         drain_seconds: How long ending may take after SIGTERM, work in hand included.
+        docs: ``/docs`` and ``/openapi.json`` are served though this is no development.
+        trusted_proxies: Addresses or networks of what stands in front, whose word on
+            where a request comes from is taken; between commas.
+        requests_a_minute: Of one caller, at one replica. Nought, in development only:
+            no limit; so for each of the following.
+        guesses_a_minute: Bad tokens from one address, before no more are looked at.
+        records_an_hour: Different records that a person may ask for.
+        agency_records_an_hour: Different records that an agency's system may ask for.
     """
 
     model_config = SettingsConfigDict(
@@ -86,6 +97,12 @@ class ChassisSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     prefetch: Annotated[int, Field(ge=1, le=2000)] = 200
     drain_seconds: Annotated[float, Field(gt=0, le=60)] = 25.0
+    docs: bool = False
+    trusted_proxies: str = "127.0.0.1"
+    requests_a_minute: Limit = 6000
+    guesses_a_minute: Limit = 60
+    records_an_hour: Limit = 200
+    agency_records_an_hour: Limit = 5000
 
 
 S = TypeVar("S", bound=ChassisSettings)

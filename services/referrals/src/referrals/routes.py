@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Annotated, Any
 
 from accord_chassis.access import Caller, NotAllowed, caller
+from accord_chassis.bodies import check_shape
 from accord_chassis.clock import Clock
 from accord_chassis.edge import BODY_LIMIT
 from accord_chassis.problems import TYPES, kebab, names_in, wrong_fields
@@ -304,6 +305,7 @@ async def take_line(
     try:
         if len(line) > BODY_LIMIT:
             raise LineTooLong
+        check_shape(line)
         told, at = SubmitReferral.model_validate_json(line), clock.now()
         if wrong := [*policy.misfits(told, at)]:
             raise RequestValidationError(errors_of(wrong))
