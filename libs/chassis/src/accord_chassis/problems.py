@@ -166,6 +166,48 @@ def install(app: FastAPI) -> None:
         return problem_response(500, "fault", "The service failed; it has been logged.")
 
 
+TOLD = {
+    400: "The request cannot be read, or lacks the key that tells it from another.",
+    401: "There is no valid token.",
+    403: "The token does not allow this.",
+    404: "There is no such thing, or none that this caller may know of.",
+    408: "The request's body did not arrive in time.",
+    409: "What is there does not allow this now.",
+    413: "The request is too large.",
+    415: "The body is not of a type that this route reads.",
+    422: "A field breaks a rule; every one is named, no value is told.",
+    429: "More was asked for than one may ask for at a time: see Retry-After.",
+    500: "The service failed; it has been logged.",
+    503: "Something that is needed is away at present: see Retry-After.",
+}
+"""Every refusal that a route may answer, as its description tells it."""
+
+PROBLEM_SCHEMA = "#/components/schemas/Problem"
+
+
+def describe(document: dict[str, Any]) -> dict[str, Any]:
+    """Add to the description of an API that every route may refuse, and how it does."""
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    held = document.setdefault("components", {})
+    schemas = held.setdefault("schemas", {})
+    schemas.update(schema.pop("$defs", {}), Problem=schema)
+    for name in ("HTTPValidationError", "ValidationError"):
+        # The framework's own form of a 422, which echoes values: ours does not.
+        schemas.pop(name, None)
+    told = {"application/problem+json": {"schema": {"$ref": PROBLEM_SCHEMA}}}
+    held["responses"] = {
+        str(status): {"description": text, "content": told}
+        for status, text in TOLD.items()
+    }
+    refusals = {
+        each: {"$ref": f"#/components/responses/{each}"} for each in map(str, TOLD)
+    }
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation["responses"].update(refusals)
+    return document
+
+
 def put_off(app: FastAPI, *passing: type[Exception]) -> None:
     """Have an application answer what may pass with 503 and when to come back."""
 

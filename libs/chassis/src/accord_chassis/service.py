@@ -457,6 +457,12 @@ def create_app(
 class _Application(FastAPI):
     """An application whose edge stands outside of the framework's own answers."""
 
+    def openapi(self) -> dict[str, Any]:
+        """Describe the service, with what every route may refuse."""
+        if not self.openapi_schema:
+            self.openapi_schema = problems.describe(super().openapi())
+        return self.openapi_schema
+
     def build_middleware_stack(self) -> ASGIApp:
         """Put the edge around everything."""
         return Edge(

@@ -147,33 +147,7 @@ class Lines(JSONResponse):
     media_type = NDJSON
 
 
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": text,
-        "content": {
-            "application/problem+json": {
-                "schema": {"$ref": "#/components/schemas/Problem"}
-            }
-        },
-    }
-    for status, text in {
-        400: "There is neither an Idempotency-Key nor a reference of the agency's own.",
-        401: "There is no valid token.",
-        403: "The token lacks the scope, the agency or the kind of agency.",
-        404: "This agency has made no such referral.",
-        413: "The request is too large.",
-        415: "The batch is not sent as one referral a line.",
-        422: "A field breaks a rule, or the key was used for another referral.",
-    }.items()
-}
-
-
-def problems_with(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe the problems that a route may answer."""
-    return {status: PROBLEMS[status] for status in (401, 403, *statuses)}
-
-
-@router.post("", status_code=202, responses=problems_with(400, 413, 422))
+@router.post("", status_code=202)
 async def submit_referral(
     told: SubmitReferral,
     *,
@@ -215,7 +189,6 @@ async def submit_referral(
         }
     },
     responses={
-        **problems_with(413, 415),
         200: {"description": "A result for each line, in their order, one a line."},
     },
 )
@@ -246,7 +219,7 @@ async def submit_batch(
     return StreamingResponse(results(lines, take), media_type=NDJSON)
 
 
-@router.get("/{referral_id}", responses=problems_with(404, 422))
+@router.get("/{referral_id}")
 async def read_referral(
     referral_id: Id, referrals: Referrals_, cases: Cases_, agency: Reader
 ) -> ReferralView:
