@@ -6,7 +6,7 @@ PACKAGES := libs/contracts libs/chassis services/referrals services/risk \
             services/allocation services/plans services/notify cli
 SOURCES := $(foreach package,$(PACKAGES),$(package)/src)
 
-.PHONY: help setup run test lint types imports unit e2e chaos bench schemas lock mutants clean
+.PHONY: help setup run test lint types imports unit e2e chaos bench schemas lock mutants fuzz clean
 
 help: ## What there is to make
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | \
@@ -39,6 +39,10 @@ e2e: setup ## Run the end-to-end tests alone
 
 chaos: setup ## Run the tests that kill processes under load alone
 	@$(BIN)/pytest -m chaos
+
+fuzz: setup ## Ask every API whatever can be asked, another way each time
+	@ACCORD_FUZZ_EXAMPLES=$${EXAMPLES:-200} ACCORD_FUZZ_SEED=$${SEED:-$$$$} \
+	  $(BIN)/pytest tests/e2e/test_api.py --timeout=3600
 
 mutants: setup ## Remove each protection in turn, in a copy: its tests must fail
 	@$(BIN)/python scripts/mutants.py $(NAMES)

@@ -106,6 +106,14 @@ async def look(
     return {"count": found.count}
 
 
+@router.put("/things/{thing_id}", status_code=202)
+async def put(
+    thing_id: Id, _: Caller_, things: Annotated[Things, part(Things)]
+) -> None:
+    """Put a thing where it belongs."""
+    await things.save(Thing(id=thing_id, keys=(thing_id,)))
+
+
 @router.get("/broken")
 async def broken(name: str) -> None:
     """Fail, with what was sent in the fault's text."""

@@ -431,6 +431,14 @@ async def test_every_answer_is_safe_and_every_refusal_a_problem(
         assert SENTINEL not in answer.text
 
 
+async def test_who_asks_in_the_wrong_way_is_told_every_way_that_there_is(
+    deaf_toy: Toy,
+) -> None:
+    answer = await deaf_toy.http.delete(f"/v1/things/{new_id()}")
+
+    assert answer.headers["allow"] == "GET, PUT"
+
+
 def nested(depth: int) -> Any:
     return {"deep": nested(depth - 1)} if depth else {}
 

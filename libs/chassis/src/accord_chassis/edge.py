@@ -8,7 +8,7 @@ from opentelemetry.trace import SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from accord_chassis.bodies import BODY_SECONDS, Body
-from accord_chassis.problems import http_response
+from accord_chassis.problems import http_response, route_of
 from accord_chassis.telemetry import span
 
 log = structlog.get_logger()
@@ -92,7 +92,7 @@ class Edge:
             try:
                 await self._app(scope, receive, answer)
             finally:
-                route = _route(scope)
+                route = route_of(scope)
                 current.set_attribute("http.route", route)
                 current.set_attribute("http.response.status_code", answer.status)
                 log.info(
@@ -136,13 +136,6 @@ class _Answer:
 def _with(safe: Headers, headers: Headers) -> list[tuple[bytes, bytes]]:
     present = {name for name, _ in headers}
     return [*headers, *(each for each in safe if each[0] not in present)]
-
-
-def _route(scope: Scope) -> str:
-    """Give the pattern of the route that answered, with the prefix of its router."""
-    included = scope.get("fastapi", {}).get("effective_route_context")
-    path: str = getattr(included or scope.get("route"), "path", "none")
-    return path
 
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

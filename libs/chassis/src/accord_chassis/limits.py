@@ -22,6 +22,7 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
+from accord_chassis.problems import route_of
 from accord_chassis.settings import ChassisSettings
 
 log = structlog.get_logger()
@@ -256,8 +257,7 @@ class Limits:
         # What stands further right in a path belongs to the record that comes first.
         record = next(iter(request.path_params.values()), None)
         if record is not None:
-            route = getattr(request.scope.get("route"), "path", "none")
-            self._records.count(who, str(record), route=route)
+            self._records.count(who, str(record), route=route_of(request.scope))
 
 
 def peer_of(request: Request) -> str:

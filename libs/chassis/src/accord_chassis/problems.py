@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from accord_chassis.telemetry import current_trace_id, place_of
 
@@ -157,8 +158,14 @@ def install(app: FastAPI) -> None:
         return invalid_response(wrong.errors(), _known_to(request.app))
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, raised: HTTPException) -> JSONResponse:
-        return http_response(raised.status_code, headers=dict(raised.headers or {}))
+    async def http(request: Request, raised: HTTPException) -> JSONResponse:
+        headers = dict(raised.headers or {})
+        if raised.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # The framework knows the methods of one route, not of all at an address.
+            described = request.app.openapi()["paths"].get(route_of(request.scope))
+            if described:
+                headers["Allow"] = ", ".join(sorted(map(str.upper, described)))
+        return http_response(raised.status_code, headers=headers)
 
     @app.exception_handler(Exception)
     async def failed(_: Request, fault: Exception) -> JSONResponse:
@@ -205,7 +212,17 @@ def describe(document: dict[str, Any]) -> dict[str, Any]:
     for path in document["paths"].values():
         for operation in path.values():
             operation["responses"].update(refusals)
+    _allow_repetition(document)
     return document
+
+
+def _allow_repetition(node: Any) -> None:  # noqa: ANN401 - Any JSON.
+    """Say of a set only what is asked: what is repeated in it is counted once."""
+    if isinstance(node, dict) and node.pop("uniqueItems", None):
+        node.pop("maxItems", None)
+    for each in node.values() if isinstance(node, dict) else node:
+        if isinstance(each, dict | list):
+            _allow_repetition(each)
 
 
 def put_off(app: FastAPI, *passing: type[Exception]) -> None:
@@ -230,6 +247,13 @@ def http_response(
     """Tell a refusal of HTTP itself, in HTTP's own words: they hold nobody's."""
     title = HTTPStatus(status).phrase
     return problem_response(status, f"http-{status}", title, headers=headers)
+
+
+def route_of(scope: Scope) -> str:
+    """Give the pattern of the route that answers, with the prefix of its router."""
+    included = scope.get("fastapi", {}).get("effective_route_context")
+    path: str = getattr(included or scope.get("route"), "path", "none")
+    return path
 
 
 def _known_to(app: FastAPI) -> frozenset[str]:
