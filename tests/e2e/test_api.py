@@ -29,15 +29,9 @@ LEFT_OUT = "positive_data_acceptance"
 """A locality's policy refuses much that fits the schema, and most ids are none."""
 
 BATCH = "/v1/referrals/batch"
-OF_BATCH_LEFT_OUT = ",".join(
-    [
-        LEFT_OUT,
-        # Every line is refused by itself, within an answer that says 200.
-        "negative_data_rejection",
-        # GET here is a referral by an id that is none, and answered as such.
-        "unsupported_method",
-    ]
-)
+OF_BATCH_LEFT_OUT = f"{LEFT_OUT},negative_data_rejection,unsupported_method"
+"""Every line of a batch is refused by itself, within an answer that says 200; and to
+GET this address is to ask for a referral by an id that is none."""
 
 HOOKS = f'hooks = "{Path(__file__).with_name("fuzzing.py")}"'
 

@@ -213,7 +213,7 @@ def catalogue_of(locality: Path) -> Catalogue:
 
 def _read(path: Path) -> object:
     try:
-        return yaml.load(path.read_bytes(), Loader=_Strict)  # noqa: S506 - Safe too.
+        return yaml.load(path.read_bytes(), Loader=_Strict)  # noqa: S506  # nosec B506 - Safe too.
     except OSError as wrong:
         raise BadConfiguration(f"{path} cannot be read: {wrong.strerror}.") from None
     except yaml.YAMLError as wrong:
