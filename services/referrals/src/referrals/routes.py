@@ -1,6 +1,7 @@
 """Referrals over HTTP: one by one, many at once, and how each stands."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -35,6 +36,9 @@ router = APIRouter(prefix="/referrals", tags=["referrals"])
 BATCH_LIMIT = 10 * 1024 * 1024
 """Bytes of one batch (RELIABILITY 2.5)."""
 
+ESCAPED = re.compile(r'\\(["\\])')
+"""What a quote and a backslash are within quotes (RFC 9651, 3.3.3)."""
+
 NDJSON = "application/x-ndjson"
 TOGETHER = 100
 """Lines of a batch that are stored at the same time: as many as one write holds."""
@@ -50,9 +54,11 @@ Key = Annotated[
     Header(
         alias="Idempotency-Key",
         description="Tells the same referral, posted again, from another one.",
-        max_length=202,
-        # The draft standard wants quotes; most clients send none.
-        pattern=r'^("[\x21\x23-\x7e]{1,200}"|[\x21\x23-\x7e]{1,200})$',
+        max_length=402,
+        # The draft standard wants a string in quotes (RFC 9651, 3.3.3); most clients
+        # send none, and mean the same.
+        pattern=r'^("([\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,200}"'
+        r"|[\x21\x23-\x7e]{1,200})$",
     ),
 ]
 
@@ -166,7 +172,7 @@ async def submit_referral(
     posted = await handlers.post_referral(
         told,
         sender_of(agency),
-        key=key and key.strip('"'),
+        key=key and unquoted(key),
         at=at,
         referrals=referrals,
         policy=policy,
@@ -228,6 +234,13 @@ async def read_referral(
         referral_id, agency.agency, referrals=referrals, cases=cases
     )
     return ReferralView.of(referral, episode)
+
+
+def unquoted(key: str) -> str:
+    """Give what a key says: the string of RFC 9651 without quotes, or as it is."""
+    if not key.startswith('"'):
+        return key
+    return ESCAPED.sub(r"\1", key[1:-1])
 
 
 def sender_of(agency: Caller) -> Sender:
