@@ -1,16 +1,20 @@
 """How much one may ask for."""
 
+import threading
 import time
+from threading import Timer
 from typing import Any
 
 import pytest
 from accord_chassis.limits import (
+    ENOUGH,
     HOUR,
     Limits,
     Rate,
     Records,
     TooManyRequests,
     Who,
+    _Memory,
     peer_of,
 )
 from accord_chassis.settings import ChassisSettings
@@ -62,6 +66,25 @@ def test_nought_is_no_limit() -> None:
     for _ in range(1000):
         rate.count("aroha")
         rate.check("aroha")
+
+
+def test_what_is_out_of_date_is_forgotten() -> None:
+    memory = _Memory()
+    for each in range(3 * ENOUGH):
+        memory.incr(str(each), expiry=-1)
+
+    assert len(memory.expirations) <= ENOUGH + 1
+
+
+def test_counting_starts_no_thread() -> None:
+    rate = Rate("requests", 100)
+    for each in threading.enumerate():
+        if isinstance(each, Timer):
+            each.join()
+
+    rate.count("aroha")
+
+    assert not [each for each in threading.enumerate() if isinstance(each, Timer)]
 
 
 def test_a_person_asks_for_so_many_records_an_hour_and_the_alarm_is_raised() -> None:

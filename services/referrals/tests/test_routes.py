@@ -189,7 +189,7 @@ async def test_posted_again_it_gets_the_same_answer(running: Running) -> None:
     [
         ("17", '"17"', True),
         ('"1 7"', '"1 7"', True),
-X
+        (r'"a\"b"', r'"a\"b"', True),
         (r'"a\\b"', r"a\b", True),
         ('"17"', '"18"', False),
     ],

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from ipaddress import ip_address, ip_network
+from threading import Timer
 from typing import Self
 
 import structlog
@@ -37,6 +38,9 @@ BRINGS_ITS_RECORD = "PUT"
 
 NEIGHBOURS = 64
 """Bits of an IPv6 address that one household or office shares."""
+
+ENOUGH = 2000
+"""Counts that are kept before anybody looks which are out of date."""
 
 REMEMBERED = 10_000
 """Callers whose records are counted; who has asked for none longest is forgotten."""
@@ -79,6 +83,40 @@ class Who:
         return blake2b(whole, digest_size=6).hexdigest()
 
 
+class _Unneeded(Timer):
+    """Says that it runs, so that no other is started."""
+
+    def is_alive(self) -> bool:
+        """Say so."""
+        return True
+
+
+class _Memory(MemoryStorage):
+    """The library's storage, without its thread.
+
+    It starts one for each request that finds none running: 150 µs for what takes 10
+    (measured at 300 requests a second). What is out of date is forgotten here whenever
+    there is twice as much as there was.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.timer = _Unneeded(HOUR, self.forget)
+        self._enough = ENOUGH
+
+    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        """Count, and forget now and then."""
+        if len(self.expirations) > self._enough:
+            self.forget()
+            self._enough = max(ENOUGH, 2 * len(self.expirations))
+        return super().incr(key, expiry, amount)
+
+    def forget(self) -> None:
+        """Forget what is out of date: the library does so for what is looked at."""
+        for key in list(self.expirations):
+            self.get(key)
+
+
 class Rate:
     """Counts requests in a window that slides, by the ``limits`` library in memory.
 
@@ -91,7 +129,7 @@ class Rate:
         self._policy = policy
         self._most = most
         self._item = RateLimitItemPerMinute(max(most, 1))
-        self._window = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._window = SlidingWindowCounterRateLimiter(_Memory())
 
     def count(self, *key: str) -> None:
         """Count a request.
