@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from accord_chassis.development.process import LOOPBACK
+from accord_chassis.protocol import BoundedProtocol
 from starlette.types import ASGIApp
 
 from accord.client import Client, Gone
@@ -39,6 +40,8 @@ async def serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]
             app,
             lifespan="off",
             log_config=None,
+            http=BoundedProtocol,
+            ws="none",
             access_log=False,
             server_header=False,
             date_header=False,

@@ -16,7 +16,7 @@ from accord_chassis.access import DEVELOPMENT_ISSUER
 from accord_chassis.development.backing import Backing
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.development.process import LOOPBACK, kept_secret, write_private
-from accord_chassis.service import StandIns
+from accord_chassis.service import LIMITS, StandIns
 from accord_chassis.topology import OPERATOR
 from fastapi import FastAPI
 from pymongo import MongoClient
@@ -85,6 +85,8 @@ class Surroundings:
     ) -> dict[str, str]:
         """Give the settings of a service, as variables.
 
+        There is no limit on what one may ask for: a replay asks for months in minutes.
+
         Args:
             service: Which.
             port: Where it serves.
@@ -106,6 +108,7 @@ class Surroundings:
             f"{PREFIX}SERVICE_TOKEN_FILE": str(self._token_of(service)),
             f"{PREFIX}STORE_URL": self.store_url,
             **{f"{PREFIX}{n.upper()}_URL": url for n, url in addresses.items()},
+            **{f"{PREFIX}{name.upper()}": "0" for name in LIMITS},
             **self.extra,
         }
 

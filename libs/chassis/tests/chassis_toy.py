@@ -129,6 +129,15 @@ async def look(
     return {"count": found.count}
 
 
+@router.put("/things/{thing_id}", status_code=202)
+async def put(
+    thing_id: Id, maker: Maker, things: Annotated[Things, part(Things)]
+) -> None:
+    """Put a thing where it belongs."""
+    await maker.permit(MAKE_THING, Resource("thing", thing_id))
+    await things.save(Thing(id=thing_id, keys=(thing_id,)))
+
+
 @router.get("/forgotten")
 async def forget(_: Maker) -> dict[str, str]:
     """Answer without having decided whether to."""

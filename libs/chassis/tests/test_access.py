@@ -26,6 +26,7 @@ from accord_chassis.access import (
     caller,
 )
 from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.limits import Limits
 from chassis_surroundings import logged
 from fastapi import FastAPI, Security
 from hypothesis import given
@@ -367,6 +368,9 @@ async def test_a_provider_that_fails_is_not_asked_by_everybody(
 async def client(authority: Authority) -> AsyncIterator[httpx2.AsyncClient]:
     app = FastAPI()
     app.state.authority = authority
+    app.state.limits = Limits(
+        "toy", requests=100, guesses=100, people=100, machines=100
+    )
     problems.install(app)
 
     @app.get("/mine")

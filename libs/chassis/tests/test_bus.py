@@ -291,6 +291,23 @@ async def test_a_message_that_can_be_sent_nowhere_is_held_until_it_can() -> None
     assert len(transport.published) == 4
 
 
+async def test_a_message_is_acknowledged_after_it_has_had_its_effect() -> None:
+    transport = Recorder()
+    bus = Bus("notify", transport, CATALOGUE, prefetch=20)
+    acknowledged_meanwhile: list[int] = []
+
+    async def handle(_: Message[Any]) -> None:
+        acknowledged_meanwhile.append(transport.acknowledged)
+
+    bus.on(RiskChanged, handle)
+    await bus.start()
+
+    await transport.deliver(replace(pack(message()), user="risk"))
+
+    assert acknowledged_meanwhile == [0]
+    assert transport.acknowledged == 1
+
+
 async def test_routine_own_steps_wait_at_the_broker_when_there_is_enough_in_hand() -> (
     None
 ):

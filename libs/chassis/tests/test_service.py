@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -51,6 +52,7 @@ from chassis_toy import (
     Settings,
     Toy,
     changed,
+    create_app,
     living,
     settings_for,
 )
@@ -89,12 +91,15 @@ async def toy(settings: Settings, issuer: DevelopmentIssuer) -> AsyncIterator[To
 
 @pytest.fixture
 async def deaf_toy(
-    backing_services: Backing, issuer: DevelopmentIssuer
+    request: pytest.FixtureRequest,
+    backing_services: Backing,
+    issuer: DevelopmentIssuer,
 ) -> AsyncIterator[Toy]:
     """The toy over a broker in memory, for what concerns its HTTP alone."""
     broker = InProcessBroker(topology.definitions(TOY, vhost="test"))
     transport = InProcessTransport(broker, user="toy")
-    given = settings_for(backing_services.store_url, issuer)
+    changed = getattr(request, "param", {})
+    given = settings_for(backing_services.store_url, issuer, **changed)
     async with living(given, issuer, transport=transport) as alive:
         await alive.service.started.wait()
         yield alive
@@ -385,6 +390,10 @@ SAFE = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "x-frame-options": "DENY",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
 }
 
 
@@ -407,6 +416,10 @@ ANSWERS: dict[str, tuple[int, Ask]] = {
     "no token": (401, lambda toy: toy.http.post("/v1/things", json={})),
     "nowhere": (404, lambda toy: toy.http.get(f"/nowhere/{SENTINEL}")),
     "nobody": (404, lambda toy: toy.look(new_id())),
+    "head": (405, lambda toy: toy.http.head("/v1/things")),
+    "options": (405, lambda toy: toy.http.options("/v1/things")),
+    "too deep": (422, lambda toy: toy.make(new_id(), counts=nested(20))),
+    "a description": (200, lambda toy: toy.http.get("/openapi.json")),
     "another method": (405, lambda toy: toy.http.delete("/v1/things")),
     "no method at all": (405, lambda toy: toy.http.request(SENTINEL, "/v1/things")),
     "too large": (413, lambda toy: toy.make(new_id(), name="A" * BODY_LIMIT)),
@@ -426,12 +439,116 @@ async def test_every_answer_is_safe_and_every_refusal_a_problem(
 
     assert answer.status_code == status
     assert SAFE.items() <= dict(answer.headers).items()
-    if status >= 400:
+    assert "strict-transport-security" not in answer.headers
+    if status >= 400 and what != "head":
         assert answer.headers["content-type"] == "application/problem+json"
         problem = answer.json()
         assert problem["status"] == status
         assert problem["instance"].startswith("urn:accord:trace:")
         assert SENTINEL not in answer.text
+
+
+async def test_who_asks_in_the_wrong_way_is_told_every_way_that_there_is(
+    deaf_toy: Toy,
+) -> None:
+    answer = await deaf_toy.http.delete(f"/v1/things/{new_id()}")
+
+    assert answer.headers["allow"] == "GET, PUT"
+
+
+def nested(depth: int) -> Any:
+    return {"deep": nested(depth - 1)} if depth else {}
+
+
+async def test_where_tls_is_spoken_in_front_browsers_are_to_insist_on_it(
+    backing_services: Backing, issuer: DevelopmentIssuer
+) -> None:
+    given = settings_for(backing_services.store_url, issuer, tls_terminated=True)
+    over = httpx2.ASGITransport(create_app(given))
+
+    async with httpx2.AsyncClient(transport=over, base_url="http://toy") as http:
+        found = [await http.get(path) for path in ("/live", "/nowhere", "/docs")]
+
+    for each in found:
+        told = each.headers["strict-transport-security"]
+        assert told == "max-age=31536000; includeSubDomains"
+
+
+@pytest.mark.parametrize(
+    ("changed", "shown"),
+    [
+        ({"development": True}, True),
+        ({"development": False, "docs": True}, True),
+        ({"development": False}, False),
+    ],
+)
+async def test_a_service_describes_itself_in_development_or_when_told_to(
+    backing_services: Backing,
+    issuer: DevelopmentIssuer,
+    changed: dict[str, Any],
+    *,
+    shown: bool,
+) -> None:
+    given = settings_for(backing_services.store_url, issuer, **changed)
+    over = httpx2.ASGITransport(create_app(given))
+    paths = ("/docs", "/docs.js", "/openapi.json", "/docs-assets/swagger-ui.css")
+
+    async with httpx2.AsyncClient(transport=over, base_url="http://toy") as http:
+        found = [(await http.get(path)).status_code for path in paths]
+
+    assert found == [200 if shown else 404] * len(paths)
+
+
+async def test_the_page_of_a_service_holds_no_script_and_loads_its_own_only(
+    deaf_toy: Toy,
+) -> None:
+    page = await deaf_toy.http.get("/docs")
+
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'; script-src 'self'; connect-src 'self'" in policy
+    assert re.findall(r"<script([^>]*)>([^<]*)<", page.text) == [
+        (' src="docs-assets/swagger-ui-bundle.js"', ""),
+        (' src="docs.js"', ""),
+    ]
+    assert "http" not in page.text
+    script = await deaf_toy.http.get("/docs.js")
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert "default-src 'none'" in script.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("deaf_toy", [{"requests_a_minute": 3}], indirect=True)
+async def test_a_caller_who_asks_too_often_is_told_when_to_come_back(
+    deaf_toy: Toy,
+) -> None:
+    answers = [await deaf_toy.make(new_id()) for _ in range(4)]
+
+    assert [each.status_code for each in answers] == [202] * 3 + [429]
+    refused = answers[-1]
+    assert refused.json()["type"] == "urn:accord:problem:too-many-requests"
+    assert int(refused.headers["retry-after"]) >= 1
+    assert refused.headers["ratelimit-policy"] == '"requests";q=3;w=60'
+    assert refused.headers["ratelimit"].startswith('"requests";r=0;t=')
+
+
+@pytest.mark.parametrize("deaf_toy", [{"guesses_a_minute": 3}], indirect=True)
+async def test_guessing_is_slowed_and_holds_up_nobody_who_is_known(
+    deaf_toy: Toy, issuer: DevelopmentIssuer
+) -> None:
+    assert (await deaf_toy.make(new_id())).status_code == 202
+
+    with logged() as lines:
+        for _ in range(5):
+            guess = {"Authorization": f"Bearer {new_id()}"}
+            await deaf_toy.make(new_id(), headers=guess)
+        unknown = issuer.token("another", "things.make", region="test")
+        fresh = {"Authorization": f"Bearer {unknown}"}
+        waiting = await deaf_toy.make(new_id(), headers=fresh)
+
+    statuses = [each["status"] for each in lines.of("request.answered")]
+    assert statuses == [401, 401, 401, 429, 429, 429]
+    assert waiting.headers["ratelimit-policy"] == '"guesses";q=3;w=60'
+    assert len(lines.of("token.refused")) == 3
+    assert (await deaf_toy.make(new_id())).status_code == 202
 
 
 async def test_a_body_just_within_the_limit_is_read(deaf_toy: Toy) -> None:
@@ -703,6 +820,10 @@ def test_what_is_fit_for_production_may_start() -> None:
         ({"database": "toy", "audit_database": "toy"}, "ACCORD_AUDIT_DATABASE"),
         ({"log_level": "warning"}, "ACCORD_AUDIT_ANCHORS"),
         ({"tls_terminated": False}, "ACCORD_TLS_TERMINATED"),
+        ({"requests_a_minute": 0}, "ACCORD_REQUESTS_A_MINUTE"),
+        ({"guesses_a_minute": 0}, "ACCORD_GUESSES_A_MINUTE"),
+        ({"records_an_hour": 0}, "ACCORD_RECORDS_AN_HOUR"),
+        ({"agency_records_an_hour": 0}, "ACCORD_AGENCY_RECORDS_AN_HOUR"),
     ],
 )
 def test_what_is_not_fit_for_production_is_refused(

@@ -184,6 +184,26 @@ async def test_posted_again_it_gets_the_same_answer(running: Running) -> None:
     assert again.headers["Location"] == first.headers["Location"]
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("17", '"17"', True),
+        ('"1 7"', '"1 7"', True),
+        (r'"a\"b"', r'"a\"b"', True),
+        (r'"a\\b"', r"a\b", True),
+        ('"17"', '"18"', False),
+    ],
+)
+async def test_a_key_in_quotes_says_what_is_within_them(
+    running: Running, one: str, other: str, *, same: bool
+) -> None:
+    first, again = [await running.submit(body(), key=key) for key in (one, other)]
+
+    assert (first.status_code, again.status_code) == (202, 202)
+    ids = {each.json()["referral_id"] for each in (first, again)}
+    assert len(ids) == (1 if same else 2)
+
+
 async def test_the_agencys_own_reference_stands_in_for_a_key(running: Running) -> None:
     first = await running.submit(body(reference="P-17"))
     again = await running.submit(body(reference="P-17"))
@@ -201,7 +221,10 @@ async def test_the_agencys_own_reference_stands_in_for_a_key(running: Running) -
         ({"incidents": ["stalking"], "reference": "P-17"}, None, 422, "key-used-befor"),
         ({}, "a key", 422, "invalid-request"),
         ({}, "", 422, "invalid-request"),
-        ({}, "x" * 203, 422, "invalid-request"),
+        ({}, "x" * 201, 422, "invalid-request"),
+        ({}, '"a"b"', 422, "invalid-request"),
+        ({}, r'"a\b"', 422, "invalid-request"),
+        ({}, '"17";a=1', 422, "invalid-request"),
     ],
 )
 async def test_a_key_or_reference_is_needed_and_holds_for_one_referral(
@@ -356,6 +379,7 @@ async def test_a_batch_answers_line_by_line(running: Running) -> None:
             body(reference="wrong", people=[{"role": SECRET}]),
             body(reference="odd", answers={SECRET.casefold(): "yes"}),
             body(reference="long", narrative="x" * 70_000),
+            '{"reference": "deep", "answers": ' + '{"a":' * 40 + "1" + "}" * 41,
             body(reference="last"),
         )
     )
@@ -374,13 +398,14 @@ async def test_a_batch_answers_line_by_line(running: Running) -> None:
         (7, "refused", 422),
         (8, "refused", 422),
         (9, "refused", 413),
-        (10, "accepted", None),
+        (10, "refused", 422),
+        (11, "accepted", None),
     ]
     assert SECRET.casefold() not in answer.text.casefold()
     by_line = {each["line"]: each for each in results(answer)}
     assert pointers(by_line[7]["problem"])[0] == ("/people/0/role", "enum")
     assert pointers(by_line[8]["problem"]) == [("/answers/*", "unknown question")]
-    for line in (1, 2, 10):
+    for line in (1, 2, 11):
         receipt = by_line[line]["receipt"]
         assert (await running.status(receipt["referral_id"])).status_code == 200
 

@@ -19,6 +19,8 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from accord_chassis.limits import Limits, Who
+
 log = structlog.get_logger()
 
 DEVELOPMENT_ISSUER = "urn:accord:development"
@@ -144,6 +146,10 @@ class Authority:
         self._checked[token] = (until, caller)
         return caller
 
+    def remembers(self, token: str) -> bool:
+        """Tell whether a token was good a moment ago, without looking at it again."""
+        return token in self._checked
+
     async def _decoded(self, token: str) -> dict[str, Any]:
         keys = await self._current_keys(token)
         decoded = jwt.decode(token, keys, algorithms=list(ALGORITHMS))
@@ -236,6 +242,12 @@ def jwt_header(token: str) -> dict[str, Any]:
     return header
 
 
+def who_is(found: Caller) -> Who:
+    """Tell whose requests are counted together with this one."""
+    machine = found.agency is not None and found.worker is None
+    return Who(found.issuer, found.subject, machine=machine)
+
+
 _bearer = HTTPBearer(auto_error=False, description="An access token (RFC 9068).")
 
 
@@ -253,7 +265,15 @@ async def caller(
     if credentials is None:
         raise NotAuthenticated
     authority: Authority = request.app.state.authority
-    found = await authority.verify(credentials.credentials)
+    limits: Limits = request.app.state.limits
+    if not authority.remembers(credentials.credentials):
+        limits.before_looking(request)
+    try:
+        found = await authority.verify(credentials.credentials)
+    except NotAuthenticated:
+        limits.was_bad(request)
+        raise
+    limits.admit(request, who_is(found), scopes.scopes)
     if not found.scopes.issuperset(scopes.scopes):
         raise NotAllowed(f"The scope {' '.join(scopes.scopes)} is needed.")
     return found

@@ -1,15 +1,19 @@
 """The outer edge of a service's HTTP: trace, headers and log line of every request."""
 
 import time
+from collections.abc import Sequence
 
 import structlog
 from opentelemetry.trace import SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from accord_chassis.problems import http_response
+from accord_chassis.bodies import BODY_SECONDS, Body
+from accord_chassis.problems import http_response, route_of
 from accord_chassis.telemetry import span
 
 log = structlog.get_logger()
+
+Headers = Sequence[tuple[bytes, bytes]]
 
 BODY_LIMIT = 64 * 1024
 """Bytes a request may have, unless its route says otherwise (RELIABILITY 2.5)."""
@@ -19,7 +23,15 @@ HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=()"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
 )
+"""What every answer says to a browser: keep nothing, load nothing, tell nobody."""
+
+TLS_ONLY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+"""Where TLS is spoken in front: for a year, never without it (ASVS 3.4.1)."""
 
 QUIET = frozenset({"/live", "/ready"})
 """Asked every few seconds; not worth a trace or a line."""
@@ -39,18 +51,30 @@ class Edge:
     Args:
         app: What answers.
         service: Whose it is.
+        tls: Something in front speaks TLS, so browsers may be told to insist on it.
+        body_seconds: How long a request's body may take to arrive.
     """
 
-    def __init__(self, app: ASGIApp, *, service: str) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        service: str,
+        tls: bool = False,
+        body_seconds: float = BODY_SECONDS,
+    ) -> None:
         self._app = app
         self._service = service
+        self._headers = (*HEADERS, TLS_ONLY) if tls else HEADERS
+        self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send, scope, receive)
+        receive = Body(scope, receive, seconds=self._body_seconds)
+        answer = _Answer(send, scope, receive, self._headers)
         if scope["path"].removeprefix(scope.get("root_path", "")) in QUIET:
             await self._app(scope, receive, answer)
             return
@@ -68,7 +92,7 @@ class Edge:
             try:
                 await self._app(scope, receive, answer)
             finally:
-                route = _route(scope)
+                route = route_of(scope)
                 current.set_attribute("http.route", route)
                 current.set_attribute("http.response.status_code", answer.status)
                 log.info(
@@ -84,8 +108,11 @@ class Edge:
 class _Answer:
     """Sends an answer with the headers that all have, and remembers its status."""
 
-    def __init__(self, send: Send, scope: Scope, receive: Receive) -> None:
+    def __init__(
+        self, send: Send, scope: Scope, receive: Receive, safe: Headers
+    ) -> None:
         self.status = 500
+        self._safe = safe
         self._send = send
         self._scope = scope
         self._receive = receive
@@ -102,22 +129,13 @@ class _Answer:
                 await http_response(TOO_LARGE)(self._scope, self._receive, self)
                 self._replaced = True
                 return
-            message["headers"] = _with_safe(message["headers"])
+            message["headers"] = _with(self._safe, message["headers"])
         await self._send(message)
 
 
-def _with_safe(
-    headers: list[tuple[bytes, bytes]],
-) -> list[tuple[bytes, bytes]]:
+def _with(safe: Headers, headers: Headers) -> list[tuple[bytes, bytes]]:
     present = {name for name, _ in headers}
-    return [*headers, *(each for each in HEADERS if each[0] not in present)]
-
-
-def _route(scope: Scope) -> str:
-    """Give the pattern of the route that answered, with the prefix of its router."""
-    included = scope.get("fastapi", {}).get("effective_route_context")
-    path: str = getattr(included or scope.get("route"), "path", "none")
-    return path
+    return [*headers, *(each for each in safe if each[0] not in present)]
 
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -1,6 +1,6 @@
 """Refusals and faults as RFC 9457 problems that never echo what was sent."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
 from itertools import islice
@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from accord_chassis.telemetry import current_trace_id, place_of
 
@@ -77,7 +78,7 @@ def problem_response(
     *,
     detail: str | None = None,
     errors: Sequence[WrongField] = (),
-    headers: dict[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """Make the answer that tells a problem."""
     trace_id = current_trace_id()
@@ -106,7 +107,7 @@ def refusal_response(refused: Refusal) -> JSONResponse:
         kebab(type(refused).__name__),
         title,
         detail=str(refused) or None,
-        headers=HEADERS.get(status),
+        headers=refused.headers or HEADERS.get(status),
     )
 
 
@@ -157,13 +158,71 @@ def install(app: FastAPI) -> None:
         return invalid_response(wrong.errors(), _known_to(request.app))
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, raised: HTTPException) -> JSONResponse:
-        return http_response(raised.status_code, headers=dict(raised.headers or {}))
+    async def http(request: Request, raised: HTTPException) -> JSONResponse:
+        headers = dict(raised.headers or {})
+        if raised.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # The framework knows the methods of one route, not of all at an address.
+            described = request.app.openapi()["paths"].get(route_of(request.scope))
+            if described:
+                headers["Allow"] = ", ".join(sorted(map(str.upper, described)))
+        return http_response(raised.status_code, headers=headers)
 
     @app.exception_handler(Exception)
     async def failed(_: Request, fault: Exception) -> JSONResponse:
         log.error("request.failed", fault=type(fault).__name__, place=place_of(fault))
         return problem_response(500, "fault", "The service failed; it has been logged.")
+
+
+TOLD = {
+    400: "The request cannot be read, or lacks the key that tells it from another.",
+    401: "There is no valid token.",
+    403: "The token does not allow this.",
+    404: "There is no such thing, or none that this caller may know of.",
+    408: "The request's body did not arrive in time.",
+    409: "What is there does not allow this now.",
+    413: "The request is too large.",
+    415: "The body is not of a type that this route reads.",
+    422: "A field breaks a rule; every one is named, no value is told.",
+    429: "More was asked for than one may ask for at a time: see Retry-After.",
+    500: "The service failed; it has been logged.",
+    503: "Something that is needed is away at present: see Retry-After.",
+}
+"""Every refusal that a route may answer, as its description tells it."""
+
+PROBLEM_SCHEMA = "#/components/schemas/Problem"
+
+
+def describe(document: dict[str, Any]) -> dict[str, Any]:
+    """Add to the description of an API that every route may refuse, and how it does."""
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    held = document.setdefault("components", {})
+    schemas = held.setdefault("schemas", {})
+    schemas.update(schema.pop("$defs", {}), Problem=schema)
+    for name in ("HTTPValidationError", "ValidationError"):
+        # The framework's own form of a 422, which echoes values: ours does not.
+        schemas.pop(name, None)
+    told = {"application/problem+json": {"schema": {"$ref": PROBLEM_SCHEMA}}}
+    held["responses"] = {
+        str(status): {"description": text, "content": told}
+        for status, text in TOLD.items()
+    }
+    refusals = {
+        each: {"$ref": f"#/components/responses/{each}"} for each in map(str, TOLD)
+    }
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation["responses"].update(refusals)
+    _allow_repetition(document)
+    return document
+
+
+def _allow_repetition(node: Any) -> None:  # noqa: ANN401 - Any JSON.
+    """Say of a set only what is asked: what is repeated in it is counted once."""
+    if isinstance(node, dict) and node.pop("uniqueItems", None):
+        node.pop("maxItems", None)
+    for each in node.values() if isinstance(node, dict) else node:
+        if isinstance(each, dict | list):
+            _allow_repetition(each)
 
 
 def put_off(app: FastAPI, *passing: type[Exception]) -> None:
@@ -188,6 +247,13 @@ def http_response(
     """Tell a refusal of HTTP itself, in HTTP's own words: they hold nobody's."""
     title = HTTPStatus(status).phrase
     return problem_response(status, f"http-{status}", title, headers=headers)
+
+
+def route_of(scope: Scope) -> str:
+    """Give the pattern of the route that answers, with the prefix of its router."""
+    included = scope.get("fastapi", {}).get("effective_route_context")
+    path: str = getattr(included or scope.get("route"), "path", "none")
+    return path
 
 
 def _known_to(app: FastAPI) -> frozenset[str]:

@@ -38,6 +38,8 @@ from accord_chassis.clock import Clock, SystemClock
 from accord_chassis.edge import BODY_LIMIT, Edge
 from accord_chassis.ending import heed_cancellation
 from accord_chassis.guard import Guard, NothingUndecided, Standings
+from accord_chassis.limits import Limits
+from accord_chassis.protocol import BoundedProtocol
 from accord_chassis.rabbit import RabbitTransport
 from accord_chassis.relay import Relay
 from accord_chassis.settings import (
@@ -69,6 +71,14 @@ the broker is away they are in good hands, and claiming them again changes nothi
 
 PAGES = 20
 """How often in a row what was left behind is looked for."""
+
+LIMITS = (
+    "requests_a_minute",
+    "guesses_a_minute",
+    "records_an_hour",
+    "agency_records_an_hour",
+)
+"""The settings that only a development may set to nought."""
 
 REQUESTS_SHARE, MESSAGES_SHARE, GOODBYE_SHARE = 0.3, 0.5, 0.2
 """Of the time to drain: for requests in hand, then for messages, then to disconnect."""
@@ -477,18 +487,22 @@ def create_app(
         lifespan=lifespan,
         max_body_size=BODY_LIMIT,
         telemetry={"tracing": False, "metrics": False, "logs": False},
+        openapi_url="/openapi.json" if settings.development or settings.docs else None,
         docs_url=None,
         redoc_url=None,
     )
     app.state.name = name
+    app.state.tls = settings.tls_terminated
     app.state.authority = Authority(
         settings.jwks_url,
         issuer=settings.issuer,
         audience=settings.audience,
         region=settings.region,
     )
+    app.state.limits = Limits.of(settings, name)
     app.add_middleware(NothingUndecided)
-    docs.install(app)
+    if settings.development or settings.docs:
+        docs.install(app)
     problems.install(app)
     problems.put_off(app, ConnectionFailure, ExecutionTimeout, Conflict)
     for router in routers:
@@ -500,9 +514,19 @@ def create_app(
 class _Application(FastAPI):
     """An application whose edge stands outside of the framework's own answers."""
 
+    def openapi(self) -> dict[str, Any]:
+        """Describe the service, with what every route may refuse."""
+        if not self.openapi_schema:
+            self.openapi_schema = problems.describe(super().openapi())
+        return self.openapi_schema
+
     def build_middleware_stack(self) -> ASGIApp:
         """Put the edge around everything."""
-        return Edge(super().build_middleware_stack(), service=self.state.name)
+        return Edge(
+            super().build_middleware_stack(),
+            service=self.state.name,
+            tls=self.state.tls,
+        )
 
 
 def _died(life: asyncio.Task[None]) -> None:
@@ -574,6 +598,11 @@ def check_production(settings: ChassisSettings) -> None:
             "Nothing says that TLS is terminated in front of this service: put it "
             "behind one that does and set ACCORD_TLS_TERMINATED=true."
         )
+    if lifted := [name for name in LIMITS if not getattr(settings, name)]:
+        raise BadConfiguration(
+            f"Nothing limits what one may ask for: set ACCORD_{lifted[0].upper()} to "
+            "more than nought, or leave it out."
+        )
 
 
 def main(
@@ -623,5 +652,8 @@ def run(app: FastAPI, settings: ChassisSettings, name: str) -> None:
         access_log=False,
         server_header=False,
         date_header=False,
+        http=BoundedProtocol,
+        ws="none",
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=max(1, int(settings.drain_seconds * REQUESTS_SHARE)),
     )

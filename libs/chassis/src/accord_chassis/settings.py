@@ -37,6 +37,10 @@ ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,30}$
 AuditKey = Annotated[SecretStr, Field(min_length=32)]
 """What the audit log is sealed with: 32 characters of chance at least."""
 
+
+Limit = Annotated[int, Field(ge=0, le=1_000_000)]
+"""How much of something one may ask for; nought: as much as one likes."""
+
 SCHEMES = {
     "amqp_url": ("amqp://", "amqps://"),
     "store_url": ("mongodb://", "mongodb+srv://"),
@@ -80,6 +84,14 @@ class ChassisSettings(BaseSettings):
             rules the store may add and change nothing; by default they are only logged.
         audit_cases_an_hour: Cases that one person may look at before it is odd.
         audit_refusals_an_hour: Refusals that one person may meet before it is odd.
+        docs: ``/docs`` and ``/openapi.json`` are served though this is no development.
+        trusted_proxies: Addresses or networks of what stands in front, whose word on
+            where a request comes from is taken; between commas.
+        requests_a_minute: Of one caller, at one replica. Nought, in development only:
+            no limit; so for each of the following.
+        guesses_a_minute: Bad tokens from one address, before no more are looked at.
+        records_an_hour: Different records that a person may ask for.
+        agency_records_an_hour: Different records that an agency's system may ask for.
     """
 
     model_config = SettingsConfigDict(
@@ -112,6 +124,12 @@ class ChassisSettings(BaseSettings):
     audit_anchors: Path | None = None
     audit_cases_an_hour: Annotated[int, Field(ge=1)] = CASES_AN_HOUR
     audit_refusals_an_hour: Annotated[int, Field(ge=1)] = REFUSALS_AN_HOUR
+    docs: bool = False
+    trusted_proxies: str = "127.0.0.1"
+    requests_a_minute: Limit = 6000
+    guesses_a_minute: Limit = 60
+    records_an_hour: Limit = 200
+    agency_records_an_hour: Limit = 5000
 
 
 S = TypeVar("S", bound=ChassisSettings)
@@ -222,7 +240,7 @@ def catalogue_of(locality: Path) -> Catalogue:
 
 def _read(path: Path) -> object:
     try:
-        return yaml.load(path.read_bytes(), Loader=_Strict)  # noqa: S506 - Safe too.
+        return yaml.load(path.read_bytes(), Loader=_Strict)  # noqa: S506  # nosec B506 - Safe too.
     except OSError as wrong:
         raise BadConfiguration(f"{path} cannot be read: {wrong.strerror}.") from None
     except yaml.YAMLError as wrong:

@@ -26,7 +26,7 @@ ALLOWED = frozenset(
         # What structlog itself adds.
         "event", "level", "timestamp",
         # Who and where.
-        "service", "region", "replica", "queue", "lane", "dependency",
+        "service", "region", "replica", "caller", "queue", "lane", "dependency",
         # Which, by id or code.
         "message_id", "type", "subject", "case_id", "trace_id", "route", "method",
         "migration", "collection", "handler", "reason", "fault", "place", "fields",

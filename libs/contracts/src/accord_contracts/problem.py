@@ -1,5 +1,6 @@
 """How a refusal is told: RFC 9457 problem details, and the exception behind them."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -35,3 +36,6 @@ class Refusal(Exception):
     """
 
     status: ClassVar[int] = 409
+
+    headers: Mapping[str, str] | None = None
+    """What HTTP is told besides; by default what its status asks for."""

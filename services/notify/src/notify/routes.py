@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from accord_chassis.clock import Clock
 from accord_chassis.guard import (
@@ -16,7 +16,6 @@ from accord_chassis.guard import (
 )
 from accord_chassis.service import part, settled
 from accord_contracts.message import Id
-from accord_contracts.problem import Problem
 from fastapi import APIRouter, Header, Query, Security
 from pydantic import BaseModel, StringConstraints
 
@@ -196,12 +195,7 @@ class CaseNotificationsView(BaseModel):
     next: str | None
 
 
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Declare the problems that a route may answer, beside those of every route."""
-    return {each: {"model": Problem} for each in (401, 403, 422, *statuses)}
-
-
-@router.get("/inbox", tags=["inbox"], responses=refusals())
+@router.get("/inbox", tags=["inbox"])
 async def read_inbox(
     notifications: Notifications_,
     wording: Wording_,
@@ -225,7 +219,7 @@ async def read_inbox(
     )
 
 
-@router.get("/inbox/{message_id}", tags=["inbox"], responses=refusals(404))
+@router.get("/inbox/{message_id}", tags=["inbox"])
 async def read_message(
     message_id: Id,
     notifications: Notifications_,
@@ -246,7 +240,6 @@ async def read_message(
     "/inbox/{message_id}/acknowledgement",
     status_code=204,
     tags=["inbox"],
-    responses=refusals(404),
 )
 async def acknowledge(
     message_id: Id,
@@ -267,7 +260,7 @@ async def acknowledge(
     await settled(note)
 
 
-@router.get("/cases/{case_id}/notifications", tags=["review"], responses=refusals())
+@router.get("/cases/{case_id}/notifications", tags=["review"])
 async def review_case(
     case_id: Id,
     notifications: Notifications_,

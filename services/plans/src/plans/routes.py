@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from accord_chassis.clock import Clock
 from accord_chassis.guard import (
@@ -20,7 +20,6 @@ from accord_chassis.service import part, settled
 from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import Role
 from accord_contracts.message import Code, Id
-from accord_contracts.problem import Problem
 from accord_contracts.risk import RiskLevel
 from fastapi import APIRouter, Security
 from pydantic import BaseModel, ConfigDict, Field
@@ -197,12 +196,7 @@ class OwedActionView(ActionView):
         )
 
 
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Declare the problems that a route may answer, beside those of every route."""
-    return {each: {"model": Problem} for each in (401, 403, 404, *statuses)}
-
-
-@router.get("/plans/{case_id}", responses=refusals())
+@router.get("/plans/{case_id}")
 async def read_plan(case_id: Id, plans: Plans_, reader: Reader) -> PlanView:
     """Read the plan of a case, as far as it is the reader's to see."""
     seen = await reader.permit(READ_PLAN, plan_of(case_id), otherwise=NoPlan)
@@ -212,7 +206,7 @@ async def read_plan(case_id: Id, plans: Plans_, reader: Reader) -> PlanView:
     return PlanView.of(held, seen)
 
 
-@router.post("/plans/{case_id}/agreement", responses=refusals(409))
+@router.post("/plans/{case_id}/agreement")
 async def agree_to_plan(
     case_id: Id, agreed: AgreeToPlan, plans: Plans_, clock: Clock_, worker: Worker
 ) -> PlanView:
@@ -225,7 +219,7 @@ async def agree_to_plan(
     return PlanView.of(await settled(agree), seen)
 
 
-@router.post("/plans/{case_id}/actions/{action_id}/completion", responses=refusals(409))
+@router.post("/plans/{case_id}/actions/{action_id}/completion")
 async def complete_action(
     case_id: Id, action_id: Id, plans: Plans_, clock: Clock_, worker: Worker
 ) -> ActionView:
@@ -244,7 +238,7 @@ async def complete_action(
     return ActionView.of(await settled(complete))
 
 
-@router.post("/plans/{case_id}/closure", responses=refusals(409))
+@router.post("/plans/{case_id}/closure")
 async def close_plan(
     case_id: Id,
     closed: ClosePlan,
@@ -268,7 +262,7 @@ async def close_plan(
     return PlanView.of(await settled(close), seen)
 
 
-@router.get("/workers/{worker_id}/actions", responses=refusals())
+@router.get("/workers/{worker_id}/actions")
 async def read_own_actions(
     worker_id: Id, plans: Plans_, reader: Reader
 ) -> tuple[OwedActionView, ...]:

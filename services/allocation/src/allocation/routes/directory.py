@@ -11,7 +11,7 @@ from accord_contracts.access import Purpose
 from accord_contracts.allocation import Role, WorkerContact
 from accord_contracts.message import Code, Id
 from fastapi import APIRouter, Query, Security
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from allocation.domain.directory import (
     Gender,
@@ -60,14 +60,14 @@ class PutWorker(BaseModel):
     roles: Annotated[frozenset[Role], Field(max_length=len(Role))] = frozenset()
     gender: Gender | None = None
     languages: Codes = frozenset()
-    kaupapa_maori: bool = False
+    kaupapa_maori: StrictBool = False
     areas: Codes = frozenset()
-    capacity: Annotated[int, Field(ge=0, le=100_000)] = 0
+    capacity: Annotated[int, Field(ge=0, le=100_000, strict=True)] = 0
     email: Email | None = None
     deputy: Id | None = None
     team_lead: Id | None = None
-    duty_coordinator: bool = False
-    active: bool = True
+    duty_coordinator: StrictBool = False
+    active: StrictBool = True
 
 
 class WorkerView(PutWorker):
