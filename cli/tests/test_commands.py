@@ -11,6 +11,7 @@ DEVELOPMENT = {
     "ACCORD_REGION": "test",
     "ACCORD_AMQP_URL": "amqp://risk:sentinel@127.0.0.1:1/test",
     "ACCORD_STORE_URL": "mongodb://risk:sentinel@127.0.0.1:1/",
+    "ACCORD_AUDIT_KEY": "sentinel, and thirty-two characters more",
     "ACCORD_JWKS_URL": "file:///nowhere",
     "ACCORD_ISSUER": DEVELOPMENT_ISSUER,
 }
@@ -85,6 +86,7 @@ def test_an_unknown_service_is_told(tmp_path: Path) -> None:
         ("topology", "check"),
         ("events", "tail"),
         ("dead-letters", "list"),
+        ("audit", "verify"),
         ("status",),
         ("reset", "--yes"),
         ("replay", "x.ndjson"),

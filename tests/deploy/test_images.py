@@ -18,7 +18,7 @@ import pytest
 from accord_chassis.development.backing import Backing
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.development.process import free_ports
-from accord_chassis.testing import VirtualHost, eventually
+from accord_chassis.testing import AUDIT_KEY, VirtualHost, eventually
 
 from .dockerfile import Builder, Built, ignoring
 from .programs import found
@@ -307,6 +307,8 @@ async def test_a_container_becomes_ready_and_ends_when_told(
     (tmp_path / "accord_amqp_url").write_text(virtual_host.url("risk"), "utf-8")
     (tmp_path / "accord_store_url").write_text(backing_services.store_url, "utf-8")
     settings = {
+        "ACCORD_AUDIT_DATABASE": f"test_{uuid4().hex[:16]}_audit",
+        "ACCORD_AUDIT_KEY": AUDIT_KEY,
         "ACCORD_DATABASE": f"test_{uuid4().hex[:16]}",
         "ACCORD_DEVELOPMENT": "true",
         "ACCORD_HOST": "127.0.0.1",

@@ -15,7 +15,7 @@ from accord.mail import Mailbox, mailbox
 from accord.management import Management
 from accord.platform import Platform
 from accord.serving import listen, serving, until_ready
-from accord.surroundings import Surroundings, application, prepare
+from accord.surroundings import AUDIT, Surroundings, application, prepare
 from accord.together import living, together
 from accord_chassis.clock import Clock, SystemClock
 from accord_chassis.development.backing import (
@@ -284,5 +284,5 @@ async def _inhabited(
             yield region
         finally:
             region.close()
-            for service in SERVICES:
-                await store.drop_database(surroundings.database_of(service))
+            for name in (*SERVICES, AUDIT):
+                await store.drop_database(surroundings.database_of(name))

@@ -45,7 +45,7 @@ from accord.selftest import SelfTest
 from accord.serving import listen, serving, until_ready
 from accord.show import Steps
 from accord.story import Story
-from accord.surroundings import Surroundings, application, prepare
+from accord.surroundings import AUDIT, Surroundings, application, prepare
 from accord.together import died, living, together
 from accord.world import AGENCIES, World
 
@@ -184,6 +184,11 @@ class Demonstration:
     def _region(self) -> str:
         return self._options.locality.name
 
+    @property
+    def _anchors(self) -> Path:
+        """Where heads of the audit log go; a region's are in another's keeping."""
+        return (self._here / "anchors").absolute()
+
     @asynccontextmanager
     async def _backing(self) -> AsyncIterator[Backing]:
         """Find or start a broker and a store."""
@@ -212,6 +217,7 @@ class Demonstration:
     def _prepare(self, found: Backing, url: str, mail: Mailbox) -> Surroundings:
         # Credentials are for this run alone: with the key, yesterday's are worthless.
         shutil.rmtree(self._here / "issuer", ignore_errors=True)
+        self._anchors.mkdir(exist_ok=True, mode=0o700)
         vhost = f"{self._region}-demo"
         if found.broker.means is Means.ENVIRONMENT:
             _refuse_shared(found.management_url, vhost)
@@ -227,6 +233,7 @@ class Demonstration:
             folder=self._here,
             suffix=SUFFIX,
             extra={
+                "ACCORD_AUDIT_ANCHORS": str(self._anchors),
                 "ACCORD_LINK_BASE": url,
                 "ACCORD_MAIL_FROM": "accord@accord.example",
                 "ACCORD_SMTP_URL": mail.url,
@@ -300,6 +307,9 @@ class Demonstration:
             management_url=surroundings.management_url,
             amqp_url=surroundings.amqp_url and surroundings.amqp_url_of(OPERATOR),
             store_url=surroundings.store_url,
+            audit_database=surroundings.database_of(AUDIT),
+            audit_key=surroundings.audit_key,
+            audit_anchors=self._anchors,
             databases={each: surroundings.database_of(each) for each in SERVICES},
             url=url,
             jwks_url=surroundings.issuer.jwks_url,

@@ -41,6 +41,11 @@ class Deployment(BaseModel):
         management_url: The broker's management API, as an administrator.
         amqp_url: The broker, as the user ``operator``.
         store_url: The store, as somebody who may read every service's database.
+        audit_url: The audit log's store, as somebody who may read it; by default the
+            store.
+        audit_database: The audit log's database.
+        audit_key: What it is sealed with.
+        audit_anchors: Directory of its anchored heads.
         databases: Each service's database.
         url: Where the services are: ``/api/<service>/v1/…`` below it.
         jwks_url: Where the identity provider publishes its keys.
@@ -56,13 +61,19 @@ class Deployment(BaseModel):
     management_url: SecretStr = SecretStr("")
     amqp_url: SecretStr = SecretStr("")
     store_url: SecretStr = SecretStr("")
+    audit_url: SecretStr = SecretStr("")
+    audit_database: str = "audit"
+    audit_key: SecretStr = SecretStr("")
+    audit_anchors: Path | None = None
     databases: Mapping[str, str] = Field(default_factory=dict)
     url: str = ""
     jwks_url: str = ""
     issuer: str = ""
     smtp_url: SecretStr = SecretStr("")
 
-    @field_serializer("management_url", "amqp_url", "store_url", "smtp_url")
+    @field_serializer(
+        "management_url", "amqp_url", "store_url", "audit_url", "audit_key", "smtp_url"
+    )
     def _reveal(self, secret: SecretStr) -> str:
         """Write a secret out: only the state file, which its owner alone may read."""
         return secret.get_secret_value()
@@ -83,6 +94,25 @@ class Deployment(BaseModel):
         """
         return _needed(self.amqp_url, "ACCORD_AMQP_URL")
 
+    def need_audit(self) -> str:
+        """Give the address of the audit log's store.
+
+        Raises:
+            CannotGoOn: It is not known.
+        """
+        return _needed(
+            self.audit_url if self.audit_url.get_secret_value() else self.store_url,
+            "ACCORD_AUDIT_URL",
+        )
+
+    def need_audit_key(self) -> str:
+        """Give what the audit log is sealed with.
+
+        Raises:
+            CannotGoOn: It is not known.
+        """
+        return _needed(self.audit_key, "ACCORD_AUDIT_KEY", what="key")
+
 
 class _Named(BaseSettings):
     """A deployment as the environment and secret files name it."""
@@ -97,6 +127,10 @@ class _Named(BaseSettings):
     management_url: SecretStr = SecretStr("")
     amqp_url: SecretStr = SecretStr("")
     store_url: SecretStr = SecretStr("")
+    audit_url: SecretStr = SecretStr("")
+    audit_database: str = "audit"
+    audit_key: SecretStr = SecretStr("")
+    audit_anchors: Path | None = None
     url: str = ""
     jwks_url: str = ""
     issuer: str = ""
@@ -118,7 +152,8 @@ class _Named(BaseSettings):
     def names_one(self) -> bool:
         """Tell whether a deployment is named at all."""
         return any((self.region, self.management_url.get_secret_value(),
-                    self.amqp_url.get_secret_value(), self.url))  # fmt: skip
+                    self.amqp_url.get_secret_value(), self.url,
+                    self.audit_url.get_secret_value()))  # fmt: skip
 
     def deployment(self) -> Deployment:
         """Make the deployment."""
@@ -194,10 +229,10 @@ def running(here: Path = HERE) -> dict[str, Any] | None:
     return state
 
 
-def _needed(secret: SecretStr, variable: str) -> str:
+def _needed(secret: SecretStr, variable: str, *, what: str = "address") -> str:
     value = secret.get_secret_value()
     if not value:
-        raise CannotGoOn(f"The address in {variable} is needed.", mend="Set it.")
+        raise CannotGoOn(f"The {what} in {variable} is needed.", mend="Set it.")
     return value
 
 

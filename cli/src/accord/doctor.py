@@ -306,6 +306,7 @@ def _harmless(locality: Path | None) -> dict[str, str]:
     nowhere = "http://127.0.0.1:1"
     return {
         "ACCORD_AMQP_URL": "amqp://127.0.0.1:1/",
+        "ACCORD_AUDIT_KEY": "of a service that reads its policy and no more",
         "ACCORD_ISSUER": DEVELOPMENT_ISSUER,
         "ACCORD_JWKS_URL": "file:///nowhere",
         "ACCORD_LINK_BASE": nowhere,

@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from accord_chassis.development.process import Unavailable
+from accord_chassis.oddities import CASES_AN_HOUR, REFUSALS_AN_HOUR
 from accord_chassis.settings import BadConfiguration
 from accord_chassis.topology import OPERATOR
 
@@ -31,17 +32,20 @@ app = typer.Typer(
     help="Accord: the platform under a multi-agency response to family violence.",
     epilog="A deployment is named by ACCORD_REGION, ACCORD_LOCALITY, "
     "ACCORD_MANAGEMENT_URL (administrator), ACCORD_AMQP_URL (operator), "
-    "ACCORD_STORE_URL, ACCORD_URL, ACCORD_JWKS_URL, ACCORD_ISSUER and ACCORD_SMTP_URL, "
-    "or by files of these names in ACCORD_SECRETS_DIR; where none is set, it is the "
-    "demonstration that runs in ./.accord.",
+    "ACCORD_STORE_URL, ACCORD_AUDIT_URL (by default the store's), ACCORD_AUDIT_KEY, "
+    "ACCORD_AUDIT_ANCHORS, ACCORD_URL, ACCORD_JWKS_URL, ACCORD_ISSUER and "
+    "ACCORD_SMTP_URL, or by files of these names in ACCORD_SECRETS_DIR; where none is "
+    "set, it is the demonstration that runs in ./.accord.",
 )
 events = typer.Typer(no_args_is_help=True, help="What happens, as it happens.")
 letters = typer.Typer(no_args_is_help=True, help="Messages no service could handle.")
 broker = typer.Typer(no_args_is_help=True, help="The broker's exchanges and queues.")
+audit = typer.Typer(no_args_is_help=True, help="Who saw or changed what, and why.")
 contracts = typer.Typer(no_args_is_help=True, help="The events and what they hold.")
 app.add_typer(events, name="events")
 app.add_typer(letters, name="dead-letters")
 app.add_typer(broker, name="topology")
+app.add_typer(audit, name="audit")
 app.add_typer(contracts, name="contracts")
 
 Json = Annotated[bool, typer.Option("--json", help="For a machine.")]
@@ -405,6 +409,85 @@ def check_topology(*, locality: Locality = None, json: Json = False) -> None:
         what = f"{len(differing)} differences" if differing else "as catalogued"
         show.say(f"{found.vhost}: {what}.")
     raise typer.Exit(1 if differing else 0)
+
+
+@audit.command("prepare")
+def prepare_audit() -> None:
+    """Make the audit log's indexes, with rights that no service has."""
+    from accord import audit as audit_
+
+    found = deployment()
+    audit_.prepare(found)
+    show.say(f"The audit log {found.audit_database} is prepared.")
+
+
+@audit.command("verify")
+def verify_audit(
+    *,
+    anchors: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="ACCORD_AUDIT_ANCHORS", help="Directory of the anchored heads."
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Look for entries that were changed or taken away. Exits with 1 if there are."""
+    from accord import audit as audit_
+
+    report = run(audit_.verify(deployment(), anchors))
+    if json:
+        show.document(report.document())
+    else:
+        for line in audit_.lines(report):
+            show.say(line)
+    raise typer.Exit(1 if report.findings else 0)
+
+
+@audit.command("who")
+def who_looked(
+    case_id: Annotated[str, typer.Argument(help="The case's id.")],
+    *,
+    most: Annotated[int, typer.Option(min=1, help="The latest so many.")] = 100,
+    json: Json = False,
+) -> None:
+    """Say who looked at a case or changed something of it, the latest first."""
+    from accord import audit as audit_
+
+    found = run(audit_.who(deployment(), case_id, most=most))
+    if json:
+        show.document([audit_.told(each) for each in found])
+    elif not found:
+        show.say("Nobody, as far as is recorded.")
+    else:
+        show.table(*audit_.COLUMNS, rows=map(audit_.row, found))
+
+
+@audit.command("odd")
+def odd_look_ups(
+    *,
+    hours: Annotated[float, typer.Option(min=0.1, help="How far back.")] = 24,
+    cases: Annotated[
+        int, typer.Option(min=1, help="Cases an hour that one person may look at.")
+    ] = CASES_AN_HOUR,
+    refusals: Annotated[
+        int, typer.Option(min=1, help="Refusals an hour that one person may meet.")
+    ] = REFUSALS_AN_HOUR,
+    json: Json = False,
+) -> None:
+    """Say who looked at many cases, was refused often, or broke the glass."""
+    from accord import audit as audit_
+
+    looked = audit_.odd(deployment(), hours=hours, cases=cases, refusals=refusals)
+    found = run(looked)
+    if json:
+        told = [{"reason": o.reason, **audit_.told(each)} for o, each in found]
+        show.document(told)
+    elif not found:
+        show.say("Nothing odd.")
+    else:
+        rows = ((o.reason.value, *audit_.row(each)) for o, each in found)
+        show.table("reason", *audit_.COLUMNS, rows=rows)
 
 
 @contracts.command("export")

@@ -11,6 +11,7 @@ from accord.catalogue import SERVICES
 from accord.deployment import held
 from accord.faults import CannotGoOn
 from accord.management import Management
+from accord.surroundings import AUDIT
 
 SUFFIX = "_demo"
 """Ends the names of its databases; ``accord serve`` refuses to open one."""
@@ -39,5 +40,5 @@ def _reset_elsewhere(left: dict[str, str]) -> None:
         with Management(left["management_url"]) as management:
             management.delete("vhosts", left["vhost"])
     with MongoClient[dict[str, Any]](left["store_url"]) as client:
-        for service in SERVICES:
-            client.drop_database(f"{service}{SUFFIX}")
+        for name in (*SERVICES, AUDIT):
+            client.drop_database(f"{name}{SUFFIX}")

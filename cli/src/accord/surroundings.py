@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from accord_chassis import audit
 from accord_chassis.access import DEVELOPMENT_ISSUER
 from accord_chassis.development.backing import Backing
 from accord_chassis.development.issuer import DevelopmentIssuer
-from accord_chassis.development.process import LOOPBACK, write_private
+from accord_chassis.development.process import LOOPBACK, kept_secret, write_private
 from accord_chassis.service import StandIns
 from accord_chassis.topology import OPERATOR
 from fastapi import FastAPI
+from pymongo import MongoClient
 
 from accord import passwords, topology
 from accord.catalogue import SERVICES, catalogue_of
@@ -29,6 +31,9 @@ TOKEN_DAYS = 30
 """How long a service's own token is good for on a developer's machine."""
 
 PREFIX = "ACCORD_"
+
+AUDIT = "audit"
+"""Names the audit log's database, and the file that keeps its key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +48,7 @@ class Surroundings:
         management_url: The broker's management API, as an administrator.
         store_url: The store.
         passwords: The broker's users.
+        audit_key: Seals the audit log.
         issuer: Signs the tokens.
         folder: Holds what is written for services: their tokens, their logs.
         suffix: Ends every database's name.
@@ -56,6 +62,7 @@ class Surroundings:
     management_url: str = field(repr=False)
     store_url: str = field(repr=False)
     passwords: Mapping[str, str] = field(repr=False)
+    audit_key: str = field(repr=False)
     issuer: DevelopmentIssuer
     folder: Path
     suffix: str = ""
@@ -70,7 +77,7 @@ class Surroundings:
         return f"{parts.scheme}://{account}@{parts.hostname}{port}/{host}"
 
     def database_of(self, service: str) -> str:
-        """Name a service's database."""
+        """Name a service's database, or the audit log's."""
         return f"{service}{self.suffix}"
 
     def environment(
@@ -85,6 +92,8 @@ class Surroundings:
         """
         return {
             f"{PREFIX}AMQP_URL": self.amqp_url_of(service),
+            f"{PREFIX}AUDIT_DATABASE": self.database_of(AUDIT),
+            f"{PREFIX}AUDIT_KEY": self.audit_key,
             f"{PREFIX}DATABASE": self.database_of(service),
             f"{PREFIX}DEVELOPMENT": "true",
             f"{PREFIX}HOST": LOOPBACK,
@@ -126,7 +135,7 @@ def prepare(
     hurry: int = 1,
     extra: Mapping[str, str] | None = None,
 ) -> Surroundings:
-    """Give a region its virtual host with users of its own, where there is a broker.
+    """Give a region its audit log, and its virtual host where there is a broker.
 
     It blocks for a second: asyncio code runs it in a thread.
 
@@ -134,8 +143,8 @@ def prepare(
         backing: The broker and the store.
         region: Its code.
         locality: Directory of its policies; its catalogue file adds to the topology.
-        folder: Keeps the users' passwords. The broker knows its users across virtual
-            hosts, so who shares a broker shares this folder.
+        folder: Keeps the audit log's key and the users' passwords. The broker knows its
+            users across virtual hosts, so who shares a broker shares this folder.
         vhost: By default the region.
         issuer: By default one that keeps its key in the folder.
         suffix: Ends every database's name.
@@ -151,7 +160,7 @@ def prepare(
             topology.apply(
                 management, catalogue, vhost=host, passwords=chosen, hurry=hurry
             )
-    return Surroundings(
+    made = Surroundings(
         region=region,
         locality=locality,
         vhost=host,
@@ -159,11 +168,15 @@ def prepare(
         management_url=backing.management_url,
         store_url=backing.store_url,
         passwords=chosen,
+        audit_key=kept_secret(folder / "audit-key"),
         issuer=issuer or DevelopmentIssuer(folder / "issuer"),
         folder=folder,
         suffix=suffix,
         extra=extra or {},
     )
+    with MongoClient[dict[str, Any]](made.store_url) as client:
+        audit.prepare(client[made.database_of(AUDIT)])
+    return made
 
 
 def application(

@@ -22,7 +22,7 @@ from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.service import Service, StandIns, part
 from accord_chassis.settings import ChassisSettings
 from accord_chassis.store import Store
-from accord_chassis.testing import NOON
+from accord_chassis.testing import AUDIT_KEY, NOON
 from accord_chassis.transport import Transport
 from accord_contracts.catalogue import Catalogue, Entry
 from accord_contracts.message import Id, Lane, Message
@@ -202,6 +202,8 @@ def settings_for(
         "amqp_url": SecretStr(amqp_url),
         "store_url": SecretStr(store_url),
         "database": f"toy_{uuid4().hex[:16]}",
+        "audit_database": f"toy_{uuid4().hex[:16]}_audit",
+        "audit_key": SecretStr(AUDIT_KEY),
         "jwks_url": issuer.jwks_url,
         "issuer": DEVELOPMENT_ISSUER,
         "development": True,

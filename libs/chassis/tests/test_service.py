@@ -29,7 +29,14 @@ from accord_chassis.rabbit import RabbitTransport
 from accord_chassis.service import Service, check_production, settled
 from accord_chassis.settings import BadConfiguration, ChassisSettings
 from accord_chassis.store import Conflict
-from accord_chassis.testing import NOON, VirtualHost, eventually, message_of, new_id
+from accord_chassis.testing import (
+    AUDIT_KEY,
+    NOON,
+    VirtualHost,
+    eventually,
+    message_of,
+    new_id,
+)
 from accord_chassis.transport import Publication, Transport
 from accord_contracts.message import Lane
 from chassis_builders import Thing, Things
@@ -64,6 +71,7 @@ async def toy(settings: Settings, issuer: DevelopmentIssuer) -> AsyncIterator[To
         await alive.service.started.wait()
         yield alive
         await alive.service.client.drop_database(settings.database)
+        await alive.service.client.drop_database(settings.audit_database)
 
 
 @pytest.fixture
@@ -78,6 +86,7 @@ async def deaf_toy(
         await alive.service.started.wait()
         yield alive
         await alive.service.client.drop_database(given.database)
+        await alive.service.client.drop_database(given.audit_database)
     broker.close()
 
 
@@ -95,6 +104,8 @@ def is_ready(toy: Toy, **expected: bool) -> Callable[[], Awaitable[bool]]:
         status, found = await toy.ready()
         wanted = {"store": True, "broker": True, "consumer": True, "outbox": True}
         wanted |= expected
+        # The audit log is in the same store.
+        wanted["audit"] = wanted["store"]
         # Without the broker it serves on: what it is told waits in the outboxes.
         return found == wanted and status == (200 if wanted["store"] else 503)
 
@@ -271,6 +282,7 @@ async def test_what_falls_due_is_acted_on_by_one_of_two_replicas(
         await asyncio.gather(*sweeps)
         found = [await heard.get(each.id) for each in due]
         await one.service.client.drop_database(settings.database)
+        await one.service.client.drop_database(settings.audit_database)
 
     assert [each and each.count for each in found] == [1] * 20
 
@@ -437,6 +449,8 @@ def environment(settings: Settings, **changed: str) -> dict[str, str]:
         "amqp_url": settings.amqp_url.get_secret_value(),
         "store_url": settings.store_url.get_secret_value(),
         "database": settings.database,
+        "audit_database": settings.audit_database,
+        "audit_key": settings.audit_key.get_secret_value(),
         "jwks_url": settings.jwks_url,
         "issuer": settings.issuer,
         "development": "true",
@@ -493,6 +507,7 @@ async def test_on_sigterm_what_is_in_hand_is_finished(
         # Nothing that was handled came again.
         assert successor.service.bus.activity.taken == 1
         await successor.service.client.drop_database(settings.database)
+        await successor.service.client.drop_database(settings.audit_database)
     await speaker.close()
 
 
@@ -551,6 +566,7 @@ def fit(**changed: Any) -> ChassisSettings:
         "store_url": "mongodb://toy:secret@store/",
         "jwks_url": "https://identity.example/jwks.json",
         "issuer": "https://identity.example",
+        "audit_key": AUDIT_KEY,
         "tls_terminated": True,
         **changed,
     }
@@ -568,6 +584,8 @@ def test_what_is_fit_for_production_may_start() -> None:
         ({"jwks_url": "file:///etc/jwks.json"}, "development issuer"),
         ({"jwks_url": "http://identity.example/jwks.json"}, "https://"),
         ({"database": "toy_demo"}, "ACCORD_DATABASE"),
+        ({"database": "toy", "audit_database": "toy"}, "ACCORD_AUDIT_DATABASE"),
+        ({"log_level": "warning"}, "ACCORD_AUDIT_ANCHORS"),
         ({"tls_terminated": False}, "ACCORD_TLS_TERMINATED"),
     ],
 )

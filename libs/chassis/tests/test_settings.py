@@ -23,6 +23,7 @@ GOOD = {
     "STORE_URL": f"mongodb://risk:{SECRET}@127.0.0.1/",
     "JWKS_URL": "https://identity.example/jwks.json",
     "ISSUER": "https://identity.example",
+    "AUDIT_KEY": f"{SECRET} and thirty-two characters more",
 }
 
 
@@ -93,6 +94,8 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, name: str) ->
         ("AMQP_URL", SECRET),
         ("STORE_URL", f"postgres://risk:{SECRET}@127.0.0.1/"),
         ("JWKS_URL", f"ftp://{SECRET}/"),
+        ("AUDIT_KEY", f"{SECRET} is too short"),
+        ("AUDIT_URL", f"postgres://risk:{SECRET}@127.0.0.1/"),
         ("PORT", SECRET),
         ("PORT", "65536"),
         ("DEVELOPMENT", SECRET),

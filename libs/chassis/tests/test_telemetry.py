@@ -246,6 +246,7 @@ async def playing(
         await alive.service.started.wait()
         yield alive
         await alive.service.client.drop_database(settings.database)
+        await alive.service.client.drop_database(settings.audit_database)
     broker.close()
 
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from accord_chassis.service import StandIns
 from accord_chassis.settings import BadConfiguration, settings_of
+from accord_chassis.testing import AUDIT_KEY
 from accord_contracts.catalogue import CATALOGUE
 from notify.app import Settings, create_app
 from notify_builders import LOCALITIES, MAIL_FROM
@@ -24,6 +25,7 @@ def bare(tmp_path: Path) -> Settings:
         locality=LOCALITIES / "canterbury",
         amqp_url=SecretStr("amqp://nobody@127.0.0.1:1"),
         store_url=SecretStr("mongodb://127.0.0.1:1"),
+        audit_key=SecretStr(AUDIT_KEY),
         jwks_url=(tmp_path / "jwks.json").as_uri(),
         issuer="https://identity.example",
         allocation_url="http://allocation:8000",

@@ -30,7 +30,7 @@ from accord.management import Management
 from accord.pilot.published import Site
 from accord.pilot.watch import Watch
 from accord.serving import listen, serving
-from accord.surroundings import SERVICES, Surroundings, application, prepare
+from accord.surroundings import AUDIT, SERVICES, Surroundings, application, prepare
 from accord.together import died, living, together
 from accord.where import locality_at
 
@@ -238,8 +238,8 @@ def _clear(site: Site, found: Backing) -> None:
     with Management(found.management_url) as management:
         management.delete("vhosts", _vhost(site))
     with MongoClient[dict[str, Any]](found.store_url) as client:
-        for service in SERVICES:
-            client.drop_database(f"{service}{_suffix(site)}")
+        for name in (*SERVICES, AUDIT):
+            client.drop_database(f"{name}{_suffix(site)}")
 
 
 def _applications(

@@ -20,6 +20,8 @@ import uvicorn
 from accord_contracts.catalogue import CATALOGUE, Catalogue
 from accord_contracts.message import Event
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from pydantic import SecretStr
+from pymongo import AsyncMongoClient
 from pymongo.errors import (
     ConnectionFailure,
     ExecutionTimeout,
@@ -30,6 +32,7 @@ from starlette.types import ASGIApp
 
 from accord_chassis import docs, migrations, problems, telemetry
 from accord_chassis.access import DEVELOPMENT_ISSUER, Authority
+from accord_chassis.audit import ANCHOR_SECONDS, AuditLog
 from accord_chassis.bus import Bus, Handler
 from accord_chassis.clock import Clock, SystemClock
 from accord_chassis.edge import BODY_LIMIT, Edge
@@ -101,15 +104,7 @@ class Service:
         self.settings = settings
         self.clock = stand_ins.clock or SystemClock()
         self.catalogue = stand_ins.catalogue or CATALOGUE
-        self.client = connect(
-            settings.store_url.get_secret_value(),
-            maxPoolSize=POOL,
-            serverSelectionTimeoutMS=STORE_SECONDS * 1000,
-            connectTimeoutMS=STORE_SECONDS * 1000,
-            socketTimeoutMS=STORE_SECONDS * 2000,
-            waitQueueTimeoutMS=STORE_SECONDS * 2000,
-            appname=f"accord-{name}",
-        )
+        self.client = _connected(settings.store_url, name)
         self.database = Database(
             self.client,
             settings.database or name,
@@ -127,7 +122,20 @@ class Service:
             service=name,
             to_self=self.bus.deliver,
         )
-        self.parts: dict[type[Any], Any] = {Clock: self.clock}
+        self._audit_client = (
+            _connected(settings.audit_url, name) if settings.audit_url else self.client
+        )
+        self.audit = AuditLog(
+            self._audit_client,
+            settings,
+            service=name,
+            services=self.catalogue.services,
+            clock=self.clock,
+        )
+        self.parts: dict[type[Any], Any] = {
+            Clock: self.clock,
+            AuditLog: self.audit,
+        }
         self.started = asyncio.Event()
         self._stores: list[Store[Any]] = []
         self._sweeps: list[tuple[Store[Any], Sweep]] = []
@@ -176,6 +184,7 @@ class Service:
             group.create_task(self.relay.run(), name="relay")
             group.create_task(self._every(RECOVER_SECONDS, self._recover))
             group.create_task(self._every(ALIGN_SECONDS, self.database.align))
+            group.create_task(self._every(ANCHOR_SECONDS, self.audit.anchor))
             if self._sweeps:
                 group.create_task(self._every(SWEEP_SECONDS, self.sweep_once))
             await self.bus.start()
@@ -194,6 +203,7 @@ class Service:
                     await migrations.migrate(self.database, shipped)
                 for store in self._stores:
                     await store.prepare()
+                await self.audit.prepare()
             except OperationFailure as fault:
                 # It is there and says no: a password, a right, another index.
                 refused = type(fault).__name__
@@ -285,7 +295,13 @@ class Service:
     async def close(self) -> None:
         """Disconnect, as far as the other side takes part in that."""
         await asyncio.to_thread(telemetry.flush)
-        parting = (*self._closing, self.transport.close, self.client.close)
+        parting = (
+            *self._closing,
+            self.audit.close,
+            self.transport.close,
+            self._audit_client.close,
+            self.client.close,
+        )
         seconds = self.settings.drain_seconds * GOODBYE_SHARE / len(parting)
         for close in parting:
             try:
@@ -310,9 +326,10 @@ class Service:
 
     async def dependencies(self) -> dict[str, dict[str, Any]]:
         """Say how the service and each thing it depends on is doing."""
-        store = await self._store_answers()
+        store, audit = await asyncio.gather(self._store_answers(), self.audit.answers())
         return {
             "store": {"ok": store},
+            "audit": {"ok": audit, "odd": self.audit.odd},
             "broker": {"ok": self.transport.ready()},
             "consumer": {
                 "ok": self.started.is_set() and self._alive(),
@@ -332,10 +349,12 @@ class Service:
 
         ``degraded`` while the broker is away: requests are served all the same, and
         what they cause waits in the outboxes, so nobody is to be sent elsewhere.
+        Without the audit log nothing may be shown or changed: it is as the store is.
         """
         if all(each["ok"] for each in found.values()):
             return "ready"
-        serving = self._alive() and self._prepared and found["store"]["ok"]
+        keeps = found["store"]["ok"] and found["audit"]["ok"]
+        serving = self._alive() and self._prepared and keeps
         return "degraded" if serving else "not_ready"
 
     async def _store_answers(self) -> bool:
@@ -345,6 +364,19 @@ class Service:
         except (PyMongoError, TimeoutError):
             return False
         return True
+
+
+def _connected(url: SecretStr, name: str) -> AsyncMongoClient[dict[str, Any]]:
+    """Connect a service to a store, so that nobody waits for it for ever."""
+    return connect(
+        url.get_secret_value(),
+        maxPoolSize=POOL,
+        serverSelectionTimeoutMS=STORE_SECONDS * 1000,
+        connectTimeoutMS=STORE_SECONDS * 1000,
+        socketTimeoutMS=STORE_SECONDS * 2000,
+        waitQueueTimeoutMS=STORE_SECONDS * 2000,
+        appname=f"accord-{name}",
+    )
 
 
 def part(kind: type[P]) -> Any:  # noqa: ANN401 - FastAPI's marker.
@@ -501,6 +533,16 @@ def check_production(settings: ChassisSettings) -> None:
     if settings.database.endswith("_demo"):
         raise BadConfiguration(
             "ACCORD_DATABASE holds a demonstration's invented data: name another."
+        )
+    if settings.audit_database in {settings.database, ""}:
+        raise BadConfiguration(
+            "Whoever may change a database may change the audit log in it: "
+            "ACCORD_AUDIT_DATABASE must name another than ACCORD_DATABASE."
+        )
+    if settings.audit_anchors is None and settings.log_level not in {"debug", "info"}:
+        raise BadConfiguration(
+            "Nothing would tell the heads of the audit log to anybody: set "
+            "ACCORD_AUDIT_ANCHORS, or ACCORD_LOG_LEVEL=info."
         )
     if not settings.tls_terminated:
         raise BadConfiguration(

@@ -22,6 +22,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from accord_chassis.oddities import CASES_AN_HOUR, REFUSALS_AN_HOUR
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -32,9 +34,13 @@ class BadConfiguration(Exception):
 ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
 """How a service may be called, as part of the names of queues and users."""
 
+AuditKey = Annotated[SecretStr, Field(min_length=32)]
+"""What the audit log is sealed with: 32 characters of chance at least."""
+
 SCHEMES = {
     "amqp_url": ("amqp://", "amqps://"),
     "store_url": ("mongodb://", "mongodb+srv://"),
+    "audit_url": ("mongodb://", "mongodb+srv://"),
     "jwks_url": ("https://", "http://", "file://"),
 }
 """How the addresses of what every service needs begin."""
@@ -63,6 +69,14 @@ class ChassisSettings(BaseSettings):
         log_level: The least that is logged.
         prefetch: The most messages taken from a lane and not yet handled.
         drain_seconds: How long ending may take after SIGTERM, work in hand included.
+        audit_key: Seals the audit log; the same for all services of a region.
+        audit_url: The audit log's store, with a user who may insert and find and
+            nothing else; by default the service's own store and user.
+        audit_database: The audit log's database; no service has another right to it.
+        audit_anchors: Directory in which heads of the log are kept, best where whoever
+            rules the store may add and change nothing; by default they are only logged.
+        audit_cases_an_hour: Cases that one person may look at before it is odd.
+        audit_refusals_an_hour: Refusals that one person may meet before it is odd.
     """
 
     model_config = SettingsConfigDict(
@@ -86,6 +100,12 @@ class ChassisSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     prefetch: Annotated[int, Field(ge=1, le=2000)] = 200
     drain_seconds: Annotated[float, Field(gt=0, le=60)] = 25.0
+    audit_key: AuditKey
+    audit_url: SecretStr | None = None
+    audit_database: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,60}$")] = "audit"
+    audit_anchors: Path | None = None
+    audit_cases_an_hour: Annotated[int, Field(ge=1)] = CASES_AN_HOUR
+    audit_refusals_an_hour: Annotated[int, Field(ge=1)] = REFUSALS_AN_HOUR
 
 
 S = TypeVar("S", bound=ChassisSettings)
@@ -114,7 +134,7 @@ def _strange(settings: ChassisSettings) -> Iterator[str]:
     for name, schemes in SCHEMES.items():
         given = getattr(settings, name)
         text = given.get_secret_value() if isinstance(given, SecretStr) else given
-        if not text.startswith(schemes):
+        if text is not None and not text.startswith(schemes):
             yield f"ACCORD_{name.upper()} must begin with {' or '.join(schemes)}"
 
 

@@ -30,6 +30,8 @@ ALLOWED = frozenset(
         # Which, by id or code.
         "message_id", "type", "subject", "case_id", "trace_id", "route", "method",
         "migration", "collection", "handler", "reason", "fault", "place", "fields",
+        # Which entry of the audit log; a head of it, as it is anchored.
+        "entry", "chain", "seq", "hash", "at", "signature",
         # How much.
         "status", "attempt", "count", "duration_ms", "delay_s", "late_s", "port",
         "version",

@@ -28,9 +28,11 @@ from pymongo import AsyncMongoClient
 
 from accord_chassis import topology
 from accord_chassis.access import DEVELOPMENT_ISSUER
+from accord_chassis.audit import AuditLog, Entry, raw
 from accord_chassis.binding import unpack
 from accord_chassis.clock import Clock, SimulatedClock
 from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.entries import OPENED, recorded
 from accord_chassis.inprocess import InProcessBroker, InProcessTransport
 from accord_chassis.service import Service, StandIns
 from accord_chassis.settings import ChassisSettings
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 """When tests happen, unless they say otherwise."""
+
+AUDIT_KEY = "an audit key that only tests have"
+"""Seals the audit logs of tests."""
 
 R = TypeVar("R")
 
@@ -179,7 +184,7 @@ async def alive(
     Args:
         name: Which service.
         create_app: Makes its application.
-        settings: Its settings; their database is dropped in the end.
+        settings: Its settings; their databases are dropped in the end.
         clock: Tells its time.
     """
     broker = InProcessBroker(topology.definitions(CATALOGUE, vhost="test"))
@@ -194,6 +199,7 @@ async def alive(
         ) as http:
             yield Alive(service, broker, http)
         await service.client.drop_database(settings.database)
+        await service.client.drop_database(settings.audit_database)
     broker.close()
 
 
@@ -201,12 +207,15 @@ async def alive(
 def common_settings(
     backing_services: "Backing", issuer: DevelopmentIssuer
 ) -> dict[str, Any]:
-    """What every service under test is told, with a database of its own."""
+    """What every service under test is told, with databases of its own."""
+    database = f"test_{uuid4().hex[:16]}"
     return {
         "region": "test",
         "amqp_url": SecretStr("amqp://nobody@127.0.0.1:1"),
         "store_url": SecretStr(backing_services.store_url),
-        "database": f"test_{uuid4().hex[:16]}",
+        "database": database,
+        "audit_database": f"{database}_audit",
+        "audit_key": SecretStr(AUDIT_KEY),
         "jwks_url": issuer.jwks_url,
         "issuer": DEVELOPMENT_ISSUER,
         "development": True,
@@ -248,6 +257,18 @@ async def published(store: Store[Any]) -> list[Message[Event]]:
         async for document in found
         for entry in document["outbox"]
     ]
+
+
+async def audited(audit: AuditLog) -> list[Entry]:
+    """Give what an audit log says so far: each chain's entries in their order.
+
+    The chains of one service stand in the order in which they began. Each is as it was
+    sealed, or the test fails.
+    """
+    found = raw(audit.entries).find({}).sort("_id", 1)
+    read = [recorded(bytes(each.raw), audit.keys) async for each in found]
+    assert all(each.intact for each in read)
+    return [each.entry for each in read if each.entry.action != OPENED]
 
 
 async def eventually(look: Callable[[], Awaitable[R]], *, within: float = 15.0) -> R:
