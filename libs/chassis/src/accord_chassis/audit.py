@@ -233,7 +233,7 @@ class AuditLog:
             log.warning("audit.away", fault=type(fault).__name__)
             raise
         self._building = self._last = head
-        self._notice(known, documents[-len(known) :])
+        self._notice(known, documents[len(documents) - len(known) :])
         return [None] * len(entries)
 
     async def _begun(self, now: datetime) -> tuple[Head, Document]:

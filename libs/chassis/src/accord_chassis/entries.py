@@ -228,7 +228,9 @@ def recorded(raw: bytes, keys: Keys) -> Recorded:
     """Read an entry, and tell whether it is as it was sealed."""
     document, exact = decoded(raw)
     # What has another type was not written by us, and nobody could read it.
-    told = {n: each for n, each in document.items() if type(each) is TYPES.get(n)}
+    told: Document = {
+        name: each for name, each in document.items() if type(each) is TYPES.get(name)
+    }
     return Recorded(
         id=told.get("_id", ""),
         at=told.get("at", NEVER),
