@@ -15,14 +15,19 @@ from accord_chassis import audit
 from accord_chassis.audit import AuditAway, AuditLog, Entry
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.development.backing import Backing
+from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.development.process import LOOPBACK, Process, free_ports, locked
 from accord_chassis.development.store import SECANTUSD, is_writable
 from accord_chassis.entries import OPENED, place_in_chain
+from accord_chassis.inprocess import InProcessBroker, InProcessTransport
 from accord_chassis.store import connect
 from accord_chassis.testing import NOON, audited, eventually
+from accord_chassis.topology import definitions
 from accord_chassis.verification import Anchors, Report, anchors_in, verify
 from chassis_audit import Client, again, entry, log_of, settings
 from chassis_surroundings import Line, Proxy, logged
+from chassis_toy import TOY, Toy, living, settings_for
+from pydantic import SecretStr
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
@@ -430,3 +435,58 @@ async def test_a_service_may_insert_and_find_and_nothing_else(
 
 def test_an_entry_takes_every_field_of_its_contract() -> None:
     assert Entry.of(entry().document()) == entry()
+
+
+async def test_a_service_writes_reads_and_anchors_for_as_long_as_it_lives(
+    backing_services: Backing, issuer: DevelopmentIssuer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "anchors"
+    folder.mkdir()
+    given = settings_for(backing_services.store_url, issuer, audit_anchors=folder)
+    broker = InProcessBroker(definitions(TOY, vhost="test"))
+    transport = InProcessTransport(broker, user="toy")
+    async with living(given, issuer, transport=transport) as toy:
+        await toy.service.started.wait()
+        log = toy.service.parts[AuditLog]
+
+        await log.write(entry())
+
+        assert log is toy.service.audit
+        assert len(await audited(log)) == 1
+        told = (await toy.http.get("/ready")).json()["dependencies"]["audit"]
+        assert told == {"ok": True, "odd": 0}
+        for name in (given.database, given.audit_database):
+            await toy.service.client.drop_database(name)
+    broker.close()
+
+    assert [each["seq"] for each in lines_in(folder)] == [1]
+
+
+async def test_a_service_whose_audit_log_is_away_is_not_ready(
+    backing_services: Backing, issuer: DevelopmentIssuer
+) -> None:
+    parts = urlsplit(backing_services.store_url)
+    broker = InProcessBroker(definitions(TOY, vhost="test"))
+    transport = InProcessTransport(broker, user="toy")
+    async with Proxy(parts.hostname or "", parts.port or 27017) as proxy:
+        url = SecretStr(f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true")
+        given = settings_for(backing_services.store_url, issuer, audit_url=url)
+        async with living(given, issuer, transport=transport) as toy:
+            await toy.service.started.wait()
+            assert await toy.ready() == (200, READY)
+
+            await proxy.become(Line.REFUSED)
+            assert await toy.ready() == (503, {**READY, "audit": False})
+
+            await proxy.become(Line.GOOD)
+            await eventually(lambda: as_ready(toy))
+            for name in (given.database, given.audit_database):
+                await toy.service.client.drop_database(name)
+    broker.close()
+
+
+READY = dict.fromkeys(("store", "audit", "broker", "consumer", "outbox"), True)
+
+
+async def as_ready(toy: Toy) -> bool:
+    return await toy.ready() == (200, READY)
