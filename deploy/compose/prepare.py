@@ -83,12 +83,19 @@ def prepare_broker(folder: Path) -> None:
 
 
 def prepare_store(folder: Path) -> None:
-    """Give the store its administrator and a user for each service."""
+    """Give the store its administrator, a user for each service and the audit log's."""
     password(folder / "mongo/administrator")
     users = folder / "mongo/users.json"
     if not users.exists():
         chosen = {name: secrets.token_urlsafe(24) for name in CATALOGUE.services}
         write(users, json.dumps(chosen))
+    preparer = password(folder / "mongo/preparer")
+    write(
+        folder / "audit/accord_audit_url",
+        f"mongodb://preparer:{preparer}@mongo:27017/audit",
+    )
+    # What the audit log is sealed with, for whoever verifies it on this machine.
+    password(folder / "audit/accord_audit_key")
 
 
 def prepare_service(folder: Path, service: str, region: str) -> None:
@@ -103,6 +110,8 @@ def prepare_service(folder: Path, service: str, region: str) -> None:
         folder / service / "accord_store_url",
         f"mongodb://{service}:{store}@mongo:27017/{service}",
     )
+    key = password(folder / "audit/accord_audit_key")
+    write(folder / service / "accord_audit_key", key)
 
 
 def main() -> None:

@@ -22,6 +22,8 @@ ROOT = Path(__file__).parents[2]
 SCHEMA = Path(__file__).parent / "schemas/compose-spec.json"
 COMPOSE = ROOT / "deploy/compose"
 SERVICES = ("referrals", "risk", "allocation", "plans", "notify")
+STEPS = ("topology", "audit")
+"""What prepares something and ends."""
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +92,7 @@ def test_the_broker_and_the_store_are_on_a_network_of_their_own(
     compose: dict[str, Any],
 ) -> None:
     assert compose["networks"]["back"] == {"internal": True}
-    for name in ("rabbitmq", "mongo", "topology"):
+    for name in ("rabbitmq", "mongo", *STEPS):
         assert compose["services"][name]["networks"] == ["back"]
 
 
@@ -98,7 +100,7 @@ def test_every_service_that_stays_says_when_it_is_healthy(
     compose: dict[str, Any],
 ) -> None:
     for name, service in compose["services"].items():
-        assert ("healthcheck" in service) is (name != "topology"), name
+        assert ("healthcheck" in service) is (name not in STEPS), name
 
 
 def test_nothing_starts_before_what_it_needs(compose: dict[str, Any]) -> None:
@@ -109,10 +111,13 @@ def test_nothing_starts_before_what_it_needs(compose: dict[str, Any]) -> None:
         for name, each in compose["services"].items()
     }
 
+    done = "service_completed_successfully"
     assert waits["topology"] == {"rabbitmq": "service_healthy"}
+    assert waits["audit"] == {"mongo": "service_healthy", "topology": done}
     for name in SERVICES:
         assert waits[name] == {
-            "topology": "service_completed_successfully",
+            "topology": done,
+            "audit": done,
             "mongo": "service_healthy",
         }
     assert waits["gateway"] == dict.fromkeys(SERVICES, "service_healthy")
@@ -121,7 +126,7 @@ def test_nothing_starts_before_what_it_needs(compose: dict[str, Any]) -> None:
 def test_our_containers_can_write_nowhere_and_gain_nothing(
     compose: dict[str, Any],
 ) -> None:
-    for name in (*SERVICES, "topology", "gateway", "mail"):
+    for name in (*SERVICES, *STEPS, "gateway", "mail"):
         service = compose["services"][name]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -146,7 +151,7 @@ def test_no_secret_and_no_default_password_is_in_the_file(
 ) -> None:
     for each in compose["services"].values():
         for name, value in each.get("environment", {}).items():
-            if re.search("PASS|TOKEN|SECRET|AMQP|STORE|SMTP", name):
+            if re.search("PASS|TOKEN|SECRET|KEY|AMQP|STORE|AUDIT|SMTP", name):
                 assert value.startswith("/run/secrets"), name
     text = (ROOT / "docker-compose.yml").read_text("utf-8")
     assert not re.search(r"://[^/\s]+:[^/\s]+@", text)
@@ -187,6 +192,17 @@ def test_every_service_is_there_and_finds_its_settings(
         assert broker.endswith("@rabbitmq:5672/canterbury")
         assert store.startswith(f"mongodb://{name}:")
         assert store.endswith(f"@mongo:27017/{name}")
+        key = (secrets / "audit/accord_audit_key").read_text("utf-8")
+        assert settings.audit_key.get_secret_value() == key
+
+
+def test_only_the_preparing_step_may_index_the_audit_log(secrets: Path) -> None:
+    url = (secrets / "audit/accord_audit_url").read_text("utf-8")
+    password = (secrets / "mongo/preparer").read_text("utf-8")
+
+    assert url == f"mongodb://preparer:{password}@mongo:27017/audit"
+    for name in SERVICES:
+        assert not (secrets / name / "accord_audit_url").exists()
 
 
 def test_the_topology_gets_the_passwords_that_the_services_use(secrets: Path) -> None:

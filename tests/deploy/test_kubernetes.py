@@ -24,6 +24,7 @@ from .pod_security import violations
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("referrals", "risk", "allocation", "plans", "notify")
+JOBS = ("topology", "audit")
 SCHEMAS = Path(__file__).parent / "schemas"
 
 # The oldest Kubernetes that knows all we use (a preStop that sleeps), and the newest
@@ -168,8 +169,8 @@ def test_each_region_has_its_own_namespace_with_restricted_pods(
 def test_every_service_has_all_that_it_needs(objects: list[Object]) -> None:
     for kind in ("Deployment", "Service", "PodDisruptionBudget"):
         assert set(of(objects, kind)) == set(SERVICES)
-    assert set(of(objects, "ServiceAccount")) == {*SERVICES, "topology"}
-    assert set(of(objects, "Job")) == {"topology"}
+    assert set(of(objects, "ServiceAccount")) == {*SERVICES, *JOBS}
+    assert set(of(objects, "Job")) == set(JOBS)
 
 
 def test_every_selector_meets_its_own_pods_and_no_others(
@@ -278,7 +279,7 @@ def test_every_container_says_what_it_needs(objects: list[Object]) -> None:
 
 def test_every_image_is_ours_and_has_a_release(objects: list[Object]) -> None:
     for name, template in templates(objects).items():
-        wanted = "command" if name == "topology" else name
+        wanted = "command" if name in JOBS else name
         release = r":\d+\.\d+\.\d+|@sha256:[0-9a-f]{64}"
         image = container(template)["image"]
         assert re.fullmatch(rf"[^/]+\.[^/]+/accord/{wanted}({release})", image)
@@ -323,6 +324,7 @@ def test_no_object_holds_a_secret(objects: list[Object]) -> None:
 SECRETS = {
     "accord_amqp_url": "amqps://user:word@broker.example:5671/region",
     "accord_store_url": "mongodb://user:word@store.example:27017/?tls=true",
+    "accord_audit_key": "of thirty-two characters at the least",
 }
 
 NOTIFY_SECRETS = SECRETS | {
@@ -429,6 +431,7 @@ def test_a_pod_reaches_what_it_needs_and_nothing_else(objects: list[Object]) -> 
     wanted = {name: set(EVERY_SERVICE) for name in SERVICES}
     wanted["notify"] |= {("mail", 587), ("allocation", 8000)}
     wanted["topology"] = {("dns", 53), ("broker", 15671)}
+    wanted["audit"] = {("dns", 53), ("store", 27017)}
 
     for name, pod in pods.items():
         others = [each for each in pods.values() if each is not pod]
@@ -448,7 +451,7 @@ def test_a_pod_is_reached_from_the_gateway_and_by_whom_it_answers(
     pods = places(objects)
     wanted = {name: {("gateway", 8000)} for name in SERVICES}
     wanted["allocation"] |= {("notify", 8000)}
-    wanted["topology"] = set()
+    wanted |= {name: set() for name in JOBS}
 
     for name, pod in pods.items():
         others = [each for each in pods.values() if each is not pod]

@@ -499,7 +499,7 @@ async def test_on_sigterm_what_is_in_hand_is_finished(
     assert err == b""
     assert events[:2] == ["audit.not_prepared", "service.started"]
     assert events[-2:] == ["service.drained", "audit.anchored"]
-    assert lines[-1]["count"] == 0
+    assert lines[-2]["count"] == 0
     async with living(settings, issuer) as successor:
         await successor.service.started.wait()
         assert await successor.count(in_hand) == 1
