@@ -372,7 +372,7 @@ def guarded_store(folder: Path) -> Iterator[str]:
     home = {"HOME": str(folder), "PATH": os.defpath}
     process = Process("secantusd-rs", folder)
     open_url = f"mongodb://{LOOPBACK}:{port}/?directConnection=true"
-    user_url = f"mongodb://risk:word@{LOOPBACK}:{port}/audit?directConnection=true"
+    user_url = f"mongodb://risk:word@{LOOPBACK}:{port}/risk?directConnection=true"
     with locked(folder, patience=0, otherwise="in use") as lock:
         try:
             process.start(command, home, lock=lock)
@@ -386,9 +386,10 @@ def guarded_store(folder: Path) -> Iterator[str]:
                     privileges=[{"resource": everything, "actions": audit.RIGHTS}],
                     roles=[],
                 )
-                role = {"role": "writer", "db": "audit"}
-                administrator["audit"].command(
-                    "createUser", "risk", pwd="word", roles=[role]
+                own = {"role": "readWrite", "db": "risk"}
+                writer = {"role": "writer", "db": "audit"}
+                administrator["risk"].command(
+                    "createUser", "risk", pwd="word", roles=[own, writer]
                 )
             process.stop(patience=10)
             process.start([*command, "--auth"], home, lock=lock)
@@ -425,7 +426,7 @@ async def test_a_service_may_insert_and_find_and_nothing_else(
                 log.entries.drop_indexes(),
                 log.entries.aggregate([{"$out": "entries"}]),
                 client.drop_database("audit"),
-                client["risk"]["cases"].insert_one({}),
+                client["plans"]["plans"].insert_one({}),
             ):
                 with pytest.raises(OperationFailure) as refused:
                     await harm

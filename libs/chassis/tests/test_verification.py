@@ -214,6 +214,16 @@ def rewrite_with_the_key(log: Log) -> None:
     rewritten(log.chains[THIRD], 4, subject="somebody else")
 
 
+def rewrite_one_entry_with_the_key(log: Log) -> None:
+    held = log.chains[THIRD]
+    held[6] = sealed({**held[6], "subject": "somebody else"})
+
+
+def rewrite_one_entry_after_an_anchor_with_the_key(log: Log) -> None:
+    held = log.chains[THIRD]
+    held[4] = sealed({**held[4], "previous": held[2]["hash"]})
+
+
 def rewrite_with_the_key_before_the_next_chain(log: Log) -> None:
     rewritten(log.chains[FIRST], 9, subject="somebody else")
 
@@ -245,6 +255,8 @@ def put_something_else_there(log: Log) -> None:
         (drop_an_anchored_chain, THIRD, 0, Fault.GONE),
         # The anchors vouch for the first four.
         (rewrite_with_the_key, THIRD, 4, Fault.REWRITTEN),
+        (rewrite_one_entry_with_the_key, THIRD, 6, Fault.REWRITTEN),
+        (rewrite_one_entry_after_an_anchor_with_the_key, THIRD, 4, Fault.REWRITTEN),
         (rewrite_with_the_key_before_the_next_chain, FIRST, 9, Fault.REWRITTEN),
         (drop_and_begin_anew_with_the_key, THIRD, 3, Fault.CUT_OFF),
         (put_something_else_there, "", 1, Fault.UNKNOWN),

@@ -147,6 +147,16 @@ class _Chain:
     finding: Finding | None = None
 
 
+def _follows(chain: _Chain, document: Document) -> bool:
+    """Tell whether an entry was sealed to the one before it, or begins the chain.
+
+    What the beginning was sealed to is another chain's, and looked at in the end.
+    """
+    if chain.length == 0:
+        return document.get("action") == OPENED
+    return document.get("previous") == chain.hash
+
+
 class Verifier:
     """Follows chains, entry by entry, in the order of their ids.
 
@@ -179,24 +189,20 @@ class Verifier:
             return
         if seq > followed.length:
             self._report(chain, followed.length, Fault.MISSING)
-        elif not exact or not self._follows(followed, document):
+        elif not exact or not self._keys.seals(document):
             self._report(chain, seq, Fault.ALTERED)
+        elif not _follows(followed, document):
+            # Both are sealed, so the key was used, and one of the two is not the first
+            # that stood there: the one before, unless an anchor vouches for it.
+            since = max(seq - 1, followed.vouched)
+            self._report(chain, since, Fault.REWRITTEN)
         else:
             self._follow(chain, followed, document)
 
-    def _follows(self, chain: _Chain, document: Document) -> bool:
-        """Tell whether an entry is as it was sealed, and sealed to the one before."""
-        if not self._keys.seals(document):
-            return False
-        begins = chain.length == 0
-        if begins != (document.get("action") == OPENED):
-            return False
-        # The first is sealed to another chain's, which is looked at in the end.
-        return begins or document["previous"] == chain.hash
-
     def _follow(self, name: str, chain: _Chain, document: Document) -> None:
         if chain.length == 0 and "after" in document:
-            self.links.setdefault(document["after"], set()).add(document["previous"])
+            wanted = self.links.setdefault(document["after"], set())
+            wanted.add(document.get("previous", NOTHING))
         seq, chain.hash = chain.length, document["hash"]
         chain.length += 1
         anchored = self._anchors.heads.get(name, {}).get(seq)
