@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from accord_chassis import topology
-from accord_chassis.binding import Packet, pack
 from accord_chassis.audit import AuditAway
+from accord_chassis.binding import Packet, pack
 from accord_chassis.bus import ENOUGH, IN_PLACE, Bus
 from accord_chassis.inprocess import InProcessBroker, InProcessTransport
 from accord_chassis.rabbit import RabbitTransport
