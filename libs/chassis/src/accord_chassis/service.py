@@ -122,11 +122,9 @@ class Service:
             service=name,
             to_self=self.bus.deliver,
         )
-        self._audit_client = (
-            _connected(settings.audit_url, name) if settings.audit_url else self.client
-        )
+        self._closing: list[Callable[[], Awaitable[None]]] = []
         self.audit = AuditLog(
-            self._audit_client,
+            self._audit_client(),
             settings,
             service=name,
             services=self.catalogue.services,
@@ -139,11 +137,18 @@ class Service:
         self.started = asyncio.Event()
         self._stores: list[Store[Any]] = []
         self._sweeps: list[tuple[Store[Any], Sweep]] = []
-        self._closing: list[Callable[[], Awaitable[None]]] = []
         self._sweeping = 0
         self._prepared = False
         self._life: asyncio.Task[None] | None = None
         self.migrations: ModuleType | None = None
+
+    def _audit_client(self) -> AsyncMongoClient[dict[str, Any]]:
+        """Give the connection to the audit log: the store's, unless it has its own."""
+        if self.settings.audit_url is None:
+            return self.client
+        client = _connected(self.settings.audit_url, self.name)
+        self.at_close(client.close)
+        return client
 
     def store(self, kind: type[S]) -> S:
         """Give the service's one store of a kind."""
@@ -296,10 +301,9 @@ class Service:
         """Disconnect, as far as the other side takes part in that."""
         await asyncio.to_thread(telemetry.flush)
         parting = (
-            *self._closing,
             self.audit.close,
+            *self._closing,
             self.transport.close,
-            self._audit_client.close,
             self.client.close,
         )
         seconds = self.settings.drain_seconds * GOODBYE_SHARE / len(parting)
