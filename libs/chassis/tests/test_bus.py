@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from accord_chassis import topology
+from accord_chassis.audit import AuditAway
 from accord_chassis.binding import Packet, pack
 from accord_chassis.bus import ENOUGH, IN_PLACE, Bus
 from accord_chassis.inprocess import InProcessBroker, InProcessTransport
@@ -162,10 +163,11 @@ async def test_a_conflict_is_decided_again_in_place(connect: Connect) -> None:
     assert bus.activity.retried == 0
 
 
-async def test_while_the_store_is_away_messages_wait_in_place(
-    connect: Connect,
+@pytest.mark.parametrize("outage", [AutoReconnect, AuditAway])
+async def test_while_the_store_or_the_audit_log_is_away_messages_wait_in_place(
+    connect: Connect, outage: type[Exception]
 ) -> None:
-    heard = Heard(*(AutoReconnect() for _ in range(4)))
+    heard = Heard(*(outage() for _ in range(4)))
     bus = await listening(connect, heard)
 
     await say(connect, pack(message()))

@@ -20,6 +20,7 @@ from opentelemetry.trace import SpanKind
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, NetworkTimeout
 
 from accord_chassis import topology
+from accord_chassis.audit import AuditAway
 from accord_chassis.binding import Packet, Unreadable, unpack
 from accord_chassis.store import AlreadyHandled, Conflict
 from accord_chassis.telemetry import span
@@ -29,8 +30,9 @@ log = structlog.get_logger()
 
 Handler = Callable[[Message[Any]], Awaitable[None]]
 
-OUTAGE = (ConnectionFailure, NetworkTimeout)
-"""The store is away: messages wait for it in place instead of filling the ladder."""
+OUTAGE = (ConnectionFailure, NetworkTimeout, AuditAway)
+"""The store or the audit log is away: messages wait for it in place instead of filling
+the ladder."""
 
 TRANSIENT = (Conflict, ConnectionError, TimeoutError, ExecutionTimeout)
 """What may pass: tried again in place, then down the ladder. All else is parked."""

@@ -136,11 +136,9 @@ class Service:
             to_self=self.bus.deliver,
         )
         self.standings = stand_ins.standings
-        self._audit_client = (
-            _connected(settings.audit_url, name) if settings.audit_url else self.client
-        )
+        self._closing: list[Callable[[], Awaitable[None]]] = []
         self.audit = AuditLog(
-            self._audit_client,
+            self._audit_client(),
             settings,
             service=name,
             services=self.catalogue.services,
@@ -153,7 +151,6 @@ class Service:
         self.started = asyncio.Event()
         self._stores: list[Store[Any]] = []
         self._sweeps: list[tuple[Store[Any], Sweep]] = []
-        self._closing: list[Callable[[], Awaitable[None]]] = []
         self._sweeping = 0
         self._prepared = False
         self._life: asyncio.Task[None] | None = None
@@ -169,6 +166,15 @@ class Service:
         if self.standings is None:
             raise LookupError(f"{self.name} cannot know who works on which case.")
         return Guard(self.standings, self.audit, self.clock)
+
+
+    def _audit_client(self) -> AsyncMongoClient[dict[str, Any]]:
+        """Give the connection to the audit log: the store's, unless it has its own."""
+        if self.settings.audit_url is None:
+            return self.client
+        client = _connected(self.settings.audit_url, self.name)
+        self.at_close(client.close)
+        return client
 
     def store(self, kind: type[S]) -> S:
         """Give the service's one store of a kind."""
@@ -321,10 +327,9 @@ class Service:
         """Disconnect, as far as the other side takes part in that."""
         await asyncio.to_thread(telemetry.flush)
         parting = (
-            *self._closing,
             self.audit.close,
+            *self._closing,
             self.transport.close,
-            self._audit_client.close,
             self.client.close,
         )
         seconds = self.settings.drain_seconds * GOODBYE_SHARE / len(parting)
