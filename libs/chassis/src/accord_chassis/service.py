@@ -32,6 +32,14 @@ from accord_chassis import docs, migrations, problems, telemetry
 from accord_chassis.access import DEVELOPMENT_ISSUER, Authority
 from accord_chassis.bus import Bus, Handler
 from accord_chassis.clock import Clock, SystemClock
+from accord_chassis.doors import (
+    RENEW_SECONDS,
+    Line,
+    Trust,
+    check_lines,
+    reason_of,
+    renew_client,
+)
 from accord_chassis.edge import BODY_LIMIT, Edge
 from accord_chassis.ending import heed_cancellation
 from accord_chassis.rabbit import RabbitTransport
@@ -101,14 +109,16 @@ class Service:
         self.settings = settings
         self.clock = stand_ins.clock or SystemClock()
         self.catalogue = stand_ins.catalogue or CATALOGUE
+        self._store_line = Line.to(settings, "store_url")
         self.client = connect(
-            settings.store_url.get_secret_value(),
+            self._store_line.url,
             maxPoolSize=POOL,
             serverSelectionTimeoutMS=STORE_SECONDS * 1000,
             connectTimeoutMS=STORE_SECONDS * 1000,
             socketTimeoutMS=STORE_SECONDS * 2000,
             waitQueueTimeoutMS=STORE_SECONDS * 2000,
             appname=f"accord-{name}",
+            **self._store_line.store_options(),
         )
         self.database = Database(
             self.client,
@@ -117,7 +127,7 @@ class Service:
             clock=self.clock,
         )
         self.transport = stand_ins.transport or RabbitTransport(
-            settings.amqp_url.get_secret_value(), name=name
+            Line.to(settings, "amqp_url"), name=name
         )
         self.bus = Bus(name, self.transport, self.catalogue, prefetch=settings.prefetch)
         self.relay = self.database.relay = Relay(
@@ -176,6 +186,7 @@ class Service:
             group.create_task(self.relay.run(), name="relay")
             group.create_task(self._every(RECOVER_SECONDS, self._recover))
             group.create_task(self._every(ALIGN_SECONDS, self.database.align))
+            group.create_task(self._every(RENEW_SECONDS, self._renew))
             if self._sweeps:
                 group.create_task(self._every(SWEEP_SECONDS, self.sweep_once))
             await self.bus.start()
@@ -199,11 +210,27 @@ class Service:
                 refused = type(fault).__name__
                 log.warning("store.refused", fault=refused, status=fault.code)
             except (PyMongoError, OSError) as fault:
-                log.warning("store.not_reached", fault=type(fault).__name__)
+                log.warning(
+                    "store.not_reached",
+                    fault=type(fault).__name__,
+                    reason=reason_of(fault),
+                )
             else:
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
+            await self._renew_store()
+
+    async def _renew(self) -> None:
+        """Follow passwords and certificates that were written anew."""
+        if isinstance(self.transport, RabbitTransport):
+            self.transport.renew()
+        await self._renew_store()
+
+    async def _renew_store(self) -> None:
+        if self._store_line.renewed():
+            await renew_client(self.client, self._store_line)
+            log.info("line.renewed", dependency="store")
 
     async def _every(self, seconds: float, do: Callable[[], Awaitable[object]]) -> None:
         while True:
@@ -390,8 +417,10 @@ def create_app(
         stand_ins: What a test puts in the place of the usual.
 
     Raises:
-        BadConfiguration: What the locality adds to the catalogue is wrong.
+        BadConfiguration: What the locality adds to the catalogue is wrong, or a
+            certificate cannot be read.
     """
+    Trust.of(settings).context()
     given = stand_ins or StandIns()
     heard = given.catalogue or catalogue_of(settings.locality)
 
@@ -486,7 +515,7 @@ def check_production(settings: ChassisSettings) -> None:
 
     Raises:
         BadConfiguration: A development issuer or database, keys that anybody could
-            have put there, or no TLS in front.
+            have put there, or no TLS in front, to the broker or to the store.
     """
     if settings.issuer == DEVELOPMENT_ISSUER or settings.jwks_url.startswith("file:"):
         raise BadConfiguration(
@@ -507,6 +536,7 @@ def check_production(settings: ChassisSettings) -> None:
             "Nothing says that TLS is terminated in front of this service: put it "
             "behind one that does and set ACCORD_TLS_TERMINATED=true."
         )
+    check_lines(settings)
 
 
 def main(
