@@ -53,9 +53,7 @@ class Authority:
             )
         )
         signed = made.sign(self._key, hashes.SHA256())
-        private = key.private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-        )
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         path = self._folder / file
         path.write_bytes(signed.public_bytes(Encoding.PEM) + private)
         return path

@@ -548,7 +548,7 @@ def fit(**changed: Any) -> ChassisSettings:
         "region": "waikato",
         "locality": "/localities/waikato",
         "amqp_url": "amqps://toy:secret@broker/",
-        "store_url": "mongodb://toy:secret@store/",
+        "store_url": "mongodb://toy:secret@store/?tls=true",
         "jwks_url": "https://identity.example/jwks.json",
         "issuer": "https://identity.example",
         "tls_terminated": True,
@@ -569,6 +569,8 @@ def test_what_is_fit_for_production_may_start() -> None:
         ({"jwks_url": "http://identity.example/jwks.json"}, "https://"),
         ({"database": "toy_demo"}, "ACCORD_DATABASE"),
         ({"tls_terminated": False}, "ACCORD_TLS_TERMINATED"),
+        ({"amqp_url": "amqp://toy:secret@broker/"}, "ACCORD_AMQP_URL"),
+        ({"store_url": "mongodb://toy:secret@store/"}, "ACCORD_STORE_URL"),
     ],
 )
 def test_what_is_not_fit_for_production_is_refused(

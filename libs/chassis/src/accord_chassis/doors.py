@@ -9,14 +9,12 @@ import hashlib
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import structlog
 from pydantic import SecretStr
 from pymongo import AsyncMongoClient
-from pymongo.errors import ServerSelectionTimeoutError
-from pymongo.topology_description import TopologyDescription
 
 from accord_chassis.settings import SCHEMES, BadConfiguration, ChassisSettings
 
@@ -37,8 +35,13 @@ WEAKENING = frozenset(
 
 FALSE = frozenset({"0", "false"})
 
-EXPIRED, OTHER_HOST = 10, 62
-"""OpenSSL's codes (X509_V_ERR) for what an operator can mend by another certificate."""
+REASONS = {
+    "certificate has expired": "certificate_expired",
+    "mismatch, certificate": "certificate_of_other",
+    "CERTIFICATE_VERIFY_FAILED": "certificate_not_trusted",
+    "SSL": "tls_failed",
+}
+"""What OpenSSL says, and the code under which it is logged; the first counts."""
 
 
 class Trust:
@@ -222,27 +225,19 @@ def check_lines(settings: ChassisSettings) -> None:
 
 def reason_of(fault: BaseException) -> str | None:
     """Say why TLS failed, as a code; nothing if something else did."""
-    for each in _causes(fault, set()):
-        if isinstance(each, ssl.SSLCertVerificationError):
-            known = {EXPIRED: "certificate_expired", OTHER_HOST: "certificate_of_other"}
-            return known.get(each.verify_code, "certificate_not_trusted")
-        if isinstance(each, ssl.SSLError):
-            return "tls_failed"
-    return None
+    # PyMongo keeps no cause, so what OpenSSL said is looked for in the text.
+    text = " ".join(str(each) for each in _causes(fault))
+    return next((code for said, code in REASONS.items() if said in text), None)
 
 
-def _causes(fault: BaseException, seen: set[int]) -> Iterator[BaseException]:
-    if id(fault) in seen:
-        return
-    seen.add(id(fault))
-    yield fault
-    inner = [fault.__cause__, fault.__context__]
-    if isinstance(fault, ServerSelectionTimeoutError) and fault.details:
-        described = cast(TopologyDescription, fault.details)
-        inner += [each.error for each in described.server_descriptions().values()]
-    for each in inner:
-        if each is not None:
-            yield from _causes(each, seen)
+def _causes(fault: BaseException) -> Iterator[BaseException]:
+    """Give a fault and what it came from; libraries make rings of them (measured)."""
+    found = [fault]
+    for each in found:
+        yield each
+        for cause in (each.__cause__, each.__context__):
+            if cause is not None and not any(cause is known for known in found):
+                found.append(cause)
 
 
 def _as_safe(url: str, before: str) -> bool:
