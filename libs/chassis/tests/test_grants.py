@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import pytest
 from accord_chassis import grants
-from accord_chassis.development.backing import Backing, Means
 from accord_contracts.catalogue import CATALOGUE
 from pymongo import AsyncMongoClient, InsertOne
 from pymongo.asynchronous.database import AsyncDatabase
@@ -76,9 +75,9 @@ ALL = READ | WRITE | CHANGE | INDEX | DESTROY
 
 
 @pytest.fixture(scope="module")
-async def administrator(backing_services: Backing) -> AsyncIterator[Client]:
+async def administrator(guarded_store_url: str) -> AsyncIterator[Client]:
     """Makes the users of the catalogue, and looks after their databases."""
-    async with Client(backing_services.store_url) as client:
+    async with Client(guarded_store_url) as client:
         for name, command in grants.role_commands(suffix=SUFFIX):
             await client[name].command(command)
         for service, name in DATABASES.items():
@@ -101,13 +100,13 @@ def shared() -> list[str]:
 
 @pytest.fixture(scope="module", params=CATALOGUE.services)
 async def user(
-    request: pytest.FixtureRequest, administrator: Client, backing_services: Backing
+    request: pytest.FixtureRequest, administrator: Client, guarded_store_url: str
 ) -> AsyncIterator[tuple[str, Client]]:
     """Every service of the catalogue, connected as itself."""
     assert await administrator.admin.command("ping")
     name = request.param
     async with Client(
-        backing_services.store_url,
+        guarded_store_url,
         username=name,
         password="word",
         authSource=DATABASES[name],
@@ -196,7 +195,7 @@ async def test_no_service_sees_which_databases_there_are(
 
 
 async def test_what_the_embedded_store_does_not_check_is_known(
-    user: tuple[str, Client], backing_services: Backing
+    user: tuple[str, Client], administrator: Client
 ) -> None:
     """Its ``bulkWrite`` of MongoDB 8 asks nobody: one reason why it is no real store.
 
@@ -205,7 +204,9 @@ async def test_what_the_embedded_store_does_not_check_is_known(
     """
     name, client = user
     other = next(each for each in DATABASES.values() if each != DATABASES[name])
-    embedded = backing_services.store.means is Means.PROCESS
+    embedded = "mongod" not in str(
+        (await administrator.admin.command("getCmdLineOpts"))["argv"]
+    )
     held = InsertOne[dict[str, Any]]({}, namespace=f"{other}.unasked")
 
     async def write(_: Database) -> object:
