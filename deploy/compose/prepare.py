@@ -17,6 +17,7 @@ import secrets
 from pathlib import Path
 
 from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.grants import databases, role_commands, user_command
 from accord_chassis.topology import OPERATOR
 from accord_contracts.catalogue import CATALOGUE
 
@@ -83,18 +84,19 @@ def prepare_broker(folder: Path) -> None:
 
 
 def prepare_store(folder: Path) -> None:
-    """Give the store its administrator and a user for each service."""
+    """Give the store its administrator, and say which roles and users it is to make."""
     password(folder / "mongo/administrator")
-    users = folder / "mongo/users.json"
-    if not users.exists():
-        chosen = {name: secrets.token_urlsafe(24) for name in CATALOGUE.services}
-        write(users, json.dumps(chosen))
+    commands = role_commands()
+    for service, database in databases(CATALOGUE).items():
+        chosen = password(folder / "store" / service)
+        commands.append((database, user_command(service, chosen, database=database)))
+    write(folder / "mongo/users.json", json.dumps(commands))
 
 
 def prepare_service(folder: Path, service: str, region: str) -> None:
     """Tell a service where the broker and the store are, with its own users."""
     broker = password(folder / "topology/broker" / service)
-    store = json.loads((folder / "mongo/users.json").read_text("utf-8"))[service]
+    store = password(folder / "store" / service)
     write(
         folder / service / "accord_amqp_url",
         f"amqp://{service}:{broker}@rabbitmq:5672/{region}",

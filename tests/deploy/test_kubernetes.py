@@ -10,6 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import certifi
 import jsonschema
 import kubernetes_validate
 import pytest
@@ -323,6 +324,7 @@ def test_no_object_holds_a_secret(objects: list[Object]) -> None:
 SECRETS = {
     "accord_amqp_url": "amqps://user:word@broker.example:5671/region",
     "accord_store_url": "mongodb://user:word@store.example:27017/?tls=true",
+    "ca.crt": Path(certifi.where()).read_text("utf-8"),
 }
 
 NOTIFY_SECRETS = SECRETS | {
