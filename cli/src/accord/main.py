@@ -434,8 +434,9 @@ def apply_store(
     read = passwords.made_in if generate else passwords.read_from
     chosen = read(passwords_, catalogue.services)
     with store.administrator(found.store_line()) as client:
-        before = store.apply(client, catalogue, passwords=chosen)
-        left = store.check(client, catalogue)
+        ends = found.suffix()
+        before = store.apply(client, catalogue, passwords=chosen, suffix=ends)
+        left = store.check(client, catalogue, suffix=ends)
     for each in left:
         show.say(f"left alone: {each}")
     show.say(f"{len(before) - len(left)} differences mended; every password is set.")

@@ -21,6 +21,7 @@ from accord_chassis.development.machine import Choice
 from accord_chassis.doors import Line, Trust, check_lines, speaks_tls
 from accord_chassis.rabbit import RabbitTransport
 from accord_chassis.settings import BadConfiguration
+from accord_chassis.store import connect
 from accord_chassis.testing import VirtualHost, eventually, new_id
 from chassis_certificates import Authority
 from chassis_surroundings import Lines, logged, virtual_host_of
@@ -510,6 +511,19 @@ def test_tls_is_1_2_at_least_and_verifies_host_names(tmp_path: Path) -> None:
     context = Trust(Authority(tmp_path).ca_file).context()
 
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+
+
+async def test_the_store_is_spoken_to_as_strictly(tmp_path: Path) -> None:
+    trust = Trust(Authority(tmp_path).ca_file)
+    line = Line("mongodb://risk:a@store/?tls=true", trust=trust)
+
+    async with connect(line.url, connect=False, **line.store_options()) as client:
+        context = client.options.pool_options._ssl_context
+
+    assert isinstance(context, ssl.SSLContext)
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
 

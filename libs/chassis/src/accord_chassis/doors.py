@@ -33,6 +33,9 @@ WEAKENING = frozenset(
 )
 """What in an address takes the verification away from TLS."""
 
+LOOKED_UP = "mongodb+srv://"
+"""How an address begins that is not known before it was looked up."""
+
 FALSE = frozenset({"0", "false"})
 
 REASONS = {
@@ -175,13 +178,15 @@ async def renew_client(client: AsyncMongoClient[Any], line: Line) -> None:
 
     Whoever holds the client, or a collection of it, goes on with it. PyMongo offers no
     door for that, so this goes through its own rooms (4.x); the tests stand guard.
-    Connections that are in use end when they are given back.
+    Connections that are in use end when they are given back. Of an address that is
+    looked up in the DNS only the certificates are followed.
     """
-    fresh = AsyncMongoClient[Any](line.url, connect=False, **line.store_options())
     pool = client.options.pool_options
-    credentials = fresh.options.pool_options._credentials  # noqa: SLF001 - See above.
-    setattr(pool, "_PoolOptions__credentials", credentials)  # noqa: B010 - A slot.
-    await fresh.close()
+    if not line.url.startswith(LOOKED_UP):
+        fresh = AsyncMongoClient[Any](line.url, connect=False, **line.store_options())
+        found = fresh.options.pool_options._credentials  # noqa: SLF001 - See above.
+        setattr(pool, "_PoolOptions__credentials", found)  # noqa: B010 - A slot.
+        await fresh.close()
     context = pool._ssl_context  # noqa: SLF001 - See above.
     if isinstance(context, ssl.SSLContext):
         line.trust.renew(context)
