@@ -461,6 +461,51 @@ def test_a_certificate_written_anew_is_shown_at_the_next_connection(
     assert line.renewed()
 
 
+async def test_a_context_in_use_shows_and_believes_what_the_files_say_now(
+    tmp_path: Path,
+) -> None:
+    """As PyMongo holds one, from which every connection of its pools is made."""
+    first, second = Authority(tmp_path), Authority(tmp_path, "second")
+    trust = Trust(first.ca_file, first.certificate("toy"))
+    context = trust.context()
+    shown: list[str] = []
+    async with asking(second, shown) as port:
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await shake_hands(port, context)
+
+        first.ca_file.write_bytes(second.ca_file.read_bytes())
+        for _ in range(2):
+            second.certificate("toy")
+            trust.renew(context)
+            await shake_hands(port, context)
+
+    assert len({*shown}) == 2
+
+
+@asynccontextmanager
+async def asking(authority: Authority, shown: list[str]) -> AsyncIterator[int]:
+    """A server that notes the certificate of everybody who comes."""
+    context = ssl.create_default_context(
+        ssl.Purpose.CLIENT_AUTH, cafile=authority.ca_file
+    )
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(authority.certificate("server"))
+
+    async def note(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        shown.append(writer.get_extra_info("peercert")["serialNumber"])
+        writer.close()
+
+    async with await asyncio.start_server(note, "127.0.0.1", 0, ssl=context) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def shake_hands(port: int, context: ssl.SSLContext) -> None:
+    """Connect, and wait until the other side has noted who came."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    await reader.read()
+    writer.close()
+
+
 @pytest.mark.parametrize(
     ("url", "safe"),
     [
