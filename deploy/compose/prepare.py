@@ -15,8 +15,10 @@ import json
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.grants import databases, role_commands, user_command
 from accord_chassis.topology import OPERATOR
 from accord_contracts.catalogue import CATALOGUE
 
@@ -84,13 +86,15 @@ def prepare_broker(folder: Path) -> None:
 
 
 def prepare_store(folder: Path) -> None:
-    """Give the store its administrator, a user for each service and the audit log's."""
+    """Give the store its administrator, and say which roles and users it is to make."""
     password(folder / "mongo/administrator")
-    users = folder / "mongo/users.json"
-    if not users.exists():
-        chosen = {name: secrets.token_urlsafe(24) for name in CATALOGUE.services}
-        write(users, json.dumps(chosen))
-    preparer = password(folder / "mongo/preparer")
+    commands = role_commands()
+    for service, database in databases(CATALOGUE).items():
+        chosen = password(folder / "store" / service)
+        commands.append((database, user_command(service, chosen, database=database)))
+    preparer = password(folder / "store/preparer")
+    commands += [("audit", command) for command in preparer_commands(preparer)]
+    write(folder / "mongo/users.json", json.dumps(commands))
     write(
         folder / "audit/accord_audit_url",
         f"mongodb://preparer:{preparer}@mongo:27017/audit",
@@ -99,10 +103,28 @@ def prepare_store(folder: Path) -> None:
     password(folder / "audit/accord_audit_key")
 
 
+def preparer_commands(chosen: str) -> list[dict[str, Any]]:
+    """Give the commands that make the user who makes the audit log's indexes."""
+    everything = {"db": "audit", "collection": ""}
+    actions = ["insert", "find", "createIndex"]
+    return [
+        {
+            "createRole": "preparer",
+            "privileges": [{"resource": everything, "actions": actions}],
+            "roles": [],
+        },
+        {
+            "createUser": "preparer",
+            "pwd": chosen,
+            "roles": [{"role": "preparer", "db": "audit"}],
+        },
+    ]
+
+
 def prepare_service(folder: Path, service: str, region: str) -> None:
     """Tell a service where the broker and the store are, with its own users."""
     broker = password(folder / "topology/broker" / service)
-    store = json.loads((folder / "mongo/users.json").read_text("utf-8"))[service]
+    store = password(folder / "store" / service)
     write(
         folder / service / "accord_amqp_url",
         f"amqp://{service}:{broker}@rabbitmq:5672/{region}",

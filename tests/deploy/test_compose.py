@@ -14,6 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from accord_chassis import grants
 from accord_chassis.access import Authority
 from accord_chassis.settings import settings_of
 from accord_contracts.catalogue import CATALOGUE
@@ -203,6 +204,23 @@ def test_only_the_preparing_step_may_index_the_audit_log(secrets: Path) -> None:
     assert url == f"mongodb://preparer:{password}@mongo:27017/audit"
     for name in SERVICES:
         assert not (secrets / name / "accord_audit_url").exists()
+
+
+def test_the_store_is_told_to_make_the_users_that_the_catalogue_gives_rights(
+    secrets: Path,
+) -> None:
+    told = json.loads((secrets / "mongo/users.json").read_text("utf-8"))
+    users = {database: command for database, command in told if "createUser" in command}
+
+    assert [each for each in told if "createRole" in each[1]] == [
+        [*each] for each in grants.role_commands()
+    ]
+    assert set(users) == set(SERVICES)
+    for name in SERVICES:
+        word = users[name]["pwd"]
+        assert users[name] == grants.user_command(name, word, database=name)
+        url = (secrets / name / "accord_store_url").read_text("utf-8")
+        assert f"{name}:{word}@" in url
 
 
 def test_the_topology_gets_the_passwords_that_the_services_use(secrets: Path) -> None:

@@ -10,6 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import certifi
 import jsonschema
 import kubernetes_validate
 import pytest
@@ -328,6 +329,7 @@ SECRETS = {
     "accord_store_url": "mongodb://user:word@store.example:27017/?tls=true",
     "service_token": "a.b.c",
     "accord_audit_key": "of thirty-two characters at the least",
+    "ca.crt": Path(certifi.where()).read_text("utf-8"),
 }
 
 NOTIFY_SECRETS = SECRETS | {

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Self
 from urllib.parse import quote, unquote, urlsplit
 
 from accord_chassis.development.process import Unavailable, locked, write_private
+from accord_chassis.doors import Line, Trust
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -46,6 +47,8 @@ class Deployment(BaseModel):
         audit_database: The audit log's database.
         audit_key: What it is sealed with.
         audit_anchors: Directory of its anchored heads.
+        ca_file: Who vouches for broker and store.
+        client_cert_file: The certificate shown to them.
         databases: Each service's database.
         url: Where the services are: ``/api/<service>/v1/…`` below it.
         jwks_url: Where the identity provider publishes its keys.
@@ -65,6 +68,8 @@ class Deployment(BaseModel):
     audit_database: str = "audit"
     audit_key: SecretStr = SecretStr("")
     audit_anchors: Path | None = None
+    ca_file: Path | None = None
+    client_cert_file: Path | None = None
     databases: Mapping[str, str] = Field(default_factory=dict)
     url: str = ""
     jwks_url: str = ""
@@ -113,6 +118,23 @@ class Deployment(BaseModel):
         """
         return _needed(self.audit_key, "ACCORD_AUDIT_KEY", what="key")
 
+    def trust(self) -> Trust:
+        """Give whom to trust on TLS connections, and what to show."""
+        return Trust(self.ca_file, self.client_cert_file)
+
+    def store_line(self) -> Line:
+        """Give the line to the store.
+
+        Raises:
+            CannotGoOn: Its address is not known.
+        """
+        return Line(_needed(self.store_url, "ACCORD_STORE_URL"), trust=self.trust())
+
+    def suffix(self) -> str:
+        """Give how the names of the databases end."""
+        service, database = next(iter(self.databases.items()), ("", ""))
+        return database.removeprefix(service)
+
 
 class _Named(BaseSettings):
     """A deployment as the environment and secret files name it."""
@@ -131,6 +153,8 @@ class _Named(BaseSettings):
     audit_database: str = "audit"
     audit_key: SecretStr = SecretStr("")
     audit_anchors: Path | None = None
+    ca_file: Path | None = None
+    client_cert_file: Path | None = None
     url: str = ""
     jwks_url: str = ""
     issuer: str = ""

@@ -80,7 +80,7 @@ async def _broker(deployment: Deployment) -> list[Finding]:
 
 
 def _broker_findings(deployment: Deployment) -> Iterator[Finding]:
-    with Management(deployment.need_management()) as management:
+    with Management(deployment.need_management(), deployment.trust()) as management:
         version = str(management.get("overview")["rabbitmq_version"])
         told = f"RabbitMQ {version} at {management.address}"
         if tuple(map(int, version.split(".")[:2])) < OLDEST_BROKER:
@@ -141,6 +141,7 @@ async def _client(
         deployment.store_url.get_secret_value(),
         tz_aware=True,
         serverSelectionTimeoutMS=SECONDS * 1000,
+        **deployment.store_line().store_options(),
     ) as client:
         yield client
 

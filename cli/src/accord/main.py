@@ -32,20 +32,23 @@ app = typer.Typer(
     help="Accord: the platform under a multi-agency response to family violence.",
     epilog="A deployment is named by ACCORD_REGION, ACCORD_LOCALITY, "
     "ACCORD_MANAGEMENT_URL (administrator), ACCORD_AMQP_URL (operator), "
-    "ACCORD_STORE_URL, ACCORD_AUDIT_URL (by default the store's), ACCORD_AUDIT_KEY, "
-    "ACCORD_AUDIT_ANCHORS, ACCORD_URL, ACCORD_JWKS_URL, ACCORD_ISSUER and "
-    "ACCORD_SMTP_URL, or by files of these names in ACCORD_SECRETS_DIR; where none is "
-    "set, it is the demonstration that runs in ./.accord.",
+    "ACCORD_STORE_URL (administrator), ACCORD_CA_FILE, ACCORD_AUDIT_URL (or the "
+    "store's), ACCORD_AUDIT_KEY, ACCORD_AUDIT_ANCHORS, ACCORD_URL, ACCORD_JWKS_URL, "
+    "ACCORD_ISSUER and ACCORD_SMTP_URL, or by files of these names in "
+    "ACCORD_SECRETS_DIR; where none is set, it is the demonstration that runs in "
+    "./.accord.",
 )
 events = typer.Typer(no_args_is_help=True, help="What happens, as it happens.")
 letters = typer.Typer(no_args_is_help=True, help="Messages no service could handle.")
 broker = typer.Typer(no_args_is_help=True, help="The broker's exchanges and queues.")
 audit = typer.Typer(no_args_is_help=True, help="Who saw or changed what, and why.")
+store = typer.Typer(no_args_is_help=True, help="The store's users and their rights.")
 contracts = typer.Typer(no_args_is_help=True, help="The events and what they hold.")
 app.add_typer(events, name="events")
 app.add_typer(letters, name="dead-letters")
 app.add_typer(broker, name="topology")
 app.add_typer(audit, name="audit")
+app.add_typer(store, name="store")
 app.add_typer(contracts, name="contracts")
 
 Json = Annotated[bool, typer.Option("--json", help="For a machine.")]
@@ -378,7 +381,7 @@ def apply_topology(
     if passwords_ is not None:
         read = passwords.made_in if generate else passwords.read_from
         chosen = read(passwords_, users)
-    with Management(found.need_management()) as management:
+    with Management(found.need_management(), found.trust()) as management:
         before = topology.apply(
             management, catalogue, vhost=found.vhost, passwords=chosen
         )
@@ -399,7 +402,7 @@ def check_topology(*, locality: Locality = None, json: Json = False) -> None:
 
     found = deployment()
     catalogue = catalogue_of(locality or found.locality)
-    with Management(found.need_management()) as management:
+    with Management(found.need_management(), found.trust()) as management:
         differing = topology.check(management, catalogue, vhost=found.vhost)
     if json:
         show.document([str(each) for each in differing])
@@ -488,6 +491,57 @@ def odd_look_ups(
     else:
         rows = ((o.reason.value, *audit_.row(each)) for o, each in found)
         show.table("reason", *audit_.COLUMNS, rows=rows)
+
+
+@store.command("apply")
+def apply_store(
+    *,
+    locality: Locality = None,
+    passwords_: Annotated[
+        Path,
+        typer.Option(
+            "--passwords",
+            envvar="ACCORD_STORE_PASSWORDS",
+            help="Directory with a file for each service's user.",
+        ),
+    ],
+    generate: Annotated[
+        bool, typer.Option("--generate", help="Make the passwords that are missing.")
+    ] = False,
+) -> None:
+    """Give every service a user of the store: its own database, and no other's."""
+    from accord import passwords, store
+
+    found = deployment()
+    catalogue = catalogue_of(locality or found.locality)
+    read = passwords.made_in if generate else passwords.read_from
+    chosen = read(passwords_, catalogue.services)
+    with store.administrator(found.store_line()) as client:
+        ends = found.suffix()
+        before = store.apply(client, catalogue, passwords=chosen, suffix=ends)
+        left = store.check(client, catalogue, suffix=ends)
+    for each in left:
+        show.say(f"left alone: {each}")
+    show.say(f"{len(before) - len(left)} differences mended; every password is set.")
+
+
+@store.command("check")
+def check_store(*, locality: Locality = None, json: Json = False) -> None:
+    """Say every right that is not as catalogued. Exits with 1 if there is one."""
+    from accord import store
+
+    found = deployment()
+    catalogue = catalogue_of(locality or found.locality)
+    with store.administrator(found.store_line()) as client:
+        differing = store.check(client, catalogue, suffix=found.suffix())
+    if json:
+        show.document([str(each) for each in differing])
+    else:
+        for each in differing:
+            show.say(str(each))
+        what = f"{len(differing)} differences" if differing else "as catalogued"
+        show.say(f"store: {what}")
+    raise typer.Exit(1 if differing else 0)
 
 
 @contracts.command("export")

@@ -6,6 +6,7 @@ from typing import Any, Self, cast
 from urllib.parse import quote, unquote, urlsplit
 
 import httpx2
+from accord_chassis.doors import Trust
 
 from accord.faults import CannotGoOn
 
@@ -20,10 +21,11 @@ class Management:
     It blocks: asyncio code uses it in a thread.
 
     Args:
-        url: ``http://user:password@host:port``.
+        url: ``https://user:password@host:port``; without TLS on one machine only.
+        trust: For TLS; by default the machine's own authorities.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, trust: Trust | None = None) -> None:
         parts = urlsplit(url)
         self.user = unquote(parts.username or "")
         port = f":{parts.port}" if parts.port else ""
@@ -32,6 +34,7 @@ class Management:
             base_url=f"{self.address}{parts.path.rstrip('/')}/api/",
             auth=(self.user, unquote(parts.password or "")),
             timeout=SECONDS,
+            verify=(trust or Trust()).context(),
         )
 
     def __enter__(self) -> Self:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from accord_chassis.doors import Line
 from aio_pika import connect
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPError
@@ -26,6 +27,7 @@ async def operator(deployment: Deployment) -> AsyncIterator[AbstractConnection]:
         connection = await connect(
             url,
             timeout=SECONDS,
+            ssl_context=Line(url, trust=deployment.trust()).context(),
             client_properties={"connection_name": "accord operator"},
         )
     except ProbableAuthenticationError:

@@ -16,12 +16,13 @@ from accord_chassis.access import DEVELOPMENT_ISSUER
 from accord_chassis.development.backing import Backing
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.development.process import LOOPBACK, kept_secret, write_private
+from accord_chassis.doors import Line
 from accord_chassis.service import LIMITS, StandIns
 from accord_chassis.topology import OPERATOR
 from fastapi import FastAPI
 from pymongo import MongoClient
 
-from accord import passwords, topology
+from accord import passwords, store, topology
 from accord.catalogue import SERVICES, catalogue_of
 from accord.management import Management
 
@@ -49,6 +50,7 @@ class Surroundings:
         store_url: The store.
         passwords: The broker's users.
         audit_key: Seals the audit log.
+        store_passwords: The store's.
         issuer: Signs the tokens.
         folder: Holds what is written for services: their tokens, their logs.
         suffix: Ends every database's name.
@@ -63,6 +65,7 @@ class Surroundings:
     store_url: str = field(repr=False)
     passwords: Mapping[str, str] = field(repr=False)
     audit_key: str = field(repr=False)
+    store_passwords: Mapping[str, str] = field(repr=False)
     issuer: DevelopmentIssuer
     folder: Path
     suffix: str = ""
@@ -75,6 +78,13 @@ class Surroundings:
         port = f":{parts.port}" if parts.port else ""
         host = quote(self.vhost, safe="")
         return f"{parts.scheme}://{account}@{parts.hostname}{port}/{host}"
+
+    def store_url_of(self, service: str) -> str:
+        """Give the store's address with a service's own user."""
+        password = self.store_passwords.get(service, "")
+        return store.url_of(
+            self.store_url, service, password, self.database_of(service)
+        )
 
     def database_of(self, service: str) -> str:
         """Name a service's database, or the audit log's."""
@@ -106,7 +116,7 @@ class Surroundings:
             f"{PREFIX}PORT": str(port),
             f"{PREFIX}REGION": self.region,
             f"{PREFIX}SERVICE_TOKEN_FILE": str(self._token_of(service)),
-            f"{PREFIX}STORE_URL": self.store_url,
+            f"{PREFIX}STORE_URL": self.store_url_of(service),
             **{f"{PREFIX}{n.upper()}_URL": url for n, url in addresses.items()},
             **{f"{PREFIX}{name.upper()}": "0" for name in LIMITS},
             **self.extra,
@@ -157,6 +167,10 @@ def prepare(
     catalogue = catalogue_of(locality)
     users = (*catalogue.services, OPERATOR)
     chosen = passwords.made_in(folder / "passwords", users)
+    in_store = passwords.made_in(folder / "store-passwords", catalogue.services)
+    if urlsplit(backing.store_url).username:
+        with store.administrator(Line(backing.store_url)) as client:
+            store.apply(client, catalogue, passwords=in_store, suffix=suffix)
     host = vhost or region
     if backing.management_url:
         with Management(backing.management_url) as management:
@@ -172,6 +186,7 @@ def prepare(
         store_url=backing.store_url,
         passwords=chosen,
         audit_key=kept_secret(folder / "audit-key"),
+        store_passwords=in_store,
         issuer=issuer or DevelopmentIssuer(folder / "issuer"),
         folder=folder,
         suffix=suffix,

@@ -5,7 +5,7 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 from io import StringIO
@@ -24,11 +24,18 @@ from aio_pika import connect
 
 @asynccontextmanager
 async def virtual_host_of(
-    backing: Backing, catalogue: Catalogue
+    backing: Backing, catalogue: Catalogue, known: Mapping[str, str] | None = None
 ) -> AsyncIterator[VirtualHost]:
-    """A virtual host with the topology of a small catalogue: few queues, soon made."""
+    """A virtual host with the topology of a small catalogue: few queues, soon made.
+
+    Args:
+        backing: The broker.
+        catalogue: Whose topology it has.
+        known: The passwords of users who are there already.
+    """
     name = f"test-{uuid4().hex[:12]}"
     passwords = {user: uuid4().hex for user in (*catalogue.services, topology.OPERATOR)}
+    passwords |= known or {}
     parts = urlsplit(backing.management_url)
     async with httpx2.AsyncClient(
         base_url=f"{parts.scheme}://{parts.hostname}:{parts.port}",

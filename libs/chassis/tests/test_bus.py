@@ -266,6 +266,46 @@ async def test_a_message_from_somebody_who_may_not_publish_it_is_parked() -> Non
     assert transport.published[0].exchange == topology.DEAD
 
 
+@pytest.mark.parametrize("user", CATALOGUE.services)
+async def test_only_the_producer_oneself_and_the_operator_are_believed(
+    user: str,
+) -> None:
+    believed = {"risk", "notify"}
+    transport, heard = Recorder(), Heard()
+    bus = Bus("notify", transport, CATALOGUE, prefetch=20)
+    bus.on(RiskChanged, heard)
+    await bus.start()
+
+    await transport.deliver(replace(pack(message()), user=user))
+
+    assert heard.tries == (1 if user in believed else 0)
+    assert len(transport.published) == (0 if user in believed else 1)
+
+
+async def test_the_operators_replay_is_believed() -> None:
+    transport, heard = Recorder(), Heard()
+    bus = Bus("notify", transport, CATALOGUE, prefetch=20)
+    bus.on(RiskChanged, heard)
+    await bus.start()
+
+    await transport.deliver(replace(pack(message()), user=topology.OPERATOR))
+
+    assert heard.tries == 1
+
+
+@pytest.mark.parametrize("user", [None, "", "administrator", "Risk", "risk "])
+async def test_nobody_and_nearly_somebody_are_not_believed(user: str | None) -> None:
+    transport, heard = Recorder(), Heard()
+    bus = Bus("notify", transport, CATALOGUE, prefetch=20)
+    bus.on(RiskChanged, heard)
+    await bus.start()
+
+    await transport.deliver(replace(pack(message()), user=user))
+
+    assert heard.tries == 0
+    assert transport.published[0].exchange == topology.DEAD
+
+
 async def test_a_parked_message_keeps_its_body_and_says_why() -> None:
     transport = Recorder()
     bus = Bus("notify", transport, CATALOGUE, prefetch=20)

@@ -796,7 +796,7 @@ def fit(**changed: Any) -> ChassisSettings:
         "region": "waikato",
         "locality": "/localities/waikato",
         "amqp_url": "amqps://toy:secret@broker/",
-        "store_url": "mongodb://toy:secret@store/",
+        "store_url": "mongodb://toy:secret@store/?tls=true",
         "jwks_url": "https://identity.example/jwks.json",
         "issuer": "https://identity.example",
         "audit_key": AUDIT_KEY,
@@ -824,6 +824,8 @@ def test_what_is_fit_for_production_may_start() -> None:
         ({"guesses_a_minute": 0}, "ACCORD_GUESSES_A_MINUTE"),
         ({"records_an_hour": 0}, "ACCORD_RECORDS_AN_HOUR"),
         ({"agency_records_an_hour": 0}, "ACCORD_AGENCY_RECORDS_AN_HOUR"),
+        ({"amqp_url": "amqp://toy:secret@broker/"}, "ACCORD_AMQP_URL"),
+        ({"store_url": "mongodb://toy:secret@store/"}, "ACCORD_STORE_URL"),
     ],
 )
 def test_what_is_not_fit_for_production_is_refused(

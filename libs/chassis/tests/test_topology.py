@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -26,7 +27,11 @@ from accord_chassis.topology import (
 from accord_contracts.catalogue import CATALOGUE, Catalogue, Entry
 from accord_contracts.message import Lane
 from accord_contracts.risk import ReassessmentDue, RiskChanged
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.abc import (
+    AbstractChannel,
+    AbstractConnection,
+    AbstractIncomingMessage,
+)
 from aio_pika.connection import make_url
 from aiormq.exceptions import (
     AMQPError,
@@ -231,9 +236,21 @@ class Session:
         there = await self.channel.get_queue(queue, ensure=False)
         await there.consume(_leave_it)
 
+    async def purge(self, queue: str) -> None:
+        await (await self.channel.get_queue(queue, ensure=False)).purge()
+
+    async def delete(self, queue: str) -> None:
+        await self.channel.queue_delete(queue)
+
+    async def unbind(self, queue: str, key: str) -> None:
+        await (await self.channel.get_queue(queue, ensure=False)).unbind(EVENTS, key)
+
     async def bind(self, queue: str, key: str) -> None:
         there = await self.channel.get_queue(queue, ensure=False)
         await there.bind(EVENTS, key)
+
+
+Act = Callable[[Session], Awaitable[object]]
 
 
 async def _leave_it(_: AbstractIncomingMessage) -> None:
@@ -329,6 +346,154 @@ async def test_the_broker_denies(sessions: Open, what: str) -> None:
 
     with pytest.raises(ChannelAccessRefused):
         await act(session)
+
+
+@pytest.fixture(scope="module")
+async def whole(
+    backing_services: Backing, host: VirtualHost
+) -> AsyncIterator[VirtualHost]:
+    """A virtual host with every service of the catalogue."""
+    # The broker knows its users across virtual hosts.
+    known = host.passwords
+    async with virtual_host_of(backing_services, CATALOGUE, known) as made:
+        yield made
+
+
+async def refuses(connection: AbstractConnection, user: str, act: Act) -> bool:
+    """Tell whether the broker denies an act, which closes the channel."""
+    channel = await connection.channel(on_return_raises=True)
+    try:
+        await act(Session(channel, user))
+    except (ChannelAccessRefused, ChannelPreconditionFailed):
+        return True
+    except AMQPError:
+        # It was let through, and failed for another reason.
+        return False
+    await channel.close()
+    return False
+
+
+@pytest.mark.parametrize("user", CATALOGUE.services)
+async def test_the_broker_denies_every_service_whatever_is_not_its_own(
+    whole: VirtualHost, user: str
+) -> None:
+    async with await aio_pika.connect(whole.url(user)) as connection:
+        let_through = [
+            what
+            for what, act in forbidden(user).items()
+            if not await refuses(connection, user, act)
+        ]
+
+    assert let_through == []
+
+
+def forbidden(user: str) -> dict[str, Act]:
+    """Give what a service may not do, from the catalogue."""
+    own = {f"{user}.{lane}" for lane in Lane}
+    foreign = sorted({*topology.all_queues(CATALOGUE)} - own)
+    lanes = sorted({*topology.queues(CATALOGUE)} - own)
+    types = [each.type for each in CATALOGUE if each.producer != user]
+    mine = next(each.type for each in CATALOGUE.published_by(user))
+    reads = {f"read {each}": partial(Session.consume, queue=each) for each in foreign}
+    events = {
+        f"publish {each}": partial(
+            Session.publish, exchange=EVENTS, key=f"{each}.routine"
+        )
+        for each in types
+    }
+    others = {
+        f"{exchange} for {each}": partial(
+            Session.publish, exchange=exchange, key=f"{each}{end}"
+        )
+        for each in lanes
+        for exchange, end in ((RETRY, ".10s"), (DEAD, ""), (REDELIVER, ""), ("", ""))
+    }
+    # Its own queue is not reached past the exchange either, nor replayed to itself.
+    past = {
+        f"{exchange} for itself": partial(
+            Session.publish, exchange=exchange, key=f"{user}.routine"
+        )
+        for exchange in ("", REDELIVER)
+    }
+    spoofed = {
+        f"as {each}": partial(
+            Session.publish, exchange=EVENTS, key=f"{mine}.routine", as_user=each
+        )
+        for each in (*CATALOGUE.services, OPERATOR)
+        if each != user
+    }
+    return {**reads, **events, **others, **past, **spoofed, **_changes(user, mine)}
+
+
+def _changes(user: str, mine: str) -> dict[str, Act]:
+    """Give the changes of the topology itself that a service may not make."""
+    queue, other = f"{user}.routine", "accord.tail.mine"
+    made: dict[str, Act] = {
+        "declare": lambda each: each.channel.declare_queue(other),
+        "declare anew": lambda each: each.channel.declare_queue(queue, durable=True),
+        "exchange": lambda each: each.channel.declare_exchange(f"accord.{user}"),
+        "delete exchange": lambda each: each.channel.exchange_delete(EVENTS),
+        "bind": lambda each: each.bind(queue, f"{mine}.routine"),
+        "unbind": lambda each: each.unbind(queue, f"{mine}.routine"),
+        "delete queue": lambda each: each.channel.queue_delete(queue),
+    }
+    for name in topology.queues(CATALOGUE):
+        if name.partition(".")[0] != user:
+            made[f"purge {name}"] = partial(Session.purge, queue=name)
+            made[f"delete {name}"] = partial(Session.delete, queue=name)
+    return made
+
+
+@pytest.mark.parametrize("user", [*CATALOGUE.services, OPERATOR])
+async def test_no_user_but_the_administrator_is_let_into_the_management(
+    whole: VirtualHost, user: str
+) -> None:
+    account = (user, whole.passwords[user])
+    for path in ("whoami", "definitions", "users", f"queues/{whole.name}"):
+        answer = await whole.management.get(f"/api/{path}", auth=account)
+
+        assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("user", [*CATALOGUE.services, OPERATOR])
+async def test_every_users_door_leads_to_no_virtual_host_of_others(
+    whole: VirtualHost, user: str
+) -> None:
+    elsewhere = whole.url(user).rpartition("/")[0] + "/%2F"
+
+    with pytest.raises(AMQPError):
+        await reach(aio_pika.Connection(make_url(elsewhere)))
+
+
+async def test_the_operator_replays_and_looks_and_nothing_else(
+    whole: VirtualHost,
+) -> None:
+    acts: dict[str, Act] = {
+        f"read {each}": partial(Session.consume, queue=each)
+        for each in topology.all_queues(CATALOGUE)
+        if not each.endswith(".parked")
+    }
+    acts |= {
+        f"publish to {exchange}": partial(
+            Session.publish, exchange=exchange, key="risk.routine"
+        )
+        for exchange in (EVENTS, RETRY, DEAD, "")
+    }
+    acts |= {
+        "declare": lambda each: each.channel.declare_queue("risk.more"),
+        "delete": lambda each: each.channel.queue_delete("risk.routine.parked"),
+        "as a service": partial(
+            Session.publish, exchange=REDELIVER, key="risk.routine", as_user="risk"
+        ),
+    }
+    async with await aio_pika.connect(whole.url(OPERATOR)) as connection:
+        let_through = [
+            what
+            for what, act in acts.items()
+            if not await refuses(connection, OPERATOR, act)
+        ]
+
+    assert let_through == []
 
 
 async def test_nobody_publishes_in_anothers_name(sessions: Open) -> None:

@@ -28,8 +28,10 @@ from aiormq.abc import AbstractChannel, ChannelFrame, FrameType
 from aiormq.channel import Channel
 from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
+from yarl import URL
 
 from accord_chassis.binding import Packet
+from accord_chassis.doors import Line, reason_of
 from accord_chassis.ending import heed_cancellation
 from accord_chassis.transport import (
     Delivery,
@@ -80,19 +82,19 @@ class RabbitTransport:
     """A connection for consuming and one for publishing.
 
     Args:
-        url: The broker's address with this service's own user.
+        broker: The broker's address with this service's own user, or the line to it.
         name: Shown in the broker's list of connections.
     """
 
-    def __init__(self, url: str, *, name: str) -> None:
-        self._url = url
+    def __init__(self, broker: str | Line, *, name: str) -> None:
+        self._line = Line(broker) if isinstance(broker, str) else broker
         self._name = name
         self._consuming: RobustConnection | None = None
         self._publishing: RobustConnection | None = None
         self._publisher: AbstractRobustChannel | None = None
         self._consumers: list[tuple[AbstractRobustQueue, ConsumerTag]] = []
         self._taking: set[asyncio.Task[None]] = set()
-        self._user = make_url(url).user or ""
+        self._user = make_url(self._line.url).user or ""
 
     async def connect(self) -> None:
         """Connect, trying again with growing pauses until the broker answers."""
@@ -109,13 +111,32 @@ class RabbitTransport:
             try:
                 return await reach(self._robust(purpose))
             except (ConnectionError, TimeoutError, OSError) as fault:
-                log.warning("broker.not_reached", fault=type(fault).__name__)
+                log.warning(
+                    "broker.not_reached",
+                    fault=type(fault).__name__,
+                    reason=reason_of(fault),
+                )
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5.0)
+                self.renew()
+
+    def renew(self) -> None:
+        """Have the next connections be made with what stands in the files now."""
+        if not self._line.renewed():
+            return
+        for connection in (self._consuming, self._publishing):
+            if connection is not None:
+                connection.url = self._address()
+                connection.kwargs["context"] = self._line.context()
+        log.info("line.renewed", dependency="broker")
+
+    def _address(self) -> URL:
+        return make_url(self._line.url, heartbeat=HEARTBEAT)
 
     def _robust(self, purpose: str) -> RobustConnection:
         return RobustConnection(
-            make_url(self._url, heartbeat=HEARTBEAT),
+            self._address(),
+            ssl_context=self._line.context(),
             heartbeat=HEARTBEAT,
             client_properties={"connection_name": f"{self._name} {purpose}"},
         )

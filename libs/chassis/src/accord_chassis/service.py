@@ -20,7 +20,6 @@ import uvicorn
 from accord_contracts.catalogue import CATALOGUE, Catalogue
 from accord_contracts.message import Event
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from pydantic import SecretStr
 from pymongo import AsyncMongoClient
 from pymongo.errors import (
     ConnectionFailure,
@@ -35,6 +34,14 @@ from accord_chassis.access import DEVELOPMENT_ISSUER, Authority
 from accord_chassis.audit import ANCHOR_SECONDS, AuditLog
 from accord_chassis.bus import Bus, Handler
 from accord_chassis.clock import Clock, SystemClock
+from accord_chassis.doors import (
+    RENEW_SECONDS,
+    Line,
+    Trust,
+    check_lines,
+    reason_of,
+    renew_client,
+)
 from accord_chassis.edge import BODY_LIMIT, Edge
 from accord_chassis.ending import heed_cancellation
 from accord_chassis.guard import Guard, NothingUndecided, Standings
@@ -117,7 +124,9 @@ class Service:
         self.settings = settings
         self.clock = stand_ins.clock or SystemClock()
         self.catalogue = stand_ins.catalogue or CATALOGUE
-        self.client = _connected(settings.store_url, name)
+        line = Line.to(settings, "store_url")
+        self.client = _connected(line, name)
+        self._store_lines = [(self.client, line)]
         self.database = Database(
             self.client,
             settings.database or name,
@@ -125,7 +134,7 @@ class Service:
             clock=self.clock,
         )
         self.transport = stand_ins.transport or RabbitTransport(
-            settings.amqp_url.get_secret_value(), name=name
+            Line.to(settings, "amqp_url"), name=name
         )
         self.bus = Bus(name, self.transport, self.catalogue, prefetch=settings.prefetch)
         self.relay = self.database.relay = Relay(
@@ -167,12 +176,13 @@ class Service:
             raise LookupError(f"{self.name} cannot know who works on which case.")
         return Guard(self.standings, self.audit, self.clock)
 
-
     def _audit_client(self) -> AsyncMongoClient[dict[str, Any]]:
         """Give the connection to the audit log: the store's, unless it has its own."""
         if self.settings.audit_url is None:
             return self.client
-        client = _connected(self.settings.audit_url, self.name)
+        line = Line.to(self.settings, "audit_url")
+        client = _connected(line, self.name)
+        self._store_lines.append((client, line))
         self.at_close(client.close)
         return client
 
@@ -216,6 +226,7 @@ class Service:
             group.create_task(self._every(RECOVER_SECONDS, self._recover))
             group.create_task(self._every(ALIGN_SECONDS, self.database.align))
             group.create_task(self._every(ANCHOR_SECONDS, self.audit.anchor))
+            group.create_task(self._every(RENEW_SECONDS, self._renew))
             if self._sweeps:
                 group.create_task(self._every(SWEEP_SECONDS, self.sweep_once))
             await self.bus.start()
@@ -240,11 +251,28 @@ class Service:
                 refused = type(fault).__name__
                 log.warning("store.refused", fault=refused, status=fault.code)
             except (PyMongoError, OSError) as fault:
-                log.warning("store.not_reached", fault=type(fault).__name__)
+                log.warning(
+                    "store.not_reached",
+                    fault=type(fault).__name__,
+                    reason=reason_of(fault),
+                )
             else:
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
+            await self._renew_stores()
+
+    async def _renew(self) -> None:
+        """Follow passwords and certificates that were written anew."""
+        if isinstance(self.transport, RabbitTransport):
+            self.transport.renew()
+        await self._renew_stores()
+
+    async def _renew_stores(self) -> None:
+        for client, line in self._store_lines:
+            if line.renewed():
+                await renew_client(client, line)
+                log.info("line.renewed", dependency="store")
 
     async def _every(self, seconds: float, do: Callable[[], Awaitable[object]]) -> None:
         while True:
@@ -396,16 +424,17 @@ class Service:
         return True
 
 
-def _connected(url: SecretStr, name: str) -> AsyncMongoClient[dict[str, Any]]:
+def _connected(line: Line, name: str) -> AsyncMongoClient[dict[str, Any]]:
     """Connect a service to a store, so that nobody waits for it for ever."""
     return connect(
-        url.get_secret_value(),
+        line.url,
         maxPoolSize=POOL,
         serverSelectionTimeoutMS=STORE_SECONDS * 1000,
         connectTimeoutMS=STORE_SECONDS * 1000,
         socketTimeoutMS=STORE_SECONDS * 2000,
         waitQueueTimeoutMS=STORE_SECONDS * 2000,
         appname=f"accord-{name}",
+        **line.store_options(),
     )
 
 
@@ -454,9 +483,10 @@ def create_app(
         stand_ins: What a test puts in the place of the usual.
 
     Raises:
-        BadConfiguration: What the locality adds to the catalogue is wrong, or the
-            service cannot ask who works on what.
+        BadConfiguration: What the locality adds to the catalogue is wrong, the service
+            cannot ask who works on what, or a certificate cannot be read.
     """
+    Trust.of(settings).context()
     given = stand_ins or StandIns()
     heard = given.catalogue or catalogue_of(settings.locality)
     standings = given.standings
@@ -572,7 +602,7 @@ def check_production(settings: ChassisSettings) -> None:
 
     Raises:
         BadConfiguration: A development issuer or database, keys that anybody could
-            have put there, or no TLS in front.
+            have put there, or no TLS in front, to the broker or to the store.
     """
     if settings.issuer == DEVELOPMENT_ISSUER or settings.jwks_url.startswith("file:"):
         raise BadConfiguration(
@@ -608,6 +638,7 @@ def check_production(settings: ChassisSettings) -> None:
             f"Nothing limits what one may ask for: set ACCORD_{lifted[0].upper()} to "
             "more than nought, or leave it out."
         )
+    check_lines(settings)
 
 
 def main(

@@ -63,6 +63,12 @@ class ChassisSettings(BaseSettings):
         amqp_url: The broker, with this service's own user.
         store_url: The store, with this service's own user.
         database: The service's own database; by default its name.
+        secrets_dir: Directory of the secret files. Addresses of broker and store are
+            read again when theirs change.
+        ca_file: Who vouches for the broker, the store and other services: PEM
+            certificates; by default the machine's own.
+        client_cert_file: The certificate shown to the broker and the store, with its
+            private key, PEM; none if not set.
         jwks_url: Where the identity provider publishes its keys (https, or a file).
         issuer: Whose tokens are believed.
         audience: Whom tokens must be meant for.
@@ -103,6 +109,9 @@ class ChassisSettings(BaseSettings):
     amqp_url: SecretStr
     store_url: SecretStr
     database: str = ""
+    secrets_dir: Path | None = None
+    ca_file: Path | None = None
+    client_cert_file: Path | None = None
     jwks_url: str
     issuer: str
     audience: str = "accord"

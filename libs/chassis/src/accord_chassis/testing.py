@@ -83,6 +83,27 @@ async def store_client(
     await client.close()
 
 
+@pytest.fixture(scope="session")
+def guarded_store_url() -> Iterator[str]:
+    """A store that asks who somebody is, as its administrator.
+
+    The run's own if it is given with a user; else an embedded one, because the one in
+    a container lets everybody in.
+    """
+    from accord_chassis.development.backing import LocalStore  # noqa: PLC0415
+    from accord_chassis.development.machine import look  # noqa: PLC0415
+
+    given = look().mongo_url
+    if urlsplit(given).username:
+        yield given
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="accord-test-") as directory,
+        LocalStore(Path(directory)).running() as own,
+    ):
+        yield own.url
+
+
 @pytest.fixture
 def clock() -> SimulatedClock:
     """A clock that stands at noon until the test moves it."""

@@ -8,6 +8,7 @@ import structlog
 from accord_chassis import service
 from accord_chassis.asking import token_of
 from accord_chassis.clock import Clock
+from accord_chassis.doors import Trust
 from accord_chassis.settings import BadConfiguration, ChassisSettings, policy_of
 from accord_contracts.allocation import (
     AllocationAccepted,
@@ -68,7 +69,8 @@ def create_app(
 
     def wire(notify: service.Service) -> None:
         held, teams = notify.store(Notifications), notify.store(Teams)
-        directory = Directory(settings.allocation_url, token)
+        trusted = Trust.of(settings).context() if settings.ca_file else None
+        directory = Directory(settings.allocation_url, token, tls=trusted)
         notify.at_close(directory.close)
         notify.provide(wording)
         known: dict[str, Any] = {

@@ -4,6 +4,7 @@ Answers hold addresses: they are kept in memory for a minute, and never logged.
 """
 
 import asyncio
+import ssl
 import time
 from collections.abc import Sequence
 
@@ -40,6 +41,7 @@ class Directory:
         token: Under which notify asks.
         fresh_seconds: How long an answer is believed.
         timeout_seconds: How long an answer may take.
+        tls: Whom to trust there, if not the machine's own authorities.
     """
 
     def __init__(
@@ -47,13 +49,16 @@ class Directory:
         allocation_url: str,
         token: ServiceToken,
         *,
+        tls: ssl.SSLContext | None = None,
         fresh_seconds: float = FRESH_SECONDS,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         self._base = f"{allocation_url.rstrip('/')}/v1"
         self._token = token
         self._fresh_seconds = fresh_seconds
-        self._client = httpx2.AsyncClient(timeout=timeout_seconds)
+        self._client = httpx2.AsyncClient(
+            timeout=timeout_seconds, verify=True if tls is None else tls
+        )
         self._ask = Batcher[str, WorkerContact | None](self._ask_all)
         self._answers: dict[str, tuple[float, WorkerContact | None]] = {}
 

@@ -8,6 +8,7 @@ Erlang distribution, so it listens on no port for that and needs no ``epmd``.
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -53,6 +54,17 @@ log.console.use_colors = off
 HELLO = b"AMQP\x00\x00\x09\x01"
 METHOD_FRAME = 1
 
+TLS = """\
+listeners.ssl.local = {loopback}:{port}
+ssl_options.cacertfile = {ca}
+ssl_options.certfile = {certificate}
+ssl_options.keyfile = {certificate}
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = {asks}
+ssl_options.versions.1 = tlsv1.3
+ssl_options.versions.2 = tlsv1.2
+"""
+
 START_SECONDS = 60.0
 LOCK_SECONDS = 5.0
 
@@ -63,6 +75,21 @@ LOCK_SECONDS = 5.0
 STOP_SECONDS = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """By what a local broker is known to those who speak TLS to it.
+
+    Attributes:
+        ca_file: Who vouches for those who show a certificate.
+        cert_file: Its certificate and private key, PEM.
+        asks: Whether nobody is let in who shows no certificate.
+    """
+
+    ca_file: Path
+    cert_file: Path
+    asks: bool = False
+
+
 class LocalBroker:
     """A RabbitMQ node that can be stopped, killed and started again.
 
@@ -71,10 +98,12 @@ class LocalBroker:
 
     Args:
         folder: Its data, ports, password and log, kept from one run to the next.
+        identity: With one it speaks TLS too, on a port of its own.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, identity: Identity | None = None) -> None:
         self._folder = folder.absolute()
+        self._identity = identity
         self._process = Process("rabbitmq-server", self._folder)
         self._ports: list[int] = []
         self._password = ""
@@ -83,6 +112,11 @@ class LocalBroker:
     def amqp_url(self) -> str:
         """Where it speaks AMQP, with the administrator's user and password."""
         return f"amqp://{USER}:{self._password}@{LOOPBACK}:{self._ports[0]}/"
+
+    @property
+    def tls_port(self) -> int:
+        """Where it speaks AMQP over TLS, if it does."""
+        return self._ports[2]
 
     @property
     def management_url(self) -> str:
@@ -104,7 +138,9 @@ class LocalBroker:
             raise Unavailable(f"{MISSING}.")
         in_use = f"A broker runs in {self._folder} already: stop it first."
         with locked(self._folder, patience=LOCK_SECONDS, otherwise=in_use) as lock:
-            self._ports = self._ports or kept_ports(self._folder / "ports", 2)
+            self._ports = self._ports or kept_ports(
+                self._folder / "ports", 3 if self._identity else 2
+            )
             self._password = kept_secret(self._folder / "password")
             self._configure()
             self._process.start([str(RABBITMQ_SERVER)], self._environment(), lock=lock)
@@ -142,6 +178,14 @@ class LocalBroker:
             user=USER,
             password=self._password,
         )
+        if self._identity:
+            text += TLS.format(
+                loopback=LOOPBACK,
+                port=self._ports[2],
+                ca=self._identity.ca_file,
+                certificate=self._identity.cert_file,
+                asks=str(self._identity.asks).lower(),
+            )
         write_private(self._folder / "rabbitmq.conf", text)
 
     def _environment(self) -> dict[str, str]:

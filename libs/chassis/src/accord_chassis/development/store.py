@@ -5,8 +5,9 @@ person's data. It is started as a program and never imported.
 """
 
 import os
+import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from accord_chassis.development.process import (
     Unavailable,
     is_listening,
     kept_ports,
+    kept_secret,
     locked,
+    write_private,
 )
 
 # It comes with the `development` extra into the environment that runs us.
@@ -32,6 +35,8 @@ MISSING = (
 
 # Hundreds of connections slow the server down.
 URL = "mongodb://{loopback}:{port}/?directConnection=true&maxPoolSize=16"
+
+USER = "administrator"
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
@@ -45,19 +50,31 @@ class LocalStore:
     in a thread. Its URL is known once it has been started, and stays the same when it
     is started again.
 
+    Nobody is let in without a user. Its administrator is made when it is started for
+    the first time, before it asks who somebody is.
+
     Args:
-        folder: Its data, port and log, kept from one run to the next.
+        folder: Its data, port, password and log, kept from one run to the next.
+        options: Further ones of the program.
+        query: What its address says besides.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, options: Sequence[str] = (), query: str = ""
+    ) -> None:
         self._folder = folder.absolute()
         self._process = Process("secantusd-rs", self._folder)
         self._ports: list[int] = []
+        self._options = tuple(options)
+        self._query = query
 
     @property
     def url(self) -> str:
-        """Where it is."""
-        return URL.format(loopback=LOOPBACK, port=self._ports[0])
+        """Where it is, with the administrator's user and password."""
+        password = kept_secret(self._folder / "password")
+        place = f"{USER}:{password}@{LOOPBACK}"
+        known = URL.format(loopback=place, port=self._ports[0])
+        return f"{known}&authSource=admin{self._query}"
 
     @property
     def pid(self) -> int:
@@ -77,9 +94,11 @@ class LocalStore:
             self._ports = self._ports or kept_ports(self._folder / "ports", 1)
             # An own configuration, though empty, keeps the machine's from being found.
             (self._folder / "secantusd.toml").touch()
-            home = {"HOME": str(self._folder), "PATH": os.defpath}
-            self._process.start(self._command(), home, lock=lock)
-        self._process.wait_until_ready(self._answers, seconds=START_SECONDS)
+            if not (self._folder / "password").exists():
+                self._run(lock)
+                self._make_administrator()
+                self._process.stop(patience=STOP_SECONDS)
+            self._run(lock, "--auth", *self._options)
 
     def stop(self) -> None:
         """Let the store write a checkpoint and end."""
@@ -111,8 +130,26 @@ class LocalStore:
         flat = [word for option in options.items() for word in option]
         return [str(SECANTUSD), *flat, "--sync-on-commit"]
 
-    def _answers(self) -> bool:
-        return is_listening(self._ports[0]) and is_writable(self.url)
+    def _run(self, lock: int, *options: str) -> None:
+        home = {"HOME": str(self._folder), "PATH": os.defpath}
+        self._process.start([*self._command(), *options], home, lock=lock)
+        open_ = URL.format(loopback=LOOPBACK, port=self._ports[0])
+        where = open_ if not options else self.url
+        self._process.wait_until_ready(
+            lambda: is_listening(self._ports[0]) and is_writable(where),
+            seconds=START_SECONDS,
+        )
+
+    def _make_administrator(self) -> None:
+        """Make the administrator; a password that was not kept made none."""
+        password = secrets.token_urlsafe(24)
+        where = URL.format(loopback=LOOPBACK, port=self._ports[0])
+        with MongoClient[dict[str, Any]](where) as client:
+            root = [{"role": "root", "db": "admin"}]
+            known = client.admin.command("usersInfo", USER)["users"]
+            verb = "updateUser" if known else "createUser"
+            client.admin.command(verb, USER, pwd=password, roles=root)
+        write_private(self._folder / "password", password)
 
 
 def is_writable(url: str) -> bool:
