@@ -29,7 +29,7 @@ from pymongo.errors import (
 from starlette.types import ASGIApp
 
 from accord_chassis import docs, migrations, problems, telemetry
-from accord_chassis.access import DEVELOPMENT_ISSUER, Authority
+from accord_chassis.access import DEVELOPMENT_ISSUER, authority_for
 from accord_chassis.bus import Bus, Handler
 from accord_chassis.clock import Clock, SystemClock
 from accord_chassis.edge import BODY_LIMIT, Edge
@@ -390,7 +390,8 @@ def create_app(
         stand_ins: What a test puts in the place of the usual.
 
     Raises:
-        BadConfiguration: What the locality adds to the catalogue is wrong.
+        BadConfiguration: What the locality adds to the catalogue is wrong, or the
+            settings about certificates do not go together.
     """
     given = stand_ins or StandIns()
     heard = given.catalogue or catalogue_of(settings.locality)
@@ -425,12 +426,7 @@ def create_app(
         redoc_url=None,
     )
     app.state.name = name
-    app.state.authority = Authority(
-        settings.jwks_url,
-        issuer=settings.issuer,
-        audience=settings.audience,
-        region=settings.region,
-    )
+    app.state.authority = authority_for(settings)
     docs.install(app)
     problems.install(app)
     problems.put_off(app, ConnectionFailure, ExecutionTimeout, Conflict)
@@ -556,5 +552,8 @@ def run(app: FastAPI, settings: ChassisSettings, name: str) -> None:
         access_log=False,
         server_header=False,
         date_header=False,
+        # Whose peer may tell of certificates is decided by where it really is, not by
+        # what a header says of that.
+        proxy_headers=False,
         timeout_graceful_shutdown=max(1, int(settings.drain_seconds * REQUESTS_SHARE)),
     )

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Hashable, Iterator
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -19,8 +20,9 @@ from pydantic import (
     SecretStr,
     StringConstraints,
     ValidationError,
+    field_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -28,6 +30,8 @@ M = TypeVar("M", bound=BaseModel)
 class BadConfiguration(Exception):
     """The service cannot start as configured. Says in a sentence what to change."""
 
+
+Network = IPv4Network | IPv6Network
 
 ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
 """How a service may be called, as part of the names of queues and users."""
@@ -56,6 +60,13 @@ class ChassisSettings(BaseSettings):
         jwks_url: Where the identity provider publishes its keys (https, or a file).
         issuer: Whose tokens are believed.
         audience: Whom tokens must be meant for.
+        longest_token_life: The most seconds from a token's ``iat`` to its ``exp``;
+            development's own tokens may be for longer.
+        client_certificate_header: The header in which the proxy that ends TLS tells
+            the SHA-256 of the client's certificate; none, if it tells of none.
+        trusted_proxies: The networks where that proxy is, with commas between.
+        require_bound_tokens: An agency's machine needs a token that is bound to its
+            certificate; an unbound one, or a key, is refused.
         development: Invented data and a development issuer are allowed.
         tls_terminated: Something in front of the service speaks TLS for it.
         root_path: The path below which a gateway shows the service.
@@ -77,6 +88,12 @@ class ChassisSettings(BaseSettings):
     jwks_url: str
     issuer: str
     audience: str = "accord"
+    longest_token_life: Annotated[int, Field(ge=60, le=3600)] = 600
+    client_certificate_header: Annotated[
+        str | None, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")
+    ] = None
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    require_bound_tokens: bool = False
     development: bool = False
     tls_terminated: bool = False
     host: str = "127.0.0.1"
@@ -86,6 +103,14 @@ class ChassisSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     prefetch: Annotated[int, Field(ge=1, le=2000)] = 200
     drain_seconds: Annotated[float, Field(gt=0, le=60)] = 25.0
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, given: object) -> object:
+        """Read a list as people write it: with commas."""
+        if not isinstance(given, str):
+            return given
+        return tuple(each.strip() for each in given.split(",") if each.strip())
 
 
 S = TypeVar("S", bound=ChassisSettings)
