@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 import hmac
 import json
 import time
@@ -20,6 +21,7 @@ from accord_chassis.access import (
     KEYS_PAUSE,
     KEYS_RETRY,
     LONGEST_TOKEN,
+    NO_CERTIFICATE,
     REMEMBERED,
     Authority,
     Caller,
@@ -576,6 +578,17 @@ async def test_a_bound_token_needs_its_certificate_told_of_by_the_proxy(
         answer = await client.get("/mine", headers=headers)
 
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize("told", [NO_CERTIFICATE, hashlib.sha256(b"").hexdigest()])
+async def test_the_thumbprint_of_nothing_is_no_certificate(
+    authority: Authority, told: str
+) -> None:
+    bearer = f"Bearer {token(cnf=bound_to(NO_CERTIFICATE))}"
+
+    async with behind(authority, PROXY) as client:
+        headers = {"Authorization": bearer, "X-Thumbprint": told}
+        assert (await client.get("/mine", headers=headers)).status_code == 401
 
 
 async def test_a_bound_token_that_was_believed_is_worth_nothing_to_a_thief(

@@ -67,6 +67,10 @@ HEX_THUMBPRINT = re.compile(r"[0-9A-Fa-f]{64}")
 """The same as Caddy, Envoy and HAProxy write it."""
 
 
+NO_CERTIFICATE = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
+"""SHA-256 of nothing, which Caddy tells where a client showed no certificate."""
+
+
 class NotAuthenticated(Refusal):
     """A valid bearer token is needed."""
 
@@ -136,12 +140,8 @@ class CertificateHeader:
         told = request.headers.getlist(self.name)
         if len(told) != 1 or not self._is_proxy(request):
             return None
-        if THUMBPRINT.fullmatch(told[0]):
-            return told[0]
-        if HEX_THUMBPRINT.fullmatch(told[0]):
-            raw = base64.urlsafe_b64encode(bytes.fromhex(told[0]))
-            return raw.rstrip(b"=").decode()
-        return None
+        found = _thumbprint_in(told[0])
+        return None if found == NO_CERTIFICATE else found
 
     def _is_proxy(self, request: Request) -> bool:
         try:
@@ -149,6 +149,15 @@ class CertificateHeader:
         except ValueError:
             return False
         return any(peer in each for each in self.proxies)
+
+
+def _thumbprint_in(text: str) -> str | None:
+    if THUMBPRINT.fullmatch(text):
+        return text
+    if HEX_THUMBPRINT.fullmatch(text):
+        raw = base64.urlsafe_b64encode(bytes.fromhex(text))
+        return raw.rstrip(b"=").decode()
+    return None
 
 
 class Authority:
