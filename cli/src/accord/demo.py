@@ -170,6 +170,7 @@ class Demonstration:
         actors = Actors(url, surroundings.issuer, region=self._region, world=world)
         stack.callback(actors.close)
         with step("world", "Agencies and staff loaded"):
+            await actors.register()
             await actors.hire()
             self._steps.note(f"{len(AGENCIES)} agencies, {len(actors.staff)} workers")
         with step("self_test", "A referral received, assessed, notified, agreed"):

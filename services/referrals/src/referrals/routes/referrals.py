@@ -9,7 +9,7 @@ from io import BytesIO
 from itertools import islice
 from typing import Annotated, Any
 
-from accord_chassis.access import Caller, NotAllowed, caller
+from accord_chassis.access import Caller, NotAllowed
 from accord_chassis.clock import Clock
 from accord_chassis.edge import BODY_LIMIT
 from accord_chassis.problems import TYPES, kebab, names_in, wrong_fields
@@ -27,6 +27,7 @@ from referrals.domain.case import Episode, Stage
 from referrals.domain.policy import Expected, Misfit, Policy
 from referrals.domain.referral import Referral, Sender
 from referrals.domain.telling import Telling
+from referrals.routes.agencies import registered
 from referrals.store import Cases, Referrals
 
 router = APIRouter(prefix="/referrals", tags=["referrals"])
@@ -42,8 +43,8 @@ Referrals_ = Annotated[Referrals, part(Referrals)]
 Cases_ = Annotated[Cases, part(Cases)]
 Policy_ = Annotated[Policy, part(Policy)]
 Clock_ = Annotated[Clock, part(Clock)]
-Submitter = Annotated[Caller, Security(caller, scopes=["referrals.submit"])]
-Reader = Annotated[Caller, Security(caller, scopes=["referrals.read"])]
+Submitter = Annotated[Caller, Security(registered, scopes=["referrals.submit"])]
+Reader = Annotated[Caller, Security(registered, scopes=["referrals.read"])]
 Key = Annotated[
     str | None,
     Header(
@@ -158,7 +159,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status, text in {
         400: "There is neither an Idempotency-Key nor a reference of the agency's own.",
         401: "There is no valid token.",
-        403: "The token lacks the scope, the agency or the kind of agency.",
+        403: "The token lacks the scope, or its agency is not registered now.",
         404: "This agency has made no such referral.",
         413: "The request is too large.",
         415: "The batch is not sent as one referral a line.",
@@ -257,22 +258,18 @@ async def read_referral(
 
 
 def sender_of(agency: Caller) -> Sender:
-    """Tell who refers, for which agency.
+    """Tell who refers, for which agency; the register has told of what kind it is.
 
     Raises:
-        NotAllowed: The token does not name the agency, or not its kind.
+        NotAllowed: The token names no agency.
     """
-    if not agency.agency:
+    if agency.agency is None or agency.agency_kind is None:
         raise NotAllowed("The token names no agency.")
-    try:
-        kind = AgencyKind(agency.agency_kind or "")
-    except ValueError:
-        raise NotAllowed("The token names no kind of agency that is known.") from None
     return Sender(
         issuer=agency.issuer,
         subject=agency.subject,
         agency=agency.agency,
-        agency_kind=kind,
+        agency_kind=AgencyKind(agency.agency_kind),
     )
 
 
