@@ -30,7 +30,7 @@ from accord_chassis.service import StandIns
 from accord_chassis.topology import OPERATOR, definitions
 from starlette.types import ASGIApp
 
-from accord import banner
+from accord import banner, issuing
 from accord.actors import Actors
 from accord.catalogue import SERVICES, catalogue_of
 from accord.deployment import Deployment, forget, held, remember
@@ -163,6 +163,7 @@ class Demonstration:
             surroundings = await asyncio.to_thread(self._prepare, found, url, mail)
         with step("services", "Services started"):
             app = await stack.enter_async_context(self._services(surroundings, url))
+            app = issuing.beside(app, surroundings, url, self._here)
             await stack.enter_async_context(serving(app, listening))
             ready = (until_ready(f"{url}/api/{s}", what=s) for s in SERVICES)
             await asyncio.gather(*ready)

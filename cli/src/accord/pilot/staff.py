@@ -39,7 +39,7 @@ class Staff:
 
 
 async def hired(region: Region) -> Staff:
-    """Have everybody stand in register and directory, and give the tokens they act under."""
+    """Have all stand in register and directory, and give the tokens they act under."""
     entries = dict(directory(region.site))
     first = next(who for who, entry in entries.items() if entry["duty_coordinator"])
     staff = Staff(

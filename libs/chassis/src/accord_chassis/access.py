@@ -48,7 +48,7 @@ KEYS_PAUSE = 60.0
 KEYS_RETRY = 5.0
 """Seconds between two tries to reach a provider that does not answer."""
 
-FAULTS = (JoseError, ValueError, KeyError, TypeError, ArithmeticError, OSError,
+FAULTS = (JoseError, ValueError, LookupError, TypeError, ArithmeticError, OSError,
           RecursionError)  # fmt: skip
 """What reading a token that somebody made up may raise."""
 
