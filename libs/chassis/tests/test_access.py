@@ -553,6 +553,8 @@ def behind(authority: Authority, peer: str | None) -> httpx2.AsyncClient:
         (PROXY, [BOUND], 200),
         (PROXY, [HEXADECIMAL], 200),
         (PROXY, [HEXADECIMAL.upper()], 200),
+        (f"::ffff:{PROXY}", [BOUND], 200),
+        (f"::ffff:{ELSEWHERE}", [BOUND], 401),
         (PROXY, [], 401),
         (PROXY, [""], 401),
         (PROXY, [OTHER], 401),

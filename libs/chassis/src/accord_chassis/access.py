@@ -148,7 +148,9 @@ class CertificateHeader:
             peer = ipaddress.ip_address(request.client.host if request.client else "")
         except ValueError:
             return False
-        return any(peer in each for each in self.proxies)
+        # A socket for both families shows an IPv4 address as a part of IPv6.
+        mapped = getattr(peer, "ipv4_mapped", None)
+        return any((mapped or peer) in each for each in self.proxies)
 
 
 def _thumbprint_in(text: str) -> str | None:
