@@ -187,6 +187,25 @@ async def test_what_another_replica_changes_is_effective_within_five_seconds(
     assert (await submit_as(running, key_)).status_code == 401
 
 
+async def test_what_was_asked_before_a_change_is_not_believed_after_it(
+    running: Running,
+) -> None:
+    register: Register = running.service.parts[Register]
+    asking, changed = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        asking.set()
+        await changed.wait()
+
+    asked = asyncio.ensure_future(register._fresh("agency police", slow))
+    await asking.wait()
+    register.forget()
+    changed.set()
+    await asked
+
+    assert "agency police" not in register._answers
+
+
 async def test_an_agency_is_let_do_no_more_than_the_register_says(
     running: Running,
 ) -> None:

@@ -97,7 +97,8 @@ class Caller:
         issuer: The identity provider who vouches.
         subject: Who, by the provider's id.
         agency: The agency the caller acts for, by its code.
-        agency_kind: What kind of agency that is, as the provider says.
+        agency_kind: What kind of agency that is, as the provider says; a service that
+            keeps a register of agencies asks that instead.
         worker: The worker's id in the directory, for people who work on cases.
         scopes: What kinds of calls the token is for.
         roles: What they are besides, by code: ``supervisor``, ``privacy_officer``,

@@ -79,8 +79,8 @@ class Register:
         return replace(caller, scopes=may, agency_kind=found.told.kind.value)
 
     def forget(self) -> None:
-        """Ask anew, because something was changed."""
-        self._answers.clear()
+        """Ask anew, because something was changed; what is being asked is not kept."""
+        self._answers = {}
 
     async def _note_use(self, found: Agency, key_id: str) -> None:
         used = found.used(key_id, self._clock.now())
@@ -93,11 +93,12 @@ class Register:
     async def _fresh(
         self, question: str, ask: Callable[[], Awaitable[Agency | None]]
     ) -> Agency | None:
-        known = self._answers.get(question)
-        if known and time.monotonic() - known[0] < FRESH_SECONDS:
+        answers, asked_at = self._answers, time.monotonic()
+        known = answers.get(question)
+        if known and asked_at - known[0] < FRESH_SECONDS:
             return known[1]
-        asked_at, found = time.monotonic(), await ask()
-        if len(self._answers) >= REMEMBERED:
-            self._answers.clear()
-        self._answers[question] = (asked_at, found)
+        found = await ask()
+        if len(answers) >= REMEMBERED:
+            answers.clear()
+        answers[question] = (asked_at, found)
         return found
