@@ -34,7 +34,7 @@ from accord.client import Client
 from accord.management import Management
 from accord.platform import Platform
 from accord.surroundings import SERVICES, Surroundings, prepare
-from accord.world import AGENCIES, World
+from accord.world import AGENCIES, Agency, World
 from accord_chassis.development.backing import Backing, backing
 from accord_chassis.development.process import free_ports
 from aio_pika import ExchangeType, connect
@@ -253,6 +253,7 @@ async def accord_side(found: Backing, folder: Path) -> AsyncIterator[Side]:
         await platform.start()
         await hire(platform, surroundings)
         police = AGENCIES[0]
+        await register(platform, surroundings, police)
         token = surroundings.issuer.token(
             police.code, *AGENCY_SCOPES, region="canterbury", **police.claims
         )
@@ -264,6 +265,17 @@ async def accord_side(found: Backing, folder: Path) -> AsyncIterator[Side]:
             "accord.events",
             [each.pid for each in platform],
         )
+
+
+async def register(
+    platform: Platform, surroundings: Surroundings, agency: Agency
+) -> None:
+    """Put the agency that refers into the register."""
+    token = surroundings.issuer.token("admin", "referrals.admin", region="canterbury")
+    async with Client(platform["referrals"].url, token=token) as client:
+        answer = await client.send("PUT", f"/v1/agencies/{agency.code}", agency.entry)
+        if not answer.ok:
+            raise RuntimeError(answer.body)
 
 
 async def hire(platform: Platform, surroundings: Surroundings) -> None:

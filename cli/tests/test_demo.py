@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -176,6 +177,29 @@ def test_the_example_referral_can_be_posted(told: dict[str, Any], folder: Path) 
     )
 
     assert answer.status_code == 202, answer.text
+
+
+def test_an_agencys_system_gets_a_token_as_from_a_real_provider(
+    told: dict[str, Any], folder: Path
+) -> None:
+    known = f"{told['url']}/issuer/.well-known/oauth-authorization-server"
+    endpoint = httpx2.get(known).json()["token_endpoint"]
+    form = {
+        "grant_type": "client_credentials",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:"
+        "jwt-bearer",
+        "client_assertion": run_in(folder, "assertion", "hospital").stdout.strip(),
+    }
+
+    first, again = (httpx2.post(endpoint, data=form, timeout=30) for _ in range(2))
+
+    assert (first.status_code, again.status_code) == (200, 401)
+    mine = httpx2.get(
+        f"{told['url']}/api/referrals/v1/referrals/{UUID(int=0)}",
+        headers={"authorization": f"Bearer {first.json()['access_token']}"},
+    )
+    assert mine.status_code == 404
+    assert run_in(folder, "assertion", "kura").returncode == 1
 
 
 @pytest.mark.usefixtures("told")

@@ -266,7 +266,7 @@ async def _inhabited(
     staff: Staff | None = None,
     exchanges: tuple[str, ...] = (EVENTS,),
 ) -> AsyncIterator[Region]:
-    """Have the staff hired, and the bus listened to."""
+    """Have the agencies registered, the staff hired, and the bus listened to."""
     store: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
         surroundings.store_url, tz_aware=True, serverSelectionTimeoutMS=2000
     )
@@ -279,6 +279,7 @@ async def _inhabited(
             await until_ready(
                 f"{url}/api/{service}", what=service, within=START_SECONDS
             )
+        await region.actors.register()
         await region.actors.hire()
         try:
             yield region

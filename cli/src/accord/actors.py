@@ -25,6 +25,9 @@ WORKER_SCOPES = ("allocation.work", "allocation.read", "notify.inbox", "plans.re
                  "plans.work", "risk.read")  # fmt: skip
 COORDINATOR_SCOPES = (*WORKER_SCOPES, "allocation.admin", "notify.review",
                       "plans.close", "risk.work")  # fmt: skip
+ADMINISTRATOR = "administrator"
+ADMINISTRATOR_SCOPES = ("referrals.admin",)
+"""Of whoever keeps the register of agencies, and works on no case."""
 
 DECLINES = 0.1
 """The share of offers that invented workers decline: made up."""
@@ -67,6 +70,7 @@ class Actors:
             **{each.code: self._agency_token(each) for each in AGENCIES[:2]},
             "specialist": self._worker_token(self.specialist, WORKER_SCOPES),
             "coordinator": self._worker_token(self.coordinator, COORDINATOR_SCOPES),
+            ADMINISTRATOR: self._token(ADMINISTRATOR, ADMINISTRATOR_SCOPES),
         }
 
     def _agency_token(self, agency: Agency) -> str:
@@ -88,6 +92,13 @@ class Actors:
         """Hang up."""
         for client, _ in self._clients.values():
             client.close()
+
+    async def register(self) -> None:
+        """Have the agencies stand in the register, as its administrator keeps it."""
+        for each in AGENCIES:
+            path = f"/api/referrals/v1/agencies/{each.code}"
+            answer = await self._as(ADMINISTRATOR, "PUT", path, each.entry)
+            _expect(answer, "The register did not take an agency")
 
     async def hire(self) -> None:
         """Have the staff stand in the directory, as the coordinator keeps it."""
@@ -207,6 +218,8 @@ class Actors:
     def _token_of(self, who: str) -> str:
         if who == "coordinator":
             return self._worker_token(self.coordinator, COORDINATOR_SCOPES)
+        if who == ADMINISTRATOR:
+            return self._token(ADMINISTRATOR, ADMINISTRATOR_SCOPES)
         for agency in AGENCIES:
             if agency.code == who:
                 return self._agency_token(agency)

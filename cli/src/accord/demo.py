@@ -30,7 +30,7 @@ from accord_chassis.service import StandIns
 from accord_chassis.topology import OPERATOR, definitions
 from starlette.types import ASGIApp
 
-from accord import banner
+from accord import banner, issuing
 from accord.actors import Actors
 from accord.catalogue import SERVICES, catalogue_of
 from accord.deployment import Deployment, forget, held, remember
@@ -163,6 +163,7 @@ class Demonstration:
             surroundings = await asyncio.to_thread(self._prepare, found, url, mail)
         with step("services", "Services started"):
             app = await stack.enter_async_context(self._services(surroundings, url))
+            app = issuing.beside(app, surroundings, url, self._here)
             await stack.enter_async_context(serving(app, listening))
             ready = (until_ready(f"{url}/api/{s}", what=s) for s in SERVICES)
             await asyncio.gather(*ready)
@@ -170,6 +171,7 @@ class Demonstration:
         actors = Actors(url, surroundings.issuer, region=self._region, world=world)
         stack.callback(actors.close)
         with step("world", "Agencies and staff loaded"):
+            await actors.register()
             await actors.hire()
             self._steps.note(f"{len(AGENCIES)} agencies, {len(actors.staff)} workers")
         with step("self_test", "A referral received, assessed, notified, agreed"):

@@ -157,6 +157,24 @@ def status() -> None:
 
 
 @app.command()
+def assertion(
+    agency: Annotated[str, typer.Argument(help="Whose system asks for a token.")],
+) -> None:
+    """Sign with what an agency's system gets a token from the demonstration's issuer.
+
+    It is good for a minute, and once.
+    """
+    from accord import issuing
+
+    state = running()
+    if state is None:
+        raise CannotGoOn(
+            "No demonstration runs here.", mend="`accord demo` starts one."
+        )
+    show.say(issuing.assertion(HERE, agency, state["url"]))
+
+
+@app.command()
 def reset(*, yes: Yes = False) -> None:
     """Delete what the demonstration here has kept: data, mail, logs, credentials."""
     if is_held(HERE):

@@ -74,8 +74,16 @@ class Agency:
 
     @property
     def claims(self) -> dict[str, str]:
-        """What its tokens say of it."""
-        return {"agency": self.code, "agency_kind": self.kind.value}
+        """What its tokens say of it: all else stands in the register."""
+        return {"agency": self.code}
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """What the register is told of it."""
+        return {
+            "kind": self.kind.value,
+            "registered_as": "family_violence_agency",
+        }
 
 
 AGENCIES = (

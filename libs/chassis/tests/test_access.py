@@ -2,10 +2,13 @@
 
 import asyncio
 import base64
+import hashlib
 import hmac
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,15 +21,19 @@ from accord_chassis.access import (
     KEYS_PAUSE,
     KEYS_RETRY,
     LONGEST_TOKEN,
+    NO_CERTIFICATE,
     REMEMBERED,
     Authority,
     Caller,
+    CertificateHeader,
     KeysAway,
     NotAuthenticated,
+    authority_for,
     caller,
 )
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.limits import Limits
+from accord_chassis.settings import BadConfiguration, ChassisSettings
 from chassis_surroundings import logged
 from fastapi import FastAPI, Security
 from hypothesis import given
@@ -35,6 +42,10 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
 ISSUER = "https://identity.example"
+LIFE = 600
+
+BOUND, OTHER = "c" * 43, "o" * 43
+"""Thumbprints of two certificates."""
 
 OURS = ECKey.generate_key("P-256", {"kid": "ours", "use": "sig", "alg": "ES256"})
 NEXT = ECKey.generate_key("P-256", {"kid": "next", "use": "sig", "alg": "ES256"})
@@ -63,7 +74,14 @@ def jwks(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def authority(jwks: Path) -> Authority:
-    return Authority(jwks.as_uri(), issuer=ISSUER, audience="accord", region="waikato")
+    return Authority(
+        jwks.as_uri(),
+        issuer=ISSUER,
+        audience="accord",
+        region="waikato",
+        longest_life=LIFE,
+        certificates=CertificateHeader("X-Thumbprint", (ip_network("192.0.2.0/24"),)),
+    )
 
 
 def claims(**changed: Any) -> dict[str, Any]:
@@ -91,6 +109,11 @@ def by_hand(header: Mapping[str, Any], secret: bytes = b"") -> str:
     return f"{said}.{encoded(signature)}"
 
 
+def bound_to(thumbprint: str) -> dict[str, str]:
+    """Say in a token which certificate it is bound to (RFC 8705, 3.1)."""
+    return {"x5t#S256": thumbprint}
+
+
 def encoded(part: str | bytes) -> str:
     raw = part.encode() if isinstance(part, str) else part
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
@@ -108,6 +131,24 @@ async def test_a_good_token_tells_who_asks(authority: Authority) -> None:
         agency_kind="police",
         worker="w-1",
     )
+
+
+async def test_a_token_tells_how_and_by_what_somebody_asks(
+    authority: Authority,
+) -> None:
+    sent = token(
+        roles="supervisor auditor",
+        auth_time=1_700_000_000,
+        client_id="portal",
+        cnf=bound_to(BOUND),
+    )
+
+    found = await authority.verify(sent, BOUND)
+
+    assert found.roles == {"supervisor", "auditor"}
+    assert found.authenticated_at == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
+    assert (found.client, found.certificate) == ("portal", BOUND)
+    assert (await authority.verify(token(azp="app", roles=["a b"]))).roles == {"a b"}
 
 
 @pytest.mark.parametrize(
@@ -165,6 +206,28 @@ BAD: dict[str, Callable[[], str]] = {
     "no type": lambda: by_hand({"alg": "ES256", "kid": "ours"}),
     "expired": lambda: token(exp=int(time.time()) - 61),
     "no end": lambda: token(exp=None),
+    "good for too long": lambda: token(exp=int(time.time()) + LIFE + 1),
+    "good for ever": lambda: token(exp=10**400),
+    "no beginning": lambda: token(iat=None),
+    "a beginning that is no time": lambda: token(iat="yesterday"),
+    "issued in the future": lambda: token(iat=int(time.time()) + 120),
+    "logged in in the future": lambda: token(auth_time=int(time.time()) + 120),
+    "logged in at no time": lambda: token(auth_time="noon"),
+    "logged in always": lambda: token(auth_time=True),
+    "logged in before all time": lambda: token(auth_time=-(10**20)),
+    "an extension that changes what is signed": lambda: by_hand(
+        {"alg": "ES256", "typ": "at+jwt", "kid": "ours", "crit": ["b64"], "b64": False}
+    ),
+    "roles that are none": lambda: token(roles={"supervisor": True}),
+    "roles that are numbers": lambda: token(roles=[1]),
+    # Bound to what we cannot ask for, it is still not anybody's to carry.
+    "bound without the certificate": lambda: token(cnf=bound_to(BOUND)),
+    "bound to a key of its own": lambda: token(cnf={"jkt": BOUND}),
+    "bound to two things": lambda: token(cnf={**bound_to(BOUND), "jkt": BOUND}),
+    "bound to nothing": lambda: token(cnf={}),
+    "bound to a text": lambda: token(cnf=BOUND),
+    "bound to no thumbprint": lambda: token(cnf=bound_to("abc")),
+    "bound to a number": lambda: token(cnf={"x5t#S256": 7}),
     "an end that is no time": lambda: token(exp="tomorrow"),
     "not yet valid": lambda: token(nbf=int(time.time()) + 120),
     "another issuer": lambda: token(iss="https://evil.example"),
@@ -186,6 +249,37 @@ BAD: dict[str, Callable[[], str]] = {
 async def test_a_bad_token_is_not_believed(authority: Authority, why: str) -> None:
     with pytest.raises(NotAuthenticated):
         await authority.verify(BAD[why]())
+
+
+@pytest.mark.parametrize("why", BAD)
+async def test_a_bad_token_is_answered_with_a_challenge_that_echoes_nothing(
+    client: httpx2.AsyncClient, why: str
+) -> None:
+    sent = BAD[why]().encode("latin-1")
+
+    with logged() as lines:
+        answer = await client.get(
+            "/mine", headers=[(b"authorization", b"Bearer " + sent)]
+        )
+
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    told = answer.json()
+    assert told["type"] == "urn:accord:problem:not-authenticated"
+    for part in (each for each in sent.decode("latin-1").split(".") if len(each) > 3):
+        assert part not in answer.text + lines.stream.getvalue()
+
+
+async def test_a_long_token_is_refused_before_it_is_read(
+    client: httpx2.AsyncClient, jwks: Path
+) -> None:
+    withdraw(jwks)
+    header = {"Authorization": f"Bearer {token(padding='x' * LONGEST_TOKEN)}"}
+
+    answer = await client.get("/mine", headers=header)
+
+    # Whoever reads it asks for the provider's keys, which cannot be had: 503.
+    assert answer.status_code == 401
 
 
 @given(text=st.one_of(st.text(), st.text(alphabet="eyJ0.-_ABCDabcd")))
@@ -214,7 +308,7 @@ async def test_a_refusal_says_nothing_of_the_token(authority: Authority) -> None
 async def test_a_token_is_believed_no_longer_than_it_is_valid(
     authority: Authority,
 ) -> None:
-    sent = token(exp=int(time.time()) - 58)
+    sent = token(exp=int(time.time()) - 58, iat=int(time.time()) - 300)
     await authority.verify(sent)
 
     async def refused() -> bool:
@@ -244,10 +338,17 @@ async def test_keys_are_rotated_without_a_restart(
     assert await authority.verify(token(NEXT))
     assert await authority.verify(token())
 
+    publish(jwks, NEXT)
+    pass_seconds(authority, KEYS_FRESH + 1)
+    assert await authority.verify(token(NEXT, jti="2"))
+    with pytest.raises(NotAuthenticated):
+        await authority.verify(token(jti="2"))
+
 
 async def test_a_key_that_was_withdrawn_is_not_believed_for_long(
     authority: Authority, jwks: Path
 ) -> None:
+    authority._longest_life = None
     sent = token(exp=int(time.time()) + 12 * 3600)
     await authority.verify(sent)
     publish(jwks, NEXT)
@@ -364,8 +465,8 @@ async def test_a_provider_that_fails_is_not_asked_by_everybody(
     assert served.asked == 1
 
 
-@pytest.fixture
-async def client(authority: Authority) -> AsyncIterator[httpx2.AsyncClient]:
+def toy(authority: Authority) -> FastAPI:
+    """An application with one route."""
     app = FastAPI()
     app.state.authority = authority
     app.state.limits = Limits(
@@ -379,8 +480,13 @@ async def client(authority: Authority) -> AsyncIterator[httpx2.AsyncClient]:
     ) -> str:
         return who.subject
 
+    return app
+
+
+@pytest.fixture
+async def client(authority: Authority) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app), base_url="http://toy"
+        transport=httpx2.ASGITransport(toy(authority)), base_url="http://toy"
     ) as opened:
         yield opened
 
@@ -433,3 +539,141 @@ async def test_the_development_issuer_signs_good_tokens(
     assert (found.scopes, found.worker) == (frozenset({"a.read", "b.read"}), "w")
     again = DevelopmentIssuer(tmp_path / "issuer")
     assert await authority.verify(again.token("another", region="test"))
+
+
+PROXY, ELSEWHERE = "192.0.2.7", "198.51.100.7"
+HEXADECIMAL = base64.urlsafe_b64decode(BOUND + "=").hex()
+
+
+def behind(authority: Authority, peer: str | None) -> httpx2.AsyncClient:
+    """A client of a route whose requests come from somewhere."""
+    transport = httpx2.ASGITransport(toy(authority), client=(peer or "", 1))
+    return httpx2.AsyncClient(transport=transport, base_url="http://toy")
+
+
+@pytest.mark.parametrize(
+    ("peer", "told", "status"),
+    [
+        (PROXY, [BOUND], 200),
+        (PROXY, [HEXADECIMAL], 200),
+        (PROXY, [HEXADECIMAL.upper()], 200),
+        (f"::ffff:{PROXY}", [BOUND], 200),
+        (f"::ffff:{ELSEWHERE}", [BOUND], 401),
+        (PROXY, [], 401),
+        (PROXY, [""], 401),
+        (PROXY, [OTHER], 401),
+        (PROXY, [BOUND + "="], 401),
+        (PROXY, [HEXADECIMAL[:40]], 401),
+        # Whoever adds a header before the proxy does has two of them arrive.
+        (PROXY, [BOUND, BOUND], 401),
+        (PROXY, [OTHER, BOUND], 401),
+        (PROXY, [f"{OTHER}, {BOUND}"], 401),
+        (ELSEWHERE, [BOUND], 401),
+        ("::1", [BOUND], 401),
+        (None, [BOUND], 401),
+        ("somewhere", [BOUND], 401),
+    ],
+)
+async def test_a_bound_token_needs_its_certificate_told_of_by_the_proxy(
+    authority: Authority, peer: str | None, told: list[str], status: int
+) -> None:
+    bearer = f"Bearer {token(cnf=bound_to(BOUND))}"
+    headers = [("Authorization", bearer), *(("X-Thumbprint", each) for each in told)]
+
+    async with behind(authority, peer) as client:
+        answer = await client.get("/mine", headers=headers)
+
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize("told", [NO_CERTIFICATE, hashlib.sha256(b"").hexdigest()])
+async def test_the_thumbprint_of_nothing_is_no_certificate(
+    authority: Authority, told: str
+) -> None:
+    bearer = f"Bearer {token(cnf=bound_to(NO_CERTIFICATE))}"
+
+    async with behind(authority, PROXY) as client:
+        headers = {"Authorization": bearer, "X-Thumbprint": told}
+        assert (await client.get("/mine", headers=headers)).status_code == 401
+
+
+async def test_a_bound_token_that_was_believed_is_worth_nothing_to_a_thief(
+    authority: Authority,
+) -> None:
+    sent = token(cnf=bound_to(BOUND))
+    assert await authority.verify(sent, BOUND)
+
+    for certificate in (OTHER, None):
+        with pytest.raises(NotAuthenticated):
+            await authority.verify(sent, certificate)
+
+
+async def test_without_a_proxy_no_bound_token_is_good(jwks: Path) -> None:
+    authority = Authority(
+        jwks.as_uri(), issuer=ISSUER, audience="accord", region="waikato"
+    )
+    headers = {
+        "Authorization": f"Bearer {token(cnf=bound_to(BOUND))}",
+        "X-Thumbprint": BOUND,
+    }
+
+    async with behind(authority, PROXY) as client:
+        assert (await client.get("/mine", headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"agency": "police", "cnf": {"x5t#S256": BOUND}},
+        {"agency": "police", "worker": "w-1"},
+        {"agency": None},
+    ],
+)
+async def test_an_agencys_machine_may_be_required_to_be_bound(
+    authority: Authority, said: dict[str, Any]
+) -> None:
+    authority.bound_only = True
+
+    assert await authority.verify(token(**said), BOUND)
+    with pytest.raises(NotAuthenticated):
+        await authority.verify(token(agency="police"), BOUND)
+
+
+PROXIED = {
+    "client_certificate_header": "X-Thumbprint",
+    "trusted_proxies": "192.0.2.0/24, 2001:db8::/32",
+    "tls_terminated": True,
+}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"trusted_proxies": ""},
+        {"trusted_proxies": "0.0.0.0/0"},
+        {"trusted_proxies": "192.0.2.0/24,::/0"},
+        {"tls_terminated": False},
+        {"client_certificate_header": None, "require_bound_tokens": True},
+    ],
+)
+def test_a_header_that_anybody_could_set_stops_the_start(
+    common_settings: dict[str, Any], tmp_path: Path, wrong: dict[str, Any]
+) -> None:
+    settings = {**common_settings, "locality": tmp_path, **PROXIED, **wrong}
+
+    with pytest.raises(BadConfiguration, match="ACCORD_"):
+        authority_for(ChassisSettings(**settings))
+
+
+async def test_tokens_that_live_long_are_for_development_alone(
+    common_settings: dict[str, Any], tmp_path: Path, issuer: DevelopmentIssuer
+) -> None:
+    chosen = {**common_settings, "locality": tmp_path, **PROXIED}
+    sent = issuer.token("somebody", region="test", lifetime=3600.0)
+
+    development = authority_for(ChassisSettings(**chosen))
+    production = authority_for(ChassisSettings(**{**chosen, "development": False}))
+
+    assert await development.verify(sent)
+    with pytest.raises(NotAuthenticated):
+        await production.verify(sent)

@@ -744,6 +744,36 @@ async def test_on_sigterm_what_is_in_hand_is_finished(
     await speaker.close()
 
 
+async def test_where_a_request_says_that_it_comes_from_is_not_believed(
+    settings: Settings, issuer: DevelopmentIssuer
+) -> None:
+    thumbprint = "c" * 43
+    variables = environment(
+        settings,
+        client_certificate_header="X-Thumbprint",
+        trusted_proxies="192.0.2.0/24",
+        tls_terminated="true",
+    )
+    process = await start(variables)
+    bound = issuer.token(
+        "a", "things.make", region="test", cnf={"x5t#S256": thumbprint}
+    )
+    unbound = issuer.token("a", "things.make", region="test")
+    said = {"X-Forwarded-For": "192.0.2.7", "X-Thumbprint": thumbprint}
+    async with httpx2.AsyncClient(
+        base_url=f"http://127.0.0.1:{variables['ACCORD_PORT']}"
+    ) as http:
+        await eventually(lambda: answers(http), within=30)
+        told = [{"Authorization": f"Bearer {t}", **said} for t in (bound, unbound)]
+        thing = {"id": new_id()}
+        asked = [http.post("/v1/things", headers=each, json=thing) for each in told]
+        statuses = [answer.status_code for answer in await asyncio.gather(*asked)]
+    process.send_signal(signal.SIGTERM)
+    await asyncio.wait_for(process.communicate(), 20)
+
+    assert statuses == [401, 202]
+
+
 async def answers(http: httpx2.AsyncClient) -> bool:
     try:
         return (await http.get("/ready")).status_code == 200

@@ -65,6 +65,34 @@ def test_secrets_are_read_from_files_of_the_same_names(
     assert settings.store_url.get_secret_value() == GOOD["STORE_URL"]
 
 
+def test_networks_are_listed_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCORD_TRUSTED_PROXIES", "192.0.2.0/24, 2001:db8::/32,")
+
+    found = settings_of(ChassisSettings).trusted_proxies
+
+    assert [str(each) for each in found] == ["192.0.2.0/24", "2001:db8::/32"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TRUSTED_PROXIES", SECRET),
+        ("CLIENT_CERTIFICATE_HEADER", f"{SECRET}: x"),
+        ("LONGEST_TOKEN_LIFE", "86400"),
+        ("LONGEST_TOKEN_LIFE", "0"),
+    ],
+)
+def test_what_would_weaken_tokens_is_no_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"ACCORD_{name}", value)
+
+    with pytest.raises(BadConfiguration, match=f"ACCORD_{name}") as wrong:
+        settings_of(ChassisSettings)
+
+    assert SECRET not in str(wrong.value)
+
+
 def test_no_secret_is_shown() -> None:
     settings = settings_of(ChassisSettings)
 

@@ -103,7 +103,7 @@ class Running:
     def bearer(
         self, *scopes: str, agency: str = "police", **claims: str
     ) -> dict[str, str]:
-        claims = {"agency": agency, "agency_kind": "police", **claims}
+        claims = {"agency": agency, **claims}
         chosen = {name: value for name, value in claims.items() if value}
         token = self.issuer.token(
             f"desk of {agency}",
@@ -114,6 +114,17 @@ class Running:
             **chosen,
         )
         return {"Authorization": f"Bearer {token}"}
+
+    async def register(self, code: str, **told: Any) -> httpx2.Response:
+        return await self.administer("PUT", f"/{code}", {"kind": "police", **told})
+
+    async def administer(
+        self, method: str, path: str, told: dict[str, Any] | None = None
+    ) -> httpx2.Response:
+        headers = self.bearer("referrals.admin", agency="")
+        return await self.http.request(
+            method, f"/v1/agencies{path}", headers=headers, json=told
+        )
 
     async def submit(
         self, body: dict[str, Any], *, key: str | None = None, agency: str = "police"

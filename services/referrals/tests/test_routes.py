@@ -18,7 +18,7 @@ from accord_contracts.message import Event, Lane
 from accord_contracts.plans import PlanAgreed, PlanClosed
 from accord_contracts.risk import RiskAssessed, RiskLevel
 from referrals.app import Settings, create_app
-from referrals.routes import TOGETHER
+from referrals.routes.referrals import TOGETHER
 from referrals.store import Cases, Referrals
 from referrals_builders import JOHN, MERE, POLICY, Running, body
 
@@ -319,26 +319,6 @@ async def test_submitting_needs_the_scope(
 
     assert answer.status_code == 403
     assert (await running.http.post(path, json=body())).status_code == 401
-
-
-@pytest.mark.parametrize(
-    ("claims", "status"),
-    [
-        ({"agency_kind": "health"}, 202),
-        ({"agency": ""}, 403),
-        ({"agency_kind": ""}, 403),
-        ({"agency_kind": "circus"}, 403),
-    ],
-)
-async def test_submitting_needs_an_agency_and_its_kind(
-    running: Running, claims: dict[str, str], status: int
-) -> None:
-    headers = {**running.bearer(**claims), "Idempotency-Key": "17"}
-
-    answer = await running.http.post("/v1/referrals", headers=headers, json=body())
-
-    assert answer.status_code == status
-    assert "circus" not in answer.text
 
 
 async def test_another_agencys_referral_is_as_unknown_as_none(

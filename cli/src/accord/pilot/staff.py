@@ -7,7 +7,13 @@ from uuid import uuid5
 
 from accord_contracts.allocation import Role
 
-from accord.actors import AGENCY_SCOPES, COORDINATOR_SCOPES, WORKER_SCOPES
+from accord.actors import (
+    ADMINISTRATOR,
+    ADMINISTRATOR_SCOPES,
+    AGENCY_SCOPES,
+    COORDINATOR_SCOPES,
+    WORKER_SCOPES,
+)
 from accord.pilot import assumptions
 from accord.pilot.assumptions import lot
 from accord.pilot.published import Site
@@ -33,7 +39,7 @@ class Staff:
 
 
 async def hired(region: Region) -> Staff:
-    """Have everybody stand in the directory, and give the tokens they act under."""
+    """Have all stand in register and directory, and give the tokens they act under."""
     entries = dict(directory(region.site))
     first = next(who for who, entry in entries.items() if entry["duty_coordinator"])
     staff = Staff(
@@ -44,6 +50,9 @@ async def hired(region: Region) -> Staff:
             for who in entries
         },
     )
+    administrator = region.token(ADMINISTRATOR, *ADMINISTRATOR_SCOPES)
+    path = f"/referrals/v1/agencies/{POLICE.code}"
+    await region.ask(administrator, "PUT", path, POLICE.entry)
     for who, entry in entries.items():
         path = f"/allocation/v1/workers/{who}"
         await region.ask(staff.coordinator, "PUT", path, entry)

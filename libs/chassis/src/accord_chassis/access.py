@@ -1,8 +1,15 @@
-"""Who is asking: bearer tokens, checked against the identity provider's keys."""
+"""Who is asking: bearer tokens, checked against the identity provider's keys.
+
+A token that is bound to a certificate (RFC 8705) is good only with that certificate,
+of which the proxy that ends TLS tells the thumbprint. Where a service provides
+``Keys``, a machine's own key does as well as a token.
+"""
 
 import asyncio
 import base64
+import ipaddress
 import json
+import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +26,9 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from accord_chassis.keys import PREFIX, Keys, WrongKey
 from accord_chassis.limits import Limits, Who
+from accord_chassis.settings import BadConfiguration, ChassisSettings, Network
 
 log = structlog.get_logger()
 
@@ -40,15 +49,27 @@ KEYS_PAUSE = 60.0
 KEYS_RETRY = 5.0
 """Seconds between two tries to reach a provider that does not answer."""
 
+FAULTS = (JoseError, ValueError, LookupError, TypeError, ArithmeticError, OSError,
+          RecursionError)  # fmt: skip
+"""What reading a token that somebody made up may raise."""
+
 LONGEST_TOKEN = 8192
 REMEMBERED = 4096
 """Tokens whose signatures were checked and need not be again while they are valid."""
 
-MALFORMED = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
-"""What reading a token that is none may raise."""
-
 TYPES = frozenset({"at+jwt", "application/at+jwt"})
 """What an access token calls itself (RFC 9068, 4)."""
+
+
+THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
+"""SHA-256 of a certificate as RFC 8705 writes it: base64url without padding."""
+
+HEX_THUMBPRINT = re.compile(r"[0-9A-Fa-f]{64}")
+"""The same as Caddy, Envoy and HAProxy write it."""
+
+
+NO_CERTIFICATE = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
+"""SHA-256 of nothing, which Caddy tells where a client showed no certificate."""
 
 
 class NotAuthenticated(Refusal):
@@ -77,10 +98,16 @@ class Caller:
         issuer: The identity provider who vouches.
         subject: Who, by the provider's id.
         agency: The agency the caller acts for, by its code.
-        agency_kind: What kind of agency that is, as the provider says.
+        agency_kind: What kind of agency that is, as the provider says; a service that
+            keeps a register of agencies asks that instead.
         worker: The worker's id in the directory, for people who work on cases.
         scopes: What kinds of calls the token is for.
-        authenticated_at: When they logged in (``auth_time``), if the provider says.
+        authenticated_at: When they last proved who they are (``auth_time``), if the
+            provider says.
+        roles: What they are besides, by code: ``supervisor``, ``privacy_officer``,
+            ``auditor``, ``operator``.
+        client: The program that asks (``client_id``, else ``azp``).
+        certificate: SHA-256 of the certificate that the token is bound to.
     """
 
     issuer: str
@@ -90,7 +117,52 @@ class Caller:
     agency: str | None = None
     agency_kind: str | None = None
     worker: str | None = None
+    roles: frozenset[str] = frozenset()
     authenticated_at: datetime | None = None
+    client: str | None = None
+    certificate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateHeader:
+    """Where the proxy that ends TLS tells whose certificate it has seen.
+
+    Attributes:
+        name: The header, which the proxy overwrites in every request.
+        proxies: Where the proxy is. From anywhere else the header says nothing.
+    """
+
+    name: str
+    proxies: tuple[Network, ...]
+
+    def thumbprint(self, request: Request) -> str | None:
+        """Give the SHA-256 of the client's certificate, if the proxy has seen one.
+
+        A header that stands there twice was not overwritten, and says nothing.
+        """
+        told = request.headers.getlist(self.name)
+        if len(told) != 1 or not self._is_proxy(request):
+            return None
+        found = _thumbprint_in(told[0])
+        return None if found == NO_CERTIFICATE else found
+
+    def _is_proxy(self, request: Request) -> bool:
+        try:
+            peer = ipaddress.ip_address(request.client.host if request.client else "")
+        except ValueError:
+            return False
+        # A socket for both families shows an IPv4 address as a part of IPv6.
+        mapped = getattr(peer, "ipv4_mapped", None)
+        return any((mapped or peer) in each for each in self.proxies)
+
+
+def _thumbprint_in(text: str) -> str | None:
+    if THUMBPRINT.fullmatch(text):
+        return text
+    if HEX_THUMBPRINT.fullmatch(text):
+        raw = base64.urlsafe_b64encode(bytes.fromhex(text))
+        return raw.rstrip(b"=").decode()
+    return None
 
 
 class Authority:
@@ -101,19 +173,34 @@ class Authority:
         issuer: The only issuer believed.
         audience: Whom a token must be meant for.
         region: The only region a token may be for.
+        longest_life: Seconds for which a token may be good; any, if not given.
+        certificates: Where the client's certificate is told of.
+        bound_only: An agency's machine needs a token that is bound to a certificate.
     """
 
     def __init__(
-        self, jwks_url: str, *, issuer: str, audience: str, region: str
+        self,
+        jwks_url: str,
+        *,
+        issuer: str,
+        audience: str,
+        region: str,
+        longest_life: float | None = None,
+        certificates: CertificateHeader | None = None,
+        bound_only: bool = False,
     ) -> None:
         self._jwks_url = jwks_url
         self._issuer = issuer
         self._region = region
+        self._longest_life = longest_life
+        self._certificates = certificates
+        self.bound_only = bound_only
         self._claims = {
             "iss": {"essential": True, "value": issuer},
             "aud": {"essential": True, "value": audience},
             "sub": {"essential": True},
             "exp": {"essential": True},
+            "iat": {"essential": True},
         }
         self._keys: KeySet | None = None
         self._fetched = float("-inf")
@@ -121,14 +208,34 @@ class Authority:
         self._fetching = asyncio.Lock()
         self._checked: dict[str, tuple[float, Caller]] = {}
 
-    async def verify(self, token: str) -> Caller:
+    def certificate_of(self, request: Request) -> str | None:
+        """Give the thumbprint of the certificate with which a request came."""
+        told = self._certificates
+        return told.thumbprint(request) if told else None
+
+    async def verify(self, token: str, certificate: str | None = None) -> Caller:
         """Tell who holds a token.
 
+        Args:
+            token: As it was sent.
+            certificate: Thumbprint of the certificate that it came with.
+
         Raises:
-            NotAuthenticated: The token is not one of ours, is out of date, or is for
-                another audience or region.
+            NotAuthenticated: The token is not one of ours, is out of date, is for
+                another audience or region, or is bound to another certificate.
             KeysAway: The provider's keys have never been seen and cannot be now.
         """
+        caller = await self._believed(token)
+        # Asked every time: the next one who sends this token may have stolen it.
+        if caller.certificate is not None and caller.certificate != certificate:
+            log.info("token.refused", reason="another_certificate")
+            raise NotAuthenticated
+        if self.bound_only and caller.certificate is None and _is_machine(caller):
+            log.info("token.refused", reason="not_bound")
+            raise NotAuthenticated
+        return caller
+
+    async def _believed(self, token: str) -> Caller:
         if len(token) > LONGEST_TOKEN:
             raise NotAuthenticated("The token is too long.")
         known = self._checked.get(token)
@@ -137,7 +244,7 @@ class Authority:
         try:
             claims = await self._decoded(token)
             caller = self._caller(claims)
-        except (JoseError, *MALFORMED) as fault:
+        except FAULTS as fault:
             log.info("token.refused", reason=type(fault).__name__)
             raise NotAuthenticated from None
         if len(self._checked) >= REMEMBERED:
@@ -157,6 +264,9 @@ class Authority:
             raise ValueError("The token is not an access token (RFC 9068).")
         # Decoding checks the signature alone; only this looks at the claims.
         jwt.JWTClaimsRegistry(leeway=LEEWAY, **self._claims).validate(decoded.claims)  # type: ignore[arg-type]
+        lived = decoded.claims["exp"] - decoded.claims["iat"]
+        if self._longest_life is not None and lived > self._longest_life:
+            raise ValueError("The token is good for too long.")
         return decoded.claims
 
     def _caller(self, claims: dict[str, Any]) -> Caller:
@@ -170,7 +280,10 @@ class Authority:
             agency=_text_in(claims, "agency"),
             agency_kind=_text_in(claims, "agency_kind"),
             worker=_text_in(claims, "worker"),
+            roles=_roles_in(claims),
             authenticated_at=_time_in(claims, "auth_time"),
+            client=_text_in(claims, "client_id") or _text_in(claims, "azp"),
+            certificate=_certificate_in(claims),
         )
 
     async def _current_keys(self, token: str) -> KeySet:
@@ -224,9 +337,46 @@ def _text_in(claims: dict[str, Any], name: str) -> str | None:
     return found
 
 
+def _roles_in(claims: dict[str, Any]) -> frozenset[str]:
+    found = claims.get("roles") or []
+    named = found.split() if isinstance(found, str) else found
+    if not isinstance(named, list) or not all(isinstance(e, str) for e in named):
+        raise ValueError("The claim roles is neither text nor a list of texts.")
+    return frozenset(named)
+
+
 def _time_in(claims: dict[str, Any], name: str) -> datetime | None:
     found = claims.get(name)
-    return None if found is None else datetime.fromtimestamp(found, UTC)
+    if found is None:
+        return None
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise ValueError(f"The claim {name} is no time.")  # noqa: TRY004 - As above.
+    if found > time.time() + LEEWAY:
+        raise ValueError(f"The claim {name} is yet to come.")
+    return datetime.fromtimestamp(found, UTC)
+
+
+def _certificate_in(claims: dict[str, Any]) -> str | None:
+    """Give the certificate that a token is bound to.
+
+    Raises:
+        ValueError: It is bound to something that we do not know how to ask for; taken
+            for a token that anybody may carry, it would be worth stealing.
+    """
+    found = claims.get("cnf")
+    if found is None:
+        return None
+    if not isinstance(found, dict) or set(found) != {"x5t#S256"}:
+        raise ValueError("The token is bound to something that is not known.")
+    thumbprint = found["x5t#S256"]
+    if not isinstance(thumbprint, str) or not THUMBPRINT.fullmatch(thumbprint):
+        raise ValueError("The token is bound to no thumbprint.")
+    return thumbprint
+
+
+def _is_machine(caller: Caller) -> bool:
+    """Tell whether an agency's own system asks, and not one of its people."""
+    return caller.agency is not None and caller.worker is None
 
 
 def jwt_header(token: str) -> dict[str, Any]:
@@ -244,11 +394,56 @@ def jwt_header(token: str) -> dict[str, Any]:
 
 def who_is(found: Caller) -> Who:
     """Tell whose requests are counted together with this one."""
-    machine = found.agency is not None and found.worker is None
-    return Who(found.issuer, found.subject, machine=machine)
+    return Who(found.issuer, found.subject, machine=_is_machine(found))
 
 
-_bearer = HTTPBearer(auto_error=False, description="An access token (RFC 9068).")
+def authority_for(settings: ChassisSettings) -> Authority:
+    """Make what checks tokens, as the locality has set it.
+
+    Raises:
+        BadConfiguration: The settings about certificates do not go together.
+    """
+    header = certificate_header(settings)
+    if settings.require_bound_tokens and header is None:
+        raise BadConfiguration(
+            "ACCORD_REQUIRE_BOUND_TOKENS needs ACCORD_CLIENT_CERTIFICATE_HEADER: "
+            "without it no agency could come in."
+        )
+    return Authority(
+        settings.jwks_url,
+        issuer=settings.issuer,
+        audience=settings.audience,
+        region=settings.region,
+        # A demonstration's tokens are for as long as somebody tries it out.
+        longest_life=None if settings.development else settings.longest_token_life,
+        certificates=header,
+        bound_only=settings.require_bound_tokens,
+    )
+
+
+def certificate_header(settings: ChassisSettings) -> CertificateHeader | None:
+    """Give where certificates are told of, if they are.
+
+    Raises:
+        BadConfiguration: Anybody could say what only the proxy may.
+    """
+    name = settings.client_certificate_header
+    if name is None:
+        return None
+    everywhere = any(each.prefixlen == 0 for each in settings.trusted_proxies)
+    if not settings.trusted_proxies or everywhere or not settings.tls_terminated:
+        raise BadConfiguration(
+            "ACCORD_CLIENT_CERTIFICATE_HEADER is believed only from a proxy that ends "
+            "TLS: set ACCORD_TLS_TERMINATED=true and ACCORD_TRUSTED_PROXIES to the "
+            "networks where it is, not to all there are."
+        )
+    return CertificateHeader(name, settings.trusted_proxies)
+
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    description="An access token (RFC 9068); for agencies' referrals also a key.",
+)
 
 
 async def caller(
@@ -259,17 +454,21 @@ async def caller(
     """Tell a route who is asking.
 
     Raises:
-        NotAuthenticated: There is no valid token.
+        NotAuthenticated: There is no valid token, and no valid key.
         NotAllowed: The token lacks the scope that the route asks for.
     """
     if credentials is None:
         raise NotAuthenticated
     authority: Authority = request.app.state.authority
     limits: Limits = request.app.state.limits
-    if not authority.remembers(credentials.credentials):
+    sent = credentials.credentials
+    if not authority.remembers(sent):
         limits.before_looking(request)
     try:
-        found = await authority.verify(credentials.credentials)
+        if sent.startswith(PREFIX):
+            found = await _key_holder(request, authority, sent)
+        else:
+            found = await authority.verify(sent, authority.certificate_of(request))
     except NotAuthenticated:
         limits.was_bad(request)
         raise
@@ -277,3 +476,19 @@ async def caller(
     if not found.scopes.issuperset(scopes.scopes):
         raise NotAllowed(f"The scope {' '.join(scopes.scopes)} is needed.")
     return found
+
+
+async def _key_holder(request: Request, authority: Authority, key: str) -> Caller:
+    """Tell who comes with a key, where a service takes keys.
+
+    Whoever stole a key has all of it, so none is taken where tokens must be bound.
+    """
+    service = getattr(request.app.state, "service", None)
+    keys: Keys[Caller] | None = service.parts.get(Keys) if service else None
+    if keys is None or authority.bound_only:
+        raise NotAuthenticated
+    try:
+        return await keys.holder(key)
+    except WrongKey:
+        log.info("key.refused")
+        raise NotAuthenticated from None

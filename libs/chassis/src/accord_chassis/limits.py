@@ -24,7 +24,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from accord_chassis.problems import route_of
-from accord_chassis.settings import ChassisSettings
+from accord_chassis.settings import ChassisSettings, Network
 
 log = structlog.get_logger()
 
@@ -299,8 +299,15 @@ class Limits:
 
 
 def peer_of(request: Request) -> str:
-    """Give where a request comes from, as far as one would try from one place."""
+    """Give where a request comes from, as far as one would try from one place.
+
+    What stands in front adds at the end of ``X-Forwarded-For`` whom it has before it;
+    what somebody else wrote there says nothing.
+    """
     host = request.client.host if request.client else ""
+    told = request.headers.getlist("x-forwarded-for")
+    if told and _trusted(host, getattr(request.app.state, "proxies", ())):
+        host = told[-1].rpartition(",")[2].strip()
     try:
         address = ip_address(host)
     except ValueError:
@@ -308,3 +315,14 @@ def peer_of(request: Request) -> str:
     if address.version == 6:  # noqa: PLR2004 - The protocol's own name.
         return str(ip_network((address, NEIGHBOURS), strict=False))
     return host
+
+
+def _trusted(host: str, proxies: Iterable[Network]) -> bool:
+    """Tell whether a request comes from what stands in front of the service."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    # A socket for both families shows an IPv4 address as a part of IPv6.
+    seen = getattr(address, "ipv4_mapped", None) or address
+    return any(seen in each for each in proxies)

@@ -30,7 +30,7 @@ from pymongo.errors import (
 from starlette.types import ASGIApp
 
 from accord_chassis import docs, migrations, problems, telemetry
-from accord_chassis.access import DEVELOPMENT_ISSUER, Authority
+from accord_chassis.access import DEVELOPMENT_ISSUER, authority_for
 from accord_chassis.audit import ANCHOR_SECONDS, AuditLog
 from accord_chassis.bus import Bus, Handler
 from accord_chassis.clock import Clock, SystemClock
@@ -484,7 +484,8 @@ def create_app(
 
     Raises:
         BadConfiguration: What the locality adds to the catalogue is wrong, the service
-            cannot ask who works on what, or a certificate cannot be read.
+            cannot ask who works on what, a certificate cannot be read, or the settings
+            about certificates do not go together.
     """
     Trust.of(settings).context()
     given = stand_ins or StandIns()
@@ -528,12 +529,8 @@ def create_app(
     )
     app.state.name = name
     app.state.tls = settings.tls_terminated
-    app.state.authority = Authority(
-        settings.jwks_url,
-        issuer=settings.issuer,
-        audience=settings.audience,
-        region=settings.region,
-    )
+    app.state.proxies = settings.trusted_proxies
+    app.state.authority = authority_for(settings)
     app.state.limits = Limits.of(settings, name)
     app.add_middleware(NothingUndecided)
     if settings.development or settings.docs:
@@ -690,6 +687,8 @@ def run(app: FastAPI, settings: ChassisSettings, name: str) -> None:
         date_header=False,
         http=BoundedProtocol,
         ws="none",
-        forwarded_allow_ips=settings.trusted_proxies,
+        # Whose peer may tell of certificates is decided by where it really is, not by
+        # what a header says of that.
+        proxy_headers=False,
         timeout_graceful_shutdown=max(1, int(settings.drain_seconds * REQUESTS_SHARE)),
     )

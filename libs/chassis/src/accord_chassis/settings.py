@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Hashable, Iterator
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -19,8 +20,9 @@ from pydantic import (
     SecretStr,
     StringConstraints,
     ValidationError,
+    field_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from accord_chassis.oddities import CASES_AN_HOUR, REFUSALS_AN_HOUR
 
@@ -30,6 +32,8 @@ M = TypeVar("M", bound=BaseModel)
 class BadConfiguration(Exception):
     """The service cannot start as configured. Says in a sentence what to change."""
 
+
+Network = IPv4Network | IPv6Network
 
 ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
 """How a service may be called, as part of the names of queues and users."""
@@ -72,6 +76,14 @@ class ChassisSettings(BaseSettings):
         jwks_url: Where the identity provider publishes its keys (https, or a file).
         issuer: Whose tokens are believed.
         audience: Whom tokens must be meant for.
+        longest_token_life: The most seconds from a token's ``iat`` to its ``exp``;
+            development's own tokens may be for longer.
+        client_certificate_header: The header in which the proxy that ends TLS tells
+            the SHA-256 of the client's certificate; none, if it tells of none.
+        trusted_proxies: The networks where that proxy is, with commas between. Its
+            word on where a request comes from is taken.
+        require_bound_tokens: An agency's machine needs a token that is bound to its
+            certificate; an unbound one, or a key, is refused.
         development: Invented data and a development issuer are allowed.
         allocation_url: Where the allocation service is, which knows who works on what.
         service_token: Under which other services are asked, or
@@ -91,8 +103,6 @@ class ChassisSettings(BaseSettings):
         audit_cases_an_hour: Cases that one person may look at before it is odd.
         audit_refusals_an_hour: Refusals that one person may meet before it is odd.
         docs: ``/docs`` and ``/openapi.json`` are served though this is no development.
-        trusted_proxies: Addresses or networks of what stands in front, whose word on
-            where a request comes from is taken; between commas.
         requests_a_minute: Of one caller, at one replica. Nought, in development only:
             no limit; so for each of the following.
         guesses_a_minute: Bad tokens from one address, before no more are looked at.
@@ -118,6 +128,12 @@ class ChassisSettings(BaseSettings):
     allocation_url: str = ""
     service_token: SecretStr | None = None
     service_token_file: Path | None = None
+    longest_token_life: Annotated[int, Field(ge=60, le=3600)] = 600
+    client_certificate_header: Annotated[
+        str | None, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")
+    ] = None
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    require_bound_tokens: bool = False
     development: bool = False
     tls_terminated: bool = False
     host: str = "127.0.0.1"
@@ -134,11 +150,18 @@ class ChassisSettings(BaseSettings):
     audit_cases_an_hour: Annotated[int, Field(ge=1)] = CASES_AN_HOUR
     audit_refusals_an_hour: Annotated[int, Field(ge=1)] = REFUSALS_AN_HOUR
     docs: bool = False
-    trusted_proxies: str = "127.0.0.1"
     requests_a_minute: Limit = 6000
     guesses_a_minute: Limit = 60
     records_an_hour: Limit = 200
     agency_records_an_hour: Limit = 5000
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, given: object) -> object:
+        """Read a list as people write it: with commas."""
+        if not isinstance(given, str):
+            return given
+        return tuple(each.strip() for each in given.split(",") if each.strip())
 
 
 S = TypeVar("S", bound=ChassisSettings)

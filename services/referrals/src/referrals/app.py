@@ -3,6 +3,7 @@
 from functools import partial
 
 from accord_chassis import service
+from accord_chassis.keys import Keys
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.plans import PlanAgreed, PlanClosed
@@ -10,9 +11,11 @@ from accord_contracts.referrals import PeopleRecognised, ReferralPosted
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
-from referrals import handlers, routes
+from referrals import handlers
 from referrals.domain.policy import Policy
-from referrals.store import Cases, People, Referrals
+from referrals.register import Register
+from referrals.routes import agencies, referrals
+from referrals.store import Agencies, Cases, People, Referrals
 
 
 class Settings(ChassisSettings):
@@ -30,21 +33,26 @@ def create_app(
     policy = policy_of(Policy, settings.locality, "referrals")
 
     def wire(intake: service.Service) -> None:
-        referrals, people = intake.store(Referrals), intake.store(People)
+        posted, people = intake.store(Referrals), intake.store(People)
         cases = intake.store(Cases)
+        register = Register(
+            intake.store(Agencies), intake.clock, region=settings.region
+        )
+        intake.provide(register)
+        intake.provide(Keys(register.held))
         intake.provide(policy)
         intake.on(
             ReferralPosted,
             partial(
                 handlers.recognise_people,
-                referrals=referrals,
+                referrals=posted,
                 people=people,
                 rules=policy.recognition,
             ),
         )
         intake.on(
             PeopleRecognised,
-            partial(handlers.open_or_join_case, referrals=referrals, cases=cases),
+            partial(handlers.open_or_join_case, referrals=posted, cases=cases),
         )
         intake.on(RiskAssessed, partial(handlers.note_assessment, cases=cases))
         intake.on(AllocationAccepted, partial(handlers.note_acceptance, cases=cases))
@@ -52,5 +60,10 @@ def create_app(
         intake.on(PlanClosed, partial(handlers.note_closing, cases=cases))
 
     return service.create_app(
-        settings, "referrals", wire, routes.router, stand_ins=stand_ins
+        settings,
+        "referrals",
+        wire,
+        referrals.router,
+        agencies.router,
+        stand_ins=stand_ins,
     )

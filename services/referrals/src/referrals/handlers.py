@@ -20,6 +20,13 @@ from accord_contracts.referrals import (
 )
 from accord_contracts.risk import RiskAssessed
 
+from referrals.domain.agency import (
+    Agency,
+    Key,
+    NoSuchAgency,
+    Registration,
+    agency_id,
+)
 from referrals.domain.case import (
     Case,
     Episode,
@@ -33,7 +40,7 @@ from referrals.domain.policy import Policy
 from referrals.domain.recognition import RecognitionRules, recognise, sightings
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral, Sender
 from referrals.domain.telling import Telling
-from referrals.store import Cases, People, Referrals
+from referrals.store import Agencies, Cases, People, Referrals
 
 
 class Posted(NamedTuple):
@@ -229,3 +236,46 @@ async def where_it_stands(
         raise NotReferred
     kept = case.episode(referral_id) if case else referral.left_case
     return referral, kept or referral.begun
+
+
+async def register_agency(
+    code: str, told: Registration, *, agencies: Agencies
+) -> Agency:
+    """Take an agency into the register, or replace what the register says of it."""
+    held = await agencies.get(agency_id(code))
+    new = held.registered(told) if held else Agency.named(code, told)
+    return await agencies.save(new)
+
+
+async def add_key(code: str, key: Key, *, agencies: Agencies) -> None:
+    """Give an agency's machine a key.
+
+    Raises:
+        NoSuchAgency: It is not in the register.
+        TwoKeys: It has two already.
+    """
+    held = await registered_agency(code, agencies=agencies)
+    await agencies.save(held.with_key(key))
+
+
+async def withdraw_key(code: str, key_id: str, *, agencies: Agencies) -> None:
+    """Withdraw a key.
+
+    Raises:
+        NoSuchAgency: The agency is not in the register.
+        NoSuchKey: It has no such key.
+    """
+    held = await registered_agency(code, agencies=agencies)
+    await agencies.save(held.without_key(key_id))
+
+
+async def registered_agency(code: str, *, agencies: Agencies) -> Agency:
+    """Give an agency of the register.
+
+    Raises:
+        NoSuchAgency: There is none of this code.
+    """
+    held = await agencies.get(agency_id(code))
+    if held is None:
+        raise NoSuchAgency
+    return held

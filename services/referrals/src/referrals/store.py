@@ -10,11 +10,15 @@ from accord_chassis.store import AlreadyHandled, Database, Store
 from accord_contracts.message import Event, Message
 from pymongo.operations import IndexModel
 
+from referrals.domain.agency import Agency
 from referrals.domain.case import Case
 from referrals.domain.recognition import Person
 from referrals.domain.referral import Referral
 
 Document = dict[str, Any]
+
+PAGE = 200
+"""Agencies that are listed at once."""
 
 TOGETHER = 100
 """Questions that are asked in one query."""
@@ -108,6 +112,29 @@ class Cases(Store[Case]):
             {"episodes.referral_id": referral_id}, projection={"outbox": 0}
         )
         return self.load(document) if document else None
+
+
+class Agencies(Store[Agency]):
+    """The register of agencies, by code and by the keys of their machines."""
+
+    entity = Agency
+    collection = "agencies"
+    indexes = (
+        IndexModel([("code", 1)], unique=True),
+        IndexModel([("keys.id", 1)]),
+    )
+
+    async def with_key(self, key_id: str) -> Agency | None:
+        """Give the agency that has a key, whether or not the key is still good."""
+        document = await self.documents.find_one(
+            {"keys.id": key_id}, projection={"outbox": 0}
+        )
+        return self.load(document) if document else None
+
+    async def page(self, after: str, limit: int) -> list[Agency]:
+        """List the register by code, a page at a time."""
+        found = self.documents.find({"code": {"$gt": after}}, projection={"outbox": 0})
+        return [self.load(each) async for each in found.sort("code", 1).limit(limit)]
 
 
 def _each_once(documents: Iterable[Document | None]) -> list[Document]:

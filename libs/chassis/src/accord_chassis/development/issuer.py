@@ -8,6 +8,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
@@ -31,8 +32,11 @@ class DevelopmentIssuer:
             with os.fdopen(handle, "w") as file:
                 json.dump(made.as_dict(private=True), file)
         self._key = ECKey.import_key(json.loads(private.read_text()))
-        keys = KeySet([self._key]).as_dict(private=False)
-        self._public.write_text(json.dumps(keys))
+        self._public.write_text(json.dumps(self.keys()))
+
+    def keys(self) -> dict[str, Any]:
+        """Give the public key set."""
+        return dict(KeySet([self._key]).as_dict(private=False))
 
     @property
     def jwks_url(self) -> str:
@@ -46,7 +50,7 @@ class DevelopmentIssuer:
         region: str,
         audience: str = "accord",
         lifetime: float = 12 * 3600,
-        **claims: str,
+        **claims: Any,  # noqa: ANN401 - Whatever an identity provider may say.
     ) -> str:
         """Sign an access token (RFC 9068).
 
@@ -56,7 +60,7 @@ class DevelopmentIssuer:
             region: Which region's services believe it.
             audience: Whom it is meant for.
             lifetime: Seconds from now until it is out of date.
-            claims: ``agency``, ``agency_kind`` or ``worker``.
+            claims: ``agency``, ``worker``, ``roles``, ``auth_time``, ``cnf`` …
         """
         now = int(time.time())
         return jwt.encode(

@@ -15,7 +15,7 @@ from accord_chassis.audit import AuditAway
 from accord_chassis.bodies import check_shape
 from accord_chassis.clock import Clock
 from accord_chassis.edge import BODY_LIMIT
-from accord_chassis.guard import Action, Asking, Relation, Resource, asking
+from accord_chassis.guard import Action, Asking, Relation, Resource
 from accord_chassis.problems import TYPES, kebab, names_in, wrong_fields
 from accord_chassis.service import part
 from accord_contracts.access import Purpose
@@ -32,6 +32,7 @@ from referrals.domain.case import Episode, Stage
 from referrals.domain.policy import Expected, Misfit, Policy
 from referrals.domain.referral import NotReferred, Referral, Sender
 from referrals.domain.telling import Telling
+from referrals.routes.agencies import registered
 from referrals.store import Cases, Referrals
 
 router = APIRouter(prefix="/referrals", tags=["referrals"])
@@ -50,15 +51,14 @@ Referrals_ = Annotated[Referrals, part(Referrals)]
 Cases_ = Annotated[Cases, part(Cases)]
 Policy_ = Annotated[Policy, part(Policy)]
 Clock_ = Annotated[Clock, part(Clock)]
-Submitter = Annotated[Asking, Security(asking, scopes=["referrals.submit"])]
-Reader = Annotated[Asking, Security(asking, scopes=["referrals.read"])]
-
 OWN = (Relation.OWNER,)
 PURPOSES = tuple(each for each in Purpose if each is not Purpose.OPERATION)
 SUBMIT_REFERRAL = Action("referral.submit", OWN, purposes=PURPOSES)
 SUBMIT_BATCH = Action("batch.submit", OWN, purposes=PURPOSES)
 READ_REFERRAL = Action("referral.read", OWN, purposes=PURPOSES)
 
+Submitter = Annotated[Asking, Security(registered, scopes=["referrals.submit"])]
+Reader = Annotated[Asking, Security(registered, scopes=["referrals.read"])]
 Key = Annotated[
     str | None,
     Header(
@@ -292,22 +292,18 @@ def unquoted(key: str) -> str:
 
 
 def sender_of(agency: Caller) -> Sender:
-    """Tell who refers, for which agency.
+    """Tell who refers, for which agency; the register has told of what kind it is.
 
     Raises:
-        NotAllowed: The token does not name the agency, or not its kind.
+        NotAllowed: The token names no agency.
     """
-    if not agency.agency:
+    if agency.agency is None or agency.agency_kind is None:
         raise NotAllowed("The token names no agency.")
-    try:
-        kind = AgencyKind(agency.agency_kind or "")
-    except ValueError:
-        raise NotAllowed("The token names no kind of agency that is known.") from None
     return Sender(
         issuer=agency.issuer,
         subject=agency.subject,
         agency=agency.agency,
-        agency_kind=kind,
+        agency_kind=AgencyKind(agency.agency_kind),
     )
 
 

@@ -1,0 +1,160 @@
+"""An agency that may refer: what it is, since when, and the keys of its machines."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import NAMESPACE_URL, uuid5
+
+from accord_contracts.problem import Refusal
+from accord_contracts.referrals import AgencyKind
+from pydantic import BaseModel, ConfigDict, Field
+
+AGENCIES = uuid5(NAMESPACE_URL, "urn:accord:agencies")
+"""The ids of all agencies are derived in this name space."""
+
+MOST_KEYS = 2
+"""Keys that are good at the same time: the one in use, and the one that follows it."""
+
+
+class NoSuchAgency(Refusal):
+    """There is no such agency in the register."""
+
+    status = 404
+
+
+class NoSuchKey(Refusal):
+    """The agency has no such key."""
+
+    status = 404
+
+
+class TwoKeys(Refusal):
+    """The agency has two keys already: withdraw one first."""
+
+    status = 409
+
+
+class NotRegistered(Refusal):
+    """This agency is not in the region's register, or may not refer at present."""
+
+    status = 403
+
+
+class Standing(StrEnum):
+    """As what an agency is registered (Family Violence Act 2018, s 19)."""
+
+    FAMILY_VIOLENCE_AGENCY = "family_violence_agency"
+    SOCIAL_SERVICES_PRACTITIONER = "social_services_practitioner"
+
+
+class AgencyScope(StrEnum):
+    """What an agency may be let do. Keeping the register is not among it."""
+
+    SUBMIT = "referrals.submit"
+    READ = "referrals.read"
+
+
+class Key(BaseModel):
+    """A key of an agency's machine.
+
+    Attributes:
+        hash: Of the key, which itself is kept nowhere.
+        until: When it ends.
+        last_used_at: To the hour, if it was used at all.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    hash: str = Field(repr=False)
+    made_at: datetime
+    until: datetime
+    last_used_at: datetime | None = None
+
+
+class Registration(BaseModel):
+    """What the region says of an agency.
+
+    Attributes:
+        kind: What kind of agency it is, whatever its tokens say.
+        registered_as: By which it may share under s 20; nothing, if it is neither.
+        active: It may refer, from ``valid_from`` and before ``valid_until``.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: AgencyKind
+    registered_as: Standing | None = None
+    active: bool = True
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    scopes: frozenset[AgencyScope] = frozenset(AgencyScope)
+
+
+class Agency(BaseModel):
+    """An agency in the register."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    code: str
+    told: Registration
+    keys: tuple[Key, ...] = ()
+
+    @classmethod
+    def named(cls, code: str, told: Registration) -> "Agency":
+        """Take an agency into the register."""
+        return cls(id=agency_id(code), code=code, told=told)
+
+    def registered(self, told: Registration) -> "Agency":
+        """Replace what the region says of it; its keys stay."""
+        return self.model_copy(update={"told": told})
+
+    def may_refer(self, at: datetime) -> bool:
+        """Tell whether it may refer at a time."""
+        told = self.told
+        begun = told.valid_from is None or told.valid_from <= at
+        ended = told.valid_until is not None and told.valid_until <= at
+        return told.active and begun and not ended
+
+    def key(self, key_id: str, at: datetime) -> Key | None:
+        """Give a key, if it is good at a time."""
+        good = (each for each in self.keys if each.until > at)
+        return next((each for each in good if each.id == key_id), None)
+
+    def with_key(self, key: Key) -> "Agency":
+        """Give it a key; those that have ended go.
+
+        Raises:
+            TwoKeys: It has two that are good.
+        """
+        good = tuple(each for each in self.keys if each.until > key.made_at)
+        if len(good) >= MOST_KEYS:
+            raise TwoKeys
+        return self.model_copy(update={"keys": (*good, key)})
+
+    def without_key(self, key_id: str) -> "Agency":
+        """Withdraw a key.
+
+        Raises:
+            NoSuchKey: It has none of this id.
+        """
+        left = tuple(each for each in self.keys if each.id != key_id)
+        if len(left) == len(self.keys):
+            raise NoSuchKey
+        return self.model_copy(update={"keys": left})
+
+    def used(self, key_id: str, at: datetime) -> "Agency":
+        """Note in which hour a key was last used: enough to see which one is in use."""
+        key = self.key(key_id, at)
+        hour = at.replace(minute=0, second=0, microsecond=0)
+        if key is None or key.last_used_at == hour:
+            return self
+        changed = key.model_copy(update={"last_used_at": hour})
+        kept = (changed if each is key else each for each in self.keys)
+        return self.model_copy(update={"keys": tuple(kept)})
+
+
+def agency_id(code: str) -> str:
+    """Derive an agency's id from its code."""
+    return str(uuid5(AGENCIES, code))
