@@ -146,8 +146,8 @@ class Client:
         scope = {
             "type": "http", "http_version": "1.1", "method": "POST", "path": path,
             "raw_path": path.encode(), "query_string": b"", "root_path": "",
-            "headers": [(b"content-type", each) for each in kinds or (JSON,)], "client": ("test", 1),
-            "server": ("test", 2), "scheme": "http",
+            "headers": [(b"content-type", each) for each in kinds or (JSON,)],
+            "client": ("test", 1), "server": ("test", 2), "scheme": "http",
         }  # fmt: skip
         await self.app(scope, receive, send)
         return told[0]["status"], dict(told[0]["headers"])
