@@ -14,6 +14,8 @@ from fastapi import FastAPI, Request
 from hypothesis import given
 from hypothesis import strategies as st
 
+JSON = b"application/json"
+
 QUICK = 0.5
 """Seconds that the worst body may take; on an idle machine it takes about 0.02."""
 
@@ -130,7 +132,7 @@ class Client:
         self.app = Edge(app, service="toy", body_seconds=body_seconds)
 
     async def post(
-        self, path: str, parts: AsyncIterator[bytes], kind: bytes = b"application/json"
+        self, path: str, parts: AsyncIterator[bytes], *kinds: bytes
     ) -> tuple[int, dict[bytes, bytes]]:
         async def receive() -> dict[str, Any]:
             part = await anext(parts, None)
@@ -144,8 +146,8 @@ class Client:
         scope = {
             "type": "http", "http_version": "1.1", "method": "POST", "path": path,
             "raw_path": path.encode(), "query_string": b"", "root_path": "",
-            "headers": [(b"content-type", kind)], "client": ("test", 1),
-            "server": ("test", 2), "scheme": "http",
+            "headers": [(b"content-type", each) for each in kinds or (JSON,)],
+            "client": ("test", 1), "server": ("test", 2), "scheme": "http",
         }  # fmt: skip
         await self.app(scope, receive, send)
         return told[0]["status"], dict(told[0]["headers"])
@@ -176,10 +178,29 @@ async def test_lines_are_looked_at_by_whoever_takes_them_apart() -> None:
     client = Client(body_seconds=30)
 
     status, _ = await client.post(
-        "/sent", once(nested(30_000)), kind=b"application/x-ndjson"
+        "/sent", once(nested(30_000)), b"application/x-ndjson; charset=utf-8"
     )
 
     assert status == 200
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        (b"application/x-ndjson+json",),
+        (b"application/json", b"application/x-ndjson"),
+        (b"application/json; a=application/x-ndjson",),
+        (b"text/plain",),
+    ],
+)
+async def test_no_other_name_for_json_gets_a_deep_body_through(
+    kinds: tuple[bytes, ...],
+) -> None:
+    client = Client(body_seconds=30)
+
+    status, _ = await client.post("/parsed", once(nested(30_000)), *kinds)
+
+    assert status == 422
 
 
 @pytest.mark.parametrize("path", ["/sent", "/parsed"])

@@ -547,7 +547,7 @@ async def test_guessing_is_slowed_and_holds_up_nobody_who_is_known(
     statuses = [each["status"] for each in lines.of("request.answered")]
     assert statuses == [401, 401, 401, 429, 429, 429]
     assert waiting.headers["ratelimit-policy"] == '"guesses";q=3;w=60'
-    assert len(lines.of("token.refused")) == 3
+    assert len(lines.of("token.refused")) == len(lines.of("guessing.suspected")) == 3
     assert (await deaf_toy.make(new_id())).status_code == 202
 
 

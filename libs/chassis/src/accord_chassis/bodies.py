@@ -120,8 +120,9 @@ class Body:
 
 
 def _may_be_json(scope: Scope) -> bool:
-    """Tell whether a body may be parsed as one JSON text."""
-    return not any(
-        name == b"content-type" and value.strip().lower().startswith(LINES)
-        for name, value in scope["headers"]
-    )
+    """Tell whether a body may be parsed as one JSON text: whatever is not just lines.
+
+    As the framework does, it goes by the first header: a second one is no way around.
+    """
+    kinds = (value for name, value in scope["headers"] if name == b"content-type")
+    return next(kinds, b"").partition(b";")[0].strip().lower() != LINES

@@ -10,6 +10,7 @@ no limit on it, because what a service is refused, a message would wait for.
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from ipaddress import ip_address, ip_network
@@ -271,15 +272,17 @@ class Limits:
         Raises:
             TooManyRequests: Too many bad ones came from there lately.
         """
-        self._guesses.check(peer_of(request))
+        try:
+            self._guesses.check(peer_of(request))
+        except TooManyRequests:
+            log.warning("guessing.suspected", reason="bad_tokens")
+            raise
 
     def was_bad(self, request: Request) -> None:
         """Count a token that was none."""
-        try:
+        # Even if it is one too many it is answered as it is; the next is not looked at.
+        with suppress(TooManyRequests):
             self._guesses.count(peer_of(request))
-        except TooManyRequests:
-            # This one is answered as it is; the next one is not looked at.
-            log.warning("guessing.suspected", reason="bad_tokens")
 
     def admit(self, request: Request, who: Who, scopes: Iterable[str]) -> None:
         """Count a request of somebody known, and the record it is for.
