@@ -286,3 +286,4 @@ async def _inhabited(
             region.close()
             for service in SERVICES:
                 await store.drop_database(surroundings.database_of(service))
+            await store.drop_database(surroundings.vault_database)

@@ -41,3 +41,4 @@ def _reset_elsewhere(left: dict[str, str]) -> None:
     with MongoClient[dict[str, Any]](left["store_url"]) as client:
         for service in SERVICES:
             client.drop_database(f"{service}{SUFFIX}")
+        client.drop_database(f"vault{SUFFIX}")

@@ -73,7 +73,14 @@ def referral(
 ) -> Referral:
     """Give a referral that was just posted."""
     told = telling(**({"people": people} if people else {}), **fields)
-    return Referral.post(told, POLICE, key=key or new_id(), at=at, by=POLICY)
+    return Referral.post(
+        told,
+        POLICE,
+        key=key or new_id(),
+        fingerprint=told.canonical,
+        at=at,
+        by=POLICY,
+    )
 
 
 def household(*parts: tuple[str, PersonRole], at: datetime = NOON) -> Household:

@@ -240,6 +240,7 @@ def _clear(site: Site, found: Backing) -> None:
     with MongoClient[dict[str, Any]](found.store_url) as client:
         for service in SERVICES:
             client.drop_database(f"{service}{_suffix(site)}")
+        client.drop_database(f"vault{_suffix(site)}")
 
 
 def _applications(

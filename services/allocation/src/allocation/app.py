@@ -4,6 +4,7 @@ from functools import partial
 
 from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
+from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import AllocationAccepted, RoleWanted
 from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import ReferralReceived
@@ -17,7 +18,7 @@ from allocation.routes import directory, offers
 from allocation.store import Allocations, Directory, Staffings, Workers
 
 
-class Settings(ChassisSettings):
+class Settings(VaultSettings, ChassisSettings):
     """How this locality runs its allocation service."""
 
 

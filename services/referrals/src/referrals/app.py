@@ -4,6 +4,7 @@ from functools import partial
 
 from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
+from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.plans import PlanAgreed, PlanClosed
 from accord_contracts.referrals import PeopleRecognised, ReferralPosted
@@ -15,7 +16,7 @@ from referrals.domain.policy import Policy
 from referrals.store import Cases, People, Referrals
 
 
-class Settings(ChassisSettings):
+class Settings(VaultSettings, ChassisSettings):
     """How this locality runs its referrals service."""
 
 

@@ -58,7 +58,14 @@ async def post_referral(
         NoKey: Nothing would tell whether it was posted before.
         KeyUsedBefore: The key or reference belongs to another referral.
     """
-    posted = Referral.post(told, sender, key=key, at=at, by=policy)
+    posted = Referral.post(
+        told,
+        sender,
+        key=key,
+        fingerprint=referrals.fingerprint(told),
+        at=at,
+        by=policy,
+    )
     event = ReferralPosted(referral_id=posted.id)
     try:
         saved = await referrals.save(posted, event, lane=posted.lane)
@@ -89,7 +96,7 @@ async def recognise_people(
     if referral is None:
         return
     described = referral.told.people
-    seen = sightings(referral.id, described, rules)
+    seen = sightings(referral.id, described, rules, referrals.vault.blind)
     known = await people.known_by(key for each in seen for key in each.keys)
     found = recognise(seen, known, referral.received_at)
     await asyncio.gather(*(people.save(each) for each in found.changed))

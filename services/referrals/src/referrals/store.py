@@ -1,11 +1,12 @@
 """Where referrals, people and cases are kept."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from accord_chassis.batching import Batcher
+from accord_chassis.sealing import ERASED, SealedStore
 from accord_chassis.store import AlreadyHandled, Database, Store
 from accord_contracts.message import Event, Message
 from pymongo.operations import IndexModel
@@ -13,6 +14,7 @@ from pymongo.operations import IndexModel
 from referrals.domain.case import Case
 from referrals.domain.recognition import Person
 from referrals.domain.referral import Referral
+from referrals.domain.telling import Telling
 
 Document = dict[str, Any]
 
@@ -20,11 +22,67 @@ TOGETHER = 100
 """Questions that are asked in one query."""
 
 
-class Referrals(Store[Referral]):
-    """The referrals, as they were posted."""
+ERASED_NAME = "[erased]"
+"""Stands where somebody was named whom nobody can read any more."""
+
+
+class Referrals(SealedStore[Referral]):
+    """The referrals, as they were posted.
+
+    Sealed are: each person but for their part; the ways to reach each person, under a
+    key of their own, so that a protected address can be destroyed alone; where it
+    happened; and all free text, in which anybody may be named.
+    """
 
     entity = Referral
     collection = "referrals"
+    indexes = (IndexModel([("person_ids", 1)]),)
+
+    def fingerprint(self, told: Telling) -> str:
+        """Tell whether two tellings are the same, to whoever has the key."""
+        return self.vault.digest("telling", told.canonical)
+
+    def take_apart(self, fields: Document) -> dict[str, Any]:
+        """Take people, addresses and free text out of what was told."""
+        told = fields.get("told")
+        if told is None:
+            return {}
+        parts: dict[str, Any] = {}
+        for place, each in enumerate(told["people"]):
+            parts[f"address/{place}"] = each.pop("contact_points") or None
+            parts[f"person/{place}"] = {k: each.pop(k) for k in [*each] if k != "role"}
+        parts["place"] = told["place"].pop("address")
+        texts = (
+            told.pop("narrative"),
+            told.pop("reference"),
+            told["sharing"].pop("why_not_safe"),
+        )
+        parts["narrative"] = texts if any(each is not None for each in texts) else None
+        return parts
+
+    def put_together(self, fields: Document, parts: Mapping[str, Any]) -> None:
+        """Put people, addresses and free text back, or that they are erased."""
+        told = fields["told"]
+        for place, each in enumerate(told["people"]):
+            person = parts.get(f"person/{place}")
+            address = parts.get(f"address/{place}")
+            gone = {"given_name": ERASED_NAME}
+            each.update(gone if person is ERASED or not person else person)
+            each["contact_points"] = () if address is ERASED else address or ()
+        place_ = parts.get("place")
+        told["place"]["address"] = None if place_ is ERASED else place_
+        texts = parts.get("narrative")
+        unread = (None, None, ERASED_NAME)
+        narrative, reference, why = unread if texts is ERASED else texts or (None,) * 3
+        told["narrative"], told["reference"] = narrative, reference
+        told["sharing"]["why_not_safe"] = why
+
+    async def of_person(self, person_id: str) -> list[Referral]:
+        """Give the referrals in which somebody was recognised."""
+        found = self.documents.find(
+            {"person_ids": person_id}, projection={"inbox": 0, "outbox": 0}
+        )
+        return self.load_all(await self.open([each async for each in found]))
 
 
 class People(Store[Person]):

@@ -74,7 +74,8 @@ class Referral(BaseModel):
     """What one agency told at one time. It is not changed once people are recognised.
 
     Attributes:
-        fingerprint: Of what was told, to know the same referral when it comes again.
+        fingerprint: Of what was told, to know the same referral when it comes again;
+            keyed, because a short telling could be guessed from a bare one.
         lane: Decided from what was told alone.
         person_ids: Who the described people are, in their order; none until recognised.
         left_case: Where it stood when its case grew too long to keep it.
@@ -95,7 +96,14 @@ class Referral(BaseModel):
 
     @classmethod
     def post(
-        cls, told: Telling, sender: Sender, *, key: str | None, at: datetime, by: Policy
+        cls,
+        told: Telling,
+        sender: Sender,
+        *,
+        key: str | None,
+        fingerprint: str,
+        at: datetime,
+        by: Policy,
     ) -> "Referral":
         """Receive a referral.
 
@@ -107,7 +115,7 @@ class Referral(BaseModel):
             id=sender.referral_id(key, told.reference),
             sender=sender,
             told=told,
-            fingerprint=told.fingerprint,
+            fingerprint=fingerprint,
             lane=lane,
             received_at=at,
             expected=by.expected(lane, at),

@@ -3,7 +3,6 @@
 from collections.abc import Hashable
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from hashlib import sha256
 from typing import Annotated, Self, TypeVar
 
 from accord_contracts.message import Code
@@ -238,11 +237,10 @@ class Telling(Told):
     reference: Annotated[str, _text(100)] | None = None
 
     @property
-    def fingerprint(self) -> str:
-        """Tell whether two tellings are the same.
+    def canonical(self) -> str:
+        """Give it as a text: the same for two tellings that say the same.
 
         Fields that were left out do not count, so that a release which adds a field
         still knows what it was told before.
         """
-        told = self.model_dump_json(exclude_defaults=True)
-        return sha256(told.encode()).hexdigest()
+        return self.model_dump_json(exclude_defaults=True)
