@@ -27,7 +27,6 @@ from pydantic_core import from_json, to_json
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo import AsyncMongoClient, UpdateOne
 from pymongo.asynchronous.encryption import AsyncClientEncryption
-from pymongo.encryption import Algorithm
 from pymongo.errors import DuplicateKeyError
 
 from accord_chassis.batching import Batcher
@@ -40,6 +39,9 @@ LOCAL_KEY_BYTES = 96
 
 NONCE_BYTES = 12
 """96 random bits (NIST SP 800-38D, 8.2.2); a key seals its part a few times at most."""
+
+RANDOM = "AEAD_AES_256_CBC_HMAC_SHA_512-Random"
+"""The driver's name of the algorithm under which roots are kept."""
 
 SEALED_V1 = b"\x01"
 """How what follows is sealed: AES-256-GCM, nonce first, compact JSON inside."""
@@ -182,7 +184,7 @@ class KeyService:
         )
         return await encryption.encrypt(
             Binary(os.urandom(32)),
-            Algorithm.AEAD_AES_256_CBC_HMAC_SHA_512_Random,
+            RANDOM,
             key_id=data_key,
         )
 
@@ -312,15 +314,12 @@ class Vault:
             await self._learn()
         read_at = self._now()
         new = {each: AESGCM.generate_key(256) for each in parts}
-        document = {
-            "_id": record,
-            "version": self.version,
-            "keys": {part: self._wrap(key, record, part) for part, key in new.items()},
-        }
+        wrapped = {part: self._wrap(key, record, part) for part, key in new.items()}
+        document = {"_id": record, "version": self.version, "keys": wrapped}
         try:
             await self._database.insert(RECORDS, document, lane)
         except Conflict:
-            return await self._complete(record, document["keys"])
+            return await self._complete(record, wrapped)
         return self._hold(record, _ciphers(new), read_at)
 
     async def _complete(self, record: str, new: Mapping[str, Binary]) -> Keys:
