@@ -398,6 +398,7 @@ class Vault:
 
         Other processes follow within the life of what they hold.
         """
+        self._held.pop(record, None)
         named = parts if parts is not None else await self.keys_of(record)
         if gone := {f"keys.{part}": None for part in named}:
             await self._records.update_one({"_id": record}, {"$set": gone}, upsert=True)

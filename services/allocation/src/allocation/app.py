@@ -7,7 +7,7 @@ from accord_chassis.settings import ChassisSettings, policy_of
 from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import AllocationAccepted, RoleWanted
 from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import ReferralReceived
+from accord_contracts.referrals import CaseErased, ReferralReceived
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
@@ -47,6 +47,8 @@ def create_app(
         allocation.on(AllocationAccepted, partial(staffing.settle_place, desk=desk))
         allocation.on(PlanClosed, partial(staffing.dissolve_team, desk=desk))
         allocation.on(PlanClosed, partial(staffing.end_allocations, desk=desk))
+        allocation.on(CaseErased, partial(staffing.erase_staffing, desk=desk))
+        allocation.on(CaseErased, partial(staffing.erase_allocations, desk=desk))
 
         allocation.sweep(allocations, partial(placing.attend, desk=desk))
         allocation.sweep(staffings, partial(staffing.go_on_without_wishes, desk=desk))

@@ -7,11 +7,11 @@ from accord_chassis.settings import ChassisSettings, policy_of
 from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.plans import PlanAgreed, PlanClosed
-from accord_contracts.referrals import PeopleRecognised, ReferralPosted
+from accord_contracts.referrals import CaseErased, PeopleRecognised, ReferralPosted
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
-from referrals import handlers, routes
+from referrals import erasing, erasing_routes, handlers, routes
 from referrals.domain.policy import Policy
 from referrals.store import Cases, People, Referrals
 
@@ -50,8 +50,25 @@ def create_app(
         intake.on(RiskAssessed, partial(handlers.note_assessment, cases=cases))
         intake.on(AllocationAccepted, partial(handlers.note_acceptance, cases=cases))
         intake.on(PlanAgreed, partial(handlers.note_agreement, cases=cases))
-        intake.on(PlanClosed, partial(handlers.note_closing, cases=cases))
+        retention = policy.retention
+        intake.on(
+            PlanClosed,
+            partial(handlers.note_closing, cases=cases, retention=retention),
+        )
+        intake.on(
+            CaseErased,
+            partial(
+                erasing.destroy_case, referrals=referrals, people=people, cases=cases
+            ),
+        )
+        erase = partial(erasing.erase_when_due, cases=cases, clock=intake.clock)
+        intake.sweep(cases, erase)
 
     return service.create_app(
-        settings, "referrals", wire, routes.router, stand_ins=stand_ins
+        settings,
+        "referrals",
+        wire,
+        routes.router,
+        erasing_routes.router,
+        stand_ins=stand_ins,
     )

@@ -29,6 +29,7 @@ from referrals.domain.case import (
     harmed_of,
     is_repeat,
 )
+from referrals.domain.erasure import Retention
 from referrals.domain.policy import Policy
 from referrals.domain.recognition import RecognitionRules, recognise, sightings
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral, Sender
@@ -129,7 +130,7 @@ async def open_or_join_case(
         referral.id, household, (each for each in near if each.id != case.id)
     )
     if left:
-        await keep_where_it_stood(left, referrals=referrals)
+        await keep_where_it_stood(left, case.id, referrals=referrals)
     tale = received(referral, case, told.parties, repeat=is_repeat(near, household))
     lane = Lane.URGENT if case.level and case.level.urgent else None
     await cases.save(joined, *tale, cause=message, lane=lane)
@@ -167,11 +168,13 @@ def received(
     return events
 
 
-async def keep_where_it_stood(left: Episode, *, referrals: Referrals) -> None:
+async def keep_where_it_stood(
+    left: Episode, case_id: str, *, referrals: Referrals
+) -> None:
     """Give a referral its episode, when its case has grown too long to keep it."""
     referral = await referrals.get(left.referral_id)
     if referral is not None and referral.left_case != left:
-        await referrals.save(referral.leave_case(left))
+        await referrals.save(referral.leave_case(left, case_id))
 
 
 async def note_assessment(message: Message[RiskAssessed], *, cases: Cases) -> None:
@@ -203,10 +206,12 @@ async def note_agreement(message: Message[PlanAgreed], *, cases: Cases) -> None:
     await _note(message, lambda case: case.agree(at), cases=cases)
 
 
-async def note_closing(message: Message[PlanClosed], *, cases: Cases) -> None:
-    """Note that the response has ended."""
+async def note_closing(
+    message: Message[PlanClosed], *, cases: Cases, retention: Retention
+) -> None:
+    """Note that the response has ended, and so when the case is to be erased."""
     at = message.data.closed_at
-    await _note(message, lambda case: case.close(at), cases=cases)
+    await _note(message, lambda case: case.close(at).retain(retention), cases=cases)
 
 
 async def _note(
@@ -214,7 +219,7 @@ async def _note(
 ) -> None:
     """Change a case by what was told; what tells nothing new is not written."""
     case = await cases.get(message.data.case_id, cause=message)
-    if case is None:
+    if case is None or case.erased:
         return
     changed = change(case)
     if changed is not case:

@@ -12,6 +12,7 @@ from accord_contracts.message import Event, Message
 from pymongo.operations import IndexModel
 
 from referrals.domain.case import Case
+from referrals.domain.erasure import ERASED_NAME
 from referrals.domain.recognition import Person
 from referrals.domain.referral import Referral
 from referrals.domain.telling import Telling
@@ -20,10 +21,6 @@ Document = dict[str, Any]
 
 TOGETHER = 100
 """Questions that are asked in one query."""
-
-
-ERASED_NAME = "[erased]"
-"""Stands where somebody was named whom nobody can read any more."""
 
 
 class Referrals(SealedStore[Referral]):
@@ -79,10 +76,29 @@ class Referrals(SealedStore[Referral]):
 
     async def of_person(self, person_id: str) -> list[Referral]:
         """Give the referrals in which somebody was recognised."""
+        return await self._of([person_id])
+
+    async def of_case(self, case: Case) -> list[Referral]:
+        """Give the referrals of a case, also those that it let go of."""
+        kept = {each.referral_id for each in case.episodes}
+        near = await self._of([each.person_id for each in case.people])
+        return [e for e in near if e.id in kept or e.left_case_id == case.id]
+
+    async def _of(self, person_ids: Sequence[str]) -> list[Referral]:
         found = self.documents.find(
-            {"person_ids": person_id}, projection={"inbox": 0, "outbox": 0}
+            {"person_ids": {"$in": person_ids}}, projection={"inbox": 0, "outbox": 0}
         )
         return self.load_all(await self.open([each async for each in found]))
+
+    async def shred_person(self, referral: Referral, person_id: str) -> None:
+        """Destroy the keys of one person's part of a referral.
+
+        Whoever is in a narrative may be named in it, and where it happened may be where
+        they live, so both go with any of its people.
+        """
+        places = [i for i, each in enumerate(referral.person_ids) if each == person_id]
+        parts = [f"{kind}/{i}" for i in places for kind in ("person", "address")]
+        await self.vault.shred(self.record(referral.id), [*parts, "narrative", "place"])
 
 
 class People(Store[Person]):
@@ -120,6 +136,7 @@ class Cases(Store[Case]):
 
     entity = Case
     collection = "cases"
+    due = "erase_at"
     indexes = (
         IndexModel([("keys", 1)], unique=True),
         IndexModel([("people.person_id", 1)]),
@@ -142,7 +159,12 @@ class Cases(Store[Case]):
         handled = UUID(cause.id).bytes
         if any(handled in each["inbox"] for each in documents):
             raise AlreadyHandled(cause.id)
-        return [self.load(each) for each in documents]
+        return self._standing(documents)
+
+    def _standing(self, documents: Iterable[Document]) -> list[Case]:
+        """Leave out what is erased: nothing is referred to it any more."""
+        loaded = (self.load(each) for each in documents)
+        return [each for each in loaded if not each.erased]
 
     async def _find_with_people(
         self, questions: Sequence[frozenset[str]]
@@ -159,6 +181,10 @@ class Cases(Store[Case]):
             _each_once(case for each in ids for case in cases.get(each, ()))
             for ids in questions
         ]
+
+    async def of_people(self, person_ids: Iterable[str]) -> list[Case]:
+        """Give the cases that any of some people are in."""
+        return self._standing(await self._with_people(frozenset(person_ids)))
 
     async def of_referral(self, referral_id: str) -> Case | None:
         """Give the case that keeps a referral's episode, if one does."""

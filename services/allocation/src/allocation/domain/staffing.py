@@ -97,6 +97,7 @@ class Staffing(BaseModel):
         closed_on: The revision of the assessment that it rested on: what was assessed
             until then is over.
         due_at: When to go on without the wishes that have not come.
+        erased_at: When the case was erased; it needs nobody any more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -115,6 +116,7 @@ class Staffing(BaseModel):
     closed_at: datetime | None = None
     closed_on: int = 0
     due_at: datetime | None = None
+    erased_at: datetime | None = None
 
     @property
     def wishes(self) -> Wishes:
@@ -288,6 +290,10 @@ class Staffing(BaseModel):
             }
         )
         return ended if self.latest is None else ended.want(self.latest, policy)
+
+    def erase(self, at: datetime) -> "Staffing":
+        """Leave a tombstone: no wishes, no roles, nobody who ever served."""
+        return Staffing(id=self.id, version=self.version, erased_at=at)
 
     def _begun(self, assessed: Assessed) -> datetime:
         """Say when the episode began, which is not before the last one ended."""

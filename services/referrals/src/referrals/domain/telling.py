@@ -24,6 +24,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from referrals.domain.erasure import ERASED_NAME
+
 EARLIEST = 1900
 """The year before which nothing that is referred can have happened."""
 
@@ -235,6 +237,20 @@ class Telling(Told):
     instruments: Annotated[tuple[InstrumentAnswers, ...], Field(max_length=10)] = ()
     wishes: WorkerWishes = WorkerWishes()
     reference: Annotated[str, _text(100)] | None = None
+
+    def tombstone(self, at: datetime) -> "Telling":
+        """Leave how many people of which part were named, and nothing else."""
+        people = tuple(
+            DescribedPerson(role=each.role, given_name=ERASED_NAME)
+            for each in self.people
+        )
+        sharing = Sharing(purpose=self.sharing.purpose, consulted=True)
+        return Telling(
+            people=people,
+            incidents=(IncidentKind.OTHER,),
+            occurred_at=at,
+            sharing=sharing,
+        )
 
     @property
     def canonical(self) -> str:
