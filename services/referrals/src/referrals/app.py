@@ -13,7 +13,8 @@ from fastapi import FastAPI
 
 from referrals import erasing, erasing_routes, handlers, routes
 from referrals.domain.policy import Policy
-from referrals.store import Cases, People, Referrals
+from referrals.erasing import Shelves
+from referrals.store import Cases, People, Referrals, Tombstones
 
 
 class Settings(VaultSettings, ChassisSettings):
@@ -55,13 +56,10 @@ def create_app(
             PlanClosed,
             partial(handlers.note_closing, cases=cases, retention=retention),
         )
-        intake.on(
-            CaseErased,
-            partial(
-                erasing.destroy_case, referrals=referrals, people=people, cases=cases
-            ),
-        )
-        erase = partial(erasing.erase_when_due, cases=cases, clock=intake.clock)
+        shelves = Shelves(referrals, people, cases, intake.store(Tombstones))
+        intake.provide(shelves)
+        intake.on(CaseErased, partial(erasing.destroy_case, shelves=shelves))
+        erase = partial(erasing.erase_when_due, shelves=shelves, clock=intake.clock)
         intake.sweep(cases, erase)
 
     return service.create_app(

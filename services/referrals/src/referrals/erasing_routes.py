@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict
 from referrals import erasing
 from referrals.domain.erasure import Decision
 from referrals.domain.policy import Policy
+from referrals.erasing import Shelves
 from referrals.routes import problems_with
-from referrals.store import Cases, People, Referrals
+from referrals.store import Cases
 
 router = APIRouter(tags=["erasure"])
 
-Referrals_ = Annotated[Referrals, part(Referrals)]
-People_ = Annotated[People, part(People)]
+Shelves_ = Annotated[Shelves, part(Shelves)]
 Cases_ = Annotated[Cases, part(Cases)]
 Policy_ = Annotated[Policy, part(Policy)]
 Clock_ = Annotated[Clock, part(Clock)]
@@ -38,29 +38,20 @@ class HoldCase(BaseModel):
     "/people/{person_id}", status_code=204, responses=problems_with(404, 422)
 )
 async def erase_person(
-    person_id: Id,
-    reason: Reason,
-    *,
-    referrals: Referrals_,
-    people: People_,
-    cases: Cases_,
-    clock: Clock_,
-    eraser: Eraser,
+    person_id: Id, reason: Reason, *, shelves: Shelves_, clock: Clock_, eraser: Eraser
 ) -> None:
     """Erase a person from every referral. It cannot be undone."""
     decision = Decision(reason=reason, by=eraser.subject, at=clock.now())
-    await erasing.erase_person(
-        person_id, decision, referrals=referrals, people=people, cases=cases
-    )
+    await erasing.erase_person(person_id, decision, shelves)
 
 
 @router.delete("/cases/{case_id}", status_code=202, responses=problems_with(404, 422))
 async def erase_case(
-    case_id: Id, reason: Reason, *, cases: Cases_, clock: Clock_, eraser: Eraser
+    case_id: Id, reason: Reason, *, shelves: Shelves_, clock: Clock_, eraser: Eraser
 ) -> None:
     """Erase a case, here and in every service that knows it. It cannot be undone."""
     decision = Decision(reason=reason, by=eraser.subject, at=clock.now())
-    await erasing.erase_case(case_id, decision, cases=cases)
+    await erasing.erase_case(case_id, decision, shelves)
 
 
 @router.put("/cases/{case_id}/hold", status_code=204, responses=problems_with(404, 422))

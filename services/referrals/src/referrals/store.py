@@ -1,5 +1,6 @@
 """Where referrals, people and cases are kept."""
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -7,12 +8,12 @@ from uuid import UUID
 
 from accord_chassis.batching import Batcher
 from accord_chassis.sealing import ERASED, SealedStore
-from accord_chassis.store import AlreadyHandled, Database, Store
+from accord_chassis.store import AlreadyHandled, Conflict, Database, Store
 from accord_contracts.message import Event, Message
 from pymongo.operations import IndexModel
 
 from referrals.domain.case import Case
-from referrals.domain.erasure import ERASED_NAME
+from referrals.domain.erasure import ERASED_NAME, Tombstone
 from referrals.domain.recognition import Person
 from referrals.domain.referral import Referral
 from referrals.domain.telling import Telling
@@ -120,6 +121,10 @@ class People(Store[Person]):
             key: person for person in people for key in person.keys if key in wanted
         }
 
+    async def remove(self, person_id: str) -> None:
+        """Delete somebody, so that nothing of their keys is left in an index."""
+        await self.documents.delete_one({"_id": person_id})
+
     async def _find_known(
         self, questions: Sequence[frozenset[str]]
     ) -> Sequence[list[Document]]:
@@ -129,6 +134,18 @@ class People(Store[Person]):
         )
         holders = {key: each async for each in found for key in each["keys"]}
         return [_each_once(holders.get(key) for key in keys) for keys in questions]
+
+
+class Tombstones(Store[Tombstone]):
+    """What was erased, by the id that it had."""
+
+    entity = Tombstone
+    collection = "tombstones"
+
+    async def keep(self, tombstone: Tombstone, *events: Event) -> None:
+        """Keep a tombstone, unless there is one."""
+        with contextlib.suppress(Conflict):
+            await self.save(tombstone, *events)
 
 
 class Cases(Store[Case]):
@@ -181,6 +198,10 @@ class Cases(Store[Case]):
             _each_once(case for each in ids for case in cases.get(each, ()))
             for ids in questions
         ]
+
+    async def remove(self, case_id: str) -> None:
+        """Delete a case that is erased, so that others may claim its keys."""
+        await self.documents.delete_one({"_id": case_id})
 
     async def of_people(self, person_ids: Iterable[str]) -> list[Case]:
         """Give the cases that any of some people are in."""

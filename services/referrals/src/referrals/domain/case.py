@@ -184,7 +184,8 @@ class Case(BaseModel):
         closed_at: When the response last ended.
         erase_at: When it is to be erased, if nothing more is referred until then.
         hold: A legal hold forbids erasing it.
-        erased: It is erased. Whom it names is kept until their keys are destroyed.
+        erased: It is erased. It stays until the keys of all that it names are
+            destroyed, and then it goes: a tombstone is kept elsewhere.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -331,19 +332,8 @@ class Case(BaseModel):
         """
         if self.hold:
             raise OnHold
-        update = {"erased": decision, "erase_at": None, "keys": (self.id,)}
-        return self.model_copy(update=update)
-
-    def reduced(self) -> "Case":
-        """Leave a tombstone."""
-        return Case(
-            id=self.id,
-            version=self.version,
-            opened_at=self.opened_at,
-            closed_at=self.closed_at,
-            keys=(self.id,),
-            erased=self.erased,
-        )
+        # Due at once, so that it is seen to even if whoever decided it dies now.
+        return self.model_copy(update={"erased": decision, "erase_at": decision.at})
 
     def reach(self, stage: Stage, at: datetime) -> "Case":
         """Note a stage for every referral that was open at the time."""

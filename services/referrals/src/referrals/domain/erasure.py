@@ -1,6 +1,7 @@
 """What is left of what was erased, what forbids erasing, and when it is due."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 
 from accord_contracts.message import Code
@@ -45,6 +46,28 @@ class Decision(BaseModel):
     reason: Code
     by: str | None
     at: datetime
+
+
+class Erased(StrEnum):
+    """What a tombstone stands for."""
+
+    PERSON = "person"
+    CASE = "case"
+
+
+class Tombstone(BaseModel):
+    """That something was erased, and by what decision.
+
+    Attributes:
+        id: Of what was erased.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    kind: Erased
+    decision: Decision
 
 
 class Retention(BaseModel):

@@ -16,7 +16,6 @@ from uuid import UUID, uuid5
 from accord_contracts.message import Code
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from referrals.domain.erasure import Decision
 from referrals.domain.telling import DescribedPerson
 
 KEYS_KEPT = 50
@@ -125,7 +124,6 @@ class Person(BaseModel):
 
     Attributes:
         keys: Blind: each shows of what kind it is, and hides its value.
-        erased: They are to be recognised no more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -134,17 +132,11 @@ class Person(BaseModel):
     version: int = 0
     keys: tuple[str, ...] = ()
     met_at: datetime
-    erased: Decision | None = None
 
     def learn(self, keys: Iterable[str]) -> "Person":
         """Add what they can be recognised by."""
         known = (*self.keys, *keys)[:KEYS_KEPT]
         return self.model_copy(update={"keys": known})
-
-    def erase(self, decision: Decision) -> "Person":
-        """Leave an id that nobody is recognised by, and that it was erased."""
-        nothing = (f"{ALONE}:{self.id}",)
-        return self.model_copy(update={"keys": nothing, "erased": decision})
 
     def contradicts(self, sighting: Sighting) -> bool:
         """Tell whether a register knows the two by different codes."""
