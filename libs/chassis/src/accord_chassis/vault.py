@@ -13,6 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from accord_contracts.message import Lane
@@ -22,7 +23,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from pydantic import Field, FilePath, SecretStr, StringConstraints, model_validator
+from pydantic import Field, SecretStr, StringConstraints, model_validator
 from pydantic_core import from_json, to_json
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo import AsyncMongoClient, UpdateOne
@@ -86,7 +87,7 @@ class VaultSettings(BaseSettings):
         vault_url: The vault's store; by default the service's own.
         vault_database: The vault's database; the services of a region share it.
         kms_provider: The key service. ``local`` is for development only.
-        kms_key: Which of the key service's keys, as its provider names it: for aws
+        kms_key_name: Which of the key service's keys, as its provider names it: for aws
             ``{"region": "...", "key": "arn:..."}``.
         kms_credentials: For the key service, as JSON; from a secret file.
         kms_key_file: The master key of ``local``: a file of 96 random bytes.
@@ -107,11 +108,11 @@ class VaultSettings(BaseSettings):
         "vault"
     )
     kms_provider: Literal["local", "aws", "azure", "gcp", "kmip"] = "local"
-    kms_key: dict[str, str] = {}
+    kms_key_name: dict[str, str] = {}
     kms_credentials: SecretStr | None = None
-    kms_key_file: FilePath | None = None
-    kms_tls_ca_file: FilePath | None = None
-    kms_tls_certificate_file: FilePath | None = None
+    kms_key_file: Path | None = None
+    kms_tls_ca_file: Path | None = None
+    kms_tls_certificate_file: Path | None = None
     key_cache_seconds: Annotated[float, Field(gt=0, le=60)] = 30.0
 
     @model_validator(mode="after")
@@ -137,7 +138,10 @@ class VaultSettings(BaseSettings):
             return {
                 self.kms_provider: json.loads(told.get_secret_value()) if told else {}
             }
-        key = self.kms_key_file.read_bytes() if self.kms_key_file else b""
+        try:
+            key = self.kms_key_file.read_bytes() if self.kms_key_file else b""
+        except OSError as wrong:
+            raise ValueError(f"ACCORD_KMS_KEY_FILE: {wrong.strerror}") from None
         if len(key) != LOCAL_KEY_BYTES:
             raise ValueError(f"ACCORD_KMS_KEY_FILE must hold {LOCAL_KEY_BYTES} bytes")
         return {"local": {"key": key}}
@@ -161,7 +165,7 @@ class KeyService:
 
     def __init__(self, settings: VaultSettings) -> None:
         self._provider = settings.kms_provider
-        self._key = settings.kms_key
+        self._key = settings.kms_key_name
         self._providers = settings.providers()
         self._tls = settings.tls()
 
