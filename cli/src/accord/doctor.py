@@ -308,6 +308,7 @@ def _harmless(locality: Path | None) -> dict[str, str]:
         "ACCORD_AMQP_URL": "amqp://127.0.0.1:1/",
         "ACCORD_ISSUER": DEVELOPMENT_ISSUER,
         "ACCORD_JWKS_URL": "file:///nowhere",
+        "ACCORD_KMS_PROVIDER": "kmip",
         "ACCORD_LINK_BASE": nowhere,
         "ACCORD_LOCALITY": str(locality),
         "ACCORD_REGION": "nowhere",
