@@ -26,6 +26,9 @@ FOLDER = Path(__file__).parent / "secrets"
 
 ADMINISTRATOR = "administrator"
 
+SEALING = ("referrals", "allocation")
+"""The services that seal what identifies or locates people."""
+
 SERVICE_TOKEN_DAYS = 30
 """How long notify's own token is good for; a real identity provider's is minutes."""
 
@@ -54,6 +57,7 @@ def prepare(folder: Path, region: str) -> None:
     issuer = DevelopmentIssuer(folder / "issuer")
     prepare_broker(folder)
     prepare_store(folder)
+    prepare_vault(folder)
     keys = (folder / "issuer/jwks.json").read_text("utf-8")
     for service in CATALOGUE.services:
         prepare_service(folder, service, region)
@@ -135,6 +139,15 @@ def prepare_service(folder: Path, service: str, region: str) -> None:
     )
     key = password(folder / "audit/accord_audit_key")
     write(folder / service / "accord_audit_key", key)
+
+
+def prepare_vault(folder: Path) -> None:
+    """Give the services that seal what they keep the same master key: 96 bytes."""
+    kept = folder / "vault/master_key"
+    if not kept.exists():
+        write(kept, secrets.token_urlsafe(72))
+    for service in SEALING:
+        write(folder / service / "master_key", kept.read_text("utf-8"))
 
 
 def main() -> None:

@@ -332,6 +332,10 @@ SECRETS = {
     "ca.crt": Path(certifi.where()).read_text("utf-8"),
 }
 
+SEALING_SECRETS = SECRETS | {
+    "accord_kms_credentials": '{"accessKeyId": "id", "secretAccessKey": "word"}',
+}
+
 NOTIFY_SECRETS = SECRETS | {
     "accord_smtp_url": "smtp+starttls://user:word@mail.example:587",
 }
@@ -342,7 +346,8 @@ def test_a_service_accepts_its_settings_and_policies_in_production(
     objects: list[Object], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     readme = (ROOT / "deploy/README.md").read_text("utf-8")
-    given = NOTIFY_SECRETS if name == "notify" else SECRETS
+    sealing = dict.fromkeys(("referrals", "allocation"), SEALING_SECRETS)
+    given = {**sealing, "notify": NOTIFY_SECRETS}.get(name, SECRETS)
     assert all(f"`{secret}`" in readme for secret in given)
     mounted = {
         "/etc/accord/secrets": given,

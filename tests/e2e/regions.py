@@ -285,5 +285,5 @@ async def _inhabited(
             yield region
         finally:
             region.close()
-            for name in (*SERVICES, AUDIT):
+            for name in (*SERVICES, AUDIT, "vault"):
                 await store.drop_database(surroundings.database_of(name))

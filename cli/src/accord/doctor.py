@@ -310,6 +310,7 @@ def _harmless(locality: Path | None) -> dict[str, str]:
         "ACCORD_AUDIT_KEY": "of a service that reads its policy and no more",
         "ACCORD_ISSUER": DEVELOPMENT_ISSUER,
         "ACCORD_JWKS_URL": "file:///nowhere",
+        "ACCORD_KMS_PROVIDER": "kmip",
         "ACCORD_LINK_BASE": nowhere,
         "ACCORD_LOCALITY": str(locality),
         "ACCORD_REGION": "nowhere",

@@ -44,12 +44,14 @@ broker = typer.Typer(no_args_is_help=True, help="The broker's exchanges and queu
 audit = typer.Typer(no_args_is_help=True, help="Who saw or changed what, and why.")
 store = typer.Typer(no_args_is_help=True, help="The store's users and their rights.")
 contracts = typer.Typer(no_args_is_help=True, help="The events and what they hold.")
+keys_ = typer.Typer(no_args_is_help=True, help="The keys that seal what is kept.")
 app.add_typer(events, name="events")
 app.add_typer(letters, name="dead-letters")
 app.add_typer(broker, name="topology")
 app.add_typer(audit, name="audit")
 app.add_typer(store, name="store")
 app.add_typer(contracts, name="contracts")
+app.add_typer(keys_, name="keys")
 
 Json = Annotated[bool, typer.Option("--json", help="For a machine.")]
 Locality = Annotated[
@@ -560,6 +562,36 @@ def check_store(*, locality: Locality = None, json: Json = False) -> None:
         what = f"{len(differing)} differences" if differing else "as catalogued"
         show.say(f"store: {what}")
     raise typer.Exit(1 if differing else 0)
+
+
+@keys_.command("status")
+def key_status(*, json: Json = False) -> None:
+    """Count the records by the version of the regional key that theirs rest on."""
+    from accord import keys
+
+    counts = run(keys.status())
+    if json:
+        show.document({str(version): count for version, count in counts.items()})
+        return
+    rows = [(str(version), str(count)) for version, count in counts.items()]
+    show.table("version", "records", rows=rows)
+
+
+@keys_.command("rotate")
+def rotate_keys() -> None:
+    """Make a new regional key and wrap every record's keys under it; no data moves."""
+    from accord import keys
+
+    version, count = run(keys.rotate())
+    show.say(f"version {version}: {count} records wrapped anew.")
+
+
+@keys_.command("rewrap")
+def rewrap_keys() -> None:
+    """Finish a rotation that was broken off, or records that came in meanwhile."""
+    from accord import keys
+
+    show.say(f"{run(keys.rewrap())} records wrapped anew.")
 
 
 @contracts.command("export")

@@ -40,5 +40,5 @@ def _reset_elsewhere(left: dict[str, str]) -> None:
         with Management(left["management_url"]) as management:
             management.delete("vhosts", left["vhost"])
     with MongoClient[dict[str, Any]](left["store_url"]) as client:
-        for name in (*SERVICES, AUDIT):
+        for name in (*SERVICES, AUDIT, "vault"):
             client.drop_database(f"{name}{SUFFIX}")

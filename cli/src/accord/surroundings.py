@@ -15,7 +15,12 @@ from accord_chassis import audit
 from accord_chassis.access import DEVELOPMENT_ISSUER
 from accord_chassis.development.backing import Backing
 from accord_chassis.development.issuer import DevelopmentIssuer
-from accord_chassis.development.process import LOOPBACK, kept_secret, write_private
+from accord_chassis.development.process import (
+    LOOPBACK,
+    kept_master_key,
+    kept_secret,
+    write_private,
+)
 from accord_chassis.doors import Line
 from accord_chassis.service import LIMITS, StandIns
 from accord_chassis.topology import OPERATOR
@@ -90,6 +95,15 @@ class Surroundings:
         """Name a service's database, or the audit log's."""
         return f"{service}{self.suffix}"
 
+    @property
+    def vault_database(self) -> str:
+        """Name the database of the region's keys."""
+        return f"vault{self.suffix}"
+
+    def _master_key(self) -> Path:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return kept_master_key(self.folder / "master-key").resolve()
+
     def environment(
         self, service: str, *, port: int, addresses: Mapping[str, str]
     ) -> dict[str, str]:
@@ -111,12 +125,14 @@ class Surroundings:
             f"{PREFIX}HOST": LOOPBACK,
             f"{PREFIX}ISSUER": DEVELOPMENT_ISSUER,
             f"{PREFIX}JWKS_URL": self.issuer.jwks_url,
+            f"{PREFIX}KMS_KEY_FILE": str(self._master_key()),
             f"{PREFIX}LINK_BASE": f"http://{LOOPBACK}",
             f"{PREFIX}LOCALITY": str(self.locality.resolve()),
             f"{PREFIX}PORT": str(port),
             f"{PREFIX}REGION": self.region,
             f"{PREFIX}SERVICE_TOKEN_FILE": str(self._token_of(service)),
             f"{PREFIX}STORE_URL": self.store_url_of(service),
+            f"{PREFIX}VAULT_DATABASE": self.vault_database,
             **{f"{PREFIX}{n.upper()}_URL": url for n, url in addresses.items()},
             **{f"{PREFIX}{name.upper()}": "0" for name in LIMITS},
             **self.extra,

@@ -21,7 +21,7 @@ from accord_contracts.allocation import (
     RoleWanted,
 )
 from accord_contracts.message import Lane
-from accord_contracts.referrals import ContactWish, Wishes
+from accord_contracts.referrals import CaseErased, ContactWish, Wishes
 from accord_contracts.risk import RiskLevel
 from allocation.domain.directory import Gender, Worker
 from allocation.domain.offering import (
@@ -36,6 +36,8 @@ from allocation.handlers.placing import attend, place_role, save, settle
 from allocation.handlers.staffing import (
     dissolve_team,
     end_allocations,
+    erase_allocations,
+    erase_staffing,
     go_on_without_wishes,
     join_team,
     note_wishes,
@@ -956,3 +958,24 @@ async def test_twenty_cases_in_one_batch_are_placed_within_capacity(
         made += (await office.allocations(case_id)).values()
     assert sum(each.status is Status.OFFERED for each in made) == 30
     assert sum(each.status is Status.UNFILLED for each in made) == 30
+
+
+async def test_an_erased_case_needs_nobody_and_remembers_nobody(office: Office) -> None:
+    await office.employs(worker(WHANAU))
+    case_id = await offered_case(office)
+    accepter = await accepted_by(office, case_id)
+    told = CaseErased(case_id=case_id, reason="court_order", erased_at=NOON)
+
+    await erase_staffing(message_of(told), desk=office.desk)
+    await erase_allocations(message_of(told), desk=office.desk)
+    await note_wishes(referred(case_id), desk=office.desk)
+    await want_roles(assessed(case_id, HIGH), desk=office.desk)
+    await office.deliver()
+
+    staffing = await office.desk.staffings.get(case_id)
+    [held] = await office.desk.allocations.of_case(case_id)
+    assert staffing
+    assert (staffing.roles, staffing.heard) == ({}, {})
+    assert staffing.served_others == frozenset()
+    assert (held.worker_id, held.offers) == (None, ())
+    assert (await office.worker(accepter)).holds == {}

@@ -304,3 +304,15 @@ async def test_a_lapsed_place_is_free_for_the_next(office: Office) -> None:
     changed = await stale.change(hired.id, reserving(second, at=UNTIL))
 
     assert set(changed.holds) == {second.allocation_id}
+
+
+async def test_no_email_of_a_worker_stands_in_a_document(office: Office) -> None:
+    [held] = await office.employs(worker(WHANAU, email="somebody@agency.example"))
+
+    await office.workers.save(held.model_copy(update={"capacity": 3}))
+
+    stored = await office.workers.documents.find_one({"_id": held.id})
+    [found] = await office.workers.page("", 10)
+    assert "agency.example" not in repr(stored)
+    assert found.email == "somebody@agency.example"
+    assert found.capacity == 3

@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 from accord_chassis.store import AlreadyHandled, Conflict
-from accord_chassis.testing import NOON, new_id, published
+from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.message import Lane, Message
 from accord_contracts.notify import (
     NotificationAcknowledged,
     NotificationEscalated,
     NotificationSent,
 )
+from accord_contracts.referrals import CaseErased
 from accord_contracts.risk import RiskLevel
 from notify.asks import Directory, DirectoryAway, NobodyOnDuty
 from notify.domain.notification import NoSuchMessage, Notification
+from notify.handlers.erasing import erase_notifications, erase_team
 from notify.handlers.silence import acknowledge, end_offer, escalate, note_ending
 from notify.handlers.telling import follow_team, tell
 from notify.store import Notifications, Offers, Teams
@@ -752,3 +754,25 @@ async def test_events_hold_ids_codes_and_times_only(
 
     assert len(said) == 4
     assert sentinel not in "".join(said) + stored
+
+
+async def test_an_erased_case_ends_what_was_told_of_it(
+    tells: Tell, notifications: Notifications, teams: Teams
+) -> None:
+    message = offered(level=RiskLevel.HIGH)
+    case_id = message.data.case_id
+    await follow_team(team((new_id(), LEAD), case_id=case_id), teams=teams)
+    await tells(message)
+    told = message_of(CaseErased(case_id=case_id, reason="court", erased_at=NOON))
+
+    await erase_team(told, teams=teams)
+    await erase_notifications(told, notifications=notifications)
+    await follow_team(team((new_id(), LEAD), case_id=case_id), teams=teams)
+
+    [held] = await all_of(notifications)
+    gone = await teams.get(case_id)
+    assert held.ended_at == NOON
+    assert (held.about_id, held.due_at) == (None, None)
+    assert [each.mail for each in held.told] == [None]
+    assert gone
+    assert (gone.members, gone.erased_at) == ((), NOON)

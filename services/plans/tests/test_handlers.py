@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.store import AlreadyHandled
-from accord_chassis.testing import NOON, new_id, published
+from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.message import Lane, Message
 from accord_contracts.plans import (
     ActionAssigned,
@@ -13,6 +13,7 @@ from accord_contracts.plans import (
     PlanClosed,
     PlanDrafted,
 )
+from accord_contracts.referrals import CaseErased
 from accord_contracts.risk import RiskAssessed, RiskLevel
 from plans import handlers
 from plans.domain.plan import NoPlan, NoSuchAction, Status
@@ -372,3 +373,22 @@ async def test_a_new_assessment_opens_a_closed_plan_again(
     held = await plans.get(case_id)
     assert held
     assert held.status is Status.DRAFTED
+
+
+async def test_an_erased_case_leaves_no_plan_and_gets_none_again(
+    plans: Plans, clock: SimulatedClock
+) -> None:
+    message = assessed(new_id(), HIGH)
+    await draft(message, plans, clock)
+    case_id = message.data.case_id
+    told = CaseErased(case_id=case_id, reason="court_order", erased_at=NOON)
+
+    await handlers.erase(message_of(told), plans=plans)
+    await draft(assessed(case_id, EXTREME, revision=9), plans, clock)
+    await handlers.assign_actions(accepted(case_id, IVS, new_id()), plans=plans)
+
+    held = await plans.get(case_id)
+    assert held
+    assert (held.versions, held.actions, held.owners) == ((), (), {})
+    assert held.erased_at == NOON
+    assert held.due_at is None

@@ -16,6 +16,7 @@ from referrals.domain.case import Case, Household, Member
 from referrals.domain.policy import Policy
 from referrals.domain.referral import Referral, Sender
 from referrals.domain.telling import DescribedPerson, Telling
+from referrals.store import Cases, People, Referrals
 
 LOCALITIES = Path(__file__).parents[3] / "localities"
 POLICY = policy_of(Policy, LOCALITIES / "canterbury", "referrals")
@@ -73,7 +74,14 @@ def referral(
 ) -> Referral:
     """Give a referral that was just posted."""
     told = telling(**({"people": people} if people else {}), **fields)
-    return Referral.post(told, POLICE, key=key or new_id(), at=at, by=POLICY)
+    return Referral.post(
+        told,
+        POLICE,
+        key=key or new_id(),
+        fingerprint=told.canonical,
+        at=at,
+        by=POLICY,
+    )
 
 
 def household(*parts: tuple[str, PersonRole], at: datetime = NOON) -> Household:
@@ -99,6 +107,18 @@ class Running:
     http: httpx2.AsyncClient
     issuer: DevelopmentIssuer
     broker: InProcessBroker
+
+    @property
+    def referrals(self) -> Referrals:
+        return self.service.store(Referrals)
+
+    @property
+    def people(self) -> People:
+        return self.service.store(People)
+
+    @property
+    def cases(self) -> Cases:
+        return self.service.store(Cases)
 
     def bearer(
         self, *scopes: str, agency: str = "police", **claims: str

@@ -48,6 +48,8 @@ Handler = Callable[..., Awaitable[None]]
 
 MINUTE = timedelta(minutes=1)
 
+note_closing = partial(handlers.note_closing, retention=POLICY.retention)
+
 
 @dataclass(frozen=True)
 class Intake:
@@ -492,7 +494,7 @@ async def test_the_loop_closes_stage_by_stage(intake: Intake) -> None:
     seen.append(await stands(intake, posted))
     await intake.note(handlers.note_agreement, agreed(held))
     seen.append(await stands(intake, posted))
-    await intake.note(handlers.note_closing, closed(held))
+    await intake.note(note_closing, closed(held))
     seen.append(await stands(intake, posted))
 
     assert [each.stage for each in seen] == [Stage.RECEIVED, *Stage]
@@ -507,7 +509,7 @@ async def test_stages_that_come_early_and_twice_are_noted_once(
     posted = referral()
     held = await intake.refer(posted)
     late: list[tuple[Handler, Message[Any]]] = [
-        (handlers.note_closing, closed(held)),
+        (note_closing, closed(held)),
         (handlers.note_agreement, agreed(held)),
         (handlers.note_acceptance, accepted(held, 9)),
         (handlers.note_acceptance, accepted(held)),
@@ -544,7 +546,7 @@ async def test_news_of_a_case_that_was_erased_is_passed_over(intake: Intake) -> 
     await intake.note(handlers.note_assessment, assessed(gone))
     await intake.note(handlers.note_acceptance, accepted(gone))
     await intake.note(handlers.note_agreement, agreed(gone))
-    await intake.note(handlers.note_closing, closed(gone))
+    await intake.note(note_closing, closed(gone))
 
     assert await intake.count(intake.cases) == 0
 

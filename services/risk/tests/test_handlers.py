@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 from accord_chassis.store import AlreadyHandled, Conflict
-from accord_chassis.testing import NOON, new_id, published
-from accord_contracts.message import Lane
-from accord_contracts.referrals import Answer
+from accord_chassis.testing import NOON, message_of, new_id, published
+from accord_contracts.message import Lane, Message
+from accord_contracts.referrals import Answer, CaseErased
 from accord_contracts.risk import (
     ReassessmentDue,
     ReassessmentOverdue,
@@ -19,6 +19,7 @@ from risk.handlers import (
     add_answers,
     assess_referral,
     call_for_reassessment,
+    erase,
     stop_clock,
 )
 from risk.store import Assessments
@@ -258,3 +259,44 @@ async def test_a_case_that_was_closed_while_it_fell_due_is_not_called_for(
         stopped, at=YEARS_LATER, assessments=assessments, policy=POLICY
     )
     assert len(await published(assessments)) == 1
+
+
+async def test_an_erased_case_leaves_no_answer_reason_level_or_clock(
+    assessments: Assessments,
+) -> None:
+    message = referral("strangulation")
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    case_id = message.data.case_id
+
+    await erase(erased(case_id), assessments=assessments)
+
+    held = await assessments.get(case_id)
+    assert held
+    assert (held.answers, held.reasons, held.unknowns) == ({}, (), ())
+    assert (held.level, held.due_at, held.erased_at) == (RiskLevel.LOW, None, NOON)
+
+
+async def test_what_comes_after_an_erasure_is_not_weighed(
+    assessments: Assessments,
+) -> None:
+    late = referral("strangulation")
+    await erase(erased(late.data.case_id), assessments=assessments)
+
+    await assess_referral(late, assessments=assessments, policy=POLICY)
+
+    held = await assessments.get(late.data.case_id)
+    assert held
+    assert held.answers == {}
+    with pytest.raises(NotAssessed):
+        await add_answers(
+            held.id,
+            {"injury": Answer.YES},
+            at=NOON,
+            assessments=assessments,
+            policy=POLICY,
+        )
+
+
+def erased(case_id: str) -> Message[CaseErased]:
+    """Tell that a case is erased."""
+    return message_of(CaseErased(case_id=case_id, reason="court_order", erased_at=NOON))

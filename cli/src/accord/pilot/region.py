@@ -238,7 +238,7 @@ def _clear(site: Site, found: Backing) -> None:
     with Management(found.management_url) as management:
         management.delete("vhosts", _vhost(site))
     with MongoClient[dict[str, Any]](found.store_url) as client:
-        for name in (*SERVICES, AUDIT):
+        for name in (*SERVICES, AUDIT, "vault"):
             client.drop_database(f"{name}{_suffix(site)}")
 
 

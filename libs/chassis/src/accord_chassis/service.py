@@ -58,6 +58,7 @@ from accord_chassis.settings import (
 from accord_chassis.standing import AskedStandings, asked_of_allocation
 from accord_chassis.store import Conflict, Database, Store, connect
 from accord_chassis.transport import Transport
+from accord_chassis.vault import VaultSettings, vault_of
 
 log = structlog.get_logger()
 
@@ -133,6 +134,8 @@ class Service:
             source=f"/{settings.region}/{name}",
             clock=self.clock,
         )
+        if isinstance(settings, VaultSettings):
+            self.database.vault = vault_of(settings, self.client)
         self.transport = stand_ins.transport or RabbitTransport(
             Line.to(settings, "amqp_url"), name=name
         )
@@ -240,6 +243,8 @@ class Service:
             heed_cancellation()
             try:
                 await self.database.align()
+                if self.database.vault:
+                    await self.database.vault.open()
                 if self.migrations:
                     shipped = migrations.shipped(self.migrations)
                     await migrations.migrate(self.database, shipped)
@@ -354,10 +359,12 @@ class Service:
     async def close(self) -> None:
         """Disconnect, as far as the other side takes part in that."""
         await asyncio.to_thread(telemetry.flush)
+        vault = [self.database.vault.close] if self.database.vault else []
         parting = (
             self.audit.close,
             *self._closing,
             self.transport.close,
+            *vault,
             self.client.close,
         )
         seconds = self.settings.drain_seconds * GOODBYE_SHARE / len(parting)

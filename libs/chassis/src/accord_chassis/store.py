@@ -7,11 +7,11 @@ write, and what many load in one query; each write is still checked on its own.
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import partial
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID, uuid5
 from weakref import WeakValueDictionary
 
@@ -29,6 +29,9 @@ from accord_chassis.binding import Packet, pack
 from accord_chassis.clock import Clock
 from accord_chassis.relay import Relay, Saved
 from accord_chassis.telemetry import traceparent
+
+if TYPE_CHECKING:
+    from accord_chassis.vault import Vault
 
 log = structlog.get_logger()
 
@@ -142,6 +145,7 @@ class Database:
         self.source = source
         self.clock = clock
         self.relay: Relay | None = None
+        self.vault: Vault | None = None
         self._inserts: dict[str, Batcher[Document, None]] = {}
         self._clears: dict[str, Batcher[Saved, None]] = {}
         self._updates = Batcher(self._update_all, limit=BATCH)
@@ -320,12 +324,29 @@ class Store(Generic[T]):
             raise AlreadyHandled(cause.id)
         return self.load(document)
 
-    async def _find(self, ids: Sequence[str]) -> Sequence[Document | None]:
+    async def _find(
+        self, ids: Sequence[str]
+    ) -> Sequence[Document | BaseException | None]:
         found = self.documents.find(
             {"_id": {"$in": list(set(ids))}}, projection={"outbox": 0}
         )
-        by_id = {each["_id"]: each async for each in found}
+        documents = [each async for each in found]
+        named = [each["_id"] for each in documents]
+        by_id = dict(zip(named, await self.open(documents), strict=True))
         return [by_id.get(each) for each in ids]
+
+    async def seal(self, entity_id: str, fields: Document, lane: Lane) -> Document:  # noqa: ARG002
+        """Give the fields as they are written; a sealed store seals some."""
+        return fields
+
+    async def open(
+        self, documents: Sequence[Document]
+    ) -> Sequence[Document | BaseException]:
+        """Give documents as they can be loaded, or why not; a sealed store opens them.
+
+        Named queries of a sealed store must await it before they load.
+        """
+        return documents
 
     def load(self, document: Document) -> T:
         """Make the entity of a document."""
@@ -334,6 +355,19 @@ class Store(Generic[T]):
             fields.pop(name, None)
         loaded: T = self.entity.model_validate(fields)
         self._known[loaded.id] = loaded
+        return loaded
+
+    def load_all(self, opened: Iterable[Document | BaseException]) -> list[T]:
+        """Make the entities of documents that ``open`` gave.
+
+        Raises:
+            NotSealedHere: One could not be opened.
+        """
+        loaded = []
+        for each in opened:
+            if isinstance(each, BaseException):
+                raise each
+            loaded.append(self.load(each))
         return loaded
 
     async def save(
@@ -373,10 +407,14 @@ class Store(Generic[T]):
             for type_, packet in packets
             if relay is None or relay.heard(type_)
         ]
+        changed = None if version == 1 else self._changed(saved)
+        fields = await self.seal(saved.id, saved.model_dump(include=changed), lane)
         if version == 1:
-            document = self._document(saved, outbox, cause)
+            document = self._document(fields, outbox, cause)
             await self._database.insert(self.collection, document, lane)
-        elif not await self._database.update(self._update(saved, outbox, cause), lane):
+        elif not await self._database.update(
+            self._update(saved, fields, outbox, cause), lane
+        ):
             raise Conflict(f"{self.collection} changed meanwhile")
         self._known[saved.id] = saved
         if relay:
@@ -425,18 +463,22 @@ class Store(Generic[T]):
         return made
 
     def _document(
-        self, saved: T, outbox: list[Document], cause: Message[Event] | None
+        self, fields: Document, outbox: list[Document], cause: Message[Event] | None
     ) -> Document:
-        document = saved.model_dump()
+        document = dict(fields)
         document["_id"] = document.pop("id")
         document["inbox"] = [_remembered(cause)] if cause else []
         document["outbox"] = outbox
         return document
 
     def _update(
-        self, saved: T, outbox: list[Document], cause: Message[Event] | None
+        self,
+        saved: T,
+        fields: Document,
+        outbox: list[Document],
+        cause: Message[Event] | None,
     ) -> UpdateOne:
-        change: Document = {"$set": saved.model_dump(include=self._changed(saved))}
+        change: Document = {"$set": fields}
         if self.due:
             change["$unset"] = {"swept": ""}
         pushed: Document = {}
@@ -496,10 +538,8 @@ class Store(Generic[T]):
             if document.get("swept", now) <= now
         ][:limit]
         claimed = await self._claimed(due, {"swept": now + SWEEP_LEASE})
-        return [
-            self.load({**document, "version": document["version"] + 1})
-            for document in claimed
-        ]
+        counted = [{**each, "version": each["version"] + 1} for each in claimed]
+        return self.load_all(await self.open(counted))
 
     async def _claimed(
         self, documents: Sequence[Document], marks: Document

@@ -40,6 +40,7 @@ from accord_chassis.audit import AuditLog, Entry, raw
 from accord_chassis.binding import unpack
 from accord_chassis.clock import Clock, SimulatedClock
 from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.development.process import kept_master_key
 from accord_chassis.entries import OPENED, recorded
 from accord_chassis.guard import StandingAway
 from accord_chassis.inprocess import InProcessBroker, InProcessTransport
@@ -47,6 +48,7 @@ from accord_chassis.service import Service, StandIns
 from accord_chassis.settings import ChassisSettings
 from accord_chassis.store import Database, Store, _packet
 from accord_chassis.store import connect as connect_store
+from accord_chassis.vault import KeyService, Vault, VaultSettings
 
 if TYPE_CHECKING:
     from accord_chassis.development.backing import Backing
@@ -112,12 +114,47 @@ def clock() -> SimulatedClock:
 
 @pytest.fixture
 async def database(
-    store_client: AsyncMongoClient[dict[str, Any]], clock: SimulatedClock
+    store_client: AsyncMongoClient[dict[str, Any]], clock: SimulatedClock, vault: Vault
 ) -> AsyncIterator[Database]:
     """A database of the test's own. No relay: what is saved stays in the outboxes."""
     name = f"test_{uuid4().hex[:16]}"
-    yield Database(store_client, name, source="/test/service", clock=clock)
+    made = Database(store_client, name, source="/test/service", clock=clock)
+    made.vault = vault
+    yield made
     await store_client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def master_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The key service of this run: a file."""
+    return kept_master_key(tmp_path_factory.mktemp("keys") / "master-key")
+
+
+@pytest.fixture(scope="session")
+async def vault(
+    store_client: AsyncMongoClient[dict[str, Any]], master_key: Path
+) -> AsyncIterator[Vault]:
+    """A vault that tests share, as a region's services do. No test rotates it."""
+    name = f"test_vault_{uuid4().hex[:12]}"
+    made = vault_in(store_client, name, master_key)
+    await made.open()
+    yield made
+    await store_client.drop_database(name)
+
+
+def vault_in(
+    client: AsyncMongoClient[dict[str, Any]],
+    name: str,
+    master_key: Path,
+    now: Callable[[], float] = time.monotonic,
+) -> Vault:
+    """Give a vault as one more process has it; it is not open yet."""
+    settings = VaultSettings(
+        development=True,
+        store_url=SecretStr("mongodb://127.0.0.1:1/"),
+        kms_key_file=master_key,
+    )
+    return Vault(client, name, KeyService(settings), now=now)
 
 
 @dataclass(frozen=True)
@@ -271,12 +308,14 @@ async def alive(
             yield Alive(service, broker, http, standings)
         await service.client.drop_database(settings.database)
         await service.client.drop_database(settings.audit_database)
+        if isinstance(settings, VaultSettings):
+            await service.client.drop_database(settings.vault_database)
     broker.close()
 
 
 @pytest.fixture
 def common_settings(
-    backing_services: "Backing", issuer: DevelopmentIssuer
+    backing_services: "Backing", issuer: DevelopmentIssuer, master_key: Path
 ) -> dict[str, Any]:
     """What every service under test is told, with databases of its own."""
     database = f"test_{uuid4().hex[:16]}"
@@ -290,6 +329,8 @@ def common_settings(
         "jwks_url": issuer.jwks_url,
         "issuer": DEVELOPMENT_ISSUER,
         "development": True,
+        "vault_database": f"test_{uuid4().hex[:16]}",
+        "kms_key_file": master_key,
     }
 
 

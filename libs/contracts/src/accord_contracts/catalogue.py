@@ -106,6 +106,11 @@ CATALOGUE = Catalogue.of(
         Entry(referrals.ReferralPosted, "referrals", ("referrals",)),
         Entry(referrals.PeopleRecognised, "referrals", ("referrals",)),
         Entry(referrals.CaseOpened, "referrals"),
+        Entry(
+            referrals.CaseErased,
+            "referrals",
+            ("referrals", "risk", "allocation", "plans", "notify"),
+        ),
         Entry(referrals.ReferralReceived, "referrals", ("risk", "allocation")),
         Entry(risk.RiskAssessed, "risk", ("referrals", "allocation", "plans")),
         Entry(risk.RiskChanged, "risk", ("notify",)),

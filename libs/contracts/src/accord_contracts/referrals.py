@@ -148,6 +148,20 @@ class CaseOpened(Event):
     opened_at: AwareDatetime
 
 
+class CaseErased(Event):
+    """A case is erased: whoever holds anything of it leaves a tombstone.
+
+    Attributes:
+        reason: Why, as a code of the locality's.
+        erased_at: When that was decided.
+    """
+
+    TYPE: ClassVar[str] = "case.erased.v1"
+
+    reason: Code
+    erased_at: AwareDatetime
+
+
 class ReferralReceived(Event):
     """A referral has found its case: the response begins.
 

@@ -4,13 +4,14 @@ from functools import partial
 
 from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
+from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import (
     AllocationAccepted,
     AllocationDeclined,
     RoleWanted,
 )
 from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import ReferralReceived
+from accord_contracts.referrals import CaseErased, ReferralReceived
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
@@ -23,7 +24,7 @@ from allocation.routes import access, directory, offers
 from allocation.store import Allocations, Directory, Glasses, Staffings, Workers
 
 
-class Settings(ChassisSettings):
+class Settings(VaultSettings, ChassisSettings):
     """How this locality runs its allocation service."""
 
 
@@ -57,6 +58,8 @@ def create_app(
         allocation.on(AllocationAccepted, partial(staffing.settle_place, desk=desk))
         allocation.on(PlanClosed, partial(staffing.dissolve_team, desk=desk))
         allocation.on(PlanClosed, partial(staffing.end_allocations, desk=desk))
+        allocation.on(CaseErased, partial(staffing.erase_staffing, desk=desk))
+        allocation.on(CaseErased, partial(staffing.erase_allocations, desk=desk))
 
         allocation.on(AllocationDeclined, partial(standing.note_conflict, door=door))
 

@@ -4,14 +4,16 @@ import asyncio
 import time
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from accord_chassis.batching import Batcher
+from accord_chassis.sealing import ERASED, SealedStore
 from accord_chassis.service import settled
-from accord_chassis.store import Conflict, Store
+from accord_chassis.store import Conflict, Document, Store
 from accord_contracts.allocation import Role
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.problem import Refusal
@@ -121,7 +123,7 @@ class Glasses(Store[Glass]):
         return [self.load(each) async for each in found.limit(PAGE)]
 
 
-class Workers(Store[Worker]):
+class Workers(SealedStore[Worker]):
     """The workers, with the places they have given.
 
     A worker takes part in many cases, so no message changes this document directly:
@@ -131,6 +133,15 @@ class Workers(Store[Worker]):
     entity = Worker
     collection = "workers"
     indexes = (IndexModel([("changed_at", 1)]),)
+
+    def take_apart(self, fields: Document) -> dict[str, Any]:
+        """Take out how they are reached, if that is written."""
+        return {"contact": fields.pop("email")} if "email" in fields else {}
+
+    def put_together(self, fields: Document, parts: Mapping[str, Any]) -> None:
+        """Put back how they are reached."""
+        contact = parts.get("contact")
+        fields["email"] = None if contact is ERASED else contact
 
     async def save(
         self,
@@ -146,7 +157,8 @@ class Workers(Store[Worker]):
     async def page(self, after: str, limit: int) -> list[Worker]:
         """Give the workers whose ids come after one, in order."""
         found = self.documents.find({"_id": {"$gt": after}}).sort("_id", 1)
-        return [self.load(each) async for each in found.limit(limit)]
+        documents = [each async for each in found.limit(limit)]
+        return self.load_all(await self.open(documents))
 
     async def versions(self, since: datetime | None = None) -> dict[str, int]:
         """Give the version of every worker, or of those changed since a time."""

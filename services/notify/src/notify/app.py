@@ -18,6 +18,7 @@ from accord_contracts.allocation import (
 )
 from accord_contracts.catalogue import CATALOGUE, Catalogue
 from accord_contracts.message import Event
+from accord_contracts.referrals import CaseErased
 from fastapi import FastAPI
 from pydantic import SecretStr
 
@@ -25,13 +26,15 @@ from notify import routes
 from notify.asks import Directory
 from notify.domain.policy import Policy
 from notify.domain.wording import Wording
-from notify.handlers import mail, silence, telling
+from notify.handlers import erasing, mail, silence, telling
 from notify.post import ADDRESS, NoPost, Post, Server, SmtpPost
 from notify.store import Notifications, Offers, Teams
 
 log = structlog.get_logger()
 
-TELLS_NOBODY = frozenset({CaseTeamChanged, AllocationAccepted, AllocationDeclined})
+TELLS_NOBODY = frozenset(
+    {CaseTeamChanged, AllocationAccepted, AllocationDeclined, CaseErased}
+)
 """What is heard and leads to no message: who is on a case, what a worker answered."""
 
 ENDINGS: tuple[type[Event], ...] = get_args(silence.Ending)
@@ -83,6 +86,8 @@ def create_app(
         for event in told_of(catalogue):
             notify.on(event, tell)
         notify.on(CaseTeamChanged, partial(telling.follow_team, teams=teams))
+        notify.on(CaseErased, partial(erasing.erase_team, teams=teams))
+        notify.on(CaseErased, partial(erasing.erase_notifications, notifications=held))
         follow_offers(notify, held)
 
         send_mail = partial(

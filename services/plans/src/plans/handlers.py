@@ -14,6 +14,7 @@ from accord_contracts.plans import (
     PlanClosed,
     PlanDrafted,
 )
+from accord_contracts.referrals import CaseErased
 from accord_contracts.risk import RiskAssessed
 
 from plans.domain.plan import (
@@ -121,6 +122,13 @@ async def close(
         closed_at=at,
     )
     return await plans.save(new, closed, lane=lane_of(new))
+
+
+async def erase(message: Message[CaseErased], *, plans: Plans) -> None:
+    """Leave a tombstone of a case's plan, or of one still to come."""
+    told = message.data
+    held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
+    await plans.save(held.erase(told.erased_at), cause=message)
 
 
 async def tell_overdue(held: Plan, *, at: datetime, plans: Plans) -> None:

@@ -5,20 +5,23 @@ from functools import partial
 from accord_chassis import service
 from accord_chassis.keys import Keys
 from accord_chassis.settings import ChassisSettings, policy_of
+from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.plans import PlanAgreed, PlanClosed
-from accord_contracts.referrals import PeopleRecognised, ReferralPosted
+from accord_contracts.referrals import CaseErased, PeopleRecognised, ReferralPosted
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
+from referrals import erasing as erasure
 from referrals import handlers
 from referrals.domain.policy import Policy
+from referrals.erasing import Shelves
 from referrals.register import Register
-from referrals.routes import agencies, referrals
-from referrals.store import Agencies, Cases, People, Referrals
+from referrals.routes import agencies, erasing, referrals
+from referrals.store import Agencies, Cases, People, Referrals, Tombstones
 
 
-class Settings(ChassisSettings):
+class Settings(VaultSettings, ChassisSettings):
     """How this locality runs its referrals service."""
 
 
@@ -57,7 +60,16 @@ def create_app(
         intake.on(RiskAssessed, partial(handlers.note_assessment, cases=cases))
         intake.on(AllocationAccepted, partial(handlers.note_acceptance, cases=cases))
         intake.on(PlanAgreed, partial(handlers.note_agreement, cases=cases))
-        intake.on(PlanClosed, partial(handlers.note_closing, cases=cases))
+        retention = policy.retention
+        intake.on(
+            PlanClosed,
+            partial(handlers.note_closing, cases=cases, retention=retention),
+        )
+        shelves = Shelves(posted, people, cases, intake.store(Tombstones))
+        intake.provide(shelves)
+        intake.on(CaseErased, partial(erasure.destroy_case, shelves=shelves))
+        erase = partial(erasure.erase_when_due, shelves=shelves, clock=intake.clock)
+        intake.sweep(cases, erase)
 
     return service.create_app(
         settings,
@@ -65,5 +77,6 @@ def create_app(
         wire,
         referrals.router,
         agencies.router,
+        erasing.router,
         stand_ins=stand_ins,
     )

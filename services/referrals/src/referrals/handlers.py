@@ -36,6 +36,7 @@ from referrals.domain.case import (
     harmed_of,
     is_repeat,
 )
+from referrals.domain.erasure import Retention
 from referrals.domain.policy import Policy
 from referrals.domain.recognition import RecognitionRules, recognise, sightings
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral, Sender
@@ -65,7 +66,14 @@ async def post_referral(
         NoKey: Nothing would tell whether it was posted before.
         KeyUsedBefore: The key or reference belongs to another referral.
     """
-    posted = Referral.post(told, sender, key=key, at=at, by=policy)
+    posted = Referral.post(
+        told,
+        sender,
+        key=key,
+        fingerprint=referrals.fingerprint(told),
+        at=at,
+        by=policy,
+    )
     event = ReferralPosted(referral_id=posted.id)
     try:
         saved = await referrals.save(posted, event, lane=posted.lane)
@@ -96,7 +104,7 @@ async def recognise_people(
     if referral is None:
         return
     described = referral.told.people
-    seen = sightings(referral.id, described, rules)
+    seen = sightings(referral.id, described, rules, referrals.vault.blind)
     known = await people.known_by(key for each in seen for key in each.keys)
     found = recognise(seen, known, referral.received_at)
     await asyncio.gather(*(people.save(each) for each in found.changed))
@@ -129,7 +137,7 @@ async def open_or_join_case(
         referral.id, household, (each for each in near if each.id != case.id)
     )
     if left:
-        await keep_where_it_stood(left, referrals=referrals)
+        await keep_where_it_stood(left, case.id, referrals=referrals)
     tale = received(referral, case, told.parties, repeat=is_repeat(near, household))
     lane = Lane.URGENT if case.level and case.level.urgent else None
     await cases.save(joined, *tale, cause=message, lane=lane)
@@ -167,11 +175,13 @@ def received(
     return events
 
 
-async def keep_where_it_stood(left: Episode, *, referrals: Referrals) -> None:
+async def keep_where_it_stood(
+    left: Episode, case_id: str, *, referrals: Referrals
+) -> None:
     """Give a referral its episode, when its case has grown too long to keep it."""
     referral = await referrals.get(left.referral_id)
     if referral is not None and referral.left_case != left:
-        await referrals.save(referral.leave_case(left))
+        await referrals.save(referral.leave_case(left, case_id))
 
 
 async def note_assessment(message: Message[RiskAssessed], *, cases: Cases) -> None:
@@ -203,10 +213,12 @@ async def note_agreement(message: Message[PlanAgreed], *, cases: Cases) -> None:
     await _note(message, lambda case: case.agree(at), cases=cases)
 
 
-async def note_closing(message: Message[PlanClosed], *, cases: Cases) -> None:
-    """Note that the response has ended."""
+async def note_closing(
+    message: Message[PlanClosed], *, cases: Cases, retention: Retention
+) -> None:
+    """Note that the response has ended, and so when the case is to be erased."""
     at = message.data.closed_at
-    await _note(message, lambda case: case.close(at), cases=cases)
+    await _note(message, lambda case: case.close(at).retain(retention), cases=cases)
 
 
 async def _note(
@@ -214,7 +226,7 @@ async def _note(
 ) -> None:
     """Change a case by what was told; what tells nothing new is not written."""
     case = await cases.get(message.data.case_id, cause=message)
-    if case is None:
+    if case is None or case.erased:
         return
     changed = change(case)
     if changed is not case:

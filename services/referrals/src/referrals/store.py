@@ -1,19 +1,23 @@
 """Where referrals, people and cases are kept."""
 
+import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from accord_chassis.batching import Batcher
-from accord_chassis.store import AlreadyHandled, Database, Store
+from accord_chassis.sealing import ERASED, SealedStore
+from accord_chassis.store import AlreadyHandled, Conflict, Database, Store
 from accord_contracts.message import Event, Message
 from pymongo.operations import IndexModel
 
 from referrals.domain.agency import Agency
 from referrals.domain.case import Case
+from referrals.domain.erasure import ERASED_NAME, Tombstone
 from referrals.domain.recognition import Person
 from referrals.domain.referral import Referral
+from referrals.domain.telling import Telling
 
 Document = dict[str, Any]
 
@@ -24,11 +28,82 @@ TOGETHER = 100
 """Questions that are asked in one query."""
 
 
-class Referrals(Store[Referral]):
-    """The referrals, as they were posted."""
+class Referrals(SealedStore[Referral]):
+    """The referrals, as they were posted.
+
+    Sealed are: each person but for their part; the ways to reach each person, under a
+    key of their own, so that a protected address can be destroyed alone; where it
+    happened; and all free text, in which anybody may be named.
+    """
 
     entity = Referral
     collection = "referrals"
+    indexes = (IndexModel([("person_ids", 1)]),)
+
+    def fingerprint(self, told: Telling) -> str:
+        """Tell whether two tellings are the same, to whoever has the key."""
+        return self.vault.digest("telling", told.canonical)
+
+    def take_apart(self, fields: Document) -> dict[str, Any]:
+        """Take people, addresses and free text out of what was told."""
+        told = fields.get("told")
+        if told is None:
+            return {}
+        parts: dict[str, Any] = {}
+        for place, each in enumerate(told["people"]):
+            parts[f"address/{place}"] = each.pop("contact_points") or None
+            parts[f"person/{place}"] = {k: each.pop(k) for k in [*each] if k != "role"}
+        parts["place"] = told["place"].pop("address")
+        texts = (
+            told.pop("narrative"),
+            told.pop("reference"),
+            told["sharing"].pop("why_not_safe"),
+        )
+        parts["narrative"] = texts if any(each is not None for each in texts) else None
+        return parts
+
+    def put_together(self, fields: Document, parts: Mapping[str, Any]) -> None:
+        """Put people, addresses and free text back, or that they are erased."""
+        told = fields["told"]
+        for place, each in enumerate(told["people"]):
+            person = parts.get(f"person/{place}")
+            address = parts.get(f"address/{place}")
+            gone = {"given_name": ERASED_NAME}
+            each.update(gone if person is ERASED or not person else person)
+            each["contact_points"] = () if address is ERASED else address or ()
+        place_ = parts.get("place")
+        told["place"]["address"] = None if place_ is ERASED else place_
+        texts = parts.get("narrative")
+        unread = (None, None, ERASED_NAME)
+        narrative, reference, why = unread if texts is ERASED else texts or (None,) * 3
+        told["narrative"], told["reference"] = narrative, reference
+        told["sharing"]["why_not_safe"] = why
+
+    async def of_person(self, person_id: str) -> list[Referral]:
+        """Give the referrals in which somebody was recognised."""
+        return await self._of([person_id])
+
+    async def of_case(self, case: Case) -> list[Referral]:
+        """Give the referrals of a case, also those that it let go of."""
+        kept = {each.referral_id for each in case.episodes}
+        near = await self._of([each.person_id for each in case.people])
+        return [e for e in near if e.id in kept or e.left_case_id == case.id]
+
+    async def _of(self, person_ids: Sequence[str]) -> list[Referral]:
+        found = self.documents.find(
+            {"person_ids": {"$in": person_ids}}, projection={"inbox": 0, "outbox": 0}
+        )
+        return self.load_all(await self.open([each async for each in found]))
+
+    async def shred_person(self, referral: Referral, person_id: str) -> None:
+        """Destroy the keys of one person's part of a referral.
+
+        Whoever is in a narrative may be named in it, and where it happened may be where
+        they live, so both go with any of its people.
+        """
+        places = [i for i, each in enumerate(referral.person_ids) if each == person_id]
+        parts = [f"{kind}/{i}" for i in places for kind in ("person", "address")]
+        await self.vault.shred(self.record(referral.id), [*parts, "narrative", "place"])
 
 
 class People(Store[Person]):
@@ -50,6 +125,10 @@ class People(Store[Person]):
             key: person for person in people for key in person.keys if key in wanted
         }
 
+    async def remove(self, person_id: str) -> None:
+        """Delete somebody, so that nothing of their keys is left in an index."""
+        await self.documents.delete_one({"_id": person_id})
+
     async def _find_known(
         self, questions: Sequence[frozenset[str]]
     ) -> Sequence[list[Document]]:
@@ -61,11 +140,24 @@ class People(Store[Person]):
         return [_each_once(holders.get(key) for key in keys) for keys in questions]
 
 
+class Tombstones(Store[Tombstone]):
+    """What was erased, by the id that it had."""
+
+    entity = Tombstone
+    collection = "tombstones"
+
+    async def keep(self, tombstone: Tombstone, *events: Event) -> None:
+        """Keep a tombstone, unless there is one."""
+        with contextlib.suppress(Conflict):
+            await self.save(tombstone, *events)
+
+
 class Cases(Store[Case]):
     """The cases, by who is in them and what was referred."""
 
     entity = Case
     collection = "cases"
+    due = "erase_at"
     indexes = (
         IndexModel([("keys", 1)], unique=True),
         IndexModel([("people.person_id", 1)]),
@@ -88,7 +180,12 @@ class Cases(Store[Case]):
         handled = UUID(cause.id).bytes
         if any(handled in each["inbox"] for each in documents):
             raise AlreadyHandled(cause.id)
-        return [self.load(each) for each in documents]
+        return self._standing(documents)
+
+    def _standing(self, documents: Iterable[Document]) -> list[Case]:
+        """Leave out what is erased: nothing is referred to it any more."""
+        loaded = (self.load(each) for each in documents)
+        return [each for each in loaded if not each.erased]
 
     async def _find_with_people(
         self, questions: Sequence[frozenset[str]]
@@ -105,6 +202,14 @@ class Cases(Store[Case]):
             _each_once(case for each in ids for case in cases.get(each, ()))
             for ids in questions
         ]
+
+    async def remove(self, case_id: str) -> None:
+        """Delete a case that is erased, so that others may claim its keys."""
+        await self.documents.delete_one({"_id": case_id})
+
+    async def of_people(self, person_ids: Iterable[str]) -> list[Case]:
+        """Give the cases that any of some people are in."""
+        return self._standing(await self._with_people(frozenset(person_ids)))
 
     async def of_referral(self, referral_id: str) -> Case | None:
         """Give the case that keeps a referral's episode, if one does."""

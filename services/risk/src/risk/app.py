@@ -5,7 +5,7 @@ from functools import partial
 from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import ReferralReceived
+from accord_contracts.referrals import CaseErased, ReferralReceived
 from fastapi import FastAPI
 
 from risk import handlers, routes
@@ -35,6 +35,7 @@ def create_app(
             partial(handlers.assess_referral, assessments=held, policy=policy),
         )
         risk.on(PlanClosed, partial(handlers.stop_clock, assessments=held))
+        risk.on(CaseErased, partial(handlers.erase, assessments=held))
 
         async def call(due: Assessment) -> None:
             await handlers.call_for_reassessment(

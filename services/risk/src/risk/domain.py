@@ -125,6 +125,7 @@ class Assessment(BaseModel):
             count the version up as well, and weigh nothing.
         first_referred_at: When the response to the latest episode was asked for.
         due_at: When its clock next falls due; none while it is stopped.
+        erased_at: When the case was erased; nothing is weighed for it any more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -146,6 +147,7 @@ class Assessment(BaseModel):
     reassess_by: datetime
     reassessment: Reassessment = Reassessment.AHEAD
     due_at: datetime | None
+    erased_at: datetime | None = None
 
     @classmethod
     def new(cls, case_id: str, at: datetime) -> "Assessment":
@@ -202,6 +204,17 @@ class Assessment(BaseModel):
         now = Reassessment.DUE if ahead else Reassessment.OVERDUE
         due_at = self.due_at and self.due_at + timedelta(hours=policy.grace_hours)
         return self.model_copy(update={"reassessment": now, "due_at": due_at})
+
+    def erase(self, at: datetime) -> "Assessment":
+        """Leave a tombstone: no answer, no reason, no level, no clock."""
+        return Assessment.new(self.id, at).model_copy(
+            update={
+                "version": self.version,
+                "reassessment": Reassessment.STOPPED,
+                "due_at": None,
+                "erased_at": at,
+            }
+        )
 
     def close(self, revision: int) -> "Assessment":
         """Stop the clock, because the response has ended. The level stays as it is.

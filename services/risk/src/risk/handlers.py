@@ -4,7 +4,7 @@ from datetime import datetime
 
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import Answer, ReferralReceived
+from accord_contracts.referrals import Answer, CaseErased, ReferralReceived
 from accord_contracts.risk import (
     ReassessmentDue,
     ReassessmentOverdue,
@@ -23,6 +23,8 @@ async def assess_referral(
     told = message.data
     held = await assessments.get(told.case_id, cause=message)
     held = held or Assessment.new(told.case_id, message.time)
+    if held.erased_at:
+        return
     new = held.weigh(
         told.answers,
         frozenset(told.incidents),
@@ -51,7 +53,7 @@ async def add_answers(
     if set(answers) - set(policy.indicators):
         raise UnknownIndicator
     held = await assessments.get(case_id)
-    if held is None:
+    if held is None or held.erased_at:
         raise NotAssessed
     new = held.weigh(answers, frozenset(), policy, at)
     lane = Lane.URGENT if new.level.urgent else Lane.ROUTINE
@@ -67,6 +69,14 @@ async def stop_clock(message: Message[PlanClosed], *, assessments: Assessments) 
     new = held.close(told.assessment_revision)
     if new is not held:
         await assessments.save(new, cause=message)
+
+
+async def erase(message: Message[CaseErased], *, assessments: Assessments) -> None:
+    """Leave a tombstone of a case's assessment, or of one still to come."""
+    told = message.data
+    held = await assessments.get(told.case_id, cause=message)
+    held = held or Assessment.new(told.case_id, message.time)
+    await assessments.save(held.erase(told.erased_at), cause=message)
 
 
 async def call_for_reassessment(

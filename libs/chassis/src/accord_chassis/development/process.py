@@ -80,6 +80,16 @@ def kept_secret(file: Path) -> str:
     return file.read_text()
 
 
+def kept_master_key(file: Path) -> Path:
+    """Give a file with a vault's local master key; made once, and kept from then on.
+
+    It holds 96 bytes, as the driver wants, all of them letters and digits.
+    """
+    if not file.exists():
+        write_private(file, secrets.token_urlsafe(72))
+    return file
+
+
 def write_private(file: Path, text: str) -> None:
     """Write a file that only its owner may read."""
     file.touch(mode=0o600)

@@ -301,6 +301,18 @@ class Allocation(BaseModel):
             changes["offers"] = taken_back
         return self._moved(**changes)
 
+    def erase(self) -> "Allocation":
+        """Leave a tombstone of a role that has ended: nobody was ever asked."""
+        return self.model_copy(
+            update={
+                "worker_id": None,
+                "offers": (),
+                "declined_by": frozenset(),
+                "silent": frozenset(),
+                "level": RiskLevel.LOW,
+            }
+        )
+
     def expired(self, at: datetime) -> bool:
         """Tell whether the standing offer was not answered in time."""
         return self.answer_by is not None and self.answer_by <= at

@@ -130,6 +130,7 @@ class Staffing(BaseModel):
             until then is over.
         due_at: When to go on without the wishes that have not come.
         lists: Who may have nothing to do with the case.
+        erased_at: When the case was erased; it needs nobody any more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -149,6 +150,7 @@ class Staffing(BaseModel):
     closed_on: int = 0
     due_at: datetime | None = None
     lists: Lists = Lists()
+    erased_at: datetime | None = None
 
     @property
     def wishes(self) -> Wishes:
@@ -334,6 +336,10 @@ class Staffing(BaseModel):
             }
         )
         return ended if self.latest is None else ended.want(self.latest, policy)
+
+    def erase(self, at: datetime) -> "Staffing":
+        """Leave a tombstone: no wishes, no roles, nobody who ever served."""
+        return Staffing(id=self.id, version=self.version, erased_at=at)
 
     def _begun(self, assessed: Assessed) -> datetime:
         """Say when the episode began, which is not before the last one ended."""

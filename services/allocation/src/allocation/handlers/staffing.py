@@ -11,7 +11,7 @@ from accord_contracts.allocation import (
 )
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import ReferralReceived
+from accord_contracts.referrals import CaseErased, ReferralReceived
 from accord_contracts.risk import RiskAssessed
 
 from allocation.domain.offering import Status
@@ -25,6 +25,8 @@ async def note_wishes(message: Message[ReferralReceived], *, desk: Desk) -> None
     told = message.data
     held = await desk.staffings.get(told.case_id, cause=message)
     held = held or Staffing(id=told.case_id)
+    if held.erased_at:
+        return
     wishes = Wishes.of(told.wishes)
     new = held.hear(told.referral_id, wishes, message.time, desk.policy)
     await _save(new, held, message, desk)
@@ -35,6 +37,8 @@ async def want_roles(message: Message[RiskAssessed], *, desk: Desk) -> None:
     told = message.data
     held = await desk.staffings.get(told.case_id, cause=message)
     held = held or Staffing(id=told.case_id)
+    if held.erased_at:
+        return
     new = held.assess(
         Assessed(
             revision=message.aggregate_version,
@@ -89,6 +93,8 @@ async def dissolve_team(message: Message[PlanClosed], *, desk: Desk) -> None:
     told = message.data
     held = await desk.staffings.get(told.case_id, cause=message)
     held = held or Staffing(id=told.case_id)
+    if held.erased_at:
+        return
     new = held.close(told.assessment_revision, told.closed_at, desk.policy)
     if new is held:
         return
@@ -112,6 +118,25 @@ async def end_allocations(message: Message[PlanClosed], *, desk: Desk) -> None:
     )
     ended = [each for each in held if staffing is None or not staffing.wanted(each.id)]
     await asyncio.gather(*(end(each, desk=desk) for each in ended))
+
+
+async def erase_staffing(message: Message[CaseErased], *, desk: Desk) -> None:
+    """Leave a tombstone of what a case needs, or of what it would need."""
+    told = message.data
+    held = await desk.staffings.get(told.case_id, cause=message)
+    held = held or Staffing(id=told.case_id)
+    new = held.erase(told.erased_at)
+    events = [team_changed(new, told.erased_at)] if held.team else []
+    await desk.staffings.save(new, *events, cause=message)
+
+
+async def erase_allocations(message: Message[CaseErased], *, desk: Desk) -> None:
+    """End the roles of a case that was erased, free their places, leave tombstones."""
+    for each in await desk.allocations.of_case(message.data.case_id):
+        await end(each, desk=desk)
+        ended = await desk.allocations.get(each.id)
+        if ended is not None and ended.offers:
+            await desk.allocations.save(ended.erase())
 
 
 def wanted(new: Staffing, before: Staffing) -> list[Event]:

@@ -230,6 +230,14 @@ class Notification(BaseModel):
             update={"ended_at": at, "escalate_at": None, "told": told}
         )
 
+    def erase(self, at: datetime) -> Self:
+        """Leave a tombstone: that a worker was told something of a case, and when."""
+        ended = self if self.ended_at else self.end(at)
+        first = self.told[0].model_copy(update={"mail": None})
+        return ended.model_copy(
+            update={"told": (first,), "about_id": None, "acknowledged_by": None}
+        )
+
     def mail_due(self, at: datetime) -> int | None:
         """Give the first of those told whose e-mail is to go out now."""
         for number, each in enumerate(self.told):

@@ -31,6 +31,7 @@ class Team(BaseModel):
     Attributes:
         id: The case's.
         heard: The version of allocation's own document that was heard of last.
+        erased_at: When the case was erased; nobody works on it any more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,6 +40,11 @@ class Team(BaseModel):
     version: int = 0
     members: tuple[Member, ...] = ()
     heard: int = 0
+    erased_at: datetime | None = None
+
+    def erase(self, at: datetime) -> "Team":
+        """Leave a tombstone."""
+        return Team(id=self.id, version=self.version, erased_at=at)
 
     def hear(self, places: Iterable[Place], heard: int, changed_at: datetime) -> "Team":
         """Take over who works on the case, by what is newest.

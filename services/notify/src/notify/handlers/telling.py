@@ -61,6 +61,8 @@ async def follow_team(message: Message[CaseTeamChanged], *, teams: Teams) -> Non
     told = message.data
     held = await teams.get(told.case_id, cause=message)
     known = held or Team(id=told.case_id)
+    if known.erased_at:
+        return
     places = ((each.worker_id, each.role) for each in told.members)
     team = known.hear(places, message.aggregate_version, told.changed_at)
     if team != known:

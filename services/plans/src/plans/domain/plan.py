@@ -176,6 +176,7 @@ class Plan(BaseModel):
         owners: Who has taken which role, known perhaps before there is a plan.
         versions: The latest, oldest first; the last one is current.
         actions: Of the current version. What was done is carried on.
+        erased_at: When the case was erased; nothing is planned for it any more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -185,6 +186,7 @@ class Plan(BaseModel):
     owners: dict[Role, Owner] = {}
     versions: tuple[PlanVersion, ...] = ()
     actions: tuple[Action, ...] = ()
+    erased_at: datetime | None = None
 
     @property
     def current(self) -> PlanVersion:
@@ -234,7 +236,8 @@ class Plan(BaseModel):
         does not ask for: a commitment ends when it is kept. An assessment that is
         older than the one known changes nothing. A closed plan opens again.
         """
-        if self.versions and not assessment.outdates(self.current.assessment):
+        outdated = self.versions and not assessment.outdates(self.current.assessment)
+        if outdated or self.erased_at:
             return self
         template = policy.templates[assessment.level]
         drafted = PlanVersion(
@@ -292,7 +295,7 @@ class Plan(BaseModel):
         role was taken has ended.
         """
         known = self.owners.get(role)
-        if known and known.accepted_at >= accepted_at:
+        if self.erased_at or (known and known.accepted_at >= accepted_at):
             return self
         closed_at = self.current.closed_at if self.versions else None
         if closed_at and closed_at >= accepted_at:
@@ -360,6 +363,10 @@ class Plan(BaseModel):
             raise MandatoryActionsOpen(f"{count} open.")
         closed = self._with_current(closed_at=at, closed_for=reason)
         return closed.model_copy(update={"owners": {}})
+
+    def erase(self, at: datetime) -> "Plan":
+        """Leave a tombstone."""
+        return Plan(id=self.id, version=self.version, erased_at=at)
 
     def fall_due(self, at: datetime) -> "Plan":
         """Note the open actions whose time has passed, each once."""

@@ -14,6 +14,8 @@ from accord_contracts.referrals import PersonRole
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict
 
+from referrals.domain.erasure import DAYS_PER_YEAR, Decision, OnHold, Retention
+
 REPEAT = timedelta(days=365)
 """A pair referred again within this time is a repeat (SafeLives: 12 months)."""
 
@@ -180,6 +182,10 @@ class Case(BaseModel):
         level_version: The version of the assessment that said so.
         staffed_since: When the first of those now working on it took a role.
         closed_at: When the response last ended.
+        erase_at: When it is to be erased, if nothing more is referred until then.
+        hold: A legal hold forbids erasing it.
+        erased: It is erased. It stays until the keys of all that it names are
+            destroyed, and then it goes: a tombstone is kept elsewhere.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -195,6 +201,9 @@ class Case(BaseModel):
     level_version: int = 0
     staffed_since: datetime | None = None
     closed_at: datetime | None = None
+    erase_at: datetime | None = None
+    hold: Decision | None = None
+    erased: Decision | None = None
 
     @property
     def harmed(self) -> frozenset[str]:
@@ -221,7 +230,12 @@ class Case(BaseModel):
         episode = Episode(referral_id=referral_id, received_at=household.referred_at)
         episodes, left = _room_for(episode, self.episodes)
         case = self.model_copy(
-            update={"people": people, "pairs": pairs, "episodes": episodes}
+            update={
+                "people": people,
+                "pairs": pairs,
+                "episodes": episodes,
+                "erase_at": None,
+            }
         )
         claimed = case.claims({*self.keys, *household.keys}, others)
         return Joined(case.model_copy(update={"keys": claimed}), left)
@@ -283,6 +297,43 @@ class Case(BaseModel):
             each.reached(Stage.CLOSED, at) if each.received_at <= at else each
             for each in self.episodes
         )
+
+    def retain(self, retention: Retention) -> "Case":
+        """Say when it is to be erased: never while it is open, or a hold stands."""
+        erase_at = None
+        if self.closed_at and not self.hold and not self._open:
+            erase_at = self.closed_at + timedelta(days=self._days(retention))
+        if erase_at == self.erase_at:
+            return self
+        return self.model_copy(update={"erase_at": erase_at})
+
+    @property
+    def _open(self) -> bool:
+        return any(each.closed_at is None for each in self.episodes)
+
+    def _days(self, retention: Retention) -> float:
+        children = with_role(PersonRole.CHILD, self.people)
+        years = retention.with_children if children else retention.standard
+        return years * DAYS_PER_YEAR
+
+    def held_by(self, decision: Decision) -> "Case":
+        """Put it under a legal hold."""
+        return self.model_copy(update={"hold": decision, "erase_at": None})
+
+    def released(self, retention: Retention) -> "Case":
+        """End the legal hold."""
+        return self.model_copy(update={"hold": None}).retain(retention)
+
+    def erase(self, decision: Decision) -> "Case":
+        """Note that it is erased, so that nothing is referred to it any more.
+
+        Raises:
+            OnHold: A legal hold forbids it.
+        """
+        if self.hold:
+            raise OnHold
+        # Due at once, so that it is seen to even if whoever decided it dies now.
+        return self.model_copy(update={"erased": decision, "erase_at": decision.at})
 
     def reach(self, stage: Stage, at: datetime) -> "Case":
         """Note a stage for every referral that was open at the time."""

@@ -9,6 +9,7 @@ from accord_contracts.message import Code, Lane
 from accord_contracts.referrals import Answer, IncidentKind
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from referrals.domain.erasure import Retention
 from referrals.domain.recognition import RecognitionRules
 from referrals.domain.telling import Telling
 
@@ -64,6 +65,7 @@ class Policy(BaseModel):
     urgent_incidents: frozenset[IncidentKind]
     expected_hours: dict[Lane, ExpectedHours]
     recognition: RecognitionRules
+    retention: Retention
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:

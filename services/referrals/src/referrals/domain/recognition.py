@@ -7,7 +7,7 @@ a letter to the wrong household.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -96,20 +96,35 @@ class Sighting:
 
 
 def sightings(
-    referral_id: str, people: Iterable[DescribedPerson], rules: RecognitionRules
+    referral_id: str,
+    people: Iterable[DescribedPerson],
+    rules: RecognitionRules,
+    blind: Callable[[str], str],
 ) -> tuple[Sighting, ...]:
-    """Give the people of a referral by what they can be recognised by."""
+    """Give the people of a referral by what they can be recognised by.
+
+    Args:
+        referral_id: Which.
+        people: As they are described.
+        rules: What counts.
+        blind: Hides the value of a key and keeps its kind; equal stays equal.
+    """
     seen = []
     referral = UUID(referral_id)
     for place, person in enumerate(people):
         new = str(uuid5(referral, f"person/{place}"))
         # The last resort finds them again when the same message comes twice.
-        seen.append(Sighting(new, rules.keys_of(person) or (f"{ALONE}:{new}",)))
+        keys = rules.keys_of(person) or (f"{ALONE}:{new}",)
+        seen.append(Sighting(new, tuple(blind(each) for each in keys)))
     return tuple(seen)
 
 
 class Person(BaseModel):
-    """Somebody whom referrals are about: an id, and by what they are recognised."""
+    """Somebody whom referrals are about: an id, and by what they are recognised.
+
+    Attributes:
+        keys: Blind: each shows of what kind it is, and hides its value.
+    """
 
     model_config = ConfigDict(frozen=True)
 

@@ -10,6 +10,7 @@ from accord_contracts.referrals import AgencyKind
 from pydantic import BaseModel, ConfigDict
 
 from referrals.domain.case import Episode
+from referrals.domain.erasure import Decision
 from referrals.domain.policy import Expected, Policy
 from referrals.domain.telling import Telling
 
@@ -74,10 +75,13 @@ class Referral(BaseModel):
     """What one agency told at one time. It is not changed once people are recognised.
 
     Attributes:
-        fingerprint: Of what was told, to know the same referral when it comes again.
+        fingerprint: Of what was told, to know the same referral when it comes again;
+            keyed, because a short telling could be guessed from a bare one.
         lane: Decided from what was told alone.
         person_ids: Who the described people are, in their order; none until recognised.
         left_case: Where it stood when its case grew too long to keep it.
+        left_case_id: Which case that was.
+        erased: It is a tombstone, or somebody in it is.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -92,10 +96,19 @@ class Referral(BaseModel):
     expected: Expected
     person_ids: tuple[str, ...] = ()
     left_case: Episode | None = None
+    left_case_id: str | None = None
+    erased: Decision | None = None
 
     @classmethod
     def post(
-        cls, told: Telling, sender: Sender, *, key: str | None, at: datetime, by: Policy
+        cls,
+        told: Telling,
+        sender: Sender,
+        *,
+        key: str | None,
+        fingerprint: str,
+        at: datetime,
+        by: Policy,
     ) -> "Referral":
         """Receive a referral.
 
@@ -107,7 +120,7 @@ class Referral(BaseModel):
             id=sender.referral_id(key, told.reference),
             sender=sender,
             told=told,
-            fingerprint=told.fingerprint,
+            fingerprint=fingerprint,
             lane=lane,
             received_at=at,
             expected=by.expected(lane, at),
@@ -122,6 +135,25 @@ class Referral(BaseModel):
         """Note who its people are."""
         return self.model_copy(update={"person_ids": person_ids})
 
-    def leave_case(self, episode: Episode) -> "Referral":
+    def leave_case(self, episode: Episode, case_id: str) -> "Referral":
         """Keep where it stood when its case let go of it."""
-        return self.model_copy(update={"left_case": episode})
+        update = {"left_case": episode, "left_case_id": case_id}
+        return self.model_copy(update=update)
+
+    def without_unreadable(self, decision: Decision) -> "Referral":
+        """Write down anew what can still be read, and nothing by which to guess more.
+
+        Posted again it is refused, because its fingerprint is gone.
+        """
+        return self.model_copy(
+            update={
+                "told": self.told.model_copy(),
+                "fingerprint": "",
+                "erased": decision,
+            }
+        )
+
+    def erase(self, decision: Decision) -> "Referral":
+        """Leave a tombstone: ids, times, and how many people of which part it named."""
+        told = self.told.tombstone(self.received_at)
+        return self.without_unreadable(decision).model_copy(update={"told": told})

@@ -3,7 +3,6 @@
 from collections.abc import Hashable
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from hashlib import sha256
 from typing import Annotated, Self, TypeVar
 
 from accord_contracts.message import Code
@@ -24,6 +23,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+
+from referrals.domain.erasure import ERASED_NAME
 
 EARLIEST = 1900
 """The year before which nothing that is referred can have happened."""
@@ -237,12 +238,25 @@ class Telling(Told):
     wishes: WorkerWishes = WorkerWishes()
     reference: Annotated[str, _text(100)] | None = None
 
+    def tombstone(self, at: datetime) -> "Telling":
+        """Leave how many people of which part were named, and nothing else."""
+        people = tuple(
+            DescribedPerson(role=each.role, given_name=ERASED_NAME)
+            for each in self.people
+        )
+        sharing = Sharing(purpose=self.sharing.purpose, consulted=True)
+        return Telling(
+            people=people,
+            incidents=(IncidentKind.OTHER,),
+            occurred_at=at,
+            sharing=sharing,
+        )
+
     @property
-    def fingerprint(self) -> str:
-        """Tell whether two tellings are the same.
+    def canonical(self) -> str:
+        """Give it as a text: the same for two tellings that say the same.
 
         Fields that were left out do not count, so that a release which adds a field
         still knows what it was told before.
         """
-        told = self.model_dump_json(exclude_defaults=True)
-        return sha256(told.encode()).hexdigest()
+        return self.model_dump_json(exclude_defaults=True)

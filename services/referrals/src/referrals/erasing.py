@@ -1,0 +1,181 @@
+"""Erasing people and cases: keys are destroyed, and tombstones stay.
+
+Who may ask for it is decided by the routes. Everything here may be done again: what was
+broken off is finished by asking for it once more.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from functools import partial
+from typing import NamedTuple
+
+from accord_chassis.clock import Clock
+from accord_chassis.service import settled
+from accord_contracts.message import Message
+from accord_contracts.referrals import CaseErased
+
+from referrals.domain.case import Case
+from referrals.domain.erasure import (
+    RETENTION_OVER,
+    Decision,
+    Erased,
+    NoSuchCase,
+    NoSuchPerson,
+    OnHold,
+    Retention,
+    Tombstone,
+)
+from referrals.store import Cases, People, Referrals, Tombstones
+
+
+class Shelves(NamedTuple):
+    """Where everything is kept that an erasure reaches."""
+
+    referrals: Referrals
+    people: People
+    cases: Cases
+    tombstones: Tombstones
+
+
+async def erase_person(person_id: str, decision: Decision, shelves: Shelves) -> None:
+    """Make somebody unreadable in every referral, and unknown to recognition.
+
+    Raises:
+        NoSuchPerson: There is none.
+        OnHold: A case of theirs may not be erased.
+    """
+    referrals, people, cases, tombstones = shelves
+    if any(case.hold for case in await cases.of_people([person_id])):
+        raise OnHold
+    known, erased = await asyncio.gather(
+        people.get(person_id), tombstones.get(person_id)
+    )
+    if known is None and erased is None:
+        raise NoSuchPerson
+    await forget(person_id, decision, shelves)
+    for each in await referrals.of_person(person_id):
+        await referrals.shred_person(each, person_id)
+        await settled(partial(_write_down_anew, each.id, decision, referrals))
+
+
+async def forget(person_id: str, decision: Decision, shelves: Shelves) -> None:
+    """Leave a tombstone of a person, and nothing by which to recognise them."""
+    tombstone = Tombstone(id=person_id, kind=Erased.PERSON, decision=decision)
+    await shelves.tombstones.keep(tombstone)
+    await shelves.people.remove(person_id)
+
+
+async def _write_down_anew(
+    referral_id: str, decision: Decision, referrals: Referrals
+) -> None:
+    # Loaded anew: what cannot be read any more is not in it.
+    held = await referrals.get(referral_id)
+    if held is not None:
+        await referrals.save(held.without_unreadable(decision))
+
+
+async def erase_case(case_id: str, decision: Decision, shelves: Shelves) -> None:
+    """Decide that a case is erased; ``destroy_case`` and other services do it.
+
+    Raises:
+        NoSuchCase: There is none.
+        OnHold: It may not be erased.
+    """
+
+    async def decide() -> Case | None:
+        held = await shelves.cases.get(case_id)
+        if held is None or held.erased:
+            return held
+        return await shelves.cases.save(held.erase(decision))
+
+    held = await settled(decide)
+    if held is not None:
+        await _tell(held, shelves)
+    elif await shelves.tombstones.get(case_id) is None:
+        raise NoSuchCase
+
+
+async def erase_when_due(due: Case, *, shelves: Shelves, clock: Clock) -> None:
+    """Erase a case whose time has come, or whose erasure was broken off."""
+    erased = due
+    if due.erased is None:
+        decision = Decision(reason=RETENTION_OVER, by=None, at=clock.now())
+        erased = await shelves.cases.save(due.erase(decision))
+    await _tell(erased, shelves)
+
+
+async def _tell(case: Case, shelves: Shelves) -> None:
+    """Keep the tombstone of an erased case, which tells everybody."""
+    if case.erased is None:
+        return
+    tombstone = Tombstone(id=case.id, kind=Erased.CASE, decision=case.erased)
+    told = CaseErased(
+        case_id=case.id, reason=case.erased.reason, erased_at=case.erased.at
+    )
+    await shelves.tombstones.keep(tombstone, told)
+
+
+async def destroy_case(message: Message[CaseErased], *, shelves: Shelves) -> None:
+    """Destroy the keys of a case that was erased, then forget who was in it.
+
+    Whoever is in another case too is still recognised there. The case goes last: it
+    names what is to be destroyed.
+    """
+    case = await shelves.cases.get(message.data.case_id)
+    if case is None or case.erased is None:
+        return
+    referrals = shelves.referrals
+    for each in await referrals.of_case(case):
+        await referrals.vault.shred(referrals.record(each.id))
+        await settled(partial(_erase_all_of, each.id, case.erased, referrals))
+    for person_id in await only_in(case, cases=shelves.cases):
+        await forget(person_id, case.erased, shelves)
+    await shelves.cases.remove(case.id)
+
+
+async def _erase_all_of(
+    referral_id: str, decision: Decision, referrals: Referrals
+) -> None:
+    held = await referrals.get(referral_id)
+    if held is not None:
+        await referrals.save(held.erase(decision))
+
+
+async def only_in(case: Case, *, cases: Cases) -> Iterable[str]:
+    """Give the people of a case who are in no other."""
+    ids = {each.person_id for each in case.people}
+    others = await cases.of_people(ids)
+    return ids.difference(member.person_id for each in others for member in each.people)
+
+
+async def hold_case(case_id: str, decision: Decision, *, cases: Cases) -> None:
+    """Forbid that a case is erased, for as long as a legal hold stands.
+
+    Raises:
+        NoSuchCase: There is none, or it is erased already.
+    """
+
+    async def decide() -> None:
+        await cases.save((await _standing(case_id, cases)).held_by(decision))
+
+    await settled(decide)
+
+
+async def release_case(case_id: str, *, cases: Cases, retention: Retention) -> None:
+    """End a legal hold; the time after which the case is erased counts again.
+
+    Raises:
+        NoSuchCase: There is none, or it is erased already.
+    """
+
+    async def decide() -> None:
+        await cases.save((await _standing(case_id, cases)).released(retention))
+
+    await settled(decide)
+
+
+async def _standing(case_id: str, cases: Cases) -> Case:
+    held = await cases.get(case_id)
+    if held is None or held.erased:
+        raise NoSuchCase
+    return held
