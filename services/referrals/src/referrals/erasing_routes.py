@@ -1,6 +1,6 @@
 """Erasing over HTTP, and the legal holds that forbid it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from accord_chassis.access import Caller, caller
 from accord_chassis.clock import Clock
@@ -13,7 +13,7 @@ from referrals import erasing
 from referrals.domain.erasure import Decision
 from referrals.domain.policy import Policy
 from referrals.erasing import Shelves
-from referrals.routes import problems_with
+from referrals.routes import PROBLEMS, problems_with
 from referrals.store import Cases
 
 router = APIRouter(tags=["erasure"])
@@ -24,6 +24,16 @@ Policy_ = Annotated[Policy, part(Policy)]
 Clock_ = Annotated[Clock, part(Clock)]
 Eraser = Annotated[Caller, Security(caller, scopes=["referrals.erase"])]
 Reason = Annotated[Code, Query(description="Why, as a code of the locality's.")]
+
+
+NO_SUCH: dict[int | str, dict[str, Any]] = {
+    **problems_with(422),
+    404: {**PROBLEMS[404], "description": "There is none."},
+}
+MAY_NOT: dict[int | str, dict[str, Any]] = {
+    **NO_SUCH,
+    409: {**PROBLEMS[404], "description": "A legal hold forbids it."},
+}
 
 
 class HoldCase(BaseModel):
