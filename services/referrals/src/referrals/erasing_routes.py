@@ -44,9 +44,7 @@ class HoldCase(BaseModel):
     reason: Code
 
 
-@router.delete(
-    "/people/{person_id}", status_code=204, responses=problems_with(404, 422)
-)
+@router.delete("/people/{person_id}", status_code=204, responses=MAY_NOT)
 async def erase_person(
     person_id: Id, reason: Reason, *, shelves: Shelves_, clock: Clock_, eraser: Eraser
 ) -> None:
@@ -55,7 +53,7 @@ async def erase_person(
     await erasing.erase_person(person_id, decision, shelves)
 
 
-@router.delete("/cases/{case_id}", status_code=202, responses=problems_with(404, 422))
+@router.delete("/cases/{case_id}", status_code=202, responses=MAY_NOT)
 async def erase_case(
     case_id: Id, reason: Reason, *, shelves: Shelves_, clock: Clock_, eraser: Eraser
 ) -> None:
@@ -64,7 +62,7 @@ async def erase_case(
     await erasing.erase_case(case_id, decision, shelves)
 
 
-@router.put("/cases/{case_id}/hold", status_code=204, responses=problems_with(404, 422))
+@router.put("/cases/{case_id}/hold", status_code=204, responses=NO_SUCH)
 async def hold_case(
     case_id: Id, hold: HoldCase, *, cases: Cases_, clock: Clock_, eraser: Eraser
 ) -> None:
@@ -73,9 +71,7 @@ async def hold_case(
     await erasing.hold_case(case_id, decision, cases=cases)
 
 
-@router.delete(
-    "/cases/{case_id}/hold", status_code=204, responses=problems_with(404, 422)
-)
+@router.delete("/cases/{case_id}/hold", status_code=204, responses=NO_SUCH)
 async def release_case(
     case_id: Id, *, cases: Cases_, policy: Policy_, eraser: Eraser
 ) -> None:
