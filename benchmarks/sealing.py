@@ -16,9 +16,8 @@ from typing import Any
 from uuid import uuid4
 
 from accord_chassis.clock import SystemClock
-from accord_chassis.development.backing import store
-from accord_chassis.development.machine import Machine
 from accord_chassis.development.process import kept_master_key
+from accord_chassis.development.store import LocalStore
 from accord_chassis.store import Database, Store, connect
 from accord_chassis.testing import vault_in
 from accord_chassis.vault import KeyService, VaultSettings
@@ -93,16 +92,21 @@ async def per_call(do: Callable[[], Awaitable[Any]], count: int) -> float:
     return (time.perf_counter() - began) / count
 
 
-async def a_second(save: Callable[[], Awaitable[Any]]) -> float:
-    """Give how many are saved a second, some at the same time."""
-    began = time.perf_counter()
+async def a_second(save: Callable[[], Awaitable[Any]]) -> tuple[float, float]:
+    """Give how many are saved a second, some at the same time, and what one costs.
+
+    The cost is this process's time on the processor, in seconds; the store's is apart.
+    """
+    began, busy = time.perf_counter(), time.process_time()
 
     async def worker() -> None:
         for _ in range(COUNT // TOGETHER):
             await save()
 
     await asyncio.gather(*(worker() for _ in range(TOGETHER)))
-    return COUNT // TOGETHER * TOGETHER / (time.perf_counter() - began)
+    saved = COUNT // TOGETHER * TOGETHER
+    cost = (time.process_time() - busy) / saved
+    return saved / (time.perf_counter() - began), cost
 
 
 async def cryptography(held: Referrals, told: Telling) -> None:
@@ -143,7 +147,7 @@ async def saves(database: Database, told: Telling) -> None:
     for each in stores.values():
         await each.prepare()
     alone: dict[str, list[float]] = {name: [] for name in stores}
-    rates: dict[str, list[float]] = {name: [] for name in stores}
+    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in stores}
     for _ in range(ROUNDS):
         for name, held in stores.items():
 
@@ -154,16 +158,20 @@ async def saves(database: Database, told: Telling) -> None:
             rates[name].append(await a_second(save))
     for name in stores:
         one = statistics.median(alone[name]) * 1000
-        many = statistics.median(rates[name])
-        print(f"{name}: {one:.2f} ms alone, {many:.0f} a second {TOGETHER} at a time")
+        many = statistics.median(rate for rate, _ in rates[name])
+        cost = statistics.median(cost for _, cost in rates[name]) * 1000
+        print(
+            f"{name}: {one:.2f} ms alone; {TOGETHER} at a time {many:.0f} a second, "
+            f"{cost:.2f} ms of the processor each"
+        )
 
 
 async def main() -> None:
     """Measure everything once."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with store(folder / "store", Machine()) as url:
-            async with connect(url) as client:
+        with LocalStore(folder / "store").running() as local:
+            async with connect(local.url) as client:
                 key = kept_master_key(folder / "key")
                 vault = vault_in(client, "vault", key)
                 await vault.open()

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from ipaddress import ip_network
 from threading import Timer
 from typing import Any
 
@@ -18,8 +19,9 @@ from accord_chassis.limits import (
     peer_of,
 )
 from accord_chassis.settings import ChassisSettings
+from accord_chassis.testing import AUDIT_KEY
 from chassis_surroundings import logged
-from fastapi import Request
+from fastapi import FastAPI, Request
 
 ISSUER = "https://identity.example"
 AROHA = Who(ISSUER, "aroha")
@@ -136,15 +138,22 @@ def test_callers_are_counted_apart() -> None:
 
 
 def request(
-    method: str = "GET", host: str = "192.0.2.1", **path_params: str
+    method: str = "GET",
+    host: str = "192.0.2.1",
+    forwarded: str | None = None,
+    **path_params: str,
 ) -> Request:
+    app = FastAPI()
+    app.state.proxies = (ip_network("10.0.0.0/8"),)
+    told = forwarded.encode() if forwarded else b""
     return Request(
         {
+            "app": app,
             "type": "http",
             "method": method,
             "path_params": path_params,
             "client": (host, 1),
-            "headers": [],
+            "headers": [(b"x-forwarded-for", told)] if told else [],
         }
     )
 
@@ -157,6 +166,7 @@ def limits(**changed: Any) -> Limits:
         "store_url": "mongodb://store/",
         "jwks_url": "https://identity.example/jwks.json",
         "issuer": ISSUER,
+        "audit_key": AUDIT_KEY,
         **changed,
     }
     return Limits.of(ChassisSettings(**given), "toy")
@@ -199,6 +209,21 @@ def test_guesses_from_one_place_are_counted_together(
     one: str, other: str, *, same: bool
 ) -> None:
     assert (peer_of(request(host=one)) == peer_of(request(host=other))) is same
+
+
+@pytest.mark.parametrize(
+    ("host", "forwarded", "place"),
+    [
+        ("10.1.2.3", "192.0.2.9", "192.0.2.9"),
+        ("10.1.2.3", "198.51.100.1, 192.0.2.9", "192.0.2.9"),
+        ("10.1.2.3", None, "10.1.2.3"),
+        ("203.0.113.5", "192.0.2.9", "203.0.113.5"),
+    ],
+)
+def test_where_a_guess_comes_from_is_told_by_what_stands_in_front_alone(
+    host: str, forwarded: str | None, place: str
+) -> None:
+    assert peer_of(request(host=host, forwarded=forwarded)) == place
 
 
 def test_counting_costs_microseconds() -> None:

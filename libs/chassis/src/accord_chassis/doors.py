@@ -221,8 +221,9 @@ def check_lines(settings: ChassisSettings) -> None:
             "Whoever stands between could read and write events: ACCORD_AMQP_URL must "
             "begin with amqps:// and turn no verification off."
         )
-    for name in ("store_url", "audit_url"):
-        url: SecretStr | None = getattr(settings, name)
+    for name in ("store_url", "audit_url", "vault_url"):
+        # Not every service has a vault.
+        url: SecretStr | None = getattr(settings, name, None)
         if url is not None and not speaks_tls(url.get_secret_value()):
             raise BadConfiguration(
                 "Whoever stands between could read and write the database: "

@@ -50,8 +50,9 @@ SEALED_V1 = b"\x01"
 VERSION_BYTES = 2
 """Of the regional key's version, before what is wrapped under it."""
 
-KEYS_HELD = 20_000
-"""The most records whose keys a process holds at the same time."""
+KEYS_HELD = 2_000
+"""The most records whose keys a process holds at the same time: a key ready for use
+takes 2.6 kB (measured), and a referral of three has eight."""
 
 ROOTS_SECONDS = 60.0
 """How old a process's knowledge of the latest regional key may be when it wraps."""
@@ -61,6 +62,14 @@ TOGETHER = 200
 
 BLIND_CHARACTERS = 32
 """128 bits of a blind index: no two values of a region meet by chance."""
+
+PATIENCE = {
+    "serverSelectionTimeoutMS": 5_000,
+    "connectTimeoutMS": 5_000,
+    "socketTimeoutMS": 10_000,
+    "waitQueueTimeoutMS": 10_000,
+}
+"""How long a vault with a store of its own is waited for, as any store is."""
 
 RECORDS, ROOTS, DATA_KEYS = "records", "roots", "datakeys"
 """The vault's collections."""
@@ -315,6 +324,8 @@ class Vault:
         If saving it was tried before, its keys of then are used.
         """
         if self._now() > self._learn_at:
+            # Whoever comes meanwhile need not ask too.
+            self._learn_at = self._now() + ROOTS_SECONDS
             await self._learn()
         read_at = self._now()
         new = {each: AESGCM.generate_key(256) for each in parts}
@@ -474,7 +485,7 @@ def vault_of(settings: VaultSettings, client: AsyncMongoClient[Document]) -> Vau
         fault = "" if isinstance(wrong, json.JSONDecodeError) else f": {wrong}"
         raise BadConfiguration(f"Correct the key service's settings{fault}.") from None
     return Vault(
-        connect(url.get_secret_value()) if url else client,
+        connect(url.get_secret_value(), **PATIENCE) if url else client,
         settings.vault_database,
         guard,
         cache_seconds=settings.key_cache_seconds,
