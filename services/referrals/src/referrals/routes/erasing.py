@@ -8,6 +8,7 @@ from accord_chassis.guard import (
     Asking,
     Relation,
     Resource,
+    absent,
     asking,
 )
 from accord_chassis.service import part
@@ -17,7 +18,7 @@ from fastapi import APIRouter, Query, Security
 from pydantic import BaseModel, ConfigDict
 
 from referrals import erasing
-from referrals.domain.erasure import Decision
+from referrals.domain.erasure import Decision, NoSuchCase, NoSuchPerson
 from referrals.domain.policy import Policy
 from referrals.erasing import Shelves
 from referrals.store import Cases
@@ -38,6 +39,11 @@ RELEASE_CASE = Action("case.release", (Relation.SCOPE,), purposes=BY_LAW)
 Reason = Annotated[Code, Query(description="Why, as a code of the locality's.")]
 
 
+def case_of(case_id: str) -> Resource:
+    """Give a case as it is decided about."""
+    return Resource("case", case_id, case_id)
+
+
 class HoldCase(BaseModel):
     """Why a case may not be erased, as a code of the locality's."""
 
@@ -51,7 +57,11 @@ async def erase_person(
     person_id: Id, reason: Reason, *, shelves: Shelves_, clock: Clock_, eraser: Eraser
 ) -> None:
     """Erase a person from every referral. It cannot be undone."""
-    await eraser.permit(ERASE_PERSON, Resource("person", person_id))
+    held = await shelves.cases.of_people([person_id])
+    found = [Resource("person", person_id, each.id) for each in held]
+    # Whoever is barred from one of their cases is barred from them.
+    for each in found or [absent("person", person_id)]:
+        await eraser.permit(ERASE_PERSON, each, otherwise=NoSuchPerson)
     decision = Decision(reason=reason, by=eraser.who.subject, at=clock.now())
     await erasing.erase_person(person_id, decision, shelves)
 
@@ -61,7 +71,7 @@ async def erase_case(
     case_id: Id, reason: Reason, *, shelves: Shelves_, clock: Clock_, eraser: Eraser
 ) -> None:
     """Erase a case, here and in every service that knows it. It cannot be undone."""
-    await eraser.permit(ERASE_CASE, Resource("case", case_id, case_id))
+    await eraser.permit(ERASE_CASE, case_of(case_id), otherwise=NoSuchCase)
     decision = Decision(reason=reason, by=eraser.who.subject, at=clock.now())
     await erasing.erase_case(case_id, decision, shelves)
 
@@ -71,7 +81,7 @@ async def hold_case(
     case_id: Id, hold: HoldCase, *, cases: Cases_, clock: Clock_, eraser: Eraser
 ) -> None:
     """Forbid that a case, or anybody in it, is erased."""
-    await eraser.permit(HOLD_CASE, Resource("case", case_id, case_id))
+    await eraser.permit(HOLD_CASE, case_of(case_id), otherwise=NoSuchCase)
     decision = Decision(reason=hold.reason, by=eraser.who.subject, at=clock.now())
     await erasing.hold_case(case_id, decision, cases=cases)
 
@@ -81,5 +91,5 @@ async def release_case(
     case_id: Id, *, cases: Cases_, policy: Policy_, eraser: Eraser
 ) -> None:
     """End a legal hold."""
-    await eraser.permit(RELEASE_CASE, Resource("case", case_id, case_id))
+    await eraser.permit(RELEASE_CASE, case_of(case_id), otherwise=NoSuchCase)
     await erasing.release_case(case_id, cases=cases, retention=policy.retention)
