@@ -13,6 +13,7 @@ from accord_chassis.settings import BadConfiguration
 from accord_chassis.store import Conflict, Database, Document
 from accord_chassis.testing import new_id, vault_in
 from accord_chassis.vault import (
+    KeysMissing,
     NotSealedHere,
     Vault,
     VaultSettings,
@@ -243,6 +244,34 @@ async def test_what_was_erased_is_not_sealed_again_by_who_still_had_it(
     found = await held.get(saved.id)
     assert found
     assert found.address is None
+
+
+async def test_another_vault_is_not_taken_for_an_erasure(
+    database: Database,
+    vault: Vault,
+    clock: SimulatedClock,
+    vault_name: str,
+    master_key: Path,
+) -> None:
+    saved = await homes(database, vault, clock).save(
+        Home(id=new_id(), address=SENTINEL)
+    )
+    other = await process(database.client, vault_name, master_key)
+
+    with pytest.raises(KeysMissing):
+        await homes(database, other, clock).get(saved.id)
+
+
+@pytest.mark.parametrize("root", ["regional/1", "blind"])
+async def test_a_vault_that_lost_a_root_is_not_begun_anew(
+    store_client: Client, vault_name: str, master_key: Path, root: str
+) -> None:
+    vault = await process(store_client, vault_name, master_key)
+    await vault.make("homes/a", ["address"])
+    await store_client[vault_name]["roots"].delete_one({"_id": root})
+
+    with pytest.raises(KeysMissing):
+        await process(store_client, vault_name, master_key)
 
 
 async def test_one_part_is_destroyed_and_the_others_stay(vault: Vault) -> None:

@@ -14,6 +14,7 @@ from accord_contracts.message import Lane
 from accord_chassis.store import Database, Document, Entity, Store
 from accord_chassis.vault import (
     Keys,
+    KeysMissing,
     NotSealedHere,
     UnknownKeyVersion,
     Vault,
@@ -90,7 +91,7 @@ class SealedStore(Store[T]):
         try:
             keys = await self.vault.keys_of(record)
             parts = {p: _unsealed(keys, each, record, p) for p, each in sealed.items()}
-        except (NotSealedHere, UnknownKeyVersion) as fault:
+        except (NotSealedHere, KeysMissing, UnknownKeyVersion) as fault:
             return fault
         self.put_together(document, parts)
         return document
@@ -105,5 +106,8 @@ def _sealed(keys: Keys, value: object, record: str, part: str) -> bytes | None:
 def _unsealed(keys: Keys, sealed: bytes | None, record: str, part: str) -> object:
     if sealed is None:
         return None
-    key = keys.get(part)
+    if part not in keys:
+        # What was erased leaves a mark. This is the wrong vault, and no erasure.
+        raise KeysMissing(part)
+    key = keys[part]
     return unseal(key, sealed, record, part) if key else ERASED

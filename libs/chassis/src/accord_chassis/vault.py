@@ -85,6 +85,10 @@ class NotSealedHere(ValueError):
     """A sealed value or a key stands where it was not put, or was changed."""
 
 
+class KeysMissing(LookupError):
+    """Keys that were there are not: this is another vault, or it lost something."""
+
+
 class UnknownKeyVersion(ValueError):
     """A key is wrapped under a version of the regional key that is not known."""
 
@@ -241,10 +245,18 @@ class Vault:
         self._held: dict[str, tuple[float, Keys]] = {}
 
     async def open(self) -> None:
-        """Have the key service unwrap the roots; make them, if there are none yet."""
+        """Have the key service unwrap the roots; make them, if there are none yet.
+
+        Raises:
+            KeysMissing: Records have keys, and a root is gone: a new one would open
+                nothing, and nobody would be recognised by it.
+        """
+        used = await self._records.find_one({}, projection={"_id": 1})
         async with self._guard.through(self._client, self._database.name) as encryption:
             for name in (f"{REGIONAL}/1", BLIND):
                 if await self._roots.find_one({"_id": name}) is None:
+                    if used:
+                        raise KeysMissing(name)
                     await self._make_root(name, encryption)
         await self._learn()
         await self._records.create_index([("version", 1)])
