@@ -19,6 +19,7 @@ from accord_chassis.development.backing import Backing
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.development.process import free_ports
 from accord_chassis.testing import AUDIT_KEY, VirtualHost, eventually
+from packaging.markers import Marker
 
 from .dockerfile import Builder, Built, ignoring
 from .programs import found
@@ -99,13 +100,20 @@ def installed(built: Built) -> dict[str, str]:
 
 
 def pinned(path: Path) -> dict[str, tuple[str, frozenset[str]]]:
-    """Read a lock: of each package its version and its hashes."""
+    """Read a lock: of each package its version for this Python, and its hashes."""
     stanzas = re.findall(r"^(\S+)==(\S+)(.*?)(?=^\S|\Z)", path.read_text("utf-8"),
                          re.DOTALL | re.MULTILINE)  # fmt: skip
     return {
         name: (version, frozenset(re.findall(r"sha256:(\w+)", rest)))
         for name, version, rest in stanzas
+        if holds_here(rest)
     }
+
+
+def holds_here(rest: str) -> bool:
+    """Tell whether what follows a version is meant for this Python."""
+    marker = rest.partition("\\")[0].strip().removeprefix(";").strip()
+    return not marker or Marker(marker).evaluate()
 
 
 def test_a_service_installs_alone_and_every_module_imports(
@@ -307,6 +315,7 @@ async def test_a_container_becomes_ready_and_ends_when_told(
     (tmp_path / "accord_amqp_url").write_text(virtual_host.url("risk"), "utf-8")
     (tmp_path / "accord_store_url").write_text(backing_services.store_url, "utf-8")
     settings = {
+        "ACCORD_ALLOCATION_URL": "http://127.0.0.1:1",
         "ACCORD_AUDIT_DATABASE": f"test_{uuid4().hex[:16]}_audit",
         "ACCORD_AUDIT_KEY": AUDIT_KEY,
         "ACCORD_DATABASE": f"test_{uuid4().hex[:16]}",
@@ -318,6 +327,7 @@ async def test_a_container_becomes_ready_and_ends_when_told(
         "ACCORD_PORT": str(free_ports(1)[0]),
         "ACCORD_REGION": "canterbury",
         "ACCORD_SECRETS_DIR": str(tmp_path),
+        "ACCORD_SERVICE_TOKEN": issuer.token("risk", region="canterbury"),
     }
     log = tmp_path / "log"
     with log.open("wb") as out:

@@ -379,7 +379,8 @@ async def audited(audit: AuditLog) -> list[Entry]:
     """
     found = raw(audit.entries).find({}).sort("_id", 1)
     read = [recorded(bytes(each.raw), audit.keys) async for each in found]
-    assert all(each.intact for each in read)
+    if not all(each.intact for each in read):
+        raise AssertionError("An entry of the audit log is not as it was sealed.")
     return [each.entry for each in read if each.entry.action != OPENED]
 
 
