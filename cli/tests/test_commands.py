@@ -21,6 +21,8 @@ PRODUCTION = {
     "ACCORD_JWKS_URL": "https://identity.example/keys",
     "ACCORD_ISSUER": "https://identity.example",
     "ACCORD_TLS_TERMINATED": "true",
+    "ACCORD_ALLOCATION_URL": "https://allocation.example",
+    "ACCORD_SERVICE_TOKEN": "a.sentinel.token",
 }
 
 

@@ -112,6 +112,8 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
     for each in asked.values():
         await each.accepts()
     actions = await eventually(asked[SPECIALIST].worker.owes(case))
+    # Beside whoever sets the lists, some coordinator must be left.
+    await hire(region, duty_coordinator=True)
     workers = {
         "specialist": asked[SPECIALIST].worker.id,
         "outreach": asked[OUTREACH].worker.id,

@@ -153,13 +153,19 @@ async def test_an_entry_whose_place_is_taken_ends_the_chain_and_is_not_confirmed
     assert opening["previous"] == last["hash"]
 
 
+def through(url: str, proxy: Proxy) -> str:
+    """Give the address of the store at the other end of a line."""
+    port = urlsplit(url).port
+    return url.replace(f":{port}/", f":{proxy.port}/")
+
+
 @asynccontextmanager
 async def over_a_line(
     backing: Backing, clock: SimulatedClock
 ) -> AsyncIterator[tuple[AuditLog, Proxy]]:
     parts = urlsplit(backing.store_url)
     async with Proxy(parts.hostname or "", parts.port or 27017) as proxy:
-        url = f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true"
+        url = through(backing.store_url, proxy)
         async with connect(url, serverSelectionTimeoutMS=2000) as client:
             made = log_of(client, clock)
             await made.prepare()
@@ -470,7 +476,7 @@ async def test_a_service_whose_audit_log_is_away_is_not_ready(
     broker = InProcessBroker(definitions(TOY, vhost="test"))
     transport = InProcessTransport(broker, user="toy")
     async with Proxy(parts.hostname or "", parts.port or 27017) as proxy:
-        url = SecretStr(f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true")
+        url = SecretStr(through(backing_services.store_url, proxy))
         given = settings_for(backing_services.store_url, issuer, audit_url=url)
         async with living(given, issuer, transport=transport) as toy:
             await toy.service.started.wait()

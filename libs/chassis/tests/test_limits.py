@@ -4,6 +4,7 @@ import threading
 import time
 from ipaddress import ip_network
 from threading import Timer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -141,6 +142,8 @@ def request(
     method: str = "GET",
     host: str = "192.0.2.1",
     forwarded: str | None = None,
+    route: str = "/v1/records/{record_id}",
+    query: str = "",
     **path_params: str,
 ) -> Request:
     app = FastAPI()
@@ -152,6 +155,8 @@ def request(
             "type": "http",
             "method": method,
             "path_params": path_params,
+            "query_string": query.encode(),
+            "route": SimpleNamespace(path=route),
             "client": (host, 1),
             "headers": [(b"x-forwarded-for", told)] if told else [],
         }
@@ -186,6 +191,25 @@ def test_a_directory_may_be_put_in_at_once() -> None:
 
     for each in "abc":
         toy.admit(request("PUT", worker_id=each), AROHA, ["allocation.admin"])
+
+
+def test_what_is_put_to_a_record_that_there_is_counts() -> None:
+    toy = limits(records_an_hour=1)
+    route = "/v1/cases/{case_id}/lists"
+
+    toy.admit(request("PUT", route=route, case_id="a"), AROHA, ["allocation.admin"])
+
+    with pytest.raises(TooManyRequests):
+        toy.admit(request("PUT", route=route, case_id="b"), AROHA, ["allocation.admin"])
+
+
+def test_a_case_that_is_asked_for_in_a_query_counts() -> None:
+    toy = limits(records_an_hour=1)
+
+    toy.admit(request(query="case_id=a"), AROHA, ["allocation.read"])
+
+    with pytest.raises(TooManyRequests):
+        toy.admit(request(query="case_id=b"), AROHA, ["allocation.read"])
 
 
 def test_services_that_ask_each_other_have_no_limit() -> None:

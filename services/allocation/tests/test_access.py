@@ -204,7 +204,7 @@ async def test_whoever_declines_for_a_conflict_is_barred_from_the_case(
 
 
 async def test_nobody_takes_themselves_off_a_list(office: Office) -> None:
-    lead, barred = [await office.hires(duty_coordinator=True) for _ in range(2)]
+    lead, barred, _ = [await office.hires(duty_coordinator=True) for _ in range(3)]
     case_id = await office.case()
     path = f"/cases/{case_id}/lists"
     await office.ask("PUT", path, who=lead, body={"excluded": [barred]})
@@ -213,6 +213,58 @@ async def test_nobody_takes_themselves_off_a_list(office: Office) -> None:
 
     assert answer.status_code == 404
     assert (await office.ask("GET", path, who=lead)).json()["excluded"] == [barred]
+
+
+async def test_lists_never_leave_one_coordinator_alone_with_a_case(
+    office: Office,
+) -> None:
+    lead, other = [await office.hires(duty_coordinator=True) for _ in range(2)]
+    path = f"/cases/{await office.case()}/lists"
+
+    answers = [
+        await office.ask("PUT", path, who=lead, body=body)
+        for body in ({"named_only": [lead]}, {"excluded": [other]}, {"named_only": []})
+    ]
+
+    assert [each.status_code for each in answers] == [422, 422, 422]
+    both = await office.ask("PUT", path, who=lead, body={"named_only": [lead, other]})
+    assert both.status_code == 200
+
+
+async def test_lists_that_are_replaced_keep_a_conflict_that_was_declared_meanwhile(
+    office: Office,
+) -> None:
+    her = await office.hires(WHANAU)
+    lead = await office.hires(duty_coordinator=True)
+    case_id = await office.case()
+    allocation = (await office.offer(her))["allocation_id"]
+    path = f"/allocations/{allocation}/decline"
+    reason = {"reason": "conflict_of_interest"}
+    await office.ask("POST", path, who=her, body=reason)
+    await office.running.idle()
+
+    answer = await office.ask(
+        "PUT", f"/cases/{case_id}/lists", who=lead, body={"excluded": [new_id()]}
+    )
+
+    assert answer.json()["conflicts"] == [her]
+
+
+async def test_glass_that_was_broken_without_good_reason_closes_and_stays_closed(
+    office: Office,
+) -> None:
+    her = await office.hires(SPECIALIST)
+    lead = await office.hires(duty_coordinator=True)
+    case_id = await office.case()
+    broken = (await office.breaks(case_id, her, minutes=60)).json()
+    path = f"/glass/{broken['glass_id']}/review"
+
+    await office.ask("POST", path, who=lead, body={"justified": False})
+
+    assert (await office.standing(her, case_id)).glass is None
+    again = await office.breaks(case_id, her)
+    assert again.status_code == 403
+    assert again.json()["type"] == "urn:accord:problem:not-justified"
 
 
 async def test_broken_glass_is_told_at_once_and_closes_by_itself(

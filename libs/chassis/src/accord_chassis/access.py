@@ -462,7 +462,8 @@ async def caller(
     authority: Authority = request.app.state.authority
     limits: Limits = request.app.state.limits
     sent = credentials.credentials
-    if not authority.remembers(sent):
+    keys = _keys_of(request)
+    if not (authority.remembers(sent) or (keys and keys.remembers(sent))):
         limits.before_looking(request)
     try:
         if sent.startswith(PREFIX):
@@ -478,13 +479,19 @@ async def caller(
     return found
 
 
+def _keys_of(request: Request) -> Keys[Caller] | None:
+    """Give what knows keys, where a service takes them."""
+    service = getattr(request.app.state, "service", None)
+    keys: Keys[Caller] | None = service.parts.get(Keys) if service else None
+    return keys
+
+
 async def _key_holder(request: Request, authority: Authority, key: str) -> Caller:
     """Tell who comes with a key, where a service takes keys.
 
     Whoever stole a key has all of it, so none is taken where tokens must be bound.
     """
-    service = getattr(request.app.state, "service", None)
-    keys: Keys[Caller] | None = service.parts.get(Keys) if service else None
+    keys = _keys_of(request)
     if keys is None or authority.bound_only:
         raise NotAuthenticated
     try:

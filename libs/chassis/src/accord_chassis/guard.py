@@ -7,7 +7,7 @@ denials, which beat everything, then the relation to the record, then its parts.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -352,13 +352,30 @@ class Asking:
         """Say what an action is done for."""
         return self.named or action.purposes[0]
 
+    async def recording(
+        self, action: Action, resource: Resource, *, purpose: Purpose
+    ) -> Awaitable[None]:
+        """Decide, and give the keeping of the decision, to be awaited beside a write.
+
+        Nothing may be answered before both are done. For what somebody brings and sees
+        nothing of.
+
+        Raises:
+            Refusal: They may not; that is kept already.
+        """
+        [decision] = await self._guard.decide(self.who, action, [resource], purpose)
+        if isinstance(decision, Denial):
+            await self._guard.record(self.who, action, resource, purpose, decision)
+            raise Purposeless if decision.open else NoSuchRecord
+        self._request.state.decided = True
+        return self._guard.record(self.who, action, resource, purpose, decision)
+
     async def permit(
         self,
         action: Action,
         resource: Resource,
         *,
         otherwise: type[Refusal] = NoSuchRecord,
-        purpose: Purpose | None = None,
     ) -> Permit:
         """Let somebody do something with a record that the route has in hand.
 
@@ -368,14 +385,13 @@ class Asking:
                 the same is done and takes as long.
             otherwise: How it is told that there is no such record; a denial that
                 protects whether there is looks the same.
-            purpose: What for, where the request itself says so.
 
         Raises:
             Refusal: They may not, as ``otherwise``; or not for this purpose.
             StandingAway: It cannot be known at present.
             AuditAway: The decision cannot be kept.
         """
-        purpose = purpose or self.purpose(action)
+        purpose = self.purpose(action)
         [decision] = await self._guard.decide(self.who, action, [resource], purpose)
         await self._guard.record(self.who, action, resource, purpose, decision)
         self._request.state.decided = True

@@ -108,6 +108,7 @@ class Keys(Generic[H]):
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._comparing: dict[tuple[bytes, str], asyncio.Future[bool]] = {}
         self._right: dict[tuple[bytes, str], float] = {}
+        self._until: dict[bytes, float] = {}
 
     async def holder(self, text: str) -> H:
         """Tell who comes with a key.
@@ -125,6 +126,11 @@ class Keys(Generic[H]):
             raise WrongKey
         return held.holder
 
+    def remembers(self, text: str) -> bool:
+        """Tell whether a key was right a moment ago."""
+        digest, now = hashlib.sha256(text.encode()).digest(), time.monotonic()
+        return self._until.get(digest, 0.0) > now
+
     async def _is_right(self, text: str, kept: str) -> bool:
         mark = (hashlib.sha256(text.encode()).digest(), kept)
         if self._right.get(mark, 0.0) > time.monotonic():
@@ -133,7 +139,9 @@ class Keys(Generic[H]):
             return False
         if len(self._right) >= REMEMBERED:
             self._right.clear()
+            self._until.clear()
         self._right[mark] = time.monotonic() + REMEMBERED_SECONDS
+        self._until[mark[0]] = self._right[mark]
         return True
 
     async def _compared(self, mark: tuple[bytes, str], text: str, kept: str) -> bool:

@@ -293,12 +293,14 @@ class Limits:
         if any(each.endswith(ASKING) for each in scopes):
             return
         self._requests.count(who.issuer, who.subject)
-        if request.method == BRINGS_ITS_RECORD:
+        route = route_of(request.scope)
+        if request.method == BRINGS_ITS_RECORD and route.endswith("}"):
             return
         # What stands further right in a path belongs to the record that comes first.
-        record = next(iter(request.path_params.values()), None)
+        asked = request.path_params or {"case_id": request.query_params.get("case_id")}
+        record = next(iter(asked.values()), None)
         if record is not None:
-            self._records.count(who, str(record), route=route_of(request.scope))
+            self._records.count(who, str(record), route=route)
 
 
 def peer_of(request: Request) -> str:

@@ -135,7 +135,9 @@ class Service:
             clock=self.clock,
         )
         if isinstance(settings, VaultSettings):
-            self.database.vault = vault_of(settings, self.client)
+            self.database.vault = vault_of(
+                settings, self.client, own=self._vault_client(settings)
+            )
         self.transport = stand_ins.transport or RabbitTransport(
             Line.to(settings, "amqp_url"), name=name
         )
@@ -187,6 +189,17 @@ class Service:
         client = _connected(line, self.name)
         self._store_lines.append((client, line))
         self.at_close(client.close)
+        return client
+
+    def _vault_client(
+        self, settings: VaultSettings
+    ) -> AsyncMongoClient[dict[str, Any]] | None:
+        """Give the connection to the vault, if it has a store of its own."""
+        if settings.vault_url is None:
+            return None
+        line = Line.to(self.settings, "vault_url")
+        client = _connected(line, self.name)
+        self._store_lines.append((client, line))
         return client
 
     def store(self, kind: type[S]) -> S:

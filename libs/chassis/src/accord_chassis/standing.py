@@ -6,6 +6,7 @@ more. That somebody has nothing to do with a case is not remembered at all: whoe
 just joined sees it at once.
 """
 
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 
@@ -15,6 +16,7 @@ from accord_contracts.access import AskStandings, Standing, Standings
 from pydantic import ValidationError
 
 from accord_chassis.asking import ServiceToken, token_of
+from accord_chassis.doors import Trust
 from accord_chassis.guard import StandingAway
 from accord_chassis.settings import BadConfiguration, ChassisSettings
 
@@ -38,12 +40,21 @@ class AskedStandings:
     Args:
         allocation_url: Where the allocation service is.
         token: Under which it is asked.
+        tls: Whose certificates are believed, if not the machine's.
     """
 
-    def __init__(self, allocation_url: str, token: ServiceToken) -> None:
+    def __init__(
+        self,
+        allocation_url: str,
+        token: ServiceToken,
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._url = f"{allocation_url.rstrip('/')}/v1/standings"
         self._token = token
-        self._client = httpx2.AsyncClient(timeout=TIMEOUT_SECONDS)
+        self._client = httpx2.AsyncClient(
+            timeout=TIMEOUT_SECONDS, verify=True if tls is None else tls
+        )
         self._known: dict[tuple[str, str], tuple[float, Standing]] = {}
 
     async def of(
@@ -113,4 +124,5 @@ def asked_of_allocation(settings: ChassisSettings) -> AskedStandings:
             "Set ACCORD_ALLOCATION_URL to where the allocation service is: it knows "
             "who works on which case."
         )
-    return AskedStandings(settings.allocation_url, token_of(settings))
+    tls = Trust.of(settings).context() if settings.ca_file else None
+    return AskedStandings(settings.allocation_url, token_of(settings), tls=tls)

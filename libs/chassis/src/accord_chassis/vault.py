@@ -33,7 +33,7 @@ from pymongo.errors import DuplicateKeyError
 from accord_chassis.batching import Batcher
 from accord_chassis.clock import SystemClock
 from accord_chassis.settings import BadConfiguration
-from accord_chassis.store import Conflict, Database, Document, connect
+from accord_chassis.store import Conflict, Database, Document
 
 LOCAL_KEY_BYTES = 96
 """What the driver's local provider wants of a master key."""
@@ -480,28 +480,33 @@ class Vault:
         }
 
 
-def vault_of(settings: VaultSettings, client: AsyncMongoClient[Document]) -> Vault:
+def vault_of(
+    settings: VaultSettings,
+    client: AsyncMongoClient[Document],
+    *,
+    own: AsyncMongoClient[Document] | None = None,
+) -> Vault:
     """Give a service's vault.
 
     Args:
         settings: Where it is, and who guards it.
-        client: The service's own connection, which serves if no other is named.
+        client: The service's own connection, which serves if the vault has none.
+        own: The connection to the vault's own store, if it has one.
 
     Raises:
         BadConfiguration: The key service cannot be spoken to as configured.
     """
-    url = settings.vault_url
     try:
         guard = KeyService(settings)
     except ValueError as wrong:
         fault = "" if isinstance(wrong, json.JSONDecodeError) else f": {wrong}"
         raise BadConfiguration(f"Correct the key service's settings{fault}.") from None
     return Vault(
-        connect(url.get_secret_value(), **PATIENCE) if url else client,
+        own or client,
         settings.vault_database,
         guard,
         cache_seconds=settings.key_cache_seconds,
-        own=url is not None,
+        own=own is not None,
     )
 
 

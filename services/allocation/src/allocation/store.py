@@ -117,6 +117,14 @@ class Glasses(Store[Glass]):
         glasses = [self.load(each) async for each in found.sort("until", 1)]
         return {each.case_id: each for each in glasses}
 
+    async def abused_by(self, worker_id: str, case_id: str) -> bool:
+        """Tell whether a worker has broken a case's glass without good reason."""
+        found = await self.documents.find_one(
+            {"case_id": case_id, "worker_id": worker_id, "justified": False},
+            projection={"_id": 1},
+        )
+        return found is not None
+
     async def of_case(self, case_id: str) -> list[Glass]:
         """Give every time that the glass of a case was broken, latest first."""
         found = self.documents.find({"case_id": case_id}).sort("broken_at", -1)
@@ -132,7 +140,13 @@ class Workers(SealedStore[Worker]):
 
     entity = Worker
     collection = "workers"
-    indexes = (IndexModel([("changed_at", 1)]),)
+    indexes = (
+        IndexModel([("changed_at", 1)]),
+        IndexModel(
+            [("duty_coordinator", 1)],
+            partialFilterExpression={"duty_coordinator": True},
+        ),
+    )
 
     def take_apart(self, fields: Document) -> dict[str, Any]:
         """Take out how they are reached, if that is written."""
@@ -153,6 +167,13 @@ class Workers(SealedStore[Worker]):
         """Save a worker with the store's time, by which others find the change."""
         marked = entity.model_copy(update={"changed_at": self._database.server_now()})
         return await super().save(marked, *events, cause=cause, lane=lane)
+
+    async def coordinators(self) -> set[str]:
+        """Name the locality's coordinators who are at work."""
+        found = self.documents.find(
+            {"duty_coordinator": True, "active": True}, projection={"_id": 1}
+        )
+        return {each["_id"] async for each in found}
 
     async def page(self, after: str, limit: int) -> list[Worker]:
         """Give the workers whose ids come after one, in order."""

@@ -61,8 +61,9 @@ REVIEW_CASE = Action(
 def message_of(message_id: str, held: Notification | None) -> Resource:
     """Give a message as it is decided about: whose it is are those who were told.
 
-    It says nothing of its case but an id, so how its reader stands to the case does not
-    matter: they learn no more than that they were told of something.
+    It says nothing of its case but an id and how urgent it is, and its reader was told
+    already: so how they stand to the case now does not matter, and an inbox opens also
+    while nobody can say who works on what.
     """
     told = frozenset(held.told_workers) if held else frozenset[str]()
     return Resource("message", message_id, workers=told)

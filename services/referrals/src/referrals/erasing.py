@@ -44,8 +44,8 @@ async def erase_person(person_id: str, decision: Decision, shelves: Shelves) -> 
         NoSuchPerson: There is none.
         OnHold: A case of theirs may not be erased.
     """
-    referrals, people, cases, tombstones = shelves
-    if any(case.hold for case in await cases.of_people([person_id])):
+    referrals, people, _, tombstones = shelves
+    if any(case.hold for case in await cases_of(person_id, shelves)):
         raise OnHold
     known, erased = await asyncio.gather(
         people.get(person_id), tombstones.get(person_id)
@@ -56,6 +56,18 @@ async def erase_person(person_id: str, decision: Decision, shelves: Shelves) -> 
     for each in await referrals.of_person(person_id):
         await referrals.shred_person(each, person_id)
         await settled(partial(_write_down_anew, each.id, decision, referrals))
+
+
+async def cases_of(person_id: str, shelves: Shelves) -> list[Case]:
+    """Give every case that somebody is in, or was before it grew too long to say so."""
+    held = {each.id: each for each in await shelves.cases.of_people([person_id])}
+    for referral in await shelves.referrals.of_person(person_id):
+        case = await shelves.cases.of_referral(referral.id)
+        if case is None and referral.left_case_id is not None:
+            case = await shelves.cases.get(referral.left_case_id)
+        if case is not None:
+            held[case.id] = case
+    return list(held.values())
 
 
 async def forget(person_id: str, decision: Decision, shelves: Shelves) -> None:
@@ -124,11 +136,12 @@ async def destroy_case(message: Message[CaseErased], *, shelves: Shelves) -> Non
     case = await shelves.cases.get(message.data.case_id)
     if case is None or case.erased is None:
         return
-    referrals = shelves.referrals
+    referrals, ids = shelves.referrals, {each.person_id for each in case.people}
     for each in await referrals.of_case(case):
+        ids |= {*each.person_ids}
         await referrals.vault.shred(referrals.record(each.id))
         await settled(partial(_erase_all_of, each.id, case.erased, referrals))
-    for person_id in await only_in(case, cases=shelves.cases):
+    for person_id in await only_in(case, ids, cases=shelves.cases):
         await forget(person_id, case.erased, shelves)
     await shelves.cases.remove(case.id)
 
@@ -141,10 +154,9 @@ async def _erase_all_of(
         await referrals.save(held.erase(decision))
 
 
-async def only_in(case: Case, *, cases: Cases) -> Iterable[str]:
-    """Give the people of a case who are in no other."""
-    ids = {each.person_id for each in case.people}
-    others = await cases.of_people(ids)
+async def only_in(case: Case, ids: set[str], *, cases: Cases) -> Iterable[str]:
+    """Give those of some people of a case who are in no other."""
+    others = [each for each in await cases.of_people(ids) if each.id != case.id]
     return ids.difference(member.person_id for each in others for member in each.people)
 
 

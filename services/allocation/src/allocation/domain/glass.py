@@ -36,6 +36,12 @@ class ReviewedBefore(Refusal):
     """This was reviewed before, with another result."""
 
 
+class NotJustified(Refusal):
+    """You had no good reason to look at this case before: ask its coordinator."""
+
+    status = 403
+
+
 class Glass(BaseModel):
     """That a worker has broken the glass of a case.
 
@@ -85,7 +91,7 @@ class Glass(BaseModel):
         )
 
     def review(self, reviewer_id: str, at: datetime, *, justified: bool) -> "Glass":
-        """Say whether there was good reason.
+        """Say whether there was good reason; if there was none, it closes at once.
 
         Raises:
             OwnGlass: By whoever broke it.
@@ -103,6 +109,7 @@ class Glass(BaseModel):
                 "justified": justified,
                 "reviewed_at": at,
                 "due_at": None,
+                "until": self.until if justified else min(self.until, at),
             }
         )
 

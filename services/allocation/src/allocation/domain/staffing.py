@@ -4,11 +4,12 @@ Messages about a case come in any order. Whatever comes first is kept, and what 
 depends on what is known, not on the order in which it came.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID, uuid5
 
 from accord_contracts.allocation import Role
+from accord_contracts.problem import Refusal
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict
 
@@ -111,6 +112,12 @@ class Lists(BaseModel):
         return worker_id in self.barred or self.unlisted(worker_id)
 
 
+class NobodyLeft(Refusal):
+    """These lists would leave no other coordinator who may look at the case."""
+
+    status = 422
+
+
 class Staffing(BaseModel):
     """The roles of one case, and the workers in them.
 
@@ -191,16 +198,33 @@ class Staffing(BaseModel):
         served = self.served_others if outreach(role) else self.served_outreach
         return served | self.lists.barred
 
-    def list_(self, lists: Lists) -> "Staffing":
-        """Name who may have nothing to do with the case."""
-        return self.model_copy(update={"lists": lists})
+    def list_(self, lists: Lists, others: Iterable[str]) -> "Staffing":
+        """Name who may have nothing to do with the case.
+
+        A conflict of interest that was declared meanwhile stays.
+
+        Args:
+            lists: The lists.
+            others: The coordinators beside whoever sets them, if there are any.
+
+        Raises:
+            NobodyLeft: None of the others could see what is done with the case.
+        """
+        beside = list(others)
+        if beside and all(map(lists.bar, beside)):
+            raise NobodyLeft
+        conflicts = self.lists.conflicts | lists.conflicts
+        return self._with(lists.model_copy(update={"conflicts": conflicts}))
 
     def note_conflict(self, worker_id: str) -> "Staffing":
         """Name one more worker who has a conflict of interest."""
         if worker_id in self.lists.conflicts:
             return self
         conflicts = self.lists.conflicts | {worker_id}
-        return self.list_(self.lists.model_copy(update={"conflicts": conflicts}))
+        return self._with(self.lists.model_copy(update={"conflicts": conflicts}))
+
+    def _with(self, lists: Lists) -> "Staffing":
+        return self.model_copy(update={"lists": lists})
 
     def hear(
         self, referral_id: str, wishes: Wishes, at: datetime, policy: Policy

@@ -17,7 +17,7 @@ from accord_contracts.allocation import (
 )
 from accord_contracts.message import Event, Lane, Message
 
-from allocation.domain.glass import Glass, NoSuchGlass
+from allocation.domain.glass import Glass, NoSuchGlass, NotJustified
 from allocation.domain.staffing import Lists, Staffing
 from allocation.domain.standing import standing_of
 from allocation.handlers.staffing import team_changed
@@ -63,16 +63,18 @@ class Door:
         }
 
 
-async def put_lists(case_id: str, lists: Lists, *, door: Door) -> Lists:
+async def put_lists(case_id: str, lists: Lists, by: str, *, door: Door) -> Lists:
     """Name who may have nothing to do with a case; who works on it changes with it.
 
     Raises:
         NoSuchRecord: There is no such case.
+        NobodyLeft: No coordinator but the one who sets them could look at it.
     """
     held = await door.staffings.get(case_id)
     if held is None:
         raise NoSuchRecord
-    new = held.list_(lists)
+    others = await door.workers.coordinators() - {by}
+    new = held.list_(lists, others)
     if new.lists == held.lists:
         return held.lists
     told = [team_changed(new, door.clock.now())] if new.team != held.team else []
@@ -104,13 +106,18 @@ async def break_glass(
 
     Raises:
         NoSuchGlass: There is no such case.
+        NotJustified: They have done so before without good reason.
     """
     at = door.clock.now()
-    held, open_glass = await asyncio.gather(
-        door.staffings.get(case_id), door.glasses.open_to(worker_id, [case_id], at)
+    held, open_glass, abused = await asyncio.gather(
+        door.staffings.get(case_id),
+        door.glasses.open_to(worker_id, [case_id], at),
+        door.glasses.abused_by(worker_id, case_id),
     )
     if held is None:
         raise NoSuchGlass
+    if abused:
+        raise NotJustified
     if case_id in open_glass:
         return open_glass[case_id]
     glass = Glass.broken(case_id, worker_id, reason, minutes=minutes, at=at)

@@ -38,6 +38,7 @@ Breaker = Annotated[Asking, Security(asking, scopes=["allocation.glass"])]
 Reader = Annotated[Asking, Security(asking, scopes=["allocation.read"])]
 
 LISTED = Annotated[frozenset[Id], Field(max_length=200)]
+NAMED = Annotated[frozenset[Id], Field(min_length=1, max_length=200)]
 
 ASK_STANDINGS = Action("standing.ask", (Relation.SCOPE,), purposes=(Purpose.OPERATION,))
 READ_LISTS = Action(
@@ -65,7 +66,7 @@ class PutLists(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     excluded: LISTED = frozenset()
-    named_only: LISTED | None = None
+    named_only: NAMED | None = None
     conflicts: LISTED = frozenset()
 
 
@@ -136,7 +137,9 @@ async def put_lists(
     """Name who may have nothing to do with a case."""
     await administrator.permit(PUT_LISTS, Resource("lists", case_id, case_id))
     lists = Lists(**told.model_dump())
-    return _shown(await settled(partial(access.put_lists, case_id, lists, door=door)))
+    by = administrator.worker or ""
+    put = partial(access.put_lists, case_id, lists, by, door=door)
+    return _shown(await settled(put))
 
 
 @router.post("/cases/{case_id}/glass", status_code=201)

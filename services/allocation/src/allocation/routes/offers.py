@@ -44,7 +44,9 @@ READ_ROLES = Action(
     (Relation.COORDINATOR, Relation.TEAM),
     parts={"record": NOT_OUTREACH},
 )
-READ_UNOWNED = Action("unowned.read", (Relation.COORDINATOR,))
+READ_UNOWNED = Action(
+    "unowned.read", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH}
+)
 
 
 class Decline(BaseModel):

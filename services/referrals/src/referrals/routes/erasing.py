@@ -57,7 +57,7 @@ async def erase_person(
     person_id: Id, reason: Reason, *, shelves: Shelves_, clock: Clock_, eraser: Eraser
 ) -> None:
     """Erase a person from every referral. It cannot be undone."""
-    held = await shelves.cases.of_people([person_id])
+    held = await erasing.cases_of(person_id, shelves)
     found = [Resource("person", person_id, each.id) for each in held]
     # Whoever is barred from one of their cases is barred from them.
     for each in found or [absent("person", person_id)]:

@@ -242,9 +242,13 @@ async def read_referral(
     referral_id: Id, referrals: Referrals_, cases: Cases_, agency: Reader
 ) -> ReferralView:
     """Read how far the response to one's own agency's referral has come."""
-    held = await referrals.get(referral_id)
+    held, case = await asyncio.gather(
+        referrals.get(referral_id), cases.of_referral(referral_id)
+    )
     sender = held.sender.agency if held else None
-    resource = Resource("referral", referral_id, agency=sender)
+    left = held.left_case_id if held else None
+    case_id = case.id if case else left
+    resource = Resource("referral", referral_id, case_id, agency=sender)
     await agency.permit(READ_REFERRAL, resource, otherwise=NotReferred)
     referral, episode = await handlers.where_it_stands(
         referral_id, agency.who.agency, referrals=referrals, cases=cases
@@ -275,11 +279,12 @@ async def post(
     referral_id = sender.referral_id(key, told.reference)
     resource = Resource("referral", referral_id, agency=sender.agency)
     purpose = Purpose(told.sharing.purpose.value)
+    recording = await agency.recording(SUBMIT_REFERRAL, resource, purpose=purpose)
     posted, _ = await asyncio.gather(
         handlers.post_referral(
             told, sender, key=key, at=at, referrals=referrals, policy=policy
         ),
-        agency.permit(SUBMIT_REFERRAL, resource, purpose=purpose),
+        recording,
     )
     return posted
 
