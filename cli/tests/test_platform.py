@@ -11,6 +11,8 @@ from accord.serving import listen, serving
 from accord.surroundings import Surroundings
 from accord_chassis.testing import eventually
 
+NOWHERE = "http://127.0.0.1:1"
+
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
@@ -19,8 +21,9 @@ async def test_a_killed_service_is_started_again_at_its_address(
 ) -> None:
     token = region.issuer.token("test", "risk.read", region="test")
     async with Platform(region, tmp_path, services=("risk",)) as platform:
-        await platform.start()
         risk = platform["risk"]
+        risk.environment["ACCORD_ALLOCATION_URL"] = NOWHERE
+        await platform.start()
         first = risk.pid
 
         await risk.kill()
@@ -69,6 +72,7 @@ async def test_the_gateway_passes_on_and_says_when_a_service_is_away(
     ):
         path = f"/api/risk/v1/assessments/{NOBODY}/answers"
         away = await client.send("POST", path, {"answers": {}})
+        platform["risk"].environment["ACCORD_ALLOCATION_URL"] = NOWHERE
         await platform.start()
         wrong = await client.send("POST", path, {"answers": {"sentinel x": "yes"}})
         described = await client.get("/api/risk/openapi.json")

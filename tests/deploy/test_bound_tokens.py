@@ -20,6 +20,7 @@ import pytest
 import uvicorn
 from accord_chassis import problems
 from accord_chassis.access import Authority, Caller, CertificateHeader, caller
+from accord_chassis.limits import Limits
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -152,6 +153,9 @@ def service(folder: Path) -> Iterator[int]:
     keys.write_text(json.dumps(KeySet([KEY]).as_dict(private=False)))
     app = FastAPI()
     problems.install(app)
+    app.state.limits = Limits(
+        "toy", requests=100, guesses=100, people=100, machines=100
+    )
     app.state.authority = Authority(
         keys.as_uri(),
         issuer="https://identity.example",

@@ -63,7 +63,7 @@ async def ledger(running: Running) -> AsyncIterator[Ledger]:
     for service in SERVICES:
         database = region.database(service)
         for name in await database.list_collection_names():
-            if name != "workers":
+            if name not in {"workers", "agencies"}:
                 await database[name].delete_many({})
 
 

@@ -15,15 +15,13 @@ async def test_a_declined_role_goes_to_somebody_else_at_once(
     await eventually(region.is_quiet)
     before = await coordinator.directory_entry(first.worker.id)
 
-    answer = await first.worker.declines(
-        first.allocation, DeclineReason.CONFLICT_OF_INTEREST
-    )
+    answer = await first.worker.declines(first.allocation, DeclineReason.UNSAFE)
 
     assert answer.ok
     role = (await coordinator.roles_of(case))[SPECIALIST]
     asked = [(each["worker_id"], each["answer"]) for each in role["offers"]]
     assert asked[0] == (first.worker.id, "declined")
-    assert role["offers"][0]["declined_for"] == "conflict_of_interest"
+    assert role["offers"][0]["declined_for"] == "unsafe"
     [(second, answered)] = asked[1:]
     assert second != first.worker.id
     assert answered is None

@@ -18,7 +18,7 @@ from accord_chassis.settings import policy_of
 from accord_chassis.testing import new_id
 from accord_contracts.message import Event, Message
 from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import ReferralReceived
+from accord_contracts.referrals import CaseErased, ReferralReceived
 from app import Region, eventually
 from fastapi import FastAPI
 from ledger import Audit, Ledger, flow
@@ -232,6 +232,7 @@ def forgetful_risk(environment: dict[str, str], stand_ins: service.StandIns) -> 
         assess = partial(handlers.assess_referral, assessments=held, policy=policy)
         risk.on(ReferralReceived, assess)
         risk.on(PlanClosed, partial(handlers.stop_clock, assessments=held))
+        risk.on(CaseErased, partial(handlers.erase, assessments=held))
 
     return service.create_app(
         settings, "risk", wire, routes.router, stand_ins=stand_ins

@@ -14,7 +14,15 @@ from accord.catalogue import SERVICES
 from accord.client import Answer
 from accord_chassis.testing import new_id
 from app import Region, eventually
-from people import HIGH_RISK_TEAM, LEAD, OFFERED, OUTREACH, SPECIALIST, Somebody
+from people import (
+    HIGH_RISK_TEAM,
+    LEAD,
+    OFFERED,
+    OUTREACH,
+    SPECIALIST,
+    Asked,
+    Somebody,
+)
 from sentinels import Sentinels
 
 SCOPES = (
@@ -93,6 +101,16 @@ async def person_in(region: Region, case: str) -> str:
     return person_id
 
 
+async def asked_of_others(region: Region, case: str) -> dict[str, Asked]:
+    """Give whom the roles are offered to: the lead is not the locality's coordinator."""
+    while True:
+        look = region.coordinator.finds_asked(case, *HIGH_RISK_TEAM)
+        found: dict[str, Asked] = await eventually(look)
+        if found[LEAD].worker.id != region.coordinator.id:
+            return found
+        await found[LEAD].declines()
+
+
 @pytest.fixture(scope="module")
 async def stage(region: Region) -> AsyncIterator[Stage]:
     """A case at high risk whose team has accepted, and who is barred from it."""
@@ -107,7 +125,7 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
     ]
     referral = await region.agency("police").refers(told)
     case = await eventually(region.case_of(referral))
-    asked = await eventually(region.coordinator.finds_asked(case, *HIGH_RISK_TEAM))
+    asked = await asked_of_others(region, case)
     message = await eventually(asked[SPECIALIST].worker.sees(OFFERED, case))
     for each in asked.values():
         await each.accepts()

@@ -5,8 +5,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import structlog
+from accord_chassis.problems import http_response
 from fastapi import FastAPI
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -14,7 +18,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 def together(apps: Mapping[str, FastAPI]) -> Starlette:
     """Make one application of several services."""
     mounts = [Mount(f"/api/{name}", _Named(app, name)) for name, app in apps.items()]
-    return Starlette(routes=mounts)
+    return Starlette(routes=mounts, exception_handlers={HTTPException: _problem})
+
+
+async def _problem(_: Request, raised: Exception) -> Response:
+    """Answer what is no service's as services answer."""
+    status = raised.status_code if isinstance(raised, HTTPException) else 500
+    return http_response(status)
 
 
 @asynccontextmanager

@@ -352,14 +352,22 @@ def from_files(ground: Ground, issuer: DevelopmentIssuer, folder: Path) -> Setti
     """Settings whose addresses stand in files, with a user of its own in the store."""
     name, database = f"toy_{uuid4().hex[:8]}", f"toy_{uuid4().hex[:16]}"
     with MongoClient[dict[str, Any]](ground.store.url) as client:
-        rights = [{"role": "readWrite", "db": database}]
+        own = (database, f"{database}_audit")
+        rights = [{"role": "readWrite", "db": each} for each in own]
         client[database].command("createUser", name, pwd="first", roles=rights)
     known = urlsplit(ground.store.url)
     place = known.netloc.rpartition("@")[2]
     url = f"mongodb://{name}:first@{place}/{database}?directConnection=true&tls=true"
     (folder / "accord_store_url").write_text(url)
     (folder / "ACCORD_AMQP_URL").write_text(f"{ground.amqp_url()}\n")
-    return told(ground, issuer, store_url=url, database=database, secrets_dir=folder)
+    return told(
+        ground,
+        issuer,
+        store_url=url,
+        database=database,
+        audit_database=f"{database}_audit",
+        secrets_dir=folder,
+    )
 
 
 async def change_passwords(ground: Ground, settings: Settings, folder: Path) -> None:
