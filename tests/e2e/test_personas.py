@@ -102,7 +102,7 @@ async def person_in(region: Region, case: str) -> str:
 
 
 async def asked_of_others(region: Region, case: str) -> dict[str, Asked]:
-    """Give whom the roles are offered to: the lead is not the locality's coordinator."""
+    """Give whom the roles are offered to; the lead is not who coordinates them all."""
     while True:
         look = region.coordinator.finds_asked(case, *HIGH_RISK_TEAM)
         found: dict[str, Asked] = await eventually(look)
