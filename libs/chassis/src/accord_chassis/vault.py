@@ -63,14 +63,6 @@ TOGETHER = 200
 BLIND_CHARACTERS = 32
 """128 bits of a blind index: no two values of a region meet by chance."""
 
-PATIENCE = {
-    "serverSelectionTimeoutMS": 5_000,
-    "connectTimeoutMS": 5_000,
-    "socketTimeoutMS": 10_000,
-    "waitQueueTimeoutMS": 10_000,
-}
-"""How long a vault with a store of its own is waited for, as any store is."""
-
 RECORDS, ROOTS, DATA_KEYS = "records", "roots", "datakeys"
 """The vault's collections."""
 
