@@ -7,7 +7,7 @@ denials, which beat everything, then the relation to the record, then its parts.
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -352,29 +352,12 @@ class Asking:
         """Say what an action is done for."""
         return self.named or action.purposes[0]
 
-    async def recording(
-        self, action: Action, resource: Resource, *, purpose: Purpose
-    ) -> Awaitable[None]:
-        """Decide, and give the keeping of the decision, to be awaited beside a write.
-
-        Nothing may be answered before both are done. For what somebody brings and sees
-        nothing of.
-
-        Raises:
-            Refusal: They may not; that is kept already.
-        """
-        [decision] = await self._guard.decide(self.who, action, [resource], purpose)
-        if isinstance(decision, Denial):
-            await self._guard.record(self.who, action, resource, purpose, decision)
-            raise Purposeless if decision.open else NoSuchRecord
-        self._request.state.decided = True
-        return self._guard.record(self.who, action, resource, purpose, decision)
-
     async def permit(
         self,
         action: Action,
         resource: Resource,
         *,
+        purpose: Purpose | None = None,
         otherwise: type[Refusal] = NoSuchRecord,
     ) -> Permit:
         """Let somebody do something with a record that the route has in hand.
@@ -383,6 +366,7 @@ class Asking:
             action: What.
             resource: With which record; ``absent`` names one that there is not, so that
                 the same is done and takes as long.
+            purpose: What for, where what was sent says so itself.
             otherwise: How it is told that there is no such record; a denial that
                 protects whether there is looks the same.
 
@@ -391,7 +375,7 @@ class Asking:
             StandingAway: It cannot be known at present.
             AuditAway: The decision cannot be kept.
         """
-        purpose = self.purpose(action)
+        purpose = purpose or self.purpose(action)
         [decision] = await self._guard.decide(self.who, action, [resource], purpose)
         await self._guard.record(self.who, action, resource, purpose, decision)
         self._request.state.decided = True

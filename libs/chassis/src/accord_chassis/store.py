@@ -53,7 +53,7 @@ BATCH = 200
 TOLD = 1000
 """The most entities that are kept for the service's own next step with them."""
 
-CLEARING_SECONDS = 0.25
+CLEARING_SECONDS = 0.5
 """How long confirmed events wait to be cleared with others. Nobody waits for that, each
 write costs the store a sync, and it was every third one (measured)."""
 
