@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 SERVICES = ("referrals", "risk", "allocation", "plans", "notify")
 ASKING = ("referrals", "risk", "plans", "notify")
 """They ask allocation who works on what."""
-JOBS = ("topology", "audit")
+JOBS = ("topology", "store-users", "audit")
 SCHEMAS = Path(__file__).parent / "schemas"
 
 # The oldest Kubernetes that knows all we use (a preStop that sleeps), and the newest
@@ -442,7 +442,7 @@ def test_a_pod_reaches_what_it_needs_and_nothing_else(objects: list[Object]) -> 
     for name in ASKING:
         wanted[name] |= {("allocation", 8000)}
     wanted["topology"] = {("dns", 53), ("broker", 15671)}
-    wanted["audit"] = {("dns", 53), ("store", 27017)}
+    wanted["store-users"] = wanted["audit"] = {("dns", 53), ("store", 27017)}
 
     for name, pod in pods.items():
         others = [each for each in pods.values() if each is not pod]
