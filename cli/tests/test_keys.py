@@ -30,11 +30,14 @@ async def test_a_rotation_wraps_everything_anew(
 
         rotated = run_in(tmp_path, "keys", "rotate", **named)
         again = run_in(tmp_path, "keys", "rewrap", **named)
+        renewed = run_in(tmp_path, "keys", "renew-guard", **named)
         status = run_in(tmp_path, "keys", "status", "--json", **named)
         await client.drop_database(region.vault_database)
 
     assert rotated.stdout == "version 2: 3 records wrapped anew.\n", rotated.stderr
     assert again.stdout == "0 records wrapped anew.\n"
+    # Two versions of the regional key, and the root of the blind indexes.
+    assert renewed.stdout == "3 data keys wrapped anew.\n", renewed.stderr
     assert json.loads(status.stdout) == {"1": 0, "2": 3}
 
 

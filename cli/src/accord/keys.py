@@ -71,6 +71,12 @@ async def rewrap() -> int:
         return await _rewrap(vault)
 
 
+async def renew_guard() -> int:
+    """Have the roots guarded by the key that the settings name now."""
+    async with opened() as vault:
+        return await vault.renew_guard()
+
+
 async def _rewrap(vault: Vault) -> int:
     count = 0
     while done := await vault.rewrap():

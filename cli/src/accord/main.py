@@ -594,6 +594,17 @@ def rewrap_keys() -> None:
     show.say(f"{run(keys.rewrap())} records wrapped anew.")
 
 
+@keys_.command("renew-guard")
+def renew_guard() -> None:
+    """Have the key service guard the roots by the key that ACCORD_KMS_KEY_NAME names.
+
+    The old key must still be there, and the credentials good for both.
+    """
+    from accord import keys
+
+    show.say(f"{run(keys.renew_guard())} data keys wrapped anew.")
+
+
 @contracts.command("export")
 def export_contracts(
     directory: Annotated[Path, typer.Argument()] = contracts_.SCHEMAS,

@@ -310,6 +310,30 @@ async def test_after_a_rotation_everything_rests_on_the_new_key(
     assert unseal(late, sealed, "homes/a", "address") == SENTINEL
 
 
+async def test_the_key_services_own_key_is_replaced_without_touching_a_record(
+    store_client: Client, vault_name: str, master_key: Path
+) -> None:
+    vault = await process(store_client, vault_name, master_key)
+    keys = await vault.make("homes/a", ["address"])
+    key = keys["address"]
+    assert key
+    sealed = seal(key, SENTINEL, "homes/a", "address")
+    data_keys = store_client[vault_name]["datakeys"]
+    before = {each["_id"]: each["keyMaterial"] async for each in data_keys.find()}
+
+    count = await vault.renew_guard()
+
+    after = {each["_id"]: each["keyMaterial"] async for each in data_keys.find()}
+    later = await process(store_client, vault_name, master_key)
+    opened = (await later.keys_of("homes/a"))["address"]
+    assert opened
+    assert count == len(before) == 2
+    assert before.keys() == after.keys()
+    assert all(after[each] != before[each] for each in before)
+    assert unseal(opened, sealed, "homes/a", "address") == SENTINEL
+    assert await later.status() == {1: 1}
+
+
 async def test_a_rotation_brings_nothing_back_that_was_destroyed(
     store_client: Client, vault_name: str, master_key: Path
 ) -> None:

@@ -198,6 +198,15 @@ class KeyService:
         )
 
 
+    async def renew(self, encryption: AsyncClientEncryption[Document]) -> int:
+        """Have every data key wrapped under the key that is named now; say how many."""
+        renewed = await encryption.rewrap_many_data_key(
+            {}, provider=self._provider, master_key=self._key or None
+        )
+        done = renewed.bulk_write_result
+        return done.modified_count if done else 0
+
+
 class Vault:
     """The keys of a region's records, as one process holds them.
 
@@ -434,6 +443,19 @@ class Vault:
             await self._make_root(f"{REGIONAL}/{version}", encryption)
         await self._learn()
         return version
+
+    async def renew_guard(self) -> int:
+        """Have the key service guard the roots by the key that is named now.
+
+        For when its own key is replaced, or may be known to somebody: roots and what
+        rests on them stay as they are. Whoever has a copy of the vault and the old key
+        still opens that copy, so rotate as well, and destroy the old key.
+
+        Returns:
+            How many data keys were wrapped anew.
+        """
+        async with self._guard.through(self._client, self._database.name) as encryption:
+            return await self._guard.renew(encryption)
 
     async def rewrap(self) -> int:
         """Wrap some records' keys under the latest regional key; say how many.
