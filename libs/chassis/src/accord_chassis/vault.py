@@ -197,7 +197,6 @@ class KeyService:
             key_id=data_key,
         )
 
-
     async def renew(self, encryption: AsyncClientEncryption[Document]) -> int:
         """Have every data key wrapped under the key that is named now; say how many."""
         renewed = await encryption.rewrap_many_data_key(
