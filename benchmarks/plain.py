@@ -1,9 +1,11 @@
 """The peer: the same graph of deliveries and documents, written plainly on FastStream.
 
 What a good team writes first: an annotated handler a message, an idempotent insert in
-a transaction (the message's id into an inbox collection, then the documents), a publish
-with confirm, an acknowledgement. The same quorum queues, durable writes, events and
-domain rules as Accord's; no chassis, no batching, no outbox. One process a service:
+a transaction (the message's id into an inbox collection, then the documents), a
+publish with confirm, an acknowledgement. The same quorum queues, durable writes, events
+and domain rules as Accord's, and the same documents: an entry of the audit log, and the
+keys of the referral, which here seal nothing. No chassis, no batching, no outbox. One
+process a service:
 
     python benchmarks/plain.py SERVICE
 
@@ -64,6 +66,11 @@ Change = Callable[[AsyncClientSession], Awaitable[list[Event]]]
 def db(session: AsyncClientSession) -> Any:
     """The service's database."""
     return session.client[f"{os.environ['PLAIN_DATABASE']}_{sys.argv[1]}"]
+
+
+def beside(name: str) -> Any:
+    """What a database of its own holds: the audit log's entries, or keys."""
+    return client[f"{os.environ['PLAIN_DATABASE']}_{name}"].entries
 
 
 async def once(message_id: str, change: Change) -> None:
@@ -127,8 +134,24 @@ def referrals(app: FastAPI) -> None:
     @app.post("/v1/referrals", status_code=202)
     async def post(made: SubmitReferral) -> dict[str, str]:
         referral_id = str(uuid5(NAMESPACE_URL, made.reference or ""))
+        await beside("audit").insert_one(
+            {
+                "_id": str(uuid4()),
+                "at": now(),
+                "action": "referral.submit",
+                "resource_id": referral_id,
+                "case_id": None,
+            }
+        )
 
         async def store(session: AsyncClientSession) -> list[Event]:
+            parts = ["narrative", "place"]
+            for place in range(len(made.people)):
+                parts += [f"person/{place}", f"address/{place}"]
+            await beside("vault").insert_one(
+                {"_id": referral_id, "keys": {each: os.urandom(62) for each in parts}},
+                session=session,
+            )
             document = made.model_dump(mode="json")
             document |= {"_id": referral_id, "received_at": now()}
             await db(session).referrals.insert_one(document, session=session)
@@ -432,6 +455,8 @@ def create_app(name: str) -> FastAPI:
         database = client[f"{os.environ['PLAIN_DATABASE']}_{name}"]
         for collection, field in INDEXES.get(name, []):
             await database[collection].create_index(field)
+        for field in ("case_id", "at"):
+            await beside("audit").create_index(field)
         await broker.start()
         yield
         await broker.stop()

@@ -266,7 +266,7 @@ async def test_a_message_from_somebody_who_may_not_publish_it_is_parked() -> Non
     assert transport.published[0].exchange == topology.DEAD
 
 
-@pytest.mark.parametrize("user", CATALOGUE.services)
+@pytest.mark.parametrize("user", [*CATALOGUE.services, "plans"])
 async def test_only_the_producer_oneself_and_the_operator_are_believed(
     user: str,
 ) -> None:
