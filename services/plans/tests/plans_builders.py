@@ -12,7 +12,7 @@ from accord_chassis.inprocess import InProcessBroker, InProcessTransport
 from accord_chassis.service import Service
 from accord_chassis.testing import COORDINATOR, NOON, KnownStandings, message_of, new_id
 from accord_chassis.transport import Publication
-from accord_contracts.allocation import AllocationAccepted, Role
+from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn, Role
 from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.risk import RiskAssessed, RiskLevel
@@ -136,6 +136,15 @@ def accepted(
         accepted_at=at,
     )
     return message_of(told, at=at)
+
+
+def withdrawn(
+    taken: Message[AllocationAccepted], *, at: datetime = NOON
+) -> Message[AllocationWithdrawn]:
+    """What allocation says when a role is taken back from whoever had taken it."""
+    same = taken.data.model_dump(exclude={"accepted_at"})
+    told = AllocationWithdrawn(**same, withdrawn_at=at)
+    return message_of(told, at=at, version=taken.aggregate_version + 1)
 
 
 @dataclass(frozen=True)

@@ -472,3 +472,44 @@ def test_a_policy_that_does_not_hold_together_is_refused(
 
     with pytest.raises(ValidationError, match=says):
         Policy.model_validate(fields)
+
+
+TAKEN = {"allocation_id": "role", "revision": 2}
+LEFT = {"allocation_id": "role", "revision": 3}
+
+
+def test_nobody_owns_the_actions_of_a_role_that_was_taken_back() -> None:
+    held = plan(HIGH).take_role(IVS, owner("a", NOON, **TAKEN))
+
+    left = held.leave_role(IVS, owner(None, NOON + HOUR, **LEFT))
+
+    assert held.owed_by == ("a",)
+    assert left.owed_by == ()
+    assert len(left.open_actions) == len(held.open_actions)
+
+
+def test_that_a_role_was_taken_comes_too_late_once_it_was_taken_back() -> None:
+    left = plan(HIGH).leave_role(IVS, owner(None, NOON, **LEFT))
+
+    assert left.take_role(IVS, owner("a", NOON, **TAKEN)) is left
+    later = {"allocation_id": "role", "revision": 4}
+    assert left.take_role(IVS, owner("b", NOON, **later)).owed_by == ("b",)
+
+
+def test_whoever_has_a_role_next_keeps_it_when_its_being_left_comes_late() -> None:
+    later = {"allocation_id": "role", "revision": 5}
+    held = plan(HIGH).take_role(IVS, owner("b", NOON, **later))
+
+    assert held.leave_role(IVS, owner(None, NOON + HOUR, **LEFT)) is held
+    another = {"allocation_id": "of an earlier episode", "revision": 9}
+    assert held.leave_role(IVS, owner(None, NOON + HOUR, **another)) is held
+
+
+def test_what_was_kept_for_another_role_is_left_with_the_one_it_came_from() -> None:
+    held = plan(LOW).take_role(WHANAU, owner("a", NOON, **TAKEN))
+    held = held.draft(assessment(HIGH, revision=2, referred=NOON), POLICY, NOON)
+    assert by_code(held)["safe_contact"].role is IVS
+
+    left = held.leave_role(WHANAU, owner(None, NOON + HOUR, **LEFT))
+
+    assert left.owed_by == ()
