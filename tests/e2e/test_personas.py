@@ -260,7 +260,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("allocation", "GET", "/v1/workers/{worker_id}/contact"): Case(
         PERSONAS, by_scope=True
     ),
-    ("allocation", "GET", "/v1/duty/coordinator"): Case(PERSONAS, by_scope=True),
+    ("allocation", "GET", "/v1/duty/coordinators"): Case(PERSONAS, by_scope=True),
     ("allocation", "POST", "/v1/standings"): Case(PERSONAS, "standings", by_scope=True),
     ("allocation", "GET", "/v1/cases/{case_id}/lists"): Case(("coordinator",)),
     ("allocation", "PUT", "/v1/cases/{case_id}/lists"): Case(("coordinator",), "lists"),

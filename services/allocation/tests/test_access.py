@@ -8,9 +8,13 @@ import httpx2
 import pytest
 from accord_chassis import topology
 from accord_chassis.binding import unpack
+from accord_chassis.store import Conflict
 from accord_chassis.testing import NOON, eventually, new_id
 from accord_contracts.access import Side, Standing
 from accord_contracts.allocation import (
+    AllocationOffered,
+    AllocationUnfilled,
+    AllocationWithdrawn,
     CaseTeamChanged,
     GlassBroken,
     GlassNotReviewed,
@@ -20,10 +24,14 @@ from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Lane
 from accord_contracts.risk import RiskLevel
 from allocation.domain.choosing import choose
+from allocation.domain.directory import Worker
 from allocation.domain.glass import Glass, OwnGlass, ReviewedBefore
-from allocation.domain.staffing import Lists, Staffing
+from allocation.domain.offering import Allocation, Answer, Status
+from allocation.domain.staffing import Lists, Staffing, Wanted
 from allocation.domain.standing import standing_of
 from allocation.handlers.access import Door
+from allocation.handlers.placing import Desk
+from allocation.store import PAGE, Workers
 from allocation_builders import (
     OUTREACH,
     POLICY,
@@ -31,6 +39,7 @@ from allocation_builders import (
     WHANAU,
     Running,
     assessed,
+    choice,
     need,
     referred,
     worker,
@@ -99,6 +108,13 @@ class Office:
     async def standing(self, worker_id: str, case_id: str) -> Standing:
         door: Door = self.running.service.parts[Door]
         return (await door.of(worker_id, [case_id]))[case_id]
+
+    async def roles(self, case_id: str) -> list[Allocation]:
+        desk: Desk = self.running.service.parts[Desk]
+        return await desk.allocations.of_case(case_id)
+
+    async def workers(self) -> list[Worker]:
+        return await self.running.service.store(Workers).page("", PAGE)
 
     async def breaks(self, case_id: str, who: str, **sent: Any) -> httpx2.Response:
         path = f"/cases/{case_id}/glass"
@@ -439,3 +455,134 @@ def test_the_side_of_whoever_once_served_the_person_using_violence_is_known() ->
     assert stands.served == {Side.PERSON_USING_VIOLENCE}
     assert stands.own_side is Side.PERSON_USING_VIOLENCE
     assert not stands.sides
+
+
+async def bars(office: Office, case_id: str, worker_id: str, how: str) -> None:
+    """Have a coordinator bar a worker from a case, by one of its lists."""
+    lead = await office.hires(duty_coordinator=True)
+    other = await office.hires(duty_coordinator=True)
+    staff = [each.id for each in await office.workers() if each.id != worker_id]
+    lists = {
+        "excluded": {"excluded": [worker_id]},
+        "conflict": {"conflicts": [worker_id]},
+        "restricted": {"named_only": [lead, other, *staff]},
+    }[how]
+    path = f"/cases/{case_id}/lists"
+    answer = await office.ask("PUT", path, who=lead, body=lists)
+    assert answer.status_code == 200
+    await office.running.idle()
+
+
+@pytest.mark.parametrize("how", ["excluded", "conflict", "restricted"])
+@pytest.mark.parametrize("taken", [True, False])
+async def test_a_role_is_taken_back_from_whoever_is_barred_and_offered_to_another(
+    office: Office, how: str, *, taken: bool
+) -> None:
+    pair = [await office.hires(WHANAU) for _ in range(2)]
+    case_id = await office.case()
+    [held] = await office.roles(case_id)
+    first = held.worker_id
+    assert first
+    if taken:
+        await office.accepts(first)
+    [second] = [each for each in pair if each != first]
+    office.running.clock.advance(MINUTE)
+
+    await bars(office, case_id, first, how)
+
+    [after] = await office.roles(case_id)
+    assert (after.status, after.worker_id) == (Status.OFFERED, second)
+    assert after.offers[0].answer is Answer.WITHDRAWN
+    assert not (await office.standing(first, case_id)).sides
+    [gone] = [e for e in office.told(AllocationWithdrawn) if e.case_id == case_id]
+    assert isinstance(gone, AllocationWithdrawn)
+    assert (gone.worker_id, gone.allocation_id) == (first, after.id)
+    asked = office.told(AllocationOffered)
+    assert [e.worker_id for e in asked] == [first, second]  # type: ignore[attr-defined]
+    workers = {each.id: each.holds for each in await office.workers()}
+    assert workers[first] == {}
+    assert set(workers[second]) == {after.id}
+    assert (await office.accepts(second)).status_code == 204
+    team = office.told(CaseTeamChanged)[-1]
+    assert isinstance(team, CaseTeamChanged)
+    assert [each.worker_id for each in team.members] == [second]
+
+
+async def test_when_nobody_is_left_to_ask_the_alarm_is_raised(
+    office: Office,
+) -> None:
+    her = await office.hires(WHANAU)
+    case_id = await office.case()
+    await office.accepts(her)
+
+    await bars(office, case_id, her, "conflict")
+
+    [role] = await office.roles(case_id)
+    assert role.status is Status.UNFILLED
+    alarms = [e for e in office.told(AllocationUnfilled) if e.case_id == case_id]
+    assert [each.reason for each in alarms] == ["no_candidate"]  # type: ignore[attr-defined]
+
+
+async def test_lists_that_bar_nobody_on_the_case_change_no_role(office: Office) -> None:
+    her = await office.hires(WHANAU)
+    case_id = await office.case()
+    await office.accepts(her)
+
+    await bars(office, case_id, new_id(), "excluded")
+
+    [role] = await office.roles(case_id)
+    assert (role.status, role.worker_id) == (Status.ACCEPTED, her)
+
+
+def test_an_acceptance_that_is_heard_of_after_the_bar_joins_nobody() -> None:
+    her, allocation_id = new_id(), new_id()
+    wanted = Wanted(
+        allocation_id=allocation_id,
+        level=RiskLevel.LOW,
+        since=NOON,
+        first_referred_at=NOON,
+    )
+    held = Staffing(id=new_id(), roles={WHANAU: wanted}).note_conflict(her)
+
+    joined = held.join(allocation_id, her)
+
+    assert joined.roles[WHANAU].worker_id is None
+    assert joined.served_others == {her}
+
+
+def test_whoever_is_barred_has_no_role_and_every_open_one_is_wanted_anew() -> None:
+    her, him = new_id(), new_id()
+
+    def wanted(worker_id: str | None) -> Wanted:
+        return Wanted(
+            allocation_id=new_id(),
+            level=RiskLevel.HIGH,
+            since=NOON,
+            first_referred_at=NOON,
+            worker_id=worker_id,
+        )
+
+    roles = {SPECIALIST: wanted(her), OUTREACH: wanted(him), WHANAU: wanted(None)}
+    held = Staffing(id=new_id(), roles=roles)
+
+    barred = held.note_conflict(her)
+
+    assert barred.newly_wanted(held).keys() == {SPECIALIST, WHANAU}
+    assert [who for _, who in barred.team] == [him]
+    assert barred.note_conflict(her) is barred
+
+
+async def test_an_offer_made_by_lists_that_have_changed_meanwhile_conflicts(
+    office: Office,
+) -> None:
+    her = await office.hires(WHANAU)
+    case_id = await office.case()
+    [before] = await office.roles(case_id)
+    desk: Desk = office.running.service.parts[Desk]
+
+    await bars(office, case_id, new_id(), "excluded")
+
+    # As by whoever had loaded the role, and the lists, before.
+    late = before.expire(NOON).offered(choice(her), POLICY, NOON)
+    with pytest.raises(Conflict):
+        await desk.allocations.save(late)

@@ -820,3 +820,22 @@ def test_every_role_of_every_level_can_be_begun(role: Role, level: RiskLevel) ->
         begun = Allocation.new(held.id, role, wanted, Lane.ROUTINE, POLICY)
         assert begun.open
         assert begun.due_at == begun.assign_by
+
+
+def test_the_clock_of_a_role_that_had_been_filled_begins_anew() -> None:
+    later = NOON + 1000 * HOUR
+    taken = allocation().offered(choice("w"), POLICY, NOON).accept("w", NOON)
+
+    back = taken.withdraw(POLICY, later)
+
+    assert (back.holder, back.accepted_at, back.since) == (None, None, later)
+    assert back.assign_by == POLICY.assign_by(later, back.level)
+    assert not back.late(later)
+
+
+def test_the_clock_of_a_role_that_was_only_offered_runs_on() -> None:
+    asked = allocation().offered(choice("w"), POLICY, NOON)
+
+    back = asked.withdraw(POLICY, NOON + MINUTE)
+
+    assert (back.holder, back.since, back.assign_by) == (None, NOON, asked.assign_by)

@@ -9,9 +9,10 @@ from accord_chassis.asking import ServiceToken
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.store import Database
-from accord_chassis.testing import alive
+from accord_chassis.testing import KnownStandings, alive
 from notify.app import Settings, create_app
 from notify.asks import Directory
+from notify.handlers.reaching import Reach
 from notify.store import Notifications, Offers, Teams
 from notify_builders import (
     LINK_BASE,
@@ -66,6 +67,18 @@ async def directory(workers: WorkersDirectory) -> AsyncIterator[Directory]:
 
 
 @pytest.fixture
+def standings() -> KnownStandings:
+    """How workers stand to cases: as usual, until the test says otherwise."""
+    return KnownStandings()
+
+
+@pytest.fixture
+def reach(directory: Directory, standings: KnownStandings) -> Reach:
+    """Who may be told, and who is next."""
+    return Reach(directory, standings)
+
+
+@pytest.fixture
 async def mail_server() -> AsyncIterator[MailServer]:
     """A mail server that takes every letter, until the test says otherwise."""
     async with receiving(MailServer()) as listening:
@@ -94,7 +107,14 @@ def start(
     async def started(**changed: Any) -> AsyncIterator[Running]:
         chosen = settings.model_copy(update=changed)
         async with alive("notify", create_app, chosen, clock) as alive_:
-            yield Running(alive_.service, alive_.broker, alive_.http, issuer, clock)
+            yield Running(
+                alive_.service,
+                alive_.broker,
+                alive_.http,
+                issuer,
+                clock,
+                alive_.standings,
+            )
 
     return started
 

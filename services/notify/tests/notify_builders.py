@@ -23,7 +23,13 @@ from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.inprocess import InProcessBroker, InProcessTransport
 from accord_chassis.service import Service
 from accord_chassis.settings import policy_of
-from accord_chassis.testing import NOON, eventually, message_of, new_id
+from accord_chassis.testing import (
+    NOON,
+    KnownStandings,
+    eventually,
+    message_of,
+    new_id,
+)
 from accord_chassis.transport import Publication
 from accord_contracts.allocation import (
     AllocationAccepted,
@@ -49,7 +55,7 @@ from accord_contracts.risk import (
 )
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from fastapi import FastAPI, Header, Response
-from notify.domain.notification import Notification, Occasion
+from notify.domain.notification import Addressee, Eyes, Notification, Occasion
 from notify.domain.policy import Policy
 from notify.store import Notifications
 
@@ -240,6 +246,7 @@ def notification(
     level: RiskLevel = RiskLevel.HIGH,
     at: datetime = NOON,
     mail: bool = False,
+    eyes: Eyes = Eyes.NOT_OUTREACH,
 ) -> Notification:
     """A message to a worker, as it stands in their inbox at first."""
     what = Occasion(
@@ -252,7 +259,7 @@ def notification(
     )
     return Notification.of(
         what,
-        worker_id or new_id(),
+        Addressee(worker_id or new_id(), eyes),
         POLICY.rule(event, level),
         at=at,
         policy_version=POLICY.version,
@@ -267,6 +274,7 @@ class WorkersDirectory:
     Attributes:
         contacts: Who is known, by worker's id.
         on_duty: The coordinator on duty, if one is.
+        also_on_duty: The others, who come after.
         token: The only one that is believed; any, if none is set.
         status: What every question is answered with, if not with the truth.
         body: What every question is answered with, if not with the truth.
@@ -276,6 +284,7 @@ class WorkersDirectory:
     url: str = ""
     contacts: dict[str, WorkerContact] = field(default_factory=dict)
     on_duty: str | None = None
+    also_on_duty: tuple[str, ...] = ()
     token: str | None = None
     status: int = 200
     body: bytes | None = None
@@ -292,15 +301,12 @@ class WorkersDirectory:
         self.on_duty = self.knows(**contact)
         return self.on_duty
 
-    def answer(self, worker_id: str | None, authorization: str) -> Response:
+    def refusal(self, authorization: str) -> Response | None:
         if self.token and authorization != f"Bearer {self.token}":
             return Response(status_code=401)
         if self.body is not None or self.status != 200:
             return Response(self.body, status_code=self.status)
-        if worker_id not in self.contacts:
-            return Response(status_code=404)
-        text = self.contacts[worker_id].model_dump_json()
-        return Response(text, media_type="application/json")
+        return None
 
     def app(self) -> FastAPI:
         served = FastAPI()
@@ -308,12 +314,22 @@ class WorkersDirectory:
         @served.get("/v1/workers/{worker_id}/contact")
         async def contact(worker_id: str, authorization: Token) -> Response:
             self.asked[worker_id] += 1
-            return self.answer(worker_id, authorization)
+            if refusal := self.refusal(authorization):
+                return refusal
+            if worker_id not in self.contacts:
+                return Response(status_code=404)
+            text = self.contacts[worker_id].model_dump_json()
+            return Response(text, media_type="application/json")
 
-        @served.get("/v1/duty/coordinator")
-        async def coordinator(authorization: Token) -> Response:
-            self.asked["coordinator"] += 1
-            return self.answer(self.on_duty, authorization)
+        @served.get("/v1/duty/coordinators")
+        async def coordinators(authorization: Token) -> Response:
+            self.asked["coordinators"] += 1
+            if refusal := self.refusal(authorization):
+                return refusal
+            first = (self.on_duty,) if self.on_duty else ()
+            found = [self.contacts[each] for each in (*first, *self.also_on_duty)]
+            text = f"[{','.join(each.model_dump_json() for each in found)}]"
+            return Response(text, media_type="application/json")
 
         return served
 
@@ -462,6 +478,7 @@ class Running:
     http: httpx2.AsyncClient
     issuer: DevelopmentIssuer
     clock: SimulatedClock
+    standings: KnownStandings
 
     @property
     def notifications(self) -> Notifications:

@@ -17,9 +17,10 @@ from accord_contracts.notify import (
 )
 from accord_contracts.referrals import CaseErased
 from accord_contracts.risk import RiskLevel
-from notify.asks import Directory, DirectoryAway, NobodyOnDuty
+from notify.asks import DirectoryAway, NobodyOnDuty
 from notify.domain.notification import NoSuchMessage, Notification
 from notify.handlers.erasing import erase_notifications, erase_team
+from notify.handlers.reaching import Reach
 from notify.handlers.silence import acknowledge, end_offer, escalate, note_ending
 from notify.handlers.telling import follow_team, tell
 from notify.store import Notifications, Offers, Teams
@@ -56,25 +57,25 @@ End = Callable[..., Message[Any]]
 
 
 @pytest.fixture
-def tells(notifications: Notifications, teams: Teams, directory: Directory) -> Tell:
+def tells(notifications: Notifications, teams: Teams, reach: Reach) -> Tell:
     return partial(
         tell,
         at=NOON,
         notifications=notifications,
         teams=teams,
-        directory=directory,
+        reach=reach,
         policy=POLICY,
         mail=False,
     )
 
 
 @pytest.fixture
-def escalates(notifications: Notifications, directory: Directory) -> Tell:
+def escalates(notifications: Notifications, reach: Reach) -> Tell:
     return partial(
         escalate,
         at=LATER,
         notifications=notifications,
-        directory=directory,
+        reach=reach,
         policy=POLICY,
         mail=False,
     )

@@ -15,11 +15,11 @@ from accord_contracts.notify import (
     NotificationSent,
 )
 from accord_contracts.risk import RiskLevel
-from notify.asks import Directory
 from notify.domain.mail import MailState
 from notify.domain.notification import Notification
 from notify.domain.wording import Wording
 from notify.handlers.mail import send_mail
+from notify.handlers.reaching import Reach
 from notify.handlers.silence import acknowledge
 from notify.post import Server, SmtpPost
 from notify.store import Notifications
@@ -53,7 +53,7 @@ def post(mail_server: MailServer) -> SmtpPost:
 
 
 @pytest.fixture
-def sends(notifications: Notifications, directory: Directory, post: SmtpPost) -> Send:
+def sends(notifications: Notifications, reach: Reach, post: SmtpPost) -> Send:
     """Send the e-mail of a message that is due."""
 
     async def send(held: Notification, *, after: timedelta = NOW) -> None:
@@ -61,7 +61,7 @@ def sends(notifications: Notifications, directory: Directory, post: SmtpPost) ->
             held,
             at=NOON + after,
             notifications=notifications,
-            directory=directory,
+            reach=reach,
             policy=POLICY.email,
             wording=Wording(POLICY, LINK_BASE),
             post=post,
@@ -247,7 +247,7 @@ async def test_an_email_that_never_gets_through_is_given_up_and_that_is_told(
 async def test_while_the_server_is_away_nothing_is_claimed(
     wanted: Notification,
     notifications: Notifications,
-    directory: Directory,
+    reach: Reach,
     mail_server: MailServer,
 ) -> None:
     mail_server.manner = "drop"
@@ -260,7 +260,7 @@ async def test_while_the_server_is_away_nothing_is_claimed(
         wanted,
         at=NOON,
         notifications=notifications,
-        directory=directory,
+        reach=reach,
         policy=POLICY.email,
         wording=Wording(POLICY, LINK_BASE),
         post=post,

@@ -12,11 +12,11 @@ from accord_chassis.inprocess import InProcessBroker, InProcessTransport
 from accord_chassis.service import Service
 from accord_chassis.testing import COORDINATOR, NOON, KnownStandings, message_of, new_id
 from accord_chassis.transport import Publication
-from accord_contracts.allocation import AllocationAccepted, Role
+from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn, Role
 from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.risk import RiskAssessed, RiskLevel
-from plans.domain.plan import Assessment, Plan
+from plans.domain.plan import Assessment, Owner, Plan
 from plans.domain.template import Policy
 from plans.store import Plans
 
@@ -78,13 +78,18 @@ def assessment(
     )
 
 
+def owner(worker_id: str | None, at: datetime, **fields: Any) -> Owner:
+    """Somebody who has taken a role, or nobody since it was taken back."""
+    return Owner(worker_id=worker_id, accepted_at=at, **fields)
+
+
 def plan(
     *levels: RiskLevel, owners: dict[Role, str] | None = None, case_id: str = ""
 ) -> Plan:
     """A plan drafted for these levels one after the other, an hour apart."""
     made = Plan(id=case_id or new_id())
     for role, worker_id in (owners or {}).items():
-        made = made.take_role(role, worker_id, NOON)
+        made = made.take_role(role, owner(worker_id, NOON))
     for revision, level in enumerate(levels or (RiskLevel.HIGH,), start=1):
         at = NOON + timedelta(hours=revision - 1)
         drawn = assessment(level, revision=revision, at=at, referred=NOON)
@@ -131,6 +136,15 @@ def accepted(
         accepted_at=at,
     )
     return message_of(told, at=at)
+
+
+def withdrawn(
+    taken: Message[AllocationAccepted], *, at: datetime = NOON
+) -> Message[AllocationWithdrawn]:
+    """What allocation says when a role is taken back from whoever had taken it."""
+    same = taken.data.model_dump(exclude={"accepted_at"})
+    told = AllocationWithdrawn(**same, withdrawn_at=at)
+    return message_of(told, at=at, version=taken.aggregate_version + 1)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from accord_contracts.risk import RiskLevel
 from hypothesis import given
 from hypothesis import strategies as st
 from plans.domain.plan import Plan, Status
-from plans_builders import IVS, OUTREACH, POLICY, WHANAU, assessment
+from plans_builders import IVS, OUTREACH, POLICY, WHANAU, assessment, owner
 
 Step = Callable[[Plan, datetime], Plan]
 
@@ -33,7 +33,7 @@ def assessments(draw: st.DrawFn) -> Step:
 def acceptances(draw: st.DrawFn) -> Step:
     role = draw(st.sampled_from([IVS, OUTREACH, WHANAU]))
     worker, before = draw(workers), draw(ago)
-    return lambda held, at: held.take_role(role, worker, at - before)
+    return lambda held, at: held.take_role(role, owner(worker, at - before))
 
 
 @st.composite

@@ -27,6 +27,7 @@ from plans_builders import (
     POLICY,
     WHANAU,
     assessment,
+    owner,
     plan,
     policy_fields,
 )
@@ -44,7 +45,7 @@ def by_code(held: Plan) -> dict[str, Action]:
 def with_all_done(held: Plan, *, at: Any = NOON) -> Plan:
     for each in held.open_actions:
         if each.mandatory:
-            held = held.take_role(each.role, "w", at)
+            held = held.take_role(each.role, owner("w", at))
             held = held.complete(each.id, "w", at)
     return held
 
@@ -191,14 +192,14 @@ def test_a_delayed_referral_that_is_weighed_last_still_counts() -> None:
 
 
 def test_taking_a_role_gives_all_its_open_actions_and_no_others() -> None:
-    held = plan(HIGH).take_role(IVS, "w", NOON)
+    held = plan(HIGH).take_role(IVS, owner("w", NOON))
 
     owners = {each.code: each.worker_id for each in held.actions}
     assert owners == {"safe_contact": "w", "safety_advice": "w", "programme": None}
 
 
 def test_an_owner_known_before_the_plan_owns_from_the_draft_on() -> None:
-    early = Plan(id=new_id()).take_role(IVS, "w", NOON)
+    early = Plan(id=new_id()).take_role(IVS, owner("w", NOON))
 
     drafted = early.draft(assessment(HIGH), POLICY, NOON)
 
@@ -209,11 +210,11 @@ def test_an_owner_known_before_the_plan_owns_from_the_draft_on() -> None:
 
 
 def test_who_took_a_role_last_owns_it_in_whatever_order_that_is_heard() -> None:
-    first_then_last = plan(HIGH).take_role(IVS, "a", NOON)
-    first_then_last = first_then_last.take_role(IVS, "b", NOON + HOUR)
-    last_then_first = plan(HIGH).take_role(IVS, "b", NOON + HOUR)
+    first_then_last = plan(HIGH).take_role(IVS, owner("a", NOON))
+    first_then_last = first_then_last.take_role(IVS, owner("b", NOON + HOUR))
+    last_then_first = plan(HIGH).take_role(IVS, owner("b", NOON + HOUR))
 
-    assert last_then_first.take_role(IVS, "a", NOON) is last_then_first
+    assert last_then_first.take_role(IVS, owner("a", NOON)) is last_then_first
     assert first_then_last.owners == last_then_first.owners
     assert first_then_last.owed_by == ("b",)
 
@@ -222,7 +223,7 @@ def test_whoever_did_something_stays_named_when_the_role_changes_hands() -> None
     held = plan(HIGH, owners={IVS: "a"})
     held = held.complete(by_code(held)["safe_contact"].id, "a", NOON)
 
-    handed = held.take_role(IVS, "b", NOON + HOUR)
+    handed = held.take_role(IVS, owner("b", NOON + HOUR))
 
     assert by_code(handed)["safe_contact"].worker_id == "a"
     assert by_code(handed)["safety_advice"].worker_id == "b"
@@ -233,7 +234,7 @@ def test_an_owner_keeps_an_action_until_somebody_takes_the_new_role() -> None:
     contact = by_code(held)["safe_contact"]
     assert (contact.role, contact.worker_id) == (IVS, "a")
 
-    taken = held.take_role(IVS, "b", NOON + HOUR)
+    taken = held.take_role(IVS, owner("b", NOON + HOUR))
 
     assert by_code(taken)["safe_contact"].worker_id == "b"
 
@@ -266,7 +267,7 @@ def test_nobody_agrees_to_a_version_they_have_not_read(number: int) -> None:
 
 
 def test_there_is_nothing_to_agree_to_or_close_before_a_draft() -> None:
-    early = Plan(id=new_id()).take_role(IVS, "w", NOON)
+    early = Plan(id=new_id()).take_role(IVS, owner("w", NOON))
 
     with pytest.raises(NoPlan):
         early.agree(1, NOON)
@@ -307,7 +308,7 @@ def test_a_plan_is_closed_for_a_reason_of_the_locality_alone() -> None:
 
 
 def test_closing_ends_what_was_complementary_and_stops_the_clocks() -> None:
-    held = with_all_done(plan(HIGH)).take_role(OUTREACH, "o", NOON)
+    held = with_all_done(plan(HIGH)).take_role(OUTREACH, owner("o", NOON))
     assert held.due_at is not None
 
     closed = held.close("safety_goals_met", POLICY, NOON + HOUR)
@@ -321,7 +322,7 @@ def test_closing_ends_what_was_complementary_and_stops_the_clocks() -> None:
 
 
 def test_a_closed_plan_takes_no_more() -> None:
-    held = with_all_done(plan(HIGH)).take_role(OUTREACH, "o", NOON)
+    held = with_all_done(plan(HIGH)).take_role(OUTREACH, owner("o", NOON))
     closed = held.close("safety_goals_met", POLICY, NOON)
 
     with pytest.raises(AlreadyClosed):
@@ -351,8 +352,8 @@ def test_a_new_assessment_opens_a_closed_plan_again() -> None:
 def test_a_role_taken_before_the_closing_is_not_taken_after_it() -> None:
     closed = with_all_done(plan(HIGH)).close("safety_goals_met", POLICY, NOON + HOUR)
 
-    assert closed.take_role(OUTREACH, "o", NOON) is closed
-    assert closed.take_role(OUTREACH, "o", NOON + 2 * HOUR).owners[OUTREACH]
+    assert closed.take_role(OUTREACH, owner("o", NOON)) is closed
+    assert closed.take_role(OUTREACH, owner("o", NOON + 2 * HOUR)).owners[OUTREACH]
 
 
 def test_what_falls_due_is_told_once_and_the_next_is_waited_for() -> None:
@@ -471,3 +472,44 @@ def test_a_policy_that_does_not_hold_together_is_refused(
 
     with pytest.raises(ValidationError, match=says):
         Policy.model_validate(fields)
+
+
+TAKEN = {"allocation_id": "role", "revision": 2}
+LEFT = {"allocation_id": "role", "revision": 3}
+
+
+def test_nobody_owns_the_actions_of_a_role_that_was_taken_back() -> None:
+    held = plan(HIGH).take_role(IVS, owner("a", NOON, **TAKEN))
+
+    left = held.leave_role(IVS, owner(None, NOON + HOUR, **LEFT))
+
+    assert held.owed_by == ("a",)
+    assert left.owed_by == ()
+    assert len(left.open_actions) == len(held.open_actions)
+
+
+def test_that_a_role_was_taken_comes_too_late_once_it_was_taken_back() -> None:
+    left = plan(HIGH).leave_role(IVS, owner(None, NOON, **LEFT))
+
+    assert left.take_role(IVS, owner("a", NOON, **TAKEN)) is left
+    later = {"allocation_id": "role", "revision": 4}
+    assert left.take_role(IVS, owner("b", NOON, **later)).owed_by == ("b",)
+
+
+def test_whoever_has_a_role_next_keeps_it_when_its_being_left_comes_late() -> None:
+    later = {"allocation_id": "role", "revision": 5}
+    held = plan(HIGH).take_role(IVS, owner("b", NOON, **later))
+
+    assert held.leave_role(IVS, owner(None, NOON + HOUR, **LEFT)) is held
+    another = {"allocation_id": "of an earlier episode", "revision": 9}
+    assert held.leave_role(IVS, owner(None, NOON + HOUR, **another)) is held
+
+
+def test_what_was_kept_for_another_role_is_left_with_the_one_it_came_from() -> None:
+    held = plan(LOW).take_role(WHANAU, owner("a", NOON, **TAKEN))
+    held = held.draft(assessment(HIGH, revision=2, referred=NOON), POLICY, NOON)
+    assert by_code(held)["safe_contact"].role is IVS
+
+    left = held.leave_role(WHANAU, owner(None, NOON + HOUR, **LEFT))
+
+    assert left.owed_by == ()

@@ -18,7 +18,7 @@ from accord_contracts.risk import RiskAssessed, RiskLevel
 from plans import handlers
 from plans.domain.plan import NoPlan, NoSuchAction, Status
 from plans.store import Plans
-from plans_builders import IVS, OUTREACH, POLICY, accepted, assessed
+from plans_builders import IVS, OUTREACH, POLICY, accepted, assessed, withdrawn
 
 LOW, _, HIGH, EXTREME = RiskLevel
 HOUR = timedelta(hours=1)
@@ -168,7 +168,7 @@ async def test_the_order_in_which_plan_and_owner_come_does_not_matter(
     one, other = await plans.get(first), await plans.get(second)
     assert one
     assert other
-    assert one.owners == other.owners
+    assert one.owners[IVS].worker_id == other.owners[IVS].worker_id == worker_id
     assert [(each.code, each.worker_id) for each in one.actions] == [
         (each.code, each.worker_id) for each in other.actions
     ]
@@ -392,3 +392,24 @@ async def test_an_erased_case_leaves_no_plan_and_gets_none_again(
     assert (held.versions, held.actions, held.owners) == ((), (), {})
     assert held.erased_at == NOON
     assert held.due_at is None
+
+
+@pytest.mark.parametrize("heard_of_first", ["taken", "taken_back"])
+async def test_whoever_has_a_role_no_longer_owns_nothing_of_it(
+    plans: Plans, clock: SimulatedClock, heard_of_first: str
+) -> None:
+    case_id = new_id()
+    taken = accepted(case_id, IVS, new_id())
+    await draft(assessed(case_id, HIGH), plans, clock)
+    steps = [
+        handlers.assign_actions(taken, plans=plans),
+        handlers.release_actions(withdrawn(taken), plans=plans),
+    ]
+
+    for step in steps if heard_of_first == "taken" else reversed(steps):
+        await step
+
+    held = await plans.get(case_id)
+    assert held
+    assert held.owed_by == ()
+    assert held.open_actions

@@ -5,7 +5,7 @@ from accord_chassis.store import Conflict
 from accord_chassis.testing import NOON, new_id
 from plans.domain.plan import Plan
 from plans.store import Plans
-from plans_builders import IVS, OUTREACH, POLICY, plan
+from plans_builders import IVS, OUTREACH, POLICY, owner, plan
 
 
 def stages(node: Any) -> set[str]:
@@ -35,7 +35,7 @@ async def test_of_two_who_decided_on_the_same_plan_one_must_decide_again(
 
     await plans.save(held.agree(1, NOON))
     with pytest.raises(Conflict):
-        await plans.save(held.take_role(IVS, new_id(), NOON))
+        await plans.save(held.take_role(IVS, owner(new_id(), NOON)))
 
 
 async def test_of_two_who_begin_the_same_plan_one_must_begin_again(
@@ -45,7 +45,7 @@ async def test_of_two_who_begin_the_same_plan_one_must_begin_again(
 
     await plans.save(plan(case_id=case_id))
     with pytest.raises(Conflict):
-        await plans.save(Plan(id=case_id).take_role(IVS, new_id(), NOON))
+        await plans.save(Plan(id=case_id).take_role(IVS, owner(new_id(), NOON)))
 
 
 async def test_a_worker_finds_the_plans_in_which_something_is_still_owed(
@@ -59,7 +59,7 @@ async def test_a_worker_finds_the_plans_in_which_something_is_still_owed(
         owing,
         kept.complete(programme.id, worker_id, NOON),
         plan(owners={IVS: new_id()}),
-        Plan(id=new_id()).take_role(IVS, worker_id, NOON),
+        Plan(id=new_id()).take_role(IVS, owner(worker_id, NOON)),
     ):
         await plans.save(each)
 

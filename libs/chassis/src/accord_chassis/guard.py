@@ -180,6 +180,18 @@ def hard_denial(standing: Standing) -> str | None:
     return next((rule for rule, holds in denials.items() if holds), None)
 
 
+def kept_from(standing: Standing, sides: frozenset[Side]) -> str | None:
+    """Name the rule by which a worker may not be told of something in a case, if any.
+
+    Args:
+        standing: How they stand to the case.
+        sides: Whose side one must see the case from to be told.
+    """
+    if barred := hard_denial(standing):
+        return barred
+    return None if sides & _sides(Relation.OWNER, standing) else "compartment"
+
+
 def _relation(
     who: Caller,
     action: Action,

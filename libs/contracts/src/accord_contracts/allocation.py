@@ -127,10 +127,13 @@ class AllocationExpired(AllocationEvent):
 
 
 class AllocationWithdrawn(AllocationEvent):
-    """A worker need not answer any more: the response has ended before they did.
+    """A worker has a role no longer, or need not answer any more.
+
+    The response has ended before they answered, or they may have nothing to do with the
+    case any more; then it is offered to another at once.
 
     Attributes:
-        worker_id: Who was asked.
+        worker_id: Who was asked, or had accepted.
     """
 
     TYPE: ClassVar[str] = "allocation.withdrawn.v1"

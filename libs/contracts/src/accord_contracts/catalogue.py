@@ -125,7 +125,7 @@ CATALOGUE = Catalogue.of(
         ),
         Entry(allocation.AllocationDeclined, "allocation", ("allocation", "notify")),
         Entry(allocation.AllocationExpired, "allocation", ("notify",)),
-        Entry(allocation.AllocationWithdrawn, "allocation", ("notify",)),
+        Entry(allocation.AllocationWithdrawn, "allocation", ("plans", "notify")),
         Entry(allocation.AllocationUnfilled, "allocation", ("notify",)),
         Entry(allocation.CaseTeamChanged, "allocation", ("notify",)),
         Entry(allocation.GlassBroken, "allocation", ("notify",)),

@@ -246,6 +246,11 @@ class Directory:
             yield self._known[worker_id].expected
 
     @property
+    def duty_coordinators(self) -> list[str]:
+        """The coordinators on duty, by id."""
+        return sorted(self._on_duty)
+
+    @property
     def duty_coordinator(self) -> str | None:
         """The coordinator on duty, the first by id if several are."""
         return min(self._on_duty, default=None)

@@ -27,6 +27,7 @@ from notify.asks import Directory
 from notify.domain.policy import Policy
 from notify.domain.wording import Wording
 from notify.handlers import erasing, mail, silence, telling
+from notify.handlers.reaching import Reach
 from notify.post import ADDRESS, NoPost, Post, Server, SmtpPost
 from notify.store import Notifications, Offers, Teams
 
@@ -76,9 +77,10 @@ def create_app(
         directory = Directory(settings.allocation_url, token, tls=trusted)
         notify.at_close(directory.close)
         notify.provide(wording)
+        reach = Reach(directory, notify.guard.standings)
         known: dict[str, Any] = {
             "notifications": held,
-            "directory": directory,
+            "reach": reach,
             "policy": policy,
             "mail": post.on,
         }
@@ -93,7 +95,7 @@ def create_app(
         send_mail = partial(
             mail.send_mail,
             notifications=held,
-            directory=directory,
+            reach=reach,
             policy=policy.email,
             wording=wording,
             post=post,

@@ -1,4 +1,4 @@
-"""What notify asks of the allocation service: how workers are reached, who is on duty.
+"""What notify asks of the allocation service: whom to tell, whom not, and how.
 
 Answers hold addresses: they are kept in memory for a minute, and never logged.
 """
@@ -11,8 +11,10 @@ from collections.abc import Sequence
 import httpx2
 from accord_chassis.asking import ServiceToken
 from accord_chassis.batching import Batcher
+from accord_chassis.guard import StandingAway, Standings
+from accord_contracts.access import Standing
 from accord_contracts.allocation import WorkerContact
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 FRESH_SECONDS = 60.0
 """How long an answer is believed."""
@@ -24,13 +26,31 @@ REMEMBERED = 4096
 
 NOBODY_THERE = 404
 
+CONTACTS = TypeAdapter[WorkerContact | tuple[WorkerContact, ...]](
+    WorkerContact | tuple[WorkerContact, ...]
+)
+
 
 class DirectoryAway(ConnectionError):
     """The directory gives no answer. Whoever asked tries again later."""
 
 
 class NobodyOnDuty(DirectoryAway):
-    """No coordinator is on duty: a gap in the rota, which must not swallow an alarm."""
+    """No coordinator is on duty who may be told: it must not swallow an alarm."""
+
+
+async def standing_to(case_id: str, worker_id: str, standings: Standings) -> Standing:
+    """Ask how a worker stands to a case, before they are told anything of it.
+
+    Raises:
+        DirectoryAway: It cannot be known at present, so nobody is told yet.
+    """
+    try:
+        known = await standings.of(worker_id, [case_id])
+    except StandingAway:
+        raise DirectoryAway(StandingAway.__name__) from None
+    # Of whom nothing is known, nothing allows.
+    return known.get(case_id) or Standing(case_id=case_id, worker_id=worker_id)
 
 
 class Directory:
@@ -59,8 +79,8 @@ class Directory:
         self._client = httpx2.AsyncClient(
             timeout=timeout_seconds, verify=True if tls is None else tls
         )
-        self._ask = Batcher[str, WorkerContact | None](self._ask_all)
-        self._answers: dict[str, tuple[float, WorkerContact | None]] = {}
+        self._ask = Batcher[str, tuple[WorkerContact, ...]](self._ask_all)
+        self._answers: dict[str, tuple[float, tuple[WorkerContact, ...]]] = {}
 
     async def contact(self, worker_id: str) -> WorkerContact | None:
         """Give how a worker is reached, or nothing if the directory knows no such one.
@@ -68,25 +88,22 @@ class Directory:
         Raises:
             DirectoryAway: There is no answer.
         """
-        return await self._answer(f"/workers/{worker_id}/contact")
+        found = await self._answer(f"/workers/{worker_id}/contact")
+        return found[0] if found else None
 
-    async def coordinator(self) -> WorkerContact:
-        """Give how the coordinator on duty is reached.
+    async def coordinators(self) -> tuple[WorkerContact, ...]:
+        """Give how the coordinators on duty are reached, the first one first.
 
         Raises:
-            NobodyOnDuty: There is none at present.
             DirectoryAway: There is no answer.
         """
-        found = await self._answer("/duty/coordinator")
-        if found is None:
-            raise NobodyOnDuty
-        return found
+        return await self._answer("/duty/coordinators")
 
     async def close(self) -> None:
         """Hang up."""
         await self._client.aclose()
 
-    async def _answer(self, path: str) -> WorkerContact | None:
+    async def _answer(self, path: str) -> tuple[WorkerContact, ...]:
         known = self._answers.get(path)
         if known and time.monotonic() - known[0] < self._fresh_seconds:
             return known[1]
@@ -94,7 +111,7 @@ class Directory:
 
     async def _ask_all(
         self, paths: Sequence[str]
-    ) -> Sequence[WorkerContact | BaseException | None]:
+    ) -> Sequence[tuple[WorkerContact, ...] | BaseException]:
         """Ask each question once, however many wait for the answer."""
         different = list(dict.fromkeys(paths))
         asked = (self._asked(each) for each in different)
@@ -102,11 +119,11 @@ class Directory:
         by_path = dict(zip(different, answers, strict=True))
         return [by_path[each] for each in paths]
 
-    async def _asked(self, path: str) -> WorkerContact | None:
+    async def _asked(self, path: str) -> tuple[WorkerContact, ...]:
         try:
             headers = {"Authorization": f"Bearer {self._token.current()}"}
             answer = await self._client.get(f"{self._base}{path}", headers=headers)
-            found = _contact_in(answer)
+            found = _contacts_in(answer)
         except (httpx2.HTTPError, OSError, ValidationError) as fault:
             # What the fault says may hold an address; its kind is enough.
             raise DirectoryAway(type(fault).__name__) from None
@@ -116,8 +133,9 @@ class Directory:
         return found
 
 
-def _contact_in(answer: httpx2.Response) -> WorkerContact | None:
+def _contacts_in(answer: httpx2.Response) -> tuple[WorkerContact, ...]:
     if answer.status_code == NOBODY_THERE:
-        return None
+        return ()
     answer.raise_for_status()
-    return WorkerContact.model_validate_json(answer.content)
+    found = CONTACTS.validate_json(answer.content)
+    return found if isinstance(found, tuple) else (found,)

@@ -10,8 +10,10 @@ from accord_chassis.guard import (
     Action,
     Asking,
     NoSuchRecord,
+    Permit,
     Relation,
     Resource,
+    absent,
     asking,
 )
 from accord_chassis.service import part, settled
@@ -29,6 +31,7 @@ from notify.domain.notification import (
 from notify.domain.policy import Urgency
 from notify.domain.wording import Wording
 from notify.handlers import silence
+from notify.handlers.reaching import SEEN_FROM
 from notify.store import Notifications
 
 PAGE = 50
@@ -50,9 +53,10 @@ Reviewer = Annotated[Asking, Security(asking, scopes=["notify.review"])]
 Owner = Annotated[Asking, Security(asking, scopes=["notify.inbox"])]
 
 OWN = (Relation.OWNER,)
-READ_INBOX = Action("inbox.read", OWN)
-READ_MESSAGE = Action("message.read", OWN)
-ACKNOWLEDGE = Action("message.acknowledge", OWN)
+SEEN = {eyes.value: sides for eyes, sides in SEEN_FROM.items()}
+READ_INBOX = Action("inbox.read", OWN, parts=SEEN)
+READ_MESSAGE = Action("message.read", OWN, parts=SEEN)
+ACKNOWLEDGE = Action("message.acknowledge", OWN, parts=SEEN)
 REVIEW_CASE = Action(
     "notifications.review", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH}
 )
@@ -61,12 +65,23 @@ REVIEW_CASE = Action(
 def message_of(message_id: str, held: Notification | None) -> Resource:
     """Give a message as it is decided about: whose it is are those who were told.
 
-    It says nothing of its case but an id and how urgent it is, and its reader was told
-    already: so how they stand to the case now does not matter, and an inbox opens also
-    while nobody can say who works on what.
+    Whoever was told and has been barred from its case since is shown it no longer.
     """
-    told = frozenset(held.told_workers) if held else frozenset[str]()
-    return Resource("message", message_id, workers=told)
+    if held is None:
+        return absent("message", message_id)
+    told = frozenset(held.told_workers)
+    return Resource("message", message_id, held.case_id, workers=told)
+
+
+def shown(held: Notification | None, permit: Permit) -> Notification:
+    """Give a message, if its reader may see it from their side of the case.
+
+    Raises:
+        NoSuchMessage: There is none, or none for them.
+    """
+    if held is None or held.eyes.value not in permit:
+        raise NoSuchMessage
+    return held
 
 
 class MessageView(BaseModel):
@@ -206,16 +221,24 @@ async def read_inbox(
     limit: Limit = PAGE,
     languages: Languages = "",
 ) -> InboxView:
-    """Read one's own inbox."""
+    """Read one's own inbox.
+
+    What is about a case from which one has been barred since is left out, so a page may
+    hold fewer messages than were asked for.
+    """
     worker_id = owner.worker
     if worker_id is None:
         raise NoInbox
     inbox = Resource("inbox", worker_id, workers=frozenset({worker_id}))
-    await owner.permit(READ_INBOX, inbox, otherwise=NoInbox)
     found = await notifications.of_worker(worker_id, after=after, limit=limit)
+    messages = [(message_of(each.id, each), each) for each in found]
+    permitted = await owner.permit_each(
+        READ_INBOX, messages, of=inbox, otherwise=NoInbox
+    )
+    seen = [each for each, permit in permitted if each.eyes.value in permit]
     spoken = preferred(languages)
     return InboxView(
-        messages=[MessageView.of(each, wording, spoken) for each in found],
+        messages=[MessageView.of(each, wording, spoken) for each in seen],
         next=found[-1].place if len(found) == limit else None,
     )
 
@@ -231,10 +254,8 @@ async def read_message(
     """Read one message of one's own inbox: where its link leads."""
     held = await notifications.get(message_id)
     resource = message_of(message_id, held)
-    await owner.permit(READ_MESSAGE, resource, otherwise=NoSuchMessage)
-    if held is None:
-        raise NoSuchMessage
-    return MessageView.of(held, wording, preferred(languages))
+    permit = await owner.permit(READ_MESSAGE, resource, otherwise=NoSuchMessage)
+    return MessageView.of(shown(held, permit), wording, preferred(languages))
 
 
 @router.post(
@@ -249,8 +270,10 @@ async def acknowledge(
     clock: Clock_,
 ) -> None:
     """Say that one knows, so that nobody else is told. Once is as good as twice."""
-    resource = message_of(message_id, await notifications.get(message_id))
-    await owner.permit(ACKNOWLEDGE, resource, otherwise=NoSuchMessage)
+    held = await notifications.get(message_id)
+    resource = message_of(message_id, held)
+    permit = await owner.permit(ACKNOWLEDGE, resource, otherwise=NoSuchMessage)
+    shown(held, permit)
     note = partial(
         silence.acknowledge,
         message_id,

@@ -4,7 +4,7 @@ from functools import partial
 
 from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
-from accord_contracts.allocation import AllocationAccepted
+from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn
 from accord_contracts.referrals import CaseErased
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
@@ -37,6 +37,7 @@ def create_app(
             partial(handlers.draft_plan, plans=held, policy=policy, clock=plans.clock),
         )
         plans.on(AllocationAccepted, partial(handlers.assign_actions, plans=held))
+        plans.on(AllocationWithdrawn, partial(handlers.release_actions, plans=held))
         plans.on(CaseErased, partial(handlers.erase, plans=held))
 
         async def tell(due: Plan) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from accord_chassis.clock import Clock
-from accord_contracts.allocation import AllocationAccepted
+from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import (
     ActionAssigned,
@@ -22,6 +22,7 @@ from plans.domain.plan import (
     Assessment,
     NoPlan,
     NoSuchAction,
+    Owner,
     Plan,
 )
 from plans.domain.template import Policy
@@ -52,11 +53,33 @@ async def assign_actions(message: Message[AllocationAccepted], *, plans: Plans) 
     """Give a role's actions to the worker who took it; remember them for later ones."""
     told = message.data
     held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
-    new = held.take_role(told.role, told.worker_id, told.accepted_at)
+    owner = Owner(
+        worker_id=told.worker_id,
+        accepted_at=told.accepted_at,
+        allocation_id=told.allocation_id,
+        revision=message.aggregate_version,
+    )
+    new = held.take_role(told.role, owner)
     if new is held:
         return
     events = assigned(new, held)
     await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
+
+
+async def release_actions(
+    message: Message[AllocationWithdrawn], *, plans: Plans
+) -> None:
+    """Take a role's open actions from whoever has it no longer."""
+    told = message.data
+    held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
+    left = Owner(
+        accepted_at=told.withdrawn_at,
+        allocation_id=told.allocation_id,
+        revision=message.aggregate_version,
+    )
+    new = held.leave_role(told.role, left)
+    if new is not held:
+        await plans.save(new, cause=message, lane=lane_of(new, message.lane))
 
 
 async def agree(case_id: str, plan_version: int, *, at: datetime, plans: Plans) -> Plan:

@@ -20,12 +20,6 @@ class NoSuchWorker(Refusal):
     status = 404
 
 
-class NoCoordinatorOnDuty(Refusal):
-    """No coordinator is on duty."""
-
-    status = 404
-
-
 class ServesBothSides(Refusal):
     """A worker cannot have roles on both sides: with who is harmed and who harms."""
 

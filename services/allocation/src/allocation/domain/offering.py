@@ -104,6 +104,7 @@ class Allocation(BaseModel):
         lane: Of what is told about it; once urgent, always urgent.
         since: When the clock for filling it began. No answer starts it again.
         assign_by: When it must be filled.
+        lists: By which lists of the case it was last decided (``Wanted.lists``).
         worker_id: Who is asked now, or has accepted.
         retry_at: When to ask anew after nobody was left to ask.
         declined_by: Who has declined it; never asked again.
@@ -125,6 +126,7 @@ class Allocation(BaseModel):
     since: datetime
     first_referred_at: datetime
     assign_by: datetime
+    lists: int = 0
     worker_id: str | None = None
     retry_at: datetime | None = None
     accepted_at: datetime | None = None
@@ -158,6 +160,12 @@ class Allocation(BaseModel):
     def open(self) -> bool:
         """Tell whether the role still has to be filled."""
         return self.status not in {Status.ACCEPTED, Status.ENDED}
+
+    @property
+    def holder(self) -> str | None:
+        """Who is asked now, or has accepted."""
+        held = self.status in {Status.OFFERED, Status.ACCEPTED}
+        return self.worker_id if held else None
 
     @property
     def offer(self) -> Offer:
@@ -288,6 +296,36 @@ class Allocation(BaseModel):
             silent=self.silent | {self.offer.worker_id},
             offers=self._last_offer(answer=Answer.EXPIRED, answered_at=at),
         )
+
+    def withdraw(self, policy: Policy, at: datetime) -> "Allocation":
+        """Take the role back from somebody who is barred from the case now.
+
+        One that was accepted had been filled: the clock for filling it begins anew. For
+        one that was only offered it runs on.
+        """
+        changes: dict[str, object] = {
+            "status": Status.WANTED,
+            "worker_id": None,
+            "offers": self._last_offer(answer=Answer.WITHDRAWN, answered_at=at),
+        }
+        if self.status is Status.ACCEPTED:
+            changes |= {
+                "accepted_at": None,
+                "since": at,
+                "assign_by": policy.assign_by(at, self.level),
+                "told_late": False,
+            }
+        return self._moved(**changes)
+
+    def heed(self, wanted: Wanted) -> "Allocation":
+        """Note by which lists of the case it is decided.
+
+        Written whenever they change, so that an offer that was being made by the lists
+        before them conflicts, and is decided on again.
+        """
+        if self.lists == wanted.lists:
+            return self
+        return self.model_copy(update={"lists": wanted.lists})
 
     def tell_late(self) -> "Allocation":
         """Note that the alarm about the time has been raised: it is raised once."""

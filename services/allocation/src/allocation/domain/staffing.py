@@ -69,6 +69,7 @@ class Wanted(BaseModel):
     Attributes:
         since: When the clock for filling it began.
         worker_id: Who has accepted it.
+        lists: How often the lists of the case have changed while nobody had it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -78,6 +79,13 @@ class Wanted(BaseModel):
     since: datetime
     first_referred_at: datetime
     worker_id: str | None = None
+    lists: int = 0
+
+    def listed(self, lists: "Lists") -> "Wanted":
+        """Go by other lists: whoever they bar has the role no longer."""
+        if self.worker_id is not None and not lists.bar(self.worker_id):
+            return self
+        return self.model_copy(update={"worker_id": None, "lists": self.lists + 1})
 
 
 class Lists(BaseModel):
@@ -224,7 +232,11 @@ class Staffing(BaseModel):
         return self._with(self.lists.model_copy(update={"conflicts": conflicts}))
 
     def _with(self, lists: Lists) -> "Staffing":
-        return self.model_copy(update={"lists": lists})
+        """Go by other lists, and want every role anew that nobody else has."""
+        if lists == self.lists:
+            return self
+        roles = {role: wanted.listed(lists) for role, wanted in self.roles.items()}
+        return self.model_copy(update={"lists": lists, "roles": roles})
 
     def hear(
         self, referral_id: str, wishes: Wishes, at: datetime, policy: Policy
@@ -327,9 +339,14 @@ class Staffing(BaseModel):
         return self.model_copy(update={"roles": roles, "latest": latest})
 
     def join(self, allocation_id: str, worker_id: str) -> "Staffing":
-        """Take a worker who has accepted into the team, if the role is still needed."""
+        """Take a worker who has accepted into the team, if the role is still needed.
+
+        Whoever has been barred meanwhile does not join, but has served their side.
+        """
         for role, wanted in self.roles.items():
             if wanted.allocation_id == allocation_id:
+                if self.lists.bar(worker_id):
+                    return self._served_by(worker_id, role)
                 joined = wanted.model_copy(update={"worker_id": worker_id})
                 return self._served_by(worker_id, role).model_copy(
                     update={"roles": {**self.roles, role: joined}}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from accord_chassis.clock import Clock
 from accord_chassis.guard import NoSuchRecord
@@ -20,7 +21,7 @@ from accord_contracts.message import Event, Lane, Message
 from allocation.domain.glass import Glass, NoSuchGlass, NotJustified
 from allocation.domain.staffing import Lists, Staffing
 from allocation.domain.standing import standing_of
-from allocation.handlers.staffing import team_changed
+from allocation.handlers.staffing import team_changed, wanted
 from allocation.store import Allocations, Glasses, Staffings, Workers
 
 
@@ -66,6 +67,9 @@ class Door:
 async def put_lists(case_id: str, lists: Lists, by: str, *, door: Door) -> Lists:
     """Name who may have nothing to do with a case; who works on it changes with it.
 
+    Every role that nobody else has is wanted anew: one that is with somebody who is
+    barred now is taken back and offered to another.
+
     Raises:
         NoSuchRecord: There is no such case.
         NobodyLeft: No coordinator but the one who sets them could look at it.
@@ -77,7 +81,7 @@ async def put_lists(case_id: str, lists: Lists, by: str, *, door: Door) -> Lists
     new = held.list_(lists, others)
     if new.lists == held.lists:
         return held.lists
-    told = [team_changed(new, door.clock.now())] if new.team != held.team else []
+    told = changed(new, held, door.clock.now())
     await door.staffings.save(new, *told, lane=Lane.URGENT)
     return new.lists
 
@@ -93,10 +97,14 @@ async def note_conflict(message: Message[AllocationDeclined], *, door: Door) -> 
     new = held.note_conflict(told.worker_id)
     if new is held:
         return
-    changed: list[Event] = (
-        [team_changed(new, told.declined_at)] if new.team != held.team else []
-    )
-    await door.staffings.save(new, *changed, cause=message)
+    events = changed(new, held, told.declined_at)
+    await door.staffings.save(new, *events, cause=message)
+
+
+def changed(new: Staffing, held: Staffing, at: datetime) -> list[Event]:
+    """Tell what other lists change: who works on the case, and what it needs."""
+    events = wanted(new, held)
+    return [team_changed(new, at), *events] if new.team != held.team else events
 
 
 async def break_glass(

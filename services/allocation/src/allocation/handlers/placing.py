@@ -43,7 +43,11 @@ class Desk:
 
 
 async def place_role(message: Message[RoleWanted], *, desk: Desk) -> None:
-    """Offer a role to the best worker; for one offered already, take a higher level."""
+    """Offer a role to the best worker; for one offered already, take a higher level.
+
+    If whoever has it or is asked for it has been barred from the case, it is taken back
+    from them and offered to somebody else in the same moment.
+    """
     told = message.data
     held, staffing = await asyncio.gather(
         desk.allocations.get(told.allocation_id, cause=message),
@@ -53,18 +57,24 @@ async def place_role(message: Message[RoleWanted], *, desk: Desk) -> None:
     if staffing is None or wanted is None:
         return
     at = desk.clock.now()
-    new = held or Allocation.new(
+    begun = held or Allocation.new(
         told.case_id, told.role, wanted, message.lane, desk.policy
     )
-    new = new.rise(wanted.level, message.lane, desk.policy, at)
-    if new is held or not new.open:
-        return
-    told_of: Event
-    if new.status is Status.OFFERED:
-        told_of = offered(new)
-    else:
+    events: list[Event] = []
+    if begun.holder is not None and staffing.lists.bar(begun.holder):
+        events.append(withdrawn(begun, at))
+        # First, because a place that was given for good lapses by itself never.
+        await release(begun, desk=desk)
+        begun = begun.withdraw(desk.policy, at)
+    new = begun.rise(wanted.level, message.lane, desk.policy, at)
+    if new.status is Status.OFFERED and new is not begun:
+        events.append(offered(new))
+    elif new.open and new.status is not Status.OFFERED and new is not held:
         new, told_of = await find(new, staffing, at=at, desk=desk)
-    await save(new, told_of, desk=desk, cause=message)
+        events.append(told_of)
+    new = new.heed(wanted)
+    if new is not held:
+        await save(new, *events, desk=desk, cause=message)
 
 
 async def attend(due: Allocation, *, desk: Desk) -> None:
@@ -98,6 +108,8 @@ async def find(
     held: Allocation, staffing: Staffing, *, at: datetime, desk: Desk
 ) -> tuple[Allocation, Event]:
     """Reserve a place with the best worker left and offer them the role; else alarm."""
+    if wanted := staffing.wanted(held.id):
+        held = held.heed(wanted)
     await desk.directory.refresh()
     need = held.need(staffing, desk.policy)
     until = desk.policy.answer_by(at, held.level) + HOLD_SLACK
@@ -135,12 +147,12 @@ async def save(
 async def settle(accepted: Allocation, *, desk: Desk) -> None:
     """Make the place of whoever has accepted a role permanent.
 
-    If the role has ended in the meantime its place may have been freed before this gave
-    it again, so it is looked at once more.
+    If the role has ended or was taken back in the meantime, its place may have been
+    freed before this gave it again, so it is looked at once more.
     """
     await keep(accepted, desk=desk)
     held = await desk.allocations.get(accepted.id)
-    if held is None or held.status is not Status.ACCEPTED:
+    if held is None or held.holder != accepted.worker_id:
         await release(accepted, desk=desk)
 
 
@@ -225,7 +237,7 @@ def expired(held: Allocation, at: datetime) -> AllocationExpired:
 
 
 def withdrawn(held: Allocation, at: datetime) -> AllocationWithdrawn:
-    """Tell who need not answer any more."""
+    """Tell who need not answer any more, or has the role no longer."""
     return AllocationWithdrawn(
         **about(held),
         worker_id=held.offer.worker_id,

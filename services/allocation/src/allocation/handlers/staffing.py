@@ -67,8 +67,9 @@ async def join_team(message: Message[AllocationAccepted], *, desk: Desk) -> None
         return
     new = held.join(told.allocation_id, told.worker_id)
     if new is not held:
-        changed = team_changed(new, told.accepted_at)
-        await desk.staffings.save(new, changed, cause=message)
+        joined = new.team != held.team
+        changed = [team_changed(new, told.accepted_at)] if joined else []
+        await desk.staffings.save(new, *changed, cause=message)
 
 
 async def settle_place(message: Message[AllocationAccepted], *, desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """The directory over HTTP: workers, how they are reached, who is on duty."""
 
+import asyncio
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Self
@@ -15,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from allocation.domain.directory import (
     Gender,
-    NoCoordinatorOnDuty,
     NoSuchWorker,
     Worker,
 )
@@ -144,16 +144,18 @@ async def read_contact(
     return _contact(await _worker(worker_id, workers), directory)
 
 
-@router.get("/duty/coordinator")
-async def read_coordinator(
+@router.get("/duty/coordinators")
+async def read_coordinators(
     workers: Workers_, directory: Directory_, asker: Asker
-) -> WorkerContact:
-    """Tell a service how the coordinator on duty is reached."""
-    await asker.permit(READ_CONTACT, Resource("contact", "coordinator"))
+) -> list[WorkerContact]:
+    """Tell a service how the coordinators on duty are reached, the first one first.
+
+    One who is barred from a case is not told of it, so all of them are named.
+    """
+    await asker.permit(READ_CONTACT, Resource("contact", "coordinators"))
     await directory.refresh()
-    if directory.duty_coordinator is None:
-        raise NoCoordinatorOnDuty
-    return _contact(await _worker(directory.duty_coordinator, workers), directory)
+    found = await asyncio.gather(*map(workers.get, directory.duty_coordinators))
+    return [_contact(each, directory) for each in found if each]
 
 
 async def _worker(worker_id: str, workers: Workers) -> Worker:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID, uuid5
 
@@ -32,6 +33,14 @@ class NoInbox(Refusal):
     status = 403
 
 
+class Eyes(StrEnum):
+    """Who may know of a message, apart from those who are barred from its case."""
+
+    ALL = "all"
+    NOT_OUTREACH = "not_outreach"
+    """Nobody who meets the person using violence."""
+
+
 class Telling(BaseModel):
     """That somebody was told.
 
@@ -58,6 +67,7 @@ class Occasion:
         event: Its type.
         revision: The version of the publisher's document that it told of.
         about_id: The allocation or action in question, if one is.
+        eyes: Who may know of it; none: whoever is told, from where they see the case.
     """
 
     message_id: str
@@ -66,6 +76,26 @@ class Occasion:
     lane: Lane
     revision: int
     about_id: str | None = None
+    eyes: Eyes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Whom a message is for.
+
+    Attributes:
+        worker_id: Whom the rule names.
+        eyes: Who else may know of it.
+        told: Who is told in their place, because they may not know of the case.
+        step: At which step of their chain that is.
+        wait: How long until the next is told, if it is not as the rule says.
+    """
+
+    worker_id: str
+    eyes: Eyes
+    told: str | None = None
+    step: int = 0
+    wait: timedelta | None = None
 
 
 class Notification(BaseModel):
@@ -76,6 +106,7 @@ class Notification(BaseModel):
         revision: The version of the publisher's document that was told of.
         about_id: The allocation or action in question, if one is.
         worker_id: Who was to be told.
+        eyes: Who may know of it.
         email: Whether the rule wants e-mail as well.
         lane: Of what happened, and so of all that is told of this.
         chain: Whose silence has which consequences; none if they may be silent.
@@ -94,6 +125,8 @@ class Notification(BaseModel):
     revision: int
     about_id: str | None = None
     worker_id: str
+    # One from before this was kept was told to everybody alike.
+    eyes: Eyes = Eyes.ALL
     template: str
     urgency: Urgency
     email: bool
@@ -113,7 +146,7 @@ class Notification(BaseModel):
     def of(
         cls,
         what: Occasion,
-        worker_id: str,
+        to: Addressee,
         rule: Rule,
         *,
         at: datetime,
@@ -126,25 +159,29 @@ class Notification(BaseModel):
         late for what was still on its way.
         """
         within = rule.acknowledge_within
-        ack_by = at + within if within else None
         wanted = Mail(due_at=at) if mail and rule.email else None
+        first = Telling(
+            worker_id=to.told or to.worker_id, step=to.step, at=at, mail=wanted
+        )
         return cls(
-            id=notification_id(what.message_id, worker_id, rule.template),
+            id=notification_id(what.message_id, to.worker_id, rule.template),
             case_id=what.case_id,
             event=what.event,
             revision=what.revision,
             about_id=what.about_id,
-            worker_id=worker_id,
+            worker_id=to.worker_id,
+            eyes=to.eyes,
             template=rule.template,
             urgency=rule.urgency,
             email=rule.email,
             lane=what.lane,
             policy_version=policy_version,
             chain=rule.chain,
+            step=to.step,
             created_at=at,
-            ack_by=ack_by,
-            escalate_at=ack_by,
-            told=(Telling(worker_id=worker_id, at=at, mail=wanted),),
+            ack_by=at + within if within else None,
+            escalate_at=at + (to.wait or within) if within else None,
+            told=(first,),
         )
 
     @property
@@ -236,6 +273,16 @@ class Notification(BaseModel):
         first = self.told[0].model_copy(update={"mail": None})
         return ended.model_copy(
             update={"told": (first,), "about_id": None, "acknowledged_by": None}
+        )
+
+    def pass_over(self, number: int, at: datetime) -> Self:
+        """Send no e-mail to somebody who may not know of the case any more.
+
+        If somebody has to say that they know, the next of the chain is told at once.
+        """
+        escalate_at = min(self.escalate_at, at) if self.escalate_at else None
+        return self.with_mail(number, None).model_copy(
+            update={"escalate_at": escalate_at}
         )
 
     def mail_due(self, at: datetime) -> int | None:

@@ -15,13 +15,16 @@ from accord_chassis.service import settled
 from accord_contracts.message import Event
 from accord_contracts.notify import Channel, NotificationFailed, NotificationSent
 
-from notify.asks import Directory
 from notify.domain.mail import MailState, Outcome
 from notify.domain.notification import Notification
 from notify.domain.policy import EmailPolicy
 from notify.domain.wording import Wording
+from notify.handlers.reaching import Reach
 from notify.post import Post, Posted
 from notify.store import Notifications
+
+PASSED_OVER = "passed_over"
+"""Why there is no e-mail to somebody who may not know of the case any more."""
 
 UNKNOWN_WORKER = Posted(Outcome.REFUSED, "unknown_worker")
 
@@ -31,16 +34,25 @@ async def send_mail(
     *,
     at: datetime,
     notifications: Notifications,
-    directory: Directory,
+    reach: Reach,
     policy: EmailPolicy,
     wording: Wording,
     post: Post,
 ) -> None:
-    """Send the e-mail that has fallen due, if there is anywhere to send it."""
+    """Send the e-mail that has fallen due, if there is anywhere to send it.
+
+    Whoever may not know of the case any more gets none, and the next of the chain is
+    told.
+    """
     number = due.mail_due(at)
     if number is None:
         return
-    contact = await directory.contact(due.told[number].worker_id)
+    worker_id = due.told[number].worker_id
+    if await reach.eyes(worker_id, due.case_id, due.eyes) is None:
+        failed = _failed(due, worker_id, PASSED_OVER, at)
+        await notifications.save(due.pass_over(number, at), failed, lane=due.lane)
+        return
+    contact = await reach.directory.contact(worker_id)
     attempt = Attempt(number, at, policy)
     if contact is None:
         told = attempt.became(due, UNKNOWN_WORKER)

@@ -14,10 +14,10 @@ from accord_contracts.allocation import (
 from accord_contracts.message import Event, Message
 from accord_contracts.notify import NotificationAcknowledged, NotificationEscalated
 
-from notify.asks import Directory
 from notify.domain.notification import NoSuchMessage, Notification
 from notify.domain.offer import Offer, offer_id
-from notify.domain.policy import Next, Policy
+from notify.domain.policy import Policy
+from notify.handlers.reaching import Reach
 from notify.handlers.telling import in_inbox
 from notify.store import Notifications, Offers
 
@@ -117,48 +117,31 @@ async def escalate(
     *,
     at: datetime,
     notifications: Notifications,
-    directory: Directory,
+    reach: Reach,
     policy: Policy,
     mail: bool,
 ) -> None:
-    """Tell the next of the chain, because nobody has acknowledged in time.
+    """Tell the next of the chain who may know, because nobody has acknowledged in time.
 
     The last of the chain is told again and again, until somebody acknowledges or the
     message has ended otherwise.
     """
-    step, worker_id = await next_in_chain(due, policy=policy, directory=directory)
-    wait = policy.chain(due.chain)[step - 1].wait
+    chain = policy.chain(due.chain)
+    step, worker_id = await reach.next(
+        [each.tell for each in chain],
+        due.worker_id,
+        due.case_id,
+        due.eyes,
+        after=due.step,
+        told=due.told_workers,
+    )
+    wait = chain[step - 1].wait
     await notifications.save(
         due.tell(worker_id, step, at=at, wait=wait, mail=mail),
         _escalated(due, worker_id, step, at),
         in_inbox(due, worker_id, at),
         lane=due.lane,
     )
-
-
-async def next_in_chain(
-    due: Notification, *, policy: Policy, directory: Directory
-) -> tuple[int, str]:
-    """Give the next step, and who is told at it.
-
-    A step at which there is nobody, or only somebody who was told already, is passed
-    over; but the last one never is.
-    """
-    chain = policy.chain(due.chain)
-    for number in range(due.step + 1, len(chain)):
-        found = await _person(chain[number - 1].tell, due.worker_id, directory)
-        if found and found not in due.told_workers:
-            return number, found
-    return len(chain), (await directory.coordinator()).worker_id
-
-
-async def _person(who: Next, worker_id: str, directory: Directory) -> str | None:
-    if who is Next.COORDINATOR:
-        return (await directory.coordinator()).worker_id
-    contact = await directory.contact(worker_id)
-    if contact is None:
-        return None
-    return contact.deputy if who is Next.DEPUTY else contact.team_lead
 
 
 async def _note(

@@ -3,14 +3,15 @@
 import asyncio
 from datetime import datetime
 
+from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import CaseTeamChanged
 from accord_contracts.message import Event, Message
 from accord_contracts.notify import Channel, NotificationSent
 
-from notify.asks import Directory
-from notify.domain.notification import Notification, Occasion
-from notify.domain.policy import Policy, Recipient
+from notify.domain.notification import Addressee, Eyes, Notification, Occasion
+from notify.domain.policy import Policy
 from notify.domain.team import Team
+from notify.handlers.reaching import Reach, recipients
 from notify.store import Notifications, Teams
 
 ABOUT = ("allocation_id", "action_id", "glass_id")
@@ -23,30 +24,32 @@ async def tell(
     at: datetime,
     notifications: Notifications,
     teams: Teams,
-    directory: Directory,
+    reach: Reach,
     policy: Policy,
     mail: bool,
 ) -> None:
-    """Put what happened into the inbox of everyone who must know.
+    """Put what happened into the inbox of everyone who must know, and may.
 
     Args:
         message: What happened.
         at: When they are told, which may be long after it happened.
         notifications: Where the messages to workers are kept.
         teams: Who works on which case.
-        directory: Who is on duty.
+        reach: Who may be told, and who is next.
         policy: Who must know.
         mail: Whether e-mail can go out.
     """
     rule = policy.rule(message.type, getattr(message.data, "level", None))
     what = occasion(message)
-    workers = await recipients(message, rule.who, teams=teams, directory=directory)
+    workers = await recipients(
+        message, what, rule, teams=teams, reach=reach, policy=policy
+    )
 
-    async def add(worker_id: str) -> None:
+    async def add(to: Addressee) -> None:
         born = Notification.of(
-            what, worker_id, rule, at=at, policy_version=policy.version, mail=mail
+            what, to, rule, at=at, policy_version=policy.version, mail=mail
         )
-        sent = in_inbox(born, worker_id, at)
+        sent = in_inbox(born, born.told[0].worker_id, at)
         await notifications.add(born, sent, cause=message)
 
     if len(workers) == 1:
@@ -69,46 +72,14 @@ async def follow_team(message: Message[CaseTeamChanged], *, teams: Teams) -> Non
         await teams.save(team, cause=message)
 
 
-async def recipients(
-    message: Message[Event],
-    who: tuple[Recipient, ...],
-    *,
-    teams: Teams,
-    directory: Directory,
-) -> tuple[str, ...]:
-    """Give the first of these of whom there is anybody, or was when it happened."""
-    for each in who:
-        found = await _workers(each, message, teams, directory)
-        if found:
-            return found
-    return ()
-
-
-async def _workers(
-    who: Recipient, message: Message[Event], teams: Teams, directory: Directory
-) -> tuple[str, ...]:
-    event = message.data
-    match who:
-        case Recipient.WORKER:
-            named = getattr(event, "worker_id", None)
-            return (named,) if named else ()
-        case Recipient.LEAD:
-            team = await teams.get(event.case_id)
-            return team.leads(message.time) if team else ()
-        case Recipient.TEAM:
-            team = await teams.get(event.case_id)
-            return team.workers(message.time) if team else ()
-        case Recipient.COORDINATOR:
-            return ((await directory.coordinator()).worker_id,)
-        case Recipient.NOBODY:
-            return ()
-
-
 def occasion(message: Message[Event]) -> Occasion:
     """Note what happened, as far as a message about it needs to know."""
     event = message.data
     ids = (getattr(event, each, None) for each in ABOUT)
     about = next((each for each in ids if each), None)
+    role = getattr(event, "role", None)
+    outreach = role is not None and SIDES[role] is Side.PERSON_USING_VIOLENCE
+    of_role = Eyes.ALL if outreach else Eyes.NOT_OUTREACH
     return Occasion(
         message_id=message.id,
         event=message.type,
@@ -116,6 +87,7 @@ def occasion(message: Message[Event]) -> Occasion:
         lane=message.lane,
         revision=message.aggregate_version,
         about_id=about,
+        eyes=None if role is None else of_role,
     )
 
 

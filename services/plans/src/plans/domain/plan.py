@@ -151,12 +151,35 @@ class Action(BaseModel):
 
 
 class Owner(BaseModel):
-    """Who has taken a role of a case, and since when."""
+    """Who has taken a role of a case, and since when.
+
+    Attributes:
+        worker_id: Nobody, once the role was taken back from whoever had it.
+        accepted_at: Since when it is so.
+        allocation_id: The role of the episode.
+        revision: The version of allocation's own document that said so.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    worker_id: str
+    worker_id: str | None = None
     accepted_at: datetime
+    allocation_id: str = ""
+    revision: int = 0
+
+    def follows(self, other: "Owner | None") -> bool:
+        """Tell whether this is the later of two, in whatever order they are heard of.
+
+        Of one role of one episode, allocation's own document says which; of two
+        episodes, the time does, and nobody gives way to anybody.
+        """
+        if other is None:
+            return True
+        if self.allocation_id and self.allocation_id == other.allocation_id:
+            return self.revision > other.revision
+        if self.worker_id is None or other.worker_id is None:
+            return other.worker_id is None
+        return self.accepted_at > other.accepted_at
 
 
 class Status(StrEnum):
@@ -288,27 +311,49 @@ class Plan(BaseModel):
             last_done_at=held.done_at if held else None,
         )
 
-    def take_role(self, role: Role, worker_id: str, accepted_at: datetime) -> "Plan":
+    def take_role(self, role: Role, owner: Owner) -> "Plan":
         """Give a role's open actions to the worker who has taken it.
 
-        Changes nothing if a later worker is known, or if the response in which the
-        role was taken has ended.
+        Changes nothing if something later is known of the role, or if the response in
+        which it was taken has ended.
         """
-        known = self.owners.get(role)
-        if self.erased_at or (known and known.accepted_at >= accepted_at):
+        if self._outdated(role, owner):
             return self
-        closed_at = self.current.closed_at if self.versions else None
-        if closed_at and closed_at >= accepted_at:
-            return self
-        owner = Owner(worker_id=worker_id, accepted_at=accepted_at)
         given = {
-            each.id: {"worker_id": worker_id}
+            each.id: {"worker_id": owner.worker_id}
             for each in self.open_actions
             if each.role is role
         }
         return self._with_actions(given).model_copy(
             update={"owners": {**self.owners, role: owner}}
         )
+
+    def leave_role(self, role: Role, left: Owner) -> "Plan":
+        """Take the open actions from whoever has a role no longer: nobody owns them.
+
+        Also what they kept when the plan wanted another role for it, unless they have
+        that one too. That the role was taken back is remembered, in case the news of
+        its having been taken comes after.
+        """
+        if self._outdated(role, left):
+            return self
+        known = self.owners.get(role)
+        leaver = known.worker_id if known else None
+        owners = {**self.owners, role: left}
+        kept = {each for each, owner in owners.items() if owner.worker_id == leaver}
+        freed = {
+            each.id: {"worker_id": None}
+            for each in self.open_actions
+            if leaver and each.worker_id == leaver and each.role not in kept
+        }
+        return self._with_actions(freed).model_copy(update={"owners": owners})
+
+    def _outdated(self, role: Role, owner: Owner) -> bool:
+        """Tell whether something later is known of a role."""
+        closed_at = self.current.closed_at if self.versions else None
+        ended = closed_at is not None and closed_at >= owner.accepted_at
+        known = self.owners.get(role)
+        return bool(self.erased_at) or ended or not owner.follows(known)
 
     def agree(self, number: int, at: datetime) -> "Plan":
         """Agree to a version: the one that was read. Agreeing again changes nothing.

@@ -1,0 +1,147 @@
+"""Whom to tell: who is named, unless they may not know of the case, and who is next.
+
+A person who is barred from a case is passed over, and whoever is next is told in their
+place. How somebody stands to the case is asked each time before they are told.
+"""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import structlog
+from accord_chassis.guard import ANYBODY, NOT_OUTREACH, Standings, kept_from
+from accord_contracts.message import Event, Message
+
+from notify.asks import Directory, NobodyOnDuty, standing_to
+from notify.domain.notification import Addressee, Eyes, Occasion
+from notify.domain.policy import Next, Policy, Recipient, Rule
+from notify.store import Teams
+
+log = structlog.get_logger()
+
+SEEN_FROM = {Eyes.ALL: ANYBODY, Eyes.NOT_OUTREACH: NOT_OUTREACH}
+"""Whose side one must see a case from to be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What it takes to know who may be told, and who is next."""
+
+    directory: Directory
+    standings: Standings
+
+    async def eyes(self, worker_id: str, case_id: str, *eyes: Eyes) -> Eyes | None:
+        """Give the first of these for which a worker may be told; none if they may not.
+
+        Raises:
+            DirectoryAway: It cannot be known at present.
+        """
+        standing = await standing_to(case_id, worker_id, self.standings)
+        return next(
+            (e for e in eyes if kept_from(standing, SEEN_FROM[e]) is None), None
+        )
+
+    async def coordinator(self, case_id: str, *eyes: Eyes) -> Addressee:
+        """Give the first coordinator on duty who may be told.
+
+        Raises:
+            NobodyOnDuty: There is none.
+            DirectoryAway: It cannot be known at present.
+        """
+        for each in await self.directory.coordinators():
+            if found := await self.eyes(each.worker_id, case_id, *eyes):
+                return Addressee(each.worker_id, found)
+        raise NobodyOnDuty
+
+    async def next(
+        self,
+        chain: Collection[Next],
+        worker_id: str,
+        case_id: str,
+        eyes: Eyes,
+        *,
+        after: int = 0,
+        told: Collection[str] = (),
+    ) -> tuple[int, str]:
+        """Give the next step of a worker's chain, and who is told at it.
+
+        A step at which there is nobody, only somebody who was told already, or only
+        somebody who may not be, is passed over; but the last one never is.
+
+        Args:
+            chain: Who is told at which step; the last is the coordinator.
+            worker_id: Whose deputy and team lead are meant.
+            case_id: What it is about.
+            eyes: Who may know of it.
+            after: The step that it has come to.
+            told: Who was told already.
+        """
+        for number, who in list(enumerate(chain, start=1))[after:-1]:
+            found = await self._person(who, worker_id, case_id, eyes)
+            if found and found not in told:
+                return number, found
+        return len(chain), (await self.coordinator(case_id, eyes)).worker_id
+
+    async def _person(
+        self, who: Next, worker_id: str, case_id: str, eyes: Eyes
+    ) -> str | None:
+        if who is Next.COORDINATOR:
+            return (await self.coordinator(case_id, eyes)).worker_id
+        contact = await self.directory.contact(worker_id)
+        if contact is None:
+            return None
+        found = contact.deputy if who is Next.DEPUTY else contact.team_lead
+        return found if found and await self.eyes(found, case_id, eyes) else None
+
+
+async def recipients(
+    message: Message[Event],
+    what: Occasion,
+    rule: Rule,
+    *,
+    teams: Teams,
+    reach: Reach,
+    policy: Policy,
+) -> list[Addressee]:
+    """Give the first of those whom a rule names of whom anybody is there and may know.
+
+    If all that there are may not, and somebody has to say that they know, whoever is
+    next in the chain of the first of them is told in their place.
+    """
+    eyes = (what.eyes,) if what.eyes else (Eyes.NOT_OUTREACH, Eyes.ALL)
+    passed_over: list[str] = []
+    for who in rule.who:
+        if who is Recipient.COORDINATOR:
+            return [await reach.coordinator(what.case_id, *eyes)]
+        named = await _workers(who, message, teams)
+        found = await asyncio.gather(
+            *(reach.eyes(each, what.case_id, *eyes) for each in named)
+        )
+        passed_over += [e for e, seen in zip(named, found, strict=True) if not seen]
+        if any(found):
+            pairs = zip(named, found, strict=True)
+            return [Addressee(each, seen) for each, seen in pairs if seen]
+    if not passed_over:
+        return []
+    log.info("notification.passed_over", type=message.type, count=len(passed_over))
+    if rule.chain is None:
+        return []
+    chain = policy.chain(rule.chain)
+    steps = [each.tell for each in chain]
+    step, told = await reach.next(steps, passed_over[0], what.case_id, eyes[0])
+    wait = chain[step - 1].wait
+    return [Addressee(passed_over[0], eyes[0], told=told, step=step, wait=wait)]
+
+
+async def _workers(
+    who: Recipient, message: Message[Event], teams: Teams
+) -> tuple[str, ...]:
+    event = message.data
+    if who is Recipient.WORKER:
+        named = getattr(event, "worker_id", None)
+        return (named,) if named else ()
+    team = await teams.get(event.case_id) if who is not Recipient.NOBODY else None
+    if team is None:
+        return ()
+    at = message.time
+    return team.leads(at) if who is Recipient.LEAD else team.workers(at)
