@@ -66,6 +66,7 @@ class Policy(BaseModel):
     expected_hours: dict[Lane, ExpectedHours]
     recognition: RecognitionRules
     retention: Retention
+    confirm_within_days: Annotated[float, Field(gt=0, le=20)]
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
