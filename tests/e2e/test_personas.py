@@ -400,6 +400,20 @@ async def test_outreach_sees_the_level_and_their_own_actions_and_no_more(
     assert {each["role"] for each in seen["actions"]} == set(HIGH_RISK_TEAM)
 
 
+async def test_two_subjects_of_one_worker_are_one_person(stage: Stage) -> None:
+    now = int(stage.region.clock.now().timestamp())
+    alias = Somebody(
+        stage.region, "alias", *SCOPES, worker=stage.workers["lead"], auth_time=now
+    )
+    path = f"/api/referrals/v1/requests/{stage.ids['request_id']}/confirmation"
+
+    answer = await alias.sends("POST", path)
+    alias.hang_up()
+
+    assert answer.status == 403
+    assert answer.json()["type"] == "urn:accord:problem:own-request"
+
+
 async def test_nothing_that_locates_her_is_in_any_answer(stage: Stage) -> None:
     assert len(stage.answers) > len(ROUTES)
 

