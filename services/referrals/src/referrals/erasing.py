@@ -1,8 +1,8 @@
 """Erasing people and cases: keys are destroyed, and tombstones stay.
 
 Who may ask for it is decided by the routes, and that two people agree by ``deciding``.
-Everything here may be done again: what was
-broken off is finished by asking for it once more.
+Everything here may be done again: what was broken off is finished by deciding it once
+more.
 """
 
 import asyncio
