@@ -16,16 +16,25 @@ async def test_an_erased_case_leaves_tombstones_in_every_service(
     case = await eventually(region.case_of(referral))
     await eventually(coordinator.reads_plan(case))
     await eventually(region.is_quiet)
-    officer = Somebody(region, "privacy officer", "referrals.erase")
+    now = int(region.clock.now().timestamp())
+    officer, deputy = (
+        Somebody(region, each, "referrals.erase", auth_time=now)
+        for each in ("privacy officer", "deputy")
+    )
 
-    answer = await officer.sends(
-        "DELETE", f"/api/referrals/v1/cases/{case}?reason=court_order"
+    asked = await officer.sends(
+        "POST", f"/api/referrals/v1/cases/{case}/erasure", {"reason": "court_order"}
+    )
+    request = asked.json()["request_id"]
+    answer = await deputy.sends(
+        "POST", f"/api/referrals/v1/requests/{request}/confirmation"
     )
     await eventually(region.hears("case.erased.v1", case_id=case))
     await eventually(region.is_quiet)
-    officer.hang_up()
+    for each in (officer, deputy):
+        each.hang_up()
 
-    assert answer.status == 202
+    assert (asked.status, answer.status) == (201, 200)
     referrals = region.database("referrals")
     assert await referrals["cases"].find_one({"_id": case}) is None
     assert await referrals["tombstones"].find_one({"_id": case})

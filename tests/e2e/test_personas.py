@@ -152,8 +152,13 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "POST", f"{path}/glass", {"reason": "imminent_danger"}
     )
     assert broken.status == 201, broken.body
+    asked_for = await people["lead"].sends(
+        "POST", f"/api/referrals/v1/cases/{case}/erasure", {"reason": "court"}
+    )
+    assert asked_for.status == 201, asked_for.body
     ids = {
         "case_id": case,
+        "request_id": asked_for.json()["request_id"],
         "referral_id": referral,
         "worker_id": workers["specialist"],
         "allocation_id": asked[SPECIALIST].allocation,
@@ -180,6 +185,8 @@ class Case:
         query: Follows the path.
         refusal: How the others are refused.
         unregistered: How those are refused who act for no agency.
+        not_both: How it is refused to whoever asked for it, or to all others, so that
+            it takes two.
         by_scope: Its scope alone decides; who lacks it is refused with 403.
     """
 
@@ -188,6 +195,7 @@ class Case:
     query: str = ""
     refusal: int = 404
     unregistered: int | None = None
+    not_both: int | None = None
     by_scope: bool = False
 
 
@@ -217,13 +225,20 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "PUT", "/v1/cases/{case_id}/hold"): Case(
         NOT_BARRED, {"reason": "court"}
     ),
-    ("referrals", "DELETE", "/v1/cases/{case_id}"): Case(
-        NOT_BARRED, query="?reason=court"
+    ("referrals", "POST", "/v1/cases/{case_id}/erasure"): Case(
+        NOT_BARRED, {"reason": "court"}
     ),
-    ("referrals", "DELETE", "/v1/people/{person_id}"): Case(
-        NOT_BARRED, query="?reason=court"
+    ("referrals", "POST", "/v1/people/{person_id}/erasure"): Case(
+        NOT_BARRED, {"reason": "court"}
     ),
-    ("referrals", "DELETE", "/v1/cases/{case_id}/hold"): Case(NOT_BARRED),
+    ("referrals", "POST", "/v1/cases/{case_id}/hold/release"): Case(
+        NOT_BARRED, {"reason": "court"}
+    ),
+    ("referrals", "GET", "/v1/requests/{request_id}"): Case(NOT_BARRED),
+    ("referrals", "POST", "/v1/requests/{request_id}/confirmation"): Case(
+        tuple(each for each in NOT_BARRED if each != "lead"), not_both=403
+    ),
+    ("referrals", "DELETE", "/v1/requests/{request_id}"): Case(("lead",), not_both=403),
     ("risk", "GET", "/v1/assessments/{case_id}"): Case(CASE_READERS),
     ("risk", "POST", "/v1/assessments/{case_id}/answers"): Case(
         KNOWS_SAFETY, {"answers": {}}
@@ -335,7 +350,7 @@ async def test_each_may_what_is_theirs_and_nobody_else(
     allowed = {each for each, status in found.items() if status not in REFUSED}
     assert allowed == set(case.may), found
     refused = {status for each, status in found.items() if each not in case.may}
-    assert refused <= {case.refusal, case.unregistered or case.refusal}, found
+    assert refused <= {case.refusal, case.unregistered, case.not_both}, found
     assert not [status for status in found.values() if status >= 500]
     assert (await asked(stage, "nobody", route)).status == 403
 
@@ -383,6 +398,20 @@ async def test_outreach_sees_the_level_and_their_own_actions_and_no_more(
     assert not any(shown[each] for each in ("reasons", "answers", "unknowns"))
     seen = (await stage.ask("specialist", "GET", f"/api/plans/v1/plans/{case}")).json()
     assert {each["role"] for each in seen["actions"]} == set(HIGH_RISK_TEAM)
+
+
+async def test_two_subjects_of_one_worker_are_one_person(stage: Stage) -> None:
+    now = int(stage.region.clock.now().timestamp())
+    alias = Somebody(
+        stage.region, "alias", *SCOPES, worker=stage.workers["lead"], auth_time=now
+    )
+    path = f"/api/referrals/v1/requests/{stage.ids['request_id']}/confirmation"
+
+    answer = await alias.sends("POST", path)
+    alias.hang_up()
+
+    assert answer.status == 403
+    assert answer.json()["type"] == "urn:accord:problem:own-request"
 
 
 async def test_nothing_that_locates_her_is_in_any_answer(stage: Stage) -> None:

@@ -121,12 +121,12 @@ class Running:
         return self.service.store(Cases)
 
     def bearer(
-        self, *scopes: str, agency: str = "police", **claims: str
+        self, *scopes: str, agency: str = "police", subject: str = "", **claims: Any
     ) -> dict[str, str]:
         claims = {"agency": agency, **claims}
         chosen = {name: value for name, value in claims.items() if value}
         token = self.issuer.token(
-            f"desk of {agency}",
+            subject or f"desk of {agency}",
             *(scopes or ("referrals.submit", "referrals.read")),
             region="test",
             audience="accord",

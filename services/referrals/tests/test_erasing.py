@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import httpx2
 import pytest
 from accord_chassis import topology
 from accord_chassis.binding import pack, unpack
@@ -16,7 +17,8 @@ from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import CaseErased
 from referrals.domain.case import Case
 from referrals.domain.erasure import ERASED_NAME, Decision, OnHold, Retention
-from referrals.store import Tombstones
+from referrals.domain.request import Identity
+from referrals.store import Requests, Tombstones
 from referrals_builders import CHILD, HARMED, USING, Running, body, case, household
 
 ADDRESS = "1 Somewhere Street"
@@ -42,12 +44,38 @@ async def refer(running: Running, told: dict[str, Any]) -> tuple[str, Case]:
     return referral_id, found
 
 
+async def officer(
+    running: Running, who: str, method: str, path: str, **claims: Any
+) -> httpx2.Response:
+    """Have a privacy officer who has just logged in ask for something."""
+    claims = {"auth_time": int(running.service.clock.now().timestamp()), **claims}
+    headers = running.bearer("referrals.erase", agency="", subject=who, **claims)
+    bodies = method == "PUT" or path.endswith(("erasure", "release"))
+    told = {"reason": "court_order"} if bodies else None
+    return await running.http.request(method, f"/v1/{path}", headers=headers, json=told)
+
+
+async def asked(running: Running, path: str) -> str:
+    """Have one officer ask, and give the request's path."""
+    answer = await officer(running, "one", "POST", path)
+    assert answer.status_code == 201, answer.text
+    return f"requests/{answer.json()['request_id']}"
+
+
+async def confirmed(
+    running: Running, request: str, who: str = "other", **claims: Any
+) -> int:
+    """Have another officer confirm what was asked for."""
+    path = f"{request}/confirmation"
+    return (await officer(running, who, "POST", path, **claims)).status_code
+
+
 async def erase(running: Running, path: str) -> int:
-    """Ask for an erasure."""
-    answer = await running.http.delete(
-        f"/v1/{path}?reason=court_order", headers=running.bearer("referrals.erase")
-    )
-    return answer.status_code
+    """Have two officers erase something."""
+    answer = await officer(running, "one", "POST", f"{path}/erasure")
+    if answer.status_code != 201:
+        return answer.status_code
+    return await confirmed(running, f"requests/{answer.json()['request_id']}")
 
 
 async def hears(running: Running, event: Event, producer: str) -> None:
@@ -76,7 +104,7 @@ async def test_an_erased_person_is_gone_from_every_referral_and_others_stay(
     second, _ = await refer(running, full())
     mere = await person_of(running, first, 0)
 
-    assert await erase(running, f"people/{mere}") == 204
+    assert await erase(running, f"people/{mere}") == 200
 
     for each in (first, second):
         held = await running.referrals.get(each)
@@ -108,7 +136,7 @@ async def test_erasing_twice_is_erasing_once(running: Running) -> None:
 
     answers = [await erase(running, f"people/{mere}") for _ in range(2)]
 
-    assert answers == [204, 204]
+    assert answers == [200, 200]
 
 
 async def test_an_erased_case_leaves_a_tombstone_and_is_told_of(
@@ -116,13 +144,18 @@ async def test_an_erased_case_leaves_a_tombstone_and_is_told_of(
 ) -> None:
     referral_id, held = await refer(running, full())
 
-    assert await erase(running, f"cases/{held.id}") == 202
+    assert await erase(running, f"cases/{held.id}") == 200
 
     await eventually(lambda: gone(running, held.id))
     tombstone = await running.service.store(Tombstones).get(held.id)
     referral = await running.referrals.get(referral_id)
     assert tombstone
-    assert tombstone.decision.reason == "court_order"
+    decision = tombstone.decision
+    assert (decision.reason, decision.by, decision.confirmed_by) == (
+        "court_order",
+        "one",
+        "other",
+    )
     assert referral
     assert {each.given_name for each in referral.told.people} == {ERASED_NAME}
     assert referral.told.narrative is None
@@ -167,42 +200,43 @@ async def test_nothing_is_referred_to_an_erased_case(running: Running) -> None:
 async def test_a_legal_hold_forbids_erasing(running: Running) -> None:
     referral_id, held = await refer(running, full())
     mere = await person_of(running, referral_id, 0)
-    headers = running.bearer("referrals.erase")
-    url = f"/v1/cases/{held.id}/hold"
-    await running.http.put(url, headers=headers, json={"reason": "coroner"})
+    hold = f"cases/{held.id}/hold"
+    await officer(running, "one", "PUT", hold)
 
     refused = [
         await erase(running, path) for path in (f"cases/{held.id}", f"people/{mere}")
     ]
-    released = await running.http.delete(url, headers=headers)
+    released = await confirmed(running, await asked(running, f"{hold}/release"))
 
     referral = await running.referrals.get(referral_id)
     assert refused == [409, 409]
     assert referral
     assert referral.told.narrative == NARRATIVE
-    assert released.status_code == 204
-    assert await erase(running, f"cases/{held.id}") == 202
+    assert released == 200
+    assert await erase(running, f"cases/{held.id}") == 200
 
 
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("DELETE", "people/{id}?reason=x"),
-        ("DELETE", "cases/{id}?reason=x"),
+        ("POST", "people/{id}/erasure"),
+        ("POST", "cases/{id}/erasure"),
         ("PUT", "cases/{id}/hold"),
-        ("DELETE", "cases/{id}/hold"),
+        ("POST", "cases/{id}/hold/release"),
+        ("GET", "requests/{id}"),
+        ("POST", "requests/{id}/confirmation"),
+        ("DELETE", "requests/{id}"),
     ],
 )
 async def test_erasing_needs_its_own_scope_and_something_to_erase(
     running: Running, method: str, path: str
 ) -> None:
-    url = f"/v1/{path.format(id=new_id())}"
-    sent: dict[str, Any] = {"json": {"reason": "x"}} if method == "PUT" else {}
+    path = path.format(id=new_id())
 
-    without = await running.http.request(method, url, headers=running.bearer(), **sent)
-    nothing = await running.http.request(
-        method, url, headers=running.bearer("referrals.erase"), **sent
+    without = await running.http.request(
+        method, f"/v1/{path}", headers=running.bearer(), json={"reason": "x"}
     )
+    nothing = await officer(running, "one", method, path)
 
     assert (without.status_code, nothing.status_code) == (403, 404)
 
@@ -257,10 +291,10 @@ def test_a_hold_or_a_new_referral_stops_the_time() -> None:
 
     assert held.erase_at is None
     assert held.retain(RETENTION).erase_at is None
-    assert held.released(RETENTION).erase_at == ended.erase_at
+    assert held.released(DECISION, RETENTION, NOON).erase_at == ended.erase_at
     assert again.retain(RETENTION).erase_at is None
     with pytest.raises(OnHold):
-        held.erase(DECISION)
+        held.erase(DECISION, NOON)
 
 
 async def test_what_is_told_of_an_erasure_is_ids_codes_and_times(
@@ -281,3 +315,163 @@ async def test_what_is_told_of_an_erasure_is_ids_codes_and_times(
         "reason": "court_order",
         "erased_at": NOON,
     }
+
+
+async def test_nobody_confirms_what_they_asked_for_themselves(
+    running: Running,
+) -> None:
+    _, held = await refer(running, full())
+    request = await asked(running, f"cases/{held.id}/erasure")
+
+    assert await confirmed(running, request, "one") == 403
+
+    after = await running.cases.get(held.id)
+    assert after
+    assert after.erased is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (("a", None), ("a", None), True),
+        (("a", "w"), ("a", None), True),
+        (("a", "w"), ("b", "w"), True),
+        (("a", "w"), ("b", "v"), False),
+        (("a", None), ("b", None), False),
+    ],
+)
+def test_a_person_is_known_by_subject_and_by_worker(
+    one: tuple[str, str | None], other: tuple[str, str | None], *, same: bool
+) -> None:
+    each = [Identity(issuer="i", subject=s, worker=w) for s, w in (one, other)]
+
+    assert each[0].is_same(each[1]) == same
+    assert each[1].is_same(each[0]) == same
+
+
+# Nobody ever logged in for the token of a machine.
+@pytest.mark.parametrize("seconds", [None, 301])
+async def test_neither_asks_nor_confirms_without_a_recent_login(
+    running: Running, seconds: int | None
+) -> None:
+    _, held = await refer(running, full())
+    now = int(running.service.clock.now().timestamp())
+    stale = {"auth_time": None if seconds is None else now - seconds}
+    paths = (f"cases/{held.id}/erasure", f"people/{new_id()}/erasure",
+             f"cases/{held.id}/hold/release")  # fmt: skip
+    request = await asked(running, paths[0])
+
+    asking = [await officer(running, "two", "POST", each, **stale) for each in paths]
+
+    assert {each.status_code for each in asking} == {401}
+    assert asking[0].json()["type"] == "urn:accord:problem:log-in-again"
+    assert await confirmed(running, request, **stale) == 401
+    assert await running.cases.get(held.id) == held
+
+
+async def test_what_nobody_confirms_in_time_lapses_and_is_asked_for_again(
+    running: Running, clock: SimulatedClock
+) -> None:
+    _, held = await refer(running, full())
+    request = await asked(running, f"cases/{held.id}/erasure")
+
+    clock.advance(timedelta(days=7) - timedelta(seconds=1))
+    open_ = await asked(running, f"cases/{held.id}/erasure")
+    before = (await officer(running, "other", "GET", request)).json()
+    clock.advance(timedelta(seconds=1))
+    late = await confirmed(running, request)
+    await asked(running, f"cases/{held.id}/erasure")
+    anew = (await officer(running, "other", "GET", request)).json()
+
+    assert open_ == request
+    assert late == 409
+    assert before["until"] < anew["until"]
+    assert await confirmed(running, request) == 200
+
+
+async def test_only_who_asked_withdraws_and_then_nobody_confirms(
+    running: Running,
+) -> None:
+    _, held = await refer(running, full())
+    request = await asked(running, f"cases/{held.id}/erasure")
+
+    others = await officer(running, "other", "DELETE", request)
+    own = await officer(running, "one", "DELETE", request)
+
+    assert (others.status_code, own.status_code) == (403, 204)
+    assert await confirmed(running, request) == 409
+
+
+async def test_what_is_confirmed_is_not_withdrawn(running: Running) -> None:
+    referral_id, _ = await refer(running, full())
+    mere = await person_of(running, referral_id, 0)
+    request = await asked(running, f"people/{mere}/erasure")
+
+    assert await confirmed(running, request) == 200
+
+    assert (await officer(running, "one", "DELETE", request)).status_code == 409
+    assert await confirmed(running, request) == 200
+
+
+async def test_a_hold_that_was_placed_meanwhile_beats_what_was_asked(
+    running: Running, clock: SimulatedClock
+) -> None:
+    referral_id, held = await refer(running, full())
+    mere = await person_of(running, referral_id, 0)
+    paths = (f"cases/{held.id}/erasure", f"people/{mere}/erasure")
+    requests = [await asked(running, each) for each in paths]
+    hold = f"cases/{held.id}/hold"
+    clock.advance(timedelta(minutes=1))
+    await officer(running, "one", "PUT", hold)
+
+    on_hold = [await confirmed(running, each) for each in requests]
+    await confirmed(running, await asked(running, f"{hold}/release"))
+    released = [await confirmed(running, each) for each in requests]
+
+    assert on_hold == released == [409, 409]
+    after = await running.cases.get(held.id)
+    assert after
+    assert (after.hold, after.erased) == (None, None)
+    assert await running.people.get(mere)
+
+
+async def test_another_hold_than_the_one_that_was_to_end_stands(
+    running: Running, clock: SimulatedClock
+) -> None:
+    _, held = await refer(running, full())
+    hold = f"cases/{held.id}/hold"
+    await officer(running, "one", "PUT", hold)
+    request = await asked(running, f"{hold}/release")
+    clock.advance(timedelta(minutes=1))
+    await officer(running, "other", "PUT", hold)
+
+    assert await confirmed(running, request) == 409
+
+    after = await running.cases.get(held.id)
+    assert after
+    assert after.hold
+
+
+async def test_there_is_no_hold_to_end_where_none_stands(running: Running) -> None:
+    _, held = await refer(running, full())
+
+    answer = await officer(running, "one", "POST", f"cases/{held.id}/hold/release")
+
+    assert answer.status_code == 409
+
+
+async def test_an_erasure_that_broke_off_is_finished_by_confirming_once_more(
+    running: Running,
+) -> None:
+    _, held = await refer(running, full())
+    request = await asked(running, f"cases/{held.id}/erasure")
+    requests = running.service.store(Requests)
+    kept = await requests.get(request.removeprefix("requests/"))
+    assert kept
+    other = Identity(issuer="i", subject="other")
+    # As if whoever stored the second word had died before doing it.
+    await requests.save(kept.confirm(other, NOON))
+
+    assert await confirmed(running, request, "third") == 200
+
+    await eventually(lambda: gone(running, held.id))

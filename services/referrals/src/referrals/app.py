@@ -14,11 +14,19 @@ from fastapi import FastAPI
 
 from referrals import erasing as erasure
 from referrals import handlers
+from referrals.deciding import Office
 from referrals.domain.policy import Policy
 from referrals.erasing import Shelves
 from referrals.register import Register
 from referrals.routes import agencies, erasing, referrals
-from referrals.store import Agencies, Cases, People, Referrals, Tombstones
+from referrals.store import (
+    Agencies,
+    Cases,
+    People,
+    Referrals,
+    Requests,
+    Tombstones,
+)
 
 
 class Settings(VaultSettings, ChassisSettings):
@@ -66,6 +74,7 @@ def create_app(
             partial(handlers.note_closing, cases=cases, retention=retention),
         )
         shelves = Shelves(posted, people, cases, intake.store(Tombstones))
+        intake.provide(Office(intake.store(Requests), shelves, policy, intake.clock))
         intake.provide(shelves)
         intake.on(CaseErased, partial(erasure.destroy_case, shelves=shelves))
         erase = partial(erasure.erase_when_due, shelves=shelves, clock=intake.clock)

@@ -1,11 +1,13 @@
 """Erasing people and cases: keys are destroyed, and tombstones stay.
 
-Who may ask for it is decided by the routes. Everything here may be done again: what was
-broken off is finished by asking for it once more.
+Who may ask for it is decided by the routes, and that two people agree by ``deciding``.
+Everything here may be done again: what was broken off is finished by deciding it once
+more.
 """
 
 import asyncio
 from collections.abc import Iterable
+from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
@@ -21,7 +23,6 @@ from referrals.domain.erasure import (
     Erased,
     NoSuchCase,
     NoSuchPerson,
-    OnHold,
     Retention,
     Tombstone,
 )
@@ -37,21 +38,37 @@ class Shelves(NamedTuple):
     tombstones: Tombstones
 
 
-async def erase_person(person_id: str, decision: Decision, shelves: Shelves) -> None:
+async def person_may_be_erased(
+    person_id: str, asked_at: datetime, shelves: Shelves
+) -> None:
+    """See that there is somebody, and that no legal hold forbids erasing them.
+
+    Raises:
+        NoSuchPerson: There is none.
+        OnHold: A case of theirs may not be erased.
+        Overtaken: One might not, since this was asked for.
+    """
+    known, erased = await asyncio.gather(
+        shelves.people.get(person_id), shelves.tombstones.get(person_id)
+    )
+    if known is None and erased is None:
+        raise NoSuchPerson
+    for case in await cases_of(person_id, shelves):
+        case.may_be_erased(asked_at)
+
+
+async def erase_person(
+    person_id: str, decision: Decision, asked_at: datetime, shelves: Shelves
+) -> None:
     """Make somebody unreadable in every referral, and unknown to recognition.
 
     Raises:
         NoSuchPerson: There is none.
         OnHold: A case of theirs may not be erased.
+        Overtaken: One might not, since this was asked for.
     """
-    referrals, people, _, tombstones = shelves
-    if any(case.hold for case in await cases_of(person_id, shelves)):
-        raise OnHold
-    known, erased = await asyncio.gather(
-        people.get(person_id), tombstones.get(person_id)
-    )
-    if known is None and erased is None:
-        raise NoSuchPerson
+    await person_may_be_erased(person_id, asked_at, shelves)
+    referrals = shelves.referrals
     await forget(person_id, decision, shelves)
     for each in await referrals.of_person(person_id):
         await referrals.shred_person(each, person_id)
@@ -86,19 +103,39 @@ async def _write_down_anew(
         await referrals.save(held.without_unreadable(decision))
 
 
-async def erase_case(case_id: str, decision: Decision, shelves: Shelves) -> None:
+async def case_may_be_erased(
+    case_id: str, asked_at: datetime, shelves: Shelves
+) -> None:
+    """See that there is a case, and that no legal hold forbids erasing it.
+
+    Raises:
+        NoSuchCase: There is none.
+        OnHold: It may not be erased.
+        Overtaken: It might not, since this was asked for.
+    """
+    held = await shelves.cases.get(case_id)
+    if held is not None:
+        held.may_be_erased(asked_at)
+    elif await shelves.tombstones.get(case_id) is None:
+        raise NoSuchCase
+
+
+async def erase_case(
+    case_id: str, decision: Decision, asked_at: datetime, shelves: Shelves
+) -> None:
     """Decide that a case is erased; ``destroy_case`` and other services do it.
 
     Raises:
         NoSuchCase: There is none.
         OnHold: It may not be erased.
+        Overtaken: It might not, since this was asked for.
     """
 
     async def decide() -> Case | None:
         held = await shelves.cases.get(case_id)
         if held is None or held.erased:
             return held
-        return await shelves.cases.save(held.erase(decision))
+        return await shelves.cases.save(held.erase(decision, asked_at))
 
     held = await settled(decide)
     if held is not None:
@@ -112,7 +149,7 @@ async def erase_when_due(due: Case, *, shelves: Shelves, clock: Clock) -> None:
     erased = due
     if due.erased is None:
         decision = Decision(reason=RETENTION_OVER, by=None, at=clock.now())
-        erased = await shelves.cases.save(due.erase(decision))
+        erased = await shelves.cases.save(due.erase(decision, decision.at))
     await _tell(erased, shelves)
 
 
@@ -168,25 +205,39 @@ async def hold_case(case_id: str, decision: Decision, *, cases: Cases) -> None:
     """
 
     async def decide() -> None:
-        await cases.save((await _standing(case_id, cases)).held_by(decision))
+        await cases.save((await standing_case(case_id, cases)).held_by(decision))
 
     await settled(decide)
 
 
-async def release_case(case_id: str, *, cases: Cases, retention: Retention) -> None:
+async def release_case(
+    case_id: str,
+    hold: Decision | None,
+    at: datetime,
+    *,
+    cases: Cases,
+    retention: Retention,
+) -> None:
     """End a legal hold; the time after which the case is erased counts again.
 
     Raises:
         NoSuchCase: There is none, or it is erased already.
+        Overtaken: Another hold stands.
     """
 
     async def decide() -> None:
-        await cases.save((await _standing(case_id, cases)).released(retention))
+        held = await standing_case(case_id, cases)
+        await cases.save(held.released(hold, retention, at))
 
     await settled(decide)
 
 
-async def _standing(case_id: str, cases: Cases) -> Case:
+async def standing_case(case_id: str, cases: Cases) -> Case:
+    """Give a case that is not erased.
+
+    Raises:
+        NoSuchCase: There is none, or it is erased already.
+    """
     held = await cases.get(case_id)
     if held is None or held.erased:
         raise NoSuchCase

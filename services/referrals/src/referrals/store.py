@@ -17,6 +17,7 @@ from referrals.domain.case import Case
 from referrals.domain.erasure import ERASED_NAME, Tombstone
 from referrals.domain.recognition import Person
 from referrals.domain.referral import Referral
+from referrals.domain.request import Request
 from referrals.domain.telling import Telling
 
 Document = dict[str, Any]
@@ -150,6 +151,13 @@ class Tombstones(Store[Tombstone]):
         """Keep a tombstone, unless there is one."""
         with contextlib.suppress(Conflict):
             await self.save(tombstone, *events)
+
+
+class Requests(Store[Request]):
+    """What somebody asks for that another must confirm."""
+
+    entity = Request
+    collection = "requests"
 
 
 class Cases(Store[Case]):

@@ -14,7 +14,13 @@ from accord_contracts.referrals import PersonRole
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict
 
-from referrals.domain.erasure import DAYS_PER_YEAR, Decision, OnHold, Retention
+from referrals.domain.erasure import (
+    DAYS_PER_YEAR,
+    Decision,
+    OnHold,
+    Overtaken,
+    Retention,
+)
 
 REPEAT = timedelta(days=365)
 """A pair referred again within this time is a repeat (SafeLives: 12 months)."""
@@ -184,6 +190,7 @@ class Case(BaseModel):
         closed_at: When the response last ended.
         erase_at: When it is to be erased, if nothing more is referred until then.
         hold: A legal hold forbids erasing it.
+        released_at: When the last legal hold ended.
         erased: It is erased. It stays until the keys of all that it names are
             destroyed, and then it goes: a tombstone is kept elsewhere.
     """
@@ -203,6 +210,7 @@ class Case(BaseModel):
     closed_at: datetime | None = None
     erase_at: datetime | None = None
     hold: Decision | None = None
+    released_at: datetime | None = None
     erased: Decision | None = None
 
     @property
@@ -320,18 +328,41 @@ class Case(BaseModel):
         """Put it under a legal hold."""
         return self.model_copy(update={"hold": decision, "erase_at": None})
 
-    def released(self, retention: Retention) -> "Case":
-        """End the legal hold."""
-        return self.model_copy(update={"hold": None}).retain(retention)
+    def released(
+        self, hold: Decision | None, retention: Retention, at: datetime
+    ) -> "Case":
+        """End a legal hold; if none stands, it has ended.
 
-    def erase(self, decision: Decision) -> "Case":
+        Raises:
+            Overtaken: Another hold stands.
+        """
+        if self.hold is None:
+            return self
+        if self.hold != hold:
+            raise Overtaken
+        update = {"hold": None, "released_at": at}
+        return self.model_copy(update=update).retain(retention)
+
+    def may_be_erased(self, asked_at: datetime) -> None:
+        """See that no legal hold forbids erasing it, or has since that was asked for.
+
+        Raises:
+            OnHold: One stands.
+            Overtaken: One has ended since.
+        """
+        if self.hold:
+            raise OnHold
+        if self.released_at and self.released_at > asked_at:
+            raise Overtaken
+
+    def erase(self, decision: Decision, asked_at: datetime) -> "Case":
         """Note that it is erased, so that nothing is referred to it any more.
 
         Raises:
             OnHold: A legal hold forbids it.
+            Overtaken: One has, since that was asked for.
         """
-        if self.hold:
-            raise OnHold
+        self.may_be_erased(asked_at)
         # Due at once, so that it is seen to even if whoever decided it dies now.
         return self.model_copy(update={"erased": decision, "erase_at": decision.at})
 

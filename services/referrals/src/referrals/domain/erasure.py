@@ -21,6 +21,14 @@ class OnHold(Refusal):
     """A legal hold forbids erasing this."""
 
 
+class Overtaken(Refusal):
+    """A legal hold was placed or ended since this was asked for: ask again."""
+
+
+class NotHeld(Refusal):
+    """No legal hold stands."""
+
+
 class NoSuchCase(Refusal):
     """There is no such case."""
 
@@ -39,12 +47,14 @@ class Decision(BaseModel):
     Attributes:
         reason: A code of the locality's vocabulary.
         by: The subject of the token of whoever decided; none: a clock did.
+        confirmed_by: That of the second person, where it needs two.
     """
 
     model_config = ConfigDict(frozen=True)
 
     reason: Code
     by: str | None
+    confirmed_by: str | None = None
     at: datetime
 
 

@@ -55,7 +55,12 @@ class Expected(BaseModel):
 
 
 class Policy(BaseModel):
-    """How a locality takes referrals in (``localities/<name>/referrals.yaml``)."""
+    """How a locality takes referrals in (``localities/<name>/referrals.yaml``).
+
+    Attributes:
+        confirm_within_days: For how long what needs two people waits for the second;
+            never longer than a correction may take (Privacy Act 2020, s 63).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,6 +71,7 @@ class Policy(BaseModel):
     expected_hours: dict[Lane, ExpectedHours]
     recognition: RecognitionRules
     retention: Retention
+    confirm_within_days: Annotated[float, Field(gt=0, le=20)]
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:

@@ -1,6 +1,13 @@
-"""Erasing over HTTP, and the legal holds that forbid it."""
+"""Erasing over HTTP, and the legal holds that forbid it.
 
-from typing import Annotated
+To forbid it, one person is enough. To erase or to end a hold needs two who are not the
+same, each just logged in: one asks, the other confirms.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Self
 
 from accord_chassis.clock import Clock
 from accord_chassis.guard import (
@@ -14,82 +21,185 @@ from accord_chassis.guard import (
 from accord_chassis.service import part
 from accord_contracts.access import Purpose
 from accord_contracts.message import Code, Id
-from fastapi import APIRouter, Query, Security
+from accord_contracts.problem import Refusal
+from fastapi import APIRouter, Security
 from pydantic import BaseModel, ConfigDict
 
-from referrals import erasing
+from referrals import deciding, erasing
+from referrals.deciding import Office
+from referrals.domain.case import Case
 from referrals.domain.erasure import Decision, NoSuchCase, NoSuchPerson
-from referrals.domain.policy import Policy
-from referrals.erasing import Shelves
+from referrals.domain.request import Act, Identity, NoSuchRequest, Request
 from referrals.store import Cases
 
 router = APIRouter(tags=["erasure"])
 
-Shelves_ = Annotated[Shelves, part(Shelves)]
+Office_ = Annotated[Office, part(Office)]
 Cases_ = Annotated[Cases, part(Cases)]
-Policy_ = Annotated[Policy, part(Policy)]
 Clock_ = Annotated[Clock, part(Clock)]
 Eraser = Annotated[Asking, Security(asking, scopes=["referrals.erase"])]
 
 BY_LAW = (Purpose.OPERATION,)
-ERASE_PERSON = Action("person.erase", (Relation.SCOPE,), purposes=BY_LAW)
-ERASE_CASE = Action("case.erase", (Relation.SCOPE,), purposes=BY_LAW)
-HOLD_CASE = Action("case.hold", (Relation.SCOPE,), purposes=BY_LAW)
-RELEASE_CASE = Action("case.release", (Relation.SCOPE,), purposes=BY_LAW)
-Reason = Annotated[Code, Query(description="Why, as a code of the locality's.")]
 
 
-def case_of(case_id: str) -> Resource:
-    """Give a case as it is decided about."""
-    return Resource("case", case_id, case_id)
+def _by_scope(name: str) -> Action:
+    return Action(name, (Relation.SCOPE,), purposes=BY_LAW)
 
 
-class HoldCase(BaseModel):
-    """Why a case may not be erased, as a code of the locality's."""
+HOLD_CASE = _by_scope("case.hold")
+ASK = {
+    Act.ERASE_PERSON: _by_scope("person.ask_erasure"),
+    Act.ERASE_CASE: _by_scope("case.ask_erasure"),
+    Act.RELEASE_HOLD: _by_scope("case.ask_release"),
+}
+CONFIRM = {
+    Act.ERASE_PERSON: _by_scope("person.erase"),
+    Act.ERASE_CASE: _by_scope("case.erase"),
+    Act.RELEASE_HOLD: _by_scope("case.release"),
+}
+"""Confirming it does it. One action each, by what is asked for."""
+
+READ_REQUEST = _by_scope("request.read")
+WITHDRAW_REQUEST = _by_scope("request.withdraw")
+
+
+class Why(BaseModel):
+    """Why, as a code of the locality's."""
 
     model_config = ConfigDict(extra="forbid")
 
     reason: Code
 
 
-@router.delete("/people/{person_id}", status_code=204)
-async def erase_person(
-    person_id: Id, reason: Reason, *, shelves: Shelves_, clock: Clock_, eraser: Eraser
-) -> None:
-    """Erase a person from every referral. It cannot be undone."""
-    held = await erasing.cases_of(person_id, shelves)
-    found = [Resource("person", person_id, each.id) for each in held]
-    # Whoever is barred from one of their cases is barred from them.
-    for each in found or [absent("person", person_id)]:
-        await eraser.permit(ERASE_PERSON, each, otherwise=NoSuchPerson)
-    decision = Decision(reason=reason, by=eraser.who.subject, at=clock.now())
-    await erasing.erase_person(person_id, decision, shelves)
+class RequestView(BaseModel):
+    """What somebody asks for, and until when another may confirm it."""
 
+    request_id: Id
+    act: Act
+    about: Id
+    reason: Code
+    asked_at: datetime
+    until: datetime
+    withdrawn_at: datetime | None
+    confirmed_at: datetime | None
 
-@router.delete("/cases/{case_id}", status_code=202)
-async def erase_case(
-    case_id: Id, reason: Reason, *, shelves: Shelves_, clock: Clock_, eraser: Eraser
-) -> None:
-    """Erase a case, here and in every service that knows it. It cannot be undone."""
-    await eraser.permit(ERASE_CASE, case_of(case_id), otherwise=NoSuchCase)
-    decision = Decision(reason=reason, by=eraser.who.subject, at=clock.now())
-    await erasing.erase_case(case_id, decision, shelves)
+    @classmethod
+    def of(cls, held: Request) -> Self:
+        """Show a request. Who asked for it is in the audit log."""
+        own = set(cls.model_fields) - {"request_id", "confirmed_at"}
+        at = held.decided.at if held.decided else None
+        shown = held.model_dump(include=own)
+        return cls(request_id=held.id, confirmed_at=at, **shown)
 
 
 @router.put("/cases/{case_id}/hold", status_code=204)
 async def hold_case(
-    case_id: Id, hold: HoldCase, *, cases: Cases_, clock: Clock_, eraser: Eraser
+    case_id: Id, why: Why, *, cases: Cases_, clock: Clock_, eraser: Eraser
 ) -> None:
     """Forbid that a case, or anybody in it, is erased."""
-    await eraser.permit(HOLD_CASE, case_of(case_id), otherwise=NoSuchCase)
-    decision = Decision(reason=hold.reason, by=eraser.who.subject, at=clock.now())
+    case = Resource("case", case_id, case_id)
+    await eraser.permit(HOLD_CASE, case, otherwise=NoSuchCase)
+    decision = Decision(reason=why.reason, by=eraser.who.subject, at=clock.now())
     await erasing.hold_case(case_id, decision, cases=cases)
 
 
-@router.delete("/cases/{case_id}/hold", status_code=204)
-async def release_case(
-    case_id: Id, *, cases: Cases_, policy: Policy_, eraser: Eraser
+@router.post("/cases/{case_id}/hold/release", status_code=201)
+async def ask_for_release(
+    case_id: Id, why: Why, *, office: Office_, eraser: Eraser
+) -> RequestView:
+    """Ask that the legal hold on a case ends. It needs a recent login."""
+    return await _ask(Act.RELEASE_HOLD, case_id, why, office, eraser)
+
+
+@router.post("/cases/{case_id}/erasure", status_code=201)
+async def ask_for_case(
+    case_id: Id, why: Why, *, office: Office_, eraser: Eraser
+) -> RequestView:
+    """Ask that a case is erased, everywhere. It needs a recent login."""
+    return await _ask(Act.ERASE_CASE, case_id, why, office, eraser)
+
+
+@router.post("/people/{person_id}/erasure", status_code=201)
+async def ask_for_person(
+    person_id: Id, why: Why, *, office: Office_, eraser: Eraser
+) -> RequestView:
+    """Ask that somebody is erased from every referral. It needs a recent login."""
+    return await _ask(Act.ERASE_PERSON, person_id, why, office, eraser)
+
+
+@router.get("/requests/{request_id}")
+async def read_request(
+    request_id: Id, *, office: Office_, eraser: Eraser
+) -> RequestView:
+    """Read what is asked for."""
+    held = await office.requests.get(request_id)
+    await _permit_on(request_id, held, READ_REQUEST, office, eraser)
+    return RequestView.of(await deciding.find(request_id, office))
+
+
+@router.post("/requests/{request_id}/confirmation")
+async def confirm_request(
+    request_id: Id, *, office: Office_, eraser: Eraser
+) -> RequestView:
+    """Confirm what somebody else asks for, which does it. It cannot be undone.
+
+    It needs a recent login, and somebody else than who asked.
+    """
+    eraser.logged_in_lately()
+    held = await office.requests.get(request_id)
+    action = CONFIRM[held.act if held else Act.ERASE_CASE]
+    await _permit_on(request_id, held, action, office, eraser)
+    return RequestView.of(await deciding.confirm(request_id, _who(eraser), office))
+
+
+@router.delete("/requests/{request_id}", status_code=204)
+async def withdraw_request(request_id: Id, *, office: Office_, eraser: Eraser) -> None:
+    """Take back what one has asked for."""
+    held = await office.requests.get(request_id)
+    await _permit_on(request_id, held, WITHDRAW_REQUEST, office, eraser)
+    await deciding.withdraw(request_id, _who(eraser), office)
+
+
+async def _ask(
+    act: Act, about: str, why: Why, office: Office, eraser: Asking
+) -> RequestView:
+    eraser.logged_in_lately()
+    person = act is Act.ERASE_PERSON
+    kind, otherwise = ("person", NoSuchPerson) if person else ("case", NoSuchCase)
+    cases = await deciding.cases_about(act, about, office.shelves)
+    named = Resource(kind, about, about)
+    await _permit(named, cases, ASK[act], eraser, otherwise)
+    asked = await deciding.ask(act, about, why.reason, _who(eraser), office)
+    return RequestView.of(asked)
+
+
+async def _permit_on(
+    request_id: str,
+    held: Request | None,
+    action: Action,
+    office: Office,
+    eraser: Asking,
 ) -> None:
-    """End a legal hold."""
-    await eraser.permit(RELEASE_CASE, case_of(case_id), otherwise=NoSuchCase)
-    await erasing.release_case(case_id, cases=cases, retention=policy.retention)
+    named, cases = absent("request", request_id), list[Case]()
+    if held:
+        named = Resource("request", request_id, held.about)
+        cases = await deciding.cases_about(held.act, held.about, office.shelves)
+    await _permit(named, cases, action, eraser, NoSuchRequest)
+
+
+async def _permit(
+    named: Resource,
+    cases: Sequence[Case],
+    action: Action,
+    eraser: Asking,
+    otherwise: type[Refusal],
+) -> None:
+    """See that they may: whoever is barred from one of the cases is barred from it."""
+    about = [replace(named, case_id=each.id) for each in cases]
+    for each in about or [named]:
+        await eraser.permit(action, each, otherwise=otherwise)
+
+
+def _who(eraser: Asking) -> Identity:
+    who = eraser.who
+    return Identity(issuer=who.issuer, subject=who.subject, worker=who.worker)
