@@ -9,6 +9,7 @@ import base64
 import gzip
 import json
 import quopri
+import re
 import unicodedata
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
@@ -29,6 +30,8 @@ LONG_AGO = date(1903, 1, 1)
 
 SHORTEST = 8
 """Fewer letters could stand in base64 by chance."""
+
+SOFT_BREAK, BREAK = re.compile(rb"=\r?\n"), re.compile(rb"\r?\n")
 
 CODE, PHONE = "code", "phone"
 
@@ -91,7 +94,9 @@ class Sentinels:
     def found_in(self, pieces: Iterable[bytes]) -> set[str]:
         """Say what was found, in any form; of what was cut off, of what kind it is."""
         raw = b"\n".join(pieces)
-        lowered = raw.lower()
+        # Mails break lines anywhere: the end of one is "=" or, in base64, nothing.
+        lowered = SOFT_BREAK.sub(b"", raw).lower()
+        raw = BREAK.sub(b"", raw)
         found = {
             f"a part of something in {script}"
             for script, mark in self.marks.items()
@@ -126,7 +131,7 @@ ENCODINGS: tuple[Callable[[str], bytes], ...] = (
     lambda text: text.encode("utf-16-le"),
     lambda text: json.dumps(text)[1:-1].encode(),
     lambda text: quote(text).encode(),
-    lambda text: quopri.encodestring(text.encode(), quotetabs=False),
+    lambda text: SOFT_BREAK.sub(b"", quopri.encodestring(text.encode())),
     lambda text: text.encode("ascii", "xmlcharrefreplace"),
     lambda text: text.encode("ascii", "backslashreplace"),
     lambda text: repr(text.encode())[2:-1].encode(),
@@ -141,10 +146,12 @@ def forms(text: str) -> set[bytes]:
 
 
 def _spellings(text: str) -> set[str]:
-    """Give a text with other cases, composed otherwise, and without its macrons."""
+    """Give a text with other cases, composed otherwise, and as recognition folds it."""
     parts = unicodedata.normalize("NFKD", text)
     bare = "".join(each for each in parts if not unicodedata.combining(each))
-    return {text, text.upper(), text.casefold(), text.capitalize(), parts, bare}
+    spaced = text.replace("-", " ")
+    cases = {text, text.upper(), text.casefold(), text.capitalize()}
+    return {*cases, parts, parts.upper(), bare, bare.upper(), spaced}
 
 
 def _in_base64(text: str) -> Iterator[bytes]:

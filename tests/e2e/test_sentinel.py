@@ -12,6 +12,8 @@ import asyncio
 import base64
 import json
 import os
+import quopri
+import unicodedata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -45,6 +47,7 @@ from people import (
     Somebody,
     Told,
 )
+from referrals.domain.recognition import folded
 from regions import Machines, Running, as_processes
 from sentinels import Sentinels, collecting
 from surfaces import Answers, commands, documents_of, files_in, printed
@@ -342,12 +345,17 @@ async def test_no_personal_value_is_found_anywhere(
     assert leaks(planted.control).keys() == {*disk, "files of the store"}
 
 
+def inventory() -> dict[str, dict[str, str]]:
+    """Give every text that a service keeps, by collection, and of what class it is."""
+    found: dict[str, dict[str, str]] = yaml.safe_load(FIELDS.read_text("utf-8"))
+    return found
+
+
 def assert_planted(told: list[Told], planted: Planted) -> None:
     """Every field that is sealed, by the inventory, held a sentinel."""
-    written = yaml.safe_load(FIELDS.read_text("utf-8"))
     sealed = {
         f"{collection}.{name}"
-        for collection, fields in written.items()
+        for collection, fields in inventory().items()
         for name, kind in fields.items()
         if kind == "sealed"
     }
@@ -368,7 +376,7 @@ def assert_seen_everywhere(seen: Seen, sources: Sources, routes: set[Route]) -> 
     assert set(CATALOGUE.entries) - seen.types <= LATER, sorted(seen.types)
     told = yaml.safe_load((LOCALITY / "notify.yaml").read_text("utf-8"))
     assert told["templates"].keys() - seen.templates <= LATER_TEMPLATES
-    kept = {f"documents {each}" for each in yaml.safe_load(FIELDS.read_text("utf-8"))}
+    kept = {f"documents {each}" for each in inventory()}
     more = {"documents audit.entries", "documents vault.records"}
     assert kept | more <= sources.keys()
     may_be_empty = {each for each in sources if each.startswith("documents ")} - kept
@@ -643,9 +651,21 @@ def _stray(heard: Heard, body: bytes) -> Heard:
             for before in range(4)
         ),
         lambda text: base64.urlsafe_b64encode(text.upper().encode()).decode(),
+        lambda text: base64.b64encode(json.dumps({"x": text}).encode()).decode(),
+        lambda text: quote(text, safe=""),
+        lambda text: text.casefold().encode().hex(),
+        lambda text: text.encode("ascii", "xmlcharrefreplace").decode(),
+        lambda text: quopri.encodestring(text.encode()).decode(),
+        lambda text: base64.encodebytes(b"x" * 40 + text.encode()).decode(),
+        lambda text: str(text.encode()),
+        lambda text: unicodedata.normalize("NFD", text.upper()),
+        folded,
     ],
 )
-def test_a_sentinel_is_found_in_whatever_form_it_went_out(hidden: Any) -> None:
+@pytest.mark.parametrize("_again", range(5))
+def test_a_sentinel_is_found_in_whatever_form_it_went_out(
+    hidden: Any, _again: int
+) -> None:
     sentinels = Sentinels()
     word, text, day = sentinels.word("w"), sentinels.text("t"), sentinels.birthday("d")
 
@@ -653,3 +673,12 @@ def test_a_sentinel_is_found_in_whatever_form_it_went_out(hidden: Any) -> None:
     assert sentinels.found_in([hidden(text).encode(), b"else"]) == {"t"}
     assert sentinels.found_in([hidden(f"born {day}").encode()]) == {"d"}
     assert sentinels.found_in([b"else"]) == set()
+
+
+@pytest.mark.parametrize("make", [Sentinels.word, Sentinels.name, Sentinels.birthday])
+def test_a_sentinel_is_found_though_its_end_was_cut_off(make: Any) -> None:
+    sentinels = Sentinels()
+    cut = make(sentinels, "what")[:-1]
+
+    [found] = sentinels.found_in([cut.encode()])
+    assert found.startswith("a part of something in ")
