@@ -28,6 +28,9 @@ LOCALITY = Path(__file__).parents[2] / "localities" / "canterbury"
 
 Document = dict[str, Any]
 
+Route = tuple[str, str, str]
+"""A service, a method and a path with its pattern."""
+
 R = TypeVar("R")
 
 WITHIN = 60.0
@@ -230,6 +233,15 @@ class Region:
             "mails": await self.count({"told.mail.state": "claimed"}),
         }
         return [f"{what}: {number}" for what, number in counts.items() if number]
+
+    async def routes(self) -> set[Route]:
+        """Give every route that the services themselves describe."""
+        found = set()
+        for service in SERVICES:
+            answer = await self.coordinator.reads(f"/api/{service}/openapi.json")
+            for path, methods in answer.json()["paths"].items():
+                found |= {(service, method.upper(), path) for method in methods}
+        return found
 
     async def ready(self, service: str) -> dict[str, dict[str, Any]]:
         """Give what a service says of itself and of what it depends on."""

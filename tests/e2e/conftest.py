@@ -22,9 +22,9 @@ def ground(
     return Ground(backing_services, tmp_path_factory.mktemp("keeping"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    """A broker and a store of one's own, to be killed and to be read on the disk."""
+    """A broker and a store of a module's own, to be killed or read on the disk."""
     if not RABBITMQ_SERVER.exists():
         pytest.skip("RabbitMQ is not installed here: a container cannot be killed")
     folder = tmp_path_factory.mktemp("machines")

@@ -26,6 +26,13 @@ SUPPORT = Role.WHANAU_SUPPORT_WORKER.value
 HIGH_RISK_TEAM = (SPECIALIST, OUTREACH, LEAD)
 """Whom the locality wants for a case at high or extreme risk."""
 
+EVERY_SCOPE = (
+    "referrals.submit", "referrals.read", "referrals.admin", "referrals.erase",
+    "risk.read", "risk.work", "plans.read", "plans.work", "plans.close",
+    "allocation.admin", "allocation.ask", "allocation.read", "allocation.work",
+    "allocation.glass", "notify.inbox", "notify.review",
+)  # fmt: skip
+
 OFFERED = "allocation.offered.v1"
 LAPSED = "allocation.expired.v1"
 UNFILLED = "allocation.unfilled.v1"

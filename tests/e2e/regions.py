@@ -165,6 +165,7 @@ async def as_processes(
     extra: Mapping[str, str] | None = None,
     staff: Staff | None = None,
     exchanges: tuple[str, ...] = (EVENTS,),
+    around: Callable[[ASGIApp], ASGIApp] = lambda app: app,
 ) -> AsyncIterator[Running]:
     """Have each service live in a process of its own, behind one gateway.
 
@@ -174,6 +175,7 @@ async def as_processes(
         extra: Settings that every service is given besides.
         staff: Changes who is hired.
         exchanges: What is listened to.
+        around: Is put around the gateway, and hears what all services answer.
     """
     async with AsyncExitStack() as stack:
         mail = await stack.enter_async_context(mailbox(folder / "mail"))
@@ -185,7 +187,7 @@ async def as_processes(
         await asyncio.gather(*(each.start(within=START_SECONDS) for each in platform))
         listening = listen(None)
         app: ASGIApp = await stack.enter_async_context(gateway(platform.addresses))
-        await stack.enter_async_context(serving(app, listening))
+        await stack.enter_async_context(serving(around(app), listening))
         url = f"http://{LOOPBACK}:{listening.getsockname()[1]}"
         region = await stack.enter_async_context(
             _inhabited(
