@@ -1,3 +1,4 @@
+# ruff: noqa: S311, SIM905 - Invented people, and lists that read as text.
 """Who two records may be of: rules that hold whatever is weighed, and how well."""
 
 import random
@@ -36,6 +37,16 @@ FAMILY_NAMES = (
 ).split()
 STREETS = "Rātā Kōwhai Victoria High Station Church Manuka Totara Queen King".split()
 SUBURBS = "Addington Sydenham Aranui Hornby Riccarton Papanui Linwood".split()
+OTHER_FORMS = {
+    "Mere": "Mary",
+    "Hēmi": "James",
+    "Wiremu": "Bill",
+    "Hone": "John",
+    "James": "Jim",
+    "William": "Wiremu",
+    "Thomas": "Tom",
+    "John": "Johnny",
+}
 LETTERS, DIGITS = "abcdefghijklmnopqrstuvwxyz", "0123456789"
 
 
@@ -74,6 +85,8 @@ def told_again(told: Told, chance: random.Random) -> Told:
         field = chance.choice(sorted(again))
         wrong = (chance.randrange(100), chance.randrange(4), chance.randrange(36))
         again[field] = typo(again[field], *wrong)
+    if chance.random() < 0.1:
+        again["given_name"] = OTHER_FORMS.get(told["given_name"], told["given_name"])
     if chance.random() < 0.3:
         moved = person(chance)
         for field in ("street_number", "street", "suburb", "postcode"):
@@ -151,9 +164,9 @@ def _pair(chance: random.Random) -> tuple[Told, Told]:
         ("given_name", "Alexandria", "Alex", "one begins with the other"),
         ("given_name", "Jim", "Bill", "different"),
         ("family_name", "Whaanga", "Fanga", "sound the same"),
-        ("family_name", "Stewart", "Stuart", "sound the same"),
+        ("family_name", "Phillips", "Filips", "sound the same"),
         ("family_name", "Smith", "Smiht", "one typo apart"),
-        ("family_name", "Thompson", "Thomasen", "alike"),
+        ("family_name", "Robertson", "Robinson", "somewhat alike"),
         ("family_name", "Ngata", "Williams", "different"),
         ("date_of_birth", "1991-03-07", "19910307", "same"),
         ("date_of_birth", "1991-03-07", "1991-07-03", "day and month swapped"),
@@ -363,8 +376,8 @@ def test_weights_list_no_name_that_only_a_few_have() -> None:
     [
         ({"given_name": "Mere", "family_name": "Pōtae"}, "swapped", "beginnings"),
         (
-            {"family_name": "Stewart", "date_of_birth": "1991-03-07"},
-            {"family_name": "Stuart", "date_of_birth": "1991"},
+            {"family_name": "Phillips", "date_of_birth": "1991-03-07"},
+            {"family_name": "Filips", "date_of_birth": "1991"},
             "sound+year",
         ),
         ({"date_of_birth": "19910307"}, {"date_of_birth": "19910703"}, "born"),
@@ -434,10 +447,10 @@ def test_who_is_who_is_found_in_invented_people() -> None:
 
     at = at_thresholds(judged(learned(), records), true_pairs(truth))
 
-    # Seen: FLOORS.
+    # Seen: 1, 0.9922 and 1.
     assert at[Verdict.LINKED].precision == 1
-    assert at[Verdict.LINKED].f1 > 0.9
-    assert at[Verdict.REVIEW].recall > 0.95
+    assert at[Verdict.LINKED].f1 > 0.97
+    assert at[Verdict.REVIEW].recall > 0.98
 
 
 def test_figures_are_counted() -> None:

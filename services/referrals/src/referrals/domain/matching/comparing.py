@@ -158,6 +158,19 @@ NUMERAL = {
     ALIKE: (0.03, 0.1),
     DIFFERENT: (0.20, 0.87),
 }
+UNIQUE = {
+    SAME: (0.70, 0.0001),
+    TYPO: (0.07, 0.0005),
+    ALIKE: (0.03, 0.002),
+    DIFFERENT: (0.20, 0.9974),
+}
+REGION = {
+    SAME: (0.85, 0.3),
+    TYPO: (0.02, 0.01),
+    ALIKE: (0.01, 0.01),
+    SOMEWHAT: (0.01, 0.03),
+    DIFFERENT: (0.11, 0.65),
+}
 
 
 def _by(
@@ -174,14 +187,14 @@ COMPARISONS: MappingProxyType[str, Comparison] = MappingProxyType(
         GIVEN: _by(name_level, NAME, by_frequency=True),
         FAMILY: _by(name_level, NAME, by_frequency=True),
         BORN: _by(born_level, BIRTH),
-        CODE: _by(code_level, NUMERAL),
+        CODE: _by(code_level, UNIQUE),
         NUMBER: _by(code_level, NUMERAL),
         STREET: _by(text_level, PLACE, by_frequency=True),
         BUILDING: _by(text_level, PLACE, by_frequency=True),
         SUBURB: _by(text_level, PLACE, by_frequency=True),
         POSTCODE: _by(code_level, NUMERAL),
-        AREA: _by(text_level, PLACE),
-        PHONE: _by(code_level, NUMERAL),
+        AREA: _by(text_level, REGION),
+        PHONE: _by(code_level, UNIQUE),
     }
 )
 LEVELS = tuple(COMPARISONS[field].level for field in FIELDS)

@@ -28,9 +28,13 @@ RANDOM_PAIRS = 100_000
 ITERATIONS, SETTLED = 100, 1e-4
 """Rounds at most; and by what part the expected matches may change in the last."""
 
-TRUST_IN_USUAL = 5.0
-"""Pairs' worth of the usual chances in every field, so that few records teach little
-and a level that was never seen keeps a weight."""
+TRUST_IN_USUAL_M = 50.0
+"""Pairs' worth of the usual chances in each field of one person's records, so that few
+records teach little and a level that was never seen keeps its weight."""
+
+TRUST_IN_USUAL_U = RANDOM_PAIRS / 10
+"""The same for two people's. Much, because what hardly ever agrees by chance, as a date
+of birth, is not met often enough at random, and would be taken for proof."""
 
 COMMON = 5
 """From so many records a value is listed with its own frequency."""
@@ -168,8 +172,8 @@ def _estimate(
         found.append(
             {
                 level: (
-                    _mixed(m.get(level, 0), seen_m, usual_m),
-                    _mixed(u.get(level, 0), seen_u, usual_u),
+                    _mixed(m.get(level, 0), seen_m, usual_m, TRUST_IN_USUAL_M),
+                    _mixed(u.get(level, 0), seen_u, usual_u, TRUST_IN_USUAL_U),
                 )
                 for level, (usual_m, usual_u) in usual.items()
             }
@@ -185,8 +189,8 @@ def _shares(at: int, weighed: list[tuple[Vector, float]]) -> dict[str, float]:
     return shares
 
 
-def _mixed(seen: float, of: float, usual: float) -> float:
-    return (seen + TRUST_IN_USUAL * usual) / (of + TRUST_IN_USUAL)
+def _mixed(seen: float, of: float, usual: float, trust: float) -> float:
+    return (seen + trust * usual) / (of + trust)
 
 
 def _frequencies(at: int, records: Iterable[Record]) -> dict[str, object]:

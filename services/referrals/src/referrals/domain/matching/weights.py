@@ -258,4 +258,5 @@ def _by_identifier(
 
 def probability(bits: float) -> float:
     """Give the probability that log2 odds mean."""
-    return 1 / (1 + 2.0 ** min(-bits, 1000))
+    odds: float = 2.0 ** min(-bits, 1000)
+    return 1 / (1 + odds)
