@@ -154,6 +154,9 @@ EXEMPT: dict[tuple[str, str], str] = {
     ("process.py", "guessable_randomness"): (
         "In development alone, and for a port to begin to look from."
     ),
+    ("learning.py", "guessable_randomness"): (
+        "A sample of pairs to learn from, the same every time; it opens nothing."
+    ),
 }
 """By file and rule: how the one place that is meant is excused."""
 
@@ -184,7 +187,7 @@ def test_every_service_keeps_the_rule(rule: Rule, files: list[Path]) -> None:
 @pytest.mark.parametrize(("file", "rule"), EXEMPT)
 def test_an_exemption_excuses_one_place(file: str, rule: str) -> None:
     [found] = [each for each, _ in RULES if each.__name__ == rule]
-    [path] = [each for each in RUNNING if each.name == file and "chassis" in str(each)]
+    [path] = [each for each in RUNNING if each.name == file]
 
     assert len({*found(ast.parse(path.read_text()))}) == 1
 

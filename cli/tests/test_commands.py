@@ -132,3 +132,50 @@ def test_the_doctor_says_what_cannot_be_reached_and_shows_no_password(
     for what in ("broker", "parked messages", "store", "mail", "issuer"):
         assert f"fail  {what}" in answered.stdout
     assert "sentinel" not in answered.stdout + answered.stderr
+
+
+def test_matching_is_evaluated_on_a_file_of_people(tmp_path: Path) -> None:
+    lines = ["id,first,last,born,nhi"]
+    for each in range(40):
+        born = f"19{each + 50}-0{each % 9 + 1}-1{each % 7}"
+        last = "".join(chr(97 + (each * step) % 26) for step in (3, 5, 7, 11, 1))
+        lines += [f"{each},Mere,{last},{born},", f"{each},Mary,{last},{born},x{each}"]
+    (tmp_path / "people.csv").write_text("\n".join(lines), encoding="utf-8")
+    words = ["match", "evaluate", "people.csv", "--truth", "id"]
+    for each in ("given_name=first", "family_name=last", "date_of_birth=born"):
+        words += ["--map", each]
+    words += ["--map", "identifier.nhi=nhi"]
+
+    told = run_in(tmp_path, *words, "--json")
+    shown = run_in(tmp_path, *words)
+
+    assert told.returncode == 0, told.stderr
+    report = json.loads(told.stdout)
+    assert (report["records"], report["true_pairs"]) == (80, 40)
+    assert report["linked"]["precision"] == 1
+    assert report["linked"]["recall"] == 1
+    assert "80 records" in shown.stdout
+    assert "linked or review" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "mapped", "said"),
+    [
+        ("id,first\n1,Sentinel\n", "given_name=nothing", "has no column nothing"),
+        ("id,first\n1,Sentinel\n", "first=given_name", "--map first=given_name"),
+        ("id,first\n1,Sentinel\n", "identifier.=first", "maps nothing"),
+        ("id,first\n1,Sentinel\n", "given_name=first", "has no two records"),
+        ("id,first\n1,Sentinel\xe9\n", "given_name=first", "cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_evaluated_is_not_quoted(
+    tmp_path: Path, content: str, mapped: str, said: str
+) -> None:
+    (tmp_path / "people.csv").write_bytes(content.encode("latin-1"))
+
+    words = ["match", "evaluate", "people.csv", "--truth", "id"]
+    told = run_in(tmp_path, *words, "--map", mapped)
+
+    assert told.returncode == 1
+    assert said in told.stderr
+    assert "Sentinel" not in told.stderr

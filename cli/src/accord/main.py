@@ -45,6 +45,7 @@ audit = typer.Typer(no_args_is_help=True, help="Who saw or changed what, and why
 store = typer.Typer(no_args_is_help=True, help="The store's users and their rights.")
 contracts = typer.Typer(no_args_is_help=True, help="The events and what they hold.")
 keys_ = typer.Typer(no_args_is_help=True, help="The keys that seal what is kept.")
+matching_ = typer.Typer(no_args_is_help=True, help="Who is the same person.")
 app.add_typer(events, name="events")
 app.add_typer(letters, name="dead-letters")
 app.add_typer(broker, name="topology")
@@ -52,6 +53,7 @@ app.add_typer(audit, name="audit")
 app.add_typer(store, name="store")
 app.add_typer(contracts, name="contracts")
 app.add_typer(keys_, name="keys")
+app.add_typer(matching_, name="match")
 
 Json = Annotated[bool, typer.Option("--json", help="For a machine.")]
 Locality = Annotated[
@@ -603,6 +605,40 @@ def renew_guard() -> None:
     from accord import keys
 
     show.say(f"{run(keys.renew_guard())} data keys wrapped anew.")
+
+
+@matching_.command("evaluate")
+def evaluate_matching(
+    file: Annotated[Path, typer.Argument(help="People, as CSV in UTF-8.")],
+    *,
+    map_: Annotated[
+        list[str],
+        typer.Option(
+            "--map",
+            help="ours=theirs, once for each column: family_name=surname, "
+            "identifier.nhi=NHI (two that differ are never one person), or "
+            "code=number (one that may be mistyped).",
+        ),
+    ],
+    truth: Annotated[str, typer.Option(help="The column with the true person's id.")],
+    json: Json = False,
+) -> None:
+    """Learn from a file's own people, untold, and say how well they are matched."""
+    from accord import matching
+
+    report = matching.evaluate(file, map_, truth)
+    if json:
+        show.document(report.document())
+        return
+    show.say(
+        f"{report.records} records, {report.compared} pairs compared: "
+        f"{report.expected:.0f} expected to be one person, {report.true} are."
+    )
+    rows = [
+        (told, str(at.pairs), *(f"{n:.4f}" for n in (at.precision, at.recall, at.f1)))
+        for told, at in matching.told(report)
+    ]
+    show.table("threshold", "pairs", "precision", "recall", "F1", rows=rows)
 
 
 @contracts.command("export")
