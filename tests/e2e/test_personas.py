@@ -386,7 +386,7 @@ async def test_outreach_sees_the_level_and_their_own_actions_and_no_more(
 async def test_two_subjects_of_one_worker_are_one_person(stage: Stage) -> None:
     now = int(stage.region.clock.now().timestamp())
     alias = Somebody(
-        stage.region, "alias", *SCOPES, worker=stage.workers["lead"], auth_time=now
+        stage.region, "alias", *EVERY_SCOPE, worker=stage.workers["lead"], auth_time=now
     )
     path = f"/api/referrals/v1/requests/{stage.ids['request_id']}/confirmation"
 

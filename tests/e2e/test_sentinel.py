@@ -69,15 +69,16 @@ BROUGHT = {
     ("allocation", "GET", "/v1/workers/{worker_id}"),
     ("allocation", "GET", "/v1/workers/{worker_id}/contact"),
     ("allocation", "PUT", "/v1/workers/{worker_id}"),
-    ("allocation", "GET", "/v1/duty/coordinator"),
+    ("allocation", "GET", "/v1/duty/coordinators"),
 }
 """Routes that show workers' addresses to whoever keeps the directory or writes."""
 
 APART = {
     "serve", "demo", "status", "assertion", "reset",
-    "topology apply", "store apply", "audit prepare",
+    "topology apply", "store apply", "audit prepare", "match evaluate",
 }  # fmt: skip
-"""Commands that run a demonstration, or make what there must be before any data."""
+"""Commands that run a demonstration, make what there must be before any data, or read
+an operator's own file."""
 
 LATER = {
     "allocation.expired.v1", "allocation.unfilled.v1", "allocation.withdrawn.v1",
@@ -485,6 +486,7 @@ async def ask_for_everything(region: Region, case: str, sentinels: Sentinels) ->
     broken = await breaker.sends("POST", path, {"reason": "imminent_danger"})
     assert broken.status == 201, broken.body
     ids["glass_id"] = broken.json()["glass_id"]
+    ids["request_id"] = await asked_to_erase(region, -2)
     review = f"/api/allocation/v1/glass/{ids['glass_id']}/review"
     assert (await coordinator.sends("POST", review, {"justified": True})).ok
     strange = {name: sentinels.word(f"{name} in a path") for name in ids}
@@ -524,6 +526,7 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
         "action_id": plan["actions"][0]["action_id"],
         "message_id": (await specialist.inbox())[0]["id"],
         "glass_id": new_id(),
+        "request_id": new_id(),
         "code": "police",
         "key_id": "a" * 16,
     }
@@ -553,12 +556,30 @@ def everybody_near(region: Region, ids: dict[str, str]) -> dict[str, Somebody]:
 
 async def erase(region: Region) -> None:
     """Have a case erased, so that tombstones are there to be looked at."""
-    opened = region.bus.all("case.opened.v1")[-1]
-    officer = Somebody(region, "privacy officer", "referrals.erase")
-    path = f"{REFERRALS.removesuffix('referrals')}cases/{opened.data['case_id']}"
-    answer = await officer.sends("DELETE", f"{path}?reason=court_order")
+    request = await asked_to_erase(region, -1)
+    deputy = eraser(region, "deputy")
+    path = f"/api/referrals/v1/requests/{request}/confirmation"
+    answer = await deputy.sends("POST", path)
+    deputy.hang_up()
+    assert answer.ok, answer.body
+
+
+async def asked_to_erase(region: Region, nth: int) -> str:
+    """Have one of two people ask for the erasure of the nth case that was opened."""
+    case = region.bus.all("case.opened.v1")[nth].data["case_id"]
+    officer = eraser(region, "officer")
+    path = f"/api/referrals/v1/cases/{case}/erasure"
+    asked = await officer.sends("POST", path, {"reason": "court_order"})
     officer.hang_up()
-    assert answer.status == 202, answer.body
+    assert asked.status == 201, asked.body
+    request: str = asked.json()["request_id"]
+    return request
+
+
+def eraser(region: Region, name: str) -> Somebody:
+    """Give somebody who may erase and has just logged in."""
+    at = int(region.clock.now().timestamp())
+    return Somebody(region, name, "referrals.erase", auth_time=at)
 
 
 async def operate(region: Region, case: str, folder: Path, seen: Seen) -> None:
@@ -581,6 +602,7 @@ async def operate(region: Region, case: str, folder: Path, seen: Seen) -> None:
         ["keys", "status"],
         ["keys", "rotate"],
         ["keys", "rewrap"],
+        ["keys", "renew-guard"],
         ["dead-letters", "discard", letters[0], "--reason", "test", "--yes"],
         ["dead-letters", "replay", "--all"],
     ]
