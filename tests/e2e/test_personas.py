@@ -295,7 +295,9 @@ def sent(stage: Stage, body: Any) -> Any:
     named: dict[str, Any] = {
         "referral": {**stage.referral, "reference": new_id()},
         "worker": {"roles": [SPECIALIST], "capacity": 100},
-        "standings": {"worker_id": ids["worker_id"], "case_ids": [ids["case_id"]]},
+        "standings": {
+            "asked": [{"worker_id": ids["worker_id"], "case_ids": [ids["case_id"]]}]
+        },
         "lists": {
             "excluded": [stage.workers["excluded"]],
             "conflicts": [stage.workers["relative"]],

@@ -6,16 +6,19 @@ more. That somebody has nothing to do with a case is not remembered at all: whoe
 just joined sees it at once.
 """
 
+import asyncio
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 import httpx2
 import structlog
-from accord_contracts.access import AskStandings, Standing, Standings
+from accord_contracts.access import AskStanding, AskStandings, Standing, Standings
 from pydantic import ValidationError
 
 from accord_chassis.asking import ServiceToken, token_of
+from accord_chassis.batching import Batcher
 from accord_chassis.doors import Trust
 from accord_chassis.guard import StandingAway
 from accord_chassis.settings import BadConfiguration, ChassisSettings
@@ -30,8 +33,11 @@ TIMEOUT_SECONDS = 2.0
 REMEMBERED = 20_000
 """Standings that are kept, of all workers together."""
 
-TOGETHER = 200
-"""Cases of one question."""
+TOGETHER = 50
+"""Cases of one question about a worker."""
+
+WORKERS = 20
+"""Questions that go out together: with their cases they fit into a body."""
 
 
 class AskedStandings:
@@ -56,6 +62,7 @@ class AskedStandings:
             timeout=TIMEOUT_SECONDS, verify=True if tls is None else tls
         )
         self._known: dict[tuple[str, str], tuple[float, Standing]] = {}
+        self._asked = Batcher(self._ask, limit=WORKERS)
 
     async def of(
         self, worker_id: str, case_ids: Sequence[str]
@@ -72,9 +79,16 @@ class AskedStandings:
             if known and now - known[0] < FRESH_SECONDS:
                 found[case_id] = known[1]
         unknown = [each for each in case_ids if each not in found]
-        for start in range(0, len(unknown), TOGETHER):
-            asked = await self._ask(worker_id, unknown[start : start + TOGETHER])
-            found.update((each.case_id, each) for each in asked)
+        try:
+            questions = [
+                AskStanding(worker_id=worker_id, case_ids=tuple(some))
+                for some in _some(unknown, TOGETHER)
+            ]
+        except ValidationError:
+            # Nobody of whom the directory could know.
+            return found
+        for told in await asyncio.gather(*map(self._asked, questions)):
+            found.update((each.case_id, each) for each in told)
         return found
 
     async def close(self) -> None:
@@ -82,19 +96,15 @@ class AskedStandings:
         await self._client.aclose()
 
     async def _ask(
-        self, worker_id: str, case_ids: Sequence[str]
-    ) -> tuple[Standing, ...]:
-        try:
-            question = AskStandings(worker_id=worker_id, case_ids=tuple(case_ids))
-        except ValidationError:
-            # Nobody of whom the directory could know.
-            return ()
+        self, asked: Sequence[AskStanding]
+    ) -> Sequence[Sequence[Standing] | BaseException]:
+        """Ask about many workers at once, each of whom somebody waits for."""
         # Before the question: what is changed while it is answered may not be in it.
         asked_at = time.monotonic()
         try:
             answer = await self._client.post(
                 self._url,
-                content=question.model_dump_json(),
+                content=AskStandings(asked=tuple(asked)).model_dump_json(),
                 headers={
                     "Authorization": f"Bearer {self._token.current()}",
                     "Content-Type": "application/json",
@@ -107,10 +117,19 @@ class AskedStandings:
             raise StandingAway from None
         if len(self._known) + len(told) > REMEMBERED:
             self._known.clear()
+        of_worker: dict[str, list[Standing]] = defaultdict(list)
         for each in told:
+            of_worker[each.worker_id].append(each)
             if each.sides or each.coordinator:
-                self._known[worker_id, each.case_id] = (asked_at, each)
-        return told
+                self._known[each.worker_id, each.case_id] = (asked_at, each)
+        return [
+            [e for e in of_worker[each.worker_id] if e.case_id in each.case_ids]
+            for each in asked
+        ]
+
+
+def _some(of: Sequence[str], many: int) -> Iterator[Sequence[str]]:
+    return (of[start : start + many] for start in range(0, len(of), many))
 
 
 def asked_of_allocation(settings: ChassisSettings) -> AskedStandings:

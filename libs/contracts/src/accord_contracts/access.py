@@ -88,17 +88,25 @@ class Standing(BaseModel):
     glass: OpenGlass | None = None
 
 
-class AskStandings(BaseModel):
+class AskStanding(BaseModel):
     """Which worker's standing to which cases is asked for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     worker_id: Id
-    case_ids: Annotated[tuple[Id, ...], Field(min_length=1, max_length=200)]
+    case_ids: Annotated[tuple[Id, ...], Field(min_length=1, max_length=50)]
+
+
+class AskStandings(BaseModel):
+    """Whose standing is asked for, of many workers at once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    asked: Annotated[tuple[AskStanding, ...], Field(min_length=1, max_length=20)]
 
 
 class Standings(BaseModel):
-    """How a worker stands to each of the cases that were asked for."""
+    """How the workers stand to each of the cases that were asked for."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

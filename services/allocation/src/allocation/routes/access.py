@@ -1,5 +1,6 @@
 """Who may have to do with a case over HTTP: lists, standings, broken glass."""
 
+import asyncio
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Self
@@ -114,10 +115,17 @@ class GlassView(BaseModel):
 
 @router.post("/standings")
 async def ask_standings(asked: AskStandings, door: Door_, asker: Asker) -> Standings:
-    """Tell a service how a worker stands to some cases."""
-    await asker.permit(ASK_STANDINGS, Resource("standing", asked.worker_id))
-    found = await door.of(asked.worker_id, asked.case_ids)
-    return Standings(standings=tuple(found.values()))
+    """Tell a service how workers stand to cases."""
+    await asyncio.gather(
+        *(
+            asker.permit(ASK_STANDINGS, Resource("standing", each.worker_id))
+            for each in asked.asked
+        )
+    )
+    found = await asyncio.gather(
+        *(door.of(each.worker_id, each.case_ids) for each in asked.asked)
+    )
+    return Standings(standings=tuple(s for each in found for s in each.values()))
 
 
 @router.get("/cases/{case_id}/lists")
