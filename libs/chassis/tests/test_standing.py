@@ -3,21 +3,22 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from uuid import uuid4
 
 import pytest
 import uvicorn
 from accord_chassis.asking import ServiceToken
 from accord_chassis.guard import StandingAway
-from accord_chassis.standing import TOGETHER, WORKERS, AskedStandings
-from accord_contracts.access import AskStandings, Standing, Standings
+from accord_chassis.standing import AskedStandings
+from accord_chassis.testing import new_id
+from accord_contracts.access import (
+    CASES_OF_A_QUESTION,
+    QUESTIONS_TOGETHER,
+    AskStandings,
+    Standing,
+    Standings,
+)
 from fastapi import FastAPI, Response
 from pydantic import SecretStr
-
-
-def new_id() -> str:
-    """Give an id that nothing has yet."""
-    return str(uuid4())
 
 
 class Allocation:
@@ -69,20 +70,20 @@ async def standings(allocation: Allocation) -> AsyncIterator[AskedStandings]:
 async def test_many_who_ask_at_once_ask_together_and_each_hears_of_their_own(
     allocation: Allocation, standings: AskedStandings
 ) -> None:
-    pairs = [(new_id(), new_id()) for _ in range(3 * WORKERS)]
+    pairs = [(new_id(), new_id()) for _ in range(3 * QUESTIONS_TOGETHER)]
 
     answers = await asyncio.gather(*(standings.of(w, [case]) for w, case in pairs))
 
     for (worker, case), answer in zip(pairs, answers, strict=True):
         assert {each: told.worker_id for each, told in answer.items()} == {case: worker}
     assert len(allocation.asked) == 3
-    assert max(len(each.asked) for each in allocation.asked) == WORKERS
+    assert max(len(each.asked) for each in allocation.asked) == QUESTIONS_TOGETHER
 
 
 async def test_a_worker_of_very_many_cases_hears_of_each(
     allocation: Allocation, standings: AskedStandings
 ) -> None:
-    worker, cases = new_id(), [new_id() for _ in range(2 * TOGETHER + 1)]
+    worker, cases = new_id(), [new_id() for _ in range(2 * CASES_OF_A_QUESTION + 1)]
 
     answer = await standings.of(worker, cases)
 

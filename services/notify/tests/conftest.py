@@ -1,7 +1,8 @@
 """Stores, a directory, a mail server, and the service itself with its HTTP."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,15 +10,19 @@ from accord_chassis.asking import ServiceToken
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.store import Database
-from accord_chassis.testing import KnownStandings, alive
+from accord_chassis.testing import NOON, KnownStandings, alive
 from notify.app import Settings, create_app
 from notify.asks import Directory
 from notify.handlers.reaching import Reach
+from notify.handlers.silence import escalate
+from notify.handlers.telling import tell
 from notify.store import Notifications, Offers, Teams
 from notify_builders import (
     LINK_BASE,
     LOCALITIES,
     MAIL_FROM,
+    MINUTE,
+    POLICY,
     MailServer,
     Running,
     WorkersDirectory,
@@ -76,6 +81,37 @@ def standings() -> KnownStandings:
 def reach(directory: Directory, standings: KnownStandings) -> Reach:
     """Who may be told, and who is next."""
     return Reach(directory, standings)
+
+
+@pytest.fixture
+def tells(
+    notifications: Notifications, teams: Teams, reach: Reach
+) -> Callable[..., Awaitable[None]]:
+    """Tell of a message at noon."""
+    return partial(
+        tell,
+        at=NOON,
+        notifications=notifications,
+        teams=teams,
+        reach=reach,
+        policy=POLICY,
+        mail=False,
+    )
+
+
+@pytest.fixture
+def escalates(
+    notifications: Notifications, reach: Reach
+) -> Callable[..., Awaitable[None]]:
+    """Tell the next of the chain, half an hour later."""
+    return partial(
+        escalate,
+        at=NOON + 30 * MINUTE,
+        notifications=notifications,
+        reach=reach,
+        policy=POLICY,
+        mail=False,
+    )
 
 
 @pytest.fixture

@@ -20,9 +20,8 @@ from accord_contracts.risk import RiskLevel
 from notify.asks import DirectoryAway, NobodyOnDuty
 from notify.domain.notification import NoSuchMessage, Notification
 from notify.handlers.erasing import erase_notifications, erase_team
-from notify.handlers.reaching import Reach
-from notify.handlers.silence import acknowledge, end_offer, escalate, note_ending
-from notify.handlers.telling import follow_team, tell
+from notify.handlers.silence import acknowledge, end_offer, note_ending
+from notify.handlers.telling import follow_team
 from notify.store import Notifications, Offers, Teams
 from notify_builders import (
     ANSWERED,
@@ -54,31 +53,6 @@ OFFERED = "allocation.offered.v1"
 Tell = Callable[..., Any]
 Hears = Callable[[Message[Any]], Awaitable[None]]
 End = Callable[..., Message[Any]]
-
-
-@pytest.fixture
-def tells(notifications: Notifications, teams: Teams, reach: Reach) -> Tell:
-    return partial(
-        tell,
-        at=NOON,
-        notifications=notifications,
-        teams=teams,
-        reach=reach,
-        policy=POLICY,
-        mail=False,
-    )
-
-
-@pytest.fixture
-def escalates(notifications: Notifications, reach: Reach) -> Tell:
-    return partial(
-        escalate,
-        at=LATER,
-        notifications=notifications,
-        reach=reach,
-        policy=POLICY,
-        mail=False,
-    )
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Whoever is barred from a case is told nothing of it, and somebody else is at once."""
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -18,8 +17,7 @@ from notify.domain.notification import Eyes, Notification
 from notify.domain.wording import Wording
 from notify.handlers.mail import send_mail
 from notify.handlers.reaching import Reach
-from notify.handlers.silence import escalate
-from notify.handlers.telling import follow_team, tell
+from notify.handlers.telling import follow_team
 from notify.post import NoPost
 from notify.store import Notifications, Teams
 from notify_builders import (
@@ -52,31 +50,6 @@ BARS: list[dict[str, Any]] = [
 ]
 
 Tell = Callable[..., Awaitable[None]]
-
-
-@pytest.fixture
-def tells(notifications: Notifications, teams: Teams, reach: Reach) -> Tell:
-    return partial(
-        tell,
-        at=NOON,
-        notifications=notifications,
-        teams=teams,
-        reach=reach,
-        policy=POLICY,
-        mail=False,
-    )
-
-
-@pytest.fixture
-def escalates(notifications: Notifications, reach: Reach) -> Tell:
-    return partial(
-        escalate,
-        at=LATER,
-        notifications=notifications,
-        reach=reach,
-        policy=POLICY,
-        mail=False,
-    )
 
 
 async def all_of(notifications: Notifications) -> list[Notification]:

@@ -14,7 +14,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import httpx2
 import structlog
-from accord_contracts.access import AskStanding, AskStandings, Standing, Standings
+from accord_contracts.access import (
+    CASES_OF_A_QUESTION,
+    QUESTIONS_TOGETHER,
+    AskStanding,
+    AskStandings,
+    Standing,
+    Standings,
+)
 from pydantic import ValidationError
 
 from accord_chassis.asking import ServiceToken, token_of
@@ -32,12 +39,6 @@ TIMEOUT_SECONDS = 2.0
 
 REMEMBERED = 20_000
 """Standings that are kept, of all workers together."""
-
-TOGETHER = 50
-"""Cases of one question about a worker."""
-
-WORKERS = 20
-"""Questions that go out together: with their cases they fit into a body."""
 
 
 class AskedStandings:
@@ -62,7 +63,7 @@ class AskedStandings:
             timeout=TIMEOUT_SECONDS, verify=True if tls is None else tls
         )
         self._known: dict[tuple[str, str], tuple[float, Standing]] = {}
-        self._asked = Batcher(self._ask, limit=WORKERS)
+        self._asked = Batcher(self._ask, limit=QUESTIONS_TOGETHER)
 
     async def of(
         self, worker_id: str, case_ids: Sequence[str]
@@ -82,7 +83,7 @@ class AskedStandings:
         try:
             questions = [
                 AskStanding(worker_id=worker_id, case_ids=tuple(some))
-                for some in _some(unknown, TOGETHER)
+                for some in _some(unknown, CASES_OF_A_QUESTION)
             ]
         except ValidationError:
             # Nobody of whom the directory could know.
@@ -95,9 +96,7 @@ class AskedStandings:
         """Hang up."""
         await self._client.aclose()
 
-    async def _ask(
-        self, asked: Sequence[AskStanding]
-    ) -> Sequence[Sequence[Standing] | BaseException]:
+    async def _ask(self, asked: Sequence[AskStanding]) -> Sequence[Sequence[Standing]]:
         """Ask about many workers at once, each of whom somebody waits for."""
         # Before the question: what is changed while it is answered may not be in it.
         asked_at = time.monotonic()

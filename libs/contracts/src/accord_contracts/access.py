@@ -88,13 +88,20 @@ class Standing(BaseModel):
     glass: OpenGlass | None = None
 
 
+CASES_OF_A_QUESTION = 50
+QUESTIONS_TOGETHER = 20
+"""With as many cases each they fit into a body of 64 KiB."""
+
+
 class AskStanding(BaseModel):
     """Which worker's standing to which cases is asked for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     worker_id: Id
-    case_ids: Annotated[tuple[Id, ...], Field(min_length=1, max_length=50)]
+    case_ids: Annotated[
+        tuple[Id, ...], Field(min_length=1, max_length=CASES_OF_A_QUESTION)
+    ]
 
 
 class AskStandings(BaseModel):
@@ -102,7 +109,9 @@ class AskStandings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    asked: Annotated[tuple[AskStanding, ...], Field(min_length=1, max_length=20)]
+    asked: Annotated[
+        tuple[AskStanding, ...], Field(min_length=1, max_length=QUESTIONS_TOGETHER)
+    ]
 
 
 class Standings(BaseModel):

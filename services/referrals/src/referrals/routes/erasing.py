@@ -134,7 +134,9 @@ async def read_request(
     """Read what is asked for."""
     held = await office.requests.get(request_id)
     await _permit_on(request_id, held, READ_REQUEST, office, eraser)
-    return RequestView.of(await deciding.find(request_id, office))
+    if held is None:
+        raise NoSuchRequest
+    return RequestView.of(held)
 
 
 @router.post("/requests/{request_id}/confirmation")
