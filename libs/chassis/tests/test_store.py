@@ -1,10 +1,14 @@
 """Documents with inbox and outbox, on a real store."""
 
 import asyncio
+import gc
+import warnings
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from accord_chassis.store import LEASE, AlreadyHandled, Conflict, Database
+from accord_chassis.development.backing import Backing
+from accord_chassis.store import LEASE, AlreadyHandled, Conflict, Database, connect
 from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.message import Lane
 from accord_contracts.risk import RiskLevel
@@ -285,3 +289,30 @@ def later(database: Database, by: timedelta):  # noqa: ANN201 - A clock.
     """The store's time, some time on."""
     now = database.server_now
     return lambda: now() + by
+
+
+async def test_a_connection_no_longer_waited_for_leaves_no_socket(
+    backing_services: Backing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, connecting = asyncio.get_running_loop(), asyncio.Event()
+    connect_socket = loop.sock_connect
+
+    async def cancelled_meanwhile(*given: Any) -> None:
+        connecting.set()
+        await connect_socket(*given)
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        async with connect(backing_services.store_url) as client:
+            await client.admin.command("ping")
+            monkeypatch.setattr(loop, "sock_connect", cancelled_meanwhile)
+            # The pool holds one connection: another must be made.
+            asking = [asyncio.create_task(client.admin.command("ping")) for _ in "ab"]
+            await connecting.wait()
+            for each in asking:
+                each.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+        del asking
+        gc.collect()
+
+    assert [str(each.message) for each in told] == []

@@ -7,6 +7,7 @@ write, and what many load in one query; each write is still checked on its own.
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -19,7 +20,7 @@ import structlog
 from accord_contracts.message import Event, Lane, Message
 from bson import Binary
 from bson.codec_options import TypeRegistry
-from pymongo import AsyncMongoClient, UpdateOne
+from pymongo import AsyncMongoClient, UpdateOne, pool_shared
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, ClientBulkWriteException
 from pymongo.operations import IndexModel
@@ -114,6 +115,26 @@ def connect(url: str, **options: Any) -> AsyncMongoClient[Document]:  # noqa: AN
         type_registry=TypeRegistry(fallback_encoder=_plain),
         **options,
     )
+
+
+_reached = pool_shared._async_create_connection  # noqa: SLF001
+
+
+async def _reach(address: Any, options: Any) -> socket.socket:  # noqa: ANN401 - PyMongo's own.
+    """Reach the store as PyMongo does, and close what was no longer waited for.
+
+    PyMongo 4.20 leaves the socket of a cancelled attempt to the garbage collector
+    (PYTHON-5867).
+    """
+    reaching = asyncio.ensure_future(_reached(address, options))
+    try:
+        return await asyncio.shield(reaching)
+    except asyncio.CancelledError:
+        reaching.add_done_callback(pool_shared._close_late_socket)  # noqa: SLF001
+        raise
+
+
+pool_shared._async_create_connection = _reach  # noqa: SLF001
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - Any field that BSON does not know.
