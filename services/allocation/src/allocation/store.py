@@ -4,7 +4,7 @@ import asyncio
 import time
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -55,7 +55,7 @@ class Allocations(Store[Allocation]):
     collection = "allocations"
     due = "due_at"
     indexes = (
-        IndexModel([("case_id", 1)]),
+        IndexModel([("case_id", 1), ("status", 1), ("worker_id", 1)]),
         IndexModel([("worker_id", 1), ("status", 1)]),
         IndexModel([("unowned_at", 1)]),
     )
@@ -72,20 +72,20 @@ class Allocations(Store[Allocation]):
         return [self.load(each) async for each in found]
 
     async def accepted_by(
-        self, worker_id: str, case_ids: Sequence[str]
-    ) -> dict[str, list[Role]]:
-        """Give the roles that a worker has accepted in some cases, by case."""
+        self, worker_ids: Collection[str], case_ids: Collection[str]
+    ) -> dict[tuple[str, str], list[Role]]:
+        """Give the roles that workers have accepted in cases, by worker and case."""
         found = self.documents.find(
             {
-                "worker_id": worker_id,
-                "status": Status.ACCEPTED.value,
                 "case_id": {"$in": list(case_ids)},
+                "status": Status.ACCEPTED.value,
+                "worker_id": {"$in": list(worker_ids)},
             },
-            projection={"case_id": 1, "role": 1},
+            projection={"case_id": 1, "worker_id": 1, "role": 1},
         )
-        roles = defaultdict[str, list[Role]](list)
+        roles = defaultdict[tuple[str, str], list[Role]](list)
         async for each in found:
-            roles[each["case_id"]].append(Role(each["role"]))
+            roles[each["worker_id"], each["case_id"]].append(Role(each["role"]))
         return roles
 
     async def unowned(self, at: datetime) -> list[Allocation]:
@@ -104,18 +104,21 @@ class Glasses(Store[Glass]):
     indexes = (IndexModel([("case_id", 1), ("worker_id", 1), ("until", 1)]),)
 
     async def open_to(
-        self, worker_id: str, case_ids: Sequence[str], at: datetime
-    ) -> dict[str, Glass]:
-        """Give what a worker has broken that is open, by case; the longest open."""
+        self, worker_ids: Collection[str], case_ids: Collection[str], at: datetime
+    ) -> dict[tuple[str, str], Glass]:
+        """Give what workers have broken that is open, by worker and case.
+
+        Of several the one that stays open longest.
+        """
         found = self.documents.find(
             {
                 "case_id": {"$in": list(case_ids)},
-                "worker_id": worker_id,
+                "worker_id": {"$in": list(worker_ids)},
                 "until": {"$gt": at},
             }
         )
         glasses = [self.load(each) async for each in found.sort("until", 1)]
-        return {each.case_id: each for each in glasses}
+        return {(each.worker_id, each.case_id): each for each in glasses}
 
     async def abused_by(self, worker_id: str, case_id: str) -> bool:
         """Tell whether a worker has broken a case's glass without good reason."""

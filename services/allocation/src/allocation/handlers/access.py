@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from accord_chassis.batching import Batcher
 from accord_chassis.clock import Clock
 from accord_chassis.guard import NoSuchRecord
-from accord_contracts.access import Standing
+from accord_contracts.access import QUESTIONS_TOGETHER, Standing
 from accord_contracts.allocation import (
     AllocationDeclined,
     DeclineReason,
@@ -24,8 +25,11 @@ from allocation.domain.standing import standing_of
 from allocation.handlers.staffing import team_changed, wanted
 from allocation.store import Allocations, Glasses, Staffings, Workers
 
+Question = tuple[str, Sequence[str]]
+"""How a worker stands to some cases."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True, eq=False)
 class Door:
     """What it takes to know who may have to do with which case."""
 
@@ -34,6 +38,10 @@ class Door:
     workers: Workers
     glasses: Glasses
     clock: Clock
+    _asked: Batcher[Question, Mapping[str, Standing]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._asked = Batcher(self._of_all, limit=QUESTIONS_TOGETHER)
 
     async def of(
         self, worker_id: str, case_ids: Sequence[str]
@@ -42,26 +50,34 @@ class Door:
 
         Whoever the directory does not know is not active, and has to do with none.
         """
-        at = self.clock.now()
-        worker, roles, open_glass, staffings = await asyncio.gather(
-            self.workers.get(worker_id),
-            self.allocations.accepted_by(worker_id, case_ids),
-            self.glasses.open_to(worker_id, case_ids, at),
-            asyncio.gather(*(self.staffings.get(each) for each in case_ids)),
+        return await self._asked((worker_id, case_ids))
+
+    async def _of_all(
+        self, asked: Sequence[Question]
+    ) -> Sequence[Mapping[str, Standing]]:
+        worker_ids = sorted({worker_id for worker_id, _ in asked})
+        case_ids = sorted({each for _, some in asked for each in some})
+        workers, staffings, roles, open_glass = await asyncio.gather(
+            asyncio.gather(*map(self.workers.get, worker_ids)),
+            asyncio.gather(*map(self.staffings.get, case_ids)),
+            self.allocations.accepted_by(worker_ids, case_ids),
+            self.glasses.open_to(worker_ids, case_ids, self.clock.now()),
         )
-        if worker is None:
-            return {
-                each: Standing(case_id=each, worker_id=worker_id) for each in case_ids
-            }
-        return {
-            case_id: standing_of(
-                worker,
-                staffing or Staffing(id=case_id),
-                roles.get(case_id, ()),
-                open_glass.get(case_id),
-            )
-            for case_id, staffing in zip(case_ids, staffings, strict=True)
-        }
+        known = dict(zip(worker_ids, workers, strict=True))
+        cases = dict(zip(case_ids, staffings, strict=True))
+
+        def standing(worker_id: str, case_id: str) -> Standing:
+            worker, place = known[worker_id], (worker_id, case_id)
+            if worker is None:
+                return Standing(case_id=case_id, worker_id=worker_id)
+            staffing = cases[case_id] or Staffing(id=case_id)
+            held, glass = roles.get(place, ()), open_glass.get(place)
+            return standing_of(worker, staffing, held, glass)
+
+        return [
+            {case_id: standing(worker_id, case_id) for case_id in some}
+            for worker_id, some in asked
+        ]
 
 
 async def put_lists(case_id: str, lists: Lists, by: str, *, door: Door) -> Lists:
@@ -119,15 +135,15 @@ async def break_glass(
     at = door.clock.now()
     held, open_glass, abused = await asyncio.gather(
         door.staffings.get(case_id),
-        door.glasses.open_to(worker_id, [case_id], at),
+        door.glasses.open_to([worker_id], [case_id], at),
         door.glasses.abused_by(worker_id, case_id),
     )
     if held is None:
         raise NoSuchGlass
     if abused:
         raise NotJustified
-    if case_id in open_glass:
-        return open_glass[case_id]
+    if still_open := open_glass.get((worker_id, case_id)):
+        return still_open
     glass = Glass.broken(case_id, worker_id, reason, minutes=minutes, at=at)
     broken = GlassBroken(
         **_about(glass),

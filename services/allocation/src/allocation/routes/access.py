@@ -116,12 +116,9 @@ class GlassView(BaseModel):
 @router.post("/standings")
 async def ask_standings(asked: AskStandings, door: Door_, asker: Asker) -> Standings:
     """Tell a service how workers stand to cases."""
-    await asyncio.gather(
-        *(
-            asker.permit(ASK_STANDINGS, Resource("standing", each.worker_id))
-            for each in asked.asked
-        )
-    )
+    # One entry names all of them: a service asks as often as anybody is told anything.
+    workers = sorted({each.worker_id for each in asked.asked})
+    await asker.permit(ASK_STANDINGS, Resource("standing", " ".join(workers)))
     found = await asyncio.gather(
         *(door.of(each.worker_id, each.case_ids) for each in asked.asked)
     )
