@@ -216,10 +216,12 @@ async def measure(
     pids = {**{f"service {n}": pid for n, pid in enumerate(side.pids)}, **machines}
     async with watching(side.broker_url, side.exchange, loaded):
         before = {name: cpu_seconds(pid) for name, pid in pids.items()}
+        own = time.process_time()
         began = time.perf_counter()
         await post(side, told, loaded, connections=connections)
         await loaded.all_through(count)
         took = time.perf_counter() - began
+        own = time.process_time() - own
     spent = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}
     few = referrals(int(LIGHT_RATE * 10), f"{label}-l")
     async with watching(side.broker_url, side.exchange, light):
@@ -234,6 +236,7 @@ async def measure(
         "services_cpu_ms": services / count * 1000,
         "broker_cpu_ms": spent["broker"] / count * 1000,
         "store_cpu_ms": spent["store"] / count * 1000,
+        "load_cpu_ms": own / count * 1000,
         "services_mib": sum(map(resident_mib, side.pids)),
     }
 
