@@ -227,6 +227,9 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "POST", "/v1/cases/{case_id}/hold/release"): Case(
         NOT_BARRED, {"reason": "court"}
     ),
+    ("referrals", "GET", "/v1/cases/{case_id}/history"): Case(
+        ("specialist", "lead", "coordinator", "glass breaker")
+    ),
     ("referrals", "GET", "/v1/requests/{request_id}"): Case(NOT_BARRED),
     ("referrals", "POST", "/v1/requests/{request_id}/confirmation"): Case(
         tuple(each for each in NOT_BARRED if each != "lead"), not_both=403

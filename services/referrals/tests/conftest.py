@@ -44,7 +44,9 @@ async def running(
     settings: Settings, clock: SimulatedClock, issuer: DevelopmentIssuer
 ) -> AsyncIterator[Running]:
     async with alive("referrals", create_app, settings, clock) as alive_:
-        made = Running(alive_.service, alive_.http, issuer, alive_.broker)
+        made = Running(
+            alive_.service, alive_.http, issuer, alive_.broker, alive_.standings
+        )
         for agency in ("police", "hospital"):
             assert (await made.register(agency)).status_code == 200
         yield made

@@ -10,7 +10,7 @@ from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.inprocess import InProcessBroker
 from accord_chassis.service import Service
 from accord_chassis.settings import policy_of
-from accord_chassis.testing import NOON, new_id
+from accord_chassis.testing import NOON, KnownStandings, new_id
 from accord_contracts.referrals import AgencyKind, PersonRole
 from referrals.domain.case import Case, Household, Member
 from referrals.domain.policy import Policy
@@ -107,6 +107,7 @@ class Running:
     http: httpx2.AsyncClient
     issuer: DevelopmentIssuer
     broker: InProcessBroker
+    standings: KnownStandings
 
     @property
     def referrals(self) -> Referrals:

@@ -13,8 +13,9 @@ from accord_contracts.message import Event, Message
 from pymongo.operations import IndexModel
 
 from referrals.domain.agency import Agency
-from referrals.domain.case import Case
+from referrals.domain.case import Case, Member
 from referrals.domain.erasure import ERASED_NAME, Tombstone
+from referrals.domain.history import Heard
 from referrals.domain.recognition import Person
 from referrals.domain.referral import Referral
 from referrals.domain.request import Request
@@ -24,6 +25,9 @@ Document = dict[str, Any]
 
 PAGE = 200
 """Agencies that are listed at once."""
+
+PARTS = 1000
+"""Referrals of some people that are looked back at, the latest."""
 
 TOGETHER = 100
 """Questions that are asked in one query."""
@@ -95,6 +99,16 @@ class Referrals(SealedStore[Referral]):
             {"person_ids": {"$in": person_ids}}, projection={"inbox": 0, "outbox": 0}
         )
         return self.load_all(await self.open([each async for each in found]))
+
+    async def heard_of(self, person_ids: Sequence[str]) -> list[Heard]:
+        """Give who had which part in the referrals of some people; opens nothing."""
+        wanted = ("told.people.role", "told.incidents", "told.occurred_at")
+        kept = ("person_ids", "sender.agency_kind", "left_case_id", *wanted)
+        found = self.documents.find(
+            {"person_ids": {"$in": person_ids}}, projection=dict.fromkeys(kept, 1)
+        )
+        latest = found.sort("received_at", -1).limit(PARTS)
+        return [_heard(each) async for each in latest]
 
     async def shred_person(self, referral: Referral, person_id: str) -> None:
         """Destroy the keys of one person's part of a referral.
@@ -248,6 +262,20 @@ class Agencies(Store[Agency]):
         """List the register by code, a page at a time."""
         found = self.documents.find({"code": {"$gt": after}}, projection={"outbox": 0})
         return [self.load(each) async for each in found.sort("code", 1).limit(limit)]
+
+
+def _heard(document: Document) -> Heard:
+    told = document["told"]
+    parts = zip(document["person_ids"], told["people"], strict=True)
+    members = (Member(person_id=each, role=part["role"]) for each, part in parts)
+    return Heard(
+        referral_id=document["_id"],
+        case_id=document.get("left_case_id"),
+        agency_kind=document["sender"]["agency_kind"],
+        incidents=told["incidents"],
+        occurred_at=told["occurred_at"],
+        members=tuple(dict.fromkeys(members)),
+    )
 
 
 def _each_once(documents: Iterable[Document | None]) -> list[Document]:
