@@ -332,17 +332,13 @@ class Plan(BaseModel):
 
     def alarmed_since(self, before: "Plan") -> dict[str, Coming]:
         """Give the dates for which an alarm was raised since before."""
-        return {
-            key: each
-            for key, each in self.coming.items()
-            if each.alarmed_at and before.coming.get(key) != each
-        }
+        known = before.alarmed
+        return {key: self.coming[key] for key in self.alarmed if key not in known}
 
     @property
     def alarmed(self) -> tuple[str, ...]:
-        """The dates still to come for which an alarm was raised, by id."""
-        dates = self.coming.items()
-        return tuple(key for key, each in dates if each.alarmed_at and not each.over)
+        """The dates for which an alarm was raised that is not over, by id."""
+        return tuple(key for key, each in self.coming.items() if each.alarmed_at)
 
     def _drawn_up(self, template: Template, drafted: PlanVersion) -> tuple[Action, ...]:
         # What was still open when a plan was closed went with it.
@@ -425,6 +421,8 @@ class Plan(BaseModel):
     def agree(self, number: int, at: datetime) -> "Plan":
         """Agree to a version: the one that was read. Agreeing again changes nothing.
 
+        Every alarm that no plan is in force is over with it.
+
         Raises:
             NoPlan: No plan was drafted.
             AnotherVersionIsCurrent: The version is not the current one.
@@ -437,7 +435,11 @@ class Plan(BaseModel):
             return self
         if current.closed_at:
             raise AlreadyClosed
-        return self._with_current(agreed_at=at)
+        calm = {
+            key: each.model_copy(update={"alarmed_at": None})
+            for key, each in self.coming.items()
+        }
+        return self._with_current(agreed_at=at).model_copy(update={"coming": calm})
 
     def complete(self, action_id: str, worker_id: str, at: datetime) -> "Plan":
         """Note that a worker has done what they own. Noting it again changes nothing.
