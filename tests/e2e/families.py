@@ -49,8 +49,8 @@ def family(
 
 
 def ahead(region: Region, people: int, random: Random) -> Told:
-    """Make a date that is known ahead, so near that somebody is told of it."""
-    at = region.clock.now() + timedelta(days=random.randint(5, 25))
+    """Make a date that is known ahead, and not so near that it weighs already."""
+    at = region.clock.now() + timedelta(days=random.randint(40, 300))
     return {
         "kind": random.choice([*TriggerKind]).value,
         "at": at.isoformat(),

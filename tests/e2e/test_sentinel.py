@@ -530,6 +530,7 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
         "request_id": new_id(),
         "code": "police",
         "key_id": "a" * 16,
+        "number": "0",
     }
 
 
