@@ -285,13 +285,18 @@ def test_an_alarm_rises_again_for_a_later_draft_that_nobody_agrees_to() -> None:
     assert again.raise_alarms(BY + HOUR + LEAST).alarmed == ("a",)
 
 
-def test_dates_are_bounded() -> None:
-    held = Plan(id=new_id())
-    for day in range(KEPT + 1):
-        held = held.foresee(str(day), coming(NOON + day * HOUR))
+def test_of_too_many_dates_those_that_are_over_go_first_then_the_furthest() -> None:
+    held = Plan(id=new_id()).foresee("over", coming(NOON, over=True))
+    for hour in range(KEPT):
+        held = held.foresee(str(hour), coming(NOON + hour * HOUR))
+    assert len(held.coming) == KEPT
+    assert "over" not in held.coming
+
+    held = held.foresee("near", coming(NOON))
 
     assert len(held.coming) == KEPT
-    assert "0" not in held.coming
+    assert {"near", "0"} <= held.coming.keys()
+    assert str(KEPT - 1) not in held.coming
 
 
 async def test_a_plan_shows_what_is_to_come(running: Running) -> None:

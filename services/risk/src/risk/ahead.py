@@ -8,7 +8,7 @@ from accord_contracts.referrals import TriggerKind
 from pydantic import BaseModel, ConfigDict, Field
 
 KEPT = 100
-"""Dates of one case that are remembered; the one that is furthest back goes."""
+"""Dates of one case that are remembered: what is over goes first, then the furthest."""
 
 
 class AheadRule(BaseModel):
@@ -50,12 +50,29 @@ class Ahead(BaseModel):
     @property
     def wakes_at(self) -> datetime | None:
         """Give when it begins to weigh; nothing once it does, or never will."""
-        return None if self.cancelled or self.weighed else self.near_from
+        return None if self.settled else self.near_from
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether it was weighed already, or never will be."""
+        return self.cancelled or self.weighed
 
 
 def with_latest(
     known: Mapping[str, Ahead], trigger_id: str, told: Ahead
 ) -> dict[str, Ahead]:
-    """Put a date among those known."""
-    dates = {**known, trigger_id: told}.items()
-    return dict(sorted(dates, key=lambda each: each[1].happens_at)[-KEPT:])
+    """Put a date among those known; of too many, the nearest ahead stay."""
+    dates = {**known, trigger_id: told}
+    if len(dates) > KEPT:
+        ahead = sorted(
+            (key for key, each in dates.items() if not each.settled),
+            key=lambda key: dates[key].happens_at,
+        )
+        past = sorted(
+            (key for key, each in dates.items() if each.settled),
+            key=lambda key: dates[key].happens_at,
+            reverse=True,
+        )
+        kept = {*[*ahead, *past][:KEPT]}
+        dates = {key: each for key, each in dates.items() if key in kept}
+    return dict(sorted(dates.items(), key=lambda each: each[1].happens_at))

@@ -8,7 +8,7 @@ from accord_contracts.referrals import TriggerKind
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 KEPT = 100
-"""Dates that a plan remembers; the one that is furthest back goes."""
+"""Dates that a plan remembers; those that are over go first, then the furthest."""
 
 Hours = Annotated[int, Field(gt=0, le=8760)]
 
@@ -75,6 +75,18 @@ class Coming(BaseModel):
 def with_latest(
     known: Mapping[str, Coming], trigger_id: str, told: Coming
 ) -> dict[str, Coming]:
-    """Put a date among those known."""
-    dates = {**known, trigger_id: told}.items()
-    return dict(sorted(dates, key=lambda each: each[1].happens_at)[-KEPT:])
+    """Put a date among those known; of too many, the nearest ahead stay."""
+    dates = {**known, trigger_id: told}
+    if len(dates) > KEPT:
+        ahead = sorted(
+            (key for key, each in dates.items() if not each.over),
+            key=lambda key: dates[key].happens_at,
+        )
+        past = sorted(
+            (key for key, each in dates.items() if each.over),
+            key=lambda key: dates[key].happens_at,
+            reverse=True,
+        )
+        kept = {*[*ahead, *past][:KEPT]}
+        dates = {key: each for key, each in dates.items() if key in kept}
+    return dict(sorted(dates.items(), key=lambda each: each[1].happens_at))
