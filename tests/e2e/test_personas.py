@@ -7,6 +7,7 @@ on the record stands between them and it. A route that is not in the table fails
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -112,6 +113,7 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         narrative=hidden.text("narrative"),
         place={"area": region.world.places[0], "address": hidden.text("address")},
     )
+    told["triggers"] = [{"kind": "prison_release", "on": AHEAD}]
     told["people"][0]["family_name"] = hidden.word("name")
     told["people"][0]["contact_points"] = [
         {"channel": "post", "value": hidden.text("contact point")}
@@ -153,6 +155,7 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "case_id": case,
         "request_id": asked_for.json()["request_id"],
         "referral_id": referral,
+        "number": "0",
         "worker_id": workers["specialist"],
         "allocation_id": asked[SPECIALIST].allocation,
         "action_id": actions[0]["action_id"],
@@ -192,6 +195,9 @@ class Case:
     by_scope: bool = False
 
 
+AHEAD = (datetime.now(UTC) + timedelta(days=300)).date().isoformat()
+"""A day that is known ahead, and not yet near."""
+
 KNOWS_SAFETY = ("specialist", "lead", "coordinator")
 NOT_BARRED = tuple(each for each in PERSONAS if each not in BARRED)
 CASE_READERS = (*TEAM, "coordinator", "glass breaker")
@@ -200,6 +206,15 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "POST", "/v1/referrals"): Case(AGENCIES, "referral", refusal=403),
     ("referrals", "POST", "/v1/referrals/batch"): Case(AGENCIES, "lines", refusal=403),
     ("referrals", "GET", "/v1/referrals/{referral_id}"): Case(
+        ("sender",), unregistered=403
+    ),
+    ("referrals", "GET", "/v1/referrals/{referral_id}/triggers"): Case(
+        ("sender",), unregistered=403
+    ),
+    ("referrals", "PUT", "/v1/referrals/{referral_id}/triggers/{number}"): Case(
+        ("sender",), {"on": AHEAD}, unregistered=403
+    ),
+    ("referrals", "DELETE", "/v1/referrals/{referral_id}/triggers/{number}"): Case(
         ("sender",), unregistered=403
     ),
     ("referrals", "PUT", "/v1/agencies/{code}"): Case(

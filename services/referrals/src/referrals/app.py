@@ -8,17 +8,23 @@ from accord_chassis.settings import ChassisSettings, policy_of
 from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.plans import PlanAgreed, PlanClosed
-from accord_contracts.referrals import CaseErased, PeopleRecognised, ReferralPosted
+from accord_contracts.referrals import (
+    CaseErased,
+    PeopleRecognised,
+    ReferralPosted,
+    TriggerTold,
+)
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
 from referrals import erasing as erasure
 from referrals import handlers
+from referrals import triggers as ahead
 from referrals.deciding import Office
 from referrals.domain.policy import Policy
 from referrals.erasing import Shelves
 from referrals.register import Register
-from referrals.routes import agencies, erasing, history, referrals
+from referrals.routes import agencies, erasing, history, referrals, triggers
 from referrals.store import (
     Agencies,
     Cases,
@@ -27,6 +33,7 @@ from referrals.store import (
     Requests,
     Tombstones,
 )
+from referrals.triggers import Triggers
 
 
 class Settings(VaultSettings, ChassisSettings):
@@ -79,12 +86,25 @@ def create_app(
         intake.on(CaseErased, partial(erasure.destroy_case, shelves=shelves))
         erase = partial(erasure.erase_when_due, shelves=shelves, clock=intake.clock)
         intake.sweep(cases, erase)
+        dates = intake.store(Triggers)
+        schedule = partial(
+            ahead.schedule,
+            triggers=dates,
+            cases=cases,
+            rules=policy.triggers,
+            clock=intake.clock,
+        )
+        intake.on(TriggerTold, schedule)
+        intake.on(CaseErased, partial(ahead.forget, triggers=dates))
+        fall_due = partial(ahead.fall_due, triggers=dates, clock=intake.clock)
+        intake.sweep(dates, fall_due)
 
     return service.create_app(
         settings,
         "referrals",
         wire,
         referrals.router,
+        triggers.router,
         agencies.router,
         erasing.router,
         history.router,

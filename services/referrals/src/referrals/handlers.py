@@ -42,6 +42,7 @@ from referrals.domain.recognition import RecognitionRules, recognise, sightings
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral, Sender
 from referrals.domain.telling import Telling
 from referrals.store import Agencies, Cases, People, Referrals
+from referrals.triggers import told_of
 
 
 class Posted(NamedTuple):
@@ -172,7 +173,7 @@ def received(
     ]
     if not case.version:
         events.insert(0, CaseOpened(case_id=case.id, opened_at=case.opened_at))
-    return events
+    return [*events, *told_of(referral, case.id)]
 
 
 async def keep_where_it_stood(
