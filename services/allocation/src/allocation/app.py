@@ -17,7 +17,7 @@ from fastapi import FastAPI
 
 from allocation.domain.policy import Policy
 from allocation.handlers import access as standing
-from allocation.handlers import placing, staffing
+from allocation.handlers import leaving, placing, staffing
 from allocation.handlers.access import Door
 from allocation.handlers.placing import Desk
 from allocation.routes import access, directory, offers
@@ -63,6 +63,7 @@ def create_app(
 
         allocation.on(AllocationDeclined, partial(standing.note_conflict, door=door))
 
+        allocation.sweep(kept, partial(leaving.take_back, desk=desk, glasses=glasses))
         allocation.sweep(glasses, partial(standing.tell_not_reviewed, door=door))
         allocation.sweep(allocations, partial(placing.attend, desk=desk))
         allocation.sweep(staffings, partial(staffing.go_on_without_wishes, desk=desk))

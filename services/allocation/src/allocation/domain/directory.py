@@ -1,6 +1,6 @@
 """A worker of the directory, and the places that they have given to roles of cases."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -112,6 +112,9 @@ class Worker(BaseModel):
         load: The points of all holds.
         lapses_at: When the next of the holds lapses, if one can.
         changed_at: When the directory was last told, in the store's time.
+        leaving: The places of roles that they may have no longer, by allocation: those
+            roles are still to be taken back.
+        leaves_at: When the next of them are.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -133,6 +136,8 @@ class Worker(BaseModel):
     load: int = 0
     lapses_at: datetime | None = None
     changed_at: datetime | None = None
+    leaving: tuple[str, ...] = ()
+    leaves_at: datetime | None = None
 
     @property
     def own_side(self) -> Side | None:
@@ -166,7 +171,30 @@ class Worker(BaseModel):
         serving = {each.role for each in self._live(at).values()}
         if _on_both_sides(serving | other.roles):
             raise StillServesTheOtherSide
-        return other.model_copy(update={each: getattr(self, each) for each in KEPT})
+        told = other.model_copy(update={each: getattr(self, each) for each in KEPT})
+        leaving = tuple(key for key, held in self.holds.items() if not told.has(held))
+        leaves = leaving or (self.active and not told.active)
+        return told.model_copy(
+            update={"leaving": leaving, "leaves_at": at if leaves else None}
+        )
+
+    def has(self, held: Hold) -> bool:
+        """Tell whether they may have a place: they are at work, and in its role."""
+        return self.active and held.role in self.roles
+
+    def went_through(self, looked_at: Collection[str], again: datetime) -> "Worker":
+        """Note which of the roles to be taken back were looked at.
+
+        Those whose place is not free yet are looked at again, after all others.
+        """
+        others = tuple(each for each in self.leaving if each not in looked_at)
+        once_more = tuple(each for each in self.leaving if each in looked_at)
+        return self.model_copy(
+            update={
+                "leaving": others + once_more,
+                "leaves_at": again if self.leaving else None,
+            }
+        )
 
     def why_not(self, need: Need, at: datetime) -> str | None:
         """Say why they cannot take a role, if they cannot.
@@ -239,6 +267,7 @@ class Worker(BaseModel):
                 "holds": holds,
                 "load": _load(holds),
                 "lapses_at": min(ends, default=None),
+                "leaving": tuple(each for each in self.leaving if each in holds),
             }
         )
 
