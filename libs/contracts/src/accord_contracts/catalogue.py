@@ -111,6 +111,8 @@ CATALOGUE = Catalogue.of(
             "referrals",
             ("referrals", "risk", "allocation", "plans", "notify"),
         ),
+        Entry(referrals.ConfirmationAsked, "referrals", ("notify",)),
+        Entry(referrals.ConfirmationLapsed, "referrals", ("notify",)),
         Entry(referrals.ReferralReceived, "referrals", ("risk", "allocation")),
         Entry(risk.RiskAssessed, "risk", ("referrals", "allocation", "plans")),
         Entry(risk.RiskChanged, "risk", ("notify",)),

@@ -10,6 +10,7 @@ import asyncio
 from datetime import timedelta
 from functools import partial
 
+from accord_chassis.retention import RecordClass
 from accord_chassis.service import settled
 from accord_contracts.message import Lane
 
@@ -26,16 +27,26 @@ AGAIN = timedelta(seconds=1)
 """Until the next are looked at: no sooner than clocks are looked at."""
 
 
-async def take_back(due: Worker, *, desk: Desk, glasses: Glasses) -> None:
-    """Take back the next roles of somebody who has left them, and close their glass."""
+async def take_back(
+    due: Worker, *, desk: Desk, glasses: Glasses, kept: RecordClass
+) -> None:
+    """Take back the next roles of somebody who has left them, and close their glass.
+
+    When the time for that has come, how they are reached is forgotten.
+    """
     at = desk.clock.now()
+    forget_at = kept.over(due.left_at) if due.left_at else None
+    if forget_at and forget_at <= at:
+        await desk.directory.change(due.id, Worker.forgotten)
     if not due.active:
         broken = await glasses.open_of(due.id, at)
         await asyncio.gather(*(glasses.save(each.close(at)) for each in broken))
     next_ = due.leaving[:AT_ONCE]
     taking_back = (partial(_take_back, each, due, desk=desk) for each in next_)
     await asyncio.gather(*map(settled, taking_back))
-    gone_through = partial(Worker.went_through, looked_at=next_, again=at + AGAIN)
+    gone_through = partial(
+        Worker.went_through, looked_at=next_, again=at + AGAIN, forget_at=forget_at
+    )
     await desk.directory.change(due.id, gone_through, Lane.URGENT)
 
 
