@@ -245,6 +245,8 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "GET", "/v1/cases/{case_id}/history"): Case(
         ("specialist", "lead", "coordinator", "glass breaker")
     ),
+    # What is about a case from which one is barred is left out of it.
+    ("referrals", "GET", "/v1/requests"): Case(PERSONAS, by_scope=True),
     ("referrals", "GET", "/v1/requests/{request_id}"): Case(NOT_BARRED),
     ("referrals", "POST", "/v1/requests/{request_id}/confirmation"): Case(
         tuple(each for each in NOT_BARRED if each != "lead"), not_both=403
@@ -401,6 +403,22 @@ async def test_outreach_sees_the_level_and_their_own_actions_and_no_more(
     assert not any(shown[each] for each in ("reasons", "answers", "unknowns"))
     seen = (await stage.ask("specialist", "GET", f"/api/plans/v1/plans/{case}")).json()
     assert {each["role"] for each in seen["actions"]} == set(HIGH_RISK_TEAM)
+
+
+async def test_a_request_is_listed_to_those_who_may_see_its_case(stage: Stage) -> None:
+    held = f"/api/referrals/v1/cases/{stage.ids['case_id']}/hold"
+    why = {"reason": "court"}
+    assert (await stage.ask("coordinator", "PUT", held, why)).ok
+    assert (await stage.ask("lead", "POST", f"{held}/release", why)).status == 201
+
+    path = "/api/referrals/v1/requests"
+    listed = {
+        each: {e["about"] for e in (await stage.ask(each, "GET", path)).json()}
+        for each in PERSONAS
+    }
+
+    case = stage.ids["case_id"]
+    assert {each for each, about in listed.items() if case in about} == set(NOT_BARRED)
 
 
 async def test_two_subjects_of_one_worker_are_one_person(stage: Stage) -> None:

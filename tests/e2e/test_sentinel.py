@@ -85,13 +85,14 @@ LATER = {
     "action.overdue.v1", "glass.not_reviewed.v1", "notification.failed.v1",
     "risk.reassessment_due.v1", "risk.reassessment_overdue.v1", "risk.changed.v1",
     "plan.closed.v1", "trigger.fell_due.v1", "plan.not_in_force.v1",
+    "confirmation.lapsed.v1",
 }  # fmt: skip
 """Events for which time would have to pass; that each is thin, its schema says."""
 
 LATER_TEMPLATES = {
     "offer_lapsed", "offer_withdrawn", "nobody_found", "action_overdue",
     "something_changed", "review_due", "review_overdue", "plan_drafted",
-    "date_is_here", "plan_not_in_force",
+    "date_is_here", "plan_not_in_force", "confirmation_lapsed",
 }  # fmt: skip
 """Templates that tell of those, or of a second draft: none has room for a value."""
 

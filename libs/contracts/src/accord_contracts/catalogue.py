@@ -111,6 +111,8 @@ CATALOGUE = Catalogue.of(
             "referrals",
             ("referrals", "risk", "allocation", "plans", "notify"),
         ),
+        Entry(referrals.ConfirmationAsked, "referrals", ("notify",)),
+        Entry(referrals.ConfirmationLapsed, "referrals", ("notify",)),
         Entry(referrals.ReferralReceived, "referrals", ("risk", "allocation")),
         Entry(referrals.TriggerTold, "referrals", ("referrals",)),
         Entry(referrals.TriggerScheduled, "referrals", ("risk", "plans", "notify")),

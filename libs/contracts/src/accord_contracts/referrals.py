@@ -173,6 +173,43 @@ class CaseErased(Event):
     erased_at: AwareDatetime
 
 
+class ConfirmationAsked(Event):
+    """Somebody asks for what needs another's word too: an erasure, or a hold's end.
+
+    Attributes:
+        case_id: The case, or one of those that the person is in; theirs, if in none.
+        request_id: What is asked for, as referrals answers ``/v1/requests/{id}``.
+        asked_by: The worker who asks, who cannot confirm it; none: no worker does.
+        until: When it lapses if nobody has confirmed it.
+    """
+
+    TYPE: ClassVar[str] = "confirmation.asked.v1"
+
+    request_id: Id
+    asked_by: Id | None
+    asked_at: AwareDatetime
+    until: AwareDatetime
+
+
+class ConfirmationLapsed(Event):
+    """Nobody has confirmed in time what somebody asks for: it was not done.
+
+    Attributes:
+        case_id: As it was asked.
+        request_id: What was asked for.
+        worker_id: Who asked; none: no worker did.
+        lapsed_at: When that was noticed.
+        late_by: Seconds between the end of its time and then.
+    """
+
+    TYPE: ClassVar[str] = "confirmation.lapsed.v1"
+
+    request_id: Id
+    worker_id: Id | None
+    lapsed_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]
+
+
 class ReferralReceived(Event):
     """A referral has found its case: the response begins.
 

@@ -4,6 +4,7 @@ from functools import partial
 
 from accord_chassis import service
 from accord_chassis.keys import Keys
+from accord_chassis.retention import class_of
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import AllocationAccepted
@@ -17,8 +18,8 @@ from accord_contracts.referrals import (
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
+from referrals import deciding, handlers
 from referrals import erasing as erasure
-from referrals import handlers
 from referrals import triggers as ahead
 from referrals.deciding import Office
 from referrals.domain.policy import Policy
@@ -49,6 +50,7 @@ def create_app(
         BadConfiguration: The locality's policy is missing or wrong.
     """
     policy = policy_of(Policy, settings.locality, "referrals")
+    kept = class_of("referrals.requests", settings.locality)
 
     def wire(intake: service.Service) -> None:
         posted, people = intake.store(Referrals), intake.store(People)
@@ -81,7 +83,10 @@ def create_app(
             partial(handlers.note_closing, cases=cases, retention=retention),
         )
         shelves = Shelves(posted, people, cases, intake.store(Tombstones))
-        intake.provide(Office(intake.store(Requests), shelves, policy, intake.clock))
+        requests = intake.store(Requests)
+        office = Office(requests, shelves, policy, intake.clock)
+        intake.provide(office)
+        intake.sweep(requests, partial(deciding.attend, office=office, kept=kept))
         intake.provide(shelves)
         intake.on(CaseErased, partial(erasure.destroy_case, shelves=shelves))
         erase = partial(erasure.erase_when_due, shelves=shelves, clock=intake.clock)

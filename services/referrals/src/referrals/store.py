@@ -3,6 +3,7 @@
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from referrals.domain.telling import Telling
 Document = dict[str, Any]
 
 PAGE = 200
-"""Agencies that are listed at once."""
+"""Agencies, or requests, that are listed at once."""
 
 PARTS = 1000
 """Referrals of some people that are looked back at, the latest."""
@@ -172,6 +173,20 @@ class Requests(Store[Request]):
 
     entity = Request
     collection = "requests"
+    due = "due_at"
+    indexes = (IndexModel([("waits_until", 1)]),)
+
+    async def remove(self, request_id: str) -> None:
+        """Delete a request whose time has come."""
+        await self.documents.delete_one({"_id": request_id})
+
+    async def waiting(self, at: datetime) -> list[Request]:
+        """Give those that wait for their second person, the first to lapse first."""
+        found = self.documents.find(
+            {"waits_until": {"$gt": at}}, projection={"outbox": 0}
+        )
+        found = found.sort("waits_until", 1).limit(PAGE)
+        return [self.load(each) async for each in found]
 
 
 class Cases(Store[Case]):
