@@ -47,7 +47,7 @@ from people import (
     Somebody,
     Told,
 )
-from referrals.domain.recognition import folded
+from referrals.domain.naming import folded
 from regions import Machines, Running, as_processes
 from sentinels import Sentinels, collecting
 from surfaces import Answers, commands, documents_of, files_in, printed

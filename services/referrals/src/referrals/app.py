@@ -16,15 +16,18 @@ from referrals import erasing as erasure
 from referrals import handlers
 from referrals.deciding import Office
 from referrals.domain.policy import Policy
+from referrals.domain.weighing import MatchingPolicy
 from referrals.erasing import Shelves
 from referrals.register import Register
-from referrals.routes import agencies, erasing, referrals
+from referrals.reviewing import Desk
+from referrals.routes import agencies, erasing, matches, referrals
 from referrals.store import (
     Agencies,
     Cases,
     People,
     Referrals,
     Requests,
+    Reviews,
     Tombstones,
 )
 
@@ -42,10 +45,11 @@ def create_app(
         BadConfiguration: The locality's policy is missing or wrong.
     """
     policy = policy_of(Policy, settings.locality, "referrals")
+    matching = policy_of(MatchingPolicy, settings.locality, "matching")
 
     def wire(intake: service.Service) -> None:
         posted, people = intake.store(Referrals), intake.store(People)
-        cases = intake.store(Cases)
+        cases, reviews = intake.store(Cases), intake.store(Reviews)
         register = Register(
             intake.store(Agencies), intake.clock, region=settings.region
         )
@@ -58,7 +62,9 @@ def create_app(
                 handlers.recognise_people,
                 referrals=posted,
                 people=people,
+                reviews=reviews,
                 rules=policy.recognition,
+                matching=matching,
             ),
         )
         intake.on(
@@ -73,7 +79,9 @@ def create_app(
             PlanClosed,
             partial(handlers.note_closing, cases=cases, retention=retention),
         )
-        shelves = Shelves(posted, people, cases, intake.store(Tombstones))
+        tombstones = intake.store(Tombstones)
+        shelves = Shelves(posted, people, cases, tombstones, reviews)
+        intake.provide(Desk(reviews, people, cases, intake.clock))
         intake.provide(Office(intake.store(Requests), shelves, policy, intake.clock))
         intake.provide(shelves)
         intake.on(CaseErased, partial(erasure.destroy_case, shelves=shelves))
@@ -87,5 +95,6 @@ def create_app(
         referrals.router,
         agencies.router,
         erasing.router,
+        matches.router,
         stand_ins=stand_ins,
     )

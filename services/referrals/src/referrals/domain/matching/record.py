@@ -10,7 +10,7 @@ from importlib.resources import files
 import jellyfish
 import yaml
 
-from referrals.domain.recognition import folded as plain_name
+from referrals.domain.naming import folded as plain_name
 
 GIVEN, FAMILY, BORN = "given_name", "family_name", "date_of_birth"
 NUMBER, STREET, BUILDING = "street_number", "street", "building"
