@@ -11,7 +11,7 @@ from accord_contracts.referrals import ReferralPosted
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from referrals import handlers, reviewing
-from referrals.domain.matching import blocking
+from referrals.domain.matching import finding
 from referrals.domain.recognition import Person, Sighting, Weighed, sightings
 from referrals.domain.review import Review
 from referrals.domain.telling import DescribedPerson
@@ -120,7 +120,50 @@ def test_a_typo_makes_nobody_new_without_being_asked(
     found = weighed(again, met)
 
     assert [each.person.id for each in found.likely] == [met.id]
-    assert set(sighting(again).blocks) & set(met.blocks)
+    assert set(sighting(again).asks) & set(met.blocks)
+
+
+@quick
+@given(
+    one=people_,
+    at=st.sampled_from((0, 1, 2, 3, 5, 6, 8, 9)),
+    digit=st.sampled_from("0123456789"),
+)
+def test_one_wrong_digit_of_a_birthday_hides_nobody(
+    one: Told, at: int, digit: str
+) -> None:
+    born = one["date_of_birth"]
+    told = sighting(one).likeness
+    again = told.model_copy(update={"born": born[:at] + digit + born[at + 1 :]})
+
+    assert finding.asked(again.record) & finding.kept(told.record)
+
+
+@quick
+@given(
+    one=people_,
+    other=people_,
+    left_out=st.sets(st.sampled_from(["date_of_birth", "family_name"])),
+)
+def test_whoever_finds_somebody_is_found_by_them(
+    one: Told, other: Told, left_out: set[str]
+) -> None:
+    less = {name: each for name, each in one.items() if name not in left_out}
+    for mine, theirs in ((one, less), (one, other), (less, other)):
+        a, b = sighting(mine).likeness.record, sighting(theirs).likeness.record
+
+        there, back = (
+            finding.asked(a) & finding.kept(b),
+            finding.asked(b) & finding.kept(a),
+        )
+
+        assert bool(there) == bool(back)
+
+
+def test_who_has_no_birthday_is_found_by_both_names() -> None:
+    less = {**HER, "date_of_birth": None, "contact_points": []}
+    for mine, theirs in ((HER, less), (less, HER), (less, less)):
+        assert set(sighting(mine).asks) & set(known(theirs).blocks)
 
 
 def test_twins_are_asked_about_however_much_they_share() -> None:
@@ -386,4 +429,4 @@ async def test_what_an_erased_person_was_compared_by_cannot_be_read_in_a_backup(
 
 
 def _plain(told: Mapping[str, Any]) -> frozenset[str]:
-    return blocking.keys(sighting(dict(told)).likeness.record)
+    return finding.asked(sighting(dict(told)).likeness.record)

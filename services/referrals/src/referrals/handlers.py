@@ -153,8 +153,8 @@ async def _weigh(
     seen: Iterable[Sighting], people: People, matching: MatchingPolicy
 ) -> Mapping[str, Weighed]:
     """Weigh whom those resemble whom no key tells; whoever is nameless, nobody."""
-    compared = [each for each in seen if each.blocks]
-    near = await asyncio.gather(*(people.near(each.blocks) for each in compared))
+    compared = [each for each in seen if each.asks]
+    near = await asyncio.gather(*(people.near(each.asks) for each in compared))
     for each in near:
         for kind in each.crowded:
             log.warning("matching.crowded", reason=kind)

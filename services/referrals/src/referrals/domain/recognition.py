@@ -17,7 +17,7 @@ from accord_contracts.message import Code
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from referrals.domain.likeness import Likeness
-from referrals.domain.matching import blocking
+from referrals.domain.matching import finding
 from referrals.domain.naming import folded
 from referrals.domain.telling import DescribedPerson
 
@@ -25,7 +25,7 @@ KEYS_KEPT = 50
 """The most keys of one person: names and numbers gather over the years."""
 
 BLOCKS_KEPT = 60
-"""The most blocking keys of one person; one telling has ten or so."""
+"""The most blocking keys of one person; one telling has six or so."""
 
 NAME, ALONE = "name", "alone"
 """Kinds of keys that are no register's: a name with a date of birth, and nothing."""
@@ -103,12 +103,29 @@ class Sighting:
 
     @cached_property
     def blocks(self) -> tuple[str, ...]:
-        """What somebody must share with them to be compared at all; none if nameless.
+        """By what they are found to be compared; none if too little is told of them.
 
-        Their own key is among them, so that they themselves are found too.
+        Their own key is among them, so that they themselves are found again.
         """
-        plain = blocking.keys(self.likeness.record)
-        return (self.alone, *sorted(map(self.blind, plain))) if plain else ()
+        return self._blinded(finding.kept(self.likeness.record))
+
+    @cached_property
+    def asks(self) -> tuple[str, ...]:
+        """What whoever may be they is found by."""
+        return self._blinded(finding.asked(self.likeness.record))
+
+    def _blinded(self, plain: frozenset[str]) -> tuple[str, ...]:
+        if not plain:
+            return ()
+        hidden = self._hidden
+        for each in plain.difference(hidden):
+            hidden[each] = self.blind(each)
+        return (self.alone, *(hidden[each] for each in sorted(plain)))
+
+    @cached_property
+    def _hidden(self) -> dict[str, str]:
+        """What was blinded already: what is asked for is mostly what is kept."""
+        return {}
 
 
 def sightings(

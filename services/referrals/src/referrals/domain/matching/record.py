@@ -90,6 +90,8 @@ def record(
 
 
 def _values(field: str, text: str) -> tuple[Value, ...]:
+    if not text:
+        return ()
     parts = SEVERAL.split(text) if field == PHONE else [text]
     return tuple(value for part in parts if (value := _value(field, part)).plain)
 
