@@ -284,7 +284,7 @@ def recognise(
     ids: list[str] = []
     changed: dict[str, Person] = {}
     asked: dict[str, Weighed] = {}
-    taken = {found.id for each in seen if (found := _known(each, known))}
+    taken = {one.id for each in seen if (one := _known(each, known))}
     for each in seen:
         found = weighed.get(each.id, NOTHING_WEIGHED)
         person = _known(each, holders)
