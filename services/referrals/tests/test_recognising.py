@@ -3,9 +3,11 @@
 
 import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+from accord_chassis.settings import BadConfiguration, policy_of
 from accord_chassis.testing import NOON, message_of, new_id
 from accord_contracts.referrals import ReferralPosted
 from hypothesis import assume, given, settings
@@ -15,10 +17,10 @@ from referrals.domain.matching import finding
 from referrals.domain.recognition import Person, Sighting, Weighed, sightings
 from referrals.domain.review import Review
 from referrals.domain.telling import DescribedPerson
-from referrals.domain.weighing import weigh
+from referrals.domain.weighing import MatchingPolicy, weigh
 from referrals.reviewing import Desk
 from referrals.store import Cases, People, Referrals, Reviews
-from referrals_builders import JOHN, MATCHING, MERE, RULES, nhi, referral
+from referrals_builders import JOHN, LOCALITIES, MATCHING, MERE, RULES, nhi, referral
 
 Told = dict[str, Any]
 
@@ -164,6 +166,20 @@ def test_who_has_no_birthday_is_found_by_both_names() -> None:
     less = {**HER, "date_of_birth": None, "contact_points": []}
     for mine, theirs in ((HER, less), (less, HER), (less, less)):
         assert set(sighting(mine).asks) & set(known(theirs).blocks)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"), [("lower: 0.0", "lower: 9.0"), ("ask_about: 5", "ask_about: 0")]
+)
+def test_weights_that_cannot_be_right_stop_the_start_with_a_sentence(
+    tmp_path: Path, right: str, wrong: str
+) -> None:
+    told = (LOCALITIES / "canterbury" / "matching.yaml").read_text("utf-8")
+    assert right in told
+    (tmp_path / "matching.yaml").write_text(told.replace(right, wrong), "utf-8")
+
+    with pytest.raises(BadConfiguration, match=r"^Correct .*matching\.yaml: "):
+        policy_of(MatchingPolicy, tmp_path, "matching")
 
 
 def test_twins_are_asked_about_however_much_they_share() -> None:
