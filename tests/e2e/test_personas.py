@@ -105,6 +105,21 @@ async def asked_of_others(region: Region, case: str) -> dict[str, Asked]:
         await found[LEAD].declines()
 
 
+async def match_with(region: Region, known: dict[str, Any]) -> str:
+    """Have somebody told of again with a slip; give what is asked about the two."""
+    told = region.referral()
+    again = {**known, "given_name": f"{known['given_name']}x", "identifiers": []}
+    nameless = {"role": "person_harmed", "given_name": "Unknown"}
+    told["people"] = [nameless, again]
+    referral = await region.agency("police").refers(told)
+    await eventually(region.case_of(referral))
+    reviews = region.database("referrals")["reviews"]
+    held = await reviews.find_one({"referral_id": referral})
+    assert held
+    match_id: str = held["_id"]
+    return match_id
+
+
 @pytest.fixture(scope="module")
 async def stage(region: Region) -> AsyncIterator[Stage]:
     """A case at high risk whose team has accepted, and who is barred from it."""
@@ -162,6 +177,7 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "message_id": message["id"],
         "glass_id": broken.json()["glass_id"],
         "person_id": await person_in(region, case),
+        "match_id": await match_with(region, told["people"][1]),
         "code": "tested_agency",
         "key_id": "a" * 16,
     }
@@ -252,6 +268,12 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         tuple(each for each in NOT_BARRED if each != "lead"), not_both=403
     ),
     ("referrals", "DELETE", "/v1/requests/{request_id}"): Case(("lead",), not_both=403),
+    # The list is the locality's, as that of roles without a worker is.
+    ("referrals", "GET", "/v1/matches"): Case(("coordinator", "relative", "excluded")),
+    ("referrals", "GET", "/v1/matches/{match_id}"): Case(("coordinator",)),
+    ("referrals", "POST", "/v1/matches/{match_id}/decision"): Case(
+        ("coordinator",), {"same": False}
+    ),
     ("risk", "GET", "/v1/assessments/{case_id}"): Case(CASE_READERS),
     ("risk", "POST", "/v1/assessments/{case_id}/answers"): Case(
         KNOWS_SAFETY, {"answers": {}}

@@ -9,7 +9,7 @@ from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.store import Database
 from accord_chassis.testing import alive
 from referrals.app import Settings, create_app
-from referrals.store import Cases, People, Referrals
+from referrals.store import Cases, People, Referrals, Reviews
 from referrals_builders import LOCALITIES, Running
 
 
@@ -30,6 +30,13 @@ async def people(database: Database) -> People:
 @pytest.fixture
 async def cases(database: Database) -> Cases:
     store = Cases(database)
+    await store.prepare()
+    return store
+
+
+@pytest.fixture
+async def reviews(database: Database) -> Reviews:
+    store = Reviews(database)
     await store.prepare()
     return store
 

@@ -23,15 +23,18 @@ from referrals import erasing as erasure
 from referrals import triggers as ahead
 from referrals.deciding import Office
 from referrals.domain.policy import Policy
+from referrals.domain.weighing import MatchingPolicy
 from referrals.erasing import Shelves
 from referrals.register import Register
-from referrals.routes import agencies, erasing, history, referrals, triggers
+from referrals.reviewing import Desk
+from referrals.routes import agencies, erasing, history, matches, referrals, triggers
 from referrals.store import (
     Agencies,
     Cases,
     People,
     Referrals,
     Requests,
+    Reviews,
     Tombstones,
 )
 from referrals.triggers import Triggers
@@ -51,10 +54,11 @@ def create_app(
     """
     policy = policy_of(Policy, settings.locality, "referrals")
     kept = class_of("referrals.requests", settings.locality)
+    matching = policy_of(MatchingPolicy, settings.locality, "matching")
 
     def wire(intake: service.Service) -> None:
         posted, people = intake.store(Referrals), intake.store(People)
-        cases = intake.store(Cases)
+        cases, reviews = intake.store(Cases), intake.store(Reviews)
         register = Register(
             intake.store(Agencies), intake.clock, region=settings.region
         )
@@ -67,7 +71,9 @@ def create_app(
                 handlers.recognise_people,
                 referrals=posted,
                 people=people,
+                reviews=reviews,
                 rules=policy.recognition,
+                matching=matching,
             ),
         )
         intake.on(
@@ -82,7 +88,9 @@ def create_app(
             PlanClosed,
             partial(handlers.note_closing, cases=cases, retention=retention),
         )
-        shelves = Shelves(posted, people, cases, intake.store(Tombstones))
+        tombstones = intake.store(Tombstones)
+        shelves = Shelves(posted, people, cases, tombstones, reviews)
+        intake.provide(Desk(reviews, people, cases, intake.clock))
         requests = intake.store(Requests)
         office = Office(requests, shelves, policy, intake.clock)
         intake.provide(office)
@@ -113,5 +121,6 @@ def create_app(
         agencies.router,
         erasing.router,
         history.router,
+        matches.router,
         stand_ins=stand_ins,
     )
