@@ -82,7 +82,7 @@ class Instance:
         return room
 
     def holds(self, assignment: Whole) -> bool:
-        """Tell whether every role is with somebody who may, and nobody is overloaded."""
+        """Tell whether every role is with somebody who may, within all capacities."""
         if (assignment == NOBODY).any():
             return False
         allowed: Any = self.may[np.arange(self.roles), assignment]

@@ -1,9 +1,9 @@
 """Bounds from below: what no assignment can cost less than.
 
-Two relaxations. With a price on capacities instead of capacities, every role goes to its
-cheapest worker: quick, and as good as the linear relaxation. With a prize on roles
-instead of "exactly one worker", every worker fills a knapsack: dearer and stronger where
-a worker has few roles (Fisher, Jaikumar and Van Wassenhove 1986).
+Two relaxations. With a price on capacities instead of capacities, every role goes to
+its cheapest worker: quick, and as good as the linear relaxation. With a prize on roles
+instead of "exactly one worker", every worker fills a knapsack: dearer, and stronger
+where a worker has few roles (Fisher, Jaikumar and Van Wassenhove 1986).
 """
 
 import math
@@ -139,9 +139,9 @@ def _cheapest(instance: Instance, taken: Places) -> Whole:
 def _knapsacks(instance: Instance, gain: Real) -> tuple[float, Places]:
     """Fill every worker with the roles that gain most together, all workers at once.
 
-    What is gained by weight alone (Dantzig 1957) leaves a few roles in doubt: those that
-    no better filling can do without are in, those that it cannot afford are out, and
-    dynamic programming decides the rest.
+    What is gained by weight alone (Dantzig 1957) leaves a few roles in doubt: those
+    that no better filling can do without are in, those that it cannot afford are
+    out, and dynamic programming decides the rest.
 
     Returns:
         What is gained, and which of the instance's pairs are taken.
@@ -190,7 +190,7 @@ def _columns(worker: Places, what: Places, workers: int) -> Places:
 def _fill(
     capacity: Whole, worker: Places, load: Whole, worth: Real
 ) -> tuple[float, Places]:
-    """Fill by dynamic programming; a turn offers each worker one more of their roles."""
+    """Fill by dynamic programming; a turn offers each worker one more role."""
     at = _columns(worker, np.arange(len(worker)), len(capacity))
     most, everyone = int(capacity.max(initial=0)), np.arange(len(capacity))
     loads = np.where(at >= 0, np.minimum(load[at], most + 1), most + 1)

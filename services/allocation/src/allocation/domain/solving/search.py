@@ -36,9 +36,9 @@ def improve(
 ) -> Whole:
     """Move roles for as long as that makes the whole cheaper; place those with nobody.
 
-    A role moves to a worker with room; or to one where another role makes room, and goes
-    to the first's old worker or to the cheapest with room. Placing a role that is with
-    nobody is worth more than any cost. All moves of a pass are found together; those
+    A role moves to a worker with room; or to one where another role makes room, and
+    goes to the first's old worker or to the cheapest with room. Placing a role that is
+    with nobody is worth more than any cost. All moves of a pass are found together; those
     that touch different workers are made, the best first.
 
     Args:
