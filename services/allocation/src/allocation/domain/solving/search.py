@@ -38,8 +38,8 @@ def improve(
 
     A role moves to a worker with room; or to one where another role makes room, and
     goes to the first's old worker or to the cheapest with room. Placing a role that is
-    with nobody is worth more than any cost. All moves of a pass are found together; those
-    that touch different workers are made, the best first.
+    with nobody is worth more than any cost. All moves of a pass are found together;
+    those that touch different workers are made, the best first.
 
     Args:
         instance: What is to be placed.
