@@ -112,6 +112,11 @@ CATALOGUE = Catalogue.of(
             ("referrals", "risk", "allocation", "plans", "notify"),
         ),
         Entry(referrals.ReferralReceived, "referrals", ("risk", "allocation")),
+        Entry(referrals.InformationRequested, "referrals", ("referrals",)),
+        Entry(
+            referrals.InformationDecided, "referrals", ("referrals", "risk", "notify")
+        ),
+        Entry(referrals.InformationOverdue, "referrals", ("notify",)),
         Entry(risk.RiskAssessed, "risk", ("referrals", "allocation", "plans")),
         Entry(risk.RiskChanged, "risk", ("notify",)),
         Entry(risk.ReassessmentDue, "risk", ("notify",)),

@@ -8,17 +8,25 @@ from accord_chassis.settings import ChassisSettings, policy_of
 from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.plans import PlanAgreed, PlanClosed
-from accord_contracts.referrals import CaseErased, PeopleRecognised, ReferralPosted
+from accord_contracts.referrals import (
+    CaseErased,
+    InformationDecided,
+    InformationRequested,
+    PeopleRecognised,
+    ReferralPosted,
+)
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
 from referrals import erasing as erasure
-from referrals import handlers
+from referrals import handlers, inquiring
 from referrals.deciding import Office
 from referrals.domain.policy import Policy
 from referrals.erasing import Shelves
+from referrals.inquiring import Bureau
+from referrals.keeping import Disclosures, Inquiries
 from referrals.register import Register
-from referrals.routes import agencies, erasing, history, referrals
+from referrals.routes import agencies, erasing, history, inquiries, referrals
 from referrals.store import (
     Agencies,
     Cases,
@@ -73,7 +81,24 @@ def create_app(
             PlanClosed,
             partial(handlers.note_closing, cases=cases, retention=retention),
         )
-        shelves = Shelves(posted, people, cases, intake.store(Tombstones))
+        bureau = Bureau(
+            intake.store(Inquiries),
+            intake.store(Disclosures),
+            posted,
+            intake.store(Agencies),
+            intake.store(Tombstones),
+            policy,
+            intake.clock,
+        )
+        ask_agencies(intake, bureau)
+        shelves = Shelves(
+            posted,
+            people,
+            cases,
+            bureau.tombstones,
+            bureau.inquiries,
+            bureau.disclosures,
+        )
         intake.provide(Office(intake.store(Requests), shelves, policy, intake.clock))
         intake.provide(shelves)
         intake.on(CaseErased, partial(erasure.destroy_case, shelves=shelves))
@@ -88,5 +113,18 @@ def create_app(
         agencies.router,
         erasing.router,
         history.router,
+        inquiries.router,
         stand_ins=stand_ins,
     )
+
+
+def ask_agencies(intake: service.Service, bureau: Bureau) -> None:
+    """Have agencies asked and answered, with a clock and a ledger."""
+    intake.provide(bureau)
+    for event, handler in (
+        (InformationRequested, inquiring.enter_asking),
+        (InformationDecided, inquiring.enter_decision),
+        (CaseErased, inquiring.erase_inquiries),
+    ):
+        intake.on(event, partial(handler, bureau=bureau))
+    intake.sweep(bureau.inquiries, partial(inquiring.tell_overdue, bureau=bureau))

@@ -16,6 +16,7 @@ from accord_chassis.service import settled
 from accord_contracts.message import Message
 from accord_contracts.referrals import CaseErased
 
+from referrals import inquiring
 from referrals.domain.case import Case
 from referrals.domain.erasure import (
     RETENTION_OVER,
@@ -26,6 +27,7 @@ from referrals.domain.erasure import (
     Retention,
     Tombstone,
 )
+from referrals.keeping import Disclosures, Inquiries
 from referrals.store import Cases, People, Referrals, Tombstones
 
 
@@ -36,6 +38,8 @@ class Shelves(NamedTuple):
     people: People
     cases: Cases
     tombstones: Tombstones
+    inquiries: Inquiries
+    disclosures: Disclosures
 
 
 async def person_may_be_erased(
@@ -92,6 +96,9 @@ async def forget(person_id: str, decision: Decision, shelves: Shelves) -> None:
     tombstone = Tombstone(id=person_id, kind=Erased.PERSON, decision=decision)
     await shelves.tombstones.keep(tombstone)
     await shelves.people.remove(person_id)
+    await inquiring.forget_about(
+        person_id, decision, shelves.inquiries, shelves.disclosures
+    )
 
 
 async def _write_down_anew(

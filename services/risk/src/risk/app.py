@@ -5,7 +5,11 @@ from functools import partial
 from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import CaseErased, ReferralReceived
+from accord_contracts.referrals import (
+    CaseErased,
+    InformationDecided,
+    ReferralReceived,
+)
 from fastapi import FastAPI
 
 from risk import handlers, routes
@@ -33,6 +37,10 @@ def create_app(
         risk.on(
             ReferralReceived,
             partial(handlers.assess_referral, assessments=held, policy=policy),
+        )
+        risk.on(
+            InformationDecided,
+            partial(handlers.assess_information, assessments=held, policy=policy),
         )
         risk.on(PlanClosed, partial(handlers.stop_clock, assessments=held))
         risk.on(CaseErased, partial(handlers.erase, assessments=held))

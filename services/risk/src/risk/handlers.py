@@ -4,7 +4,12 @@ from datetime import datetime
 
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import Answer, CaseErased, ReferralReceived
+from accord_contracts.referrals import (
+    Answer,
+    CaseErased,
+    InformationDecided,
+    ReferralReceived,
+)
 from accord_contracts.risk import (
     ReassessmentDue,
     ReassessmentOverdue,
@@ -34,6 +39,26 @@ async def assess_referral(
     ).model_copy(update={"first_referred_at": told.first_referred_at})
     events = assessed(new, told.referral_id)
     await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
+
+
+async def assess_information(
+    message: Message[InformationDecided], *, assessments: Assessments, policy: Policy
+) -> None:
+    """Weigh what an agency that was asked has answered with everything known.
+
+    Whoever takes an answer back later lowers nothing: that takes a person.
+    """
+    told = message.data
+    if not told.answers:
+        return
+    held = await assessments.get(told.case_id, cause=message)
+    held = held or Assessment.new(told.case_id, message.time)
+    if held.erased_at:
+        return
+    new = held.weigh(told.answers, frozenset(), policy, message.time)
+    await assessments.save(
+        new, *assessed(new, None), cause=message, lane=lane_of(new, message)
+    )
 
 
 async def add_answers(
@@ -130,6 +155,6 @@ def assessed(new: Assessment, referral_id: str | None) -> list[Event]:
     return told
 
 
-def lane_of(new: Assessment, message: Message[ReferralReceived]) -> Lane:
+def lane_of(new: Assessment, message: Message[Event]) -> Lane:
     """Take the urgent lane for a high level; else stay in the message's own."""
     return Lane.URGENT if new.level.urgent else message.lane
