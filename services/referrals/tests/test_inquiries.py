@@ -155,7 +155,8 @@ def test_an_inquiry_that_stands_no_more_is_not_decided_on() -> None:
     st.lists(st.sets(st.sampled_from(PEOPLE), min_size=1), max_size=4), st.booleans()
 )
 def test_the_ledger_has_an_entry_for_everybody_of_whom_something_was_told(
-    about: list[set[str]], answers: bool
+    about: list[set[str]],
+    answers: bool,  # noqa: FBT001 - Drawn by Hypothesis.
 ) -> None:
     pieces = [{"about": sorted(each), "text": TEXT} for each in about]
     told = {"stalking": "yes"} if answers else {}

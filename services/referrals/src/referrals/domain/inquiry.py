@@ -1,8 +1,8 @@
 """An inquiry: one agency is asked what it knows of people in a case, and decides.
 
 The Family Violence Act 2018 lets agencies share for three purposes (s 20), compels none
-to, and has whoever is asked consider it (s 24). That it was considered must be provable,
-also where nothing is shared, so each inquiry has a clock and needs a decision with its
+to, and has whoever is asked consider it (s 24). That they considered must be provable
+where nothing is shared, too, so each inquiry has a clock and needs a decision with its
 reason. What is recorded is what protects whoever shared in good faith (s 25).
 """
 
@@ -51,7 +51,7 @@ class InquiryOver(Refusal):
 
 
 class Ipp11(StrEnum):
-    """On which ground of the Privacy Act 2020 (IPP 11) an agency beyond s 19 is told."""
+    """On which ground of IPP 11 (Privacy Act 2020) an agency beyond s 19 is told."""
 
     DIRECTLY_RELATED = "directly_related_purpose"
     AUTHORISED = "authorised_by_person"

@@ -285,10 +285,17 @@ async def ask_agencies(
 
 @router.get("/cases/{case_id}/inquiries")
 async def list_inquiries(
-    case_id: Id, *, bureau: Bureau_, worker: Worker, after: Id | None = None
+    case_id: Id,
+    *,
+    bureau: Bureau_,
+    shelves: Shelves_,
+    worker: Worker,
+    after: Id | None = None,
 ) -> InquiriesView:
-    """List whom a case's people were asked about, and what each agency decided."""
+    """List which agencies were asked about people of a case, and what each decided."""
     await worker.permit(READ, inquiries_of(case_id), otherwise=NoSuchCase)
+    # An empty list of a case that there is not would show who is barred from one.
+    await standing_case(case_id, shelves.cases)
     found = await bureau.inquiries.of_case(case_id, after or "")
     return InquiriesView(
         inquiries=tuple(map(InquiryView.of, found)), after=_next(found)
