@@ -241,6 +241,9 @@ class InformationDecided(Event):
     """An agency has decided what it shares. The text of it stays with its owner.
 
     Attributes:
+        agency: The code of the agency that was asked.
+        decision: Whether it shares, and all or a part.
+        reason: Why.
         number: Which decision on the same inquiry this is, from 1: a later one stands
             in the place of those before it.
         answers: To the locality's questions about risk, by code, as it answers them.
@@ -261,6 +264,7 @@ class InformationOverdue(Event):
     """An agency that was asked has not decided in time.
 
     Attributes:
+        agency: The code of the agency that was asked.
         late_by: Seconds between when it was due and when that was noticed.
     """
 
