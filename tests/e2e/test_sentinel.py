@@ -478,7 +478,10 @@ async def live_through(region: Region, told: Told) -> str:
 
 
 async def be_asked(region: Region, case: str, pieces: Sentinels) -> str:
-    """Have an agency asked about everybody in a case, and share what it knows."""
+    """Have an agency asked about everybody in a case, and share what it knows.
+
+    No answer about risk is among it: the plan, which others look at, stays agreed.
+    """
     held = await region.database("referrals")["cases"].find_one({"_id": case})
     assert held
     people = [each["person_id"] for each in held["people"]]
@@ -494,7 +497,6 @@ async def be_asked(region: Region, case: str, pieces: Sentinels) -> str:
     shares = {
         "decision": "shared",
         "reason": "will_or_may_help",
-        "answers": {"injury": "yes"},
         "pieces": [{"about": people[:1], "text": pieces.text("a piece")}],
     }
     decision = f"/api/referrals/v1/inquiries/{inquiry}/decision"
