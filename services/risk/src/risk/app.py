@@ -7,6 +7,7 @@ from accord_chassis.settings import ChassisSettings, policy_of
 from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
+    InformationDecided,
     ReferralReceived,
     TriggerCancelled,
     TriggerFellDue,
@@ -45,6 +46,10 @@ def create_app(
         risk.on(TriggerCancelled, foresee)
         weigh = partial(handlers.weigh_what_is_there, assessments=held, policy=policy)
         risk.on(TriggerFellDue, weigh)
+        risk.on(
+            InformationDecided,
+            partial(handlers.assess_information, assessments=held, policy=policy),
+        )
         risk.on(PlanClosed, partial(handlers.stop_clock, assessments=held))
         risk.on(CaseErased, partial(handlers.erase, assessments=held))
 
