@@ -112,6 +112,7 @@ CATALOGUE = Catalogue.of(
             ("referrals", "risk", "allocation", "plans", "notify"),
         ),
         Entry(referrals.ReferralReceived, "referrals", ("risk", "allocation")),
+        Entry(referrals.ContactSuspended, "referrals", ("notify",)),
         Entry(risk.RiskAssessed, "risk", ("referrals", "allocation", "plans")),
         Entry(risk.RiskChanged, "risk", ("notify",)),
         Entry(risk.ReassessmentDue, "risk", ("notify",)),

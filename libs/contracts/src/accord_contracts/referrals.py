@@ -189,3 +189,19 @@ class ReferralReceived(Event):
     repeat: bool
     occurred_at: AwareDatetime
     first_referred_at: AwareDatetime
+
+
+class ContactSuspended(Event):
+    """A way to reach somebody must not be used until they were asked again.
+
+    Attributes:
+        person_id: Whose it is.
+        contact_id: Which it is; what it is, nobody is told.
+        suspended_at: Since when.
+    """
+
+    TYPE: ClassVar[str] = "contact.suspended.v1"
+
+    person_id: Id
+    contact_id: Id
+    suspended_at: AwareDatetime

@@ -14,11 +14,13 @@ from fastapi import FastAPI
 
 from referrals import erasing as erasure
 from referrals import handlers
+from referrals.contact_store import ContactBooks
+from referrals.contacting import Contacting
 from referrals.deciding import Office
 from referrals.domain.policy import Policy
 from referrals.erasing import Shelves
 from referrals.register import Register
-from referrals.routes import agencies, erasing, history, referrals
+from referrals.routes import agencies, contacts, erasing, history, referrals
 from referrals.store import (
     Agencies,
     Cases,
@@ -73,7 +75,9 @@ def create_app(
             PlanClosed,
             partial(handlers.note_closing, cases=cases, retention=retention),
         )
-        shelves = Shelves(posted, people, cases, intake.store(Tombstones))
+        books = intake.store(ContactBooks)
+        shelves = Shelves(posted, people, cases, intake.store(Tombstones), books)
+        intake.provide(Contacting(shelves, policy.contacts, intake.clock))
         intake.provide(Office(intake.store(Requests), shelves, policy, intake.clock))
         intake.provide(shelves)
         intake.on(CaseErased, partial(erasure.destroy_case, shelves=shelves))
@@ -88,5 +92,6 @@ def create_app(
         agencies.router,
         erasing.router,
         history.router,
+        contacts.router,
         stand_ins=stand_ins,
     )

@@ -16,6 +16,7 @@ from accord_chassis.service import settled
 from accord_contracts.message import Message
 from accord_contracts.referrals import CaseErased
 
+from referrals.contact_store import ContactBooks
 from referrals.domain.case import Case
 from referrals.domain.erasure import (
     RETENTION_OVER,
@@ -36,6 +37,7 @@ class Shelves(NamedTuple):
     people: People
     cases: Cases
     tombstones: Tombstones
+    contacts: ContactBooks
 
 
 async def person_may_be_erased(
@@ -92,6 +94,7 @@ async def forget(person_id: str, decision: Decision, shelves: Shelves) -> None:
     tombstone = Tombstone(id=person_id, kind=Erased.PERSON, decision=decision)
     await shelves.tombstones.keep(tombstone)
     await shelves.people.remove(person_id)
+    await shelves.contacts.destroy(person_id)
 
 
 async def _write_down_anew(

@@ -9,6 +9,7 @@ from accord_contracts.message import Code, Lane
 from accord_contracts.referrals import Answer, IncidentKind
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from referrals.domain.contact import ContactRules
 from referrals.domain.erasure import Retention
 from referrals.domain.recognition import RecognitionRules
 from referrals.domain.telling import Telling
@@ -72,6 +73,7 @@ class Policy(BaseModel):
     recognition: RecognitionRules
     retention: Retention
     confirm_within_days: Annotated[float, Field(gt=0, le=20)]
+    contacts: ContactRules
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
