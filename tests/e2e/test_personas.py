@@ -159,6 +159,7 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "message_id": message["id"],
         "glass_id": broken.json()["glass_id"],
         "person_id": await person_in(region, case),
+        "contact_id": new_id(),
         "code": "tested_agency",
         "key_id": "a" * 16,
     }
@@ -229,6 +230,20 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     ("referrals", "GET", "/v1/cases/{case_id}/history"): Case(
         ("specialist", "lead", "coordinator", "glass breaker")
+    ),
+    ("referrals", "GET", "/v1/people/{person_id}/contacts"): Case(
+        KNOWS_SAFETY, query="?purpose=fva20_b"
+    ),
+    ("referrals", "PUT", "/v1/people/{person_id}/contacts/{contact_id}"): Case(
+        KNOWS_SAFETY,
+        {"state": "confirmed", "channels": ["phone"], "value": "021 555 0100"},
+    ),
+    ("referrals", "POST", "/v1/people/{person_id}/contacts/{contact_id}/suspension"): (
+        Case(KNOWS_SAFETY, {"reason": "someone_else_answered"})
+    ),
+    # Of services alone: people ask as who they are.
+    ("referrals", "POST", "/v1/people/{person_id}/contacts/permission"): Case(
+        (), {"channel": "phone", "purpose": "fva20_c"}
     ),
     ("referrals", "GET", "/v1/requests/{request_id}"): Case(NOT_BARRED),
     ("referrals", "POST", "/v1/requests/{request_id}/confirmation"): Case(

@@ -105,6 +105,7 @@ class Planted:
         posted: What identifies or locates anybody in a family; it may be nowhere.
         references: Agencies' own, which are shown to the agency that told of them.
         addresses: Workers' e-mail addresses, which stand on envelopes.
+        reached: How somebody is reached, as they said: shown to who may use it.
         careless: What somebody put on the bus; it is there and in dead letters.
         control: What is kept in the clear, so that the looks are known to see it.
     """
@@ -114,6 +115,7 @@ class Planted:
         default_factory=lambda: {each: Sentinels() for each in ("police", "hospital")}
     )
     addresses: Sentinels = field(default_factory=Sentinels)
+    reached: Sentinels = field(default_factory=Sentinels)
     careless: Sentinels = field(default_factory=Sentinels)
     control: Sentinels = field(default_factory=Sentinels)
 
@@ -299,6 +301,7 @@ async def test_no_personal_value_is_found_anywhere(
         await be_refused(region, told[0], planted.posted)
         case = await live_through(region, told[0])
         await be_told(region, told[1:], planted)
+        await be_reached(region, case, planted.reached)
         await be_silent(region, case)
         await park(region, planted.careless)
         await replay(region, tmp_path, planted, seen)
@@ -339,6 +342,8 @@ async def test_no_personal_value_is_found_anywhere(
     assert leaks(planted.addresses).keys() == {"mails", *brought}
     sources["mails"] = [_text_of(each) for each in sources["mails"]]
     assert leaks(planted.addresses).keys() == brought
+    shown = answer_of(("referrals", "GET", "/v1/people/{person_id}/contacts"))
+    assert leaks(planted.reached).keys() == {shown}
     # What was put on the bus in a careless moment is there, and went no further.
     letters = {"bus", "accord dead-letters show", "files of the broker"}
     assert leaks(planted.careless).keys() == letters
@@ -367,7 +372,14 @@ def assert_planted(told: list[Told], planted: Planted) -> None:
         if any(each.found_in([value.encode()]) for each in values)
     }
     assert planted.addresses.made
-    assert held | {"allocation.workers.email"} == sealed
+    assert held | reached(planted) | {"allocation.workers.email"} == sealed
+
+
+def reached(planted: Planted) -> set[str]:
+    """Give what is sealed of what people said; hours are told in figures alone."""
+    field_ = "referrals.contacts.points.confirmation.held"
+    words = {f"{field_}.{each}" for each in planted.reached.made.values()}
+    return words | {f"{field_}.hours.starts", f"{field_}.hours.ends"}
 
 
 def assert_seen_everywhere(seen: Seen, sources: Sources, routes: set[Route]) -> None:
@@ -463,6 +475,33 @@ async def be_told(region: Region, told: list[Told], planted: Planted) -> None:
     assert cases[-1] == cases[0]
 
 
+async def be_reached(region: Region, case: str, sentinels: Sentinels) -> None:
+    """Note how somebody is reached, read it, and have it suspended."""
+    ids = await ids_of(region, case)
+    lead = everybody_near(region, ids)["specialist"]
+    path = f"/api/referrals/v1/people/{ids['person_id']}/contacts"
+    said = {
+        "state": "confirmed",
+        "channels": ["email"],
+        "value": sentinels.email("value"),
+        "code_word": sentinels.name("code_word"),
+        "duress_word": sentinels.name("duress_word"),
+    }
+    contact, other = new_id(), new_id()
+    answers = [await lead.sends("PUT", f"{path}/{contact}", said)]
+    night = {"days": ["monday"], "starts": "21:00", "ends": "06:00"}
+    read = {"value": sentinels.email("value"), "read_by": sentinels.text("read_by")}
+    told = {**said, **read, "hours": [night]}
+    answers.append(await lead.sends("PUT", f"{path}/{other}", told))
+    answers.append(await lead.reads(f"{path}?purpose=fva20_b"))
+    assert said["value"] in answers[-1].body.decode()
+    why = {"reason": "someone_else_answered"}
+    answers.append(await lead.sends("POST", f"{path}/{contact}/suspension", why))
+    assert all(each.ok for each in answers), [each.body for each in answers]
+    lead.hang_up()
+    await eventually(region.hears("contact.suspended.v1", case_id=case))
+
+
 async def replay(region: Region, folder: Path, planted: Planted, seen: Seen) -> None:
     """Have a file of referrals posted, good ones and others."""
     sentinels, reference = planted.posted, planted.reference("hospital")
@@ -521,6 +560,7 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
         "case_id": case,
         "referral_id": held["episodes"][0]["referral_id"],
         "person_id": held["people"][0]["person_id"],
+        "contact_id": new_id(),
         "worker_id": specialist.id,
         "allocation_id": role["allocation_id"],
         "action_id": plan["actions"][0]["action_id"],

@@ -5,6 +5,8 @@ from typing import Any
 
 import httpx2
 import pytest
+from accord_chassis import topology
+from accord_chassis.binding import unpack
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.testing import (
     COORDINATOR,
@@ -12,9 +14,10 @@ from accord_chassis.testing import (
     audited,
     eventually,
     new_id,
-    published,
 )
 from accord_contracts.access import Side
+from accord_contracts.catalogue import CATALOGUE
+from accord_contracts.message import Lane
 from accord_contracts.referrals import ContactSuspended
 from referrals.contact_store import ContactBooks
 from referrals.contacting import Contacting
@@ -94,7 +97,9 @@ async def test_what_is_safe_is_shown_and_that_it_was_is_audited(
 
     assert (point["value"], point["code_word"]) == (NUMBER, "piwakawaka")
     shown = [
-        each for each in await audited(running.service.audit) if each.action == "contact.show"
+        each
+        for each in await audited(running.service.audit)
+        if each.action == "contact.show"
     ]
     assert [each.fields for each in shown] == [("code_word", "value")]
     assert shown[0].resource_id == point["contact_id"]
@@ -188,6 +193,7 @@ async def test_where_somebody_else_answered_who_leads_is_told_and_nobody_calls(
     running: Running,
 ) -> None:
     mere = await told_of(running, contact())
+    [case] = await running.cases.of_people([mere])
     [point] = await points(running, mere)
     path = f"{mere}/contacts/{point['contact_id']}/suspension"
 
@@ -200,24 +206,18 @@ async def test_where_somebody_else_answered_who_leads_is_told_and_nobody_calls(
     assert (point["value"], point["suspended"]) == (None, "someone_else_answered")
     answer = await permission(running, mere)
     assert [e["refused"] for e in answer.json()["permissions"]] == ["suspended"]
+
+    async def idle() -> bool:
+        return running.service.idle()
+
+    await eventually(idle)
+    queue = running.broker.queues[topology.queue_of("notify", Lane.URGENT)]
+    [told] = [unpack(each, CATALOGUE).data for each in queue.ready]
+    assert isinstance(told, ContactSuspended)
+    assert (told.case_id, told.contact_id) == (case.id, point["contact_id"])
     nowhere = f"{mere}/contacts/{new_id()}/suspension"
     absent = await ask(running, "POST", nowhere, {"reason": "not_theirs"})
     assert absent.status_code == 404
-
-
-async def test_a_suspension_is_told_once_for_each_case(running: Running) -> None:
-    mere = await told_of(running, contact())
-    [case] = await running.cases.of_people([mere])
-    [point] = await points(running, mere)
-    running.service.relay.pause() if hasattr(running.service.relay, "pause") else None
-    path = f"{mere}/contacts/{point['contact_id']}/suspension"
-
-    await ask(running, "POST", path, {"reason": "duress_word"})
-
-    books = running.service.store(ContactBooks)
-    told = [each.data for each in await published(books)]
-    assert [type(each) for each in told] == [ContactSuspended]
-    assert told[0].case_id == case.id
 
 
 async def test_a_new_address_closes_the_old_one_and_its_key_is_destroyed(
