@@ -348,7 +348,8 @@ def test_a_time_zone_that_there_is_not_stops_the_start(wrong: str) -> None:
 
 
 INSTANTS = st.builds(
-    lambda minutes: NOON + timedelta(minutes=minutes), st.integers(-400_000, 400_000)
+    lambda minutes: NOON + timedelta(minutes=minutes),
+    st.integers(-9_000, 9_000) | st.integers(-400_000, 400_000),
 )
 TIMES = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 59))
 WINDOWS = st.builds(
