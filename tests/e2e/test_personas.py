@@ -242,7 +242,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         Case(KNOWS_SAFETY, {"reason": "someone_else_answered"})
     ),
     # Of services alone: people ask as who they are.
-    ("referrals", "POST", "/v1/people/{person_id}/contacts/permission"): Case(
+    ("referrals", "POST", "/v1/people/{person_id}/contact-permission"): Case(
         (), {"channel": "phone", "purpose": "fva20_c"}
     ),
     ("referrals", "GET", "/v1/requests/{request_id}"): Case(NOT_BARRED),

@@ -80,7 +80,7 @@ async def confirm(
 async def permission(running: Running, person: str, **told: Any) -> httpx2.Response:
     claims = {"worker": "", "scope": "referrals.reach", **told.pop("claims", {})}
     asked = {"channel": "phone", "purpose": "fva20_c", **told}
-    path = f"{person}/contacts/permission"
+    path = f"{person}/contact-permission"
     return await ask(running, "POST", path, asked, **claims)
 
 

@@ -290,7 +290,7 @@ async def suspend_contact(
     await contacting.suspend(person_id, contact_id, why, by)
 
 
-@router.post("/people/{person_id}/contacts/permission")
+@router.post("/people/{person_id}/contact-permission")
 async def ask_permission(
     person_id: Id, asked: AskPermission, by: Contacting_, service: Service
 ) -> PermissionsView:
