@@ -195,6 +195,7 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "glass_id": broken.json()["glass_id"],
         "person_id": asked_about,
         "match_id": await match_with(region, told["people"][1]),
+        "contact_id": new_id(),
         "code": "tested_agency",
         "key_id": "a" * 16,
     }
@@ -299,6 +300,20 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         unregistered=403,
     ),
     ("referrals", "GET", "/v1/people/{person_id}/disclosures"): Case(NOT_BARRED),
+    ("referrals", "GET", "/v1/people/{person_id}/contacts"): Case(
+        KNOWS_SAFETY, query="?purpose=fva20_b"
+    ),
+    ("referrals", "PUT", "/v1/people/{person_id}/contacts/{contact_id}"): Case(
+        KNOWS_SAFETY,
+        {"state": "confirmed", "channels": ["phone"], "value": "021 555 0100"},
+    ),
+    ("referrals", "POST", "/v1/people/{person_id}/contacts/{contact_id}/suspension"): (
+        Case(KNOWS_SAFETY, {"reason": "someone_else_answered"})
+    ),
+    # Of services alone: people ask as who they are.
+    ("referrals", "POST", "/v1/people/{person_id}/contact-permission"): Case(
+        (), {"channel": "phone", "purpose": "fva20_c"}
+    ),
     ("referrals", "GET", "/v1/requests/{request_id}"): Case(NOT_BARRED),
     ("referrals", "POST", "/v1/requests/{request_id}/confirmation"): Case(
         tuple(each for each in NOT_BARRED if each != "lead"), not_both=403

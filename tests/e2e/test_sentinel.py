@@ -79,6 +79,7 @@ SIDES = ("referrals", "GET", "/v1/matches/{match_id}")
 APART = {
     "serve", "demo", "status", "assertion", "reset",
     "topology apply", "store apply", "audit prepare", "match evaluate",
+    "allocation solve",
 }  # fmt: skip
 """Commands that run a demonstration, make what there must be before any data, or read
 an operator's own file."""
@@ -118,6 +119,7 @@ class Planted:
         references: Agencies' own, which are shown to the agency that told of them.
         pieces: What an agency shared that was asked.
         addresses: Workers' e-mail addresses, which stand on envelopes.
+        reached: How somebody is reached, as they said: shown to who may use it.
         careless: What somebody put on the bus; it is there and in dead letters.
         control: What is kept in the clear, so that the looks are known to see it.
     """
@@ -128,6 +130,7 @@ class Planted:
     )
     pieces: Sentinels = field(default_factory=Sentinels)
     addresses: Sentinels = field(default_factory=Sentinels)
+    reached: Sentinels = field(default_factory=Sentinels)
     careless: Sentinels = field(default_factory=Sentinels)
     control: Sentinels = field(default_factory=Sentinels)
 
@@ -307,23 +310,7 @@ async def test_no_personal_value_is_found_anywhere(
             )
             for each in range(FAMILIES)
         ]
-        watching = asyncio.create_task(
-            printed(region, tmp_path, ["events", "tail", "--count", "10", "--json"])
-        )
-        await be_refused(region, told[0], planted.posted)
-        case = await live_through(region, told[0])
-        await be_told(region, told[1:], planted)
-        await be_told_with_a_slip(region, told[1], planted)
-        inquiry = await be_asked(region, case, planted.pieces)
-        await be_silent(region, case)
-        await park(region, planted.careless)
-        await replay(region, tmp_path, planted, seen)
-        await eventually(region.is_quiet, within=WITHIN)
-        await ask_for_everything(region, case, inquiry, planted.posted)
-        await erase(region)
-        await eventually(region.is_quiet, within=WITHIN)
-        seen.prints["events tail"] = [await watching]
-        await operate(region, case, tmp_path, seen)
+        case = await go_through_all(region, told, planted, seen, tmp_path)
         routes = await region.routes()
     sources = await asyncio.to_thread(seen.sources)
     every = len(planted.posted.made)
@@ -339,6 +326,40 @@ async def test_no_personal_value_is_found_anywhere(
     for source, content in expected(region, case).items():
         assert any(content in each for each in sources[source]), source
 
+    again = f"{SEED}={seed} draws these families again"
+    assert_nowhere_else(seen, sources, routes, planted, again)
+
+
+async def go_through_all(
+    region: Region, told: list[Told], planted: Planted, seen: Seen, folder: Path
+) -> str:
+    """Have everything happen to the families that can; give the first one's case."""
+    watching = asyncio.create_task(
+        printed(region, folder, ["events", "tail", "--count", "10", "--json"])
+    )
+    await be_refused(region, told[0], planted.posted)
+    case = await live_through(region, told[0])
+    await be_told(region, told[1:], planted)
+    await be_told_with_a_slip(region, told[1], planted)
+    inquiry = await be_asked(region, case, planted.pieces)
+    await be_reached(region, case, planted.reached)
+    await be_silent(region, case)
+    await park(region, planted.careless)
+    await replay(region, folder, planted, seen)
+    await eventually(region.is_quiet, within=WITHIN)
+    await ask_for_everything(region, case, inquiry, planted.posted)
+    await erase(region)
+    await eventually(region.is_quiet, within=WITHIN)
+    seen.prints["events tail"] = [await watching]
+    await operate(region, case, folder, seen)
+    return case
+
+
+def assert_nowhere_else(
+    seen: Seen, sources: Sources, routes: set[Route], planted: Planted, again: str
+) -> None:
+    """Every value is where it belongs, and nowhere else."""
+
     def leaks(sentinels: Sentinels, **instead: list[bytes]) -> dict[str, set[str]]:
         searched = {**sources, **instead}
         found = {name: sentinels.found_in(each) for name, each in searched.items()}
@@ -347,7 +368,6 @@ async def test_no_personal_value_is_found_anywhere(
     # Whoever is asked about somebody is told who they are, and where nobody is.
     told_to_nobody_asked = seen.heard.by_route(routes, but="hospital")
     found = leaks(planted.posted)
-    again = f"{SEED}={seed} draws these families again"
     assert found.keys() == {answer_of(ASKED), answer_of(SIDES)}, again
     assert {each.rpartition("'s ")[2] for each in found[answer_of(ASKED)]} <= {
         "given name", "family name", "date of birth",
@@ -365,6 +385,8 @@ async def test_no_personal_value_is_found_anywhere(
     assert leaks(planted.addresses).keys() == {"mails", *brought}
     sources["mails"] = [_text_of(each) for each in sources["mails"]]
     assert leaks(planted.addresses).keys() == brought
+    shown = answer_of(("referrals", "GET", "/v1/people/{person_id}/contacts"))
+    assert leaks(planted.reached).keys() == {shown}
     # What was put on the bus in a careless moment is there, and went no further.
     letters = {"bus", "accord dead-letters show", "files of the broker"}
     assert leaks(planted.careless).keys() == letters
@@ -400,7 +422,14 @@ def assert_planted(told: list[Told], planted: Planted) -> None:
         "allocation.workers.email",
         "referrals.inquiries.decisions.said.pieces.text",
     }
-    assert held | copied | elsewhere == sealed
+    assert held | copied | elsewhere | reached(planted) == sealed
+
+
+def reached(planted: Planted) -> set[str]:
+    """Give what is sealed of what people said; hours are told in figures alone."""
+    field_ = "referrals.contacts.points.confirmation.held"
+    words = {f"{field_}.{each}" for each in planted.reached.made.values()}
+    return words | {f"{field_}.hours.starts", f"{field_}.hours.ends"}
 
 
 def assert_seen_everywhere(seen: Seen, sources: Sources, routes: set[Route]) -> None:
@@ -536,6 +565,34 @@ async def be_told_with_a_slip(region: Region, told: Told, planted: Planted) -> N
     await eventually(region.case_of(referral), within=WITHIN)
 
 
+async def be_reached(region: Region, case: str, sentinels: Sentinels) -> None:
+    """Note how somebody is reached, read it, and have it suspended."""
+    ids = await ids_of(region, case)
+    lead = Somebody(region, "lead", *EVERY_SCOPE, worker=region.coordinator.id)
+    path = f"/api/referrals/v1/people/{ids['person_id']}/contacts"
+    said = {
+        "state": "confirmed",
+        "channels": ["email"],
+        "value": sentinels.email("value"),
+        "code_word": sentinels.name("code_word"),
+        "duress_word": sentinels.name("duress_word"),
+    }
+    contact, other = new_id(), new_id()
+    answers = [await lead.sends("PUT", f"{path}/{contact}", said)]
+    night = {"days": ["monday"], "starts": "21:00", "ends": "06:00"}
+    read = {"value": sentinels.email("value"), "read_by": sentinels.text("read_by")}
+    told = {**said, **read, "hours": [night]}
+    answers.append(await lead.sends("PUT", f"{path}/{other}", told))
+    shown = await lead.reads(f"{path}?purpose=fva20_b")
+    assert all(each.ok for each in answers), [each.body for each in answers]
+    assert str(said["value"]).encode() in shown.body
+    why = {"reason": "someone_else_answered"}
+    answers.append(await lead.sends("POST", f"{path}/{contact}/suspension", why))
+    assert all(each.ok for each in answers), [each.body for each in answers]
+    lead.hang_up()
+    await eventually(region.hears("contact.suspended.v1", case_id=case))
+
+
 async def replay(region: Region, folder: Path, planted: Planted, seen: Seen) -> None:
     """Have a file of referrals posted, good ones and others."""
     sentinels, reference = planted.posted, planted.reference("hospital")
@@ -599,6 +656,7 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
         "case_id": case,
         "referral_id": held["episodes"][0]["referral_id"],
         "person_id": held["people"][0]["person_id"],
+        "contact_id": new_id(),
         "worker_id": specialist.id,
         "allocation_id": role["allocation_id"],
         "action_id": plan["actions"][0]["action_id"],

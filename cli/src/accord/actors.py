@@ -22,8 +22,8 @@ TOKEN_DAYS = 7
 
 AGENCY_SCOPES = ("referrals.submit", "referrals.read", "referrals.answer")
 WORKER_SCOPES = ("allocation.work", "allocation.read", "notify.inbox", "plans.read",
-                 "plans.work", "referrals.history", "referrals.inquire",
-                 "risk.read")  # fmt: skip
+                 "plans.work", "referrals.contacts", "referrals.history",
+                 "referrals.inquire", "risk.read")  # fmt: skip
 COORDINATOR_SCOPES = (*WORKER_SCOPES, "allocation.admin", "notify.review",
                       "plans.close", "risk.work")  # fmt: skip
 ADMINISTRATOR = "administrator"

@@ -123,6 +123,7 @@ CATALOGUE = Catalogue.of(
             referrals.InformationDecided, "referrals", ("referrals", "risk", "notify")
         ),
         Entry(referrals.InformationOverdue, "referrals", ("notify",)),
+        Entry(referrals.ContactSuspended, "referrals", ("notify",)),
         Entry(risk.RiskAssessed, "risk", ("referrals", "allocation", "plans")),
         Entry(risk.RiskChanged, "risk", ("notify",)),
         Entry(risk.ReassessmentDue, "risk", ("notify",)),

@@ -386,3 +386,19 @@ class InformationOverdue(Event):
     agency: Code
     due_at: AwareDatetime
     late_by: Annotated[float, Field(ge=0)]
+
+
+class ContactSuspended(Event):
+    """A way to reach somebody must not be used until they were asked again.
+
+    Attributes:
+        person_id: Whose it is.
+        contact_id: Which it is; what it is, nobody is told.
+        suspended_at: Since when.
+    """
+
+    TYPE: ClassVar[str] = "contact.suspended.v1"
+
+    person_id: Id
+    contact_id: Id
+    suspended_at: AwareDatetime

@@ -23,6 +23,8 @@ from fastapi import FastAPI
 from referrals import deciding, handlers, inquiring
 from referrals import erasing as erasure
 from referrals import triggers as ahead
+from referrals.contact_store import ContactBooks
+from referrals.contacting import Contacting
 from referrals.deciding import Office
 from referrals.domain.policy import Policy
 from referrals.domain.weighing import MatchingPolicy
@@ -33,6 +35,7 @@ from referrals.register import Register
 from referrals.reviewing import Desk
 from referrals.routes import (
     agencies,
+    contacts,
     erasing,
     history,
     inquiries,
@@ -110,6 +113,7 @@ def create_app(
             intake.clock,
         )
         ask_agencies(intake, bureau)
+        books = intake.store(ContactBooks)
         shelves = Shelves(
             posted,
             people,
@@ -118,7 +122,9 @@ def create_app(
             reviews,
             bureau.inquiries,
             bureau.disclosures,
+            books,
         )
+        intake.provide(Contacting(shelves, policy.contacts, intake.clock))
         intake.provide(Desk(reviews, people, cases, intake.clock))
         requests = intake.store(Requests)
         office = Office(requests, shelves, policy, intake.clock)
@@ -152,6 +158,7 @@ def create_app(
         history.router,
         matches.router,
         inquiries.router,
+        contacts.router,
         stand_ins=stand_ins,
     )
 

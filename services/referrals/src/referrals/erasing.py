@@ -17,6 +17,7 @@ from accord_contracts.message import Message
 from accord_contracts.referrals import CaseErased
 
 from referrals import inquiring
+from referrals.contact_store import ContactBooks
 from referrals.domain.case import Case
 from referrals.domain.erasure import (
     RETENTION_OVER,
@@ -41,6 +42,7 @@ class Shelves(NamedTuple):
     reviews: Reviews
     inquiries: Inquiries
     disclosures: Disclosures
+    contacts: ContactBooks
 
 
 async def person_may_be_erased(
@@ -101,6 +103,7 @@ async def forget(person_id: str, decision: Decision, shelves: Shelves) -> None:
     await inquiring.forget_about(
         person_id, decision, shelves.inquiries, shelves.disclosures
     )
+    await shelves.contacts.destroy(person_id)
 
 
 async def _write_down_anew(

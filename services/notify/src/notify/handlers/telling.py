@@ -7,6 +7,7 @@ from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import CaseTeamChanged
 from accord_contracts.message import Event, Message
 from accord_contracts.notify import Channel, NotificationSent
+from accord_contracts.referrals import ContactSuspended
 
 from notify.domain.notification import Addressee, Eyes, Notification, Occasion
 from notify.domain.policy import Policy
@@ -21,6 +22,7 @@ ABOUT = (
     "trigger_id",
     "request_id",
     "inquiry_id",
+    "contact_id",
 )
 """What an event is about, besides its case."""
 
@@ -87,6 +89,7 @@ def occasion(message: Message[Event]) -> Occasion:
     role = getattr(event, "role", None)
     outreach = role is not None and SIDES[role] is Side.PERSON_USING_VIOLENCE
     of_role = Eyes.ALL if outreach else Eyes.NOT_OUTREACH
+    of_one_side = role is not None or isinstance(event, ContactSuspended)
     return Occasion(
         message_id=message.id,
         event=message.type,
@@ -94,7 +97,7 @@ def occasion(message: Message[Event]) -> Occasion:
         lane=message.lane,
         revision=message.aggregate_version,
         about_id=about,
-        eyes=None if role is None else of_role,
+        eyes=of_role if of_one_side else None,
     )
 
 

@@ -10,6 +10,7 @@ from accord_contracts.message import Code, Lane
 from accord_contracts.referrals import Answer, IncidentKind
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from referrals.domain.contact import ContactRules
 from referrals.domain.erasure import Retention
 from referrals.domain.recognition import RecognitionRules
 from referrals.domain.telling import Telling
@@ -108,6 +109,7 @@ class Policy(BaseModel):
     triggers: TriggerRules
     confirm_within_days: Annotated[float, Field(gt=0, le=20)]
     inquiries: InquiryRules
+    contacts: ContactRules
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:

@@ -1,0 +1,122 @@
+"""Where it is kept how people may be reached, and what referrals told of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from accord_chassis.sealing import ERASED, SealedStore
+from accord_contracts.message import Event, Lane
+from accord_contracts.referrals import PersonRole
+
+from referrals.domain.contact import ContactBook, ContactClosed, Heard, reach_of
+from referrals.domain.telling import ContactPoint
+from referrals.store import PARTS, Document, Referrals
+
+PEOPLE = 30
+"""The most people of a referral."""
+
+
+class ContactBooks(SealedStore[ContactBook]):
+    """What was decided about the ways to reach each person, by the person's id.
+
+    What each point is, is sealed under a key of its own, which is destroyed when the
+    point is closed.
+    """
+
+    entity = ContactBook
+    collection = "contacts"
+
+    def take_apart(self, fields: Document) -> dict[str, Any]:
+        """Take what the person said out of every point."""
+        told = [
+            (_part(each["id"]), each["confirmation"])
+            for each in fields.get("points", ())
+            if each["confirmation"]
+        ]
+        return {part: each.pop("held") for part, each in told}
+
+    def put_together(self, fields: Document, parts: Mapping[str, Any]) -> None:
+        """Put what the person said back, or that nobody can read it."""
+        for each in fields["points"]:
+            if each["confirmation"]:
+                held = parts.get(_part(each["id"]))
+                each["confirmation"]["held"] = None if held is ERASED else held
+
+    async def keep(self, was: ContactBook, new: ContactBook, *events: Event) -> None:
+        """Save a book, and destroy the keys of what is in it no more.
+
+        Raises:
+            Conflict: It has changed meanwhile.
+            ContactClosed: An id is used again whose key is destroyed.
+        """
+        record = self.record(new.id)
+        keys = await self.vault.keys_of(record)
+        if any(keys.get(_part(e), True) is None for e in new.readable - was.readable):
+            raise ContactClosed
+        await self.save(new, *events, lane=Lane.URGENT if events else None)
+        closed = {each.id for each in new.points if each.closed_at}
+        # What was closed before is tried again, in case it was broken off.
+        gone = {_part(each) for each in closed | was.readable} - {
+            _part(each) for each in new.readable
+        }
+        if gone := {part for part in gone if keys.get(part)}:
+            await self.vault.shred(record, gone)
+
+    async def destroy(self, person_id: str) -> None:
+        """Destroy all keys of a person's book, and delete it."""
+        await self.vault.shred(self.record(person_id))
+        await self.documents.delete_one({"_id": person_id})
+
+
+def _part(contact_id: str) -> str:
+    return f"point/{contact_id}"
+
+
+async def heard_of(person_id: str, referrals: Referrals) -> tuple[list[Heard], bool]:
+    """Give what referrals told of the ways to reach somebody, and whether it is all.
+
+    Of each referral nothing else is opened.
+    """
+    addresses = [f"sealed.address/{place}" for place in range(PEOPLE)]
+    kept = ("person_ids", "received_at", "told.people.role")
+    found = referrals.documents.find(
+        {"person_ids": person_id},
+        projection=dict.fromkeys((*kept, "told.place", "told.sharing", *addresses), 1),
+    )
+    latest = [e async for e in found.sort("received_at", -1).limit(PARTS)]
+    heard: list[Heard] = []
+    for each in await referrals.open(latest):
+        if isinstance(each, BaseException):
+            raise each
+        heard += _heard(person_id, each)
+    return heard, len(latest) < PARTS
+
+
+def _heard(person_id: str, document: Document) -> list[Heard]:
+    people: Sequence[Document] = document["told"]["people"]
+    told = [
+        (who, each["role"], ContactPoint.model_validate(point))
+        for who, each in zip(document["person_ids"], people, strict=True)
+        for point in each["contact_points"]
+    ]
+    theirs = {
+        reach_of(point.channel, point.value)
+        for who, role, point in told
+        if who != person_id and role == PersonRole.PERSON_USING_VIOLENCE
+    }
+    return [
+        Heard(
+            referral_id=document["_id"],
+            received_at=document["received_at"],
+            channel=point.channel,
+            value=point.value,
+            safety=point.safety,
+            read_by=point.read_by is not None,
+            hours=point.hours is not None,
+            code_word=point.code_word,
+            leave_message=point.leave_message,
+            say_who=point.say_who,
+            shared=reach_of(point.channel, point.value) in theirs,
+        )
+        for who, _, point in told
+        if who == person_id
+    ]

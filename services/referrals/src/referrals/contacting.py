@@ -1,0 +1,177 @@
+"""Knowing how people may be reached, and noting what they say about it.
+
+Nothing is done when a referral comes in: what it told is looked at when somebody asks,
+so it is never older than the referrals, and there is no second copy of an address.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from accord_chassis.clock import Clock
+from accord_chassis.service import settled
+from accord_contracts.access import Purpose
+from accord_contracts.message import Event
+from accord_contracts.problem import Refusal
+from accord_contracts.referrals import ContactSuspended
+
+from referrals.contact_store import heard_of
+from referrals.domain.contact import (
+    Confirmation,
+    ContactBook,
+    ContactRules,
+    Permitted,
+    Point,
+    Refused,
+    Suspension,
+    find,
+    may_use,
+    reach_of,
+)
+from referrals.domain.erasure import NoSuchPerson
+from referrals.domain.telling import Channel
+from referrals.erasing import Shelves, cases_of
+
+LEEWAY = timedelta(seconds=60)
+"""By how much the clock of whoever asks may be behind."""
+
+AHEAD = timedelta(hours=24)
+"""For how far ahead it can be said that somebody may be reached."""
+
+
+class NotForThen(Refusal):
+    """It can be said for the present and for a day ahead."""
+
+    status = 422
+
+
+class Contacting(NamedTuple):
+    """What is needed to know how people may be reached."""
+
+    shelves: Shelves
+    rules: ContactRules
+    clock: Clock
+
+    async def look(self, person_id: str) -> tuple[ContactBook, list[Point]]:
+        """Give what was decided about somebody, and all that is known of each point."""
+        shelves = self.shelves
+        book, (heard, complete) = await asyncio.gather(
+            shelves.contacts.get(person_id), heard_of(person_id, shelves.referrals)
+        )
+        book = book or ContactBook(id=person_id)
+        blind = shelves.referrals.vault.blind
+        return book, book.know(heard, blind, complete=complete)
+
+    def decide(
+        self, point: Point, channel: Channel, at: datetime, purpose: Purpose
+    ) -> Permitted | Refused:
+        """Decide whether a point may be used."""
+        return may_use(point, channel, at, purpose, self.rules)
+
+    def then(self, at: datetime | None) -> datetime:
+        """Give the time for which something is asked, if it can be answered.
+
+        Raises:
+            NotForThen: It is over, so that its answer would tell of the past, or it is
+                too far ahead.
+        """
+        now = self.clock.now()
+        if at is not None and not now - LEEWAY <= at <= now + AHEAD:
+            raise NotForThen
+        return max(at or now, now)
+
+
+async def confirm(
+    person_id: str,
+    contact_id: str,
+    told: Confirmation,
+    contacting: Contacting,
+    *,
+    replaces: str | None,
+) -> None:
+    """Note what a person said, when they were asked, of a way to reach them.
+
+    Raises:
+        AnotherContact: The id is that of another value.
+        ContactClosed: It was closed.
+        NoSuchContact: What it replaces is not there.
+        TooManyContacts: There are too many already.
+        NoSuchPerson: They are erased.
+    """
+    held = told.held
+    if held is None:
+        raise ValueError("Nothing was said.")
+    channel = next(iter(told.channels))
+    blind = contacting.shelves.referrals.vault.blind
+    reach = blind(reach_of(channel, held.value))
+
+    def decide(book: ContactBook, points: list[Point]) -> ContactBook:
+        return book.confirm(contact_id, reach, told, points, replaces=replaces)
+
+    await _change(person_id, decide, contacting)
+
+
+async def close(
+    person_id: str, contact_id: str, at: datetime, contacting: Contacting
+) -> None:
+    """Note that a point is not the person's any more.
+
+    Raises:
+        NoSuchContact: There is none.
+        NoSuchPerson: They are erased.
+    """
+
+    def decide(book: ContactBook, points: list[Point]) -> ContactBook:
+        return book.close(find(contact_id, points), at)
+
+    await _change(person_id, decide, contacting)
+
+
+async def suspend(
+    person_id: str, contact_id: str, why: Suspension, contacting: Contacting
+) -> None:
+    """Have a point not used until the person was asked again, and tell who leads.
+
+    Raises:
+        NoSuchContact: There is none.
+        NoSuchPerson: They are erased.
+    """
+    cases = await cases_of(person_id, contacting.shelves)
+    told = tuple(
+        ContactSuspended(
+            case_id=each.id,
+            person_id=person_id,
+            contact_id=contact_id,
+            suspended_at=why.at,
+        )
+        for each in cases
+        if not each.erased
+    )
+
+    def decide(book: ContactBook, points: list[Point]) -> ContactBook:
+        return book.suspend(find(contact_id, points), why)
+
+    await _change(person_id, decide, contacting, *told)
+
+
+async def _change(
+    person_id: str,
+    decide: Callable[[ContactBook, list[Point]], ContactBook],
+    contacting: Contacting,
+    *events: Event,
+) -> None:
+    shelves = contacting.shelves
+
+    async def once() -> None:
+        book, points = await contacting.look(person_id)
+        changed = decide(book, points)
+        if changed is not book:
+            await shelves.contacts.keep(book, changed, *events)
+
+    await settled(once)
+    # Looked at last: whoever erases them leaves the tombstone first, so that one of the
+    # two sees the other.
+    if await shelves.tombstones.get(person_id):
+        await shelves.contacts.destroy(person_id)
+        raise NoSuchPerson

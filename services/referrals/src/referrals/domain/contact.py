@@ -1,0 +1,593 @@
+"""Whether a person may be reached in some way now, by all that is known of it.
+
+What agencies told stays with their referrals, and what people have decided is kept
+here; both together are a point. The default is no: whatever is unknown, out of date,
+read by somebody else or called unsafe by anybody is not used (DOMAIN 5).
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
+
+from accord_contracts.access import Purpose
+from accord_contracts.problem import Refusal
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from referrals.domain.recognition import folded
+from referrals.domain.telling import Channel, Safety, Text
+
+MOST = 100
+"""Points of one person that people have decided on."""
+
+CONTACT_PURPOSES = frozenset({Purpose.ASSESSMENT, Purpose.PLAN, Purpose.PROTECTION})
+"""What somebody may be reached for: nobody is called to run the service."""
+
+HERE = re.compile(r"^(?:\+|00)64\s*(?:\(0\))?")
+"""How a New Zealand number begins when it is written for abroad."""
+
+
+class NoSuchContact(Refusal):
+    """There is no such contact point."""
+
+    status = 404
+
+
+class AnotherContact(Refusal):
+    """Another value has this id: put the new one under an id of its own."""
+
+
+class ContactClosed(Refusal):
+    """This contact point was closed: put it under a new id if it is good again."""
+
+
+class TooManyContacts(Refusal):
+    """So many contact points are kept of nobody."""
+
+
+class Kind(StrEnum):
+    """What is reached. Whoever holds a number has its calls and its texts."""
+
+    NUMBER = "contact_number"
+    EMAIL = "contact_email"
+    PLACE = "contact_place"
+    PERSON = "contact_person"
+
+
+KINDS = {
+    Channel.PHONE: Kind.NUMBER,
+    Channel.TEXT: Kind.NUMBER,
+    Channel.EMAIL: Kind.EMAIL,
+    Channel.POST: Kind.PLACE,
+    Channel.VISIT: Kind.PLACE,
+    Channel.OTHER_PERSON: Kind.PERSON,
+}
+
+
+def reach_of(channel: Channel, value: str) -> str:
+    """Give what is reached, as ``<kind>:<value>``: the same however it is written."""
+    kind = KINDS[channel]
+    if kind is Kind.NUMBER:
+        plain = re.sub(r"\D", "", HERE.sub("0", value.strip()))
+        return f"{kind}:{plain or folded(value)}"
+    return f"{kind}:{re.sub(r'[,;]', '', folded(value))}"
+
+
+class Day(StrEnum):
+    """The days of the week, in their order."""
+
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+    SUNDAY = "sunday"
+
+
+DAYS = tuple(Day)
+
+Clock = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+"""A time of day, as clocks in the region show it."""
+
+
+class Window(BaseModel):
+    """Hours of some days. What ends no later than it begins ends on the next day.
+
+    Attributes:
+        days: On which it begins.
+        starts: From then on.
+        ends: No longer then.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    days: Annotated[frozenset[Day], Field(min_length=1)]
+    starts: Clock
+    ends: Clock
+
+    def contains(self, at: datetime, zone: ZoneInfo) -> bool:
+        """Tell whether clocks in the region show such an hour."""
+        local = at.astimezone(zone)
+        shown, today = local.strftime("%H:%M"), local.weekday()
+        if self.starts < self.ends:
+            return DAYS[today] in self.days and self.starts <= shown < self.ends
+        begun = DAYS[today] in self.days and shown >= self.starts
+        return begun or (DAYS[today - 1] in self.days and shown < self.ends)
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (LookupError, OSError, ValueError):
+        raise PydanticCustomError("time_zone", "There is no such time zone.") from None
+    return name
+
+
+class ContactRules(BaseModel):
+    """How a locality reaches people.
+
+    Attributes:
+        time_zone: The region's, by its name in the IANA database.
+        told_days: For how many days it is believed that a point is safe, if an agency
+            says so.
+        confirmed_days: The same, if somebody asked the person.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    time_zone: Annotated[str, AfterValidator(_zone)]
+    told_days: Annotated[float, Field(gt=0, le=366)]
+    confirmed_days: Annotated[float, Field(gt=0, le=366)]
+
+    @property
+    def told_for(self) -> timedelta:
+        """For how long an agency is believed."""
+        return timedelta(days=self.told_days)
+
+    @property
+    def confirmed_for(self) -> timedelta:
+        """For how long a confirmation is good."""
+        return timedelta(days=self.confirmed_days)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one referral told of a way to reach somebody.
+
+    Attributes:
+        read_by: Somebody else can read or hear it.
+        hours: Hours were told, in words that no rule can read.
+        shared: The same was told as a way to reach somebody who uses violence.
+    """
+
+    referral_id: str
+    received_at: datetime
+    channel: Channel
+    value: str
+    safety: Safety = Safety.UNKNOWN
+    read_by: bool = False
+    hours: bool = False
+    code_word: str | None = None
+    leave_message: bool = False
+    say_who: bool = False
+    shared: bool = False
+
+    @property
+    def warns(self) -> bool:
+        """Whether it says that the point is not safe, for any of its channels."""
+        return self.safety is Safety.UNSAFE or self.shared
+
+
+class Held(BaseModel):
+    """What the person said of a point when they were asked: it is sealed.
+
+    Attributes:
+        hours: When it may be used; none: the person named no hours.
+        read_by: Who else can read or hear what is sent.
+        code_word: What a caller says, so that the person knows who it is.
+        duress_word: What the person says when somebody is listening.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    value: Text
+    hours: tuple[Window, ...] | None = None
+    read_by: Text | None = None
+    code_word: Text | None = None
+    duress_word: Text | None = None
+
+
+class Confirmation(BaseModel):
+    """That somebody asked the person, and what they said.
+
+    Attributes:
+        by: The subject of the token of whoever asked.
+        channels: In these it may be used, and in no others.
+        until: How long it is good.
+        knew: Referrals whose warnings of this point, or whose other addresses, were
+            known then. Any other beats it.
+        held: None if nobody can read it any more.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    by: str
+    channels: frozenset[Channel]
+    until: datetime
+    knew: frozenset[str] = frozenset()
+    held: Held | None
+    leave_message: bool = False
+    say_who: bool = False
+
+
+class SuspendedFor(StrEnum):
+    """Why a point must not be used until the person was asked again."""
+
+    SOMEONE_ELSE_ANSWERED = "someone_else_answered"
+    DURESS_WORD = "duress_word"
+    NOT_THEIRS = "not_theirs"
+    READ_BY_OTHERS = "read_by_others"
+
+
+class Suspension(BaseModel):
+    """That a point is not used, why, since when and by whom."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: SuspendedFor
+    by: str
+    at: datetime
+
+
+class Kept(BaseModel):
+    """What people have decided about one point.
+
+    Attributes:
+        reach: What is reached: blind, so that it is known when it is told again.
+        closed_at: Since when it is not theirs any more; then what it was is gone.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    reach: str
+    confirmation: Confirmation | None = None
+    suspension: Suspension | None = None
+    closed_at: datetime | None = None
+
+    def close(self, at: datetime) -> "Kept":
+        """Close it: it keeps only that there was one."""
+        if self.closed_at:
+            return self
+        return self.model_copy(update={"confirmation": None, "closed_at": at})
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """All that is known of one thing by which a person is reached.
+
+    Attributes:
+        reach: Blind.
+        heard: What referrals told of it.
+        kept: What people have decided.
+        moved: Of an address: another was told, and nobody has asked since.
+        complete: Nothing that was told was too much to look at.
+    """
+
+    id: str
+    reach: str
+    heard: tuple[Heard, ...] = ()
+    kept: Kept | None = None
+    moved: bool = False
+    complete: bool = True
+
+    @property
+    def kind(self) -> Kind:
+        """What is reached."""
+        return kind_of(self.reach)
+
+    @property
+    def confirmation(self) -> Confirmation | None:
+        """What the person said, if somebody asked them."""
+        return self.kept.confirmation if self.kept else None
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels of which anything was said."""
+        said = {each.channel for each in self.heard}
+        if self.confirmation:
+            said |= self.confirmation.channels
+        return tuple(each for each in Channel if each in said)
+
+    @property
+    def decided(self) -> Kept:
+        """What people have decided, or that they have decided nothing."""
+        return self.kept or Kept(id=self.id, reach=self.reach)
+
+
+def kind_of(reach: str) -> Kind:
+    """Give what a blind reach is."""
+    return Kind(reach.partition(":")[0])
+
+
+class RefusedFor(StrEnum):
+    """Why a point may not be used."""
+
+    PURPOSE = "purpose"
+    CLOSED = "closed"
+    SUSPENDED = "suspended"
+    UNSAFE = "unsafe"
+    READ_BY_OTHERS = "read_by_others"
+    MOVED = "moved"
+    CHANNEL = "channel"
+    UNKNOWN = "unknown"
+    NOT_CONFIRMED = "not_confirmed"
+    EXPIRED = "expired"
+    UNREADABLE = "unreadable"
+    HOURS_UNREAD = "hours_unread"
+    OUTSIDE_HOURS = "outside_hours"
+
+
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """It may be used, and how.
+
+    Attributes:
+        value: What to call, or where to write.
+        leave_message: A message may be left.
+        say_who: Whoever calls may say where from.
+    """
+
+    value: str
+    leave_message: bool
+    say_who: bool
+    code_word: str | None = None
+    duress_word: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It may not be used."""
+
+    code: RefusedFor
+
+
+def may_use(
+    point: Point,
+    channel: Channel,
+    at: datetime,
+    purpose: Purpose,
+    rules: ContactRules,
+) -> Permitted | Refused:
+    """Decide whether a point may be used.
+
+    Args:
+        point: All that is known of it.
+        channel: In which way.
+        at: When.
+        purpose: What for.
+        rules: The locality's.
+    """
+    confirmed = point.confirmation
+    knew = confirmed.knew if confirmed else frozenset[str]()
+    warned = [e for e in point.heard if e.warns and e.referral_id not in knew]
+    denials = {
+        RefusedFor.PURPOSE: purpose not in CONTACT_PURPOSES,
+        RefusedFor.CLOSED: point.decided.closed_at is not None,
+        RefusedFor.SUSPENDED: point.decided.suspension is not None,
+        RefusedFor.UNSAFE: any(each.safety is Safety.UNSAFE for each in warned),
+        RefusedFor.READ_BY_OTHERS: bool(warned),
+        RefusedFor.MOVED: point.moved,
+        RefusedFor.CHANNEL: channel not in point.channels,
+    }
+    if denied := _first(denials):
+        return Refused(denied)
+    if confirmed:
+        return _as_confirmed(confirmed, channel, at, rules)
+    return _as_told(point, channel, at, rules)
+
+
+def _as_confirmed(
+    told: Confirmation, channel: Channel, at: datetime, rules: ContactRules
+) -> Permitted | Refused:
+    """Decide by what the person said alone: no agency knows it better."""
+    held = told.held
+    if held is None:
+        return Refused(RefusedFor.UNREADABLE)
+    zone = ZoneInfo(rules.time_zone)
+    denials = {
+        RefusedFor.CHANNEL: channel not in told.channels,
+        RefusedFor.EXPIRED: not told.at <= at < told.until,
+        RefusedFor.READ_BY_OTHERS: held.read_by is not None,
+        RefusedFor.OUTSIDE_HOURS: held.hours is not None
+        and not any(each.contains(at, zone) for each in held.hours),
+    }
+    if denied := _first(denials):
+        return Refused(denied)
+    return Permitted(
+        held.value,
+        told.leave_message,
+        told.say_who,
+        held.code_word,
+        held.duress_word,
+    )
+
+
+def _as_told(
+    point: Point, channel: Channel, at: datetime, rules: ContactRules
+) -> Permitted | Refused:
+    """Decide by what agencies told, of which the strictest counts."""
+    said = [each for each in point.heard if each.channel is channel]
+    safe = [each for each in said if each.safety is Safety.SAFE]
+    fresh = [e for e in safe if e.received_at <= at < e.received_at + rules.told_for]
+    other = point.kind is Kind.PERSON
+    denials = {
+        RefusedFor.UNKNOWN: not safe,
+        RefusedFor.NOT_CONFIRMED: other or not point.complete,
+        RefusedFor.EXPIRED: not fresh,
+        RefusedFor.READ_BY_OTHERS: any(each.read_by for each in point.heard),
+        RefusedFor.HOURS_UNREAD: any(each.hours for each in point.heard),
+    }
+    if denied := _first(denials):
+        return Refused(denied)
+    latest = max(fresh, key=lambda each: each.received_at)
+    return Permitted(
+        latest.value,
+        all(each.leave_message for each in said),
+        all(each.say_who for each in said),
+        latest.code_word,
+    )
+
+
+def _first(denials: Mapping[RefusedFor, bool]) -> RefusedFor | None:
+    return next((code for code, holds in denials.items() if holds), None)
+
+
+class ContactBook(BaseModel):
+    """What people have decided about the ways to reach one person.
+
+    Attributes:
+        id: The person's.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    points: tuple[Kept, ...] = ()
+
+    def know(
+        self, heard: Iterable[Heard], blind: Callable[[str], str], *, complete: bool
+    ) -> list[Point]:
+        """Put what was told and what was decided together, a point for each reach.
+
+        Args:
+            heard: What referrals told.
+            blind: Hides the value of a reach and keeps its kind; equal stays equal.
+            complete: That is all of it.
+        """
+        by_reach: dict[str, list[Heard]] = defaultdict(list)
+        for each in heard:
+            by_reach[blind(reach_of(each.channel, each.value))].append(each)
+        kept = {each.reach: each for each in self.points}
+        return [
+            Point(
+                id=kept[reach].id if reach in kept else self._id(reach),
+                reach=reach,
+                heard=tuple(by_reach[reach]),
+                kept=kept.get(reach),
+                moved=_moved(reach, kept, by_reach),
+                complete=complete,
+            )
+            for reach in dict.fromkeys((*kept, *by_reach))
+        ]
+
+    def _id(self, reach: str) -> str:
+        return str(uuid5(UUID(self.id), reach))
+
+    def confirm(
+        self,
+        contact_id: str,
+        reach: str,
+        told: Confirmation,
+        points: Sequence[Point],
+        *,
+        replaces: str | None = None,
+    ) -> "ContactBook":
+        """Note that the person said how a point may be used.
+
+        Whatever it replaces is closed in the same write, and of an address all others.
+
+        Raises:
+            AnotherContact: The id is that of another value.
+            ContactClosed: It was closed.
+            NoSuchContact: What it replaces is not there.
+            TooManyContacts: There are too many already.
+        """
+        named = next((each for each in points if each.id == contact_id), None)
+        if named and named.reach != reach:
+            raise AnotherContact
+        if named and named.decided.closed_at:
+            raise ContactClosed
+        place = kind_of(reach) is Kind.PLACE
+        others = [each for each in points if each.reach != reach]
+        gone = {e.id for e in others if place and e.kind is Kind.PLACE}
+        if replaces is not None and replaces != contact_id:
+            gone.add(find(replaces, others).id)
+        same = [e for each in points if each.reach == reach for e in each.heard]
+        moves = [e for each in others if each.id in gone for e in each.heard]
+        knew = {each.referral_id for each in same if each.warns}
+        knew |= {each.referral_id for each in moves if place}
+        new = Kept(
+            id=contact_id,
+            reach=reach,
+            confirmation=told.model_copy(update={"knew": frozenset(knew)}),
+        )
+        closed = [e.decided.close(told.at) for e in others if e.id in gone]
+        return self._with(new, *closed)
+
+    def suspend(self, point: Point, why: Suspension) -> "ContactBook":
+        """Have a point not used until the person was asked again."""
+        if point.decided.suspension or point.decided.closed_at:
+            return self
+        return self._with(point.decided.model_copy(update={"suspension": why}))
+
+    def close(self, point: Point, at: datetime) -> "ContactBook":
+        """Have a point not used any more."""
+        closed = point.decided.close(at)
+        return self if closed == point.kept else self._with(closed)
+
+    def _with(self, *new: Kept) -> "ContactBook":
+        reaches = {each.reach for each in new}
+        stay = [each for each in self.points if each.reach not in reaches]
+        points = (*stay, *new)
+        if len(points) > MOST:
+            raise TooManyContacts
+        return self.model_copy(update={"points": points})
+
+    @property
+    def readable(self) -> frozenset[str]:
+        """The points of which something is sealed."""
+        return frozenset(each.id for each in self.points if each.confirmation)
+
+
+def find(contact_id: str, points: Iterable[Point]) -> Point:
+    """Give a point by its id.
+
+    Raises:
+        NoSuchContact: There is none.
+    """
+    for each in points:
+        if each.id == contact_id:
+            return each
+    raise NoSuchContact
+
+
+def _moved(
+    reach: str, kept: Mapping[str, Kept], by_reach: Mapping[str, Sequence[Heard]]
+) -> bool:
+    """Tell whether another address was told, of which nobody has asked the person.
+
+    Addresses are written in many ways, so which of two is the later one, or whether
+    they are the same, nobody can tell but the person.
+    """
+    if kind_of(reach) is not Kind.PLACE:
+        return False
+    others = [
+        each
+        for each in dict.fromkeys((*kept, *by_reach))
+        if each != reach and kind_of(each) is Kind.PLACE
+    ]
+    confirmed = kept[reach].confirmation if reach in kept else None
+    if confirmed is None:
+        return bool(others)
+    told = {e.referral_id for each in others for e in by_reach.get(each, ())}
+    return not told <= confirmed.knew

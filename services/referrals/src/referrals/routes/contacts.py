@@ -1,0 +1,363 @@
+"""How a person may be reached: had only by asking, and for a purpose."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from accord_chassis.guard import (
+    NOT_OUTREACH,
+    Action,
+    Asking,
+    Relation,
+    Resource,
+    absent,
+    asking,
+)
+from accord_chassis.service import part
+from accord_contracts.access import Purpose
+from accord_contracts.message import Id
+from fastapi import APIRouter, Body, Security
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from referrals import contacting
+from referrals.contacting import Contacting
+from referrals.domain.case import Case
+from referrals.domain.contact import (
+    KINDS,
+    Confirmation,
+    Held,
+    Kind,
+    Permitted,
+    Point,
+    RefusedFor,
+    SuspendedFor,
+    Suspension,
+    Window,
+)
+from referrals.domain.erasure import NoSuchPerson
+from referrals.domain.telling import Channel, Text
+from referrals.erasing import cases_of
+
+router = APIRouter(tags=["contacts"])
+
+Contacting_ = Annotated[Contacting, part(Contacting)]
+Worker = Annotated[Asking, Security(asking, scopes=["referrals.contacts"])]
+Service = Annotated[Asking, Security(asking, scopes=["referrals.reach"])]
+
+WORKING = (Relation.TEAM, Relation.COORDINATOR)
+CODES = "codes"
+"""What is shown of every point: which it is, and why it may not be used."""
+
+
+def _of_team(name: str, *parts: str) -> Action:
+    return Action(name, WORKING, parts=dict.fromkeys(parts, NOT_OUTREACH))
+
+
+READ_CONTACTS = _of_team("contacts.read", CODES)
+CHANGE_CONTACT = _of_team("contact.change", "record")
+SUSPEND_CONTACT = _of_team("contact.suspend", "record")
+NOT_BARRED = Action(
+    "contacts.of_another_case", (Relation.SCOPE,), parts={CODES: NOT_OUTREACH}
+)
+"""Who is barred from one case of a person, or meets who used violence in it, has
+nothing of them by another."""
+
+ASK = Action("contacts.ask", (Relation.SCOPE,))
+SHOW_TO_SERVICE = Action(
+    "contact.show", (Relation.SCOPE,), parts={"value": NOT_OUTREACH}
+)
+NOT_A_SERVICE = Action("contacts.ask", ())
+"""People ask as who they are, with what they have to do with a case."""
+
+
+class ChannelView(BaseModel):
+    """Whether a point may be used in one way now."""
+
+    channel: Channel
+    permitted: bool
+    refused: RefusedFor | None = None
+    leave_message: bool = False
+    say_who: bool = False
+
+
+class ContactView(BaseModel):
+    """A way to reach somebody. What may not be used shows its codes alone.
+
+    Attributes:
+        until: How long what the person said is good.
+        suspended: Why it is not used until the person was asked again.
+    """
+
+    contact_id: Id
+    kind: Kind
+    channels: tuple[ChannelView, ...]
+    value: str | None = None
+    code_word: str | None = None
+    duress_word: str | None = None
+    confirmed_at: datetime | None = None
+    until: datetime | None = None
+    suspended: SuspendedFor | None = None
+
+    @classmethod
+    def of(cls, point: Point, at: datetime, purpose: Purpose, by: Contacting) -> Self:
+        """Show a point as far as it may be used."""
+        decided = {e: by.decide(point, e, at, purpose) for e in point.channels}
+        permitted = [e for e in decided.values() if isinstance(e, Permitted)]
+        shown = permitted[0] if permitted else None
+        confirmed, suspension = point.confirmation, point.decided.suspension
+        return cls(
+            contact_id=point.id,
+            kind=point.kind,
+            channels=tuple(
+                ChannelView(
+                    channel=channel,
+                    permitted=True,
+                    leave_message=found.leave_message,
+                    say_who=found.say_who,
+                )
+                if isinstance(found, Permitted)
+                else ChannelView(channel=channel, permitted=False, refused=found.code)
+                for channel, found in decided.items()
+            ),
+            value=shown.value if shown else None,
+            code_word=shown.code_word if shown else None,
+            duress_word=shown.duress_word if shown else None,
+            confirmed_at=confirmed.at if confirmed else None,
+            until=confirmed.until if confirmed else None,
+            suspended=suspension.reason if suspension else None,
+        )
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The fields that must be known to have been shown."""
+        told = self.model_dump(include={"value", "code_word", "duress_word"})
+        return tuple(name for name, value in told.items() if value is not None)
+
+
+class ContactsView(BaseModel):
+    """How a person may be reached now."""
+
+    person_id: Id
+    contacts: tuple[ContactView, ...]
+
+
+class ConfirmContact(BaseModel):
+    """What the person said of a way to reach them, when somebody asked them.
+
+    Attributes:
+        channels: It may be used in these. All reach the same: calls and texts do.
+        hours: When it may be used; left out: the person named no hours.
+        read_by: Who else can read or hear it; then it is not used.
+        code_word: What a caller says, so that the person knows who it is.
+        duress_word: What the person says when somebody is listening.
+        replaces: Another point, which is closed first. A new address closes all others.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: Literal["confirmed"]
+    channels: Annotated[frozenset[Channel], Field(min_length=1)]
+    value: Text
+    hours: Annotated[tuple[Window, ...], Field(max_length=20)] | None = None
+    read_by: Text | None = None
+    code_word: Text | None = None
+    duress_word: Text | None = None
+    leave_message: bool = False
+    say_who: bool = False
+    replaces: Id | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if len({KINDS[each] for each in self.channels}) > 1:
+            raise PydanticCustomError("channels_differ", "They reach different things.")
+        if self.duress_word is not None and self.duress_word == self.code_word:
+            raise PydanticCustomError("words_alike", "The two words must differ.")
+        return self
+
+    def confirmation(self, by: str, at: datetime, held_for: Contacting) -> Confirmation:
+        """Note who asked, and how long it is good."""
+        words = {"value", "hours", "read_by", "code_word", "duress_word"}
+        return Confirmation(
+            at=at,
+            by=by,
+            channels=self.channels,
+            until=at + held_for.rules.confirmed_for,
+            held=Held(**self.model_dump(include=words)),
+            leave_message=self.leave_message,
+            say_who=self.say_who,
+        )
+
+
+class CloseContact(BaseModel):
+    """A point is not the person's any more. It cannot be read by anybody after that."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: Literal["closed"]
+
+
+class SuspendContact(BaseModel):
+    """Why a point must not be used until the person was asked again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: SuspendedFor
+
+
+class AskPermission(BaseModel):
+    """In which way, when and what for somebody would be reached.
+
+    Attributes:
+        at: Now, if it is left out; a day ahead at the most.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    channel: Channel
+    at: AwareDatetime | None = None
+    purpose: Purpose
+
+
+class PermissionView(BaseModel):
+    """Whether one point may be used in the way that was asked for."""
+
+    contact_id: Id
+    permitted: bool
+    refused: RefusedFor | None = None
+    value: str | None = None
+    leave_message: bool = False
+    say_who: bool = False
+
+
+class PermissionsView(BaseModel):
+    """Which points of a person may be used in the way that was asked for."""
+
+    permissions: tuple[PermissionView, ...]
+
+
+@router.get("/people/{person_id}/contacts")
+async def read_contacts(
+    person_id: Id, purpose: Purpose, by: Contacting_, reader: Worker
+) -> ContactsView:
+    """Read how somebody may be reached now. Each value that is shown is audited."""
+    case = await _permit(person_id, READ_CONTACTS, by, reader, purpose)
+    _, points = await by.look(person_id)
+    at = by.clock.now()
+    found = [ContactView.of(each, at, purpose, by) for each in points]
+    for each in found:
+        if each.shown:
+            shown = _of_team("contact.show", *each.shown)
+            point = Resource("contact", each.contact_id, case)
+            await reader.permit(shown, point, purpose=purpose, otherwise=NoSuchPerson)
+    return ContactsView(person_id=person_id, contacts=tuple(found))
+
+
+@router.put("/people/{person_id}/contacts/{contact_id}", status_code=204)
+async def decide_on_contact(
+    person_id: Id,
+    contact_id: Id,
+    told: Annotated[ConfirmContact | CloseContact, Body(discriminator="state")],
+    *,
+    by: Contacting_,
+    worker: Worker,
+) -> None:
+    """Note what the person said of a way to reach them, or that it is theirs no more.
+
+    A correction is a new id that replaces the old one.
+    """
+    await _permit(person_id, CHANGE_CONTACT, by, worker)
+    at = by.clock.now()
+    if isinstance(told, CloseContact):
+        await contacting.close(person_id, contact_id, at, by)
+        return
+    said = told.confirmation(worker.who.subject, at, by)
+    await contacting.confirm(person_id, contact_id, said, by, replaces=told.replaces)
+
+
+@router.post("/people/{person_id}/contacts/{contact_id}/suspension", status_code=204)
+async def suspend_contact(
+    person_id: Id,
+    contact_id: Id,
+    told: SuspendContact,
+    *,
+    by: Contacting_,
+    worker: Worker,
+) -> None:
+    """Have a point not used: somebody else answered. Who leads the case is told."""
+    await _permit(person_id, SUSPEND_CONTACT, by, worker)
+    why = Suspension(reason=told.reason, by=worker.who.subject, at=by.clock.now())
+    await contacting.suspend(person_id, contact_id, why, by)
+
+
+@router.post("/people/{person_id}/contact-permission")
+async def ask_permission(
+    person_id: Id, asked: AskPermission, by: Contacting_, service: Service
+) -> PermissionsView:
+    """Tell a service whether somebody may be reached. A value comes only with a yes."""
+    cases = await cases_of(person_id, by.shelves)
+    machine = service.who.worker is None and service.who.agency is None
+    action = ASK if machine and cases else NOT_A_SERVICE
+    for each in _resources(person_id, cases):
+        await service.permit(
+            action, each, purpose=asked.purpose, otherwise=NoSuchPerson
+        )
+    at = by.then(asked.at)
+    _, points = await by.look(person_id)
+    kind = KINDS[asked.channel]
+    found = [_permission(e, asked, at, by) for e in points if e.kind is kind]
+    for told in (each for each in found if each.permitted):
+        point = Resource("contact", told.contact_id, cases[0].id)
+        await service.permit(
+            SHOW_TO_SERVICE, point, purpose=asked.purpose, otherwise=NoSuchPerson
+        )
+    return PermissionsView(permissions=tuple(found))
+
+
+def _permission(
+    point: Point, asked: AskPermission, at: datetime, by: Contacting
+) -> PermissionView:
+    found = by.decide(point, asked.channel, at, asked.purpose)
+    if isinstance(found, Permitted):
+        return PermissionView(
+            contact_id=point.id,
+            permitted=True,
+            value=found.value,
+            leave_message=found.leave_message,
+            say_who=found.say_who,
+        )
+    return PermissionView(contact_id=point.id, permitted=False, refused=found.code)
+
+
+async def _permit(
+    person_id: str,
+    action: Action,
+    by: Contacting,
+    asker: Asking,
+    purpose: Purpose | None = None,
+) -> str:
+    """See that they work on a case of this person; give the case by which they do.
+
+    Raises:
+        NoSuchPerson: They do not, or there is nobody.
+    """
+    cases = await cases_of(person_id, by.shelves)
+    found: list[str] = []
+    for each in _resources(person_id, cases):
+        try:
+            await asker.permit(action, each, purpose=purpose, otherwise=NoSuchPerson)
+        except NoSuchPerson:
+            await asker.permit(
+                NOT_BARRED, each, purpose=purpose, otherwise=NoSuchPerson
+            )
+        else:
+            found.append(each.case_id or "")
+    # Whoever coordinates the locality would have to do with a case that there is not.
+    if not found or not cases:
+        raise NoSuchPerson
+    return found[0]
+
+
+def _resources(person_id: str, cases: Sequence[Case]) -> list[Resource]:
+    about = [Resource("contacts", person_id, each.id) for each in cases]
+    return about or [absent("contacts", person_id)]
