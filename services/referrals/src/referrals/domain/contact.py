@@ -20,7 +20,7 @@ from accord_contracts.problem import Refusal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from referrals.domain.recognition import folded
+from referrals.domain.naming import folded
 from referrals.domain.telling import Channel, Safety, Text
 
 MOST = 100
