@@ -5,11 +5,12 @@ from functools import partial
 from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn
-from accord_contracts.referrals import CaseErased
+from accord_contracts.plans import PlanCarried, PlanClosed
+from accord_contracts.referrals import CaseErased, CaseMerged, CaseUnmerged
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
-from plans import handlers, routes
+from plans import handlers, merging, routes
 from plans.domain.plan import Plan
 from plans.domain.template import Policy
 from plans.store import Plans
@@ -38,6 +39,10 @@ def create_app(
         )
         plans.on(AllocationAccepted, partial(handlers.assign_actions, plans=held))
         plans.on(AllocationWithdrawn, partial(handlers.release_actions, plans=held))
+        plans.on(CaseMerged, partial(merging.note_merging, plans=held))
+        plans.on(CaseUnmerged, partial(merging.note_merging, plans=held))
+        plans.on(PlanCarried, partial(merging.carry, plans=held))
+        plans.on(PlanClosed, partial(merging.close_merged, plans=held))
         plans.on(CaseErased, partial(handlers.erase, plans=held))
 
         async def tell(due: Plan) -> None:

@@ -5,10 +5,16 @@ from functools import partial
 from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import CaseErased, ReferralReceived
+from accord_contracts.referrals import (
+    CaseErased,
+    CaseMerged,
+    CaseUnmerged,
+    ReferralReceived,
+)
+from accord_contracts.risk import AssessmentCarried
 from fastapi import FastAPI
 
-from risk import handlers, routes
+from risk import handlers, merging, routes
 from risk.domain import Assessment, Policy
 from risk.store import Assessments
 
@@ -35,6 +41,15 @@ def create_app(
             partial(handlers.assess_referral, assessments=held, policy=policy),
         )
         risk.on(PlanClosed, partial(handlers.stop_clock, assessments=held))
+        merge = partial(merging.note_merging, assessments=held, policy=policy)
+        risk.on(CaseMerged, merge)
+        risk.on(CaseUnmerged, merge)
+        risk.on(
+            AssessmentCarried,
+            partial(
+                merging.carry, assessments=held, policy=policy, clock=risk.clock
+            ),
+        )
         risk.on(CaseErased, partial(handlers.erase, assessments=held))
 
         async def call(due: Assessment) -> None:

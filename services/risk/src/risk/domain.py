@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import reduce
 from typing import Annotated, Self
 
 from accord_contracts.message import Code, PolicyVersion
@@ -115,12 +116,35 @@ class Reassessment(StrEnum):
     STOPPED = "stopped"
 
 
+class Share(BaseModel):
+    """What a merged case knows, as its survivor goes by it.
+
+    Attributes:
+        level: The level that it is held at by itself.
+        weighed: It was weighed at all.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    answers: dict[str, Answer]
+    incidents: frozenset[IncidentKind]
+    repeats: int
+    level: RiskLevel
+    weighed: bool
+
+
 class Assessment(BaseModel):
     """The level of risk held for one case, and what it rests on.
 
     Attributes:
         id: The case's.
-        answers: Everything answered so far, by question.
+        own_level: The highest level that was found from what is known of this case
+            itself, whatever is merged into it; none: no other than ``level``.
+        answers: Everything answered so far, by question, of this case itself.
+        shares: What the cases know that are merged into it, by case.
+        merged_into: The case that it is merged into. It is kept as before, and its
+            survivor's clock runs in place of its own.
+        merging: The version of the case in referrals that last said so.
         revision: The version of this document in which it was last weighed. Clocks
             count the version up as well, and weigh nothing.
         first_referred_at: When the response to the latest episode was asked for.
@@ -134,6 +158,7 @@ class Assessment(BaseModel):
     version: int = 0
     revision: int = 0
     level: RiskLevel = RiskLevel.LOW
+    own_level: RiskLevel | None = None
     previous: RiskLevel | None = None
     answers: dict[str, Answer] = {}
     incidents: frozenset[IncidentKind] = frozenset()
@@ -148,6 +173,9 @@ class Assessment(BaseModel):
     reassessment: Reassessment = Reassessment.AHEAD
     due_at: datetime | None
     erased_at: datetime | None = None
+    shares: dict[str, Share] = {}
+    merged_into: str | None = None
+    merging: int = 0
 
     @classmethod
     def new(cls, case_id: str, at: datetime) -> "Assessment":
@@ -170,20 +198,51 @@ class Assessment(BaseModel):
         The level never falls by itself: lowering needs a proof and a second person.
         The clock for reassessment starts anew, even if it was stopped.
         """
-        known = merged(self.answers, answers)
-        kinds = self.incidents | incidents
-        repeats = self.repeats + repeat
-        computed, reasons = policy.level(known, kinds, repeats)
-        level = max(self.level, computed, key=lambda each: each.rank)
+        own = self.model_copy(
+            update={
+                "answers": merged(self.answers, answers),
+                "incidents": self.incidents | incidents,
+                "repeats": self.repeats + repeat,
+            }
+        )
+        return own._weighed(policy, at, self.level)
+
+    @property
+    def unknown(self) -> bool:
+        """Tell whether nothing is known but that it is merged, or was."""
+        return not self.revision and not self.erased_at
+
+    @property
+    def known(self) -> dict[str, Answer]:
+        """Everything answered so far, in the cases merged into it too."""
+        shared = (each.answers for each in self.shares.values())
+        return reduce(merged, shared, self.answers)
+
+    def _weighed(self, policy: Policy, at: datetime, floor: RiskLevel) -> "Assessment":
+        """Weigh everything known.
+
+        Args:
+            policy: By what rules.
+            at: When what is weighed became known.
+            floor: The level that it does not fall below.
+        """
+        shares = self.shares.values()
+        by_itself, _ = policy.level(self.answers, self.incidents, self.repeats)
+        own = highest(self.own_level or self.level, by_itself)
+        known = self.known
+        computed, reasons = policy.level(
+            known,
+            self.incidents.union(*(each.incidents for each in shares)),
+            self.repeats + sum(each.repeats for each in shares),
+        )
+        level = highest(floor, own, computed, *(each.level for each in shares))
         by = at + timedelta(hours=policy.reassess_hours[level])
         return self.model_copy(
             update={
                 "revision": self.version + 1,
                 "level": level,
-                "previous": self.level if self.version else None,
-                "answers": known,
-                "incidents": kinds,
-                "repeats": repeats,
+                "own_level": own,
+                "previous": self.level if self.revision else None,
                 "reasons": reasons,
                 "unknowns": policy.unknowns(known),
                 "provisional": policy.provisional(known),
@@ -191,9 +250,61 @@ class Assessment(BaseModel):
                 "assessed_at": at,
                 "reassess_by": by,
                 "reassessment": Reassessment.AHEAD,
-                "due_at": by,
+                "due_at": None if self.merged_into else by,
             }
         )
+
+    def merge(
+        self, survivor: str | None, merging: int, policy: Policy, at: datetime
+    ) -> "Assessment":
+        """Note which case it is merged into, or that it is on its own again.
+
+        On its own again it is weighed anew by itself, unless its response has ended.
+
+        Args:
+            survivor: The case that it is merged into; none: it is on its own.
+            merging: The version of the case in referrals that says so: what is older
+                than is known changes nothing.
+            policy: By what rules.
+            at: When that was decided.
+        """
+        if merging <= self.merging:
+            return self
+        held = self.model_copy(update={"merged_into": survivor, "merging": merging})
+        stopped = self.reassessment is Reassessment.STOPPED
+        if survivor or stopped or not self.revision:
+            return held.model_copy(update={"due_at": None})
+        return held._weighed(policy, at, self.level)
+
+    def share(self) -> Share:
+        """Give what a survivor goes by."""
+        return Share(
+            answers=self.answers,
+            incidents=self.incidents,
+            repeats=self.repeats,
+            level=self.own_level or self.level,
+            weighed=self.revision > 0,
+        )
+
+    def carry(
+        self, other: str, share: Share | None, policy: Policy, at: datetime
+    ) -> "Assessment":
+        """Go by what a merged case knows, or no longer by it.
+
+        The higher level of both stands. Without the other it is what its own answers,
+        and those still merged into it, have led to.
+        """
+        if self.shares.get(other) == share:
+            return self
+        shares = {key: each for key, each in self.shares.items() if key != other}
+        if share is None:
+            weighed = self.shares[other].weighed
+            floor = self.own_level or self.level
+        else:
+            shares[other] = share
+            weighed, floor = share.weighed, self.level
+        held = self.model_copy(update={"shares": shares})
+        return held._weighed(policy, at, floor) if weighed else held
 
     def fall_due(self, policy: Policy) -> "Assessment":
         """Note that reassessment is due, or has been for too long.
@@ -206,13 +317,18 @@ class Assessment(BaseModel):
         return self.model_copy(update={"reassessment": now, "due_at": due_at})
 
     def erase(self, at: datetime) -> "Assessment":
-        """Leave a tombstone: no answer, no reason, no level, no clock."""
+        """Leave a tombstone: no answer, no reason, no level, no clock.
+
+        Whose survivor it was merged into stays, so that that one forgets it too.
+        """
         return Assessment.new(self.id, at).model_copy(
             update={
                 "version": self.version,
                 "reassessment": Reassessment.STOPPED,
                 "due_at": None,
                 "erased_at": at,
+                "merged_into": self.merged_into,
+                "merging": self.merging,
             }
         )
 
@@ -230,6 +346,11 @@ class Assessment(BaseModel):
         return self.model_copy(
             update={"reassessment": Reassessment.STOPPED, "due_at": None}
         )
+
+
+def highest(*levels: RiskLevel) -> RiskLevel:
+    """Give the highest of some levels."""
+    return max(levels, key=lambda each: each.rank)
 
 
 WEIGHT = {Answer.YES: 3, Answer.NO: 2, Answer.REFUSED: 1, Answer.UNKNOWN: 1}

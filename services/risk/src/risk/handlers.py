@@ -53,7 +53,7 @@ async def add_answers(
     if set(answers) - set(policy.indicators):
         raise UnknownIndicator
     held = await assessments.get(case_id)
-    if held is None or held.erased_at:
+    if held is None or held.erased_at or held.unknown:
         raise NotAssessed
     new = held.weigh(answers, frozenset(), policy, at)
     lane = Lane.URGENT if new.level.urgent else Lane.ROUTINE

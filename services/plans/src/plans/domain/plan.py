@@ -182,12 +182,38 @@ class Owner(BaseModel):
         return self.accepted_at > other.accepted_at
 
 
+class Merged(Refusal):
+    """This case is merged into another: its plan is part of that case's plan."""
+
+
+class Share(BaseModel):
+    """What is planned for a merged case, as it stands in its survivor's plan too.
+
+    Attributes:
+        plan_version: Of the merged case's plan.
+        revision: Of the assessment that it rests on.
+        closed: It was closed already.
+        actions: What somebody has taken on, or has done. What nobody owns is the
+            survivor's own template to ask for.
+        owners: Who has which role in the merged case.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    plan_version: int
+    revision: int
+    closed: bool
+    actions: tuple[Action, ...]
+    owners: dict[Role, str]
+
+
 class Status(StrEnum):
     """Where a plan stands."""
 
     NONE = "none"
     DRAFTED = "drafted"
     AGREED = "agreed"
+    MERGED = "merged"
     CLOSED = "closed"
 
 
@@ -200,6 +226,10 @@ class Plan(BaseModel):
         versions: The latest, oldest first; the last one is current.
         actions: Of the current version. What was done is carried on.
         erased_at: When the case was erased; nothing is planned for it any more.
+        shares: What is planned for the cases that are merged into it, by case.
+        merged_into: The case that it is merged into. What somebody has taken on stays
+            theirs, here, and stands in its survivor's plan.
+        merging: The version of the case in referrals that last said so.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -210,6 +240,9 @@ class Plan(BaseModel):
     versions: tuple[PlanVersion, ...] = ()
     actions: tuple[Action, ...] = ()
     erased_at: datetime | None = None
+    shares: dict[str, Share] = {}
+    merged_into: str | None = None
+    merging: int = 0
 
     @property
     def current(self) -> PlanVersion:
@@ -229,14 +262,105 @@ class Plan(BaseModel):
             return Status.NONE
         if self.current.closed_at:
             return Status.CLOSED
+        if self.merged_into:
+            return Status.MERGED
         return Status.AGREED if self.current.agreed_at else Status.DRAFTED
 
     @property
     def open_actions(self) -> tuple[Action, ...]:
-        """What is still to be done; nothing once the plan is closed."""
+        """What is still to be done; nothing once the plan is closed.
+
+        Of a merged case only what somebody has taken on.
+        """
+        if self.status is Status.CLOSED:
+            return ()
+        merged = self.merged_into is not None
+        still = (each for each in self.actions if each.open)
+        return tuple(each for each in still if each.worker_id or not merged)
+
+    @property
+    def _unclosed(self) -> tuple[Action, ...]:
+        """What is open, whoever owns it, and in whichever plan it is to be done."""
         if self.status is Status.CLOSED:
             return ()
         return tuple(each for each in self.actions if each.open)
+
+    def home_of(self, action_id: str) -> str:
+        """Give the case whose own plan holds an action."""
+        for case_id, share in self.shares.items():
+            if any(each.id == action_id for each in share.actions):
+                return case_id
+        return self.id
+
+    def merge(self, survivor: str | None, merging: int) -> "Plan":
+        """Note which case it is merged into, or that it is on its own again.
+
+        Args:
+            survivor: The case that it is merged into; none: it is on its own.
+            merging: The version of the case in referrals that says so: what is older
+                than is known changes nothing.
+        """
+        if merging <= self.merging:
+            return self
+        return self.model_copy(update={"merged_into": survivor, "merging": merging})
+
+    def share(self) -> Share | None:
+        """Give what stands in a survivor's plan too."""
+        if not self.versions:
+            return None
+        closed = self.status is Status.CLOSED
+        taken = (e for e in self.actions if e.done_at or (e.worker_id and not closed))
+        return Share(
+            plan_version=self.current.number,
+            revision=self.current.assessment.revision,
+            closed=closed,
+            actions=tuple(taken),
+            owners={r: e.worker_id for r, e in self.owners.items() if e.worker_id},
+        )
+
+    def carry(self, other: str, share: Share | None) -> "Plan":
+        """Show what is planned for a merged case, or no longer.
+
+        What nobody owns here is whoever's has the role there, for as long.
+        """
+        if self.shares.get(other) == share:
+            return self
+        shares = {key: each for key, each in self.shares.items() if key != other}
+        if share is not None:
+            shares[other] = share
+        new = self.model_copy(update={"shares": shares})
+        own = {each.worker_id for each in self.owners.values()}
+        return new._handed_over(self._shared_owners - new._shared_owners - own)
+
+    @property
+    def _shared_owners(self) -> set[str]:
+        return {e for each in self.shares.values() for e in each.owners.values()}
+
+    def _handed_over(self, gone: set[str]) -> "Plan":
+        """Give what nobody owns, or somebody who has gone, to whoever has its role."""
+        return self._with_actions(
+            {
+                each.id: {"worker_id": self._owner(each.role)}
+                for each in self._unclosed
+                if (each.worker_id is None or each.worker_id in gone)
+                and self._owner(each.role) != each.worker_id
+            }
+        )
+
+    def _owner(self, role: Role) -> str | None:
+        """Say who has a role: here, or else in a case that is merged into it."""
+        own = self.owners.get(role)
+        if own is not None and own.worker_id:
+            return own.worker_id
+        shared = (each.owners.get(role) for each in self.shares.values())
+        return next(filter(None, shared), None)
+
+    def close_with_survivor(self, reason: str, at: datetime) -> "Plan":
+        """End it, because that of the case which it is merged into has ended."""
+        if self.merged_into is None or self.status is not Status.MERGED:
+            return self
+        closed = self._with_current(closed_at=at, closed_for=reason)
+        return closed.model_copy(update={"owners": {}})
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -293,8 +417,7 @@ class Plan(BaseModel):
     ) -> Action:
         assessment = drafted.assessment
         due_at = assessment.assessed_at + measure.within
-        owner = self.owners.get(measure.role)
-        worker_id = owner.worker_id if owner else None
+        worker_id = self._owner(measure.role)
         if held and held.open:
             return held.carried_into(measure, due_at, worker_id)
         anew = measure.each_episode
@@ -321,7 +444,7 @@ class Plan(BaseModel):
             return self
         given = {
             each.id: {"worker_id": owner.worker_id}
-            for each in self.open_actions
+            for each in self._unclosed
             if each.role is role
         }
         return self._with_actions(given).model_copy(
@@ -343,10 +466,11 @@ class Plan(BaseModel):
         kept = {each for each, owner in owners.items() if owner.worker_id == leaver}
         freed = {
             each.id: {"worker_id": None}
-            for each in self.open_actions
+            for each in self._unclosed
             if leaver and each.worker_id == leaver and each.role not in kept
         }
-        return self._with_actions(freed).model_copy(update={"owners": owners})
+        freed_ = self._with_actions(freed).model_copy(update={"owners": owners})
+        return freed_._handed_over(set())
 
     def _outdated(self, role: Role, owner: Owner) -> bool:
         """Tell whether something later is known of a role."""
@@ -362,6 +486,7 @@ class Plan(BaseModel):
             NoPlan: No plan was drafted.
             AnotherVersionIsCurrent: The version is not the current one.
             AlreadyClosed: The plan is closed.
+            Merged: The survivor's is agreed to.
         """
         current = self.current
         if current.number != number:
@@ -370,6 +495,8 @@ class Plan(BaseModel):
             return self
         if current.closed_at:
             raise AlreadyClosed
+        if self.merged_into:
+            raise Merged
         return self._with_current(agreed_at=at)
 
     def complete(self, action_id: str, worker_id: str, at: datetime) -> "Plan":
@@ -395,7 +522,9 @@ class Plan(BaseModel):
             UnknownReason: The reason is not one of the locality's.
             NoPlan: No plan was drafted.
             AlreadyClosed: It is closed for another reason.
-            MandatoryActionsOpen: Something that must be done is not.
+            MandatoryActionsOpen: Something that must be done is not, here or for a case
+                merged into it.
+            Merged: The survivor's is closed.
         """
         if reason not in policy.closing_reasons:
             raise UnknownReason
@@ -404,14 +533,23 @@ class Plan(BaseModel):
             if current.closed_for == reason:
                 return self
             raise AlreadyClosed
-        if count := sum(each.mandatory for each in self.open_actions):
+        if self.merged_into:
+            raise Merged
+        shared = [e for s in self.shares.values() for e in s.actions if e.open]
+        if count := sum(each.mandatory for each in (*self.open_actions, *shared)):
             raise MandatoryActionsOpen(f"{count} open.")
         closed = self._with_current(closed_at=at, closed_for=reason)
         return closed.model_copy(update={"owners": {}})
 
     def erase(self, at: datetime) -> "Plan":
-        """Leave a tombstone."""
-        return Plan(id=self.id, version=self.version, erased_at=at)
+        """Leave a tombstone. Whose survivor it was merged into forgets it too."""
+        return Plan(
+            id=self.id,
+            version=self.version,
+            erased_at=at,
+            merged_into=self.merged_into,
+            merging=self.merging,
+        )
 
     def fall_due(self, at: datetime) -> "Plan":
         """Note the open actions whose time has passed, each once."""
