@@ -50,7 +50,7 @@ class RoleWanted(Event):
 
 
 class StaffingCarried(Event):
-    """Of two merged cases, one has another team or other lists. Allocation tells itself.
+    """Of merged cases, one has another team or other lists. Allocation tells itself.
 
     Attributes:
         case_id: The case that goes by it too, or does no longer.

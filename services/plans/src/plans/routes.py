@@ -118,9 +118,7 @@ class ActionView(BaseModel):
     def of(cls, held: Action_, from_case: str | None = None) -> "ActionView":
         """Show an action."""
         shown = held.model_dump(exclude={"id", "code"})
-        return cls(
-            action_id=held.id, action=held.code, from_case=from_case, **shown
-        )
+        return cls(action_id=held.id, action=held.code, from_case=from_case, **shown)
 
 
 class PlanVersionView(BaseModel):

@@ -18,7 +18,7 @@ from referrals.deciding import Office
 from referrals.domain.policy import Policy
 from referrals.erasing import Shelves
 from referrals.register import Register
-from referrals.routes import agencies, erasing, referrals
+from referrals.routes import agencies, erasing, merging, referrals
 from referrals.store import (
     Agencies,
     Cases,
@@ -87,5 +87,6 @@ def create_app(
         referrals.router,
         agencies.router,
         erasing.router,
+        merging.router,
         stand_ins=stand_ins,
     )

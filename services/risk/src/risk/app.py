@@ -46,9 +46,7 @@ def create_app(
         risk.on(CaseUnmerged, merge)
         risk.on(
             AssessmentCarried,
-            partial(
-                merging.carry, assessments=held, policy=policy, clock=risk.clock
-            ),
+            partial(merging.carry, assessments=held, policy=policy, clock=risk.clock),
         )
         risk.on(CaseErased, partial(handlers.erase, assessments=held))
 

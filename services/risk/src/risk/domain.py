@@ -122,6 +122,7 @@ class Share(BaseModel):
     Attributes:
         level: The level that it is held at by itself.
         weighed: It was weighed at all.
+        stopped: The response to it has ended.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -131,6 +132,12 @@ class Share(BaseModel):
     repeats: int
     level: RiskLevel
     weighed: bool
+    stopped: bool
+
+    @property
+    def facts(self) -> "Share":
+        """What is weighed of it."""
+        return self.model_copy(update={"stopped": False})
 
 
 class Assessment(BaseModel):
@@ -205,7 +212,7 @@ class Assessment(BaseModel):
                 "repeats": self.repeats + repeat,
             }
         )
-        return own._weighed(policy, at, self.level)
+        return own.weighed(policy, at, self.level)
 
     @property
     def unknown(self) -> bool:
@@ -218,7 +225,7 @@ class Assessment(BaseModel):
         shared = (each.answers for each in self.shares.values())
         return reduce(merged, shared, self.answers)
 
-    def _weighed(self, policy: Policy, at: datetime, floor: RiskLevel) -> "Assessment":
+    def weighed(self, policy: Policy, at: datetime, floor: RiskLevel) -> "Assessment":
         """Weigh everything known.
 
         Args:
@@ -274,7 +281,7 @@ class Assessment(BaseModel):
         stopped = self.reassessment is Reassessment.STOPPED
         if survivor or stopped or not self.revision:
             return held.model_copy(update={"due_at": None})
-        return held._weighed(policy, at, self.level)
+        return held.weighed(policy, at, self.level)
 
     def share(self) -> Share:
         """Give what a survivor goes by."""
@@ -284,6 +291,7 @@ class Assessment(BaseModel):
             repeats=self.repeats,
             level=self.own_level or self.level,
             weighed=self.revision > 0,
+            stopped=self.reassessment is Reassessment.STOPPED,
         )
 
     def carry(
@@ -292,19 +300,25 @@ class Assessment(BaseModel):
         """Go by what a merged case knows, or no longer by it.
 
         The higher level of both stands. Without the other it is what its own answers,
-        and those still merged into it, have led to.
+        and those still merged into it, have led to. If the response to both has ended,
+        no clock begins again.
         """
-        if self.shares.get(other) == share:
+        known = self.shares.get(other)
+        if known == share:
             return self
         shares = {key: each for key, each in self.shares.items() if key != other}
-        if share is None:
-            weighed = self.shares[other].weighed
-            floor = self.own_level or self.level
-        else:
+        if share is not None:
             shares[other] = share
-            weighed, floor = share.weighed, self.level
         held = self.model_copy(update={"shares": shares})
-        return held._weighed(policy, at, floor) if weighed else held
+        told = share or known
+        same = known and share and known.facts == share.facts
+        if same or told is None or not told.weighed:
+            return held
+        floor = self.level if share else self.own_level or self.level
+        if self.reassessment is Reassessment.STOPPED and told.stopped:
+            levels = (each.level for each in shares.values())
+            return held.model_copy(update={"level": highest(floor, *levels)})
+        return held.weighed(policy, at, floor)
 
     def fall_due(self, policy: Policy) -> "Assessment":
         """Note that reassessment is due, or has been for too long.

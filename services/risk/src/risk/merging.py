@@ -35,7 +35,10 @@ async def note_merging(
     left = {held.merged_into, told.survivor_id} - {None, survivor}
     events = [
         *weighed,
-        *(AssessmentCarried(case_id=e, from_id=new.id) for e in sorted(filter(None, left))),
+        *(
+            AssessmentCarried(case_id=e, from_id=new.id)
+            for e in sorted(filter(None, left))
+        ),
     ]
     await assessments.save(new, *events, cause=message, lane=_lane(new, message.lane))
 

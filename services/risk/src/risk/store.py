@@ -21,7 +21,7 @@ class Assessments(Store[Assessment]):
         cause: Message[Event] | None = None,
         lane: Lane | None = None,
     ) -> Assessment:
-        """Save an assessment; whatever changes in a merged case, its survivor is told."""
+        """Save an assessment; of what changes in a merged case, its survivor hears."""
         if survivor := entity.merged_into:
             carried = AssessmentCarried(case_id=survivor, from_id=entity.id)
             events = (*events, carried)

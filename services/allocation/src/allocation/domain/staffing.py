@@ -119,7 +119,6 @@ class Lists(BaseModel):
         """Tell whether a worker may have nothing to do with the case."""
         return worker_id in self.barred or self.unlisted(worker_id)
 
-
     def with_those_of(self, others: Iterable["Lists"]) -> "Lists":
         """Give the lists that hold where several do: the stricter wins."""
         several = [self, *others]
@@ -301,9 +300,9 @@ class Staffing(BaseModel):
         """Go by other lists, and want every role anew that nobody else has."""
         if lists == self.lists:
             return self
-        return self.model_copy(update={"lists": lists})._listed()
+        return self.model_copy(update={"lists": lists}).listed()
 
-    def _listed(self) -> "Staffing":
+    def listed(self) -> "Staffing":
         """Want every role anew that nobody has who may have it."""
         lists = self.in_force
         roles = {role: wanted.listed(lists) for role, wanted in self.roles.items()}
@@ -327,8 +326,8 @@ class Staffing(BaseModel):
         if merging <= self.merging:
             return self
         update = {"merged_into": survivor, "merging": merging, "above": Lists()}
-        held = self.model_copy(update=update)._listed()._without_open(self.roles)
-        return held if survivor else held._want_again(policy, at)
+        held = self.model_copy(update=update).listed().without_open(self.roles)
+        return held if survivor else held.want_again(policy, at)
 
     def share(self) -> Share:
         """Give what a survivor goes by."""
@@ -360,8 +359,8 @@ class Staffing(BaseModel):
             shares[other] = share
         held = self.model_copy(update={"shares": shares})
         if held.in_force != self.in_force:
-            held = held._listed()
-        return held._without_open(held.filled)._want_again(policy, at)
+            held = held.listed()
+        return held.without_open(held.filled).want_again(policy, at)
 
     def under(self, lists: Lists) -> "Staffing":
         """Go by the lists that hold for the case that this one is merged into.
@@ -370,15 +369,15 @@ class Staffing(BaseModel):
         """
         if lists == self.above:
             return self
-        held = self.model_copy(update={"above": lists})._listed()
-        return held._without_open(self.roles) if held.merged_into else held
+        held = self.model_copy(update={"above": lists}).listed()
+        return held.without_open(self.roles) if held.merged_into else held
 
     def lists_beside(self, other: str) -> Lists:
         """Give the lists that hold but for those of one case merged into this one."""
         shares = (each.lists for key, each in self.shares.items() if key != other)
         return self.lists.with_those_of([self.above, *shares])
 
-    def _without_open(self, roles: Container[Role]) -> "Staffing":
+    def without_open(self, roles: Container[Role]) -> "Staffing":
         """Want some roles no longer that nobody has."""
         left = {
             role: each
@@ -390,7 +389,7 @@ class Staffing(BaseModel):
         update = {"roles": left, "remade": self.remade + 1}
         return self.model_copy(update=update)
 
-    def _want_again(self, policy: Policy, at: datetime) -> "Staffing":
+    def want_again(self, policy: Policy, at: datetime) -> "Staffing":
         """Want what the level needs and is not there any more."""
         if self.latest is None:
             return self

@@ -87,7 +87,6 @@ class Door:
             for worker_id, some in asked
         ]
 
-
     async def _staffings(self, case_ids: Iterable[str]) -> dict[str, Staffing]:
         found = await asyncio.gather(*map(self.staffings.get, case_ids))
         return {each.id: each for each in found if each is not None}
@@ -96,7 +95,9 @@ class Door:
         """Add what the cases are merged into, and then what is merged into that."""
         known = dict(cases)
         for _ in range(2):
-            linked = {e for each in known.values() for e in (each.merged_into, *each.shares)}
+            linked = {
+                e for each in known.values() for e in (each.merged_into, *each.shares)
+            }
             if missing := {e for e in linked if e is not None} - known.keys():
                 known |= await self._staffings(missing)
         return known

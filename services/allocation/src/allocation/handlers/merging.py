@@ -32,7 +32,10 @@ async def note_merging(
     left = {held.merged_into, told.survivor_id} - {None, survivor}
     events = [
         *changed(new, held, message.time),
-        *(StaffingCarried(case_id=e, from_id=new.id) for e in sorted(filter(None, left))),
+        *(
+            StaffingCarried(case_id=e, from_id=new.id)
+            for e in sorted(filter(None, left))
+        ),
     ]
     lane = _lane(new, message.lane)
     await desk.staffings.save(new, *events, cause=message, lane=lane)
@@ -65,7 +68,7 @@ async def carry(message: Message[StaffingCarried], *, desk: Desk) -> None:
 async def end_surplus(
     message: Message[StaffingCarried] | Message[CaseMerged], *, desk: Desk
 ) -> None:
-    """Take back the roles that somebody has in the other case, and free their places."""
+    """Take back the roles that somebody has in the other case; free their places."""
     case_id = message.data.case_id
     staffing, held = await asyncio.gather(
         desk.staffings.get(case_id), desk.allocations.of_case(case_id)

@@ -330,13 +330,14 @@ class Plan(BaseModel):
             shares[other] = share
         new = self.model_copy(update={"shares": shares})
         own = {each.worker_id for each in self.owners.values()}
-        return new._handed_over(self._shared_owners - new._shared_owners - own)
+        return new.handed_over(self.shared_owners - new.shared_owners - own)
 
     @property
-    def _shared_owners(self) -> set[str]:
+    def shared_owners(self) -> set[str]:
+        """Who has a role in a case that is merged into it."""
         return {e for each in self.shares.values() for e in each.owners.values()}
 
-    def _handed_over(self, gone: set[str]) -> "Plan":
+    def handed_over(self, gone: set[str]) -> "Plan":
         """Give what nobody owns, or somebody who has gone, to whoever has its role."""
         return self._with_actions(
             {
@@ -470,7 +471,7 @@ class Plan(BaseModel):
             if leaver and each.worker_id == leaver and each.role not in kept
         }
         freed_ = self._with_actions(freed).model_copy(update={"owners": owners})
-        return freed_._handed_over(set())
+        return freed_.handed_over(set())
 
     def _outdated(self, role: Role, owner: Owner) -> bool:
         """Tell whether something later is known of a role."""
