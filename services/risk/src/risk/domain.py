@@ -215,6 +215,14 @@ class Assessment(BaseModel):
         return own.weighed(policy, at, self.level)
 
     @property
+    def heard_of(self) -> bool:
+        """Tell whether anything has come of this case itself, not only of merged ones.
+
+        Too much is unknown of another to say how high its own risk is.
+        """
+        return bool(self.answers or self.incidents)
+
+    @property
     def unknown(self) -> bool:
         """Tell whether nothing is known but that it is merged, or was."""
         return not self.revision and not self.erased_at
@@ -234,8 +242,10 @@ class Assessment(BaseModel):
             floor: The level that it does not fall below.
         """
         shares = self.shares.values()
-        by_itself, _ = policy.level(self.answers, self.incidents, self.repeats)
-        own = highest(self.own_level or self.level, by_itself)
+        own = self.own_level or self.level
+        if self.heard_of:
+            by_itself, _ = policy.level(self.answers, self.incidents, self.repeats)
+            own = highest(own, by_itself)
         known = self.known
         computed, reasons = policy.level(
             known,
@@ -310,6 +320,10 @@ class Assessment(BaseModel):
         if share is not None:
             shares[other] = share
         held = self.model_copy(update={"shares": shares})
+        if not shares and not self.heard_of:
+            begun = Assessment.new(self.id, self.first_referred_at)
+            kept = {"version": self.version, "merging": self.merging, "due_at": None}
+            return begun.model_copy(update=kept)
         told = share or known
         same = known and share and known.facts == share.facts
         if same or told is None or not told.weighed:

@@ -1,0 +1,224 @@
+"""Risk of two cases that are merged, and each with its own again."""
+
+from datetime import timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+from accord_chassis.clock import SimulatedClock
+from accord_chassis.store import AlreadyHandled
+from accord_chassis.testing import NOON, message_of, new_id, published
+from accord_contracts.message import Message
+from accord_contracts.referrals import Answer, CaseErased, CaseMerged, CaseUnmerged
+from accord_contracts.risk import AssessmentCarried, RiskAssessed, RiskLevel
+from risk import merging
+from risk.domain import Assessment, Reassessment
+from risk.handlers import assess_referral, erase, stop_clock
+from risk.store import Assessments
+from risk_builders import POLICY, closed, referral
+
+LOW, MEDIUM, HIGH, _ = RiskLevel
+
+LATER = NOON + timedelta(days=1)
+
+
+class Desk:
+    """The service without its bus; what it tells itself comes once and once more."""
+
+    def __init__(self, assessments: Assessments, clock: SimulatedClock) -> None:
+        self.assessments = assessments
+        self.clock = clock
+        self._done: set[str] = set()
+
+    async def hears(self, *messages: Message[Any]) -> None:
+        for message in messages:
+            await self._handle(message)
+            await self._tells_itself()
+
+    async def _tells_itself(self) -> None:
+        for message in await published(self.assessments):
+            told = isinstance(message.data, AssessmentCarried)
+            if told and message.id not in self._done:
+                self._done.add(message.id)
+                await self._handle(message)
+                with pytest.raises(AlreadyHandled):
+                    await self._handle(message) or self._nothing_to_do()
+
+    def _nothing_to_do(self) -> None:
+        raise AlreadyHandled("It changed nothing, and so is in no inbox.")
+
+    async def _handle(self, message: Message[Any]) -> None:
+        held, policy = self.assessments, POLICY
+        match message.data:
+            case CaseMerged() | CaseUnmerged():
+                await merging.note_merging(message, assessments=held, policy=policy)
+            case AssessmentCarried():
+                await merging.carry(
+                    message, assessments=held, policy=policy, clock=self.clock
+                )
+            case CaseErased():
+                await erase(message, assessments=held)
+            case _:
+                await assess_referral(message, assessments=held, policy=policy)
+
+    async def of(self, case_id: str) -> Assessment:
+        found = await self.assessments.get(case_id)
+        assert found
+        return found
+
+
+@pytest.fixture
+def desk(assessments: Assessments, clock: SimulatedClock) -> Desk:
+    return Desk(assessments, clock)
+
+
+def merged(case: str, survivor: str, version: int = 2) -> Message[CaseMerged]:
+    told = CaseMerged(case_id=case, survivor_id=survivor, merged_at=NOON)
+    return message_of(told, version=version)
+
+
+def unmerged(case: str, survivor: str, version: int = 3) -> Message[CaseUnmerged]:
+    told = CaseUnmerged(case_id=case, survivor_id=survivor, unmerged_at=NOON)
+    return message_of(told, version=version)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+async def test_in_whatever_order_the_survivor_goes_by_what_is_known_of_both(
+    desk: Desk, order: tuple[int, ...]
+) -> None:
+    one, two = new_id(), new_id()
+    messages = (
+        referral("prior_violence", case_id=one),
+        referral("escalation", "coercive_control", case_id=two),
+        merged(two, one),
+    )
+
+    await desk.hears(*(messages[each] for each in order))
+
+    held, other = await desk.of(one), await desk.of(two)
+    yes = {key for key, each in held.known.items() if each is Answer.YES}
+    assert yes == {"prior_violence", "escalation", "coercive_control"}
+    # 2 of the incident, which both tell of, and 2 + 4 + 3 or so of the answers: more
+    # than of either alone.
+    assert held.level.rank >= other.level.rank
+    assert {*held.reasons} >= {"prior_violence", "escalation", "coercive_control"}
+    assert other.due_at is None
+    assert held.due_at == held.reassess_by
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+async def test_in_whatever_order_each_has_its_own_again(
+    desk: Desk, order: tuple[int, ...]
+) -> None:
+    one, two = new_id(), new_id()
+    messages = (
+        referral("prior_violence", case_id=one),
+        referral("strangulation", case_id=two),
+        merged(two, one),
+        unmerged(two, one),
+    )
+
+    await desk.hears(*(messages[each] for each in order))
+
+    held, other = await desk.of(one), await desk.of(two)
+    assert (held.level, other.level.urgent) == (LOW, True)
+    assert held.known["strangulation"] is Answer.NO
+    assert held.reasons == ("prior_violence", "incident_verbal_abuse")
+    assert not held.shares
+    assert held.due_at == held.reassess_by
+    assert other.due_at == other.reassess_by
+
+
+async def test_the_higher_level_stands_and_is_told(desk: Desk) -> None:
+    one, two = new_id(), new_id()
+    await desk.hears(
+        referral(case_id=one), referral("strangulation", case_id=two), merged(two, one)
+    )
+
+    told = [
+        each.data
+        for each in await published(desk.assessments)
+        if isinstance(each.data, RiskAssessed) and each.data.case_id == one
+    ]
+    other = await desk.of(two)
+    assert [each.level for each in told] == [LOW, other.level]
+    assert told[-1].previous is LOW
+
+
+async def test_a_level_that_a_person_would_have_to_lower_stays_after_unmerging(
+    desk: Desk,
+) -> None:
+    one, two = new_id(), new_id()
+    await desk.hears(
+        referral("strangulation", case_id=one),
+        referral(case_id=two),
+        merged(two, one),
+        unmerged(two, one),
+    )
+
+    assert (await desk.of(one)).level.urgent
+    assert (await desk.of(two)).level is LOW
+
+
+async def test_what_is_referred_to_the_merged_case_late_reaches_the_survivor(
+    desk: Desk,
+) -> None:
+    one, two = new_id(), new_id()
+    await desk.hears(referral(case_id=one), referral(case_id=two), merged(two, one))
+
+    await desk.hears(referral("strangulation", case_id=two))
+
+    assert (await desk.of(one)).level is (await desk.of(two)).level
+    assert (await desk.of(one)).level.urgent
+
+
+async def test_merging_what_is_closed_begins_no_clock(desk: Desk) -> None:
+    one, two = new_id(), new_id()
+    await desk.hears(referral(case_id=one), referral("strangulation", case_id=two))
+    for each in (one, two):
+        await stop_clock(closed(each), assessments=desk.assessments)
+
+    await desk.hears(merged(two, one))
+
+    held = await desk.of(one)
+    assert (held.reassessment, held.due_at) == (Reassessment.STOPPED, None)
+    assert held.level.urgent
+
+    await desk.hears(unmerged(two, one))
+
+    held = await desk.of(one)
+    assert (held.reassessment, held.level) == (Reassessment.STOPPED, LOW)
+    assert (await desk.of(two)).due_at is None
+
+
+async def test_closing_both_begins_no_clock_anew(desk: Desk) -> None:
+    one, two = new_id(), new_id()
+    await desk.hears(
+        referral(case_id=one), referral("strangulation", case_id=two), merged(two, one)
+    )
+    for each in (one, two):
+        revision = (await desk.of(each)).revision
+        message = closed(each, revision=revision)
+        await stop_clock(message, assessments=desk.assessments)
+
+    await desk.hears()
+    await desk._tells_itself()
+
+    held = await desk.of(one)
+    assert (held.reassessment, held.due_at) == (Reassessment.STOPPED, None)
+
+
+async def test_a_survivor_keeps_nothing_of_a_merged_case_that_was_erased(
+    desk: Desk,
+) -> None:
+    one, two = new_id(), new_id()
+    await desk.hears(
+        referral(case_id=one), referral("strangulation", case_id=two), merged(two, one)
+    )
+
+    erased = CaseErased(case_id=two, reason="court_order", erased_at=NOON)
+    await desk.hears(message_of(erased))
+
+    held = await desk.of(one)
+    assert not held.shares
+    assert "strangulation" not in held.reasons
