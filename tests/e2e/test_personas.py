@@ -214,6 +214,11 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "DELETE", "/v1/agencies/{code}/keys/{key_id}"): Case(
         (), by_scope=True
     ),
+    # A case is not merged into itself: 422, for whoever may merge.
+    ("referrals", "POST", "/v1/cases/{case_id}/merge"): Case(("coordinator",), "merge"),
+    ("referrals", "POST", "/v1/cases/{case_id}/unmerge"): Case(
+        ("coordinator",), "merge"
+    ),
     # While it is held, it is refused to erase what one might: 409.
     ("referrals", "PUT", "/v1/cases/{case_id}/hold"): Case(
         NOT_BARRED, {"reason": "court"}
@@ -294,6 +299,7 @@ def sent(stage: Stage, body: Any) -> Any:
     ids = stage.ids
     named: dict[str, Any] = {
         "referral": {**stage.referral, "reference": new_id()},
+        "merge": {"other_id": ids["case_id"], "reason": "same_household"},
         "worker": {"roles": [SPECIALIST], "capacity": 100},
         "standings": {
             "asked": [{"worker_id": ids["worker_id"], "case_ids": [ids["case_id"]]}]

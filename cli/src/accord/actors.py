@@ -24,7 +24,7 @@ AGENCY_SCOPES = ("referrals.submit", "referrals.read")
 WORKER_SCOPES = ("allocation.work", "allocation.read", "notify.inbox", "plans.read",
                  "plans.work", "risk.read")  # fmt: skip
 COORDINATOR_SCOPES = (*WORKER_SCOPES, "allocation.admin", "notify.review",
-                      "plans.close", "risk.work")  # fmt: skip
+                      "plans.close", "referrals.merge", "risk.work")  # fmt: skip
 ADMINISTRATOR = "administrator"
 ADMINISTRATOR_SCOPES = ("referrals.admin",)
 """Of whoever keeps the register of agencies, and works on no case."""

@@ -66,7 +66,7 @@ async def carry(
     new = held.carry(told.from_id, share, policy, clock.now())
     if new is held:
         return
-    events = assessed(new, None) if new.revision != held.revision else []
+    events = assessed(new, None) if new.revision > held.revision else []
     await assessments.save(new, *events, cause=message, lane=_lane(new, message.lane))
 
 
