@@ -4,12 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from accord_chassis.store import AlreadyHandled, Conflict, Store
+from accord_chassis.store import EPOCH, AlreadyHandled, Conflict, Store
 from accord_chassis.testing import NOON, message_of, new_id
 from accord_contracts.referrals import PeopleRecognised
 from referrals.domain.case import Stage
 from referrals.domain.recognition import Person
-from referrals.store import Cases, People, Referrals
+from referrals.store import Cases, People, Referrals, Reviews
 from referrals_builders import HARMED, USING, case, household, referral
 
 
@@ -128,14 +128,25 @@ async def test_a_case_is_found_by_a_referral_that_it_keeps(cases: Cases) -> None
     ("collection", "query"),
     [
         ("people", {"keys": {"$in": ["name:x", "name:y"]}}),
+        ("people", {"blocks": {"$in": ["born:x", "phone:y"]}}),
+        ("reviews", {"people": "a"}),
+        ("reviews", {"waiting_since": {"$gt": EPOCH}}),
         ("cases", {"people.person_id": {"$in": ["a", "b"]}}),
         ("cases", {"episodes.referral_id": "r"}),
     ],
 )
 async def test_every_query_is_served_by_an_index(
-    people: People, cases: Cases, collection: str, query: dict[str, Any]
+    people: People,
+    cases: Cases,
+    reviews: Reviews,
+    collection: str,
+    query: dict[str, Any],
 ) -> None:
-    stores: dict[str, Store[Any]] = {"people": people, "cases": cases}
+    stores: dict[str, Store[Any]] = {
+        "people": people,
+        "cases": cases,
+        "reviews": reviews,
+    }
 
     plan = await stores[collection].documents.find(query).explain()
 

@@ -6,7 +6,14 @@ from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn
 from accord_contracts.plans import PlanCarried, PlanClosed
-from accord_contracts.referrals import CaseErased, CaseMerged, CaseUnmerged
+from accord_contracts.referrals import (
+    CaseErased,
+    CaseMerged,
+    CaseUnmerged,
+    TriggerCancelled,
+    TriggerFellDue,
+    TriggerScheduled,
+)
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
@@ -39,9 +46,14 @@ def create_app(
         )
         plans.on(AllocationAccepted, partial(handlers.assign_actions, plans=held))
         plans.on(AllocationWithdrawn, partial(handlers.release_actions, plans=held))
-        plans.on(CaseMerged, partial(merging.note_merging, plans=held))
-        plans.on(CaseUnmerged, partial(merging.note_merging, plans=held))
-        plans.on(PlanCarried, partial(merging.carry, plans=held))
+        foresee = partial(handlers.foresee, plans=held, policy=policy)
+        plans.on(TriggerScheduled, foresee)
+        plans.on(TriggerCancelled, foresee)
+        plans.on(TriggerFellDue, partial(handlers.pass_date, plans=held))
+        merge = partial(merging.note_merging, plans=held, policy=policy)
+        plans.on(CaseMerged, merge)
+        plans.on(CaseUnmerged, merge)
+        plans.on(PlanCarried, partial(merging.carry, plans=held, policy=policy))
         plans.on(PlanClosed, partial(merging.close_merged, plans=held))
         plans.on(CaseErased, partial(handlers.erase, plans=held))
 

@@ -5,17 +5,21 @@ survivor's too. So nothing is moved, nothing depends on order, and taking it bac
 each plan with its own.
 """
 
-from accord_contracts.message import Message
+from accord_contracts.message import Lane, Message
 from accord_contracts.plans import PlanCarried, PlanClosed
 from accord_contracts.referrals import CaseMerged, CaseUnmerged
 
 from plans.domain.plan import Plan
-from plans.handlers import assigned, lane_of
+from plans.domain.template import Policy
+from plans.handlers import assigned, lane_of, not_in_force
 from plans.store import Plans
 
 
 async def note_merging(
-    message: Message[CaseMerged] | Message[CaseUnmerged], *, plans: Plans
+    message: Message[CaseMerged] | Message[CaseUnmerged],
+    *,
+    plans: Plans,
+    policy: Policy,
 ) -> None:
     """Note that a case is merged into another, or on its own again."""
     told = message.data
@@ -23,7 +27,8 @@ async def note_merging(
     held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
     if held.erased_at:
         return
-    new = held.merge(survivor, message.aggregate_version)
+    version, rule = message.aggregate_version, policy.in_force
+    new = held.merge(survivor, version, rule, message.time)
     if new is held:
         return
     left = {held.merged_into, told.survivor_id} - {None, survivor}
@@ -33,8 +38,12 @@ async def note_merging(
     await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
 
 
-async def carry(message: Message[PlanCarried], *, plans: Plans) -> None:
-    """Show in a plan what is planned for a case merged into it, or no longer."""
+async def carry(message: Message[PlanCarried], *, plans: Plans, policy: Policy) -> None:
+    """Show in a plan what is planned for a case merged into it, or no longer.
+
+    If one of its dates is there, what should have been told before is told now, if an
+    outage kept the clock from it.
+    """
     told = message.data
     held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
     # Read after the survivor: whoever saves an older share conflicts.
@@ -42,11 +51,15 @@ async def carry(message: Message[PlanCarried], *, plans: Plans) -> None:
     if held.erased_at:
         return
     merged = other and other.merged_into == held.id and not other.erased_at
-    new = held.carry(told.from_id, other.share() if other and merged else None)
+    share, dates = (other.share(), other.own_coming) if other and merged else (None, {})
+    alarmed, rule, at = held.raise_alarms(message.time), policy.in_force, message.time
+    new = alarmed.carry(told.from_id, share, dates, rule, at)
     if new is held:
         return
-    events = assigned(new, held)
-    await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
+    alarms = not_in_force(alarmed, held, at)
+    events = (*assigned(new, held), *alarms)
+    lane = Lane.URGENT if alarms else lane_of(new, message.lane)
+    await plans.save(new, *events, cause=message, lane=lane)
 
 
 async def close_merged(message: Message[PlanClosed], *, plans: Plans) -> None:

@@ -10,6 +10,9 @@ from accord_contracts.referrals import (
     CaseMerged,
     CaseUnmerged,
     ReferralReceived,
+    TriggerCancelled,
+    TriggerFellDue,
+    TriggerScheduled,
 )
 from accord_contracts.risk import AssessmentCarried
 from fastapi import FastAPI
@@ -40,6 +43,11 @@ def create_app(
             ReferralReceived,
             partial(handlers.assess_referral, assessments=held, policy=policy),
         )
+        foresee = partial(handlers.foresee, assessments=held, policy=policy)
+        risk.on(TriggerScheduled, foresee)
+        risk.on(TriggerCancelled, foresee)
+        weigh = partial(handlers.weigh_what_is_there, assessments=held, policy=policy)
+        risk.on(TriggerFellDue, weigh)
         risk.on(PlanClosed, partial(handlers.stop_clock, assessments=held))
         merge = partial(merging.note_merging, assessments=held, policy=policy)
         risk.on(CaseMerged, merge)
@@ -51,7 +59,7 @@ def create_app(
         risk.on(CaseErased, partial(handlers.erase, assessments=held))
 
         async def call(due: Assessment) -> None:
-            await handlers.call_for_reassessment(
+            await handlers.attend(
                 due, at=risk.clock.now(), assessments=held, policy=policy
             )
 

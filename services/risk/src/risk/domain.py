@@ -7,9 +7,11 @@ from typing import Annotated, Self
 
 from accord_contracts.message import Code, PolicyVersion
 from accord_contracts.problem import Refusal
-from accord_contracts.referrals import Answer, IncidentKind
+from accord_contracts.referrals import Answer, IncidentKind, TriggerKind
 from accord_contracts.risk import RiskLevel
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validator
+
+from risk.ahead import Ahead, AheadRule, with_latest
 
 Points = Annotated[int, Field(ge=0, le=100)]
 Hours = Annotated[int, Field(gt=0)]
@@ -48,6 +50,7 @@ class Policy(BaseModel):
     repeat_points: Points
     bands: dict[RiskLevel, Points]
     triggers: dict[Code, RiskLevel]
+    ahead: dict[TriggerKind, AheadRule]
     key_questions: Annotated[tuple[Code, ...], Field(min_length=1)]
     unanswered_share: Annotated[float, Field(gt=0, le=1)]
     reassess_hours: dict[RiskLevel, Hours]
@@ -62,6 +65,8 @@ class Policy(BaseModel):
             raise ValueError(f"reassess_hours lacks {', '.join(sorted(missing))}")
         if missing_kinds := set(IncidentKind) - set(self.incidents):
             raise ValueError(f"incidents lacks {', '.join(sorted(missing_kinds))}")
+        if missing_dates := set(TriggerKind) - set(self.ahead):
+            raise ValueError(f"ahead lacks {', '.join(sorted(missing_dates))}")
         steps = [self.bands[each] for each in RiskLevel if each in self.bands]
         if RiskLevel.LOW in self.bands or steps != sorted(set(steps)):
             raise ValueError("bands must rise from medium over high to extreme")
@@ -82,23 +87,27 @@ class Policy(BaseModel):
         answers: dict[str, Answer],
         incidents: frozenset[IncidentKind],
         repeats: int,
+        near: frozenset[TriggerKind] = frozenset(),
     ) -> tuple[RiskLevel, tuple[str, ...]]:
         """Weigh everything known: the level, and the codes of what led to it.
 
-        The points of every yes, of every kind of incident and of each repeat are added
-        up and placed in a band; a trigger lifts the level to its own whatever the
-        points; too many unanswered key questions lift it from low to medium.
+        The points of every yes, of every kind of incident, of every kind of date that
+        is near and of each repeat are added up and placed in a band; a trigger lifts
+        the level to its own whatever the points; too many unanswered key questions lift
+        it from low to medium.
         """
         yes = [each for each in self.indicators if answers.get(each) is Answer.YES]
         points = (
             sum(self.indicators[each].points for each in yes)
             + sum(self.incidents[each] for each in incidents)
+            + sum(self.ahead[each].points for each in near)
             + self.repeat_points * repeats
         )
         reached = [RiskLevel.LOW]
         reached += [level for level, least in self.bands.items() if points >= least]
         reached += [self.triggers[each] for each in yes if each in self.triggers]
         reasons = [*yes, *(f"incident_{each}" for each in sorted(incidents))]
+        reasons += [f"trigger_{each}" for each in sorted(near)]
         if repeats:
             reasons.append("repeat")
         if self.provisional(answers):
@@ -120,9 +129,11 @@ class Share(BaseModel):
     """What a merged case knows, as its survivor goes by it.
 
     Attributes:
+        dates: Its dates that weigh, by id. Its own clock says when one begins to.
         level: The level that it is held at by itself.
         weighed: It was weighed at all.
         stopped: The response to it has ended.
+        first_referred_at: When the response to its latest episode was asked for.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -130,14 +141,21 @@ class Share(BaseModel):
     answers: dict[str, Answer]
     incidents: frozenset[IncidentKind]
     repeats: int
+    dates: dict[str, Ahead] = {}
     level: RiskLevel
     weighed: bool
     stopped: bool
+    first_referred_at: datetime
 
     @property
-    def facts(self) -> "Share":
-        """What is weighed of it."""
-        return self.model_copy(update={"stopped": False})
+    def facts(self) -> tuple[object, ...]:
+        """What is weighed of it, but for its dates."""
+        return self.answers, self.incidents, self.repeats, self.level, self.weighed
+
+    def comes_near_after(self, before: "Share | None") -> bool:
+        """Tell whether a date has come near, or is there, since an earlier share."""
+        known = before.dates if before else {}
+        return any(known.get(key) != each for key, each in self.dates.items())
 
 
 class Assessment(BaseModel):
@@ -154,8 +172,10 @@ class Assessment(BaseModel):
         merging: The version of the case in referrals that last said so.
         revision: The version of this document in which it was last weighed. Clocks
             count the version up as well, and weigh nothing.
+        ahead: What is known to come, or has come, by its id; known perhaps before
+            anything was weighed.
         first_referred_at: When the response to the latest episode was asked for.
-        due_at: When its clock next falls due; none while it is stopped.
+        due_at: When its clock for reassessment falls due; none while it is stopped.
         erased_at: When the case was erased; nothing is weighed for it any more.
     """
 
@@ -170,6 +190,7 @@ class Assessment(BaseModel):
     answers: dict[str, Answer] = {}
     incidents: frozenset[IncidentKind] = frozenset()
     repeats: int = 0
+    ahead: dict[str, Ahead] = {}
     reasons: tuple[str, ...] = ()
     unknowns: tuple[str, ...] = ()
     provisional: bool = False
@@ -184,11 +205,27 @@ class Assessment(BaseModel):
     merged_into: str | None = None
     merging: int = 0
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def wakes_at(self) -> datetime | None:
+        """When something is next to be done: a reassessment, or a date comes near."""
+        dates = [each.wakes_at for each in self.ahead.values()] if self.weighed else []
+        return min((at for at in (self.due_at, *dates) if at), default=None)
+
+    @property
+    def weighed(self) -> bool:
+        """Tell whether anything was weighed yet, and the case is not erased."""
+        return self.revision > 0
+
     @classmethod
     def new(cls, case_id: str, at: datetime) -> "Assessment":
         """Begin with nothing known."""
         return cls(
-            id=case_id, first_referred_at=at, assessed_at=at, reassess_by=at, due_at=at
+            id=case_id,
+            first_referred_at=at,
+            assessed_at=at,
+            reassess_by=at,
+            due_at=None,
         )
 
     def weigh(
@@ -212,7 +249,7 @@ class Assessment(BaseModel):
                 "repeats": self.repeats + repeat,
             }
         )
-        return own.weighed(policy, at, self.level)
+        return own.reweigh(policy, at, self.level)
 
     @property
     def heard_of(self) -> bool:
@@ -223,17 +260,12 @@ class Assessment(BaseModel):
         return bool(self.answers or self.incidents)
 
     @property
-    def unknown(self) -> bool:
-        """Tell whether nothing is known but that it is merged, or was."""
-        return not self.revision and not self.erased_at
-
-    @property
     def known(self) -> dict[str, Answer]:
         """Everything answered so far, in the cases merged into it too."""
         shared = (each.answers for each in self.shares.values())
         return reduce(merged, shared, self.answers)
 
-    def weighed(self, policy: Policy, at: datetime, floor: RiskLevel) -> "Assessment":
+    def reweigh(self, policy: Policy, at: datetime, floor: RiskLevel) -> "Assessment":
         """Weigh everything known.
 
         Args:
@@ -242,15 +274,20 @@ class Assessment(BaseModel):
             floor: The level that it does not fall below.
         """
         shares = self.shares.values()
+        near = {key: each for key, each in self.ahead.items() if each.near(at)}
+        own_dates = frozenset(each.kind for each in near.values())
         own = self.own_level or self.level
         if self.heard_of:
-            by_itself, _ = policy.level(self.answers, self.incidents, self.repeats)
+            by_itself, _ = policy.level(
+                self.answers, self.incidents, self.repeats, own_dates
+            )
             own = highest(own, by_itself)
         known = self.known
         computed, reasons = policy.level(
             known,
             self.incidents.union(*(each.incidents for each in shares)),
             self.repeats + sum(each.repeats for each in shares),
+            own_dates.union(e.kind for each in shares for e in each.dates.values()),
         )
         level = highest(floor, own, computed, *(each.level for each in shares))
         by = at + timedelta(hours=policy.reassess_hours[level])
@@ -259,7 +296,11 @@ class Assessment(BaseModel):
                 "revision": self.version + 1,
                 "level": level,
                 "own_level": own,
-                "previous": self.level if self.revision else None,
+                "previous": self.level if self.weighed else None,
+                "ahead": {
+                    key: each.model_copy(update={"weighed": key in near})
+                    for key, each in self.ahead.items()
+                },
                 "reasons": reasons,
                 "unknowns": policy.unknowns(known),
                 "provisional": policy.provisional(known),
@@ -289,9 +330,9 @@ class Assessment(BaseModel):
             return self
         held = self.model_copy(update={"merged_into": survivor, "merging": merging})
         stopped = self.reassessment is Reassessment.STOPPED
-        if survivor or stopped or not self.revision:
+        if survivor or stopped or not self.weighed:
             return held.model_copy(update={"due_at": None})
-        return held.weighed(policy, at, self.level)
+        return held.reweigh(policy, at, self.level)
 
     def share(self) -> Share:
         """Give what a survivor goes by."""
@@ -299,9 +340,11 @@ class Assessment(BaseModel):
             answers=self.answers,
             incidents=self.incidents,
             repeats=self.repeats,
+            dates={key: e for key, e in self.ahead.items() if e.weighs},
             level=self.own_level or self.level,
-            weighed=self.revision > 0,
+            weighed=self.weighed,
             stopped=self.reassessment is Reassessment.STOPPED,
+            first_referred_at=self.first_referred_at,
         )
 
     def carry(
@@ -311,7 +354,8 @@ class Assessment(BaseModel):
 
         The higher level of both stands. Without the other it is what its own answers,
         and those still merged into it, have led to. If the response to both has ended,
-        no clock begins again.
+        no clock begins again. A date of the other that comes near is heeded as one of
+        its own is; one that was moved or called off is left out at the next weighing.
         """
         known = self.shares.get(other)
         if known == share:
@@ -323,16 +367,68 @@ class Assessment(BaseModel):
         if not shares and not self.heard_of:
             begun = Assessment.new(self.id, self.first_referred_at)
             kept = {"version": self.version, "merging": self.merging, "due_at": None}
-            return begun.model_copy(update=kept)
+            return begun.model_copy(update={**kept, "ahead": self.ahead})
         told = share or known
         same = known and share and known.facts == share.facts
-        if same or told is None or not told.weighed:
+        near = known and share and share.comes_near_after(known)
+        if (same and not near) or told is None or not told.weighed:
             return held
         floor = self.level if share else self.own_level or self.level
         if self.reassessment is Reassessment.STOPPED and told.stopped:
             levels = (each.level for each in shares.values())
             return held.model_copy(update={"level": highest(floor, *levels)})
-        return held.weighed(policy, at, floor)
+        new = held.reweigh(policy, at, floor)
+        if not near or known is None:
+            return new
+        begins = told.first_referred_at > known.first_referred_at
+        return held.clock_after_date(new, at, begins=begins)
+
+    def foresee(self, trigger_id: str, told: Ahead) -> "Assessment":
+        """Take note of a date, unless something later is known of it."""
+        known = self.ahead.get(trigger_id)
+        if self.erased_at or (known and known.revision >= told.revision):
+            return self
+        return self.model_copy(
+            update={"ahead": with_latest(self.ahead, trigger_id, told)}
+        )
+
+    def comes_near(self, at: datetime) -> bool:
+        """Tell whether a date weighs that has not been weighed yet."""
+        unweighed = (each for each in self.ahead.values() if not each.weighed)
+        return self.weighed and any(each.near(at) for each in unweighed)
+
+    def weigh_dates(
+        self, policy: Policy, at: datetime, *, begins: bool
+    ) -> "Assessment":
+        """Weigh what is known again, because a date has come near or is there.
+
+        That a date came near is no look at the family: the clock for reassessment runs
+        on, and faster if the level has risen. One that was stopped starts again.
+
+        Args:
+            policy: The locality's.
+            at: The present time.
+            begins: The response to it is asked for now, as if it were referred now.
+        """
+        new = self.weigh({}, frozenset(), policy, at)
+        return self.clock_after_date(new, at, begins=begins)
+
+    def clock_after_date(
+        self, new: "Assessment", at: datetime, *, begins: bool
+    ) -> "Assessment":
+        """Have the clock run on as it did before a date was weighed, or start again."""
+        stopped = self.reassessment is Reassessment.STOPPED
+        if begins or stopped:
+            new = new.model_copy(update={"first_referred_at": at})
+        if stopped or self.due_at is None or new.due_at is None:
+            return new
+        return new.model_copy(
+            update={
+                "reassessment": self.reassessment,
+                "reassess_by": min(self.reassess_by, new.reassess_by),
+                "due_at": min(self.due_at, new.due_at),
+            }
+        )
 
     def fall_due(self, policy: Policy) -> "Assessment":
         """Note that reassessment is due, or has been for too long.

@@ -12,7 +12,7 @@ class Assessments(Store[Assessment]):
 
     entity = Assessment
     collection = "assessments"
-    due = "due_at"
+    due = "wakes_at"
 
     async def save(
         self,

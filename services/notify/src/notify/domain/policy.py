@@ -36,10 +36,12 @@ class Recipient(StrEnum):
     LEAD = "lead"
     TEAM = "team"
     COORDINATOR = "coordinator"
+    OTHER_COORDINATORS = "other_coordinators"
+    """All on duty, but for whoever asks for what one of them must confirm."""
     NOBODY = "nobody"
 
 
-CERTAIN = frozenset({Recipient.WORKER, Recipient.COORDINATOR, Recipient.NOBODY})
+CERTAIN = frozenset(set(Recipient) - {Recipient.LEAD, Recipient.TEAM})
 """Whoever ends a list of recipients: a team may be empty, and have no lead."""
 
 

@@ -10,6 +10,7 @@ from accord_contracts.problem import Refusal
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict, computed_field
 
+from plans.domain.coming import Coming, InForce, with_latest
 from plans.domain.template import Measure, Policy, Template
 
 KEPT_VERSIONS = 50
@@ -225,6 +226,7 @@ class Plan(BaseModel):
         owners: Who has taken which role, known perhaps before there is a plan.
         versions: The latest, oldest first; the last one is current.
         actions: Of the current version. What was done is carried on.
+        coming: What is known to come, by its id; known perhaps before there is a plan.
         erased_at: When the case was erased; nothing is planned for it any more.
         shares: What is planned for the cases that are merged into it, by case.
         merged_into: The case that it is merged into. What somebody has taken on stays
@@ -237,6 +239,7 @@ class Plan(BaseModel):
     id: str
     version: int = 0
     owners: dict[Role, Owner] = {}
+    coming: dict[str, Coming] = {}
     versions: tuple[PlanVersion, ...] = ()
     actions: tuple[Action, ...] = ()
     erased_at: datetime | None = None
@@ -292,17 +295,31 @@ class Plan(BaseModel):
                 return case_id
         return self.id
 
-    def merge(self, survivor: str | None, merging: int) -> "Plan":
+    def merge(
+        self, survivor: str | None, merging: int, rule: InForce, at: datetime
+    ) -> "Plan":
         """Note which case it is merged into, or that it is on its own again.
+
+        On its own again there is time to agree to a plan for its dates, as if they were
+        told now.
 
         Args:
             survivor: The case that it is merged into; none: it is on its own.
             merging: The version of the case in referrals that says so: what is older
                 than is known changes nothing.
+            rule: By when a plan must be in force for a date.
+            at: When that was decided.
         """
         if merging <= self.merging:
             return self
-        return self.model_copy(update={"merged_into": survivor, "merging": merging})
+        held = self.model_copy(update={"merged_into": survivor, "merging": merging})
+        if survivor:
+            return held
+        anew = {
+            key: each.in_time(rule, at).model_copy(update={"alarmed_at": None})
+            for key, each in self.coming.items()
+        }
+        return held.model_copy(update={"coming": anew})
 
     def share(self) -> Share | None:
         """Give what stands in a survivor's plan too."""
@@ -318,19 +335,58 @@ class Plan(BaseModel):
             owners={r: e.worker_id for r, e in self.owners.items() if e.worker_id},
         )
 
-    def carry(self, other: str, share: Share | None) -> "Plan":
-        """Show what is planned for a merged case, or no longer.
+    def carry(
+        self,
+        other: str,
+        share: Share | None,
+        dates: Mapping[str, Coming],
+        rule: InForce,
+        at: datetime,
+    ) -> "Plan":
+        """Show what is planned for a merged case, or no longer, and heed its dates.
 
         What nobody owns here is whoever's has the role there, for as long.
+
+        Args:
+            other: The merged case.
+            share: What is planned for it; none: nothing, or it is on its own again.
+            dates: What is known to come in it.
+            rule: By when a plan must be in force for a date.
+            at: When that was told.
         """
-        if self.shares.get(other) == share:
+        coming = self._coming_with(other, dates, rule, at)
+        if self.shares.get(other) == share and coming == self.coming:
             return self
         shares = {key: each for key, each in self.shares.items() if key != other}
         if share is not None:
             shares[other] = share
-        new = self.model_copy(update={"shares": shares})
+        new = self.model_copy(update={"shares": shares, "coming": coming})
         own = {each.worker_id for each in self.owners.values()}
         return new.handed_over(self.shared_owners - new.shared_owners - own)
+
+    def _coming_with(
+        self, other: str, dates: Mapping[str, Coming], rule: InForce, at: datetime
+    ) -> dict[str, Coming]:
+        """Give the dates that are known, with those of a merged case as told last."""
+        coming = {
+            key: each
+            for key, each in self.coming.items()
+            if each.from_case != other or key in dates
+        }
+        for key, each in dates.items():
+            known = coming.get(key)
+            if known is None or known.revision < each.revision:
+                told = each if known else each.in_time(rule, at)
+                there = each.over and each.happens_at <= at
+                alarmed_at = known.alarmed_at if known and there else None
+                update = {"from_case": other, "alarmed_at": alarmed_at}
+                coming = with_latest(coming, key, told.model_copy(update=update))
+        return coming
+
+    @property
+    def own_coming(self) -> dict[str, Coming]:
+        """What is known to come in this case itself."""
+        return {key: e for key, e in self.coming.items() if e.from_case is None}
 
     @property
     def shared_owners(self) -> set[str]:
@@ -366,9 +422,17 @@ class Plan(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def due_at(self) -> datetime | None:
-        """When the next action that was not told overdue falls due."""
-        ahead = (each.due_at for each in self.open_actions if not each.overdue_at)
+        """When the next action falls due, or a plan must be in force and is not."""
+        ahead = [each.due_at for each in self.open_actions if not each.overdue_at]
+        if not (self.in_force or self.merged_into):
+            dates = self.coming.values()
+            ahead += [each.in_force_by for each in dates if each.awaited]
         return min(ahead, default=None)
+
+    @property
+    def in_force(self) -> bool:
+        """Tell whether the current version is agreed, and the plan not closed."""
+        return self.status is Status.AGREED
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -399,8 +463,55 @@ class Plan(BaseModel):
             update={
                 "versions": (*self.versions, drafted)[-KEPT_VERSIONS:],
                 "actions": self._drawn_up(template, drafted),
+                "coming": self._time_to_agree(policy.in_force, at),
             }
         )
+
+    def _time_to_agree(self, rule: InForce, at: datetime) -> dict[str, Coming]:
+        """Leave time to agree to a new version before an alarm rises for a date.
+
+        Only if a plan was in force: a draft that nobody agreed to in time is not late
+        the later for another draft.
+        """
+        if not self.in_force:
+            return self.coming
+        return {key: each.in_time(rule, at) for key, each in self.coming.items()}
+
+    def foresee(self, trigger_id: str, told: Coming) -> "Plan":
+        """Take note of a date, or that it was moved, called off, or is there.
+
+        Changes nothing if something later is known of it.
+        """
+        known = self.coming.get(trigger_id)
+        if self.erased_at or (known and known.revision >= told.revision):
+            return self
+        return self.model_copy(
+            update={"coming": with_latest(self.coming, trigger_id, told)}
+        )
+
+    def raise_alarms(self, at: datetime) -> "Plan":
+        """Note the dates for which a plan should be in force and is not, each once.
+
+        For those of a merged case its survivor's plan should be.
+        """
+        late = {key for key, each in self.coming.items() if each.late(at)}
+        if self.in_force or self.merged_into or not late:
+            return self
+        alarmed = {
+            key: each.model_copy(update={"alarmed_at": at}) if key in late else each
+            for key, each in self.coming.items()
+        }
+        return self.model_copy(update={"coming": alarmed})
+
+    def alarmed_since(self, before: "Plan") -> dict[str, Coming]:
+        """Give the dates for which an alarm was raised since before."""
+        known = before.alarmed
+        return {key: self.coming[key] for key in self.alarmed if key not in known}
+
+    @property
+    def alarmed(self) -> tuple[str, ...]:
+        """The dates for which an alarm was raised that is not over, by id."""
+        return tuple(key for key, each in self.coming.items() if each.alarmed_at)
 
     def _drawn_up(self, template: Template, drafted: PlanVersion) -> tuple[Action, ...]:
         # What was still open when a plan was closed went with it.
@@ -483,6 +594,8 @@ class Plan(BaseModel):
     def agree(self, number: int, at: datetime) -> "Plan":
         """Agree to a version: the one that was read. Agreeing again changes nothing.
 
+        Every alarm that no plan is in force is over with it.
+
         Raises:
             NoPlan: No plan was drafted.
             AnotherVersionIsCurrent: The version is not the current one.
@@ -498,7 +611,11 @@ class Plan(BaseModel):
             raise AlreadyClosed
         if self.merged_into:
             raise Merged
-        return self._with_current(agreed_at=at)
+        calm = {
+            key: each.model_copy(update={"alarmed_at": None})
+            for key, each in self.coming.items()
+        }
+        return self._with_current(agreed_at=at).model_copy(update={"coming": calm})
 
     def complete(self, action_id: str, worker_id: str, at: datetime) -> "Plan":
         """Note that a worker has done what they own. Noting it again changes nothing.

@@ -78,6 +78,7 @@ class Referral(BaseModel):
         fingerprint: Of what was told, to know the same referral when it comes again;
             keyed, because a short telling could be guessed from a bare one.
         lane: Decided from what was told alone.
+        due: When what it knows to come is, in the order told.
         person_ids: Who the described people are, in their order; none until recognised.
         left_case: Where it stood when its case grew too long to keep it.
         left_case_id: Which case that was.
@@ -94,6 +95,7 @@ class Referral(BaseModel):
     lane: Lane
     received_at: datetime
     expected: Expected
+    due: tuple[datetime, ...] = ()
     person_ids: tuple[str, ...] = ()
     left_case: Episode | None = None
     left_case_id: str | None = None
@@ -115,7 +117,9 @@ class Referral(BaseModel):
         Raises:
             NoKey: Nothing would tell whether it was posted before.
         """
-        lane = by.lane(told)
+        due = tuple(map(by.triggers.due_at, told.triggers))
+        near = any(by.triggers.near(each, at) for each in due)
+        lane = Lane.URGENT if near else by.lane(told)
         return cls(
             id=sender.referral_id(key, told.reference),
             sender=sender,
@@ -124,6 +128,7 @@ class Referral(BaseModel):
             lane=lane,
             received_at=at,
             expected=by.expected(lane, at),
+            due=due,
         )
 
     @property
@@ -155,5 +160,5 @@ class Referral(BaseModel):
 
     def erase(self, decision: Decision) -> "Referral":
         """Leave a tombstone: ids, times, and how many people of which part it named."""
-        told = self.told.tombstone(self.received_at)
-        return self.without_unreadable(decision).model_copy(update={"told": told})
+        update = {"told": self.told.tombstone(self.received_at), "due": ()}
+        return self.without_unreadable(decision).model_copy(update=update)
