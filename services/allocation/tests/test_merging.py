@@ -1,5 +1,6 @@
 """Staffing of two cases that are merged: one team, the lists of both, and back."""
 
+from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
@@ -200,3 +201,32 @@ def test_of_two_lists_the_stricter_holds() -> None:
     assert both.barred == {"a", "b"}
     assert both.named_only == {"b"}
     assert one.with_those_of([Lists()]) == one
+
+
+async def test_what_whoever_leaves_had_in_the_merged_case_the_survivor_offers_anew(
+    office: Front,
+) -> None:
+    lead = await office.hires(duty_coordinator=True)
+    one, two = await office.hires(WHANAU), await office.hires(WHANAU)
+    survivor = await office.case()
+    asked = next(e for e in await roles(office, survivor, lead))["worker_id"]
+    other = await office.case()
+    taker = one if asked == two else two
+    await office.accepts(taker)
+    await office.running.hears(merged(other, survivor))
+
+    entry = {"roles": [WHANAU], "capacity": 100, "active": False}
+    answer = await office.ask("PUT", f"/workers/{taker}", who=lead, body=entry)
+    assert answer.status_code == 200
+    for _ in range(5):
+        await office.running.later(timedelta(seconds=2))
+
+    [role] = await roles(office, survivor, lead)
+    assert (role["case_id"], role["worker_id"]) == (survivor, asked)
+    assert await roles(office, other, lead) == []
+    assert (await staffing(office, survivor)).team == ()
+    told = await published(office.running.service.store(Allocations))
+    withdrawn = [e.data for e in told if isinstance(e.data, AllocationWithdrawn)]
+    assert taker in {each.worker_id for each in withdrawn if each.case_id == other}
+    left = next(each for each in await office.workers() if each.id == taker)
+    assert (left.holds, left.leaving) == ({}, ())

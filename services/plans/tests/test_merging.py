@@ -1,5 +1,6 @@
 """Plans of two cases that are merged, and each with its own again."""
 
+from datetime import datetime, timedelta
 from itertools import permutations
 from typing import Any
 
@@ -9,8 +10,21 @@ from accord_chassis.store import AlreadyHandled
 from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.message import Message
-from accord_contracts.plans import PlanAgreed, PlanCarried, PlanClosed
-from accord_contracts.referrals import CaseErased, CaseMerged, CaseUnmerged
+from accord_contracts.plans import (
+    PlanAgreed,
+    PlanCarried,
+    PlanClosed,
+    PlanNotInForce,
+)
+from accord_contracts.referrals import (
+    CaseErased,
+    CaseMerged,
+    CaseUnmerged,
+    TriggerCancelled,
+    TriggerFellDue,
+    TriggerKind,
+    TriggerScheduled,
+)
 from accord_contracts.risk import RiskAssessed, RiskLevel
 from plans import handlers, merging
 from plans.domain.plan import MandatoryActionsOpen, Merged, Plan, Status
@@ -18,6 +32,10 @@ from plans.store import Plans
 from plans_builders import IVS, POLICY, WHANAU, accepted, assessed
 
 LOW, _, HIGH, _ = RiskLevel
+RELEASE = TriggerKind.PRISON_RELEASE
+HOUR = timedelta(hours=1)
+THERE = NOON + 240 * HOUR
+BY = POLICY.in_force.by(RELEASE, THERE, NOON)
 
 
 class Desk:
@@ -47,19 +65,33 @@ class Desk:
     async def _handle(self, message: Message[Any]) -> None:
         match message.data:
             case CaseMerged() | CaseUnmerged():
-                await merging.note_merging(message, plans=self.plans)
+                await merging.note_merging(message, plans=self.plans, policy=POLICY)
             case PlanCarried():
-                await merging.carry(message, plans=self.plans)
+                await merging.carry(message, plans=self.plans, policy=POLICY)
             case PlanClosed():
                 await merging.close_merged(message, plans=self.plans)
             case AllocationAccepted():
                 await handlers.assign_actions(message, plans=self.plans)
             case CaseErased():
                 await handlers.erase(message, plans=self.plans)
+            case TriggerScheduled() | TriggerCancelled():
+                await handlers.foresee(message, plans=self.plans, policy=POLICY)
+            case TriggerFellDue():
+                await handlers.pass_date(message, plans=self.plans)
             case RiskAssessed():
                 await handlers.draft_plan(
                     message, plans=self.plans, policy=POLICY, clock=self.clock
                 )
+
+    async def sweeps(self, at: datetime) -> None:
+        for due in await self.plans.due_now(at):
+            await handlers.tell_overdue(due, at=at, plans=self.plans)
+        await self.tells_itself()
+
+    async def alarms(self) -> list[str]:
+        """Give the cases for which an alarm was raised that no plan is in force."""
+        told = [each.data for each in await published(self.plans)]
+        return [each.case_id for each in told if isinstance(each, PlanNotInForce)]
 
     async def of(self, case_id: str) -> Plan:
         found = await self.plans.get(case_id)
@@ -191,3 +223,101 @@ async def test_a_survivor_shows_nothing_of_a_merged_case_that_was_erased(
     await desk.hears(message_of(erased))
 
     assert not (await desk.of(one)).shares
+
+
+def date(case_id: str, trigger_id: str) -> Message[TriggerScheduled]:
+    told = TriggerScheduled(
+        case_id=case_id, trigger_id=trigger_id, kind=RELEASE, due_at=THERE
+    )
+    return message_of(told)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+async def test_an_alarm_rises_for_the_survivor_if_its_plan_is_not_agreed_before_a_date(
+    desk: Desk, order: tuple[int, ...]
+) -> None:
+    one, two, trigger = new_id(), new_id(), new_id()
+    messages = (assessed(one, LOW), date(two, trigger), merged(two, one))
+    await desk.hears(*(messages[each] for each in order))
+
+    await desk.sweeps(BY - timedelta(seconds=1))
+    assert await desk.alarms() == []
+    await desk.sweeps(BY)
+    await desk.sweeps(BY + HOUR)
+
+    assert await desk.alarms() == [one]
+    held = await desk.of(one)
+    agreed = await handlers.agree(one, held.current.number, at=BY, plans=desk.plans)
+    assert agreed.alarmed == ()
+    told = [each.data for each in await published(desk.plans)]
+    [ended] = [each for each in told if isinstance(each, PlanAgreed)]
+    assert ended.triggers == (trigger,)
+
+
+async def test_no_alarm_rises_while_the_survivors_plan_is_in_force(desk: Desk) -> None:
+    one, two, trigger = new_id(), new_id(), new_id()
+    await desk.hears(
+        assessed(one, LOW), assessed(two, LOW), date(two, trigger), merged(two, one)
+    )
+    await handlers.agree(one, 1, at=NOON, plans=desk.plans)
+
+    await desk.sweeps(BY)
+
+    assert await desk.alarms() == []
+
+
+async def test_each_has_its_own_dates_again_and_time_to_agree_to_a_plan_for_them(
+    desk: Desk,
+) -> None:
+    one, two, trigger = new_id(), new_id(), new_id()
+    await desk.hears(
+        assessed(one, LOW), assessed(two, LOW), date(two, trigger), merged(two, one)
+    )
+
+    told = CaseUnmerged(case_id=two, survivor_id=one, unmerged_at=BY)
+    await desk.hears(message_of(told, version=3, at=BY))
+
+    assert (await desk.of(one)).coming == {}
+    by = (await desk.of(two)).coming[trigger].in_force_by
+    assert by == POLICY.in_force.by(RELEASE, THERE, BY) > BY
+    # The actions of both fell due long before.
+    await desk.sweeps(by - timedelta(seconds=1))
+    assert await desk.alarms() == []
+    await desk.sweeps(by)
+    assert await desk.alarms() == [two]
+
+
+async def test_a_date_of_a_merged_case_that_was_called_off_is_over_for_the_survivor(
+    desk: Desk,
+) -> None:
+    one, two, trigger = new_id(), new_id(), new_id()
+    off = TriggerCancelled(case_id=two, trigger_id=trigger, kind=RELEASE, due_at=THERE)
+    await desk.hears(
+        assessed(one, LOW),
+        date(two, trigger),
+        merged(two, one),
+        message_of(off, version=2),
+    )
+
+    await desk.sweeps(BY)
+
+    assert (await desk.of(one)).coming[trigger].over
+    assert await desk.alarms() == []
+
+
+async def test_a_date_that_is_there_is_told_of_once_more_only_if_it_was_not_before(
+    desk: Desk,
+) -> None:
+    one, two, trigger = new_id(), new_id(), new_id()
+    fell_due = TriggerFellDue(
+        case_id=two, trigger_id=trigger, kind=RELEASE, due_at=THERE, late_by=0.0
+    )
+    await desk.hears(assessed(one, LOW), date(two, trigger), merged(two, one))
+
+    # No clock was looked at before.
+    desk.clock.advance(THERE - desk.clock.now())
+    await desk.hears(message_of(fell_due, version=2, at=THERE))
+    await desk.sweeps(THERE + HOUR)
+
+    assert (await desk.of(one)).coming[trigger].over
+    assert await desk.alarms() == [one]

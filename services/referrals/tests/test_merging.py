@@ -269,3 +269,31 @@ async def test_whoever_takes_a_role_of_the_survivor_works_on_both(
         [episode] = (await of(running, each)).episodes
         assert episode.at(Stage.ALLOCATED) == LATER
     assert {HARMED, USING} == {each.role for each in one.people}
+
+
+async def test_the_history_of_a_survivor_is_that_of_both(running: Running) -> None:
+    one, other = await two(running)
+    headers = running.bearer("referrals.history", agency="", worker=COORDINATOR)
+    path = f"/v1/cases/{one.id}/history"
+
+    async def history() -> dict[str, Any]:
+        answer = await running.http.get(path, headers=headers)
+        assert answer.status_code == 200
+        found: dict[str, Any] = answer.json()
+        return found
+
+    await asks(running, "merge", one.id, other.id)
+    both = await history()
+    running.standings.tell(COORDINATOR, other.id, coordinator=True, excluded=True)
+    seen = await history()
+    running.standings.tell(COORDINATOR, other.id, coordinator=True)
+    await asks(running, "unmerge", one.id, other.id)
+    own = await history()
+
+    people = {each.person_id for case in (one, other) for each in case.people}
+    assert {each["person_id"] for each in both["people"]} == people
+    assert [each["case_id"] for each in both["episodes"]] == [one.id] * 2
+    # Whoever may not see the one sees nothing of it in the other either.
+    for found in (seen, own):
+        assert [each["case_id"] for each in found["episodes"]] == [one.id]
+        assert len(found["people"]) == len(one.people)

@@ -1,6 +1,7 @@
 """Risk of two cases that are merged, and each with its own again."""
 
 import contextlib
+from datetime import datetime, timedelta
 from itertools import permutations
 from typing import Any
 
@@ -17,15 +18,35 @@ from accord_chassis.testing import (
     published,
 )
 from accord_contracts.message import Message
-from accord_contracts.referrals import Answer, CaseErased, CaseMerged, CaseUnmerged
+from accord_contracts.referrals import (
+    Answer,
+    CaseErased,
+    CaseMerged,
+    CaseUnmerged,
+    TriggerCancelled,
+    TriggerFellDue,
+    TriggerKind,
+    TriggerScheduled,
+)
 from accord_contracts.risk import AssessmentCarried, RiskAssessed, RiskLevel
 from risk import merging
 from risk.domain import Assessment, Reassessment
-from risk.handlers import assess_referral, erase, stop_clock
+from risk.handlers import (
+    assess_referral,
+    attend,
+    erase,
+    foresee,
+    stop_clock,
+    weigh_what_is_there,
+)
 from risk.store import Assessments
 from risk_builders import POLICY, closed, referral
 
 LOW = RiskLevel.LOW
+RELEASE = TriggerKind.PRISON_RELEASE
+REASON = "trigger_prison_release"
+LEAD = timedelta(days=POLICY.ahead[RELEASE].days)
+FAR = NOON + LEAD + timedelta(days=30)
 
 
 class Desk:
@@ -61,8 +82,18 @@ class Desk:
                 )
             case CaseErased():
                 await erase(message, assessments=held)
+            case TriggerScheduled() | TriggerCancelled():
+                await foresee(message, assessments=held, policy=policy)
+            case TriggerFellDue():
+                await weigh_what_is_there(message, assessments=held, policy=policy)
             case _:
                 await assess_referral(message, assessments=held, policy=policy)
+
+    async def sweeps(self, at: datetime) -> None:
+        self.clock.advance(at - self.clock.now())
+        for due in await self.assessments.due_now(at):
+            await attend(due, at=at, assessments=self.assessments, policy=POLICY)
+        await self.tells_itself()
 
     async def of(self, case_id: str) -> Assessment:
         found = await self.assessments.get(case_id)
@@ -244,3 +275,84 @@ async def test_whoever_may_not_see_a_merged_case_does_not_see_the_survivor_eithe
     assert (shown.status_code, shown.json()["merged"]) == (200, [two])
     assert shown.json()["answers"]["strangulation"] == "yes"
     assert hidden.status_code == 404
+
+
+def date(case_id: str, due_at: datetime, trigger_id: str) -> Message[Any]:
+    told = TriggerScheduled(
+        case_id=case_id, trigger_id=trigger_id, kind=RELEASE, due_at=due_at
+    )
+    return message_of(told)
+
+
+async def test_a_date_of_a_merged_case_is_heeded_by_the_survivor_from_the_lead_on(
+    desk: Desk,
+) -> None:
+    one, two, trigger = new_id(), new_id(), new_id()
+    await desk.hears(
+        referral(case_id=one),
+        referral(case_id=two),
+        date(two, FAR, trigger),
+        merged(two, one),
+    )
+    before = await desk.of(one)
+    assert REASON not in before.reasons
+
+    await desk.sweeps(FAR - LEAD)
+
+    near = await desk.of(one)
+    assert REASON in near.reasons
+    assert near.revision > before.revision
+    # An episode of its own, and nobody has looked at the family meanwhile.
+    assert near.first_referred_at == FAR - LEAD
+    assert near.due_at
+    assert before.due_at
+    assert near.due_at <= before.due_at
+
+    fell_due = TriggerFellDue(
+        case_id=two, trigger_id=trigger, kind=RELEASE, due_at=FAR, late_by=0.0
+    )
+    await desk.hears(message_of(fell_due, version=2, at=FAR))
+
+    assert (await desk.of(one)).revision > near.revision
+
+
+async def test_each_heeds_its_own_dates_again(desk: Desk) -> None:
+    one, two = new_id(), new_id()
+    near = NOON + LEAD / 2
+    await desk.hears(
+        referral(case_id=one),
+        referral(case_id=two),
+        merged(two, one),
+        date(two, near, new_id()),
+    )
+    assert REASON in (await desk.of(one)).reasons
+
+    await desk.hears(unmerged(two, one))
+
+    assert REASON not in (await desk.of(one)).reasons
+    assert REASON in (await desk.of(two)).reasons
+
+
+async def test_a_date_of_a_merged_case_that_is_called_off_weighs_no_more(
+    desk: Desk,
+) -> None:
+    one, two, trigger = new_id(), new_id(), new_id()
+    await desk.hears(
+        referral(case_id=one),
+        referral(case_id=two),
+        merged(two, one),
+        date(two, NOON + LEAD / 2, trigger),
+    )
+    before = await desk.of(one)
+    off = TriggerCancelled(
+        case_id=two, trigger_id=trigger, kind=RELEASE, due_at=NOON + LEAD / 2
+    )
+
+    await desk.hears(message_of(off, version=2))
+
+    # Heard of, and left out at the next weighing: nobody is told of it before.
+    assert (await desk.of(one)).revision == before.revision
+    await desk.hears(referral(case_id=one))
+    held = await desk.of(one)
+    assert REASON not in held.reasons
+    assert held.level is before.level
