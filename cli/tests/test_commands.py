@@ -179,3 +179,54 @@ def test_a_file_that_cannot_be_evaluated_is_not_quoted(
     assert told.returncode == 1
     assert said in told.stderr
     assert "Sentinel" not in told.stderr
+
+
+INSTANCE = {
+    "capacity": [2, 2],
+    "load": [[1, 2], [2, None]],
+    "cost": [[1, 1], [50, None]],
+}
+
+
+def test_an_instance_is_solved(tmp_path: Path) -> None:
+    (tmp_path / "plain.json").write_text(json.dumps(INSTANCE), encoding="utf-8")
+    (tmp_path / "gap.txt").write_text(
+        "1 2 3\n4 1 9 2 6 3\n3 5 2 4 2 2\n5 4\n", encoding="utf-8"
+    )
+
+    told = run_in(tmp_path, "allocation", "solve", "plain.json", "--json")
+    words = ["allocation", "solve", "gap.txt", "--format", "orlib"]
+    shown = run_in(tmp_path, *words, "--seconds", "60")
+
+    assert told.returncode == 0, told.stderr
+    solution = json.loads(told.stdout)
+    assert solution["by"] in {"greedy", "local_search", "lagrangian", "exact"}
+    del solution["by"]
+    assert solution == {"assignment": [1, 0], "cost": 51, "bound": 51, "gap": 0}
+    assert shown.stdout.startswith("0 1 1\ncost 13, bound 13, gap 0.00%"), shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "said"),
+    [
+        ("{", [], "is no instance. It is no JSON."),
+        ("\xe9", [], "cannot be read"),
+        ("1 1", ["--format", "orlib"], "is no instance. It ends too early."),
+        ("1 1", ["--format", "other"], "There is no format other."),
+        (
+            json.dumps({**INSTANCE, "capacity": [1, 2]}),
+            [],
+            "There is no assignment: proved.",
+        ),
+    ],
+)
+def test_what_cannot_be_solved_is_said_in_a_sentence(
+    tmp_path: Path, content: str, words: list[str], said: str
+) -> None:
+    (tmp_path / "it").write_bytes(content.encode("latin-1"))
+
+    told = run_in(tmp_path, "allocation", "solve", "it", *words)
+
+    assert told.returncode == 1
+    assert said in told.stderr
+    assert "Traceback" not in told.stderr

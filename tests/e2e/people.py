@@ -28,7 +28,8 @@ HIGH_RISK_TEAM = (SPECIALIST, OUTREACH, LEAD)
 
 EVERY_SCOPE = (
     "referrals.submit", "referrals.read", "referrals.admin", "referrals.erase",
-    "referrals.merge", "referrals.history", "referrals.match",
+    "referrals.merge", "referrals.history", "referrals.match", "referrals.answer",
+    "referrals.inquire", "referrals.disclosures",
     "risk.read", "risk.work", "plans.read", "plans.work", "plans.close",
     "allocation.admin", "allocation.ask", "allocation.read", "allocation.work",
     "allocation.glass", "notify.inbox", "notify.review",

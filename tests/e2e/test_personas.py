@@ -95,6 +95,17 @@ async def person_in(region: Region, case: str) -> str:
     return person_id
 
 
+def asks_about(person_id: str) -> dict[str, Any]:
+    """Give what the other agency is asked about somebody."""
+    return {
+        "agencies": ["hospital"],
+        "people": [person_id],
+        "purpose": "fva20_a",
+        "belief": "may_help",
+        "consulted": True,
+    }
+
+
 async def asked_of_others(region: Region, case: str) -> dict[str, Asked]:
     """Give whom the roles are offered to; the lead is not who coordinates them all."""
     while True:
@@ -166,9 +177,15 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "POST", f"/api/referrals/v1/cases/{case}/erasure", {"reason": "court"}
     )
     assert asked_for.status == 201, asked_for.body
+    asked_about = await person_in(region, case)
+    inquiry = await people["coordinator"].sends(
+        "POST", f"/api/referrals/v1/cases/{case}/inquiries", asks_about(asked_about)
+    )
+    assert inquiry.status == 201, inquiry.body
     ids = {
         "case_id": case,
         "request_id": asked_for.json()["request_id"],
+        "inquiry_id": inquiry.json()["inquiries"][0]["inquiry_id"],
         "referral_id": referral,
         "number": "0",
         "worker_id": workers["specialist"],
@@ -176,7 +193,7 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "action_id": actions[0]["action_id"],
         "message_id": message["id"],
         "glass_id": broken.json()["glass_id"],
-        "person_id": await person_in(region, case),
+        "person_id": asked_about,
         "match_id": await match_with(region, told["people"][1]),
         "code": "tested_agency",
         "key_id": "a" * 16,
@@ -268,6 +285,25 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     # What is about a case from which one is barred is left out of it.
     ("referrals", "GET", "/v1/requests"): Case(PERSONAS, by_scope=True),
+    ("referrals", "POST", "/v1/cases/{case_id}/inquiries"): Case(
+        ("lead", "coordinator"), "inquiry"
+    ),
+    ("referrals", "GET", "/v1/cases/{case_id}/inquiries"): Case(KNOWS_SAFETY),
+    ("referrals", "GET", "/v1/cases/{case_id}/inquiries/{inquiry_id}"): Case(
+        KNOWS_SAFETY
+    ),
+    ("referrals", "GET", "/v1/inquiries"): Case(AGENCIES, refusal=403),
+    ("referrals", "POST", "/v1/inquiries/{inquiry_id}/decision"): Case(
+        ("other agency",),
+        {
+            "decision": "declined",
+            "reason": "nothing_held",
+            "belief": "no_reasonable_grounds",
+            "consulted": True,
+        },
+        unregistered=403,
+    ),
+    ("referrals", "GET", "/v1/people/{person_id}/disclosures"): Case(NOT_BARRED),
     ("referrals", "GET", "/v1/requests/{request_id}"): Case(NOT_BARRED),
     ("referrals", "POST", "/v1/requests/{request_id}/confirmation"): Case(
         tuple(each for each in NOT_BARRED if each != "lead"), not_both=403
@@ -343,6 +379,7 @@ def sent(stage: Stage, body: Any) -> Any:
         "referral": {**stage.referral, "reference": new_id()},
         "merge": {"other_id": ids["case_id"], "reason": "same_household"},
         "worker": {"roles": [SPECIALIST], "capacity": 100},
+        "inquiry": asks_about(ids["person_id"]),
         "standings": {
             "asked": [{"worker_id": ids["worker_id"], "case_ids": [ids["case_id"]]}]
         },

@@ -83,13 +83,19 @@ APART = {
 """Commands that run a demonstration, make what there must be before any data, or read
 an operator's own file."""
 
+ASKED = ("referrals", "GET", "/v1/inquiries")
+"""Shows an agency whom it is asked about, by name and birthday."""
+
+SHARED = ("referrals", "GET", "/v1/cases/{case_id}/inquiries/{inquiry_id}")
+"""Shows whoever works on a case what an agency has shared."""
+
 LATER = {
     "allocation.expired.v1", "allocation.unfilled.v1", "allocation.withdrawn.v1",
     "action.overdue.v1", "glass.not_reviewed.v1", "notification.failed.v1",
     "risk.reassessment_due.v1", "risk.reassessment_overdue.v1", "risk.changed.v1",
     "plan.closed.v1", "case.merged.v1", "case.unmerged.v1", "risk.carried.v1",
     "allocation.carried.v1", "plan.carried.v1", "trigger.fell_due.v1",
-    "plan.not_in_force.v1", "confirmation.lapsed.v1",
+    "plan.not_in_force.v1", "confirmation.lapsed.v1", "information.overdue.v1",
 }  # fmt: skip
 """Events for which time would have to pass; that each is thin, its schema says."""
 
@@ -97,6 +103,7 @@ LATER_TEMPLATES = {
     "offer_lapsed", "offer_withdrawn", "nobody_found", "action_overdue",
     "something_changed", "review_due", "review_overdue", "plan_drafted",
     "date_is_here", "plan_not_in_force", "confirmation_lapsed",
+    "information_overdue",
 }  # fmt: skip
 """Templates that tell of those, or of a second draft: none has room for a value."""
 
@@ -110,6 +117,7 @@ class Planted:
     Attributes:
         posted: What identifies or locates anybody in a family; it may be nowhere.
         references: Agencies' own, which are shown to the agency that told of them.
+        pieces: What an agency shared that was asked.
         addresses: Workers' e-mail addresses, which stand on envelopes.
         careless: What somebody put on the bus; it is there and in dead letters.
         control: What is kept in the clear, so that the looks are known to see it.
@@ -119,6 +127,7 @@ class Planted:
     references: dict[str, Sentinels] = field(
         default_factory=lambda: {each: Sentinels() for each in ("police", "hospital")}
     )
+    pieces: Sentinels = field(default_factory=Sentinels)
     addresses: Sentinels = field(default_factory=Sentinels)
     careless: Sentinels = field(default_factory=Sentinels)
     control: Sentinels = field(default_factory=Sentinels)
@@ -306,11 +315,12 @@ async def test_no_personal_value_is_found_anywhere(
         case = await live_through(region, told[0])
         await be_told(region, told[1:], planted)
         await be_told_with_a_slip(region, told[1], planted)
+        inquiry = await be_asked(region, case, planted.pieces)
         await be_silent(region, case)
         await park(region, planted.careless)
         await replay(region, tmp_path, planted, seen)
         await eventually(region.is_quiet, within=WITHIN)
-        await ask_for_everything(region, case, planted.posted)
+        await ask_for_everything(region, case, inquiry, planted.posted)
         await erase(region)
         await eventually(region.is_quiet, within=WITHIN)
         seen.prints["events tail"] = [await watching]
@@ -335,8 +345,17 @@ async def test_no_personal_value_is_found_anywhere(
         found = {name: sentinels.found_in(each) for name, each in searched.items()}
         return {name: each for name, each in found.items() if each}
 
-    shown = {answer_of(SIDES)}
-    assert leaks(planted.posted).keys() == shown, f"{SEED}={seed} draws them again"
+    # Whoever is asked about somebody is told who they are, and where nobody is.
+    told_to_nobody_asked = seen.heard.by_route(routes, but="hospital")
+    found = leaks(planted.posted)
+    again = f"{SEED}={seed} draws these families again"
+    assert found.keys() == {answer_of(ASKED), answer_of(SIDES)}, again
+    assert {each.rpartition("'s ")[2] for each in found[answer_of(ASKED)]} <= {
+        "given name", "family name", "date of birth",
+    }, again  # fmt: skip
+    others = {answer_of(route): each for route, each in told_to_nobody_asked.items()}
+    assert leaks(planted.posted, **others).keys() == {answer_of(SIDES)}, again
+    assert leaks(planted.pieces).keys() == {answer_of(SHARED)}
     for agency, references in planted.references.items():
         told_to_others = seen.heard.by_route(routes, but=agency)
         assert leaks(references) != {}
@@ -375,9 +394,14 @@ def assert_planted(told: list[Told], planted: Planted) -> None:
         if any(each.found_in([value.encode()]) for each in values)
     }
     assert planted.addresses.made
+    assert planted.pieces.made
     # What people are compared by is copied out of what was told of them.
     copied = {each for each in sealed if each.startswith("referrals.people.likeness.")}
-    assert held | copied | {"allocation.workers.email"} == sealed
+    elsewhere = {
+        "allocation.workers.email",
+        "referrals.inquiries.decisions.said.pieces.text",
+    }
+    assert held | copied | elsewhere == sealed
 
 
 def assert_seen_everywhere(seen: Seen, sources: Sources, routes: set[Route]) -> None:
@@ -462,6 +486,35 @@ async def live_through(region: Region, told: Told) -> str:
     return case
 
 
+async def be_asked(region: Region, case: str, pieces: Sentinels) -> str:
+    """Have an agency asked about everybody in a case, and share what it knows.
+
+    No answer about risk is among it: the plan, which others look at, stays agreed.
+    """
+    held = await region.database("referrals")["cases"].find_one({"_id": case})
+    assert held
+    people = [each["person_id"] for each in held["people"]]
+    coordinator, hospital = region.coordinator, region.agency("hospital")
+    grounds = {"belief": "may_help", "consulted": True}
+    path = f"/api/referrals/v1/cases/{case}/inquiries"
+    asks = {"agencies": ["hospital"], "people": people, "purpose": "fva20_a"}
+    asked = await coordinator.sends("POST", path, asks | grounds)
+    assert asked.status == 201, asked.body
+    inquiry: str = asked.json()["inquiries"][0]["inquiry_id"]
+    seen = await hospital.reads("/api/referrals/v1/inquiries")
+    assert inquiry.encode() in seen.body
+    shares = {
+        "decision": "shared",
+        "reason": "will_or_may_help",
+        "pieces": [{"about": people[:1], "text": pieces.text("a piece")}],
+    }
+    decision = f"/api/referrals/v1/inquiries/{inquiry}/decision"
+    decided = await hospital.sends("POST", decision, shares | grounds)
+    assert decided.ok, decided.body
+    assert (await coordinator.reads(f"{path}/{inquiry}")).ok
+    return inquiry
+
+
 async def be_told(region: Region, told: list[Told], planted: Planted) -> None:
     """Post other families, and have one told of again, by other names."""
     police, hospital = region.agency("police"), region.agency("hospital")
@@ -494,7 +547,9 @@ async def replay(region: Region, folder: Path, planted: Planted, seen: Seen) -> 
     seen.prints["replay"] = [await printed(region, folder, ["replay", str(file)])]
 
 
-async def ask_for_everything(region: Region, case: str, sentinels: Sentinels) -> None:
+async def ask_for_everything(
+    region: Region, case: str, inquiry: str, sentinels: Sentinels
+) -> None:
     """Have everybody ask every route for what is there and for what cannot be.
 
     Whoever asks holds every scope, so that only what is decided on records refuses
@@ -508,6 +563,7 @@ async def ask_for_everything(region: Region, case: str, sentinels: Sentinels) ->
     assert broken.status == 201, broken.body
     ids["glass_id"] = broken.json()["glass_id"]
     ids["request_id"] = await asked_to_erase(region, -2)
+    ids["inquiry_id"] = inquiry
     review = f"/api/allocation/v1/glass/{ids['glass_id']}/review"
     assert (await coordinator.sends("POST", review, {"justified": True})).ok
     strange = {name: sentinels.word(f"{name} in a path") for name in ids}

@@ -20,9 +20,10 @@ from accord.world import AGENCIES, Agency, Worker, World
 TOKEN_DAYS = 7
 """How long a credential is good for; the issuer's key is another at every start."""
 
-AGENCY_SCOPES = ("referrals.submit", "referrals.read")
+AGENCY_SCOPES = ("referrals.submit", "referrals.read", "referrals.answer")
 WORKER_SCOPES = ("allocation.work", "allocation.read", "notify.inbox", "plans.read",
-                 "plans.work", "referrals.history", "risk.read")  # fmt: skip
+                 "plans.work", "referrals.history", "referrals.inquire",
+                 "risk.read")  # fmt: skip
 COORDINATOR_SCOPES = (*WORKER_SCOPES, "allocation.admin", "notify.review",
                       "plans.close", "referrals.merge", "risk.work")  # fmt: skip
 ADMINISTRATOR = "administrator"

@@ -46,6 +46,7 @@ store = typer.Typer(no_args_is_help=True, help="The store's users and their righ
 contracts = typer.Typer(no_args_is_help=True, help="The events and what they hold.")
 keys_ = typer.Typer(no_args_is_help=True, help="The keys that seal what is kept.")
 matching_ = typer.Typer(no_args_is_help=True, help="Who is the same person.")
+allocation_ = typer.Typer(no_args_is_help=True, help="Who takes which role.")
 app.add_typer(events, name="events")
 app.add_typer(letters, name="dead-letters")
 app.add_typer(broker, name="topology")
@@ -54,6 +55,7 @@ app.add_typer(store, name="store")
 app.add_typer(contracts, name="contracts")
 app.add_typer(keys_, name="keys")
 app.add_typer(matching_, name="match")
+app.add_typer(allocation_, name="allocation")
 
 Json = Annotated[bool, typer.Option("--json", help="For a machine.")]
 Locality = Annotated[
@@ -645,6 +647,50 @@ def evaluate_matching(
         for told, at in matching.told(report)
     ]
     show.table("threshold", "pairs", "precision", "recall", "F1", rows=rows)
+
+
+@allocation_.callback()
+def allocation_commands() -> None:
+    """Keep `solve` a word of its own while there is no other."""
+
+
+@allocation_.command("solve")
+def solve_instance(
+    file: Annotated[
+        Path, typer.Argument(metavar="INSTANCE", help="Capacities, loads and costs.")
+    ],
+    *,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, max=3600, help="The most it may take.")
+    ] = 10.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of its random choices.")] = 1,
+    format_: Annotated[
+        str, typer.Option("--format", help="plain (JSON) or orlib (OR-Library's).")
+    ] = "plain",
+    problem: Annotated[
+        int, typer.Option(min=1, help="Which of the problems of an orlib file.")
+    ] = 1,
+    json: Json = False,
+) -> None:
+    """Give every role to a worker within all capacities, at the least cost found."""
+    from accord import solving
+
+    try:
+        written = solving.Format(format_)
+    except ValueError:
+        raise CannotGoOn(
+            f"There is no format {format_}.",
+            mend=f"One of {', '.join(solving.Format)}.",
+        ) from None
+    solution = solving.solve_file(file, written, problem, seconds, seed)
+    if json:
+        show.document(solving.document(solution))
+        return
+    show.say(" ".join(str(worker) for worker in solution.assignment))
+    show.say(
+        f"cost {solution.cost}, bound {solution.bound}, gap {solution.gap:.2%}, "
+        f"by {solution.by}."
+    )
 
 
 @contracts.command("export")

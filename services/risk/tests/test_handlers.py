@@ -6,7 +6,13 @@ import pytest
 from accord_chassis.store import AlreadyHandled, Conflict
 from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.message import Lane, Message
-from accord_contracts.referrals import Answer, CaseErased
+from accord_contracts.referrals import (
+    Answer,
+    CaseErased,
+    InformationDecided,
+    SharingDecision,
+    SharingReason,
+)
 from accord_contracts.risk import (
     ReassessmentDue,
     ReassessmentOverdue,
@@ -17,6 +23,7 @@ from accord_contracts.risk import (
 from risk.domain import Assessment, NotAssessed, Reassessment, UnknownIndicator
 from risk.handlers import (
     add_answers,
+    assess_information,
     assess_referral,
     call_for_reassessment,
     erase,
@@ -300,3 +307,72 @@ async def test_what_comes_after_an_erasure_is_not_weighed(
 def erased(case_id: str) -> Message[CaseErased]:
     """Tell that a case is erased."""
     return message_of(CaseErased(case_id=case_id, reason="court_order", erased_at=NOON))
+
+
+def decided(case_id: str, **answers: Answer) -> Message[InformationDecided]:
+    """An agency that was asked has answered this, or has declined."""
+    told = InformationDecided(
+        case_id=case_id,
+        inquiry_id=new_id(),
+        agency="hospital",
+        number=1,
+        decision=SharingDecision.SHARED if answers else SharingDecision.DECLINED,
+        reason=SharingReason.NOTHING_HELD,
+        answers=answers,
+        decided_at=NOON,
+    )
+    return message_of(told)
+
+
+async def test_what_an_agency_shares_is_weighed_with_all_that_is_known(
+    assessments: Assessments,
+) -> None:
+    first = referral("prior_violence")
+    case_id = first.data.case_id
+    await assess_referral(first, assessments=assessments, policy=POLICY)
+    shared = decided(case_id, strangulation=Answer.YES)
+
+    await assess_information(shared, assessments=assessments, policy=POLICY)
+
+    held = await held_of(case_id, assessments)
+    assert held.level is RiskLevel.HIGH
+    assert {"prior_violence", "strangulation"} <= {*held.reasons}
+    told = await published(assessments)
+    assert isinstance(told[-1].data, RiskChanged)
+    assert told[-1].lane is Lane.URGENT
+    with pytest.raises(AlreadyHandled):
+        await assess_information(shared, assessments=assessments, policy=POLICY)
+
+
+async def test_what_an_agency_takes_back_or_declines_lowers_nothing(
+    assessments: Assessments,
+) -> None:
+    first = referral("strangulation")
+    case_id = first.data.case_id
+    await assess_referral(first, assessments=assessments, policy=POLICY)
+    before = await held_of(case_id, assessments)
+
+    for answers in ({}, {"strangulation": Answer.NO}):
+        await assess_information(
+            decided(case_id, **answers), assessments=assessments, policy=POLICY
+        )
+
+    after = await held_of(case_id, assessments)
+    assert after.answers["strangulation"] is Answer.YES
+    assert after.level is before.level
+
+
+async def test_what_is_shared_of_an_erased_case_is_not_kept(
+    assessments: Assessments,
+) -> None:
+    case_id = new_id()
+    gone = CaseErased(case_id=case_id, reason="court_order", erased_at=NOON)
+    await erase(message_of(gone), assessments=assessments)
+
+    await assess_information(
+        decided(case_id, strangulation=Answer.YES),
+        assessments=assessments,
+        policy=POLICY,
+    )
+
+    assert (await held_of(case_id, assessments)).answers == {}

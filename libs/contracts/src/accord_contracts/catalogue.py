@@ -128,6 +128,11 @@ CATALOGUE = Catalogue.of(
         Entry(referrals.TriggerScheduled, "referrals", ("risk", "plans", "notify")),
         Entry(referrals.TriggerCancelled, "referrals", ("risk", "plans", "notify")),
         Entry(referrals.TriggerFellDue, "referrals", ("risk", "plans", "notify")),
+        Entry(referrals.InformationRequested, "referrals", ("referrals",)),
+        Entry(
+            referrals.InformationDecided, "referrals", ("referrals", "risk", "notify")
+        ),
+        Entry(referrals.InformationOverdue, "referrals", ("notify",)),
         Entry(risk.RiskAssessed, "risk", ("referrals", "allocation", "plans")),
         Entry(risk.AssessmentCarried, "risk", ("risk",)),
         Entry(risk.RiskChanged, "risk", ("notify",)),

@@ -11,6 +11,8 @@ from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.plans import PlanAgreed, PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
+    InformationDecided,
+    InformationRequested,
     PeopleRecognised,
     ReferralPosted,
     TriggerTold,
@@ -18,19 +20,22 @@ from accord_contracts.referrals import (
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
-from referrals import deciding, handlers
+from referrals import deciding, handlers, inquiring
 from referrals import erasing as erasure
 from referrals import triggers as ahead
 from referrals.deciding import Office
 from referrals.domain.policy import Policy
 from referrals.domain.weighing import MatchingPolicy
 from referrals.erasing import Shelves
+from referrals.inquiring import Bureau
+from referrals.keeping import Disclosures, Inquiries
 from referrals.register import Register
 from referrals.reviewing import Desk
 from referrals.routes import (
     agencies,
     erasing,
     history,
+    inquiries,
     matches,
     merging,
     referrals,
@@ -96,8 +101,25 @@ def create_app(
             PlanClosed,
             partial(handlers.note_closing, cases=cases, retention=retention),
         )
-        tombstones = intake.store(Tombstones)
-        shelves = Shelves(posted, people, cases, tombstones, reviews)
+        bureau = Bureau(
+            intake.store(Inquiries),
+            intake.store(Disclosures),
+            posted,
+            intake.store(Agencies),
+            intake.store(Tombstones),
+            policy,
+            intake.clock,
+        )
+        ask_agencies(intake, bureau)
+        shelves = Shelves(
+            posted,
+            people,
+            cases,
+            bureau.tombstones,
+            reviews,
+            bureau.inquiries,
+            bureau.disclosures,
+        )
         intake.provide(Desk(reviews, people, cases, intake.clock))
         requests = intake.store(Requests)
         office = Office(requests, shelves, policy, intake.clock)
@@ -131,5 +153,18 @@ def create_app(
         merging.router,
         history.router,
         matches.router,
+        inquiries.router,
         stand_ins=stand_ins,
     )
+
+
+def ask_agencies(intake: service.Service, bureau: Bureau) -> None:
+    """Have agencies asked and answered, with a clock and a ledger."""
+    intake.provide(bureau)
+    for event, handler in (
+        (InformationRequested, inquiring.enter_asking),
+        (InformationDecided, inquiring.enter_decision),
+        (CaseErased, inquiring.erase_inquiries),
+    ):
+        intake.on(event, partial(handler, bureau=bureau))
+    intake.sweep(bureau.inquiries, partial(inquiring.tell_overdue, bureau=bureau))

@@ -16,6 +16,7 @@ from accord_chassis.service import settled
 from accord_contracts.message import Message
 from accord_contracts.referrals import CaseErased
 
+from referrals import inquiring
 from referrals.domain.case import Case
 from referrals.domain.erasure import (
     RETENTION_OVER,
@@ -27,6 +28,7 @@ from referrals.domain.erasure import (
     Tombstone,
 )
 from referrals.domain.merging import AlreadyMerged
+from referrals.keeping import Disclosures, Inquiries
 from referrals.store import Cases, People, Referrals, Reviews, Tombstones
 
 
@@ -38,6 +40,8 @@ class Shelves(NamedTuple):
     cases: Cases
     tombstones: Tombstones
     reviews: Reviews
+    inquiries: Inquiries
+    disclosures: Disclosures
 
 
 async def person_may_be_erased(
@@ -98,6 +102,9 @@ async def forget(person_id: str, decision: Decision, shelves: Shelves) -> None:
     await shelves.tombstones.keep(tombstone)
     await shelves.reviews.forget(person_id)
     await shelves.people.remove(person_id)
+    await inquiring.forget_about(
+        person_id, decision, shelves.inquiries, shelves.disclosures
+    )
 
 
 async def _write_down_anew(

@@ -107,6 +107,14 @@ class Referrals(SealedStore[Referral]):
         )
         return self.load_all(await self.open([each async for each in found]))
 
+    async def latest_of_person(self, person_id: str, limit: int) -> list[Referral]:
+        """Give the latest referrals in which somebody was recognised."""
+        found = self.documents.find(
+            {"person_ids": person_id}, projection={"inbox": 0, "outbox": 0}
+        )
+        latest = found.sort("received_at", -1).limit(limit)
+        return self.load_all(await self.open([each async for each in latest]))
+
     async def heard_of(self, person_ids: Sequence[str]) -> list[Heard]:
         """Give who had which part in the referrals of some people; opens nothing."""
         wanted = ("told.people.role", "told.incidents", "told.occurred_at")

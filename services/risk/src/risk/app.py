@@ -9,6 +9,7 @@ from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
     CaseUnmerged,
+    InformationDecided,
     ReferralReceived,
     TriggerCancelled,
     TriggerFellDue,
@@ -48,6 +49,10 @@ def create_app(
         risk.on(TriggerCancelled, foresee)
         weigh = partial(handlers.weigh_what_is_there, assessments=held, policy=policy)
         risk.on(TriggerFellDue, weigh)
+        risk.on(
+            InformationDecided,
+            partial(handlers.assess_information, assessments=held, policy=policy),
+        )
         risk.on(PlanClosed, partial(handlers.stop_clock, assessments=held))
         merge = partial(merging.note_merging, assessments=held, policy=policy)
         risk.on(CaseMerged, merge)

@@ -7,6 +7,7 @@ from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import (
     Answer,
     CaseErased,
+    InformationDecided,
     ReferralReceived,
     TriggerCancelled,
     TriggerFellDue,
@@ -42,6 +43,26 @@ async def assess_referral(
     ).model_copy(update={"first_referred_at": told.first_referred_at})
     events = assessed(new, told.referral_id)
     await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
+
+
+async def assess_information(
+    message: Message[InformationDecided], *, assessments: Assessments, policy: Policy
+) -> None:
+    """Weigh what an agency that was asked has answered with everything known.
+
+    Whoever takes an answer back later lowers nothing: that takes a person.
+    """
+    told = message.data
+    if not told.answers:
+        return
+    held = await assessments.get(told.case_id, cause=message)
+    held = held or Assessment.new(told.case_id, message.time)
+    if held.erased_at:
+        return
+    new = held.weigh(told.answers, frozenset(), policy, message.time)
+    await assessments.save(
+        new, *assessed(new, None), cause=message, lane=lane_of(new, message)
+    )
 
 
 async def add_answers(

@@ -15,7 +15,14 @@ from notify.domain.team import Team
 from notify.handlers.reaching import Reach, recipients
 from notify.store import Notifications, Teams
 
-ABOUT = ("allocation_id", "action_id", "glass_id", "trigger_id", "request_id")
+ABOUT = (
+    "allocation_id",
+    "action_id",
+    "glass_id",
+    "trigger_id",
+    "request_id",
+    "inquiry_id",
+)
 """What an event is about, besides its case."""
 
 

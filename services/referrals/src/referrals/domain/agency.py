@@ -51,6 +51,7 @@ class AgencyScope(StrEnum):
 
     SUBMIT = "referrals.submit"
     READ = "referrals.read"
+    ANSWER = "referrals.answer"
 
 
 class Key(BaseModel):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Self
 
 from accord_contracts.message import Code, Lane
@@ -55,6 +56,38 @@ class Expected(BaseModel):
     allocated_by: datetime
 
 
+class S20Purpose(StrEnum):
+    """The three purposes of the Family Violence Act 2018, s 20."""
+
+    ASSESSMENT = "fva20_a"
+    PLAN = "fva20_b"
+    PROTECTION = "fva20_c"
+
+
+class InquiryRules(BaseModel):
+    """How long an agency that is asked has to decide.
+
+    Attributes:
+        answer_hours: Within which it must, by purpose.
+        stands_days: For how many days after that it may decide, or decide anew.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    answer_hours: dict[S20Purpose, Hours]
+    stands_days: Annotated[float, Field(gt=0, le=400)]
+
+    @model_validator(mode="after")
+    def _for_every_purpose(self) -> Self:
+        if missing := set(S20Purpose) - set(self.answer_hours):
+            raise ValueError(f"answer_hours lacks {', '.join(sorted(missing))}")
+        return self
+
+    def answer_within(self, purpose: S20Purpose) -> timedelta:
+        """Say how long an agency has to decide."""
+        return timedelta(hours=self.answer_hours[purpose])
+
+
 class Policy(BaseModel):
     """How a locality takes referrals in (``localities/<name>/referrals.yaml``).
 
@@ -74,6 +107,7 @@ class Policy(BaseModel):
     retention: Retention
     triggers: TriggerRules
     confirm_within_days: Annotated[float, Field(gt=0, le=20)]
+    inquiries: InquiryRules
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:

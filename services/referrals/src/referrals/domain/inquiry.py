@@ -1,0 +1,351 @@
+"""An inquiry: one agency is asked what it knows of people in a case, and decides.
+
+The Family Violence Act 2018 lets agencies share for three purposes (s 20), compels none
+to, and has whoever is asked consider it (s 24). That they considered must be provable
+where nothing is shared, too, so each inquiry has a clock and needs a decision with its
+reason. What is recorded is what protects whoever shared in good faith (s 25).
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Self
+from uuid import UUID, uuid5
+
+from accord_contracts.message import Code, Id
+from accord_contracts.problem import Refusal
+from accord_contracts.referrals import SharingDecision, SharingReason
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from referrals.domain.erasure import Decision
+from referrals.domain.policy import InquiryRules, Misfit, Policy, S20Purpose
+from referrals.domain.telling import SortedAnswers
+
+MOST_DECISIONS = 20
+"""Decisions on one inquiry: all are kept, and a document has an end."""
+
+LONGEST = timedelta(days=60)
+"""The longest time that an agency may be given."""
+
+
+class NoSuchInquiry(Refusal):
+    """There is no such inquiry."""
+
+    status = 404
+
+
+class DecidedBefore(Refusal):
+    """This is decided otherwise already: name the decision that this one replaces."""
+
+
+class InquiryOver(Refusal):
+    """This inquiry does not stand any more, or was decided on too often."""
+
+
+class Ipp11(StrEnum):
+    """On which ground of IPP 11 (Privacy Act 2020) an agency beyond s 19 is told."""
+
+    DIRECTLY_RELATED = "directly_related_purpose"
+    AUTHORISED = "authorised_by_person"
+    MAINTENANCE_OF_LAW = "maintenance_of_law"
+    COURT_PROCEEDINGS = "court_proceedings"
+    SERIOUS_THREAT = "serious_threat"
+
+
+class Belief(StrEnum):
+    """What somebody believes on reasonable grounds: that sharing helps the purpose."""
+
+    WILL_HELP = "will_help"
+    MAY_HELP = "may_help"
+    NONE = "no_reasonable_grounds"
+
+
+class WhyNotSafe(StrEnum):
+    """Why asking the people first was not safe. A scale: a text might name somebody."""
+
+    WOULD_ALERT = "would_alert_person_using_violence"
+    RETALIATION = "risk_of_retaliation"
+    NO_SAFE_CONTACT = "no_safe_way_to_contact"
+    NO_TIME = "danger_is_imminent"
+    INVESTIGATION = "would_prejudice_investigation"
+
+
+class Grounds(BaseModel):
+    """On what grounds somebody shares, or does not.
+
+    Attributes:
+        consulted: The people were asked about it first.
+        why_not_safe: If not: why asking would not have been safe.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    belief: Belief
+    consulted: bool
+    why_not_safe: WhyNotSafe | None = None
+
+    @model_validator(mode="after")
+    def _consulted_or_unsafe(self) -> Self:
+        if not self.consulted and self.why_not_safe is None:
+            raise PydanticCustomError(
+                "consulted_or_why_not_safe", "Say why asking was not safe."
+            )
+        return self
+
+
+People = Annotated[tuple[Id, ...], Field(min_length=1, max_length=20)]
+Questions = Annotated[tuple[Code, ...], Field(max_length=100)]
+
+
+class Terms(Grounds):
+    """What is asked, for what, and on what grounds the agency is told whom it is about.
+
+    Attributes:
+        people: Of the case.
+        ipp11: The ground on which an agency is told that s 19 does not name.
+        questions: Of the locality's about risk; none: whatever it knows.
+        needed_by: When a decision is needed, if not by the locality's clock.
+    """
+
+    people: People
+    purpose: S20Purpose
+    ipp11: Ipp11 | None = None
+    questions: Questions = ()
+    needed_by: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _believed(self) -> Self:
+        if self.belief is Belief.NONE:
+            raise PydanticCustomError("no_belief", "Nobody may be told without it.")
+        return self
+
+    def in_order(self) -> Self:
+        """Name everything once and in one order, so that the same wish is the same."""
+        people = tuple(sorted(set(self.people)))
+        questions = tuple(sorted(set(self.questions)))
+        return self.model_copy(update={"people": people, "questions": questions})
+
+
+class Piece(BaseModel):
+    """Something that an agency knows, in its own words, and whom it is about."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    about: People
+    text: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000)
+    ]
+
+
+class Said(Grounds):
+    """What an agency decides and shares.
+
+    Attributes:
+        answers: To questions about risk; they count for the case's level.
+        pieces: For whoever works on the case.
+    """
+
+    decision: SharingDecision
+    reason: SharingReason
+    answers: SortedAnswers = {}
+    pieces: Annotated[tuple[Piece, ...], Field(max_length=10)] = ()
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        shares = bool(self.answers or self.pieces)
+        if shares is (self.decision is SharingDecision.DECLINED):
+            raise PydanticCustomError(
+                "decision_and_content", "Who shares says what; who declines says none."
+            )
+        if shares and self.belief is Belief.NONE:
+            raise PydanticCustomError("no_belief", "Nothing may be shared without it.")
+        helps = self.reason is SharingReason.WILL_OR_MAY_HELP
+        if self.decision is not SharingDecision.PARTLY and helps is not shares:
+            raise PydanticCustomError(
+                "decision_and_reason", "This is no reason for this decision."
+            )
+        return self
+
+
+class Decided(BaseModel):
+    """One decision on an inquiry.
+
+    Attributes:
+        by: The subject of the token that it came with.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    said: Said
+    by: str
+    at: datetime
+
+
+class Inquiry(BaseModel):
+    """That one agency is asked what it knows.
+
+    Attributes:
+        agency: The code of the agency that is asked.
+        asked_by: The subject of whoever asked.
+        needed_by: When its decision is due.
+        stands_until: Until then it may decide, or decide anew, and sees whom it is
+            about.
+        due_at: When its clock next falls due; none once it has decided, or was told of
+            as overdue.
+        decisions: Every one, the last of which counts.
+        erased: The case is erased, and nothing is left of what was shared.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    case_id: str
+    agency: Code
+    terms: Terms
+    asked_by: str
+    asked_at: datetime
+    needed_by: datetime
+    stands_until: datetime
+    due_at: datetime | None
+    decisions: tuple[Decided, ...] = ()
+    erased: Decision | None = None
+
+    @classmethod
+    def ask(
+        cls,
+        case_id: str,
+        agency: str,
+        terms: Terms,
+        *,
+        by: str,
+        at: datetime,
+        rules: InquiryRules,
+    ) -> Self:
+        """Ask an agency.
+
+        One id stands for one wish, so asking the same again while it stands is as good
+        as once.
+        """
+        terms = terms.in_order()
+        needed_by = terms.needed_by or at + rules.answer_within(terms.purpose)
+        return cls(
+            id=str(uuid5(UUID(case_id), f"{agency}/{terms.model_dump_json()}")),
+            case_id=case_id,
+            agency=agency,
+            terms=terms,
+            asked_by=by,
+            asked_at=at,
+            needed_by=needed_by,
+            stands_until=needed_by + timedelta(days=rules.stands_days),
+            due_at=needed_by,
+        )
+
+    def again(self) -> Self:
+        """Ask anew, because what was asked before does not stand any more."""
+        return self.model_copy(update={"id": str(uuid5(UUID(self.id), "again"))})
+
+    def stands(self, at: datetime) -> bool:
+        """Tell whether the agency may still decide."""
+        return self.erased is None and at < self.stands_until
+
+    @property
+    def latest(self) -> Decided | None:
+        """The decision that counts."""
+        return self.decisions[-1] if self.decisions else None
+
+    def decide(self, said: Said, *, replaces: int, by: str, at: datetime) -> Self:
+        """Record what the agency decides; the same again changes nothing.
+
+        Args:
+            said: The decision, and what is shared.
+            replaces: The number of the decision that it stands in the place of; 0: it
+                is the first.
+            by: Who says so.
+            at: When.
+
+        Raises:
+            DecidedBefore: Another decision than that one counts.
+            InquiryOver: It does not stand any more, or was decided on too often.
+        """
+        if replaces < len(self.decisions):
+            if self.decisions[replaces].said == said:
+                return self
+            raise DecidedBefore
+        if replaces > len(self.decisions):
+            raise DecidedBefore
+        if not self.stands(at) or replaces >= MOST_DECISIONS:
+            raise InquiryOver
+        decided = Decided(said=said, by=by, at=at)
+        update = {"decisions": (*self.decisions, decided), "due_at": None}
+        return self.model_copy(update=update)
+
+    def fall_due(self) -> Self:
+        """Note that it was told of as overdue, which is done once."""
+        return self.model_copy(update={"due_at": None})
+
+    def pieces(self) -> Iterator[tuple[str, Piece]]:
+        """Give every piece that was ever shared, by the name of its sealed part."""
+        for number, decided in enumerate(self.decisions):
+            for place, piece in enumerate(decided.said.pieces):
+                yield f"piece/{number}/{place}", piece
+
+    def parts_about(self, person_id: str) -> list[str]:
+        """Name the sealed parts in which somebody may be named."""
+        return [part for part, piece in self.pieces() if person_id in piece.about]
+
+    def without_unreadable(self) -> Self:
+        """Write down anew what can still be read."""
+        anew = tuple(each.model_copy() for each in self.decisions)
+        return self.model_copy(update={"decisions": anew})
+
+    def erase(self, decision: Decision) -> Self:
+        """Leave a tombstone: which agency was asked about whom, by id, and when."""
+        update = {"decisions": (), "due_at": None, "erased": decision}
+        return self.model_copy(update=update)
+
+
+def misfits_of_terms(
+    terms: Terms, members: frozenset[str], policy: Policy, at: datetime
+) -> Iterator[Misfit]:
+    """Find what cannot be asked in this case.
+
+    Args:
+        terms: What is asked.
+        members: Who is in the case and not erased.
+        policy: The locality's.
+        at: The present time.
+    """
+    for place, each in enumerate(terms.people):
+        if each not in members:
+            yield Misfit(("people", place), "not_in_the_case")
+    for place, each in enumerate(terms.questions):
+        if each not in policy.questions:
+            yield Misfit(("questions", place), "unknown_question")
+    if terms.needed_by and not at < terms.needed_by <= at + LONGEST:
+        yield Misfit(("needed_by",), "not_within_sixty_days")
+
+
+def misfits_of_said(
+    said: Said, people: frozenset[str], policy: Policy
+) -> Iterator[Misfit]:
+    """Find what cannot be shared in answer to an inquiry.
+
+    Args:
+        said: The decision, and what is shared.
+        people: Who is asked about and not erased.
+        policy: The locality's.
+    """
+    for question in said.answers.keys() - {*policy.questions}:
+        yield Misfit(("answers", question), "unknown_question")
+    for place, piece in enumerate(said.pieces):
+        if not people.issuperset(piece.about):
+            yield Misfit(("pieces", place, "about"), "not_asked_about")

@@ -1,0 +1,115 @@
+"""The disclosure ledger: who got what about whom, when, for what and on what ground.
+
+Ids, codes and times alone, never what was said, so that it can be kept when that is
+gone. When somebody asks what was told of them, or has it corrected (Privacy Act 2020,
+IPP 6, 7), it says who has it.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+from uuid import UUID, uuid5
+
+from accord_contracts.message import Code
+from pydantic import BaseModel, ConfigDict
+
+from referrals.domain.erasure import Decision
+from referrals.domain.inquiry import Belief, Inquiry, Ipp11, WhyNotSafe
+from referrals.domain.policy import S20Purpose
+
+
+class FieldGroup(StrEnum):
+    """What kind of thing was told of somebody."""
+
+    IDENTITY = "identity"
+    INDICATORS = "indicators"
+    PIECES = "pieces"
+
+
+class Disclosure(BaseModel):
+    """One kind of thing that was told about one person to one recipient at one time.
+
+    Attributes:
+        person_id: About whom.
+        group: What; none if they are erased.
+        holder: The agency that told it; none: the response to the case.
+        agency: The agency that got it; none: whoever works on ``case_id``.
+        case_id: The case of the inquiry that it was told for.
+        ipp11: The ground, if it was not s 20.
+        erased: They are erased. That there was a disclosure stays.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    person_id: str
+    at: datetime
+    group: FieldGroup | None = None
+    holder: Code | None = None
+    agency: Code | None = None
+    case_id: str | None = None
+    inquiry_id: str | None = None
+    purpose: S20Purpose | None = None
+    ipp11: Ipp11 | None = None
+    belief: Belief | None = None
+    consulted: bool | None = None
+    why_not_safe: WhyNotSafe | None = None
+    erased: Decision | None = None
+
+    def tombstone(self, decision: Decision) -> Self:
+        """Leave that there was a disclosure, and when."""
+        return type(self)(
+            id=self.id,
+            version=self.version,
+            person_id=self.person_id,
+            at=self.at,
+            erased=decision,
+        )
+
+
+def of_asking(inquiry: Inquiry) -> Iterator[Disclosure]:
+    """Give what an inquiry tells the agency that is asked."""
+    for person_id in inquiry.terms.people:
+        yield _entry(inquiry, None, person_id, FieldGroup.IDENTITY)
+
+
+def of_decision(inquiry: Inquiry, number: int) -> Iterator[Disclosure]:
+    """Give what an agency's decision tells whoever works on the case.
+
+    An answer to a question about risk is about everybody who was asked about.
+
+    Args:
+        inquiry: On which it was decided.
+        number: Which decision, from 1.
+    """
+    said = inquiry.decisions[number - 1].said
+    about = {each for piece in said.pieces for each in piece.about}
+    for person_id in inquiry.terms.people if said.answers else ():
+        yield _entry(inquiry, number, person_id, FieldGroup.INDICATORS)
+    for person_id in sorted(about):
+        yield _entry(inquiry, number, person_id, FieldGroup.PIECES)
+
+
+def _entry(
+    inquiry: Inquiry, number: int | None, person_id: str, group: FieldGroup
+) -> Disclosure:
+    decided = inquiry.decisions[number - 1] if number else None
+    grounds = decided.said if decided else inquiry.terms
+    return Disclosure(
+        # The same disclosure is entered once, however often that is tried.
+        id=str(uuid5(UUID(inquiry.id), f"{number}/{person_id}/{group}")),
+        person_id=person_id,
+        at=decided.at if decided else inquiry.asked_at,
+        group=group,
+        holder=inquiry.agency if decided else None,
+        agency=None if decided else inquiry.agency,
+        case_id=inquiry.case_id,
+        inquiry_id=inquiry.id,
+        purpose=inquiry.terms.purpose,
+        ipp11=inquiry.terms.ipp11,
+        belief=grounds.belief,
+        consulted=grounds.consulted,
+        why_not_safe=grounds.why_not_safe,
+    )

@@ -1,0 +1,246 @@
+"""Asking agencies what they know, taking their decisions, and the disclosure ledger.
+
+Who may ask and decide is decided by the routes. What is disclosed is entered in the
+ledger by what the service tells itself: no inquiry or decision can be kept without it.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import NamedTuple
+
+from accord_chassis.clock import Clock
+from accord_chassis.service import settled
+from accord_chassis.store import Conflict
+from accord_contracts.message import Lane, Message
+from accord_contracts.referrals import (
+    Answer,
+    CaseErased,
+    InformationDecided,
+    InformationOverdue,
+    InformationRequested,
+)
+
+from referrals.domain.agency import Agency, agency_id
+from referrals.domain.case import Case
+from referrals.domain.erasure import ERASED_NAME, Decision
+from referrals.domain.inquiry import Inquiry, NoSuchInquiry, Said, Terms
+from referrals.domain.ledger import Disclosure, of_asking, of_decision
+from referrals.domain.policy import Policy
+from referrals.domain.registration import registered_under_s19
+from referrals.domain.telling import DescribedPerson
+from referrals.keeping import Disclosures, Inquiries
+from referrals.store import Agencies, Referrals, Tombstones
+
+DESCRIBED_BY = 20
+"""The latest referrals of somebody whose descriptions an agency is shown."""
+
+
+class Bureau(NamedTuple):
+    """What is needed to ask, to be answered and to keep the ledger."""
+
+    inquiries: Inquiries
+    disclosures: Disclosures
+    referrals: Referrals
+    agencies: Agencies
+    tombstones: Tombstones
+    policy: Policy
+    clock: Clock
+
+
+async def ask(
+    case: Case, agency: str, terms: Terms, by: str, bureau: Bureau
+) -> Inquiry:
+    """Ask an agency; while the inquiry stands, once is as good as twice."""
+    at = bureau.clock.now()
+    rules = bureau.policy.inquiries
+
+    async def keep() -> Inquiry:
+        new = Inquiry.ask(case.id, agency, terms, by=by, at=at, rules=rules)
+        while held := await bureau.inquiries.get(new.id):
+            if held.stands(at):
+                return held
+            new = new.again()
+        requested = InformationRequested(
+            case_id=case.id,
+            inquiry_id=new.id,
+            agency=agency,
+            requested_at=new.asked_at,
+            needed_by=new.needed_by,
+        )
+        lane = Lane.URGENT if case.level and case.level.urgent else None
+        return await bureau.inquiries.save(new, requested, lane=lane)
+
+    return await settled(keep)
+
+
+async def decide(
+    inquiry_id: str, said: Said, *, replaces: int, by: str, bureau: Bureau
+) -> Inquiry:
+    """Record what the agency that is asked decides, and tell of it.
+
+    Raises:
+        NoSuchInquiry: There is none.
+        DecidedBefore: Another decision counts.
+        InquiryOver: It does not stand any more, or was decided on too often.
+    """
+    at = bureau.clock.now()
+
+    async def keep() -> Inquiry:
+        held = await bureau.inquiries.get(inquiry_id)
+        if held is None:
+            raise NoSuchInquiry
+        decided = held.decide(said, replaces=replaces, by=by, at=at)
+        if decided is held:
+            return held
+        told = InformationDecided(
+            case_id=held.case_id,
+            inquiry_id=held.id,
+            agency=held.agency,
+            number=len(decided.decisions),
+            decision=said.decision,
+            reason=said.reason,
+            answers=said.answers,
+            decided_at=at,
+        )
+        yes = {each for each, answer in said.answers.items() if answer is Answer.YES}
+        urgent = yes & bureau.policy.urgent_answers
+        lane = Lane.URGENT if urgent else None
+        return await bureau.inquiries.save(decided, told, lane=lane)
+
+    return await settled(keep)
+
+
+async def tell_overdue(due: Inquiry, *, bureau: Bureau) -> None:
+    """Say once that an agency has not decided in time."""
+    if due.due_at is None:
+        return
+    overdue = InformationOverdue(
+        case_id=due.case_id,
+        inquiry_id=due.id,
+        agency=due.agency,
+        due_at=due.due_at,
+        late_by=(bureau.clock.now() - due.due_at).total_seconds(),
+    )
+    await bureau.inquiries.save(due.fall_due(), overdue)
+
+
+async def enter_asking(
+    message: Message[InformationRequested], *, bureau: Bureau
+) -> None:
+    """Enter in the ledger what an inquiry tells the agency that is asked."""
+    held = await bureau.inquiries.get(message.data.inquiry_id)
+    if held is not None:
+        await _enter(of_asking(held), bureau)
+
+
+async def enter_decision(
+    message: Message[InformationDecided], *, bureau: Bureau
+) -> None:
+    """Enter in the ledger what an agency's decision tells whoever works on the case."""
+    held, number = (
+        await bureau.inquiries.get(message.data.inquiry_id),
+        message.data.number,
+    )
+    if held is not None and number <= len(held.decisions):
+        await _enter(of_decision(held, number), bureau)
+
+
+async def _enter(entries: Iterable[Disclosure], bureau: Bureau) -> None:
+    for each in entries:
+        gone = await bureau.tombstones.get(each.person_id)
+        entry = each.tombstone(gone.decision) if gone else each
+        # It was entered before, when this message came the first time.
+        with suppress(Conflict):
+            await bureau.disclosures.save(entry)
+
+
+def may_have(inquiry: Inquiry, agency: Agency | None, bureau: Bureau) -> bool:
+    """Tell whether the agency that is asked may be told whom it is about, now.
+
+    Its entry in the register may have ended since it was asked, or the case be erased.
+    """
+    at = bureau.clock.now()
+    if inquiry.erased or agency is None or not agency.may_refer(at):
+        return False
+    return inquiry.terms.ipp11 is not None or registered_under_s19(agency, at)
+
+
+async def agency_of(code: str | None, bureau: Bureau) -> Agency | None:
+    """Give an agency of the register, if there is one."""
+    return await bureau.agencies.get(agency_id(code)) if code else None
+
+
+async def erased_of(ids: Sequence[str], bureau: Bureau) -> frozenset[str]:
+    """Give those of some people who are erased."""
+    found = await asyncio.gather(*map(bureau.tombstones.get, ids))
+    return frozenset(each.id for each in found if each is not None)
+
+
+async def descriptions_of(
+    person_id: str, bureau: Bureau
+) -> tuple[DescribedPerson, ...]:
+    """Give how somebody was described in the latest referrals, each way once.
+
+    Only by that by which an agency finds them in its own register: names, birthday and
+    gender. No other agency's number for them (IPP 13), no address, not their part.
+    """
+    found = await bureau.referrals.latest_of_person(person_id, DESCRIBED_BY)
+    told = (
+        described
+        for referral in found
+        for id_, described in zip(
+            referral.person_ids, referral.told.people, strict=True
+        )
+        if id_ == person_id and described.given_name != ERASED_NAME
+    )
+    ways = {(e.given_name, e.family_name, e.date_of_birth, e.gender): e for e in told}
+    return tuple(ways.values())
+
+
+async def erase_inquiries(message: Message[CaseErased], *, bureau: Bureau) -> None:
+    """Destroy the keys of what was shared about a case that is erased."""
+    told, inquiries = message.data, bureau.inquiries
+    decision = Decision(reason=told.reason, by=None, at=told.erased_at)
+    after = ""
+    while page := await inquiries.of_case(told.case_id, after):
+        for each in page:
+            await inquiries.vault.shred(inquiries.record(each.id))
+            await settled(partial(_erase, each.id, decision, inquiries))
+        after = page[-1].id
+
+
+async def _erase(inquiry_id: str, decision: Decision, inquiries: Inquiries) -> None:
+    held = await inquiries.get(inquiry_id)
+    if held is not None and held.erased is None:
+        await inquiries.save(held.erase(decision))
+
+
+async def forget_about(
+    person_id: str,
+    decision: Decision,
+    inquiries: Inquiries,
+    disclosures: Disclosures,
+) -> None:
+    """Destroy every piece in which somebody may be named, and leave a bare ledger."""
+    for each in await inquiries.about(person_id):
+        if parts := each.parts_about(person_id):
+            await inquiries.vault.shred(inquiries.record(each.id), parts)
+            await settled(partial(_write_down_anew, each.id, inquiries))
+    for entry in await disclosures.about(person_id):
+        if entry.erased is None:
+            await settled(partial(_bare, entry.id, decision, disclosures))
+
+
+async def _bare(entry_id: str, decision: Decision, disclosures: Disclosures) -> None:
+    held = await disclosures.get(entry_id)
+    if held is not None:
+        await disclosures.save(held.tombstone(decision))
+
+
+async def _write_down_anew(inquiry_id: str, inquiries: Inquiries) -> None:
+    # Loaded anew: what cannot be read any more is not in it.
+    held = await inquiries.get(inquiry_id)
+    if held is not None:
+        await inquiries.save(held.without_unreadable())

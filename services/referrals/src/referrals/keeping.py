@@ -1,0 +1,95 @@
+"""Where inquiries and the disclosure ledger are kept."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from accord_chassis.sealing import ERASED, SealedStore
+from accord_chassis.store import Document, Store
+from pymongo.operations import IndexModel
+
+from referrals.domain.erasure import ERASED_NAME
+from referrals.domain.inquiry import Inquiry
+from referrals.domain.ledger import Disclosure
+
+PAGE = 50
+"""Inquiries that are listed at once."""
+
+ENTRIES = 1000
+"""Disclosures about one person that are listed, the latest."""
+
+
+class Inquiries(SealedStore[Inquiry]):
+    """The inquiries. Sealed is each piece that was shared, under a key of its own."""
+
+    entity = Inquiry
+    collection = "inquiries"
+    due = "due_at"
+    indexes = (
+        IndexModel([("agency", 1), ("_id", 1)]),
+        IndexModel([("case_id", 1), ("_id", 1)]),
+        IndexModel([("terms.people", 1)]),
+    )
+
+    def take_apart(self, fields: Document) -> dict[str, Any]:
+        """Take the text of every piece out of the decisions."""
+        pieces = _pieces(fields.get("decisions", ()))
+        return {part: each.pop("text") for part, each in pieces}
+
+    def put_together(self, fields: Document, parts: Mapping[str, Any]) -> None:
+        """Put the text of every piece back, or that it is erased."""
+        for part, each in _pieces(fields["decisions"]):
+            text = parts.get(part)
+            each["text"] = ERASED_NAME if text is ERASED or not text else text
+
+    async def standing_with(
+        self, agency: str, at: datetime, after: str
+    ) -> list[Inquiry]:
+        """List those with an agency that stand, a page at a time."""
+        return await self._page({"agency": agency, "stands_until": {"$gt": at}}, after)
+
+    async def of_case(self, case_id: str, after: str = "") -> list[Inquiry]:
+        """List those of a case, a page at a time."""
+        return await self._page({"case_id": case_id}, after)
+
+    async def about(self, person_id: str) -> list[Inquiry]:
+        """Give all in which somebody is asked about."""
+        found = self.documents.find(
+            {"terms.people": person_id}, projection={"inbox": 0, "outbox": 0}
+        )
+        return self.load_all(await self.open([each async for each in found]))
+
+    async def _page(self, which: Document, after: str) -> list[Inquiry]:
+        found = self.documents.find(
+            {**which, "_id": {"$gt": after}}, projection={"inbox": 0, "outbox": 0}
+        )
+        page = found.sort("_id", 1).limit(PAGE)
+        return self.load_all(await self.open([each async for each in page]))
+
+
+class Disclosures(Store[Disclosure]):
+    """The disclosure ledger, by whom it is about."""
+
+    entity = Disclosure
+    collection = "disclosures"
+    indexes = (IndexModel([("person_id", 1), ("at", -1)]),)
+
+    async def about(self, person_id: str, limit: int = 0) -> list[Disclosure]:
+        """Give what was told of somebody, the latest first.
+
+        Args:
+            person_id: Of whom.
+            limit: At most so many; 0: all.
+        """
+        found = self.documents.find(
+            {"person_id": person_id}, projection={"inbox": 0, "outbox": 0}
+        )
+        latest = found.sort("at", -1).limit(limit)
+        return [self.load(each) async for each in latest]
+
+
+def _pieces(decisions: Any) -> Iterator[tuple[str, Document]]:  # noqa: ANN401 - Stored.
+    """Give pieces as they are stored, by the part under whose key each is sealed."""
+    for number, decided in enumerate(decisions):
+        for place, piece in enumerate(decided["said"]["pieces"]):
+            yield f"piece/{number}/{place}", piece

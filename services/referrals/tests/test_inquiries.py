@@ -1,0 +1,612 @@
+"""Asking agencies what they know, their decisions, and the disclosure ledger."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from accord_chassis.clock import SimulatedClock
+from accord_chassis.testing import COORDINATOR, NOON, eventually, new_id, published
+from accord_contracts.access import Side
+from accord_contracts.message import Lane
+from accord_contracts.referrals import (
+    AgencyKind,
+    InformationDecided,
+    InformationRequested,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from referrals import erasing
+from referrals.domain.agency import Agency, Registration, Standing
+from referrals.domain.case import Case
+from referrals.domain.erasure import ERASED_NAME, Decision
+from referrals.domain.inquiry import (
+    MOST_DECISIONS,
+    DecidedBefore,
+    Inquiry,
+    InquiryOver,
+    Said,
+    Terms,
+)
+from referrals.domain.ledger import FieldGroup, of_asking, of_decision
+from referrals.domain.registration import registered_under_s19
+from referrals.erasing import Shelves
+from referrals.inquiring import Bureau, tell_overdue
+from referrals.keeping import Disclosures, Inquiries
+from referrals_builders import JOHN, MERE, POLICY, Running, body
+
+DAY = timedelta(days=1)
+PEOPLE = tuple(sorted((new_id(), new_id())))
+TEXT = "He was seen outside her work."
+GROUNDS = {
+    "belief": "may_help",
+    "consulted": False,
+    "why_not_safe": "danger_is_imminent",
+}
+DECISION = Decision(reason="asked", by="x", at=NOON)
+
+
+def terms(**told: Any) -> Terms:
+    usual = {"people": PEOPLE, "purpose": "fva20_c", **GROUNDS}
+    return Terms.model_validate(usual | told)
+
+
+def asked(**told: Any) -> Inquiry:
+    rules = POLICY.inquiries
+    return Inquiry.ask(
+        new_id(), "hospital", terms(**told), by="x", at=NOON, rules=rules
+    )
+
+
+def said(**told: Any) -> dict[str, Any]:
+    """Give a decision as an agency sends it: one that shares an answer."""
+    usual = {
+        "decision": "shared",
+        "reason": "will_or_may_help",
+        "answers": {"stalking": "yes"},
+        **GROUNDS,
+    }
+    return usual | told
+
+
+def declined(**told: Any) -> dict[str, Any]:
+    return said(
+        decision="declined",
+        reason="nothing_held",
+        belief="no_reasonable_grounds",
+        answers={},
+        **told,
+    )
+
+
+def decided(inquiry: Inquiry, *sayings: dict[str, Any]) -> Inquiry:
+    for number, each in enumerate(sayings, start=len(inquiry.decisions)):
+        words = Said.model_validate(each)
+        inquiry = inquiry.decide(words, replaces=number, by="y", at=NOON)
+    return inquiry
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        said(answers={}),
+        said(belief="no_reasonable_grounds"),
+        said(reason="nothing_held"),
+        said(consulted=False, why_not_safe=None),
+        declined() | {"answers": {"stalking": "yes"}},
+        declined() | {"reason": "will_or_may_help"},
+        said(decision="partly", answers={}),
+    ],
+)
+def test_a_decision_and_what_it_shares_agree(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Said.model_validate(wrong)
+
+
+def test_nobody_is_told_of_anybody_without_belief() -> None:
+    with pytest.raises(ValidationError):
+        terms(belief="no_reasonable_grounds")
+
+
+def test_the_clock_is_the_localitys_unless_somebody_says_otherwise() -> None:
+    assert asked().due_at == NOON + DAY
+    assert asked(purpose="fva20_a").due_at == NOON + 3 * DAY
+    assert asked(needed_by=NOON + 9 * DAY).due_at == NOON + 9 * DAY
+
+
+def test_the_same_wish_is_the_same_inquiry_however_it_is_put() -> None:
+    case, rules = new_id(), POLICY.inquiries
+    one = Inquiry.ask(case, "hospital", terms(), by="x", at=NOON, rules=rules)
+    turned = terms(people=(*reversed(PEOPLE), PEOPLE[0]))
+    again = Inquiry.ask(case, "hospital", turned, by="z", at=NOON, rules=rules)
+    other = Inquiry.ask(case, "refuge", terms(), by="x", at=NOON, rules=rules)
+
+    assert again.id == one.id
+    assert other.id != one.id
+
+
+def test_a_decision_is_changed_only_by_another_that_names_it() -> None:
+    first = decided(asked(), said())
+    same = Said.model_validate(said())
+    other = Said.model_validate(declined())
+
+    assert first.due_at is None
+    assert first.decide(same, replaces=0, by="y", at=NOON) is first
+    for replaces in (0, 2):
+        with pytest.raises(DecidedBefore):
+            first.decide(other, replaces=replaces, by="y", at=NOON)
+    changed = first.decide(other, replaces=1, by="y", at=NOON)
+    assert [each.said for each in changed.decisions] == [same, other]
+
+
+def test_an_inquiry_that_stands_no_more_is_not_decided_on() -> None:
+    inquiry = asked()
+    words = Said.model_validate(said())
+
+    with pytest.raises(InquiryOver):
+        inquiry.decide(words, replaces=0, by="y", at=inquiry.stands_until)
+    many = decided(inquiry, *[said()] * MOST_DECISIONS)
+    with pytest.raises(InquiryOver):
+        many.decide(words, replaces=MOST_DECISIONS, by="y", at=NOON)
+
+
+@given(
+    st.lists(st.sets(st.sampled_from(PEOPLE), min_size=1), max_size=4), st.booleans()
+)
+def test_the_ledger_has_an_entry_for_everybody_of_whom_something_was_told(
+    about: list[set[str]],
+    answers: bool,  # noqa: FBT001 - Drawn by Hypothesis.
+) -> None:
+    pieces = [{"about": sorted(each), "text": TEXT} for each in about]
+    told = {"stalking": "yes"} if answers else {}
+    shares = bool(pieces or answers)
+    words = said(answers=told, pieces=pieces) if shares else declined()
+    inquiry = decided(asked(), words)
+
+    found = [*of_decision(inquiry, 1)]
+
+    of_pieces = {e.person_id for e in found if e.group is FieldGroup.PIECES}
+    of_answers = {e.person_id for e in found if e.group is FieldGroup.INDICATORS}
+    assert of_pieces == set().union(*about)
+    assert of_answers == (set(PEOPLE) if answers else set())
+    assert len({each.id for each in found}) == len(found)
+    assert {(e.holder, e.agency) for e in found} <= {("hospital", None)}
+    assert {e.person_id for e in of_asking(inquiry)} == set(PEOPLE)
+    assert {e.agency for e in of_asking(inquiry)} == {"hospital"}
+
+
+def test_a_tombstone_of_the_ledger_has_no_value_left() -> None:
+    [entry, _] = of_asking(asked())
+
+    left = entry.tombstone(DECISION).model_dump(exclude_none=True)
+
+    assert left.keys() == {"id", "version", "person_id", "at", "erased"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "registered"),
+    [
+        ({"registered_as": Standing.FAMILY_VIOLENCE_AGENCY}, True),
+        ({"registered_as": Standing.SOCIAL_SERVICES_PRACTITIONER}, True),
+        ({}, False),
+        ({"registered_as": "family_violence_agency", "valid_from": NOON + DAY}, False),
+        ({"registered_as": "family_violence_agency", "valid_until": NOON}, False),
+    ],
+)
+def test_who_is_registered_under_s19_is_a_matter_of_dates(
+    entry: dict[str, Any], *, registered: bool
+) -> None:
+    told = Registration(kind=AgencyKind.NGO, **entry)
+
+    assert registered_under_s19(Agency.named("refuge", told), NOON) is registered
+
+
+# Over HTTP, on a real store.
+
+
+async def case_of(running: Running, **fields: Any) -> Case:
+    """Have a family referred, and agencies that may be asked."""
+    for agency, entry in (
+        ("hospital", {"registered_as": "family_violence_agency"}),
+        ("refuge", {"registered_as": "social_services_practitioner"}),
+        ("employer", {}),
+    ):
+        assert (await running.register(agency, **entry)).status_code == 200
+    posted = await running.submit(body(**fields), key=new_id())
+    referral_id = posted.json()["referral_id"]
+    found = await eventually(lambda: running.cases.of_referral(referral_id))
+    assert found
+    return found
+
+
+async def works(
+    running: Running, method: str, path: str, told: Any = None, **claims: Any
+) -> httpx2.Response:
+    """Have the coordinator, or another worker, ask for something."""
+    claims = {"worker": COORDINATOR, **claims}
+    headers = running.bearer("referrals.inquire", agency="", **claims)
+    return await running.http.request(method, f"/v1/{path}", headers=headers, json=told)
+
+
+async def ask(
+    running: Running, case: Case, *agencies: str, **told: Any
+) -> httpx2.Response:
+    usual = {
+        "agencies": agencies or ["hospital"],
+        "people": [each.person_id for each in case.people],
+        "purpose": "fva20_c",
+        **GROUNDS,
+    }
+    worker = told.pop("worker", COORDINATOR)
+    path = f"cases/{case.id}/inquiries"
+    return await works(running, "POST", path, usual | told, worker=worker)
+
+
+async def inquiry_of(running: Running, case: Case, **told: Any) -> str:
+    answer = await ask(running, case, **told)
+    assert answer.status_code == 201, answer.text
+    [made] = answer.json()["inquiries"]
+    return str(made["inquiry_id"])
+
+
+async def sees(running: Running, agency: str = "hospital") -> list[dict[str, Any]]:
+    headers = running.bearer("referrals.answer", agency=agency)
+    answer = await running.http.get("/v1/inquiries", headers=headers)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["inquiries"]
+    return found
+
+
+async def decides(
+    running: Running, inquiry_id: str, told: dict[str, Any], agency: str = "hospital"
+) -> httpx2.Response:
+    headers = running.bearer("referrals.answer", agency=agency)
+    path = f"/v1/inquiries/{inquiry_id}/decision"
+    return await running.http.post(path, headers=headers, json=told)
+
+
+async def ledger_of(running: Running, person_id: str) -> httpx2.Response:
+    headers = running.bearer("referrals.disclosures", agency="")
+    path = f"/v1/people/{person_id}/disclosures"
+    return await running.http.get(path, headers=headers)
+
+
+async def told_by(running: Running, kind: type[Any]) -> list[Any]:
+    found = await published(running.service.store(Inquiries))
+    return [each for each in found if isinstance(each.data, kind)]
+
+
+async def entered(running: Running, person_id: str, count: int) -> list[dict[str, Any]]:
+    """Wait until so much stands in the ledger about somebody."""
+
+    async def look() -> list[dict[str, Any]] | None:
+        found: list[dict[str, Any]] = (await ledger_of(running, person_id)).json()[
+            "disclosures"
+        ]
+        return found if len(found) == count else None
+
+    found = await eventually(look)
+    assert found
+    return found
+
+
+async def test_an_agency_sees_whom_it_is_asked_about_and_nothing_of_the_case(
+    running: Running,
+) -> None:
+    contact = [{"channel": "post", "value": "1 Somewhere Street"}]
+    nhi = [{"system": "nhi", "value": "ZZZ0016"}]
+    mere = {**MERE, "contact_points": contact, "identifiers": nhi}
+    case = await case_of(running, people=[mere, JOHN], narrative="What was seen.")
+    await inquiry_of(running, case, questions=["stalking"])
+
+    [shown] = await sees(running)
+
+    described = {
+        way["given_name"]: way for each in shown["people"] for way in each["described"]
+    }
+    assert described["Mere"] == {
+        "given_name": "Mere",
+        "family_name": "Tāmihana",
+        "date_of_birth": "1991-03-07",
+        "gender": "not_stated",
+    }
+    assert described.keys() == {"Mere", "John"}
+    assert shown["questions"] == ["stalking"]
+    for hidden in (case.id, "Somewhere", "What was seen", "ZZZ0016", "person_harmed"):
+        assert hidden not in str(shown)
+
+
+async def test_an_agency_sees_and_decides_its_own_inquiries_only(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    inquiry_id = await inquiry_of(running, case)
+
+    assert await sees(running, "refuge") == []
+    refused = await decides(running, inquiry_id, said(), agency="refuge")
+    assert refused.status_code == 404
+    assert (await decides(running, new_id(), said())).status_code == 404
+    held = await running.service.store(Inquiries).get(inquiry_id)
+    assert held
+    assert held.latest is None
+
+
+async def test_asked_twice_while_it_stands_it_is_one_inquiry(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case = await case_of(running)
+    first = await inquiry_of(running, case)
+    assert await inquiry_of(running, case) == first
+    clock.advance(40 * DAY)
+
+    assert await sees(running) == []
+    later = await inquiry_of(running, case)
+
+    assert later != first
+    assert await inquiry_of(running, case) == later
+    assert len(await told_by(running, InformationRequested)) <= 2
+
+
+async def test_who_is_beyond_s19_is_told_only_under_ipp_11_with_a_ground(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+
+    refused = await ask(running, case, "hospital", "employer", "nobody")
+    told = await ask(running, case, "employer", ipp11="serious_threat")
+
+    rules = {each["pointer"]: each["rule"] for each in refused.json()["errors"]}
+    assert refused.status_code == 422
+    assert rules == {
+        "/body/agencies/1": "not registered under s19",
+        "/body/agencies/2": "not in the register",
+    }
+    assert await sees(running) == []
+    assert told.status_code == 201
+    assert len(await sees(running, "employer")) == 1
+
+
+async def test_who_is_no_longer_registered_sees_and_decides_nothing(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    inquiry_id = await inquiry_of(running, case)
+    assert len(await sees(running)) == 1
+    await running.register("hospital")
+
+    assert await sees(running) == []
+    assert (await decides(running, inquiry_id, said())).status_code == 404
+
+
+async def test_what_cannot_be_asked_is_refused_field_by_field(running: Running) -> None:
+    case = await case_of(running)
+
+    answer = await ask(
+        running,
+        case,
+        people=[new_id()],
+        questions=["stalking", "shoe_size"],
+        needed_by=NOON.isoformat(),
+    )
+
+    assert answer.status_code == 422
+    assert {each["pointer"] for each in answer.json()["errors"]} == {
+        "/body/people/0",
+        "/body/questions/1",
+        "/body/needed_by",
+    }
+
+
+async def test_only_who_leads_or_coordinates_asks_and_outreach_sees_nothing(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    specialist, outreach = new_id(), new_id()
+    using = frozenset({Side.PERSON_USING_VIOLENCE})
+    running.standings.tell(outreach, case.id, sides=using)
+    inquiry_id = await inquiry_of(running, case)
+    paths = (f"cases/{case.id}/inquiries", f"cases/{case.id}/inquiries/{inquiry_id}")
+
+    for worker in (specialist, outreach):
+        assert (await ask(running, case, worker=worker)).status_code == 404
+    for path in paths:
+        seen = await works(running, "GET", path, worker=specialist)
+        hidden = await works(running, "GET", path, worker=outreach)
+        assert (seen.status_code, hidden.status_code) == (200, 404)
+    elsewhere = f"cases/{new_id()}/inquiries/{inquiry_id}"
+    assert (await works(running, "GET", elsewhere)).status_code == 404
+
+
+async def test_what_is_shared_reaches_the_case_as_the_agencys_own_word(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    inquiry_id = await inquiry_of(running, case)
+    [mere] = case.harmed
+    pieces = [{"about": [mere], "text": TEXT}]
+
+    answer = await decides(running, inquiry_id, said(pieces=pieces))
+
+    assert answer.status_code == 200, answer.text
+    assert TEXT not in answer.text
+    path = f"cases/{case.id}/inquiries"
+    whole = (await works(running, "GET", f"{path}/{inquiry_id}")).json()
+    [piece] = whole["shared"]
+    assert (piece["agency"], piece["text"], piece["about"]) == (
+        "hospital",
+        TEXT,
+        [mere],
+    )
+    assert piece["purpose"] == "fva20_c"
+    assert TEXT not in (await works(running, "GET", path)).text
+    kept = await running.service.store(Inquiries).documents.find_one({})
+    assert TEXT not in str(kept)
+
+
+async def test_a_decision_is_told_once_with_its_codes(running: Running) -> None:
+    case = await case_of(running)
+    inquiry_id = await inquiry_of(running, case)
+    told = said(answers={"strangulation": "yes"})
+
+    first = await decides(running, inquiry_id, told)
+    again = await decides(running, inquiry_id, told)
+    other = await decides(running, inquiry_id, declined())
+    changed = await decides(running, inquiry_id, declined(replaces=1))
+
+    assert first.json() == again.json()
+    assert (other.status_code, changed.json()["number"]) == (409, 2)
+    held = await running.service.store(Inquiries).get(inquiry_id)
+    assert held
+    assert len(held.decisions) == 2
+
+
+async def test_a_grave_answer_is_told_in_the_urgent_lane(running: Running) -> None:
+    case = await case_of(running)
+    inquiry_id = await inquiry_of(running, case)
+    heard: list[Any] = []
+    store = running.service.store(Inquiries)
+    save = store.save
+
+    async def listen(entity: Inquiry, *events: Any, **how: Any) -> Inquiry:
+        heard.extend((each, how.get("lane")) for each in events)
+        return await save(entity, *events, **how)
+
+    store.save = listen  # type: ignore[method-assign]  # Hears what is told.
+    await decides(running, inquiry_id, said(answers={"strangulation": "yes"}))
+
+    [(told, lane)] = heard
+    assert isinstance(told, InformationDecided)
+    assert dict(told.answers) == {"strangulation": "yes"}
+    assert lane is Lane.URGENT
+
+
+async def test_silence_is_told_of_once(running: Running, clock: SimulatedClock) -> None:
+    case = await case_of(running)
+    inquiry_id = await inquiry_of(running, case)
+    store, bureau = running.service.store(Inquiries), running.service.parts[Bureau]
+    clock.advance(DAY + timedelta(hours=1))
+
+    async def told() -> Inquiry | None:
+        held = await store.get(inquiry_id)
+        return held if held and held.due_at is None else None
+
+    late = await eventually(told)
+    assert late
+    await tell_overdue(late, bureau=bureau)
+
+    held = await store.get(inquiry_id)
+    assert held == late
+    assert (await decides(running, inquiry_id, said())).status_code == 200
+
+
+async def test_the_ledger_says_who_got_what_of_whom_on_which_ground(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    inquiry_id = await inquiry_of(running, case)
+    [mere] = case.harmed
+    [john] = {each.person_id for each in case.people} - {mere}
+    pieces = [{"about": [mere], "text": TEXT}]
+    await decides(running, inquiry_id, said(pieces=pieces, belief="will_help"))
+
+    of_mere, of_john = await entered(running, mere, 3), await entered(running, john, 2)
+
+    by_group = {each["group"]: each for each in of_mere}
+    assert by_group["identity"]["agency"] == "hospital"
+    assert by_group["identity"]["holder"] is None
+    assert by_group["pieces"]["holder"] == "hospital"
+    assert by_group["pieces"]["case_id"] == case.id
+    assert by_group["pieces"]["belief"] == "will_help"
+    assert by_group["identity"]["why_not_safe"] == "danger_is_imminent"
+    assert {each["purpose"] for each in of_mere} == {"fva20_c"}
+    assert {each["group"] for each in of_john} == {"identity", "indicators"}
+    assert (await ledger_of(running, new_id())).status_code == 404
+    assert TEXT not in (await ledger_of(running, mere)).text
+
+
+async def test_who_is_barred_from_a_case_of_somebody_does_not_read_their_ledger(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    [mere] = case.harmed
+    barred = new_id()
+    running.standings.tell(barred, case.id, excluded=True)
+    headers = running.bearer("referrals.disclosures", agency="", worker=barred)
+
+    answer = await running.http.get(f"/v1/people/{mere}/disclosures", headers=headers)
+
+    assert answer.status_code == 404
+
+
+async def test_who_is_erased_is_in_no_piece_and_the_ledger_stays_bare(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    inquiry_id = await inquiry_of(running, case)
+    [mere] = case.harmed
+    [john] = {each.person_id for each in case.people} - {mere}
+    pieces = [
+        {"about": [mere, john], "text": TEXT},
+        {"about": [john], "text": "He moved."},
+    ]
+    await decides(running, inquiry_id, said(pieces=pieces))
+    await entered(running, mere, 3)
+    shelves = running.service.parts[Shelves]
+
+    await erasing.erase_person(mere, DECISION, NOON, shelves)
+
+    path = f"cases/{case.id}/inquiries/{inquiry_id}"
+    shared = (await works(running, "GET", path)).json()["shared"]
+    assert [each["text"] for each in shared] == [ERASED_NAME, "He moved."]
+    left = (await ledger_of(running, mere)).json()["disclosures"]
+    assert len(left) == 3
+    assert {each["erased"] for each in left} == {True}
+    assert {value for each in left for value in (each["group"], each["agency"])} == {
+        None
+    }
+    [shown] = await sees(running)
+    described = {each["person_id"]: each["described"] for each in shown["people"]}
+    assert described[mere] == []
+    assert described[john]
+    again = said(pieces=[{"about": [mere], "text": TEXT}], replaces=1)
+    assert (await decides(running, inquiry_id, again)).status_code == 422
+    assert (await ask(running, case)).status_code == 422
+
+
+async def test_with_its_case_all_that_was_shared_is_erased(running: Running) -> None:
+    case = await case_of(running)
+    inquiry_id = await inquiry_of(running, case)
+    [mere] = case.harmed
+    await decides(running, inquiry_id, said(pieces=[{"about": [mere], "text": TEXT}]))
+    await entered(running, mere, 3)
+    store, shelves = running.service.store(Inquiries), running.service.parts[Shelves]
+
+    await erasing.erase_case(case.id, DECISION, NOON, shelves)
+
+    async def erased() -> Inquiry | None:
+        held = await store.get(inquiry_id)
+        return held if held and held.erased else None
+
+    held = await eventually(erased)
+    assert held
+    assert held.decisions == ()
+    assert await sees(running) == []
+    keys = await store.vault.keys_of(store.record(inquiry_id))
+    assert keys
+    assert not any(keys.values())
+    assert (await decides(running, inquiry_id, said())).status_code == 404
+
+
+async def test_every_query_is_served_by_an_index(running: Running) -> None:
+    inquiries = running.service.store(Inquiries)
+    disclosures = running.service.store(Disclosures)
+
+    for store, query in (
+        (inquiries, {"agency": "hospital", "_id": {"$gt": ""}}),
+        (inquiries, {"case_id": "c", "_id": {"$gt": ""}}),
+        (inquiries, {"terms.people": "p"}),
+        (disclosures, {"person_id": "p"}),
+    ):
+        plan = await store.documents.find(query).explain()
+        assert "IXSCAN" in str(plan["queryPlanner"]["winningPlan"])
