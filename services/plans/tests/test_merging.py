@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.store import AlreadyHandled
-from accord_chassis.testing import NOON, message_of, new_id, published
+from accord_chassis.testing import COORDINATOR, NOON, message_of, new_id, published
 from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.message import Message
 from accord_contracts.plans import (
@@ -29,7 +29,7 @@ from accord_contracts.risk import RiskAssessed, RiskLevel
 from plans import handlers, merging
 from plans.domain.plan import MandatoryActionsOpen, Merged, Plan, Status
 from plans.store import Plans
-from plans_builders import IVS, POLICY, WHANAU, accepted, assessed
+from plans_builders import IVS, POLICY, WHANAU, Running, accepted, assessed
 
 LOW, _, HIGH, _ = RiskLevel
 RELEASE = TriggerKind.PRISON_RELEASE
@@ -321,3 +321,25 @@ async def test_a_date_that_is_there_is_told_of_once_more_only_if_it_was_not_befo
 
     assert (await desk.of(one)).coming[trigger].over
     assert await desk.alarms() == [one]
+
+
+async def test_whoever_may_not_see_a_merged_case_sees_neither_its_dates_nor_the_plan(
+    running: Running, clock: SimulatedClock
+) -> None:
+    one, two = new_id(), new_id()
+    desk = Desk(running.plans, clock)
+    # Nothing was ever planned for the other: only a date is known.
+    await desk.hears(assessed(one, LOW), date(two, new_id()), merged(two, one))
+    token = running.issuer.token(
+        "worker", "plans.read", region="test", worker=COORDINATOR
+    )
+    headers = {"Authorization": f"Bearer {token}"}
+    path = f"/v1/plans/{one}"
+
+    shown = await running.http.get(path, headers=headers)
+    running.standings.tell(COORDINATOR, two, coordinator=True, excluded=True)
+    hidden = await running.http.get(path, headers=headers)
+
+    assert (shown.status_code, shown.json()["merged"]) == (200, [two])
+    assert [each["from_case"] for each in shown.json()["coming"]] == [two]
+    assert hidden.status_code == 404

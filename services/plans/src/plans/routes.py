@@ -214,7 +214,7 @@ class PlanView(BaseModel):
                 ComingView.of(*each) for each in held.coming.items() if "dates" in seen
             ),
             merged_into=held.merged_into,
-            merged=tuple(held.shares),
+            merged=held.merged_cases,
         )
 
 
@@ -261,7 +261,7 @@ async def _of_all(held: Plan | None, seen: Permit, reader: Asking) -> Permit:
     Asked here, because allocation may hear of the merging later than plans does.
     """
     parts = seen.parts
-    for each in held.shares if held else ():
+    for each in held.merged_cases if held else ():
         of = await reader.permit(READ_PLAN, plan_of(each), otherwise=NoPlan)
         parts &= of.parts
     return replace(seen, parts=parts)

@@ -384,6 +384,12 @@ class Plan(BaseModel):
         return coming
 
     @property
+    def merged_cases(self) -> tuple[str, ...]:
+        """The cases of which anything stands in it."""
+        dates = {e.from_case for e in self.coming.values() if e.from_case}
+        return tuple(sorted(dates | {*self.shares}))
+
+    @property
     def own_coming(self) -> dict[str, Coming]:
         """What is known to come in this case itself."""
         return {key: e for key, e in self.coming.items() if e.from_case is None}
