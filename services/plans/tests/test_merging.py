@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.store import AlreadyHandled
-from accord_chassis.testing import COORDINATOR, NOON, message_of, new_id, published
+from accord_chassis.testing import (
+    COORDINATOR,
+    NOON,
+    eventually,
+    message_of,
+    new_id,
+    published,
+)
 from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.message import Message
 from accord_contracts.plans import (
@@ -327,9 +334,19 @@ async def test_whoever_may_not_see_a_merged_case_sees_neither_its_dates_nor_the_
     running: Running, clock: SimulatedClock
 ) -> None:
     one, two = new_id(), new_id()
-    desk = Desk(running.plans, clock)
+    plans, policy = running.plans, POLICY
     # Nothing was ever planned for the other: only a date is known.
-    await desk.hears(assessed(one, LOW), date(two, new_id()), merged(two, one))
+    await handlers.draft_plan(
+        assessed(one, LOW), plans=plans, policy=policy, clock=clock
+    )
+    await handlers.foresee(date(two, new_id()), plans=plans, policy=policy)
+    await merging.note_merging(merged(two, one), plans=plans, policy=policy)
+
+    async def carried() -> Plan | None:
+        held = await plans.get(one)
+        return held if held and held.merged_cases else None
+
+    await eventually(carried)
     token = running.issuer.token(
         "worker", "plans.read", region="test", worker=COORDINATOR
     )
