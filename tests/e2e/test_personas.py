@@ -88,10 +88,11 @@ def person(region: Region, persona: str, worker_id: str | None) -> Somebody:
 
 
 async def person_in(region: Region, case: str) -> str:
-    """Give somebody who is in a case."""
+    """Give somebody who is in a case, but not her: who is asked about is named."""
     held = await region.database("referrals")["cases"].find_one({"_id": case})
     assert held
-    person_id: str = held["people"][0]["person_id"]
+    others = (e for e in held["people"] if e["role"] != "person_harmed")
+    person_id: str = next(others)["person_id"]
     return person_id
 
 
