@@ -225,8 +225,7 @@ async def test_what_whoever_leaves_had_in_the_merged_case_the_survivor_offers_an
     assert (role["case_id"], role["worker_id"]) == (survivor, asked)
     assert await roles(office, other, lead) == []
     assert (await staffing(office, survivor)).team == ()
-    told = await published(office.running.service.store(Allocations))
-    withdrawn = [e.data for e in told if isinstance(e.data, AllocationWithdrawn)]
-    assert taker in {each.worker_id for each in withdrawn if each.case_id == other}
+    withdrawn: list[Any] = office.told(AllocationWithdrawn)
+    assert (other, taker) in {(each.case_id, each.worker_id) for each in withdrawn}
     left = next(each for each in await office.workers() if each.id == taker)
     assert (left.holds, left.leaving) == ({}, ())
