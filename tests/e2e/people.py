@@ -28,7 +28,7 @@ HIGH_RISK_TEAM = (SPECIALIST, OUTREACH, LEAD)
 
 EVERY_SCOPE = (
     "referrals.submit", "referrals.read", "referrals.admin", "referrals.erase",
-    "referrals.history", "referrals.match", "referrals.answer",
+    "referrals.merge", "referrals.history", "referrals.match", "referrals.answer",
     "referrals.inquire", "referrals.disclosures", "referrals.contacts",
     "referrals.reach",
     "risk.read", "risk.work", "plans.read", "plans.work", "plans.close",
@@ -271,6 +271,20 @@ class Coordinator(Worker):
         """End the response to a household."""
         path = f"/api/plans/v1/plans/{case_id}/closure"
         return await self.sends("POST", path, {"reason": reason})
+
+    async def merges(self, survivor: str, other: str) -> Answer:
+        """Merge a case into another."""
+        return await self._on("merge", survivor, other)
+
+    async def unmerges(self, survivor: str, other: str) -> Answer:
+        """Take that back."""
+        return await self._on("unmerge", survivor, other)
+
+    async def _on(self, act: str, survivor: str, other: str) -> Answer:
+        told = {"other_id": other, "reason": "same_household"}
+        return await self.sends(
+            "POST", f"/api/referrals/v1/cases/{survivor}/{act}", told
+        )
 
     async def who_was_told(self, case_id: str) -> list[dict[str, Any]]:
         """Read who was told what of a case, and when."""

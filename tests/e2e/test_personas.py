@@ -88,10 +88,11 @@ def person(region: Region, persona: str, worker_id: str | None) -> Somebody:
 
 
 async def person_in(region: Region, case: str) -> str:
-    """Give somebody who is in a case."""
+    """Give somebody who is in a case, but not her: who is asked about is named."""
     held = await region.database("referrals")["cases"].find_one({"_id": case})
     assert held
-    person_id: str = held["people"][0]["person_id"]
+    others = (e for e in held["people"] if e["role"] != "person_harmed")
+    person_id: str = next(others)["person_id"]
     return person_id
 
 
@@ -263,6 +264,11 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "DELETE", "/v1/agencies/{code}/keys/{key_id}"): Case(
         (), by_scope=True
     ),
+    # A case is not merged into itself: 422, for whoever may merge.
+    ("referrals", "POST", "/v1/cases/{case_id}/merge"): Case(("coordinator",), "merge"),
+    ("referrals", "POST", "/v1/cases/{case_id}/unmerge"): Case(
+        ("coordinator",), "merge"
+    ),
     # While it is held, it is refused to erase what one might: 409.
     ("referrals", "PUT", "/v1/cases/{case_id}/hold"): Case(
         NOT_BARRED, {"reason": "court"}
@@ -387,6 +393,7 @@ def sent(stage: Stage, body: Any) -> Any:
     ids = stage.ids
     named: dict[str, Any] = {
         "referral": {**stage.referral, "reference": new_id()},
+        "merge": {"other_id": ids["case_id"], "reason": "same_household"},
         "worker": {"roles": [SPECIALIST], "capacity": 100},
         "inquiry": asks_about(ids["person_id"]),
         "standings": {

@@ -94,8 +94,9 @@ LATER = {
     "allocation.expired.v1", "allocation.unfilled.v1", "allocation.withdrawn.v1",
     "action.overdue.v1", "glass.not_reviewed.v1", "notification.failed.v1",
     "risk.reassessment_due.v1", "risk.reassessment_overdue.v1", "risk.changed.v1",
-    "plan.closed.v1", "trigger.fell_due.v1", "plan.not_in_force.v1",
-    "confirmation.lapsed.v1", "information.overdue.v1",
+    "plan.closed.v1", "case.merged.v1", "case.unmerged.v1", "risk.carried.v1",
+    "allocation.carried.v1", "plan.carried.v1", "trigger.fell_due.v1",
+    "plan.not_in_force.v1", "confirmation.lapsed.v1", "information.overdue.v1",
 }  # fmt: skip
 """Events for which time would have to pass; that each is thin, its schema says."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 from accord_chassis import topology
-from accord_chassis.binding import pack
+from accord_chassis.binding import pack, unpack
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.inprocess import InProcessBroker, InProcessTransport
@@ -17,6 +17,7 @@ from accord_chassis.settings import policy_of
 from accord_chassis.store import AlreadyHandled, Database, Store
 from accord_chassis.testing import NOON, eventually, message_of, new_id, published
 from accord_chassis.transport import Publication
+from accord_contracts.access import Standing
 from accord_contracts.allocation import AllocationAccepted, Role, RoleWanted
 from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Lane, Message
@@ -28,9 +29,10 @@ from allocation.domain.directory import Need, Worker
 from allocation.domain.offering import Allocation
 from allocation.domain.policy import Policy
 from allocation.domain.staffing import Wanted
+from allocation.handlers.access import Door
 from allocation.handlers.placing import Desk, place_role
 from allocation.handlers.staffing import join_team, settle_place, want_roles
-from allocation.store import Allocations, Directory, Staffings, Workers
+from allocation.store import PAGE, Allocations, Directory, Staffings, Workers
 
 LOCALITIES = Path(__file__).parents[3] / "localities"
 POLICY = policy_of(Policy, LOCALITIES / "canterbury", "allocation")
@@ -39,6 +41,8 @@ WHANAU = Role.WHANAU_SUPPORT_WORKER
 SPECIALIST = Role.INDEPENDENT_VICTIM_SPECIALIST
 OUTREACH = Role.PERPETRATOR_OUTREACH
 COORDINATOR = Role.LEAD_AGENCY_COORDINATOR
+
+DANGER = {"reason": "imminent_danger"}
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -273,3 +277,86 @@ class Running:
         self.clock.advance(by)
         while await self.service.sweep_once():
             await self.idle()
+
+
+class Front:
+    """The service over HTTP, and everybody who asks it something.
+
+    Args:
+        running: The service.
+    """
+
+    def __init__(self, running: Running) -> None:
+        self.running = running
+
+    async def ask(
+        self, method: str, path: str, *, who: str, body: Any = None, **claims: Any
+    ) -> httpx2.Response:
+        """Ask as a worker with every scope, who has just logged in."""
+        scopes = [f"allocation.{e}" for e in ("admin", "ask", "read", "work", "glass")]
+        now = int(self.running.clock.now().timestamp())
+        claims = {"worker": who, "auth_time": now, **claims}
+        token = self.running.issuer.token("somebody", *scopes, region="test", **claims)
+        return await self.running.http.request(
+            method,
+            f"/v1{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {token}"},
+        )
+
+    async def hires(self, *roles: str, **entry: Any) -> str:
+        worker_id = new_id()
+        told = {"roles": roles, "capacity": 100, **entry}
+        answer = await self.ask(
+            "PUT", f"/workers/{worker_id}", who=worker_id, body=told
+        )
+        assert answer.status_code == 200
+        return worker_id
+
+    async def case(self, level: RiskLevel = RiskLevel.LOW) -> str:
+        case_id, referral_id = new_id(), new_id()
+        at = self.running.clock.now()
+        await self.running.hears(
+            referred(case_id, referral_id=referral_id, at=at),
+            assessed(case_id, level, referral_id=referral_id, at=at),
+        )
+        return case_id
+
+    async def offer(self, worker_id: str) -> dict[str, Any]:
+        path = f"/workers/{worker_id}/offers"
+        [found] = (await self.ask("GET", path, who=worker_id)).json()
+        held: dict[str, Any] = found
+        return held
+
+    async def accepts(self, worker_id: str) -> httpx2.Response:
+        allocation = (await self.offer(worker_id))["allocation_id"]
+        path = f"/allocations/{allocation}/acceptance"
+        answer = await self.ask("POST", path, who=worker_id)
+        await self.running.idle()
+        return answer
+
+    async def standing(self, worker_id: str, case_id: str) -> Standing:
+        door: Door = self.running.service.parts[Door]
+        return (await door.of(worker_id, [case_id]))[case_id]
+
+    async def roles(self, case_id: str) -> list[Allocation]:
+        desk: Desk = self.running.service.parts[Desk]
+        return await desk.allocations.of_case(case_id)
+
+    async def workers(self) -> list[Worker]:
+        return await self.running.service.store(Workers).page("", PAGE)
+
+    async def breaks(self, case_id: str, who: str, **sent: Any) -> httpx2.Response:
+        path = f"/cases/{case_id}/glass"
+        return await self.ask("POST", path, who=who, body=DANGER | sent)
+
+    def told(self, kind: type[Event]) -> list[Event]:
+        """Give what waits for notify of one type."""
+        waiting = [
+            unpack(each, CATALOGUE).data
+            for lane in Lane
+            for each in self.running.broker.queues[
+                topology.queue_of("notify", lane)
+            ].ready
+        ]
+        return [each for each in waiting if isinstance(each, kind)]

@@ -4,10 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import httpx2
 import pytest
-from accord_chassis import topology
-from accord_chassis.binding import unpack
 from accord_chassis.store import Conflict
 from accord_chassis.testing import NOON, eventually, new_id
 from accord_contracts.access import Side, Standing
@@ -20,28 +17,23 @@ from accord_contracts.allocation import (
     GlassNotReviewed,
     GlassReason,
 )
-from accord_contracts.catalogue import CATALOGUE
-from accord_contracts.message import Event, Lane
+from accord_contracts.message import Event
 from accord_contracts.risk import RiskLevel
 from allocation.domain.choosing import choose
-from allocation.domain.directory import Worker
 from allocation.domain.glass import Glass, OwnGlass, ReviewedBefore
-from allocation.domain.offering import Allocation, Answer, Status
+from allocation.domain.offering import Answer, Status
 from allocation.domain.staffing import Lists, Staffing, Wanted
 from allocation.domain.standing import standing_of
-from allocation.handlers.access import Door
 from allocation.handlers.placing import Desk
-from allocation.store import PAGE, Workers
 from allocation_builders import (
     OUTREACH,
     POLICY,
     SPECIALIST,
     WHANAU,
+    Front,
     Running,
-    assessed,
     choice,
     need,
-    referred,
     worker,
 )
 
@@ -49,95 +41,12 @@ MINUTE = timedelta(minutes=1)
 DANGER = {"reason": "imminent_danger"}
 
 
-class Office:
-    """The service over HTTP, and everybody who asks it something.
-
-    Args:
-        running: The service.
-    """
-
-    def __init__(self, running: Running) -> None:
-        self.running = running
-
-    async def ask(
-        self, method: str, path: str, *, who: str, body: Any = None, **claims: Any
-    ) -> httpx2.Response:
-        """Ask as a worker with every scope, who has just logged in."""
-        scopes = [f"allocation.{e}" for e in ("admin", "ask", "read", "work", "glass")]
-        now = int(self.running.clock.now().timestamp())
-        claims = {"worker": who, "auth_time": now, **claims}
-        token = self.running.issuer.token("somebody", *scopes, region="test", **claims)
-        return await self.running.http.request(
-            method,
-            f"/v1{path}",
-            json=body,
-            headers={"Authorization": f"Bearer {token}"},
-        )
-
-    async def hires(self, *roles: str, **entry: Any) -> str:
-        worker_id = new_id()
-        told = {"roles": roles, "capacity": 100, **entry}
-        answer = await self.ask(
-            "PUT", f"/workers/{worker_id}", who=worker_id, body=told
-        )
-        assert answer.status_code == 200
-        return worker_id
-
-    async def case(self, level: RiskLevel = RiskLevel.LOW) -> str:
-        case_id, referral_id = new_id(), new_id()
-        at = self.running.clock.now()
-        await self.running.hears(
-            referred(case_id, referral_id=referral_id, at=at),
-            assessed(case_id, level, referral_id=referral_id, at=at),
-        )
-        return case_id
-
-    async def offer(self, worker_id: str) -> dict[str, Any]:
-        path = f"/workers/{worker_id}/offers"
-        [found] = (await self.ask("GET", path, who=worker_id)).json()
-        held: dict[str, Any] = found
-        return held
-
-    async def accepts(self, worker_id: str) -> httpx2.Response:
-        allocation = (await self.offer(worker_id))["allocation_id"]
-        path = f"/allocations/{allocation}/acceptance"
-        answer = await self.ask("POST", path, who=worker_id)
-        await self.running.idle()
-        return answer
-
-    async def standing(self, worker_id: str, case_id: str) -> Standing:
-        door: Door = self.running.service.parts[Door]
-        return (await door.of(worker_id, [case_id]))[case_id]
-
-    async def roles(self, case_id: str) -> list[Allocation]:
-        desk: Desk = self.running.service.parts[Desk]
-        return await desk.allocations.of_case(case_id)
-
-    async def workers(self) -> list[Worker]:
-        return await self.running.service.store(Workers).page("", PAGE)
-
-    async def breaks(self, case_id: str, who: str, **sent: Any) -> httpx2.Response:
-        path = f"/cases/{case_id}/glass"
-        return await self.ask("POST", path, who=who, body=DANGER | sent)
-
-    def told(self, kind: type[Event]) -> list[Event]:
-        """Give what waits for notify of one type."""
-        waiting = [
-            unpack(each, CATALOGUE).data
-            for lane in Lane
-            for each in self.running.broker.queues[
-                topology.queue_of("notify", lane)
-            ].ready
-        ]
-        return [each for each in waiting if isinstance(each, kind)]
-
-
 @pytest.fixture
-def office(running: Running) -> Office:
-    return Office(running)
+def office(running: Running) -> Front:
+    return Front(running)
 
 
-async def test_whoever_accepts_serves_their_side_from_then_on(office: Office) -> None:
+async def test_whoever_accepts_serves_their_side_from_then_on(office: Front) -> None:
     her = await office.hires(WHANAU)
     case_id = await office.case()
     before = await office.standing(her, case_id)
@@ -150,7 +59,7 @@ async def test_whoever_accepts_serves_their_side_from_then_on(office: Office) ->
 
 
 async def test_whoever_the_directory_does_not_know_is_not_active(
-    office: Office,
+    office: Front,
 ) -> None:
     stranger = await office.standing(new_id(), await office.case())
 
@@ -160,7 +69,7 @@ async def test_whoever_the_directory_does_not_know_is_not_active(
 
 
 async def test_a_worker_who_is_barred_is_off_the_team(
-    office: Office,
+    office: Front,
 ) -> None:
     first, second = await office.hires(WHANAU), await office.hires(WHANAU)
     lead = await office.hires(duty_coordinator=True)
@@ -183,7 +92,7 @@ async def test_a_worker_who_is_barred_is_off_the_team(
 
 
 async def test_an_offer_to_somebody_who_is_then_excluded_looks_as_if_there_were_none(
-    office: Office,
+    office: Front,
 ) -> None:
     her = await office.hires(WHANAU)
     lead = await office.hires(duty_coordinator=True)
@@ -202,7 +111,7 @@ async def test_an_offer_to_somebody_who_is_then_excluded_looks_as_if_there_were_
 
 
 async def test_whoever_declines_for_a_conflict_is_barred_from_the_case(
-    office: Office,
+    office: Front,
 ) -> None:
     her = await office.hires(WHANAU)
     case_id = await office.case()
@@ -219,7 +128,7 @@ async def test_whoever_declines_for_a_conflict_is_barred_from_the_case(
     assert (await office.standing(her, case_id)).conflict
 
 
-async def test_nobody_takes_themselves_off_a_list(office: Office) -> None:
+async def test_nobody_takes_themselves_off_a_list(office: Front) -> None:
     lead, barred, _ = [await office.hires(duty_coordinator=True) for _ in range(3)]
     case_id = await office.case()
     path = f"/cases/{case_id}/lists"
@@ -232,7 +141,7 @@ async def test_nobody_takes_themselves_off_a_list(office: Office) -> None:
 
 
 async def test_lists_never_leave_one_coordinator_alone_with_a_case(
-    office: Office,
+    office: Front,
 ) -> None:
     lead, other = [await office.hires(duty_coordinator=True) for _ in range(2)]
     path = f"/cases/{await office.case()}/lists"
@@ -248,7 +157,7 @@ async def test_lists_never_leave_one_coordinator_alone_with_a_case(
 
 
 async def test_lists_that_are_replaced_keep_a_conflict_that_was_declared_meanwhile(
-    office: Office,
+    office: Front,
 ) -> None:
     her = await office.hires(WHANAU)
     lead = await office.hires(duty_coordinator=True)
@@ -267,7 +176,7 @@ async def test_lists_that_are_replaced_keep_a_conflict_that_was_declared_meanwhi
 
 
 async def test_glass_that_was_broken_without_good_reason_closes_and_stays_closed(
-    office: Office,
+    office: Front,
 ) -> None:
     her = await office.hires(SPECIALIST)
     lead = await office.hires(duty_coordinator=True)
@@ -284,7 +193,7 @@ async def test_glass_that_was_broken_without_good_reason_closes_and_stays_closed
 
 
 async def test_broken_glass_is_told_at_once_and_closes_by_itself(
-    office: Office,
+    office: Front,
 ) -> None:
     her = await office.hires(SPECIALIST)
     case_id = await office.case()
@@ -303,7 +212,7 @@ async def test_broken_glass_is_told_at_once_and_closes_by_itself(
 
 
 async def test_the_glass_of_whoever_leaves_closes_and_is_reviewed_all_the_same(
-    office: Office,
+    office: Front,
 ) -> None:
     her = await office.hires(SPECIALIST)
     lead = await office.hires(duty_coordinator=True)
@@ -322,11 +231,11 @@ async def test_the_glass_of_whoever_leaves_closes_and_is_reviewed_all_the_same(
     assert answer.status_code == 200
 
 
-async def told_of(office: Office, kind: type[Event]) -> list[Any]:
+async def told_of(office: Front, kind: type[Event]) -> list[Any]:
     return office.told(kind)
 
 
-async def test_glass_that_is_open_is_not_broken_again(office: Office) -> None:
+async def test_glass_that_is_open_is_not_broken_again(office: Front) -> None:
     her = await office.hires(SPECIALIST)
     case_id = await office.case()
 
@@ -340,7 +249,7 @@ async def test_glass_that_is_open_is_not_broken_again(office: Office) -> None:
 
 @pytest.mark.parametrize("minutes", [14, 61])
 async def test_glass_stays_open_for_no_less_than_15_and_no_more_than_60_minutes(
-    office: Office, minutes: int
+    office: Front, minutes: int
 ) -> None:
     her = await office.hires(SPECIALIST)
 
@@ -351,7 +260,7 @@ async def test_glass_stays_open_for_no_less_than_15_and_no_more_than_60_minutes(
 
 @pytest.mark.parametrize("auth_time", [None, 301])
 async def test_breaking_glass_needs_somebody_who_has_just_logged_in(
-    office: Office, auth_time: int | None
+    office: Front, auth_time: int | None
 ) -> None:
     her = await office.hires(SPECIALIST)
     now = int(office.running.clock.now().timestamp())
@@ -367,7 +276,7 @@ async def test_breaking_glass_needs_somebody_who_has_just_logged_in(
 
 
 @pytest.mark.parametrize("bar", ["excluded", "conflicts"])
-async def test_glass_overrides_no_list(office: Office, bar: str) -> None:
+async def test_glass_overrides_no_list(office: Front, bar: str) -> None:
     her = await office.hires(SPECIALIST)
     lead = await office.hires(duty_coordinator=True)
     case_id = await office.case()
@@ -379,7 +288,7 @@ async def test_glass_overrides_no_list(office: Office, bar: str) -> None:
     assert answer.status_code == 404
 
 
-async def test_whoever_broke_the_glass_cannot_review_it(office: Office) -> None:
+async def test_whoever_broke_the_glass_cannot_review_it(office: Front) -> None:
     lead, other = [await office.hires(duty_coordinator=True) for _ in range(2)]
     glass_id = (await office.breaks(await office.case(), lead)).json()["glass_id"]
     path = f"/glass/{glass_id}/review"
@@ -394,7 +303,7 @@ async def test_whoever_broke_the_glass_cannot_review_it(office: Office) -> None:
 
 
 async def test_glass_that_nobody_reviews_is_told_again_every_day(
-    office: Office,
+    office: Front,
 ) -> None:
     her = await office.hires(SPECIALIST)
     case_id = await office.case()
@@ -408,7 +317,7 @@ async def test_glass_that_nobody_reviews_is_told_again_every_day(
     assert (once, twice) == (1, 2)
 
 
-async def test_glass_that_was_reviewed_is_told_of_no_more(office: Office) -> None:
+async def test_glass_that_was_reviewed_is_told_of_no_more(office: Front) -> None:
     her = await office.hires(SPECIALIST)
     lead = await office.hires(duty_coordinator=True)
     broken = await office.breaks(await office.case(), her)
@@ -477,7 +386,7 @@ def test_the_side_of_whoever_once_served_the_person_using_violence_is_known() ->
     assert not stands.sides
 
 
-async def bars(office: Office, case_id: str, worker_id: str, how: str) -> None:
+async def bars(office: Front, case_id: str, worker_id: str, how: str) -> None:
     """Have a coordinator bar a worker from a case, by one of its lists."""
     lead = await office.hires(duty_coordinator=True)
     other = await office.hires(duty_coordinator=True)
@@ -496,7 +405,7 @@ async def bars(office: Office, case_id: str, worker_id: str, how: str) -> None:
 @pytest.mark.parametrize("how", ["excluded", "conflict", "restricted"])
 @pytest.mark.parametrize("taken", [True, False])
 async def test_a_role_is_taken_back_from_whoever_is_barred_and_offered_to_another(
-    office: Office, how: str, *, taken: bool
+    office: Front, how: str, *, taken: bool
 ) -> None:
     pair = [await office.hires(WHANAU) for _ in range(2)]
     case_id = await office.case()
@@ -529,7 +438,7 @@ async def test_a_role_is_taken_back_from_whoever_is_barred_and_offered_to_anothe
 
 
 async def test_when_nobody_is_left_to_ask_the_alarm_is_raised(
-    office: Office,
+    office: Front,
 ) -> None:
     her = await office.hires(WHANAU)
     case_id = await office.case()
@@ -543,7 +452,7 @@ async def test_when_nobody_is_left_to_ask_the_alarm_is_raised(
     assert [each.reason for each in alarms] == ["no_candidate"]  # type: ignore[attr-defined]
 
 
-async def test_lists_that_bar_nobody_on_the_case_change_no_role(office: Office) -> None:
+async def test_lists_that_bar_nobody_on_the_case_change_no_role(office: Front) -> None:
     her = await office.hires(WHANAU)
     case_id = await office.case()
     await office.accepts(her)
@@ -593,7 +502,7 @@ def test_whoever_is_barred_has_no_role_and_every_open_one_is_wanted_anew() -> No
 
 
 async def test_an_offer_made_by_lists_that_have_changed_meanwhile_conflicts(
-    office: Office,
+    office: Front,
 ) -> None:
     her = await office.hires(WHANAU)
     case_id = await office.case()

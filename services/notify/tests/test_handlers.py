@@ -15,13 +15,19 @@ from accord_contracts.notify import (
     NotificationEscalated,
     NotificationSent,
 )
-from accord_contracts.referrals import CaseErased, ConfirmationAsked, ConfirmationLapsed
+from accord_contracts.referrals import (
+    CaseErased,
+    CaseMerged,
+    CaseUnmerged,
+    ConfirmationAsked,
+    ConfirmationLapsed,
+)
 from accord_contracts.risk import RiskLevel
 from notify.asks import DirectoryAway, NobodyOnDuty
 from notify.domain.notification import NoSuchMessage, Notification
 from notify.handlers.erasing import erase_notifications, erase_team
 from notify.handlers.silence import acknowledge, end_offer, note_ending
-from notify.handlers.telling import follow_team
+from notify.handlers.telling import follow_team, note_merging
 from notify.store import Notifications, Offers, Teams
 from notify_builders import (
     ANSWERED,
@@ -282,6 +288,36 @@ async def test_a_draft_is_told_to_the_team(
 
     assert await told(notifications) == {one, other}
     assert len(await all_of(notifications)) == 2
+
+
+@pytest.mark.parametrize("first", ["merging", "teams"])
+async def test_what_happens_in_a_merged_case_is_told_to_both_teams_until_unmerged(
+    tells: Tell, notifications: Notifications, teams: Teams, first: str
+) -> None:
+    case_id, survivor, one, other = new_id(), new_id(), new_id(), new_id()
+    merged = message_of(
+        CaseMerged(case_id=case_id, survivor_id=survivor, merged_at=NOON), version=2
+    )
+    unmerged = message_of(
+        CaseUnmerged(case_id=case_id, survivor_id=survivor, unmerged_at=NOON), version=3
+    )
+    if first == "merging":
+        await note_merging(merged, teams=teams)
+    await follow_team(team((one, IVS), case_id=case_id), teams=teams)
+    await follow_team(team((other, LEAD), case_id=survivor), teams=teams)
+    if first == "teams":
+        await note_merging(merged, teams=teams)
+
+    await tells(drafted(case_id))
+    assert await told(notifications) == {one, other}
+
+    await note_merging(unmerged, teams=teams)
+    # What comes late changes nothing any more.
+    late = message_of(merged.data, version=2)
+    await note_merging(late, teams=teams)
+    held = await teams.get(case_id)
+    assert held
+    assert held.merged_into is None
 
 
 async def test_a_draft_for_no_team_is_told_to_nobody(

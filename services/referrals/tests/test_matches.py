@@ -6,11 +6,13 @@ import httpx2
 import pytest
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.development.issuer import DevelopmentIssuer
-from accord_chassis.testing import COORDINATOR, alive, eventually, new_id
+from accord_chassis.testing import COORDINATOR, NOON, alive, eventually, new_id
 from referrals.app import Settings, create_app
+from referrals.domain.erasure import Decision
 from referrals.domain.review import Review
+from referrals.merging import merge_cases
 from referrals.store import Reviews
-from referrals_builders import MERE, Running, body
+from referrals_builders import MERE, POLICY, Running, body
 
 HER = {**MERE, "given_name": "Kahurangi"}
 MISHEARD = {**HER, "given_name": "Kahurang"}
@@ -20,8 +22,8 @@ SCOPE = "referrals.match"
 class Table:
     """The service with a question in it, and who comes to answer it."""
 
-    def __init__(self, running: Running, standings: Any) -> None:
-        self.running, self.standings = running, standings
+    def __init__(self, running: Running) -> None:
+        self.running, self.standings = running, running.standings
         self.cases: list[str] = []
 
     async def asks(self) -> Review:
@@ -51,9 +53,11 @@ async def table(
     settings: Settings, clock: SimulatedClock, issuer: DevelopmentIssuer
 ) -> Any:
     async with alive("referrals", create_app, settings, clock) as alive_:
-        made = Running(alive_.service, alive_.http, issuer, alive_.broker)
+        made = Running(
+            alive_.service, alive_.http, issuer, alive_.broker, alive_.standings
+        )
         assert (await made.register("police")).status_code == 200
-        yield Table(made, alive_.standings)
+        yield Table(made)
 
 
 async def test_a_coordinator_sees_what_waits_and_why_and_no_value(
@@ -125,6 +129,31 @@ async def test_whoever_is_barred_from_either_case_sees_nothing(
     held = await table.running.service.store(Reviews).get(review.id)
     assert held
     assert held.answer is None
+
+
+async def test_whoever_is_barred_from_what_a_case_is_merged_into_sees_nothing(
+    table: Table,
+) -> None:
+    review = await table.asks()
+    answer = await table.running.submit(body(), key=new_id())
+    survivor = await eventually(
+        lambda: table.running.cases.of_referral(answer.json()["referral_id"])
+    )
+    await merge_cases(
+        survivor.id,
+        table.cases[0],
+        Decision(reason="same_household", by="somebody", at=NOON),
+        cases=table.running.cases,
+        retention=POLICY.retention,
+    )
+    listed = [(await table.sends()).json()]
+    table.standings.tell(COORDINATOR, survivor.id, coordinator=True, excluded=True)
+
+    listed.append((await table.sends()).json())
+    decided = await table.sends(f"/{review.id}/decision", {"same": True})
+
+    assert [len(each) for each in listed] == [1, 0]
+    assert decided.status_code == 404
 
 
 async def test_nobody_else_sees_that_anything_is_asked(table: Table) -> None:

@@ -49,6 +49,25 @@ class RoleWanted(Event):
     first_referred_at: AwareDatetime
 
 
+class StaffingCarried(Event):
+    """Of merged cases, one has another team or other lists. Allocation tells itself.
+
+    Attributes:
+        case_id: The case that goes by it too, or does no longer.
+        from_id: The other.
+    """
+
+    TYPE: ClassVar[str] = "allocation.carried.v1"
+
+    from_id: Id
+
+
+class WithdrawnFor(StrEnum):
+    """Why a role was taken back. Who is barred from a case is never told."""
+
+    CASE_MERGED = "case_merged"
+
+
 class AllocationEvent(Event):
     """What every event about one role of one case says.
 
@@ -134,12 +153,14 @@ class AllocationWithdrawn(AllocationEvent):
 
     Attributes:
         worker_id: Who was asked, or had accepted.
+        reason: Why, if it may be told.
     """
 
     TYPE: ClassVar[str] = "allocation.withdrawn.v1"
 
     worker_id: Id
     withdrawn_at: AwareDatetime
+    reason: WithdrawnFor | None = None
 
 
 class AllocationUnfilled(AllocationEvent):

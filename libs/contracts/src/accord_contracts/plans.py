@@ -91,6 +91,19 @@ class PlanClosed(PlanEvent):
     closed_at: AwareDatetime
 
 
+class PlanCarried(Event):
+    """What is planned for a merged case has changed. Plans tells itself.
+
+    Attributes:
+        case_id: The case in whose plan it stands too, or does no longer.
+        from_id: The merged case.
+    """
+
+    TYPE: ClassVar[str] = "plan.carried.v1"
+
+    from_id: Id
+
+
 class ActionEvent(PlanEvent):
     """What every event about one action of a plan says.
 

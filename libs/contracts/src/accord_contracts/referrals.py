@@ -159,6 +159,39 @@ class CaseOpened(Event):
     opened_at: AwareDatetime
 
 
+class CaseMerged(Event):
+    """A case is merged into another: the two are one household.
+
+    What comes of it later is referred to the survivor. Whoever holds anything of the
+    case keeps it, and has the survivor go by it too, until ``case.unmerged``.
+
+    Attributes:
+        case_id: The case that is merged; its document says what is later.
+        survivor_id: The case that it is merged into.
+        merged_at: When that was decided.
+    """
+
+    TYPE: ClassVar[str] = "case.merged.v1"
+
+    survivor_id: Id
+    merged_at: AwareDatetime
+
+
+class CaseUnmerged(Event):
+    """A case is on its own again: it should not have been merged.
+
+    Attributes:
+        case_id: The case that was merged; its document says what is later.
+        survivor_id: The case that it was merged into.
+        unmerged_at: When that was decided.
+    """
+
+    TYPE: ClassVar[str] = "case.unmerged.v1"
+
+    survivor_id: Id
+    unmerged_at: AwareDatetime
+
+
 class CaseErased(Event):
     """A case is erased: whoever holds anything of it leaves a tombstone.
 

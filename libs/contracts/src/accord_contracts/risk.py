@@ -60,6 +60,19 @@ class RiskAssessed(Event):
     first_referred_at: AwareDatetime
 
 
+class AssessmentCarried(Event):
+    """What is known of a merged case has changed. Risk tells itself.
+
+    Attributes:
+        case_id: The case that goes by it too, or does no longer.
+        from_id: The merged case.
+    """
+
+    TYPE: ClassVar[str] = "risk.carried.v1"
+
+    from_id: Id
+
+
 class RiskChanged(Event):
     """The level of risk to a household is another than before.
 

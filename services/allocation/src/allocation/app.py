@@ -10,15 +10,21 @@ from accord_contracts.allocation import (
     AllocationAccepted,
     AllocationDeclined,
     RoleWanted,
+    StaffingCarried,
 )
 from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import CaseErased, ReferralReceived
+from accord_contracts.referrals import (
+    CaseErased,
+    CaseMerged,
+    CaseUnmerged,
+    ReferralReceived,
+)
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
 from allocation.domain.policy import Policy
 from allocation.handlers import access as standing
-from allocation.handlers import leaving, placing, staffing
+from allocation.handlers import leaving, merging, placing, staffing
 from allocation.handlers.access import Door
 from allocation.handlers.placing import Desk
 from allocation.routes import access, directory, offers
@@ -62,6 +68,12 @@ def create_app(
         allocation.on(PlanClosed, partial(staffing.end_allocations, desk=desk))
         allocation.on(CaseErased, partial(staffing.erase_staffing, desk=desk))
         allocation.on(CaseErased, partial(staffing.erase_allocations, desk=desk))
+
+        allocation.on(CaseMerged, partial(merging.note_merging, desk=desk))
+        allocation.on(CaseUnmerged, partial(merging.note_merging, desk=desk))
+        allocation.on(CaseMerged, partial(merging.end_surplus, desk=desk))
+        allocation.on(StaffingCarried, partial(merging.carry, desk=desk))
+        allocation.on(StaffingCarried, partial(merging.end_surplus, desk=desk))
 
         allocation.on(AllocationDeclined, partial(standing.note_conflict, door=door))
 

@@ -14,7 +14,7 @@ from accord_chassis.batching import Batcher
 from accord_chassis.sealing import ERASED, SealedStore
 from accord_chassis.service import settled
 from accord_chassis.store import Conflict, Document, Store
-from accord_contracts.allocation import Role
+from accord_contracts.allocation import Role, StaffingCarried
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.problem import Refusal
 from pymongo.operations import IndexModel
@@ -46,6 +46,18 @@ class Staffings(Store[Staffing]):
     entity = Staffing
     collection = "staffings"
     due = "due_at"
+
+    async def save(
+        self,
+        entity: Staffing,
+        *events: Event,
+        cause: Message[Event] | None = None,
+        lane: Lane | None = None,
+    ) -> Staffing:
+        """Save a staffing; whatever it is merged with is told that it has changed."""
+        near = sorted({*entity.shares, *filter(None, [entity.merged_into])})
+        told = [StaffingCarried(case_id=each, from_id=entity.id) for each in near]
+        return await super().save(entity, *events, *told, cause=cause, lane=lane)
 
 
 class Allocations(Store[Allocation]):

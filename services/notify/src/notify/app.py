@@ -19,7 +19,7 @@ from accord_contracts.allocation import (
 from accord_contracts.catalogue import CATALOGUE, Catalogue
 from accord_contracts.message import Event
 from accord_contracts.plans import PlanAgreed
-from accord_contracts.referrals import CaseErased
+from accord_contracts.referrals import CaseErased, CaseMerged, CaseUnmerged
 from fastapi import FastAPI
 from pydantic import SecretStr
 
@@ -35,7 +35,15 @@ from notify.store import Notifications, Offers, Teams
 log = structlog.get_logger()
 
 TELLS_NOBODY = frozenset(
-    {CaseTeamChanged, AllocationAccepted, AllocationDeclined, CaseErased, PlanAgreed}
+    {
+        CaseTeamChanged,
+        AllocationAccepted,
+        AllocationDeclined,
+        CaseErased,
+        CaseMerged,
+        CaseUnmerged,
+        PlanAgreed,
+    }
 )
 """What is heard and leads to no message: who is on a case, what was answered."""
 
@@ -90,6 +98,8 @@ def create_app(
         for event in told_of(catalogue):
             notify.on(event, tell)
         notify.on(CaseTeamChanged, partial(telling.follow_team, teams=teams))
+        notify.on(CaseMerged, partial(telling.note_merging, teams=teams))
+        notify.on(CaseUnmerged, partial(telling.note_merging, teams=teams))
         notify.on(CaseErased, partial(erasing.erase_team, teams=teams))
         notify.on(CaseErased, partial(erasing.erase_notifications, notifications=held))
         follow_offers(notify, held)

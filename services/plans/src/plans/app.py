@@ -5,8 +5,11 @@ from functools import partial
 from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn
+from accord_contracts.plans import PlanCarried, PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
+    CaseMerged,
+    CaseUnmerged,
     TriggerCancelled,
     TriggerFellDue,
     TriggerScheduled,
@@ -14,7 +17,7 @@ from accord_contracts.referrals import (
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
-from plans import handlers, routes
+from plans import handlers, merging, routes
 from plans.domain.plan import Plan
 from plans.domain.template import Policy
 from plans.store import Plans
@@ -47,6 +50,11 @@ def create_app(
         plans.on(TriggerScheduled, foresee)
         plans.on(TriggerCancelled, foresee)
         plans.on(TriggerFellDue, partial(handlers.pass_date, plans=held))
+        merge = partial(merging.note_merging, plans=held, policy=policy)
+        plans.on(CaseMerged, merge)
+        plans.on(CaseUnmerged, merge)
+        plans.on(PlanCarried, partial(merging.carry, plans=held, policy=policy))
+        plans.on(PlanClosed, partial(merging.close_merged, plans=held))
         plans.on(CaseErased, partial(handlers.erase, plans=held))
 
         async def tell(due: Plan) -> None:

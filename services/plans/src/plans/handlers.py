@@ -96,6 +96,7 @@ async def agree(case_id: str, plan_version: int, *, at: datetime, plans: Plans) 
         NoPlan: There is none.
         AnotherVersionIsCurrent: What was read is not what would be agreed to.
         AlreadyClosed: The plan is closed.
+        Merged: The case is merged into another, whose plan it is that is agreed to.
     """
     held = await plans.get(case_id)
     if held is None:
@@ -103,13 +104,19 @@ async def agree(case_id: str, plan_version: int, *, at: datetime, plans: Plans) 
     new = held.agree(plan_version, at)
     if new is held:
         return held
-    agreed = PlanAgreed(
-        case_id=case_id,
-        plan_version=plan_version,
-        agreed_at=at,
-        triggers=held.alarmed,
+    versions = {case_id: plan_version}
+    # Whoever referred what was merged into it is told of the one plan that there is.
+    versions |= {key: e.plan_version for key, e in new.shares.items() if not e.closed}
+    agreed = (
+        PlanAgreed(
+            case_id=each,
+            plan_version=number,
+            agreed_at=at,
+            triggers=held.alarmed if each == case_id else (),
+        )
+        for each, number in versions.items()
     )
-    return await plans.save(new, agreed, lane=lane_of(new))
+    return await plans.save(new, *agreed, lane=lane_of(new))
 
 
 async def complete(
@@ -122,6 +129,8 @@ async def complete(
         AlreadyClosed: The plan is closed, and the action went with it.
     """
     held = await plans.get(case_id)
+    if held and held.home_of(action_id) != case_id:
+        held = await plans.get(held.home_of(action_id))
     if held is None:
         raise NoSuchAction
     new = held.complete(action_id, worker_id, at)
@@ -142,6 +151,7 @@ async def close(
         UnknownReason: The reason is not one of the locality's.
         AlreadyClosed: It is closed for another reason.
         MandatoryActionsOpen: Something that must be done is not.
+        Merged: The case is merged into another, whose plan it is that is closed.
     """
     held = await plans.get(case_id)
     if held is None:
@@ -149,14 +159,22 @@ async def close(
     new = held.close(reason, policy, at)
     if new is held:
         return held
-    closed = PlanClosed(
-        case_id=case_id,
-        plan_version=new.current.number,
-        reason=reason,
-        assessment_revision=new.current.assessment.revision,
-        closed_at=at,
+    current = new.current
+    ends = {case_id: (current.number, current.assessment.revision)}
+    for merged, share in new.shares.items():
+        if not share.closed:
+            ends[merged] = (share.plan_version, share.revision)
+    closed = (
+        PlanClosed(
+            case_id=each,
+            plan_version=number,
+            reason=reason,
+            assessment_revision=revision,
+            closed_at=at,
+        )
+        for each, (number, revision) in ends.items()
     )
-    return await plans.save(new, closed, lane=lane_of(new))
+    return await plans.save(new, *closed, lane=lane_of(new))
 
 
 async def erase(message: Message[CaseErased], *, plans: Plans) -> None:

@@ -1,5 +1,6 @@
 """Plans over HTTP."""
 
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Annotated
@@ -102,6 +103,7 @@ class ActionView(BaseModel):
     Attributes:
         overdue_at: When it was told that its time had passed.
         last_done_at: When it was done in an earlier episode.
+        from_case: The merged case whose plan it comes from, if it does.
     """
 
     action_id: Id
@@ -114,12 +116,13 @@ class ActionView(BaseModel):
     done_at: datetime | None
     overdue_at: datetime | None
     last_done_at: datetime | None
+    from_case: Id | None = None
 
     @classmethod
-    def of(cls, held: Action_) -> "ActionView":
+    def of(cls, held: Action_, from_case: str | None = None) -> "ActionView":
         """Show an action."""
         shown = held.model_dump(exclude={"id", "code"})
-        return cls(action_id=held.id, action=held.code, **shown)
+        return cls(action_id=held.id, action=held.code, from_case=from_case, **shown)
 
 
 class PlanVersionView(BaseModel):
@@ -152,6 +155,7 @@ class ComingView(BaseModel):
     Attributes:
         alarmed_at: When an alarm was raised that is not over: no plan is in force.
         over: It is there, or was called off.
+        from_case: The merged case that it is a date of, if it is.
     """
 
     trigger_id: Id
@@ -160,6 +164,7 @@ class ComingView(BaseModel):
     in_force_by: datetime
     alarmed_at: datetime | None
     over: bool
+    from_case: Id | None
 
     @classmethod
     def of(cls, trigger_id: str, held: Coming) -> "ComingView":
@@ -175,6 +180,8 @@ class PlanView(BaseModel):
         actions: Of the current version; what was done is among them.
         versions: The latest, oldest first; the last one is current.
         coming: What is known to come, first to last.
+        merged_into: The case in whose plan this one stands too, since they were merged.
+        merged: The cases whose plans stand in this one too.
     """
 
     case_id: Id
@@ -185,6 +192,8 @@ class PlanView(BaseModel):
     actions: tuple[ActionView, ...]
     versions: tuple[PlanVersionView, ...]
     coming: tuple[ComingView, ...]
+    merged_into: Id | None
+    merged: tuple[Id, ...]
 
     @classmethod
     def of(cls, held: Plan, seen: Permit) -> "PlanView":
@@ -196,13 +205,23 @@ class PlanView(BaseModel):
             level=held.current.assessment.level,
             review_by=held.current.review_by,
             actions=tuple(
-                ActionView.of(each) for each in held.actions if part_of(each) in seen
+                ActionView.of(each, from_case)
+                for from_case, each in all_actions(held)
+                if part_of(each) in seen
             ),
             versions=tuple(PlanVersionView.of(each) for each in held.versions),
             coming=tuple(
                 ComingView.of(*each) for each in held.coming.items() if "dates" in seen
             ),
+            merged_into=held.merged_into,
+            merged=held.merged_cases,
         )
+
+
+def all_actions(held: Plan) -> list[tuple[str | None, Action_]]:
+    """Give the actions of a plan, then those of the cases merged into it: whose."""
+    own: list[tuple[str | None, Action_]] = [(None, each) for each in held.actions]
+    return own + [(key, e) for key, s in held.shares.items() for e in s.actions]
 
 
 def part_of(action: Action_) -> str:
@@ -233,7 +252,19 @@ async def read_plan(case_id: Id, plans: Plans_, reader: Reader) -> PlanView:
     held = await plans.get(case_id)
     if held is None:
         raise NoPlan
-    return PlanView.of(held, seen)
+    return PlanView.of(held, await _of_all(held, seen, reader))
+
+
+async def _of_all(held: Plan | None, seen: Permit, reader: Asking) -> Permit:
+    """See that they may also read what is merged into it, whatever the lists of each.
+
+    Asked here, because allocation may hear of the merging later than plans does.
+    """
+    parts = seen.parts
+    for each in held.merged_cases if held else ():
+        of = await reader.permit(READ_PLAN, plan_of(each), otherwise=NoPlan)
+        parts &= of.parts
+    return replace(seen, parts=parts)
 
 
 @router.post("/plans/{case_id}/agreement")
@@ -243,6 +274,7 @@ async def agree_to_plan(
     """Agree to the version of the plan that was read."""
     await worker.permit(AGREE_TO_PLAN, plan_of(case_id), otherwise=NoPlan)
     seen = await worker.permit(READ_PLAN, plan_of(case_id), otherwise=NoPlan)
+    seen = await _of_all(await plans.get(case_id), seen, worker)
     agree = partial(
         handlers.agree, case_id, agreed.plan_version, at=clock.now(), plans=plans
     )
@@ -257,6 +289,9 @@ async def complete_action(
     await worker.permit(COMPLETE_ACTION, plan_of(case_id), otherwise=NoSuchAction)
     if worker.worker is None:
         raise NoSuchAction
+    held = await plans.get(case_id)
+    if held and (home := held.home_of(action_id)) != case_id:
+        await worker.permit(COMPLETE_ACTION, plan_of(home), otherwise=NoSuchAction)
     complete = partial(
         handlers.complete,
         case_id,
@@ -281,6 +316,7 @@ async def close_plan(
     """Close the plan: the response to this household has ended."""
     await closer.permit(CLOSE_PLAN, plan_of(case_id), otherwise=NoPlan)
     seen = await closer.permit(READ_PLAN, plan_of(case_id), otherwise=NoPlan)
+    seen = await _of_all(await plans.get(case_id), seen, closer)
     close = partial(
         handlers.close,
         case_id,

@@ -1,6 +1,8 @@
 """Where plans are kept."""
 
 from accord_chassis.store import Store
+from accord_contracts.message import Event, Lane, Message
+from accord_contracts.plans import PlanCarried
 from pymongo.operations import IndexModel
 
 from plans.domain.plan import Plan
@@ -13,6 +15,18 @@ class Plans(Store[Plan]):
     collection = "plans"
     due = "due_at"
     indexes = (IndexModel([("owed_by", 1)]),)
+
+    async def save(
+        self,
+        entity: Plan,
+        *events: Event,
+        cause: Message[Event] | None = None,
+        lane: Lane | None = None,
+    ) -> Plan:
+        """Save a plan; whatever changes in a merged case's, its survivor is told."""
+        if survivor := entity.merged_into:
+            events = (*events, PlanCarried(case_id=survivor, from_id=entity.id))
+        return await super().save(entity, *events, cause=cause, lane=lane)
 
     async def owed_by(self, worker_id: str) -> list[Plan]:
         """The plans in which a worker has something still to do."""

@@ -40,6 +40,7 @@ from referrals.routes import (
     history,
     inquiries,
     matches,
+    merging,
     referrals,
     triggers,
 )
@@ -155,6 +156,7 @@ def create_app(
         triggers.router,
         agencies.router,
         erasing.router,
+        merging.router,
         history.router,
         matches.router,
         inquiries.router,

@@ -28,6 +28,7 @@ from referrals.domain.erasure import (
     Retention,
     Tombstone,
 )
+from referrals.domain.merging import AlreadyMerged
 from referrals.keeping import Disclosures, Inquiries
 from referrals.store import Cases, People, Referrals, Reviews, Tombstones
 
@@ -91,6 +92,9 @@ async def cases_of(person_id: str, shelves: Shelves) -> list[Case]:
             case = await shelves.cases.get(referral.left_case_id)
         if case is not None:
             held[case.id] = case
+    for survivor in {e.merged_into for e in held.values() if e.merged_into} - {*held}:
+        if (case := await shelves.cases.get(survivor)) is not None:
+            held[case.id] = case
     return list(held.values())
 
 
@@ -124,9 +128,12 @@ async def case_may_be_erased(
         NoSuchCase: There is none.
         OnHold: It may not be erased.
         Overtaken: It might not, since this was asked for.
+        AlreadyMerged: It is erased with the case that it is merged into.
     """
     held = await shelves.cases.get(case_id)
     if held is not None:
+        if held.merged_into:
+            raise AlreadyMerged
         held.may_be_erased(asked_at)
     elif await shelves.tombstones.get(case_id) is None:
         raise NoSuchCase
@@ -141,12 +148,15 @@ async def erase_case(
         NoSuchCase: There is none.
         OnHold: It may not be erased.
         Overtaken: It might not, since this was asked for.
+        AlreadyMerged: It is erased with the case that it is merged into.
     """
 
     async def decide() -> Case | None:
         held = await shelves.cases.get(case_id)
         if held is None or held.erased:
             return held
+        if held.merged_into:
+            raise AlreadyMerged
         return await shelves.cases.save(held.erase(decision, asked_at))
 
     held = await settled(decide)
@@ -166,14 +176,33 @@ async def erase_when_due(due: Case, *, shelves: Shelves, clock: Clock) -> None:
 
 
 async def _tell(case: Case, shelves: Shelves) -> None:
-    """Keep the tombstone of an erased case, which tells everybody."""
+    """Keep the tombstone of an erased case, which tells everybody.
+
+    What is merged into it is erased first: it names what that is.
+    """
     if case.erased is None:
         return
+    for each in case.taken:
+        await settled(partial(_erase_merged, each, case, shelves))
     tombstone = Tombstone(id=case.id, kind=Erased.CASE, decision=case.erased)
     told = CaseErased(
         case_id=case.id, reason=case.erased.reason, erased_at=case.erased.at
     )
     await shelves.tombstones.keep(tombstone, told)
+
+
+async def _erase_merged(case_id: str, survivor: Case, shelves: Shelves) -> None:
+    held = await shelves.cases.get(case_id)
+    if held is None:
+        return
+    if held.merged_into != survivor.id:
+        # Whoever is merging it now conflicts, and finds that the survivor is erased.
+        await shelves.cases.save(held)
+        return
+    if held.erased is None and (decision := survivor.erased):
+        update = {"erased": decision, "erase_at": decision.at}
+        held = await shelves.cases.save(held.model_copy(update=update))
+    await _tell(held, shelves)
 
 
 async def destroy_case(message: Message[CaseErased], *, shelves: Shelves) -> None:
@@ -214,10 +243,14 @@ async def hold_case(case_id: str, decision: Decision, *, cases: Cases) -> None:
 
     Raises:
         NoSuchCase: There is none, or it is erased already.
+        AlreadyMerged: It is the survivor that is to be held, and both are then.
     """
 
     async def decide() -> None:
-        await cases.save((await standing_case(case_id, cases)).held_by(decision))
+        held = await standing_case(case_id, cases)
+        if held.merged_into:
+            raise AlreadyMerged
+        await cases.save(held.held_by(decision))
 
     await settled(decide)
 

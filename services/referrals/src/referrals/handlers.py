@@ -33,6 +33,7 @@ from referrals.domain.case import (
     Episode,
     Household,
     Member,
+    Stage,
     find_case,
     harmed_of,
     is_repeat,
@@ -191,7 +192,12 @@ async def open_or_join_case(
     if referral is None or any(each.episode(referral.id) for each in near):
         return
     household = Household(members, referral.received_at)
-    case = find_case(near, household) or opened(referral)
+    found = find_case(near, household)
+    if found and found.merged_into:
+        found = await cases.get(found.merged_into, cause=message)
+        if found and (found.erased or found.episode(referral.id)):
+            return
+    case = found or opened(referral)
     joined, left = case.join(
         referral.id, household, (each for each in near if each.id != case.id)
     )
@@ -261,8 +267,17 @@ async def note_assessment(message: Message[RiskAssessed], *, cases: Cases) -> No
 async def note_acceptance(
     message: Message[AllocationAccepted], *, cases: Cases
 ) -> None:
-    """Note that a worker has taken a role."""
-    at = message.data.accepted_at
+    """Note that a worker has taken a role, for what is merged into the case too."""
+    told = message.data
+    at = told.accepted_at
+    case = await cases.get(told.case_id)
+    for each in case.taken if case else ():
+        merged = await cases.get(each)
+        if merged and merged.merged_into == told.case_id and not merged.erased:
+            reached = merged.reach(Stage.ALLOCATED, at)
+            if reached is not merged:
+                # The first time counts, so that doing this again changes nothing.
+                await cases.save(reached)
     await _note(message, lambda case: case.staff(at), cases=cases)
 
 

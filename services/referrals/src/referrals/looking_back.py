@@ -14,12 +14,14 @@ class Told(NamedTuple):
 
     Attributes:
         heard: In this case and in others.
-        others: Those other cases.
+        others: Those other cases, also those that are merged into it.
+        merged: Which of them are merged into it: what is heard in them is its own.
         complete: There was not too much of it to be looked at.
     """
 
     heard: list[Heard]
     others: list[Case]
+    merged: frozenset[str]
     complete: bool
 
 
@@ -32,7 +34,9 @@ async def heard_of(case_id: str, shelves: Shelves) -> Told:
         NoSuchCase: There is none, or it is erased.
     """
     case = await standing_case(case_id, shelves.cases)
-    ids = [each.person_id for each in case.people]
+    taken = await asyncio.gather(*map(shelves.cases.get, case.taken))
+    merged = [e for e in taken if e and e.merged_into == case_id and not e.erased]
+    ids = [each.person_id for one in (case, *merged) for each in one.people]
     found, cases = await asyncio.gather(
         shelves.referrals.heard_of(ids), shelves.cases.of_people(ids)
     )
@@ -46,5 +50,6 @@ async def heard_of(case_id: str, shelves: Shelves) -> Told:
     return Told(
         heard=[each.without(gone) for each in heard],
         others=[each for each in cases if each.id != case_id],
+        merged=frozenset(each.id for each in merged),
         complete=len(found) < PARTS,
     )

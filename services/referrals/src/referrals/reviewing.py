@@ -27,13 +27,26 @@ class Desk(NamedTuple):
 async def cases_about(
     reviews: Sequence[Review], cases: Cases
 ) -> list[tuple[Review, list[Case]]]:
-    """Give the cases of both people of each, all with one query."""
+    """Give the cases of both people of each, and those that they are merged into.
+
+    All with one query, but for survivors in which neither is.
+    """
     held = await cases.of_people({one for each in reviews for one in each.people})
-    members = [({one.person_id for one in case.people}, case) for case in held]
-    return [
-        (each, [case for ids, case in members if not ids.isdisjoint(each.people)])
-        for each in reviews
-    ]
+    known = {each.id for each in held}
+    missing = {each.merged_into for each in held if each.merged_into} - known
+    survivors = await asyncio.gather(*map(cases.get, sorted(missing)))
+    all_ = [*held, *filter(None, survivors)]
+    return [(each, _about(each, all_)) for each in reviews]
+
+
+def _about(review: Review, cases: Sequence[Case]) -> list[Case]:
+    own = {
+        case.id: case
+        for case in cases
+        if not {one.person_id for one in case.people}.isdisjoint(review.people)
+    }
+    into = {each.merged_into for each in own.values()} - {*own}
+    return [*own.values(), *(each for each in cases if each.id in into)]
 
 
 async def both_sides(review: Review, people: People) -> tuple[Person, Person]:

@@ -53,6 +53,11 @@ class Ahead(BaseModel):
         return None if self.settled else self.near_from
 
     @property
+    def weighs(self) -> bool:
+        """Tell whether it was weighed when the case last was."""
+        return self.weighed and not self.cancelled
+
+    @property
     def settled(self) -> bool:
         """Tell whether it was weighed already, or never will be."""
         return self.cancelled or self.weighed

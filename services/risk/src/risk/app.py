@@ -7,15 +7,18 @@ from accord_chassis.settings import ChassisSettings, policy_of
 from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
+    CaseMerged,
+    CaseUnmerged,
     InformationDecided,
     ReferralReceived,
     TriggerCancelled,
     TriggerFellDue,
     TriggerScheduled,
 )
+from accord_contracts.risk import AssessmentCarried
 from fastapi import FastAPI
 
-from risk import handlers, routes
+from risk import handlers, merging, routes
 from risk.domain import Assessment, Policy
 from risk.store import Assessments
 
@@ -51,6 +54,13 @@ def create_app(
             partial(handlers.assess_information, assessments=held, policy=policy),
         )
         risk.on(PlanClosed, partial(handlers.stop_clock, assessments=held))
+        merge = partial(merging.note_merging, assessments=held, policy=policy)
+        risk.on(CaseMerged, merge)
+        risk.on(CaseUnmerged, merge)
+        risk.on(
+            AssessmentCarried,
+            partial(merging.carry, assessments=held, policy=policy, clock=risk.clock),
+        )
         risk.on(CaseErased, partial(handlers.erase, assessments=held))
 
         async def call(due: Assessment) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import reduce
 from typing import Annotated, Self
 
 from accord_contracts.message import Code, PolicyVersion
@@ -124,12 +125,51 @@ class Reassessment(StrEnum):
     STOPPED = "stopped"
 
 
+class Share(BaseModel):
+    """What a merged case knows, as its survivor goes by it.
+
+    Attributes:
+        dates: Its dates that weigh, by id. Its own clock says when one begins to.
+        level: The level that it is held at by itself.
+        weighed: It was weighed at all.
+        stopped: The response to it has ended.
+        first_referred_at: When the response to its latest episode was asked for.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    answers: dict[str, Answer]
+    incidents: frozenset[IncidentKind]
+    repeats: int
+    dates: dict[str, Ahead] = {}
+    level: RiskLevel
+    weighed: bool
+    stopped: bool
+    first_referred_at: datetime
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """What is weighed of it, but for its dates."""
+        return self.answers, self.incidents, self.repeats, self.level, self.weighed
+
+    def comes_near_after(self, before: "Share | None") -> bool:
+        """Tell whether a date has come near, or is there, since an earlier share."""
+        known = before.dates if before else {}
+        return any(known.get(key) != each for key, each in self.dates.items())
+
+
 class Assessment(BaseModel):
     """The level of risk held for one case, and what it rests on.
 
     Attributes:
         id: The case's.
-        answers: Everything answered so far, by question.
+        own_level: The highest level that was found from what is known of this case
+            itself, whatever is merged into it; none: no other than ``level``.
+        answers: Everything answered so far, by question, of this case itself.
+        shares: What the cases know that are merged into it, by case.
+        merged_into: The case that it is merged into. It is kept as before, and its
+            survivor's clock runs in place of its own.
+        merging: The version of the case in referrals that last said so.
         revision: The version of this document in which it was last weighed. Clocks
             count the version up as well, and weigh nothing.
         ahead: What is known to come, or has come, by its id; known perhaps before
@@ -145,6 +185,7 @@ class Assessment(BaseModel):
     version: int = 0
     revision: int = 0
     level: RiskLevel = RiskLevel.LOW
+    own_level: RiskLevel | None = None
     previous: RiskLevel | None = None
     answers: dict[str, Answer] = {}
     incidents: frozenset[IncidentKind] = frozenset()
@@ -160,6 +201,9 @@ class Assessment(BaseModel):
     reassessment: Reassessment = Reassessment.AHEAD
     due_at: datetime | None
     erased_at: datetime | None = None
+    shares: dict[str, Share] = {}
+    merged_into: str | None = None
+    merging: int = 0
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -198,23 +242,61 @@ class Assessment(BaseModel):
         The level never falls by itself: lowering needs a proof and a second person.
         The clock for reassessment starts anew, even if it was stopped.
         """
-        known = merged(self.answers, answers)
-        kinds = self.incidents | incidents
-        repeats = self.repeats + repeat
-        near = {key for key, each in self.ahead.items() if each.near(at)}
-        computed, reasons = policy.level(
-            known, kinds, repeats, frozenset(self.ahead[each].kind for each in near)
+        own = self.model_copy(
+            update={
+                "answers": merged(self.answers, answers),
+                "incidents": self.incidents | incidents,
+                "repeats": self.repeats + repeat,
+            }
         )
-        level = max(self.level, computed, key=lambda each: each.rank)
+        return own.reweigh(policy, at, self.level)
+
+    @property
+    def heard_of(self) -> bool:
+        """Tell whether anything has come of this case itself, not only of merged ones.
+
+        Too much is unknown of another to say how high its own risk is.
+        """
+        return bool(self.answers or self.incidents)
+
+    @property
+    def known(self) -> dict[str, Answer]:
+        """Everything answered so far, in the cases merged into it too."""
+        shared = (each.answers for each in self.shares.values())
+        return reduce(merged, shared, self.answers)
+
+    def reweigh(self, policy: Policy, at: datetime, floor: RiskLevel) -> "Assessment":
+        """Weigh everything known.
+
+        Args:
+            policy: By what rules.
+            at: When what is weighed became known.
+            floor: The level that it does not fall below.
+        """
+        shares = self.shares.values()
+        near = {key: each for key, each in self.ahead.items() if each.near(at)}
+        own_dates = frozenset(each.kind for each in near.values())
+        own = self.own_level or self.level
+        if self.heard_of:
+            by_itself, _ = policy.level(
+                self.answers, self.incidents, self.repeats, own_dates
+            )
+            own = highest(own, by_itself)
+        known = self.known
+        computed, reasons = policy.level(
+            known,
+            self.incidents.union(*(each.incidents for each in shares)),
+            self.repeats + sum(each.repeats for each in shares),
+            own_dates.union(e.kind for each in shares for e in each.dates.values()),
+        )
+        level = highest(floor, own, computed, *(each.level for each in shares))
         by = at + timedelta(hours=policy.reassess_hours[level])
         return self.model_copy(
             update={
                 "revision": self.version + 1,
                 "level": level,
+                "own_level": own,
                 "previous": self.level if self.weighed else None,
-                "answers": known,
-                "incidents": kinds,
-                "repeats": repeats,
                 "ahead": {
                     key: each.model_copy(update={"weighed": key in near})
                     for key, each in self.ahead.items()
@@ -226,9 +308,80 @@ class Assessment(BaseModel):
                 "assessed_at": at,
                 "reassess_by": by,
                 "reassessment": Reassessment.AHEAD,
-                "due_at": by,
+                "due_at": None if self.merged_into else by,
             }
         )
+
+    def merge(
+        self, survivor: str | None, merging: int, policy: Policy, at: datetime
+    ) -> "Assessment":
+        """Note which case it is merged into, or that it is on its own again.
+
+        On its own again it is weighed anew by itself, unless its response has ended.
+
+        Args:
+            survivor: The case that it is merged into; none: it is on its own.
+            merging: The version of the case in referrals that says so: what is older
+                than is known changes nothing.
+            policy: By what rules.
+            at: When that was decided.
+        """
+        if merging <= self.merging:
+            return self
+        held = self.model_copy(update={"merged_into": survivor, "merging": merging})
+        stopped = self.reassessment is Reassessment.STOPPED
+        if survivor or stopped or not self.weighed:
+            return held.model_copy(update={"due_at": None})
+        return held.reweigh(policy, at, self.level)
+
+    def share(self) -> Share:
+        """Give what a survivor goes by."""
+        return Share(
+            answers=self.answers,
+            incidents=self.incidents,
+            repeats=self.repeats,
+            dates={key: e for key, e in self.ahead.items() if e.weighs},
+            level=self.own_level or self.level,
+            weighed=self.weighed,
+            stopped=self.reassessment is Reassessment.STOPPED,
+            first_referred_at=self.first_referred_at,
+        )
+
+    def carry(
+        self, other: str, share: Share | None, policy: Policy, at: datetime
+    ) -> "Assessment":
+        """Go by what a merged case knows, or no longer by it.
+
+        The higher level of both stands. Without the other it is what its own answers,
+        and those still merged into it, have led to. If the response to both has ended,
+        no clock begins again. A date of the other that comes near is heeded as one of
+        its own is; one that was moved or called off is left out at the next weighing.
+        """
+        known = self.shares.get(other)
+        if known == share:
+            return self
+        shares = {key: each for key, each in self.shares.items() if key != other}
+        if share is not None:
+            shares[other] = share
+        held = self.model_copy(update={"shares": shares})
+        if not shares and not self.heard_of:
+            begun = Assessment.new(self.id, self.first_referred_at)
+            kept = {"version": self.version, "merging": self.merging, "due_at": None}
+            return begun.model_copy(update={**kept, "ahead": self.ahead})
+        told = share or known
+        same = known and share and known.facts == share.facts
+        near = known and share and share.comes_near_after(known)
+        if (same and not near) or told is None or not told.weighed:
+            return held
+        floor = self.level if share else self.own_level or self.level
+        if self.reassessment is Reassessment.STOPPED and told.stopped:
+            levels = (each.level for each in shares.values())
+            return held.model_copy(update={"level": highest(floor, *levels)})
+        new = held.reweigh(policy, at, floor)
+        if not near or known is None:
+            return new
+        begins = told.first_referred_at > known.first_referred_at
+        return held.clock_after_date(new, at, begins=begins)
 
     def foresee(self, trigger_id: str, told: Ahead) -> "Assessment":
         """Take note of a date, unless something later is known of it."""
@@ -258,6 +411,12 @@ class Assessment(BaseModel):
             begins: The response to it is asked for now, as if it were referred now.
         """
         new = self.weigh({}, frozenset(), policy, at)
+        return self.clock_after_date(new, at, begins=begins)
+
+    def clock_after_date(
+        self, new: "Assessment", at: datetime, *, begins: bool
+    ) -> "Assessment":
+        """Have the clock run on as it did before a date was weighed, or start again."""
         stopped = self.reassessment is Reassessment.STOPPED
         if begins or stopped:
             new = new.model_copy(update={"first_referred_at": at})
@@ -282,13 +441,18 @@ class Assessment(BaseModel):
         return self.model_copy(update={"reassessment": now, "due_at": due_at})
 
     def erase(self, at: datetime) -> "Assessment":
-        """Leave a tombstone: no answer, no reason, no level, no clock."""
+        """Leave a tombstone: no answer, no reason, no level, no clock.
+
+        Whose survivor it was merged into stays, so that that one forgets it too.
+        """
         return Assessment.new(self.id, at).model_copy(
             update={
                 "version": self.version,
                 "reassessment": Reassessment.STOPPED,
                 "due_at": None,
                 "erased_at": at,
+                "merged_into": self.merged_into,
+                "merging": self.merging,
             }
         )
 
@@ -306,6 +470,11 @@ class Assessment(BaseModel):
         return self.model_copy(
             update={"reassessment": Reassessment.STOPPED, "due_at": None}
         )
+
+
+def highest(*levels: RiskLevel) -> RiskLevel:
+    """Give the highest of some levels."""
+    return max(levels, key=lambda each: each.rank)
 
 
 WEIGHT = {Answer.YES: 3, Answer.NO: 2, Answer.REFUSED: 1, Answer.UNKNOWN: 1}

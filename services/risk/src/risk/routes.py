@@ -1,5 +1,6 @@
 """Risk over HTTP."""
 
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Annotated
@@ -73,6 +74,8 @@ class AssessmentView(BaseModel):
     Attributes:
         reassess_by: By when it is to be assessed anew; none once the plan is closed.
         reassessment: Where it stands with that.
+        merged_into: The case that goes by this one too, since they were merged.
+        merged: The cases that are merged into this one.
     """
 
     case_id: Id
@@ -86,16 +89,19 @@ class AssessmentView(BaseModel):
     assessed_at: datetime
     reassess_by: datetime | None
     reassessment: Reassessment
+    merged_into: Id | None
+    merged: tuple[Id, ...]
 
     @classmethod
     def of(cls, held: Assessment, seen: Permit) -> "AssessmentView":
         """Show of an assessment what somebody may see."""
-        shown = held.model_dump(include=set(cls.model_fields) - {"case_id"})
+        own = set(cls.model_fields) - {"case_id", "merged"}
+        shown = held.model_dump(include=own) | {"answers": held.known}
         if held.reassessment is Reassessment.STOPPED:
             shown["reassess_by"] = None
         if "basis" not in seen:
             shown |= {"reasons": (), "answers": {}, "unknowns": ()}
-        return cls(case_id=held.id, **shown)
+        return cls(case_id=held.id, merged=tuple(held.shares), **shown)
 
 
 @router.get("/{case_id}")
@@ -109,7 +115,20 @@ async def read_assessment(
     held = await assessments.get(case_id)
     if held is None or not (held.weighed or held.erased_at):
         raise NotAssessed
-    return AssessmentView.of(held, seen)
+    return AssessmentView.of(held, await _of_all(held, seen, reader))
+
+
+async def _of_all(held: Assessment, seen: Permit, reader: Asking) -> Permit:
+    """See that they may also read what is merged into it, whatever the lists of each.
+
+    Asked here, because allocation may hear of the merging later than risk does.
+    """
+    parts = seen.parts
+    for each in held.shares:
+        merged = assessment_of(each)
+        of = await reader.permit(READ_ASSESSMENT, merged, otherwise=NotAssessed)
+        parts &= of.parts
+    return replace(seen, parts=parts)
 
 
 @router.post("/{case_id}/answers")
@@ -134,4 +153,7 @@ async def add_answers(
         assessments=assessments,
         policy=policy,
     )
+    held = await assessments.get(case_id)
+    if held is not None:
+        seen = await _of_all(held, seen, worker)
     return AssessmentView.of(await settled(weigh), seen)

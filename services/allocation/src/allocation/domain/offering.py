@@ -187,7 +187,7 @@ class Allocation(BaseModel):
             points=policy.points[self.level],
             wishes=staffing.wishes,
             excluded=barred | self.declined_by | self.silent,
-            named_only=staffing.lists.named_only,
+            named_only=staffing.in_force.named_only,
         )
 
     def taken(self) -> Need:

@@ -4,7 +4,7 @@ Messages about a case come in any order. Whatever comes first is kept, and what 
 depends on what is known, not on the order in which it came.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -137,6 +137,36 @@ class Lists(BaseModel):
         """Tell whether a worker may have nothing to do with the case."""
         return worker_id in self.barred or self.unlisted(worker_id)
 
+    def with_those_of(self, others: Iterable["Lists"]) -> "Lists":
+        """Give the lists that hold where several do: the stricter wins."""
+        several = [self, *others]
+        named = [e.named_only for e in several if e.named_only is not None]
+        return Lists(
+            excluded=frozenset[str]().union(*(e.excluded for e in several)),
+            named_only=frozenset.intersection(*named) if named else None,
+            conflicts=frozenset[str]().union(*(e.conflicts for e in several)),
+        )
+
+
+class Share(BaseModel):
+    """What a merged case has, as its survivor goes by it.
+
+    Attributes:
+        lists: Who may have nothing to do with it.
+        accepted: Who works on it, by role.
+        heard: Its wishes, by referral.
+        served_outreach: Who has ever served the person using violence in it.
+        served_others: Who has ever served anybody else in it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    lists: Lists
+    accepted: dict[Role, str]
+    heard: dict[str, Heard]
+    served_outreach: frozenset[str]
+    served_others: frozenset[str]
+
 
 class NobodyLeft(Refusal):
     """These lists would leave no other coordinator who may look at the case."""
@@ -162,8 +192,15 @@ class Staffing(BaseModel):
         closed_on: The revision of the assessment that it rested on: what was assessed
             until then is over.
         due_at: When to go on without the wishes that have not come.
-        lists: Who may have nothing to do with the case.
+        lists: Who may have nothing to do with the case, by its own lists.
         erased_at: When the case was erased; it needs nobody any more.
+        shares: What the cases have that are merged into it, by case.
+        merged_into: The case that it is merged into. Whoever had accepted stays; what
+            was open is its survivor's to fill.
+        merging: The version of the case in referrals that last said so.
+        above: The lists that hold for the survivor besides.
+        remade: How often roles were taken back because of a merging, so that such a
+            role, if it is wanted again, is another than the one that ended.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -184,20 +221,46 @@ class Staffing(BaseModel):
     due_at: datetime | None = None
     lists: Lists = Lists()
     erased_at: datetime | None = None
+    shares: dict[str, Share] = {}
+    merged_into: str | None = None
+    merging: int = 0
+    above: Lists = Lists()
+    remade: int = 0
+
+    @property
+    def in_force(self) -> Lists:
+        """The lists that hold: its own, and those of whatever it is merged with."""
+        shared = (each.lists for each in self.shares.values())
+        return self.lists.with_those_of([self.above, *shared])
+
+    @property
+    def filled(self) -> dict[Role, str]:
+        """The roles that somebody has in a case that is merged into it."""
+        lists = self.in_force
+        return {
+            role: worker_id
+            for each in self.shares.values()
+            for role, worker_id in each.accepted.items()
+            if not lists.bar(worker_id)
+        }
 
     @property
     def wishes(self) -> Wishes:
         """What the person harmed asks for, by all referrals of the episode."""
-        by_time = sorted(self.heard.values(), key=lambda each: each.at)
+        shared = [e for each in self.shares.values() for e in each.heard.values()]
+        by_time = sorted([*self.heard.values(), *shared], key=lambda each: each.at)
         return Wishes.together(each.wishes for each in by_time)
 
     @property
     def team(self) -> tuple[tuple[Role, str], ...]:
         """Who has accepted which role, and may still have to do with the case."""
+        lists = self.in_force
+        own = {(role, each.worker_id) for role, each in self.roles.items()}
+        shared = {e for each in self.shares.values() for e in each.accepted.items()}
         return tuple(
-            (role, wanted.worker_id)
-            for role, wanted in sorted(self.roles.items())
-            if wanted.worker_id is not None and not self.lists.bar(wanted.worker_id)
+            (role, worker_id)
+            for role, worker_id in sorted(own | shared, key=str)
+            if worker_id is not None and not lists.bar(worker_id)
         )
 
     def wanted(self, allocation_id: str) -> Wanted | None:
@@ -221,8 +284,9 @@ class Staffing(BaseModel):
 
     def barred_from(self, role: Role) -> frozenset[str]:
         """Say who may never have a role: who serves the other side, or is barred."""
-        served = self.served_others if outreach(role) else self.served_outreach
-        return served | self.lists.barred
+        field = "served_others" if outreach(role) else "served_outreach"
+        served = (getattr(each, field) for each in (self, *self.shares.values()))
+        return self.in_force.barred.union(*served)
 
     def list_(self, lists: Lists, others: Iterable[str]) -> "Staffing":
         """Name who may have nothing to do with the case.
@@ -236,11 +300,12 @@ class Staffing(BaseModel):
         Raises:
             NobodyLeft: None of the others could see what is done with the case.
         """
-        beside = list(others)
-        if beside and all(map(lists.bar, beside)):
-            raise NobodyLeft
         conflicts = self.lists.conflicts | lists.conflicts
-        return self._with(lists.model_copy(update={"conflicts": conflicts}))
+        new = self._with(lists.model_copy(update={"conflicts": conflicts}))
+        beside = list(others)
+        if beside and all(map(new.in_force.bar, beside)):
+            raise NobodyLeft
+        return new
 
     def note_conflict(self, worker_id: str) -> "Staffing":
         """Name one more worker who has a conflict of interest."""
@@ -253,18 +318,116 @@ class Staffing(BaseModel):
         """Go by other lists, and want every role anew that nobody else has."""
         if lists == self.lists:
             return self
+        return self.model_copy(update={"lists": lists}).listed()
+
+    def listed(self) -> "Staffing":
+        """Want every role anew that nobody has who may have it."""
+        lists = self.in_force
         roles = {role: wanted.listed(lists) for role, wanted in self.roles.items()}
-        return self.model_copy(update={"lists": lists, "roles": roles})
+        return self.model_copy(update={"roles": roles})
+
+    def merge(
+        self, survivor: str | None, merging: int, policy: Policy, at: datetime
+    ) -> "Staffing":
+        """Note which case it is merged into, or that it is on its own again.
+
+        Merged, it keeps whoever has accepted, and wants nobody else. On its own again,
+        it wants what its level needs and is not there, from now on.
+
+        Args:
+            survivor: The case that it is merged into; none: it is on its own.
+            merging: The version of the case in referrals that says so: what is older
+                than is known changes nothing.
+            policy: What the level needs.
+            at: When that was decided.
+        """
+        if merging <= self.merging:
+            return self
+        update = {"merged_into": survivor, "merging": merging, "above": Lists()}
+        held = self.model_copy(update=update).listed().without_open(self.roles)
+        return held if survivor else held.want_again(policy, at)
+
+    def share(self) -> Share:
+        """Give what a survivor goes by."""
+        accepted = {
+            role: each.worker_id
+            for role, each in self.roles.items()
+            if each.worker_id is not None
+        }
+        return Share(
+            lists=self.lists,
+            accepted=accepted,
+            heard=self.heard,
+            served_outreach=self.served_outreach,
+            served_others=self.served_others,
+        )
+
+    def carry(
+        self, other: str, share: Share | None, policy: Policy, at: datetime
+    ) -> "Staffing":
+        """Go by what a merged case has, or no longer by it.
+
+        A role that somebody has there is not offered here too; one that nobody has any
+        longer is wanted.
+        """
+        if self.shares.get(other) == share:
+            return self
+        shares = {key: each for key, each in self.shares.items() if key != other}
+        if share is not None:
+            shares[other] = share
+        held = self.model_copy(update={"shares": shares})
+        if held.in_force != self.in_force:
+            held = held.listed()
+        return held.without_open(held.filled).want_again(policy, at)
+
+    def under(self, lists: Lists) -> "Staffing":
+        """Go by the lists that hold for the case that this one is merged into.
+
+        Whoever they bar is taken off; the survivor has to find somebody else.
+        """
+        if lists == self.above:
+            return self
+        held = self.model_copy(update={"above": lists}).listed()
+        return held.without_open(self.roles) if held.merged_into else held
+
+    def lists_beside(self, other: str) -> Lists:
+        """Give the lists that hold but for those of one case merged into this one."""
+        shares = (each.lists for key, each in self.shares.items() if key != other)
+        return self.lists.with_those_of([self.above, *shares])
+
+    def without_open(self, roles: Container[Role]) -> "Staffing":
+        """Want some roles no longer that nobody has."""
+        left = {
+            role: each
+            for role, each in self.roles.items()
+            if each.worker_id is not None or role not in roles
+        }
+        if len(left) == len(self.roles):
+            return self
+        update = {"roles": left, "remade": self.remade + 1}
+        return self.model_copy(update=update)
+
+    def want_again(self, policy: Policy, at: datetime) -> "Staffing":
+        """Want what the level needs and is not there any more."""
+        if self.latest is None:
+            return self
+        return self.want(self.latest, policy, since=at)
 
     def leave(self, allocation_id: str, worker_id: str) -> "Staffing":
-        """Take a role back from somebody who is no longer at work in it."""
+        """Take a role back from somebody who is no longer at work in it.
+
+        That of a merged case is its survivor's to fill.
+        """
         roles = {
             role: wanted.leave(worker_id)
             if wanted.allocation_id == allocation_id
             else wanted
             for role, wanted in self.roles.items()
         }
-        return self if roles == self.roles else self.model_copy(update={"roles": roles})
+        if roles == self.roles:
+            return self
+        held = self.model_copy(update={"roles": roles})
+        return held.without_open(self.roles) if self.merged_into else held
 
     def hear(
         self, referral_id: str, wishes: Wishes, at: datetime, policy: Policy
@@ -342,23 +505,33 @@ class Staffing(BaseModel):
         others = {key: each for key, each in self.awaited.items() if key != referral_id}
         return noted.wait(others)
 
-    def want(self, assessed: Assessed, policy: Policy) -> "Staffing":
+    def want(
+        self, assessed: Assessed, policy: Policy, *, since: datetime | None = None
+    ) -> "Staffing":
         """Want what the level needs and is not there, and all that is open as urgently.
 
         The clock of the episode's first roles runs from the first referral; that of a
         role which only a later assessment found necessary, from that assessment. What
-        the last closed plan rested on, or is older, wants nothing any more.
+        the last closed plan rested on, or is older, wants nothing any more; nor does a
+        case that is merged into another, and nothing is wanted that somebody has in a
+        case merged into this one.
+
+        Args:
+            assessed: The assessment.
+            policy: What the level needs.
+            since: When the clock of roles that are wanted again began.
         """
         if assessed.revision <= self.closed_on:
             return self
-        since = assessed.assessed_at if self.roles else self._begun(assessed)
+        begun = assessed.assessed_at if self.roles else self._begun(assessed)
         roles = {role: self._raised(wanted) for role, wanted in self.roles.items()}
-        for role in policy.roles[self.level]:
-            if role not in roles:
+        needed = () if self.merged_into else policy.roles[self.level]
+        for role in needed:
+            if role not in roles and role not in self.filled:
                 roles[role] = Wanted(
                     allocation_id=self._allocation_id(role),
                     level=self.level,
-                    since=since,
+                    since=since or begun,
                     first_referred_at=assessed.first_referred_at,
                 )
         latest = self.latest
@@ -379,7 +552,7 @@ class Staffing(BaseModel):
         """
         for role, wanted in self.roles.items():
             if wanted.allocation_id == allocation_id:
-                if self.lists.bar(worker_id) or wanted.taken_back(worker_id, lists):
+                if self.in_force.bar(worker_id) or wanted.taken_back(worker_id, lists):
                     return self._served_by(worker_id, role)
                 joined = wanted.model_copy(update={"worker_id": worker_id})
                 return self._served_by(worker_id, role).model_copy(
@@ -413,8 +586,17 @@ class Staffing(BaseModel):
         return ended if self.latest is None else ended.want(self.latest, policy)
 
     def erase(self, at: datetime) -> "Staffing":
-        """Leave a tombstone: no wishes, no roles, nobody who ever served."""
-        return Staffing(id=self.id, version=self.version, erased_at=at)
+        """Leave a tombstone: no wishes, no roles, nobody who ever served.
+
+        Whose survivor it was merged into stays, so that that one forgets it too.
+        """
+        return Staffing(
+            id=self.id,
+            version=self.version,
+            erased_at=at,
+            merged_into=self.merged_into,
+            merging=self.merging,
+        )
 
     def _begun(self, assessed: Assessed) -> datetime:
         """Say when the episode began, which is not before the last one ended."""
@@ -428,7 +610,9 @@ class Staffing(BaseModel):
         return wanted.model_copy(update={"level": self.level})
 
     def _allocation_id(self, role: Role) -> str:
-        return str(uuid5(UUID(self.id), f"allocation/{role}/{self.episode}"))
+        name = f"allocation/{role}/{self.episode}"
+        again = f"/{self.remade}" if self.remade else ""
+        return str(uuid5(UUID(self.id), f"{name}{again}"))
 
     def _served_by(self, worker_id: str, role: Role) -> "Staffing":
         field = "served_outreach" if outreach(role) else "served_others"

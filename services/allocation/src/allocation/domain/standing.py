@@ -1,6 +1,6 @@
 """How a worker stands to a case: what every decision about access begins with."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from accord_contracts.access import SIDES, OpenGlass, Side, Standing
 from accord_contracts.allocation import Role
@@ -11,20 +11,26 @@ from allocation.domain.staffing import Staffing
 
 
 def standing_of(
-    worker: Worker, staffing: Staffing, roles: Iterable[Role], glass: Glass | None
+    worker: Worker,
+    staffing: Staffing,
+    roles: Iterable[Role],
+    glass: Glass | None,
+    merged: Sequence[Staffing] = (),
 ) -> Standing:
     """Say how a worker stands to a case.
 
     Args:
         worker: As the directory knows them.
         staffing: Who has worked on the case, and who may not.
-        roles: Which they have accepted in it.
+        roles: Which they have accepted in it, or in what it is merged with.
         glass: What they have broken of it, if it is open.
+        merged: The other cases that are one with it: the lists of all of them hold.
     """
-    lists = staffing.lists
+    lists = staffing.in_force.with_those_of(each.in_force for each in merged)
+    family = (staffing, *merged)
     served = {
-        Side.PERSON_USING_VIOLENCE: staffing.served_outreach,
-        Side.PERSON_HARMED: staffing.served_others,
+        Side.PERSON_USING_VIOLENCE: _all(each.served_outreach for each in family),
+        Side.PERSON_HARMED: _all(each.served_others for each in family),
     }
     return Standing(
         case_id=staffing.id,
@@ -39,3 +45,7 @@ def standing_of(
         unlisted=lists.unlisted(worker.id),
         glass=OpenGlass(id=glass.id, until=glass.until) if glass else None,
     )
+
+
+def _all(some: Iterable[frozenset[str]]) -> frozenset[str]:
+    return frozenset[str]().union(*some)

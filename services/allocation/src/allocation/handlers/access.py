@@ -1,7 +1,7 @@
 """Who may not have to do with a case, how workers stand to cases, and broken glass."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -57,27 +57,57 @@ class Door:
     ) -> Sequence[Mapping[str, Standing]]:
         worker_ids = sorted({worker_id for worker_id, _ in asked})
         case_ids = sorted({each for _, some in asked for each in some})
-        workers, staffings, roles, open_glass = await asyncio.gather(
+        workers, cases, roles, open_glass = await asyncio.gather(
             asyncio.gather(*map(self.workers.get, worker_ids)),
-            asyncio.gather(*map(self.staffings.get, case_ids)),
+            self._staffings(case_ids),
             self.allocations.accepted_by(worker_ids, case_ids),
             self.glasses.open_to(worker_ids, case_ids, self.clock.now()),
         )
         known = dict(zip(worker_ids, workers, strict=True))
-        cases = dict(zip(case_ids, staffings, strict=True))
+        families = await self._families(cases)
+        if more := families.keys() - cases.keys():
+            roles |= await self.allocations.accepted_by(worker_ids, more)
 
         def standing(worker_id: str, case_id: str) -> Standing:
             worker, place = known[worker_id], (worker_id, case_id)
             if worker is None:
                 return Standing(case_id=case_id, worker_id=worker_id)
-            staffing = cases[case_id] or Staffing(id=case_id)
-            held, glass = roles.get(place, ()), open_glass.get(place)
-            return standing_of(worker, staffing, held, glass)
+            staffing = families.get(case_id) or Staffing(id=case_id)
+            merged = one_with(staffing, families)
+            held = [
+                role
+                for each in (staffing, *merged)
+                for role in roles.get((worker_id, each.id), ())
+            ]
+            glass = open_glass.get(place)
+            return standing_of(worker, staffing, held, glass, merged)
 
         return [
             {case_id: standing(worker_id, case_id) for case_id in some}
             for worker_id, some in asked
         ]
+
+    async def _staffings(self, case_ids: Iterable[str]) -> dict[str, Staffing]:
+        found = await asyncio.gather(*map(self.staffings.get, case_ids))
+        return {each.id: each for each in found if each is not None}
+
+    async def _families(self, cases: dict[str, Staffing]) -> dict[str, Staffing]:
+        """Add what the cases are merged into, and then what is merged into that."""
+        known = dict(cases)
+        for _ in range(2):
+            linked = {
+                e for each in known.values() for e in (each.merged_into, *each.shares)
+            }
+            if missing := {e for e in linked if e is not None} - known.keys():
+                known |= await self._staffings(missing)
+        return known
+
+
+def one_with(held: Staffing, known: Mapping[str, Staffing]) -> list[Staffing]:
+    """Give the other cases that are one with a case: its survivor, and its likes."""
+    survivor = known.get(held.merged_into, held) if held.merged_into else held
+    ids = dict.fromkeys((survivor.id, *survivor.shares))
+    return [known[each] for each in ids if each != held.id and each in known]
 
 
 async def put_lists(case_id: str, lists: Lists, by: str, *, door: Door) -> Lists:

@@ -12,6 +12,7 @@ from functools import partial
 
 from accord_chassis.retention import RecordClass
 from accord_chassis.service import settled
+from accord_contracts.allocation import WithdrawnFor
 from accord_contracts.message import Lane
 
 from allocation.domain.directory import Worker
@@ -58,7 +59,9 @@ async def _take_back(allocation_id: str, left: Worker, *, desk: Desk) -> None:
     wanted = staffing.wanted(allocation_id) if staffing else None
     if staffing is None or wanted is None:
         if held is not None:
-            await end(held, desk=desk)
+            merged = staffing is not None and staffing.merged_into is not None
+            reason = WithdrawnFor.CASE_MERGED if merged else None
+            await end(held, desk=desk, reason=reason)
         await _free(allocation_id, left, desk=desk)
         return
     lists = held.lists if held else 0

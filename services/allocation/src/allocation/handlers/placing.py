@@ -20,6 +20,7 @@ from accord_contracts.allocation import (
     AllocationWithdrawn,
     Role,
     RoleWanted,
+    WithdrawnFor,
 )
 from accord_contracts.message import Event, Lane, Message
 
@@ -63,7 +64,8 @@ async def place_role(message: Message[RoleWanted], *, desk: Desk) -> None:
     )
     events: list[Event] = []
     if begun.holder is not None and (
-        staffing.lists.bar(begun.holder) or wanted.taken_back(begun.holder, begun.lists)
+        staffing.in_force.bar(begun.holder)
+        or wanted.taken_back(begun.holder, begun.lists)
     ):
         events.append(withdrawn(begun, at))
         # First, because a place that was given for good lapses by itself never.
@@ -159,11 +161,18 @@ async def settle(accepted: Allocation, *, desk: Desk) -> None:
         await release(accepted, desk=desk)
 
 
-async def end(held: Allocation, *, desk: Desk) -> None:
-    """End a role that is no longer needed, and free its place."""
+async def end(
+    held: Allocation, *, desk: Desk, reason: WithdrawnFor | None = None
+) -> None:
+    """End a role that is no longer needed, and free its place.
+
+    Whoever has accepted it knows that the response has ended, if that is why; for any
+    other reason they are told.
+    """
     if held.status is not Status.ENDED:
         at = desk.clock.now()
-        told = [withdrawn(held, at)] if held.status is Status.OFFERED else []
+        tell = held.status is Status.OFFERED or (reason and held.holder)
+        told = [withdrawn(held, at, reason)] if tell else []
         held = await desk.allocations.save(held.end(at), *told, lane=held.lane)
     await release(held, desk=desk)
 
@@ -239,12 +248,15 @@ def expired(held: Allocation, at: datetime) -> AllocationExpired:
     )
 
 
-def withdrawn(held: Allocation, at: datetime) -> AllocationWithdrawn:
+def withdrawn(
+    held: Allocation, at: datetime, reason: WithdrawnFor | None = None
+) -> AllocationWithdrawn:
     """Tell who need not answer any more, or has the role no longer."""
     return AllocationWithdrawn(
         **about(held),
         worker_id=held.offer.worker_id,
         withdrawn_at=at,
+        reason=reason,
     )
 
 

@@ -8,6 +8,7 @@ from accord_contracts.allocation import (
     CaseTeamChanged,
     RoleWanted,
     TeamMember,
+    WithdrawnFor,
 )
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import PlanClosed
@@ -89,7 +90,8 @@ async def settle_place(message: Message[AllocationAccepted], *, desk: Desk) -> N
     if held is None or staffing is None:
         return
     if staffing.wanted(held.id) is None:
-        await end(held, desk=desk)
+        merged = WithdrawnFor.CASE_MERGED if staffing.merged_into else None
+        await end(held, desk=desk, reason=merged)
     elif held.status is Status.ACCEPTED:
         await settle(held, desk=desk)
 

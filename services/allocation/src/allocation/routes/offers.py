@@ -203,11 +203,16 @@ async def list_offers(
 
 @router.get("/allocations")
 async def list_allocations(
-    case_id: Id, allocations: Allocations_, reader: Reader
+    case_id: Id, allocations: Allocations_, desk: Desk_, reader: Reader
 ) -> list[AllocationView]:
-    """List the roles of a case, latest first, of at most a hundred."""
+    """List the roles of a case, latest first, of at most a hundred.
+
+    Then those of the cases that are merged into it, as many of each.
+    """
     await reader.permit(READ_ROLES, Resource("roles", case_id, case_id))
-    found = await allocations.of_case(case_id, limit=PAGE)
+    staffing = await desk.staffings.get(case_id)
+    ids = [case_id, *(staffing.shares if staffing else ())]
+    found = [e for i in ids for e in await allocations.of_case(i, limit=PAGE)]
     # That there is no such case looks as if one were barred from it.
     if not found:
         raise NoSuchRecord

@@ -32,6 +32,8 @@ class Team(BaseModel):
         id: The case's.
         heard: The version of allocation's own document that was heard of last.
         erased_at: When the case was erased; nobody works on it any more.
+        merged_into: The case that it is merged into, whose team is told too.
+        merging: The version of the case in referrals that last said so.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,6 +43,20 @@ class Team(BaseModel):
     members: tuple[Member, ...] = ()
     heard: int = 0
     erased_at: datetime | None = None
+    merged_into: str | None = None
+    merging: int = 0
+
+    def merge(self, survivor: str | None, merging: int) -> "Team":
+        """Note which case it is merged into, or that it is on its own again.
+
+        Args:
+            survivor: The case that it is merged into; none: it is on its own.
+            merging: The version of the case in referrals that says so: what is older
+                than is known changes nothing.
+        """
+        if merging <= self.merging or self.erased_at:
+            return self
+        return self.model_copy(update={"merged_into": survivor, "merging": merging})
 
     def erase(self, at: datetime) -> "Team":
         """Leave a tombstone."""

@@ -15,6 +15,7 @@ from accord_contracts.message import Event, Message
 from notify.asks import Directory, NobodyOnDuty, standing_to
 from notify.domain.notification import Addressee, Eyes, Occasion
 from notify.domain.policy import Next, Policy, Recipient, Rule
+from notify.domain.team import Team
 from notify.store import Teams
 
 log = structlog.get_logger()
@@ -162,8 +163,20 @@ async def _workers(
     if who is Recipient.WORKER:
         named = getattr(event, "worker_id", None)
         return (named,) if named else ()
-    team = await teams.get(event.case_id) if who is not Recipient.NOBODY else None
-    if team is None:
+    if who is Recipient.NOBODY:
         return ()
     at = message.time
-    return team.leads(at) if who is Recipient.LEAD else team.workers(at)
+    found = [
+        team.leads(at) if who is Recipient.LEAD else team.workers(at)
+        for team in await _teams_of(event.case_id, teams)
+    ]
+    return tuple(dict.fromkeys(each for some in found for each in some))
+
+
+async def _teams_of(case_id: str, teams: Teams) -> list[Team]:
+    """Give who works on a case, and on the case that it is merged into."""
+    team = await teams.get(case_id)
+    if team is None or team.merged_into is None:
+        return [team] if team else []
+    survivor = await teams.get(team.merged_into)
+    return [team, survivor] if survivor else [team]

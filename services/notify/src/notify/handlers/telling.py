@@ -7,7 +7,7 @@ from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import CaseTeamChanged
 from accord_contracts.message import Event, Message
 from accord_contracts.notify import Channel, NotificationSent
-from accord_contracts.referrals import ContactSuspended
+from accord_contracts.referrals import CaseMerged, CaseUnmerged, ContactSuspended
 
 from notify.domain.notification import Addressee, Eyes, Notification, Occasion
 from notify.domain.policy import Policy
@@ -78,6 +78,19 @@ async def follow_team(message: Message[CaseTeamChanged], *, teams: Teams) -> Non
     places = ((each.worker_id, each.role) for each in told.members)
     team = known.hear(places, message.aggregate_version, told.changed_at)
     if team != known:
+        await teams.save(team, cause=message)
+
+
+async def note_merging(
+    message: Message[CaseMerged] | Message[CaseUnmerged], *, teams: Teams
+) -> None:
+    """Note that a case is merged into another, or on its own again."""
+    told = message.data
+    survivor = told.survivor_id if isinstance(told, CaseMerged) else None
+    held = await teams.get(told.case_id, cause=message)
+    known = held or Team(id=told.case_id)
+    team = known.merge(survivor, message.aggregate_version)
+    if team is not known:
         await teams.save(team, cause=message)
 
 

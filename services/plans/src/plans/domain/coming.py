@@ -51,6 +51,7 @@ class Coming(BaseModel):
         revision: The version of its own document that said so.
         alarmed_at: When it was told that no plan is in force.
         over: It is there, or was called off: nothing more is told of it.
+        from_case: The merged case that it is a date of, if it is not the plan's own.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,11 +62,21 @@ class Coming(BaseModel):
     revision: int
     alarmed_at: datetime | None = None
     over: bool = False
+    from_case: str | None = None
 
     @property
     def awaited(self) -> bool:
         """Tell whether an alarm would rise if no plan were in force in time."""
         return not self.over and self.alarmed_at is None
+
+    def in_time(self, rule: InForce, at: datetime) -> "Coming":
+        """Leave time to agree to a plan from now on, unless the date is there."""
+        return self.model_copy(
+            update={
+                "in_force_by": rule.by(self.kind, self.happens_at, at),
+                "over": self.over or self.happens_at <= at,
+            }
+        )
 
     def late(self, at: datetime) -> bool:
         """Tell whether a plan should be in force by now, and that is not told yet."""

@@ -183,12 +183,38 @@ class Owner(BaseModel):
         return self.accepted_at > other.accepted_at
 
 
+class Merged(Refusal):
+    """This case is merged into another: its plan is part of that case's plan."""
+
+
+class Share(BaseModel):
+    """What is planned for a merged case, as it stands in its survivor's plan too.
+
+    Attributes:
+        plan_version: Of the merged case's plan.
+        revision: Of the assessment that it rests on.
+        closed: It was closed already.
+        actions: What somebody has taken on, or has done. What nobody owns is the
+            survivor's own template to ask for.
+        owners: Who has which role in the merged case.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    plan_version: int
+    revision: int
+    closed: bool
+    actions: tuple[Action, ...]
+    owners: dict[Role, str]
+
+
 class Status(StrEnum):
     """Where a plan stands."""
 
     NONE = "none"
     DRAFTED = "drafted"
     AGREED = "agreed"
+    MERGED = "merged"
     CLOSED = "closed"
 
 
@@ -202,6 +228,10 @@ class Plan(BaseModel):
         actions: Of the current version. What was done is carried on.
         coming: What is known to come, by its id; known perhaps before there is a plan.
         erased_at: When the case was erased; nothing is planned for it any more.
+        shares: What is planned for the cases that are merged into it, by case.
+        merged_into: The case that it is merged into. What somebody has taken on stays
+            theirs, here, and stands in its survivor's plan.
+        merging: The version of the case in referrals that last said so.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -213,6 +243,9 @@ class Plan(BaseModel):
     versions: tuple[PlanVersion, ...] = ()
     actions: tuple[Action, ...] = ()
     erased_at: datetime | None = None
+    shares: dict[str, Share] = {}
+    merged_into: str | None = None
+    merging: int = 0
 
     @property
     def current(self) -> PlanVersion:
@@ -232,21 +265,172 @@ class Plan(BaseModel):
             return Status.NONE
         if self.current.closed_at:
             return Status.CLOSED
+        if self.merged_into:
+            return Status.MERGED
         return Status.AGREED if self.current.agreed_at else Status.DRAFTED
 
     @property
     def open_actions(self) -> tuple[Action, ...]:
-        """What is still to be done; nothing once the plan is closed."""
+        """What is still to be done; nothing once the plan is closed.
+
+        Of a merged case only what somebody has taken on.
+        """
+        if self.status is Status.CLOSED:
+            return ()
+        merged = self.merged_into is not None
+        still = (each for each in self.actions if each.open)
+        return tuple(each for each in still if each.worker_id or not merged)
+
+    @property
+    def _unclosed(self) -> tuple[Action, ...]:
+        """What is open, whoever owns it, and in whichever plan it is to be done."""
         if self.status is Status.CLOSED:
             return ()
         return tuple(each for each in self.actions if each.open)
+
+    def home_of(self, action_id: str) -> str:
+        """Give the case whose own plan holds an action."""
+        for case_id, share in self.shares.items():
+            if any(each.id == action_id for each in share.actions):
+                return case_id
+        return self.id
+
+    def merge(
+        self, survivor: str | None, merging: int, rule: InForce, at: datetime
+    ) -> "Plan":
+        """Note which case it is merged into, or that it is on its own again.
+
+        On its own again there is time to agree to a plan for its dates, as if they were
+        told now.
+
+        Args:
+            survivor: The case that it is merged into; none: it is on its own.
+            merging: The version of the case in referrals that says so: what is older
+                than is known changes nothing.
+            rule: By when a plan must be in force for a date.
+            at: When that was decided.
+        """
+        if merging <= self.merging:
+            return self
+        held = self.model_copy(update={"merged_into": survivor, "merging": merging})
+        if survivor:
+            return held
+        anew = {
+            key: each.in_time(rule, at).model_copy(update={"alarmed_at": None})
+            for key, each in self.coming.items()
+        }
+        return held.model_copy(update={"coming": anew})
+
+    def share(self) -> Share | None:
+        """Give what stands in a survivor's plan too."""
+        if not self.versions:
+            return None
+        closed = self.status is Status.CLOSED
+        taken = (e for e in self.actions if e.done_at or (e.worker_id and not closed))
+        return Share(
+            plan_version=self.current.number,
+            revision=self.current.assessment.revision,
+            closed=closed,
+            actions=tuple(taken),
+            owners={r: e.worker_id for r, e in self.owners.items() if e.worker_id},
+        )
+
+    def carry(
+        self,
+        other: str,
+        share: Share | None,
+        dates: Mapping[str, Coming],
+        rule: InForce,
+        at: datetime,
+    ) -> "Plan":
+        """Show what is planned for a merged case, or no longer, and heed its dates.
+
+        What nobody owns here is whoever's has the role there, for as long.
+
+        Args:
+            other: The merged case.
+            share: What is planned for it; none: nothing, or it is on its own again.
+            dates: What is known to come in it.
+            rule: By when a plan must be in force for a date.
+            at: When that was told.
+        """
+        coming = self._coming_with(other, dates, rule, at)
+        if self.shares.get(other) == share and coming == self.coming:
+            return self
+        shares = {key: each for key, each in self.shares.items() if key != other}
+        if share is not None:
+            shares[other] = share
+        new = self.model_copy(update={"shares": shares, "coming": coming})
+        own = {each.worker_id for each in self.owners.values()}
+        return new.handed_over(self.shared_owners - new.shared_owners - own)
+
+    def _coming_with(
+        self, other: str, dates: Mapping[str, Coming], rule: InForce, at: datetime
+    ) -> dict[str, Coming]:
+        """Give the dates that are known, with those of a merged case as told last."""
+        coming = {
+            key: each
+            for key, each in self.coming.items()
+            if each.from_case != other or key in dates
+        }
+        for key, each in dates.items():
+            known = coming.get(key)
+            if known is None or known.revision < each.revision:
+                told = each if known else each.in_time(rule, at)
+                there = each.over and each.happens_at <= at
+                alarmed_at = known.alarmed_at if known and there else None
+                update = {"from_case": other, "alarmed_at": alarmed_at}
+                coming = with_latest(coming, key, told.model_copy(update=update))
+        return coming
+
+    @property
+    def merged_cases(self) -> tuple[str, ...]:
+        """The cases of which anything stands in it."""
+        dates = {e.from_case for e in self.coming.values() if e.from_case}
+        return tuple(sorted(dates | {*self.shares}))
+
+    @property
+    def own_coming(self) -> dict[str, Coming]:
+        """What is known to come in this case itself."""
+        return {key: e for key, e in self.coming.items() if e.from_case is None}
+
+    @property
+    def shared_owners(self) -> set[str]:
+        """Who has a role in a case that is merged into it."""
+        return {e for each in self.shares.values() for e in each.owners.values()}
+
+    def handed_over(self, gone: set[str]) -> "Plan":
+        """Give what nobody owns, or somebody who has gone, to whoever has its role."""
+        return self._with_actions(
+            {
+                each.id: {"worker_id": self._owner(each.role)}
+                for each in self._unclosed
+                if (each.worker_id is None or each.worker_id in gone)
+                and self._owner(each.role) != each.worker_id
+            }
+        )
+
+    def _owner(self, role: Role) -> str | None:
+        """Say who has a role: here, or else in a case that is merged into it."""
+        own = self.owners.get(role)
+        if own is not None and own.worker_id:
+            return own.worker_id
+        shared = (each.owners.get(role) for each in self.shares.values())
+        return next(filter(None, shared), None)
+
+    def close_with_survivor(self, reason: str, at: datetime) -> "Plan":
+        """End it, because that of the case which it is merged into has ended."""
+        if self.merged_into is None or self.status is not Status.MERGED:
+            return self
+        closed = self._with_current(closed_at=at, closed_for=reason)
+        return closed.model_copy(update={"owners": {}})
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def due_at(self) -> datetime | None:
         """When the next action falls due, or a plan must be in force and is not."""
         ahead = [each.due_at for each in self.open_actions if not each.overdue_at]
-        if not self.in_force:
+        if not (self.in_force or self.merged_into):
             dates = self.coming.values()
             ahead += [each.in_force_by for each in dates if each.awaited]
         return min(ahead, default=None)
@@ -297,15 +481,7 @@ class Plan(BaseModel):
         """
         if not self.in_force:
             return self.coming
-        return {
-            key: each.model_copy(
-                update={
-                    "in_force_by": rule.by(each.kind, each.happens_at, at),
-                    "over": each.over or each.happens_at <= at,
-                }
-            )
-            for key, each in self.coming.items()
-        }
+        return {key: each.in_time(rule, at) for key, each in self.coming.items()}
 
     def foresee(self, trigger_id: str, told: Coming) -> "Plan":
         """Take note of a date, or that it was moved, called off, or is there.
@@ -320,9 +496,12 @@ class Plan(BaseModel):
         )
 
     def raise_alarms(self, at: datetime) -> "Plan":
-        """Note the dates for which a plan should be in force and is not, each once."""
+        """Note the dates for which a plan should be in force and is not, each once.
+
+        For those of a merged case its survivor's plan should be.
+        """
         late = {key for key, each in self.coming.items() if each.late(at)}
-        if self.in_force or not late:
+        if self.in_force or self.merged_into or not late:
             return self
         alarmed = {
             key: each.model_copy(update={"alarmed_at": at}) if key in late else each
@@ -356,8 +535,7 @@ class Plan(BaseModel):
     ) -> Action:
         assessment = drafted.assessment
         due_at = assessment.assessed_at + measure.within
-        owner = self.owners.get(measure.role)
-        worker_id = owner.worker_id if owner else None
+        worker_id = self._owner(measure.role)
         if held and held.open:
             return held.carried_into(measure, due_at, worker_id)
         anew = measure.each_episode
@@ -384,7 +562,7 @@ class Plan(BaseModel):
             return self
         given = {
             each.id: {"worker_id": owner.worker_id}
-            for each in self.open_actions
+            for each in self._unclosed
             if each.role is role
         }
         return self._with_actions(given).model_copy(
@@ -406,10 +584,11 @@ class Plan(BaseModel):
         kept = {each for each, owner in owners.items() if owner.worker_id == leaver}
         freed = {
             each.id: {"worker_id": None}
-            for each in self.open_actions
+            for each in self._unclosed
             if leaver and each.worker_id == leaver and each.role not in kept
         }
-        return self._with_actions(freed).model_copy(update={"owners": owners})
+        freed_ = self._with_actions(freed).model_copy(update={"owners": owners})
+        return freed_.handed_over(set())
 
     def _outdated(self, role: Role, owner: Owner) -> bool:
         """Tell whether something later is known of a role."""
@@ -427,6 +606,7 @@ class Plan(BaseModel):
             NoPlan: No plan was drafted.
             AnotherVersionIsCurrent: The version is not the current one.
             AlreadyClosed: The plan is closed.
+            Merged: The survivor's is agreed to.
         """
         current = self.current
         if current.number != number:
@@ -435,6 +615,8 @@ class Plan(BaseModel):
             return self
         if current.closed_at:
             raise AlreadyClosed
+        if self.merged_into:
+            raise Merged
         calm = {
             key: each.model_copy(update={"alarmed_at": None})
             for key, each in self.coming.items()
@@ -464,7 +646,9 @@ class Plan(BaseModel):
             UnknownReason: The reason is not one of the locality's.
             NoPlan: No plan was drafted.
             AlreadyClosed: It is closed for another reason.
-            MandatoryActionsOpen: Something that must be done is not.
+            MandatoryActionsOpen: Something that must be done is not, here or for a case
+                merged into it.
+            Merged: The survivor's is closed.
         """
         if reason not in policy.closing_reasons:
             raise UnknownReason
@@ -473,14 +657,23 @@ class Plan(BaseModel):
             if current.closed_for == reason:
                 return self
             raise AlreadyClosed
-        if count := sum(each.mandatory for each in self.open_actions):
+        if self.merged_into:
+            raise Merged
+        shared = [e for s in self.shares.values() for e in s.actions if e.open]
+        if count := sum(each.mandatory for each in (*self.open_actions, *shared)):
             raise MandatoryActionsOpen(f"{count} open.")
         closed = self._with_current(closed_at=at, closed_for=reason)
         return closed.model_copy(update={"owners": {}})
 
     def erase(self, at: datetime) -> "Plan":
-        """Leave a tombstone."""
-        return Plan(id=self.id, version=self.version, erased_at=at)
+        """Leave a tombstone. Whose survivor it was merged into forgets it too."""
+        return Plan(
+            id=self.id,
+            version=self.version,
+            erased_at=at,
+            merged_into=self.merged_into,
+            merging=self.merging,
+        )
 
     def fall_due(self, at: datetime) -> "Plan":
         """Note the open actions whose time has passed, each once."""

@@ -176,6 +176,20 @@ class Joined(NamedTuple):
     left: Episode | None
 
 
+class Taken(BaseModel):
+    """That another case was merged into one.
+
+    Attributes:
+        at: When that was decided.
+        children: There is a child in it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    children: bool
+
+
 class Case(BaseModel):
     """A family or household, the pairs in it, and how each of its referrals stands.
 
@@ -193,6 +207,9 @@ class Case(BaseModel):
         released_at: When the last legal hold ended.
         erased: It is erased. It stays until the keys of all that it names are
             destroyed, and then it goes: a tombstone is kept elsewhere.
+        merged_into: The case that it is merged into; see ``domain.merging``.
+        merged: Why, by whom and when.
+        taken: The cases that are merged into it, or are about to be.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -212,6 +229,9 @@ class Case(BaseModel):
     hold: Decision | None = None
     released_at: datetime | None = None
     erased: Decision | None = None
+    merged_into: str | None = None
+    merged: Decision | None = None
+    taken: dict[str, Taken] = {}
 
     @property
     def harmed(self) -> frozenset[str]:
@@ -307,21 +327,31 @@ class Case(BaseModel):
         )
 
     def retain(self, retention: Retention) -> "Case":
-        """Say when it is to be erased: never while it is open, or a hold stands."""
+        """Say when it is to be erased: never while it is open, or a hold stands.
+
+        A merged case is erased with its survivor.
+        """
         erase_at = None
-        if self.closed_at and not self.hold and not self._open:
+        kept = self.hold or self.merged_into or self.is_open
+        if self.closed_at and not kept:
             erase_at = self.closed_at + timedelta(days=self._days(retention))
         if erase_at == self.erase_at:
             return self
         return self.model_copy(update={"erase_at": erase_at})
 
     @property
-    def _open(self) -> bool:
+    def is_open(self) -> bool:
+        """Tell whether the response to one of its referrals has not ended."""
         return any(each.closed_at is None for each in self.episodes)
 
+    @property
+    def children(self) -> bool:
+        """Tell whether there is a child in it, or in what is merged into it."""
+        own = with_role(PersonRole.CHILD, self.people)
+        return bool(own) or any(each.children for each in self.taken.values())
+
     def _days(self, retention: Retention) -> float:
-        children = with_role(PersonRole.CHILD, self.people)
-        years = retention.with_children if children else retention.standard
+        years = retention.with_children if self.children else retention.standard
         return years * DAYS_PER_YEAR
 
     def held_by(self, decision: Decision) -> "Case":
@@ -348,11 +378,12 @@ class Case(BaseModel):
 
         Raises:
             OnHold: One stands.
-            Overtaken: One has ended since.
+            Overtaken: One has ended since, or another case was merged into it.
         """
         if self.hold:
             raise OnHold
-        if self.released_at and self.released_at > asked_at:
+        since = [self.released_at, *(each.at for each in self.taken.values())]
+        if any(each and each > asked_at for each in since):
             raise Overtaken
 
     def erase(self, decision: Decision, asked_at: datetime) -> "Case":
@@ -394,8 +425,9 @@ def find_case(cases: Sequence[Case], household: Household) -> Case | None:
     sharing = [each for each in cases if household.couples.intersection(each.keys)]
     if sharing:
         return min(sharing, key=lambda each: (each.opened_at, each.id))
-    before = [each for each in cases if household.harmed & each.harmed]
-    return before[0] if len(before) == 1 else None
+    near = (each for each in cases if household.harmed & each.harmed)
+    before = {each.merged_into or each.id: each for each in near}
+    return next(iter(before.values())) if len(before) == 1 else None
 
 
 def is_repeat(cases: Iterable[Case], household: Household) -> bool:

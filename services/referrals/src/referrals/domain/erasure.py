@@ -22,7 +22,7 @@ class OnHold(Refusal):
 
 
 class Overtaken(Refusal):
-    """A legal hold was placed or ended since this was asked for: ask again."""
+    """Since this was asked for, a hold or what is merged has changed: ask again."""
 
 
 class NotHeld(Refusal):

@@ -41,13 +41,18 @@ async def read_history(
 ) -> History:
     """Read how often the people of a case were referred, as what, and by what trend.
 
-    Of other cases that they are in, only what the reader may see of those counts.
+    Of other cases that they are in, only what the reader may see of those counts; what
+    is merged into this one is shown as its own, to whoever may see it.
     """
     await reader.permit(READ_HISTORY, history_of(case_id), otherwise=NoSuchCase)
     found = await heard_of(case_id, shelves)
     others = [(history_of(each.id), each) for each in found.others]
     seen = await _seen(others, history_of(case_id), reader)
-    heard = [each for each in found.heard if each.case_id in {case_id, *seen}]
+    heard = [
+        each.in_case(case_id) if each.case_id in found.merged else each
+        for each in found.heard
+        if each.case_id in {case_id, *seen}
+    ]
     return History.of(case_id, heard, at=clock.now(), complete=found.complete)
 
 

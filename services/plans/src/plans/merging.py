@@ -1,0 +1,73 @@
+"""What becomes of the plans of cases that are merged, and when that is taken back.
+
+What somebody has taken on stays in the plan in which they took it on, and stands in the
+survivor's too. So nothing is moved, nothing depends on order, and taking it back leaves
+each plan with its own.
+"""
+
+from accord_contracts.message import Lane, Message
+from accord_contracts.plans import PlanCarried, PlanClosed
+from accord_contracts.referrals import CaseMerged, CaseUnmerged
+
+from plans.domain.plan import Plan
+from plans.domain.template import Policy
+from plans.handlers import assigned, lane_of, not_in_force
+from plans.store import Plans
+
+
+async def note_merging(
+    message: Message[CaseMerged] | Message[CaseUnmerged],
+    *,
+    plans: Plans,
+    policy: Policy,
+) -> None:
+    """Note that a case is merged into another, or on its own again."""
+    told = message.data
+    survivor = told.survivor_id if isinstance(told, CaseMerged) else None
+    held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
+    if held.erased_at:
+        return
+    version, rule = message.aggregate_version, policy.in_force
+    new = held.merge(survivor, version, rule, message.time)
+    if new is held:
+        return
+    left = {held.merged_into, told.survivor_id} - {None, survivor}
+    events = [
+        PlanCarried(case_id=each, from_id=new.id) for each in sorted(filter(None, left))
+    ]
+    await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
+
+
+async def carry(message: Message[PlanCarried], *, plans: Plans, policy: Policy) -> None:
+    """Show in a plan what is planned for a case merged into it, or no longer.
+
+    If one of its dates is there, what should have been told before is told now, if an
+    outage kept the clock from it.
+    """
+    told = message.data
+    held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
+    # Read after the survivor: whoever saves an older share conflicts.
+    other = await plans.get(told.from_id)
+    if held.erased_at:
+        return
+    merged = other and other.merged_into == held.id and not other.erased_at
+    share, dates = (other.share(), other.own_coming) if other and merged else (None, {})
+    alarmed, rule, at = held.raise_alarms(message.time), policy.in_force, message.time
+    new = alarmed.carry(told.from_id, share, dates, rule, at)
+    if new is held:
+        return
+    alarms = not_in_force(alarmed, held, at)
+    events = (*assigned(new, held), *alarms)
+    lane = Lane.URGENT if alarms else lane_of(new, message.lane)
+    await plans.save(new, *events, cause=message, lane=lane)
+
+
+async def close_merged(message: Message[PlanClosed], *, plans: Plans) -> None:
+    """Close the plan of a merged case with that of its survivor."""
+    told = message.data
+    held = await plans.get(told.case_id, cause=message)
+    if held is None:
+        return
+    new = held.close_with_survivor(told.reason, told.closed_at)
+    if new is not held:
+        await plans.save(new, cause=message, lane=lane_of(new, message.lane))

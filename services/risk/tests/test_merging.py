@@ -1,0 +1,358 @@
+"""Risk of two cases that are merged, and each with its own again."""
+
+import contextlib
+from datetime import datetime, timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+from accord_chassis.clock import SimulatedClock
+from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.store import AlreadyHandled
+from accord_chassis.testing import (
+    COORDINATOR,
+    NOON,
+    Alive,
+    message_of,
+    new_id,
+    published,
+)
+from accord_contracts.message import Message
+from accord_contracts.referrals import (
+    Answer,
+    CaseErased,
+    CaseMerged,
+    CaseUnmerged,
+    TriggerCancelled,
+    TriggerFellDue,
+    TriggerKind,
+    TriggerScheduled,
+)
+from accord_contracts.risk import AssessmentCarried, RiskAssessed, RiskLevel
+from risk import merging
+from risk.domain import Assessment, Reassessment
+from risk.handlers import (
+    assess_referral,
+    attend,
+    erase,
+    foresee,
+    stop_clock,
+    weigh_what_is_there,
+)
+from risk.store import Assessments
+from risk_builders import POLICY, closed, referral
+
+LOW = RiskLevel.LOW
+RELEASE = TriggerKind.PRISON_RELEASE
+REASON = "trigger_prison_release"
+LEAD = timedelta(days=POLICY.ahead[RELEASE].days)
+FAR = NOON + LEAD + timedelta(days=30)
+
+
+class Desk:
+    """The service without its bus; what it tells itself comes once and once more."""
+
+    def __init__(self, assessments: Assessments, clock: SimulatedClock) -> None:
+        self.assessments = assessments
+        self.clock = clock
+        self._done: set[str] = set()
+
+    async def hears(self, *messages: Message[Any]) -> None:
+        for message in messages:
+            await self._handle(message)
+            await self.tells_itself()
+
+    async def tells_itself(self) -> None:
+        for message in await published(self.assessments):
+            told = isinstance(message.data, AssessmentCarried)
+            if told and message.id not in self._done:
+                self._done.add(message.id)
+                await self._handle(message)
+                with contextlib.suppress(AlreadyHandled):
+                    await self._handle(message)
+
+    async def _handle(self, message: Message[Any]) -> None:
+        held, policy = self.assessments, POLICY
+        match message.data:
+            case CaseMerged() | CaseUnmerged():
+                await merging.note_merging(message, assessments=held, policy=policy)
+            case AssessmentCarried():
+                await merging.carry(
+                    message, assessments=held, policy=policy, clock=self.clock
+                )
+            case CaseErased():
+                await erase(message, assessments=held)
+            case TriggerScheduled() | TriggerCancelled():
+                await foresee(message, assessments=held, policy=policy)
+            case TriggerFellDue():
+                await weigh_what_is_there(message, assessments=held, policy=policy)
+            case _:
+                await assess_referral(message, assessments=held, policy=policy)
+
+    async def sweeps(self, at: datetime) -> None:
+        self.clock.advance(at - self.clock.now())
+        for due in await self.assessments.due_now(at):
+            await attend(due, at=at, assessments=self.assessments, policy=POLICY)
+        await self.tells_itself()
+
+    async def of(self, case_id: str) -> Assessment:
+        found = await self.assessments.get(case_id)
+        assert found
+        return found
+
+
+@pytest.fixture
+def desk(assessments: Assessments, clock: SimulatedClock) -> Desk:
+    return Desk(assessments, clock)
+
+
+def merged(case: str, survivor: str, version: int = 2) -> Message[CaseMerged]:
+    told = CaseMerged(case_id=case, survivor_id=survivor, merged_at=NOON)
+    return message_of(told, version=version)
+
+
+def unmerged(case: str, survivor: str, version: int = 3) -> Message[CaseUnmerged]:
+    told = CaseUnmerged(case_id=case, survivor_id=survivor, unmerged_at=NOON)
+    return message_of(told, version=version)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+async def test_in_whatever_order_the_survivor_goes_by_what_is_known_of_both(
+    desk: Desk, order: tuple[int, ...]
+) -> None:
+    one, two = new_id(), new_id()
+    messages = (
+        referral("prior_violence", case_id=one),
+        referral("escalation", "coercive_control", case_id=two),
+        merged(two, one),
+    )
+
+    await desk.hears(*(messages[each] for each in order))
+
+    held, other = await desk.of(one), await desk.of(two)
+    yes = {key for key, each in held.known.items() if each is Answer.YES}
+    assert yes == {"prior_violence", "escalation", "coercive_control"}
+    assert held.level.rank >= other.level.rank
+    assert {*held.reasons} >= {"prior_violence", "escalation", "coercive_control"}
+    assert other.due_at is None
+    assert held.due_at == held.reassess_by
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+async def test_in_whatever_order_each_has_its_own_again(
+    desk: Desk, order: tuple[int, ...]
+) -> None:
+    one, two = new_id(), new_id()
+    messages = (
+        referral("prior_violence", case_id=one),
+        referral("strangulation", case_id=two),
+        merged(two, one),
+        unmerged(two, one),
+    )
+
+    await desk.hears(*(messages[each] for each in order))
+
+    held, other = await desk.of(one), await desk.of(two)
+    assert (held.level, other.level.urgent) == (LOW, True)
+    assert held.known["strangulation"] is Answer.NO
+    assert held.reasons == ("prior_violence", "incident_verbal_abuse")
+    assert not held.shares
+    assert held.due_at == held.reassess_by
+    assert other.due_at == other.reassess_by
+
+
+async def test_the_higher_level_stands_and_is_told(desk: Desk) -> None:
+    one, two = new_id(), new_id()
+    await desk.hears(
+        referral(case_id=one), referral("strangulation", case_id=two), merged(two, one)
+    )
+
+    told = [
+        each.data
+        for each in await published(desk.assessments)
+        if isinstance(each.data, RiskAssessed) and each.data.case_id == one
+    ]
+    other = await desk.of(two)
+    assert [each.level for each in told] == [LOW, other.level]
+    assert told[-1].previous is LOW
+
+
+async def test_a_level_that_a_person_would_have_to_lower_stays_after_unmerging(
+    desk: Desk,
+) -> None:
+    one, two = new_id(), new_id()
+    await desk.hears(
+        referral("strangulation", case_id=one),
+        referral(case_id=two),
+        merged(two, one),
+        unmerged(two, one),
+    )
+
+    assert (await desk.of(one)).level.urgent
+    assert (await desk.of(two)).level is LOW
+
+
+async def test_what_is_referred_to_the_merged_case_late_reaches_the_survivor(
+    desk: Desk,
+) -> None:
+    one, two = new_id(), new_id()
+    await desk.hears(referral(case_id=one), referral(case_id=two), merged(two, one))
+
+    await desk.hears(referral("strangulation", case_id=two))
+
+    assert (await desk.of(one)).level is (await desk.of(two)).level
+    assert (await desk.of(one)).level.urgent
+
+
+async def test_merging_what_is_closed_begins_no_clock(desk: Desk) -> None:
+    one, two = new_id(), new_id()
+    await desk.hears(referral(case_id=one), referral("strangulation", case_id=two))
+    for each in (one, two):
+        await stop_clock(closed(each), assessments=desk.assessments)
+
+    await desk.hears(merged(two, one))
+
+    held = await desk.of(one)
+    assert (held.reassessment, held.due_at) == (Reassessment.STOPPED, None)
+    assert held.level.urgent
+
+    await desk.hears(unmerged(two, one))
+
+    held = await desk.of(one)
+    assert (held.reassessment, held.level) == (Reassessment.STOPPED, LOW)
+    assert (await desk.of(two)).due_at is None
+
+
+async def test_closing_both_begins_no_clock_anew(desk: Desk) -> None:
+    one, two = new_id(), new_id()
+    await desk.hears(
+        referral(case_id=one), referral("strangulation", case_id=two), merged(two, one)
+    )
+    for each in (one, two):
+        revision = (await desk.of(each)).revision
+        message = closed(each, revision=revision)
+        await stop_clock(message, assessments=desk.assessments)
+
+    await desk.hears()
+    await desk.tells_itself()
+
+    held = await desk.of(one)
+    assert (held.reassessment, held.due_at) == (Reassessment.STOPPED, None)
+
+
+async def test_a_survivor_keeps_nothing_of_a_merged_case_that_was_erased(
+    desk: Desk,
+) -> None:
+    one, two = new_id(), new_id()
+    await desk.hears(
+        referral(case_id=one), referral("strangulation", case_id=two), merged(two, one)
+    )
+
+    erased = CaseErased(case_id=two, reason="court_order", erased_at=NOON)
+    await desk.hears(message_of(erased))
+
+    held = await desk.of(one)
+    assert not held.shares
+    assert "strangulation" not in held.reasons
+
+
+async def test_whoever_may_not_see_a_merged_case_does_not_see_the_survivor_either(
+    risk: Alive, issuer: DevelopmentIssuer, clock: SimulatedClock
+) -> None:
+    one, two = new_id(), new_id()
+    desk = Desk(risk.service.store(Assessments), clock)
+    await desk.hears(
+        referral(case_id=one), referral("strangulation", case_id=two), merged(two, one)
+    )
+    token = issuer.token("worker", "risk.read", region="test", worker=COORDINATOR)
+    headers = {"Authorization": f"Bearer {token}"}
+    path = f"/v1/assessments/{one}"
+
+    shown = await risk.http.get(path, headers=headers)
+    risk.standings.tell(COORDINATOR, two, coordinator=True, excluded=True)
+    hidden = await risk.http.get(path, headers=headers)
+
+    assert (shown.status_code, shown.json()["merged"]) == (200, [two])
+    assert shown.json()["answers"]["strangulation"] == "yes"
+    assert hidden.status_code == 404
+
+
+def date(case_id: str, due_at: datetime, trigger_id: str) -> Message[Any]:
+    told = TriggerScheduled(
+        case_id=case_id, trigger_id=trigger_id, kind=RELEASE, due_at=due_at
+    )
+    return message_of(told)
+
+
+async def test_a_date_of_a_merged_case_is_heeded_by_the_survivor_from_the_lead_on(
+    desk: Desk,
+) -> None:
+    one, two, trigger = new_id(), new_id(), new_id()
+    await desk.hears(
+        referral(case_id=one),
+        referral(case_id=two),
+        date(two, FAR, trigger),
+        merged(two, one),
+    )
+    before = await desk.of(one)
+    assert REASON not in before.reasons
+
+    await desk.sweeps(FAR - LEAD)
+
+    near = await desk.of(one)
+    assert REASON in near.reasons
+    assert near.revision > before.revision
+    # An episode of its own, and nobody has looked at the family meanwhile.
+    assert near.first_referred_at == FAR - LEAD
+    assert near.due_at
+    assert before.due_at
+    assert near.due_at <= before.due_at
+
+    fell_due = TriggerFellDue(
+        case_id=two, trigger_id=trigger, kind=RELEASE, due_at=FAR, late_by=0.0
+    )
+    await desk.hears(message_of(fell_due, version=2, at=FAR))
+
+    assert (await desk.of(one)).revision > near.revision
+
+
+async def test_each_heeds_its_own_dates_again(desk: Desk) -> None:
+    one, two = new_id(), new_id()
+    near = NOON + LEAD / 2
+    await desk.hears(
+        referral(case_id=one),
+        referral(case_id=two),
+        merged(two, one),
+        date(two, near, new_id()),
+    )
+    assert REASON in (await desk.of(one)).reasons
+
+    await desk.hears(unmerged(two, one))
+
+    assert REASON not in (await desk.of(one)).reasons
+    assert REASON in (await desk.of(two)).reasons
+
+
+async def test_a_date_of_a_merged_case_that_is_called_off_weighs_no_more(
+    desk: Desk,
+) -> None:
+    one, two, trigger = new_id(), new_id(), new_id()
+    await desk.hears(
+        referral(case_id=one),
+        referral(case_id=two),
+        merged(two, one),
+        date(two, NOON + LEAD / 2, trigger),
+    )
+    before = await desk.of(one)
+    off = TriggerCancelled(
+        case_id=two, trigger_id=trigger, kind=RELEASE, due_at=NOON + LEAD / 2
+    )
+
+    await desk.hears(message_of(off, version=2))
+
+    # Heard of, and left out at the next weighing: nobody is told of it before.
+    assert (await desk.of(one)).revision == before.revision
+    await desk.hears(referral(case_id=one))
+    held = await desk.of(one)
+    assert REASON not in held.reasons
+    assert held.level is before.level
