@@ -130,12 +130,19 @@ async def test_a_case_is_found_by_a_referral_that_it_keeps(cases: Cases) -> None
         ("people", {"keys": {"$in": ["name:x", "name:y"]}}),
         ("cases", {"people.person_id": {"$in": ["a", "b"]}}),
         ("cases", {"episodes.referral_id": "r"}),
+        ("referrals", {"person_ids": {"$in": ["a", "b"]}}),
+        ("referrals", {"former.person_id": {"$in": ["a", "b"]}}),
     ],
 )
 async def test_every_query_is_served_by_an_index(
-    people: People, cases: Cases, collection: str, query: dict[str, Any]
+    referrals: Referrals,
+    people: People,
+    cases: Cases,
+    collection: str,
+    query: dict[str, Any],
 ) -> None:
-    stores: dict[str, Store[Any]] = {"people": people, "cases": cases}
+    kept: tuple[Store[Any], ...] = (referrals, people, cases)
+    stores = {each.collection: each for each in kept}
 
     plan = await stores[collection].documents.find(query).explain()
 

@@ -8,17 +8,23 @@ from accord_chassis.settings import ChassisSettings, policy_of
 from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.plans import PlanAgreed, PlanClosed
-from accord_contracts.referrals import CaseErased, PeopleRecognised, ReferralPosted
+from accord_contracts.referrals import (
+    CaseErased,
+    ChangePosted,
+    ChangeRecognised,
+    PeopleRecognised,
+    ReferralPosted,
+)
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
+from referrals import amending, handlers
 from referrals import erasing as erasure
-from referrals import handlers
 from referrals.deciding import Office
 from referrals.domain.policy import Policy
 from referrals.erasing import Shelves
 from referrals.register import Register
-from referrals.routes import agencies, erasing, referrals
+from referrals.routes import agencies, amendments, erasing, referrals
 from referrals.store import (
     Agencies,
     Cases,
@@ -65,6 +71,19 @@ def create_app(
             PeopleRecognised,
             partial(handlers.open_or_join_case, referrals=posted, cases=cases),
         )
+        intake.on(
+            ChangePosted,
+            partial(
+                amending.recognise_change,
+                referrals=posted,
+                people=people,
+                rules=policy.recognition,
+            ),
+        )
+        intake.on(
+            ChangeRecognised,
+            partial(amending.change_case, referrals=posted, cases=cases),
+        )
         intake.on(RiskAssessed, partial(handlers.note_assessment, cases=cases))
         intake.on(AllocationAccepted, partial(handlers.note_acceptance, cases=cases))
         intake.on(PlanAgreed, partial(handlers.note_agreement, cases=cases))
@@ -85,6 +104,7 @@ def create_app(
         "referrals",
         wire,
         referrals.router,
+        amendments.router,
         agencies.router,
         erasing.router,
         stand_ins=stand_ins,

@@ -9,9 +9,10 @@ from uuid import UUID
 from accord_chassis.batching import Batcher
 from accord_chassis.sealing import ERASED, SealedStore
 from accord_chassis.store import AlreadyHandled, Conflict, Database, Store
-from accord_contracts.message import Event, Message
+from accord_contracts.message import Event, Lane, Message
 from pymongo.operations import IndexModel
 
+from referrals.domain import amendment
 from referrals.domain.agency import Agency
 from referrals.domain.case import Case
 from referrals.domain.erasure import ERASED_NAME, Tombstone
@@ -39,18 +40,23 @@ class Referrals(SealedStore[Referral]):
 
     entity = Referral
     collection = "referrals"
-    indexes = (IndexModel([("person_ids", 1)]),)
+    indexes = (
+        IndexModel([("person_ids", 1)]),
+        # Hardly any referral has one, and those that have none need no place in it.
+        IndexModel([("former.person_id", 1)], sparse=True),
+    )
 
     def fingerprint(self, told: Telling) -> str:
         """Tell whether two tellings are the same, to whoever has the key."""
         return self.vault.digest("telling", told.canonical)
 
     def take_apart(self, fields: Document) -> dict[str, Any]:
-        """Take people, addresses and free text out of what was told."""
+        """Take people, addresses and free text out of what was told, now and before."""
+        parts: dict[str, Any] = {}
+        parts.update(amendment.take_apart(fields.get("changes", ())))
         told = fields.get("told")
         if told is None:
-            return {}
-        parts: dict[str, Any] = {}
+            return parts
         for place, each in enumerate(told["people"]):
             parts[f"address/{place}"] = each.pop("contact_points") or None
             parts[f"person/{place}"] = {k: each.pop(k) for k in [*each] if k != "role"}
@@ -65,6 +71,7 @@ class Referrals(SealedStore[Referral]):
 
     def put_together(self, fields: Document, parts: Mapping[str, Any]) -> None:
         """Put people, addresses and free text back, or that they are erased."""
+        amendment.put_together(fields.get("changes", ()), parts)
         told = fields["told"]
         for place, each in enumerate(told["people"]):
             person = parts.get(f"person/{place}")
@@ -81,7 +88,7 @@ class Referrals(SealedStore[Referral]):
         told["sharing"]["why_not_safe"] = why
 
     async def of_person(self, person_id: str) -> list[Referral]:
-        """Give the referrals in which somebody was recognised."""
+        """Give the referrals in which somebody is recognised, or was by mistake."""
         return await self._of([person_id])
 
     async def of_case(self, case: Case) -> list[Referral]:
@@ -91,20 +98,29 @@ class Referrals(SealedStore[Referral]):
         return [e for e in near if e.id in kept or e.left_case_id == case.id]
 
     async def _of(self, person_ids: Sequence[str]) -> list[Referral]:
-        found = self.documents.find(
-            {"person_ids": {"$in": person_ids}}, projection={"inbox": 0, "outbox": 0}
-        )
-        return self.load_all(await self.open([each async for each in found]))
+        # One after the other: of an alternative, the embedded store reads everything.
+        found: dict[str, Document] = {}
+        for field in ("person_ids", "former.person_id"):
+            named = self.documents.find(
+                {field: {"$in": person_ids}}, projection={"inbox": 0, "outbox": 0}
+            )
+            found |= {each["_id"]: each async for each in named}
+        return self.load_all(await self.open([*found.values()]))
 
     async def shred_person(self, referral: Referral, person_id: str) -> None:
         """Destroy the keys of one person's part of a referral.
 
         Whoever is in a narrative may be named in it, and where it happened may be where
-        they live, so both go with any of its people.
+        they live, so both go with any of its people; so does what stood before, also
+        of those who were taken for them.
         """
-        places = [i for i, each in enumerate(referral.person_ids) if each == person_id]
+        places = {i for i, each in enumerate(referral.person_ids) if each == person_id}
         parts = [f"{kind}/{i}" for i in places for kind in ("person", "address")]
-        await self.vault.shred(self.record(referral.id), [*parts, "narrative", "place"])
+        places |= {e.place for e in referral.former if e.person_id == person_id}
+        stood = [f"{kind}/{i}" for i in places for kind in ("person", "address")]
+        before = [f"before/{each}" for each in (*stood, amendment.REST)]
+        gone = [*parts, *before, "narrative", "place"]
+        await self.vault.shred(self.record(referral.id), gone)
 
 
 class People(Store[Person]):
@@ -125,6 +141,17 @@ class People(Store[Person]):
         return {
             key: person for person in people for key in person.keys if key in wanted
         }
+
+    async def rekey(self, person: Person) -> None:
+        """Have somebody who is kept be recognised by these keys alone.
+
+        Their document is made anew: of one that changes, the embedded store keeps the
+        keys in its unique index, and nobody else could ever have them.
+        """
+        await self.remove(person.id)
+        again = person.model_copy(update={"version": person.version + 1})
+        document = self._document(again.model_dump(), [], None)
+        await self._database.insert(self.collection, document, Lane.ROUTINE)
 
     async def remove(self, person_id: str) -> None:
         """Delete somebody, so that nothing of their keys is left in an index."""

@@ -5,7 +5,7 @@ from functools import partial
 from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import CaseErased, ReferralReceived
+from accord_contracts.referrals import CaseErased, ReferralAmended, ReferralReceived
 from fastapi import FastAPI
 
 from risk import handlers, routes
@@ -33,6 +33,10 @@ def create_app(
         risk.on(
             ReferralReceived,
             partial(handlers.assess_referral, assessments=held, policy=policy),
+        )
+        risk.on(
+            ReferralAmended,
+            partial(handlers.assess_amendment, assessments=held, policy=policy),
         )
         risk.on(PlanClosed, partial(handlers.stop_clock, assessments=held))
         risk.on(CaseErased, partial(handlers.erase, assessments=held))

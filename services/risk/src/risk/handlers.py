@@ -4,7 +4,13 @@ from datetime import datetime
 
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import Answer, CaseErased, ReferralReceived
+from accord_contracts.referrals import (
+    Answer,
+    CaseErased,
+    FieldGroup,
+    ReferralAmended,
+    ReferralReceived,
+)
 from accord_contracts.risk import (
     ReassessmentDue,
     ReassessmentOverdue,
@@ -14,6 +20,9 @@ from accord_contracts.risk import (
 
 from risk.domain import Assessment, NotAssessed, Policy, Reassessment, UnknownIndicator
 from risk.store import Assessments
+
+WEIGHED = frozenset({FieldGroup.ANSWERS, FieldGroup.INCIDENTS})
+"""What of a referral is weighed."""
 
 
 async def assess_referral(
@@ -32,6 +41,24 @@ async def assess_referral(
         message.time,
         repeat=told.repeat,
     ).model_copy(update={"first_referred_at": told.first_referred_at})
+    events = assessed(new, told.referral_id)
+    await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
+
+
+async def assess_amendment(
+    message: Message[ReferralAmended], *, assessments: Assessments, policy: Policy
+) -> None:
+    """Weigh what an agency says now, if that is of what is weighed.
+
+    A yes that it takes back stays a yes, and the level does not fall: another may have
+    answered so too, and lowering needs a proof and a second person.
+    """
+    told = message.data
+    held = await assessments.get(told.case_id, cause=message)
+    held = held or Assessment.new(told.case_id, message.time)
+    if held.erased_at or WEIGHED.isdisjoint(told.groups):
+        return
+    new = held.weigh(told.answers, frozenset(told.incidents), policy, message.time)
     events = assessed(new, told.referral_id)
     await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
 
@@ -130,6 +157,6 @@ def assessed(new: Assessment, referral_id: str | None) -> list[Event]:
     return told
 
 
-def lane_of(new: Assessment, message: Message[ReferralReceived]) -> Lane:
+def lane_of(new: Assessment, message: Message[Event]) -> Lane:
     """Take the urgent lane for a high level; else stay in the message's own."""
     return Lane.URGENT if new.level.urgent else message.lane

@@ -36,10 +36,11 @@ class Recipient(StrEnum):
     LEAD = "lead"
     TEAM = "team"
     COORDINATOR = "coordinator"
+    TEAM_AND_COORDINATOR = "team_and_coordinator"
     NOBODY = "nobody"
 
 
-CERTAIN = frozenset({Recipient.WORKER, Recipient.COORDINATOR, Recipient.NOBODY})
+CERTAIN = frozenset(Recipient) - {Recipient.LEAD, Recipient.TEAM}
 """Whoever ends a list of recipients: a team may be empty, and have no lead."""
 
 

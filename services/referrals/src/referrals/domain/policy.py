@@ -9,6 +9,7 @@ from accord_contracts.message import Code, Lane
 from accord_contracts.referrals import Answer, IncidentKind
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from referrals.domain.contradictions import contradictions
 from referrals.domain.erasure import Retention
 from referrals.domain.recognition import RecognitionRules
 from referrals.domain.telling import Telling
@@ -102,6 +103,8 @@ class Policy(BaseModel):
         for place, person in enumerate(told.people):
             if person.date_of_birth and person.date_of_birth > latest:
                 yield Misfit(("people", place, "date_of_birth"), "in_the_future")
+        for where, rule in contradictions(told, self.recognition):
+            yield Misfit(where, rule)
 
     def lane(self, told: Telling) -> Lane:
         """Decide from what was told whether a referral may wait behind others."""

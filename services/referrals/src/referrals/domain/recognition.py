@@ -176,7 +176,7 @@ def recognise(
     ids: list[str] = []
     changed: dict[str, Person] = {}
     for each in seen:
-        person = _known(each, holders) or Person(id=each.id, met_at=at)
+        person = holder_of(each, holders) or Person(id=each.id, met_at=at)
         ids.append(person.id)
         learned = person.learn(key for key in each.keys if key not in holders)
         if learned.keys != person.keys:
@@ -185,7 +185,8 @@ def recognise(
     return Recognised(tuple(ids), tuple(changed.values()))
 
 
-def _known(seen: Sighting, holders: Mapping[str, Person]) -> Person | None:
+def holder_of(seen: Sighting, holders: Mapping[str, Person]) -> Person | None:
+    """Give whom somebody is known as, if anybody."""
     for key in seen.keys:
         holder = holders.get(key)
         # Two people may share a name and a birthday, but no code.

@@ -33,6 +33,7 @@ from referrals.domain.policy import Expected, Misfit, Policy
 from referrals.domain.referral import NotReferred, Referral, Sender
 from referrals.domain.telling import Telling
 from referrals.routes.agencies import registered
+from referrals.routes.changes import AmendmentView, WithdrawalView, etag_of
 from referrals.store import Cases, Referrals
 
 router = APIRouter(prefix="/referrals", tags=["referrals"])
@@ -145,14 +146,19 @@ class ReferralView(BaseModel):
     being_acted_on_at: datetime | None
     closed_at: datetime | None
     expected: Expected
+    amendments: tuple[AmendmentView, ...]
+    withdrawn: WithdrawalView | None
 
     @classmethod
     def of(cls, referral: Referral, episode: Episode) -> "ReferralView":
         """Show a referral to the agency that made it, and nothing else of its case."""
+        last = referral.withdrawn
         return cls(
             reference=referral.told.reference,
             expected=referral.expected,
             status=episode.stage,
+            amendments=AmendmentView.all_of(referral),
+            withdrawn=last and WithdrawalView.of(referral, last),
             **dict(episode),
         )
 
@@ -239,21 +245,33 @@ async def submit_batch(
 
 @router.get("/{referral_id}")
 async def read_referral(
-    referral_id: Id, referrals: Referrals_, cases: Cases_, agency: Reader
+    referral_id: Id,
+    response: Response,
+    referrals: Referrals_,
+    cases: Cases_,
+    agency: Reader,
 ) -> ReferralView:
-    """Read how far the response to one's own agency's referral has come."""
+    """Read how far the response to one's own agency's referral has come.
+
+    The ``ETag`` says how often it was changed, and goes into ``If-Match`` to amend it.
+    """
+    resource = await own(referral_id, referrals, cases)
+    await agency.permit(READ_REFERRAL, resource, otherwise=NotReferred)
+    referral, episode = await handlers.where_it_stands(
+        referral_id, agency.who.agency, referrals=referrals, cases=cases
+    )
+    response.headers["ETag"] = etag_of(referral)
+    return ReferralView.of(referral, episode)
+
+
+async def own(referral_id: str, referrals: Referrals, cases: Cases) -> Resource:
+    """Give a referral as it is decided about; the same is asked if there is none."""
     held, case = await asyncio.gather(
         referrals.get(referral_id), cases.of_referral(referral_id)
     )
     sender = held.sender.agency if held else None
     left = held.left_case_id if held else None
-    case_id = case.id if case else left
-    resource = Resource("referral", referral_id, case_id, agency=sender)
-    await agency.permit(READ_REFERRAL, resource, otherwise=NotReferred)
-    referral, episode = await handlers.where_it_stands(
-        referral_id, agency.who.agency, referrals=referrals, cases=cases
-    )
-    return ReferralView.of(referral, episode)
+    return Resource("referral", referral_id, case.id if case else left, agency=sender)
 
 
 async def post(

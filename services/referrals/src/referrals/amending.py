@@ -1,0 +1,383 @@
+"""Changing a referral that was sent: by the agency, then for its people and its case.
+
+A change is one write of the referral, and answered. What follows are steps that the
+service delivers to itself, like those of a new referral.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID, uuid5
+
+from accord_chassis.service import settled
+from accord_chassis.store import Conflict
+from accord_contracts.message import Event, Lane, Message
+from accord_contracts.referrals import (
+    ChangePosted,
+    ChangeRecognised,
+    Party,
+    ReferralAmended,
+    ReferralWithdrawn,
+    WithdrawalReason,
+)
+
+from referrals.domain.amendment import Amending, Change, ChangedMeanwhile, change_id
+from referrals.domain.case import Case, Household, Member, harmed_of
+from referrals.domain.policy import Misfit, Policy
+from referrals.domain.recognition import (
+    Person,
+    RecognitionRules,
+    Sighting,
+    holder_of,
+    sightings,
+)
+from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral
+from referrals.domain.telling import DescribedPerson
+from referrals.store import Cases, People, Referrals
+
+
+class Misfits(Exception):
+    """What a referral would tell cannot be taken; never holds a value."""
+
+    def __init__(self, found: Sequence[Misfit]) -> None:
+        super().__init__()
+        self.found = found
+
+
+class Request(NamedTuple):
+    """Who asks for a change, and when.
+
+    Attributes:
+        key: Tells the same change, sent again, from another one.
+        subject: Who, by the subject of their token.
+    """
+
+    key: str
+    subject: str
+    at: datetime
+
+    def change(self, referral_id: str, fingerprint: str) -> Change:
+        """Give the change that is asked for, as far as the request says it."""
+        made = change_id(referral_id, self.key)
+        return Change(id=made, fingerprint=fingerprint, at=self.at, by=self.subject)
+
+
+async def amend(
+    referral_id: str,
+    wanted: Amending,
+    request: Request,
+    *,
+    seen: int | None,
+    referrals: Referrals,
+    policy: Policy,
+) -> Referral:
+    """Have a referral tell something else, once, however often that is sent.
+
+    Args:
+        referral_id: Of one that the agency sent.
+        wanted: What it corrects or adds.
+        request: Who asks.
+        seen: How many changes they know of; none if they care for none.
+        referrals: Where referrals are kept.
+        policy: What this locality can take.
+
+    Raises:
+        NotReferred: There is none.
+        KeyUsedBefore: The key belongs to another change.
+        ChangedMeanwhile: There are changes that they do not know of.
+        Misfits: It cannot be told so.
+    """
+
+    def decide(held: Referral, change: Change) -> Referral:
+        if seen is not None and seen != len(held.changes):
+            raise ChangedMeanwhile
+        strangers = [*wanted.strangers(len(held.told.people))]
+        if strangers:
+            raise Misfits([Misfit(each, "no_such_person") for each in strangers])
+        told = wanted.applied(held.told)
+        # What could be told before the rule against it can still be told.
+        before = {*policy.misfits(held.told, request.at)}
+        if wrong := [e for e in policy.misfits(told, request.at) if e not in before]:
+            raise Misfits(wrong)
+        return held.amended(told, change, by=policy)
+
+    return await _change(
+        referral_id, f"amended {wanted.canonical}", request, decide, referrals=referrals
+    )
+
+
+async def withdraw(
+    referral_id: str,
+    reason: WithdrawalReason,
+    request: Request,
+    *,
+    referrals: Referrals,
+) -> Referral:
+    """Take a referral back, once, however often that is sent.
+
+    Raises:
+        NotReferred: There is none.
+        KeyUsedBefore: The key belongs to another change.
+        Withdrawn: It was withdrawn already.
+    """
+    return await _change(
+        referral_id,
+        f"withdrawn {reason}",
+        request,
+        lambda held, change: held.withdraw(change, reason),
+        referrals=referrals,
+    )
+
+
+async def _change(
+    referral_id: str,
+    said: str,
+    request: Request,
+    decide: Callable[[Referral, Change], Referral],
+    *,
+    referrals: Referrals,
+) -> Referral:
+    """Change a referral, unless this change was made; give it as it then was."""
+    fingerprint = referrals.vault.digest("change", said)
+
+    async def once() -> Referral:
+        held = await referrals.get(referral_id)
+        if held is None:
+            raise NotReferred
+        change = request.change(referral_id, fingerprint)
+        if earlier := held.change(change.id):
+            if earlier.fingerprint != fingerprint:
+                raise KeyUsedBefore
+            number = held.changes.index(earlier) + 1
+            return held.model_copy(update={"changes": held.changes[:number]})
+        held.may_be_changed()
+        changed = decide(held, change)
+        told = ChangePosted(referral_id=held.id, number=len(changed.changes))
+        return await referrals.save(changed, told, lane=changed.lane)
+
+    return await settled(once)
+
+
+async def recognise_change(
+    message: Message[ChangePosted],
+    *,
+    referrals: Referrals,
+    people: People,
+    rules: RecognitionRules,
+) -> None:
+    """Find out who those people are who were added, or by whom others were mistaken."""
+    referral = await referrals.get(message.data.referral_id, cause=message)
+    if referral is None or referral.erased:
+        return
+    number = message.data.number
+    recognised = ChangeRecognised(referral_id=referral.id, number=number)
+    changed = referral
+    # While nobody is recognised yet, whoever does so finds what is told now.
+    if referral.person_ids:
+        ids = await _recognise(referral, number, referrals, people, rules)
+        if ids != referral.person_ids:
+            changed = referral.recognised_anew(ids)
+    await referrals.save(changed, recognised, cause=message)
+
+
+async def _recognise(
+    referral: Referral,
+    number: int,
+    referrals: Referrals,
+    people: People,
+    rules: RecognitionRules,
+) -> tuple[str, ...]:
+    """Give who the people of a referral are, and have that be known of them."""
+    identity = referral.changes[number - 1].identity
+    blind = referrals.vault.blind
+    now = sightings(referral.id, referral.told.people, rules, blind)
+    before = sightings(referral.id, people_before(referral, number), rules, blind)
+    ids = [*referral.person_ids]
+    for place, sighting in enumerate(now):
+        if place >= len(ids):
+            known = await people.known_by(sighting.keys)
+            met = Person(id=sighting.id, met_at=referral.received_at)
+            ids.append(
+                await _teach(holder_of(sighting, known) or met, sighting, known, people)
+            )
+        elif place in identity:
+            elsewhere = await _elsewhere(
+                ids[place], referral, place, referrals=referrals, rules=rules
+            )
+            corrected = Correction(
+                sighting,
+                frozenset(before[place].keys).difference(sighting.keys),
+                elsewhere,
+                str(uuid5(UUID(ids[place]), f"{referral.id}/{place}/{number}")),
+            )
+            ids[place] = await _correct(ids[place], corrected, referral, people)
+    return tuple(ids)
+
+
+class Correction(NamedTuple):
+    """Who somebody of a referral is really.
+
+    Attributes:
+        sighting: As they are told of now.
+        wrong: By what they were recognised and is not told of them any more.
+        elsewhere: What other tellings say of whom they were taken for; none if no
+            other names them.
+        new: Their id, if they are somebody new.
+    """
+
+    sighting: Sighting
+    wrong: frozenset[str]
+    elsewhere: frozenset[str] | None
+    new: str
+
+    def left_of(self, was_id: str, was: Person | None, at: datetime) -> Person:
+        """Give whom they were taken for, without what was wrong."""
+        elsewhere = self.elsewhere or frozenset()
+        # If they are gone, this was broken off: what others tell of them is kept.
+        keys = was.keys if was else tuple(sorted(elsewhere))
+        kept = tuple(e for e in keys if e not in self.wrong or e in elsewhere)
+        left = was or Person(id=was_id, met_at=at)
+        return left.model_copy(update={"keys": kept})
+
+
+async def _correct(
+    was_id: str, told: Correction, referral: Referral, people: People
+) -> str:
+    """Give who somebody is, and have nobody be recognised by what was wrong.
+
+    Else the next referral of a stranger might join this family's case. Whoever is named
+    nowhere else, and is nobody who is known, keeps their id.
+    """
+    keys, at = told.sighting.keys, referral.received_at
+    known, was = await asyncio.gather(people.known_by(keys), people.get(was_id))
+    left = told.left_of(was_id, was, at)
+    others = {key: each for key, each in known.items() if each.id != was_id}
+    own = dict.fromkeys((each for each in keys if each in left.keys), left)
+    alone = told.elsewhere is None
+    person = holder_of(told.sighting, {**others, **own}) or (left if alone else None)
+    if person is left:
+        left = left.learn(e for e in keys if e not in others and e not in left.keys)
+    if was is not None and alone and person is not None and person.id != was_id:
+        await people.remove(was_id)
+    elif (was is None or left.keys != was.keys) and left.keys:
+        await people.rekey(left)
+    if person is not None and person.id == was_id:
+        return was_id
+    return await _teach(
+        person or Person(id=told.new, met_at=at), told.sighting, others, people
+    )
+
+
+async def _teach(
+    person: Person, sighting: Sighting, known: Mapping[str, Person], people: People
+) -> str:
+    """Have somebody be recognised by what is told of them, unless others are."""
+    learned = person.learn(each for each in sighting.keys if each not in known)
+    # The store's unique index takes an empty list for a key like any other.
+    if learned.keys and learned.keys != person.keys:
+        await people.save(learned)
+    return person.id
+
+
+def people_before(referral: Referral, number: int) -> list[DescribedPerson]:
+    """Describe the people whom a referral named until a change, as they were then."""
+    described = []
+    for place, person in enumerate(referral.told.people):
+        fields = person.model_dump()
+        for change in reversed(referral.changes[number - 1 :]):
+            fields |= change.before(place)
+        described.append(DescribedPerson.model_validate(fields))
+    return described
+
+
+async def _elsewhere(
+    person_id: str,
+    referral: Referral,
+    place: int,
+    *,
+    referrals: Referrals,
+    rules: RecognitionRules,
+) -> frozenset[str] | None:
+    """Give what other tellings say of somebody; none if no other names them."""
+    named = False
+    keys: set[str] = set()
+    for each in await referrals.of_person(person_id):
+        seen = sightings(each.id, each.told.people, rules, referrals.vault.blind)
+        for where, (id_, told) in enumerate(zip(each.person_ids, seen, strict=False)):
+            if id_ == person_id and (each.id, where) != (referral.id, place):
+                named = True
+                keys.update(told.keys)
+    return frozenset(keys) if named else None
+
+
+async def change_case(
+    message: Message[ChangeRecognised], *, referrals: Referrals, cases: Cases
+) -> None:
+    """Take a change of a referral over into its case, and tell of it."""
+    told = message.data
+    referral, found = await asyncio.gather(
+        referrals.get(told.referral_id), cases.of_referral(told.referral_id)
+    )
+    if referral is None or referral.erased:
+        return
+    case_id = found.id if found else referral.left_case_id
+    case = await cases.get(case_id, cause=message) if case_id else None
+    if case is None:
+        # Its case is being opened at this moment.
+        raise Conflict("The referral has no case yet.")
+    if case.erased:
+        return
+    change = referral.changes[told.number - 1]
+    named = await _renamed(referral, case, referrals=referrals, cases=cases)
+    lane = Lane.URGENT if case.level and case.level.urgent else None
+    event = told_of(referral, change, told.number, case.id)
+    await cases.save(named, event, cause=message, lane=lane)
+
+
+async def _renamed(
+    referral: Referral, case: Case, *, referrals: Referrals, cases: Cases
+) -> Case:
+    """Give a case with its people as its referrals name them now."""
+    members = referral.members
+    touched = {*referral.person_ids, *(e.person_id for e in referral.former)}
+    gone = {e for e in case.people if e.person_id in touched} - {*members}
+    if not gone and {*members} <= {*case.people}:
+        return case
+    for person_id in {each.person_id for each in gone}:
+        for other in await referrals.of_person(person_id):
+            if other.id != referral.id and of_case(other, case):
+                gone.difference_update(other.members)
+    near = await cases.of_people(harmed_of(members))
+    household = Household(members, referral.received_at)
+    others = (each for each in near if each.id != case.id)
+    return case.rename(household, frozenset[Member](gone), others)
+
+
+def of_case(referral: Referral, case: Case) -> bool:
+    """Tell whether a referral is a case's."""
+    return bool(case.episode(referral.id)) or referral.left_case_id == case.id
+
+
+def told_of(referral: Referral, change: Change, number: int, case_id: str) -> Event:
+    """Tell of a change: what it is about, and what the agency says now as codes."""
+    if change.reason:
+        return ReferralWithdrawn(
+            case_id=case_id,
+            referral_id=referral.id,
+            reason=change.reason,
+            withdrawn_at=change.at,
+        )
+    return ReferralAmended(
+        case_id=case_id,
+        referral_id=referral.id,
+        number=number,
+        groups=change.groups,
+        incidents=referral.told.incidents,
+        answers=referral.told.answers,
+        parties=tuple(
+            Party(person_id=each.person_id, role=each.role) for each in referral.members
+        ),
+        occurred_at=referral.told.occurred_at,
+        amended_at=change.at,
+    )
