@@ -367,7 +367,9 @@ def assert_planted(told: list[Told], planted: Planted) -> None:
         if any(each.found_in([value.encode()]) for each in values)
     }
     assert planted.addresses.made
-    assert held | {"allocation.workers.email"} == sealed
+    # What stood before an amendment was told in the fields that it stood in.
+    more = {"allocation.workers.email", "referrals.referrals.changes.was"}
+    assert held | more == sealed
 
 
 def assert_seen_everywhere(seen: Seen, sources: Sources, routes: set[Route]) -> None:
@@ -449,7 +451,31 @@ async def live_through(region: Region, told: Told) -> str:
     await coordinator.agrees(
         await eventually(coordinator.reads_plan(case), within=WITHIN)
     )
+    await be_amended(region, referral_id, told)
     return case
+
+
+async def be_amended(region: Region, referral_id: str, told: Told) -> None:
+    """Have the agency say other words, so that these stood there before."""
+    police = region.agency("police")
+    changes = {
+        "people": [{"person": 0, "contact_points": []}],
+        "narrative": "Other words.",
+        "place": {"address": told["people"][0]["contact_points"][0]["value"]},
+    }
+    answer = await police.amends(referral_id, changes, key=new_id())
+    assert answer.status == 202, answer.body
+    assert (await police.amends(referral_id, changes, key=new_id())).status == 412
+
+
+async def be_taken_back(region: Region, referral_id: str, told: Told) -> None:
+    """Have the agency correct who somebody is, and then take all of it back."""
+    police = region.agency("police")
+    name = told["people"][-1]["given_name"]
+    changes = {"people": [{"person": 0, "given_name": name}]}
+    answer = await police.amends(referral_id, changes, key=new_id())
+    assert answer.status == 202, answer.body
+    assert (await police.withdraws(referral_id, "wrong_person")).status == 202
 
 
 async def be_told(region: Region, told: list[Told], planted: Planted) -> None:
@@ -461,6 +487,7 @@ async def be_told(region: Region, told: list[Told], planted: Planted) -> None:
     ids.append(await hospital.refers(again))
     cases = [await eventually(region.case_of(each), within=WITHIN) for each in ids]
     assert cases[-1] == cases[0]
+    await be_taken_back(region, ids[-2], told[-1])
 
 
 async def replay(region: Region, folder: Path, planted: Planted, seen: Seen) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any, TypeVar
 
+import httpx2
 import pytest
 from accord_chassis.binding import unpack
 from accord_chassis.testing import NOON, eventually, new_id
@@ -42,9 +43,10 @@ from referrals_builders import (
     referral,
     telling,
 )
-from test_erasing import ADDRESS, NARRATIVE, erase, full, refer
 
 SECRET = "Sentinelname"
+ADDRESS = "1 Somewhere Street"
+NARRATIVE = "What was seen."
 PHONE = {"channel": "phone", "value": "021 000 111", "safety": "safe"}
 AROHA = {"given_name": "Aroha", "date_of_birth": "1990-01-01"}
 MOANA = {
@@ -57,7 +59,38 @@ MOANA = {
 
 def rules_of(answer: Any) -> list[tuple[str, str]]:
     assert answer.status_code == 422, answer.text
-    return [(each["pointer"], each["rule"]) for each in answer.json()["errors"]]
+    errors = answer.json()["errors"]
+    return [(each["pointer"], each["rule"].replace(" ", "_")) for each in errors]
+
+
+def full() -> dict[str, Any]:
+    """Give a referral with an address for everybody, and a narrative."""
+    contact = [{"channel": "post", "value": ADDRESS}]
+    people = [{**each, "contact_points": contact} for each in (MERE, JOHN)]
+    return body(people=people, place={"address": ADDRESS}, narrative=NARRATIVE)
+
+
+async def refer(running: Running, told: dict[str, Any]) -> tuple[str, Case]:
+    """Post a referral and wait for its case."""
+    answer = await running.submit(told, key=new_id())
+    referral_id: str = answer.json()["referral_id"]
+    found = await eventually(lambda: running.cases.of_referral(referral_id))
+    return referral_id, found
+
+
+async def erase(running: Running, path: str) -> int:
+    """Have two officers erase something."""
+    at = int(running.service.clock.now().timestamp())
+
+    async def asks(who: str, to: str, told: Any) -> httpx2.Response:
+        headers = running.bearer(
+            "referrals.erase", agency="", subject=who, auth_time=at
+        )
+        return await running.http.post(f"/v1/{to}", headers=headers, json=told)
+
+    asked = await asks("one", f"{path}/erasure", {"reason": "court_order"})
+    request = f"requests/{asked.json()['request_id']}/confirmation"
+    return (await asks("other", request, None)).status_code
 
 
 async def held(running: Running, referral_id: str) -> Referral:
@@ -67,7 +100,7 @@ async def held(running: Running, referral_id: str) -> Referral:
 
 
 async def case_of(running: Running, referral_id: str) -> Case:
-    found = await running.cases.of_referral(referral_id)
+    found: Case | None = await running.cases.of_referral(referral_id)
     assert found
     return found
 
@@ -78,7 +111,7 @@ E = TypeVar("E", bound=Event)
 async def hears(running: Running, kind: type[E], count: int = 1) -> list[E]:
     """Wait until so many events of a kind have reached notify, and give them."""
 
-    async def look() -> list[E] | None:
+    async def look() -> Any:
         packets = [
             packet
             for lane in Lane
@@ -88,7 +121,8 @@ async def hears(running: Running, kind: type[E], count: int = 1) -> list[E]:
         found = [each for each in told if isinstance(each, kind)]
         return found if len(found) >= count else None
 
-    return await eventually(look)
+    heard: list[E] = await eventually(look)
+    return heard
 
 
 async def test_an_amendment_is_logged_by_name_and_told_by_group(
