@@ -156,12 +156,12 @@ def read(content: bytes) -> list[tuple[int, Row]]:
         line = content.count(b"\n", 0, fault.start) + 1
         raise BadSheet(f"Line {line}: this is not UTF-8.") from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    headings: tuple[str, ...] | None = None
+    headings: tuple[str, ...] = ()
     rows: list[tuple[int, Row]] = []
     begins = 1
     try:
         for cells in reader:
-            if headings is None:
+            if not headings:
                 headings = _headings(cells)
             elif any(each.strip() for each in cells):
                 rows.append((begins, Row(headings, tuple(cells))))
@@ -171,7 +171,7 @@ def read(content: bytes) -> list[tuple[int, Row]]:
     except csv.Error:
         # Its text may hold what stands there.
         raise BadSheet(f"Line {begins}: the quotes do not match.") from None
-    if headings is None:
+    if not headings:
         raise BadSheet("Line 1: there are no headings.")
     return rows
 
