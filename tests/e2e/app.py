@@ -229,6 +229,7 @@ class Region:
             },
             "outboxes": await self.count({"outbox.0": {"$exists": True}}),
             "due": await self.count({"due_at": {"$lte": self.clock.now()}}),
+            "to wake": await self.count({"wakes_at": {"$lte": self.clock.now()}}),
             # An e-mail is on its way to where nobody can see it.
             "mails": await self.count({"told.mail.state": "claimed"}),
         }

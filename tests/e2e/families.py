@@ -1,9 +1,11 @@
 """Random families, of whom everything that identifies or locates is a sentinel."""
 
 from collections.abc import Iterator
+from datetime import timedelta
+from random import Random
 from typing import Any
 
-from accord_contracts.referrals import PersonRole
+from accord_contracts.referrals import PersonRole, TriggerKind
 from app import Region
 from people import Told
 from referrals.domain.telling import Channel, Gender, Purpose, Safety
@@ -37,11 +39,23 @@ def family(
         "place": {"area": "linwood", "address": sentinels.text("address")},
         "narrative": narrative(sentinels),
         "reference": reference,
+        "triggers": [ahead(region, len(roles), random)],
         "sharing": {
             "purpose": random.choice([*Purpose]).value,
             "consulted": False,
             "why_not_safe": sentinels.text("why asking was not safe"),
         },
+    }
+
+
+def ahead(region: Region, people: int, random: Random) -> Told:
+    """Make a date that is known ahead, and not so near that it weighs already."""
+    at = region.clock.now() + timedelta(days=random.randint(40, 300))
+    return {
+        "kind": random.choice([*TriggerKind]).value,
+        "at": at.isoformat(),
+        "about": [random.randrange(people)],
+        "reference": "release_list",
     }
 
 

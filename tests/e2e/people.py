@@ -29,6 +29,7 @@ HIGH_RISK_TEAM = (SPECIALIST, OUTREACH, LEAD)
 
 EVERY_SCOPE = (
     "referrals.submit", "referrals.read", "referrals.admin", "referrals.erase",
+    "referrals.history", "referrals.match",
     "risk.read", "risk.work", "plans.read", "plans.work", "plans.close",
     "allocation.admin", "allocation.ask", "allocation.read", "allocation.work",
     "allocation.glass", "notify.inbox", "notify.review",

@@ -1,4 +1,4 @@
-"""Somebody is barred from a case that they work on: told nothing more, and replaced.
+"""Somebody is barred from a case that they work on, or leaves: they are replaced.
 
 The services' time is simulated; everything else is real.
 """
@@ -81,5 +81,33 @@ async def test_whoever_is_barred_after_accepting_is_replaced_and_told_nothing_mo
         if datetime.fromisoformat(each.data["sent_at"]) > NOON
     }
     assert told.isdisjoint({first.worker.id, deputy.id})
+    await second.accepts()
+    await eventually(second.worker.owes(case))
+
+
+async def test_whoever_leaves_the_directory_is_replaced_and_told_nothing_more(
+    region: Region, police: ReferringAgency, coordinator: Coordinator
+) -> None:
+    case = await eventually(region.case_of(await police.refers(region.referral())))
+    first = (await eventually(coordinator.finds_asked(case, SUPPORT)))[SUPPORT]
+    await first.accepts()
+    await eventually(first.worker.owes(case))
+
+    left = {**first.worker.entry, "active": False}
+    path = f"/api/allocation/v1/workers/{first.worker.id}"
+    assert (await coordinator.sends("PUT", path, left)).ok
+
+    second = (await eventually(coordinator.finds_asked(case, SUPPORT)))[SUPPORT]
+    assert second.worker.id != first.worker.id
+    await eventually(second.worker.sees(OFFERED, case))
+
+    async def ownerless() -> bool:
+        plan = await coordinator.reads_plan(case)()
+        owners = {each["worker_id"] for each in plan["actions"]} if plan else None
+        return owners == {None}
+
+    await eventually(ownerless)
+    entry = await coordinator.directory_entry(first.worker.id)
+    assert (entry["load"], entry["places"]) == (0, 0)
     await second.accepts()
     await eventually(second.worker.owes(case))

@@ -7,6 +7,7 @@ on the record stands between them and it. A route that is not in the table fails
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -104,6 +105,21 @@ async def asked_of_others(region: Region, case: str) -> dict[str, Asked]:
         await found[LEAD].declines()
 
 
+async def match_with(region: Region, known: dict[str, Any]) -> str:
+    """Have somebody told of again with a slip; give what is asked about the two."""
+    told = region.referral()
+    again = {**known, "given_name": f"{known['given_name']}x", "identifiers": []}
+    nameless = {"role": "person_harmed", "given_name": "Unknown"}
+    told["people"] = [nameless, again]
+    referral = await region.agency("police").refers(told)
+    await eventually(region.case_of(referral))
+    reviews = region.database("referrals")["reviews"]
+    held = await reviews.find_one({"referral_id": referral})
+    assert held
+    match_id: str = held["_id"]
+    return match_id
+
+
 @pytest.fixture(scope="module")
 async def stage(region: Region) -> AsyncIterator[Stage]:
     """A case at high risk whose team has accepted, and who is barred from it."""
@@ -112,6 +128,7 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         narrative=hidden.text("narrative"),
         place={"area": region.world.places[0], "address": hidden.text("address")},
     )
+    told["triggers"] = [{"kind": "prison_release", "on": AHEAD}]
     told["people"][0]["family_name"] = hidden.word("name")
     told["people"][0]["contact_points"] = [
         {"channel": "post", "value": hidden.text("contact point")}
@@ -153,12 +170,14 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "case_id": case,
         "request_id": asked_for.json()["request_id"],
         "referral_id": referral,
+        "number": "0",
         "worker_id": workers["specialist"],
         "allocation_id": asked[SPECIALIST].allocation,
         "action_id": actions[0]["action_id"],
         "message_id": message["id"],
         "glass_id": broken.json()["glass_id"],
         "person_id": await person_in(region, case),
+        "match_id": await match_with(region, told["people"][1]),
         "code": "tested_agency",
         "key_id": "a" * 16,
     }
@@ -192,6 +211,9 @@ class Case:
     by_scope: bool = False
 
 
+AHEAD = (datetime.now(UTC) + timedelta(days=300)).date().isoformat()
+"""A day that is known ahead, and not yet near."""
+
 KNOWS_SAFETY = ("specialist", "lead", "coordinator")
 NOT_BARRED = tuple(each for each in PERSONAS if each not in BARRED)
 CASE_READERS = (*TEAM, "coordinator", "glass breaker")
@@ -209,6 +231,15 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     ("referrals", "POST", "/v1/referrals/{referral_id}/withdrawal"): Case(
         ("sender",), {"reason": "other"}, unregistered=403
+    ),
+    ("referrals", "GET", "/v1/referrals/{referral_id}/triggers"): Case(
+        ("sender",), unregistered=403
+    ),
+    ("referrals", "PUT", "/v1/referrals/{referral_id}/triggers/{number}"): Case(
+        ("sender",), {"on": AHEAD}, unregistered=403
+    ),
+    ("referrals", "DELETE", "/v1/referrals/{referral_id}/triggers/{number}"): Case(
+        ("sender",), unregistered=403
     ),
     ("referrals", "PUT", "/v1/agencies/{code}"): Case(
         PERSONAS, {"kind": "ngo"}, by_scope=True
@@ -235,11 +266,22 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "POST", "/v1/cases/{case_id}/hold/release"): Case(
         NOT_BARRED, {"reason": "court"}
     ),
+    ("referrals", "GET", "/v1/cases/{case_id}/history"): Case(
+        ("specialist", "lead", "coordinator", "glass breaker")
+    ),
+    # What is about a case from which one is barred is left out of it.
+    ("referrals", "GET", "/v1/requests"): Case(PERSONAS, by_scope=True),
     ("referrals", "GET", "/v1/requests/{request_id}"): Case(NOT_BARRED),
     ("referrals", "POST", "/v1/requests/{request_id}/confirmation"): Case(
         tuple(each for each in NOT_BARRED if each != "lead"), not_both=403
     ),
     ("referrals", "DELETE", "/v1/requests/{request_id}"): Case(("lead",), not_both=403),
+    # The list is the locality's, as that of roles without a worker is.
+    ("referrals", "GET", "/v1/matches"): Case(("coordinator", "relative", "excluded")),
+    ("referrals", "GET", "/v1/matches/{match_id}"): Case(("coordinator",)),
+    ("referrals", "POST", "/v1/matches/{match_id}/decision"): Case(
+        ("coordinator",), {"same": False}
+    ),
     ("risk", "GET", "/v1/assessments/{case_id}"): Case(CASE_READERS),
     ("risk", "POST", "/v1/assessments/{case_id}/answers"): Case(
         KNOWS_SAFETY, {"answers": {}}
@@ -391,6 +433,22 @@ async def test_outreach_sees_the_level_and_their_own_actions_and_no_more(
     assert not any(shown[each] for each in ("reasons", "answers", "unknowns"))
     seen = (await stage.ask("specialist", "GET", f"/api/plans/v1/plans/{case}")).json()
     assert {each["role"] for each in seen["actions"]} == set(HIGH_RISK_TEAM)
+
+
+async def test_a_request_is_listed_to_those_who_may_see_its_case(stage: Stage) -> None:
+    held = f"/api/referrals/v1/cases/{stage.ids['case_id']}/hold"
+    why = {"reason": "court"}
+    assert (await stage.ask("coordinator", "PUT", held, why)).ok
+    assert (await stage.ask("lead", "POST", f"{held}/release", why)).status == 201
+
+    path = "/api/referrals/v1/requests"
+    listed = {
+        each: {e["about"] for e in (await stage.ask(each, "GET", path)).json()}
+        for each in PERSONAS
+    }
+
+    case = stage.ids["case_id"]
+    assert {each for each, about in listed.items() if case in about} == set(NOT_BARRED)
 
 
 async def test_two_subjects_of_one_worker_are_one_person(stage: Stage) -> None:

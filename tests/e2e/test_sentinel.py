@@ -47,7 +47,7 @@ from people import (
     Somebody,
     Told,
 )
-from referrals.domain.recognition import folded
+from referrals.domain.naming import folded
 from regions import Machines, Running, as_processes
 from sentinels import Sentinels, collecting
 from surfaces import Answers, commands, documents_of, files_in, printed
@@ -73,6 +73,9 @@ BROUGHT = {
 }
 """Routes that show workers' addresses to whoever keeps the directory or writes."""
 
+SIDES = ("referrals", "GET", "/v1/matches/{match_id}")
+"""Shows a coordinator what two people are compared by, side by side."""
+
 APART = {
     "serve", "demo", "status", "assertion", "reset",
     "topology apply", "store apply", "audit prepare", "match evaluate",
@@ -84,13 +87,15 @@ LATER = {
     "allocation.expired.v1", "allocation.unfilled.v1", "allocation.withdrawn.v1",
     "action.overdue.v1", "glass.not_reviewed.v1", "notification.failed.v1",
     "risk.reassessment_due.v1", "risk.reassessment_overdue.v1", "risk.changed.v1",
-    "plan.closed.v1",
+    "plan.closed.v1", "trigger.fell_due.v1", "plan.not_in_force.v1",
+    "confirmation.lapsed.v1",
 }  # fmt: skip
 """Events for which time would have to pass; that each is thin, its schema says."""
 
 LATER_TEMPLATES = {
     "offer_lapsed", "offer_withdrawn", "nobody_found", "action_overdue",
     "something_changed", "review_due", "review_overdue", "plan_drafted",
+    "date_is_here", "plan_not_in_force", "confirmation_lapsed",
 }  # fmt: skip
 """Templates that tell of those, or of a second draft: none has room for a value."""
 
@@ -299,6 +304,7 @@ async def test_no_personal_value_is_found_anywhere(
         await be_refused(region, told[0], planted.posted)
         case = await live_through(region, told[0])
         await be_told(region, told[1:], planted)
+        await be_told_with_a_slip(region, told[1], planted)
         await be_silent(region, case)
         await park(region, planted.careless)
         await replay(region, tmp_path, planted, seen)
@@ -328,7 +334,8 @@ async def test_no_personal_value_is_found_anywhere(
         found = {name: sentinels.found_in(each) for name, each in searched.items()}
         return {name: each for name, each in found.items() if each}
 
-    assert leaks(planted.posted) == {}, f"{SEED}={seed} draws these families again"
+    shown = {answer_of(SIDES)}
+    assert leaks(planted.posted).keys() == shown, f"{SEED}={seed} draws them again"
     for agency, references in planted.references.items():
         told_to_others = seen.heard.by_route(routes, but=agency)
         assert leaks(references) != {}
@@ -367,9 +374,11 @@ def assert_planted(told: list[Told], planted: Planted) -> None:
         if any(each.found_in([value.encode()]) for each in values)
     }
     assert planted.addresses.made
-    # What stood before an amendment was told in the fields that it stood in.
+    # What people are compared by is copied out of what was told of them, and what stood
+    # before an amendment was told in the fields that it stood in.
+    copied = {each for each in sealed if each.startswith("referrals.people.likeness.")}
     more = {"allocation.workers.email", "referrals.referrals.changes.was"}
-    assert held | more == sealed
+    assert held | copied | more == sealed
 
 
 def assert_seen_everywhere(seen: Seen, sources: Sources, routes: set[Route]) -> None:
@@ -490,6 +499,17 @@ async def be_told(region: Region, told: list[Told], planted: Planted) -> None:
     await be_taken_back(region, ids[-2], told[-1])
 
 
+async def be_told_with_a_slip(region: Region, told: Told, planted: Planted) -> None:
+    """Have a family told of again, one letter wrong in each name: a person is asked."""
+    again = [
+        {**each, "given_name": each["given_name"][:-1], "identifiers": []}
+        for each in told["people"]
+    ]
+    slip = {**told, "people": again, "reference": planted.reference("hospital")}
+    referral = await region.agency("hospital").refers(slip)
+    await eventually(region.case_of(referral), within=WITHIN)
+
+
 async def replay(region: Region, folder: Path, planted: Planted, seen: Seen) -> None:
     """Have a file of referrals posted, good ones and others."""
     sentinels, reference = planted.posted, planted.reference("hospital")
@@ -544,6 +564,8 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
     role = (await region.coordinator.roles_of(case))[SPECIALIST]
     specialist = region.worker(role["worker_id"])
     plan = await region.coordinator.reads_plan(case, "agreed")()
+    match = await region.database("referrals")["reviews"].find_one({})
+    assert match
     return {
         "case_id": case,
         "referral_id": held["episodes"][0]["referral_id"],
@@ -554,8 +576,10 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
         "message_id": (await specialist.inbox())[0]["id"],
         "glass_id": new_id(),
         "request_id": new_id(),
+        "match_id": match["_id"],
         "code": "police",
         "key_id": "a" * 16,
+        "number": "0",
     }
 
 

@@ -22,7 +22,7 @@ TOKEN_DAYS = 7
 
 AGENCY_SCOPES = ("referrals.submit", "referrals.read")
 WORKER_SCOPES = ("allocation.work", "allocation.read", "notify.inbox", "plans.read",
-                 "plans.work", "risk.read")  # fmt: skip
+                 "plans.work", "referrals.history", "risk.read")  # fmt: skip
 COORDINATOR_SCOPES = (*WORKER_SCOPES, "allocation.admin", "notify.review",
                       "plans.close", "risk.work")  # fmt: skip
 ADMINISTRATOR = "administrator"

@@ -621,12 +621,18 @@ def evaluate_matching(
         ),
     ],
     truth: Annotated[str, typer.Option(help="The column with the true person's id.")],
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Write what was learned here, for a matching.yaml."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Learn from a file's own people, untold, and say how well they are matched."""
     from accord import matching
 
     report = matching.evaluate(file, map_, truth)
+    if weights:
+        weights.write_text(matching.written(report), encoding="utf-8")
     if json:
         show.document(report.document())
         return

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from referrals.domain.matching.evaluating import (
     Figures,
     at_thresholds,
@@ -57,6 +58,12 @@ def told(report: Report) -> list[tuple[str, Figures]]:
         (f"linked (from {upper:+.1f} bits)", report.at[Verdict.LINKED]),
         (f"linked or review (from {lower:+.1f})", report.at[Verdict.REVIEW]),
     ]
+
+
+def written(report: Report) -> str:
+    """Write what was learned as a locality's ``matching.yaml`` has it."""
+    learned = {"weights": report.weights.model_dump()}
+    return yaml.safe_dump(learned, sort_keys=False, allow_unicode=True)
 
 
 def _document(held: Figures) -> dict[str, float]:

@@ -302,6 +302,26 @@ async def test_broken_glass_is_told_at_once_and_closes_by_itself(
     assert (await office.standing(her, case_id)).glass is None
 
 
+async def test_the_glass_of_whoever_leaves_closes_and_is_reviewed_all_the_same(
+    office: Office,
+) -> None:
+    her = await office.hires(SPECIALIST)
+    lead = await office.hires(duty_coordinator=True)
+    case_id = await office.case()
+    broken = (await office.breaks(case_id, her, minutes=60)).json()
+    entry = {"roles": [SPECIALIST], "capacity": 100}
+
+    for active in (False, True):
+        told = {**entry, "active": active}
+        await office.ask("PUT", f"/workers/{her}", who=lead, body=told)
+        await office.running.later(MINUTE)
+
+    assert (await office.standing(her, case_id)).glass is None
+    path = f"/glass/{broken['glass_id']}/review"
+    answer = await office.ask("POST", path, who=lead, body={"justified": True})
+    assert answer.status_code == 200
+
+
 async def told_of(office: Office, kind: type[Event]) -> list[Any]:
     return office.told(kind)
 
@@ -544,7 +564,7 @@ def test_an_acceptance_that_is_heard_of_after_the_bar_joins_nobody() -> None:
     )
     held = Staffing(id=new_id(), roles={WHANAU: wanted}).note_conflict(her)
 
-    joined = held.join(allocation_id, her)
+    joined = held.join(allocation_id, her, 0)
 
     assert joined.roles[WHANAU].worker_id is None
     assert joined.served_others == {her}

@@ -536,7 +536,7 @@ def test_an_older_assessment_does_not_change_the_level() -> None:
 
 def test_a_rise_wants_what_is_missing_and_hurries_what_is_open() -> None:
     before = _case(MEDIUM)
-    accepted = before.join(before.roles[COORDINATOR].allocation_id, "somebody")
+    accepted = before.join(before.roles[COORDINATOR].allocation_id, "somebody", 0)
 
     risen = _assess(accepted, HIGH, at=NOON + 24 * HOUR, revision=2)
 
@@ -565,8 +565,8 @@ def test_an_assessment_that_needs_nothing_new_wants_nothing() -> None:
 
 def test_whoever_accepts_is_in_the_team_and_barred_from_the_other_side() -> None:
     held = _case(HIGH)
-    held = held.join(held.roles[SPECIALIST].allocation_id, "specialist")
-    held = held.join(held.roles[OUTREACH].allocation_id, "outreach worker")
+    held = held.join(held.roles[SPECIALIST].allocation_id, "specialist", 0)
+    held = held.join(held.roles[OUTREACH].allocation_id, "outreach worker", 0)
 
     assert held.team == (
         (SPECIALIST, "specialist"),
@@ -575,7 +575,7 @@ def test_whoever_accepts_is_in_the_team_and_barred_from_the_other_side() -> None
     assert held.barred_from(OUTREACH) == {"specialist"}
     assert held.barred_from(SPECIALIST) == {"outreach worker"}
     assert held.barred_from(COORDINATOR) == {"outreach worker"}
-    assert held.join(new_id(), "a stranger") is held
+    assert held.join(new_id(), "a stranger", 0) is held
 
     ended = held.close(1, NOON + HOUR, POLICY)
     assert ended.team == ()

@@ -13,7 +13,7 @@ from allocation.domain.offering import Allocation, Status
 from allocation.domain.staffing import Assessed, Staffing
 from allocation.domain.wishes import Wishes
 from allocation.handlers.placing import place_role
-from allocation.store import Change, Directory
+from allocation.store import Change, Directory, Glasses
 from allocation_builders import (
     COORDINATOR,
     HOUR,
@@ -51,12 +51,21 @@ async def plan_of(store: Store[Any], query: dict[str, Any]) -> str:
         ("allocations", {"unowned_at": {"$lte": NOON}}, "unowned_at_1"),
         ("allocations", {"due_at": {"$lte": NOON}}, "due_at_1"),
         ("staffings", {"due_at": {"$lte": NOON}}, "due_at_1"),
+        ("workers", {"leaves_at": {"$lte": NOON}}, "leaves_at_1"),
+        (
+            "glasses",
+            {"worker_id": "a", "until": {"$gt": NOON}},
+            "worker_id_1_until_1",
+        ),
     ],
 )
 async def test_every_query_is_served_by_an_index(
     office: Office, store: str, query: dict[str, Any], index: str
 ) -> None:
+    glasses = Glasses(office.database)
+    await glasses.prepare()
     stores: dict[str, Store[Any]] = {
+        "glasses": glasses,
         "workers": office.workers,
         "allocations": office.desk.allocations,
         "staffings": office.desk.staffings,
@@ -99,7 +108,7 @@ async def test_a_staffing_is_kept_as_it_was_saved(office: Office) -> None:
             referral_id=referral_id,
             policy=POLICY,
         )
-    held = held.join(held.roles[COORDINATOR].allocation_id, new_id())
+    held = held.join(held.roles[COORDINATOR].allocation_id, new_id(), 0)
 
     saved = await office.desk.staffings.save(held)
 

@@ -15,7 +15,7 @@ from accord_contracts.notify import (
     NotificationEscalated,
     NotificationSent,
 )
-from accord_contracts.referrals import CaseErased
+from accord_contracts.referrals import CaseErased, ConfirmationAsked, ConfirmationLapsed
 from accord_contracts.risk import RiskLevel
 from notify.asks import DirectoryAway, NobodyOnDuty
 from notify.domain.notification import NoSuchMessage, Notification
@@ -184,6 +184,68 @@ async def test_an_alarm_goes_to_the_coordinator_on_duty(
     [held] = await all_of(notifications)
     assert (held.worker_id, held.template) == (coordinator, "nobody_found")
     assert held.ack_by == NOON + 15 * MINUTE
+
+
+def asked_to_confirm(asked_by: str | None) -> Message[ConfirmationAsked]:
+    """Somebody asks for what another must confirm."""
+    event = ConfirmationAsked(
+        case_id=new_id(),
+        request_id=new_id(),
+        asked_by=asked_by,
+        asked_at=NOON,
+        until=LATER,
+    )
+    return message_of(event)
+
+
+async def test_what_waits_for_a_second_person_is_told_to_all_on_duty_but_the_asker(
+    tells: Tell, notifications: Notifications, workers: WorkersDirectory
+) -> None:
+    first, asker, third = workers.has_on_duty(), workers.knows(), workers.knows()
+    workers.also_on_duty = (asker, third)
+    message = asked_to_confirm(asker)
+
+    await tells(message)
+
+    assert await told(notifications) == {first, third}
+    [one, _] = await all_of(notifications)
+    assert (one.template, one.about_id) == (
+        "confirmation_wanted",
+        message.data.request_id,
+    )
+
+
+async def test_what_only_the_asker_could_be_told_waits_for_somebody_else(
+    tells: Tell, notifications: Notifications, workers: WorkersDirectory
+) -> None:
+    message = asked_to_confirm(workers.has_on_duty())
+
+    with pytest.raises(NobodyOnDuty):
+        await tells(message)
+
+    assert await told(notifications) == set()
+
+
+@pytest.mark.parametrize("by_worker", [True, False])
+async def test_what_has_lapsed_is_told_to_who_asked(
+    tells: Tell,
+    notifications: Notifications,
+    workers: WorkersDirectory,
+    *,
+    by_worker: bool,
+) -> None:
+    coordinator, asker = workers.has_on_duty(), workers.knows()
+    event = ConfirmationLapsed(
+        case_id=new_id(),
+        request_id=new_id(),
+        worker_id=asker if by_worker else None,
+        lapsed_at=NOON,
+        late_by=0.0,
+    )
+
+    await tells(message_of(event))
+
+    assert await told(notifications) == {asker if by_worker else coordinator}
 
 
 async def test_an_alarm_is_not_swallowed_by_a_gap_in_the_rota(

@@ -15,6 +15,7 @@ from accord_chassis.transport import Publication
 from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn, Role
 from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Lane, Message
+from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskAssessed, RiskLevel
 from plans.domain.plan import Assessment, Owner, Plan
 from plans.domain.template import Policy
@@ -48,6 +49,10 @@ def policy_fields() -> dict[str, Any]:
             "safe_contact": {"strand": "immediate_safety", "each_episode": True},
             "safety_advice": {"strand": "immediate_safety"},
             "programme": {"strand": "behaviour_change"},
+        },
+        "in_force": {
+            "before_hours": dict.fromkeys(TriggerKind, 72),
+            "at_least_hours": 12,
         },
         "levels": {
             "low": low,

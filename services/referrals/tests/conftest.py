@@ -9,7 +9,7 @@ from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.store import Database
 from accord_chassis.testing import alive
 from referrals.app import Settings, create_app
-from referrals.store import Cases, People, Referrals
+from referrals.store import Cases, People, Referrals, Reviews
 from referrals_builders import LOCALITIES, Running
 
 
@@ -35,6 +35,13 @@ async def cases(database: Database) -> Cases:
 
 
 @pytest.fixture
+async def reviews(database: Database) -> Reviews:
+    store = Reviews(database)
+    await store.prepare()
+    return store
+
+
+@pytest.fixture
 def settings(common_settings: dict[str, Any]) -> Settings:
     return Settings(**common_settings, locality=LOCALITIES / "canterbury")
 
@@ -44,7 +51,9 @@ async def running(
     settings: Settings, clock: SimulatedClock, issuer: DevelopmentIssuer
 ) -> AsyncIterator[Running]:
     async with alive("referrals", create_app, settings, clock) as alive_:
-        made = Running(alive_.service, alive_.http, issuer, alive_.broker)
+        made = Running(
+            alive_.service, alive_.http, issuer, alive_.broker, alive_.standings
+        )
         for agency in ("police", "hospital"):
             assert (await made.register(agency)).status_code == 200
         yield made

@@ -10,17 +10,19 @@ from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.inprocess import InProcessBroker
 from accord_chassis.service import Service
 from accord_chassis.settings import policy_of
-from accord_chassis.testing import NOON, new_id
+from accord_chassis.testing import NOON, KnownStandings, new_id
 from accord_contracts.referrals import AgencyKind, PersonRole
 from referrals.domain.case import Case, Household, Member
 from referrals.domain.policy import Policy
 from referrals.domain.referral import Referral, Sender
 from referrals.domain.telling import DescribedPerson, Telling
-from referrals.store import Cases, People, Referrals
+from referrals.domain.weighing import MatchingPolicy
+from referrals.store import Cases, People, Referrals, Reviews
 
 LOCALITIES = Path(__file__).parents[3] / "localities"
 POLICY = policy_of(Policy, LOCALITIES / "canterbury", "referrals")
 RULES = POLICY.recognition
+MATCHING = policy_of(MatchingPolicy, LOCALITIES / "canterbury", "matching")
 
 HARMED, USING, CHILD, OTHER = PersonRole
 
@@ -107,6 +109,7 @@ class Running:
     http: httpx2.AsyncClient
     issuer: DevelopmentIssuer
     broker: InProcessBroker
+    standings: KnownStandings
 
     @property
     def referrals(self) -> Referrals:
@@ -119,6 +122,10 @@ class Running:
     @property
     def cases(self) -> Cases:
         return self.service.store(Cases)
+
+    @property
+    def reviews(self) -> Reviews:
+        return self.service.store(Reviews)
 
     def bearer(
         self, *scopes: str, agency: str = "police", subject: str = "", **claims: Any

@@ -23,12 +23,12 @@ from referrals.domain.case import (
     find_case,
     is_repeat,
 )
+from referrals.domain.naming import folded
 from referrals.domain.policy import Policy
 from referrals.domain.recognition import (
     KEYS_KEPT,
     Person,
     Recognised,
-    folded,
     recognise,
     sightings,
 )

@@ -14,7 +14,11 @@ from accord_chassis.transport import Publication
 from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Lane
 from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import CaseErased
+from accord_contracts.referrals import (
+    CaseErased,
+    ConfirmationAsked,
+    ConfirmationLapsed,
+)
 from referrals.domain.case import Case
 from referrals.domain.erasure import ERASED_NAME, Decision, OnHold, Retention
 from referrals.domain.request import Identity
@@ -475,3 +479,132 @@ async def test_an_erasure_that_broke_off_is_finished_by_confirming_once_more(
     assert await confirmed(running, request, "third") == 200
 
     await eventually(lambda: gone(running, held.id))
+
+
+async def heard_by_notify(running: Running, kind: type[Event]) -> list[Any]:
+    """Give what waits for notify of one type."""
+    queue = running.broker.queues[topology.queue_of("notify", Lane.ROUTINE)]
+    events = [unpack(each, CATALOGUE).data for each in queue.ready]
+    return [each for each in events if isinstance(each, kind)]
+
+
+async def test_what_waits_for_a_second_person_is_told_once(running: Running) -> None:
+    _, held = await refer(running, full())
+    worker = new_id()
+    path = f"cases/{held.id}/erasure"
+
+    for _ in range(2):
+        await officer(running, "one", "POST", path, worker=worker)
+
+    async def told() -> list[Any]:
+        return await heard_by_notify(running, ConfirmationAsked)
+
+    [asked_for] = await eventually(told)
+    assert (asked_for.case_id, asked_for.asked_by) == (held.id, worker)
+    assert asked_for.until == NOON + timedelta(days=7)
+    assert set(asked_for.model_dump()) == {
+        "case_id",
+        "request_id",
+        "asked_by",
+        "asked_at",
+        "until",
+    }
+
+
+async def test_whoever_asked_is_told_once_that_it_has_lapsed(
+    running: Running, clock: SimulatedClock
+) -> None:
+    _, held = await refer(running, full())
+    worker = new_id()
+    path = f"cases/{held.id}/erasure"
+    await officer(running, "one", "POST", path, worker=worker)
+    clock.advance(timedelta(days=7, seconds=5))
+
+    for _ in range(2):
+        await running.service.sweep_once()
+
+    async def told() -> list[Any]:
+        return await heard_by_notify(running, ConfirmationLapsed)
+
+    [lapsed] = await eventually(told)
+    assert (lapsed.case_id, lapsed.worker_id) == (held.id, worker)
+    assert lapsed.late_by == 5
+
+
+@pytest.mark.parametrize("how", ["confirmed", "withdrawn", "erased"])
+async def test_what_is_over_lapses_for_nobody(
+    running: Running, clock: SimulatedClock, how: str
+) -> None:
+    _, held = await refer(running, full())
+    request = await asked(running, f"cases/{held.id}/erasure")
+    if how == "confirmed":
+        await confirmed(running, request)
+    elif how == "withdrawn":
+        await officer(running, "one", "DELETE", request)
+    else:
+        await officer(running, "two", "POST", f"cases/{held.id}/erasure")
+        await erase(running, f"cases/{held.id}")
+        await eventually(lambda: gone(running, held.id))
+    clock.advance(timedelta(days=8))
+
+    await running.service.sweep_once()
+
+    assert await heard_by_notify(running, ConfirmationLapsed) == []
+
+
+async def test_those_that_wait_are_listed_the_first_to_lapse_first(
+    running: Running, clock: SimulatedClock
+) -> None:
+    made = []
+    for place in range(4):
+        people = [{"role": HARMED, "given_name": f"Mere {place}"}]
+        _, held = await refer(running, full(people=people))
+        made.append(await asked(running, f"cases/{held.id}/erasure"))
+        clock.advance(timedelta(days=2))
+    await officer(running, "one", "DELETE", made[1])
+
+    answer = await officer(running, "other", "GET", "requests")
+
+    listed = [f"requests/{each['request_id']}" for each in answer.json()]
+    # The first has lapsed, and the second was withdrawn.
+    assert listed == made[2:]
+
+
+async def test_the_query_of_those_that_wait_is_served_by_an_index(
+    running: Running,
+) -> None:
+    requests = running.service.store(Requests)
+
+    explained = await requests.documents.find({"waits_until": {"$gt": NOON}}).explain()
+
+    assert "waits_until_1" in str(explained["queryPlanner"]["winningPlan"])
+
+
+@pytest.mark.parametrize("held", [True, False])
+async def test_a_request_that_is_over_is_erased_after_its_time_unless_a_hold_stands(
+    running: Running, clock: SimulatedClock, *, held: bool
+) -> None:
+    _, known = await refer(running, full())
+    request = await asked(running, f"cases/{known.id}/erasure")
+    await officer(running, "one", "DELETE", request)
+    request_id = request.removeprefix("requests/")
+    requests = running.service.store(Requests)
+    if held:
+        await officer(running, "one", "PUT", f"cases/{known.id}/hold")
+    await running.service.sweep_once()
+    clock.advance(timedelta(days=364))
+    await running.service.sweep_once()
+    before = await requests.get(request_id)
+    clock.advance(timedelta(days=1))
+
+    await running.service.sweep_once()
+
+    assert before
+    assert (await requests.get(request_id) is not None) is held
+    if held:
+        case_ = await running.cases.get(known.id)
+        assert case_
+        await running.cases.save(case_.released(case_.hold, RETENTION, clock.now()))
+        clock.advance(timedelta(days=1))
+        await running.service.sweep_once()
+        assert await requests.get(request_id) is None

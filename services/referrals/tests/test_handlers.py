@@ -30,9 +30,10 @@ from accord_contracts.risk import RiskAssessed, RiskLevel
 from referrals import handlers
 from referrals.domain.case import EPISODES_KEPT, Case, Stage
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral
-from referrals.store import Cases, People, Referrals
+from referrals.store import Cases, People, Referrals, Reviews
 from referrals_builders import (
     JOHN,
+    MATCHING,
     MERE,
     NAMELESS,
     POLICE,
@@ -58,6 +59,7 @@ class Intake:
     referrals: Referrals
     people: People
     cases: Cases
+    reviews: Reviews
 
     async def deliver(self, handler: Handler, message: Message[Any]) -> None:
         async def handle() -> None:
@@ -75,7 +77,9 @@ class Intake:
             handlers.recognise_people,
             referrals=self.referrals,
             people=self.people,
+            reviews=self.reviews,
             rules=RULES,
+            matching=MATCHING,
         )
         await self.deliver(recognise, message)
 
@@ -107,8 +111,10 @@ class Intake:
 
 
 @pytest.fixture
-def intake(referrals: Referrals, people: People, cases: Cases) -> Intake:
-    return Intake(referrals, people, cases)
+def intake(
+    referrals: Referrals, people: People, cases: Cases, reviews: Reviews
+) -> Intake:
+    return Intake(referrals, people, cases, reviews)
 
 
 async def told_by(store: Store[Any], kind: type[E]) -> list[Message[E]]:

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from referrals.domain.referral import Referral
 from referrals.domain.telling import Telling
 from referrals.handlers import post_referral, recognise_people
-from referrals.store import People, Referrals
-from referrals_builders import POLICE, POLICY, RULES
+from referrals.store import People, Referrals, Reviews
+from referrals_builders import MATCHING, POLICE, POLICY, RULES
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -82,7 +82,9 @@ def secrets_of(told: Any) -> set[bytes]:
     return {form.encode() for each in values for form in (each, each.casefold())}
 
 
-async def take_in(told: Any, referrals: Referrals, known: People) -> Referral:
+async def take_in(
+    told: Any, referrals: Referrals, known: People, reviews: Reviews
+) -> Referral:
     """Post a referral and recognise its people."""
     posted = await post_referral(
         Telling.model_validate(told),
@@ -93,7 +95,14 @@ async def take_in(told: Any, referrals: Referrals, known: People) -> Referral:
         policy=POLICY,
     )
     message = message_of(ReferralPosted(referral_id=posted.referral.id))
-    await recognise_people(message, referrals=referrals, people=known, rules=RULES)
+    await recognise_people(
+        message,
+        referrals=referrals,
+        people=known,
+        reviews=reviews,
+        rules=RULES,
+        matching=MATCHING,
+    )
     return posted.referral
 
 
@@ -114,9 +123,13 @@ async def documents_of(database: Database) -> list[bytes]:
 )
 @given(told=families())
 async def test_no_document_holds_what_identifies_or_locates(
-    referrals: Referrals, people: People, database: Database, told: Any
+    referrals: Referrals,
+    people: People,
+    reviews: Reviews,
+    database: Database,
+    told: Any,
 ) -> None:
-    made = await take_in(told, referrals, people)
+    made = await take_in(told, referrals, people, reviews)
 
     documents = b"".join(await documents_of(database))
     loaded = await Referrals(database).get(made.id)
@@ -136,8 +149,9 @@ async def test_no_file_of_the_store_holds_what_identifies_or_locates(
         database.vault = vault_in(client, "vault", master_key)
         await database.vault.open()
         referrals, known = Referrals(database), People(database)
+        reviews = Reviews(database)
         await asyncio.gather(referrals.prepare(), known.prepare())
-        await take_in(family, referrals, known)
+        await take_in(family, referrals, known, reviews)
         await database.documents["control"].insert_one({"_id": "x", "text": control})
         await client.close()
 
@@ -193,14 +207,16 @@ async def test_the_fingerprint_is_keyed(referrals: Referrals) -> None:
 
 
 async def test_people_are_kept_by_blind_keys_alone(
-    referrals: Referrals, people: People
+    referrals: Referrals, people: People, reviews: Reviews
 ) -> None:
-    await take_in(_a_family(), referrals, people)
+    await take_in(_a_family(), referrals, people, reviews)
 
-    kept = [each["keys"] async for each in people.documents.find({})]
+    kept = [each async for each in people.documents.find({})]
 
     assert len(kept) == 3
-    for keys in kept:
-        kinds = [key.partition(":")[0] for key in keys]
+    for each in kept:
+        kinds = [key.partition(":")[0] for key in each["keys"]]
         assert kinds == ["nhi", "name"]
-        assert all(len(key.partition(":")[2]) == 32 for key in keys)
+        blind = [*each["keys"], *each["blocks"]]
+        assert all(len(key.partition(":")[2]) == 32 for key in blind)
+        assert [*each["sealed"]] == ["likeness"]

@@ -4,12 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from accord_chassis.store import AlreadyHandled, Conflict, Store
+from accord_chassis.store import EPOCH, AlreadyHandled, Conflict, Database, Store
 from accord_chassis.testing import NOON, message_of, new_id
 from accord_contracts.referrals import PeopleRecognised
 from referrals.domain.case import Stage
 from referrals.domain.recognition import Person
-from referrals.store import Cases, People, Referrals
+from referrals.store import Cases, People, Referrals, Reviews
 from referrals_builders import HARMED, USING, case, household, referral
 
 
@@ -128,6 +128,9 @@ async def test_a_case_is_found_by_a_referral_that_it_keeps(cases: Cases) -> None
     ("collection", "query"),
     [
         ("people", {"keys": {"$in": ["name:x", "name:y"]}}),
+        ("people", {"blocks": {"$in": ["born:x", "phone:y"]}}),
+        ("reviews", {"people": "a"}),
+        ("reviews", {"waiting_since": {"$gt": EPOCH}}),
         ("cases", {"people.person_id": {"$in": ["a", "b"]}}),
         ("cases", {"episodes.referral_id": "r"}),
         ("referrals", {"person_ids": {"$in": ["a", "b"]}}),
@@ -135,14 +138,11 @@ async def test_a_case_is_found_by_a_referral_that_it_keeps(cases: Cases) -> None
     ],
 )
 async def test_every_query_is_served_by_an_index(
-    referrals: Referrals,
-    people: People,
-    cases: Cases,
-    collection: str,
-    query: dict[str, Any],
+    database: Database, collection: str, query: dict[str, Any]
 ) -> None:
-    kept: tuple[Store[Any], ...] = (referrals, people, cases)
-    stores = {each.collection: each for each in kept}
+    kept: tuple[type[Store[Any]], ...] = (Referrals, People, Cases, Reviews)
+    stores = {each.collection: each(database) for each in kept}
+    await stores[collection].prepare()
 
     plan = await stores[collection].documents.find(query).explain()
 

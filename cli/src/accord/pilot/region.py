@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from accord_chassis.clock import SimulatedClock
 from accord_chassis.development.backing import Backing
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.development.process import LOOPBACK
+from accord_chassis.problems import AGAIN_SECONDS
 from accord_chassis.service import Service, StandIns
 from fastapi import FastAPI
 from pymongo import MongoClient
@@ -42,6 +44,9 @@ FIRST_PORT = 8100
 
 LOOK_SECONDS = 0.003
 """Between two looks whether all is quiet."""
+
+TRIES = 5
+"""How often a service is asked that says that something it needs is away."""
 
 PATIENCE = 60.0
 """Real seconds in which something must get further, until all is quiet."""
@@ -103,7 +108,7 @@ class Region:
         *,
         expected: tuple[int, ...] = (),
     ) -> Answer:
-        """Ask a service something over HTTP.
+        """Ask a service something over HTTP, again after a while if it is away.
 
         Args:
             token: Who asks.
@@ -116,9 +121,13 @@ class Region:
             CannotGoOn: It was refused otherwise.
         """
         service, _, rest = path.removeprefix("/").partition("/")
-        answer = await _exchange(
-            self._apps[service], token, method, f"/{rest}", document
-        )
+        for _ in range(TRIES):
+            answer = await _exchange(
+                self._apps[service], token, method, f"/{rest}", document
+            )
+            if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                break
+            await asyncio.sleep(AGAIN_SECONDS)
         if answer.ok or answer.status in expected:
             return answer
         raise CannotGoOn(f"{method} {_without_ids(path)} is answered {_why(answer)}.")

@@ -7,7 +7,6 @@ The vault is a database of its own, backed up on its own: data that is restored 
 backup is as unreadable as it was made.
 """
 
-import hashlib
 import hmac
 import json
 import os
@@ -318,8 +317,7 @@ class Vault:
         be guessed.
         """
         key = self._blind_keys.get(kind) or self._blind_key(kind)
-        made = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-        return made[:BLIND_CHARACTERS]
+        return hmac.digest(key, text.encode(), "sha256").hex()[:BLIND_CHARACTERS]
 
     def _blind_key(self, kind: str) -> bytes:
         if not self._blind_root:

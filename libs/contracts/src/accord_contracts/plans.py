@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, Field
 
 from accord_contracts.allocation import Role
 from accord_contracts.message import Code, Event, Id
+from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskLevel
 
 
@@ -37,11 +38,38 @@ class PlanDrafted(PlanEvent):
 
 
 class PlanAgreed(PlanEvent):
-    """A version of a plan is agreed. It is never changed again."""
+    """A version of a plan is agreed. It is never changed again.
+
+    Attributes:
+        triggers: The dates for which an alarm was raised, and is now over.
+    """
 
     TYPE: ClassVar[str] = "plan.agreed.v1"
 
     agreed_at: AwareDatetime
+    triggers: Annotated[tuple[Id, ...], Field(max_length=100)] = ()
+
+
+class PlanNotInForce(Event):
+    """A date comes near, and no plan for it is agreed. An alarm, told once.
+
+    Attributes:
+        trigger_id: Which date.
+        kind: What happens then.
+        happens_at: When.
+        due_at: By when the plan was to be agreed.
+        level: The level of risk that the plan is drafted for; none if there is none.
+        late_by: Seconds between when it was to be agreed and when that was noticed.
+    """
+
+    TYPE: ClassVar[str] = "plan.not_in_force.v1"
+
+    trigger_id: Id
+    kind: TriggerKind
+    happens_at: AwareDatetime
+    due_at: AwareDatetime
+    level: RiskLevel | None
+    late_by: Annotated[float, Field(ge=0)]
 
 
 class PlanClosed(PlanEvent):

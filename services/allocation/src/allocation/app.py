@@ -3,6 +3,7 @@
 from functools import partial
 
 from accord_chassis import service
+from accord_chassis.retention import class_of
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import (
@@ -17,7 +18,7 @@ from fastapi import FastAPI
 
 from allocation.domain.policy import Policy
 from allocation.handlers import access as standing
-from allocation.handlers import placing, staffing
+from allocation.handlers import leaving, placing, staffing
 from allocation.handlers.access import Door
 from allocation.handlers.placing import Desk
 from allocation.routes import access, directory, offers
@@ -37,6 +38,7 @@ def create_app(
         BadConfiguration: The locality's policy is missing or wrong.
     """
     policy = policy_of(Policy, settings.locality, "allocation")
+    leavers = class_of("allocation.workers", settings.locality)
 
     def wire(allocation: service.Service) -> None:
         staffings = allocation.store(Staffings)
@@ -63,6 +65,8 @@ def create_app(
 
         allocation.on(AllocationDeclined, partial(standing.note_conflict, door=door))
 
+        take_back = partial(leaving.take_back, desk=desk, glasses=glasses, kept=leavers)
+        allocation.sweep(kept, take_back)
         allocation.sweep(glasses, partial(standing.tell_not_reviewed, door=door))
         allocation.sweep(allocations, partial(placing.attend, desk=desk))
         allocation.sweep(staffings, partial(staffing.go_on_without_wishes, desk=desk))

@@ -101,7 +101,10 @@ class Glasses(Store[Glass]):
     entity = Glass
     collection = "glasses"
     due = "due_at"
-    indexes = (IndexModel([("case_id", 1), ("worker_id", 1), ("until", 1)]),)
+    indexes = (
+        IndexModel([("case_id", 1), ("worker_id", 1), ("until", 1)]),
+        IndexModel([("worker_id", 1), ("until", 1)]),
+    )
 
     async def open_to(
         self, worker_ids: Collection[str], case_ids: Collection[str], at: datetime
@@ -119,6 +122,11 @@ class Glasses(Store[Glass]):
         )
         glasses = [self.load(each) async for each in found.sort("until", 1)]
         return {(each.worker_id, each.case_id): each for each in glasses}
+
+    async def open_of(self, worker_id: str, at: datetime) -> list[Glass]:
+        """Give what a worker has broken, of whichever case, that is open."""
+        found = self.documents.find({"worker_id": worker_id, "until": {"$gt": at}})
+        return [self.load(each) async for each in found.limit(PAGE)]
 
     async def abused_by(self, worker_id: str, case_id: str) -> bool:
         """Tell whether a worker has broken a case's glass without good reason."""
@@ -143,6 +151,7 @@ class Workers(SealedStore[Worker]):
 
     entity = Worker
     collection = "workers"
+    due = "leaves_at"
     indexes = (
         IndexModel([("changed_at", 1)]),
         IndexModel(

@@ -18,6 +18,7 @@ from accord_contracts.allocation import (
 )
 from accord_contracts.catalogue import CATALOGUE, Catalogue
 from accord_contracts.message import Event
+from accord_contracts.plans import PlanAgreed
 from accord_contracts.referrals import CaseErased
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -26,7 +27,7 @@ from notify import routes
 from notify.asks import Directory
 from notify.domain.policy import Policy
 from notify.domain.wording import Wording
-from notify.handlers import erasing, mail, silence, telling
+from notify.handlers import alarms, erasing, mail, silence, telling
 from notify.handlers.reaching import Reach
 from notify.post import ADDRESS, NoPost, Post, Server, SmtpPost
 from notify.store import Notifications, Offers, Teams
@@ -34,11 +35,12 @@ from notify.store import Notifications, Offers, Teams
 log = structlog.get_logger()
 
 TELLS_NOBODY = frozenset(
-    {CaseTeamChanged, AllocationAccepted, AllocationDeclined, CaseErased}
+    {CaseTeamChanged, AllocationAccepted, AllocationDeclined, CaseErased, PlanAgreed}
 )
-"""What is heard and leads to no message: who is on a case, what a worker answered."""
+"""What is heard and leads to no message: who is on a case, what was answered."""
 
 ENDINGS: tuple[type[Event], ...] = get_args(silence.Ending)
+ALARM_ENDINGS: tuple[type[Event], ...] = get_args(alarms.Ending)
 
 
 class Settings(ChassisSettings):
@@ -91,6 +93,8 @@ def create_app(
         notify.on(CaseErased, partial(erasing.erase_team, teams=teams))
         notify.on(CaseErased, partial(erasing.erase_notifications, notifications=held))
         follow_offers(notify, held)
+        for event in ALARM_ENDINGS:
+            notify.on(event, partial(alarms.end_alarms, notifications=held))
 
         send_mail = partial(
             mail.send_mail,

@@ -58,6 +58,13 @@ class Notifications(Store[Notification]):
         )
         return [self.load(each) async for each in found.sort("since", 1).limit(limit)]
 
+    async def about_any(self, about_id: str) -> list[Notification]:
+        """Give what anybody was told first of one thing."""
+        found = self.documents.find(
+            {"about_id": about_id}, projection={"inbox": 0, "outbox": 0}
+        )
+        return [self.load(each) async for each in found]
+
     async def about(self, about_id: str, worker_id: str) -> list[Notification]:
         """Give what a worker was told first of one role or action."""
         # No condition more: with one that is not in the index, the embedded store reads

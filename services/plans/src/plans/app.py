@@ -5,7 +5,12 @@ from functools import partial
 from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn
-from accord_contracts.referrals import CaseErased
+from accord_contracts.referrals import (
+    CaseErased,
+    TriggerCancelled,
+    TriggerFellDue,
+    TriggerScheduled,
+)
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
@@ -38,6 +43,10 @@ def create_app(
         )
         plans.on(AllocationAccepted, partial(handlers.assign_actions, plans=held))
         plans.on(AllocationWithdrawn, partial(handlers.release_actions, plans=held))
+        foresee = partial(handlers.foresee, plans=held, policy=policy)
+        plans.on(TriggerScheduled, foresee)
+        plans.on(TriggerCancelled, foresee)
+        plans.on(TriggerFellDue, partial(handlers.pass_date, plans=held))
         plans.on(CaseErased, partial(handlers.erase, plans=held))
 
         async def tell(due: Plan) -> None:

@@ -13,10 +13,17 @@ from accord_contracts.plans import (
     PlanAgreed,
     PlanClosed,
     PlanDrafted,
+    PlanNotInForce,
 )
-from accord_contracts.referrals import CaseErased
+from accord_contracts.referrals import (
+    CaseErased,
+    TriggerCancelled,
+    TriggerFellDue,
+    TriggerScheduled,
+)
 from accord_contracts.risk import RiskAssessed
 
+from plans.domain.coming import Coming
 from plans.domain.plan import (
     Action,
     Assessment,
@@ -96,7 +103,12 @@ async def agree(case_id: str, plan_version: int, *, at: datetime, plans: Plans) 
     new = held.agree(plan_version, at)
     if new is held:
         return held
-    agreed = PlanAgreed(case_id=case_id, plan_version=plan_version, agreed_at=at)
+    agreed = PlanAgreed(
+        case_id=case_id,
+        plan_version=plan_version,
+        agreed_at=at,
+        triggers=held.alarmed,
+    )
     return await plans.save(new, agreed, lane=lane_of(new))
 
 
@@ -155,8 +167,11 @@ async def erase(message: Message[CaseErased], *, plans: Plans) -> None:
 
 
 async def tell_overdue(held: Plan, *, at: datetime, plans: Plans) -> None:
-    """Say which commitments were not kept in time, each once."""
-    new = held.fall_due(at)
+    """Say which commitments were not kept in time, and what no plan is in force for.
+
+    Each once.
+    """
+    new = held.fall_due(at).raise_alarms(at)
     overdue = [
         ActionOverdue(
             **_about(new, each),
@@ -167,7 +182,71 @@ async def tell_overdue(held: Plan, *, at: datetime, plans: Plans) -> None:
         )
         for each in new.changed_since(held)
     ]
-    await plans.save(new, *overdue, lane=lane_of(new))
+    alarms = not_in_force(new, held, at)
+    lane = Lane.URGENT if alarms else lane_of(new)
+    await plans.save(new, *overdue, *alarms, lane=lane)
+
+
+async def foresee(
+    message: Message[TriggerScheduled | TriggerCancelled],
+    *,
+    plans: Plans,
+    policy: Policy,
+) -> None:
+    """Note by when a plan must be in force for a date, or that it was called off."""
+    told = message.data
+    held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
+    date = Coming(
+        kind=told.kind,
+        happens_at=told.due_at,
+        in_force_by=policy.in_force.by(told.kind, told.due_at, message.time),
+        revision=message.aggregate_version,
+        over=isinstance(told, TriggerCancelled),
+    )
+    new = held.foresee(told.trigger_id, date)
+    if new is not held:
+        await plans.save(new, cause=message, lane=lane_of(new, message.lane))
+
+
+async def pass_date(message: Message[TriggerFellDue], *, plans: Plans) -> None:
+    """Note that a date is there; tell what should have been told before, if anything.
+
+    After an outage it may be heard that the day is there before the clock was looked at
+    which should have told that no plan is in force.
+    """
+    told = message.data
+    held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
+    alarmed = held.raise_alarms(message.time)
+    known = alarmed.coming.get(told.trigger_id)
+    date = Coming(
+        kind=told.kind,
+        happens_at=told.due_at,
+        in_force_by=known.in_force_by if known else told.due_at,
+        revision=message.aggregate_version,
+        alarmed_at=known.alarmed_at if known else None,
+        over=True,
+    )
+    new = alarmed.foresee(told.trigger_id, date)
+    if new is not alarmed:
+        alarms = not_in_force(alarmed, held, message.time)
+        await plans.save(new, *alarms, cause=message, lane=message.lane)
+
+
+def not_in_force(new: Plan, held: Plan, at: datetime) -> list[PlanNotInForce]:
+    """Raise the alarm for every date for which it was not raised before."""
+    level = new.current.assessment.level if new.versions else None
+    return [
+        PlanNotInForce(
+            case_id=new.id,
+            trigger_id=trigger_id,
+            kind=each.kind,
+            happens_at=each.happens_at,
+            due_at=each.in_force_by,
+            level=level,
+            late_by=(at - each.in_force_by).total_seconds(),
+        )
+        for trigger_id, each in new.alarmed_since(held).items()
+    ]
 
 
 def drafted(new: Plan) -> PlanDrafted:

@@ -20,11 +20,13 @@ from accord_chassis.service import part, settled
 from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import Role
 from accord_contracts.message import Code, Id
+from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskLevel
 from fastapi import APIRouter, Security
 from pydantic import BaseModel, ConfigDict, Field
 
 from plans import handlers
+from plans.domain.coming import Coming
 from plans.domain.plan import Action as Action_
 from plans.domain.plan import (
     NoPlan,
@@ -53,15 +55,17 @@ PARTS = {
     f"actions_{Side.PERSON_HARMED}": NOT_OUTREACH,
     f"actions_{Side.WHOLE_CASE}": NOT_OUTREACH,
     f"actions_{Side.PERSON_USING_VIOLENCE}": ANYBODY,
+    "dates": NOT_OUTREACH,
 }
-"""Of a plan: where it stands, and its actions by whom they are for. Whoever meets the
+"""Of a plan: where it stands, its actions by whom they are for, and what is known to
+come. Whoever meets the
 person using violence sees no action that would tell where the others are."""
 
 READ_PLAN = Action(
     "plan.read",
     (*CASE_TEAM, Relation.GLASS),
     parts=PARTS,
-    glass=frozenset({"stand", f"actions_{Side.PERSON_HARMED}"}),
+    glass=frozenset({"stand", "dates", f"actions_{Side.PERSON_HARMED}"}),
 )
 AGREE_TO_PLAN = Action("plan.agree", CASE_TEAM, parts={"agreement": NOT_OUTREACH})
 COMPLETE_ACTION = Action("action.complete", (Relation.TEAM,), parts=PARTS)
@@ -142,6 +146,27 @@ class PlanVersionView(BaseModel):
         return cls(plan_version=held.number, **basis, **shown)
 
 
+class ComingView(BaseModel):
+    """What is known to come, and by when a plan must be agreed for it.
+
+    Attributes:
+        alarmed_at: When an alarm was raised that is not over: no plan is in force.
+        over: It is there, or was called off.
+    """
+
+    trigger_id: Id
+    kind: TriggerKind
+    happens_at: datetime
+    in_force_by: datetime
+    alarmed_at: datetime | None
+    over: bool
+
+    @classmethod
+    def of(cls, trigger_id: str, held: Coming) -> "ComingView":
+        """Show a date."""
+        return cls(trigger_id=trigger_id, **held.model_dump(exclude={"revision"}))
+
+
 class PlanView(BaseModel):
     """A plan as it stands: where, what is to be done, and its versions.
 
@@ -149,6 +174,7 @@ class PlanView(BaseModel):
         plan_version: The current version, which may be agreed to.
         actions: Of the current version; what was done is among them.
         versions: The latest, oldest first; the last one is current.
+        coming: What is known to come, first to last.
     """
 
     case_id: Id
@@ -158,6 +184,7 @@ class PlanView(BaseModel):
     review_by: datetime
     actions: tuple[ActionView, ...]
     versions: tuple[PlanVersionView, ...]
+    coming: tuple[ComingView, ...]
 
     @classmethod
     def of(cls, held: Plan, seen: Permit) -> "PlanView":
@@ -172,6 +199,9 @@ class PlanView(BaseModel):
                 ActionView.of(each) for each in held.actions if part_of(each) in seen
             ),
             versions=tuple(PlanVersionView.of(each) for each in held.versions),
+            coming=tuple(
+                ComingView.of(*each) for each in held.coming.items() if "dates" in seen
+            ),
         )
 
 

@@ -4,6 +4,7 @@ from functools import partial
 
 from accord_chassis import service
 from accord_chassis.keys import Keys
+from accord_chassis.retention import class_of
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import AllocationAccepted
@@ -14,25 +15,39 @@ from accord_contracts.referrals import (
     ChangeRecognised,
     PeopleRecognised,
     ReferralPosted,
+    TriggerTold,
 )
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
-from referrals import amending, handlers
+from referrals import amending, deciding, handlers
 from referrals import erasing as erasure
+from referrals import triggers as ahead
 from referrals.deciding import Office
 from referrals.domain.policy import Policy
+from referrals.domain.weighing import MatchingPolicy
 from referrals.erasing import Shelves
 from referrals.register import Register
-from referrals.routes import agencies, amendments, erasing, referrals
+from referrals.reviewing import Desk
+from referrals.routes import (
+    agencies,
+    amendments,
+    erasing,
+    history,
+    matches,
+    referrals,
+    triggers,
+)
 from referrals.store import (
     Agencies,
     Cases,
     People,
     Referrals,
     Requests,
+    Reviews,
     Tombstones,
 )
+from referrals.triggers import Triggers
 
 
 class Settings(VaultSettings, ChassisSettings):
@@ -48,10 +63,12 @@ def create_app(
         BadConfiguration: The locality's policy is missing or wrong.
     """
     policy = policy_of(Policy, settings.locality, "referrals")
+    kept = class_of("referrals.requests", settings.locality)
+    matching = policy_of(MatchingPolicy, settings.locality, "matching")
 
     def wire(intake: service.Service) -> None:
         posted, people = intake.store(Referrals), intake.store(People)
-        cases = intake.store(Cases)
+        cases, reviews = intake.store(Cases), intake.store(Reviews)
         register = Register(
             intake.store(Agencies), intake.clock, region=settings.region
         )
@@ -64,7 +81,9 @@ def create_app(
                 handlers.recognise_people,
                 referrals=posted,
                 people=people,
+                reviews=reviews,
                 rules=policy.recognition,
+                matching=matching,
             ),
         )
         intake.on(
@@ -92,12 +111,29 @@ def create_app(
             PlanClosed,
             partial(handlers.note_closing, cases=cases, retention=retention),
         )
-        shelves = Shelves(posted, people, cases, intake.store(Tombstones))
-        intake.provide(Office(intake.store(Requests), shelves, policy, intake.clock))
+        tombstones = intake.store(Tombstones)
+        shelves = Shelves(posted, people, cases, tombstones, reviews)
+        intake.provide(Desk(reviews, people, cases, intake.clock))
+        requests = intake.store(Requests)
+        office = Office(requests, shelves, policy, intake.clock)
+        intake.provide(office)
+        intake.sweep(requests, partial(deciding.attend, office=office, kept=kept))
         intake.provide(shelves)
         intake.on(CaseErased, partial(erasure.destroy_case, shelves=shelves))
         erase = partial(erasure.erase_when_due, shelves=shelves, clock=intake.clock)
         intake.sweep(cases, erase)
+        dates = intake.store(Triggers)
+        schedule = partial(
+            ahead.schedule,
+            triggers=dates,
+            cases=cases,
+            rules=policy.triggers,
+            clock=intake.clock,
+        )
+        intake.on(TriggerTold, schedule)
+        intake.on(CaseErased, partial(ahead.forget, triggers=dates))
+        fall_due = partial(ahead.fall_due, triggers=dates, clock=intake.clock)
+        intake.sweep(dates, fall_due)
 
     return service.create_app(
         settings,
@@ -105,7 +141,10 @@ def create_app(
         wire,
         referrals.router,
         amendments.router,
+        triggers.router,
         agencies.router,
         erasing.router,
+        history.router,
+        matches.router,
         stand_ins=stand_ins,
     )

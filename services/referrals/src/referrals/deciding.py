@@ -4,12 +4,14 @@ The second word is stored first and then done, so that nothing is withdrawn mean
 What breaks off after it is finished by confirming once more.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from accord_chassis.clock import Clock
+from accord_chassis.retention import RecordClass
 from accord_chassis.service import settled
 from accord_contracts.message import Code
+from accord_contracts.referrals import ConfirmationAsked, ConfirmationLapsed
 
 from referrals import erasing
 from referrals.domain.case import Case
@@ -18,6 +20,9 @@ from referrals.domain.policy import Policy
 from referrals.domain.request import Act, Identity, NoSuchRequest, Request
 from referrals.erasing import Shelves
 from referrals.store import Requests
+
+HELD_AGAIN = timedelta(days=1)
+"""How often it is looked whether a hold that keeps a request still stands."""
 
 
 class Office(NamedTuple):
@@ -58,14 +63,26 @@ async def ask(
     else:
         await _may_be_erased(act, about, at, office)
     days = office.policy.confirm_within_days
-    new = Request.ask(act, about, reason, asker, hold=hold, at=at, days=days)
+    cases = await cases_about(act, about, office.shelves)
+    case_id = min((each.id for each in cases), default=about)
+    new = Request.ask(
+        act, about, reason, asker, hold=hold, case_id=case_id, at=at, days=days
+    )
+    waits = ConfirmationAsked(
+        case_id=case_id,
+        request_id=new.id,
+        asked_by=asker.worker,
+        asked_at=at,
+        until=new.until,
+    )
 
     async def keep() -> Request:
         held = await office.requests.get(new.id)
         if held and held.is_open(at):
             return held
         version = held.version if held else 0
-        return await office.requests.save(new.model_copy(update={"version": version}))
+        asked = new.model_copy(update={"version": version})
+        return await office.requests.save(asked, waits)
 
     return await settled(keep)
 
@@ -109,6 +126,41 @@ async def withdraw(request_id: str, by: Identity, office: Office) -> None:
         await office.requests.save(held.withdraw(by, at))
 
     await settled(decide)
+
+
+async def attend(due: Request, *, office: Office, kept: RecordClass) -> None:
+    """Tell that a request has lapsed; erase one that is over when its time has come.
+
+    While a case that it is about is held, it stays.
+    """
+    at = office.clock.now()
+    left = await cases_about(due.act, due.about, office.shelves)
+    if due.waits_until is not None:
+        await _tell_lapsed(due, left, at, office)
+    elif at < (over := kept.over(due.over_at)):
+        await office.requests.save(due.look_again(over))
+    elif any(each.hold for each in left):
+        await office.requests.save(due.look_again(at + HELD_AGAIN))
+    else:
+        await office.requests.remove(due.id)
+
+
+async def _tell_lapsed(
+    due: Request, left: list[Case], at: datetime, office: Office
+) -> None:
+    """Tell whoever asked; of an erased case nothing is told."""
+    lapsed = [
+        ConfirmationLapsed(
+            case_id=due.case_id,
+            request_id=due.id,
+            worker_id=due.asker.worker,
+            lapsed_at=at,
+            late_by=(at - due.until).total_seconds(),
+        )
+        for each in left
+        if each.id == due.case_id and not each.erased
+    ]
+    await office.requests.save(due.lapse(at), *lapsed)
 
 
 async def find(request_id: str, office: Office) -> Request:

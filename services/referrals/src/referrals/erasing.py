@@ -26,7 +26,7 @@ from referrals.domain.erasure import (
     Retention,
     Tombstone,
 )
-from referrals.store import Cases, People, Referrals, Tombstones
+from referrals.store import Cases, People, Referrals, Reviews, Tombstones
 
 
 class Shelves(NamedTuple):
@@ -36,6 +36,7 @@ class Shelves(NamedTuple):
     people: People
     cases: Cases
     tombstones: Tombstones
+    reviews: Reviews
 
 
 async def person_may_be_erased(
@@ -91,6 +92,7 @@ async def forget(person_id: str, decision: Decision, shelves: Shelves) -> None:
     """Leave a tombstone of a person, and nothing by which to recognise them."""
     tombstone = Tombstone(id=person_id, kind=Erased.PERSON, decision=decision)
     await shelves.tombstones.keep(tombstone)
+    await shelves.reviews.forget(person_id)
     await shelves.people.remove(person_id)
 
 

@@ -1,11 +1,12 @@
 """What the referrals service does when something happens."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
+import structlog
 from accord_chassis.store import Conflict
 from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.message import Event, Lane, Message
@@ -38,10 +39,23 @@ from referrals.domain.case import (
 )
 from referrals.domain.erasure import Retention
 from referrals.domain.policy import Policy
-from referrals.domain.recognition import RecognitionRules, recognise, sightings
+from referrals.domain.recognition import (
+    Person,
+    RecognitionRules,
+    Sighting,
+    Weighed,
+    recognise,
+    sightings,
+    strangers,
+)
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral, Sender
+from referrals.domain.review import reviews_of
 from referrals.domain.telling import Telling
-from referrals.store import Agencies, Cases, People, Referrals
+from referrals.domain.weighing import MatchingPolicy, weigh
+from referrals.store import Agencies, Cases, People, Referrals, Reviews
+from referrals.triggers import told_of
+
+log = structlog.get_logger()
 
 
 class Posted(NamedTuple):
@@ -93,12 +107,14 @@ async def recognise_people(
     *,
     referrals: Referrals,
     people: People,
+    reviews: Reviews,
     rules: RecognitionRules,
+    matching: MatchingPolicy,
 ) -> None:
     """Find out who the people of a referral are.
 
-    People are saved first, each once however often this is done; the referral, which
-    says that it has been done, comes last.
+    People are saved first, each once however often this is done, then what is asked
+    about them; the referral, which says that it has been done, comes last.
     """
     referral = await referrals.get(message.data.referral_id, cause=message)
     if referral is None:
@@ -106,8 +122,24 @@ async def recognise_people(
     described = referral.told.people
     seen = sightings(referral.id, described, rules, referrals.vault.blind)
     known = await people.known_by(key for each in seen for key in each.keys)
-    found = recognise(seen, known, referral.received_at)
-    await asyncio.gather(*(people.save(each) for each in found.changed))
+    weighed = await _weigh(strangers(seen, known), people, matching)
+    found = recognise(seen, known, referral.received_at, weighed)
+    told = dict(zip(found.ids, seen, strict=True))
+    kept = (_keep(each, told[each.id], people) for each in found.changed)
+    await asyncio.gather(*kept)
+    asked = [
+        review
+        for person_id, resembles in found.asked
+        for review in reviews_of(
+            person_id,
+            resembles,
+            referral_id=referral.id,
+            at=referral.received_at,
+            policy=matching.version,
+            most=matching.ask_about,
+        )
+    ]
+    await asyncio.gather(*map(reviews.ask, asked))
     parts = zip(found.ids, (each.role for each in described), strict=True)
     recognised = PeopleRecognised(
         referral_id=referral.id,
@@ -116,6 +148,33 @@ async def recognise_people(
         ),
     )
     await referrals.save(referral.recognised(found.ids), recognised, cause=message)
+
+
+async def _weigh(
+    seen: Iterable[Sighting], people: People, matching: MatchingPolicy
+) -> Mapping[str, Weighed]:
+    """Weigh whom those resemble whom no key tells; whoever is nameless, nobody."""
+    compared = [each for each in seen if each.asks]
+    near = await asyncio.gather(*(people.near(each.asks) for each in compared))
+    for each in near:
+        for kind in each.crowded:
+            log.warning("matching.crowded", reason=kind)
+    return {
+        each.id: weigh(each, found.people, matching.weights, found.crowded)
+        for each, found in zip(compared, near, strict=True)
+    }
+
+
+async def _keep(learned: Person, seen: Sighting, people: People) -> None:
+    """Save somebody who is new, or what was learned of somebody who is not."""
+    if not learned.version:
+        await people.save(learned)
+        return
+    held = await people.get(learned.id)
+    if held is None:
+        raise Conflict("Somebody was erased meanwhile.")
+    new = (key for key in learned.keys if key not in held.keys)
+    await people.save(held.learn(new).remember(seen))
 
 
 async def open_or_join_case(
@@ -172,7 +231,7 @@ def received(
     ]
     if not case.version:
         events.insert(0, CaseOpened(case_id=case.id, opened_at=case.opened_at))
-    return events
+    return [*events, *told_of(referral, case.id)]
 
 
 async def keep_where_it_stood(

@@ -1,33 +1,44 @@
 """Where referrals, people and cases are kept."""
 
+import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from accord_chassis.batching import Batcher
 from accord_chassis.sealing import ERASED, SealedStore
-from accord_chassis.store import AlreadyHandled, Conflict, Database, Store
+from accord_chassis.store import EPOCH, AlreadyHandled, Conflict, Database, Store
 from accord_contracts.message import Event, Lane, Message
 from pymongo.operations import IndexModel
 
 from referrals.domain import amendment
 from referrals.domain.agency import Agency
-from referrals.domain.case import Case
+from referrals.domain.case import Case, Member
 from referrals.domain.erasure import ERASED_NAME, Tombstone
-from referrals.domain.recognition import Person
+from referrals.domain.history import Heard
+from referrals.domain.matching.blocking import LARGEST
+from referrals.domain.recognition import Person, kind_of
 from referrals.domain.referral import Referral
 from referrals.domain.request import Request
+from referrals.domain.review import Review
 from referrals.domain.telling import Telling
 
 Document = dict[str, Any]
 
 PAGE = 200
-"""Agencies that are listed at once."""
+"""Agencies, or requests, that are listed at once."""
+
+PARTS = 1000
+"""Referrals of some people that are looked back at, the latest."""
 
 TOGETHER = 100
 """Questions that are asked in one query."""
+
+COMPARED = 100
+"""The most people with whom one is compared: those who share most keys come first."""
 
 
 class Referrals(SealedStore[Referral]):
@@ -107,6 +118,16 @@ class Referrals(SealedStore[Referral]):
             found |= {each["_id"]: each async for each in named}
         return self.load_all(await self.open([*found.values()]))
 
+    async def heard_of(self, person_ids: Sequence[str]) -> list[Heard]:
+        """Give who had which part in the referrals of some people; opens nothing."""
+        wanted = ("told.people.role", "told.incidents", "told.occurred_at")
+        kept = ("person_ids", "sender.agency_kind", "left_case_id", *wanted)
+        found = self.documents.find(
+            {"person_ids": {"$in": person_ids}}, projection=dict.fromkeys(kept, 1)
+        )
+        latest = found.sort("received_at", -1).limit(PARTS)
+        return [_heard(each) async for each in latest]
+
     async def shred_person(self, referral: Referral, person_id: str) -> None:
         """Destroy the keys of one person's part of a referral.
 
@@ -123,24 +144,61 @@ class Referrals(SealedStore[Referral]):
         await self.vault.shred(self.record(referral.id), gone)
 
 
-class People(Store[Person]):
-    """The people, by what they are recognised by."""
+class Near(NamedTuple):
+    """Those who share a blocking key with somebody.
+
+    Attributes:
+        crowded: The kinds of keys that too many share: not all of them are here.
+    """
+
+    people: list[Person]
+    crowded: tuple[str, ...]
+
+
+class People(SealedStore[Person]):
+    """The people, by what they are recognised by.
+
+    Sealed is what they are compared by. Whoever is known by a key is not compared, so
+    that their keys in the vault need not be read.
+    """
 
     entity = Person
     collection = "people"
-    indexes = (IndexModel([("keys", 1)], unique=True),)
+    indexes = (IndexModel([("keys", 1)], unique=True), IndexModel([("blocks", 1)]))
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._known_by = Batcher(self._find_known, limit=TOGETHER)
+        self._near = Batcher(self._find_near, limit=TOGETHER)
+
+    def take_apart(self, fields: Document) -> dict[str, Any]:
+        """Take out what they are compared by. It is never taken back, only erased."""
+        likeness = fields.pop("likeness", None)
+        return {"likeness": likeness} if likeness is not None else {}
+
+    def put_together(self, fields: Document, parts: Mapping[str, Any]) -> None:
+        """Put it back, unless it is erased."""
+        likeness = parts.get("likeness")
+        fields["likeness"] = None if likeness is ERASED else likeness
 
     async def known_by(self, keys: Iterable[str]) -> dict[str, Person]:
-        """Give everybody who has one of some keys, by key."""
+        """Give everybody who has one of some keys, by key.
+
+        What they are compared by is not loaded: ``get`` them before they are saved.
+        """
         wanted = frozenset(keys)
         people = [self.load(each) for each in await self._known_by(wanted)]
         return {
             key: person for person in people for key in person.keys if key in wanted
         }
+
+    async def near(self, blocks: Iterable[str]) -> Near:
+        """Give those who share a blocking key, whoever shares most first."""
+        return await self._near(frozenset(blocks))
+
+    async def all_of(self, person_ids: Iterable[str]) -> list[Person | None]:
+        """Give some people; none for whoever there is not."""
+        return await asyncio.gather(*map(self.get, person_ids))
 
     async def rekey(self, person: Person) -> None:
         """Have somebody who is kept be recognised by these keys alone.
@@ -154,7 +212,11 @@ class People(Store[Person]):
         await self._database.insert(self.collection, document, Lane.ROUTINE)
 
     async def remove(self, person_id: str) -> None:
-        """Delete somebody, so that nothing of their keys is left in an index."""
+        """Delete somebody, so that nothing of their keys is left in an index.
+
+        What they are compared by cannot be read in a backup either.
+        """
+        await self.vault.shred(self.record(person_id))
         await self.documents.delete_one({"_id": person_id})
 
     async def _find_known(
@@ -162,10 +224,83 @@ class People(Store[Person]):
     ) -> Sequence[list[Document]]:
         keys = list(frozenset[str]().union(*questions))
         found = self.documents.find(
-            {"keys": {"$in": keys}}, projection={"inbox": 0, "outbox": 0}
+            {"keys": {"$in": keys}},
+            projection={"inbox": 0, "outbox": 0, "blocks": 0, "sealed": 0},
         )
         holders = {key: each async for each in found for key in each["keys"]}
         return [_each_once(holders.get(key) for key in keys) for keys in questions]
+
+    async def _find_near(
+        self, questions: Sequence[frozenset[str]]
+    ) -> Sequence[Near | BaseException]:
+        most = LARGEST * len(questions)
+        found = await self._sharing(frozenset[str]().union(*questions), most)
+        if len(found) > most:
+            # Some block is too large; it may crowd out nobody in another one.
+            each_found = await asyncio.gather(*map(self._by_block, questions))
+        else:
+            each_found = [(_sharing_any(found, keys), set()) for keys in questions]
+        return await asyncio.gather(
+            *(
+                self._nearest(keys, near, crowded)
+                for keys, (near, crowded) in zip(questions, each_found, strict=True)
+            ),
+            return_exceptions=True,
+        )
+
+    async def _sharing(self, keys: Iterable[str], most: int) -> list[Document]:
+        """Give those who have one of some blocking keys, one more than wanted."""
+        found = self.documents.find(
+            {"blocks": {"$in": list(keys)}}, projection={"inbox": 0, "outbox": 0}
+        )
+        return [each async for each in found.limit(most + 1)]
+
+    async def _by_block(self, keys: frozenset[str]) -> tuple[list[Document], set[str]]:
+        blocks = await asyncio.gather(*(self._sharing([e], LARGEST) for e in keys))
+        sized = zip(keys, blocks, strict=True)
+        crowded = {kind_of(key) for key, block in sized if len(block) > LARGEST}
+        return _each_once(one for block in blocks for one in block[:LARGEST]), crowded
+
+    async def _nearest(
+        self, keys: frozenset[str], found: list[Document], crowded: set[str]
+    ) -> Near:
+        found.sort(key=lambda one: (-len(keys.intersection(one["blocks"])), one["_id"]))
+        if len(found) > COMPARED:
+            # Those who share the fewest keys with them are left out.
+            crowded = crowded | {
+                kind_of(key)
+                for one in found[COMPARED:]
+                for key in keys.intersection(one["blocks"])
+            }
+        opened = await self.open([dict(each) for each in found[:COMPARED]])
+        return Near(self.load_all(opened), tuple(sorted(crowded)))
+
+
+class Reviews(Store[Review]):
+    """What a person is asked: whether two people who are known are one."""
+
+    entity = Review
+    collection = "reviews"
+    indexes = (IndexModel([("waiting_since", 1)]), IndexModel([("people", 1)]))
+
+    async def ask(self, review: Review) -> None:
+        """Ask, unless it was asked before: what was decided stays so."""
+        with contextlib.suppress(Conflict):
+            await self.save(review)
+
+    async def waiting(self, limit: int = PAGE) -> list[Review]:
+        """Give what waits for a decision, longest first."""
+        found = self.documents.find(
+            {"waiting_since": {"$gt": EPOCH}}, projection={"inbox": 0, "outbox": 0}
+        )
+        return [
+            self.load(each)
+            async for each in found.sort("waiting_since", 1).limit(limit)
+        ]
+
+    async def forget(self, person_id: str) -> None:
+        """Delete what is asked about somebody who is erased."""
+        await self.documents.delete_many({"people": person_id})
 
 
 class Tombstones(Store[Tombstone]):
@@ -185,6 +320,20 @@ class Requests(Store[Request]):
 
     entity = Request
     collection = "requests"
+    due = "due_at"
+    indexes = (IndexModel([("waits_until", 1)]),)
+
+    async def remove(self, request_id: str) -> None:
+        """Delete a request whose time has come."""
+        await self.documents.delete_one({"_id": request_id})
+
+    async def waiting(self, at: datetime) -> list[Request]:
+        """Give those that wait for their second person, the first to lapse first."""
+        found = self.documents.find(
+            {"waits_until": {"$gt": at}}, projection={"outbox": 0}
+        )
+        found = found.sort("waits_until", 1).limit(PAGE)
+        return [self.load(each) async for each in found]
 
 
 class Cases(Store[Case]):
@@ -277,5 +426,23 @@ class Agencies(Store[Agency]):
         return [self.load(each) async for each in found.sort("code", 1).limit(limit)]
 
 
+def _heard(document: Document) -> Heard:
+    told = document["told"]
+    parts = zip(document["person_ids"], told["people"], strict=True)
+    members = (Member(person_id=each, role=part["role"]) for each, part in parts)
+    return Heard(
+        referral_id=document["_id"],
+        case_id=document.get("left_case_id"),
+        agency_kind=document["sender"]["agency_kind"],
+        incidents=told["incidents"],
+        occurred_at=told["occurred_at"],
+        members=tuple(dict.fromkeys(members)),
+    )
+
+
 def _each_once(documents: Iterable[Document | None]) -> list[Document]:
     return list({each["_id"]: each for each in documents if each}.values())
+
+
+def _sharing_any(documents: Iterable[Document], keys: frozenset[str]) -> list[Document]:
+    return [each for each in documents if not keys.isdisjoint(each["blocks"])]

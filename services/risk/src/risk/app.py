@@ -5,7 +5,14 @@ from functools import partial
 from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import CaseErased, ReferralAmended, ReferralReceived
+from accord_contracts.referrals import (
+    CaseErased,
+    ReferralAmended,
+    ReferralReceived,
+    TriggerCancelled,
+    TriggerFellDue,
+    TriggerScheduled,
+)
 from fastapi import FastAPI
 
 from risk import handlers, routes
@@ -38,11 +45,16 @@ def create_app(
             ReferralAmended,
             partial(handlers.assess_amendment, assessments=held, policy=policy),
         )
+        foresee = partial(handlers.foresee, assessments=held, policy=policy)
+        risk.on(TriggerScheduled, foresee)
+        risk.on(TriggerCancelled, foresee)
+        weigh = partial(handlers.weigh_what_is_there, assessments=held, policy=policy)
+        risk.on(TriggerFellDue, weigh)
         risk.on(PlanClosed, partial(handlers.stop_clock, assessments=held))
         risk.on(CaseErased, partial(handlers.erase, assessments=held))
 
         async def call(due: Assessment) -> None:
-            await handlers.call_for_reassessment(
+            await handlers.attend(
                 due, at=risk.clock.now(), assessments=held, policy=policy
             )
 

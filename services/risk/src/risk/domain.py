@@ -6,9 +6,11 @@ from typing import Annotated, Self
 
 from accord_contracts.message import Code, PolicyVersion
 from accord_contracts.problem import Refusal
-from accord_contracts.referrals import Answer, IncidentKind
+from accord_contracts.referrals import Answer, IncidentKind, TriggerKind
 from accord_contracts.risk import RiskLevel
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validator
+
+from risk.ahead import Ahead, AheadRule, with_latest
 
 Points = Annotated[int, Field(ge=0, le=100)]
 Hours = Annotated[int, Field(gt=0)]
@@ -47,6 +49,7 @@ class Policy(BaseModel):
     repeat_points: Points
     bands: dict[RiskLevel, Points]
     triggers: dict[Code, RiskLevel]
+    ahead: dict[TriggerKind, AheadRule]
     key_questions: Annotated[tuple[Code, ...], Field(min_length=1)]
     unanswered_share: Annotated[float, Field(gt=0, le=1)]
     reassess_hours: dict[RiskLevel, Hours]
@@ -61,6 +64,8 @@ class Policy(BaseModel):
             raise ValueError(f"reassess_hours lacks {', '.join(sorted(missing))}")
         if missing_kinds := set(IncidentKind) - set(self.incidents):
             raise ValueError(f"incidents lacks {', '.join(sorted(missing_kinds))}")
+        if missing_dates := set(TriggerKind) - set(self.ahead):
+            raise ValueError(f"ahead lacks {', '.join(sorted(missing_dates))}")
         steps = [self.bands[each] for each in RiskLevel if each in self.bands]
         if RiskLevel.LOW in self.bands or steps != sorted(set(steps)):
             raise ValueError("bands must rise from medium over high to extreme")
@@ -81,23 +86,27 @@ class Policy(BaseModel):
         answers: dict[str, Answer],
         incidents: frozenset[IncidentKind],
         repeats: int,
+        near: frozenset[TriggerKind] = frozenset(),
     ) -> tuple[RiskLevel, tuple[str, ...]]:
         """Weigh everything known: the level, and the codes of what led to it.
 
-        The points of every yes, of every kind of incident and of each repeat are added
-        up and placed in a band; a trigger lifts the level to its own whatever the
-        points; too many unanswered key questions lift it from low to medium.
+        The points of every yes, of every kind of incident, of every kind of date that
+        is near and of each repeat are added up and placed in a band; a trigger lifts
+        the level to its own whatever the points; too many unanswered key questions lift
+        it from low to medium.
         """
         yes = [each for each in self.indicators if answers.get(each) is Answer.YES]
         points = (
             sum(self.indicators[each].points for each in yes)
             + sum(self.incidents[each] for each in incidents)
+            + sum(self.ahead[each].points for each in near)
             + self.repeat_points * repeats
         )
         reached = [RiskLevel.LOW]
         reached += [level for level, least in self.bands.items() if points >= least]
         reached += [self.triggers[each] for each in yes if each in self.triggers]
         reasons = [*yes, *(f"incident_{each}" for each in sorted(incidents))]
+        reasons += [f"trigger_{each}" for each in sorted(near)]
         if repeats:
             reasons.append("repeat")
         if self.provisional(answers):
@@ -123,8 +132,10 @@ class Assessment(BaseModel):
         answers: Everything answered so far, by question.
         revision: The version of this document in which it was last weighed. Clocks
             count the version up as well, and weigh nothing.
+        ahead: What is known to come, or has come, by its id; known perhaps before
+            anything was weighed.
         first_referred_at: When the response to the latest episode was asked for.
-        due_at: When its clock next falls due; none while it is stopped.
+        due_at: When its clock for reassessment falls due; none while it is stopped.
         erased_at: When the case was erased; nothing is weighed for it any more.
     """
 
@@ -138,6 +149,7 @@ class Assessment(BaseModel):
     answers: dict[str, Answer] = {}
     incidents: frozenset[IncidentKind] = frozenset()
     repeats: int = 0
+    ahead: dict[str, Ahead] = {}
     reasons: tuple[str, ...] = ()
     unknowns: tuple[str, ...] = ()
     provisional: bool = False
@@ -149,11 +161,27 @@ class Assessment(BaseModel):
     due_at: datetime | None
     erased_at: datetime | None = None
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def wakes_at(self) -> datetime | None:
+        """When something is next to be done: a reassessment, or a date comes near."""
+        dates = [each.wakes_at for each in self.ahead.values()] if self.weighed else []
+        return min((at for at in (self.due_at, *dates) if at), default=None)
+
+    @property
+    def weighed(self) -> bool:
+        """Tell whether anything was weighed yet, and the case is not erased."""
+        return self.revision > 0
+
     @classmethod
     def new(cls, case_id: str, at: datetime) -> "Assessment":
         """Begin with nothing known."""
         return cls(
-            id=case_id, first_referred_at=at, assessed_at=at, reassess_by=at, due_at=at
+            id=case_id,
+            first_referred_at=at,
+            assessed_at=at,
+            reassess_by=at,
+            due_at=None,
         )
 
     def weigh(
@@ -173,17 +201,24 @@ class Assessment(BaseModel):
         known = merged(self.answers, answers)
         kinds = self.incidents | incidents
         repeats = self.repeats + repeat
-        computed, reasons = policy.level(known, kinds, repeats)
+        near = {key for key, each in self.ahead.items() if each.near(at)}
+        computed, reasons = policy.level(
+            known, kinds, repeats, frozenset(self.ahead[each].kind for each in near)
+        )
         level = max(self.level, computed, key=lambda each: each.rank)
         by = at + timedelta(hours=policy.reassess_hours[level])
         return self.model_copy(
             update={
                 "revision": self.version + 1,
                 "level": level,
-                "previous": self.level if self.version else None,
+                "previous": self.level if self.weighed else None,
                 "answers": known,
                 "incidents": kinds,
                 "repeats": repeats,
+                "ahead": {
+                    key: each.model_copy(update={"weighed": key in near})
+                    for key, each in self.ahead.items()
+                },
                 "reasons": reasons,
                 "unknowns": policy.unknowns(known),
                 "provisional": policy.provisional(known),
@@ -192,6 +227,47 @@ class Assessment(BaseModel):
                 "reassess_by": by,
                 "reassessment": Reassessment.AHEAD,
                 "due_at": by,
+            }
+        )
+
+    def foresee(self, trigger_id: str, told: Ahead) -> "Assessment":
+        """Take note of a date, unless something later is known of it."""
+        known = self.ahead.get(trigger_id)
+        if self.erased_at or (known and known.revision >= told.revision):
+            return self
+        return self.model_copy(
+            update={"ahead": with_latest(self.ahead, trigger_id, told)}
+        )
+
+    def comes_near(self, at: datetime) -> bool:
+        """Tell whether a date weighs that has not been weighed yet."""
+        unweighed = (each for each in self.ahead.values() if not each.weighed)
+        return self.weighed and any(each.near(at) for each in unweighed)
+
+    def weigh_dates(
+        self, policy: Policy, at: datetime, *, begins: bool
+    ) -> "Assessment":
+        """Weigh what is known again, because a date has come near or is there.
+
+        That a date came near is no look at the family: the clock for reassessment runs
+        on, and faster if the level has risen. One that was stopped starts again.
+
+        Args:
+            policy: The locality's.
+            at: The present time.
+            begins: The response to it is asked for now, as if it were referred now.
+        """
+        new = self.weigh({}, frozenset(), policy, at)
+        stopped = self.reassessment is Reassessment.STOPPED
+        if begins or stopped:
+            new = new.model_copy(update={"first_referred_at": at})
+        if stopped or self.due_at is None or new.due_at is None:
+            return new
+        return new.model_copy(
+            update={
+                "reassessment": self.reassessment,
+                "reassess_by": min(self.reassess_by, new.reassess_by),
+                "due_at": min(self.due_at, new.due_at),
             }
         )
 

@@ -10,6 +10,9 @@ from accord_contracts.referrals import (
     FieldGroup,
     ReferralAmended,
     ReferralReceived,
+    TriggerCancelled,
+    TriggerFellDue,
+    TriggerScheduled,
 )
 from accord_contracts.risk import (
     ReassessmentDue,
@@ -18,6 +21,7 @@ from accord_contracts.risk import (
     RiskChanged,
 )
 
+from risk.ahead import Ahead
 from risk.domain import Assessment, NotAssessed, Policy, Reassessment, UnknownIndicator
 from risk.store import Assessments
 
@@ -80,7 +84,7 @@ async def add_answers(
     if set(answers) - set(policy.indicators):
         raise UnknownIndicator
     held = await assessments.get(case_id)
-    if held is None or held.erased_at:
+    if held is None or not held.weighed:
         raise NotAssessed
     new = held.weigh(answers, frozenset(), policy, at)
     lane = Lane.URGENT if new.level.urgent else Lane.ROUTINE
@@ -91,7 +95,7 @@ async def stop_clock(message: Message[PlanClosed], *, assessments: Assessments) 
     """Call for no more reassessments of a case to which the response has ended."""
     told = message.data
     held = await assessments.get(told.case_id, cause=message)
-    if held is None:
+    if held is None or not held.weighed:
         return
     new = held.close(told.assessment_revision)
     if new is not held:
@@ -104,6 +108,74 @@ async def erase(message: Message[CaseErased], *, assessments: Assessments) -> No
     held = await assessments.get(told.case_id, cause=message)
     held = held or Assessment.new(told.case_id, message.time)
     await assessments.save(held.erase(told.erased_at), cause=message)
+
+
+async def foresee(
+    message: Message[TriggerScheduled | TriggerCancelled],
+    *,
+    assessments: Assessments,
+    policy: Policy,
+) -> None:
+    """Note a date, or that it was moved or called off; if it is near, weigh it.
+
+    What does not weigh any more is left out at the next assessment. The level stays.
+    """
+    new, known = await _noted(message, assessments, policy)
+    if new is known:
+        return
+    events: list[Event] = []
+    if new.comes_near(message.time):
+        new = new.weigh_dates(policy, message.time, begins=False)
+        events = assessed(new, None)
+    await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
+
+
+async def weigh_what_is_there(
+    message: Message[TriggerFellDue], *, assessments: Assessments, policy: Policy
+) -> None:
+    """Weigh a case again, because what was known to come is there."""
+    new, known = await _noted(message, assessments, policy)
+    if new is known:
+        return
+    events: list[Event] = []
+    if new.weighed:
+        new = new.weigh_dates(policy, message.time, begins=False)
+        events = assessed(new, None)
+    await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
+
+
+async def _noted(
+    message: Message[TriggerScheduled | TriggerCancelled | TriggerFellDue],
+    assessments: Assessments,
+    policy: Policy,
+) -> tuple[Assessment, Assessment]:
+    """Give a case's assessment with what was told of a date, and as it was."""
+    told = message.data
+    held = await assessments.get(told.case_id, cause=message)
+    known = held or Assessment.new(told.case_id, message.time)
+    date = Ahead(
+        kind=told.kind,
+        happens_at=told.due_at,
+        near_from=policy.ahead[told.kind].near_from(told.due_at),
+        revision=message.aggregate_version,
+        cancelled=isinstance(told, TriggerCancelled),
+    )
+    return known.foresee(told.trigger_id, date), known
+
+
+async def attend(
+    held: Assessment, *, at: datetime, assessments: Assessments, policy: Policy
+) -> None:
+    """Weigh a date that has come near, or call for a reassessment that is due.
+
+    One thing at a turn, because each changes the assessment.
+    """
+    if not held.comes_near(at):
+        await call_for_reassessment(held, at=at, assessments=assessments, policy=policy)
+        return
+    new = held.weigh_dates(policy, at, begins=True)
+    lane = Lane.URGENT if new.level.urgent else Lane.ROUTINE
+    await assessments.save(new, *assessed(new, None), lane=lane)
 
 
 async def call_for_reassessment(

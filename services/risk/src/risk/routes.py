@@ -107,7 +107,7 @@ async def read_assessment(
         READ_ASSESSMENT, assessment_of(case_id), otherwise=NotAssessed
     )
     held = await assessments.get(case_id)
-    if held is None:
+    if held is None or not (held.weighed or held.erased_at):
         raise NotAssessed
     return AssessmentView.of(held, seen)
 

@@ -10,4 +10,4 @@ class Assessments(Store[Assessment]):
 
     entity = Assessment
     collection = "assessments"
-    due = "due_at"
+    due = "wakes_at"

@@ -1,6 +1,6 @@
 """A worker of the directory, and the places that they have given to roles of cases."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -112,6 +112,11 @@ class Worker(BaseModel):
         load: The points of all holds.
         lapses_at: When the next of the holds lapses, if one can.
         changed_at: When the directory was last told, in the store's time.
+        leaving: The places of roles that they may have no longer, by allocation: those
+            roles are still to be taken back.
+        leaves_at: When the next of them are; after that, when how they are reached is
+            forgotten.
+        left_at: Since when they are not at work.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -133,6 +138,9 @@ class Worker(BaseModel):
     load: int = 0
     lapses_at: datetime | None = None
     changed_at: datetime | None = None
+    leaving: tuple[str, ...] = ()
+    leaves_at: datetime | None = None
+    left_at: datetime | None = None
 
     @property
     def own_side(self) -> Side | None:
@@ -166,7 +174,43 @@ class Worker(BaseModel):
         serving = {each.role for each in self._live(at).values()}
         if _on_both_sides(serving | other.roles):
             raise StillServesTheOtherSide
-        return other.model_copy(update={each: getattr(self, each) for each in KEPT})
+        told = other.model_copy(update={each: getattr(self, each) for each in KEPT})
+        leaving = tuple(key for key, held in self.holds.items() if not told.has(held))
+        left_at = None if told.active else self.left_at or at
+        due = leaving or left_at
+        return told.model_copy(
+            update={
+                "leaving": leaving,
+                "leaves_at": at if due else None,
+                "left_at": left_at,
+            }
+        )
+
+    def has(self, held: Hold) -> bool:
+        """Tell whether they may have a place: they are at work, and in its role."""
+        return self.active and held.role in self.roles
+
+    def went_through(
+        self, looked_at: Collection[str], again: datetime, forget_at: datetime | None
+    ) -> "Worker":
+        """Note which of the roles to be taken back were looked at.
+
+        Those whose place is not free yet are looked at again, after all others.
+
+        Args:
+            looked_at: The allocations.
+            again: When the next are looked at.
+            forget_at: When how they are reached is forgotten, if they have left.
+        """
+        known = self.left_at is not None and self.email is not None
+        others = tuple(each for each in self.leaving if each not in looked_at)
+        once_more = tuple(each for each in self.leaving if each in looked_at)
+        return self.model_copy(
+            update={
+                "leaving": others + once_more,
+                "leaves_at": again if self.leaving else forget_at if known else None,
+            }
+        )
 
     def why_not(self, need: Need, at: datetime) -> str | None:
         """Say why they cannot take a role, if they cannot.
@@ -207,6 +251,12 @@ class Worker(BaseModel):
             return self
         return self._holding({**self.holds, need.allocation_id: _hold(need, None)})
 
+    def forgotten(self) -> "Worker":
+        """Forget how somebody is reached who has left, unless they are back."""
+        if self.left_at is None:
+            return self
+        return self.model_copy(update={"email": None})
+
     def release(self, allocation_id: str) -> "Worker":
         """Free a place."""
         if allocation_id not in self.holds:
@@ -239,6 +289,7 @@ class Worker(BaseModel):
                 "holds": holds,
                 "load": _load(holds),
                 "lapses_at": min(ends, default=None),
+                "leaving": tuple(each for each in self.leaving if each in holds),
             }
         )
 

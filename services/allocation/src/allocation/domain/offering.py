@@ -298,7 +298,7 @@ class Allocation(BaseModel):
         )
 
     def withdraw(self, policy: Policy, at: datetime) -> "Allocation":
-        """Take the role back from somebody who is barred from the case now.
+        """Take the role back from somebody who is barred from the case, or has left.
 
         One that was accepted had been filled: the clock for filling it begins anew. For
         one that was only offered it runs on.

@@ -69,7 +69,11 @@ class Wanted(BaseModel):
     Attributes:
         since: When the clock for filling it began.
         worker_id: Who has accepted it.
-        lists: How often the lists of the case have changed while nobody had it.
+        lists: How often the lists of the case have changed while nobody had it, or it
+            was taken back from somebody.
+        left: From whom it was taken back because they are no longer at work in it, and
+            the number of ``lists`` since which it is: whatever was decided by an older
+            one has them no longer, and they may take it anew if they are back.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -80,6 +84,20 @@ class Wanted(BaseModel):
     first_referred_at: datetime
     worker_id: str | None = None
     lists: int = 0
+    left: dict[str, int] = {}
+
+    def taken_back(self, worker_id: str, lists: int) -> bool:
+        """Tell whether it was taken back from whoever has it by a number of lists."""
+        return lists < self.left.get(worker_id, 0)
+
+    def leave(self, worker_id: str) -> "Wanted":
+        """Take it back from somebody, unless somebody else has accepted it."""
+        if self.worker_id not in {None, worker_id}:
+            return self
+        lists = self.lists + 1
+        left = {**self.left, worker_id: lists}
+        update = {"worker_id": None, "lists": lists, "left": left}
+        return self.model_copy(update=update)
 
     def listed(self, lists: "Lists") -> "Wanted":
         """Go by other lists: whoever they bar has the role no longer."""
@@ -238,6 +256,16 @@ class Staffing(BaseModel):
         roles = {role: wanted.listed(lists) for role, wanted in self.roles.items()}
         return self.model_copy(update={"lists": lists, "roles": roles})
 
+    def leave(self, allocation_id: str, worker_id: str) -> "Staffing":
+        """Take a role back from somebody who is no longer at work in it."""
+        roles = {
+            role: wanted.leave(worker_id)
+            if wanted.allocation_id == allocation_id
+            else wanted
+            for role, wanted in self.roles.items()
+        }
+        return self if roles == self.roles else self.model_copy(update={"roles": roles})
+
     def hear(
         self, referral_id: str, wishes: Wishes, at: datetime, policy: Policy
     ) -> "Staffing":
@@ -338,14 +366,20 @@ class Staffing(BaseModel):
             latest = Assessed(**assessed.model_dump(include=set(Assessed.model_fields)))
         return self.model_copy(update={"roles": roles, "latest": latest})
 
-    def join(self, allocation_id: str, worker_id: str) -> "Staffing":
+    def join(self, allocation_id: str, worker_id: str, lists: int) -> "Staffing":
         """Take a worker who has accepted into the team, if the role is still needed.
 
-        Whoever has been barred meanwhile does not join, but has served their side.
+        Whoever has been barred or has left meanwhile does not join, but has served
+        their side.
+
+        Args:
+            allocation_id: The role's.
+            worker_id: Who has accepted it.
+            lists: By which lists of the case it was last decided (``Wanted.lists``).
         """
         for role, wanted in self.roles.items():
             if wanted.allocation_id == allocation_id:
-                if self.lists.bar(worker_id):
+                if self.lists.bar(worker_id) or wanted.taken_back(worker_id, lists):
                     return self._served_by(worker_id, role)
                 joined = wanted.model_copy(update={"worker_id": worker_id})
                 return self._served_by(worker_id, role).model_copy(

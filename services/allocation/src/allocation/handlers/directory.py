@@ -25,6 +25,6 @@ async def put_worker(
     try:
         return await directory.change(told.id, replacing)
     except NoSuchWorker:
-        saved = await workers.save(told)
+        saved = await workers.save(Worker(id=told.id).replaced_by(told, at))
         directory.learn(saved)
         return saved

@@ -45,8 +45,9 @@ class Desk:
 async def place_role(message: Message[RoleWanted], *, desk: Desk) -> None:
     """Offer a role to the best worker; for one offered already, take a higher level.
 
-    If whoever has it or is asked for it has been barred from the case, it is taken back
-    from them and offered to somebody else in the same moment.
+    If whoever has it or is asked for it has been barred from the case, or is no longer
+    at work in the role, it is taken back from them and offered to somebody else in the
+    same moment.
     """
     told = message.data
     held, staffing = await asyncio.gather(
@@ -61,7 +62,9 @@ async def place_role(message: Message[RoleWanted], *, desk: Desk) -> None:
         told.case_id, told.role, wanted, message.lane, desk.policy
     )
     events: list[Event] = []
-    if begun.holder is not None and staffing.lists.bar(begun.holder):
+    if begun.holder is not None and (
+        staffing.lists.bar(begun.holder) or wanted.taken_back(begun.holder, begun.lists)
+    ):
         events.append(withdrawn(begun, at))
         # First, because a place that was given for good lapses by itself never.
         await release(begun, desk=desk)

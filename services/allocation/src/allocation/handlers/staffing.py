@@ -62,10 +62,15 @@ async def go_on_without_wishes(held: Staffing, *, desk: Desk) -> None:
 async def join_team(message: Message[AllocationAccepted], *, desk: Desk) -> None:
     """Take whoever has accepted a role into the case's team."""
     told = message.data
-    held = await desk.staffings.get(told.case_id, cause=message)
-    if held is None:
+    held, role = await asyncio.gather(
+        desk.staffings.get(told.case_id, cause=message),
+        desk.allocations.get(told.allocation_id),
+    )
+    if held is None or role is None:
         return
-    new = held.join(told.allocation_id, told.worker_id)
+    # Whoever the role was taken back from since has accepted by older lists.
+    lists = role.lists if role.holder == told.worker_id else 0
+    new = held.join(told.allocation_id, told.worker_id, lists)
     if new is not held:
         joined = new.team != held.team
         changed = [team_changed(new, told.accepted_at)] if joined else []

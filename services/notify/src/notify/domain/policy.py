@@ -37,10 +37,12 @@ class Recipient(StrEnum):
     TEAM = "team"
     COORDINATOR = "coordinator"
     TEAM_AND_COORDINATOR = "team_and_coordinator"
+    OTHER_COORDINATORS = "other_coordinators"
+    """All on duty, but for whoever asks for what one of them must confirm."""
     NOBODY = "nobody"
 
 
-CERTAIN = frozenset(Recipient) - {Recipient.LEAD, Recipient.TEAM}
+CERTAIN = frozenset(set(Recipient) - {Recipient.LEAD, Recipient.TEAM})
 """Whoever ends a list of recipients: a team may be empty, and have no lead."""
 
 

@@ -53,6 +53,25 @@ class Reach:
                 return Addressee(each.worker_id, found)
         raise NobodyOnDuty
 
+    async def coordinators(
+        self, case_id: str, *eyes: Eyes, but: str | None
+    ) -> list[Addressee]:
+        """Give all coordinators on duty who may be told, but for one.
+
+        Raises:
+            NobodyOnDuty: There is none.
+            DirectoryAway: It cannot be known at present.
+        """
+        on_duty = [each.worker_id for each in await self.directory.coordinators()]
+        others = [each for each in on_duty if each != but]
+        found = await asyncio.gather(
+            *(self.eyes(each, case_id, *eyes) for each in others)
+        )
+        told = [Addressee(e, s) for e, s in zip(others, found, strict=True) if s]
+        if not told:
+            raise NobodyOnDuty
+        return told
+
     async def next(
         self,
         chain: Collection[Next],
@@ -113,6 +132,9 @@ async def recipients(
     for who in rule.who:
         if who is Recipient.COORDINATOR:
             return [await reach.coordinator(what.case_id, *eyes)]
+        if who is Recipient.OTHER_COORDINATORS:
+            asker = getattr(message.data, "asked_by", None)
+            return await reach.coordinators(what.case_id, *eyes, but=asker)
         named = await _workers(who, message, teams)
         found = await asyncio.gather(
             *(reach.eyes(each, what.case_id, *eyes) for each in named)
@@ -125,10 +147,9 @@ async def recipients(
             return [*{coordinator.worker_id: coordinator, **told}.values()]
         if told:
             return [*told.values()]
-    if not passed_over:
-        return []
-    log.info("notification.passed_over", type=message.type, count=len(passed_over))
-    if rule.chain is None:
+    if passed_over:
+        log.info("notification.passed_over", type=message.type, count=len(passed_over))
+    if not passed_over or rule.chain is None:
         return []
     chain = policy.chain(rule.chain)
     steps = [each.tell for each in chain]

@@ -14,7 +14,7 @@ from notify.domain.team import Team
 from notify.handlers.reaching import Reach, recipients
 from notify.store import Notifications, Teams
 
-ABOUT = ("allocation_id", "action_id", "glass_id")
+ABOUT = ("allocation_id", "action_id", "glass_id", "trigger_id", "request_id")
 """What an event is about, besides its case."""
 
 

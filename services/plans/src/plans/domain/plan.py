@@ -10,6 +10,7 @@ from accord_contracts.problem import Refusal
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict, computed_field
 
+from plans.domain.coming import Coming, InForce, with_latest
 from plans.domain.template import Measure, Policy, Template
 
 KEPT_VERSIONS = 50
@@ -199,6 +200,7 @@ class Plan(BaseModel):
         owners: Who has taken which role, known perhaps before there is a plan.
         versions: The latest, oldest first; the last one is current.
         actions: Of the current version. What was done is carried on.
+        coming: What is known to come, by its id; known perhaps before there is a plan.
         erased_at: When the case was erased; nothing is planned for it any more.
     """
 
@@ -207,6 +209,7 @@ class Plan(BaseModel):
     id: str
     version: int = 0
     owners: dict[Role, Owner] = {}
+    coming: dict[str, Coming] = {}
     versions: tuple[PlanVersion, ...] = ()
     actions: tuple[Action, ...] = ()
     erased_at: datetime | None = None
@@ -241,9 +244,17 @@ class Plan(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def due_at(self) -> datetime | None:
-        """When the next action that was not told overdue falls due."""
-        ahead = (each.due_at for each in self.open_actions if not each.overdue_at)
+        """When the next action falls due, or a plan must be in force and is not."""
+        ahead = [each.due_at for each in self.open_actions if not each.overdue_at]
+        if not self.in_force:
+            dates = self.coming.values()
+            ahead += [each.in_force_by for each in dates if each.awaited]
         return min(ahead, default=None)
+
+    @property
+    def in_force(self) -> bool:
+        """Tell whether the current version is agreed, and the plan not closed."""
+        return self.status is Status.AGREED
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -274,8 +285,60 @@ class Plan(BaseModel):
             update={
                 "versions": (*self.versions, drafted)[-KEPT_VERSIONS:],
                 "actions": self._drawn_up(template, drafted),
+                "coming": self._time_to_agree(policy.in_force, at),
             }
         )
+
+    def _time_to_agree(self, rule: InForce, at: datetime) -> dict[str, Coming]:
+        """Leave time to agree to a new version before an alarm rises for a date.
+
+        Only if a plan was in force: a draft that nobody agreed to in time is not late
+        the later for another draft.
+        """
+        if not self.in_force:
+            return self.coming
+        return {
+            key: each.model_copy(
+                update={
+                    "in_force_by": rule.by(each.kind, each.happens_at, at),
+                    "over": each.over or each.happens_at <= at,
+                }
+            )
+            for key, each in self.coming.items()
+        }
+
+    def foresee(self, trigger_id: str, told: Coming) -> "Plan":
+        """Take note of a date, or that it was moved, called off, or is there.
+
+        Changes nothing if something later is known of it.
+        """
+        known = self.coming.get(trigger_id)
+        if self.erased_at or (known and known.revision >= told.revision):
+            return self
+        return self.model_copy(
+            update={"coming": with_latest(self.coming, trigger_id, told)}
+        )
+
+    def raise_alarms(self, at: datetime) -> "Plan":
+        """Note the dates for which a plan should be in force and is not, each once."""
+        late = {key for key, each in self.coming.items() if each.late(at)}
+        if self.in_force or not late:
+            return self
+        alarmed = {
+            key: each.model_copy(update={"alarmed_at": at}) if key in late else each
+            for key, each in self.coming.items()
+        }
+        return self.model_copy(update={"coming": alarmed})
+
+    def alarmed_since(self, before: "Plan") -> dict[str, Coming]:
+        """Give the dates for which an alarm was raised since before."""
+        known = before.alarmed
+        return {key: self.coming[key] for key in self.alarmed if key not in known}
+
+    @property
+    def alarmed(self) -> tuple[str, ...]:
+        """The dates for which an alarm was raised that is not over, by id."""
+        return tuple(key for key, each in self.coming.items() if each.alarmed_at)
 
     def _drawn_up(self, template: Template, drafted: PlanVersion) -> tuple[Action, ...]:
         # What was still open when a plan was closed went with it.
@@ -358,6 +421,8 @@ class Plan(BaseModel):
     def agree(self, number: int, at: datetime) -> "Plan":
         """Agree to a version: the one that was read. Agreeing again changes nothing.
 
+        Every alarm that no plan is in force is over with it.
+
         Raises:
             NoPlan: No plan was drafted.
             AnotherVersionIsCurrent: The version is not the current one.
@@ -370,7 +435,11 @@ class Plan(BaseModel):
             return self
         if current.closed_at:
             raise AlreadyClosed
-        return self._with_current(agreed_at=at)
+        calm = {
+            key: each.model_copy(update={"alarmed_at": None})
+            for key, each in self.coming.items()
+        }
+        return self._with_current(agreed_at=at).model_copy(update={"coming": calm})
 
     def complete(self, action_id: str, worker_id: str, at: datetime) -> "Plan":
         """Note that a worker has done what they own. Noting it again changes nothing.

@@ -12,6 +12,8 @@ from accord_contracts.message import Code
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from plans.domain.coming import InForce
+
 Hours = Annotated[int, Field(gt=0, le=8760)]
 
 
@@ -101,6 +103,7 @@ class Policy(BaseModel):
     closing_reasons: Annotated[frozenset[Code], Field(min_length=1)]
     actions: dict[Code, ActionKind]
     levels: dict[RiskLevel, Level]
+    in_force: InForce
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:

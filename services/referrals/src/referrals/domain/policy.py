@@ -13,6 +13,7 @@ from referrals.domain.contradictions import contradictions
 from referrals.domain.erasure import Retention
 from referrals.domain.recognition import RecognitionRules
 from referrals.domain.telling import Telling
+from referrals.domain.trigger import TriggerRules
 
 Hours = Annotated[float, Field(gt=0, le=24 * 60)]
 
@@ -72,6 +73,7 @@ class Policy(BaseModel):
     expected_hours: dict[Lane, ExpectedHours]
     recognition: RecognitionRules
     retention: Retention
+    triggers: TriggerRules
     confirm_within_days: Annotated[float, Field(gt=0, le=20)]
 
     @model_validator(mode="after")
@@ -89,7 +91,7 @@ class Policy(BaseModel):
         return self
 
     def misfits(self, told: Telling, at: datetime) -> Iterator[Misfit]:
-        """Find what this locality cannot take from an agency.
+        """Find what this locality cannot take from an agency, whenever it is sent.
 
         Args:
             told: What the agency tells.
@@ -103,8 +105,23 @@ class Policy(BaseModel):
         for place, person in enumerate(told.people):
             if person.date_of_birth and person.date_of_birth > latest:
                 yield Misfit(("people", place, "date_of_birth"), "in_the_future")
+        for place, trigger in enumerate(told.triggers):
+            for nth, who in enumerate(trigger.about):
+                if who >= len(told.people):
+                    yield Misfit(("triggers", place, "about", nth), "no_such_person")
         for where, rule in contradictions(told, self.recognition):
             yield Misfit(where, rule)
+
+    def untimely(self, told: Telling, at: datetime) -> Iterator[Misfit]:
+        """Find the dates that a new referral may not tell of any more, or not yet.
+
+        Apart from the misfits, because a referral that is posted again is answered at
+        any time, also when its dates have passed.
+        """
+        for place, trigger in enumerate(told.triggers):
+            if wrong := self.triggers.wrong_with(trigger, at):
+                named = "on" if trigger.at is None else "at"
+                yield Misfit(("triggers", place, named), wrong)
 
     def lane(self, told: Telling) -> Lane:
         """Decide from what was told whether a referral may wait behind others."""

@@ -96,6 +96,7 @@ class Referral(BaseModel):
         fingerprint: Of what was told, to know the same referral when it comes again;
             keyed, because a short telling could be guessed from a bare one.
         lane: Decided from what was told alone.
+        due: When what it knows to come is, in the order told.
         person_ids: Who the described people are, in their order; none until recognised.
         former: Whom people were taken for until the agency corrected who they are.
         changes: By the agency, in their order.
@@ -114,6 +115,7 @@ class Referral(BaseModel):
     lane: Lane
     received_at: datetime
     expected: Expected
+    due: tuple[datetime, ...] = ()
     person_ids: tuple[str, ...] = ()
     former: tuple[Mistaken, ...] = ()
     changes: tuple[Change, ...] = ()
@@ -137,7 +139,9 @@ class Referral(BaseModel):
         Raises:
             NoKey: Nothing would tell whether it was posted before.
         """
-        lane = by.lane(told)
+        due = tuple(map(by.triggers.due_at, told.triggers))
+        near = any(by.triggers.near(each, at) for each in due)
+        lane = Lane.URGENT if near else by.lane(told)
         return cls(
             id=sender.referral_id(key, told.reference),
             sender=sender,
@@ -146,6 +150,7 @@ class Referral(BaseModel):
             lane=lane,
             received_at=at,
             expected=by.expected(lane, at),
+            due=due,
         )
 
     @property
@@ -243,5 +248,5 @@ class Referral(BaseModel):
 
     def erase(self, decision: Decision) -> "Referral":
         """Leave a tombstone: ids, times, and how many people of which part it named."""
-        told = self.told.tombstone(self.received_at)
-        return self.without_unreadable(decision).model_copy(update={"told": told})
+        update = {"told": self.told.tombstone(self.received_at), "due": ()}
+        return self.without_unreadable(decision).model_copy(update=update)

@@ -70,9 +70,12 @@ class Request(BaseModel):
 
     Attributes:
         about: The id of the person or case.
+        case_id: The case by which it is told of; none: it was asked before it was told.
         hold: The legal hold that is to end, as it stood: another one is not meant.
         until: When it lapses.
         decided: What was decided, once somebody has confirmed it.
+        waits_until: When it lapses; none once somebody has decided, or it has lapsed.
+        due_at: When it is told that it has lapsed, and after that when it is erased.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -88,6 +91,9 @@ class Request(BaseModel):
     until: datetime
     withdrawn_at: datetime | None = None
     decided: Decision | None = None
+    case_id: str | None = None
+    waits_until: datetime | None = None
+    due_at: datetime | None = None
 
     @classmethod
     def ask(
@@ -98,6 +104,7 @@ class Request(BaseModel):
         asker: Identity,
         *,
         hold: Decision | None,
+        case_id: str,
         at: datetime,
         days: float,
     ) -> "Request":
@@ -116,6 +123,9 @@ class Request(BaseModel):
             asker=asker,
             asked_at=at,
             until=at + timedelta(days=days),
+            case_id=case_id,
+            waits_until=at + timedelta(days=days),
+            due_at=at + timedelta(days=days),
         )
 
     def is_open(self, at: datetime) -> bool:
@@ -141,7 +151,7 @@ class Request(BaseModel):
             confirmed_by=confirmer.subject,
             at=at,
         )
-        return self.model_copy(update={"decided": decided})
+        return self._over(at, decided=decided)
 
     def withdraw(self, by: Identity, at: datetime) -> "Request":
         """Take it back.
@@ -154,4 +164,23 @@ class Request(BaseModel):
             raise NotYourRequest
         if self.decided:
             raise ConfirmedBefore
-        return self.model_copy(update={"withdrawn_at": self.withdrawn_at or at})
+        return self._over(at, withdrawn_at=self.withdrawn_at or at)
+
+    def lapse(self, at: datetime) -> "Request":
+        """Note that nobody has confirmed it in time: it is told once."""
+        return self._over(at)
+
+    def look_again(self, at: datetime) -> "Request":
+        """Erase it no sooner than at a time."""
+        return self.model_copy(update={"due_at": at})
+
+    def _over(self, at: datetime, **changes: object) -> "Request":
+        # A clock sees to how long it is kept from then on.
+        return self.model_copy(update={"waits_until": None, "due_at": at, **changes})
+
+    @property
+    def over_at(self) -> datetime:
+        """When it was over, as it is: from then on it is kept for a time."""
+        if self.decided:
+            return self.decided.at
+        return self.withdrawn_at or self.until

@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from referrals.domain.erasure import ERASED_NAME
+from referrals.domain.trigger import MOST, ToldTrigger
 
 EARLIEST = 1900
 """The year before which nothing that is referred can have happened."""
@@ -221,6 +222,7 @@ class Telling(Told):
     Attributes:
         reference: The agency's own.
         answers: To the locality's questions about risk.
+        triggers: What is known to come, and when.
     """
 
     people: Annotated[
@@ -237,6 +239,7 @@ class Telling(Told):
     instruments: Annotated[tuple[InstrumentAnswers, ...], Field(max_length=10)] = ()
     wishes: WorkerWishes = WorkerWishes()
     reference: Annotated[str, _text(100)] | None = None
+    triggers: Annotated[tuple[ToldTrigger, ...], Field(max_length=MOST)] = ()
 
     def tombstone(self, at: datetime) -> "Telling":
         """Leave how many people of which part were named, and nothing else."""

@@ -4,6 +4,7 @@ To forbid it, one person is enough. To erase or to end a hold needs two who are 
 same, each just logged in: one asks, the other confirms.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -59,6 +60,7 @@ CONFIRM = {
 }
 """Confirming it does it. One action each, by what is asked for."""
 
+LIST_REQUESTS = _by_scope("requests.list")
 READ_REQUEST = _by_scope("request.read")
 WITHDRAW_REQUEST = _by_scope("request.withdraw")
 
@@ -127,6 +129,30 @@ async def ask_for_person(
     return await _ask(Act.ERASE_PERSON, person_id, why, office, eraser)
 
 
+@router.get("/requests")
+async def list_requests(
+    *, office: Office_, clock: Clock_, eraser: Eraser
+) -> list[RequestView]:
+    """List what waits for a second person, the first to lapse first.
+
+    Of at most two hundred that wait: what is about a case from which one is barred is
+    left out.
+    """
+    waiting = await office.requests.waiting(clock.now())
+    reached = [
+        (resource, each.id)
+        for each in waiting
+        for resource in await _reached(each, office)
+    ]
+    permitted = await eraser.permit_each(
+        LIST_REQUESTS, reached, of=Resource("requests", "waiting")
+    )
+    # Whoever is barred from one of the cases is barred from what is asked.
+    wanted = Counter(request_id for _, request_id in reached)
+    may_see = Counter(request_id for request_id, _ in permitted)
+    return [RequestView.of(e) for e in waiting if may_see[e.id] == wanted[e.id]]
+
+
 @router.get("/requests/{request_id}")
 async def read_request(
     request_id: Id, *, office: Office_, eraser: Eraser
@@ -187,6 +213,13 @@ async def _permit_on(
         named = Resource("request", request_id, held.about)
         cases = await deciding.cases_about(held.act, held.about, office.shelves)
     await _permit(named, cases, action, eraser, NoSuchRequest)
+
+
+async def _reached(held: Request, office: Office) -> list[Resource]:
+    """Give what a request is decided on as: once for each case that it reaches."""
+    named = Resource("request", held.id, held.about)
+    cases = await deciding.cases_about(held.act, held.about, office.shelves)
+    return [replace(named, case_id=each.id) for each in cases] or [named]
 
 
 async def _permit(

@@ -210,6 +210,7 @@ async def submit_referral(
         at=at,
         referrals=referrals,
         policy=policy,
+        within=("body",),
     )
     receipt = Receipt.of(posted.referral, request.scope.get("root_path", ""))
     response.headers["Location"] = receipt.status_url
@@ -315,6 +316,7 @@ async def post(
     at: datetime,
     referrals: Referrals,
     policy: Policy,
+    within: tuple[str, ...] = (),
 ) -> handlers.Posted:
     """Store a referral once, when it is kept who submitted it.
 
@@ -326,12 +328,16 @@ async def post(
         NoKey: Nothing would tell whether it was posted before.
         KeyUsedBefore: The key or reference belongs to another referral.
         AuditAway: It cannot be kept that it was submitted.
+        RequestValidationError: It is new, and tells of a date that is past or too far.
     """
     sender = sender_of(agency.who)
     referral_id = sender.referral_id(key, told.reference)
     resource = Resource("referral", referral_id, agency=sender.agency)
     purpose = Purpose(told.sharing.purpose.value)
     await agency.permit(SUBMIT_REFERRAL, resource, purpose=purpose)
+    untimely = [*policy.untimely(told, at)]
+    if untimely and await referrals.get(referral_id) is None:
+        raise RequestValidationError(errors_of(untimely, *within))
     return await handlers.post_referral(
         told, sender, key=key, at=at, referrals=referrals, policy=policy
     )

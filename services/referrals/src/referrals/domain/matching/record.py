@@ -10,7 +10,7 @@ from importlib.resources import files
 import jellyfish
 import yaml
 
-from referrals.domain.recognition import folded as plain_name
+from referrals.domain.naming import folded as plain_name
 
 GIVEN, FAMILY, BORN = "given_name", "family_name", "date_of_birth"
 NUMBER, STREET, BUILDING = "street_number", "street", "building"
@@ -90,6 +90,8 @@ def record(
 
 
 def _values(field: str, text: str) -> tuple[Value, ...]:
+    if not text:
+        return ()
     parts = SEVERAL.split(text) if field == PHONE else [text]
     return tuple(value for part in parts if (value := _value(field, part)).plain)
 

@@ -1,0 +1,159 @@
+"""The alarm that no plan is in force: who is told, and what ends it."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from accord_chassis.testing import NOON, message_of, new_id, published
+from accord_contracts.message import Lane, Message
+from accord_contracts.notify import NotificationEscalated
+from accord_contracts.plans import PlanAgreed, PlanNotInForce
+from accord_contracts.referrals import (
+    TriggerCancelled,
+    TriggerFellDue,
+    TriggerKind,
+    TriggerScheduled,
+)
+from notify.handlers.alarms import Ending, end_alarms
+from notify.handlers.telling import follow_team
+from notify.store import Notifications, Teams
+from notify_builders import LEAD, MINUTE, POLICY, Running, WorkersDirectory, team
+
+Tell = Callable[..., Awaitable[None]]
+
+
+def alarm(case_id: str, trigger_id: str) -> Message[PlanNotInForce]:
+    told = PlanNotInForce(
+        case_id=case_id,
+        trigger_id=trigger_id,
+        kind=TriggerKind.PRISON_RELEASE,
+        happens_at=NOON + timedelta(days=3),
+        due_at=NOON,
+        level=None,
+        late_by=0.0,
+    )
+    return message_of(told, lane=Lane.URGENT)
+
+
+def date(kind: type[Any], case_id: str, trigger_id: str) -> Message[Any]:
+    late = {"late_by": 0.0} if kind is TriggerFellDue else {}
+    told = kind(
+        case_id=case_id,
+        trigger_id=trigger_id,
+        kind=TriggerKind.PRISON_RELEASE,
+        due_at=NOON + timedelta(days=3),
+        **late,
+    )
+    return message_of(told, at=NOON + MINUTE)
+
+
+def agreed(case_id: str, *trigger_ids: str) -> Message[PlanAgreed]:
+    told = PlanAgreed(
+        case_id=case_id,
+        plan_version=1,
+        agreed_at=NOON + MINUTE,
+        triggers=trigger_ids,
+    )
+    return message_of(told, at=NOON + MINUTE)
+
+
+async def test_the_lead_is_told_of_what_comes_of_the_alarm_and_of_the_day(
+    tells: Tell,
+    notifications: Notifications,
+    teams: Teams,
+    workers: WorkersDirectory,
+) -> None:
+    case_id, trigger_id, lead = new_id(), new_id(), workers.knows()
+    await follow_team(team((lead, LEAD), case_id=case_id), teams=teams)
+
+    told = (
+        date(TriggerScheduled, case_id, trigger_id),
+        alarm(case_id, trigger_id),
+        date(TriggerFellDue, case_id, trigger_id),
+    )
+    for each in told:
+        await tells(each, at=NOON)
+
+    found = await notifications.about_any(trigger_id)
+    assert {(each.template, each.worker_id) for each in found} == {
+        ("something_ahead", lead),
+        ("plan_not_in_force", lead),
+        ("date_is_here", lead),
+    }
+    assert all(each.ack_by for each in found)
+
+
+async def test_while_nobody_leads_the_coordinator_is_told(
+    tells: Tell, notifications: Notifications, workers: WorkersDirectory
+) -> None:
+    trigger_id, coordinator = new_id(), workers.has_on_duty()
+
+    await tells(alarm(new_id(), trigger_id), at=NOON)
+
+    [found] = await notifications.about_any(trigger_id)
+    assert found.worker_id == coordinator
+    assert found.due_at
+
+
+@pytest.mark.parametrize("rule", ["plan.not_in_force.v1", "trigger.scheduled.v1"])
+def test_silence_leads_to_the_coordinator(rule: str) -> None:
+    chain = POLICY.chain(POLICY.rules[rule].chain)
+
+    assert chain[-1].tell == "coordinator"
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        agreed,
+        lambda case_id, key: date(TriggerCancelled, case_id, key),
+        lambda case_id, key: date(TriggerScheduled, case_id, key),
+    ],
+)
+async def test_an_alarm_ends_when_a_plan_is_agreed_or_the_date_is_another(
+    tells: Tell,
+    notifications: Notifications,
+    workers: WorkersDirectory,
+    ending: Callable[[str, str], Message[Ending]],
+) -> None:
+    case_id, trigger_id, other = new_id(), new_id(), new_id()
+    workers.has_on_duty()
+    for each in (trigger_id, other):
+        await tells(alarm(case_id, each), at=NOON)
+
+    for _again in range(2):
+        await end_alarms(ending(case_id, trigger_id), notifications=notifications)
+
+    [over] = await notifications.about_any(trigger_id)
+    assert (over.ended_at, over.acknowledged_at) == (NOON + MINUTE, None)
+    [stands] = await notifications.about_any(other)
+    assert stands.ended_at is None
+
+
+async def test_an_alarm_that_was_raised_since_stands(
+    tells: Tell, notifications: Notifications, workers: WorkersDirectory
+) -> None:
+    case_id, trigger_id = new_id(), new_id()
+    workers.has_on_duty()
+    await tells(alarm(case_id, trigger_id), at=NOON + 2 * MINUTE)
+
+    await end_alarms(agreed(case_id, trigger_id), notifications=notifications)
+
+    [stands] = await notifications.about_any(trigger_id)
+    assert stands.ended_at is None
+
+
+async def test_an_alarm_that_is_over_goes_no_further_up(
+    running: Running, workers: WorkersDirectory
+) -> None:
+    case_id, trigger_id = new_id(), new_id()
+    workers.has_on_duty()
+    await running.hears(alarm(case_id, trigger_id))
+    assert len(await running.notifications.about_any(trigger_id)) == 1
+
+    await running.hears(agreed(case_id, trigger_id))
+    await running.later(timedelta(days=1))
+
+    told = [each.data for each in await published(running.notifications)]
+    assert not [each for each in told if isinstance(each, NotificationEscalated)]

@@ -1,0 +1,76 @@
+"""By what one is found among a million people, to be compared at all.
+
+``blocking`` is for a file of which every pair is wanted. Here each key is so narrow
+that it brings few together however many people there are: one slip, in either name or
+in the date of birth, leaves a key that both have. A key is plain text that begins with
+its kind, so that a store can keep a keyed hash of it instead.
+"""
+
+from collections.abc import Iterator
+
+from referrals.domain.matching.blocking import BEGINNING
+from referrals.domain.matching.record import (
+    BORN,
+    FAMILY,
+    GIVEN,
+    PHONE,
+    PLACES,
+    Record,
+    Value,
+)
+
+WHOLE_DATE = len("YYYYMMDD")
+
+BEGUN, BEGUN_PARTLY = "begun", "begun_partly"
+"""How both names begin: of whoever has a whole date of birth, and of who has not.
+
+Whoever has one asks for those who have none alone; all others who are named like them
+are told from them by the date, and would be many."""
+
+
+def kept(record: Record) -> frozenset[str]:
+    """Give the keys by which somebody is found. What one asks for, the other keeps."""
+    own = BEGUN if _day(record.first(BORN)) else BEGUN_PARTLY
+    return frozenset((*_shared(record), *_begun(record, own)))
+
+
+def asked(record: Record) -> frozenset[str]:
+    """Give the keys of those who may be somebody."""
+    others = [BEGUN_PARTLY] if _day(record.first(BORN)) else [BEGUN, BEGUN_PARTLY]
+    begun = (key for kind in others for key in _begun(record, kind))
+    return frozenset((*_shared(record), *begun))
+
+
+def _shared(record: Record) -> Iterator[str]:
+    for system, codes in record.identifiers.items():
+        yield from (f"identifier.{system}:{each}" for each in codes)
+    yield from (f"phone:{each.folded}" for each in record.values[PLACES[PHONE]])
+    born = record.first(BORN)
+    if born is None:
+        return
+    year, day = born.folded[:4], _day(born)
+    if day:
+        yield f"born:{year}|{day}"
+        # A wrong year: their names begin alike, and the day is the same.
+        yield from (f"{key}|{day}" for key in _begun(record, "begun_day"))
+    given, family = record.first(GIVEN), record.first(FAMILY)
+    if given and family:
+        # A wrong day; either order, because the names may have been swapped.
+        sounds = sorted((given.sound, family.sound))
+        yield f"sounds_year:{'|'.join(sounds)}|{year}"
+        for group in given.groups:
+            yield f"alias_year:{group}|{family.sound}|{year}"
+
+
+def _begun(record: Record, kind: str) -> Iterator[str]:
+    given, family = record.first(GIVEN), record.first(FAMILY)
+    if given and family:
+        begun = sorted(each.folded[:BEGINNING] for each in (given, family))
+        yield f"{kind}:{'|'.join(begun)}"
+
+
+def _day(born: Value | None) -> str:
+    """Give the day of a whole date, the same if day and month are swapped."""
+    if born is None or len(born.folded) != WHOLE_DATE:
+        return ""
+    return "|".join(sorted((born.folded[4:6], born.folded[6:])))

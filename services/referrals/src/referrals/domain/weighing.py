@@ -1,0 +1,80 @@
+"""Whom somebody resembles whom no key tells: linked, asked about, or nobody."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from accord_contracts.message import PolicyVersion
+from pydantic import BaseModel, ConfigDict, Field
+
+from referrals.domain.matching.comparing import ALIAS, SAME, SWAPPED
+from referrals.domain.matching.record import GIVEN
+from referrals.domain.matching.weights import Verdict, Weights
+from referrals.domain.recognition import Person, Resemblance, Sighting, Weighed
+
+ONE_NAME = frozenset({SAME, ALIAS, SWAPPED})
+"""Levels at which two given names are one. Twins' may be a letter apart: Hayden and
+Jayden, born on one day, at one phone."""
+
+NAMES_APART = "The given names are not the same: perhaps of one family."
+
+
+class MatchingPolicy(BaseModel):
+    """How a locality weighs who is who (``localities/<name>/matching.yaml``).
+
+    Attributes:
+        ask_about: The most people about whom it is asked whether somebody new is they.
+        weights: What each level of agreement weighs, and the two thresholds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: PolicyVersion
+    ask_about: Annotated[int, Field(ge=1, le=20)]
+    weights: Weights
+
+
+def weigh(
+    seen: Sighting,
+    near: Iterable[Person],
+    weights: Weights,
+    crowded: Iterable[str] = (),
+) -> Weighed:
+    """Weigh who somebody may be.
+
+    They are linked with one alone: where two are as good, or somebody decided that one
+    who is likely is not the other, a person is asked.
+
+    Args:
+        seen: Whom no key tells.
+        near: Everybody who shares a blocking key.
+        weights: The locality's.
+        crowded: The kinds of keys that too many share.
+    """
+    sure: list[Person] = []
+    likely: list[Resemblance] = []
+    stored = None
+    for person in near:
+        if person.id == seen.id:
+            stored = person
+            continue
+        if person.likeness is None:
+            continue
+        held = weights.judge(seen.likeness.record, person.likeness.record)
+        if held.verdict is Verdict.NEW:
+            continue
+        rules = held.rules
+        if held.verdict is Verdict.LINKED:
+            if _one_name(held.fields):
+                sure.append(person)
+            else:
+                rules = (*rules, NAMES_APART)
+        likely.append(Resemblance(person, held.bits, held.fields, rules))
+    likely.sort(key=lambda each: (-each.bits, each.person.id))
+    one = sure[0] if len(sure) == 1 and stored is None else None
+    if one and any(each.person.id in one.apart for each in likely):
+        one = None
+    return Weighed(one, tuple(likely), stored, tuple(sorted(crowded)))
+
+
+def _one_name(fields: Iterable[tuple[str, str, float]]) -> bool:
+    return any(name == GIVEN and level in ONE_NAME for name, level, _ in fields)

@@ -1,0 +1,50 @@
+"""Finding what was referred before about the people of a case."""
+
+import asyncio
+from typing import NamedTuple
+
+from referrals.domain.case import Case
+from referrals.domain.history import Heard
+from referrals.erasing import Shelves, standing_case
+from referrals.store import PARTS
+
+
+class Told(NamedTuple):
+    """What was referred about the people of a case.
+
+    Attributes:
+        heard: In this case and in others.
+        others: Those other cases.
+        complete: There was not too much of it to be looked at.
+    """
+
+    heard: list[Heard]
+    others: list[Case]
+    complete: bool
+
+
+async def heard_of(case_id: str, shelves: Shelves) -> Told:
+    """Find every referral about the people of a case, whichever case it belongs to.
+
+    Whoever is erased is not in it, nor is a referral that belongs to no case yet.
+
+    Raises:
+        NoSuchCase: There is none, or it is erased.
+    """
+    case = await standing_case(case_id, shelves.cases)
+    ids = [each.person_id for each in case.people]
+    found, cases = await asyncio.gather(
+        shelves.referrals.heard_of(ids), shelves.cases.of_people(ids)
+    )
+    kept = {e.referral_id: each.id for each in cases for e in each.episodes}
+    placed = [each.in_case(kept.get(each.referral_id)) for each in found]
+    standing = {each.id for each in cases}
+    heard = [each for each in placed if each.case_id in standing]
+    everybody = {member.person_id for each in heard for member in each.members}
+    erased = await asyncio.gather(*map(shelves.tombstones.get, sorted(everybody)))
+    gone = {each.id for each in erased if each is not None}
+    return Told(
+        heard=[each.without(gone) for each in heard],
+        others=[each for each in cases if each.id != case_id],
+        complete=len(found) < PARTS,
+    )

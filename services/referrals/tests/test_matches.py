@@ -1,0 +1,150 @@
+"""Deciding over HTTP whether two people are one."""
+
+from typing import Any
+
+import httpx2
+import pytest
+from accord_chassis.clock import SimulatedClock
+from accord_chassis.development.issuer import DevelopmentIssuer
+from accord_chassis.testing import COORDINATOR, alive, eventually, new_id
+from referrals.app import Settings, create_app
+from referrals.domain.review import Review
+from referrals.store import Reviews
+from referrals_builders import MERE, Running, body
+
+HER = {**MERE, "given_name": "Kahurangi"}
+MISHEARD = {**HER, "given_name": "Kahurang"}
+SCOPE = "referrals.match"
+
+
+class Table:
+    """The service with a question in it, and who comes to answer it."""
+
+    def __init__(self, running: Running, standings: Any) -> None:
+        self.running, self.standings = running, standings
+        self.cases: list[str] = []
+
+    async def asks(self) -> Review:
+        """Refer somebody twice, with a slip; give what is asked of a coordinator."""
+        for told in (HER, MISHEARD):
+            answer = await self.running.submit(body(people=[told]), key=new_id())
+            referral_id = answer.json()["referral_id"]
+            of_it = await eventually(
+                lambda id_=referral_id: self.running.cases.of_referral(id_)
+            )
+            self.cases.append(of_it.id)
+        [review] = await self.running.service.store(Reviews).waiting()
+        return review
+
+    async def sends(
+        self, path: str = "", told: Any = None, worker: str = COORDINATOR
+    ) -> httpx2.Response:
+        headers = self.running.bearer(SCOPE, agency="", worker=worker)
+        method = "GET" if told is None else "POST"
+        return await self.running.http.request(
+            method, f"/v1/matches{path}", headers=headers, json=told
+        )
+
+
+@pytest.fixture
+async def table(
+    settings: Settings, clock: SimulatedClock, issuer: DevelopmentIssuer
+) -> Any:
+    async with alive("referrals", create_app, settings, clock) as alive_:
+        made = Running(alive_.service, alive_.http, issuer, alive_.broker)
+        assert (await made.register("police")).status_code == 200
+        yield Table(made, alive_.standings)
+
+
+async def test_a_coordinator_sees_what_waits_and_why_and_no_value(
+    table: Table,
+) -> None:
+    review = await table.asks()
+
+    answer = await table.sends()
+
+    [shown] = answer.json()
+    assert shown["match_id"] == review.id
+    assert {each["level"] for each in shown["signs"]} == {"same", "one typo apart"}
+    assert "Kahurang" not in answer.text
+
+
+async def test_both_sides_are_shown_side_by_side(table: Table) -> None:
+    review = await table.asks()
+
+    shown = (await table.sends(f"/{review.id}")).json()
+
+    names = {each["given_name"] for each in shown["sides"]}
+    assert names == {"Kahurangi", "Kahurang"}
+    assert [each["person_id"] for each in shown["sides"]] == [*review.people]
+
+
+async def test_a_decision_is_noted_once_and_not_turned_round(table: Table) -> None:
+    review = await table.asks()
+    path = f"/{review.id}/decision"
+
+    statuses = [
+        (await table.sends(path, {"same": same})).status_code
+        for same in (False, False, True)
+    ]
+
+    assert statuses == [200, 200, 409]
+    assert (await table.sends()).json() == []
+    shown = (await table.sends(f"/{review.id}")).json()
+    assert shown["same"] is False
+    for person_id, other in (review.people, review.people[::-1]):
+        held = await table.running.people.get(person_id)
+        assert held
+        assert held.apart == (other,)
+
+
+async def test_that_they_are_the_same_is_recorded(table: Table) -> None:
+    review = await table.asks()
+    told = {"same": True, "reason": "same_phone"}
+
+    answer = await table.sends(f"/{review.id}/decision", told)
+
+    assert answer.json()["same"] is True
+    assert all([await table.running.people.get(each) for each in review.people])
+
+
+@pytest.mark.parametrize("which", [0, 1])
+async def test_whoever_is_barred_from_either_case_sees_nothing(
+    table: Table, which: int
+) -> None:
+    review = await table.asks()
+    barred = {"coordinator": True, "excluded": True}
+    table.standings.tell(COORDINATOR, table.cases[which], **barred)
+
+    listed = await table.sends()
+    read = await table.sends(f"/{review.id}")
+    decided = await table.sends(f"/{review.id}/decision", {"same": True})
+
+    assert (listed.status_code, listed.json()) == (200, [])
+    assert (read.status_code, decided.status_code) == (404, 404)
+    held = await table.running.service.store(Reviews).get(review.id)
+    assert held
+    assert held.answer is None
+
+
+async def test_nobody_else_sees_that_anything_is_asked(table: Table) -> None:
+    review = await table.asks()
+    worker = new_id()
+
+    answers = [
+        await table.sends(worker=worker),
+        await table.sends(f"/{review.id}", worker=worker),
+        await table.sends(f"/{new_id()}", worker=worker),
+    ]
+
+    assert {each.status_code for each in answers} == {404}
+
+
+async def test_what_was_asked_about_somebody_who_is_erased_is_gone(
+    table: Table,
+) -> None:
+    review = await table.asks()
+    await table.running.service.store(Reviews).forget(review.people[0])
+
+    assert (await table.sends()).json() == []
+    assert (await table.sends(f"/{review.id}")).status_code == 404
