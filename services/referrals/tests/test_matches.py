@@ -51,7 +51,9 @@ async def table(
     settings: Settings, clock: SimulatedClock, issuer: DevelopmentIssuer
 ) -> Any:
     async with alive("referrals", create_app, settings, clock) as alive_:
-        made = Running(alive_.service, alive_.http, issuer, alive_.broker)
+        made = Running(
+            alive_.service, alive_.http, issuer, alive_.broker, alive_.standings
+        )
         assert (await made.register("police")).status_code == 200
         yield Table(made, alive_.standings)
 

@@ -5,7 +5,8 @@ service delivers to itself, like those of a new referral.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid5
@@ -29,11 +30,11 @@ from referrals.domain.recognition import (
     Person,
     RecognitionRules,
     Sighting,
-    holder_of,
     sightings,
 )
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral
 from referrals.domain.telling import DescribedPerson
+from referrals.recognising import Known, ask, keep, meet, tell_apart
 from referrals.store import Cases, People, Referrals
 
 
@@ -160,11 +161,7 @@ async def _change(
 
 
 async def recognise_change(
-    message: Message[ChangePosted],
-    *,
-    referrals: Referrals,
-    people: People,
-    rules: RecognitionRules,
+    message: Message[ChangePosted], *, referrals: Referrals, known: Known
 ) -> None:
     """Find out who those people are who were added, or by whom others were mistaken."""
     referral = await referrals.get(message.data.referral_id, cause=message)
@@ -175,109 +172,153 @@ async def recognise_change(
     changed = referral
     # While nobody is recognised yet, whoever does so finds what is told now.
     if referral.person_ids:
-        ids = await _recognise(referral, number, referrals, people, rules)
+        ids = await _recognise(referral, number, referrals, known)
         if ids != referral.person_ids:
             changed = referral.recognised_anew(ids)
     await referrals.save(changed, recognised, cause=message)
 
 
 async def _recognise(
-    referral: Referral,
-    number: int,
-    referrals: Referrals,
-    people: People,
-    rules: RecognitionRules,
+    referral: Referral, number: int, referrals: Referrals, known: Known
 ) -> tuple[str, ...]:
     """Give who the people of a referral are, and have that be known of them."""
-    identity = referral.changes[number - 1].identity
+    change = referral.changes[number - 1]
     blind = referrals.vault.blind
-    now = sightings(referral.id, referral.told.people, rules, blind)
-    before = sightings(referral.id, people_before(referral, number), rules, blind)
+    now = sightings(referral.id, referral.told.people, known.rules, blind)
+    stood = people_before(referral, number)
+    before = sightings(referral.id, stood, known.rules, blind)
     ids = [*referral.person_ids]
-    for place, sighting in enumerate(now):
+    for place in sorted({*change.identity, *change.reached}):
         if place >= len(ids):
-            known = await people.known_by(sighting.keys)
-            met = Person(id=sighting.id, met_at=referral.received_at)
-            ids.append(
-                await _teach(holder_of(sighting, known) or met, sighting, known, people)
-            )
-        elif place in identity:
-            elsewhere = await _elsewhere(
-                ids[place], referral, place, referrals=referrals, rules=rules
-            )
-            corrected = Correction(
-                sighting,
-                frozenset(before[place].keys).difference(sighting.keys),
-                elsewhere,
-                str(uuid5(UUID(ids[place]), f"{referral.id}/{place}/{number}")),
-            )
-            ids[place] = await _correct(ids[place], corrected, referral, people)
-    return tuple(ids)
+            continue
+        elsewhere = await _elsewhere(
+            ids[place], referral, place, referrals=referrals, rules=known.rules
+        )
+        corrected = Correction(
+            ids[place], now[place], frozenset(before[place].keys), elsewhere
+        )
+        if place in change.identity:
+            new = str(uuid5(UUID(ids[place]), f"{referral.id}/{place}/{number}"))
+            others = [*ids[:place], *ids[place + 1 :]]
+            ids[place] = await _correct(corrected, new, others, referral, known)
+        else:
+            await _compare_anew(corrected, known.people)
+    return (*ids, *await meet(now[len(ids) :], referral, known, ids))
 
 
 class Correction(NamedTuple):
-    """Who somebody of a referral is really.
+    """What is told of somebody now, in a referral that told otherwise.
 
     Attributes:
+        was_id: Whom they were taken for.
         sighting: As they are told of now.
-        wrong: By what they were recognised and is not told of them any more.
-        elsewhere: What other tellings say of whom they were taken for; none if no
-            other names them.
-        new: Their id, if they are somebody new.
+        before: By what they were recognised.
+        elsewhere: What other tellings say of whom they were taken for, the first one
+            first; none if no other names them.
     """
 
+    was_id: str
     sighting: Sighting
-    wrong: frozenset[str]
-    elsewhere: frozenset[str] | None
-    new: str
+    before: frozenset[str]
+    elsewhere: tuple[Sighting, ...]
 
-    def left_of(self, was_id: str, was: Person | None, at: datetime) -> Person:
-        """Give whom they were taken for, without what was wrong."""
-        elsewhere = self.elsewhere or frozenset()
-        # If they are gone, this was broken off: what others tell of them is kept.
-        keys = was.keys if was else tuple(sorted(elsewhere))
-        kept = tuple(e for e in keys if e not in self.wrong or e in elsewhere)
-        left = was or Person(id=was_id, met_at=at)
-        return left.model_copy(update={"keys": kept})
+    @property
+    def keys_elsewhere(self) -> tuple[str, ...]:
+        """By what others tell of whom they were taken for."""
+        return tuple(dict.fromkeys(key for each in self.elsewhere for key in each.keys))
+
+    def left_of(self, was: Person) -> Person:
+        """Give whom they were taken for, without what was wrong.
+
+        They are compared by what others tell of them alone.
+        """
+        here = self.before | {self.sighting.alone}
+        wrong = here.difference(self.sighting.keys, self.keys_elsewhere)
+        keys = tuple(each for each in was.keys if each not in wrong)
+        if not keys:
+            # Somebody else has every key of theirs.
+            keys = tuple(each.alone for each in self.elsewhere[:1])
+        left = was.model_copy(update={"keys": keys, "blocks": (), "likeness": None})
+        for each in self.elsewhere:
+            left = left.remember(each)
+        return left
 
 
 async def _correct(
-    was_id: str, told: Correction, referral: Referral, people: People
+    told: Correction, new: str, others: list[str], referral: Referral, known: Known
 ) -> str:
     """Give who somebody is, and have nobody be recognised by what was wrong.
 
     Else the next referral of a stranger might join this family's case. Whoever is named
     nowhere else, and is nobody who is known, keeps their id.
+
+    Args:
+        told: Whom they were taken for, and what is told of them now.
+        new: Their id, if they are somebody new.
+        others: The other people of the referral.
+        referral: Which.
+        known: Who is known.
     """
-    keys, at = told.sighting.keys, referral.received_at
-    known, was = await asyncio.gather(people.known_by(keys), people.get(was_id))
-    left = told.left_of(was_id, was, at)
-    others = {key: each for key, each in known.items() if each.id != was_id}
-    own = dict.fromkeys((each for each in keys if each in left.keys), left)
-    alone = told.elsewhere is None
-    person = holder_of(told.sighting, {**others, **own}) or (left if alone else None)
-    if person is left:
-        left = left.learn(e for e in keys if e not in others and e not in left.keys)
-    if was is not None and alone and person is not None and person.id != was_id:
-        await people.remove(was_id)
-    elif (was is None or left.keys != was.keys) and left.keys:
-        await people.rekey(left)
-    if person is not None and person.id == was_id:
-        return was_id
-    return await _teach(
-        person or Person(id=told.new, met_at=at), told.sighting, others, people
+    was = await _taken_for(told, referral, known)
+    left = told.left_of(was)
+    seen = replace(told.sighting, id=new)
+    holders = await known.people.known_by(seen.keys)
+    holders = {key: each for key, each in holders.items() if each.id != was.id}
+    holders |= {key: left for key in seen.keys if key in left.keys}
+    found = await tell_apart(
+        (seen,), holders, referral, known, taken=others, instead=left
+    )
+    (person_id,), asked = found.ids, found.asked
+    if not told.elsewhere:
+        await known.reviews.take_back(was.id, referral.id)
+    if not told.elsewhere and person_id == new:
+        person_id = was.id
+        asked = tuple((was.id, weighed) for _, weighed in asked)
+    learned = [each for each in found.changed if person_id != was.id]
+    if person_id == was.id:
+        keys = dict.fromkeys(key for each in found.changed for key in each.keys)
+        more = [key for key in keys if key not in left.keys]
+        await _put(left.learn(more).remember(seen), was, known.people)
+    elif told.elsewhere:
+        await _put(left, was, known.people)
+    else:
+        # They are somebody who is known, and nobody else ever was whom they were not.
+        await known.people.remove(was.id)
+        await known.reviews.forget(was.id)
+    for each in learned:
+        await keep(each, seen, known.people)
+    await ask(asked, referral, known)
+    return person_id
+
+
+async def _taken_for(told: Correction, referral: Referral, known: Known) -> Person:
+    """Give whom somebody was taken for, also if correcting that was broken off."""
+    was = await known.people.get(told.was_id)
+    if was is not None:
+        return was
+    taken = await known.people.known_by(told.keys_elsewhere)
+    return Person(
+        id=told.was_id,
+        met_at=referral.received_at,
+        keys=tuple(each for each in told.keys_elsewhere if each not in taken),
+        apart=await known.reviews.apart_from(told.was_id),
     )
 
 
-async def _teach(
-    person: Person, sighting: Sighting, known: Mapping[str, Person], people: People
-) -> str:
-    """Have somebody be recognised by what is told of them, unless others are."""
-    learned = person.learn(each for each in sighting.keys if each not in known)
-    # The store's unique index takes an empty list for a key like any other.
-    if learned.keys and learned.keys != person.keys:
-        await people.save(learned)
-    return person.id
+async def _put(person: Person, was: Person, people: People) -> None:
+    """Keep somebody as they are known now, if that is another than before."""
+    if not {*was.keys} <= {*person.keys} or not was.version:
+        await people.rekey(person)
+    elif person != was:
+        await people.save(person)
+
+
+async def _compare_anew(told: Correction, people: People) -> None:
+    """Have somebody be compared by the ways to reach them that are told now."""
+    was = await people.get(told.was_id)
+    if was is not None:
+        left = told.left_of(was).model_copy(update={"keys": was.keys})
+        await _put(left.remember(told.sighting), was, people)
 
 
 def people_before(referral: Referral, number: int) -> list[DescribedPerson]:
@@ -298,17 +339,18 @@ async def _elsewhere(
     *,
     referrals: Referrals,
     rules: RecognitionRules,
-) -> frozenset[str] | None:
-    """Give what other tellings say of somebody; none if no other names them."""
-    named = False
-    keys: set[str] = set()
-    for each in await referrals.of_person(person_id):
+) -> tuple[Sighting, ...]:
+    """Give what other tellings say of somebody, the first one first."""
+    found = []
+    told = await referrals.of_person(person_id)
+    for each in sorted(told, key=lambda one: (one.received_at, one.id)):
         seen = sightings(each.id, each.told.people, rules, referrals.vault.blind)
-        for where, (id_, told) in enumerate(zip(each.person_ids, seen, strict=False)):
+        for where, (id_, sighting) in enumerate(
+            zip(each.person_ids, seen, strict=False)
+        ):
             if id_ == person_id and (each.id, where) != (referral.id, place):
-                named = True
-                keys.update(told.keys)
-    return frozenset(keys) if named else None
+                found.append(sighting)
+    return tuple(found)
 
 
 async def change_case(

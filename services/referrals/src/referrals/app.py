@@ -27,6 +27,7 @@ from referrals.deciding import Office
 from referrals.domain.policy import Policy
 from referrals.domain.weighing import MatchingPolicy
 from referrals.erasing import Shelves
+from referrals.recognising import Known
 from referrals.register import Register
 from referrals.reviewing import Desk
 from referrals.routes import (
@@ -95,8 +96,7 @@ def create_app(
             partial(
                 amending.recognise_change,
                 referrals=posted,
-                people=people,
-                rules=policy.recognition,
+                known=Known(people, reviews, policy.recognition, matching),
             ),
         )
         intake.on(

@@ -41,6 +41,10 @@ COMPARED = 100
 """The most people with whom one is compared: those who share most keys come first."""
 
 
+SEALED = "sealed."
+"""Before the name of a part that is sealed, where a document is changed."""
+
+
 class Referrals(SealedStore[Referral]):
     """The referrals, as they were posted.
 
@@ -121,7 +125,8 @@ class Referrals(SealedStore[Referral]):
     async def heard_of(self, person_ids: Sequence[str]) -> list[Heard]:
         """Give who had which part in the referrals of some people; opens nothing."""
         wanted = ("told.people.role", "told.incidents", "told.occurred_at")
-        kept = ("person_ids", "sender.agency_kind", "left_case_id", *wanted)
+        own = ("person_ids", "sender.agency_kind", "left_case_id", "changes.reason")
+        kept = (*own, *wanted)
         found = self.documents.find(
             {"person_ids": {"$in": person_ids}}, projection=dict.fromkeys(kept, 1)
         )
@@ -204,12 +209,23 @@ class People(SealedStore[Person]):
         """Have somebody who is kept be recognised by these keys alone.
 
         Their document is made anew: of one that changes, the embedded store keeps the
-        keys in its unique index, and nobody else could ever have them.
+        keys in its unique index, and nobody else could ever have them. What they are
+        compared by stays sealed under the key that they have.
+
+        Raises:
+            Conflict: They have changed meanwhile, or a key is somebody else's.
         """
-        await self.remove(person.id)
         again = person.model_copy(update={"version": person.version + 1})
-        document = self._document(again.model_dump(), [], None)
-        await self._database.insert(self.collection, document, Lane.ROUTINE)
+        fields = await self.seal(again.id, again.model_dump(), Lane.ROUTINE)
+        # Of a document that is there, the sealed parts are named by their place in it.
+        parts = [each for each in fields if each.startswith(SEALED)]
+        sealed = {each.removeprefix(SEALED): fields.pop(each) for each in parts}
+        decided_on = {"_id": person.id, "version": person.version}
+        gone = await self.documents.delete_one(decided_on)
+        if person.version and not gone.deleted_count:
+            raise Conflict("Somebody was changed or erased meanwhile.")
+        document = self._document({"sealed": sealed, **fields}, [], None)
+        await self._database.insert(self.collection, document)
 
     async def remove(self, person_id: str) -> None:
         """Delete somebody, so that nothing of their keys is left in an index.
@@ -299,8 +315,26 @@ class Reviews(Store[Review]):
         ]
 
     async def forget(self, person_id: str) -> None:
-        """Delete what is asked about somebody who is erased."""
+        """Delete what is asked about somebody who is not there any more."""
         await self.documents.delete_many({"people": person_id})
+
+    async def take_back(self, person_id: str, referral_id: str) -> None:
+        """Ask no more what a referral made be asked about somebody; decided stays."""
+        await self.documents.delete_many(
+            {
+                "people": person_id,
+                "referral_id": referral_id,
+                "waiting_since": {"$gt": EPOCH},
+            }
+        )
+
+    async def apart_from(self, person_id: str) -> tuple[str, ...]:
+        """Give those of whom somebody decided that they are other people."""
+        found = self.documents.find(
+            {"people": person_id, "answer.same": False}, projection={"people": 1}
+        )
+        both = [each["people"] async for each in found]
+        return tuple(sorted(one for pair in both for one in pair if one != person_id))
 
 
 class Tombstones(Store[Tombstone]):
@@ -428,7 +462,8 @@ class Agencies(Store[Agency]):
 
 def _heard(document: Document) -> Heard:
     told = document["told"]
-    parts = zip(document["person_ids"], told["people"], strict=True)
+    # Whoever was added by an amendment may not be recognised yet.
+    parts = zip(document["person_ids"], told["people"], strict=False)
     members = (Member(person_id=each, role=part["role"]) for each, part in parts)
     return Heard(
         referral_id=document["_id"],
@@ -437,6 +472,7 @@ def _heard(document: Document) -> Heard:
         incidents=told["incidents"],
         occurred_at=told["occurred_at"],
         members=tuple(dict.fromkeys(members)),
+        withdrawn=any(each.get("reason") for each in document.get("changes", ())),
     )
 
 

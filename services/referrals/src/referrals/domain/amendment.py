@@ -186,6 +186,12 @@ class Change(BaseModel):
     was: dict[str, str] = {}
     reason: WithdrawalReason | None = None
 
+    @property
+    def reached(self) -> tuple[int, ...]:
+        """Give those people of whom the ways to reach them changed."""
+        parts = (each.partition("/") for each in self.was)
+        return tuple(int(place) for kind, _, place in parts if kind == "address")
+
     def before(self, place: int) -> dict[str, Any]:
         """Give what stood of a person before, as far as it changed."""
         return dict(json.loads(self.was.get(f"person/{place}", "{}")))

@@ -270,6 +270,7 @@ def recognise(
     known: Mapping[str, Person],
     at: datetime,
     weighed: Mapping[str, Weighed] | None = None,
+    taken: Iterable[str] = (),
 ) -> Recognised:
     """Tell who is who.
 
@@ -278,13 +279,14 @@ def recognise(
         known: Everybody who has one of their keys, by key.
         at: When somebody who is new was met.
         weighed: By the id of a sighting: whom somebody resembles whom no key tells.
+        taken: Who the referral's other people are.
     """
     seen, weighed = tuple(seen), weighed or {}
     holders = dict(known)
     ids: list[str] = []
     changed: dict[str, Person] = {}
     asked: dict[str, Weighed] = {}
-    taken = {one.id for each in seen if (one := holder_of(each, known))}
+    taken = {*taken, *(one.id for each in seen if (one := holder_of(each, known)))}
     for each in seen:
         found = weighed.get(each.id, NOTHING_WEIGHED)
         person = holder_of(each, holders)
