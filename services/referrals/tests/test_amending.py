@@ -1,22 +1,26 @@
 """Amending and withdrawing a referral, over HTTP and on a real store."""
 
 import asyncio
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx2
 import pytest
 from accord_chassis.binding import unpack
-from accord_chassis.testing import NOON, eventually, new_id
+from accord_chassis.testing import NOON, eventually, message_of, new_id
 from accord_chassis.topology import queue_of
 from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Lane
 from accord_contracts.referrals import (
     Answer,
+    ChangePosted,
     ReferralAmended,
+    ReferralPosted,
     ReferralWithdrawn,
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from referrals import amending, handlers
 from referrals.amending import people_before
 from referrals.domain.amendment import (
     MOST_CHANGES,
@@ -29,17 +33,26 @@ from referrals.domain.amendment import (
 from referrals.domain.case import Case
 from referrals.domain.contradictions import years
 from referrals.domain.erasure import ERASED_NAME
+from referrals.domain.likeness import Likeness
+from referrals.domain.recognition import Person, Resemblance, Weighed, kind_of
 from referrals.domain.referral import Referral
+from referrals.domain.review import Answer as ReviewAnswer
+from referrals.domain.review import reviews_of
+from referrals.recognising import Known
+from referrals.store import People, Referrals, Reviews
 from referrals_builders import (
     CHILD,
     HARMED,
     JOHN,
+    MATCHING,
     MERE,
     POLICY,
+    RULES,
     USING,
     Running,
     body,
     nhi,
+    person,
     referral,
     telling,
 )
@@ -329,6 +342,242 @@ async def test_a_correction_to_somebody_known_leads_to_them_and_tells_nobody(
     assert mere not in {each.person_id for each in case.people}
     assert mere not in "".join(case.keys)
     assert elsewhere.id != case.id
+
+
+HINE = {**MERE, "given_name": "Kahurangi", "contact_points": [PHONE]}
+MISTYPED = {**HINE, "family_name": "Tamihanna"}
+"""Surely she: a letter in the family name, and her phone."""
+MISHEARD = {**HINE, "given_name": "Kahurang"}
+"""Perhaps she: a letter in the given name."""
+
+
+async def likeness(running: Running, person_id: str) -> Likeness:
+    found = await running.people.get(person_id)
+    assert found
+    assert found.likeness
+    return found.likeness
+
+
+async def test_whoever_is_added_is_weighed_as_whoever_is_posted(
+    running: Running,
+) -> None:
+    theirs, _ = await refer(running, body(people=[HINE]))
+    [hine] = (await held(running, theirs)).person_ids
+    referral_id, _ = await refer(running, body())
+    added = [{**each, "role": "other"} for each in (MISTYPED, MISHEARD)]
+
+    await running.amend(referral_id, {"add_people": added})
+
+    await hears(running, ReferralAmended)
+    *_, mistyped, misheard = (await held(running, referral_id)).person_ids
+    assert mistyped == hine
+    assert (await likeness(running, misheard)).given_name == "Kahurang"
+    [review] = await running.reviews.waiting()
+    assert {*review.people} == {hine, misheard}
+
+
+async def test_whoever_is_added_is_not_whoever_is_named_there_already(
+    running: Running,
+) -> None:
+    referral_id, _ = await refer(running, body(people=[HINE]))
+
+    await running.amend(referral_id, {"add_people": [{**MISTYPED, "role": "other"}]})
+
+    await hears(running, ReferralAmended)
+    hine, other = (await held(running, referral_id)).person_ids
+    assert other != hine
+    [review] = await running.reviews.waiting()
+    assert {*review.people} == {hine, other}
+
+
+async def test_nobody_is_found_by_a_mistaken_name_or_phone(running: Running) -> None:
+    referral_id, _ = await refer(running, body(people=[HINE]))
+    [hine] = (await held(running, referral_id)).person_ids
+    right = {"given_name": "Aroha", "family_name": "Whaanga"}
+
+    await running.amend(referral_id, {"people": [{"person": 0, **right}]})
+    await hears(running, ReferralAmended)
+    other = {**PHONE, "value": "021 999 888"}
+    corrected = {"people": [{"person": 0, "contact_points": [other]}]}
+    await running.amend(referral_id, corrected, key="2", seen=1)
+    await hears(running, ReferralAmended, 2)
+
+    now = await likeness(running, hine)
+    assert (now.given_name, now.family_name) == ("Aroha", "Whaanga")
+    assert now.phones == ("021 999 888",)
+    stranger, _ = await refer(running, body(people=[MISTYPED]))
+    assert (await held(running, stranger)).person_ids != (hine,)
+    assert await running.reviews.waiting() == []
+
+
+async def test_what_others_tell_of_somebody_is_still_compared(
+    running: Running,
+) -> None:
+    coded = {**HINE, "identifiers": [nhi("ZZZ0016")]}
+    theirs, _ = await refer(running, body(people=[coded]))
+    [hine] = (await held(running, theirs)).person_ids
+    wrong = {**JOHN, "role": "person_harmed", "identifiers": [nhi("ZZZ0016")]}
+    referral_id, _ = await refer(running, body(people=[wrong]))
+    assert (await held(running, referral_id)).person_ids == (hine,)
+
+    corrected = {"people": [{"person": 0, "identifiers": []}]}
+    await running.amend(referral_id, corrected)
+    await hears(running, ReferralAmended)
+
+    [john] = (await held(running, referral_id)).person_ids
+    assert john != hine
+    assert (await likeness(running, john)).given_name == "John"
+    kept = await running.people.get(hine)
+    assert kept
+    assert kept.likeness == Likeness.of(person(**coded), RULES.identifiers, ())
+    assert sorted(kind_of(each) for each in kept.keys) == ["anew", "name", "nhi"]
+    again, _ = await refer(running, body(people=[{**JOHN, "role": "person_harmed"}]))
+    assert (await held(running, again)).person_ids == (john,)
+
+
+async def test_a_correction_to_whoever_is_surely_known_leads_to_them(
+    running: Running,
+) -> None:
+    theirs, _ = await refer(running, body(people=[HINE]))
+    [hine] = (await held(running, theirs)).person_ids
+    referral_id, _ = await refer(running, body(people=[{**MERE, **AROHA}]))
+    [was] = (await held(running, referral_id)).person_ids
+    right = {k: v for k, v in MISTYPED.items() if k != "role"}
+
+    await running.amend(referral_id, {"people": [{"person": 0, **right}]})
+    await hears(running, ReferralAmended)
+
+    now = await held(running, referral_id)
+    assert now.person_ids == (hine,)
+    assert [each.person_id for each in now.former] == [was]
+    assert await running.people.get(was) is None
+    found = await running.people.get(hine)
+    assert found
+    assert len(found.keys) == 2
+
+
+async def test_whoever_may_be_known_by_a_correction_is_asked_about_anew(
+    running: Running,
+) -> None:
+    theirs, _ = await refer(running, body(people=[HINE]))
+    [hine] = (await held(running, theirs)).person_ids
+    others, _ = await refer(running, body(people=[{**HINE, **AROHA}]))
+    [aroha] = (await held(running, others)).person_ids
+    mistaken = {**HINE, "given_name": "Aroh", "date_of_birth": "1990-01-01"}
+    referral_id, _ = await refer(running, body(people=[mistaken]))
+    [who] = (await held(running, referral_id)).person_ids
+    asked = {each.people for each in await running.reviews.waiting()}
+    assert tuple(sorted((who, aroha))) in asked
+    right = {
+        "given_name": MISHEARD["given_name"],
+        "date_of_birth": MISHEARD["date_of_birth"],
+    }
+
+    await running.amend(referral_id, {"people": [{"person": 0, **right}]})
+    await hears(running, ReferralAmended)
+
+    assert (await held(running, referral_id)).person_ids == (who,)
+    asked = {each.people for each in await running.reviews.waiting()}
+    assert tuple(sorted((who, hine))) in asked
+    assert tuple(sorted((who, aroha))) not in asked
+
+
+@pytest.mark.parametrize("named_elsewhere", [False, True])
+async def test_a_correction_that_is_broken_off_loses_nobody(
+    referrals: Referrals,
+    people: People,
+    reviews: Reviews,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    named_elsewhere: bool,
+) -> None:
+    known = Known(people, reviews, RULES, MATCHING)
+    seen = partial(
+        handlers.recognise_people,
+        referrals=referrals,
+        people=people,
+        reviews=reviews,
+        rules=RULES,
+        matching=MATCHING,
+    )
+    change = partial(amending.recognise_change, referrals=referrals, known=known)
+    coded = {**HINE, "identifiers": [nhi("ZZZ0016")]}
+    first = await referrals.save(referral({**coded, "given_name": "Hinemoa"}))
+    await seen(message_of(ReferralPosted(referral_id=first.id)))
+    if named_elsewhere:
+        other = await referrals.save(referral(coded))
+        await seen(message_of(ReferralPosted(referral_id=other.id)))
+    held_ = await referrals.get(first.id)
+    assert held_
+    [hine] = held_.person_ids
+    apart = new_id()
+    who = await people.get(hine)
+    assert who
+    if named_elsewhere:
+        decided = Weighed(likely=(Resemblance(Person(id=apart, met_at=NOON), 1.0, ()),))
+        [review] = reviews_of(
+            hine, decided, referral_id=first.id, at=NOON, policy="1", most=1
+        )
+        answer = ReviewAnswer(same=False, reason=None, by="somebody", at=NOON)
+        await reviews.save(review.decide(answer))
+        await people.save(who.keep_apart(apart))
+    right = {"given_name": "Aroha", "family_name": "Whaanga", "identifiers": []}
+    wanted = Amending.model_validate({"people": [{"person": 0, **right}]})
+    made = Change(id=new_id(), fingerprint="", at=NOON, by="desk")
+    now = wanted.applied(held_.told)
+    await referrals.save(held_.amended(now, made, by=POLICY))
+    message = message_of(ChangePosted(referral_id=first.id, number=1))
+
+    async def crashes(*_: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(people._database, "insert", crashes)
+        with pytest.raises(ConnectionError):
+            await change(message)
+    assert await people.get(hine) is None
+    await change(message)
+
+    found = await people.get(hine)
+    assert found
+    assert found.likeness
+    stored = await people.documents.find_one({"_id": hine})
+    for name in ("Kahurangi", "Hinemoa", "Aroha", "Whaanga"):
+        assert name not in str(stored)
+    held_ = await referrals.get(first.id)
+    assert held_
+    [corrected] = held_.person_ids
+    assert (corrected == hine) is not named_elsewhere
+    assert found.likeness.given_name == ("Kahurangi" if named_elsewhere else "Aroha")
+    assert found.apart == ((apart,) if named_elsewhere else ())
+    whole = await people.get(corrected)
+    assert whole
+    assert whole.likeness
+    assert whole.likeness.given_name == "Aroha"
+
+
+async def test_the_dates_of_a_changed_referral_stand(running: Running) -> None:
+    date = {"kind": "prison_release", "on": "2026-12-01", "about": [1]}
+    referral_id, _ = await refer(running, body(triggers=[date]))
+    path = f"/v1/referrals/{referral_id}/triggers"
+
+    async def dates() -> Any:
+        answer = await running.http.get(path, headers=running.bearer())
+        return answer.json()
+
+    await eventually(dates)
+    before = await dates()
+
+    await running.amend(referral_id, {"narrative": "More.", "add_people": [MOANA]})
+    await hears(running, ReferralAmended)
+    await running.withdraw(referral_id)
+    await hears(running, ReferralWithdrawn)
+
+    assert (await held(running, referral_id)).told.triggers
+    assert await dates() == before
+    # Who withdrew it calls off what does not hold either.
+    gone = await running.http.delete(f"{path}/0", headers=running.bearer())
+    assert gone.status_code == 204
 
 
 async def test_a_corrected_role_moves_the_pair(running: Running) -> None:

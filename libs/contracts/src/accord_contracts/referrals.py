@@ -331,8 +331,11 @@ class ReferralAmended(Event):
 class ReferralWithdrawn(Event):
     """The agency has taken its referral back. What rests on it stays.
 
-    No level of risk falls by it, nobody's work ends and nothing is erased: a person
-    decides.
+    No level of risk falls by it, nobody's work ends, no date ahead is called off and
+    nothing is erased: a person decides.
+
+    Attributes:
+        reason: Why, by a closed scale.
     """
 
     TYPE: ClassVar[str] = "referral.withdrawn.v1"

@@ -228,13 +228,13 @@ class Correction(NamedTuple):
         return tuple(dict.fromkeys(key for each in self.elsewhere for key in each.keys))
 
     def left_of(self, was: Person) -> Person:
-        """Give whom they were taken for, without what was wrong.
+        """Give whom they were taken for, as others tell of them alone.
 
-        They are compared by what others tell of them alone.
+        Also without what is still told here: it may have been learned here only.
         """
-        here = self.before | {self.sighting.alone}
-        wrong = here.difference(self.sighting.keys, self.keys_elsewhere)
-        keys = tuple(each for each in was.keys if each not in wrong)
+        here = {*self.before, *self.sighting.keys, self.sighting.alone}
+        only_here = here.difference(self.keys_elsewhere)
+        keys = tuple(each for each in was.keys if each not in only_here)
         if not keys:
             # Somebody else has every key of theirs.
             keys = tuple(each.alone for each in self.elsewhere[:1])

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from accord_chassis.batching import Batcher
 from accord_chassis.sealing import ERASED, SealedStore
@@ -40,6 +40,9 @@ TOGETHER = 100
 COMPARED = 100
 """The most people with whom one is compared: those who share most keys come first."""
 
+
+ANEW = "anew"
+"""The kind of a key that nobody is recognised by."""
 
 SEALED = "sealed."
 """Before the name of a part that is sealed, where a document is changed."""
@@ -209,13 +212,19 @@ class People(SealedStore[Person]):
         """Have somebody who is kept be recognised by these keys alone.
 
         Their document is made anew: of one that changes, the embedded store keeps the
-        keys in its unique index, and nobody else could ever have them. What they are
-        compared by stays sealed under the key that they have.
+        keys in its unique index, and nobody else could ever have them. It keeps the
+        list as a whole even then, so that no list may come again: one key is drawn.
+        What they are compared by stays sealed under the key that they have.
 
         Raises:
             Conflict: They have changed meanwhile, or a key is somebody else's.
         """
-        again = person.model_copy(update={"version": person.version + 1})
+        keys = (each for each in person.keys if kind_of(each) != ANEW)
+        update = {
+            "version": person.version + 1,
+            "keys": (*keys, f"{ANEW}:{uuid4().hex}"),
+        }
+        again = person.model_copy(update=update)
         fields = await self.seal(again.id, again.model_dump(), Lane.ROUTINE)
         # Of a document that is there, the sealed parts are named by their place in it.
         parts = [each for each in fields if each.startswith(SEALED)]
