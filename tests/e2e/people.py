@@ -5,6 +5,7 @@ time, so it is waited for: ``await eventually(worker.sees(OFFERED, case))``.
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -103,6 +104,25 @@ class ReferringAgency(Somebody):
     async def posts(self, told: object, *, key: str | None = None) -> Answer:
         """Post a referral, and give whatever is answered."""
         return await self.sends("POST", REFERRALS, told, key=key)
+
+    async def amends(
+        self, referral: str, changes: Told, *, key: str, seen: int = 0
+    ) -> Answer:
+        """Amend a referral of which so many changes are known."""
+        path = f"{REFERRALS}/{referral}/amendments"
+        return await self._changes(path, changes, key, **{"if-match": f'"{seen}"'})
+
+    async def withdraws(self, referral: str, reason: str) -> Answer:
+        """Take a referral back."""
+        path = f"{REFERRALS}/{referral}/withdrawal"
+        return await self._changes(path, {"reason": reason}, "withdrawal")
+
+    async def _changes(self, path: str, told: Told, key: str, **headers: str) -> Answer:
+        headers |= {"content-type": "application/json", "idempotency-key": key}
+        async with self._turn:
+            return await self._client.request(
+                "POST", path, body=json.dumps(told).encode(), headers=headers
+            )
 
     async def asks_after(self, referral: str) -> Answer:
         """Ask how far the response to a referral has come."""

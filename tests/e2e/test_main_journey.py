@@ -16,6 +16,7 @@ from people import (
 TOLD_TO_AGENCY = {
     "referral_id", "reference", "status", "received_at", "assessed_at",
     "allocated_at", "being_acted_on_at", "closed_at", "expected",
+    "amendments", "withdrawn",
 }  # fmt: skip
 """All that an agency is told of the response."""
 

@@ -240,8 +240,16 @@ CASE_READERS = (*TEAM, "coordinator", "glass breaker")
 ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "POST", "/v1/referrals"): Case(AGENCIES, "referral", refusal=403),
     ("referrals", "POST", "/v1/referrals/batch"): Case(AGENCIES, "lines", refusal=403),
+    ("referrals", "GET", "/v1/referrals/batch/template"): Case(AGENCIES, refusal=403),
     ("referrals", "GET", "/v1/referrals/{referral_id}"): Case(
         ("sender",), unregistered=403
+    ),
+    # Without a key it is refused as bad, and only to whoever may: 400.
+    ("referrals", "POST", "/v1/referrals/{referral_id}/amendments"): Case(
+        ("sender",), {"narrative": "More."}, unregistered=403
+    ),
+    ("referrals", "POST", "/v1/referrals/{referral_id}/withdrawal"): Case(
+        ("sender",), {"reason": "other"}, unregistered=403
     ),
     ("referrals", "GET", "/v1/referrals/{referral_id}/triggers"): Case(
         ("sender",), unregistered=403

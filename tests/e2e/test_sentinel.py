@@ -423,6 +423,8 @@ def assert_planted(told: list[Told], planted: Planted) -> None:
     elsewhere = {
         "allocation.workers.email",
         "referrals.inquiries.decisions.said.pieces.text",
+        # It was told in the fields that it stood in before an amendment.
+        "referrals.referrals.changes.was",
     }
     assert held | copied | elsewhere | reached(planted) == sealed
 
@@ -513,6 +515,7 @@ async def live_through(region: Region, told: Told) -> str:
     await coordinator.agrees(
         await eventually(coordinator.reads_plan(case), within=WITHIN)
     )
+    await be_amended(region, referral_id, told)
     return case
 
 
@@ -545,6 +548,29 @@ async def be_asked(region: Region, case: str, pieces: Sentinels) -> str:
     return inquiry
 
 
+async def be_amended(region: Region, referral_id: str, told: Told) -> None:
+    """Have the agency say other words, so that these stood there before."""
+    police = region.agency("police")
+    changes = {
+        "people": [{"person": 0, "contact_points": []}],
+        "narrative": "Other words.",
+        "place": {"address": told["people"][0]["contact_points"][0]["value"]},
+    }
+    answer = await police.amends(referral_id, changes, key=new_id())
+    assert answer.status == 202, answer.body
+    assert (await police.amends(referral_id, changes, key=new_id())).status == 412
+
+
+async def be_taken_back(region: Region, referral_id: str, told: Told) -> None:
+    """Have the agency correct who somebody is, and then take all of it back."""
+    police = region.agency("police")
+    name = told["people"][-1]["given_name"]
+    changes = {"people": [{"person": 0, "given_name": name}]}
+    answer = await police.amends(referral_id, changes, key=new_id())
+    assert answer.status == 202, answer.body
+    assert (await police.withdraws(referral_id, "wrong_person")).status == 202
+
+
 async def be_told(region: Region, told: list[Told], planted: Planted) -> None:
     """Post other families, and have one told of again, by other names."""
     police, hospital = region.agency("police"), region.agency("hospital")
@@ -554,6 +580,7 @@ async def be_told(region: Region, told: list[Told], planted: Planted) -> None:
     ids.append(await hospital.refers(again))
     cases = [await eventually(region.case_of(each), within=WITHIN) for each in ids]
     assert cases[-1] == cases[0]
+    await be_taken_back(region, ids[-2], told[-1])
 
 
 async def be_told_with_a_slip(region: Region, told: Told, planted: Planted) -> None:

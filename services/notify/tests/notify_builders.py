@@ -47,6 +47,7 @@ from accord_contracts.allocation import (
 from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import ActionOverdue, PlanDrafted
+from accord_contracts.referrals import ReferralWithdrawn, WithdrawalReason
 from accord_contracts.risk import (
     ReassessmentDue,
     ReassessmentOverdue,
@@ -160,6 +161,17 @@ def unfilled(
         level=level,
         reason="no_candidate",
         noticed_at=NOON,
+    )
+    return sent(event, told)
+
+
+def taken_back(case_id: str, **told: Any) -> Message[ReferralWithdrawn]:
+    """An agency takes its referral back."""
+    event = ReferralWithdrawn(
+        case_id=case_id,
+        referral_id=new_id(),
+        reason=WithdrawalReason.WRONG_PERSON,
+        withdrawn_at=NOON,
     )
     return sent(event, told)
 

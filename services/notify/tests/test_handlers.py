@@ -47,6 +47,7 @@ from notify_builders import (
     overdue,
     review_due,
     review_overdue,
+    taken_back,
     team,
     unfilled,
     withdrawn,
@@ -318,6 +319,23 @@ async def test_what_happens_in_a_merged_case_is_told_to_both_teams_until_unmerge
     held = await teams.get(case_id)
     assert held
     assert held.merged_into is None
+
+
+async def test_a_withdrawal_is_told_to_a_coordinator_and_whoever_is_on_the_case(
+    tells: Tell, notifications: Notifications, teams: Teams, workers: WorkersDirectory
+) -> None:
+    case_id, one = new_id(), new_id()
+    coordinator = workers.has_on_duty()
+
+    await tells(taken_back(case_id))
+    assert await told(notifications) == {coordinator}
+
+    await follow_team(
+        team((one, IVS), (coordinator, LEAD), case_id=case_id), teams=teams
+    )
+    await tells(taken_back(case_id))
+    assert await told(notifications) == {coordinator, one}
+    assert len(await all_of(notifications)) == 3
 
 
 async def test_a_draft_for_no_team_is_told_to_nobody(

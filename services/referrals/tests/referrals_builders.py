@@ -161,6 +161,33 @@ class Running:
             headers["Idempotency-Key"] = key
         return await self.http.post("/v1/referrals", headers=headers, json=body)
 
+    async def amend(
+        self,
+        referral_id: str,
+        changes: dict[str, Any],
+        *,
+        key: str = "a",
+        seen: int | None = 0,
+        agency: str = "police",
+    ) -> httpx2.Response:
+        headers = {**self.bearer(agency=agency), "Idempotency-Key": key}
+        if seen is not None:
+            headers["If-Match"] = f'"{seen}"'
+        path = f"/v1/referrals/{referral_id}/amendments"
+        return await self.http.post(path, headers=headers, json=changes)
+
+    async def withdraw(
+        self,
+        referral_id: str,
+        reason: str = "wrong_person",
+        *,
+        key: str = "w",
+        agency: str = "police",
+    ) -> httpx2.Response:
+        headers = {**self.bearer(agency=agency), "Idempotency-Key": key}
+        path = f"/v1/referrals/{referral_id}/withdrawal"
+        return await self.http.post(path, headers=headers, json={"reason": reason})
+
     async def submit_lines(self, lines: bytes) -> httpx2.Response:
         headers = {**self.bearer(), "Content-Type": "application/x-ndjson"}
         return await self.http.post(

@@ -126,6 +126,32 @@ def test_kinds_of_incident_count_once_an_episode() -> None:
     assert pair(found).incidents == {IncidentKind.OTHER: 1, IncidentKind.STALKING: 2}
 
 
+def test_what_was_withdrawn_is_shown_and_counts_for_nothing() -> None:
+    taken_back = couple(days_ago=1, withdrawn=True)
+    swapped = couple("john", "mere", days_ago=2, withdrawn=True)
+    stands = [couple(days_ago=each) for each in (3, 400)]
+
+    found = history(taken_back, swapped, *stands)
+
+    assert [each.withdrawn for each in found.episodes] == [True, True, False, False]
+    assert len(found.pairs) == 1
+    assert (pair(found).episodes, pair(found).reversed) == (2, 0)
+    assert pair(found).trend is Trend.AS_OFTEN
+    assert not pair(found).potential_escalation
+    assert pair(found).last_at == NOON - 3 * DAY
+    assert {each.episodes for each in found.people} == {2}
+
+
+def test_whose_only_referral_was_withdrawn_was_never_named() -> None:
+    found = history(couple(withdrawn=True))
+
+    assert found.pairs == ()
+    assert [(each.episodes, each.roles, each.last_at) for each in found.people] == [
+        (0, {}, None),
+        (0, {}, None),
+    ]
+
+
 def test_all_are_counted_and_the_latest_shown() -> None:
     found = history(*(couple(days_ago=each) for each in range(SHOWN + 1)))
 
@@ -239,4 +265,23 @@ async def test_who_is_erased_is_in_no_history(running: Running) -> None:
     told = (await read(running, case_id)).json()
 
     assert mere not in str(told)
+    assert told["pairs"] == []
+
+
+async def test_a_withdrawn_referral_is_marked_and_whoever_is_added_awaited(
+    running: Running,
+) -> None:
+    case_id = await told_of(running, MERE, JOHN, key="1")
+    [referral] = [each async for each in running.referrals.documents.find({})]
+    await running.withdraw(referral["_id"])
+    # As while whoever was added by an amendment is not recognised yet.
+    await running.referrals.documents.update_one(
+        {"_id": referral["_id"]}, {"$push": {"told.people": {"role": "child"}}}
+    )
+
+    told = (await read(running, case_id)).json()
+
+    [episode] = told["episodes"]
+    assert episode["withdrawn"] is True
+    assert len(episode["members"]) == 2
     assert told["pairs"] == []

@@ -92,6 +92,8 @@ async def test_the_status_url_answers(running: Running) -> None:
         "being_acted_on_at": None,
         "closed_at": None,
         "expected": receipt["expected"],
+        "amendments": [],
+        "withdrawn": None,
     }
 
 

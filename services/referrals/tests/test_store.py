@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from accord_chassis.store import EPOCH, AlreadyHandled, Conflict, Store
+from accord_chassis.store import EPOCH, AlreadyHandled, Conflict, Database, Store
 from accord_chassis.testing import NOON, message_of, new_id
 from accord_contracts.referrals import PeopleRecognised
 from referrals.domain.case import Stage
@@ -133,20 +133,16 @@ async def test_a_case_is_found_by_a_referral_that_it_keeps(cases: Cases) -> None
         ("reviews", {"waiting_since": {"$gt": EPOCH}}),
         ("cases", {"people.person_id": {"$in": ["a", "b"]}}),
         ("cases", {"episodes.referral_id": "r"}),
+        ("referrals", {"person_ids": {"$in": ["a", "b"]}}),
+        ("referrals", {"former.person_id": {"$in": ["a", "b"]}}),
     ],
 )
 async def test_every_query_is_served_by_an_index(
-    people: People,
-    cases: Cases,
-    reviews: Reviews,
-    collection: str,
-    query: dict[str, Any],
+    database: Database, collection: str, query: dict[str, Any]
 ) -> None:
-    stores: dict[str, Store[Any]] = {
-        "people": people,
-        "cases": cases,
-        "reviews": reviews,
-    }
+    kept: tuple[type[Store[Any]], ...] = (Referrals, People, Cases, Reviews)
+    stores = {each.collection: each(database) for each in kept}
+    await stores[collection].prepare()
 
     plan = await stores[collection].documents.find(query).explain()
 

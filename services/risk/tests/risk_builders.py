@@ -10,9 +10,11 @@ from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import (
     AgencyKind,
     Answer,
+    FieldGroup,
     IncidentKind,
     Party,
     PersonRole,
+    ReferralAmended,
     ReferralReceived,
     Wishes,
 )
@@ -53,6 +55,27 @@ def referral(
     return message_of(
         ReferralReceived(case_id=case_id or new_id(), **fields), **envelope
     )
+
+
+def amended(
+    case_id: str,
+    *yes: str,
+    groups: tuple[FieldGroup, ...] = (FieldGroup.ANSWERS,),
+    **told: Any,
+) -> Message[ReferralAmended]:
+    """An agency says now that these questions are answered with yes."""
+    fields: dict[str, Any] = {
+        "referral_id": new_id(),
+        "number": 1,
+        "groups": groups,
+        "incidents": (IncidentKind.VERBAL_ABUSE,),
+        "answers": answers(*yes),
+        "parties": (Party(person_id=new_id(), role=PersonRole.PERSON_HARMED),),
+        "occurred_at": NOON,
+        "amended_at": NOON,
+        **told,
+    }
+    return message_of(ReferralAmended(case_id=case_id, **fields))
 
 
 def closed(case_id: str, *, revision: int = 1) -> Message[PlanClosed]:

@@ -9,6 +9,7 @@ from accord_contracts.message import Lane, Message
 from accord_contracts.referrals import (
     Answer,
     CaseErased,
+    FieldGroup,
     InformationDecided,
     SharingDecision,
     SharingReason,
@@ -23,6 +24,7 @@ from accord_contracts.risk import (
 from risk.domain import Assessment, NotAssessed, Reassessment, UnknownIndicator
 from risk.handlers import (
     add_answers,
+    assess_amendment,
     assess_information,
     assess_referral,
     call_for_reassessment,
@@ -30,7 +32,7 @@ from risk.handlers import (
     stop_clock,
 )
 from risk.store import Assessments
-from risk_builders import POLICY, closed, referral
+from risk_builders import POLICY, amended, closed, referral
 
 YEARS_LATER = NOON + timedelta(days=1000)
 
@@ -376,3 +378,65 @@ async def test_what_is_shared_of_an_erased_case_is_not_kept(
     )
 
     assert (await held_of(case_id, assessments)).answers == {}
+
+
+async def test_what_an_agency_adds_is_weighed(assessments: Assessments) -> None:
+    case_id = new_id()
+    message = amended(case_id, "strangulation")
+    await assess_referral(
+        referral(case_id=case_id), assessments=assessments, policy=POLICY
+    )
+
+    await assess_amendment(message, assessments=assessments, policy=POLICY)
+
+    _, told, changed = await published(assessments)
+    assert isinstance(told.data, RiskAssessed)
+    assert told.data.referral_id == message.data.referral_id
+    assert told.data.level is RiskLevel.HIGH
+    assert told.lane is Lane.URGENT
+    assert isinstance(changed.data, RiskChanged)
+
+
+async def test_what_an_agency_takes_back_lowers_nothing(
+    assessments: Assessments,
+) -> None:
+    case_id = new_id()
+    await assess_referral(
+        referral("strangulation", case_id=case_id),
+        assessments=assessments,
+        policy=POLICY,
+    )
+
+    await assess_amendment(amended(case_id), assessments=assessments, policy=POLICY)
+
+    held = await held_of(case_id, assessments)
+    assert held.level is RiskLevel.HIGH
+    assert held.answers["strangulation"] is Answer.YES
+
+
+async def test_an_amendment_of_what_is_not_weighed_is_not_weighed(
+    assessments: Assessments,
+) -> None:
+    case_id = new_id()
+    await assess_referral(
+        referral(case_id=case_id), assessments=assessments, policy=POLICY
+    )
+    before = await held_of(case_id, assessments)
+
+    message = amended(case_id, "strangulation", groups=(FieldGroup.CONTACT,))
+    await assess_amendment(message, assessments=assessments, policy=POLICY)
+
+    assert await held_of(case_id, assessments) == before
+
+
+async def test_nothing_is_weighed_of_a_case_that_is_erased(
+    assessments: Assessments,
+) -> None:
+    told = CaseErased(case_id=new_id(), reason="court_order", erased_at=NOON)
+    await erase(message_of(told), assessments=assessments)
+    before = await held_of(told.case_id, assessments)
+
+    message = amended(told.case_id, "strangulation")
+    await assess_amendment(message, assessments=assessments, policy=POLICY)
+
+    assert await held_of(told.case_id, assessments) == before

@@ -78,6 +78,31 @@ class ContactWish(StrEnum):
     NO_WISH = "no_wish"
 
 
+class FieldGroup(StrEnum):
+    """What a part of a referral is about: all that is told of a field that changed."""
+
+    PEOPLE = "people"
+    CONTACT = "contact"
+    INCIDENTS = "incidents"
+    TIME = "time"
+    PLACE = "place"
+    NARRATIVE = "narrative"
+    ANSWERS = "answers"
+    INSTRUMENTS = "instruments"
+    WISHES = "wishes"
+    SHARING = "sharing"
+
+
+class WithdrawalReason(StrEnum):
+    """Why an agency takes back its own referral."""
+
+    WRONG_PLACE = "wrong_place"
+    WRONG_PERSON = "wrong_person"
+    DUPLICATE = "duplicate"
+    LEGAL_BASIS_WITHDRAWN = "legal_basis_withdrawn"
+    OTHER = "other"
+
+
 class Party(BaseModel):
     """One person of a referral, by id and role alone.
 
@@ -270,6 +295,87 @@ class ReferralReceived(Event):
     repeat: bool
     occurred_at: AwareDatetime
     first_referred_at: AwareDatetime
+
+
+class ChangePosted(Event):
+    """An agency has changed its referral. Referrals tells itself.
+
+    Attributes:
+        case_id: None, because the case is not looked for yet.
+        number: Of the changes of this referral, the first one being 1.
+    """
+
+    TYPE: ClassVar[str] = "referral.change_posted.v1"
+
+    case_id: Id | None = None  # type: ignore[assignment]  # It is not looked for yet.
+    referral_id: Id
+    number: Annotated[int, Field(ge=1)]
+
+    @property
+    def subject(self) -> str:
+        """The referral, because its case is not looked for yet."""
+        return self.referral_id
+
+
+class ChangeRecognised(Event):
+    """The people of a changed referral are known by id. Referrals tells itself.
+
+    Attributes:
+        case_id: None, because the case is not looked for yet.
+        number: Of the changes of this referral, the first one being 1.
+    """
+
+    TYPE: ClassVar[str] = "referral.change_recognised.v1"
+
+    case_id: Id | None = None  # type: ignore[assignment]  # It is not looked for yet.
+    referral_id: Id
+    number: Annotated[int, Field(ge=1)]
+
+    @property
+    def subject(self) -> str:
+        """The referral, because its case is not looked for yet."""
+        return self.referral_id
+
+
+class ReferralAmended(Event):
+    """The agency has corrected its referral, or told more.
+
+    Attributes:
+        number: Of the changes of this referral, the first one being 1.
+        groups: What the fields are about that changed.
+        incidents: What happened, as the agency says it now.
+        answers: To the locality's questions about risk, as the agency says them now.
+        parties: Everyone whom the referral names now.
+        occurred_at: When it happened, as the agency says it now.
+    """
+
+    TYPE: ClassVar[str] = "referral.amended.v1"
+
+    referral_id: Id
+    number: Annotated[int, Field(ge=1)]
+    groups: Annotated[tuple[FieldGroup, ...], Field(max_length=10)]
+    incidents: Annotated[tuple[IncidentKind, ...], Field(max_length=20)]
+    answers: Answers
+    parties: Annotated[tuple[Party, ...], Field(max_length=50)]
+    occurred_at: AwareDatetime
+    amended_at: AwareDatetime
+
+
+class ReferralWithdrawn(Event):
+    """The agency has taken its referral back. What rests on it stays.
+
+    No level of risk falls by it, nobody's work ends, no date ahead is called off and
+    nothing is erased: a person decides.
+
+    Attributes:
+        reason: Why, by a closed scale.
+    """
+
+    TYPE: ClassVar[str] = "referral.withdrawn.v1"
+
+    referral_id: Id
+    reason: WithdrawalReason
+    withdrawn_at: AwareDatetime
 
 
 class TriggerEvent(Event):

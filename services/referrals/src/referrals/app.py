@@ -11,6 +11,8 @@ from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.plans import PlanAgreed, PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
+    ChangePosted,
+    ChangeRecognised,
     InformationDecided,
     InformationRequested,
     PeopleRecognised,
@@ -20,7 +22,7 @@ from accord_contracts.referrals import (
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
-from referrals import deciding, handlers, inquiring
+from referrals import amending, deciding, handlers, inquiring
 from referrals import erasing as erasure
 from referrals import triggers as ahead
 from referrals.contact_store import ContactBooks
@@ -31,10 +33,12 @@ from referrals.domain.weighing import MatchingPolicy
 from referrals.erasing import Shelves
 from referrals.inquiring import Bureau
 from referrals.keeping import Disclosures, Inquiries
+from referrals.recognising import Known
 from referrals.register import Register
 from referrals.reviewing import Desk
 from referrals.routes import (
     agencies,
+    amendments,
     contacts,
     erasing,
     history,
@@ -96,6 +100,18 @@ def create_app(
             PeopleRecognised,
             partial(handlers.open_or_join_case, referrals=posted, cases=cases),
         )
+        intake.on(
+            ChangePosted,
+            partial(
+                amending.recognise_change,
+                referrals=posted,
+                known=Known(people, reviews, policy.recognition, matching),
+            ),
+        )
+        intake.on(
+            ChangeRecognised,
+            partial(amending.change_case, referrals=posted, cases=cases),
+        )
         intake.on(RiskAssessed, partial(handlers.note_assessment, cases=cases))
         intake.on(AllocationAccepted, partial(handlers.note_acceptance, cases=cases))
         intake.on(PlanAgreed, partial(handlers.note_agreement, cases=cases))
@@ -153,6 +169,7 @@ def create_app(
         "referrals",
         wire,
         referrals.router,
+        amendments.router,
         triggers.router,
         agencies.router,
         erasing.router,

@@ -216,7 +216,7 @@ async def destroy_case(message: Message[CaseErased], *, shelves: Shelves) -> Non
         return
     referrals, ids = shelves.referrals, {each.person_id for each in case.people}
     for each in await referrals.of_case(case):
-        ids |= {*each.person_ids}
+        ids |= {*each.person_ids, *(one.person_id for one in each.former)}
         await referrals.vault.shred(referrals.record(each.id))
         await settled(partial(_erase_all_of, each.id, case.erased, referrals))
     for person_id in await only_in(case, ids, cases=shelves.cases):

@@ -1,12 +1,11 @@
 """What the referrals service does when something happens."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
-import structlog
 from accord_chassis.store import Conflict
 from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.message import Event, Lane, Message
@@ -40,23 +39,13 @@ from referrals.domain.case import (
 )
 from referrals.domain.erasure import Retention
 from referrals.domain.policy import Policy
-from referrals.domain.recognition import (
-    Person,
-    RecognitionRules,
-    Sighting,
-    Weighed,
-    recognise,
-    sightings,
-    strangers,
-)
+from referrals.domain.recognition import RecognitionRules, sightings
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral, Sender
-from referrals.domain.review import reviews_of
 from referrals.domain.telling import Telling
-from referrals.domain.weighing import MatchingPolicy, weigh
+from referrals.domain.weighing import MatchingPolicy
+from referrals.recognising import Known, meet
 from referrals.store import Agencies, Cases, People, Referrals, Reviews
 from referrals.triggers import told_of
-
-log = structlog.get_logger()
 
 
 class Posted(NamedTuple):
@@ -122,60 +111,15 @@ async def recognise_people(
         return
     described = referral.told.people
     seen = sightings(referral.id, described, rules, referrals.vault.blind)
-    known = await people.known_by(key for each in seen for key in each.keys)
-    weighed = await _weigh(strangers(seen, known), people, matching)
-    found = recognise(seen, known, referral.received_at, weighed)
-    told = dict(zip(found.ids, seen, strict=True))
-    kept = (_keep(each, told[each.id], people) for each in found.changed)
-    await asyncio.gather(*kept)
-    asked = [
-        review
-        for person_id, resembles in found.asked
-        for review in reviews_of(
-            person_id,
-            resembles,
-            referral_id=referral.id,
-            at=referral.received_at,
-            policy=matching.version,
-            most=matching.ask_about,
-        )
-    ]
-    await asyncio.gather(*map(reviews.ask, asked))
-    parts = zip(found.ids, (each.role for each in described), strict=True)
+    ids = await meet(seen, referral, Known(people, reviews, rules, matching))
+    parts = zip(ids, (each.role for each in described), strict=True)
     recognised = PeopleRecognised(
         referral_id=referral.id,
         parties=tuple(
             Party(person_id=person, role=role) for person, role in dict.fromkeys(parts)
         ),
     )
-    await referrals.save(referral.recognised(found.ids), recognised, cause=message)
-
-
-async def _weigh(
-    seen: Iterable[Sighting], people: People, matching: MatchingPolicy
-) -> Mapping[str, Weighed]:
-    """Weigh whom those resemble whom no key tells; whoever is nameless, nobody."""
-    compared = [each for each in seen if each.asks]
-    near = await asyncio.gather(*(people.near(each.asks) for each in compared))
-    for each in near:
-        for kind in each.crowded:
-            log.warning("matching.crowded", reason=kind)
-    return {
-        each.id: weigh(each, found.people, matching.weights, found.crowded)
-        for each, found in zip(compared, near, strict=True)
-    }
-
-
-async def _keep(learned: Person, seen: Sighting, people: People) -> None:
-    """Save somebody who is new, or what was learned of somebody who is not."""
-    if not learned.version:
-        await people.save(learned)
-        return
-    held = await people.get(learned.id)
-    if held is None:
-        raise Conflict("Somebody was erased meanwhile.")
-    new = (key for key in learned.keys if key not in held.keys)
-    await people.save(held.learn(new).remember(seen))
+    await referrals.save(referral.recognised(ids), recognised, cause=message)
 
 
 async def open_or_join_case(

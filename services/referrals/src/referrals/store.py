@@ -6,14 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from accord_chassis.batching import Batcher
 from accord_chassis.sealing import ERASED, SealedStore
 from accord_chassis.store import EPOCH, AlreadyHandled, Conflict, Database, Store
-from accord_contracts.message import Event, Message
+from accord_contracts.message import Event, Lane, Message
 from pymongo.operations import IndexModel
 
+from referrals.domain import amendment
 from referrals.domain.agency import Agency
 from referrals.domain.case import Case, Member
 from referrals.domain.erasure import ERASED_NAME, Tombstone
@@ -40,6 +41,13 @@ COMPARED = 100
 """The most people with whom one is compared: those who share most keys come first."""
 
 
+ANEW = "anew"
+"""The kind of a key that nobody is recognised by."""
+
+SEALED = "sealed."
+"""Before the name of a part that is sealed, where a document is changed."""
+
+
 class Referrals(SealedStore[Referral]):
     """The referrals, as they were posted.
 
@@ -50,18 +58,23 @@ class Referrals(SealedStore[Referral]):
 
     entity = Referral
     collection = "referrals"
-    indexes = (IndexModel([("person_ids", 1)]),)
+    indexes = (
+        IndexModel([("person_ids", 1)]),
+        # Hardly any referral has one, and those that have none need no place in it.
+        IndexModel([("former.person_id", 1)], sparse=True),
+    )
 
     def fingerprint(self, told: Telling) -> str:
         """Tell whether two tellings are the same, to whoever has the key."""
         return self.vault.digest("telling", told.canonical)
 
     def take_apart(self, fields: Document) -> dict[str, Any]:
-        """Take people, addresses and free text out of what was told."""
+        """Take people, addresses and free text out of what was told, now and before."""
+        parts: dict[str, Any] = {}
+        parts.update(amendment.take_apart(fields.get("changes", ())))
         told = fields.get("told")
         if told is None:
-            return {}
-        parts: dict[str, Any] = {}
+            return parts
         for place, each in enumerate(told["people"]):
             parts[f"address/{place}"] = each.pop("contact_points") or None
             parts[f"person/{place}"] = {k: each.pop(k) for k in [*each] if k != "role"}
@@ -76,6 +89,7 @@ class Referrals(SealedStore[Referral]):
 
     def put_together(self, fields: Document, parts: Mapping[str, Any]) -> None:
         """Put people, addresses and free text back, or that they are erased."""
+        amendment.put_together(fields.get("changes", ()), parts)
         told = fields["told"]
         for place, each in enumerate(told["people"]):
             person = parts.get(f"person/{place}")
@@ -92,7 +106,7 @@ class Referrals(SealedStore[Referral]):
         told["sharing"]["why_not_safe"] = why
 
     async def of_person(self, person_id: str) -> list[Referral]:
-        """Give the referrals in which somebody was recognised."""
+        """Give the referrals in which somebody is recognised, or was by mistake."""
         return await self._of([person_id])
 
     async def of_case(self, case: Case) -> list[Referral]:
@@ -102,10 +116,14 @@ class Referrals(SealedStore[Referral]):
         return [e for e in near if e.id in kept or e.left_case_id == case.id]
 
     async def _of(self, person_ids: Sequence[str]) -> list[Referral]:
-        found = self.documents.find(
-            {"person_ids": {"$in": person_ids}}, projection={"inbox": 0, "outbox": 0}
-        )
-        return self.load_all(await self.open([each async for each in found]))
+        # One after the other: of an alternative, the embedded store reads everything.
+        found: dict[str, Document] = {}
+        for field in ("person_ids", "former.person_id"):
+            named = self.documents.find(
+                {field: {"$in": person_ids}}, projection={"inbox": 0, "outbox": 0}
+            )
+            found |= {each["_id"]: each async for each in named}
+        return self.load_all(await self.open([*found.values()]))
 
     async def latest_of_person(self, person_id: str, limit: int) -> list[Referral]:
         """Give the latest referrals in which somebody was recognised."""
@@ -118,7 +136,8 @@ class Referrals(SealedStore[Referral]):
     async def heard_of(self, person_ids: Sequence[str]) -> list[Heard]:
         """Give who had which part in the referrals of some people; opens nothing."""
         wanted = ("told.people.role", "told.incidents", "told.occurred_at")
-        kept = ("person_ids", "sender.agency_kind", "left_case_id", *wanted)
+        own = ("person_ids", "sender.agency_kind", "left_case_id", "changes.reason")
+        kept = (*own, *wanted)
         found = self.documents.find(
             {"person_ids": {"$in": person_ids}}, projection=dict.fromkeys(kept, 1)
         )
@@ -129,11 +148,16 @@ class Referrals(SealedStore[Referral]):
         """Destroy the keys of one person's part of a referral.
 
         Whoever is in a narrative may be named in it, and where it happened may be where
-        they live, so both go with any of its people.
+        they live, so both go with any of its people; so does what stood before, also
+        of those who were taken for them.
         """
-        places = [i for i, each in enumerate(referral.person_ids) if each == person_id]
+        places = {i for i, each in enumerate(referral.person_ids) if each == person_id}
         parts = [f"{kind}/{i}" for i in places for kind in ("person", "address")]
-        await self.vault.shred(self.record(referral.id), [*parts, "narrative", "place"])
+        places |= {e.place for e in referral.former if e.person_id == person_id}
+        stood = [f"{kind}/{i}" for i in places for kind in ("person", "address")]
+        before = [f"before/{each}" for each in (*stood, amendment.REST)]
+        gone = [*parts, *before, "narrative", "place"]
+        await self.vault.shred(self.record(referral.id), gone)
 
 
 class Near(NamedTuple):
@@ -191,6 +215,34 @@ class People(SealedStore[Person]):
     async def all_of(self, person_ids: Iterable[str]) -> list[Person | None]:
         """Give some people; none for whoever there is not."""
         return await asyncio.gather(*map(self.get, person_ids))
+
+    async def rekey(self, person: Person) -> None:
+        """Have somebody who is kept be recognised by these keys alone.
+
+        Their document is made anew: of one that changes, the embedded store keeps the
+        keys in its unique index, and nobody else could ever have them. It keeps the
+        list as a whole even then, so that no list may come again: one key is drawn.
+        What they are compared by stays sealed under the key that they have.
+
+        Raises:
+            Conflict: They have changed meanwhile, or a key is somebody else's.
+        """
+        keys = (each for each in person.keys if kind_of(each) != ANEW)
+        update = {
+            "version": person.version + 1,
+            "keys": (*keys, f"{ANEW}:{uuid4().hex}"),
+        }
+        again = person.model_copy(update=update)
+        fields = await self.seal(again.id, again.model_dump(), Lane.ROUTINE)
+        # Of a document that is there, the sealed parts are named by their place in it.
+        parts = [each for each in fields if each.startswith(SEALED)]
+        sealed = {each.removeprefix(SEALED): fields.pop(each) for each in parts}
+        decided_on = {"_id": person.id, "version": person.version}
+        gone = await self.documents.delete_one(decided_on)
+        if person.version and not gone.deleted_count:
+            raise Conflict("Somebody was changed or erased meanwhile.")
+        document = self._document({"sealed": sealed, **fields}, [], None)
+        await self._database.insert(self.collection, document)
 
     async def remove(self, person_id: str) -> None:
         """Delete somebody, so that nothing of their keys is left in an index.
@@ -280,8 +332,26 @@ class Reviews(Store[Review]):
         ]
 
     async def forget(self, person_id: str) -> None:
-        """Delete what is asked about somebody who is erased."""
+        """Delete what is asked about somebody who is not there any more."""
         await self.documents.delete_many({"people": person_id})
+
+    async def take_back(self, person_id: str, referral_id: str) -> None:
+        """Ask no more what a referral made be asked about somebody; decided stays."""
+        await self.documents.delete_many(
+            {
+                "people": person_id,
+                "referral_id": referral_id,
+                "waiting_since": {"$gt": EPOCH},
+            }
+        )
+
+    async def apart_from(self, person_id: str) -> tuple[str, ...]:
+        """Give those of whom somebody decided that they are other people."""
+        found = self.documents.find(
+            {"people": person_id, "answer.same": False}, projection={"people": 1}
+        )
+        both = [each["people"] async for each in found]
+        return tuple(sorted(one for pair in both for one in pair if one != person_id))
 
 
 class Tombstones(Store[Tombstone]):
@@ -409,7 +479,8 @@ class Agencies(Store[Agency]):
 
 def _heard(document: Document) -> Heard:
     told = document["told"]
-    parts = zip(document["person_ids"], told["people"], strict=True)
+    # Whoever was added by an amendment may not be recognised yet.
+    parts = zip(document["person_ids"], told["people"], strict=False)
     members = (Member(person_id=each, role=part["role"]) for each, part in parts)
     return Heard(
         referral_id=document["_id"],
@@ -418,6 +489,7 @@ def _heard(document: Document) -> Heard:
         incidents=told["incidents"],
         occurred_at=told["occurred_at"],
         members=tuple(dict.fromkeys(members)),
+        withdrawn=any(each.get("reason") for each in document.get("changes", ())),
     )
 
 

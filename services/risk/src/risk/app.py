@@ -10,6 +10,7 @@ from accord_contracts.referrals import (
     CaseMerged,
     CaseUnmerged,
     InformationDecided,
+    ReferralAmended,
     ReferralReceived,
     TriggerCancelled,
     TriggerFellDue,
@@ -43,6 +44,10 @@ def create_app(
         risk.on(
             ReferralReceived,
             partial(handlers.assess_referral, assessments=held, policy=policy),
+        )
+        risk.on(
+            ReferralAmended,
+            partial(handlers.assess_amendment, assessments=held, policy=policy),
         )
         foresee = partial(handlers.foresee, assessments=held, policy=policy)
         risk.on(TriggerScheduled, foresee)

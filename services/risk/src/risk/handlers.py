@@ -7,7 +7,9 @@ from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import (
     Answer,
     CaseErased,
+    FieldGroup,
     InformationDecided,
+    ReferralAmended,
     ReferralReceived,
     TriggerCancelled,
     TriggerFellDue,
@@ -23,6 +25,9 @@ from accord_contracts.risk import (
 from risk.ahead import Ahead
 from risk.domain import Assessment, NotAssessed, Policy, Reassessment, UnknownIndicator
 from risk.store import Assessments
+
+WEIGHED = frozenset({FieldGroup.ANSWERS, FieldGroup.INCIDENTS})
+"""What of a referral is weighed."""
 
 
 async def assess_referral(
@@ -63,6 +68,24 @@ async def assess_information(
     await assessments.save(
         new, *assessed(new, None), cause=message, lane=lane_of(new, message)
     )
+
+
+async def assess_amendment(
+    message: Message[ReferralAmended], *, assessments: Assessments, policy: Policy
+) -> None:
+    """Weigh what an agency says now, if that is of what is weighed.
+
+    A yes that it takes back stays a yes, and the level does not fall: another may have
+    answered so too, and lowering needs a proof and a second person.
+    """
+    told = message.data
+    held = await assessments.get(told.case_id, cause=message)
+    held = held or Assessment.new(told.case_id, message.time)
+    if held.erased_at or WEIGHED.isdisjoint(told.groups):
+        return
+    new = held.weigh(told.answers, frozenset(told.incidents), policy, message.time)
+    events = assessed(new, told.referral_id)
+    await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
 
 
 async def add_answers(

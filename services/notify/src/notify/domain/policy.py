@@ -36,6 +36,7 @@ class Recipient(StrEnum):
     LEAD = "lead"
     TEAM = "team"
     COORDINATOR = "coordinator"
+    TEAM_AND_COORDINATOR = "team_and_coordinator"
     OTHER_COORDINATORS = "other_coordinators"
     """All on duty, but for whoever asks for what one of them must confirm."""
     NOBODY = "nobody"

@@ -141,19 +141,22 @@ async def recipients(
             *(reach.eyes(each, what.case_id, *eyes) for each in named)
         )
         passed_over += [e for e, seen in zip(named, found, strict=True) if not seen]
-        if any(found):
-            pairs = zip(named, found, strict=True)
-            return [Addressee(each, seen) for each, seen in pairs if seen]
-    if not passed_over:
-        return []
-    log.info("notification.passed_over", type=message.type, count=len(passed_over))
-    if rule.chain is None:
+        pairs = zip(named, found, strict=True)
+        told = {each: Addressee(each, seen) for each, seen in pairs if seen}
+        if who is Recipient.TEAM_AND_COORDINATOR:
+            coordinator = await reach.coordinator(what.case_id, *eyes)
+            return [*{coordinator.worker_id: coordinator, **told}.values()]
+        if told:
+            return [*told.values()]
+    if passed_over:
+        log.info("notification.passed_over", type=message.type, count=len(passed_over))
+    if not passed_over or rule.chain is None:
         return []
     chain = policy.chain(rule.chain)
     steps = [each.tell for each in chain]
-    step, told = await reach.next(steps, passed_over[0], what.case_id, eyes[0])
+    step, instead = await reach.next(steps, passed_over[0], what.case_id, eyes[0])
     wait = chain[step - 1].wait
-    return [Addressee(passed_over[0], eyes[0], told=told, step=step, wait=wait)]
+    return [Addressee(passed_over[0], eyes[0], told=instead, step=step, wait=wait)]
 
 
 async def _workers(

@@ -268,6 +268,34 @@ class Case(BaseModel):
         claimed = case.claims({*self.keys, *household.keys}, others)
         return Joined(case.model_copy(update={"keys": claimed}), left)
 
+    def rename(
+        self, household: Household, gone: frozenset[Member], others: Iterable["Case"]
+    ) -> "Case":
+        """Take over who its people are after a referral of it was corrected.
+
+        Args:
+            household: The people of that referral, as it names them now.
+            gone: Those whom no referral of the case names any more.
+            others: The other cases that any of those harmed are in.
+        """
+        named = [each for each in self.people if each not in gone]
+        people = _latest(named, household.members, PEOPLE_KEPT)
+        parts = (PersonRole.PERSON_HARMED, PersonRole.PERSON_USING_VIOLENCE)
+        standing = [
+            each
+            for each in self.pairs
+            if gone.isdisjoint(
+                Member(person_id=person, role=role)
+                for person, role in zip(
+                    (each.harmed, each.using_violence), parts, strict=True
+                )
+            )
+        ]
+        pairs = _with_pairs(standing, household.pairs, people)
+        case = self.model_copy(update={"people": people, "pairs": pairs})
+        claimed = case.claims({*self.keys, *household.keys}, others)
+        return case.model_copy(update={"keys": claimed})
+
     def claims(self, keys: set[str], others: Iterable["Case"]) -> tuple[str, ...]:
         """Choose the keys that this case may have beside others; never none.
 

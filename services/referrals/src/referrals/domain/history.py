@@ -40,6 +40,7 @@ class Heard(BaseModel):
     Attributes:
         case_id: Whose; none while it has found no case.
         members: Everybody in it, each once for each part that they had.
+        withdrawn: The agency took it back: it is shown, and counts for nothing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,6 +51,7 @@ class Heard(BaseModel):
     incidents: tuple[IncidentKind, ...]
     occurred_at: datetime
     members: tuple[Member, ...]
+    withdrawn: bool = False
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -67,13 +69,18 @@ class Heard(BaseModel):
 
 
 class PersonHistory(BaseModel):
-    """How often somebody was named, and as what."""
+    """How often somebody was named, and as what.
+
+    Attributes:
+        first_at: When first; none if every referral that names them was withdrawn.
+        last_at: When last.
+    """
 
     person_id: str
     episodes: int
     roles: dict[PersonRole, int]
-    first_at: datetime
-    last_at: datetime
+    first_at: datetime | None
+    last_at: datetime | None
 
 
 class PairHistory(BaseModel):
@@ -142,12 +149,13 @@ class History(BaseModel):
         latest = sorted(heard, key=lambda each: each.occurred_at, reverse=True)
         own = [each for each in latest if each.case_id == case_id]
         ids = {member.person_id for each in own for member in each.members}
-        found = [pair for each in latest for pair in each.pairs]
+        counted = [each for each in latest if not each.withdrawn]
+        found = [pair for each in counted for pair in each.pairs]
         about = dict.fromkeys((pair.harmed, pair.using_violence) for pair in found)
         return cls(
             case_id=case_id,
-            people=tuple(_person(each, latest) for each in sorted(ids)),
-            pairs=tuple(_pair(*each, latest, at) for each in about if ids & {*each}),
+            people=tuple(_person(each, counted) for each in sorted(ids)),
+            pairs=tuple(_pair(*each, counted, at) for each in about if ids & {*each}),
             episodes=tuple(latest[:SHOWN]),
             complete=complete and len(latest) <= SHOWN,
         )
@@ -165,8 +173,8 @@ def _person(person_id: str, latest: Sequence[Heard]) -> PersonHistory:
         person_id=person_id,
         episodes=len(times),
         roles=dict(sorted(roles.items())),
-        first_at=times[-1],
-        last_at=times[0],
+        first_at=times[-1] if times else None,
+        last_at=times[0] if times else None,
     )
 
 

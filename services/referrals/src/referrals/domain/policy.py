@@ -11,6 +11,7 @@ from accord_contracts.referrals import Answer, IncidentKind
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from referrals.domain.contact import ContactRules
+from referrals.domain.contradictions import contradictions
 from referrals.domain.erasure import Retention
 from referrals.domain.recognition import RecognitionRules
 from referrals.domain.telling import Telling
@@ -144,6 +145,8 @@ class Policy(BaseModel):
             for nth, who in enumerate(trigger.about):
                 if who >= len(told.people):
                     yield Misfit(("triggers", place, "about", nth), "no_such_person")
+        for where, rule in contradictions(told, self.recognition):
+            yield Misfit(where, rule)
 
     def untimely(self, told: Telling, at: datetime) -> Iterator[Misfit]:
         """Find the dates that a new referral may not tell of any more, or not yet.

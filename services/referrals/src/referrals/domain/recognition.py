@@ -261,7 +261,7 @@ def strangers(
     return tuple(
         each
         for each in seen
-        if (found := _known(each, known)) is None or found.id == each.id
+        if (found := holder_of(each, known)) is None or found.id == each.id
     )
 
 
@@ -270,6 +270,7 @@ def recognise(
     known: Mapping[str, Person],
     at: datetime,
     weighed: Mapping[str, Weighed] | None = None,
+    taken: Iterable[str] = (),
 ) -> Recognised:
     """Tell who is who.
 
@@ -278,16 +279,17 @@ def recognise(
         known: Everybody who has one of their keys, by key.
         at: When somebody who is new was met.
         weighed: By the id of a sighting: whom somebody resembles whom no key tells.
+        taken: Who the referral's other people are.
     """
     seen, weighed = tuple(seen), weighed or {}
     holders = dict(known)
     ids: list[str] = []
     changed: dict[str, Person] = {}
     asked: dict[str, Weighed] = {}
-    taken = {one.id for each in seen if (one := _known(each, known))}
+    taken = {*taken, *(one.id for each in seen if (one := holder_of(each, known)))}
     for each in seen:
         found = weighed.get(each.id, NOTHING_WEIGHED)
-        person = _known(each, holders)
+        person = holder_of(each, holders)
         # Two who are described apart are linked with one and the same by a key alone.
         if person is None and found.sure and found.sure.id not in taken:
             person = found.sure
@@ -312,7 +314,8 @@ def _met(seen: Sighting, at: datetime) -> Person:
     return Person(id=seen.id, met_at=at).remember(seen)
 
 
-def _known(seen: Sighting, holders: Mapping[str, Person]) -> Person | None:
+def holder_of(seen: Sighting, holders: Mapping[str, Person]) -> Person | None:
+    """Give whom somebody is known as, if anybody."""
     for key in seen.keys:
         holder = holders.get(key)
         if holder and (kind_of(key) != NAME or _is_sure(holder, seen)):

@@ -6,10 +6,19 @@ from uuid import NAMESPACE_URL, uuid5
 
 from accord_contracts.message import Lane
 from accord_contracts.problem import Refusal
-from accord_contracts.referrals import AgencyKind
+from accord_contracts.referrals import AgencyKind, WithdrawalReason
 from pydantic import BaseModel, ConfigDict
 
-from referrals.domain.case import Episode
+from referrals.domain.amendment import (
+    MOST_CHANGES,
+    Change,
+    NothingChanged,
+    PartlyErased,
+    TooManyChanges,
+    Withdrawn,
+    compared,
+)
+from referrals.domain.case import Episode, Member
 from referrals.domain.erasure import Decision
 from referrals.domain.policy import Expected, Policy
 from referrals.domain.telling import Telling
@@ -71,8 +80,17 @@ class Sender(BaseModel):
         return str(uuid5(REFERRALS, json.dumps([self.issuer, self.agency, *named])))
 
 
+class Mistaken(BaseModel):
+    """Whom somebody was taken for, and where among the people they are described."""
+
+    model_config = ConfigDict(frozen=True)
+
+    person_id: str
+    place: int
+
+
 class Referral(BaseModel):
-    """What one agency told at one time. It is not changed once people are recognised.
+    """What one agency tells: as it was posted, and as the agency has changed it since.
 
     Attributes:
         fingerprint: Of what was told, to know the same referral when it comes again;
@@ -80,6 +98,8 @@ class Referral(BaseModel):
         lane: Decided from what was told alone.
         due: When what it knows to come is, in the order told.
         person_ids: Who the described people are, in their order; none until recognised.
+        former: Whom people were taken for until the agency corrected who they are.
+        changes: By the agency, in their order.
         left_case: Where it stood when its case grew too long to keep it.
         left_case_id: Which case that was.
         erased: It is a tombstone, or somebody in it is.
@@ -97,6 +117,8 @@ class Referral(BaseModel):
     expected: Expected
     due: tuple[datetime, ...] = ()
     person_ids: tuple[str, ...] = ()
+    former: tuple[Mistaken, ...] = ()
+    changes: tuple[Change, ...] = ()
     left_case: Episode | None = None
     left_case_id: str | None = None
     erased: Decision | None = None
@@ -140,6 +162,71 @@ class Referral(BaseModel):
         """Note who its people are."""
         return self.model_copy(update={"person_ids": person_ids})
 
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Everybody whom it names and who is recognised, with the part they have."""
+        parts = zip(self.person_ids, (e.role for e in self.told.people), strict=False)
+        return tuple(
+            Member(person_id=person, role=role) for person, role in dict.fromkeys(parts)
+        )
+
+    @property
+    def withdrawn(self) -> Change | None:
+        """The change by which the agency took it back, if it did: always the last."""
+        last = self.changes[-1] if self.changes else None
+        return last if last and last.reason else None
+
+    def change(self, change_id: str) -> Change | None:
+        """Give a change by its id."""
+        return next((each for each in self.changes if each.id == change_id), None)
+
+    def may_be_changed(self) -> None:
+        """See that the agency may still change it.
+
+        Raises:
+            PartlyErased: What was told in it is erased, or a part of that.
+            Withdrawn: It was withdrawn.
+        """
+        if self.erased:
+            raise PartlyErased
+        if self.withdrawn:
+            raise Withdrawn
+
+    def amended(self, told: Telling, change: Change, *, by: Policy) -> "Referral":
+        """Have it tell something else; it never becomes less urgent by that.
+
+        Args:
+            told: What it tells now.
+            change: Who changed it, and when.
+            by: Decides how urgent that is.
+
+        Raises:
+            NothingChanged: It tells that already.
+            TooManyChanges: There are too many to keep one more.
+        """
+        differs = compared(self.told, told)
+        if not differs["fields"]:
+            raise NothingChanged
+        # One more is left for withdrawing it.
+        if len(self.changes) >= MOST_CHANGES - 1:
+            raise TooManyChanges
+        lane = Lane.URGENT if self.lane is Lane.URGENT else by.lane(told)
+        changes = (*self.changes, change.model_copy(update=differs))
+        update = {"told": told, "lane": lane, "changes": changes}
+        return self.model_copy(update=update)
+
+    def withdraw(self, change: Change, reason: WithdrawalReason) -> "Referral":
+        """Note that the agency has taken it back. What was told stays."""
+        ended = change.model_copy(update={"reason": reason})
+        return self.model_copy(update={"changes": (*self.changes, ended)})
+
+    def recognised_anew(self, person_ids: tuple[str, ...]) -> "Referral":
+        """Note who its people are after a change, and whom they were taken for."""
+        pairs = enumerate(zip(self.person_ids, person_ids, strict=False))
+        mistaken = (Mistaken(person_id=e[0], place=p) for p, e in pairs if e[0] != e[1])
+        former = tuple(dict.fromkeys((*self.former, *mistaken)))
+        return self.model_copy(update={"person_ids": person_ids, "former": former})
+
     def leave_case(self, episode: Episode, case_id: str) -> "Referral":
         """Keep where it stood when its case let go of it."""
         update = {"left_case": episode, "left_case_id": case_id}
@@ -154,6 +241,7 @@ class Referral(BaseModel):
             update={
                 "told": self.told.model_copy(),
                 "fingerprint": "",
+                "changes": tuple(each.unreadable() for each in self.changes),
                 "erased": decision,
             }
         )

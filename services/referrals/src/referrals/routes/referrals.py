@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import partial
 from io import BytesIO
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from accord_chassis.access import Caller, NotAllowed
 from accord_chassis.audit import AuditAway
@@ -28,11 +28,14 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ValidationError
 
 from referrals import handlers
+from referrals.domain import sheet
 from referrals.domain.case import Episode, Stage
 from referrals.domain.policy import Expected, Misfit, Policy
 from referrals.domain.referral import NotReferred, Referral, Sender
+from referrals.domain.sheet import Row
 from referrals.domain.telling import Telling
 from referrals.routes.agencies import registered
+from referrals.routes.changes import AmendmentView, WithdrawalView, etag_of
 from referrals.store import Cases, Referrals
 
 router = APIRouter(prefix="/referrals", tags=["referrals"])
@@ -44,8 +47,17 @@ ESCAPED = re.compile(r'\\(["\\])')
 """What a quote and a backslash are within quotes (RFC 9651, 3.3.3)."""
 
 NDJSON = "application/x-ndjson"
+CSV = "text/csv"
+RESULT_HEADINGS = (
+    "line", "status", "referral_id", "reference", "received_at", "status_url",
+    "problem", "columns",
+)  # fmt: skip
+"""Of the sheet that answers a sheet."""
+
 TOGETHER = 100
 """Lines of a batch that are stored at the same time: as many as one write holds."""
+
+L = TypeVar("L", bound=bytes | Row)
 
 Referrals_ = Annotated[Referrals, part(Referrals)]
 Cases_ = Annotated[Cases, part(Cases)]
@@ -55,6 +67,7 @@ OWN = (Relation.OWNER,)
 PURPOSES = tuple(each for each in Purpose if each is not Purpose.OPERATION)
 SUBMIT_REFERRAL = Action("referral.submit", OWN, purposes=PURPOSES)
 SUBMIT_BATCH = Action("batch.submit", OWN, purposes=PURPOSES)
+READ_TEMPLATE = Action("batch.read_template", OWN, purposes=PURPOSES)
 READ_REFERRAL = Action("referral.read", OWN, purposes=PURPOSES)
 
 Submitter = Annotated[Asking, Security(registered, scopes=["referrals.submit"])]
@@ -74,7 +87,7 @@ Key = Annotated[
 
 
 class NotLines(Refusal):
-    """A batch is sent as application/x-ndjson, one referral a line."""
+    """A batch is sent as application/x-ndjson or text/csv, one referral a line."""
 
     status = 415
 
@@ -145,16 +158,27 @@ class ReferralView(BaseModel):
     being_acted_on_at: datetime | None
     closed_at: datetime | None
     expected: Expected
+    amendments: tuple[AmendmentView, ...]
+    withdrawn: WithdrawalView | None
 
     @classmethod
     def of(cls, referral: Referral, episode: Episode) -> "ReferralView":
         """Show a referral to the agency that made it, and nothing else of its case."""
+        last = referral.withdrawn
         return cls(
             reference=referral.told.reference,
             expected=referral.expected,
             status=episode.stage,
+            amendments=AmendmentView.all_of(referral),
+            withdrawn=last and WithdrawalView.of(referral, last),
             **dict(episode),
         )
+
+
+class SheetResponse(Response):
+    """Answers with a sheet."""
+
+    media_type = CSV
 
 
 class Lines(JSONResponse):
@@ -202,11 +226,14 @@ async def submit_referral(
         "requestBody": {
             "required": True,
             "description": "Referrals as they are submitted alone, one a line.",
-            "content": {NDJSON: {"schema": {"type": "string"}}},
+            "content": {each: {"schema": {"type": "string"}} for each in (NDJSON, CSV)},
         }
     },
     responses={
-        200: {"description": "A result for each line, in their order, one a line."},
+        200: {
+            "description": "A result for each line, in their order, one a line.",
+            "content": {CSV: {"schema": {"type": "string"}}},
+        },
     },
 )
 async def submit_batch(
@@ -222,7 +249,7 @@ async def submit_batch(
     out, because a client that writes everything before it reads would wait for ever.
     """
     sent_as = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if sent_as != NDJSON:
+    if sent_as not in (NDJSON, CSV):
         raise NotLines
     own = sender_of(agency.who).agency
     await agency.permit(SUBMIT_BATCH, Resource("batch", own, agency=own))
@@ -234,27 +261,51 @@ async def submit_batch(
         referrals=referrals,
         policy=policy,
     )
-    lines = BytesIO(await request.body())
-    return StreamingResponse(results(lines, take), media_type=NDJSON)
+    body = await request.body()
+    if sent_as == CSV:
+        rows = await asyncio.to_thread(sheet.read, body)
+        return StreamingResponse(sheet_results(rows, take), media_type=CSV)
+    lines = ((number, line) for number, line in enumerate(BytesIO(body), 1))
+    return StreamingResponse(results(lines, take, shown), media_type=NDJSON)
+
+
+@router.get("/batch/template", response_class=SheetResponse)
+async def read_template(policy: Policy_, agency: Submitter) -> SheetResponse:
+    """Get an empty sheet, to be filled in and sent as a batch."""
+    own = sender_of(agency.who).agency
+    await agency.permit(READ_TEMPLATE, Resource("batch", own, agency=own))
+    return SheetResponse(sheet.template(policy.questions))
 
 
 @router.get("/{referral_id}")
 async def read_referral(
-    referral_id: Id, referrals: Referrals_, cases: Cases_, agency: Reader
+    referral_id: Id,
+    response: Response,
+    referrals: Referrals_,
+    cases: Cases_,
+    agency: Reader,
 ) -> ReferralView:
-    """Read how far the response to one's own agency's referral has come."""
+    """Read how far the response to one's own agency's referral has come.
+
+    The ``ETag`` says how often it was changed, and goes into ``If-Match`` to amend it.
+    """
+    resource = await own(referral_id, referrals, cases)
+    await agency.permit(READ_REFERRAL, resource, otherwise=NotReferred)
+    referral, episode = await handlers.where_it_stands(
+        referral_id, agency.who.agency, referrals=referrals, cases=cases
+    )
+    response.headers["ETag"] = etag_of(referral)
+    return ReferralView.of(referral, episode)
+
+
+async def own(referral_id: str, referrals: Referrals, cases: Cases) -> Resource:
+    """Give a referral as it is decided about; the same is asked if there is none."""
     held, case = await asyncio.gather(
         referrals.get(referral_id), cases.of_referral(referral_id)
     )
     sender = held.sender.agency if held else None
     left = held.left_case_id if held else None
-    case_id = case.id if case else left
-    resource = Resource("referral", referral_id, case_id, agency=sender)
-    await agency.permit(READ_REFERRAL, resource, otherwise=NotReferred)
-    referral, episode = await handlers.where_it_stands(
-        referral_id, agency.who.agency, referrals=referrals, cases=cases
-    )
-    return ReferralView.of(referral, episode)
+    return Resource("referral", referral_id, case.id if case else left, agency=sender)
 
 
 async def post(
@@ -316,22 +367,65 @@ def sender_of(agency: Caller) -> Sender:
 
 
 async def results(
-    lines: Iterable[bytes], take: Callable[[int, bytes], Awaitable[LineResult]]
+    lines: Iterable[tuple[int, L]],
+    take: Callable[[int, L], Awaitable[LineResult]],
+    show: Callable[[LineResult, L], str],
 ) -> AsyncIterator[bytes]:
     """Take the lines of a batch, some at the same time; give the results in order."""
-    numbered = enumerate(lines, 1)
+    numbered = iter(lines)
     while some := [*islice(numbered, TOGETHER)]:
-        taken = await asyncio.gather(*(take(*each) for each in some if each[1].strip()))
+        told = [
+            each for each in some if not isinstance(each[1], bytes) or each[1].strip()
+        ]
+        taken = await asyncio.gather(*(take(*each) for each in told))
         if taken:
-            texts = (each.model_dump_json(exclude_none=True) for each in taken)
-            yield "".join(f"{each}\n" for each in texts).encode()
+            shown_ = (show(e, line) for e, (_, line) in zip(taken, told, strict=True))
+            yield "".join(shown_).encode()
         # However many lines are blank, other requests have their turn.
         await asyncio.sleep(0)
 
 
+def said(line: bytes | Row) -> bool:
+    """Tell whether anything stands in a line. Of a sheet, blank rows are not read."""
+    return isinstance(line, Row) or bool(line.strip())
+
+
+def shown(result: LineResult, _line: bytes) -> str:
+    """Show a result as one line of JSON."""
+    return f"{result.model_dump_json(exclude_none=True)}\n"
+
+
+async def sheet_results(
+    rows: Iterable[tuple[int, Row]],
+    take: Callable[[int, Row], Awaitable[LineResult]],
+) -> AsyncIterator[bytes]:
+    """Take the rows of a sheet, and give the results as a sheet."""
+    yield sheet.written(RESULT_HEADINGS).encode()
+    async for each in results(rows, take, row_shown):
+        yield each
+
+
+def row_shown(result: LineResult, row: Row) -> str:
+    """Show a result as one line of a sheet."""
+    receipt, problem = result.receipt, result.problem
+    wrong = problem.errors if problem else ()
+    return sheet.written(
+        [
+            result.line,
+            result.status,
+            receipt and receipt.referral_id,
+            receipt and receipt.reference,
+            receipt and receipt.received_at.isoformat(),
+            receipt and receipt.status_url,
+            problem and problem.title,
+            "; ".join(sheet.wrong_columns(row, wrong)),
+        ]
+    )
+
+
 async def take_line(
     number: int,
-    line: bytes,
+    line: bytes | Row,
     *,
     agency: Asking,
     root: str,
@@ -341,10 +435,7 @@ async def take_line(
 ) -> LineResult:
     """Take one line of a batch, as if it had been posted alone."""
     try:
-        if len(line) > BODY_LIMIT:
-            raise LineTooLong
-        check_shape(line)
-        told, at = SubmitReferral.model_validate_json(line), clock.now()
+        told, at = told_in(line), clock.now()
         if wrong := [*policy.misfits(told, at)]:
             raise RequestValidationError(errors_of(wrong))
         posted = await post(
@@ -363,6 +454,23 @@ async def take_line(
     status = Status.REPEATED if posted.repeated else Status.ACCEPTED
     receipt = Receipt.of(posted.referral, root)
     return LineResult(line=number, status=status, receipt=receipt)
+
+
+def told_in(line: bytes | Row) -> SubmitReferral:
+    """Read one line of a batch.
+
+    Raises:
+        LineTooLong: It is longer than a referral may be.
+        RowTooLong: It has more cells than its sheet has headings.
+        ValidationError: It is no referral.
+    """
+    size = len(line) if isinstance(line, bytes) else sum(map(len, line.cells))
+    if size > BODY_LIMIT:
+        raise LineTooLong
+    if isinstance(line, Row):
+        return SubmitReferral.model_validate(line.fields())
+    check_shape(line)
+    return SubmitReferral.model_validate_json(line)
 
 
 def errors_of(wrong: Sequence[Misfit], *within: str) -> list[dict[str, Any]]:

@@ -1,0 +1,135 @@
+"""Finding out who somebody is who is told of, and keeping what is learned of them."""
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import structlog
+from accord_chassis.store import Conflict
+
+from referrals.domain.recognition import (
+    Person,
+    Recognised,
+    RecognitionRules,
+    Sighting,
+    Weighed,
+    recognise,
+    strangers,
+)
+from referrals.domain.referral import Referral
+from referrals.domain.review import reviews_of
+from referrals.domain.weighing import MatchingPolicy, weigh
+from referrals.store import People, Reviews
+
+log = structlog.get_logger()
+
+
+class Known(NamedTuple):
+    """Those who are known, what is asked about them, and what tells who is who."""
+
+    people: People
+    reviews: Reviews
+    rules: RecognitionRules
+    matching: MatchingPolicy
+
+
+async def meet(
+    seen: Sequence[Sighting],
+    referral: Referral,
+    known: Known,
+    taken: Collection[str] = (),
+) -> tuple[str, ...]:
+    """Give who some people of a referral are, and keep what is learned of them.
+
+    People are saved first, each once however often this is done, then what is asked
+    about them.
+
+    Args:
+        seen: As they are described.
+        referral: Which.
+        known: Who is known.
+        taken: Who its other people are.
+    """
+    if not seen:
+        return ()
+    holders = await known.people.known_by(key for each in seen for key in each.keys)
+    found = await tell_apart(seen, holders, referral, known, taken=taken)
+    told = dict(zip(found.ids, seen, strict=True))
+    kept = (keep(each, told[each.id], known.people) for each in found.changed)
+    await asyncio.gather(*kept)
+    await ask(found.asked, referral, known)
+    return found.ids
+
+
+async def tell_apart(
+    seen: Sequence[Sighting],
+    holders: Mapping[str, Person],
+    referral: Referral,
+    known: Known,
+    *,
+    taken: Collection[str] = (),
+    instead: Person | None = None,
+) -> Recognised:
+    """Tell who is who, by keys and by weighing whom no key tells.
+
+    Args:
+        seen: As they are described.
+        holders: Everybody who has one of their keys, by key.
+        referral: Which describes them.
+        known: Who is known.
+        taken: Who its other people are.
+        instead: Somebody as they are to be weighed, whatever is kept of them.
+    """
+    weighed = await _weigh(strangers(seen, holders), known, instead)
+    return recognise(seen, holders, referral.received_at, weighed, taken)
+
+
+async def _weigh(
+    seen: Iterable[Sighting], known: Known, instead: Person | None
+) -> Mapping[str, Weighed]:
+    """Weigh whom those resemble whom no key tells; whoever is nameless, nobody."""
+    compared = [each for each in seen if each.asks]
+    near = await asyncio.gather(*(known.people.near(each.asks) for each in compared))
+    for each in near:
+        for kind in each.crowded:
+            log.warning("matching.crowded", reason=kind)
+    weights = known.matching.weights
+    return {
+        each.id: weigh(each, _with(found.people, instead), weights, found.crowded)
+        for each, found in zip(compared, near, strict=True)
+    }
+
+
+def _with(people: Iterable[Person], instead: Person | None) -> list[Person]:
+    return [instead if instead and e.id == instead.id else e for e in people]
+
+
+async def keep(learned: Person, seen: Sighting, people: People) -> None:
+    """Save somebody who is new, or what was learned of somebody who is not."""
+    if not learned.version:
+        await people.save(learned)
+        return
+    held = await people.get(learned.id)
+    if held is None:
+        raise Conflict("Somebody was erased meanwhile.")
+    new = (key for key in learned.keys if key not in held.keys)
+    await people.save(held.learn(new).remember(seen))
+
+
+async def ask(
+    about: Iterable[tuple[str, Weighed]], referral: Referral, known: Known
+) -> None:
+    """Have a person decide whether those who are new are whom they resemble."""
+    asked = [
+        review
+        for person_id, resembles in about
+        for review in reviews_of(
+            person_id,
+            resembles,
+            referral_id=referral.id,
+            at=referral.received_at,
+            policy=known.matching.version,
+            most=known.matching.ask_about,
+        )
+    ]
+    await asyncio.gather(*map(known.reviews.ask, asked))
