@@ -8,7 +8,7 @@ from accord_contracts.message import Event, Lane
 from accord_contracts.referrals import PersonRole
 
 from referrals.domain.contact import ContactBook, ContactClosed, Heard, reach_of
-from referrals.domain.telling import ContactPoint
+from referrals.domain.telling import ContactPoint, Safety
 from referrals.store import PARTS, Document, Referrals
 
 PEOPLE = 30
@@ -77,7 +77,7 @@ async def heard_of(person_id: str, referrals: Referrals) -> tuple[list[Heard], b
     Of each referral nothing else is opened.
     """
     addresses = [f"sealed.address/{place}" for place in range(PEOPLE)]
-    kept = ("person_ids", "received_at", "told.people.role")
+    kept = ("person_ids", "received_at", "told.people.role", "changes.reason")
     found = referrals.documents.find(
         {"person_ids": person_id},
         projection=dict.fromkeys((*kept, "told.place", "told.sharing", *addresses), 1),
@@ -93,9 +93,11 @@ async def heard_of(person_id: str, referrals: Referrals) -> tuple[list[Heard], b
 
 def _heard(person_id: str, document: Document) -> list[Heard]:
     people: Sequence[Document] = document["told"]["people"]
+    withdrawn = any(each.get("reason") for each in document.get("changes", ()))
+    # Whoever an amendment has added has no id for a moment.
     told = [
         (who, each["role"], ContactPoint.model_validate(point))
-        for who, each in zip(document["person_ids"], people, strict=True)
+        for who, each in zip(document["person_ids"], people, strict=False)
         for point in each["contact_points"]
     ]
     theirs = {
@@ -118,5 +120,6 @@ def _heard(person_id: str, document: Document) -> list[Heard]:
             shared=reach_of(point.channel, point.value) in theirs,
         )
         for who, _, point in told
-        if who == person_id
+        # Of what was taken back, only what warns still counts.
+        if who == person_id and (point.safety is Safety.UNSAFE or not withdrawn)
     ]
