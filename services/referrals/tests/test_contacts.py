@@ -125,6 +125,19 @@ async def test_what_one_agency_calls_unsafe_shows_a_code_alone(
     assert (point["value"], refusals(point)) == (NUMBER, [None, "channel"])
 
 
+async def test_of_what_was_taken_back_only_what_warns_counts(running: Running) -> None:
+    mere = await told_of(running, contact("021 555 0123"))
+    unsafe = contact(safety="unsafe")
+    assert await told_of(running, unsafe, agency="hospital") == mere
+    for each in await running.referrals.of_person(mere):
+        agency = each.sender.agency
+        assert (await running.withdraw(each.id, agency=agency)).status_code == 202
+
+    [point] = await points(running, mere)
+
+    assert refusals(point)[0] == "unsafe"
+
+
 async def test_what_also_reaches_who_uses_violence_is_not_shown(
     running: Running,
 ) -> None:

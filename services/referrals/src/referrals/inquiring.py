@@ -184,14 +184,17 @@ async def descriptions_of(
     """Give how somebody was described in the latest referrals, each way once.
 
     Only by that by which an agency finds them in its own register: names, birthday and
-    gender. No other agency's number for them (IPP 13), no address, not their part.
+    gender. No other agency's number for them (IPP 13), no address, not their part; and
+    not as whoever took it back has described them.
     """
     found = await bureau.referrals.latest_of_person(person_id, DESCRIBED_BY)
     told = (
         described
         for referral in found
+        if not referral.withdrawn
+        # Whoever an amendment has added has no id for a moment.
         for id_, described in zip(
-            referral.person_ids, referral.told.people, strict=True
+            referral.person_ids, referral.told.people, strict=False
         )
         if id_ == person_id and described.given_name != ERASED_NAME
     )
