@@ -19,7 +19,7 @@ from referrals.domain.agency import Agency
 from referrals.domain.case import Case, Member
 from referrals.domain.erasure import ERASED_NAME, Tombstone
 from referrals.domain.history import Heard
-from referrals.domain.matching.blocking import LARGEST
+from referrals.domain.matching.finding import BEGUN, BEGUN_PARTLY
 from referrals.domain.recognition import Person, kind_of
 from referrals.domain.referral import Referral
 from referrals.domain.request import Request
@@ -37,7 +37,13 @@ PARTS = 1000
 TOGETHER = 100
 """Questions that are asked in one query."""
 
-COMPARED = 100
+LARGEST = 100
+"""Those with one of somebody's blocking keys who are looked at."""
+
+WIDE = frozenset({BEGUN, BEGUN_PARTLY})
+"""The kinds of keys that many may share: names alone, of whoever has no birthday."""
+
+COMPARED = 20
 """The most people with whom one is compared: those who share most keys come first."""
 
 
@@ -171,6 +177,13 @@ class Near(NamedTuple):
     crowded: tuple[str, ...]
 
 
+class _Sharing(NamedTuple):
+    """Those who share a blocking key, and the keys if there are more of them."""
+
+    found: list[Document]
+    full: frozenset[str]
+
+
 class People(SealedStore[Person]):
     """The people, by what they are recognised by.
 
@@ -266,13 +279,19 @@ class People(SealedStore[Person]):
     async def _find_near(
         self, questions: Sequence[frozenset[str]]
     ) -> Sequence[Near | BaseException]:
-        most = LARGEST * len(questions)
-        found = await self._sharing(frozenset[str]().union(*questions), most)
-        if len(found) > most:
-            # Some block is too large; it may crowd out nobody in another one.
-            each_found = await asyncio.gather(*map(self._by_block, questions))
-        else:
-            each_found = [(_sharing_any(found, keys), set()) for keys in questions]
+        keys = frozenset[str]().union(*questions)
+        wide = frozenset(each for each in keys if kind_of(each) in WIDE)
+        # Whom a wide key brings crowds out nobody whom a narrow one does.
+        narrow, more = await asyncio.gather(
+            self._sharing(keys - wide, len(questions)),
+            self._sharing(wide, len(questions)),
+        )
+        found = _each_once([*narrow.found, *more.found])
+        full = narrow.full | more.full
+        each_found = [
+            (_sharing_any(found, some), {*map(kind_of, full & some)})
+            for some in questions
+        ]
         return await asyncio.gather(
             *(
                 self._nearest(keys, near, crowded)
@@ -281,18 +300,17 @@ class People(SealedStore[Person]):
             return_exceptions=True,
         )
 
-    async def _sharing(self, keys: Iterable[str], most: int) -> list[Document]:
-        """Give those who have one of some blocking keys, one more than wanted."""
+    async def _sharing(self, keys: frozenset[str], questions: int) -> _Sharing:
+        """Give those who have one of some blocking keys, but not too many of them."""
+        if not keys:
+            return _Sharing([], frozenset())
+        most = LARGEST * questions
         found = self.documents.find(
             {"blocks": {"$in": list(keys)}}, projection={"inbox": 0, "outbox": 0}
         )
-        return [each async for each in found.limit(most + 1)]
-
-    async def _by_block(self, keys: frozenset[str]) -> tuple[list[Document], set[str]]:
-        blocks = await asyncio.gather(*(self._sharing([e], LARGEST) for e in keys))
-        sized = zip(keys, blocks, strict=True)
-        crowded = {kind_of(key) for key, block in sized if len(block) > LARGEST}
-        return _each_once(one for block in blocks for one in block[:LARGEST]), crowded
+        documents = [each async for each in found.limit(most + 1)]
+        full = keys if len(documents) > most else frozenset[str]()
+        return _Sharing(documents[:most], full)
 
     async def _nearest(
         self, keys: frozenset[str], found: list[Document], crowded: set[str]
