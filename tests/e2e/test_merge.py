@@ -11,6 +11,7 @@ from people import (
     SUPPORT,
     Coordinator,
     ReferringAgency,
+    Somebody,
 )
 
 
@@ -83,8 +84,18 @@ async def test_merged_and_unmerged_in_every_service(
     back = (await specialist.reads(f"/api/plans/v1/plans/{other}")).json()
     kept = {each["action_id"]: each["done_at"] for each in back["actions"]}
     assert kept[carried[0]["action_id"]]
-    assert not (await specialist.reads(f"/api/plans/v1/plans/{case}")).ok
+    # Who works on a case is believed for five seconds.
+    await eventually(sees_no_more(specialist, f"/api/plans/v1/plans/{case}"), within=15)
     await eventually(finds_open(region, other, *HIGH_RISK_TEAM))
+
+
+def sees_no_more(worker: Somebody, path: str) -> Callable[[], Awaitable[bool]]:
+    """Look whether somebody may not read something any more."""
+
+    async def look() -> bool:
+        return not (await worker.reads(path)).ok
+
+    return look
 
 
 def finds_open(
