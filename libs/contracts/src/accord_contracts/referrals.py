@@ -138,7 +138,23 @@ Answers = Annotated[dict[Code, Answer], Field(max_length=200)]
 """Answers to questions about risk, by the question's key in the locality's policy."""
 
 
-class ReferralPosted(Event):
+class BeforeItsCase(Event):
+    """What referrals tells itself of a referral before it looks for its case.
+
+    Attributes:
+        case_id: None, because the case is not looked for yet.
+    """
+
+    case_id: Id | None = None  # type: ignore[assignment]  # It is not looked for yet.
+    referral_id: Id
+
+    @property
+    def subject(self) -> str:
+        """The referral, because its case is not looked for yet."""
+        return self.referral_id
+
+
+class ReferralPosted(BeforeItsCase):
     """A referral is stored. Referrals tells itself, to recognise the people in it.
 
     Attributes:
@@ -147,16 +163,8 @@ class ReferralPosted(Event):
 
     TYPE: ClassVar[str] = "referral.posted.v1"
 
-    case_id: Id | None = None  # type: ignore[assignment]  # No case is known yet.
-    referral_id: Id
 
-    @property
-    def subject(self) -> str:
-        """The referral, because there is no case yet."""
-        return self.referral_id
-
-
-class PeopleRecognised(Event):
+class PeopleRecognised(BeforeItsCase):
     """The people of a referral are known by id. Referrals tells itself.
 
     Attributes:
@@ -166,14 +174,7 @@ class PeopleRecognised(Event):
 
     TYPE: ClassVar[str] = "referral.people_recognised.v1"
 
-    case_id: Id | None = None  # type: ignore[assignment]  # No case is known yet.
-    referral_id: Id
     parties: Annotated[tuple[Party, ...], Field(max_length=50)]
-
-    @property
-    def subject(self) -> str:
-        """The referral, because there is no case yet."""
-        return self.referral_id
 
 
 class CaseOpened(Event):
@@ -297,7 +298,7 @@ class ReferralReceived(Event):
     first_referred_at: AwareDatetime
 
 
-class ChangePosted(Event):
+class ChangePosted(BeforeItsCase):
     """An agency has changed its referral. Referrals tells itself.
 
     Attributes:
@@ -307,17 +308,10 @@ class ChangePosted(Event):
 
     TYPE: ClassVar[str] = "referral.change_posted.v1"
 
-    case_id: Id | None = None  # type: ignore[assignment]  # It is not looked for yet.
-    referral_id: Id
     number: Annotated[int, Field(ge=1)]
 
-    @property
-    def subject(self) -> str:
-        """The referral, because its case is not looked for yet."""
-        return self.referral_id
 
-
-class ChangeRecognised(Event):
+class ChangeRecognised(BeforeItsCase):
     """The people of a changed referral are known by id. Referrals tells itself.
 
     Attributes:
@@ -327,14 +321,7 @@ class ChangeRecognised(Event):
 
     TYPE: ClassVar[str] = "referral.change_recognised.v1"
 
-    case_id: Id | None = None  # type: ignore[assignment]  # It is not looked for yet.
-    referral_id: Id
     number: Annotated[int, Field(ge=1)]
-
-    @property
-    def subject(self) -> str:
-        """The referral, because its case is not looked for yet."""
-        return self.referral_id
 
 
 class ReferralAmended(Event):

@@ -9,7 +9,7 @@ from accord_contracts.referrals import PersonRole
 
 from referrals.domain.contact import ContactBook, ContactClosed, Heard, reach_of
 from referrals.domain.telling import ContactPoint, Safety
-from referrals.store import PARTS, Document, Referrals
+from referrals.store import PARTS, Document, Referrals, is_withdrawn
 
 PEOPLE = 30
 """The most people of a referral."""
@@ -93,7 +93,7 @@ async def heard_of(person_id: str, referrals: Referrals) -> tuple[list[Heard], b
 
 def _heard(person_id: str, document: Document) -> list[Heard]:
     people: Sequence[Document] = document["told"]["people"]
-    withdrawn = any(each.get("reason") for each in document.get("changes", ()))
+    withdrawn = is_withdrawn(document)
     # Whoever an amendment has added has no id for a moment.
     told = [
         (who, each["role"], ContactPoint.model_validate(point))

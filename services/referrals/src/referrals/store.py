@@ -495,6 +495,11 @@ class Agencies(Store[Agency]):
         return [self.load(each) async for each in found.sort("code", 1).limit(limit)]
 
 
+def is_withdrawn(document: Document) -> bool:
+    """Tell whether a referral was taken back, without making it of its document."""
+    return any(each.get("reason") for each in document.get("changes", ()))
+
+
 def _heard(document: Document) -> Heard:
     told = document["told"]
     # Whoever was added by an amendment may not be recognised yet.
@@ -507,7 +512,7 @@ def _heard(document: Document) -> Heard:
         incidents=told["incidents"],
         occurred_at=told["occurred_at"],
         members=tuple(dict.fromkeys(members)),
-        withdrawn=any(each.get("reason") for each in document.get("changes", ())),
+        withdrawn=is_withdrawn(document),
     )
 
 

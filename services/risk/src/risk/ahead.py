@@ -69,15 +69,11 @@ def with_latest(
     """Put a date among those known; of too many, the nearest ahead stay."""
     dates = {**known, trigger_id: told}
     if len(dates) > KEPT:
-        ahead = sorted(
-            (key for key, each in dates.items() if not each.settled),
-            key=lambda key: dates[key].happens_at,
-        )
-        past = sorted(
-            (key for key, each in dates.items() if each.settled),
-            key=lambda key: dates[key].happens_at,
-            reverse=True,
-        )
-        kept = {*[*ahead, *past][:KEPT]}
+
+        def last_to_go(key: str) -> tuple[bool, float]:
+            happens = dates[key].happens_at.timestamp()
+            return dates[key].settled, -happens if dates[key].settled else happens
+
+        kept = {*sorted(dates, key=last_to_go)[:KEPT]}
         dates = {key: each for key, each in dates.items() if key in kept}
     return dict(sorted(dates.items(), key=lambda each: each[1].happens_at))

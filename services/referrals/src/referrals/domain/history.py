@@ -8,7 +8,7 @@ incident it was, so nothing has to be opened for it.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
@@ -222,6 +222,6 @@ def _trend(recent: int, before: int, *, new: bool) -> Trend:
 def _escalates(latest: Sequence[datetime]) -> bool:
     """Tell whether enough of these times, the latest first, lie within a year."""
     return any(
-        last - first <= timedelta(days=365)
+        last - first <= REPEAT
         for last, first in zip(latest, latest[ESCALATING - 1 :], strict=False)
     )
