@@ -26,7 +26,8 @@ from outboxes import outboxes_of
 from regions import Ground, in_one_process
 from risk import handlers, routes
 from risk.app import Settings
-from risk.domain import Assessment, Policy
+from risk.domain.assessment import Assessment
+from risk.domain.policy import Policy
 from risk.store import Assessments
 from wiretap import redeliver
 
