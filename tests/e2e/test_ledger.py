@@ -17,7 +17,7 @@ from app import Region, eventually
 from ledger import Audit, Ledger, flow
 from outboxes import outboxes_of
 from regions import Ground, in_one_process
-from risk.domain import Assessment
+from risk.domain.assessment import Assessment
 from risk.store import Assessments
 from wiretap import redeliver
 
