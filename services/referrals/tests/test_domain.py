@@ -163,6 +163,9 @@ def test_what_was_told_decides_the_lane(fields: dict[str, Any], lane: Lane) -> N
     assert posted.expected.allocated_by == NOON + timedelta(hours=hours.allocated)
 
 
+BORN_SINCE = {"role": "child", "given_name": "Moana", "date_of_birth": "2026-02-01"}
+
+
 @pytest.mark.parametrize(
     ("fields", "misfits"),
     [
@@ -175,11 +178,30 @@ def test_what_was_told_decides_the_lane(fields: dict[str, Any], lane: Lane) -> N
             {"answers": {"escalation": "yes", "shoe_size": "no"}},
             [(("answers", "shoe_size"), "unknown_question")],
         ),
+        # Whoever was harmed was there; a child may have been born since.
+        (
+            {"occurred_at": "2026-01-01T09:00Z", "people": [MERE, BORN_SINCE]},
+            [],
+        ),
+        (
+            {
+                "occurred_at": "2026-01-01T09:00Z",
+                "people": [{**BORN_SINCE, "role": "person_harmed"}],
+            },
+            [
+                (("people", 0, "date_of_birth"), "born_after_it_happened"),
+                (("occurred_at",), "born_after_it_happened"),
+            ],
+        ),
         # It is the third of November in New Zealand already.
         ({"people": [{**MERE, "date_of_birth": "2026-11-03"}]}, []),
         (
             {"people": [{**MERE, "date_of_birth": "2026-11-04"}]},
-            [(("people", 0, "date_of_birth"), "in_the_future")],
+            [
+                (("people", 0, "date_of_birth"), "in_the_future"),
+                (("people", 0, "date_of_birth"), "born_after_it_happened"),
+                (("occurred_at",), "born_after_it_happened"),
+            ],
         ),
     ],
 )
@@ -224,6 +246,8 @@ def test_every_locality_asks_what_its_risk_policy_weighs(name: str) -> None:
             "nothing is allocated before it is assessed",
         ),
         ({"colour": "blue"}, "colour"),
+        ({"time_zone": "Nowhere"}, "time_zone: "),
+        ({"contacts": {"time_zone": "Pacific/Auckland"}}, "say time_zone once"),
     ],
 )
 def test_a_wrong_policy_stops_the_start_with_one_sentence(

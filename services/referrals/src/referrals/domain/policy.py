@@ -15,6 +15,7 @@ from referrals.domain.contradictions import contradictions
 from referrals.domain.erasure import Retention
 from referrals.domain.recognition import RecognitionRules
 from referrals.domain.telling import Telling
+from referrals.domain.time_zone import TimeZone
 from referrals.domain.trigger import TriggerRules
 
 Hours = Annotated[float, Field(gt=0, le=24 * 60)]
@@ -24,6 +25,9 @@ LEEWAY = timedelta(seconds=60)
 
 EASTMOST = timedelta(hours=14)
 """Where a day begins earliest: a child may be born on it while UTC is a day behind."""
+
+ZONED = ("triggers", "contacts")
+"""The parts of a policy that have days or hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,8 @@ class Policy(BaseModel):
     """How a locality takes referrals in (``localities/<name>/referrals.yaml``).
 
     Attributes:
+        time_zone: The region's, by its name in the IANA database: where a day begins,
+            and whose clocks show the hours in which somebody may be reached.
         confirm_within_days: For how long what needs two people waits for the second;
             never longer than a correction may take (Privacy Act 2020, s 63).
     """
@@ -101,6 +107,7 @@ class Policy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: str
+    time_zone: TimeZone
     questions: Annotated[tuple[Code, ...], Field(min_length=1)]
     urgent_answers: frozenset[Code]
     urgent_incidents: frozenset[IncidentKind]
@@ -111,6 +118,18 @@ class Policy(BaseModel):
     confirm_within_days: Annotated[float, Field(gt=0, le=20)]
     inquiries: InquiryRules
     contacts: ContactRules
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_time_zone(cls, told: object) -> object:
+        """Give every part that has days or hours the time zone that is said once."""
+        if not isinstance(told, dict):
+            return told
+        parts = {each: told[each] for each in ZONED if isinstance(told.get(each), dict)}
+        if any("time_zone" in part for part in parts.values()):
+            raise ValueError("say time_zone once, and not within a part")
+        zone = told.get("time_zone")
+        return told | {k: {**part, "time_zone": zone} for k, part in parts.items()}
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
