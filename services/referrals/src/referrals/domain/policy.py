@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from referrals.domain.contact import ContactRules
 from referrals.domain.contradictions import contradictions
 from referrals.domain.erasure import Retention
+from referrals.domain.feedback import FeedbackRules
 from referrals.domain.recognition import RecognitionRules
 from referrals.domain.telling import Telling
 from referrals.domain.time_zone import TimeZone
@@ -45,21 +46,30 @@ class ExpectedHours(BaseModel):
 
     assessed: Hours
     allocated: Hours
+    contacted: Hours
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.allocated < self.assessed:
             raise ValueError("nothing is allocated before it is assessed")
+        if self.contacted < self.allocated:
+            raise ValueError("nobody is reached before their case is allocated")
         return self
 
 
 class Expected(BaseModel):
-    """When a referral is expected to reach each stage."""
+    """When a referral is expected to reach each stage.
+
+    Attributes:
+        contacted_by: When the person harmed was reached; none in a receipt that was
+            given before this was promised.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     assessed_by: datetime
     allocated_by: datetime
+    contacted_by: datetime | None = None
 
 
 class S20Purpose(StrEnum):
@@ -118,6 +128,7 @@ class Policy(BaseModel):
     confirm_within_days: Annotated[float, Field(gt=0, le=20)]
     inquiries: InquiryRules
     contacts: ContactRules
+    feedback: FeedbackRules
 
     @model_validator(mode="before")
     @classmethod
@@ -141,7 +152,8 @@ class Policy(BaseModel):
             raise ValueError(f"expected_hours lacks {', '.join(sorted(missing))}")
         urgent = self.expected_hours[Lane.URGENT]
         routine = self.expected_hours[Lane.ROUTINE]
-        if urgent.assessed > routine.assessed or urgent.allocated > routine.allocated:
+        stages = ("assessed", "allocated", "contacted")
+        if any(getattr(urgent, each) > getattr(routine, each) for each in stages):
             raise ValueError("urgent may not be slower than routine")
         return self
 
@@ -190,4 +202,5 @@ class Policy(BaseModel):
         return Expected(
             assessed_by=received_at + timedelta(hours=hours.assessed),
             allocated_by=received_at + timedelta(hours=hours.allocated),
+            contacted_by=received_at + timedelta(hours=hours.contacted),
         )
