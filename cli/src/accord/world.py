@@ -236,7 +236,7 @@ class World:
 
 
 def invented_phone(random: Random) -> str:
-    """Make a number in the form of a New Zealand mobile's, with a 0 after the prefix."""
+    """Make a number in the form of a New Zealand mobile's, a 0 after its prefix."""
     return f"+64 20 0{random.randint(0, 999):03} {random.randint(0, 9999):04}"
 
 
