@@ -7,7 +7,7 @@ from accord_chassis.store import Conflict, Store
 from accord_contracts.message import Event, Message
 from pymongo.operations import IndexModel
 
-from notify.domain.notification import Notification, stamp
+from notify.domain.notification import Notification, open_since, stamp
 from notify.domain.offer import Offer
 from notify.domain.team import Team
 
@@ -72,8 +72,9 @@ class Notifications(Store[Notification]):
 
     async def open_to(self, worker_id: str, since: datetime) -> list[Notification]:
         """Give what stands open in a worker's inbox since a time, the newest first."""
+        place = open_since(since)
         found = self.documents.find(
-            {"told_workers": worker_id, "place": {"$gt": f"1.{stamp(since)}"}},
+            {"told_workers": worker_id, "place": {"$gt": place}},
             projection={"inbox": 0, "outbox": 0},
         )
         return [self.load(each) async for each in found.sort("place", -1).limit(MANY)]

@@ -18,6 +18,9 @@ LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 REFERENCE_BITS = 30
 
+OVER, OPEN = 0, 1
+"""What places in an inbox begin with, the first ones last."""
+
 AT_LENGTH = len("2026-11-02T12:00:00.000")
 
 
@@ -184,7 +187,7 @@ class Notification(BaseModel):
     @property
     def place(self) -> str:
         """Its place in an inbox: what is open comes first, then what is newest."""
-        return f"{int(self.ended_at is None)}.{self.since}"
+        return f"{OPEN if self.ended_at is None else OVER}.{self.since}"
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -364,6 +367,11 @@ class Notification(BaseModel):
 def stamp(at: datetime) -> str:
     """Write a time, which is always UTC, in one length for all, so that it sorts."""
     return at.isoformat(timespec="milliseconds")[:AT_LENGTH]
+
+
+def open_since(at: datetime) -> str:
+    """Give the place in an inbox after which stands what is open since a time."""
+    return f"{OPEN}.{stamp(at)}"
 
 
 def notification_id(message_id: str, worker_id: str, template: str) -> str:
