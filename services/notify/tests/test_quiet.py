@@ -5,8 +5,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from accord_chassis.testing import NOON, new_id
-from accord_contracts.message import Message
+from accord_chassis.testing import NOON, message_of, new_id
+from accord_contracts.message import Lane, Message
+from accord_contracts.referrals import FieldGroup, ReferralAmended
 from accord_contracts.risk import RiskLevel
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from notify.domain.gathering import TURN, gather
 from notify.domain.hours import Quiet, Urgency
 from notify.domain.mail import Mail, MailState
 from notify.domain.notification import Notification, Telling
+from notify.domain.occasion import Addressee, Eyes, Occasion
 from notify_builders import (
     IVS,
     MINUTE,
@@ -42,6 +44,22 @@ NIGHTS: dict[str, Any] = {
 }
 QUIET = Quiet.model_validate(NIGHTS)
 WINDOW = POLICY.email.window
+
+
+def amended(case_id: str) -> Message[ReferralAmended]:
+    """An agency has corrected its referral."""
+    event = ReferralAmended(
+        case_id=case_id,
+        referral_id=new_id(),
+        number=1,
+        groups=(FieldGroup.INCIDENTS,),
+        incidents=(),
+        answers={},
+        parties=(),
+        occurred_at=NOON,
+        amended_at=NOON,
+    )
+    return message_of(event)
 
 
 def local(*at: int) -> datetime:
@@ -228,19 +246,46 @@ async def test_at_night_the_inbox_is_filled_and_nothing_rings_until_morning(
 ) -> None:
     worker = workers.knows(email=EMAIL)
     await mailing.later(timedelta(hours=11))
-    alarmed = offered(worker, level=RiskLevel.EXTREME)
+    case_id = new_id()
+    alarmed = offered(worker, level=RiskLevel.EXTREME, case_id=case_id)
 
-    await mailing.hears(alarmed, offered(worker))
+    await mailing.hears(team((worker, IVS), case_id=case_id), alarmed, amended(case_id))
     await mailing.later(timedelta())
 
     assert len(await mailing.inbox(worker)) == 2
     assert len(mail_server.letters) == 1
     [waiting] = [each for each in await mailing.all() if each.urgency == "normal"]
-    morning = NOON + timedelta(hours=19)
-    assert waiting.due_at == morning
-    assert waiting.ack_by == morning + 30 * MINUTE
+    assert waiting.due_at == NOON + timedelta(hours=19)
     await mailing.later(timedelta(hours=8))
-    assert len(mail_server.letters) > 1
+    [amending] = [each for each in await mailing.all() if each.id == waiting.id]
+    assert amending.mail_state(0) is MailState.SENT
+
+
+@pytest.mark.parametrize(("any_hour", "hours"), [(False, 11), (True, 0)])
+def test_the_time_to_acknowledge_begins_when_it_can_be_heard(
+    *, any_hour: bool, hours: int
+) -> None:
+    rule = POLICY.rules["allocation.offered.v1"].model_copy(
+        update={"any_hour": any_hour}
+    )
+    what = Occasion(
+        message_id=new_id(),
+        event="allocation.offered.v1",
+        case_id=new_id(),
+        lane=Lane.ROUTINE,
+        revision=1,
+    )
+    night = NOON + timedelta(hours=8)
+
+    made = Notification.of(
+        what, Addressee(WORKER, Eyes.ALL), rule, at=night, policy=POLICY, mail=True
+    )
+
+    assert made.created_at == night
+    assert made.told[0].mail
+    assert made.told[0].mail.due_at == night + timedelta(hours=hours)
+    assert made.ack_by == night + timedelta(hours=hours) + 30 * MINUTE
+    assert made.escalate_at == made.ack_by
 
 
 async def test_what_is_told_again_while_it_is_open_is_noted_and_not_told_anew(

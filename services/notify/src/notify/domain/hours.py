@@ -72,18 +72,22 @@ class Quiet(BaseModel):
             raise ValueError(f"digests_at {', '.join(early)} is within quiet hours")
         return self
 
-    def loud(self, urgency: Urgency, at: datetime) -> datetime:
+    def loud(
+        self, urgency: Urgency, at: datetime, *, any_hour: bool = False
+    ) -> datetime:
         """Give when something may be heard that happens at a time: then, or later."""
         shown = at.astimezone(ZoneInfo(self.time_zone)).strftime("%H:%M")
-        if urgency in self.passes or not self._is_quiet(shown):
+        if any_hour or urgency in self.passes or not self._is_quiet(shown):
             return at
         return self._next(at, self.ends)
 
-    def mailed(self, urgency: Urgency, at: datetime) -> datetime:
+    def mailed(
+        self, urgency: Urgency, at: datetime, *, any_hour: bool = False
+    ) -> datetime:
         """Give when an e-mail is to go out: what is low waits for the next digest."""
         if urgency is Urgency.LOW:
             return min(self._next(at, each) for each in self.digests_at)
-        return self.loud(urgency, at)
+        return self.loud(urgency, at, any_hour=any_hour)
 
     def _is_quiet(self, shown: str) -> bool:
         if self.begins < self.ends:

@@ -1,6 +1,7 @@
 """A message to a worker: from the inbox to its end, or up the chain."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Self
 from uuid import UUID, uuid5
 
@@ -76,6 +77,7 @@ class Notification(BaseModel):
         worker_id: Who was to be told.
         eyes: Who may know of it.
         email: Whether the rule wants e-mail as well.
+        any_hour: It rings in quiet hours too.
         lane: Of what happened, and so of all that is told of this.
         chain: Whose silence has which consequences; none if they may be silent.
         step: How far up the chain it has come.
@@ -99,6 +101,7 @@ class Notification(BaseModel):
     template: str
     urgency: Urgency
     email: bool
+    any_hour: bool = False
     lane: Lane
     policy_version: str
     chain: str | None = None
@@ -128,11 +131,12 @@ class Notification(BaseModel):
         The time to acknowledge it counts from when it stands in the inbox and may be
         heard: nobody is late for what was still on its way, or for their night's rest.
         """
-        quiet, within = policy.quiet, rule.acknowledge_within
-        heard = quiet.loud(rule.urgency, at)
+        within = rule.acknowledge_within
+        loud = partial(policy.quiet.loud, rule.urgency, any_hour=rule.any_hour)
         wanted = None
         if mail and rule.email:
-            wanted = Mail(due_at=quiet.mailed(rule.urgency, at))
+            mailed = policy.quiet.mailed(rule.urgency, at, any_hour=rule.any_hour)
+            wanted = Mail(due_at=mailed)
         first = Telling(
             worker_id=to.told or to.worker_id, step=to.step, at=at, mail=wanted
         )
@@ -147,17 +151,14 @@ class Notification(BaseModel):
             template=rule.template,
             urgency=rule.urgency,
             email=rule.email,
+            any_hour=rule.any_hour,
             lane=what.lane,
             policy_version=policy.version,
             chain=rule.chain,
             step=to.step,
             created_at=at,
-            ack_by=quiet.loud(rule.urgency, heard + within) if within else None,
-            escalate_at=(
-                quiet.loud(rule.urgency, heard + (to.wait or within))
-                if within
-                else None
-            ),
+            ack_by=loud(loud(at) + within) if within else None,
+            escalate_at=loud(loud(at) + (to.wait or within)) if within else None,
             told=(first,),
         )
 

@@ -134,6 +134,7 @@ class Rule(Part):
         chain: Who is told when they do not.
         once: While one such message to somebody is open, they are not told of the same
             thing anew: it is noted on the one that they have.
+        any_hour: It rings in quiet hours too, because a clock runs out meanwhile.
     """
 
     template: Code
@@ -143,6 +144,7 @@ class Rule(Part):
     acknowledge_minutes: Minutes | None = None
     chain: Code | None = None
     once: bool = False
+    any_hour: bool = False
 
     @property
     def email(self) -> bool:

@@ -135,7 +135,8 @@ async def escalate(
         after=due.step,
         told=due.told_workers,
     )
-    until = policy.quiet.loud(due.urgency, at + chain[step - 1].wait)
+    wait = chain[step - 1].wait
+    until = policy.quiet.loud(due.urgency, at + wait, any_hour=due.any_hour)
     told, events = due, list[Event]()
     for each in workers:
         told = told.tell(each, step, at=at, until=until, mail=mail)
