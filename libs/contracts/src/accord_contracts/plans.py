@@ -237,6 +237,7 @@ class ServiceMoved(ServiceEvent):
     """A service that was asked has come to another step.
 
     Attributes:
+        step: Which.
         reason: Why it was refused or ended, by one of the locality's codes.
     """
 
