@@ -252,6 +252,7 @@ class ServiceOverdue(ServiceEvent):
     """A provider has not answered in time. Told once.
 
     Attributes:
+        answer_by: When it should have answered.
         late_by: Seconds between when it should have answered and when that was noticed.
     """
 

@@ -18,6 +18,7 @@ from accord_contracts.plans import NeedLevel, ServiceStep
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
+from plans.domain.plan import NoPlan
 from plans.needs import handlers
 from plans.needs.need import Need, NoSuchNeed, Reached, Service, Voice, need_id
 from plans.needs.store import Needs
@@ -127,10 +128,12 @@ class NeedView(BaseModel):
 
 @router.get("/plans/{case_id}/needs")
 async def read_needs(
-    case_id: Id, needs: Needs_, reader: Reader
+    case_id: Id, needs: Needs_, plans: Plans_, reader: Reader
 ) -> tuple[NeedView, ...]:
     """Read what the people of a case need, as far as it is the reader's to see."""
-    seen = await reader.permit(READ_NEEDS, plan_of(case_id))
+    seen = await reader.permit(READ_NEEDS, plan_of(case_id), otherwise=NoPlan)
+    if await plans.get(case_id) is None:
+        raise NoPlan
     held = await needs.of_cases([case_id])
     shown = [NeedView.of(each) for each in held if f"needs_{each.side}" in seen]
     return tuple(sorted(shown, key=lambda each: (each.person_id, each.strand)))
