@@ -33,7 +33,7 @@ WEIGHED = frozenset({FieldGroup.ANSWERS, FieldGroup.INCIDENTS})
 """What of a referral is weighed."""
 
 TOLD = WEIGHED | {FieldGroup.PEOPLE}
-"""What of a referral is kept: whom it is about says which pair and child it weighs for."""
+"""What of a referral is kept: whom it is about says for whom it weighs."""
 
 
 async def assess_referral(

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 from risk.domain.ahead import Ahead, with_latest
 from risk.domain.answers import merged
 from risk.domain.judgement.record import Change, How, Judgement
+from risk.domain.order import Order
 from risk.domain.policy import Policy, highest
 from risk.domain.share import Share
 from risk.domain.telling import Telling, occurred, with_telling
@@ -53,6 +54,7 @@ class Assessment(BaseModel):
         erased_at: When the case was erased; nothing is weighed for it any more.
         judgement: What people, and what was weighed, have made of its level.
         tellings: What each referral told, by the referral.
+        orders: Those that bind, or bound, somebody in the case.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -82,6 +84,7 @@ class Assessment(BaseModel):
     merging: int = 0
     judgement: Judgement = Judgement()
     tellings: dict[str, Telling] = {}
+    orders: dict[str, Order] = {}
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -136,6 +139,22 @@ class Assessment(BaseModel):
         tellings = with_telling(self.tellings, referral_id, telling)
         return self.model_copy(update={"tellings": tellings})
 
+    def bind(self, order_id: str, order: Order) -> "Assessment":
+        """Note how an order stands, unless something later is known of it.
+
+        A breach that was taken back weighs no more at the next assessment, if nobody
+        else told of one; the level stays.
+        """
+        known = self.orders.get(order_id)
+        if self.erased_at or (known and known.revision >= order.revision):
+            return self
+        new = self.model_copy(update={"orders": {**self.orders, order_id: order}})
+        breach = IncidentKind.BREACH_OF_ORDER
+        taken_back = known and known.breached_at and not order.breached_at
+        if taken_back and breach not in new.occurred:
+            new = new.model_copy(update={"incidents": new.incidents - {breach}})
+        return new
+
     def stir(self, at: datetime) -> "Assessment":
         """Note that something became known that speaks of danger."""
         judgement = self.judgement.stirred_by(at, self.version + 1)
@@ -152,7 +171,13 @@ class Assessment(BaseModel):
     @property
     def occurred(self) -> dict[IncidentKind, datetime]:
         """When each kind of incident last did, as far as that is known."""
-        return occurred(self.tellings.values())
+        known = occurred(self.tellings.values())
+        breach = IncidentKind.BREACH_OF_ORDER
+        for each in self.orders.values():
+            if each.breached_at:
+                told = known.get(breach, each.breached_at)
+                known[breach] = max(told, each.breached_at)
+        return known
 
     @property
     def known(self) -> dict[str, Answer]:
@@ -183,7 +208,9 @@ class Assessment(BaseModel):
             self.incidents.union(*(each.incidents for each in shares)),
             self.repeats + sum(each.repeats for each in shares),
             own_dates.union(
-                date.kind for each in self.shares.values() for date in each.dates.values()
+                date.kind
+                for each in self.shares.values()
+                for date in each.dates.values()
             ),
         )
         level = highest(floor, own, computed, *(each.level for each in shares))
@@ -255,6 +282,7 @@ class Assessment(BaseModel):
             stopped=self.reassessment is Reassessment.STOPPED,
             first_referred_at=self.first_referred_at,
             occurred=self.occurred,
+            orders=self.orders,
         )
 
     def carry(

@@ -7,6 +7,7 @@ from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict
 
 from risk.domain.ahead import Ahead
+from risk.domain.order import Order
 
 
 class Share(BaseModel):
@@ -19,6 +20,7 @@ class Share(BaseModel):
         stopped: The response to it has ended.
         first_referred_at: When the response to its latest episode was asked for.
         occurred: When each kind of incident last did, as far as that is known.
+        orders: Those that bind, or bound, somebody in it.
         settled: A lowering that was proved has taken it into account: but for its
             dates it weighs no more, until something in it changes.
     """
@@ -34,6 +36,7 @@ class Share(BaseModel):
     stopped: bool
     first_referred_at: datetime
     occurred: dict[IncidentKind, datetime] = {}
+    orders: dict[str, Order] = {}
     settled: bool = False
 
     @property

@@ -47,7 +47,9 @@ class Telling(BaseModel):
 Tellings = Mapping[str, Telling]
 
 
-def with_telling(known: Tellings, referral_id: str, told: Telling) -> dict[str, Telling]:
+def with_telling(
+    known: Tellings, referral_id: str, told: Telling
+) -> dict[str, Telling]:
     """Put what a referral told among what others did."""
     before = known.get(referral_id)
     tellings = {**known, referral_id: before.with_more(told) if before else told}

@@ -7,7 +7,13 @@ from accord_contracts.referrals import Answer
 from accord_contracts.risk import RiskLevel
 
 from risk.domain.assessment import Assessment
-from risk.domain.judgement.proof import End, Proof, prove, recent_incidents
+from risk.domain.judgement.proof import (
+    End,
+    Proof,
+    dates_of,
+    prove,
+    recent_incidents,
+)
 from risk.domain.judgement.record import Asked, Change, Contact, How, Look
 from risk.domain.policy import Policy, highest
 
@@ -49,6 +55,7 @@ def raise_level(
     held: Assessment,
     level: RiskLevel,
     reason: str,
+    *,
     by: str,
     policy: Policy,
     at: datetime,
@@ -89,11 +96,12 @@ def look_anew(
     held: Assessment,
     answers: dict[str, Answer],
     contact: Contact,
+    *,
     by: str,
     policy: Policy,
     at: datetime,
 ) -> Assessment:
-    """Reassess a case: what is found now is weighed by itself, and with all that is known.
+    """Reassess a case: what is found now is weighed by itself, and with all known.
 
     The level rises with it at once, and does not fall: that it was found lower is
     what a lowering may rest on.
@@ -119,14 +127,17 @@ def look_anew(
 def _by_itself(
     held: Assessment, answers: dict[str, Answer], policy: Policy, at: datetime
 ) -> tuple[RiskLevel, tuple[str, ...]]:
-    """Weigh what is found now, and what happened lately, without what was found before."""
+    """Weigh what is found now and what happened lately, and nothing found before."""
     incidents = recent_incidents(held, policy, at)
     since = at - timedelta(days=policy.judging.proof.counts_days)
     told = held.tellings.values()
     repeats = sum(each.repeat for each in told if each.occurred_at >= since)
     repeats += sum(e.repeats for e in held.shares.values() if not e.settled)
-    dates = (*held.ahead.values(), *(d for s in held.shares.values() for d in s.dates.values()))
-    near = frozenset(e.kind for e in dates if e.near(at) and e.happens_at >= since)
+    near = frozenset(
+        each.kind
+        for each in dates_of(held)
+        if each.near(at) and each.happens_at >= since
+    )
     return policy.level(answers, incidents, repeats, near)
 
 
@@ -134,6 +145,7 @@ def ask_lowering(
     held: Assessment,
     level: RiskLevel,
     reason: str,
+    *,
     by: str,
     policy: Policy,
     at: datetime,
@@ -148,7 +160,7 @@ def ask_lowering(
     """
     if reason not in policy.judging.lower_reasons:
         raise UnknownReasonForLevel
-    _see_proof(held, level, by, None, policy, at)
+    _see_proof(held, level, policy, at, asked_by=by)
     hours = timedelta(hours=policy.judging.proof.confirm_hours)
     asked = Asked(level=level, reason=reason, by=by, at=at, until=at + hours)
     judgement = held.judgement.model_copy(update={"asked": asked})
@@ -174,7 +186,7 @@ def lower(
         raise NobodyAsks
     if asked.by == by:
         raise TakesASecondPerson
-    _see_proof(held, level, asked.by, by, policy, at)
+    _see_proof(held, level, policy, at, asked_by=asked.by, second=by)
     rested = _resting_on(held, held.judgement.looks[-1], level, policy, at)
     new = rested.reweigh(policy, at, level)
     change = Change(
@@ -194,10 +206,11 @@ def lower(
 def _see_proof(
     held: Assessment,
     level: RiskLevel,
-    asked_by: str,
-    second: str | None,
     policy: Policy,
     at: datetime,
+    *,
+    asked_by: str,
+    second: str | None = None,
 ) -> None:
     if level.rank >= held.level.rank:
         raise NotLower

@@ -12,6 +12,7 @@ from enum import StrEnum
 from accord_contracts.referrals import IncidentKind, PersonRole, TriggerKind
 from accord_contracts.risk import RiskLevel
 
+from risk.domain.ahead import Ahead
 from risk.domain.assessment import Assessment
 from risk.domain.judgement.record import Contact, Look
 from risk.domain.judgement.rules import Demand, ProofRules, Supervision
@@ -180,22 +181,30 @@ def _contact(seen: Evidence) -> bool:
 
 def _no_trigger(seen: Evidence) -> bool:
     """See that no trigger stood in what was found, and no date is near."""
-    own = seen.held.ahead.values()
-    dates = (*own, *(e for s in seen.held.shares.values() for e in s.dates.values()))
+    dates = dates_of(seen.held)
     near = any(each.near(seen.at) and each.happens_at >= seen.since for each in dates)
     return not near and not any(each.triggers for each in seen.counted)
 
 
 def _no_order(seen: Evidence) -> bool:
-    """See that no order is known to end later than now."""
-    own = seen.held.ahead.values()
-    dates = (*own, *(e for s in seen.held.shares.values() for e in s.dates.values()))
+    """See that no order binds, and that no date is known on which one would end."""
+    held = seen.held
+    orders = [*held.orders.values()]
+    orders += (order for e in held.shares.values() for order in e.orders.values())
+    if any(each.binds(seen.at) for each in orders):
+        return False
     return not any(
         each.kind is TriggerKind.ORDER_ENDS
         and not each.cancelled
         and each.happens_at > seen.at
-        for each in dates
+        for each in dates_of(seen.held)
     )
+
+
+def dates_of(held: Assessment) -> list[Ahead]:
+    """Give the dates of a case, and those of what is merged into it."""
+    shared = (date for each in held.shares.values() for date in each.dates.values())
+    return [*held.ahead.values(), *shared]
 
 
 def _no_breach(seen: Evidence) -> bool:

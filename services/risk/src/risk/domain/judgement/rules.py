@@ -95,7 +95,7 @@ VIOGEN = ProofRules(
 """VioGén's closing rules. "Special relevance" is taken as having been extreme."""
 
 ISR = ProofRules(
-    source="The Integrated Safety Response publishes no rule: an assumption of Accord's",
+    source="An assumption: the Integrated Safety Response publishes no rule",
     counts_days=HALF_A_YEAR,
     confirm_hours=72,
     # Its Intensive Case Management meets weekly: two that count stand a week apart.
