@@ -151,9 +151,9 @@ async def assess_need(
     worker: Worker,
 ) -> NeedView:
     """Record what somebody needs in one strand; again, how far it is met by now."""
-    seen = await worker.permit(WORK_ON_NEEDS, plan_of(case_id), otherwise=NoSuchNeed)
+    seen = await worker.permit(WORK_ON_NEEDS, plan_of(case_id), otherwise=NoPlan)
     if f"needs_{told.side}" not in seen:
-        raise NoSuchNeed
+        raise NoPlan
     new = Need(
         id=need_id(case_id, told.person_id, told.strand),
         case_id=case_id,
