@@ -28,7 +28,7 @@ from allocation.domain.choosing import Choice
 from allocation.domain.directory import Need, Worker
 from allocation.domain.offering import Allocation
 from allocation.domain.policy import Policy
-from allocation.domain.staffing import Wanted
+from allocation.domain.wanted import Wanted
 from allocation.handlers.access import Door
 from allocation.handlers.placing import Desk, place_role
 from allocation.handlers.staffing import join_team, settle_place, want_roles

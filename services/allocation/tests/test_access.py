@@ -21,9 +21,11 @@ from accord_contracts.message import Event
 from accord_contracts.risk import RiskLevel
 from allocation.domain.choosing import choose
 from allocation.domain.glass import Glass, OwnGlass, ReviewedBefore
+from allocation.domain.lists import Lists
 from allocation.domain.offering import Answer, Status
-from allocation.domain.staffing import Lists, Staffing, Wanted
+from allocation.domain.staffing import Staffing
 from allocation.domain.standing import standing_of
+from allocation.domain.wanted import Wanted
 from allocation.handlers.placing import Desk
 from allocation_builders import (
     OUTREACH,

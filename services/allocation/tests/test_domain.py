@@ -27,6 +27,7 @@ from allocation.domain.directory import (
     StillServesTheOtherSide,
     Worker,
 )
+from allocation.domain.hearing import assess, hear, stop_waiting
 from allocation.domain.offering import (
     Allocation,
     Answer,
@@ -38,7 +39,8 @@ from allocation.domain.offering import (
     Status,
 )
 from allocation.domain.policy import Policy, Wish
-from allocation.domain.staffing import Assessed, Staffing
+from allocation.domain.staffing import Staffing
+from allocation.domain.wanted import Assessed
 from allocation.domain.wishes import Wishes
 from allocation_builders import (
     COORDINATOR,
@@ -440,8 +442,13 @@ def _case(level: RiskLevel | None = None, *, at: datetime = NOON) -> Staffing:
 def _assess(
     held: Staffing, level: RiskLevel, *, at: datetime = NOON, revision: int = 1
 ) -> Staffing:
-    return held.assess(
-        _assessed(revision, at), level, told_at=at, referral_id=None, policy=POLICY
+    return assess(
+        held,
+        _assessed(revision, at),
+        level,
+        told_at=at,
+        referral_id=None,
+        policy=POLICY,
     )
 
 
@@ -458,18 +465,18 @@ def test_roles_are_wanted_once_wishes_and_risk_are_known_whatever_came_first() -
     referral, wishes = new_id(), Wishes(kaupapa_maori=True)
     empty = Staffing(id=new_id())
 
-    def hear(held: Staffing) -> Staffing:
-        return held.hear(referral, wishes, NOON, POLICY)
+    def hearing(held: Staffing) -> Staffing:
+        return hear(held, referral, wishes, NOON, POLICY)
 
-    def assess(held: Staffing) -> Staffing:
-        return held.assess(
-            _assessed(), LOW, told_at=NOON, referral_id=referral, policy=POLICY
+    def assessing(held: Staffing) -> Staffing:
+        return assess(
+            held, _assessed(), LOW, told_at=NOON, referral_id=referral, policy=POLICY
         )
 
-    assert not hear(empty).roles
-    assert not assess(empty).roles
-    assert hear(assess(empty)) == assess(hear(empty))
-    assert tuple(hear(assess(empty)).roles) == (WHANAU,)
+    assert not hearing(empty).roles
+    assert not assessing(empty).roles
+    assert hearing(assessing(empty)) == assessing(hearing(empty))
+    assert tuple(hearing(assessing(empty)).roles) == (WHANAU,)
 
 
 def test_two_referrals_and_their_assessments_come_in_any_order() -> None:
@@ -500,29 +507,39 @@ def test_two_referrals_and_their_assessments_come_in_any_order() -> None:
 
 
 def _hear(held: Staffing, *, referral: str, wishes: Wishes, at: datetime) -> Staffing:
-    return held.hear(referral, wishes, at, POLICY)
+    return hear(held, referral, wishes, at, POLICY)
 
 
 def _weighed(held: Staffing, *, referral: str, at: datetime, revision: int) -> Staffing:
-    return held.assess(
-        _assessed(revision, at), MEDIUM, told_at=at, referral_id=referral, policy=POLICY
+    return assess(
+        held,
+        _assessed(revision, at),
+        MEDIUM,
+        told_at=at,
+        referral_id=referral,
+        policy=POLICY,
     )
 
 
 def test_nobody_waits_for_help_because_wishes_are_delayed() -> None:
     referral = new_id()
-    waiting = Staffing(id=new_id()).assess(
-        _assessed(), LOW, told_at=NOON, referral_id=referral, policy=POLICY
+    waiting = assess(
+        Staffing(id=new_id()),
+        _assessed(),
+        LOW,
+        told_at=NOON,
+        referral_id=referral,
+        policy=POLICY,
     )
     wait = timedelta(minutes=POLICY.wishes_wait_minutes)
 
     assert waiting.due_at == NOON + wait
-    assert waiting.stop_waiting(NOON, POLICY) is waiting
-    gone_on = waiting.stop_waiting(NOON + wait, POLICY)
+    assert stop_waiting(waiting, NOON, POLICY) is waiting
+    gone_on = stop_waiting(waiting, NOON + wait, POLICY)
     assert tuple(gone_on.roles) == (WHANAU,)
     assert (gone_on.due_at, gone_on.awaited) == (None, {})
 
-    late = gone_on.hear(referral, Wishes(area="sumner"), NOON + HOUR, POLICY)
+    late = hear(gone_on, referral, Wishes(area="sumner"), NOON + HOUR, POLICY)
     assert late.roles == gone_on.roles
     assert late.wishes.area == "sumner"
 
@@ -649,9 +666,9 @@ def test_a_closing_older_than_the_last_one_changes_nothing() -> None:
 def test_wishes_end_with_their_episode() -> None:
     held = Staffing(id=new_id())
     first, second = new_id(), new_id()
-    held = held.hear(first, Wishes(area="sumner"), NOON, POLICY)
+    held = hear(held, first, Wishes(area="sumner"), NOON, POLICY)
     held = _weighed(held, referral=first, at=NOON, revision=1)
-    held = held.hear(second, Wishes(kaupapa_maori=True), NOON + MINUTE, POLICY)
+    held = hear(held, second, Wishes(kaupapa_maori=True), NOON + MINUTE, POLICY)
 
     ended = held.close(1, NOON + HOUR, POLICY)
 
@@ -662,7 +679,7 @@ def test_wishes_of_a_hundred_referrals_are_kept() -> None:
     held = Staffing(id=new_id())
     for number in range(120):
         at = NOON + number * MINUTE
-        held = held.hear(new_id(), Wishes(area=f"area_{number}"), at, POLICY)
+        held = hear(held, new_id(), Wishes(area=f"area_{number}"), at, POLICY)
 
     assert len(held.heard) == 100
     assert held.wishes.area == "area_119"

@@ -12,7 +12,8 @@ from accord_contracts.message import Lane
 from accord_contracts.risk import RiskLevel
 from allocation.domain.directory import Worker
 from allocation.domain.offering import Answer, Status
-from allocation.domain.staffing import Staffing, Wanted
+from allocation.domain.staffing import Staffing
+from allocation.domain.wanted import Wanted
 from allocation.handlers.answering import accept
 from allocation.handlers.directory import put_worker
 from allocation.handlers.leaving import AT_ONCE, take_back

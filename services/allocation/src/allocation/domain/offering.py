@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from allocation.domain.choosing import Choice
 from allocation.domain.directory import Need
 from allocation.domain.policy import Policy
-from allocation.domain.staffing import Staffing, Wanted
+from allocation.domain.staffing import Staffing
+from allocation.domain.wanted import Wanted
 
 HOLD_SLACK = timedelta(hours=1)
 """How much longer than its offer a place is held. Whoever answers, or lets the time

@@ -15,8 +15,10 @@ from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import CaseErased, ReferralReceived
 from accord_contracts.risk import RiskAssessed
 
+from allocation.domain import hearing
 from allocation.domain.offering import Status
-from allocation.domain.staffing import Assessed, Staffing
+from allocation.domain.staffing import Staffing
+from allocation.domain.wanted import Assessed
 from allocation.domain.wishes import Wishes
 from allocation.handlers.placing import Desk, end, settle
 
@@ -29,7 +31,7 @@ async def note_wishes(message: Message[ReferralReceived], *, desk: Desk) -> None
     if held.erased_at:
         return
     wishes = Wishes.of(told.wishes)
-    new = held.hear(told.referral_id, wishes, message.time, desk.policy)
+    new = hearing.hear(held, told.referral_id, wishes, message.time, desk.policy)
     await _save(new, held, message, desk)
 
 
@@ -40,7 +42,8 @@ async def want_roles(message: Message[RiskAssessed], *, desk: Desk) -> None:
     held = held or Staffing(id=told.case_id)
     if held.erased_at:
         return
-    new = held.assess(
+    new = hearing.assess(
+        held,
         Assessed(
             revision=message.aggregate_version,
             first_referred_at=told.first_referred_at,
@@ -56,7 +59,7 @@ async def want_roles(message: Message[RiskAssessed], *, desk: Desk) -> None:
 
 async def go_on_without_wishes(held: Staffing, *, desk: Desk) -> None:
     """Want the roles of a referral whose wishes have not come in time."""
-    new = held.stop_waiting(desk.clock.now(), desk.policy)
+    new = hearing.stop_waiting(held, desk.clock.now(), desk.policy)
     await desk.staffings.save(new, *wanted(new, held), lane=_lane(new, Lane.ROUTINE))
 
 

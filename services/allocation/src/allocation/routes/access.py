@@ -26,7 +26,7 @@ from fastapi import APIRouter, Security
 from pydantic import BaseModel, ConfigDict, Field
 
 from allocation.domain.glass import Glass, NoSuchGlass
-from allocation.domain.staffing import Lists
+from allocation.domain.lists import Lists
 from allocation.handlers import access
 from allocation.handlers.access import Door
 
