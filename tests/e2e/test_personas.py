@@ -199,6 +199,8 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "contact_id": new_id(),
         "code": "tested_agency",
         "key_id": "a" * 16,
+        "rota_id": new_id(),
+        "override_id": new_id(),
     }
     made = Stage(region, ids, people, workers, told, hidden)
     yield made
@@ -376,6 +378,16 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         PERSONAS, by_scope=True
     ),
     ("allocation", "GET", "/v1/duty/coordinators"): Case(PERSONAS, by_scope=True),
+    ("allocation", "PUT", "/v1/rotas/{rota_id}"): Case(PERSONAS, "rota", by_scope=True),
+    ("allocation", "GET", "/v1/rotas/{rota_id}"): Case(PERSONAS, by_scope=True),
+    ("allocation", "GET", "/v1/rotas"): Case(PERSONAS, by_scope=True),
+    ("allocation", "PUT", "/v1/rotas/{rota_id}/overrides/{override_id}"): Case(
+        PERSONAS, "override", by_scope=True
+    ),
+    # There is no such override any more, for whoever comes second.
+    ("allocation", "DELETE", "/v1/rotas/{rota_id}/overrides/{override_id}"): Case(
+        ("sender",), by_scope=True
+    ),
     ("allocation", "POST", "/v1/standings"): Case(PERSONAS, "standings", by_scope=True),
     ("allocation", "GET", "/v1/cases/{case_id}/lists"): Case(("coordinator",)),
     ("allocation", "PUT", "/v1/cases/{case_id}/lists"): Case(("coordinator",), "lists"),
@@ -406,6 +418,16 @@ def sent(stage: Stage, body: Any) -> Any:
         "inquiry": asks_about(ids["person_id"]),
         "standings": {
             "asked": [{"worker_id": ids["worker_id"], "case_ids": [ids["case_id"]]}]
+        },
+        "rota": {
+            "rota": "after_hours",
+            "turns": [ids["worker_id"]],
+            "starts_at": f"{AHEAD}T08:00:00Z",
+        },
+        "override": {
+            "worker_id": ids["worker_id"],
+            "since": f"{AHEAD}T08:00:00Z",
+            "until": f"{AHEAD}T20:00:00Z",
         },
         "lists": {
             "excluded": [stage.workers["excluded"]],

@@ -25,14 +25,16 @@ from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import AgencyKind, ReferralReceived, Wishes
 from accord_contracts.risk import RiskAssessed, RiskLevel
 from allocation.domain.choosing import Choice
-from allocation.domain.directory import Need, Worker
+from allocation.domain.directory import Worker
+from allocation.domain.need import Need
 from allocation.domain.offering import Allocation
 from allocation.domain.policy import Policy
 from allocation.domain.wanted import Wanted
 from allocation.handlers.access import Door
 from allocation.handlers.placing import Desk, place_role
 from allocation.handlers.staffing import join_team, settle_place, want_roles
-from allocation.store import PAGE, Allocations, Directory, Staffings, Workers
+from allocation.store.directory import Directory
+from allocation.store.kept import PAGE, Allocations, Staffings, Workers
 
 LOCALITIES = Path(__file__).parents[3] / "localities"
 POLICY = policy_of(Policy, LOCALITIES / "canterbury", "allocation")

@@ -18,7 +18,8 @@ from allocation.handlers.answering import accept
 from allocation.handlers.directory import put_worker
 from allocation.handlers.leaving import AT_ONCE, take_back
 from allocation.handlers.placing import attend
-from allocation.store import Directory, Glasses
+from allocation.store.directory import Directory
+from allocation.store.kept import Glasses
 from allocation_builders import LOCALITIES, SPECIALIST, WHANAU, Office, need, worker
 
 SECOND = timedelta(seconds=1)
@@ -32,7 +33,7 @@ async def puts(office: Office, told: Worker) -> None:
         told,
         at=office.clock.now(),
         workers=office.workers,
-        directory=office.desk.directory,
+        desk=office.desk,
     )
 
 

@@ -14,7 +14,7 @@ from accord_contracts.risk import RiskLevel
 from allocation.domain.lists import Lists
 from allocation.domain.offering import Status
 from allocation.domain.staffing import Staffing
-from allocation.store import Allocations, Staffings
+from allocation.store.kept import Allocations, Staffings
 from allocation_builders import WHANAU, Front, Running, assessed
 
 LOW, _, HIGH, _ = RiskLevel

@@ -8,14 +8,16 @@ import pytest
 from accord_chassis.store import Conflict, Store
 from accord_chassis.testing import NOON, eventually, message_of, new_id
 from accord_contracts.risk import RiskLevel
-from allocation.domain.directory import CannotTake, Need, NoSuchWorker, Worker
+from allocation.domain.directory import CannotTake, NoSuchWorker, Worker
 from allocation.domain.hearing import assess, hear
+from allocation.domain.need import Need
 from allocation.domain.offering import Allocation, Status
 from allocation.domain.staffing import Staffing
 from allocation.domain.wanted import Assessed
 from allocation.domain.wishes import Wishes
 from allocation.handlers.placing import place_role
-from allocation.store import Change, Directory, Glasses
+from allocation.store.directory import Change, Directory
+from allocation.store.kept import Glasses
 from allocation_builders import (
     COORDINATOR,
     HOUR,

@@ -179,6 +179,37 @@ class AllocationUnfilled(AllocationEvent):
     noticed_at: AwareDatetime
 
 
+class AllocationHandedOver(AllocationEvent):
+    """A worker has taken a role over from another, who had it until then.
+
+    Told beside ``allocation.accepted``, which says the same of any role that is taken.
+
+    Attributes:
+        worker_id: Who has it now.
+        from_worker_id: Who had it.
+    """
+
+    TYPE: ClassVar[str] = "allocation.handed_over.v1"
+
+    worker_id: Id
+    from_worker_id: Id
+    handed_over_at: AwareDatetime
+
+
+class AllocationEnded(AllocationEvent):
+    """Somebody works on a case in a role no longer, because the role has ended.
+
+    Attributes:
+        worker_id: Who had it.
+        ended_at: Since when it is over.
+    """
+
+    TYPE: ClassVar[str] = "allocation.ended.v1"
+
+    worker_id: Id
+    ended_at: AwareDatetime
+
+
 class TeamMember(BaseModel):
     """A worker on a case, and in which role.
 
@@ -197,12 +228,69 @@ class CaseTeamChanged(Event):
 
     Attributes:
         members: Everyone on it, once for each role; none when the response has ended.
+        lead_agency: Which agency owns the plan and is answerable for it, by its code in
+            the register; none: nobody has said.
     """
 
     TYPE: ClassVar[str] = "case_team.changed.v1"
 
     members: Annotated[tuple[TeamMember, ...], Field(max_length=50)]
     changed_at: AwareDatetime
+    lead_agency: Code | None = None
+
+
+class Shift(BaseModel):
+    """From when until when a worker is on call.
+
+    Attributes:
+        worker_id: Who is.
+        since: From then on.
+        until: No longer then.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    worker_id: Id
+    since: AwareDatetime
+    until: AwareDatetime
+
+
+SHIFTS = 200
+"""The most shifts that a rota tells of at once."""
+
+
+class RotaChanged(Event):
+    """Who is on call is another than was told before; all shifts that are known now.
+
+    Whoever wakes somebody looks for the shift of the present. Where there is none, or
+    the present is past ``known_until``, nobody is on call by this rota. Who is away is
+    left out, and what stands in it takes every override into account.
+
+    Attributes:
+        case_id: None: a rota is for no case in particular.
+        rota_id: Which rota.
+        rota: What it is for.
+        roles: Which roles those who are on call by it stand in for; none: those of the
+            locality's coordinators.
+        shifts: In order of time, none of them at the same time as another; none: the
+            rota has ended.
+        known_until: After that nothing is known.
+    """
+
+    TYPE: ClassVar[str] = "rota.changed.v1"
+
+    case_id: Id | None = None  # type: ignore[assignment]  # It is for no case.
+    rota_id: Id
+    rota: Code
+    roles: Annotated[tuple[Role, ...], Field(max_length=20)]
+    shifts: Annotated[tuple[Shift, ...], Field(max_length=SHIFTS)]
+    known_until: AwareDatetime
+    changed_at: AwareDatetime
+
+    @property
+    def subject(self) -> str:
+        """The rota, because there is no case."""
+        return self.rota_id
 
 
 class WorkerContact(BaseModel):

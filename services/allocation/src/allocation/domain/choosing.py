@@ -6,7 +6,8 @@ from datetime import datetime
 
 from accord_contracts.referrals import ContactWish
 
-from allocation.domain.directory import Need, Worker
+from allocation.domain.directory import Worker
+from allocation.domain.need import Need
 from allocation.domain.policy import Wish
 from allocation.domain.wishes import Wishes
 

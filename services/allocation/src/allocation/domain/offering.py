@@ -10,7 +10,7 @@ from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict
 
 from allocation.domain.choosing import Choice
-from allocation.domain.directory import Need
+from allocation.domain.need import Need
 from allocation.domain.policy import Policy
 from allocation.domain.staffing import Staffing
 from allocation.domain.wanted import Wanted

@@ -24,7 +24,7 @@ from allocation.domain.lists import Lists
 from allocation.domain.staffing import Staffing
 from allocation.domain.standing import standing_of
 from allocation.handlers.staffing import team_changed, wanted
-from allocation.store import Allocations, Glasses, Staffings, Workers
+from allocation.store.kept import Allocations, Glasses, Staffings, Workers
 
 Question = tuple[str, Sequence[str]]
 """How a worker stands to some cases."""

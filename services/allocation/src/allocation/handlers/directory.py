@@ -3,11 +3,12 @@
 from datetime import datetime
 
 from allocation.domain.directory import NoSuchWorker, Worker
-from allocation.store import Directory, Workers
+from allocation.handlers.placing import Desk
+from allocation.store.kept import Workers
 
 
 async def put_worker(
-    told: Worker, *, at: datetime, workers: Workers, directory: Directory
+    told: Worker, *, at: datetime, workers: Workers, desk: Desk
 ) -> Worker:
     """Take a worker into the directory, or replace what it says of them.
 
@@ -23,8 +24,8 @@ async def put_worker(
         return worker.replaced_by(told, at)
 
     try:
-        return await directory.change(told.id, replacing)
+        return await desk.directory.change(told.id, replacing)
     except NoSuchWorker:
         saved = await workers.save(Worker(id=told.id).replaced_by(told, at))
-        directory.learn(saved)
+        desk.directory.learn(saved)
         return saved

@@ -18,7 +18,7 @@ from accord_contracts.message import Lane
 from allocation.domain.directory import Worker
 from allocation.handlers.access import changed
 from allocation.handlers.placing import Desk, end
-from allocation.store import Glasses
+from allocation.store.kept import Glasses
 
 AT_ONCE = 20
 """Roles that are taken back at one time, so that somebody with hundreds of cases holds

@@ -29,7 +29,8 @@ from allocation.domain.directory import CannotTake, Worker
 from allocation.domain.offering import HOLD_SLACK, Alarm, Allocation, Status
 from allocation.domain.policy import Policy
 from allocation.domain.staffing import Staffing
-from allocation.store import Allocations, Change, Directory, Staffings
+from allocation.store.directory import Change, Directory
+from allocation.store.kept import Allocations, Staffings
 
 
 @dataclass(frozen=True, slots=True)

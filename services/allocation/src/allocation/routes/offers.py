@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict
 from allocation.domain.offering import Allocation, Answer, NoSuchOffer, Offer, Status
 from allocation.handlers import answering
 from allocation.handlers.placing import Desk
-from allocation.store import PAGE, Allocations
+from allocation.store.kept import PAGE, Allocations
 
 router = APIRouter(tags=["allocations"])
 
