@@ -34,7 +34,7 @@ from allocation.handlers.access import Door
 from allocation.handlers.placing import Desk, place_role
 from allocation.handlers.staffing import join_team, settle_place, want_roles
 from allocation.store.directory import Directory
-from allocation.store.kept import PAGE, Allocations, Staffings, Workers
+from allocation.store.kept import PAGE, Allocations, Rotas, Staffings, Workers
 
 LOCALITIES = Path(__file__).parents[3] / "localities"
 POLICY = policy_of(Policy, LOCALITIES / "canterbury", "allocation")
@@ -168,7 +168,9 @@ class Office:
         allocations = Allocations(database)
         for store in (workers, staffings, allocations):
             await store.prepare()
-        desk = Desk(staffings, allocations, Directory(workers), policy, clock)
+        rotas = Rotas(database)
+        await rotas.prepare()
+        desk = Desk(staffings, allocations, Directory(workers), rotas, policy, clock)
         return cls(database, workers, desk, clock)
 
     async def employs(self, *workers: Worker) -> list[Worker]:

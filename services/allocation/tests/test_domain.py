@@ -28,8 +28,8 @@ from allocation.domain.directory import (
     Worker,
 )
 from allocation.domain.hearing import assess, hear, stop_waiting
-from allocation.domain.offering import (
-    Allocation,
+from allocation.domain.looking import need_of
+from allocation.domain.offer import (
     Answer,
     NoLongerNeeded,
     NoSuchOffer,
@@ -38,6 +38,7 @@ from allocation.domain.offering import (
     OfferExpired,
     Status,
 )
+from allocation.domain.offering import Allocation
 from allocation.domain.policy import Policy, Wish
 from allocation.domain.staffing import Staffing
 from allocation.domain.wanted import Assessed
@@ -252,7 +253,7 @@ def test_freeing_a_place_twice_frees_it_once() -> None:
 def test_the_one_with_least_to_do_is_asked_and_the_first_of_equals() -> None:
     ordered = sorted([worker(), worker(), worker()], key=lambda each: each.id)
 
-    found = choose(ordered, need(), POLICY.weights, NOON)
+    found = choose(ordered, need(), POLICY, NOON)
 
     assert found is not None
     assert found.worker_id == ordered[0].id
@@ -307,7 +308,7 @@ def test_a_wish_goes_before_load_and_says_whether_it_was_met(
     plain = worker(gender=Gender.MAN, areas={"rolleston"})
     wished = worker(**{"gender": Gender.MAN, "areas": {"rolleston"}, **better})
 
-    found = choose([plain, wished], need(wishes=wishes), POLICY.weights, NOON)
+    found = choose([plain, wished], need(wishes=wishes), POLICY, NOON)
 
     assert found is not None
     assert (found.worker_id, found.reasons) == (wished.id, reasons)
@@ -322,7 +323,8 @@ def test_weightier_wishes_go_before_lighter_ones() -> None:
     by_number = dict.fromkeys(Wish, 1)
 
     for weights, expected in ((by_gender, woman), (by_number, near)):
-        found = choose([near, woman], need(wishes=wishes), weights, NOON)
+        policy = POLICY.model_copy(update={"weights": weights})
+        found = choose([near, woman], need(wishes=wishes), policy, NOON)
         assert found is not None
         assert found.worker_id == expected.id
 
@@ -347,11 +349,11 @@ def test_no_wish_outweighs_a_hard_rule() -> None:
         excluded=frozenset({excluded.id}),
     )
 
-    found = choose([*barred, allowed], wanted, POLICY.weights, NOON)
+    found = choose([*barred, allowed], wanted, POLICY, NOON)
 
     assert found is not None
     assert found.worker_id == allowed.id
-    assert choose(barred, wanted, POLICY.weights, NOON) is None
+    assert choose(barred, wanted, POLICY, NOON) is None
 
 
 workers = st.builds(
@@ -381,7 +383,7 @@ def test_whoever_is_chosen_may_be_asked_and_nobody_meets_more(
     excluded = data.draw(st.frozensets(st.sampled_from(ids))) if ids else frozenset()
     wanted = need(points=points, wishes=wishes, excluded=excluded)
 
-    found = choose(candidates, wanted, POLICY.weights, NOON)
+    found = choose(candidates, wanted, POLICY, NOON)
 
     may = [
         each
@@ -414,7 +416,7 @@ def test_one_of_five_thousand_is_chosen_well_within_20_ms() -> None:
 
     started = time.process_time()
     for _ in range(10):
-        assert choose(many, wanted, POLICY.weights, NOON) is not None
+        assert choose(many, wanted, POLICY, NOON) is not None
 
     assert (time.process_time() - started) / 10 < 0.02
 
@@ -714,9 +716,9 @@ def test_silence_excludes_until_nobody_else_is_left_but_a_no_always() -> None:
     held = held.offered(choice("busy"), POLICY, UNTIL).decline("busy", BUSY, UNTIL)
     empty = Staffing(id=held.case_id)
 
-    assert held.need(empty, POLICY).excluded == {"silent", "busy"}
+    assert need_of(held, empty, POLICY, NOON).excluded == {"silent", "busy"}
     held = held.unfilled(POLICY, UNTIL)
-    assert held.need(empty, POLICY).excluded == {"busy"}
+    assert need_of(held, empty, POLICY, NOON).excluded == {"busy"}
     assert held.retry_at == held.due_at == UNTIL + 30 * MINUTE
 
 
@@ -827,7 +829,7 @@ def test_who_declined_long_ago_is_still_not_asked() -> None:
         held = held.unfilled(POLICY, NOON)
 
     assert len(held.offers) == 100
-    assert "first" in held.need(Staffing(id=held.case_id), POLICY).excluded
+    assert "first" in need_of(held, Staffing(id=held.case_id), POLICY, NOON).excluded
 
 
 @pytest.mark.parametrize(("role", "level"), list(product(Role, RiskLevel)))

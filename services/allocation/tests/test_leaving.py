@@ -11,7 +11,7 @@ from accord_contracts.allocation import AllocationOffered, CaseTeamChanged
 from accord_contracts.message import Lane
 from accord_contracts.risk import RiskLevel
 from allocation.domain.directory import Worker
-from allocation.domain.offering import Answer, Status
+from allocation.domain.offer import Answer, Status
 from allocation.domain.staffing import Staffing
 from allocation.domain.wanted import Wanted
 from allocation.handlers.answering import accept

@@ -12,7 +12,7 @@ from accord_contracts.message import Message
 from accord_contracts.referrals import CaseErased, CaseMerged, CaseUnmerged
 from accord_contracts.risk import RiskLevel
 from allocation.domain.lists import Lists
-from allocation.domain.offering import Status
+from allocation.domain.offer import Status
 from allocation.domain.staffing import Staffing
 from allocation.store.kept import Allocations, Staffings
 from allocation_builders import WHANAU, Front, Running, assessed

@@ -11,7 +11,8 @@ from accord_contracts.risk import RiskLevel
 from allocation.domain.directory import CannotTake, NoSuchWorker, Worker
 from allocation.domain.hearing import assess, hear
 from allocation.domain.need import Need
-from allocation.domain.offering import Allocation, Status
+from allocation.domain.offer import Status
+from allocation.domain.offering import Allocation
 from allocation.domain.staffing import Staffing
 from allocation.domain.wanted import Assessed
 from allocation.domain.wishes import Wishes

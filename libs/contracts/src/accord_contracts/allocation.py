@@ -31,6 +31,15 @@ class DeclineReason(StrEnum):
     ON_LEAVE = "on_leave"
 
 
+class HandOverReason(StrEnum):
+    """Why a worker hands a role over to another."""
+
+    LEAVING = "leaving"
+    ON_LEAVE = "on_leave"
+    NO_CAPACITY = "no_capacity"
+    OTHER_PROVIDER_PREFERRED = "other_provider_preferred"
+
+
 class RoleWanted(Event):
     """A case needs a role filled. Allocation tells itself.
 
@@ -168,8 +177,9 @@ class AllocationUnfilled(AllocationEvent):
 
     Attributes:
         level: The level of risk.
-        reason: ``no_candidate`` (nobody with room is left to ask) or ``out_of_time``
-            (the role should have been filled by now).
+        reason: ``no_candidate`` (nobody with room is left to ask), ``out_of_time``
+            (the role should have been filled by now) or ``to_choose`` (the locality
+            has a person choose whom to ask).
     """
 
     TYPE: ClassVar[str] = "allocation.unfilled.v1"
@@ -187,12 +197,14 @@ class AllocationHandedOver(AllocationEvent):
     Attributes:
         worker_id: Who has it now.
         from_worker_id: Who had it.
+        reason: Why they handed it over.
     """
 
     TYPE: ClassVar[str] = "allocation.handed_over.v1"
 
     worker_id: Id
     from_worker_id: Id
+    reason: HandOverReason
     handed_over_at: AwareDatetime
 
 

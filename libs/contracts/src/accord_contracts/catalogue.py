@@ -158,7 +158,7 @@ CATALOGUE = Catalogue.of(
         Entry(allocation.AllocationExpired, "allocation", ("notify",)),
         Entry(allocation.AllocationWithdrawn, "allocation", ("plans", "notify")),
         Entry(allocation.AllocationUnfilled, "allocation", ("notify",)),
-        Entry(allocation.AllocationHandedOver, "allocation"),
+        Entry(allocation.AllocationHandedOver, "allocation", ("allocation",)),
         Entry(allocation.AllocationEnded, "allocation"),
         Entry(allocation.CaseTeamChanged, "allocation", ("notify",)),
         Entry(allocation.RotaChanged, "allocation"),

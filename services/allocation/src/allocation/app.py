@@ -9,6 +9,7 @@ from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import (
     AllocationAccepted,
     AllocationDeclined,
+    AllocationHandedOver,
     RoleWanted,
     StaffingCarried,
 )
@@ -24,7 +25,7 @@ from fastapi import FastAPI
 
 from allocation.domain.policy import Policy
 from allocation.handlers import access as standing
-from allocation.handlers import leaving, merging, placing, rota, staffing
+from allocation.handlers import handing, leaving, merging, placing, rota, staffing
 from allocation.handlers.access import Door
 from allocation.handlers.placing import Desk
 from allocation.handlers.rota import Calls
@@ -56,7 +57,7 @@ def create_app(
         turns = allocation.store(Rotas)
         calls = Calls(turns, kept, allocation.clock, policy.zone)
         allocation.provide(calls)
-        desk = Desk(staffings, allocations, workers, policy, allocation.clock)
+        desk = Desk(staffings, allocations, workers, turns, policy, allocation.clock)
         allocation.provide(workers)
         allocation.provide(desk)
         glasses = allocation.store(Glasses)
@@ -69,6 +70,9 @@ def create_app(
         allocation.on(RoleWanted, partial(placing.place_role, desk=desk))
         allocation.on(AllocationAccepted, partial(staffing.join_team, desk=desk))
         allocation.on(AllocationAccepted, partial(staffing.settle_place, desk=desk))
+        allocation.on(
+            AllocationHandedOver, partial(handing.free_handed_over, desk=desk)
+        )
         allocation.on(PlanClosed, partial(staffing.dissolve_team, desk=desk))
         allocation.on(PlanClosed, partial(staffing.end_allocations, desk=desk))
         allocation.on(CaseErased, partial(staffing.erase_staffing, desk=desk))

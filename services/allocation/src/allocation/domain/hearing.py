@@ -19,12 +19,19 @@ in all its episodes together (DOMAIN.md 1.3)."""
 
 
 def hear(
-    staffing: Staffing, referral_id: str, wishes: Wishes, at: datetime, policy: Policy
+    staffing: Staffing,
+    referral_id: str,
+    wishes: Wishes,
+    at: datetime,
+    policy: Policy,
+    *,
+    skills: frozenset[str] = frozenset(),
 ) -> Staffing:
     """Note the wishes of a referral; if it is assessed already, want its roles."""
     known = staffing.heard.get(referral_id)
     assessed = known.assessed if known else None
-    noted = _note(staffing, referral_id, Heard(wishes=wishes, at=at, assessed=assessed))
+    heard = Heard(wishes=wishes, at=at, skills=skills, assessed=assessed)
+    noted = _note(staffing, referral_id, heard)
     awaited = staffing.awaited.get(referral_id)
     return _go_on(noted, referral_id, awaited, policy) if awaited else noted
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from allocation.domain.lists import Lists, NobodyLeft
 from allocation.domain.policy import Policy, outreach
+from allocation.domain.walls import SameCompartment, Walls
 from allocation.domain.wanted import (
     Assessed,
     Awaited,
@@ -39,6 +40,10 @@ class Staffing(BaseModel):
         roles: What is needed, and who has accepted.
         served_outreach: Who has ever served the person using violence in this case.
         served_others: Who has ever served anybody else in it.
+        walls: Which compartments serve which side of it.
+        lead_agency: Which agency leads: by the policy for its level, until a person
+            decides otherwise for this episode.
+        lead_decided_by: Who has decided that.
         closed_at: When the last plan was closed.
         closed_on: The revision of the assessment that it rested on: what was assessed
             until then is over.
@@ -67,6 +72,9 @@ class Staffing(BaseModel):
     roles: dict[Role, Wanted] = {}
     served_outreach: frozenset[str] = frozenset()
     served_others: frozenset[str] = frozenset()
+    walls: Walls = Walls()
+    lead_agency: str | None = None
+    lead_decided_by: str | None = None
     closed_at: datetime | None = None
     closed_on: int = 0
     due_at: datetime | None = None
@@ -139,6 +147,42 @@ class Staffing(BaseModel):
         served = (getattr(each, field) for each in (self, *self.shares.values()))
         return self.in_force.barred.union(*served)
 
+    def walls_against(self, role: Role) -> frozenset[str]:
+        """Give the compartments that may never have a role."""
+        shared = (each.walls.against(role) for each in self.shares.values())
+        return self.walls.against(role).union(*shared)
+
+    def served_before(self, role: Role) -> frozenset[str]:
+        """Give who has ever served the side that a role serves."""
+        field = "served_outreach" if outreach(role) else "served_others"
+        return frozenset[str](getattr(self, field)).union(
+            *(getattr(each, field) for each in self.shares.values())
+        )
+
+    @property
+    def skills(self) -> frozenset[str]:
+        """What has happened in the episode asks of a worker's skills."""
+        shared = [e for each in self.shares.values() for e in each.heard.values()]
+        return frozenset[str]().union(
+            *(each.skills for each in (*self.heard.values(), *shared))
+        )
+
+    def ask(self, role: Role, wall: str) -> "Staffing":
+        """Note that a compartment is asked to have a role.
+
+        Raises:
+            SameCompartment: It serves the other side.
+        """
+        if wall in self.walls_against(role):
+            raise SameCompartment
+        walls = self.walls.asked(role, wall)
+        return self if walls == self.walls else self.model_copy(update={"walls": walls})
+
+    def led_by(self, agency: str, decided_by: str) -> "Staffing":
+        """Have an agency lead, because somebody has decided so."""
+        update = {"lead_agency": agency, "lead_decided_by": decided_by}
+        return self.model_copy(update=update)
+
     def list_(self, lists: Lists, others: Iterable[str]) -> "Staffing":
         """Name who may have nothing to do with the case.
 
@@ -190,6 +234,7 @@ class Staffing(BaseModel):
             heard=self.heard,
             served_outreach=self.served_outreach,
             served_others=self.served_others,
+            walls=self.walls,
         )
 
     def without_open(self, roles: Container[Role]) -> "Staffing":
@@ -258,7 +303,10 @@ class Staffing(BaseModel):
         latest = self.latest
         if latest is None or assessed.revision > latest.revision:
             latest = Assessed(**assessed.model_dump(include=set(Assessed.model_fields)))
-        return self.model_copy(update={"roles": roles, "latest": latest})
+        update: dict[str, object] = {"roles": roles, "latest": latest}
+        if self.lead_decided_by is None:
+            update["lead_agency"] = policy.lead_agencies[self.level]
+        return self.model_copy(update=update)
 
     def join(self, allocation_id: str, worker_id: str, lists: int) -> "Staffing":
         """Take a worker who has accepted into the team, if the role is still needed.
@@ -301,6 +349,8 @@ class Staffing(BaseModel):
                 "closed_on": revision,
                 "episode": self.episode + 1,
                 "roles": {},
+                "lead_agency": None,
+                "lead_decided_by": None,
                 "heard": heard_since(revision, self.heard),
             }
         )

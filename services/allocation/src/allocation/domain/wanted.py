@@ -8,6 +8,7 @@ from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict
 
 from allocation.domain.lists import Lists
+from allocation.domain.walls import Walls
 from allocation.domain.wishes import Wishes
 
 
@@ -15,6 +16,7 @@ class Heard(BaseModel):
     """What one referral said of the wishes of the person harmed.
 
     Attributes:
+        skills: What its incidents ask of a worker's skills.
         at: When it was said.
         assessed: The revision of the assessment of the referral, after which nothing
             waits for it any more; none before.
@@ -24,6 +26,7 @@ class Heard(BaseModel):
 
     wishes: Wishes
     at: datetime
+    skills: frozenset[str] = frozenset()
     assessed: int | None = None
 
 
@@ -105,6 +108,7 @@ class Share(BaseModel):
         heard: Its wishes, by referral.
         served_outreach: Who has ever served the person using violence in it.
         served_others: Who has ever served anybody else in it.
+        walls: Which compartments serve which side of it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -114,6 +118,7 @@ class Share(BaseModel):
     heard: dict[str, Heard]
     served_outreach: frozenset[str]
     served_others: frozenset[str]
+    walls: Walls = Walls()
 
 
 def heard_since(revision: int, heard: Mapping[str, Heard]) -> dict[str, Heard]:

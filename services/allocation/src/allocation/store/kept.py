@@ -13,7 +13,8 @@ from pymongo.operations import IndexModel
 
 from allocation.domain.directory import Worker
 from allocation.domain.glass import Glass
-from allocation.domain.offering import Allocation, Status
+from allocation.domain.offer import Status
+from allocation.domain.offering import Allocation
 from allocation.domain.rota import Rota
 from allocation.domain.staffing import Staffing
 
@@ -48,7 +49,7 @@ class Allocations(Store[Allocation]):
     collection = "allocations"
     due = "due_at"
     indexes = (
-        IndexModel([("case_id", 1), ("status", 1), ("worker_id", 1)]),
+        IndexModel([("case_id", 1), ("working", 1)]),
         IndexModel([("worker_id", 1), ("status", 1)]),
         IndexModel([("unowned_at", 1)]),
     )
@@ -67,18 +68,18 @@ class Allocations(Store[Allocation]):
     async def accepted_by(
         self, worker_ids: Collection[str], case_ids: Collection[str]
     ) -> dict[tuple[str, str], list[Role]]:
-        """Give the roles that workers have accepted in cases, by worker and case."""
+        """Give the roles that workers work in in cases, by worker and case."""
         found = self.documents.find(
             {
                 "case_id": {"$in": list(case_ids)},
-                "status": Status.ACCEPTED.value,
-                "worker_id": {"$in": list(worker_ids)},
+                "working": {"$in": list(worker_ids)},
             },
-            projection={"case_id": 1, "worker_id": 1, "role": 1},
+            projection={"case_id": 1, "working": 1, "role": 1},
         )
         roles = defaultdict[tuple[str, str], list[Role]](list)
         async for each in found:
-            roles[each["worker_id"], each["case_id"]].append(Role(each["role"]))
+            for worker_id in each["working"]:
+                roles[worker_id, each["case_id"]].append(Role(each["role"]))
         return roles
 
     async def unowned(self, at: datetime) -> list[Allocation]:
