@@ -369,6 +369,16 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         ("specialist",), {"reason": "no_capacity"}
     ),
     ("allocation", "GET", "/v1/allocations/{allocation_id}"): Case(("specialist",)),
+    # Somebody has the role, so that it is not offered: 409, for whoever may choose.
+    ("allocation", "POST", "/v1/allocations/{allocation_id}/offer"): Case(
+        ("coordinator",), "offer"
+    ),
+    ("allocation", "GET", "/v1/allocations/{allocation_id}/candidates"): Case(
+        ("coordinator",)
+    ),
+    ("allocation", "POST", "/v1/allocations/{allocation_id}/handover"): Case(
+        ("specialist",), {"reason": "no_such_reason"}
+    ),
     ("allocation", "GET", "/v1/workers/{worker_id}/offers"): Case(("specialist",)),
     ("allocation", "GET", "/v1/allocations"): Case(
         KNOWS_SAFETY, query="?case_id={case_id}"
@@ -397,6 +407,10 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("allocation", "POST", "/v1/standings"): Case(PERSONAS, "standings", by_scope=True),
     ("allocation", "GET", "/v1/cases/{case_id}/lists"): Case(("coordinator",)),
     ("allocation", "PUT", "/v1/cases/{case_id}/lists"): Case(("coordinator",), "lists"),
+    ("allocation", "GET", "/v1/cases/{case_id}/lead"): Case(KNOWS_SAFETY),
+    ("allocation", "PUT", "/v1/cases/{case_id}/lead"): Case(
+        ("coordinator",), {"agency": "police"}
+    ),
     ("allocation", "GET", "/v1/cases/{case_id}/glass"): Case(("coordinator",)),
     ("allocation", "POST", "/v1/glass/{glass_id}/review"): Case(
         ("coordinator",), {"justified": True}
@@ -425,6 +439,7 @@ def sent(stage: Stage, body: Any) -> Any:
         "standings": {
             "asked": [{"worker_id": ids["worker_id"], "case_ids": [ids["case_id"]]}]
         },
+        "offer": {"worker_id": stage.workers["colleague"]},
         "rota": {
             "rota": "after_hours",
             "turns": [ids["worker_id"]],

@@ -65,19 +65,23 @@ def choose(
         policy: How much each wish counts, and whatever else speaks for somebody.
         at: The present.
     """
-    candidates = list(least_loaded_first)
     asked = tests(need.wishes)
-    weighed = [(policy.weights[wish], meets) for wish, meets in asked.items()]
-    full = sum(weight for weight, _ in weighed)
+    bits = [(1 << place, meets) for place, meets in enumerate(asked.values())]
+    weights = [policy.weights[wish] for wish in asked]
+    worth_of = [_sum(weights, met) for met in range(1 << len(bits))]
+    full = worth_of[-1]
     weigh = Weighing(need, policy, at)
+    looked_at = list[tuple[Worker, int]]()
     best, best_score, best_worth = None, -1, -1.0
-    for worker in candidates:
+    for worker in least_loaded_first:
         if best_score == full and best_worth >= weigh.at_best(worker):
             break
-        score = 0
-        for weight, meets in weighed:
+        met = 0
+        for bit, meets in bits:
             if meets(worker):
-                score += weight
+                met |= bit
+        looked_at.append((worker, met))
+        score = worth_of[met]
         if score < best_score or need.bars(worker.id):
             continue
         if score == best_score and weigh.quickly(worker) <= best_worth:
@@ -89,13 +93,18 @@ def choose(
             best, best_score, best_worth = worker, score, worth
     if best is None:
         return None
-    missed = {wish: meets for wish, meets in asked.items() if not meets(best)}
-    return Choice(
-        best.id,
-        (*_reasons(best, need, asked), LEAST_LOADED),
-        best.wall,
-        {wish: _why(meets, candidates, need, at) for wish, meets in missed.items()},
-    )
+    unmet = {
+        wish: _why([e for e, met in looked_at if met & bit], need, at)
+        for (wish, meets), (bit, _) in zip(asked.items(), bits, strict=True)
+        if not meets(best)
+    }
+    reasons = (*_reasons(best, need, asked), LEAST_LOADED)
+    return Choice(best.id, reasons, best.wall, unmet)
+
+
+def _sum(weights: Sequence[int], met: int) -> int:
+    """Add up the weights of the wishes that are met, one bit each."""
+    return sum(each for place, each in enumerate(weights) if met >> place & 1)
 
 
 Meets = Callable[[Worker], bool]
@@ -185,12 +194,10 @@ def _met(worker: Worker, meets: Meets) -> str:
 NEAREST = {NO_ROOM: Unmet.NO_ROOM, ON_LEAVE: Unmet.AWAY, OFF_DUTY: Unmet.AWAY}
 
 
-def _why(meets: Meets, candidates: Sequence[Worker], need: Need, at: datetime) -> Unmet:
-    """Say why nobody is asked who meets a wish."""
+def _why(who_meet_it: Iterable[Worker], need: Need, at: datetime) -> Unmet:
+    """Say why none of those is asked who meet a wish."""
     found = {Unmet.NOBODY}
-    for worker in candidates:
-        if not meets(worker):
-            continue
+    for worker in who_meet_it:
         if need.bars(worker.id):
             found.add(Unmet.MAY_NOT)
             continue
