@@ -376,9 +376,6 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("allocation", "GET", "/v1/allocations/{allocation_id}/candidates"): Case(
         ("coordinator",)
     ),
-    ("allocation", "POST", "/v1/allocations/{allocation_id}/handover"): Case(
-        ("specialist",), {"reason": "no_such_reason"}
-    ),
     ("allocation", "GET", "/v1/workers/{worker_id}/offers"): Case(("specialist",)),
     ("allocation", "GET", "/v1/allocations"): Case(
         KNOWS_SAFETY, query="?case_id={case_id}"
@@ -419,6 +416,10 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("notify", "GET", "/v1/inbox/{message_id}"): Case(("specialist",)),
     ("notify", "POST", "/v1/inbox/{message_id}/acknowledgement"): Case(("specialist",)),
     ("notify", "GET", "/v1/cases/{case_id}/notifications"): Case(("coordinator",)),
+    # Late, because the role is offered to others from then on.
+    ("allocation", "POST", "/v1/allocations/{allocation_id}/handover"): Case(
+        ("specialist",), {"reason": "leaving"}
+    ),
     # The last: whoever breaks the glass sees more afterwards.
     ("allocation", "POST", "/v1/cases/{case_id}/glass"): Case(
         (*TEAM, "coordinator", "colleague", "glass breaker"),

@@ -313,7 +313,8 @@ async def read_offer(
     held = await allocations.get(allocation_id)
     resource = offer_of(allocation_id, held)
     await worker.permit(READ_OFFER, resource, otherwise=NoSuchOffer)
-    if held is None or held.worker_id != worker.worker:
+    own = _worker_of(worker)
+    if held is None or own not in {held.worker_id, held.kept_by}:
         raise NoSuchOffer
     return OfferView.of(held)
 
