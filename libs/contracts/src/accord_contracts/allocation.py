@@ -163,6 +163,7 @@ class AllocationWithdrawn(AllocationEvent):
     Attributes:
         worker_id: Who was asked, or had accepted.
         reason: Why, if it may be told.
+        kept_by: Who has it all the same, because they are handing it over; none: nobody.
     """
 
     TYPE: ClassVar[str] = "allocation.withdrawn.v1"
@@ -170,6 +171,7 @@ class AllocationWithdrawn(AllocationEvent):
     worker_id: Id
     withdrawn_at: AwareDatetime
     reason: WithdrawnFor | None = None
+    kept_by: Id | None = None
 
 
 class AllocationUnfilled(AllocationEvent):

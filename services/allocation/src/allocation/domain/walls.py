@@ -34,12 +34,6 @@ class Walls(BaseModel):
         return self.others if outreach(role) else self.outreach
 
     def asked(self, role: Role, wall: str) -> "Walls":
-        """Note that a compartment is asked to have a role.
-
-        Raises:
-            SameCompartment: It serves the other side.
-        """
-        if wall in self.against(role):
-            raise SameCompartment
+        """Note that a compartment is asked to have a role."""
         field = "outreach" if outreach(role) else "others"
         return self.model_copy(update={field: getattr(self, field) | {wall}})

@@ -236,6 +236,8 @@ async def end(
         told: list[Event] = [withdrawn(held, at, reason)] if tell else []
         told += [ended(held, each, at) for each in held.working]
         keeper = held.kept_by
+        if keeper is not None and reason is not None:
+            told.append(withdrawn(held, at, reason, worker_id=keeper))
         held = await desk.allocations.save(held.end(at), *told, lane=held.lane)
         if keeper is not None:
             await free(held, keeper, desk=desk)
@@ -323,11 +325,13 @@ def withdrawn(
     worker_id: str | None = None,
 ) -> AllocationWithdrawn:
     """Tell who need not answer any more, or has the role no longer."""
+    who = worker_id or held.offer.worker_id
     return AllocationWithdrawn(
         **about(held),
-        worker_id=worker_id or held.offer.worker_id,
+        worker_id=who,
         withdrawn_at=at,
         reason=reason,
+        kept_by=held.kept_by if held.kept_by != who else None,
     )
 
 
