@@ -163,7 +163,7 @@ class AllocationWithdrawn(AllocationEvent):
     Attributes:
         worker_id: Who was asked, or had accepted.
         reason: Why, if it may be told.
-        kept_by: Who has it all the same, because they are handing it over; none: nobody.
+        kept_by: Who has it all the same, because they are handing it over.
     """
 
     TYPE: ClassVar[str] = "allocation.withdrawn.v1"

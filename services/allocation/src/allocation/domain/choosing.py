@@ -71,7 +71,7 @@ def choose(
     worth_of = [_sum(weights, met) for met in range(1 << len(bits))]
     full = worth_of[-1]
     weigh = Weighing(need, policy, at)
-    looked_at = list[tuple[Worker, int]]()
+    quickly, looked_at = weigh.quickly, list[tuple[Worker, int]]()
     best, best_score, best_worth = None, -1, -1.0
     for worker in least_loaded_first:
         if best_score == full and best_worth >= weigh.at_best(worker):
@@ -82,14 +82,14 @@ def choose(
                 met |= bit
         looked_at.append((worker, met))
         score = worth_of[met]
-        if score < best_score or need.bars(worker.id):
+        if score < best_score:
             continue
-        if score == best_score and weigh.quickly(worker) <= best_worth:
+        if score == best_score and quickly(worker) <= best_worth:
             continue
         worth = weigh(worker)
         if score == best_score and worth <= best_worth:
             continue
-        if worker.why_not(need, at) is None:
+        if not need.bars(worker.id) and worker.why_not(need, at) is None:
             best, best_score, best_worth = worker, score, worth
     if best is None:
         return None
@@ -134,14 +134,18 @@ class Weighing:
     """
 
     def __init__(self, need: Need, policy: Policy, at: datetime) -> None:
-        self._need, self._at, self._far = need, at, policy.far_km
-        soft = policy.soft
+        self._at, soft = at, policy.soft
         self._load, self._week = soft[Soft.LOAD], soft[Soft.PAST_WEEK]
-        self._fair, self._skills = soft[Soft.FAIRNESS], soft[Soft.SKILLS]
-        self._near, self._again = soft[Soft.DISTANCE], soft[Soft.CONTINUITY]
-        self._most = self._load + self._week + self._fair
-        self._most += self._skills if need.skills else 0
-        self._most += self._near if need.distances else 0
+        self._fair, self._again = soft[Soft.FAIRNESS], soft[Soft.CONTINUITY]
+        self._base = self._load + self._week + self._fair
+        self._earlier, self._skills = need.earlier, need.skills
+        self._skill = soft[Soft.SKILLS] / (len(need.skills) or 1)
+        near, far = soft[Soft.DISTANCE], policy.far_km
+        self._near: dict[str | None, float] = {
+            base: near * max(0.0, 1 - km / far) for base, km in need.distances.items()
+        }
+        self._most = self._base + max(self._near.values(), default=0.0)
+        self._most += soft[Soft.SKILLS] if need.skills else 0
         self._most += self._again if need.earlier else 0
 
     def at_best(self, worker: Worker) -> float:
@@ -150,18 +154,16 @@ class Weighing:
 
     def quickly(self, worker: Worker) -> float:
         """Say what speaks for them at the most, without looking at each place."""
-        need = self._need
-        capacity = worker.capacity_at(self._at) or 1
-        value = self._load * max(0.0, 1 - worker.load / capacity)
-        if need.earlier and worker.id in need.earlier:
+        full = worker.capacity_at(self._at) if worker.absences else worker.capacity
+        load = worker.load
+        value = self._base - self._load * (load / full if load < full else 1)
+        if self._earlier and worker.id in self._earlier:
             value += self._again
-        if need.skills:
-            have = len(need.skills & worker.skills)
-            value += self._skills * have / len(need.skills)
-        if need.distances and worker.base:
-            km = need.distances.get(worker.base, self._far)
-            value += self._near * max(0.0, 1 - km / self._far)
-        return value + self._week + self._fair
+        if self._skills:
+            value += self._skill * len(self._skills & worker.skills)
+        if self._near:
+            value += self._near.get(worker.base, 0.0)
+        return value
 
     def __call__(self, worker: Worker) -> float:
         """Say what speaks for them."""
