@@ -79,7 +79,7 @@ SIDES = ("referrals", "GET", "/v1/matches/{match_id}")
 APART = {
     "serve", "demo", "status", "assertion", "reset",
     "topology apply", "store apply", "audit prepare", "match evaluate",
-    "allocation solve",
+    "allocation solve", "allocation simulate",
 }  # fmt: skip
 """Commands that run a demonstration, make what there must be before any data, or read
 an operator's own file."""
@@ -97,6 +97,7 @@ LATER = {
     "plan.closed.v1", "case.merged.v1", "case.unmerged.v1", "risk.carried.v1",
     "allocation.carried.v1", "plan.carried.v1", "trigger.fell_due.v1",
     "plan.not_in_force.v1", "confirmation.lapsed.v1", "information.overdue.v1",
+    "allocation.handed_over.v1", "allocation.ended.v1",
 }  # fmt: skip
 """Events for which time would have to pass; that each is thin, its schema says."""
 
@@ -346,6 +347,7 @@ async def go_through_all(
     inquiry = await be_asked(region, case, planted.pieces)
     await be_reached(region, case, planted.reached)
     await be_bound(region, case)
+    await be_on_call(region)
     await be_silent(region, case)
     await park(region, planted.careless)
     await replay(region, folder, planted, seen)
@@ -609,6 +611,17 @@ async def be_bound(region: Region, case: str) -> None:
     lead.hang_up()
 
 
+async def be_on_call(region: Region) -> None:
+    """Have the coordinator on call."""
+    told = {
+        "rota": "after_hours",
+        "turns": [region.coordinator.id],
+        "starts_at": region.clock.now().isoformat(),
+    }
+    path = f"/api/allocation/v1/rotas/{new_id()}"
+    assert (await region.coordinator.sends("PUT", path, told)).ok
+
+
 async def be_reached(region: Region, case: str, sentinels: Sentinels) -> None:
     """Note how somebody is reached, read it, and have it suspended."""
     ids = await ids_of(region, case)
@@ -712,6 +725,8 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
         "key_id": "a" * 16,
         "number": "0",
         "order_id": new_id(),
+        "rota_id": new_id(),
+        "override_id": new_id(),
         "breach": "1",
     }
 
