@@ -418,6 +418,10 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("allocation", "POST", "/v1/allocations/{allocation_id}/offer"): Case(
         ("coordinator",), "offer"
     ),
+    # The roles of the locality: whoever is barred from one case sees the others.
+    ("allocation", "POST", "/v1/placements"): Case(
+        ("coordinator", "relative", "excluded"), {"seconds": 0.5}
+    ),
     ("allocation", "GET", "/v1/allocations/{allocation_id}/candidates"): Case(
         ("coordinator",)
     ),

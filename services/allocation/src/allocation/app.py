@@ -29,7 +29,7 @@ from allocation.handlers import handing, leaving, merging, placing, rota, staffi
 from allocation.handlers.access import Door
 from allocation.handlers.placing import Desk
 from allocation.handlers.rota import Calls
-from allocation.routes import access, directory, offers, rotas
+from allocation.routes import access, directory, offers, rotas, together
 from allocation.store.directory import Directory
 from allocation.store.kept import Allocations, Glasses, Rotas, Staffings, Workers
 
@@ -101,6 +101,7 @@ def create_app(
         directory.router,
         offers.router,
         rotas.router,
+        together.router,
         knows_standings=True,
         stand_ins=stand_ins,
     )

@@ -13,7 +13,6 @@ from accord_contracts.allocation import Role, WorkerContact
 from accord_contracts.message import Code, Id
 from fastapi import APIRouter, Query, Security
 from pydantic import (
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -21,7 +20,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from allocation.domain.availability import Absence, Window, contracted_points
+from allocation.domain.availability import Absence, Moment, Window, contracted_points
 from allocation.domain.directory import (
     Gender,
     NoSuchPlace,
@@ -62,8 +61,8 @@ FIRST = ""
 class PutAbsence(Absence):
     """Between two times somebody can do less, or nothing."""
 
-    since: AwareDatetime
-    until: AwareDatetime
+    since: Moment
+    until: Moment
 
 
 class PutWorker(BaseModel):

@@ -8,8 +8,9 @@ from accord_contracts.access import Purpose
 from accord_contracts.allocation import Role, Shift
 from accord_contracts.message import Code, Id
 from fastapi import APIRouter, Security
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from allocation.domain.availability import Moment
 from allocation.domain.rota import Override, Rota
 from allocation.handlers import rota as handlers
 from allocation.handlers.rota import Calls
@@ -44,7 +45,7 @@ class PutRota(BaseModel):
     rota: Code
     roles: Annotated[tuple[Role, ...], Field(max_length=len(Role))] = ()
     turns: Annotated[tuple[Id, ...], Field(max_length=50)]
-    starts_at: AwareDatetime
+    starts_at: Moment
     turn_days: Annotated[int, Field(ge=1, le=28, strict=True)] = 7
 
 
@@ -52,8 +53,8 @@ class PutOverride(Override):
     """Somebody is on call between two times, whoever's turn it is."""
 
     worker_id: Id
-    since: AwareDatetime
-    until: AwareDatetime
+    since: Moment
+    until: Moment
 
 
 class RotaView(PutRota):

@@ -22,6 +22,13 @@ PAGE = 100
 """The most records that one question is answered with."""
 
 
+TOGETHER = 500
+"""The most roles that are placed together: more than are ever open at one time."""
+
+OPEN = (Status.WANTED, Status.OFFERED, Status.UNFILLED)
+"""Where a role stands that still has to be filled."""
+
+
 class Staffings(Store[Staffing]):
     """What cases need of workers, by case."""
 
@@ -52,6 +59,7 @@ class Allocations(Store[Allocation]):
         IndexModel([("case_id", 1), ("working", 1)]),
         IndexModel([("worker_id", 1), ("status", 1)]),
         IndexModel([("unowned_at", 1)]),
+        IndexModel([("status", 1), ("_id", 1)]),
     )
 
     async def of_case(self, case_id: str, *, limit: int = 0) -> list[Allocation]:
@@ -81,6 +89,13 @@ class Allocations(Store[Allocation]):
             for worker_id in each["working"]:
                 roles[worker_id, each["case_id"]].append(Role(each["role"]))
         return roles
+
+    async def to_fill(self) -> list[Allocation]:
+        """Give the roles that still have to be filled, a few hundred, by id."""
+        states = [each.value for each in OPEN]
+        found = self.documents.find({"status": {"$in": states}})
+        found = found.sort("_id", 1).limit(TOGETHER)
+        return [self.load(each) async for each in found]
 
     async def unowned(self, at: datetime) -> list[Allocation]:
         """Give the roles that nobody has accepted in time, oldest first."""
