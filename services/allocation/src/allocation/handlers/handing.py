@@ -108,6 +108,8 @@ async def offer_to(
     if held.status is Status.OFFERED and held.worker_id == worker_id:
         return held
     staffing, at = await _staffing(held, desk), desk.clock.now()
+    if wanted := staffing.wanted(held.id):
+        held = held.heed(wanted)
     need = replace(await _need(held, staffing, desk), beyond=beyond)
     if need.bars(worker_id) and worker_id not in held.silent:
         raise CannotTake(BARRED)
