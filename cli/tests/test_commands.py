@@ -219,6 +219,28 @@ def test_an_instance_is_solved(tmp_path: Path) -> None:
     assert shown.stdout.startswith("0 1 1\ncost 13, bound 13, gap 0.00%"), shown.stderr
 
 
+def test_what_if_is_told_of_a_file(tmp_path: Path) -> None:
+    workers = [{"roles": ["whanau_support_worker"], "contracted_hours": 20}]
+    cases = [{"at": "2026-06-01T00:00:00Z", "level": "low", "days": 9}] * 60
+    (tmp_path / "workers.json").write_text(json.dumps(workers), encoding="utf-8")
+    (tmp_path / "cases.json").write_text(json.dumps(cases), encoding="utf-8")
+    wrong = [{"roles": ["plumber"]}]
+    (tmp_path / "wrong.json").write_text(json.dumps(wrong), encoding="utf-8")
+    words = ["allocation", "simulate", "--workers"]
+
+    told = run_in(
+        tmp_path, *words, "workers.json", "--referrals", "cases.json", "--json"
+    )
+    refused = run_in(tmp_path, *words, "wrong.json", "--pilot")
+
+    found = json.loads(told.stdout)
+    assert (found["roles"], found["breaches"]) == (60, 10)
+    assert found["more_workers"] == {"whanau_support_worker": 1}
+    assert refused.returncode == 1
+    assert "wrong at 0.roles" in refused.stderr
+    assert "plumber" not in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("content", "words", "said"),
     [

@@ -217,6 +217,8 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "contact_id": new_id(),
         "code": "tested_agency",
         "key_id": "a" * 16,
+        "rota_id": new_id(),
+        "override_id": new_id(),
     }
     made = Stage(region, ids, people, workers, told, hidden)
     yield made
@@ -458,6 +460,17 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         ("specialist",), {"reason": "no_capacity"}
     ),
     ("allocation", "GET", "/v1/allocations/{allocation_id}"): Case(("specialist",)),
+    # Somebody has the role, so that it is not offered: 409, for whoever may choose.
+    ("allocation", "POST", "/v1/allocations/{allocation_id}/offer"): Case(
+        ("coordinator",), "offer"
+    ),
+    # The roles of the locality: whoever is barred from one case sees the others.
+    ("allocation", "POST", "/v1/placements"): Case(
+        ("coordinator", "relative", "excluded"), {"seconds": 0.5}
+    ),
+    ("allocation", "GET", "/v1/allocations/{allocation_id}/candidates"): Case(
+        ("coordinator",)
+    ),
     ("allocation", "GET", "/v1/workers/{worker_id}/offers"): Case(("specialist",)),
     ("allocation", "GET", "/v1/allocations"): Case(
         KNOWS_SAFETY, query="?case_id={case_id}"
@@ -473,9 +486,23 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         PERSONAS, by_scope=True
     ),
     ("allocation", "GET", "/v1/duty/coordinators"): Case(PERSONAS, by_scope=True),
+    ("allocation", "PUT", "/v1/rotas/{rota_id}"): Case(PERSONAS, "rota", by_scope=True),
+    ("allocation", "GET", "/v1/rotas/{rota_id}"): Case(PERSONAS, by_scope=True),
+    ("allocation", "GET", "/v1/rotas"): Case(PERSONAS, by_scope=True),
+    ("allocation", "PUT", "/v1/rotas/{rota_id}/overrides/{override_id}"): Case(
+        PERSONAS, "override", by_scope=True
+    ),
+    # There is no such override any more, for whoever comes second.
+    ("allocation", "DELETE", "/v1/rotas/{rota_id}/overrides/{override_id}"): Case(
+        ("sender",), by_scope=True
+    ),
     ("allocation", "POST", "/v1/standings"): Case(PERSONAS, "standings", by_scope=True),
     ("allocation", "GET", "/v1/cases/{case_id}/lists"): Case(("coordinator",)),
     ("allocation", "PUT", "/v1/cases/{case_id}/lists"): Case(("coordinator",), "lists"),
+    ("allocation", "GET", "/v1/cases/{case_id}/lead"): Case(KNOWS_SAFETY),
+    ("allocation", "PUT", "/v1/cases/{case_id}/lead"): Case(
+        ("coordinator",), {"agency": "police"}
+    ),
     ("allocation", "GET", "/v1/cases/{case_id}/glass"): Case(("coordinator",)),
     ("allocation", "POST", "/v1/glass/{glass_id}/review"): Case(
         ("coordinator",), {"justified": True}
@@ -484,6 +511,10 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("notify", "GET", "/v1/inbox/{message_id}"): Case(("specialist",)),
     ("notify", "POST", "/v1/inbox/{message_id}/acknowledgement"): Case(("specialist",)),
     ("notify", "GET", "/v1/cases/{case_id}/notifications"): Case(("coordinator",)),
+    # Late, because the role is offered to others from then on.
+    ("allocation", "POST", "/v1/allocations/{allocation_id}/handover"): Case(
+        ("specialist",), {"reason": "leaving"}
+    ),
     # The last: whoever breaks the glass sees more afterwards.
     ("allocation", "POST", "/v1/cases/{case_id}/glass"): Case(
         (*TEAM, "coordinator", "colleague", "glass breaker"),
@@ -505,6 +536,17 @@ def sent(stage: Stage, body: Any) -> Any:
         "need": {**HOUSING, "person_id": ids["person_id"]},
         "standings": {
             "asked": [{"worker_id": ids["worker_id"], "case_ids": [ids["case_id"]]}]
+        },
+        "offer": {"worker_id": stage.workers["colleague"]},
+        "rota": {
+            "rota": "after_hours",
+            "turns": [ids["worker_id"]],
+            "starts_at": f"{AHEAD}T08:00:00Z",
+        },
+        "override": {
+            "worker_id": ids["worker_id"],
+            "since": f"{AHEAD}T08:00:00Z",
+            "until": f"{AHEAD}T20:00:00Z",
         },
         "lists": {
             "excluded": [stage.workers["excluded"]],

@@ -79,7 +79,7 @@ SIDES = ("referrals", "GET", "/v1/matches/{match_id}")
 APART = {
     "serve", "demo", "status", "assertion", "reset",
     "topology apply", "store apply", "audit prepare", "match evaluate",
-    "match bench", "allocation solve",
+    "match bench", "allocation solve", "allocation simulate",
 }  # fmt: skip
 """Commands that run a demonstration, make what there must be before any data, or read
 an operator's own file."""
@@ -98,6 +98,7 @@ LATER = {
     "allocation.carried.v1", "plan.carried.v1", "trigger.fell_due.v1",
     "plan.not_in_force.v1", "confirmation.lapsed.v1", "information.overdue.v1",
     "service.overdue.v1", "risk.lowering_asked.v1",
+    "allocation.handed_over.v1", "allocation.ended.v1",
 }  # fmt: skip
 """Events for which time would have to pass; that each is thin, its schema says."""
 
@@ -348,6 +349,7 @@ async def go_through_all(
     await be_reached(region, case, planted.reached)
     await be_bound(region, case)
     await be_helped(region, case)
+    await be_on_call(region)
     await be_silent(region, case)
     await park(region, planted.careless)
     await replay(region, folder, planted, seen)
@@ -633,6 +635,17 @@ async def be_helped(region: Region, case: str) -> None:
     lead.hang_up()
 
 
+async def be_on_call(region: Region) -> None:
+    """Have the coordinator on call."""
+    told = {
+        "rota": "after_hours",
+        "turns": [region.coordinator.id],
+        "starts_at": region.clock.now().isoformat(),
+    }
+    path = f"/api/allocation/v1/rotas/{new_id()}"
+    assert (await region.coordinator.sends("PUT", path, told)).ok
+
+
 async def be_reached(region: Region, case: str, sentinels: Sentinels) -> None:
     """Note how somebody is reached, read it, and have it suspended."""
     ids = await ids_of(region, case)
@@ -738,6 +751,8 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
         "order_id": new_id(),
         "need_id": new_id(),
         "service_id": new_id(),
+        "rota_id": new_id(),
+        "override_id": new_id(),
         "breach": "1",
     }
 

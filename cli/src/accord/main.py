@@ -681,9 +681,39 @@ def bench_matching(
     )
 
 
-@allocation_.callback()
-def allocation_commands() -> None:
-    """Keep `solve` a word of its own while there is no other."""
+@allocation_.command("simulate")
+def simulate_locality(
+    *,
+    workers: Annotated[
+        Path, typer.Option(help="JSON: what the directory is told of each worker.")
+    ],
+    referrals: Annotated[
+        Path | None, typer.Option(help="JSON: cases, each with its time and level.")
+    ] = None,
+    pilot: Annotated[
+        bool, typer.Option("--pilot", help="As many as the pilot had there.")
+    ] = False,
+    months: Annotated[float, typer.Option(min=0.1, max=60, help="How long.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of what is drawn with --pilot.")] = 1,
+    locality: Locality = None,
+    json: Json = False,
+) -> None:
+    """Run demand against workers: waits, load, unmet wishes, and how many it takes."""
+    from accord import simulating
+    from accord.where import locality_at
+
+    if pilot is (referrals is not None):
+        raise CannotGoOn(
+            "There is either a file of cases or the pilot to go by.",
+            mend="Give one of --referrals FILE and --pilot.",
+        )
+    there = locality_at(locality)
+    done = simulating.run(there, workers, referrals, months, seed)
+    if json:
+        show.document(simulating.document(done))
+        return
+    for line in simulating.lines(done):
+        show.say(line)
 
 
 @allocation_.command("solve")

@@ -25,14 +25,16 @@ from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import AgencyKind, ReferralReceived, Wishes
 from accord_contracts.risk import RiskAssessed, RiskLevel
 from allocation.domain.choosing import Choice
-from allocation.domain.directory import Need, Worker
+from allocation.domain.directory import Worker
+from allocation.domain.need import Need
 from allocation.domain.offering import Allocation
 from allocation.domain.policy import Policy
-from allocation.domain.staffing import Wanted
+from allocation.domain.wanted import Wanted
 from allocation.handlers.access import Door
 from allocation.handlers.placing import Desk, place_role
 from allocation.handlers.staffing import join_team, settle_place, want_roles
-from allocation.store import PAGE, Allocations, Directory, Staffings, Workers
+from allocation.store.directory import Directory
+from allocation.store.kept import PAGE, Allocations, Rotas, Staffings, Workers
 
 LOCALITIES = Path(__file__).parents[3] / "localities"
 POLICY = policy_of(Policy, LOCALITIES / "canterbury", "allocation")
@@ -166,7 +168,9 @@ class Office:
         allocations = Allocations(database)
         for store in (workers, staffings, allocations):
             await store.prepare()
-        desk = Desk(staffings, allocations, Directory(workers), policy, clock)
+        rotas = Rotas(database)
+        await rotas.prepare()
+        desk = Desk(staffings, allocations, Directory(workers), rotas, policy, clock)
         return cls(database, workers, desk, clock)
 
     async def employs(self, *workers: Worker) -> list[Worker]:

@@ -21,9 +21,11 @@ from accord_contracts.message import Event
 from accord_contracts.risk import RiskLevel
 from allocation.domain.choosing import choose
 from allocation.domain.glass import Glass, OwnGlass, ReviewedBefore
-from allocation.domain.offering import Answer, Status
-from allocation.domain.staffing import Lists, Staffing, Wanted
+from allocation.domain.lists import Lists
+from allocation.domain.offer import Answer, Status
+from allocation.domain.staffing import Staffing
 from allocation.domain.standing import standing_of
+from allocation.domain.wanted import Wanted
 from allocation.handlers.placing import Desk
 from allocation_builders import (
     OUTREACH,
@@ -369,7 +371,7 @@ def test_whoever_is_barred_is_never_chosen() -> None:
         named_only=lists.named_only,
     )
 
-    found = choose([barred, unnamed, named], needed, POLICY.weights, NOON)
+    found = choose([barred, unnamed, named], needed, POLICY, NOON)
 
     assert found
     assert found.worker_id == named.id

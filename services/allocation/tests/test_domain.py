@@ -27,8 +27,9 @@ from allocation.domain.directory import (
     StillServesTheOtherSide,
     Worker,
 )
-from allocation.domain.offering import (
-    Allocation,
+from allocation.domain.hearing import assess, hear, stop_waiting
+from allocation.domain.looking import need_of
+from allocation.domain.offer import (
     Answer,
     NoLongerNeeded,
     NoSuchOffer,
@@ -37,8 +38,10 @@ from allocation.domain.offering import (
     OfferExpired,
     Status,
 )
+from allocation.domain.offering import Allocation
 from allocation.domain.policy import Policy, Wish
-from allocation.domain.staffing import Assessed, Staffing
+from allocation.domain.staffing import Staffing
+from allocation.domain.wanted import Assessed
 from allocation.domain.wishes import Wishes
 from allocation_builders import (
     COORDINATOR,
@@ -250,7 +253,7 @@ def test_freeing_a_place_twice_frees_it_once() -> None:
 def test_the_one_with_least_to_do_is_asked_and_the_first_of_equals() -> None:
     ordered = sorted([worker(), worker(), worker()], key=lambda each: each.id)
 
-    found = choose(ordered, need(), POLICY.weights, NOON)
+    found = choose(ordered, need(), POLICY, NOON)
 
     assert found is not None
     assert found.worker_id == ordered[0].id
@@ -305,7 +308,7 @@ def test_a_wish_goes_before_load_and_says_whether_it_was_met(
     plain = worker(gender=Gender.MAN, areas={"rolleston"})
     wished = worker(**{"gender": Gender.MAN, "areas": {"rolleston"}, **better})
 
-    found = choose([plain, wished], need(wishes=wishes), POLICY.weights, NOON)
+    found = choose([plain, wished], need(wishes=wishes), POLICY, NOON)
 
     assert found is not None
     assert (found.worker_id, found.reasons) == (wished.id, reasons)
@@ -320,7 +323,8 @@ def test_weightier_wishes_go_before_lighter_ones() -> None:
     by_number = dict.fromkeys(Wish, 1)
 
     for weights, expected in ((by_gender, woman), (by_number, near)):
-        found = choose([near, woman], need(wishes=wishes), weights, NOON)
+        policy = POLICY.model_copy(update={"weights": weights})
+        found = choose([near, woman], need(wishes=wishes), policy, NOON)
         assert found is not None
         assert found.worker_id == expected.id
 
@@ -345,11 +349,11 @@ def test_no_wish_outweighs_a_hard_rule() -> None:
         excluded=frozenset({excluded.id}),
     )
 
-    found = choose([*barred, allowed], wanted, POLICY.weights, NOON)
+    found = choose([*barred, allowed], wanted, POLICY, NOON)
 
     assert found is not None
     assert found.worker_id == allowed.id
-    assert choose(barred, wanted, POLICY.weights, NOON) is None
+    assert choose(barred, wanted, POLICY, NOON) is None
 
 
 workers = st.builds(
@@ -379,7 +383,7 @@ def test_whoever_is_chosen_may_be_asked_and_nobody_meets_more(
     excluded = data.draw(st.frozensets(st.sampled_from(ids))) if ids else frozenset()
     wanted = need(points=points, wishes=wishes, excluded=excluded)
 
-    found = choose(candidates, wanted, POLICY.weights, NOON)
+    found = choose(candidates, wanted, POLICY, NOON)
 
     may = [
         each
@@ -412,7 +416,7 @@ def test_one_of_five_thousand_is_chosen_well_within_20_ms() -> None:
 
     started = time.process_time()
     for _ in range(10):
-        assert choose(many, wanted, POLICY.weights, NOON) is not None
+        assert choose(many, wanted, POLICY, NOON) is not None
 
     assert (time.process_time() - started) / 10 < 0.02
 
@@ -440,8 +444,13 @@ def _case(level: RiskLevel | None = None, *, at: datetime = NOON) -> Staffing:
 def _assess(
     held: Staffing, level: RiskLevel, *, at: datetime = NOON, revision: int = 1
 ) -> Staffing:
-    return held.assess(
-        _assessed(revision, at), level, told_at=at, referral_id=None, policy=POLICY
+    return assess(
+        held,
+        _assessed(revision, at),
+        level,
+        told_at=at,
+        referral_id=None,
+        policy=POLICY,
     )
 
 
@@ -458,18 +467,18 @@ def test_roles_are_wanted_once_wishes_and_risk_are_known_whatever_came_first() -
     referral, wishes = new_id(), Wishes(kaupapa_maori=True)
     empty = Staffing(id=new_id())
 
-    def hear(held: Staffing) -> Staffing:
-        return held.hear(referral, wishes, NOON, POLICY)
+    def hearing(held: Staffing) -> Staffing:
+        return hear(held, referral, wishes, NOON, POLICY)
 
-    def assess(held: Staffing) -> Staffing:
-        return held.assess(
-            _assessed(), LOW, told_at=NOON, referral_id=referral, policy=POLICY
+    def assessing(held: Staffing) -> Staffing:
+        return assess(
+            held, _assessed(), LOW, told_at=NOON, referral_id=referral, policy=POLICY
         )
 
-    assert not hear(empty).roles
-    assert not assess(empty).roles
-    assert hear(assess(empty)) == assess(hear(empty))
-    assert tuple(hear(assess(empty)).roles) == (WHANAU,)
+    assert not hearing(empty).roles
+    assert not assessing(empty).roles
+    assert hearing(assessing(empty)) == assessing(hearing(empty))
+    assert tuple(hearing(assessing(empty)).roles) == (WHANAU,)
 
 
 def test_two_referrals_and_their_assessments_come_in_any_order() -> None:
@@ -500,29 +509,39 @@ def test_two_referrals_and_their_assessments_come_in_any_order() -> None:
 
 
 def _hear(held: Staffing, *, referral: str, wishes: Wishes, at: datetime) -> Staffing:
-    return held.hear(referral, wishes, at, POLICY)
+    return hear(held, referral, wishes, at, POLICY)
 
 
 def _weighed(held: Staffing, *, referral: str, at: datetime, revision: int) -> Staffing:
-    return held.assess(
-        _assessed(revision, at), MEDIUM, told_at=at, referral_id=referral, policy=POLICY
+    return assess(
+        held,
+        _assessed(revision, at),
+        MEDIUM,
+        told_at=at,
+        referral_id=referral,
+        policy=POLICY,
     )
 
 
 def test_nobody_waits_for_help_because_wishes_are_delayed() -> None:
     referral = new_id()
-    waiting = Staffing(id=new_id()).assess(
-        _assessed(), LOW, told_at=NOON, referral_id=referral, policy=POLICY
+    waiting = assess(
+        Staffing(id=new_id()),
+        _assessed(),
+        LOW,
+        told_at=NOON,
+        referral_id=referral,
+        policy=POLICY,
     )
     wait = timedelta(minutes=POLICY.wishes_wait_minutes)
 
     assert waiting.due_at == NOON + wait
-    assert waiting.stop_waiting(NOON, POLICY) is waiting
-    gone_on = waiting.stop_waiting(NOON + wait, POLICY)
+    assert stop_waiting(waiting, NOON, POLICY) is waiting
+    gone_on = stop_waiting(waiting, NOON + wait, POLICY)
     assert tuple(gone_on.roles) == (WHANAU,)
     assert (gone_on.due_at, gone_on.awaited) == (None, {})
 
-    late = gone_on.hear(referral, Wishes(area="sumner"), NOON + HOUR, POLICY)
+    late = hear(gone_on, referral, Wishes(area="sumner"), NOON + HOUR, POLICY)
     assert late.roles == gone_on.roles
     assert late.wishes.area == "sumner"
 
@@ -649,9 +668,9 @@ def test_a_closing_older_than_the_last_one_changes_nothing() -> None:
 def test_wishes_end_with_their_episode() -> None:
     held = Staffing(id=new_id())
     first, second = new_id(), new_id()
-    held = held.hear(first, Wishes(area="sumner"), NOON, POLICY)
+    held = hear(held, first, Wishes(area="sumner"), NOON, POLICY)
     held = _weighed(held, referral=first, at=NOON, revision=1)
-    held = held.hear(second, Wishes(kaupapa_maori=True), NOON + MINUTE, POLICY)
+    held = hear(held, second, Wishes(kaupapa_maori=True), NOON + MINUTE, POLICY)
 
     ended = held.close(1, NOON + HOUR, POLICY)
 
@@ -662,7 +681,7 @@ def test_wishes_of_a_hundred_referrals_are_kept() -> None:
     held = Staffing(id=new_id())
     for number in range(120):
         at = NOON + number * MINUTE
-        held = held.hear(new_id(), Wishes(area=f"area_{number}"), at, POLICY)
+        held = hear(held, new_id(), Wishes(area=f"area_{number}"), at, POLICY)
 
     assert len(held.heard) == 100
     assert held.wishes.area == "area_119"
@@ -697,9 +716,9 @@ def test_silence_excludes_until_nobody_else_is_left_but_a_no_always() -> None:
     held = held.offered(choice("busy"), POLICY, UNTIL).decline("busy", BUSY, UNTIL)
     empty = Staffing(id=held.case_id)
 
-    assert held.need(empty, POLICY).excluded == {"silent", "busy"}
+    assert need_of(held, empty, POLICY, NOON).excluded == {"silent", "busy"}
     held = held.unfilled(POLICY, UNTIL)
-    assert held.need(empty, POLICY).excluded == {"busy"}
+    assert need_of(held, empty, POLICY, NOON).excluded == {"busy"}
     assert held.retry_at == held.due_at == UNTIL + 30 * MINUTE
 
 
@@ -810,7 +829,7 @@ def test_who_declined_long_ago_is_still_not_asked() -> None:
         held = held.unfilled(POLICY, NOON)
 
     assert len(held.offers) == 100
-    assert "first" in held.need(Staffing(id=held.case_id), POLICY).excluded
+    assert "first" in need_of(held, Staffing(id=held.case_id), POLICY, NOON).excluded
 
 
 @pytest.mark.parametrize(("role", "level"), list(product(Role, RiskLevel)))

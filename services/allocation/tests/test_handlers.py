@@ -24,13 +24,8 @@ from accord_contracts.message import Lane
 from accord_contracts.referrals import CaseErased, ContactWish, Wishes
 from accord_contracts.risk import RiskLevel
 from allocation.domain.directory import Gender, Worker
-from allocation.domain.offering import (
-    HOLD_SLACK,
-    Allocation,
-    Answer,
-    OfferExpired,
-    Status,
-)
+from allocation.domain.offer import Answer, OfferExpired, Status
+from allocation.domain.offering import HOLD_SLACK, Allocation
 from allocation.handlers.answering import accept, decline
 from allocation.handlers.placing import attend, place_role, save, settle
 from allocation.handlers.staffing import (

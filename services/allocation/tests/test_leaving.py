@@ -11,13 +11,15 @@ from accord_contracts.allocation import AllocationOffered, CaseTeamChanged
 from accord_contracts.message import Lane
 from accord_contracts.risk import RiskLevel
 from allocation.domain.directory import Worker
-from allocation.domain.offering import Answer, Status
-from allocation.domain.staffing import Staffing, Wanted
+from allocation.domain.offer import Answer, Status
+from allocation.domain.staffing import Staffing
+from allocation.domain.wanted import Wanted
 from allocation.handlers.answering import accept
 from allocation.handlers.directory import put_worker
 from allocation.handlers.leaving import AT_ONCE, take_back
 from allocation.handlers.placing import attend
-from allocation.store import Directory, Glasses
+from allocation.store.directory import Directory
+from allocation.store.kept import Glasses
 from allocation_builders import LOCALITIES, SPECIALIST, WHANAU, Office, need, worker
 
 SECOND = timedelta(seconds=1)
@@ -31,7 +33,7 @@ async def puts(office: Office, told: Worker) -> None:
         told,
         at=office.clock.now(),
         workers=office.workers,
-        directory=office.desk.directory,
+        desk=office.desk,
     )
 
 

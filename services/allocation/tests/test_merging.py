@@ -11,9 +11,10 @@ from accord_contracts.allocation import AllocationWithdrawn, WithdrawnFor
 from accord_contracts.message import Message
 from accord_contracts.referrals import CaseErased, CaseMerged, CaseUnmerged
 from accord_contracts.risk import RiskLevel
-from allocation.domain.offering import Status
-from allocation.domain.staffing import Lists, Staffing
-from allocation.store import Allocations, Staffings
+from allocation.domain.lists import Lists
+from allocation.domain.offer import Status
+from allocation.domain.staffing import Staffing
+from allocation.store.kept import Allocations, Staffings
 from allocation_builders import WHANAU, Front, Running, assessed
 
 LOW, _, HIGH, _ = RiskLevel

@@ -10,7 +10,7 @@ from accord_contracts.allocation import WorkerContact
 from accord_contracts.referrals import ContactWish, Wishes
 from accord_contracts.risk import RiskLevel
 from allocation.app import Settings, create_app
-from allocation.store import Staffings
+from allocation.store.kept import Staffings
 from allocation_builders import (
     HOUR,
     LOCALITIES,
@@ -108,7 +108,17 @@ async def test_a_worker_is_put_read_and_replaced(running: Running) -> None:
         "gender": None,
         "languages": ["mi"],
         "kaupapa_maori": False,
+        "provider": None,
+        "team": None,
+        "compartment": None,
+        "skills": [],
+        "iwi": [],
+        "communities": [],
         "areas": [],
+        "base": None,
+        "hours": [],
+        "contracted_hours": None,
+        "absences": [],
         "capacity": 100,
         "email": "w@example.org",
         "deputy": None,
@@ -117,9 +127,80 @@ async def test_a_worker_is_put_read_and_replaced(running: Running) -> None:
         "active": True,
         "load": 0,
         "places": 0,
+        "capacity_now": 100,
     }
     assert second.json()["roles"] == ["child_specialist"]
     assert second.json()["email"] is None
+
+
+async def test_hours_leave_and_a_place_to_start_from_are_kept(running: Running) -> None:
+    at = running.clock.now()
+    told = {
+        "hours": [{"days": ["monday"], "starts": "08:00", "ends": "17:00"}],
+        "contracted_hours": 20,
+        "absences": [
+            {
+                "since": at.isoformat(),
+                "until": (at + HOUR).isoformat(),
+                "percent": 50,
+            }
+        ],
+        "base": "aranui",
+    }
+
+    answered = await put(running, new_id(), **told, capacity=None)
+
+    shown = answered.json()
+    assert (shown["capacity"], shown["capacity_now"]) == (50, 25)
+    assert shown["hours"] == told["hours"]
+    assert shown["base"] == "aranui"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"base": "nowhere"},
+        {"hours": [{"days": [], "starts": "08:00", "ends": "17:00"}]},
+        {"hours": [{"days": ["monday"], "starts": "8", "ends": "17:00"}]},
+        {"contracted_hours": 0},
+        {
+            "absences": [
+                {"since": "2026-06-02T00:00:00Z", "until": "2026-06-01T00:00:00Z"}
+            ]
+        },
+    ],
+)
+async def test_a_wrong_entry_is_refused(running: Running, wrong: Any) -> None:
+    assert (await put(running, new_id(), **wrong)).status_code == 422
+
+
+async def test_a_rota_is_put_overridden_and_read(running: Running) -> None:
+    anna, bella = await hired(running), await hired(running)
+    at, rota, override = running.clock.now(), new_id(), new_id()
+    told = {"rota": "after_hours", "turns": [anna], "starts_at": at.isoformat()}
+    instead = {
+        "worker_id": bella,
+        "since": at.isoformat(),
+        "until": (at + HOUR).isoformat(),
+    }
+
+    async def asks(method: str, path: str = "", body: Any = None) -> httpx2.Response:
+        return await running.http.request(
+            method, f"/v1/rotas{path}", json=body, headers=running.bearer(ADMIN)
+        )
+
+    assert (await asks("PUT", f"/{rota}", told)).status_code == 200
+    path = f"/{rota}/overrides/{override}"
+    overridden = await asks("PUT", path, instead)
+    assert [e["worker_id"] for e in overridden.json()["shifts"]] == [bella, anna]
+    assert (await asks("GET", f"/{rota}")).json() == overridden.json()
+    assert (await asks("GET")).json() == [overridden.json()]
+    clash = await asks("PUT", f"/{rota}/overrides/{new_id()}", instead)
+    assert (clash.status_code, problem(clash)) == (409, "overrides-clash")
+    taken_back = await asks("DELETE", path)
+    assert [e["worker_id"] for e in taken_back.json()["shifts"]] == [anna]
+    assert (await asks("DELETE", path)).status_code == 404
+    assert (await asks("GET", f"/{new_id()}")).status_code == 404
 
 
 async def test_replacing_a_worker_keeps_their_places(running: Running) -> None:

@@ -8,12 +8,17 @@ import pytest
 from accord_chassis.store import Conflict, Store
 from accord_chassis.testing import NOON, eventually, message_of, new_id
 from accord_contracts.risk import RiskLevel
-from allocation.domain.directory import CannotTake, Need, NoSuchWorker, Worker
-from allocation.domain.offering import Allocation, Status
-from allocation.domain.staffing import Assessed, Staffing
+from allocation.domain.directory import CannotTake, NoSuchWorker, Worker
+from allocation.domain.hearing import assess, hear
+from allocation.domain.need import Need
+from allocation.domain.offer import Status
+from allocation.domain.offering import Allocation
+from allocation.domain.staffing import Staffing
+from allocation.domain.wanted import Assessed
 from allocation.domain.wishes import Wishes
 from allocation.handlers.placing import place_role
-from allocation.store import Change, Directory, Glasses
+from allocation.store.directory import Change, Directory
+from allocation.store.kept import Glasses
 from allocation_builders import (
     COORDINATOR,
     HOUR,
@@ -99,9 +104,10 @@ async def test_an_allocation_is_kept_as_it_was_saved(office: Office) -> None:
 
 async def test_a_staffing_is_kept_as_it_was_saved(office: Office) -> None:
     case_id = new_id()
-    held = Staffing(id=case_id).hear(new_id(), Wishes(area="sumner"), NOON, POLICY)
+    held = hear(Staffing(id=case_id), new_id(), Wishes(area="sumner"), NOON, POLICY)
     for referral_id in (None, new_id()):
-        held = held.assess(
+        held = assess(
+            held,
             Assessed(revision=1, first_referred_at=NOON, assessed_at=NOON),
             RiskLevel.HIGH,
             told_at=NOON,

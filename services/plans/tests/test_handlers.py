@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -414,3 +415,20 @@ async def test_whoever_has_a_role_no_longer_owns_nothing_of_it(
     assert held
     assert held.owed_by == ()
     assert held.open_actions
+
+
+async def test_whoever_hands_a_role_over_owns_it_until_another_has_it(
+    plans: Plans, clock: SimulatedClock
+) -> None:
+    case_id, keeper = new_id(), new_id()
+    taken = accepted(case_id, IVS, keeper)
+    await draft(assessed(case_id, HIGH), plans, clock)
+    await handlers.assign_actions(taken, plans=plans)
+    asked = withdrawn(taken)
+    told = asked.data.model_copy(update={"worker_id": new_id(), "kept_by": keeper})
+
+    await handlers.release_actions(replace(asked, data=told), plans=plans)
+
+    held = await plans.get(case_id)
+    assert held
+    assert held.owed_by == (keeper,)

@@ -31,6 +31,15 @@ class DeclineReason(StrEnum):
     ON_LEAVE = "on_leave"
 
 
+class HandOverReason(StrEnum):
+    """Why a worker hands a role over to another."""
+
+    LEAVING = "leaving"
+    ON_LEAVE = "on_leave"
+    NO_CAPACITY = "no_capacity"
+    OTHER_PROVIDER_PREFERRED = "other_provider_preferred"
+
+
 class RoleWanted(Event):
     """A case needs a role filled. Allocation tells itself.
 
@@ -154,6 +163,7 @@ class AllocationWithdrawn(AllocationEvent):
     Attributes:
         worker_id: Who was asked, or had accepted.
         reason: Why, if it may be told.
+        kept_by: Who has it all the same, because they are handing it over.
     """
 
     TYPE: ClassVar[str] = "allocation.withdrawn.v1"
@@ -161,6 +171,7 @@ class AllocationWithdrawn(AllocationEvent):
     worker_id: Id
     withdrawn_at: AwareDatetime
     reason: WithdrawnFor | None = None
+    kept_by: Id | None = None
 
 
 class AllocationUnfilled(AllocationEvent):
@@ -168,8 +179,9 @@ class AllocationUnfilled(AllocationEvent):
 
     Attributes:
         level: The level of risk.
-        reason: ``no_candidate`` (nobody with room is left to ask) or ``out_of_time``
-            (the role should have been filled by now).
+        reason: ``no_candidate`` (nobody with room is left to ask), ``out_of_time``
+            (the role should have been filled by now) or ``to_choose`` (the locality
+            has a person choose whom to ask).
     """
 
     TYPE: ClassVar[str] = "allocation.unfilled.v1"
@@ -177,6 +189,39 @@ class AllocationUnfilled(AllocationEvent):
     level: RiskLevel
     reason: Code
     noticed_at: AwareDatetime
+
+
+class AllocationHandedOver(AllocationEvent):
+    """A worker has taken a role over from another, who had it until then.
+
+    Told beside ``allocation.accepted``, which says the same of any role that is taken.
+
+    Attributes:
+        worker_id: Who has it now.
+        from_worker_id: Who had it.
+        reason: Why they handed it over.
+    """
+
+    TYPE: ClassVar[str] = "allocation.handed_over.v1"
+
+    worker_id: Id
+    from_worker_id: Id
+    reason: HandOverReason
+    handed_over_at: AwareDatetime
+
+
+class AllocationEnded(AllocationEvent):
+    """Somebody works on a case in a role no longer, because the role has ended.
+
+    Attributes:
+        worker_id: Who had it.
+        ended_at: Since when it is over.
+    """
+
+    TYPE: ClassVar[str] = "allocation.ended.v1"
+
+    worker_id: Id
+    ended_at: AwareDatetime
 
 
 class TeamMember(BaseModel):
@@ -197,12 +242,69 @@ class CaseTeamChanged(Event):
 
     Attributes:
         members: Everyone on it, once for each role; none when the response has ended.
+        lead_agency: Which agency owns the plan and is answerable for it, by its code in
+            the register; none: nobody has said.
     """
 
     TYPE: ClassVar[str] = "case_team.changed.v1"
 
     members: Annotated[tuple[TeamMember, ...], Field(max_length=50)]
     changed_at: AwareDatetime
+    lead_agency: Code | None = None
+
+
+class Shift(BaseModel):
+    """From when until when a worker is on call.
+
+    Attributes:
+        worker_id: Who is.
+        since: From then on.
+        until: No longer then.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    worker_id: Id
+    since: AwareDatetime
+    until: AwareDatetime
+
+
+SHIFTS = 200
+"""The most shifts that a rota tells of at once."""
+
+
+class RotaChanged(Event):
+    """Who is on call is another than was told before; all shifts that are known now.
+
+    Whoever wakes somebody looks for the shift of the present. Where there is none, or
+    the present is past ``known_until``, nobody is on call by this rota. Who is away is
+    left out, and what stands in it takes every override into account.
+
+    Attributes:
+        case_id: None: a rota is for no case in particular.
+        rota_id: Which rota.
+        rota: What it is for.
+        roles: Which roles those who are on call by it stand in for; none: those of the
+            locality's coordinators.
+        shifts: In order of time, none of them at the same time as another; none: the
+            rota has ended.
+        known_until: After that nothing is known.
+    """
+
+    TYPE: ClassVar[str] = "rota.changed.v1"
+
+    case_id: Id | None = None  # type: ignore[assignment]  # It is for no case.
+    rota_id: Id
+    rota: Code
+    roles: Annotated[tuple[Role, ...], Field(max_length=20)]
+    shifts: Annotated[tuple[Shift, ...], Field(max_length=SHIFTS)]
+    known_until: AwareDatetime
+    changed_at: AwareDatetime
+
+    @property
+    def subject(self) -> str:
+        """The rota, because there is no case."""
+        return self.rota_id
 
 
 class WorkerContact(BaseModel):

@@ -9,6 +9,7 @@ from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import (
     AllocationAccepted,
     AllocationDeclined,
+    AllocationHandedOver,
     RoleWanted,
     StaffingCarried,
 )
@@ -24,11 +25,13 @@ from fastapi import FastAPI
 
 from allocation.domain.policy import Policy
 from allocation.handlers import access as standing
-from allocation.handlers import leaving, merging, placing, staffing
+from allocation.handlers import handing, leaving, merging, placing, rota, staffing
 from allocation.handlers.access import Door
 from allocation.handlers.placing import Desk
-from allocation.routes import access, directory, offers
-from allocation.store import Allocations, Directory, Glasses, Staffings, Workers
+from allocation.handlers.rota import Calls
+from allocation.routes import access, directory, offers, rotas, together
+from allocation.store.directory import Directory
+from allocation.store.kept import Allocations, Glasses, Rotas, Staffings, Workers
 
 
 class Settings(VaultSettings, ChassisSettings):
@@ -51,7 +54,10 @@ def create_app(
         allocations = allocation.store(Allocations)
         kept = allocation.store(Workers)
         workers = Directory(kept)
-        desk = Desk(staffings, allocations, workers, policy, allocation.clock)
+        turns = allocation.store(Rotas)
+        calls = Calls(turns, kept, allocation.clock, policy.zone)
+        allocation.provide(calls)
+        desk = Desk(staffings, allocations, workers, turns, policy, allocation.clock)
         allocation.provide(workers)
         allocation.provide(desk)
         glasses = allocation.store(Glasses)
@@ -64,6 +70,9 @@ def create_app(
         allocation.on(RoleWanted, partial(placing.place_role, desk=desk))
         allocation.on(AllocationAccepted, partial(staffing.join_team, desk=desk))
         allocation.on(AllocationAccepted, partial(staffing.settle_place, desk=desk))
+        allocation.on(
+            AllocationHandedOver, partial(handing.free_handed_over, desk=desk)
+        )
         allocation.on(PlanClosed, partial(staffing.dissolve_team, desk=desk))
         allocation.on(PlanClosed, partial(staffing.end_allocations, desk=desk))
         allocation.on(CaseErased, partial(staffing.erase_staffing, desk=desk))
@@ -80,6 +89,7 @@ def create_app(
         take_back = partial(leaving.take_back, desk=desk, glasses=glasses, kept=leavers)
         allocation.sweep(kept, take_back)
         allocation.sweep(glasses, partial(standing.tell_not_reviewed, door=door))
+        allocation.sweep(turns, partial(rota.look_over, calls=calls))
         allocation.sweep(allocations, partial(placing.attend, desk=desk))
         allocation.sweep(staffings, partial(staffing.go_on_without_wishes, desk=desk))
 
@@ -90,6 +100,8 @@ def create_app(
         access.router,
         directory.router,
         offers.router,
+        rotas.router,
+        together.router,
         knows_standings=True,
         stand_ins=stand_ins,
     )

@@ -71,8 +71,13 @@ async def assign_actions(message: Message[AllocationAccepted], *, plans: Plans) 
 async def release_actions(
     message: Message[AllocationWithdrawn], *, plans: Plans
 ) -> None:
-    """Take a role's open actions from whoever has it no longer."""
+    """Take a role's open actions from whoever has it no longer.
+
+    While somebody hands it over and keeps it until then, nobody else had it.
+    """
     told = message.data
+    if told.kept_by is not None:
+        return
     held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
     left = Owner(
         accepted_at=told.withdrawn_at,

@@ -1,7 +1,6 @@
 """A worker of the directory, and the places that they have given to roles of cases."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -10,14 +9,21 @@ from accord_contracts.allocation import Role
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict
 
+from allocation.domain.availability import WEEK, WHOLE, Absence, Window, percent_at
+from allocation.domain.need import Need
 from allocation.domain.policy import outreach
-from allocation.domain.wishes import Wishes
 
 
 class NoSuchWorker(Refusal):
     """There is no such worker in the directory."""
 
     status = 404
+
+
+class NoSuchPlace(Refusal):
+    """The locality's policy names no such place to start from."""
+
+    status = 422
 
 
 class ServesBothSides(Refusal):
@@ -35,7 +41,10 @@ class CannotTake(Refusal):
 
 
 NOT_IN_THE_ROLE = "The worker is not active in the role."
+ON_LEAVE = "The worker is away."
+OFF_DUTY = "The worker is not at work now, and nobody waits until they are."
 NO_ROOM = "The worker has no room for the role."
+SAME_COMPARTMENT = "The worker's compartment serves the other side of the case."
 OTHER_SIDE = "The worker serves the other side of the case."
 
 
@@ -53,6 +62,8 @@ class Hold(BaseModel):
     Attributes:
         until: When the place is free again if nothing more is heard of the offer; none
             once the role was accepted.
+        since: When it was given.
+        urgent: It is for a role at a high level.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,51 +72,32 @@ class Hold(BaseModel):
     role: Role
     points: int
     until: datetime | None
+    since: datetime | None = None
+    urgent: bool = False
 
     def lapsed(self, at: datetime) -> bool:
         """Tell whether the place is free again."""
         return self.until is not None and self.until <= at
 
 
-NO_WISHES = Wishes()
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """A role of a case that a worker is looked for.
-
-    Attributes:
-        points: How much of a worker's capacity it takes.
-        wishes: What the person harmed asks of the worker.
-        excluded: Who may not be asked: has been, serves the other side of the case, or
-            is barred from it.
-        named_only: The only ones who may be asked; none: anybody.
-    """
-
-    allocation_id: str
-    case_id: str
-    role: Role
-    points: int
-    wishes: Wishes = NO_WISHES
-    excluded: frozenset[str] = frozenset()
-    named_only: frozenset[str] | None = None
-
-    def bars(self, worker_id: str) -> bool:
-        """Tell whether a worker may not be asked."""
-        unnamed = self.named_only is not None and worker_id not in self.named_only
-        return unnamed or worker_id in self.excluded
-
-    def without(self, worker_id: str) -> "Need":
-        """Exclude one more worker."""
-        return replace(self, excluded=self.excluded | {worker_id})
-
-
 class Worker(BaseModel):
     """Somebody who can be asked to work on cases, or to be told of them.
 
     Attributes:
+        provider: Code of the organisation that they work for.
+        team: Code of their team.
+        compartment: Code of the part of it that they belong to, where one part of a
+            team serves those who are harmed and another those who harm.
+        skills: Codes of what they are trained in.
+        iwi: Codes of the iwi that they have links with.
+        communities: Codes of other communities that they have links with.
         areas: Codes of the areas they serve; none: the whole region.
-        capacity: How many points of work they can carry.
+        base: Code of the place that they start from: never where they live.
+        hours: When they are at work; none: at any time.
+        contracted_hours: For how many hours each week they are employed.
+        absences: When they are away, or can do less.
+        capacity: How many points of work they can carry in the hours they are
+            contracted for, when nothing is taken off.
         deputy: Who is asked when they are silent.
         duty_coordinator: They are the locality's coordinator on duty.
         holds: The places they have, by allocation.
@@ -127,7 +119,17 @@ class Worker(BaseModel):
     gender: Gender | None = None
     languages: frozenset[str] = frozenset()
     kaupapa_maori: bool = False
+    provider: str | None = None
+    team: str | None = None
+    compartment: str | None = None
+    skills: frozenset[str] = frozenset()
+    iwi: frozenset[str] = frozenset()
+    communities: frozenset[str] = frozenset()
     areas: frozenset[str] = frozenset()
+    base: str | None = None
+    hours: tuple[Window, ...] = ()
+    contracted_hours: float | None = None
+    absences: tuple[Absence, ...] = ()
     capacity: int = 0
     email: str | None = None
     deputy: str | None = None
@@ -153,8 +155,38 @@ class Worker(BaseModel):
 
     @property
     def fullness(self) -> float:
-        """Load relative to capacity: who is asked first among equals."""
+        """Load relative to capacity when nothing is taken off."""
         return self.load / self.capacity if self.capacity else float("inf")
+
+    @property
+    def wall(self) -> str | None:
+        """Their compartment, or their whole team if it has none."""
+        return f"{self.team}.{self.compartment or ''}" if self.team else None
+
+    def capacity_at(self, at: datetime) -> int:
+        """Give the points they can carry at a time: of somebody who is away, none."""
+        if not self.absences:
+            return self.capacity
+        return self.capacity * percent_at(self.absences, at) // WHOLE
+
+    def given_lately(self, at: datetime) -> int:
+        """Add up the points of the places that they were given in the past week."""
+        return sum(
+            each.points
+            for each in self.holds.values()
+            if each.since is not None and each.since > at - WEEK
+        )
+
+    @property
+    def urgent_load(self) -> int:
+        """The points of their places at a high level."""
+        return sum(each.points for each in self.holds.values() if each.urgent)
+
+    def at_work(self, need: Need) -> bool:
+        """Tell whether they are at work, if the role cannot wait until they are."""
+        if need.shown is None or not self.hours or self.id in need.on_call:
+            return True
+        return any(each.contains(need.shown) for each in self.hours)
 
     def check(self) -> None:
         """See that their roles do not have them serve both sides.
@@ -219,11 +251,15 @@ class Worker(BaseModel):
         """
         if not self.active or need.role not in self.roles:
             return NOT_IN_THE_ROLE
-        if self._room(need.allocation_id, at) < need.points:
+        if self.absences and percent_at(self.absences, at) == 0:
+            return ON_LEAVE
+        if not need.beyond and self._room(need.allocation_id, at) < need.points:
             return NO_ROOM
-        if self._serves_other_side(need, at):
+        if need.walls and self.wall in need.walls:
+            return SAME_COMPARTMENT
+        if self.holds and self._serves_other_side(need, at):
             return OTHER_SIDE
-        return None
+        return None if self.at_work(need) else OFF_DUTY
 
     def reserve(self, need: Need, until: datetime, at: datetime) -> "Worker":
         """Give a place to a role until a time, and free the places that have lapsed.
@@ -238,7 +274,9 @@ class Worker(BaseModel):
             return self
         if reason := self.why_not(need, at):
             raise CannotTake(reason)
-        return self._holding({**self._live(at), need.allocation_id: _hold(need, until)})
+        since = held.since if held and not held.lapsed(at) else at
+        new = _hold(need, until=until, since=since)
+        return self._holding({**self._live(at), need.allocation_id: new})
 
     def keep(self, need: Need) -> "Worker":
         """Make a place permanent, because the role was accepted.
@@ -249,7 +287,9 @@ class Worker(BaseModel):
         held = self.holds.get(need.allocation_id)
         if held and held.until is None:
             return self
-        return self._holding({**self.holds, need.allocation_id: _hold(need, None)})
+        since = held.since if held else None
+        kept = _hold(need, until=None, since=since)
+        return self._holding({**self.holds, need.allocation_id: kept})
 
     def forgotten(self) -> "Worker":
         """Forget how somebody is reached who has left, unless they are back."""
@@ -269,7 +309,8 @@ class Worker(BaseModel):
         lapsing = self.lapses_at is not None and self.lapses_at <= at
         load = _load(self._live(at)) if lapsing else self.load
         own = self.holds.get(allocation_id)
-        return self.capacity - load + (own.points if own and not own.lapsed(at) else 0)
+        room = self.capacity_at(at) - load
+        return room + (own.points if own and not own.lapsed(at) else 0)
 
     def _serves_other_side(self, need: Need, at: datetime) -> bool:
         return any(
@@ -303,8 +344,15 @@ KEPT = ("version", "holds", "load", "lapses_at", "changed_at")
 """What is no part of what an administrator says of a worker."""
 
 
-def _hold(need: Need, until: datetime | None) -> Hold:
-    return Hold(case_id=need.case_id, role=need.role, points=need.points, until=until)
+def _hold(need: Need, *, until: datetime | None, since: datetime | None) -> Hold:
+    return Hold(
+        case_id=need.case_id,
+        role=need.role,
+        points=need.points,
+        until=until,
+        since=since,
+        urgent=need.urgent,
+    )
 
 
 def _load(holds: Mapping[str, Hold]) -> int:

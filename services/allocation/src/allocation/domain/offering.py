@@ -1,18 +1,28 @@
 """One role of one case: who was asked, who answered what, and the clocks."""
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from accord_contracts.allocation import DeclineReason, Role
+from accord_contracts.allocation import DeclineReason, HandOverReason, Role
 from accord_contracts.message import Lane
-from accord_contracts.problem import Refusal
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict
 
 from allocation.domain.choosing import Choice
-from allocation.domain.directory import Need
+from allocation.domain.need import Need
+from allocation.domain.offer import (
+    Answer,
+    NoLongerNeeded,
+    NoSuchOffer,
+    NotYours,
+    Offer,
+    OfferAccepted,
+    OfferDeclined,
+    OfferExpired,
+    Status,
+    TakenAlready,
+)
 from allocation.domain.policy import Policy
-from allocation.domain.staffing import Staffing, Wanted
+from allocation.domain.wanted import Wanted
 
 HOLD_SLACK = timedelta(hours=1)
 """How much longer than its offer a place is held. Whoever answers, or lets the time
@@ -21,77 +31,6 @@ itself, and then not before the process or another one is back."""
 
 REMEMBERED = 100
 """Offers of a role that are kept: who declined is remembered beyond them."""
-
-
-class NoSuchOffer(Refusal):
-    """There is no such offer to you."""
-
-    status = 404
-
-
-class OfferExpired(Refusal):
-    """The offer was not answered in time and has gone to somebody else."""
-
-
-class OfferDeclined(Refusal):
-    """You have declined this offer."""
-
-
-class OfferAccepted(Refusal):
-    """You have accepted this offer: the role can only be handed over now."""
-
-
-class NoLongerNeeded(Refusal):
-    """The role is no longer needed, because the response has ended."""
-
-
-class Status(StrEnum):
-    """Where a role stands with being filled."""
-
-    WANTED = "wanted"
-    OFFERED = "offered"
-    ACCEPTED = "accepted"
-    UNFILLED = "unfilled"
-    ENDED = "ended"
-
-
-class Answer(StrEnum):
-    """What became of an offer."""
-
-    ACCEPTED = "accepted"
-    DECLINED = "declined"
-    EXPIRED = "expired"
-    WITHDRAWN = "withdrawn"
-
-
-class Alarm(StrEnum):
-    """Why a role is called unfilled."""
-
-    NO_CANDIDATE = "no_candidate"
-    OUT_OF_TIME = "out_of_time"
-
-
-class Offer(BaseModel):
-    """A worker is asked to take the role, and why they are.
-
-    Attributes:
-        points: How much of their capacity is reserved for it.
-        reasons: Codes of what spoke for them, and of the wishes they do not meet.
-        policy_version: By which policy they were chosen.
-        declined_for: Why they declined, if they did.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    worker_id: str
-    points: int
-    offered_at: datetime
-    answer_by: datetime
-    reasons: tuple[str, ...]
-    policy_version: str
-    answer: Answer | None = None
-    answered_at: datetime | None = None
-    declined_for: DeclineReason | None = None
 
 
 class Allocation(BaseModel):
@@ -106,6 +45,9 @@ class Allocation(BaseModel):
         assign_by: When it must be filled.
         lists: By which lists of the case it was last decided (``Wanted.lists``).
         worker_id: Who is asked now, or has accepted.
+        kept_by: Who had accepted and hands it over: until somebody else has accepted,
+            they keep it.
+        working: Who works in it now, by which standings are looked for.
         retry_at: When to ask anew after nobody was left to ask.
         declined_by: Who has declined it; never asked again.
         silent: Who did not answer; asked again when nobody else is left.
@@ -128,6 +70,8 @@ class Allocation(BaseModel):
     assign_by: datetime
     lists: int = 0
     worker_id: str | None = None
+    kept_by: str | None = None
+    working: tuple[str, ...] = ()
     retry_at: datetime | None = None
     accepted_at: datetime | None = None
     offers: tuple[Offer, ...] = ()
@@ -177,23 +121,10 @@ class Allocation(BaseModel):
         """By when whoever is asked now is to answer."""
         return self.offer.answer_by if self.status is Status.OFFERED else None
 
-    def need(self, staffing: Staffing, policy: Policy) -> Need:
-        """Say what is looked for now."""
-        barred = staffing.barred_from(self.role)
-        return Need(
-            allocation_id=self.id,
-            case_id=self.case_id,
-            role=self.role,
-            points=policy.points[self.level],
-            wishes=staffing.wishes,
-            excluded=barred | self.declined_by | self.silent,
-            named_only=staffing.in_force.named_only,
-        )
-
     def taken(self) -> Need:
         """Say what the worker of the standing offer has a place for."""
-        points = self.offer.points
-        return Need(self.id, self.case_id, self.role, points)
+        points, urgent = self.offer.points, self.level.urgent
+        return Need(self.id, self.case_id, self.role, points, urgent=urgent)
 
     def rise(
         self, level: RiskLevel, lane: Lane, policy: Policy, at: datetime
@@ -216,7 +147,15 @@ class Allocation(BaseModel):
             changes["offers"] = self._last_offer(answer_by=sooner)
         return self._moved(**changes)
 
-    def offered(self, choice: Choice, policy: Policy, at: datetime) -> "Allocation":
+    def offered(
+        self,
+        choice: Choice,
+        policy: Policy,
+        at: datetime,
+        *,
+        decided_by: str | None = None,
+        beyond: bool = False,
+    ) -> "Allocation":
         """Ask somebody."""
         offer = Offer(
             worker_id=choice.worker_id,
@@ -224,7 +163,10 @@ class Allocation(BaseModel):
             offered_at=at,
             answer_by=policy.answer_by(at, self.level),
             reasons=choice.reasons,
+            unmet=dict(choice.unmet),
             policy_version=policy.version,
+            decided_by=decided_by,
+            beyond=beyond,
         )
         return self._moved(
             status=Status.OFFERED,
@@ -259,6 +201,7 @@ class Allocation(BaseModel):
             return self
         return self._moved(
             status=Status.ACCEPTED,
+            kept_by=None,
             accepted_at=at,
             offers=self._last_offer(answer=Answer.ACCEPTED, answered_at=at),
         )
@@ -287,6 +230,53 @@ class Allocation(BaseModel):
                 answer=Answer.DECLINED, answered_at=at, declined_for=reason
             ),
         )
+
+    def hand_over(
+        self, worker_id: str, reason: HandOverReason, policy: Policy, at: datetime
+    ) -> "Allocation":
+        """Look for somebody else, while whoever has it keeps it until then.
+
+        The clock for filling it begins anew. Asking again changes nothing.
+
+        Raises:
+            NoSuchOffer: They were never asked.
+            NotYours: They do not have it.
+            NoLongerNeeded: The response has ended.
+        """
+        if self.kept_by == worker_id:
+            return self
+        if all(each.worker_id != worker_id for each in self.offers):
+            raise NoSuchOffer
+        if self.status is Status.ENDED:
+            raise NoLongerNeeded
+        if self.status is not Status.ACCEPTED or self.worker_id != worker_id:
+            raise NotYours
+        return self._moved(
+            status=Status.WANTED,
+            worker_id=None,
+            kept_by=worker_id,
+            declined_by=self.declined_by | {worker_id},
+            since=at,
+            assign_by=policy.assign_by(at, self.level),
+            told_late=False,
+            offers=self._last_offer(handed_over_for=reason),
+        )
+
+    def taken_from_keeper(self) -> "Allocation":
+        """Take it from whoever hands it over, and may not keep it until it is taken."""
+        return self._moved(kept_by=None)
+
+    def check_open(self) -> None:
+        """See that it can be offered.
+
+        Raises:
+            NoLongerNeeded: The response has ended.
+            TakenAlready: Somebody has it.
+        """
+        if self.status is Status.ENDED:
+            raise NoLongerNeeded
+        if self.status is Status.ACCEPTED:
+            raise TakenAlready
 
     def expire(self, at: datetime) -> "Allocation":
         """Take the offer back from somebody who has not answered in time."""
@@ -333,7 +323,11 @@ class Allocation(BaseModel):
 
     def end(self, at: datetime) -> "Allocation":
         """Note that the role is no longer needed; a standing offer is taken back."""
-        changes: dict[str, object] = {"status": Status.ENDED, "retry_at": None}
+        changes: dict[str, object] = {
+            "status": Status.ENDED,
+            "retry_at": None,
+            "kept_by": None,
+        }
         if self.status is Status.OFFERED:
             taken_back = self._last_offer(answer=Answer.WITHDRAWN, answered_at=at)
             changes["offers"] = taken_back
@@ -344,6 +338,8 @@ class Allocation(BaseModel):
         return self.model_copy(
             update={
                 "worker_id": None,
+                "kept_by": None,
+                "working": (),
                 "offers": (),
                 "declined_by": frozenset(),
                 "silent": frozenset(),
@@ -382,9 +378,13 @@ class Allocation(BaseModel):
         clocks = [moved.answer_by, moved.retry_at]
         clocks.append(None if moved.told_late else moved.assign_by)
         ahead = [each for each in clocks if each is not None] if moved.open else []
+        has = moved.worker_id if moved.status is Status.ACCEPTED else moved.kept_by
+        working = (has,) if has else ()
+        owned = bool(working) or not moved.open
         return moved.model_copy(
             update={
-                "unowned_at": moved.assign_by if moved.open else None,
+                "unowned_at": None if owned else moved.assign_by,
+                "working": working,
                 "due_at": min(ahead, default=None),
             }
         )

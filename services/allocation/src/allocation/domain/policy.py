@@ -1,14 +1,19 @@
 """What a locality decides about filling roles, and what none may decide."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
+from math import asin, cos, radians, sin, sqrt
 from typing import Annotated, Self
+from zoneinfo import ZoneInfo
 
 from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import Role
+from accord_contracts.message import Code
+from accord_contracts.referrals import IncidentKind
 from accord_contracts.risk import RiskLevel
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Points = Annotated[int, Field(gt=0, le=1000)]
 Weight = Annotated[int, Field(ge=0, le=1000)]
@@ -33,6 +38,59 @@ class Wish(StrEnum):
     AREA = "area"
 
 
+class Soft(StrEnum):
+    """What else speaks for somebody, after the wishes of the person harmed."""
+
+    CONTINUITY = "continuity"
+    SKILLS = "skills"
+    DISTANCE = "distance"
+    LOAD = "load"
+    PAST_WEEK = "past_week"
+    FAIRNESS = "fairness"
+
+
+class Mode(StrEnum):
+    """Whether the service offers roles itself, or a person chooses whom to ask."""
+
+    OFFER = "offer"
+    ADVISE = "advise"
+
+
+class FullTime(BaseModel):
+    """What a full week is.
+
+    Attributes:
+        points: Of work that somebody can carry who works full time.
+        hours: Of a week.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    points: Points
+    hours: Annotated[float, Field(gt=0, le=80)]
+
+
+class Spot(BaseModel):
+    """Where the middle of a place is, in degrees (WGS 84). Never anybody's address."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    latitude: Annotated[float, Field(ge=-90, le=90)]
+    longitude: Annotated[float, Field(ge=-180, le=180)]
+
+    def km_to(self, other: "Spot") -> float:
+        """Give the kilometres to another along a great circle (haversine)."""
+        here, there = radians(self.latitude), radians(other.latitude)
+        east = radians(other.longitude - self.longitude)
+        north = there - here
+        chord = sin(north / 2) ** 2 + cos(here) * cos(there) * sin(east / 2) ** 2
+        return 2 * EARTH_KM * asin(sqrt(chord))
+
+
+EARTH_KM = 6371.0
+"""The mean radius of the Earth."""
+
+
 def outreach(role: Role) -> bool:
     """Tell whether a role serves the person using violence.
 
@@ -54,6 +112,16 @@ class Policy(BaseModel):
         weights: How much each wish of the person harmed counts.
         wishes_wait_minutes: How long an assessed case waits for the wishes of its
             referral.
+        soft: How much counts what else speaks for somebody, among those who meet the
+            wishes equally well.
+        time_zone: Of the region, by its name in the IANA database: what clocks show.
+        full_time: What a full week is.
+        places: Where the places are that people live in and workers start from.
+        far_km: From so many kilometres on, a way is as long as any.
+        skills: What an incident asks of a worker's skills.
+        mode: Whether the service offers roles itself.
+        lead_agencies: Which agency leads at each level until a meeting decides
+            otherwise, by its code in the register.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,14 +134,33 @@ class Policy(BaseModel):
     retry_minutes: dict[RiskLevel, Minutes]
     weights: dict[Wish, Weight]
     wishes_wait_minutes: Minutes
+    soft: dict[Soft, Weight]
+    time_zone: str
+    full_time: FullTime
+    places: dict[Code, Spot]
+    far_km: Annotated[float, Field(gt=0, le=20_000)]
+    skills: dict[IncidentKind, frozenset[Code]]
+    mode: Mode
+    lead_agencies: dict[RiskLevel, Code]
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, given: str) -> str:
+        try:
+            ZoneInfo(given)
+        except (LookupError, ValueError, OSError):
+            raise ValueError("no time zone of the IANA database") from None
+        return given
 
     @model_validator(mode="after")
     def _says_all_of_it(self) -> Self:
-        for name in ("roles", "points", *CLOCKS):
+        for name in ("roles", "points", "lead_agencies", *CLOCKS):
             if missing := set(RiskLevel) - set(getattr(self, name)):
                 raise ValueError(f"{name} lacks {', '.join(sorted(missing))}")
         if missing_wishes := set(Wish) - set(self.weights):
             raise ValueError(f"weights lacks {', '.join(sorted(missing_wishes))}")
+        if missing_soft := set(Soft) - set(self.soft):
+            raise ValueError(f"soft lacks {', '.join(sorted(missing_soft))}")
         return self
 
     @model_validator(mode="after")
@@ -97,6 +184,24 @@ class Policy(BaseModel):
             if minutes >= self.assign_hours[level] * 60:
                 raise ValueError(f"answer_minutes at {level} leaves no second offer")
         return self
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """What clocks in the region go by."""
+        return ZoneInfo(self.time_zone)
+
+    @cached_property
+    def kilometres(self) -> dict[str, dict[str, float]]:
+        """The distances between places, by the place somebody lives in."""
+        return {
+            home: {base: spot.km_to(other) for base, other in self.places.items()}
+            for home, spot in self.places.items()
+        }
+
+    def skills_for(self, incidents: Iterable[IncidentKind]) -> frozenset[str]:
+        """Say what incidents ask of a worker's skills."""
+        asked = (self.skills.get(each, frozenset()) for each in incidents)
+        return frozenset[str]().union(*asked)
 
     def answer_by(self, offered_at: datetime, level: RiskLevel) -> datetime:
         """Say by when an offer is to be answered."""

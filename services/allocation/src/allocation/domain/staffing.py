@@ -4,174 +4,26 @@ Messages about a case come in any order. Whatever comes first is kept, and what 
 depends on what is known, not on the order in which it came.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable
 from datetime import datetime
 from uuid import UUID, uuid5
 
 from accord_contracts.allocation import Role
-from accord_contracts.problem import Refusal
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict
 
+from allocation.domain.lists import Lists, NobodyLeft
 from allocation.domain.policy import Policy, outreach
+from allocation.domain.walls import SameCompartment, Walls
+from allocation.domain.wanted import (
+    Assessed,
+    Awaited,
+    Heard,
+    Share,
+    Wanted,
+    heard_since,
+)
 from allocation.domain.wishes import Wishes
-
-REMEMBERED = 100
-"""Referrals of an episode whose wishes are kept; a family was once referred 211 times
-in all its episodes together (DOMAIN.md 1.3)."""
-
-
-class Heard(BaseModel):
-    """What one referral said of the wishes of the person harmed.
-
-    Attributes:
-        at: When it was said.
-        assessed: The revision of the assessment of the referral, after which nothing
-            waits for it any more; none before.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    wishes: Wishes
-    at: datetime
-    assessed: int | None = None
-
-
-class Assessed(BaseModel):
-    """An assessment, as far as staffing goes by it.
-
-    Attributes:
-        revision: The version of risk's own document, which says what is later.
-        first_referred_at: When the response to the episode was first asked for.
-        assessed_at: When what was assessed became known.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    revision: int
-    first_referred_at: datetime
-    assessed_at: datetime
-
-
-class Awaited(Assessed):
-    """An assessment whose referral's wishes have not come yet.
-
-    Attributes:
-        until: When nothing more is waited for.
-    """
-
-    until: datetime
-
-
-class Wanted(BaseModel):
-    """A role that the case needs.
-
-    Attributes:
-        since: When the clock for filling it began.
-        worker_id: Who has accepted it.
-        lists: How often the lists of the case have changed while nobody had it, or it
-            was taken back from somebody.
-        left: From whom it was taken back because they are no longer at work in it, and
-            the number of ``lists`` since which it is: whatever was decided by an older
-            one has them no longer, and they may take it anew if they are back.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    allocation_id: str
-    level: RiskLevel
-    since: datetime
-    first_referred_at: datetime
-    worker_id: str | None = None
-    lists: int = 0
-    left: dict[str, int] = {}
-
-    def taken_back(self, worker_id: str, lists: int) -> bool:
-        """Tell whether it was taken back from whoever has it by a number of lists."""
-        return lists < self.left.get(worker_id, 0)
-
-    def leave(self, worker_id: str) -> "Wanted":
-        """Take it back from somebody, unless somebody else has accepted it."""
-        if self.worker_id not in {None, worker_id}:
-            return self
-        lists = self.lists + 1
-        left = {**self.left, worker_id: lists}
-        update = {"worker_id": None, "lists": lists, "left": left}
-        return self.model_copy(update=update)
-
-    def listed(self, lists: "Lists") -> "Wanted":
-        """Go by other lists: whoever they bar has the role no longer."""
-        if self.worker_id is not None and not lists.bar(self.worker_id):
-            return self
-        return self.model_copy(update={"worker_id": None, "lists": self.lists + 1})
-
-
-class Lists(BaseModel):
-    """Who may have nothing to do with a case, whatever else they are.
-
-    The two lists of the United Kingdom's Delius (RELIABILITY 2.2), and conflicts of
-    interest: workers who are related to somebody in the case, or are one of them.
-
-    Attributes:
-        excluded: These may not.
-        named_only: Only these may; none: it is not so restricted.
-        conflicts: These have a conflict of interest.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    excluded: frozenset[str] = frozenset()
-    named_only: frozenset[str] | None = None
-    conflicts: frozenset[str] = frozenset()
-
-    @property
-    def barred(self) -> frozenset[str]:
-        """Everybody who is named as one who may not."""
-        return self.excluded | self.conflicts
-
-    def unlisted(self, worker_id: str) -> bool:
-        """Tell whether only others may."""
-        return self.named_only is not None and worker_id not in self.named_only
-
-    def bar(self, worker_id: str) -> bool:
-        """Tell whether a worker may have nothing to do with the case."""
-        return worker_id in self.barred or self.unlisted(worker_id)
-
-    def with_those_of(self, others: Iterable["Lists"]) -> "Lists":
-        """Give the lists that hold where several do: the stricter wins."""
-        several = [self, *others]
-        named = [e.named_only for e in several if e.named_only is not None]
-        return Lists(
-            excluded=frozenset[str]().union(*(e.excluded for e in several)),
-            named_only=frozenset.intersection(*named) if named else None,
-            conflicts=frozenset[str]().union(*(e.conflicts for e in several)),
-        )
-
-
-class Share(BaseModel):
-    """What a merged case has, as its survivor goes by it.
-
-    Attributes:
-        lists: Who may have nothing to do with it.
-        accepted: Who works on it, by role.
-        heard: Its wishes, by referral.
-        served_outreach: Who has ever served the person using violence in it.
-        served_others: Who has ever served anybody else in it.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    lists: Lists
-    accepted: dict[Role, str]
-    heard: dict[str, Heard]
-    served_outreach: frozenset[str]
-    served_others: frozenset[str]
-
-
-class NobodyLeft(Refusal):
-    """These lists would leave no other coordinator who may look at the case."""
-
-    status = 422
 
 
 class Staffing(BaseModel):
@@ -188,6 +40,10 @@ class Staffing(BaseModel):
         roles: What is needed, and who has accepted.
         served_outreach: Who has ever served the person using violence in this case.
         served_others: Who has ever served anybody else in it.
+        walls: Which compartments serve which side of it.
+        lead_agency: Which agency leads: by the policy for its level, until a person
+            decides otherwise for this episode.
+        lead_decided_by: Who has decided that.
         closed_at: When the last plan was closed.
         closed_on: The revision of the assessment that it rested on: what was assessed
             until then is over.
@@ -216,6 +72,9 @@ class Staffing(BaseModel):
     roles: dict[Role, Wanted] = {}
     served_outreach: frozenset[str] = frozenset()
     served_others: frozenset[str] = frozenset()
+    walls: Walls = Walls()
+    lead_agency: str | None = None
+    lead_decided_by: str | None = None
     closed_at: datetime | None = None
     closed_on: int = 0
     due_at: datetime | None = None
@@ -288,6 +147,42 @@ class Staffing(BaseModel):
         served = (getattr(each, field) for each in (self, *self.shares.values()))
         return self.in_force.barred.union(*served)
 
+    def walls_against(self, role: Role) -> frozenset[str]:
+        """Give the compartments that may never have a role."""
+        shared = (each.walls.against(role) for each in self.shares.values())
+        return self.walls.against(role).union(*shared)
+
+    def served_before(self, role: Role) -> frozenset[str]:
+        """Give who has ever served the side that a role serves."""
+        field = "served_outreach" if outreach(role) else "served_others"
+        return frozenset[str](getattr(self, field)).union(
+            *(getattr(each, field) for each in self.shares.values())
+        )
+
+    @property
+    def skills(self) -> frozenset[str]:
+        """What has happened in the episode asks of a worker's skills."""
+        shared = [e for each in self.shares.values() for e in each.heard.values()]
+        return frozenset[str]().union(
+            *(each.skills for each in (*self.heard.values(), *shared))
+        )
+
+    def ask(self, role: Role, wall: str) -> "Staffing":
+        """Note that a compartment is asked to have a role.
+
+        Raises:
+            SameCompartment: It serves the other side.
+        """
+        if wall in self.walls_against(role):
+            raise SameCompartment
+        walls = self.walls.asked(role, wall)
+        return self if walls == self.walls else self.model_copy(update={"walls": walls})
+
+    def led_by(self, agency: str, decided_by: str) -> "Staffing":
+        """Have an agency lead, because somebody has decided so."""
+        update = {"lead_agency": agency, "lead_decided_by": decided_by}
+        return self.model_copy(update=update)
+
     def list_(self, lists: Lists, others: Iterable[str]) -> "Staffing":
         """Name who may have nothing to do with the case.
 
@@ -326,27 +221,6 @@ class Staffing(BaseModel):
         roles = {role: wanted.listed(lists) for role, wanted in self.roles.items()}
         return self.model_copy(update={"roles": roles})
 
-    def merge(
-        self, survivor: str | None, merging: int, policy: Policy, at: datetime
-    ) -> "Staffing":
-        """Note which case it is merged into, or that it is on its own again.
-
-        Merged, it keeps whoever has accepted, and wants nobody else. On its own again,
-        it wants what its level needs and is not there, from now on.
-
-        Args:
-            survivor: The case that it is merged into; none: it is on its own.
-            merging: The version of the case in referrals that says so: what is older
-                than is known changes nothing.
-            policy: What the level needs.
-            at: When that was decided.
-        """
-        if merging <= self.merging:
-            return self
-        update = {"merged_into": survivor, "merging": merging, "above": Lists()}
-        held = self.model_copy(update=update).listed().without_open(self.roles)
-        return held if survivor else held.want_again(policy, at)
-
     def share(self) -> Share:
         """Give what a survivor goes by."""
         accepted = {
@@ -360,40 +234,8 @@ class Staffing(BaseModel):
             heard=self.heard,
             served_outreach=self.served_outreach,
             served_others=self.served_others,
+            walls=self.walls,
         )
-
-    def carry(
-        self, other: str, share: Share | None, policy: Policy, at: datetime
-    ) -> "Staffing":
-        """Go by what a merged case has, or no longer by it.
-
-        A role that somebody has there is not offered here too; one that nobody has any
-        longer is wanted.
-        """
-        if self.shares.get(other) == share:
-            return self
-        shares = {key: each for key, each in self.shares.items() if key != other}
-        if share is not None:
-            shares[other] = share
-        held = self.model_copy(update={"shares": shares})
-        if held.in_force != self.in_force:
-            held = held.listed()
-        return held.without_open(held.filled).want_again(policy, at)
-
-    def under(self, lists: Lists) -> "Staffing":
-        """Go by the lists that hold for the case that this one is merged into.
-
-        Whoever they bar is taken off; the survivor has to find somebody else.
-        """
-        if lists == self.above:
-            return self
-        held = self.model_copy(update={"above": lists}).listed()
-        return held.without_open(self.roles) if held.merged_into else held
-
-    def lists_beside(self, other: str) -> Lists:
-        """Give the lists that hold but for those of one case merged into this one."""
-        shares = (each.lists for key, each in self.shares.items() if key != other)
-        return self.lists.with_those_of([self.above, *shares])
 
     def without_open(self, roles: Container[Role]) -> "Staffing":
         """Want some roles no longer that nobody has."""
@@ -429,82 +271,6 @@ class Staffing(BaseModel):
         held = self.model_copy(update={"roles": roles})
         return held.without_open(self.roles) if self.merged_into else held
 
-    def hear(
-        self, referral_id: str, wishes: Wishes, at: datetime, policy: Policy
-    ) -> "Staffing":
-        """Note the wishes of a referral; if it is assessed already, want its roles."""
-        known = self.heard.get(referral_id)
-        assessed = known.assessed if known else None
-        noted = self.note(referral_id, Heard(wishes=wishes, at=at, assessed=assessed))
-        awaited = self.awaited.get(referral_id)
-        return noted.go_on(referral_id, awaited, policy) if awaited else noted
-
-    def assess(
-        self,
-        assessed: Assessed,
-        level: RiskLevel,
-        *,
-        told_at: datetime,
-        referral_id: str | None,
-        policy: Policy,
-    ) -> "Staffing":
-        """Note an assessment, and want its roles once its referral's wishes are known.
-
-        Args:
-            assessed: The assessment: an older one than is known changes no level.
-            level: The level that it found.
-            told_at: When risk told of it.
-            referral_id: The referral that was assessed; none: no wishes to wait for.
-            policy: What the level needs.
-        """
-        noted = self
-        if assessed.revision > self.level_version:
-            update = {"level": level, "level_version": assessed.revision}
-            noted = self.model_copy(update=update)
-        if referral_id is None:
-            return noted.want(assessed, policy)
-        if referral_id in self.heard:
-            return noted.go_on(referral_id, assessed, policy)
-        until = policy.stop_waiting_at(told_at)
-        awaited = Awaited(**assessed.model_dump(), until=until)
-        return noted.wait({**self.awaited, referral_id: awaited})
-
-    def stop_waiting(self, at: datetime, policy: Policy) -> "Staffing":
-        """Want the roles of assessments whose wishes have not come in time.
-
-        Nobody waits for help because a wish was delayed; when it comes, the next offer
-        goes by it.
-        """
-        going_on = self
-        for referral_id, awaited in self.awaited.items():
-            if awaited.until <= at:
-                nothing = Heard(wishes=Wishes(), at=awaited.assessed_at)
-                noted = going_on.note(referral_id, nothing)
-                going_on = noted.go_on(referral_id, awaited, policy)
-        return going_on
-
-    def note(self, referral_id: str, heard: Heard) -> "Staffing":
-        """Keep what a referral said of wishes, of the latest of the episode only."""
-        known = heard_since(self.closed_on, {**self.heard, referral_id: heard})
-        return self.model_copy(
-            update={"heard": dict(list(known.items())[-REMEMBERED:])}
-        )
-
-    def wait(self, awaited: dict[str, Awaited]) -> "Staffing":
-        """Wait for the wishes of these referrals and no others."""
-        due_at = min((each.until for each in awaited.values()), default=None)
-        return self.model_copy(update={"awaited": awaited, "due_at": due_at})
-
-    def go_on(self, referral_id: str, assessed: Assessed, policy: Policy) -> "Staffing":
-        """Want the roles of a referral that is assessed and whose wishes are known."""
-        revision = {"assessed": assessed.revision}
-        heard = self.heard[referral_id].model_copy(update=revision)
-        noted = self.note(referral_id, heard).want(assessed, policy)
-        if referral_id not in self.awaited:
-            return noted
-        others = {key: each for key, each in self.awaited.items() if key != referral_id}
-        return noted.wait(others)
-
     def want(
         self, assessed: Assessed, policy: Policy, *, since: datetime | None = None
     ) -> "Staffing":
@@ -537,7 +303,10 @@ class Staffing(BaseModel):
         latest = self.latest
         if latest is None or assessed.revision > latest.revision:
             latest = Assessed(**assessed.model_dump(include=set(Assessed.model_fields)))
-        return self.model_copy(update={"roles": roles, "latest": latest})
+        update: dict[str, object] = {"roles": roles, "latest": latest}
+        if self.lead_decided_by is None:
+            update["lead_agency"] = policy.lead_agencies[self.level]
+        return self.model_copy(update=update)
 
     def join(self, allocation_id: str, worker_id: str, lists: int) -> "Staffing":
         """Take a worker who has accepted into the team, if the role is still needed.
@@ -580,6 +349,8 @@ class Staffing(BaseModel):
                 "closed_on": revision,
                 "episode": self.episode + 1,
                 "roles": {},
+                "lead_agency": None,
+                "lead_decided_by": None,
                 "heard": heard_since(revision, self.heard),
             }
         )
@@ -617,12 +388,3 @@ class Staffing(BaseModel):
     def _served_by(self, worker_id: str, role: Role) -> "Staffing":
         field = "served_outreach" if outreach(role) else "served_others"
         return self.model_copy(update={field: getattr(self, field) | {worker_id}})
-
-
-def heard_since(revision: int, heard: Mapping[str, Heard]) -> dict[str, Heard]:
-    """Leave out the wishes of referrals that an assessment until then has weighed."""
-    return {
-        referral_id: each
-        for referral_id, each in heard.items()
-        if each.assessed is None or each.assessed > revision
-    }

@@ -20,10 +20,11 @@ from accord_contracts.allocation import (
 from accord_contracts.message import Event, Lane, Message
 
 from allocation.domain.glass import Glass, NoSuchGlass, NotJustified
-from allocation.domain.staffing import Lists, Staffing
+from allocation.domain.lists import Lists
+from allocation.domain.staffing import Staffing
 from allocation.domain.standing import standing_of
 from allocation.handlers.staffing import team_changed, wanted
-from allocation.store import Allocations, Glasses, Staffings, Workers
+from allocation.store.kept import Allocations, Glasses, Staffings, Workers
 
 Question = tuple[str, Sequence[str]]
 """How a worker stands to some cases."""

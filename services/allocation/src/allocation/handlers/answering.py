@@ -3,10 +3,14 @@
 from accord_contracts.allocation import (
     AllocationAccepted,
     AllocationDeclined,
+    AllocationHandedOver,
     DeclineReason,
+    HandOverReason,
 )
+from accord_contracts.message import Event
 
-from allocation.domain.offering import Allocation, NoLongerNeeded, NoSuchOffer
+from allocation.domain.offer import NoLongerNeeded, NoSuchOffer
+from allocation.domain.offering import Allocation
 from allocation.handlers.placing import Desk, about, find, release, save, settle
 
 
@@ -22,7 +26,10 @@ async def accept(allocation_id: str, worker_id: str, *, desk: Desk) -> None:
     held = await _held(allocation_id, desk)
     new = held.accept(worker_id, desk.clock.now())
     if new is not held:
-        new = await save(new, accepted(new), desk=desk)
+        told: list[Event] = [accepted(new)]
+        if held.kept_by is not None:
+            told.insert(0, handed_over(held, new))
+        new = await save(new, *told, desk=desk)
     await settle(new, desk=desk)
 
 
@@ -62,6 +69,20 @@ def accepted(held: Allocation) -> AllocationAccepted:
         **about(held),
         worker_id=held.offer.worker_id,
         accepted_at=held.accepted_at or held.offer.offered_at,
+    )
+
+
+def handed_over(before: Allocation, held: Allocation) -> AllocationHandedOver:
+    """Tell who has taken a role over, and from whom."""
+    keeper = before.kept_by or held.offer.worker_id
+    reasons = (e.handed_over_for for e in before.offers if e.worker_id == keeper)
+    given = [each for each in reasons if each is not None]
+    return AllocationHandedOver(
+        **about(held),
+        worker_id=held.offer.worker_id,
+        from_worker_id=keeper,
+        reason=given[-1] if given else HandOverReason.LEAVING,
+        handed_over_at=held.accepted_at or held.offer.offered_at,
     )
 
 

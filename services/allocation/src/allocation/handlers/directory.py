@@ -2,12 +2,16 @@
 
 from datetime import datetime
 
+from accord_chassis.store import Conflict
+
 from allocation.domain.directory import NoSuchWorker, Worker
-from allocation.store import Directory, Workers
+from allocation.domain.walls import SameCompartment
+from allocation.handlers.placing import Desk, asked
+from allocation.store.kept import Workers
 
 
 async def put_worker(
-    told: Worker, *, at: datetime, workers: Workers, directory: Directory
+    told: Worker, *, at: datetime, workers: Workers, desk: Desk
 ) -> Worker:
     """Take a worker into the directory, or replace what it says of them.
 
@@ -16,15 +20,26 @@ async def put_worker(
     Raises:
         ServesBothSides: Their roles would have them serve both sides.
         StillServesTheOtherSide: They would change sides in the middle of a case.
+        SameCompartment: Their new compartment serves the other side of one.
+        Conflict: They were given another place meanwhile.
     """
     told.check()
+    held = await workers.get(told.id)
+    places = held.holds if held else {}
+    if held and told.wall != held.wall:
+        for each in places.values():
+            if not await asked(each.case_id, each.role, told.wall, desk=desk):
+                raise SameCompartment
 
     def replacing(worker: Worker) -> Worker:
+        if worker.wall != told.wall and not worker.holds.keys() <= places.keys():
+            # What was given meanwhile was not asked about: all of it again.
+            raise Conflict
         return worker.replaced_by(told, at)
 
     try:
-        return await directory.change(told.id, replacing)
+        return await desk.directory.change(told.id, replacing)
     except NoSuchWorker:
         saved = await workers.save(Worker(id=told.id).replaced_by(told, at))
-        directory.learn(saved)
+        desk.directory.learn(saved)
         return saved

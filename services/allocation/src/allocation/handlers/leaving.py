@@ -18,7 +18,7 @@ from accord_contracts.message import Lane
 from allocation.domain.directory import Worker
 from allocation.handlers.access import changed
 from allocation.handlers.placing import Desk, end
-from allocation.store import Glasses
+from allocation.store.kept import Glasses
 
 AT_ONCE = 20
 """Roles that are taken back at one time, so that somebody with hundreds of cases holds
@@ -65,7 +65,7 @@ async def _take_back(allocation_id: str, left: Worker, *, desk: Desk) -> None:
         await _free(allocation_id, left, desk=desk)
         return
     lists = held.lists if held else 0
-    theirs = held is not None and held.holder == left.id
+    theirs = held is not None and left.id in {held.holder, held.kept_by}
     if wanted.taken_back(left.id, lists):
         return  # Placing is about to do it: the place is looked at again.
     if theirs or left.id not in wanted.left:

@@ -11,7 +11,9 @@ from accord_contracts.allocation import StaffingCarried, WithdrawnFor
 from accord_contracts.message import Lane, Message
 from accord_contracts.referrals import CaseMerged, CaseUnmerged
 
-from allocation.domain.staffing import Lists, Staffing
+from allocation.domain import merging
+from allocation.domain.lists import Lists
+from allocation.domain.staffing import Staffing
 from allocation.handlers.access import changed
 from allocation.handlers.placing import Desk, end
 
@@ -26,7 +28,9 @@ async def note_merging(
     held = held or Staffing(id=told.case_id)
     if held.erased_at:
         return
-    new = held.merge(survivor, message.aggregate_version, desk.policy, message.time)
+    new = merging.merge(
+        held, survivor, message.aggregate_version, desk.policy, message.time
+    )
     if new is held:
         return
     left = {held.merged_into, told.survivor_id} - {None, survivor}
@@ -52,12 +56,12 @@ async def carry(message: Message[StaffingCarried], *, desk: Desk) -> None:
     known = held or Staffing(id=told.case_id)
     at = desk.clock.now()
     if other is not None and known.merged_into == other.id:
-        new = known.under(other.lists_beside(known.id))
+        new = merging.under(known, merging.lists_beside(other, known.id))
     else:
         merged = other and other.merged_into == known.id and not other.erased_at
         share = other.share() if other and merged else None
-        new = known.under(Lists()) if known.merged_into is None else known
-        new = new.carry(told.from_id, share, desk.policy, at)
+        new = merging.under(known, Lists()) if known.merged_into is None else known
+        new = merging.carry(new, told.from_id, share, desk.policy, at)
     if new is known:
         return
     events = changed(new, known, at)

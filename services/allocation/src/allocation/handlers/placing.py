@@ -6,6 +6,7 @@ by itself, or the step is done again by the message or the clock that caused it.
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,6 +15,7 @@ from typing import TypedDict
 from accord_chassis.clock import Clock
 from accord_chassis.store import Conflict
 from accord_contracts.allocation import (
+    AllocationEnded,
     AllocationExpired,
     AllocationOffered,
     AllocationUnfilled,
@@ -26,10 +28,14 @@ from accord_contracts.message import Event, Lane, Message
 
 from allocation.domain.choosing import choose
 from allocation.domain.directory import CannotTake, Worker
-from allocation.domain.offering import HOLD_SLACK, Alarm, Allocation, Status
-from allocation.domain.policy import Policy
+from allocation.domain.looking import need_of
+from allocation.domain.offer import Alarm, Status
+from allocation.domain.offering import HOLD_SLACK, Allocation
+from allocation.domain.policy import Mode, Policy
 from allocation.domain.staffing import Staffing
-from allocation.store import Allocations, Change, Directory, Staffings
+from allocation.domain.walls import SameCompartment
+from allocation.store.directory import Change, Directory
+from allocation.store.kept import Allocations, Rotas, Staffings
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +45,17 @@ class Desk:
     staffings: Staffings
     allocations: Allocations
     directory: Directory
+    rotas: Rotas
     policy: Policy
     clock: Clock
+
+    async def on_call(self, held: Allocation, at: datetime) -> frozenset[str]:
+        """Give who is on call in a role, if whether somebody is at work matters."""
+        if not held.level.urgent:
+            return frozenset()
+        rotas = await self.rotas.page()
+        found = (e.on_call_at(at) for e in rotas if held.role in e.roles)
+        return frozenset(each for each in found if each is not None)
 
 
 async def place_role(message: Message[RoleWanted], *, desk: Desk) -> None:
@@ -71,6 +86,12 @@ async def place_role(message: Message[RoleWanted], *, desk: Desk) -> None:
         # First, because a place that was given for good lapses by itself never.
         await release(begun, desk=desk)
         begun = begun.withdraw(desk.policy, at)
+    if (keeper := begun.kept_by) is not None and (
+        staffing.in_force.bar(keeper) or wanted.taken_back(keeper, begun.lists)
+    ):
+        events.append(withdrawn(begun, at, worker_id=keeper))
+        await free(begun, keeper, desk=desk)
+        begun = begun.taken_from_keeper()
     new = begun.rise(wanted.level, message.lane, desk.policy, at)
     if new.status is Status.OFFERED and new is not begun:
         events.append(offered(new))
@@ -112,23 +133,63 @@ async def attend(due: Allocation, *, desk: Desk) -> None:
 async def find(
     held: Allocation, staffing: Staffing, *, at: datetime, desk: Desk
 ) -> tuple[Allocation, Event]:
-    """Reserve a place with the best worker left and offer them the role; else alarm."""
+    """Reserve a place with the best worker left and offer them the role; else alarm.
+
+    Where people choose whom to ask, the alarm says that somebody is to be chosen.
+    """
     if wanted := staffing.wanted(held.id):
         held = held.heed(wanted)
+    if desk.policy.mode is Mode.ADVISE:
+        new = held.unfilled(desk.policy, at)
+        return new, unfilled(new, Alarm.TO_CHOOSE, at)
     await desk.directory.refresh()
-    need = held.need(staffing, desk.policy)
+    on_call = await desk.on_call(held, at)
+    need = need_of(held, staffing, desk.policy, at, on_call)
     until = desk.policy.answer_by(at, held.level) + HOLD_SLACK
     while True:
         candidates = desk.directory.least_loaded(held.role)
-        choice = choose(candidates, need, desk.policy.weights, at)
+        choice = choose(candidates, need, desk.policy, at)
         if choice is None:
             new = held.unfilled(desk.policy, at)
             return new, unfilled(new, Alarm.NO_CANDIDATE, at)
         reserving = partial(Worker.reserve, need=need, until=until, at=at)
         if await _reserved(choice.worker_id, reserving, held.lane, desk.directory):
             new = held.offered(choice, desk.policy, at)
-            return new, offered(new)
+            if await asked(held.case_id, held.role, choice.wall, desk=desk):
+                return new, offered(new)
+            await release(new, desk=desk)
         need = need.without(choice.worker_id)
+
+
+async def asked(case_id: str, role: Role, wall: str | None, *, desk: Desk) -> bool:
+    """Note that a compartment is asked to have a role, unless it serves the other side.
+
+    Whoever is in no team has no compartment.
+
+    Raises:
+        Conflict: Others kept changing what the case needs.
+    """
+    if wall is None:
+        return True
+    for _ in range(TRIES):
+        staffing = await desk.staffings.get(case_id)
+        if staffing is None:
+            return False
+        try:
+            new = staffing.ask(role, wall)
+        except SameCompartment:
+            return False
+        if new is staffing:
+            return True
+        with suppress(Conflict):
+            await desk.staffings.save(new)
+            return True
+    raise Conflict
+
+
+TRIES = 5
+"""How often what a case needs is read anew because others have changed it: the roles of
+a case are few, and each is noted once."""
 
 
 async def save(
@@ -172,8 +233,14 @@ async def end(
     if held.status is not Status.ENDED:
         at = desk.clock.now()
         tell = held.status is Status.OFFERED or (reason and held.holder)
-        told = [withdrawn(held, at, reason)] if tell else []
+        told: list[Event] = [withdrawn(held, at, reason)] if tell else []
+        told += [ended(held, each, at) for each in held.working]
+        keeper = held.kept_by
+        if keeper is not None and reason is not None:
+            told.append(withdrawn(held, at, reason, worker_id=keeper))
         held = await desk.allocations.save(held.end(at), *told, lane=held.lane)
+        if keeper is not None:
+            await free(held, keeper, desk=desk)
     await release(held, desk=desk)
 
 
@@ -190,12 +257,14 @@ async def keep(held: Allocation, *, desk: Desk) -> None:
 
 async def release(held: Allocation, *, desk: Desk) -> None:
     """Free the place of whoever a role was offered to."""
-
-    def releasing(worker: Worker) -> Worker:
-        return worker.release(held.id)
-
     if held.worker_id is not None:
-        await desk.directory.change(held.worker_id, releasing, held.lane)
+        await free(held, held.worker_id, desk=desk)
+
+
+async def free(held: Allocation, worker_id: str, *, desk: Desk) -> None:
+    """Free the place that somebody has for a role."""
+    releasing = partial(Worker.release, allocation_id=held.id)
+    await desk.directory.change(worker_id, releasing, held.lane)
 
 
 async def _reserved(
@@ -249,15 +318,26 @@ def expired(held: Allocation, at: datetime) -> AllocationExpired:
 
 
 def withdrawn(
-    held: Allocation, at: datetime, reason: WithdrawnFor | None = None
+    held: Allocation,
+    at: datetime,
+    reason: WithdrawnFor | None = None,
+    *,
+    worker_id: str | None = None,
 ) -> AllocationWithdrawn:
     """Tell who need not answer any more, or has the role no longer."""
+    who = worker_id or held.offer.worker_id
     return AllocationWithdrawn(
         **about(held),
-        worker_id=held.offer.worker_id,
+        worker_id=who,
         withdrawn_at=at,
         reason=reason,
+        kept_by=held.kept_by if held.kept_by != who else None,
     )
+
+
+def ended(held: Allocation, worker_id: str, at: datetime) -> AllocationEnded:
+    """Tell who works in a role no longer, because it has ended."""
+    return AllocationEnded(**about(held), worker_id=worker_id, ended_at=at)
 
 
 def unfilled(held: Allocation, why: Alarm, at: datetime) -> AllocationUnfilled:

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import datetime
 
+from accord_chassis.guard import NoSuchRecord
 from accord_contracts.allocation import (
     AllocationAccepted,
     CaseTeamChanged,
@@ -15,8 +16,10 @@ from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import CaseErased, ReferralReceived
 from accord_contracts.risk import RiskAssessed
 
-from allocation.domain.offering import Status
-from allocation.domain.staffing import Assessed, Staffing
+from allocation.domain import hearing
+from allocation.domain.offer import Status
+from allocation.domain.staffing import Staffing
+from allocation.domain.wanted import Assessed
 from allocation.domain.wishes import Wishes
 from allocation.handlers.placing import Desk, end, settle
 
@@ -29,7 +32,10 @@ async def note_wishes(message: Message[ReferralReceived], *, desk: Desk) -> None
     if held.erased_at:
         return
     wishes = Wishes.of(told.wishes)
-    new = held.hear(told.referral_id, wishes, message.time, desk.policy)
+    skills = desk.policy.skills_for(told.incidents)
+    new = hearing.hear(
+        held, told.referral_id, wishes, message.time, desk.policy, skills=skills
+    )
     await _save(new, held, message, desk)
 
 
@@ -40,7 +46,8 @@ async def want_roles(message: Message[RiskAssessed], *, desk: Desk) -> None:
     held = held or Staffing(id=told.case_id)
     if held.erased_at:
         return
-    new = held.assess(
+    new = hearing.assess(
+        held,
         Assessed(
             revision=message.aggregate_version,
             first_referred_at=told.first_referred_at,
@@ -56,7 +63,7 @@ async def want_roles(message: Message[RiskAssessed], *, desk: Desk) -> None:
 
 async def go_on_without_wishes(held: Staffing, *, desk: Desk) -> None:
     """Want the roles of a referral whose wishes have not come in time."""
-    new = held.stop_waiting(desk.clock.now(), desk.policy)
+    new = hearing.stop_waiting(held, desk.clock.now(), desk.policy)
     await desk.staffings.save(new, *wanted(new, held), lane=_lane(new, Lane.ROUTINE))
 
 
@@ -147,6 +154,22 @@ async def erase_allocations(message: Message[CaseErased], *, desk: Desk) -> None
             await desk.allocations.save(ended.erase())
 
 
+async def decide_lead(case_id: str, agency: str, by: str, *, desk: Desk) -> Staffing:
+    """Have an agency lead the case until the episode ends, whatever its level.
+
+    Raises:
+        NoSuchRecord: There is no such case.
+    """
+    held = await desk.staffings.get(case_id)
+    if held is None or held.erased_at is not None:
+        raise NoSuchRecord
+    new = held.led_by(agency, by)
+    if new == held:
+        return held
+    told = team_changed(new, desk.clock.now())
+    return await desk.staffings.save(new, told, lane=_lane(new, Lane.ROUTINE))
+
+
 def wanted(new: Staffing, before: Staffing) -> list[Event]:
     """Tell of the roles that are needed now and were not, or not so urgently."""
     return [
@@ -166,14 +189,18 @@ def team_changed(new: Staffing, at: datetime) -> CaseTeamChanged:
     members = tuple(
         TeamMember(worker_id=worker_id, role=role) for role, worker_id in new.team
     )
-    return CaseTeamChanged(case_id=new.id, members=members, changed_at=at)
+    return CaseTeamChanged(
+        case_id=new.id, members=members, changed_at=at, lead_agency=new.lead_agency
+    )
 
 
 async def _save(
     new: Staffing, held: Staffing, message: Message[Event], desk: Desk
 ) -> None:
-    lane = _lane(new, message.lane)
-    await desk.staffings.save(new, *wanted(new, held), cause=message, lane=lane)
+    lane, events = _lane(new, message.lane), wanted(new, held)
+    if new.team and new.lead_agency != held.lead_agency:
+        events.append(team_changed(new, message.time))
+    await desk.staffings.save(new, *events, cause=message, lane=lane)
 
 
 def _lane(new: Staffing, lane: Lane) -> Lane:

@@ -21,18 +21,22 @@ from accord_contracts.access import (
     Standings,
 )
 from accord_contracts.allocation import GlassReason
-from accord_contracts.message import Id
+from accord_contracts.message import Code, Id
 from fastapi import APIRouter, Security
 from pydantic import BaseModel, ConfigDict, Field
 
 from allocation.domain.glass import Glass, NoSuchGlass
-from allocation.domain.staffing import Lists
+from allocation.domain.lists import Lists
+from allocation.domain.staffing import Staffing
 from allocation.handlers import access
 from allocation.handlers.access import Door
+from allocation.handlers.placing import Desk
+from allocation.handlers.staffing import decide_lead
 
 router = APIRouter(tags=["access"])
 
 Door_ = Annotated[Door, part(Door)]
+Desk_ = Annotated[Desk, part(Desk)]
 Administrator = Annotated[Asking, Security(asking, scopes=["allocation.admin"])]
 Asker = Annotated[Asking, Security(asking, scopes=["allocation.ask"])]
 Breaker = Annotated[Asking, Security(asking, scopes=["allocation.glass"])]
@@ -46,6 +50,10 @@ READ_LISTS = Action(
     "lists.read", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH}
 )
 PUT_LISTS = Action("lists.put", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH})
+READ_LEAD = Action(
+    "lead.read", (Relation.COORDINATOR, Relation.TEAM), parts={"record": NOT_OUTREACH}
+)
+PUT_LEAD = Action("lead.put", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH})
 BREAK_GLASS = Action("glass.break", (Relation.SCOPE,), purposes=(Purpose.PROTECTION,))
 READ_GLASS = Action(
     "glass.read", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH}
@@ -69,6 +77,31 @@ class PutLists(BaseModel):
     excluded: LISTED = frozenset()
     named_only: NAMED | None = None
     conflicts: LISTED = frozenset()
+
+
+class PutLead(BaseModel):
+    """Which agency leads a case, by its code in the register."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agency: Code
+
+
+class LeadView(BaseModel):
+    """Which agency leads a case, and who has decided that.
+
+    Attributes:
+        agency: By its code in the register; none: the case has no level yet.
+        decided_by: Who decided it; none: the locality's policy for its level.
+    """
+
+    agency: Code | None
+    decided_by: Id | None
+
+    @classmethod
+    def of(cls, held: Staffing) -> Self:
+        """Show who leads."""
+        return cls(agency=held.lead_agency, decided_by=held.lead_decided_by)
 
 
 class BreakGlass(BaseModel):
@@ -145,6 +178,26 @@ async def put_lists(
     by = administrator.worker or ""
     put = partial(access.put_lists, case_id, lists, by, door=door)
     return _shown(await settled(put))
+
+
+@router.get("/cases/{case_id}/lead")
+async def read_lead(case_id: Id, door: Door_, reader: Reader) -> LeadView:
+    """Read which agency leads a case."""
+    await reader.permit(READ_LEAD, Resource("lead", case_id, case_id))
+    held = await door.staffings.get(case_id)
+    if held is None:
+        raise NoSuchRecord
+    return LeadView.of(held)
+
+
+@router.put("/cases/{case_id}/lead")
+async def put_lead(case_id: Id, told: PutLead, desk: Desk_, reader: Reader) -> LeadView:
+    """Have an agency lead a case until the episode ends, as a meeting has decided."""
+    await reader.permit(PUT_LEAD, Resource("lead", case_id, case_id))
+    deciding = partial(
+        decide_lead, case_id, told.agency, reader.worker or "", desk=desk
+    )
+    return LeadView.of(await settled(deciding))
 
 
 @router.post("/cases/{case_id}/glass", status_code=201)

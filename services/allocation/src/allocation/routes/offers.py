@@ -16,16 +16,20 @@ from accord_chassis.guard import (
     asking,
 )
 from accord_chassis.service import part, settled
-from accord_contracts.allocation import DeclineReason, Role
+from accord_contracts.allocation import DeclineReason, HandOverReason, Role
 from accord_contracts.message import Id
 from accord_contracts.risk import RiskLevel
 from fastapi import APIRouter, Security
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StrictBool
 
-from allocation.domain.offering import Allocation, Answer, NoSuchOffer, Offer, Status
-from allocation.handlers import answering
+from allocation.domain.advising import Candidate
+from allocation.domain.choosing import Unmet
+from allocation.domain.offer import Answer, NoSuchOffer, Offer, Status
+from allocation.domain.offering import Allocation
+from allocation.domain.policy import Wish
+from allocation.handlers import answering, handing
 from allocation.handlers.placing import Desk
-from allocation.store import PAGE, Allocations
+from allocation.store.kept import PAGE, Allocations
 
 router = APIRouter(tags=["allocations"])
 
@@ -39,6 +43,11 @@ OWN = (Relation.OWNER,)
 READ_OFFER = Action("offer.read", OWN)
 ACCEPT_OFFER = Action("offer.accept", OWN)
 DECLINE_OFFER = Action("offer.decline", OWN)
+HAND_OVER = Action("offer.hand_over", OWN)
+READ_CANDIDATES = Action(
+    "candidates.read", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH}
+)
+CHOOSE = Action("offer.make", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH})
 READ_ROLES = Action(
     "roles.read",
     (Relation.COORDINATOR, Relation.TEAM),
@@ -55,6 +64,46 @@ class Decline(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: DeclineReason
+
+
+class HandOver(BaseModel):
+    """Why a worker hands a role over to another."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: HandOverReason
+
+
+class OfferTo(BaseModel):
+    """Whom a person has chosen for a role.
+
+    Attributes:
+        over_capacity: They may be asked though they have no room: whoever chooses them
+            is named for that.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    worker_id: Id
+    over_capacity: StrictBool = False
+
+
+class CandidateView(BaseModel):
+    """Somebody in a role, and what speaks for and against asking them.
+
+    Attributes:
+        barred: Why they cannot be asked, if they cannot.
+    """
+
+    worker_id: Id
+    barred: str | None
+    speaks_for: tuple[str, ...]
+    speaks_against: tuple[str, ...]
+
+    @classmethod
+    def of(cls, found: Candidate) -> Self:
+        """Show a candidate."""
+        return cls.model_validate(found, from_attributes=True)
 
 
 class OfferView(BaseModel):
@@ -89,16 +138,26 @@ class OfferView(BaseModel):
 
 
 class AskedView(BaseModel):
-    """Who was asked to take a role, why they were, and what they answered."""
+    """Who was asked to take a role, why they were, and what they answered.
+
+    Attributes:
+        unmet: The wishes they do not meet, and why nobody who does was asked.
+        decided_by: Who chose them, if a person did.
+        beyond: They had no room for it, and a person decided that all the same.
+    """
 
     worker_id: Id
     offered_at: datetime
     answer_by: datetime
     reasons: tuple[str, ...]
+    unmet: dict[Wish, Unmet]
     policy_version: str
     answer: Answer | None
     answered_at: datetime | None
     declined_for: DeclineReason | None
+    decided_by: Id | None
+    beyond: bool
+    handed_over_for: HandOverReason | None
 
     @classmethod
     def of(cls, offer: Offer) -> Self:
@@ -107,7 +166,11 @@ class AskedView(BaseModel):
 
 
 class AllocationView(BaseModel):
-    """A role of a case: where it stands, its clocks, and everybody who was asked."""
+    """A role of a case: where it stands, its clocks, and everybody who was asked.
+
+    Attributes:
+        kept_by: Who hands it over, and has it until somebody else has accepted.
+    """
 
     allocation_id: Id
     case_id: Id
@@ -115,6 +178,7 @@ class AllocationView(BaseModel):
     level: RiskLevel
     status: Status
     worker_id: Id | None
+    kept_by: Id | None
     first_referred_at: datetime
     assign_by: datetime
     answer_by: datetime | None
@@ -172,6 +236,75 @@ async def decline_offer(
     )
 
 
+@router.post("/allocations/{allocation_id}/handover", status_code=204)
+async def hand_over(
+    allocation_id: Id,
+    told: HandOver,
+    allocations: Allocations_,
+    desk: Desk_,
+    worker: Worker_,
+) -> None:
+    """Have a role that the caller has taken offered to others, and keep it until then.
+
+    Whoever has a conflict of interest does not hand over: a coordinator puts them on
+    the case's lists, and they have it no longer at once.
+    """
+    held = await allocations.get(allocation_id)
+    resource = offer_of(allocation_id, held)
+    await worker.permit(HAND_OVER, resource, otherwise=NoSuchOffer)
+    own = _worker_of(worker)
+    await settled(
+        partial(handing.hand_over, allocation_id, own, told.reason, desk=desk)
+    )
+
+
+@router.get("/allocations/{allocation_id}/candidates")
+async def list_candidates(
+    allocation_id: Id, allocations: Allocations_, desk: Desk_, reader: Reader
+) -> list[CandidateView]:
+    """List whom a role might be offered to, at most two hundred, the best first.
+
+    Each with what speaks for and against them; those who cannot be asked come last.
+    """
+    held = await allocations.get(allocation_id)
+    await reader.permit(READ_CANDIDATES, role_of(allocation_id, held))
+    found = await handing.candidates(allocation_id, desk=desk)
+    return [CandidateView.of(each) for each in found[:SHOWN]]
+
+
+SHOWN = 200
+"""The most candidates that are shown."""
+
+
+@router.post("/allocations/{allocation_id}/offer")
+async def offer_to(
+    allocation_id: Id,
+    told: OfferTo,
+    allocations: Allocations_,
+    desk: Desk_,
+    reader: Reader,
+) -> AllocationView:
+    """Offer a role to a worker whom the caller chooses. No hard rule gives way."""
+    held = await allocations.get(allocation_id)
+    await reader.permit(CHOOSE, role_of(allocation_id, held))
+    offering = partial(
+        handing.offer_to,
+        allocation_id,
+        told.worker_id,
+        _worker_of(reader),
+        beyond=told.over_capacity,
+        desk=desk,
+    )
+    return AllocationView.of(await settled(offering))
+
+
+def role_of(allocation_id: str, held: Allocation | None) -> Resource:
+    """Give a role as it is decided about: it is the case's."""
+    if held is None:
+        return absent("roles", allocation_id)
+    return Resource("roles", allocation_id, held.case_id)
+
+
 @router.get("/allocations/{allocation_id}")
 async def read_offer(
     allocation_id: Id, allocations: Allocations_, worker: Worker_
@@ -180,7 +313,8 @@ async def read_offer(
     held = await allocations.get(allocation_id)
     resource = offer_of(allocation_id, held)
     await worker.permit(READ_OFFER, resource, otherwise=NoSuchOffer)
-    if held is None or held.worker_id != worker.worker:
+    own = _worker_of(worker)
+    if held is None or own not in {held.worker_id, held.kept_by}:
         raise NoSuchOffer
     return OfferView.of(held)
 

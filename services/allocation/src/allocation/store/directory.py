@@ -1,28 +1,23 @@
-"""Where workers, staffings and allocations are kept, and how capacity is reserved."""
+"""The workers as a process knows them, and how their capacity is reserved."""
 
 import asyncio
 import time
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 from accord_chassis.batching import Batcher
-from accord_chassis.sealing import ERASED, SealedStore
 from accord_chassis.service import settled
-from accord_chassis.store import Conflict, Document, Store
-from accord_contracts.allocation import Role, StaffingCarried
-from accord_contracts.message import Event, Lane, Message
+from accord_chassis.store import Conflict
+from accord_contracts.allocation import Role
+from accord_contracts.message import Lane
 from accord_contracts.problem import Refusal
-from pymongo.operations import IndexModel
 
 from allocation.domain.directory import NoSuchWorker, Worker
-from allocation.domain.glass import Glass
-from allocation.domain.offering import Allocation, Status
-from allocation.domain.staffing import Staffing
+from allocation.store.kept import Workers
 
 FRESH = 1.0
 """Seconds for which the directory is believed before its changes are looked for."""
@@ -33,187 +28,8 @@ COMPARED = 60.0
 OVERLAP = timedelta(seconds=2)
 """How long a write may take between its time stamp and its being seen."""
 
-PAGE = 100
-"""The most records that one question is answered with."""
-
 Change = Callable[[Worker], Worker]
 """What is to become of a worker. Raises a refusal if it must not be."""
-
-
-class Staffings(Store[Staffing]):
-    """What cases need of workers, by case."""
-
-    entity = Staffing
-    collection = "staffings"
-    due = "due_at"
-
-    async def save(
-        self,
-        entity: Staffing,
-        *events: Event,
-        cause: Message[Event] | None = None,
-        lane: Lane | None = None,
-    ) -> Staffing:
-        """Save a staffing; whatever it is merged with is told that it has changed."""
-        near = sorted({*entity.shares, *filter(None, [entity.merged_into])})
-        told = [StaffingCarried(case_id=each, from_id=entity.id) for each in near]
-        return await super().save(entity, *events, *told, cause=cause, lane=lane)
-
-
-class Allocations(Store[Allocation]):
-    """The roles of cases, each with whom it was offered to."""
-
-    entity = Allocation
-    collection = "allocations"
-    due = "due_at"
-    indexes = (
-        IndexModel([("case_id", 1), ("status", 1), ("worker_id", 1)]),
-        IndexModel([("worker_id", 1), ("status", 1)]),
-        IndexModel([("unowned_at", 1)]),
-    )
-
-    async def of_case(self, case_id: str, *, limit: int = 0) -> list[Allocation]:
-        """Give the roles that a case has needed, latest first; all if not limited."""
-        found = self.documents.find({"case_id": case_id}).sort("since", -1)
-        return [self.load(each) async for each in found.limit(limit)]
-
-    async def offered_to(self, worker_id: str) -> list[Allocation]:
-        """Give what a worker is asked to take now."""
-        asked = {"worker_id": worker_id, "status": Status.OFFERED.value}
-        found = self.documents.find(asked).limit(PAGE)
-        return [self.load(each) async for each in found]
-
-    async def accepted_by(
-        self, worker_ids: Collection[str], case_ids: Collection[str]
-    ) -> dict[tuple[str, str], list[Role]]:
-        """Give the roles that workers have accepted in cases, by worker and case."""
-        found = self.documents.find(
-            {
-                "case_id": {"$in": list(case_ids)},
-                "status": Status.ACCEPTED.value,
-                "worker_id": {"$in": list(worker_ids)},
-            },
-            projection={"case_id": 1, "worker_id": 1, "role": 1},
-        )
-        roles = defaultdict[tuple[str, str], list[Role]](list)
-        async for each in found:
-            roles[each["worker_id"], each["case_id"]].append(Role(each["role"]))
-        return roles
-
-    async def unowned(self, at: datetime) -> list[Allocation]:
-        """Give the roles that nobody has accepted in time, oldest first."""
-        found = self.documents.find({"unowned_at": {"$lte": at}})
-        found = found.sort("unowned_at", 1).limit(PAGE)
-        return [self.load(each) async for each in found]
-
-
-class Glasses(Store[Glass]):
-    """The broken glass, by whom and of which case."""
-
-    entity = Glass
-    collection = "glasses"
-    due = "due_at"
-    indexes = (
-        IndexModel([("case_id", 1), ("worker_id", 1), ("until", 1)]),
-        IndexModel([("worker_id", 1), ("until", 1)]),
-    )
-
-    async def open_to(
-        self, worker_ids: Collection[str], case_ids: Collection[str], at: datetime
-    ) -> dict[tuple[str, str], Glass]:
-        """Give what workers have broken that is open, by worker and case.
-
-        Of several the one that stays open longest.
-        """
-        found = self.documents.find(
-            {
-                "case_id": {"$in": list(case_ids)},
-                "worker_id": {"$in": list(worker_ids)},
-                "until": {"$gt": at},
-            }
-        )
-        glasses = [self.load(each) async for each in found.sort("until", 1)]
-        return {(each.worker_id, each.case_id): each for each in glasses}
-
-    async def open_of(self, worker_id: str, at: datetime) -> list[Glass]:
-        """Give what a worker has broken, of whichever case, that is open."""
-        found = self.documents.find({"worker_id": worker_id, "until": {"$gt": at}})
-        return [self.load(each) async for each in found.limit(PAGE)]
-
-    async def abused_by(self, worker_id: str, case_id: str) -> bool:
-        """Tell whether a worker has broken a case's glass without good reason."""
-        found = await self.documents.find_one(
-            {"case_id": case_id, "worker_id": worker_id, "justified": False},
-            projection={"_id": 1},
-        )
-        return found is not None
-
-    async def of_case(self, case_id: str) -> list[Glass]:
-        """Give every time that the glass of a case was broken, latest first."""
-        found = self.documents.find({"case_id": case_id}).sort("broken_at", -1)
-        return [self.load(each) async for each in found.limit(PAGE)]
-
-
-class Workers(SealedStore[Worker]):
-    """The workers, with the places they have given.
-
-    A worker takes part in many cases, so no message changes this document directly:
-    every change names the allocation it is for, and doing it again changes nothing.
-    """
-
-    entity = Worker
-    collection = "workers"
-    due = "leaves_at"
-    indexes = (
-        IndexModel([("changed_at", 1)]),
-        IndexModel(
-            [("duty_coordinator", 1)],
-            partialFilterExpression={"duty_coordinator": True},
-        ),
-    )
-
-    def take_apart(self, fields: Document) -> dict[str, Any]:
-        """Take out how they are reached, if that is written."""
-        return {"contact": fields.pop("email")} if "email" in fields else {}
-
-    def put_together(self, fields: Document, parts: Mapping[str, Any]) -> None:
-        """Put back how they are reached."""
-        contact = parts.get("contact")
-        fields["email"] = None if contact is ERASED else contact
-
-    async def save(
-        self,
-        entity: Worker,
-        *events: Event,
-        cause: Message[Event] | None = None,
-        lane: Lane | None = None,
-    ) -> Worker:
-        """Save a worker with the store's time, by which others find the change."""
-        marked = entity.model_copy(update={"changed_at": self._database.server_now()})
-        return await super().save(marked, *events, cause=cause, lane=lane)
-
-    async def coordinators(self) -> set[str]:
-        """Name the locality's coordinators who are at work."""
-        found = self.documents.find(
-            {"duty_coordinator": True, "active": True}, projection={"_id": 1}
-        )
-        return {each["_id"] async for each in found}
-
-    async def page(self, after: str, limit: int) -> list[Worker]:
-        """Give the workers whose ids come after one, in order."""
-        found = self.documents.find({"_id": {"$gt": after}}).sort("_id", 1)
-        documents = [each async for each in found.limit(limit)]
-        return self.load_all(await self.open(documents))
-
-    async def versions(self, since: datetime | None = None) -> dict[str, int]:
-        """Give the version of every worker, or of those changed since a time."""
-        changed = {"changed_at": {"$gte": since}} if since else {}
-        found = self.documents.find(changed, projection={"version": 1})
-        return {each["_id"]: each["version"] async for each in found}
-
-    def now(self) -> datetime:
-        """Give the store's time, by which changes are marked."""
-        return self._database.server_now()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

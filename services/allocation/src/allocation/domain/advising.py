@@ -1,0 +1,94 @@
+"""Every candidate for a role, with what speaks for and against each, as sentences."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from allocation.domain.choosing import Weighing, tests
+from allocation.domain.directory import Worker
+from allocation.domain.need import Need
+from allocation.domain.policy import Policy, Wish
+
+MEETS: Mapping[Wish, tuple[str, str]] = {
+    Wish.GENDER: (
+        "They are of the gender that was asked for.",
+        "They are not of the gender that was asked for.",
+    ),
+    Wish.LANGUAGE: (
+        "They speak a language that was asked for.",
+        "They speak none of the languages that were asked for.",
+    ),
+    Wish.KAUPAPA_MAORI: (
+        "They work by kaupapa Māori, which was asked for.",
+        "They do not work by kaupapa Māori, which was asked for.",
+    ),
+    Wish.AREA: ("They serve the area.", "They do not serve the area."),
+}
+"""What is said of a wish that is met, and of one that is not."""
+
+BARRED = "They have declined it, serve the other side, or are barred from the case."
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Somebody in a role, and what speaks for and against asking them.
+
+    Attributes:
+        barred: Why they cannot be asked, if they cannot.
+    """
+
+    worker_id: str
+    barred: str | None
+    speaks_for: tuple[str, ...]
+    speaks_against: tuple[str, ...]
+
+
+def advise(
+    workers: Iterable[Worker], need: Need, policy: Policy, at: datetime
+) -> list[Candidate]:
+    """Give all who are in a role, those first who would be asked first.
+
+    Args:
+        workers: Who might be asked, by load relative to capacity, then id.
+        need: The role.
+        policy: How much each reason counts.
+        at: The present.
+    """
+    weigh = Weighing(need, policy, at)
+    asked = tests(need.wishes)
+    ranked = []
+    for place, worker in enumerate(workers):
+        barred = BARRED if need.bars(worker.id) else worker.why_not(need, at)
+        met = sum(
+            policy.weights[wish] for wish, meets in asked.items() if meets(worker)
+        )
+        key = (barred is not None, -met, -weigh(worker), place)
+        ranked.append((key, worker, barred))
+    ranked.sort(key=lambda each: each[0])
+    return [_candidate(each, barred, need, at) for _, each, barred in ranked]
+
+
+def _candidate(
+    worker: Worker, barred: str | None, need: Need, at: datetime
+) -> Candidate:
+    for_, against = list[str](), list[str]()
+    for wish, meets in tests(need.wishes).items():
+        yes, no = MEETS[wish]
+        (for_ if meets(worker) else against).append(yes if meets(worker) else no)
+    if worker.id in need.earlier:
+        for_.append("They have worked with this side of the family before.")
+    if need.skills:
+        have = len(need.skills & worker.skills)
+        told = f"They are trained in {have} of {len(need.skills)} of what has happened."
+        (for_ if have else against).append(told)
+    if worker.base is not None and worker.base in need.distances:
+        km = round(need.distances[worker.base])
+        for_.append(f"They start {km} km away, as the crow flies.")
+    capacity = worker.capacity_at(at)
+    room = f"They carry {worker.load} of {capacity} points; this takes {need.points}."
+    (for_ if worker.load + need.points <= capacity else against).append(room)
+    if lately := worker.given_lately(at):
+        against.append(f"They were given {lately} points in the past seven days.")
+    if worker.urgent_load:
+        against.append(f"{worker.urgent_load} of their points are at a high level.")
+    return Candidate(worker.id, barred, tuple(for_), tuple(against))

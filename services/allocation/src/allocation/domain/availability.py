@@ -1,0 +1,146 @@
+"""When a worker is at work, and how much of their work they can do then."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, NamedTuple, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+WHOLE = 100
+"""Percent of somebody's work when nothing is taken off."""
+
+
+class Day(StrEnum):
+    """The days of a week, from its first."""
+
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+    SUNDAY = "sunday"
+
+
+DAYS = tuple(Day)
+
+Clock = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+"""A time of day, as clocks in the region show it."""
+
+Moment = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
+]
+"""A time within calendars that clocks can add weeks to, in any zone."""
+
+
+class Shown(NamedTuple):
+    """What calendars and clocks in the region show: a day of the week, and a time."""
+
+    day: int
+    time: str
+
+    @classmethod
+    def of(cls, at: datetime, zone: ZoneInfo) -> Self:
+        """Look at them."""
+        local = at.astimezone(zone)
+        return cls(local.weekday(), local.strftime("%H:%M"))
+
+
+class Window(BaseModel):
+    """Hours of some days. What ends no later than it begins ends on the next day.
+
+    Attributes:
+        days: On which it begins.
+        starts: From then on.
+        ends: No longer then.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    days: Annotated[frozenset[Day], Field(min_length=1)]
+    starts: Clock
+    ends: Clock
+
+    def contains(self, shown: Shown) -> bool:
+        """Tell whether it is such an hour."""
+        today = DAYS[shown.day] in self.days
+        if self.starts < self.ends:
+            return today and self.starts <= shown.time < self.ends
+        yesterday = DAYS[shown.day - 1] in self.days
+        return (today and shown.time >= self.starts) or (
+            yesterday and shown.time < self.ends
+        )
+
+
+class Absence(BaseModel):
+    """Between two times somebody can do less, or nothing.
+
+    HMPPS's dated reductions (DOMAIN.md 2.8): leave, training, a phased return. A phased
+    return is several of them, one after the other.
+
+    Attributes:
+        since: From then on.
+        until: No longer then.
+        percent: How much of their work they can do meanwhile; 0: they are away.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    since: datetime
+    until: datetime
+    percent: Annotated[int, Field(ge=0, lt=WHOLE)] = 0
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.until <= self.since:
+            raise ValueError("must end after it begins")
+        return self
+
+    def covers(self, at: datetime) -> bool:
+        """Tell whether it is on."""
+        return self.since <= at < self.until
+
+
+def percent_at(absences: Iterable[Absence], at: datetime) -> int:
+    """Say how much of their work somebody can do; of several absences, the least."""
+    on = (each.percent for each in absences if each.covers(at))
+    return min(on, default=WHOLE)
+
+
+def away_within(
+    absences: Iterable[Absence], since: datetime, until: datetime
+) -> list[tuple[datetime, datetime]]:
+    """Give the times between two times at which somebody is away, in order."""
+    away = (
+        (max(each.since, since), min(each.until, until))
+        for each in absences
+        if each.percent == 0
+    )
+    return sorted((begins, ends) for begins, ends in away if begins < ends)
+
+
+def contracted_points(full: int, hours: float, full_time: float) -> int:
+    """Give the points of somebody who works less, or more, than full time.
+
+    HMPPS: points of the grade, times contracted hours over full-time hours, rounded
+    down (DOMAIN.md 3.7).
+
+    Args:
+        full: Points of somebody who works full time.
+        hours: For which they are contracted each week.
+        full_time: Hours of a full week.
+    """
+    return int(full * hours / full_time)
+
+
+WEEK = timedelta(days=7)

@@ -1,0 +1,54 @@
+"""Who may have nothing to do with a case."""
+
+from collections.abc import Iterable
+
+from accord_contracts.problem import Refusal
+from pydantic import BaseModel, ConfigDict
+
+
+class Lists(BaseModel):
+    """Who may have nothing to do with a case, whatever else they are.
+
+    The two lists of the United Kingdom's Delius (RELIABILITY 2.2), and conflicts of
+    interest: workers who are related to somebody in the case, or are one of them.
+
+    Attributes:
+        excluded: These may not.
+        named_only: Only these may; none: it is not so restricted.
+        conflicts: These have a conflict of interest.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    excluded: frozenset[str] = frozenset()
+    named_only: frozenset[str] | None = None
+    conflicts: frozenset[str] = frozenset()
+
+    @property
+    def barred(self) -> frozenset[str]:
+        """Everybody who is named as one who may not."""
+        return self.excluded | self.conflicts
+
+    def unlisted(self, worker_id: str) -> bool:
+        """Tell whether only others may."""
+        return self.named_only is not None and worker_id not in self.named_only
+
+    def bar(self, worker_id: str) -> bool:
+        """Tell whether a worker may have nothing to do with the case."""
+        return worker_id in self.barred or self.unlisted(worker_id)
+
+    def with_those_of(self, others: Iterable["Lists"]) -> "Lists":
+        """Give the lists that hold where several do: the stricter wins."""
+        several = [self, *others]
+        named = [e.named_only for e in several if e.named_only is not None]
+        return Lists(
+            excluded=frozenset[str]().union(*(e.excluded for e in several)),
+            named_only=frozenset.intersection(*named) if named else None,
+            conflicts=frozenset[str]().union(*(e.conflicts for e in several)),
+        )
+
+
+class NobodyLeft(Refusal):
+    """These lists would leave no other coordinator who may look at the case."""
+
+    status = 422

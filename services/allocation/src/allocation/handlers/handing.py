@@ -1,0 +1,145 @@
+"""Roles that change hands: handed over by whoever has them, or given by a person."""
+
+from dataclasses import replace
+from functools import partial
+
+from accord_chassis.guard import NoSuchRecord
+from accord_contracts.allocation import AllocationHandedOver, HandOverReason
+from accord_contracts.message import Event, Message
+
+from allocation.domain.advising import BARRED, Candidate, advise
+from allocation.domain.choosing import Choice
+from allocation.domain.directory import CannotTake, Worker
+from allocation.domain.looking import need_of
+from allocation.domain.need import Need
+from allocation.domain.offer import NoLongerNeeded, NoSuchOffer, Status
+from allocation.domain.offering import HOLD_SLACK, Allocation
+from allocation.domain.staffing import Staffing
+from allocation.domain.walls import SameCompartment
+from allocation.handlers.placing import (
+    Desk,
+    asked,
+    find,
+    free,
+    offered,
+    release,
+    save,
+    withdrawn,
+)
+
+CHOSEN = "chosen_by_a_person"
+
+
+async def hand_over(
+    allocation_id: str, worker_id: str, reason: HandOverReason, *, desk: Desk
+) -> None:
+    """Look for somebody else to take a role, while whoever has it keeps it until then.
+
+    Raises:
+        NoSuchOffer: It was never offered to them.
+        NotYours: They do not have it.
+        NoLongerNeeded: The response has ended.
+    """
+    held = await desk.allocations.get(allocation_id)
+    if held is None:
+        raise NoSuchOffer
+    at = desk.clock.now()
+    handing = held.hand_over(worker_id, reason, desk.policy, at)
+    if handing is held:
+        return
+    staffing = await _staffing(held, desk)
+    new, told_of = await find(handing, staffing, at=at, desk=desk)
+    await save(new, told_of, desk=desk)
+
+
+async def free_handed_over(
+    message: Message[AllocationHandedOver], *, desk: Desk
+) -> None:
+    """Free the place of whoever had a role, once somebody else has taken it."""
+    told = message.data
+    held = await desk.allocations.get(told.allocation_id)
+    if held is None or told.from_worker_id in {held.holder, held.kept_by}:
+        return
+    await free(held, told.from_worker_id, desk=desk)
+
+
+async def candidates(allocation_id: str, *, desk: Desk) -> list[Candidate]:
+    """Give all who are in a role, with what speaks for and against each.
+
+    Raises:
+        NoSuchRecord: There is no such role.
+        NoLongerNeeded: The response has ended.
+    """
+    held = await desk.allocations.get(allocation_id)
+    if held is None:
+        raise NoSuchRecord
+    need = await _need(held, await _staffing(held, desk), desk)
+    workers = desk.directory.least_loaded(held.role)
+    return advise(workers, need, desk.policy, desk.clock.now())
+
+
+async def offer_to(
+    allocation_id: str, worker_id: str, by: str, *, beyond: bool, desk: Desk
+) -> Allocation:
+    """Offer a role to a worker whom a person has chosen; no hard rule gives way.
+
+    Whoever was asked before them need not answer any more.
+
+    Args:
+        allocation_id: The role.
+        worker_id: Who was chosen.
+        by: Who chose them.
+        beyond: Whether they may be asked though they have no room: the one rule that a
+            person may set aside, and is named for it.
+        desk: What it takes.
+
+    Raises:
+        NoSuchRecord: There is no such role.
+        NoSuchWorker: The directory does not know them.
+        NoLongerNeeded: The response has ended.
+        TakenAlready: Somebody has it.
+        CannotTake: They may not or cannot take it.
+        SameCompartment: Their compartment serves the other side of the case.
+    """
+    held = await desk.allocations.get(allocation_id)
+    if held is None:
+        raise NoSuchRecord
+    held.check_open()
+    if held.status is Status.OFFERED and held.worker_id == worker_id:
+        return held
+    staffing, at = await _staffing(held, desk), desk.clock.now()
+    if wanted := staffing.wanted(held.id):
+        held = held.heed(wanted)
+    need = replace(await _need(held, staffing, desk), beyond=beyond)
+    if need.bars(worker_id) and worker_id not in held.silent:
+        raise CannotTake(BARRED)
+    until = desk.policy.answer_by(at, held.level) + HOLD_SLACK
+    reserving = partial(Worker.reserve, need=need, until=until, at=at)
+    worker = await desk.directory.change(worker_id, reserving, held.lane)
+    asking = held.withdraw(desk.policy, at) if held.status is Status.OFFERED else held
+    choice = Choice(worker_id, (CHOSEN,), worker.wall)
+    new = asking.offered(choice, desk.policy, at, decided_by=by, beyond=beyond)
+    if not await asked(held.case_id, held.role, worker.wall, desk=desk):
+        await release(new, desk=desk)
+        raise SameCompartment
+    told: list[Event] = [offered(new)]
+    if asking is not held:
+        told.insert(0, withdrawn(held, at))
+    new = await save(new, *told, desk=desk)
+    if asking is not held:
+        await release(held, desk=desk)
+    return new
+
+
+async def _staffing(held: Allocation, desk: Desk) -> Staffing:
+    staffing = await desk.staffings.get(held.case_id)
+    if staffing is None or staffing.wanted(held.id) is None:
+        raise NoLongerNeeded
+    return staffing
+
+
+async def _need(held: Allocation, staffing: Staffing, desk: Desk) -> Need:
+    await desk.directory.refresh()
+    at = desk.clock.now()
+    on_call = await desk.on_call(held, at)
+    return need_of(held, staffing, desk.policy, at, on_call)

@@ -1,0 +1,1 @@
+"""Where workers, rotas, staffings and allocations are kept."""

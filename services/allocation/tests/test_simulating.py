@@ -1,0 +1,102 @@
+"""What would happen: demand against capacity, faster than time."""
+
+from datetime import timedelta
+
+from accord_chassis.testing import NOON
+from accord_contracts.referrals import ContactWish
+from accord_contracts.risk import RiskLevel
+from allocation.domain.availability import Day, Window
+from allocation.domain.directory import Worker
+from allocation.domain.simulating import Arrival, needed, simulate
+from allocation.domain.wishes import Wishes
+from allocation_builders import (
+    COORDINATOR,
+    OUTREACH,
+    POLICY,
+    SPECIALIST,
+    WHANAU,
+    worker,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+LOW, HIGH = RiskLevel.LOW, RiskLevel.HIGH
+DAY = timedelta(days=1)
+
+
+def arrival(day: float, level: RiskLevel = LOW, days: float = 10) -> Arrival:
+    return Arrival(NOON + day * DAY, level, days)
+
+
+def test_whoever_comes_first_has_room_and_the_next_waits_until_it_is_free() -> None:
+    only = worker(WHANAU, capacity=1)
+
+    found = simulate([only], [arrival(0), arrival(1)], POLICY, NOON + 20 * DAY)
+
+    assert found.hours(LOW) == [0, 9 * 24]
+    assert found.breaches(POLICY) == 1
+    assert found.fullness == {only.id: 1.0}
+
+
+def test_what_nobody_takes_waits_to_the_end() -> None:
+    found = simulate([], [arrival(0)], POLICY, NOON + 2 * DAY)
+
+    assert found.hours(LOW) == [48]
+    assert found.roles[0].filled_at is None
+
+
+def test_an_urgent_role_waits_until_somebody_is_at_work() -> None:
+    # Noon in universal time is midnight or one o'clock in the region.
+    hours = (Window(days=frozenset(Day), starts="08:00", ends="17:00"),)
+    team = [worker(each, hours=hours) for each in (SPECIALIST, OUTREACH, COORDINATOR)]
+
+    found = simulate(team, [arrival(0, HIGH)], POLICY, NOON + 2 * DAY)
+
+    assert found.hours(HIGH) == [7.0, 7.0, 7.0]
+
+
+def test_wishes_that_are_not_met_are_counted_with_the_reason() -> None:
+    wishing = Arrival(NOON, LOW, 1, Wishes(gender=ContactWish.WOMAN))
+
+    found = simulate([worker(WHANAU)], [wishing], POLICY, NOON + DAY)
+
+    assert found.unmet == {"gender_nobody": 1}
+
+
+def test_it_says_how_many_workers_more_it_takes() -> None:
+    few = [worker(WHANAU, capacity=POLICY.points[LOW])]
+    many = [arrival(n / 100, days=30) for n in range(150)]
+
+    more = needed(few, many, POLICY, NOON + 20 * DAY)
+
+    # 150 cases at once, of which one in twenty may wait, at 100 points of one each.
+    assert more == {WHANAU: 2}
+    assert needed([worker(WHANAU, capacity=1000)], many, POLICY, NOON + DAY) == {
+        WHANAU: 0
+    }
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(st.integers(0, 8), max_size=4),
+    st.lists(
+        st.tuples(st.integers(0, 50), st.sampled_from([LOW, HIGH]), st.integers(1, 20)),
+        max_size=15,
+    ),
+)
+def test_nobody_is_ever_overfilled_and_the_same_comes_out_again(
+    capacities: list[int], coming: list[tuple[int, RiskLevel, int]]
+) -> None:
+    team = [
+        Worker(id=f"{role}-{number}", roles=frozenset({role}), capacity=capacity)
+        for number, capacity in enumerate(capacities)
+        for role in (WHANAU, SPECIALIST, OUTREACH, COORDINATOR)
+    ]
+    arrivals = [arrival(day, level, days) for day, level, days in coming]
+    until = NOON + 100 * DAY
+
+    found = simulate(team, arrivals, POLICY, until)
+
+    assert found == simulate(team, arrivals, POLICY, until)
+    assert all(0 <= each <= 1 for each in found.fullness.values())
+    assert len(found.roles) == sum(len(POLICY.roles[e.level]) for e in arrivals)
