@@ -1,18 +1,22 @@
 """The level of risk held for one case, and what it rests on."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import reduce
 
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import Answer, IncidentKind
-from accord_contracts.risk import RiskLevel
+from accord_contracts.risk import RiskLevel, Tier
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from risk.domain.ahead import Ahead, with_latest
 from risk.domain.answers import merged
+from risk.domain.form import Form, all_forms
 from risk.domain.policy import Policy, highest
+from risk.domain.scoring import Result
 from risk.domain.share import Share
+from risk.domain.weighing import Known, Would
 
 
 class NotAssessed(Refusal):
@@ -48,6 +52,12 @@ class Assessment(BaseModel):
             anything was weighed.
         first_referred_at: When the response to the latest episode was asked for.
         due_at: When its clock for reassessment falls due; none while it is stopped.
+        forms: What agencies have filled in, by instrument, of this case itself.
+        highest: Above which the level would not be, whatever the unknown brought.
+        questions: Those that could change the level, as they should be asked next.
+        would: What answers would raise it.
+        results: What each instrument said.
+        tier: What follows from it.
         erased_at: When the case was erased; nothing is weighed for it any more.
     """
 
@@ -66,6 +76,12 @@ class Assessment(BaseModel):
     reasons: tuple[str, ...] = ()
     unknowns: tuple[str, ...] = ()
     provisional: bool = False
+    forms: dict[str, Form] = {}
+    highest: RiskLevel = RiskLevel.LOW
+    questions: tuple[str, ...] = ()
+    would: tuple[Would, ...] = ()
+    results: tuple[Result, ...] = ()
+    tier: Tier | None = None
     policy_version: str = ""
     first_referred_at: datetime
     assessed_at: datetime
@@ -108,6 +124,7 @@ class Assessment(BaseModel):
         at: datetime,
         *,
         repeat: bool = False,
+        forms: Mapping[str, Form] | None = None,
     ) -> "Assessment":
         """Weigh what is new together with everything already known.
 
@@ -119,6 +136,7 @@ class Assessment(BaseModel):
                 "answers": merged(self.answers, answers),
                 "incidents": self.incidents | incidents,
                 "repeats": self.repeats + repeat,
+                "forms": all_forms(self.forms, forms or {}),
             }
         )
         return own.reweigh(policy, at, self.level)
@@ -129,13 +147,18 @@ class Assessment(BaseModel):
 
         Too much is unknown of another to say how high its own risk is.
         """
-        return bool(self.answers or self.incidents)
+        return bool(self.answers or self.incidents or self.forms)
 
     @property
     def known(self) -> dict[str, Answer]:
         """Everything answered so far, in the cases merged into it too."""
         shared = (each.answers for each in self.shares.values())
         return reduce(merged, shared, self.answers)
+
+    @property
+    def all_forms(self) -> dict[str, Form]:
+        """Everything filled in so far, in the cases merged into it too."""
+        return all_forms(self.forms, *(each.forms for each in self.shares.values()))
 
     def reweigh(self, policy: Policy, at: datetime, floor: RiskLevel) -> "Assessment":
         """Weigh everything known.
@@ -150,18 +173,20 @@ class Assessment(BaseModel):
         own_dates = frozenset(each.kind for each in near.values())
         own = self.own_level or self.level
         if self.heard_of:
-            by_itself, _ = policy.level(
-                self.answers, self.incidents, self.repeats, own_dates
+            itself = Known(
+                self.answers, self.incidents, self.repeats, own_dates, self.forms
             )
-            own = highest(own, by_itself)
-        known = self.known
-        computed, reasons = policy.level(
-            known,
+            own = highest(own, policy.weigh(itself).level)
+        known = Known(
+            self.known,
             self.incidents.union(*(each.incidents for each in shares)),
             self.repeats + sum(each.repeats for each in shares),
             own_dates.union(e.kind for each in shares for e in each.dates.values()),
+            self.all_forms,
         )
-        level = highest(floor, own, computed, *(each.level for each in shares))
+        least = highest(floor, own, *(each.level for each in shares))
+        found = policy.weigh(known, least)
+        level = highest(least, found.level)
         by = at + timedelta(hours=policy.reassess_hours[level])
         return self.model_copy(
             update={
@@ -173,9 +198,14 @@ class Assessment(BaseModel):
                     key: each.model_copy(update={"weighed": key in near})
                     for key, each in self.ahead.items()
                 },
-                "reasons": reasons,
-                "unknowns": policy.unknowns(known),
-                "provisional": policy.provisional(known),
+                "reasons": found.reasons,
+                "unknowns": found.unknowns,
+                "provisional": found.provisional,
+                "highest": found.highest,
+                "questions": found.questions,
+                "would": found.would,
+                "results": found.results,
+                "tier": policy.tier(level, found.reasons),
                 "policy_version": policy.version,
                 "assessed_at": at,
                 "reassess_by": by,
@@ -212,6 +242,7 @@ class Assessment(BaseModel):
             answers=self.answers,
             incidents=self.incidents,
             repeats=self.repeats,
+            forms=self.forms,
             dates={key: e for key, e in self.ahead.items() if e.weighs},
             level=self.own_level or self.level,
             weighed=self.weighed,

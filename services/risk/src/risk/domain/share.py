@@ -7,6 +7,7 @@ from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict
 
 from risk.domain.ahead import Ahead
+from risk.domain.form import Form
 
 
 class Share(BaseModel):
@@ -25,6 +26,7 @@ class Share(BaseModel):
     answers: dict[str, Answer]
     incidents: frozenset[IncidentKind]
     repeats: int
+    forms: dict[str, Form] = {}
     dates: dict[str, Ahead] = {}
     level: RiskLevel
     weighed: bool
@@ -34,7 +36,8 @@ class Share(BaseModel):
     @property
     def facts(self) -> tuple[object, ...]:
         """What is weighed of it, but for its dates."""
-        return self.answers, self.incidents, self.repeats, self.level, self.weighed
+        told = (self.answers, self.incidents, self.repeats, self.forms)
+        return *told, self.level, self.weighed
 
     def comes_near_after(self, before: "Share | None") -> bool:
         """Tell whether a date has come near, or is there, since an earlier share."""
