@@ -236,6 +236,7 @@ AHEAD = (datetime.now(UTC) + timedelta(days=300)).date().isoformat()
 KNOWS_SAFETY = ("specialist", "lead", "coordinator")
 NOT_BARRED = tuple(each for each in PERSONAS if each not in BARRED)
 CASE_READERS = (*TEAM, "coordinator", "glass breaker")
+JUDGES = (*KNOWS_SAFETY, "glass breaker")
 
 ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "POST", "/v1/referrals"): Case(AGENCIES, "referral", refusal=403),
@@ -250,6 +251,12 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     ("referrals", "POST", "/v1/referrals/{referral_id}/withdrawal"): Case(
         ("sender",), {"reason": "other"}, unregistered=403
+    ),
+    ("referrals", "PUT", "/v1/referrals/{referral_id}/questions"): Case(
+        KNOWS_SAFETY, {"groups": ["place"]}
+    ),
+    ("referrals", "DELETE", "/v1/referrals/{referral_id}/questions"): Case(
+        KNOWS_SAFETY
     ),
     ("referrals", "GET", "/v1/referrals/{referral_id}/triggers"): Case(
         ("sender",), unregistered=403
@@ -343,6 +350,22 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("risk", "POST", "/v1/assessments/{case_id}/answers"): Case(
         KNOWS_SAFETY, {"answers": {}}
     ),
+    ("risk", "POST", "/v1/assessments/{case_id}/raising"): Case(
+        (*TEAM, "coordinator"), {"level": "low", "reason": "agency_warns"}
+    ),
+    ("risk", "POST", "/v1/assessments/{case_id}/reassessment"): Case(
+        KNOWS_SAFETY, {"answers": {}, "contact": "remote"}
+    ),
+    # Nothing is proved: 409, for whoever may ask.
+    ("risk", "POST", "/v1/assessments/{case_id}/lowering"): Case(
+        KNOWS_SAFETY, {"level": "low", "reason": "danger_has_passed"}
+    ),
+    ("risk", "POST", "/v1/assessments/{case_id}/lowering/confirmation"): Case(
+        KNOWS_SAFETY, {"level": "low"}
+    ),
+    ("risk", "GET", "/v1/assessments/{case_id}/proof"): Case(JUDGES),
+    ("risk", "GET", "/v1/assessments/{case_id}/history"): Case(JUDGES),
+    ("risk", "GET", "/v1/assessments/{case_id}/people"): Case(JUDGES),
     ("plans", "GET", "/v1/plans/{case_id}"): Case(CASE_READERS),
     ("plans", "POST", "/v1/plans/{case_id}/agreement"): Case(
         KNOWS_SAFETY, {"plan_version": 1}

@@ -21,6 +21,7 @@ from risk.domain.choice import Choice
 from risk.domain.form import Form
 from risk.domain.instrument import Instrument
 from risk.domain.instruments import SHIPPED, shipped
+from risk.domain.judgement.rules import Judging
 from risk.domain.scoring import Scorer
 from risk.domain.tier import TierRule
 from risk.domain.weighing import Known, Plan, Weighing
@@ -65,6 +66,7 @@ class Policy(BaseModel):
     unanswered_share: Annotated[float, Field(gt=0, le=1)]
     reassess_hours: dict[RiskLevel, Hours]
     grace_hours: Hours
+    judging: Judging
 
     _plan: Plan = PrivateAttr()
     _words: dict[str, str] = PrivateAttr()
