@@ -221,10 +221,10 @@ class Assessment(BaseModel):
         near = {key: each for key, each in self.ahead.items() if each.near(at)}
         own_dates = frozenset(each.kind for each in near.values())
         own = self.own_level or self.level
-        if self.heard_of:
-            itself = Known(
-                self.answers, self.incidents, self.repeats, own_dates, self.forms
-            )
+        itself = Known(
+            self.answers, self.incidents, self.repeats, own_dates, self.forms
+        )
+        if self.heard_of and self.shares:
             own = highest(own, policy.weigh(itself).level)
         known = Known(
             self.known,
@@ -240,6 +240,8 @@ class Assessment(BaseModel):
         least = highest(floor, own, *(each.level for each in shares))
         found = policy.weigh(known, least)
         level = highest(least, found.level)
+        if self.heard_of and not self.shares:
+            own = highest(own, found.level)
         by = at + timedelta(hours=policy.reassess_hours[level])
         judgement = self.judgement
         if level is not self.level or not self.weighed:
