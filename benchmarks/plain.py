@@ -45,7 +45,8 @@ from faststream.rabbit import (
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError
-from risk.domain import Assessment, Policy
+from risk.domain.assessment import Assessment
+from risk.domain.policy import Policy
 
 PREFETCH = 20
 """Measured best of 1, 10, 20, 50 and 200 for this peer: see the README."""

@@ -30,7 +30,8 @@ from accord_contracts.allocation import Role
 from accord_contracts.referrals import Answer, IncidentKind
 from accord_contracts.risk import RiskLevel
 from cli_verbs import run_in
-from risk.domain import Assessment, Policy
+from risk.domain.assessment import Assessment
+from risk.domain.policy import Policy
 
 Held = dict[str, int]
 

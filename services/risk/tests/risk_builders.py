@@ -18,7 +18,7 @@ from accord_contracts.referrals import (
     ReferralReceived,
     Wishes,
 )
-from risk.domain import Policy
+from risk.domain.policy import Policy
 
 LOCALITIES = Path(__file__).parents[3] / "localities"
 POLICY = policy_of(Policy, LOCALITIES / "canterbury", "risk")

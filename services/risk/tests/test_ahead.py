@@ -17,8 +17,8 @@ from accord_contracts.referrals import (
 from accord_contracts.risk import ReassessmentDue, RiskAssessed, RiskChanged, RiskLevel
 from hypothesis import given
 from hypothesis import strategies as st
-from risk.ahead import KEPT, Ahead
-from risk.domain import Assessment, Reassessment
+from risk.domain.ahead import KEPT, Ahead
+from risk.domain.assessment import Assessment, Reassessment
 from risk.handlers import (
     assess_referral,
     attend,

@@ -10,7 +10,9 @@ from accord_contracts.referrals import Answer, IncidentKind
 from accord_contracts.risk import RiskLevel
 from hypothesis import given
 from hypothesis import strategies as st
-from risk.domain import Assessment, Policy, Reassessment, merged
+from risk.domain.answers import merged
+from risk.domain.assessment import Assessment, Reassessment
+from risk.domain.policy import Policy
 from risk_builders import ALL_NO, LOCALITIES, POLICY, answers
 
 NOTHING = Assessment.new(new_id(), NOON)

@@ -21,7 +21,8 @@ from accord_contracts.risk import (
     RiskChanged,
     RiskLevel,
 )
-from risk.domain import Assessment, NotAssessed, Reassessment, UnknownIndicator
+from risk.domain.assessment import Assessment, NotAssessed, Reassessment
+from risk.domain.policy import UnknownIndicator
 from risk.handlers import (
     add_answers,
     assess_amendment,

@@ -30,7 +30,7 @@ from accord_contracts.referrals import (
 )
 from accord_contracts.risk import AssessmentCarried, RiskAssessed, RiskLevel
 from risk import merging
-from risk.domain import Assessment, Reassessment
+from risk.domain.assessment import Assessment, Reassessment
 from risk.handlers import (
     assess_referral,
     attend,

@@ -20,7 +20,8 @@ from accord_contracts.risk import AssessmentCarried
 from fastapi import FastAPI
 
 from risk import handlers, merging, routes
-from risk.domain import Assessment, Policy
+from risk.domain.assessment import Assessment
+from risk.domain.policy import Policy
 from risk.store import Assessments
 
 

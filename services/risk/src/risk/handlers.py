@@ -22,8 +22,9 @@ from accord_contracts.risk import (
     RiskChanged,
 )
 
-from risk.ahead import Ahead
-from risk.domain import Assessment, NotAssessed, Policy, Reassessment, UnknownIndicator
+from risk.domain.ahead import Ahead
+from risk.domain.assessment import Assessment, NotAssessed, Reassessment
+from risk.domain.policy import Policy, UnknownIndicator
 from risk.store import Assessments
 
 WEIGHED = frozenset({FieldGroup.ANSWERS, FieldGroup.INCIDENTS})

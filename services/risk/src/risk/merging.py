@@ -10,7 +10,8 @@ from accord_contracts.message import Lane, Message
 from accord_contracts.referrals import CaseMerged, CaseUnmerged
 from accord_contracts.risk import AssessmentCarried
 
-from risk.domain import Assessment, Policy
+from risk.domain.assessment import Assessment
+from risk.domain.policy import Policy
 from risk.handlers import assessed
 from risk.store import Assessments
 

@@ -25,7 +25,8 @@ from fastapi import APIRouter, Security
 from pydantic import BaseModel, ConfigDict
 
 from risk import handlers
-from risk.domain import Assessment, NotAssessed, Policy, Reassessment
+from risk.domain.assessment import Assessment, NotAssessed, Reassessment
+from risk.domain.policy import Policy
 from risk.store import Assessments
 
 router = APIRouter(prefix="/assessments", tags=["assessments"])

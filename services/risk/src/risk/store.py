@@ -4,7 +4,7 @@ from accord_chassis.store import Store
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.risk import AssessmentCarried
 
-from risk.domain import Assessment
+from risk.domain.assessment import Assessment
 
 
 class Assessments(Store[Assessment]):

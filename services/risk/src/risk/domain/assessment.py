@@ -1,119 +1,24 @@
-"""What an assessment of risk is, and the locality's rules for it. Pure."""
+"""The level of risk held for one case, and what it rests on."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import reduce
-from typing import Annotated, Self
 
-from accord_contracts.message import Code, PolicyVersion
 from accord_contracts.problem import Refusal
-from accord_contracts.referrals import Answer, IncidentKind, TriggerKind
+from accord_contracts.referrals import Answer, IncidentKind
 from accord_contracts.risk import RiskLevel
-from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validator
+from pydantic import BaseModel, ConfigDict, computed_field
 
-from risk.ahead import Ahead, AheadRule, with_latest
-
-Points = Annotated[int, Field(ge=0, le=100)]
-Hours = Annotated[int, Field(gt=0)]
-
-ANSWERED = frozenset({Answer.YES, Answer.NO})
+from risk.domain.ahead import Ahead, with_latest
+from risk.domain.answers import merged
+from risk.domain.policy import Policy, highest
+from risk.domain.share import Share
 
 
 class NotAssessed(Refusal):
     """There is no assessment of this case."""
 
     status = 404
-
-
-class UnknownIndicator(Refusal):
-    """The locality's policy does not know one of these questions."""
-
-    status = 422
-
-
-class Indicator(BaseModel):
-    """One question about risk, and what a yes weighs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    points: Points
-
-
-class Policy(BaseModel):
-    """How a locality weighs risk (``localities/<name>/risk.yaml``)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    version: PolicyVersion
-    indicators: dict[Code, Indicator]
-    incidents: dict[IncidentKind, Points]
-    repeat_points: Points
-    bands: dict[RiskLevel, Points]
-    triggers: dict[Code, RiskLevel]
-    ahead: dict[TriggerKind, AheadRule]
-    key_questions: Annotated[tuple[Code, ...], Field(min_length=1)]
-    unanswered_share: Annotated[float, Field(gt=0, le=1)]
-    reassess_hours: dict[RiskLevel, Hours]
-    grace_hours: Hours
-
-    @model_validator(mode="after")
-    def _holds_together(self) -> Self:
-        named = {*self.triggers, *self.key_questions}
-        if unknown := named - set(self.indicators):
-            raise ValueError(f"{', '.join(sorted(unknown))}: not an indicator")
-        if missing := set(RiskLevel) - set(self.reassess_hours):
-            raise ValueError(f"reassess_hours lacks {', '.join(sorted(missing))}")
-        if missing_kinds := set(IncidentKind) - set(self.incidents):
-            raise ValueError(f"incidents lacks {', '.join(sorted(missing_kinds))}")
-        if missing_dates := set(TriggerKind) - set(self.ahead):
-            raise ValueError(f"ahead lacks {', '.join(sorted(missing_dates))}")
-        steps = [self.bands[each] for each in RiskLevel if each in self.bands]
-        if RiskLevel.LOW in self.bands or steps != sorted(set(steps)):
-            raise ValueError("bands must rise from medium over high to extreme")
-        return self
-
-    def unknowns(self, answers: dict[str, Answer]) -> tuple[str, ...]:
-        """Give the questions that have neither yes nor no, heaviest first."""
-        open_ = [each for each in self.indicators if answers.get(each) not in ANSWERED]
-        return tuple(sorted(open_, key=lambda each: -self.indicators[each].points))
-
-    def provisional(self, answers: dict[str, Answer]) -> bool:
-        """Tell whether too many of the key questions are unanswered."""
-        open_ = sum(answers.get(each) not in ANSWERED for each in self.key_questions)
-        return open_ / len(self.key_questions) > self.unanswered_share
-
-    def level(
-        self,
-        answers: dict[str, Answer],
-        incidents: frozenset[IncidentKind],
-        repeats: int,
-        near: frozenset[TriggerKind] = frozenset(),
-    ) -> tuple[RiskLevel, tuple[str, ...]]:
-        """Weigh everything known: the level, and the codes of what led to it.
-
-        The points of every yes, of every kind of incident, of every kind of date that
-        is near and of each repeat are added up and placed in a band; a trigger lifts
-        the level to its own whatever the points; too many unanswered key questions lift
-        it from low to medium.
-        """
-        yes = [each for each in self.indicators if answers.get(each) is Answer.YES]
-        points = (
-            sum(self.indicators[each].points for each in yes)
-            + sum(self.incidents[each] for each in incidents)
-            + sum(self.ahead[each].points for each in near)
-            + self.repeat_points * repeats
-        )
-        reached = [RiskLevel.LOW]
-        reached += [level for level, least in self.bands.items() if points >= least]
-        reached += [self.triggers[each] for each in yes if each in self.triggers]
-        reasons = [*yes, *(f"incident_{each}" for each in sorted(incidents))]
-        reasons += [f"trigger_{each}" for each in sorted(near)]
-        if repeats:
-            reasons.append("repeat")
-        if self.provisional(answers):
-            reached.append(RiskLevel.MEDIUM)
-            reasons.append("too_much_unknown")
-        return max(reached, key=lambda each: each.rank), tuple(reasons)
 
 
 class Reassessment(StrEnum):
@@ -123,39 +28,6 @@ class Reassessment(StrEnum):
     DUE = "due"
     OVERDUE = "overdue"
     STOPPED = "stopped"
-
-
-class Share(BaseModel):
-    """What a merged case knows, as its survivor goes by it.
-
-    Attributes:
-        dates: Its dates that weigh, by id. Its own clock says when one begins to.
-        level: The level that it is held at by itself.
-        weighed: It was weighed at all.
-        stopped: The response to it has ended.
-        first_referred_at: When the response to its latest episode was asked for.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    answers: dict[str, Answer]
-    incidents: frozenset[IncidentKind]
-    repeats: int
-    dates: dict[str, Ahead] = {}
-    level: RiskLevel
-    weighed: bool
-    stopped: bool
-    first_referred_at: datetime
-
-    @property
-    def facts(self) -> tuple[object, ...]:
-        """What is weighed of it, but for its dates."""
-        return self.answers, self.incidents, self.repeats, self.level, self.weighed
-
-    def comes_near_after(self, before: "Share | None") -> bool:
-        """Tell whether a date has come near, or is there, since an earlier share."""
-        known = before.dates if before else {}
-        return any(known.get(key) != each for key, each in self.dates.items())
 
 
 class Assessment(BaseModel):
@@ -470,25 +342,3 @@ class Assessment(BaseModel):
         return self.model_copy(
             update={"reassessment": Reassessment.STOPPED, "due_at": None}
         )
-
-
-def highest(*levels: RiskLevel) -> RiskLevel:
-    """Give the highest of some levels."""
-    return max(levels, key=lambda each: each.rank)
-
-
-WEIGHT = {Answer.YES: 3, Answer.NO: 2, Answer.REFUSED: 1, Answer.UNKNOWN: 1}
-
-
-def merged(known: dict[str, Answer], added: dict[str, Answer]) -> dict[str, Answer]:
-    """Put answers together: a yes stays a yes, and an answer beats none.
-
-    Two agencies may answer the same question differently; the one who heard a yes has
-    a piece of the picture that the other lacks.
-    """
-    result = dict(known)
-    for question, answer in added.items():
-        held = result.get(question, Answer.NOT_ASKED)
-        if WEIGHT.get(answer, 0) >= WEIGHT.get(held, 0):
-            result[question] = answer
-    return result

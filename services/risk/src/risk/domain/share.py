@@ -1,0 +1,42 @@
+"""What a merged case knows, as its survivor goes by it."""
+
+from datetime import datetime
+
+from accord_contracts.referrals import Answer, IncidentKind
+from accord_contracts.risk import RiskLevel
+from pydantic import BaseModel, ConfigDict
+
+from risk.domain.ahead import Ahead
+
+
+class Share(BaseModel):
+    """What a merged case knows, as its survivor goes by it.
+
+    Attributes:
+        dates: Its dates that weigh, by id. Its own clock says when one begins to.
+        level: The level that it is held at by itself.
+        weighed: It was weighed at all.
+        stopped: The response to it has ended.
+        first_referred_at: When the response to its latest episode was asked for.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    answers: dict[str, Answer]
+    incidents: frozenset[IncidentKind]
+    repeats: int
+    dates: dict[str, Ahead] = {}
+    level: RiskLevel
+    weighed: bool
+    stopped: bool
+    first_referred_at: datetime
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """What is weighed of it, but for its dates."""
+        return self.answers, self.incidents, self.repeats, self.level, self.weighed
+
+    def comes_near_after(self, before: "Share | None") -> bool:
+        """Tell whether a date has come near, or is there, since an earlier share."""
+        known = before.dates if before else {}
+        return any(known.get(key) != each for key, each in self.dates.items())
