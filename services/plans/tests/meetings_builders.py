@@ -7,10 +7,12 @@ from accord_chassis.testing import NOON, new_id
 from accord_contracts.risk import RiskLevel
 from plans.domain.meeting.docket import Docket
 from plans.domain.meeting.meeting import Meeting
-from plans.domain.meeting.rules import Rules
+from plans.domain.meeting.rules import Rules, Weekday
 
-AGENCIES = ("police", "oranga_tamariki", "corrections", "hospital", "mental_health",
-            "refuge", "outreach", "kura", "housing", "iwi", "income", "justice")  # fmt: skip
+AGENCIES = (
+    "police", "oranga_tamariki", "corrections", "hospital", "mental_health", "refuge",
+    "outreach", "kura", "housing", "iwi", "income", "justice",
+)  # fmt: skip
 STATEMENT = "confidentiality-1"
 TERMS = {
     "minutes": 180,
@@ -23,15 +25,6 @@ DAILY, WEEKLY = "daily_triage", "intensive_case_management"
 
 def rules_fields() -> dict[str, Any]:
     """A locality's meetings as its file would give them, to be broken in one place."""
-    week = [
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-    ]
     return {
         "version": "test-1",
         "time_zone": "Pacific/Auckland",
@@ -42,7 +35,7 @@ def rules_fields() -> dict[str, Any]:
         "series": {
             DAILY: {
                 **TERMS,
-                "days": week,
+                "days": [each.value for each in Weekday],
                 "at": "09:00",
                 "takes": "stirred",
                 "least": "low",
@@ -73,5 +66,5 @@ def docket(
 
 def daily(after: datetime = NOON) -> Meeting:
     """The next daily meeting."""
-    slots = RULES.calendar(after, after + timedelta(days=2))
+    slots = RULES.calendar(after + timedelta(seconds=1), after + timedelta(days=2))
     return Meeting.of_slot(next(e for e in slots if e.series == DAILY), RULES)

@@ -1,10 +1,12 @@
 """The plans service: who listens to what."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn
+from accord_contracts.message import Event
 from accord_contracts.plans import (
     ActionDone,
     ActionOverdue,
@@ -90,7 +92,7 @@ def wire_meetings(plans: service.Service, rules: Rules, policy: Policy) -> None:
     discussions = plans.store(Discussions)
     table = Table(dockets, held, discussions, rules, policy, plans.clock)
     plans.provide(table)
-    heard = {
+    heard: dict[type[Event], Callable[..., Awaitable[None]]] = {
         RiskAssessed: hearing.note_assessment,
         TriggerScheduled: hearing.note_date,
         TriggerCancelled: hearing.note_date,

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -106,6 +106,7 @@ async def call(
     """Call a meeting; the same called again is the same meeting.
 
     Raises:
+        NotOnTheAgenda: Nobody is to talk about one of the cases.
         Called: That id is another meeting's.
         TooLateToAdd: It is to begin before its cut-off can be kept.
     """
@@ -115,6 +116,7 @@ async def call(
         made = made.add(Addition(case_id=each, by=by, at=at))
     held = await table.meetings.get(meeting_id)
     if held is None:
+        await _are_open(cases, table)
         return await table.meetings.save(made)
     same = {"series", "starts_at", "agencies"}
     if held.model_dump(include=same) != made.model_dump(include=same):
@@ -137,12 +139,16 @@ async def add_case(
     Raises:
         NotOnTheAgenda: Nobody is to talk about it: there is none, or it has ended.
     """
-    docket = await table.dockets.get(case_id)
-    if docket is None or not docket.open:
-        raise NotOnTheAgenda
+    await _are_open((case_id,), table)
     held = await meeting_of(meeting_id, table)
     new = held.add(Addition(case_id=case_id, by=by, at=table.clock.now()))
     return held if new is held else await table.meetings.save(new)
+
+
+async def _are_open(cases: Sequence[str], table: Table) -> None:
+    found = await table.dockets.all_of(cases)
+    if {each.id for each in found if each.open} != set(cases):
+        raise NotOnTheAgenda
 
 
 async def begin(meeting_id: str, *, table: Table) -> Meeting:

@@ -243,14 +243,15 @@ async def attend(
     return SeatView.of(held.seat_of(member.worker) or seat)
 
 
-@router.put("/{meeting_id}/cases/{case_id}", status_code=204)
-async def add_case(meeting_id: Id, case_id: Id, table: Table_, member: Member) -> None:
+@router.put("/{meeting_id}/cases/{case_id}")
+async def add_case(
+    meeting_id: Id, case_id: Id, table: Table_, member: Member
+) -> MeetingView:
     """Put a case on a meeting's agenda, until its cut-off."""
-    held = await _found(meeting_id, table)
-    resource = case_at(held, case_id, table)
+    resource = case_at(await _found(meeting_id, table), case_id, table)
     await member.permit(ADD_CASE, resource, otherwise=NotOnTheAgenda)
     add = partial(handlers.add_case, meeting_id, case_id, by=member.worker, table=table)
-    await settled(add)
+    return MeetingView.of(await settled(add), table.rules.statement)
 
 
 @router.get("/{meeting_id}/cases/{case_id}")
@@ -262,7 +263,7 @@ async def read_case(
     resource = case_at(held, case_id, table)
     seen = await member.permit(READ_CASE, resource, otherwise=NotOnTheAgenda)
     if held is None:
-        raise NoSuchMeeting
+        raise NotOnTheAgenda
     said = await table.discussions.get(id_of(meeting_id, case_id))
     if said is None and case_id not in held.cases:
         raise NotOnTheAgenda

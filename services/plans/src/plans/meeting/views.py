@@ -135,7 +135,7 @@ class TableView(MeetingView):
         """Show a meeting and its cases."""
         seats = tuple(map(SeatView.of, held.seats))
         shown = _meeting(held) | {"seats": seats, "cases": tuple(cases)}
-        return cls(statement=statement, **shown)  # type: ignore[arg-type]
+        return cls(statement=statement, **shown)
 
 
 class TaskView(BaseModel):

@@ -43,7 +43,7 @@ class NoSuchTask(Refusal):
 
 
 class AlreadyDecided(Refusal):
-    """Somebody has decided on this case meanwhile: read it, and replace it by number."""
+    """Somebody has decided on this case: read that, and say that yours replaces it."""
 
 
 class NotLoweredHere(Refusal):
@@ -271,7 +271,7 @@ class Discussion(BaseModel):
         return self.model_copy(update={"locked": seal})
 
     def erase(self, at: datetime) -> Self:
-        """Leave a tombstone: which case was spoken of at which meeting, and its seal."""
+        """Leave a tombstone: which case was at which meeting, and its seal."""
         update: dict[str, Any] = {"decisions": (), "kept": {}, "salt": ""}
         return self.model_copy(update={**update, "erased_at": at})
 

@@ -29,7 +29,7 @@ class NotThatStatement(Refusal):
 
 
 class SignFirst(Refusal):
-    """Nobody decides at a meeting without having signed its confidentiality statement."""
+    """Nobody decides at a meeting who has not signed its confidentiality statement."""
 
     status = 403
 
@@ -112,7 +112,7 @@ class Meeting(BaseModel):
         agenda: As it was when the meeting began.
         carried: The cases that it did not decide on: they come first next time.
         minutes: The hash of its minutes, once they are locked.
-        due_at: From when on it is closed by the clock, or its closing brought to an end.
+        due_at: From when on it is closed by the clock, or its closing is ended.
     """
 
     model_config = ConfigDict(frozen=True)
