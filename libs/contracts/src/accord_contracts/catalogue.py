@@ -170,7 +170,7 @@ CATALOGUE = Catalogue.of(
         Entry(plans.PlanClosed, "plans", ("referrals", "risk", "allocation", "plans")),
         Entry(plans.PlanCarried, "plans", ("plans",)),
         Entry(plans.ActionAssigned, "plans"),
-        Entry(plans.ActionDone, "plans", ("plans",)),
+        Entry(plans.ActionDone, "plans", ("referrals", "plans")),
         Entry(plans.ActionOverdue, "plans", ("plans", "notify")),
         Entry(plans.MeetingDecided, "plans", ("plans",)),
         Entry(plans.MeetingTaskDone, "plans", ("plans",)),
