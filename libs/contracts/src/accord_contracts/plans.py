@@ -216,7 +216,6 @@ class MeetingClosed(Event):
         meeting_id: Which meeting.
         decided: On how many cases it decided.
         carried_over: How many come first next time.
-        minutes: The hash of its minutes, SHA-256 in hexadecimal.
     """
 
     TYPE: ClassVar[str] = "meeting.closed.v1"
@@ -225,7 +224,6 @@ class MeetingClosed(Event):
     meeting_id: Id
     decided: Annotated[int, Field(ge=0)]
     carried_over: Annotated[int, Field(ge=0)]
-    minutes: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", examples=["0" * 64])]
     closed_at: AwareDatetime
 
     @property

@@ -304,7 +304,6 @@ async def lock_minutes(meeting: Meeting, *, table: Table) -> Meeting:
         meeting_id=meeting.id,
         decided=len(meeting.cases) - len(carried),
         carried_over=len(carried),
-        minutes=new.minutes or "",
         closed_at=new.closed_at or table.clock.now(),
     )
     return await table.meetings.save(new, closed)
