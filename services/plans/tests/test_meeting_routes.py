@@ -389,6 +389,11 @@ async def test_a_case_can_be_added_until_the_cut_off_and_a_meeting_called_after_
     for _ in range(2):
         answer = await leads.asks("PUT", f"/{called}", told)
         assert (answer.status_code, answer.json()["series"]) == (200, "called")
+    never = {**told, "starts_at": "9999-12-31T23:59:59-12:00"}
+    answer = await leads.asks("PUT", f"/{new_id()}", never)
+    assert problem(answer) == (422, "invalid-request")
+    # The id of one that stands in the calendar is no other's.
+    assert problem(await leads.asks("PUT", f"/{held.id}", told)) == (409, "called")
     otherwise = {**told, "agencies": ["hospital"]}
     assert problem(await leads.asks("PUT", f"/{called}", otherwise)) == (409, "called")
     found = await leads.reads(f"/{called}")
@@ -463,6 +468,9 @@ async def test_an_erased_case_leaves_the_minutes_intact_and_says_nothing(
     await eventually(gone)
     minutes = await leads.reads(f"/{meeting}/minutes")
     assert minutes["intact"] is True
+    held = await table_of(running).meetings.get(meeting)
+    assert held
+    assert held.cases == (other,)
     by_case = {each["case_id"]: each["decisions"] for each in minutes["cases"]}
     assert by_case[case] == []
     assert len(by_case[other]) == 1

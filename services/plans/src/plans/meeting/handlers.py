@@ -114,8 +114,9 @@ async def call(
     made = Meeting.call(meeting_id, starts_at, table.rules, agencies)
     for each in cases:
         made = made.add(Addition(case_id=each, by=by, at=at))
-    held = await table.meetings.get(meeting_id)
-    if held is None:
+    try:
+        held = await meeting_of(meeting_id, table)
+    except NoSuchMeeting:
         await _are_open(cases, table)
         return await table.meetings.save(made)
     same = {"series", "starts_at", "agencies"}

@@ -137,6 +137,8 @@ async def forget(message: Message[CaseErased], *, table: Table) -> None:
 async def forget_discussions(message: Message[CaseErased], *, table: Table) -> None:
     """Leave of what was said of a case at meetings nothing but its seals."""
     told = message.data
+    for meeting in await table.meetings.about(told.case_id):
+        await table.meetings.save(meeting.forget(told.case_id))
     for each in await table.discussions.of_case(told.case_id):
         if not each.erased_at:
             await table.discussions.save(each.erase(told.erased_at))

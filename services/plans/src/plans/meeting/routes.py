@@ -20,7 +20,7 @@ from accord_contracts.access import Purpose, Side
 from accord_contracts.message import Code, Id, PolicyVersion
 from fastapi import APIRouter, Response, Security
 from fastapi.exceptions import RequestValidationError
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from plans.domain.meeting.discussion import (
     Discussion,
@@ -37,6 +37,7 @@ from plans.domain.meeting.meeting import (
     SignFirst,
 )
 from plans.domain.meeting.minutes import intact
+from plans.domain.meeting.rules import to_the_minute
 from plans.meeting import handlers
 from plans.meeting.calendar import MEDIA_TYPE, calendar
 from plans.meeting.store import Table, by_case
@@ -99,7 +100,7 @@ class CallMeeting(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    starts_at: AwareDatetime
+    starts_at: Annotated[AwareDatetime, AfterValidator(to_the_minute)]
     agencies: Annotated[tuple[Code, ...], Field(max_length=60)] = ()
     cases: Annotated[tuple[Id, ...], Field(min_length=1, max_length=100)]
 

@@ -54,7 +54,15 @@ class Meetings(Store[Meeting]):
     indexes = (
         IndexModel([("starts_at", 1)]),
         IndexModel([("series", 1), ("closed_at", 1)]),
+        IndexModel([("agenda.case_id", 1)]),
+        IndexModel([("added.case_id", 1)]),
     )
+
+    async def about(self, case_id: str) -> list[Meeting]:
+        """Give those on whose agenda a case is, or was."""
+        listed = [{"agenda.case_id": case_id}, {"added.case_id": case_id}]
+        found = self.documents.find({"$or": listed}, WITHOUT)
+        return [self.load(each) async for each in found]
 
     async def between(self, since: datetime, until: datetime) -> list[Meeting]:
         """Give those that begin between two times, in order."""

@@ -4,7 +4,7 @@ It has a document of its own, so that two who decide on two cases never wait for
 other, and two who decide on one case never overwrite each other.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
 from uuid import UUID, uuid5
 
@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from plans.domain.meeting.docket import Owed
 from plans.domain.meeting.meeting import MeetingOver
+from plans.domain.meeting.rules import to_the_minute
 
 MOST_DECISIONS = 20
 """Decisions on one case at one meeting: all are kept, and a document has an end."""
@@ -97,8 +98,7 @@ class Wanted(BaseModel):
     @field_validator("review_at")
     @classmethod
     def _to_the_minute(cls, given: datetime | None) -> datetime | None:
-        # The store keeps no more than milliseconds, and the same is to stay the same.
-        return given.astimezone(UTC).replace(second=0, microsecond=0) if given else None
+        return to_the_minute(given) if given else None
 
     @model_validator(mode="after")
     def _names_each_once(self) -> Self:

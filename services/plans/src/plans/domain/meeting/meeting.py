@@ -247,6 +247,16 @@ class Meeting(BaseModel):
             return self
         return self.model_copy(update={"closing_at": at, "due_at": at})
 
+    def forget(self, case_id: str) -> Self:
+        """Say nothing of an erased case any more; the minutes stay as they are."""
+        return self.model_copy(
+            update={
+                "agenda": tuple(e for e in self.agenda if e.case_id != case_id),
+                "added": tuple(e for e in self.added if e.case_id != case_id),
+                "carried": tuple(each for each in self.carried if each != case_id),
+            }
+        )
+
     def lock(self, minutes: str, carried: tuple[str, ...], at: datetime) -> Self:
         """Keep the hash of its minutes, and what comes first next time."""
         if self.closed_at:

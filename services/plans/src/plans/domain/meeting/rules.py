@@ -1,7 +1,7 @@
 """When a locality meets, about what, and with whom (``meetings.yaml``)."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Annotated, NamedTuple, Self
 from uuid import UUID, uuid5
@@ -10,11 +10,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from accord_contracts.message import Code, PolicyVersion
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 Minutes = Annotated[int, Field(ge=0, le=7 * 24 * 60)]
 
 SERIES = UUID("5b0f2f0e-5c0c-5f7e-9d57-0a8d1f6f3c11")
 """The namespace of the ids of meetings that stand in the locality's calendar."""
+
+FIRST_YEAR, LAST_YEAR = 2000, 2200
+"""Between them times can be reckoned with in every time zone."""
 
 CALLED = "called"
 """The series of whatever is called besides."""
@@ -148,7 +152,18 @@ class Rules(BaseModel):
         # One id for a day and a series: however many open it, it is one meeting.
         id_ = str(uuid5(SERIES, f"{self.time_zone}/{name}/{day}"))
         starts_at = datetime.combine(day, series.at, zone)
-        return Slot(id_, name, starts_at.astimezone(ZoneInfo("UTC")))
+        return Slot(id_, name, starts_at.astimezone(UTC))
+
+
+def to_the_minute(given: datetime) -> datetime:
+    """Give a time in UTC, so that the same told again is the same in the store.
+
+    Raises:
+        PydanticCustomError: Nobody meets then.
+    """
+    if not FIRST_YEAR < given.year < LAST_YEAR:
+        raise PydanticCustomError("too_far_away", "Nobody meets then.")
+    return given.astimezone(UTC).replace(second=0, microsecond=0)
 
 
 def _days(first: date, last: date) -> Iterator[date]:
