@@ -14,6 +14,7 @@ import pytest
 from accord.client import Answer
 from accord_chassis.testing import new_id
 from app import Region, eventually
+from meetings import STATEMENT, called, police_officer
 from people import (
     EVERY_SCOPE,
     HIGH_RISK_TEAM,
@@ -183,6 +184,9 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "POST", f"/api/referrals/v1/cases/{case}/inquiries", asks_about(asked_about)
     )
     assert inquiry.status == 201, inquiry.body
+    officer = police_officer(region, workers["specialist"])
+    meeting = await called(region, case, people["coordinator"], officer)
+    officer.hang_up()
     bail = await people["sender"].sends(
         "POST", f"/api/referrals/v1/referrals/{referral}/orders", {**BAIL, "bound": [1]}
     )
@@ -214,6 +218,8 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "glass_id": broken.json()["glass_id"],
         "person_id": asked_about,
         "match_id": await match_with(region, told["people"][1]),
+        "meeting_id": meeting.meeting_id,
+        "task_id": meeting.task_id,
         "contact_id": new_id(),
         "code": "tested_agency",
         "key_id": "a" * 16,
@@ -270,6 +276,8 @@ HOUSING = {
 KNOWS_SAFETY = ("specialist", "lead", "coordinator")
 NOT_BARRED = tuple(each for each in PERSONAS if each not in BARRED)
 CASE_READERS = (*TEAM, "coordinator", "glass breaker")
+LOCALITYS = ("coordinator", "relative", "excluded")
+"""Whoever coordinates the locality, and so its meetings."""
 JUDGES = (*KNOWS_SAFETY, "glass breaker")
 
 ROUTES: dict[tuple[str, str, str], Case] = {
@@ -443,6 +451,37 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         ("lead", "coordinator"), {"reason": "safety_goals_met"}
     ),
     ("plans", "GET", "/v1/workers/{worker_id}/actions"): Case(("specialist",)),
+    # The calendar is no secret; the agencies that are invited see when, and no case.
+    ("plans", "GET", "/v1/meetings"): Case(PERSONAS, by_scope=True),
+    ("plans", "GET", "/v1/meetings/calendar"): Case(PERSONAS, by_scope=True),
+    # It is the locality's: whoever is barred from one case sees the others.
+    ("plans", "GET", "/v1/meetings/{meeting_id}"): Case(
+        (*AGENCIES, "specialist", *LOCALITYS)
+    ),
+    ("plans", "PUT", "/v1/meetings/{meeting_id}"): Case(("coordinator",), "meeting"),
+    ("plans", "POST", "/v1/meetings/{meeting_id}/attendance"): Case(
+        ("specialist", *LOCALITYS), {"statement": STATEMENT}, unregistered=403
+    ),
+    ("plans", "POST", "/v1/meetings/{meeting_id}/beginning"): Case(LOCALITYS),
+    ("plans", "PUT", "/v1/meetings/{meeting_id}/cases/{case_id}"): Case(
+        ("specialist", "coordinator")
+    ),
+    ("plans", "GET", "/v1/meetings/{meeting_id}/cases/{case_id}"): Case(
+        ("specialist", "coordinator")
+    ),
+    # Only whoever has signed decides, in their own name.
+    ("plans", "POST", "/v1/meetings/{meeting_id}/cases/{case_id}/decision"): Case(
+        ("specialist", "coordinator"), {"level": "extreme"}
+    ),
+    (
+        "plans",
+        "POST",
+        "/v1/meetings/{meeting_id}/cases/{case_id}/tasks/{task_id}/completion",
+    ): Case(()),
+    # Of agencies, for people of theirs who are in the directory.
+    ("plans", "GET", "/v1/meetings/{meeting_id}/extract"): Case(()),
+    ("plans", "POST", "/v1/meetings/{meeting_id}/closure"): Case(LOCALITYS),
+    ("plans", "GET", "/v1/meetings/{meeting_id}/minutes"): Case(LOCALITYS),
     ("plans", "GET", "/v1/plans/{case_id}/needs"): Case((*TEAM, "coordinator")),
     ("plans", "POST", "/v1/plans/{case_id}/needs"): Case(KNOWS_SAFETY, "need"),
     ("plans", "POST", "/v1/plans/{case_id}/needs/{need_id}/services"): Case(
@@ -532,6 +571,7 @@ def sent(stage: Stage, body: Any) -> Any:
         "merge": {"other_id": ids["case_id"], "reason": "same_household"},
         "worker": {"roles": [SPECIALIST], "capacity": 100},
         "inquiry": asks_about(ids["person_id"]),
+        "meeting": {"starts_at": f"{AHEAD}T09:00:00Z", "cases": [ids["case_id"]]},
         "order": {**BAIL, "bound": [ids["person_id"]]},
         "need": {**HOUSING, "person_id": ids["person_id"]},
         "standings": {

@@ -34,6 +34,7 @@ from accord_chassis.topology import DEAD, EVENTS
 from accord_contracts.catalogue import CATALOGUE
 from app import LOCALITY, SERVICES, Region, Report, Route, eventually
 from families import family, leaves, told_again
+from meetings import PATH, Held, called, police_officer
 from outboxes import outboxes_of
 from people import (
     EVERY_SCOPE,
@@ -347,6 +348,7 @@ async def go_through_all(
     await be_told(region, told[1:], planted)
     inquiry = await be_asked(region, case, planted.pieces)
     await be_reached(region, case, planted.reached)
+    met = await be_met_about(region, case)
     await be_bound(region, case)
     await be_helped(region, case)
     await be_on_call(region)
@@ -354,7 +356,8 @@ async def go_through_all(
     await park(region, planted.careless)
     await replay(region, folder, planted, seen)
     await eventually(region.is_quiet, within=WITHIN)
-    await ask_for_everything(region, case, inquiry, planted.posted)
+    ids = {"inquiry_id": inquiry, "meeting_id": met.meeting_id, "task_id": met.task_id}
+    await ask_for_everything(region, case, ids, planted.posted)
     await erase(region)
     await eventually(region.is_quiet, within=WITHIN)
     seen.prints["events tail"] = [await watching]
@@ -674,6 +677,18 @@ async def be_reached(region: Region, case: str, sentinels: Sentinels) -> None:
     await eventually(region.hears("contact.suspended.v1", case_id=case))
 
 
+async def be_met_about(region: Region, case: str) -> Held:
+    """Have a case decided on at a meeting, and what was promised there done."""
+    officer = police_officer(region, region.coordinator.id)
+    held = await called(region, case, officer)
+    path = f"{held.case_path}/tasks/{held.task_id}/completion"
+    assert (await officer.sends("POST", path)).ok
+    closure = f"{PATH}/{held.meeting_id}/closure"
+    assert (await officer.sends("POST", closure)).ok
+    officer.hang_up()
+    return held
+
+
 async def replay(region: Region, folder: Path, planted: Planted, seen: Seen) -> None:
     """Have a file of referrals posted, good ones and others."""
     sentinels, reference = planted.posted, planted.reference("hospital")
@@ -685,14 +700,14 @@ async def replay(region: Region, folder: Path, planted: Planted, seen: Seen) -> 
 
 
 async def ask_for_everything(
-    region: Region, case: str, inquiry: str, sentinels: Sentinels
+    region: Region, case: str, others: dict[str, str], sentinels: Sentinels
 ) -> None:
     """Have everybody ask every route for what is there and for what cannot be.
 
     Whoever asks holds every scope, so that only what is decided on records refuses
     them; nobody's answer may hold a value, whether they may see the case or not.
     """
-    ids = await ids_of(region, case)
+    ids = {**await ids_of(region, case), **others}
     everybody = everybody_near(region, ids)
     breaker, coordinator = everybody["breaker"], everybody["coordinator"]
     path = f"/api/allocation/v1/cases/{case}/glass"
@@ -700,7 +715,6 @@ async def ask_for_everything(
     assert broken.status == 201, broken.body
     ids["glass_id"] = broken.json()["glass_id"]
     ids["request_id"] = await asked_to_erase(region, -2)
-    ids["inquiry_id"] = inquiry
     review = f"/api/allocation/v1/glass/{ids['glass_id']}/review"
     assert (await coordinator.sends("POST", review, {"justified": True})).ok
     strange = {name: sentinels.word(f"{name} in a path") for name in ids}

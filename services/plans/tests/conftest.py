@@ -10,6 +10,7 @@ from accord_chassis.clock import SimulatedClock
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.store import Database
 from accord_chassis.testing import alive
+from meetings_builders import RULES
 from plans.app import Settings, create_app
 from plans.store import Plans
 from plans_builders import POLICY, Running
@@ -28,6 +29,8 @@ def locality(tmp_path: Path) -> Path:
     directory.mkdir()
     text = yaml.safe_dump(POLICY.model_dump(mode="json"))
     (directory / "plans.yaml").write_text(text)
+    met = yaml.safe_dump(RULES.model_dump(mode="json"))
+    (directory / "meetings.yaml").write_text(met)
     return directory
 
 

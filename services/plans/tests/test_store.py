@@ -1,9 +1,12 @@
 from typing import Any
 
 import pytest
-from accord_chassis.store import Conflict
+from accord_chassis.store import EPOCH, Conflict, Database
 from accord_chassis.testing import NOON, new_id
+from accord_contracts.risk import RiskLevel
+from meetings_builders import docket
 from plans.domain.plan import Plan
+from plans.meeting.store import Dockets
 from plans.store import Plans
 from plans_builders import IVS, OUTREACH, POLICY, owner, plan
 
@@ -101,3 +104,20 @@ async def test_the_sweep_uses_an_index(plans: Plans) -> None:
     explained = await found.explain()
     assert "IXSCAN" in stages(explained)
     assert "COLLSCAN" not in stages(explained)
+
+
+async def test_an_agenda_uses_an_index(database: Database) -> None:
+    dockets = Dockets(database)
+    await dockets.prepare()
+    wanted = [docket(level) for level in RiskLevel]
+    for each in (*wanted, docket().settle(NOON, RiskLevel.HIGH, None)):
+        await dockets.save(each)
+
+    times = {"$gt": EPOCH, "$lte": NOON}
+    explained = await dockets.documents.find({"wanted_from": times}).explain()
+
+    assert "IXSCAN" in stages(explained)
+    assert "COLLSCAN" not in stages(explained)
+    assert {each.id for each in await dockets.wanted(NOON)} == {e.id for e in wanted}
+    high = await dockets.at_risk([RiskLevel.HIGH])
+    assert len(high) == 2

@@ -260,3 +260,75 @@ class ServiceOverdue(ServiceEvent):
 
     answer_by: AwareDatetime
     late_by: Annotated[float, Field(ge=0)]
+
+
+class MeetingDecided(Event):
+    """A meeting has decided on a case, in the name of whoever sat at the table.
+
+    Attributes:
+        meeting_id: Which meeting.
+        number: Which decision on this case there, counted from 1: the last one counts.
+        decided_by: The worker who decided.
+        agency: For whom they sat there; none: for the locality.
+        level: The level of risk, confirmed or raised.
+        raised: It is higher than the table knew it to be.
+        lead: The agency that leads, if it was named.
+        roles: Whom the case needs.
+        review_at: When a meeting is to see it again.
+        carried_over: It is not settled yet.
+    """
+
+    TYPE: ClassVar[str] = "meeting.decided.v1"
+
+    meeting_id: Id
+    number: Annotated[int, Field(ge=1)]
+    decided_by: Id
+    agency: Code | None
+    level: RiskLevel
+    raised: bool
+    lead: Code | None
+    roles: Annotated[tuple[Role, ...], Field(max_length=10)]
+    review_at: AwareDatetime | None
+    carried_over: bool
+    decided_at: AwareDatetime
+
+
+class MeetingTaskDone(Event):
+    """What an agency promised at a meeting was done.
+
+    Attributes:
+        meeting_id: Which meeting.
+        task_id: Which of its tasks for the case.
+        done_by: The worker who says so.
+    """
+
+    TYPE: ClassVar[str] = "meeting.task_done.v1"
+
+    meeting_id: Id
+    task_id: Id
+    done_by: Id
+    done_at: AwareDatetime
+
+
+class MeetingClosed(Event):
+    """A meeting is over, and its minutes are locked.
+
+    Attributes:
+        case_id: None, because a meeting is about many.
+        meeting_id: Which meeting.
+        decided: On how many cases it decided.
+        carried_over: How many come first next time.
+    """
+
+    TYPE: ClassVar[str] = "meeting.closed.v1"
+
+    case_id: Id | None = None  # type: ignore[assignment]  # It is about many.
+    meeting_id: Id
+    decided: Annotated[int, Field(ge=0)]
+    carried_over: Annotated[int, Field(ge=0)]
+    closed_at: AwareDatetime
+
+    @property
+    def subject(self) -> str:
+        """The meeting, because it is about many cases."""
+        return self.meeting_id

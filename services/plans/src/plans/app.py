@@ -1,15 +1,26 @@
 """The plans service: who listens to what."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn
-from accord_contracts.plans import PlanCarried, PlanClosed
+from accord_contracts.message import Event
+from accord_contracts.plans import (
+    ActionDone,
+    ActionOverdue,
+    MeetingDecided,
+    MeetingTaskDone,
+    PlanCarried,
+    PlanClosed,
+)
 from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
     CaseUnmerged,
+    InformationDecided,
+    InformationRequested,
     TriggerCancelled,
     TriggerFellDue,
     TriggerScheduled,
@@ -18,8 +29,14 @@ from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
 from plans import handlers, merging, routes
+from plans.domain.meeting.meeting import Meeting
+from plans.domain.meeting.rules import Rules
 from plans.domain.plan import Plan
 from plans.domain.template import Policy
+from plans.meeting import handlers as sitting
+from plans.meeting import hearing
+from plans.meeting.routes import router as meetings
+from plans.meeting.store import Discussions, Dockets, Meetings, Table
 from plans.needs import handlers as needing
 from plans.needs import routes as needs_routes
 from plans.needs.need import Need
@@ -40,6 +57,7 @@ def create_app(
         BadConfiguration: The locality's policy is missing or wrong.
     """
     policy = policy_of(Policy, settings.locality, "plans")
+    rules = policy_of(Rules, settings.locality, "meetings")
 
     def wire(plans: service.Service) -> None:
         held = plans.store(Plans)
@@ -71,6 +89,7 @@ def create_app(
 
         plans.sweep(held, tell)
         plans.sweep(needs, tell_unanswered)
+        wire_meetings(plans, rules, policy)
 
     return service.create_app(
         settings,
@@ -78,5 +97,38 @@ def create_app(
         wire,
         routes.router,
         needs_routes.router,
+        meetings,
         stand_ins=stand_ins,
     )
+
+
+def wire_meetings(plans: service.Service, rules: Rules, policy: Policy) -> None:
+    """Say what dockets hear, and close by the clock what nobody closes."""
+    dockets, held = plans.store(Dockets), plans.store(Meetings)
+    discussions = plans.store(Discussions)
+    table = Table(dockets, held, discussions, rules, policy, plans.clock)
+    plans.provide(table)
+    heard: dict[type[Event], Callable[..., Awaitable[None]]] = {
+        RiskAssessed: hearing.note_assessment,
+        TriggerScheduled: hearing.note_date,
+        TriggerCancelled: hearing.note_date,
+        TriggerFellDue: hearing.note_date,
+        ActionOverdue: hearing.note_action,
+        ActionDone: hearing.note_action,
+        InformationRequested: hearing.note_inquiry,
+        InformationDecided: hearing.note_inquiry,
+        MeetingDecided: hearing.note_decision,
+        MeetingTaskDone: hearing.note_decision,
+        PlanClosed: hearing.note_end,
+        CaseMerged: hearing.note_merging,
+        CaseUnmerged: hearing.note_merging,
+    }
+    for event, note in heard.items():
+        plans.on(event, partial(note, table=table))
+    plans.on(CaseErased, partial(hearing.forget, table=table))
+    plans.on(CaseErased, partial(hearing.forget_discussions, table=table))
+
+    async def close(due: Meeting) -> None:
+        await sitting.close_by_clock(due, table=table)
+
+    plans.sweep(held, close)

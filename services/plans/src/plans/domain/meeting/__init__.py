@@ -1,0 +1,1 @@
+"""The meetings at which agencies put their pieces together. Pure."""

@@ -1,0 +1,281 @@
+"""One case at one meeting: what was decided, by whom, and who promised what.
+
+It has a document of its own, so that two who decide on two cases never wait for each
+other, and two who decide on one case never overwrite each other.
+"""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Self
+from uuid import UUID, uuid5
+
+from accord_contracts.access import Side
+from accord_contracts.allocation import Role
+from accord_contracts.message import Code, Id
+from accord_contracts.problem import Refusal
+from accord_contracts.risk import RiskLevel
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from plans.domain.meeting.docket import Owed
+from plans.domain.meeting.meeting import MeetingOver
+from plans.domain.meeting.rules import to_the_minute
+
+MOST_DECISIONS = 20
+"""Decisions on one case at one meeting: all are kept, and a document has an end."""
+
+
+class NotOnTheAgenda(Refusal):
+    """This case is not on the meeting's agenda."""
+
+    status = 404
+
+
+class NoSuchTask(Refusal):
+    """The caller's agency has no such task."""
+
+    status = 404
+
+
+class AlreadyDecided(Refusal):
+    """Somebody has decided on this case: read that, and say that yours replaces it."""
+
+
+class NotLoweredHere(Refusal):
+    """A meeting raises or confirms a level; lowering takes a proof and two people."""
+
+    status = 422
+
+
+class DecidedTooOften(Refusal):
+    """No case is decided on so often at one meeting."""
+
+
+class Task(BaseModel):
+    """Something that an agency is to do.
+
+    Attributes:
+        action: What, by the locality's vocabulary of actions.
+        agency: Whose it is.
+        about: Whom it is for: whoever serves the person using violence learns nothing
+            of what is not about them alone.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    action: Code
+    agency: Code
+    about: Side = Side.WHOLE_CASE
+    within_hours: Annotated[int, Field(gt=0, le=8760)]
+
+
+class Wanted(BaseModel):
+    """What a meeting decides on a case.
+
+    Attributes:
+        level: Confirmed, or raised.
+        lead: The agency that leads.
+        roles: Whom the case needs besides.
+        review_at: When a meeting wants to see it again.
+        carry_over: It is not settled, and comes first next time.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    level: RiskLevel
+    lead: Code | None = None
+    roles: Annotated[tuple[Role, ...], Field(max_length=10)] = ()
+    tasks: Annotated[tuple[Task, ...], Field(max_length=30)] = ()
+    review_at: AwareDatetime | None = None
+    carry_over: bool = False
+
+    @field_validator("review_at")
+    @classmethod
+    def _to_the_minute(cls, given: datetime | None) -> datetime | None:
+        return to_the_minute(given) if given else None
+
+    @model_validator(mode="after")
+    def _names_each_once(self) -> Self:
+        promised = [(each.action, each.agency) for each in self.tasks]
+        if len(set(promised)) < len(promised) or len(set(self.roles)) < len(self.roles):
+            raise PydanticCustomError("named_twice", "A task or a role is named twice.")
+        return self
+
+
+class Decision(BaseModel):
+    """What was decided, and by whom.
+
+    Attributes:
+        by: The worker.
+        agency: For whom they sat there.
+        raised: The level is higher than it was.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    wanted: Wanted
+    by: Id
+    agency: Code | None
+    at: datetime
+    raised: bool
+
+
+class Kept(BaseModel):
+    """That a task was done, by whom and when."""
+
+    model_config = ConfigDict(frozen=True)
+
+    by: Id
+    at: datetime
+
+
+class Discussion(BaseModel):
+    """A case at a meeting.
+
+    Attributes:
+        decisions: Every one; the last counts.
+        kept: Which tasks were done, by their ids. It goes on when the minutes are
+            locked.
+        salt: What its seal cannot be guessed without; it goes with the case.
+        locked: The seal of what was decided: nothing of it changes any more.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    meeting_id: Id
+    case_id: Id
+    decisions: tuple[Decision, ...] = ()
+    kept: dict[str, Kept] = {}
+    salt: str = ""
+    locked: str | None = None
+    erased_at: datetime | None = None
+
+    @classmethod
+    def of(cls, meeting_id: str, case_id: str) -> Self:
+        """Give a case at a meeting, of which nothing is decided."""
+        id_ = id_of(meeting_id, case_id)
+        return cls(id=id_, meeting_id=meeting_id, case_id=case_id)
+
+    @property
+    def latest(self) -> Decision | None:
+        """The decision that counts."""
+        return self.decisions[-1] if self.decisions else None
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether it need not come first next time."""
+        return self.latest is not None and not self.latest.wanted.carry_over
+
+    def decide(self, wanted: Wanted, *, replaces: int, decision: Decision) -> Self:
+        """Record a decision; the same sent again by the same person changes nothing.
+
+        Args:
+            wanted: What is decided.
+            replaces: The number of the decision that it stands in the place of; 0: it
+                is the first.
+            decision: The same, with who and when.
+
+        Raises:
+            MeetingOver: The minutes are locked.
+            AlreadyDecided: Another decision than that one counts: by whom.
+            DecidedTooOften: It was decided on too often.
+        """
+        count = len(self.decisions)
+        if replaces < count:
+            next_ = self.decisions[replaces]
+            if (next_.wanted, next_.by) == (wanted, decision.by):
+                return self
+        if self.locked:
+            raise MeetingOver
+        if replaces != count:
+            raise AlreadyDecided(self._by_whom())
+        if count >= MOST_DECISIONS:
+            raise DecidedTooOften
+        return self.model_copy(update={"decisions": (*self.decisions, decision)})
+
+    def _by_whom(self) -> str:
+        """Say it by codes and numbers: a problem names nobody."""
+        if self.latest is None:
+            return "There is no decision yet: it replaces number 0."
+        who = self.latest.agency or "the coordinator"
+        when = self.latest.at.isoformat(timespec="seconds")
+        return f"Already decided by {who} at {when}: number {len(self.decisions)}."
+
+    def tasks(self) -> dict[str, tuple[Task, datetime]]:
+        """Give the tasks that count, by id, each with when it is due."""
+        if self.latest is None:
+            return {}
+        return {
+            self._task_id(each): (each, self._due(each, self.latest))
+            for each in self.latest.wanted.tasks
+        }
+
+    def _due(self, task: Task, decision: Decision) -> datetime:
+        """Say when it is due: by the first decision that asked for it so soon."""
+        times = (
+            each.at + timedelta(hours=e.within_hours)
+            for each in self.decisions
+            for e in each.wanted.tasks
+            if self._task_id(e) == self._task_id(task)
+        )
+        return min(times, default=decision.at)
+
+    def _task_id(self, task: Task) -> str:
+        return str(uuid5(UUID(self.id), f"{task.agency}/{task.action}"))
+
+    def promised(self) -> dict[str, Owed]:
+        """Give what was ever promised, as the docket has it.
+
+        What a later decision does not ask for any more is asked of nobody.
+        """
+        standing = self.tasks()
+        asked = ((e, each.at) for each in self.decisions for e in each.wanted.tasks)
+        every = {
+            self._task_id(e): at + timedelta(hours=e.within_hours) for e, at in asked
+        }
+        every |= {key: due_at for key, (_, due_at) in standing.items()}
+        return {
+            key: Owed(
+                due_at=due_at,
+                since=due_at,
+                revision=self.version,
+                done=key in self.kept or key not in standing,
+            )
+            for key, due_at in every.items()
+        }
+
+    def keep(self, task_id: str, agency: str | None, *, by: str, at: datetime) -> Self:
+        """Note that an agency did what it had promised.
+
+        Raises:
+            NoSuchTask: It has no such task.
+        """
+        task, _ = self.tasks().get(task_id, (None, at))
+        if task is None or task.agency != agency:
+            raise NoSuchTask
+        if task_id in self.kept:
+            return self
+        kept = {**self.kept, task_id: Kept(by=by, at=at)}
+        return self.model_copy(update={"kept": kept})
+
+    def lock(self, seal: str) -> Self:
+        """Have nothing of it decided any more."""
+        return self.model_copy(update={"locked": seal})
+
+    def erase(self, at: datetime) -> Self:
+        """Leave a tombstone: which case was at which meeting, and its seal."""
+        update: dict[str, Any] = {"decisions": (), "kept": {}, "salt": ""}
+        return self.model_copy(update={**update, "erased_at": at})
+
+
+def id_of(meeting_id: str, case_id: str) -> str:
+    """Give the id of a case at a meeting."""
+    return str(uuid5(UUID(meeting_id), case_id))

@@ -1,0 +1,276 @@
+"""The docket: what a case has to bring before the next meeting, if anything.
+
+It is kept for every case, from what all services tell, so that an agenda is one query
+and rests on nothing but its own documents.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple, TypeVar
+
+from accord_contracts.referrals import TriggerKind
+from accord_contracts.risk import RiskLevel
+from pydantic import BaseModel, ConfigDict, computed_field
+
+KEPT = 100
+"""Dates, actions and inquiries that a docket remembers of each kind, the latest."""
+
+
+class Why(StrEnum):
+    """Why a case is on an agenda."""
+
+    NEW = "new_referral"
+    CHANGED = "level_changed"
+    CARRIED = "carried_over"
+    OVERDUE = "action_overdue"
+    DATE = "date_ahead"
+    REVIEW = "review_due"
+    ADDED = "added"
+    STANDING = "standing"
+    """It is as high a risk as the meeting is about."""
+
+
+class Reason(NamedTuple):
+    """Why a case is brought up.
+
+    Attributes:
+        since: From when on.
+        clock: What it is ordered by: when it happened, fell due or will.
+    """
+
+    why: Why
+    since: datetime
+    clock: datetime
+
+
+class Date(BaseModel):
+    """A date of the case that is known ahead.
+
+    Attributes:
+        since: From when on it brings the case up.
+        revision: The version of its own document that said so.
+        over: It is there, or was called off.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: TriggerKind
+    happens_at: datetime
+    since: datetime
+    revision: int
+    over: bool = False
+
+
+class Owed(BaseModel):
+    """Something that was to be done by a time.
+
+    Attributes:
+        since: From when on it brings the case up: not before it was heard of.
+        revision: The version of the document that last told of it.
+        done: It was done, or is asked of nobody any more.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    due_at: datetime
+    since: datetime
+    revision: int
+    done: bool = False
+
+
+class Asked(BaseModel):
+    """That an agency was asked what it knows, and whether it has decided."""
+
+    model_config = ConfigDict(frozen=True)
+
+    agency: str
+    needed_by: datetime | None = None
+    decided_at: datetime | None = None
+
+
+K = TypeVar("K")
+
+
+class Docket(BaseModel):
+    """What meetings know of one case.
+
+    Attributes:
+        id: The case's.
+        revision: The version of risk's document that last told the level.
+        referred_at: When it was last heard that a referral was weighed.
+        changed_at: When it was last heard that the level is another.
+        decided_at: When a meeting last decided on it: all before is settled.
+        decided_level: The level that it decided by.
+        review_at: When it wanted to see it again.
+        owed: What agencies have promised, and workers are late with.
+        ended: The assessment on which the plan rested that was closed.
+        merging: The version of the case in referrals that said whether it is merged.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    level: RiskLevel | None = None
+    revision: int = 0
+    first_referred_at: datetime | None = None
+    referred_at: datetime | None = None
+    changed_at: datetime | None = None
+    decided_at: datetime | None = None
+    decided_level: RiskLevel | None = None
+    review_at: datetime | None = None
+    dates: dict[str, Date] = {}
+    owed: dict[str, Owed] = {}
+    asked: dict[str, Asked] = {}
+    ended: int = 0
+    merged_into: str | None = None
+    merging: int = 0
+    erased_at: datetime | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def open(self) -> bool:
+        """Whether anybody is to talk about it at all."""
+        gone = self.merged_into or self.erased_at
+        return not gone and self.level is not None and self.revision > self.ended
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def wanted_from(self) -> datetime | None:
+        """From when on something brings it up; none: nothing does."""
+        return min((each.since for each in self._reasons()), default=None)
+
+    def reasons(self, at: datetime) -> tuple[Reason, ...]:
+        """Give what brings it up at a time, the most urgent clock first."""
+        known = (each for each in self._reasons() if each.since <= at)
+        return tuple(sorted(known, key=lambda each: (each.clock, each.why)))
+
+    def _reasons(self) -> Iterator[Reason]:
+        if not self.open:
+            return
+        found = [
+            *_if_since(Why.NEW, self.referred_at, self.first_referred_at),
+            *_if_since(Why.CHANGED, self.changed_at),
+            *_if_since(Why.REVIEW, self.review_at),
+            *(Reason(Why.OVERDUE, e.since, e.due_at) for e in self._undone()),
+            *(
+                Reason(Why.DATE, each.since, each.happens_at)
+                for each in self.dates.values()
+                if not each.over
+            ),
+        ]
+        settled = self.decided_at
+        yield from (e for e in found if settled is None or e.since > settled)
+
+    def _undone(self) -> Iterator[Owed]:
+        return (each for each in self.owed.values() if not each.done)
+
+    def overdue(self, at: datetime) -> int:
+        """Count what should be done by now and is not, settled or not."""
+        return sum(each.due_at <= at for each in self._undone())
+
+    def assess(
+        self,
+        level: RiskLevel,
+        previous: RiskLevel | None,
+        *,
+        revision: int,
+        at: datetime,
+        first_referred_at: datetime,
+        referred: bool,
+    ) -> "Docket":
+        """Take note of an assessment, in whatever order they are heard of.
+
+        Args:
+            level: As it is now.
+            previous: As it was.
+            revision: The version of risk's document.
+            at: When it is heard of: what is heard after a decision was not known to it.
+            first_referred_at: Since when the response to this episode is asked for.
+            referred: A referral was weighed.
+        """
+        if self.erased_at:
+            return self
+        update: dict[str, Any] = {}
+        if referred:
+            update["referred_at"] = _later(self.referred_at, at)
+        if previous not in {None, level} and level is not self.decided_level:
+            update["changed_at"] = _later(self.changed_at, at)
+        if revision > self.revision:
+            first = {"first_referred_at": first_referred_at}
+            update |= {"level": level, "revision": revision, **first}
+        return self.model_copy(update=update) if update else self
+
+    def foresee(self, trigger_id: str, told: Date) -> "Docket":
+        """Take note of a date, unless something later is known of it."""
+        known = self.dates.get(trigger_id)
+        if self.erased_at or (known and known.revision >= told.revision):
+            return self
+        return self.model_copy(update={"dates": _with(self.dates, trigger_id, told)})
+
+    def owe(self, action_id: str, told: Owed) -> "Docket":
+        """Take note that something is late, or was done, whatever is heard first."""
+        known = self.owed.get(action_id)
+        if self.erased_at or (known and known.revision >= told.revision):
+            return self
+        owed = {**self.owed, action_id: told}
+        # Of too many, what is done goes first, and nothing that is not.
+        spare = [key for key, each in owed.items() if each.done]
+        gone = {*spare[: max(0, len(owed) - KEPT)]}
+        kept = {key: each for key, each in owed.items() if key not in gone}
+        return self.model_copy(update={"owed": kept})
+
+    def ask(self, inquiry_id: str, told: Asked) -> "Docket":
+        """Take note that an agency was asked, or has decided, in any order."""
+        if self.erased_at:
+            return self
+        known = self.asked.get(inquiry_id) or told
+        both = known.model_copy(
+            update={
+                "needed_by": told.needed_by or known.needed_by,
+                "decided_at": _later(known.decided_at, told.decided_at),
+            }
+        )
+        return self.model_copy(update={"asked": _with(self.asked, inquiry_id, both)})
+
+    def settle(
+        self, at: datetime, level: RiskLevel, review_at: datetime | None
+    ) -> "Docket":
+        """Take note that a meeting decided: what came before brings it up no more."""
+        if self.erased_at or (self.decided_at and self.decided_at >= at):
+            return self
+        decided = {"decided_at": at, "decided_level": level, "review_at": review_at}
+        return self.model_copy(update=decided)
+
+    def end(self, assessment_revision: int) -> "Docket":
+        """Take note that the response has ended, by that assessment."""
+        if assessment_revision <= self.ended:
+            return self
+        return self.model_copy(update={"ended": assessment_revision})
+
+    def merge(self, survivor: str | None, merging: int) -> "Docket":
+        """Take note that it is merged into another, or is on its own again."""
+        if merging <= self.merging:
+            return self
+        return self.model_copy(update={"merged_into": survivor, "merging": merging})
+
+    def erase(self, at: datetime) -> "Docket":
+        """Leave a tombstone."""
+        return Docket(id=self.id, version=self.version, erased_at=at)
+
+
+def _if_since(
+    why: Why, since: datetime | None, clock: datetime | None = None
+) -> list[Reason]:
+    return [Reason(why, since, clock or since)] if since else []
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(filter(None, (one, other)), default=None)
+
+
+def _with(known: Mapping[str, K], key: str, told: K) -> dict[str, K]:
+    """Put something among what is known, last."""
+    others = [(name, each) for name, each in known.items() if name != key]
+    return dict([*others, (key, told)][-KEPT:])

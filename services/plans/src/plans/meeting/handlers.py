@@ -1,0 +1,323 @@
+"""What people do at meetings."""
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from accord_chassis.service import settled
+from accord_contracts.message import Lane
+from accord_contracts.plans import MeetingClosed, MeetingDecided, MeetingTaskDone
+from accord_contracts.risk import RiskLevel
+
+from plans.domain.meeting.agenda import agenda
+from plans.domain.meeting.discussion import (
+    Decision,
+    Discussion,
+    NotLoweredHere,
+    NotOnTheAgenda,
+    Wanted,
+    id_of,
+)
+from plans.domain.meeting.docket import Docket
+from plans.domain.meeting.meeting import (
+    Addition,
+    Called,
+    Entry,
+    Meeting,
+    MeetingOver,
+    NoSuchMeeting,
+    NotBegun,
+    Seat,
+    SignFirst,
+)
+from plans.domain.meeting.minutes import minutes_of, seal_of
+from plans.domain.meeting.rules import CALLED, Takes
+from plans.meeting.store import Table, by_case
+
+AROUND = timedelta(days=15)
+"""So far before and after now meetings stand in the calendar without being called."""
+
+
+async def meeting_of(meeting_id: str, table: Table) -> Meeting:
+    """Give a meeting: as it is kept, or as it stands in the calendar.
+
+    Raises:
+        NoSuchMeeting: There is none.
+    """
+    if held := await table.meetings.get(meeting_id):
+        return held
+    now = table.clock.now()
+    for slot in table.rules.calendar(now - AROUND, now + AROUND):
+        if slot.id == meeting_id:
+            return Meeting.of_slot(slot, table.rules)
+    raise NoSuchMeeting
+
+
+async def upcoming(since: datetime, until: datetime, table: Table) -> list[Meeting]:
+    """Give the meetings between two times, in order."""
+    kept = {each.id: each for each in await table.meetings.between(since, until)}
+    slots = table.rules.calendar(since, until)
+    found = {each.id: Meeting.of_slot(each, table.rules) for each in slots} | kept
+    return sorted(found.values(), key=lambda each: (each.starts_at, each.series))
+
+
+async def agenda_of(meeting: Meeting, table: Table) -> tuple[Entry, ...]:
+    """Give a meeting's agenda: as it stands, or as it was when the meeting began.
+
+    What was added since stands behind, in the order of risk and clock.
+    """
+    cases = {each.case_id for each in meeting.added}
+    if meeting.began_at:
+        cases -= {each.case_id for each in meeting.agenda}
+        late = await table.dockets.all_of(cases)
+        # Beside what was added, nothing comes up any more.
+        added = meeting.model_copy(update={"series": CALLED})
+        return (*meeting.agenda, *agenda(added, late, {}, table.rules))
+    last = await table.meetings.last_of(meeting.series)
+    carried = dict.fromkeys(last.carried, last.starts_at) if last else {}
+    found = {each.id: each for each in await _taken(meeting, table)}
+    missing = (cases | carried.keys()) - found.keys()
+    if missing:
+        found |= {each.id: each for each in await table.dockets.all_of(missing)}
+    return agenda(meeting, found.values(), carried, table.rules)
+
+
+async def _taken(meeting: Meeting, table: Table) -> list[Docket]:
+    series = table.rules.series.get(meeting.series)
+    if series is None:
+        return []
+    if series.takes is Takes.STIRRED:
+        return await table.dockets.wanted(meeting.starts_at)
+    levels = (each for each in RiskLevel if each.rank >= series.least.rank)
+    return await table.dockets.at_risk(levels)
+
+
+async def call(
+    meeting_id: str,
+    starts_at: datetime,
+    agencies: tuple[str, ...],
+    cases: tuple[str, ...],
+    *,
+    by: str | None,
+    table: Table,
+) -> Meeting:
+    """Call a meeting; the same called again is the same meeting.
+
+    Raises:
+        NotOnTheAgenda: Nobody is to talk about one of the cases.
+        Called: That id is another meeting's.
+        TooLateToAdd: It is to begin before its cut-off can be kept.
+    """
+    at = table.clock.now()
+    made = Meeting.call(meeting_id, starts_at, table.rules, agencies)
+    for each in cases:
+        made = made.add(Addition(case_id=each, by=by, at=at))
+    try:
+        held = await meeting_of(meeting_id, table)
+    except NoSuchMeeting:
+        await _are_open(cases, table)
+        return await table.meetings.save(made)
+    same = {"series", "starts_at", "agencies"}
+    if held.model_dump(include=same) != made.model_dump(include=same):
+        raise Called
+    return held
+
+
+async def sign(meeting_id: str, seat: Seat, *, table: Table) -> Meeting:
+    """Have somebody sit down at a meeting who has signed its statement."""
+    held = await meeting_of(meeting_id, table)
+    new = held.sign(seat, table.rules)
+    return held if new is held else await table.meetings.save(new)
+
+
+async def add_case(
+    meeting_id: str, case_id: str, *, by: str | None, table: Table
+) -> Meeting:
+    """Put a case on a meeting's agenda.
+
+    Raises:
+        NotOnTheAgenda: Nobody is to talk about it: there is none, or it has ended.
+    """
+    await _are_open((case_id,), table)
+    held = await meeting_of(meeting_id, table)
+    new = held.add(Addition(case_id=case_id, by=by, at=table.clock.now()))
+    return held if new is held else await table.meetings.save(new)
+
+
+async def _are_open(cases: Sequence[str], table: Table) -> None:
+    found = await table.dockets.all_of(cases)
+    if {each.id for each in found if each.open} != set(cases):
+        raise NotOnTheAgenda
+
+
+async def begin(meeting_id: str, *, table: Table) -> Meeting:
+    """Begin a meeting: its agenda stays as it is from now on."""
+    held = await meeting_of(meeting_id, table)
+    if held.began_at:
+        return held
+    new = held.begin(await agenda_of(held, table), table.clock.now())
+    return await table.meetings.save(new)
+
+
+async def decide(
+    meeting_id: str,
+    case_id: str,
+    wanted: Wanted,
+    *,
+    replaces: int,
+    by: str | None,
+    table: Table,
+) -> Discussion:
+    """Decide on a case, in the name of whoever sits at the table.
+
+    Raises:
+        SignFirst: They have not signed.
+        NotBegun: The meeting has not begun.
+        MeetingOver: It is over.
+        NotOnTheAgenda: The case is not on it.
+        NotLoweredHere: The level is lower than the case's.
+        AlreadyDecided: Somebody has decided meanwhile.
+    """
+    meeting = await meeting_of(meeting_id, table)
+    seat = meeting.seat_of(by)
+    if seat is None:
+        raise SignFirst
+    if not meeting.began_at:
+        raise NotBegun
+    if case_id not in meeting.cases:
+        raise NotOnTheAgenda
+    held = await table.discussions.get(id_of(meeting_id, case_id))
+    held = held or Discussion.of(meeting_id, case_id)
+    docket = await table.dockets.get(case_id)
+    if docket is None or docket.level is None or docket.erased_at:
+        raise NotOnTheAgenda
+    level = docket.level
+    decision = Decision(
+        wanted=wanted,
+        by=seat.worker_id,
+        agency=seat.agency,
+        at=table.clock.now(),
+        raised=wanted.level.rank > level.rank,
+    )
+    new = held.decide(wanted, replaces=replaces, decision=decision)
+    if new is held:
+        return held
+    if meeting.closing_at:
+        raise MeetingOver
+    if wanted.level.rank < level.rank:
+        raise NotLoweredHere
+    lane = Lane.URGENT if wanted.level.urgent else Lane.ROUTINE
+    return await table.discussions.save(new, _decided(new, decision), lane=lane)
+
+
+def _decided(said: Discussion, decision: Decision) -> MeetingDecided:
+    """Tell what a meeting decided, in the name of whoever did."""
+    wanted = decision.wanted
+    return MeetingDecided(
+        case_id=said.case_id,
+        meeting_id=said.meeting_id,
+        number=len(said.decisions),
+        decided_by=decision.by,
+        agency=decision.agency,
+        level=wanted.level,
+        raised=decision.raised,
+        lead=wanted.lead,
+        roles=wanted.roles,
+        review_at=wanted.review_at,
+        carried_over=wanted.carry_over,
+        decided_at=decision.at,
+    )
+
+
+async def keep_task(
+    meeting_id: str,
+    case_id: str,
+    task_id: str,
+    agency: str | None,
+    *,
+    by: str,
+    table: Table,
+) -> Discussion:
+    """Note that an agency has done what it promised at a meeting.
+
+    Raises:
+        NotOnTheAgenda: Nothing was said of that case there.
+        NoSuchTask: The agency has no such task.
+    """
+    held = await table.discussions.get(id_of(meeting_id, case_id))
+    if held is None:
+        raise NotOnTheAgenda
+    at = table.clock.now()
+    new = held.keep(task_id, agency, by=by, at=at)
+    if new is held:
+        return held
+    told = MeetingTaskDone(
+        case_id=case_id,
+        meeting_id=meeting_id,
+        task_id=task_id,
+        done_by=by,
+        done_at=at,
+    )
+    return await table.discussions.save(new, told)
+
+
+async def close(meeting_id: str, *, table: Table) -> Meeting:
+    """Close a meeting: nothing is decided any more, and its minutes are locked.
+
+    It is three steps, each of which may be done again: first nobody may begin to
+    decide, then what is under way is let finish or refused, case by case, and then what
+    is left is what the minutes say.
+    """
+    held = await meeting_of(meeting_id, table)
+    new = held.end(table.clock.now())
+    if new is not held:
+        held = await table.meetings.save(new)
+    return await lock_minutes(held, table=table)
+
+
+async def close_by_clock(held: Meeting, *, table: Table) -> None:
+    """Close a meeting that nobody has closed, so that its cases come up again.
+
+    If it never began, all of them do.
+    """
+    if not held.began_at:
+        new = held.begin(await agenda_of(held, table), table.clock.now())
+        held = await table.meetings.save(new)
+    if not held.closing_at:
+        held = await table.meetings.save(held.end(table.clock.now()))
+    await lock_minutes(held, table=table)
+
+
+async def lock_minutes(meeting: Meeting, *, table: Table) -> Meeting:
+    """Bring the closing of a meeting to its end; if it is closed, it stays as it is."""
+    if meeting.closed_at:
+        return meeting
+    await asyncio.gather(
+        *(settled(partial(_lock, meeting.id, each, table)) for each in meeting.cases)
+    )
+    said = await table.discussions.of_meeting(meeting.id)
+    done = by_case(said)
+    carried = tuple(e for e in meeting.cases if not _settled(done, e))
+    new = meeting.lock(minutes_of(meeting, said), carried, table.clock.now())
+    closed = MeetingClosed(
+        meeting_id=meeting.id,
+        decided=len(meeting.cases) - len(carried),
+        carried_over=len(carried),
+        closed_at=new.closed_at or table.clock.now(),
+    )
+    return await table.meetings.save(new, closed)
+
+
+def _settled(done: Mapping[str, Discussion], case_id: str) -> bool:
+    said = done.get(case_id)
+    return said is not None and (said.settled or said.erased_at is not None)
+
+
+async def _lock(meeting_id: str, case_id: str, table: Table) -> None:
+    held = await table.discussions.get(id_of(meeting_id, case_id))
+    held = held or Discussion.of(meeting_id, case_id)
+    if held.locked is None:
+        salted = held.model_copy(update={"salt": secrets.token_hex(16)})
+        await table.discussions.save(salted.lock(seal_of(salted)))

@@ -1,0 +1,154 @@
+"""What a docket hears: each event changes the docket of its case, and nothing else."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from accord_contracts.message import Event, Message
+from accord_contracts.plans import (
+    ActionDone,
+    ActionOverdue,
+    MeetingDecided,
+    MeetingTaskDone,
+    PlanClosed,
+)
+from accord_contracts.referrals import (
+    CaseErased,
+    CaseMerged,
+    CaseUnmerged,
+    InformationDecided,
+    InformationRequested,
+    TriggerCancelled,
+    TriggerFellDue,
+    TriggerScheduled,
+)
+from accord_contracts.risk import RiskAssessed
+
+from plans.domain.meeting.discussion import id_of
+from plans.domain.meeting.docket import Asked, Date, Docket, Owed
+from plans.meeting.store import Table
+
+
+async def note_assessment(message: Message[RiskAssessed], *, table: Table) -> None:
+    """Note how high the risk is, and whether a referral said so."""
+    told, at = message.data, table.clock.now()
+    await _note(
+        message,
+        table,
+        lambda held: held.assess(
+            told.level,
+            told.previous,
+            revision=message.aggregate_version,
+            at=at,
+            first_referred_at=told.first_referred_at,
+            referred=told.referral_id is not None,
+        ),
+    )
+
+
+async def note_date(
+    message: Message[TriggerScheduled | TriggerCancelled | TriggerFellDue],
+    *,
+    table: Table,
+) -> None:
+    """Note a date that is known ahead, or that it is over."""
+    told = message.data
+    ahead = timedelta(hours=table.rules.dates_ahead_hours)
+    date = Date(
+        kind=told.kind,
+        happens_at=told.due_at,
+        since=max(told.due_at - ahead, table.clock.now()),
+        revision=message.aggregate_version,
+        over=not isinstance(told, TriggerScheduled),
+    )
+    await _note(message, table, lambda held: held.foresee(told.trigger_id, date))
+
+
+async def note_action(
+    message: Message[ActionOverdue] | Message[ActionDone], *, table: Table
+) -> None:
+    """Note that a worker is late with something, or has done it."""
+    told = message.data
+    owed = Owed(
+        due_at=told.due_at if isinstance(told, ActionOverdue) else told.done_at,
+        since=table.clock.now(),
+        revision=message.aggregate_version,
+        done=isinstance(told, ActionDone),
+    )
+    await _note(message, table, lambda held: held.owe(told.action_id, owed))
+
+
+async def note_inquiry(
+    message: Message[InformationRequested] | Message[InformationDecided],
+    *,
+    table: Table,
+) -> None:
+    """Note that an agency was asked what it knows, or has decided."""
+    told = message.data
+    if isinstance(told, InformationRequested):
+        asked = Asked(agency=told.agency, needed_by=told.needed_by)
+    else:
+        asked = Asked(agency=told.agency, decided_at=told.decided_at)
+    await _note(message, table, lambda held: held.ask(told.inquiry_id, asked))
+
+
+async def note_decision(
+    message: Message[MeetingDecided] | Message[MeetingTaskDone], *, table: Table
+) -> None:
+    """Note what a meeting decided, and what it was promised."""
+    told = message.data
+    said = await table.discussions.get(id_of(told.meeting_id, told.case_id))
+    if said is None or said.latest is None:
+        return
+    latest = said.latest
+
+    def settle(held: Docket) -> Docket:
+        for key, each in said.promised().items():
+            held = held.owe(key, each)
+        if not said.settled:
+            return held
+        wanted = latest.wanted
+        return held.settle(latest.at, wanted.level, wanted.review_at)
+
+    await _note(message, table, settle)
+
+
+async def note_end(message: Message[PlanClosed], *, table: Table) -> None:
+    """Note that the response has ended."""
+    revision = message.data.assessment_revision
+    await _note(message, table, lambda held: held.end(revision))
+
+
+async def note_merging(
+    message: Message[CaseMerged] | Message[CaseUnmerged], *, table: Table
+) -> None:
+    """Note that the case is another's now, or its own again."""
+    told = message.data
+    survivor = told.survivor_id if isinstance(told, CaseMerged) else None
+    version = message.aggregate_version
+    await _note(message, table, lambda held: held.merge(survivor, version))
+
+
+async def forget(message: Message[CaseErased], *, table: Table) -> None:
+    """Leave a tombstone of a docket."""
+    at = message.data.erased_at
+    await _note(message, table, lambda held: held.erase(at))
+
+
+async def forget_discussions(message: Message[CaseErased], *, table: Table) -> None:
+    """Leave of what was said of a case at meetings nothing but its seals."""
+    told = message.data
+    for meeting in await table.meetings.about(told.case_id):
+        await table.meetings.save(meeting.forget(told.case_id))
+    for each in await table.discussions.of_case(told.case_id):
+        if not each.erased_at:
+            await table.discussions.save(each.erase(told.erased_at))
+
+
+async def _note(
+    message: Message[Event], table: Table, change: Callable[[Docket], Docket]
+) -> None:
+    case_id = message.data.case_id
+    held = await table.dockets.get(case_id, cause=message) or Docket(id=case_id)
+    new = change(held)
+    if new is not held:
+        await table.dockets.save(new, cause=message)

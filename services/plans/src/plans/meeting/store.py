@@ -1,0 +1,118 @@
+"""Where meetings, what is said at them, and the dockets of cases are kept."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from accord_chassis.clock import Clock
+from accord_chassis.store import EPOCH, Store
+from accord_contracts.risk import RiskLevel
+from pymongo.operations import IndexModel
+
+from plans.domain.meeting.discussion import Discussion
+from plans.domain.meeting.docket import Docket
+from plans.domain.meeting.meeting import MOST_CASES, Meeting
+from plans.domain.meeting.rules import CALLED, Rules
+from plans.domain.template import Policy
+
+WITHOUT = {"inbox": 0, "outbox": 0}
+
+
+class Dockets(Store[Docket]):
+    """What every case has to bring before a meeting."""
+
+    entity = Docket
+    collection = "dockets"
+    indexes = (IndexModel([("wanted_from", 1)]), IndexModel([("level", 1)]))
+
+    async def wanted(self, by: datetime) -> list[Docket]:
+        """Give the cases that something brings up by a time, the longest first."""
+        found = self.documents.find(
+            {"wanted_from": {"$gt": EPOCH, "$lte": by}}, WITHOUT
+        )
+        page = found.sort("wanted_from", 1).limit(MOST_CASES)
+        return [self.load(each) async for each in page]
+
+    async def at_risk(self, levels: Iterable[RiskLevel]) -> list[Docket]:
+        """Give the cases at some levels of risk whose response has not ended."""
+        named = [each.value for each in levels]
+        found = self.documents.find({"level": {"$in": named}, "open": True}, WITHOUT)
+        return [self.load(each) async for each in found.limit(MOST_CASES)]
+
+    async def all_of(self, cases: Iterable[str]) -> list[Docket]:
+        """Give some cases', those that there are."""
+        found = self.documents.find({"_id": {"$in": [*cases]}}, WITHOUT)
+        return [self.load(each) async for each in found]
+
+
+class Meetings(Store[Meeting]):
+    """The meetings of which anything is to be remembered."""
+
+    entity = Meeting
+    collection = "meetings"
+    due = "due_at"
+    indexes = (
+        IndexModel([("starts_at", 1)]),
+        IndexModel([("series", 1), ("closed_at", 1)]),
+        IndexModel([("agenda.case_id", 1)]),
+        IndexModel([("added.case_id", 1)]),
+    )
+
+    async def about(self, case_id: str) -> list[Meeting]:
+        """Give those on whose agenda a case is, or was."""
+        listed = [{"agenda.case_id": case_id}, {"added.case_id": case_id}]
+        found = self.documents.find({"$or": listed}, WITHOUT)
+        return [self.load(each) async for each in found]
+
+    async def between(self, since: datetime, until: datetime) -> list[Meeting]:
+        """Give those that begin between two times, in order."""
+        times = {"$gte": since, "$lt": until}
+        found = self.documents.find({"starts_at": times}, WITHOUT)
+        return [self.load(each) async for each in found.sort("starts_at", 1)]
+
+    async def last_of(self, series: str) -> Meeting | None:
+        """Give the one of a series that was closed last; of what is called, none."""
+        if series == CALLED:
+            return None
+        found = self.documents.find(
+            {"series": series, "closed_at": {"$gt": EPOCH}}, WITHOUT
+        )
+        async for each in found.sort("closed_at", -1).limit(1):
+            return self.load(each)
+        return None
+
+
+class Discussions(Store[Discussion]):
+    """The cases at meetings."""
+
+    entity = Discussion
+    collection = "discussions"
+    indexes = (IndexModel([("meeting_id", 1)]), IndexModel([("case_id", 1)]))
+
+    async def of_meeting(self, meeting_id: str) -> list[Discussion]:
+        """Give all of a meeting of which something is kept."""
+        return await self._all({"meeting_id": meeting_id})
+
+    async def of_case(self, case_id: str) -> list[Discussion]:
+        """Give all of a case."""
+        return await self._all({"case_id": case_id})
+
+    async def _all(self, which: dict[str, str]) -> list[Discussion]:
+        found = self.documents.find(which, WITHOUT)
+        return [self.load(each) async for each in found]
+
+
+class Table(NamedTuple):
+    """Everything that meetings are held with."""
+
+    dockets: Dockets
+    meetings: Meetings
+    discussions: Discussions
+    rules: Rules
+    policy: Policy
+    clock: Clock
+
+
+def by_case(found: Sequence[Discussion]) -> dict[str, Discussion]:
+    """Give discussions by their cases."""
+    return {each.case_id: each for each in found}

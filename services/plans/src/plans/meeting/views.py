@@ -1,0 +1,277 @@
+"""What is shown of meetings."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Self
+
+from accord_chassis.guard import Permit
+from accord_contracts.access import Side
+from accord_contracts.allocation import Role
+from accord_contracts.message import Code, Id
+from accord_contracts.risk import RiskLevel
+from pydantic import BaseModel
+
+from plans.domain.meeting.discussion import Decision, Discussion, Task
+from plans.domain.meeting.docket import Docket, Why
+from plans.domain.meeting.meeting import Entry, Meeting, Seat, Stage
+
+
+class MeetingView(BaseModel):
+    """A meeting: when, with whom and how far it has come.
+
+    Attributes:
+        answers_by: By when agencies that are asked should have answered.
+        statement: The version of the confidentiality statement that is to be signed.
+        minutes: The hash of its minutes, once they are locked.
+    """
+
+    meeting_id: Id
+    series: Code
+    stage: Stage
+    starts_at: datetime
+    ends_at: datetime
+    cut_off_at: datetime
+    answers_by: datetime
+    agencies: tuple[Code, ...]
+    statement: str
+    minutes: str | None
+
+    @classmethod
+    def of(cls, held: Meeting, statement: str) -> Self:
+        """Show a meeting."""
+        return cls(statement=statement, **_meeting(held))
+
+
+def _meeting(held: Meeting) -> dict[str, object]:
+    own = set(MeetingView.model_fields) - {"meeting_id", "statement"}
+    return {"meeting_id": held.id, **held.model_dump(include=own)}
+
+
+class SeatView(BaseModel):
+    """Who sits at the table, for whom, and that they have signed."""
+
+    worker_id: Id
+    agency: Code | None
+    statement: str
+    signed_at: datetime
+
+    @classmethod
+    def of(cls, held: Seat) -> Self:
+        """Show a seat."""
+        return cls(**held.model_dump())
+
+
+class AnswerView(BaseModel):
+    """An agency that was asked what it knows, and whether it has decided."""
+
+    agency: Code
+    needed_by: datetime | None
+    decided_at: datetime | None
+
+
+class CaseView(BaseModel):
+    """A case on the agenda.
+
+    Attributes:
+        level: As it is known to be now.
+        why: Why it is there; empty for whoever serves the person using violence.
+        clock: What cases of one level are ordered by.
+        overdue: How many things should be done by now and are not.
+        asked: Which agencies were asked what they know, and who has answered.
+        unasked: Those who are invited, and were not asked.
+        decisions: How many were made here; the last one counts.
+        settled: It need not come first next time.
+    """
+
+    case_id: Id
+    level: RiskLevel
+    why: tuple[Why, ...]
+    clock: datetime | None
+    overdue: int | None
+    asked: tuple[AnswerView, ...]
+    unasked: tuple[Code, ...]
+    decisions: int
+    settled: bool
+
+    @classmethod
+    def of(
+        cls,
+        entry: Entry,
+        docket: Docket | None,
+        said: Discussion | None,
+        *,
+        meeting: Meeting,
+        at: datetime,
+        seen: Permit,
+    ) -> Self:
+        """Show of a case on the agenda what somebody may see."""
+        whole = "why" in seen
+        asked = docket.asked.values() if docket and whole else ()
+        named = {each.agency for each in asked}
+        return cls(
+            case_id=entry.case_id,
+            level=(docket and docket.level) or entry.level,
+            why=entry.why if whole else (),
+            clock=entry.clock if whole else None,
+            overdue=docket.overdue(at) if docket and whole else None,
+            asked=tuple(AnswerView(**each.model_dump()) for each in asked),
+            unasked=tuple(e for e in meeting.agencies if whole and e not in named),
+            decisions=len(said.decisions) if said else 0,
+            settled=said is not None and said.settled,
+        )
+
+
+class TableView(MeetingView):
+    """A meeting with who sits there and what it is about, the highest risk first.
+
+    What the reader may not see is left out, and not counted.
+    """
+
+    seats: tuple[SeatView, ...]
+    cases: tuple[CaseView, ...]
+
+    @classmethod
+    def laid(cls, held: Meeting, statement: str, cases: Iterable[CaseView]) -> Self:
+        """Show a meeting and its cases."""
+        seats = tuple(map(SeatView.of, held.seats))
+        shown = _meeting(held) | {"seats": seats, "cases": tuple(cases)}
+        return cls(statement=statement, **shown)
+
+
+class TaskView(BaseModel):
+    """Something that an agency has promised."""
+
+    task_id: Id
+    action: Code
+    agency: Code
+    about: Side
+    due_at: datetime
+    done_at: datetime | None
+
+    @classmethod
+    def all_of(cls, held: Discussion, seen: Permit) -> tuple[Self, ...]:
+        """Show the tasks that count, as far as somebody may see them."""
+        return tuple(
+            cls(
+                task_id=key,
+                due_at=due_at,
+                done_at=held.kept[key].at if key in held.kept else None,
+                **task.model_dump(include={"action", "agency", "about"}),
+            )
+            for key, (task, due_at) in held.tasks().items()
+            if part_of(task) in seen
+        )
+
+
+def part_of(task: Task) -> str:
+    """Say which part of what was decided a task is."""
+    return f"tasks_{task.about}"
+
+
+class DecisionView(BaseModel):
+    """A decision, and who made it.
+
+    Attributes:
+        number: Counted from 1: what it is replaced by.
+    """
+
+    number: int
+    decided_by: Id
+    agency: Code | None
+    decided_at: datetime
+    level: RiskLevel
+    raised: bool
+    lead: Code | None
+    roles: tuple[Role, ...]
+    review_at: datetime | None
+    carry_over: bool
+
+    @classmethod
+    def of(cls, number: int, held: Decision) -> Self:
+        """Show a decision."""
+        own = {"level", "lead", "roles", "review_at", "carry_over"}
+        return cls(
+            number=number,
+            decided_by=held.by,
+            agency=held.agency,
+            decided_at=held.at,
+            raised=held.raised,
+            **held.wanted.model_dump(include=own),
+        )
+
+
+class DiscussionView(BaseModel):
+    """A case at a meeting: what was decided, and what was promised.
+
+    Attributes:
+        decisions: Every one, the last of which counts.
+        locked: Nothing of it changes any more, but that tasks are done.
+    """
+
+    meeting_id: Id
+    case_id: Id
+    decisions: tuple[DecisionView, ...]
+    tasks: tuple[TaskView, ...]
+    locked: bool
+
+    @classmethod
+    def of(cls, held: Discussion, seen: Permit) -> Self:
+        """Show of a case at a meeting what somebody may see."""
+        every = enumerate(held.decisions, start=1)
+        return cls(
+            meeting_id=held.meeting_id,
+            case_id=held.case_id,
+            decisions=tuple(DecisionView.of(*e) for e in every if "decision" in seen),
+            tasks=TaskView.all_of(held, seen),
+            locked=held.locked is not None,
+        )
+
+
+class MinutesView(MeetingView):
+    """The minutes of a meeting.
+
+    Attributes:
+        intact: They are what was locked: their hash says so.
+        carried_over: What comes first next time.
+    """
+
+    seats: tuple[SeatView, ...]
+    cases: tuple[DiscussionView, ...]
+    carried_over: tuple[Id, ...]
+    intact: bool
+
+
+class ExtractCaseView(BaseModel):
+    """What one agency needs to know of a case: what it has promised, and if it leads.
+
+    Attributes:
+        level: If it leads.
+    """
+
+    case_id: Id
+    leads: bool
+    level: RiskLevel | None
+    review_at: datetime | None
+    tasks: tuple[TaskView, ...]
+
+    @classmethod
+    def of(cls, held: Discussion, agency: str, seen: Permit) -> Self:
+        """Show an agency its part of what was decided on a case."""
+        wanted = held.latest.wanted if held.latest else None
+        leads = wanted is not None and wanted.lead == agency and "decision" in seen
+        own = (each for each in TaskView.all_of(held, seen) if each.agency == agency)
+        return cls(
+            case_id=held.case_id,
+            leads=leads,
+            level=wanted.level if wanted and leads else None,
+            review_at=wanted.review_at if wanted and leads else None,
+            tasks=tuple(own),
+        )
+
+
+class ExtractView(BaseModel):
+    """What one agency needs to know of a meeting, and nothing of the others."""
+
+    meeting_id: Id
+    agency: Code
+    cases: tuple[ExtractCaseView, ...]

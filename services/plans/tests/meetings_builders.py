@@ -1,0 +1,70 @@
+"""A locality's meetings, dockets and verbs for tests, with defaults for all else."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from accord_chassis.testing import NOON, new_id
+from accord_contracts.risk import RiskLevel
+from plans.domain.meeting.docket import Docket
+from plans.domain.meeting.meeting import Meeting
+from plans.domain.meeting.rules import Rules, Weekday
+
+AGENCIES = (
+    "police", "oranga_tamariki", "corrections", "hospital", "mental_health", "refuge",
+    "outreach", "kura", "housing", "iwi", "income", "justice",
+)  # fmt: skip
+STATEMENT = "confidentiality-1"
+TERMS = {
+    "minutes": 180,
+    "cut_off_minutes": 30,
+    "answers_minutes": 60,
+    "agencies": list(AGENCIES),
+}
+DAILY, WEEKLY = "daily_triage", "intensive_case_management"
+
+
+def rules_fields() -> dict[str, Any]:
+    """A locality's meetings as its file would give them, to be broken in one place."""
+    return {
+        "version": "test-1",
+        "time_zone": "Pacific/Auckland",
+        "statement": STATEMENT,
+        "dates_ahead_hours": 120,
+        "seat_hours": 12,
+        "close_hours": 6,
+        "series": {
+            DAILY: {
+                **TERMS,
+                "days": [each.value for each in Weekday],
+                "at": "09:00",
+                "takes": "stirred",
+                "least": "low",
+            },
+            WEEKLY: {
+                **TERMS,
+                "days": ["wednesday"],
+                "at": "13:30",
+                "takes": "open",
+                "least": "high",
+            },
+        },
+        "called": {**TERMS, "cut_off_minutes": 0},
+    }
+
+
+RULES = Rules.model_validate(rules_fields())
+
+
+def docket(
+    level: RiskLevel = RiskLevel.HIGH, *, at: datetime = NOON, case_id: str = ""
+) -> Docket:
+    """A case of which one referral was weighed."""
+    return Docket(id=case_id or new_id()).assess(
+        level, None, revision=1, at=at, first_referred_at=at, referred=True
+    )
+
+
+def daily(after: datetime = NOON) -> Meeting:
+    """The next daily meeting."""
+    slots = RULES.calendar(after + timedelta(seconds=1), after + timedelta(days=2))
+    return Meeting.of_slot(next(e for e in slots if e.series == DAILY), RULES)

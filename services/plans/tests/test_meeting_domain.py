@@ -1,0 +1,347 @@
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+from accord_chassis.testing import NOON, new_id
+from accord_contracts.access import Side
+from accord_contracts.referrals import TriggerKind
+from accord_contracts.risk import RiskLevel
+from meetings_builders import (
+    DAILY,
+    RULES,
+    STATEMENT,
+    WEEKLY,
+    daily,
+    docket,
+    rules_fields,
+)
+from plans.domain.meeting.agenda import agenda
+from plans.domain.meeting.discussion import (
+    AlreadyDecided,
+    Decision,
+    Discussion,
+    NoSuchTask,
+    Task,
+    Wanted,
+)
+from plans.domain.meeting.docket import Asked, Date, Docket, Owed, Why
+from plans.domain.meeting.meeting import (
+    Addition,
+    Meeting,
+    MeetingOver,
+    NotThatStatement,
+    Seat,
+    TooLateToAdd,
+)
+from plans.domain.meeting.minutes import intact, minutes_of, seal_of
+from plans.domain.meeting.rules import Rules
+from pydantic import ValidationError
+
+LOW, MEDIUM, HIGH, EXTREME = RiskLevel
+HOUR = timedelta(hours=1)
+
+
+def date(since: datetime, *, revision: int = 1, over: bool = False) -> Date:
+    return Date(
+        kind=TriggerKind.PRISON_RELEASE,
+        happens_at=since + 120 * HOUR,
+        since=since,
+        revision=revision,
+        over=over,
+    )
+
+
+def owed(due_at: datetime, *, revision: int = 1, done: bool = False) -> Owed:
+    return Owed(due_at=due_at, since=due_at, revision=revision, done=done)
+
+
+def why(held: Docket, at: datetime) -> set[Why]:
+    return {each.why for each in held.reasons(at)}
+
+
+def decision(wanted: Wanted, *, by: str = "", at: datetime = NOON) -> Decision:
+    return Decision(
+        wanted=wanted, by=by or new_id(), agency="police", at=at, raised=False
+    )
+
+
+def said(*wanted: Wanted, at: datetime = NOON) -> Discussion:
+    made = Discussion.of(new_id(), new_id())
+    for number, each in enumerate(wanted):
+        made = made.decide(each, replaces=number, decision=decision(each, at=at))
+    return made
+
+
+def patrols(hours: int = 24, agency: str = "police") -> Task:
+    return Task(action="patrols", agency=agency, within_hours=hours)
+
+
+# The calendar.
+
+
+def test_a_day_has_one_meeting_of_a_series_at_the_localitys_hour_all_year() -> None:
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    found = list(RULES.calendar(since, since + timedelta(days=365)))
+
+    days = [each for each in found if each.series == DAILY]
+    assert len(days) == 365
+    # Nine o'clock in Christchurch is 20:00 or 21:00 the day before, by the season.
+    assert {each.starts_at.hour for each in days} == {20, 21}
+    assert len({each.id for each in found}) == len(found)
+    assert len([each for each in found if each.series == WEEKLY]) == 52
+
+
+def broken(**change: Any) -> dict[str, Any]:
+    return {**rules_fields(), **change}
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        (broken(time_zone="Pacific/Nowhere"), "no time zone"),
+        (broken(series={"called": rules_fields()["series"][DAILY]}), "called is what"),
+        (broken(series={}), "at least 1"),
+        (broken(called={**rules_fields()["called"], "agencies": ["a", "a"]}), "twice"),
+    ],
+)
+def test_rules_that_cannot_be_right_are_refused_with_a_sentence(
+    fields: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        Rules.model_validate(fields)
+
+
+# What brings a case up.
+
+
+def test_a_new_referral_a_risen_level_a_date_and_what_is_late_bring_a_case_up() -> None:
+    held = docket(MEDIUM).settle(NOON + HOUR, MEDIUM, NOON + 50 * HOUR)
+    assert why(held, NOON + 9 * HOUR) == set()
+
+    held = held.assess(
+        HIGH, MEDIUM, revision=2, at=NOON + 2 * HOUR, first_referred_at=NOON,
+        referred=False,
+    )  # fmt: skip
+    held = held.foresee(new_id(), date(NOON + 3 * HOUR))
+    held = held.owe(new_id(), owed(NOON + 4 * HOUR))
+
+    assert held.wanted_from == NOON + 2 * HOUR
+    assert why(held, NOON + 2 * HOUR) == {Why.CHANGED}
+    assert why(held, NOON + 9 * HOUR) == {Why.CHANGED, Why.DATE, Why.OVERDUE}
+    assert why(held, NOON + 50 * HOUR) >= {Why.REVIEW}
+
+
+def test_a_level_that_the_table_itself_has_raised_brings_nothing_up() -> None:
+    held = docket(MEDIUM).settle(NOON + HOUR, HIGH, None)
+
+    held = held.assess(
+        HIGH, MEDIUM, revision=2, at=NOON + 2 * HOUR, first_referred_at=NOON,
+        referred=False,
+    )  # fmt: skip
+
+    assert held.wanted_from is None
+    assert held.level is HIGH
+
+
+def test_what_has_ended_is_merged_or_erased_is_on_no_agenda() -> None:
+    held = docket()
+
+    assert not held.end(1).open
+    assert held.end(1).assess(
+        LOW, HIGH, revision=2, at=NOON, first_referred_at=NOON, referred=True
+    ).open  # fmt: skip
+    assert not held.merge(new_id(), 1).open
+    assert held.merge(new_id(), 1).merge(None, 2).open
+    assert held.erase(NOON).wanted_from is None
+    assert held.erase(NOON).foresee(new_id(), date(NOON)).dates == {}
+
+
+def test_a_docket_is_the_same_in_whatever_order_things_are_heard() -> None:
+    trigger, action, inquiry = new_id(), new_id(), new_id()
+    told = (
+        lambda held: held.foresee(trigger, date(NOON)),
+        lambda held: held.foresee(trigger, date(NOON, revision=2, over=True)),
+        lambda held: held.owe(action, owed(NOON)),
+        lambda held: held.owe(action, owed(NOON, revision=2, done=True)),
+        lambda held: held.ask(inquiry, Asked(agency="police", needed_by=NOON)),
+        lambda held: held.ask(inquiry, Asked(agency="police", decided_at=NOON)),
+    )
+    case_id, ends = new_id(), []
+    for order in permutations(told):
+        held = docket(case_id=case_id)
+        for change in order:
+            held = change(held)
+        ends.append(held)
+
+    assert all(each == ends[0] for each in ends)
+    assert ends[0].dates[trigger].over
+    assert ends[0].owed[action].done
+    assert ends[0].asked[inquiry].needed_by
+
+
+def test_no_commitment_is_forgotten_for_those_that_were_kept() -> None:
+    held, late = docket(), new_id()
+    held = held.owe(late, owed(NOON))
+    for _ in range(150):
+        held = held.owe(new_id(), owed(NOON, done=True))
+
+    assert late in held.owed
+    assert len(held.owed) == 100
+
+
+# The agenda.
+
+
+def test_an_agenda_is_ordered_by_risk_and_then_by_clock() -> None:
+    cases = [
+        docket(level, at=NOON - hours * HOUR)
+        for level, hours in [(LOW, 90), (EXTREME, 1), (HIGH, 5), (HIGH, 50)]
+    ]
+
+    listed = agenda(daily(), cases, {}, RULES)
+
+    assert [each.level for each in listed] == [EXTREME, HIGH, HIGH, LOW]
+    assert [each.case_id for each in listed[1:3]] == [cases[3].id, cases[2].id]
+
+
+def test_what_was_carried_over_and_added_is_on_the_agenda_and_says_why() -> None:
+    carried, added, settled = (
+        docket(LOW).settle(NOON + HOUR, LOW, None) for _ in range(3)
+    )
+    addition = Addition(case_id=added.id, by=None, at=NOON)
+
+    listed = agenda(
+        daily().add(addition), (carried, added, settled), {carried.id: NOON}, RULES
+    )
+
+    assert {each.case_id: each.why for each in listed} == {
+        carried.id: (Why.CARRIED,),
+        added.id: (Why.ADDED,),
+    }
+
+
+def test_the_weekly_meeting_takes_every_open_case_at_high_risk() -> None:
+    slots = RULES.calendar(NOON, NOON + timedelta(days=8))
+    weekly = Meeting.of_slot(next(e for e in slots if e.series == WEEKLY), RULES)
+    settled = docket(HIGH).settle(NOON + HOUR, HIGH, None)
+
+    listed = agenda(weekly, (settled, docket(MEDIUM)), {}, RULES)
+
+    assert [(e.case_id, e.why) for e in listed] == [(settled.id, (Why.STANDING,))]
+
+
+def test_nothing_is_added_after_the_cut_off() -> None:
+    held = daily()
+    late = Addition(
+        case_id=new_id(), by=None, at=held.cut_off_at + timedelta(seconds=1)
+    )
+
+    assert held.add(late.model_copy(update={"at": held.cut_off_at})).added
+    with pytest.raises(TooLateToAdd):
+        held.add(late)
+
+
+def test_one_sits_down_who_has_signed_the_statement_in_force() -> None:
+    seat = Seat(
+        worker_id=new_id(), agency="police", statement=STATEMENT, signed_at=NOON
+    )
+    held = daily().sign(seat, RULES)
+
+    assert held.sign(seat, RULES) is held
+    assert held.at_table(NOON, 12) == {seat.worker_id}
+    with pytest.raises(NotThatStatement):
+        held.sign(seat.model_copy(update={"statement": "older"}), RULES)
+    over = held.begin((), NOON).end(NOON).lock("x", (), NOON)
+    assert over.at_table(NOON + 11 * HOUR, 12) == {seat.worker_id}
+    assert over.at_table(NOON + 12 * HOUR, 12) == frozenset()
+    with pytest.raises(MeetingOver):
+        over.sign(seat.model_copy(update={"worker_id": new_id()}), RULES)
+
+
+# Decisions.
+
+
+def test_a_decision_is_replaced_only_by_whoever_has_read_it() -> None:
+    first, second = Wanted(level=HIGH), Wanted(level=EXTREME)
+    held = said(first)
+
+    assert held.decide(first, replaces=0, decision=held.decisions[0]) is held
+    with pytest.raises(AlreadyDecided, match="Already decided by police at 20"):
+        held.decide(second, replaces=0, decision=decision(second))
+    # The same, but of somebody else: they are told that it is decided.
+    with pytest.raises(AlreadyDecided):
+        held.decide(first, replaces=0, decision=decision(first))
+    with pytest.raises(AlreadyDecided):
+        held.decide(second, replaces=2, decision=decision(second))
+    again = held.decide(second, replaces=1, decision=decision(second))
+    assert again.latest
+    assert again.latest.wanted == second
+    assert len(again.decisions) == 2
+
+
+def test_nothing_is_decided_once_the_minutes_are_locked() -> None:
+    wanted = Wanted(level=HIGH)
+    held = said(wanted)
+    locked = held.lock(seal_of(held))
+
+    with pytest.raises(MeetingOver):
+        locked.decide(wanted, replaces=1, decision=decision(wanted))
+    assert locked.decide(wanted, replaces=0, decision=held.decisions[0]) is locked
+
+
+def test_a_task_may_become_due_sooner_and_never_later() -> None:
+    held = said(
+        Wanted(level=HIGH, tasks=(patrols(24),)),
+        Wanted(level=HIGH, tasks=(patrols(48),)),
+    )
+
+    [(_, due_at)] = held.tasks().values()
+    assert due_at == NOON + 24 * HOUR
+
+
+def test_a_task_is_kept_by_its_own_agency_and_one_that_is_gone_is_owed_no_more() -> (
+    None
+):
+    held = said(Wanted(level=HIGH, tasks=(patrols(), patrols(agency="kura"))))
+    own = {task.agency: key for key, (task, _) in held.tasks().items()}
+
+    with pytest.raises(NoSuchTask):
+        held.keep(own["kura"], "police", by=new_id(), at=NOON)
+    kept = held.keep(own["police"], "police", by=new_id(), at=NOON)
+    assert kept.keep(own["police"], "police", by=new_id(), at=NOON) is kept
+    assert kept.promised()[own["police"]].done
+    assert not kept.promised()[own["kura"]].done
+    none = Wanted(level=HIGH)
+    anew = kept.decide(none, replaces=1, decision=decision(none))
+    assert anew.promised()[own["kura"]].done
+
+
+def test_locked_minutes_tell_what_was_changed_and_outlive_an_erased_case() -> None:
+    meeting = daily().begin((), NOON).end(NOON)
+    held = [
+        each.model_copy(update={"meeting_id": meeting.id, "salt": new_id()})
+        for each in (said(Wanted(level=HIGH)), said(Wanted(level=LOW)))
+    ]
+    locked = [each.lock(seal_of(each)) for each in held]
+    meeting = meeting.lock(minutes_of(meeting, locked), (), NOON)
+
+    assert intact(meeting, locked)
+    kept = locked[0].model_copy(update={"kept": {}})
+    assert intact(meeting, [kept, locked[1]])
+    assert intact(meeting, [locked[0].erase(NOON), locked[1]])
+    assert not intact(meeting, locked[:1])
+    wanted = Wanted(level=EXTREME)
+    forged = locked[0].model_copy(update={"decisions": (decision(wanted),)})
+    assert not intact(meeting, [forged, locked[1]])
+    resealed = forged.lock(seal_of(forged))
+    assert not intact(meeting, [resealed, locked[1]])
+
+
+def test_the_same_wish_stays_the_same_in_the_store() -> None:
+    at = datetime(2026, 11, 3, 10, 15, 59, 999999, tzinfo=UTC)
+
+    wanted = Wanted(level=HIGH, review_at=at)
+
+    assert wanted.review_at == datetime(2026, 11, 3, 10, 15, tzinfo=UTC)
+    assert patrols().about is Side.WHOLE_CASE
