@@ -121,6 +121,8 @@ CATALOGUE = Catalogue.of(
             "referrals",
             ("risk", "allocation", "plans", "notify"),
         ),
+        Entry(referrals.PersonMerged, "referrals", ("notify",)),
+        Entry(referrals.PersonUnmerged, "referrals", ("notify",)),
         Entry(referrals.ConfirmationAsked, "referrals", ("notify",)),
         Entry(referrals.ConfirmationLapsed, "referrals", ("notify",)),
         Entry(referrals.ReferralReceived, "referrals", ("risk", "allocation")),

@@ -218,6 +218,43 @@ class CaseUnmerged(Event):
     unmerged_at: AwareDatetime
 
 
+class PersonEvent(Event):
+    """What every event about two people who may be one says.
+
+    Attributes:
+        case_id: One of their cases; each of them is told.
+        match_id: What a coordinator decided; its document says what is later.
+        person_ids: The two. Nothing that was told of the one is the other's by it.
+    """
+
+    match_id: Id
+    person_ids: Annotated[tuple[Id, ...], Field(min_length=2, max_length=2)]
+
+
+class PersonMerged(PersonEvent):
+    """Two people who are known are one: a person has decided so.
+
+    Attributes:
+        merged_at: When that was decided.
+    """
+
+    TYPE: ClassVar[str] = "person.merged.v1"
+
+    merged_at: AwareDatetime
+
+
+class PersonUnmerged(PersonEvent):
+    """Two people are two again: that they are one was taken back.
+
+    Attributes:
+        unmerged_at: When that was decided.
+    """
+
+    TYPE: ClassVar[str] = "person.unmerged.v1"
+
+    unmerged_at: AwareDatetime
+
+
 class CaseErased(Event):
     """A case is erased: whoever holds anything of it leaves a tombstone.
 

@@ -35,6 +35,7 @@ from referrals.inquiring import Bureau
 from referrals.keeping import Disclosures, Inquiries
 from referrals.recognising import Known
 from referrals.register import Register
+from referrals.review_store import Reviews
 from referrals.reviewing import Desk
 from referrals.routes import (
     agencies,
@@ -54,7 +55,6 @@ from referrals.store import (
     People,
     Referrals,
     Requests,
-    Reviews,
     Tombstones,
 )
 from referrals.triggers import Triggers
@@ -98,7 +98,12 @@ def create_app(
         )
         intake.on(
             PeopleRecognised,
-            partial(handlers.open_or_join_case, referrals=posted, cases=cases),
+            partial(
+                handlers.open_or_join_case,
+                referrals=posted,
+                cases=cases,
+                reviews=reviews,
+            ),
         )
         intake.on(
             ChangePosted,
@@ -142,7 +147,7 @@ def create_app(
             books,
         )
         intake.provide(Contacting(shelves, policy.contacts, intake.clock))
-        intake.provide(Desk(reviews, people, cases, intake.clock))
+        intake.provide(Desk(reviews, people, cases, matching, intake.clock))
         requests = intake.store(Requests)
         office = Office(requests, shelves, policy, intake.clock)
         intake.provide(office)

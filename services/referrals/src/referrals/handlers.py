@@ -44,7 +44,8 @@ from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral, Send
 from referrals.domain.telling import Telling
 from referrals.domain.weighing import MatchingPolicy
 from referrals.recognising import Known, meet
-from referrals.store import Agencies, Cases, People, Referrals, Reviews
+from referrals.review_store import Reviews
+from referrals.store import Agencies, Cases, People, Referrals
 from referrals.triggers import told_of
 
 
@@ -123,14 +124,23 @@ async def recognise_people(
 
 
 async def open_or_join_case(
-    message: Message[PeopleRecognised], *, referrals: Referrals, cases: Cases
+    message: Message[PeopleRecognised],
+    *,
+    referrals: Referrals,
+    cases: Cases,
+    reviews: Reviews,
 ) -> None:
-    """Add a referral to the case of its people, or open one."""
+    """Add a referral to the case of its people, or open one.
+
+    Whoever is one with somebody of them has their own case still: whether the two cases
+    are one, a person decides. That it is a repeat, both together say.
+    """
     told = message.data
     members = tuple(Member(person_id=e.person_id, role=e.role) for e in told.parties)
-    referral, near = await asyncio.gather(
+    referral, near, same = await asyncio.gather(
         referrals.get(told.referral_id, cause=message),
         cases.with_people(harmed_of(members), cause=message),
+        reviews.one_with(each.person_id for each in members),
     )
     # A case remembers its referrals for longer than the messages that told of them.
     if referral is None or any(each.episode(referral.id) for each in near):
@@ -147,7 +157,9 @@ async def open_or_join_case(
     )
     if left:
         await keep_where_it_stood(left, case.id, referrals=referrals)
-    tale = received(referral, case, told.parties, repeat=is_repeat(near, household))
+    known = [*near, *(await cases.of_people(same) if same else ())]
+    repeat = is_repeat(known, household, same)
+    tale = received(referral, case, told.parties, repeat=repeat)
     lane = Lane.URGENT if case.level and case.level.urgent else None
     await cases.save(joined, *tale, cause=message, lane=lane)
 

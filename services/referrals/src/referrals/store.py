@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from accord_chassis.batching import Batcher
 from accord_chassis.sealing import ERASED, SealedStore
-from accord_chassis.store import EPOCH, AlreadyHandled, Conflict, Database, Store
+from accord_chassis.store import AlreadyHandled, Conflict, Database, Store
 from accord_contracts.message import Event, Lane, Message
 from pymongo.operations import IndexModel
 
@@ -20,10 +20,9 @@ from referrals.domain.case import Case, Member
 from referrals.domain.erasure import ERASED_NAME, Tombstone
 from referrals.domain.history import Heard
 from referrals.domain.matching.finding import BEGUN, BEGUN_PARTLY
-from referrals.domain.recognition import Person, kind_of
+from referrals.domain.recognition import ANEW, Person, kind_of
 from referrals.domain.referral import Referral
 from referrals.domain.request import Request
-from referrals.domain.review import Review
 from referrals.domain.telling import Telling
 
 Document = dict[str, Any]
@@ -46,9 +45,6 @@ WIDE = frozenset({BEGUN, BEGUN_PARTLY})
 COMPARED = 20
 """The most people with whom one is compared: those who share most keys come first."""
 
-
-ANEW = "anew"
-"""The kind of a key that nobody is recognised by."""
 
 SEALED = "sealed."
 """Before the name of a part that is sealed, where a document is changed."""
@@ -325,51 +321,6 @@ class People(SealedStore[Person]):
             }
         opened = await self.open([dict(each) for each in found[:COMPARED]])
         return Near(self.load_all(opened), tuple(sorted(crowded)))
-
-
-class Reviews(Store[Review]):
-    """What a person is asked: whether two people who are known are one."""
-
-    entity = Review
-    collection = "reviews"
-    indexes = (IndexModel([("waiting_since", 1)]), IndexModel([("people", 1)]))
-
-    async def ask(self, review: Review) -> None:
-        """Ask, unless it was asked before: what was decided stays so."""
-        with contextlib.suppress(Conflict):
-            await self.save(review)
-
-    async def waiting(self, limit: int = PAGE) -> list[Review]:
-        """Give what waits for a decision, longest first."""
-        found = self.documents.find(
-            {"waiting_since": {"$gt": EPOCH}}, projection={"inbox": 0, "outbox": 0}
-        )
-        return [
-            self.load(each)
-            async for each in found.sort("waiting_since", 1).limit(limit)
-        ]
-
-    async def forget(self, person_id: str) -> None:
-        """Delete what is asked about somebody who is not there any more."""
-        await self.documents.delete_many({"people": person_id})
-
-    async def take_back(self, person_id: str, referral_id: str) -> None:
-        """Ask no more what a referral made be asked about somebody; decided stays."""
-        await self.documents.delete_many(
-            {
-                "people": person_id,
-                "referral_id": referral_id,
-                "waiting_since": {"$gt": EPOCH},
-            }
-        )
-
-    async def apart_from(self, person_id: str) -> tuple[str, ...]:
-        """Give those of whom somebody decided that they are other people."""
-        found = self.documents.find(
-            {"people": person_id, "answer.same": False}, projection={"people": 1}
-        )
-        both = [each["people"] async for each in found]
-        return tuple(sorted(one for pair in both for one in pair if one != person_id))
 
 
 class Tombstones(Store[Tombstone]):
