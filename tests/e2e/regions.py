@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4, uuid5
@@ -29,7 +28,6 @@ from accord_chassis.development.process import LOOPBACK
 from accord_chassis.service import StandIns
 from accord_chassis.topology import EVENTS
 from app import LOCALITY, SERVICES, Region, eventually
-from fastapi import FastAPI
 from pymongo import AsyncMongoClient
 from starlette.types import ASGIApp
 from wiretap import wiretap
@@ -48,7 +46,6 @@ TIMES = 8
 """How many more of each worker there are where many referrals come."""
 
 Staff = Callable[[Region], None]
-Make = Callable[[dict[str, str], StandIns], FastAPI]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,6 @@ async def in_one_process(
     *,
     clock: Clock | None = None,
     stand_ins: Callable[[str, Surroundings, Clock], StandIns] | None = None,
-    mutants: Mapping[str, Make] | None = None,
     staff: Staff | None = None,
     exchanges: tuple[str, ...] = (EVENTS,),
 ) -> AsyncIterator[Region]:
@@ -114,7 +110,6 @@ async def in_one_process(
         folder: Keeps the mail.
         clock: Tells the services' time.
         stand_ins: Gives what is put in the place of the usual, service by service.
-        mutants: Services that are not what they should be.
         staff: Changes who is hired.
         exchanges: What is listened to.
     """
@@ -122,7 +117,7 @@ async def in_one_process(
     async with AsyncExitStack() as stack:
         mail = await stack.enter_async_context(mailbox(folder / "mail"))
         surroundings = await stack.enter_async_context(_prepared(ground, mail))
-        listening = listen(None)
+        listening = stack.enter_context(listen(None))
         url = f"http://{LOOPBACK}:{listening.getsockname()[1]}"
         addresses = {name: f"{url}/api/{name}" for name in SERVICES}
         apps = {}
@@ -133,8 +128,7 @@ async def in_one_process(
                 if stand_ins
                 else StandIns(clock=told)
             )
-            make = (mutants or {}).get(name) or partial(application, name)
-            apps[name] = make(environment, parts)
+            apps[name] = application(name, environment, parts)
         await stack.enter_async_context(living(apps))
         await stack.enter_async_context(serving(together(apps), listening))
         yield await stack.enter_async_context(

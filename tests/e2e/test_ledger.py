@@ -7,27 +7,17 @@ service that forgets what it has handled.
 from collections.abc import AsyncIterator, Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from accord.surroundings import PREFIX
-from accord_chassis import service
-from accord_chassis.settings import policy_of
 from accord_chassis.testing import new_id
 from accord_contracts.message import Event, Message
-from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import CaseErased, ReferralReceived
 from app import Region, eventually
-from fastapi import FastAPI
 from ledger import Audit, Ledger, flow
 from outboxes import outboxes_of
 from regions import Ground, in_one_process
-from risk import handlers, routes
-from risk.app import Settings
 from risk.domain.assessment import Assessment
-from risk.domain.policy import Policy
 from risk.store import Assessments
 from wiretap import redeliver
 
@@ -219,33 +209,12 @@ class Forgetful(Assessments):
         return await super().get(entity_id)
 
 
-def forgetful_risk(environment: dict[str, str], stand_ins: service.StandIns) -> FastAPI:
-    """Make a risk service that handles whatever comes, however often."""
-    given: dict[str, Any] = {
-        name.removeprefix(PREFIX).lower(): each for name, each in environment.items()
-    }
-    settings = Settings(**given)
-    policy = policy_of(Policy, settings.locality, "risk")
-
-    def wire(risk: service.Service) -> None:
-        held = risk.store(Forgetful)
-        risk.provide(policy)
-        assess = partial(handlers.assess_referral, assessments=held, policy=policy)
-        risk.on(ReferralReceived, assess)
-        risk.on(PlanClosed, partial(handlers.stop_clock, assessments=held))
-        risk.on(CaseErased, partial(handlers.erase, assessments=held))
-
-    return service.create_app(
-        settings, "risk", wire, routes.router, stand_ins=stand_ins
-    )
-
-
 async def test_a_service_that_forgets_what_it_has_handled_is_found_out(
-    ground: Ground, tmp_path: Path
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mutants = {"risk": forgetful_risk}
+    monkeypatch.setattr("risk.app.Assessments", Forgetful)
     async with (
-        in_one_process(ground, tmp_path, mutants=mutants) as region,
+        in_one_process(ground, tmp_path) as region,
         outboxes_of(region) as outboxes,
     ):
         ledger = await let_flow(region, 10)

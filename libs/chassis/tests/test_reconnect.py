@@ -213,6 +213,7 @@ async def test_who_is_refused_leaves_nothing_open(
     assert asyncio.all_tasks() <= before
 
 
+@pytest.mark.asyncio(loop_scope="function")  # Others leave tasks in the session's.
 async def test_who_gives_up_waiting_leaves_nothing_open() -> None:
     heard: list[asyncio.StreamWriter] = []
     silent = await asyncio.start_server(

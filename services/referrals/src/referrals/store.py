@@ -5,6 +5,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -300,6 +301,23 @@ class People(SealedStore[Person]):
         """Give those who have one of some blocking keys, but not too many of them."""
         if not keys:
             return _Sharing([], frozenset())
+        found = await self._having(keys, questions)
+        if not found.full:
+            return found
+        # One kind, such as a birthday that many are given, hides nobody whom another
+        # kind finds.
+        by_kind: dict[str, set[str]] = defaultdict(set)
+        for key in keys:
+            by_kind[kind_of(key)].add(key)
+        each_found = await asyncio.gather(
+            *(self._having(frozenset(some), questions) for some in by_kind.values())
+        )
+        return _Sharing(
+            _each_once(chain.from_iterable(each.found for each in each_found)),
+            frozenset[str]().union(*(each.full for each in each_found)),
+        )
+
+    async def _having(self, keys: frozenset[str], questions: int) -> _Sharing:
         most = LARGEST * questions
         found = self.documents.find(
             {"blocks": {"$in": list(keys)}}, projection={"inbox": 0, "outbox": 0}
