@@ -339,6 +339,10 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "POST", "/v1/matches/{match_id}/decision"): Case(
         ("coordinator",), {"same": False}
     ),
+    ("referrals", "POST", "/v1/matches/{match_id}/reversal"): Case(
+        ("coordinator",), {"reason": "mistake"}
+    ),
+    ("referrals", "POST", "/v1/matches"): Case(("coordinator",), "match"),
     ("risk", "GET", "/v1/assessments/{case_id}"): Case(CASE_READERS),
     ("risk", "POST", "/v1/assessments/{case_id}/answers"): Case(
         KNOWS_SAFETY, {"answers": {}}
@@ -402,6 +406,8 @@ def sent(stage: Stage, body: Any) -> Any:
     named: dict[str, Any] = {
         "referral": {**stage.referral, "reference": new_id()},
         "merge": {"other_id": ids["case_id"], "reason": "same_household"},
+        # Whether somebody is themselves is asked last, after whether one may ask.
+        "match": {"people": [ids["person_id"]] * 2},
         "worker": {"roles": [SPECIALIST], "capacity": 100},
         "inquiry": asks_about(ids["person_id"]),
         "standings": {

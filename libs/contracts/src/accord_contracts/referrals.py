@@ -224,11 +224,13 @@ class PersonEvent(Event):
     Attributes:
         case_id: One of their cases; each of them is told.
         match_id: What a coordinator decided; its document says what is later.
-        person_ids: The two. Nothing that was told of the one is the other's by it.
+        person_id: The one. Nothing that was told of the other is theirs by it.
+        other_id: The other.
     """
 
     match_id: Id
-    person_ids: Annotated[tuple[Id, ...], Field(min_length=2, max_length=2)]
+    person_id: Id
+    other_id: Id
 
 
 class PersonMerged(PersonEvent):

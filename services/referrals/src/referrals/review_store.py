@@ -78,7 +78,8 @@ class Reviews(Store[Review]):
             PersonUnmerged(
                 case_id=each,
                 match_id=review.id,
-                person_ids=review.people,
+                person_id=review.people[0],
+                other_id=review.people[1],
                 unmerged_at=back.at,
             )
             for each in review.told
@@ -101,7 +102,7 @@ class Reviews(Store[Review]):
         )
 
     async def part(self, person_id: str, at: datetime) -> None:
-        """Have it decided anew with whom somebody is one, since who they are changed."""
+        """Have it decided anew whom somebody is one with: they were corrected."""
         found = self.documents.find(
             {"people": person_id, "one": True}, projection={"outbox": 0}
         )

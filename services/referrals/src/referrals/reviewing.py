@@ -152,7 +152,8 @@ async def decide(
             PersonMerged(
                 case_id=each.id,
                 match_id=held.id,
-                person_ids=held.people,
+                person_id=held.people[0],
+                other_id=held.people[1],
                 merged_at=answer.at,
             )
             for each in cases
