@@ -26,7 +26,7 @@ WORKER_SCOPES = ("allocation.work", "allocation.read", "notify.inbox", "plans.re
                  "referrals.inquire", "risk.read")  # fmt: skip
 COORDINATOR_SCOPES = (*WORKER_SCOPES, "allocation.admin", "notify.review",
                       "plans.close", "referrals.history", "referrals.match",
-                      "referrals.merge", "risk.work")  # fmt: skip
+                      "referrals.merge", "referrals.roles", "risk.work")  # fmt: skip
 ADMINISTRATOR = "administrator"
 ADMINISTRATOR_SCOPES = ("referrals.admin",)
 """Of whoever keeps the register of agencies, and works on no case."""

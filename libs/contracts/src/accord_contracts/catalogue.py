@@ -126,6 +126,17 @@ CATALOGUE = Catalogue.of(
         Entry(referrals.ConfirmationAsked, "referrals", ("notify",)),
         Entry(referrals.ConfirmationLapsed, "referrals", ("notify",)),
         Entry(referrals.ReferralReceived, "referrals", ("risk", "allocation")),
+        Entry(
+            referrals.RolesQuestioned,
+            "referrals",
+            ("referrals", "allocation", "notify"),
+        ),
+        Entry(referrals.RolesUndecided, "referrals", ("notify",)),
+        Entry(
+            referrals.RolesDecided,
+            "referrals",
+            ("referrals", "risk", "allocation", "notify"),
+        ),
         Entry(referrals.ChangePosted, "referrals", ("referrals",)),
         Entry(referrals.ChangeRecognised, "referrals", ("referrals",)),
         Entry(referrals.ReferralAmended, "referrals", ("risk", "notify")),

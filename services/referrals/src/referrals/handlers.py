@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
+from accord_chassis.clock import Clock
 from accord_chassis.store import Conflict
 from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.message import Event, Lane, Message
@@ -16,6 +17,7 @@ from accord_contracts.referrals import (
     PeopleRecognised,
     ReferralPosted,
     ReferralReceived,
+    RolesQuestioned,
     Wishes,
 )
 from accord_contracts.risk import RiskAssessed
@@ -42,6 +44,7 @@ from referrals.domain.feedback import FeedbackRules
 from referrals.domain.policy import Policy
 from referrals.domain.recognition import RecognitionRules, sightings
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral, Sender
+from referrals.domain.roles import RoleRules, turned_round
 from referrals.domain.telling import Telling
 from referrals.domain.weighing import MatchingPolicy
 from referrals.recognising import Known, meet
@@ -130,8 +133,12 @@ async def open_or_join_case(
     referrals: Referrals,
     cases: Cases,
     reviews: Reviews,
+    rules: RoleRules,
+    clock: Clock,
 ) -> None:
     """Add a referral to the case of its people, or open one.
+
+    One that turns round who harmed whom begins no response before a person has decided.
 
     Whoever is one with somebody of them has their own case still: whether the two cases
     are one, a person decides. That it is a repeat, both together say.
@@ -161,6 +168,21 @@ async def open_or_join_case(
     known = [*near, *(await cases.of_people(same) if same else ())]
     repeat = is_repeat(known, household, same)
     tale = received(referral, case, told.parties, repeat=repeat)
+    doubted = turned_round(household, known, same)
+    if doubted:
+        at = clock.now()
+        question = RolesQuestioned(
+            case_id=case.id,
+            referral_id=referral.id,
+            harmed=doubted.harmed,
+            using_violence=doubted.using_violence,
+            repeat=repeat,
+            questioned_at=at,
+            decide_by=rules.decide_by(referral.lane, at),
+        )
+        opening = (each for each in tale if isinstance(each, CaseOpened))
+        await cases.save(joined, *opening, question, cause=message, lane=Lane.URGENT)
+        return
     lane = Lane.URGENT if case.level and case.level.urgent else None
     await cases.save(joined, *tale, cause=message, lane=lane)
 

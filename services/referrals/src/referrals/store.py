@@ -17,7 +17,7 @@ from pymongo.operations import IndexModel
 
 from referrals.domain import amendment
 from referrals.domain.agency import Agency
-from referrals.domain.case import Case, Member
+from referrals.domain.case import Case, Member, role_of
 from referrals.domain.erasure import ERASED_NAME, Tombstone
 from referrals.domain.history import Heard
 from referrals.domain.matching.finding import BEGUN, BEGUN_PARTLY
@@ -140,7 +140,7 @@ class Referrals(SealedStore[Referral]):
         """Give who had which part in the referrals of some people; opens nothing."""
         wanted = ("told.people.role", "told.incidents", "told.occurred_at")
         own = ("person_ids", "sender.agency_kind", "left_case_id", "changes.reason")
-        kept = (*own, *wanted)
+        kept = (*own, *wanted, "put_right")
         found = self.documents.find(
             {"person_ids": {"$in": person_ids}}, projection=dict.fromkeys(kept, 1)
         )
@@ -473,7 +473,11 @@ def _heard(document: Document) -> Heard:
     told = document["told"]
     # Whoever was added by an amendment may not be recognised yet.
     parts = zip(document["person_ids"], told["people"], strict=False)
-    members = (Member(person_id=each, role=part["role"]) for each, part in parts)
+    put_right = document.get("put_right", {})
+    members = (
+        Member(person_id=each, role=role_of(each, part["role"], put_right))
+        for each, part in parts
+    )
     return Heard(
         referral_id=document["_id"],
         case_id=document.get("left_case_id"),

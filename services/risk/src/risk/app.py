@@ -12,6 +12,7 @@ from accord_contracts.referrals import (
     InformationDecided,
     ReferralAmended,
     ReferralReceived,
+    RolesDecided,
     TriggerCancelled,
     TriggerFellDue,
     TriggerScheduled,
@@ -49,6 +50,10 @@ def create_app(
         risk.on(
             ReferralAmended,
             partial(handlers.assess_amendment, assessments=held, policy=policy),
+        )
+        risk.on(
+            RolesDecided,
+            partial(handlers.assess_corrected, assessments=held, policy=policy),
         )
         foresee = partial(handlers.foresee, assessments=held, policy=policy)
         risk.on(TriggerScheduled, foresee)

@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
 from uuid import UUID, uuid5
 
+from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import Role
 from accord_contracts.problem import Refusal
 from accord_contracts.risk import RiskLevel
@@ -199,6 +200,8 @@ class Staffing(BaseModel):
             was open is its survivor's to fill.
         merging: The version of the case in referrals that last said so.
         above: The lists that hold for the survivor besides.
+        doubted_at: When it was last in question who harmed whom.
+        parts_at: When a person last decided it.
         remade: How often roles were taken back because of a merging, so that such a
             role, if it is wanted again, is another than the one that ended.
     """
@@ -226,6 +229,15 @@ class Staffing(BaseModel):
     merging: int = 0
     above: Lists = Lists()
     remade: int = 0
+    doubted_at: datetime | None = None
+    parts_at: datetime | None = None
+
+    @property
+    def doubted(self) -> bool:
+        """Tell whether it is in question who harmed whom: nobody new is sent to him."""
+        if self.doubted_at is None:
+            return False
+        return self.parts_at is None or self.parts_at < self.doubted_at
 
     @property
     def in_force(self) -> Lists:
@@ -429,6 +441,53 @@ class Staffing(BaseModel):
         held = self.model_copy(update={"roles": roles})
         return held.without_open(self.roles) if self.merged_into else held
 
+    def doubt(self, at: datetime) -> "Staffing":
+        """Note that it is in question who harmed whom.
+
+        Whoever is told to use violence may be who was harmed: from then on no new role
+        is wanted that is to meet them.
+        """
+        latest = max(at, self.doubted_at or at)
+        return self.model_copy(update={"doubted_at": latest})
+
+    def settle_parts(
+        self, at: datetime, policy: Policy, *, corrected: bool
+    ) -> "Staffing":
+        """Note that a person has decided who harmed whom; want what waited for it.
+
+        If it was told the other way round, whoever serves either of the two has met
+        them as what they are not, and knows what the other must not hear. Others take
+        their places, and nobody who ever served one of the two serves either.
+        """
+        if self.parts_at and at <= self.parts_at:
+            return self
+        held = self.model_copy(update={"parts_at": at})
+        if corrected:
+            held = held.served_by_others()
+        return held.want_again(policy, at)
+
+    def served_by_others(self) -> "Staffing":
+        """Take every role back that is one side's, and bar whoever served either."""
+        whole = {
+            each.worker_id
+            for role, each in self.roles.items()
+            if SIDES[role] is Side.WHOLE_CASE
+        }
+        roles = {
+            role: each.leave(each.worker_id)
+            if each.worker_id and SIDES[role] is not Side.WHOLE_CASE
+            else each
+            for role, each in self.roles.items()
+        }
+        served = (self.served_outreach | self.served_others) - whole
+        update = {
+            "roles": roles,
+            "served_outreach": self.served_outreach | served,
+            "served_others": self.served_others | served,
+        }
+        held = self.model_copy(update=update)
+        return held.without_open(self.roles) if self.merged_into else held
+
     def hear(
         self, referral_id: str, wishes: Wishes, at: datetime, policy: Policy
     ) -> "Staffing":
@@ -527,6 +586,8 @@ class Staffing(BaseModel):
         roles = {role: self._raised(wanted) for role, wanted in self.roles.items()}
         needed = () if self.merged_into else policy.roles[self.level]
         for role in needed:
+            if self.doubted and outreach(role):
+                continue
             if role not in roles and role not in self.filled:
                 roles[role] = Wanted(
                     allocation_id=self._allocation_id(role),

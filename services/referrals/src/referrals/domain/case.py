@@ -68,6 +68,15 @@ def counted(people: Iterable[Member], same: Mapping[str, str]) -> tuple[Member, 
     )
 
 
+def role_of(
+    person_id: str, told: PersonRole, put_right: Mapping[str, PersonRole]
+) -> PersonRole:
+    """Give the part that somebody has: as told, unless a person has decided another."""
+    if told in {PersonRole.PERSON_HARMED, PersonRole.PERSON_USING_VIOLENCE}:
+        return PersonRole(put_right.get(person_id, told))
+    return PersonRole(told)
+
+
 def harmed_of(people: Iterable[Member]) -> frozenset[str]:
     """Give the ids of those who were harmed."""
     return with_role(PersonRole.PERSON_HARMED, people)
@@ -109,6 +118,28 @@ class Pair(BaseModel):
         """
         apart = abs(self.last_referred_at - known.last_referred_at)
         return self.same(known) and apart <= REPEAT
+
+
+class Settled(BaseModel):
+    """That a person has decided who harmed whom of two, why, by whom and when."""
+
+    model_config = ConfigDict(frozen=True)
+
+    harmed: str
+    using_violence: str
+    decision: Decision
+
+    @property
+    def two(self) -> frozenset[str]:
+        """The two, whoever harmed whom."""
+        return frozenset({self.harmed, self.using_violence})
+
+    def says(self, other: "Settled") -> bool:
+        """Tell whether another decision says the same."""
+        return (self.harmed, self.using_violence) == (
+            other.harmed,
+            other.using_violence,
+        )
 
 
 class Episode(BaseModel):
@@ -239,6 +270,7 @@ class Case(BaseModel):
         merged_into: The case that it is merged into; see ``domain.merging``.
         merged: Why, by whom and when.
         taken: The cases that are merged into it, or are about to be.
+        settled: What a person has decided of who harmed whom, of each two the latest.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -261,6 +293,7 @@ class Case(BaseModel):
     merged_into: str | None = None
     merged: Decision | None = None
     taken: dict[str, Taken] = {}
+    settled: tuple[Settled, ...] = ()
 
     @property
     def harmed(self) -> frozenset[str]:
