@@ -8,6 +8,7 @@ from people import (
     Coordinator,
     ReferringAgency,
 )
+from test_merge import sees_no_more
 
 QUESTIONED, DECIDED = "roles.questioned.v1", "roles.decided.v1"
 RECEIVED = "referral.received.v1"
@@ -54,11 +55,13 @@ async def test_a_misidentified_aggressor_is_put_right_everywhere(
 
     await eventually(region.hears(DECIDED, case_id=case, corrected=True))
     await eventually(coordinator.sees(DECIDED, case))
-    await eventually(first.sees("allocation.withdrawn.v1", case))
     # Both who served somebody as what they are not are replaced, by neither of them.
     anew = await eventually(coordinator.finds_asked(case, SPECIALIST, OUTREACH))
     met = {first.id, outreach.id}
     assert not met & {anew[each].worker.id for each in (SPECIALIST, OUTREACH)}
+    for each in (first, outreach):
+        # Who works on a case is believed for five seconds.
+        await eventually(sees_no_more(each, f"/api/plans/v1/plans/{case}"))
     await eventually(region.is_quiet)
     received = region.bus.all(RECEIVED, case_id=case)
     assert [

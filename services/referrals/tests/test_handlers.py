@@ -100,6 +100,8 @@ class Intake:
             referrals=self.referrals,
             cases=self.cases,
             reviews=self.reviews,
+            rules=POLICY.roles,
+            clock=self.referrals._database.clock,
         )
         await self.deliver(join, message)
 

@@ -99,7 +99,7 @@ async def hold(message: Message[RolesQuestioned], *, roles: Roles) -> None:
     case = await roles.cases.get(told.case_id)
     right = case and _settled(case, doubt)
     # Somebody may have decided before this was heard.
-    if right and right.decision.at >= told.questioned_at:
+    if right and right.decision.at > told.questioned_at:
         decided = doubt.decide(right.harmed, right.decision.at)
         await _send(decided, roles, cause=message)
         return

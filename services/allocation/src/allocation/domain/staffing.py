@@ -486,7 +486,8 @@ class Staffing(BaseModel):
             "served_others": self.served_others | served,
         }
         held = self.model_copy(update=update)
-        return held.without_open(self.roles) if self.merged_into else held
+        # That of a merged case is its survivor's to fill.
+        return held.without_open(roles if held.merged_into else ())
 
     def hear(
         self, referral_id: str, wishes: Wishes, at: datetime, policy: Policy
