@@ -151,6 +151,9 @@ class Table(Desk):
         await eventually(self.doubted)
         return mere, john, held
 
+    async def counted(self) -> bool:
+        return bool((await self.lists())["counts"]["corrected"])
+
     async def doubted(self) -> bool:
         return bool((await self.lists())["waiting"])
 
@@ -212,11 +215,7 @@ async def test_nothing_waits_longer_than_its_time_and_the_alarm_stays(
     assert len((await table.lists())["waiting"]) == 1
     await table.decides(held.id, mere, john)
     await table.heard(RolesDecided, 1)
-
-    async def counted() -> bool:
-        return bool((await table.lists())["counts"]["corrected"])
-
-    await eventually(counted)
+    await eventually(table.counted)
     assert len(table.hears(ReferralReceived, "risk")) == 2
 
 
@@ -224,6 +223,10 @@ async def test_once_decided_only_what_contradicts_it_waits(table: Table) -> None
     mere, john, held = await table.waits()
     await table.decides(held.id, john, mere)
     await table.heard(ReferralReceived, 2)
+    await eventually(table.counted)
+    counts = (await table.lists())["counts"]
+    # It was as the doubtful one told it, and the one before it was corrected.
+    assert (counts["as_told"], counts["corrected"]) == (1, 1)
 
     await table.refers(*HE_SAYS)
     await table.heard(ReferralReceived, 3)

@@ -197,7 +197,11 @@ async def follow(message: Message[RolesDecided], *, roles: Roles) -> None:
             await _send(decided, roles)
         else:
             await roles.doubts.save(decided)
-    counted = any(e.open or e.decided_at == told.decided_at for e in asked)
+    # What nobody doubted, because it was told before, counts as a correction of its own.
+    counted = any(
+        each.harmed != told.harmed and (each.open or each.decided_at == told.decided_at)
+        for each in asked
+    )
     if told.corrected and not counted:
         await roles.doubts.save(_unasked(told, message.id))
 
