@@ -197,7 +197,7 @@ async def follow(message: Message[RolesDecided], *, roles: Roles) -> None:
             await _send(decided, roles)
         else:
             await roles.doubts.save(decided)
-    # What nobody doubted, because it was told before, counts as a correction of its own.
+    # What was told before it, and nobody doubted, counts as a correction of its own.
     counted = any(
         each.harmed != told.harmed and (each.open or each.decided_at == told.decided_at)
         for each in asked
