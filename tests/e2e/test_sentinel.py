@@ -79,7 +79,7 @@ SIDES = ("referrals", "GET", "/v1/matches/{match_id}")
 APART = {
     "serve", "demo", "status", "assertion", "reset",
     "topology apply", "store apply", "audit prepare", "match evaluate",
-    "allocation solve",
+    "match bench", "allocation solve",
 }  # fmt: skip
 """Commands that run a demonstration, make what there must be before any data, or read
 an operator's own file."""
@@ -99,6 +99,7 @@ LATER = {
     "plan.not_in_force.v1", "confirmation.lapsed.v1", "information.overdue.v1",
     "person.merged.v1", "person.unmerged.v1",
     "roles.questioned.v1", "roles.undecided.v1", "roles.decided.v1",
+    "risk.lowering_asked.v1",
 }  # fmt: skip
 """Events for which time would have to pass; that each is thin, its schema says."""
 
@@ -609,6 +610,11 @@ async def be_bound(region: Region, case: str) -> None:
     breaches = f"{path}/{told.json()['order_id']}/breaches"
     assert (await lead.sends("POST", breaches, {"occurred_at": at})).ok
     lead.hang_up()
+    # A breach is weighed, and the plan drafted anew.
+    coordinator = region.coordinator
+    await coordinator.agrees(
+        await eventually(coordinator.reads_plan(case), within=WITHIN)
+    )
 
 
 async def be_reached(region: Region, case: str, sentinels: Sentinels) -> None:
