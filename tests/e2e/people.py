@@ -29,7 +29,8 @@ HIGH_RISK_TEAM = (SPECIALIST, OUTREACH, LEAD)
 
 EVERY_SCOPE = (
     "referrals.submit", "referrals.read", "referrals.admin", "referrals.erase",
-    "referrals.merge", "referrals.history", "referrals.match", "referrals.answer",
+    "referrals.merge", "referrals.roles", "referrals.history", "referrals.match",
+    "referrals.answer",
     "referrals.inquire", "referrals.disclosures", "referrals.contacts",
     "referrals.reach", "referrals.orders",
     "risk.read", "risk.work", "plans.read", "plans.work", "plans.close", "plans.meet",

@@ -415,11 +415,18 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     ("referrals", "DELETE", "/v1/requests/{request_id}"): Case(("lead",), not_both=403),
     # The list is the locality's, as that of roles without a worker is.
+    ("referrals", "GET", "/v1/roles"): Case(("coordinator", "relative", "excluded")),
+    # That neither harmed the other is said last, after whether one may ask.
+    ("referrals", "POST", "/v1/cases/{case_id}/roles"): Case(("coordinator",), "roles"),
     ("referrals", "GET", "/v1/matches"): Case(("coordinator", "relative", "excluded")),
     ("referrals", "GET", "/v1/matches/{match_id}"): Case(("coordinator",)),
     ("referrals", "POST", "/v1/matches/{match_id}/decision"): Case(
         ("coordinator",), {"same": False}
     ),
+    ("referrals", "POST", "/v1/matches/{match_id}/reversal"): Case(
+        ("coordinator",), {"reason": "mistake"}
+    ),
+    ("referrals", "POST", "/v1/matches"): Case(("coordinator",), "match"),
     ("risk", "GET", "/v1/assessments/{case_id}"): Case(CASE_READERS),
     ("risk", "POST", "/v1/assessments/{case_id}/answers"): Case(
         KNOWS_SAFETY, {"answers": {}}
@@ -569,6 +576,13 @@ def sent(stage: Stage, body: Any) -> Any:
     named: dict[str, Any] = {
         "referral": {**stage.referral, "reference": new_id()},
         "merge": {"other_id": ids["case_id"], "reason": "same_household"},
+        # Whether somebody is themselves is asked last, after whether one may ask.
+        "roles": {
+            "harmed": ids["person_id"],
+            "using_violence": ids["person_id"],
+            "reason": "looked_into",
+        },
+        "match": {"people": [ids["person_id"]] * 2},
         "worker": {"roles": [SPECIALIST], "capacity": 100},
         "inquiry": asks_about(ids["person_id"]),
         "meeting": {"starts_at": f"{AHEAD}T09:00:00Z", "cases": [ids["case_id"]]},

@@ -26,7 +26,8 @@ from referrals.domain.recognition import Person, Sighting, sightings
 from referrals.domain.telling import DescribedPerson
 from referrals.domain.weighing import MatchingPolicy
 from referrals.recognising import Known, weigh_all
-from referrals.store import People, Reviews
+from referrals.review_store import Reviews
+from referrals.store import People
 
 from accord.world import invented_nhi, invented_phone
 

@@ -9,7 +9,8 @@ from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.store import Database
 from accord_chassis.testing import alive
 from referrals.app import Settings, create_app
-from referrals.store import Cases, People, Referrals, Reviews
+from referrals.review_store import Reviews
+from referrals.store import Cases, People, Referrals
 from referrals_builders import LOCALITIES, Running
 
 

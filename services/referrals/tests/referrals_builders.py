@@ -15,9 +15,11 @@ from accord_contracts.referrals import AgencyKind, PersonRole
 from referrals.domain.case import Case, Household, Member
 from referrals.domain.policy import Policy
 from referrals.domain.referral import Referral, Sender
+from referrals.domain.request import Identity
 from referrals.domain.telling import DescribedPerson, Telling
 from referrals.domain.weighing import MatchingPolicy
-from referrals.store import Cases, People, Referrals, Reviews
+from referrals.review_store import Reviews
+from referrals.store import Cases, People, Referrals
 
 LOCALITIES = Path(__file__).parents[3] / "localities"
 POLICY = policy_of(Policy, LOCALITIES / "canterbury", "referrals")
@@ -43,6 +45,9 @@ JOHN = {
     "date_of_birth": "1988-11-30",
 }
 NAMELESS = {"role": "person_harmed", "given_name": "Unknown"}
+
+
+SOMEBODY = Identity(issuer="urn:test", subject="somebody", worker=None)
 
 
 def nhi(code: str) -> dict[str, str]:

@@ -39,7 +39,8 @@ from referrals.domain.referral import Referral
 from referrals.domain.review import Answer as ReviewAnswer
 from referrals.domain.review import reviews_of
 from referrals.recognising import Known
-from referrals.store import People, Referrals, Reviews
+from referrals.review_store import Reviews
+from referrals.store import People, Referrals
 from referrals_builders import (
     CHILD,
     HARMED,
@@ -48,6 +49,7 @@ from referrals_builders import (
     MERE,
     POLICY,
     RULES,
+    SOMEBODY,
     USING,
     Running,
     body,
@@ -518,7 +520,7 @@ async def test_a_correction_that_is_broken_off_loses_nobody(
         [review] = reviews_of(
             hine, decided, referral_id=first.id, at=NOON, policy="1", most=1
         )
-        answer = ReviewAnswer(same=False, reason=None, by="somebody", at=NOON)
+        answer = ReviewAnswer(same=False, reason=None, by=SOMEBODY, at=NOON)
         await reviews.save(review.decide(answer))
         await people.save(who.keep_apart(apart))
     right = {"given_name": "Aroha", "family_name": "Whaanga", "identifiers": []}

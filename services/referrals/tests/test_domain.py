@@ -559,7 +559,7 @@ def test_the_same_pair_within_a_year_is_a_repeat(
 ) -> None:
     again = household((A, HARMED), (B, USING), at=NOON + after)
 
-    assert is_repeat([case(COUPLE)], again) is repeat
+    assert is_repeat([case(COUPLE)], again, {}) is repeat
 
 
 @pytest.mark.parametrize(
@@ -571,15 +571,15 @@ def test_the_same_pair_within_a_year_is_a_repeat(
     ],
 )
 def test_another_pair_is_no_repeat(again: Any) -> None:
-    assert not is_repeat([case(COUPLE)], again)
+    assert not is_repeat([case(COUPLE)], again, {})
 
 
 def test_a_repeat_counts_from_the_latest_referral() -> None:
     later = household((A, HARMED), (B, USING), at=NOON + 300 * DAY)
     again = household((A, HARMED), (B, USING), at=NOON + 600 * DAY)
 
-    assert is_repeat([case(COUPLE, later)], again)
-    assert is_repeat([case(later, COUPLE)], again)
+    assert is_repeat([case(COUPLE, later)], again, {})
+    assert is_repeat([case(later, COUPLE)], again, {})
 
 
 def test_a_family_that_is_referred_hundreds_of_times_stays_bounded() -> None:

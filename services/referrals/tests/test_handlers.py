@@ -30,7 +30,8 @@ from accord_contracts.risk import RiskAssessed, RiskLevel
 from referrals import handlers
 from referrals.domain.case import EPISODES_KEPT, Case, Stage
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral
-from referrals.store import Cases, People, Referrals, Reviews
+from referrals.review_store import Reviews
+from referrals.store import Cases, People, Referrals
 from referrals_builders import (
     JOHN,
     MATCHING,
@@ -95,7 +96,12 @@ class Intake:
 
     async def open_or_join(self, message: Message[Any]) -> None:
         join = partial(
-            handlers.open_or_join_case, referrals=self.referrals, cases=self.cases
+            handlers.open_or_join_case,
+            referrals=self.referrals,
+            cases=self.cases,
+            reviews=self.reviews,
+            rules=POLICY.roles,
+            clock=self.referrals._database.clock,
         )
         await self.deliver(join, message)
 

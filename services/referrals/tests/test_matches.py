@@ -11,7 +11,7 @@ from referrals.app import Settings, create_app
 from referrals.domain.erasure import Decision
 from referrals.domain.review import Review
 from referrals.merging import merge_cases
-from referrals.store import Reviews
+from referrals.review_store import Reviews
 from referrals_builders import MERE, POLICY, Running, body
 
 HER = {**MERE, "given_name": "Kahurangi"}

@@ -18,9 +18,19 @@ from referrals.domain.recognition import Person, Sighting, Weighed, sightings
 from referrals.domain.review import Review
 from referrals.domain.telling import DescribedPerson
 from referrals.domain.weighing import MatchingPolicy, weigh
+from referrals.review_store import Reviews
 from referrals.reviewing import Desk
-from referrals.store import Cases, People, Referrals, Reviews
-from referrals_builders import JOHN, LOCALITIES, MATCHING, MERE, RULES, nhi, referral
+from referrals.store import Cases, People, Referrals
+from referrals_builders import (
+    JOHN,
+    LOCALITIES,
+    MATCHING,
+    MERE,
+    RULES,
+    SOMEBODY,
+    nhi,
+    referral,
+)
 
 Told = dict[str, Any]
 
@@ -224,7 +234,7 @@ class Intake:
     ) -> None:
         self.referrals, self.people, self.reviews = referrals, people, reviews
         clock = people._database.clock
-        self.desk = Desk(reviews, people, cases, clock)
+        self.desk = Desk(reviews, people, cases, MATCHING, clock)
 
     async def meets(self, *told: Told) -> list[str]:
         """Post a referral; give the ids of its people."""
@@ -249,7 +259,7 @@ class Intake:
 
     async def decides(self, review: Review, *, same: bool) -> Review:
         return await reviewing.decide(
-            review.id, same=same, reason=None, by="somebody", desk=self.desk
+            review.id, same=same, reason=None, by=SOMEBODY, desk=self.desk
         )
 
 

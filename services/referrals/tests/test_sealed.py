@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from referrals.domain.referral import Referral
 from referrals.domain.telling import Telling
 from referrals.handlers import post_referral, recognise_people
-from referrals.store import People, Referrals, Reviews
+from referrals.review_store import Reviews
+from referrals.store import People, Referrals
 from referrals_builders import MATCHING, POLICE, POLICY, RULES
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -9,7 +9,8 @@ from accord_chassis.testing import NOON, message_of, new_id
 from accord_contracts.referrals import PeopleRecognised
 from referrals.domain.case import Stage
 from referrals.domain.recognition import Person
-from referrals.store import Cases, People, Referrals, Reviews
+from referrals.review_store import Reviews
+from referrals.store import Cases, People, Referrals
 from referrals_builders import HARMED, USING, case, household, referral
 
 

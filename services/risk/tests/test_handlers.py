@@ -11,6 +11,7 @@ from accord_contracts.referrals import (
     CaseErased,
     FieldGroup,
     InformationDecided,
+    RolesDecided,
     SharingDecision,
     SharingReason,
 )
@@ -26,6 +27,7 @@ from risk.domain.policy import UnknownIndicator
 from risk.handlers import (
     add_answers,
     assess_amendment,
+    assess_corrected,
     assess_information,
     assess_referral,
     call_for_reassessment,
@@ -441,3 +443,26 @@ async def test_nothing_is_weighed_of_a_case_that_is_erased(
     await assess_amendment(message, assessments=assessments, policy=POLICY)
 
     assert await held_of(told.case_id, assessments) == before
+
+
+async def test_parts_that_were_put_right_have_people_assess_at_once(
+    assessments: Assessments,
+) -> None:
+    case_id = new_id()
+    first = referral("strangulation", case_id=case_id)
+    await assess_referral(first, assessments=assessments, policy=POLICY)
+    before = await held_of(case_id, assessments)
+    told = {"case_id": case_id, "harmed": new_id(), "using_violence": new_id()}
+
+    for corrected in (False, True):
+        decided = RolesDecided(**told, corrected=corrected, decided_at=NOON)
+        await assess_corrected(
+            message_of(decided), assessments=assessments, policy=POLICY
+        )
+
+    held = await held_of(case_id, assessments)
+    assert held.version == before.version + 1
+    assert (held.level, held.due_at) == (before.level, held.assessed_at)
+    *_, anew = await published(assessments)
+    assert isinstance(anew.data, RiskAssessed)
+    assert anew.lane is Lane.URGENT

@@ -218,6 +218,45 @@ class CaseUnmerged(Event):
     unmerged_at: AwareDatetime
 
 
+class PersonEvent(Event):
+    """What every event about two people who may be one says.
+
+    Attributes:
+        case_id: One of their cases; each of them is told.
+        match_id: What a coordinator decided; its document says what is later.
+        person_id: The one. Nothing that was told of the other is theirs by it.
+        other_id: The other.
+    """
+
+    match_id: Id
+    person_id: Id
+    other_id: Id
+
+
+class PersonMerged(PersonEvent):
+    """Two people who are known are one: a person has decided so.
+
+    Attributes:
+        merged_at: When that was decided.
+    """
+
+    TYPE: ClassVar[str] = "person.merged.v1"
+
+    merged_at: AwareDatetime
+
+
+class PersonUnmerged(PersonEvent):
+    """Two people are two again: that they are one was taken back.
+
+    Attributes:
+        unmerged_at: When that was decided.
+    """
+
+    TYPE: ClassVar[str] = "person.unmerged.v1"
+
+    unmerged_at: AwareDatetime
+
+
 class CaseErased(Event):
     """A case is erased: whoever holds anything of it leaves a tombstone.
 
@@ -296,6 +335,63 @@ class ReferralReceived(Event):
     repeat: bool
     occurred_at: AwareDatetime
     first_referred_at: AwareDatetime
+
+
+class RolesQuestioned(Event):
+    """A referral names as using violence whom the same other had harmed before.
+
+    Nothing of it is sent to anybody until somebody has decided who harmed whom, or the
+    time for that is over; and until somebody has, nobody new is sent to whoever is said
+    to use violence in this case.
+
+    Attributes:
+        referral_id: The referral, which waits.
+        harmed: Whom it names as harmed.
+        using_violence: Whom it names as using violence, and who may be who was harmed.
+        repeat: As ``referral.received`` will say it.
+        decide_by: When it goes out undecided.
+    """
+
+    TYPE: ClassVar[str] = "roles.questioned.v1"
+
+    referral_id: Id
+    harmed: Id
+    using_violence: Id
+    repeat: bool
+    questioned_at: AwareDatetime
+    decide_by: AwareDatetime
+
+
+class RolesUndecided(Event):
+    """Nobody has decided in time who harmed whom: help is on its way, and they must.
+
+    Attributes:
+        late_by: Seconds between the end of the time and when that was noticed.
+    """
+
+    TYPE: ClassVar[str] = "roles.undecided.v1"
+
+    referral_id: Id
+    undecided_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]
+
+
+class RolesDecided(Event):
+    """A person has decided who harmed whom. Whoever rests on it goes by this.
+
+    Attributes:
+        harmed: Who was harmed.
+        using_violence: By whom.
+        corrected: It was told the other way round, and perhaps acted on.
+        decided_at: When; of two decisions the later counts.
+    """
+
+    TYPE: ClassVar[str] = "roles.decided.v1"
+
+    harmed: Id
+    using_violence: Id
+    corrected: bool
+    decided_at: AwareDatetime
 
 
 class ChangePosted(BeforeItsCase):

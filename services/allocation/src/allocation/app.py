@@ -19,13 +19,23 @@ from accord_contracts.referrals import (
     CaseMerged,
     CaseUnmerged,
     ReferralReceived,
+    RolesDecided,
+    RolesQuestioned,
 )
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
 from allocation.domain.policy import Policy
 from allocation.handlers import access as standing
-from allocation.handlers import handing, leaving, merging, placing, rota, staffing
+from allocation.handlers import (
+    handing,
+    leaving,
+    merging,
+    parts,
+    placing,
+    rota,
+    staffing,
+)
 from allocation.handlers.access import Door
 from allocation.handlers.placing import Desk
 from allocation.handlers.rota import Calls
@@ -77,6 +87,9 @@ def create_app(
         allocation.on(PlanClosed, partial(staffing.end_allocations, desk=desk))
         allocation.on(CaseErased, partial(staffing.erase_staffing, desk=desk))
         allocation.on(CaseErased, partial(staffing.erase_allocations, desk=desk))
+
+        allocation.on(RolesQuestioned, partial(parts.doubt_parts, desk=desk))
+        allocation.on(RolesDecided, partial(parts.settle_parts, desk=desk))
 
         allocation.on(CaseMerged, partial(merging.note_merging, desk=desk))
         allocation.on(CaseUnmerged, partial(merging.note_merging, desk=desk))

@@ -292,6 +292,7 @@ async def _correct(
     (person_id,), asked = found.ids, found.asked
     if not told.elsewhere:
         await known.reviews.take_back(was.id, referral.id)
+        await known.reviews.part(was.id, referral.changes[-1].at)
     if not told.elsewhere and person_id == new:
         person_id = was.id
         asked = tuple((was.id, weighed) for _, weighed in asked)

@@ -17,6 +17,8 @@ from accord_contracts.referrals import (
     InformationRequested,
     PeopleRecognised,
     ReferralPosted,
+    RolesDecided,
+    RolesQuestioned,
     TriggerTold,
 )
 from accord_contracts.risk import RiskAssessed
@@ -37,7 +39,9 @@ from referrals.keeping import Disclosures, Inquiries
 from referrals.orders import Orders, Registry
 from referrals.recognising import Known
 from referrals.register import Register
+from referrals.review_store import Reviews
 from referrals.reviewing import Desk
+from referrals.roles import Doubts, Roles, follow, forget, give_up, hold
 from referrals.routes import (
     agencies,
     amendments,
@@ -52,13 +56,13 @@ from referrals.routes import (
     referrals,
     triggers,
 )
+from referrals.routes import roles as role_routes
 from referrals.store import (
     Agencies,
     Cases,
     People,
     Referrals,
     Requests,
-    Reviews,
     Tombstones,
 )
 from referrals.triggers import Triggers
@@ -102,7 +106,14 @@ def create_app(
         )
         intake.on(
             PeopleRecognised,
-            partial(handlers.open_or_join_case, referrals=posted, cases=cases),
+            partial(
+                handlers.open_or_join_case,
+                referrals=posted,
+                cases=cases,
+                reviews=reviews,
+                rules=policy.roles,
+                clock=intake.clock,
+            ),
         )
         intake.on(
             ChangePosted,
@@ -153,7 +164,7 @@ def create_app(
             books,
         )
         intake.provide(Contacting(shelves, policy.contacts, intake.clock))
-        intake.provide(Desk(reviews, people, cases, intake.clock))
+        intake.provide(Desk(reviews, people, cases, matching, intake.clock))
         requests = intake.store(Requests)
         office = Office(requests, shelves, policy, intake.clock)
         intake.provide(office)
@@ -162,6 +173,7 @@ def create_app(
         intake.on(CaseErased, partial(erasure.destroy_case, shelves=shelves))
         erase = partial(erasure.erase_when_due, shelves=shelves, clock=intake.clock)
         intake.sweep(cases, erase)
+        settle_roles(intake, Roles(intake.store(Doubts), posted, cases, intake.clock))
         dates = intake.store(Triggers)
         schedule = partial(
             ahead.schedule,
@@ -191,6 +203,7 @@ def create_app(
         agencies.router,
         erasing.router,
         merging.router,
+        role_routes.router,
         history.router,
         matches.router,
         inquiries.router,
@@ -198,6 +211,18 @@ def create_app(
         orders.router,
         stand_ins=stand_ins,
     )
+
+
+def settle_roles(intake: service.Service, roles: Roles) -> None:
+    """Have what turns known parts round wait for a person, with a clock."""
+    intake.provide(roles)
+    for event, handler in (
+        (RolesQuestioned, hold),
+        (RolesDecided, follow),
+        (CaseErased, forget),
+    ):
+        intake.on(event, partial(handler, roles=roles))
+    intake.sweep(roles.doubts, partial(give_up, roles=roles))
 
 
 def ask_agencies(intake: service.Service, bureau: Bureau) -> None:

@@ -7,6 +7,7 @@ from accord_chassis.sealing import ERASED, SealedStore
 from accord_contracts.message import Event, Lane
 from accord_contracts.referrals import PersonRole
 
+from referrals.domain.case import role_of
 from referrals.domain.contact import ContactBook, ContactClosed, Heard, reach_of
 from referrals.domain.telling import ContactPoint, Safety
 from referrals.store import PARTS, Document, Referrals, is_withdrawn
@@ -77,7 +78,8 @@ async def heard_of(person_id: str, referrals: Referrals) -> tuple[list[Heard], b
     Of each referral nothing else is opened.
     """
     addresses = [f"sealed.address/{place}" for place in range(PEOPLE)]
-    kept = ("person_ids", "received_at", "told.people.role", "changes.reason")
+    own = ("person_ids", "received_at", "told.people.role", "changes.reason")
+    kept = (*own, "put_right")
     found = referrals.documents.find(
         {"person_ids": person_id},
         projection=dict.fromkeys((*kept, "told.place", "told.sharing", *addresses), 1),
@@ -94,9 +96,14 @@ async def heard_of(person_id: str, referrals: Referrals) -> tuple[list[Heard], b
 def _heard(person_id: str, document: Document) -> list[Heard]:
     people: Sequence[Document] = document["told"]["people"]
     withdrawn = is_withdrawn(document)
+    put_right = document.get("put_right", {})
     # Whoever an amendment has added has no id for a moment.
     told = [
-        (who, each["role"], ContactPoint.model_validate(point))
+        (
+            who,
+            role_of(who, each["role"], put_right),
+            ContactPoint.model_validate(point),
+        )
         for who, each in zip(document["person_ids"], people, strict=False)
         for point in each["contact_points"]
     ]

@@ -26,6 +26,7 @@ from referrals.domain.contact import (
     Refused,
     Suspension,
     find,
+    heed,
     may_use,
     reach_of,
 )
@@ -56,12 +57,20 @@ class Contacting(NamedTuple):
     async def look(self, person_id: str) -> tuple[ContactBook, list[Point]]:
         """Give what was decided about somebody, and all that is known of each point."""
         shelves = self.shelves
-        book, (heard, complete) = await asyncio.gather(
-            shelves.contacts.get(person_id), heard_of(person_id, shelves.referrals)
+        book, (heard, complete), same = await asyncio.gather(
+            shelves.contacts.get(person_id),
+            heard_of(person_id, shelves.referrals),
+            shelves.reviews.one_with([person_id]),
         )
         book = book or ContactBook(id=person_id)
         blind = shelves.referrals.vault.blind
-        return book, book.know(heard, blind, complete=complete)
+        points = book.know(heard, blind, complete=complete)
+        for each in same:
+            their_book, (theirs, _) = await asyncio.gather(
+                shelves.contacts.get(each), heard_of(each, shelves.referrals)
+            )
+            points = heed(points, theirs, their_book, blind)
+        return book, points
 
     def decide(
         self, point: Point, channel: Channel, at: datetime, purpose: Purpose

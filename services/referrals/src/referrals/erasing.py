@@ -30,7 +30,8 @@ from referrals.domain.erasure import (
 )
 from referrals.domain.merging import AlreadyMerged
 from referrals.keeping import Disclosures, Inquiries
-from referrals.store import Cases, People, Referrals, Reviews, Tombstones
+from referrals.review_store import Reviews
+from referrals.store import Cases, People, Referrals, Tombstones
 
 
 class Shelves(NamedTuple):

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
+from accord_chassis.clock import Clock
 from accord_chassis.store import Conflict
 from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.message import Event, Lane, Message
@@ -16,6 +17,7 @@ from accord_contracts.referrals import (
     PeopleRecognised,
     ReferralPosted,
     ReferralReceived,
+    RolesQuestioned,
     Wishes,
 )
 from accord_contracts.risk import RiskAssessed
@@ -42,10 +44,12 @@ from referrals.domain.feedback import FeedbackRules
 from referrals.domain.policy import Policy
 from referrals.domain.recognition import RecognitionRules, sightings
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral, Sender
+from referrals.domain.roles import RoleRules, turned_round
 from referrals.domain.telling import Telling
 from referrals.domain.weighing import MatchingPolicy
 from referrals.recognising import Known, meet
-from referrals.store import Agencies, Cases, People, Referrals, Reviews
+from referrals.review_store import Reviews
+from referrals.store import Agencies, Cases, People, Referrals
 from referrals.triggers import told_of
 
 
@@ -124,14 +128,27 @@ async def recognise_people(
 
 
 async def open_or_join_case(
-    message: Message[PeopleRecognised], *, referrals: Referrals, cases: Cases
+    message: Message[PeopleRecognised],
+    *,
+    referrals: Referrals,
+    cases: Cases,
+    reviews: Reviews,
+    rules: RoleRules,
+    clock: Clock,
 ) -> None:
-    """Add a referral to the case of its people, or open one."""
+    """Add a referral to the case of its people, or open one.
+
+    One that turns round who harmed whom begins no response before a person has decided.
+
+    Whoever is one with somebody of them has their own case still: whether the two cases
+    are one, a person decides. That it is a repeat, both together say.
+    """
     told = message.data
     members = tuple(Member(person_id=e.person_id, role=e.role) for e in told.parties)
-    referral, near = await asyncio.gather(
+    referral, near, same = await asyncio.gather(
         referrals.get(told.referral_id, cause=message),
         cases.with_people(harmed_of(members), cause=message),
+        reviews.one_with(each.person_id for each in members),
     )
     # A case remembers its referrals for longer than the messages that told of them.
     if referral is None or any(each.episode(referral.id) for each in near):
@@ -148,7 +165,24 @@ async def open_or_join_case(
     )
     if left:
         await keep_where_it_stood(left, case.id, referrals=referrals)
-    tale = received(referral, case, told.parties, repeat=is_repeat(near, household))
+    known = [*near, *(await cases.of_people(same) if same else ())]
+    repeat = is_repeat(known, household, same)
+    tale = received(referral, case, told.parties, repeat=repeat)
+    doubted = turned_round(household, known, same)
+    if doubted:
+        at = clock.now()
+        question = RolesQuestioned(
+            case_id=case.id,
+            referral_id=referral.id,
+            harmed=doubted.harmed,
+            using_violence=doubted.using_violence,
+            repeat=repeat,
+            questioned_at=at,
+            decide_by=rules.decide_by(referral.lane, at),
+        )
+        opening = (each for each in tale if isinstance(each, CaseOpened))
+        await cases.save(joined, *opening, question, cause=message, lane=Lane.URGENT)
+        return
     lane = Lane.URGENT if case.level and case.level.urgent else None
     await cases.save(joined, *tale, cause=message, lane=lane)
 

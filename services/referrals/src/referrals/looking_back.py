@@ -28,7 +28,8 @@ class Told(NamedTuple):
 async def heard_of(case_id: str, shelves: Shelves) -> Told:
     """Find every referral about the people of a case, whichever case it belongs to.
 
-    Whoever is erased is not in it, nor is a referral that belongs to no case yet.
+    Who is one with somebody of the case is counted as them. Whoever is erased is not in
+    it, nor is a referral that belongs to no case yet.
 
     Raises:
         NoSuchCase: There is none, or it is erased.
@@ -37,6 +38,8 @@ async def heard_of(case_id: str, shelves: Shelves) -> Told:
     taken = await asyncio.gather(*map(shelves.cases.get, case.taken))
     merged = [e for e in taken if e and e.merged_into == case_id and not e.erased]
     ids = [each.person_id for one in (case, *merged) for each in one.people]
+    same = await shelves.reviews.one_with(ids)
+    ids = list(dict.fromkeys((*ids, *same)))
     found, cases = await asyncio.gather(
         shelves.referrals.heard_of(ids), shelves.cases.of_people(ids)
     )
@@ -48,7 +51,7 @@ async def heard_of(case_id: str, shelves: Shelves) -> Told:
     erased = await asyncio.gather(*map(shelves.tombstones.get, sorted(everybody)))
     gone = {each.id for each in erased if each is not None}
     return Told(
-        heard=[each.without(gone) for each in heard],
+        heard=[each.without(gone).counted_as(same) for each in heard],
         others=[each for each in cases if each.id != case_id],
         merged=frozenset(each.id for each in merged),
         complete=len(found) < PARTS,

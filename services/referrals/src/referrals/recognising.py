@@ -19,7 +19,8 @@ from referrals.domain.recognition import (
 from referrals.domain.referral import Referral
 from referrals.domain.review import reviews_of
 from referrals.domain.weighing import MatchingPolicy, weigh
-from referrals.store import People, Reviews
+from referrals.review_store import Reviews
+from referrals.store import People
 
 log = structlog.get_logger()
 

@@ -11,19 +11,18 @@ from uuid import UUID, uuid4
 
 from accord_chassis.batching import Batcher
 from accord_chassis.sealing import ERASED, SealedStore
-from accord_chassis.store import EPOCH, AlreadyHandled, Conflict, Database, Store
+from accord_chassis.store import AlreadyHandled, Conflict, Database, Store
 from accord_contracts.message import Event, Lane, Message
 from pymongo.operations import IndexModel
 
 from referrals.domain import amendment
 from referrals.domain.agency import Agency
-from referrals.domain.case import Case, Member
+from referrals.domain.case import Case, Member, role_of
 from referrals.domain.erasure import ERASED_NAME, Tombstone
 from referrals.domain.history import Heard
-from referrals.domain.recognition import Person, kind_of
+from referrals.domain.recognition import ANEW, Person, kind_of
 from referrals.domain.referral import Referral
 from referrals.domain.request import Request
-from referrals.domain.review import Review
 from referrals.domain.telling import Telling
 
 Document = dict[str, Any]
@@ -50,9 +49,6 @@ CROWDS = 10_000
 COMPARED = 20
 """The most people with whom one is compared: those who share most keys come first."""
 
-
-ANEW = "anew"
-"""The kind of a key that nobody is recognised by."""
 
 SEALED = "sealed."
 """Before the name of a part that is sealed, where a document is changed."""
@@ -147,7 +143,7 @@ class Referrals(SealedStore[Referral]):
         """Give who had which part in the referrals of some people; opens nothing."""
         wanted = ("told.people.role", "told.incidents", "told.occurred_at")
         own = ("person_ids", "sender.agency_kind", "left_case_id", "changes.reason")
-        kept = (*own, *wanted)
+        kept = (*own, *wanted, "put_right")
         found = self.documents.find(
             {"person_ids": {"$in": person_ids}}, projection=dict.fromkeys(kept, 1)
         )
@@ -361,51 +357,6 @@ class People(SealedStore[Person]):
         return Near(self.load_all(opened), tuple(sorted(crowded)))
 
 
-class Reviews(Store[Review]):
-    """What a person is asked: whether two people who are known are one."""
-
-    entity = Review
-    collection = "reviews"
-    indexes = (IndexModel([("waiting_since", 1)]), IndexModel([("people", 1)]))
-
-    async def ask(self, review: Review) -> None:
-        """Ask, unless it was asked before: what was decided stays so."""
-        with contextlib.suppress(Conflict):
-            await self.save(review)
-
-    async def waiting(self, limit: int = PAGE) -> list[Review]:
-        """Give what waits for a decision, longest first."""
-        found = self.documents.find(
-            {"waiting_since": {"$gt": EPOCH}}, projection={"inbox": 0, "outbox": 0}
-        )
-        return [
-            self.load(each)
-            async for each in found.sort("waiting_since", 1).limit(limit)
-        ]
-
-    async def forget(self, person_id: str) -> None:
-        """Delete what is asked about somebody who is not there any more."""
-        await self.documents.delete_many({"people": person_id})
-
-    async def take_back(self, person_id: str, referral_id: str) -> None:
-        """Ask no more what a referral made be asked about somebody; decided stays."""
-        await self.documents.delete_many(
-            {
-                "people": person_id,
-                "referral_id": referral_id,
-                "waiting_since": {"$gt": EPOCH},
-            }
-        )
-
-    async def apart_from(self, person_id: str) -> tuple[str, ...]:
-        """Give those of whom somebody decided that they are other people."""
-        found = self.documents.find(
-            {"people": person_id, "answer.same": False}, projection={"people": 1}
-        )
-        both = [each["people"] async for each in found]
-        return tuple(sorted(one for pair in both for one in pair if one != person_id))
-
-
 class Tombstones(Store[Tombstone]):
     """What was erased, by the id that it had."""
 
@@ -538,7 +489,11 @@ def _heard(document: Document) -> Heard:
     told = document["told"]
     # Whoever was added by an amendment may not be recognised yet.
     parts = zip(document["person_ids"], told["people"], strict=False)
-    members = (Member(person_id=each, role=part["role"]) for each, part in parts)
+    put_right = document.get("put_right", {})
+    members = (
+        Member(person_id=each, role=role_of(each, part["role"], put_right))
+        for each, part in parts
+    )
     return Heard(
         referral_id=document["_id"],
         case_id=document.get("left_case_id"),

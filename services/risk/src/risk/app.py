@@ -15,6 +15,7 @@ from accord_contracts.referrals import (
     OrderRecorded,
     ReferralAmended,
     ReferralReceived,
+    RolesDecided,
     TriggerCancelled,
     TriggerFellDue,
     TriggerScheduled,
@@ -53,6 +54,10 @@ def create_app(
         risk.on(
             ReferralAmended,
             partial(handlers.assess_amendment, assessments=held, policy=policy),
+        )
+        risk.on(
+            RolesDecided,
+            partial(handlers.assess_corrected, assessments=held, policy=policy),
         )
         foresee = partial(handlers.foresee, assessments=held, policy=policy)
         risk.on(TriggerScheduled, foresee)

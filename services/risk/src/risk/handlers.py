@@ -13,6 +13,7 @@ from accord_contracts.referrals import (
     PersonRole,
     ReferralAmended,
     ReferralReceived,
+    RolesDecided,
     TriggerCancelled,
     TriggerFellDue,
     TriggerScheduled,
@@ -98,6 +99,23 @@ async def assess_amendment(
     new = held.weigh(told.answers, frozenset(told.incidents), policy, message.time)
     events = assessed(new, told.referral_id)
     await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
+
+
+async def assess_corrected(
+    message: Message[RolesDecided], *, assessments: Assessments, policy: Policy
+) -> None:
+    """Assess a case anew, and have people do so now, if its parts were put right.
+
+    What was answered was perhaps answered of somebody else. The level stays until a
+    person lowers it.
+    """
+    told = message.data
+    held = await assessments.get(told.case_id, cause=message)
+    if not told.corrected or held is None or held.erased_at or not held.weighed:
+        return
+    new = held.weigh({}, frozenset(), policy, message.time).due_now(message.time)
+    events = assessed(new, None)
+    await assessments.save(new, *events, cause=message, lane=Lane.URGENT)
 
 
 async def add_answers(

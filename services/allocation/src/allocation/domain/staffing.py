@@ -55,6 +55,8 @@ class Staffing(BaseModel):
             was open is its survivor's to fill.
         merging: The version of the case in referrals that last said so.
         above: The lists that hold for the survivor besides.
+        doubted_at: When it was last in question who harmed whom.
+        parts_at: When a person last decided it.
         remade: How often roles were taken back because of a merging, so that such a
             role, if it is wanted again, is another than the one that ended.
     """
@@ -85,6 +87,15 @@ class Staffing(BaseModel):
     merging: int = 0
     above: Lists = Lists()
     remade: int = 0
+    doubted_at: datetime | None = None
+    parts_at: datetime | None = None
+
+    @property
+    def doubted(self) -> bool:
+        """Tell whether it is in question who harmed whom: nobody new is sent to him."""
+        if self.doubted_at is None:
+            return False
+        return self.parts_at is None or self.parts_at < self.doubted_at
 
     @property
     def in_force(self) -> Lists:
@@ -293,6 +304,8 @@ class Staffing(BaseModel):
         roles = {role: self._raised(wanted) for role, wanted in self.roles.items()}
         needed = () if self.merged_into else policy.roles[self.level]
         for role in needed:
+            if self.doubted and outreach(role):
+                continue
             if role not in roles and role not in self.filled:
                 roles[role] = Wanted(
                     allocation_id=self._allocation_id(role),

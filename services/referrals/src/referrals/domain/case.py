@@ -3,7 +3,7 @@
 What a case remembers is bounded, because some families are referred hundreds of times.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -58,6 +58,25 @@ def with_role(role: PersonRole, people: Iterable[Member]) -> frozenset[str]:
     return frozenset(each.person_id for each in people if each.role is role)
 
 
+def counted(people: Iterable[Member], same: Mapping[str, str]) -> tuple[Member, ...]:
+    """Give people with whoever is one with somebody counted as them, each once."""
+    return tuple(
+        dict.fromkeys(
+            Member(person_id=same.get(each.person_id, each.person_id), role=each.role)
+            for each in people
+        )
+    )
+
+
+def role_of(
+    person_id: str, told: PersonRole, put_right: Mapping[str, PersonRole]
+) -> PersonRole:
+    """Give the part that somebody has: as told, unless a person has decided another."""
+    if told in {PersonRole.PERSON_HARMED, PersonRole.PERSON_USING_VIOLENCE}:
+        return PersonRole(put_right.get(person_id, told))
+    return PersonRole(told)
+
+
 def harmed_of(people: Iterable[Member]) -> frozenset[str]:
     """Give the ids of those who were harmed."""
     return with_role(PersonRole.PERSON_HARMED, people)
@@ -77,6 +96,14 @@ class Pair(BaseModel):
         """The two, whoever of them was harmed: they are of one household."""
         return ":".join(sorted((self.harmed, self.using_violence)))
 
+    def counted_as(self, same: Mapping[str, str]) -> "Pair":
+        """Count whoever is one with somebody as them."""
+        update = {
+            "harmed": same.get(self.harmed, self.harmed),
+            "using_violence": same.get(self.using_violence, self.using_violence),
+        }
+        return self.model_copy(update=update)
+
     def same(self, other: "Pair") -> bool:
         """Tell whether the same person harmed the same person."""
         return (self.harmed, self.using_violence) == (
@@ -91,6 +118,28 @@ class Pair(BaseModel):
         """
         apart = abs(self.last_referred_at - known.last_referred_at)
         return self.same(known) and apart <= REPEAT
+
+
+class Settled(BaseModel):
+    """That a person has decided who harmed whom of two, why, by whom and when."""
+
+    model_config = ConfigDict(frozen=True)
+
+    harmed: str
+    using_violence: str
+    decision: Decision
+
+    @property
+    def two(self) -> frozenset[str]:
+        """The two, whoever harmed whom."""
+        return frozenset({self.harmed, self.using_violence})
+
+    def says(self, other: "Settled") -> bool:
+        """Tell whether another decision says the same."""
+        return (self.harmed, self.using_violence) == (
+            other.harmed,
+            other.using_violence,
+        )
 
 
 class Episode(BaseModel):
@@ -221,6 +270,7 @@ class Case(BaseModel):
         merged_into: The case that it is merged into; see ``domain.merging``.
         merged: Why, by whom and when.
         taken: The cases that are merged into it, or are about to be.
+        settled: What a person has decided of who harmed whom, of each two the latest.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -243,6 +293,7 @@ class Case(BaseModel):
     merged_into: str | None = None
     merged: Decision | None = None
     taken: dict[str, Taken] = {}
+    settled: tuple[Settled, ...] = ()
 
     @property
     def harmed(self) -> frozenset[str]:
@@ -483,10 +534,19 @@ def find_case(cases: Sequence[Case], household: Household) -> Case | None:
     return next(iter(before.values())) if len(before) == 1 else None
 
 
-def is_repeat(cases: Iterable[Case], household: Household) -> bool:
-    """Tell whether one of the pairs was referred within a year, in whichever case."""
-    known = [pair for each in cases for pair in each.pairs]
-    return any(pair.repeats(other) for pair in household.pairs for other in known)
+def is_repeat(
+    cases: Iterable[Case], household: Household, same: Mapping[str, str]
+) -> bool:
+    """Tell whether one of the pairs was referred within a year, in whichever case.
+
+    Args:
+        cases: Those that any of the people harmed are in.
+        household: The referral's people.
+        same: Who else they are known as, by id.
+    """
+    known = [pair.counted_as(same) for each in cases for pair in each.pairs]
+    pairs = [each.counted_as(same) for each in household.pairs]
+    return any(pair.repeats(other) for pair in pairs for other in known)
 
 
 def _latest(known: Sequence[T], met: Sequence[T], most: int) -> tuple[T, ...]:

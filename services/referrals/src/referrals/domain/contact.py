@@ -8,7 +8,7 @@ read by somebody else or called unsafe by anybody is not used (DOMAIN 5).
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
@@ -272,6 +272,7 @@ class Point:
         kept: What people have decided.
         moved: Of an address: another was told, and nobody has asked since.
         complete: Nothing that was told was too much to look at.
+        stopped: It was suspended or closed for somebody who is one with the person.
     """
 
     id: str
@@ -280,6 +281,7 @@ class Point:
     kept: Kept | None = None
     moved: bool = False
     complete: bool = True
+    stopped: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -374,7 +376,7 @@ def may_use(
     denials = {
         RefusedFor.PURPOSE: purpose not in CONTACT_PURPOSES,
         RefusedFor.CLOSED: point.decided.closed_at is not None,
-        RefusedFor.SUSPENDED: point.decided.suspension is not None,
+        RefusedFor.SUSPENDED: point.decided.suspension is not None or point.stopped,
         RefusedFor.UNSAFE: any(each.safety is Safety.UNSAFE for each in warned),
         RefusedFor.READ_BY_OTHERS: bool(warned),
         RefusedFor.MOVED: point.moved,
@@ -561,6 +563,39 @@ def find(contact_id: str, points: Iterable[Point]) -> Point:
         if each.id == contact_id:
             return each
     raise NoSuchContact
+
+
+def heed(
+    points: Iterable[Point],
+    heard: Iterable[Heard],
+    book: ContactBook | None,
+    blind: Callable[[str], str],
+) -> list[Point]:
+    """Heed what warns of a point in what is known of somebody who is one with a person.
+
+    Nothing else of theirs is taken over, and no point: if the two are not one after
+    all, nobody has seen where the other lives.
+
+    Args:
+        points: The person's own.
+        heard: What referrals told of the other's.
+        book: What people have decided about the other's.
+        blind: Hides the value of a reach.
+    """
+    warnings: dict[str, list[Heard]] = defaultdict(list)
+    for each in heard:
+        if each.warns:
+            warnings[blind(reach_of(each.channel, each.value))].append(each)
+    kept = book.points if book else ()
+    stopped = {each.reach for each in kept if each.suspension or each.closed_at}
+    return [
+        replace(
+            each,
+            heard=(*each.heard, *warnings[each.reach]),
+            stopped=each.stopped or each.reach in stopped,
+        )
+        for each in points
+    ]
 
 
 def _moved(

@@ -7,7 +7,7 @@ incident it was, so nothing has to be opened for it.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
@@ -15,7 +15,7 @@ from typing import Self
 from accord_contracts.referrals import AgencyKind, IncidentKind, PersonRole
 from pydantic import BaseModel, ConfigDict
 
-from referrals.domain.case import REPEAT, Household, Member, Pair
+from referrals.domain.case import REPEAT, Household, Member, Pair, counted
 
 ESCALATING = 3
 """Episodes of one pair within 12 months that are a potential escalation (SafeLives'
@@ -66,6 +66,10 @@ class Heard(BaseModel):
         """Leave out those who are erased."""
         left = tuple(each for each in self.members if each.person_id not in gone)
         return self.model_copy(update={"members": left})
+
+    def counted_as(self, same: Mapping[str, str]) -> Self:
+        """Count whoever is one with somebody as them."""
+        return self.model_copy(update={"members": counted(self.members, same)})
 
 
 class PersonHistory(BaseModel):

@@ -15,6 +15,7 @@ from referrals.domain.contradictions import contradictions
 from referrals.domain.erasure import Retention
 from referrals.domain.feedback import FeedbackRules
 from referrals.domain.recognition import RecognitionRules
+from referrals.domain.roles import RoleRules
 from referrals.domain.telling import Telling
 from referrals.domain.time_zone import TimeZone
 from referrals.domain.trigger import TriggerRules
@@ -138,6 +139,7 @@ class Policy(BaseModel):
     contacts: ContactRules
     orders: OrderRules
     feedback: FeedbackRules
+    roles: RoleRules
 
     @model_validator(mode="before")
     @classmethod

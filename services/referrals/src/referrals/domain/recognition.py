@@ -27,8 +27,11 @@ KEYS_KEPT = 50
 BLOCKS_KEPT = 60
 """The most blocking keys of one person; one telling has six or so."""
 
-NAME, ALONE = "name", "alone"
-"""Kinds of keys that are no register's: a name with a date of birth, and nothing."""
+NAME, ALONE, ANEW = "name", "alone", "anew"
+"""Kinds of keys that are no register's: a name with a date of birth, nothing at all,
+and one by which nobody is recognised."""
+
+NO_REGISTER = frozenset({NAME, ALONE, ANEW})
 
 Folded = Annotated[str, AfterValidator(folded)]
 
@@ -185,11 +188,13 @@ class Person(BaseModel):
         likeness = known.learn(seen.likeness) if known else seen.likeness
         return self.model_copy(update={"blocks": blocks, "likeness": likeness})
 
-    def keep_apart(self, other_id: str) -> "Person":
-        """Note that somebody decided that they are two people."""
-        if other_id in self.apart:
+    def keep_apart(self, other_id: str, *, apart: bool = True) -> "Person":
+        """Note that somebody decided that they are two people, or took that back."""
+        if (other_id in self.apart) is apart:
             return self
-        return self.model_copy(update={"apart": (*self.apart, other_id)})
+        others = tuple(each for each in self.apart if each != other_id)
+        others = (*others, other_id) if apart else others
+        return self.model_copy(update={"apart": others})
 
     def contradicts(self, sighting: Sighting) -> bool:
         """Tell whether a register knows the two by different codes."""

@@ -6,7 +6,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from accord_contracts.message import Lane
 from accord_contracts.problem import Refusal
-from accord_contracts.referrals import AgencyKind, WithdrawalReason
+from accord_contracts.referrals import AgencyKind, PersonRole, WithdrawalReason
 from pydantic import BaseModel, ConfigDict
 
 from referrals.domain.amendment import (
@@ -18,7 +18,7 @@ from referrals.domain.amendment import (
     Withdrawn,
     compared,
 )
-from referrals.domain.case import Episode, Member
+from referrals.domain.case import Episode, Member, role_of
 from referrals.domain.erasure import Decision
 from referrals.domain.feedback import Wanted
 from referrals.domain.policy import Expected, Policy
@@ -100,6 +100,8 @@ class Referral(BaseModel):
         due: When what it knows to come is, in the order told.
         person_ids: Who the described people are, in their order; none until recognised.
         former: Whom people were taken for until the agency corrected who they are.
+        put_right: The parts of people, by id, that a person has decided against what is
+            told: that stays as the agency's word, and counts for nothing.
         changes: By the agency, in their order.
         wanted: What more it is asked for, and has not told yet.
         left_case: Where it stood when its case grew too long to keep it.
@@ -120,6 +122,7 @@ class Referral(BaseModel):
     due: tuple[datetime, ...] = ()
     person_ids: tuple[str, ...] = ()
     former: tuple[Mistaken, ...] = ()
+    put_right: dict[str, PersonRole] = {}
     changes: tuple[Change, ...] = ()
     wanted: Wanted | None = None
     left_case: Episode | None = None
@@ -168,10 +171,15 @@ class Referral(BaseModel):
     @property
     def members(self) -> tuple[Member, ...]:
         """Everybody whom it names and who is recognised, with the part they have."""
-        parts = zip(self.person_ids, (e.role for e in self.told.people), strict=False)
+        told = zip(self.person_ids, (e.role for e in self.told.people), strict=False)
+        parts = ((who, role_of(who, role, self.put_right)) for who, role in told)
         return tuple(
             Member(person_id=person, role=role) for person, role in dict.fromkeys(parts)
         )
+
+    def with_parts(self, right: dict[str, PersonRole]) -> "Referral":
+        """Have people the parts that a person has decided, whatever is told."""
+        return self.model_copy(update={"put_right": {**self.put_right, **right}})
 
     @property
     def withdrawn(self) -> Change | None:

@@ -281,6 +281,11 @@ class Assessment(BaseModel):
             }
         )
 
+    def due_now(self, at: datetime) -> "Assessment":
+        """Have people assess it at once; of a merged case, its survivor."""
+        due_at = None if self.merged_into else at
+        return self.model_copy(update={"reassess_by": at, "due_at": due_at})
+
     def merge(
         self, survivor: str | None, merging: int, policy: Policy, at: datetime
     ) -> "Assessment":

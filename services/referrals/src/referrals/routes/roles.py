@@ -1,0 +1,118 @@
+"""Who harmed whom, over HTTP: asked of coordinators, and decided by them."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from accord_chassis.clock import Clock
+from accord_chassis.guard import (
+    NOT_OUTREACH,
+    Action,
+    Asking,
+    Relation,
+    Resource,
+    absent,
+    asking,
+)
+from accord_chassis.service import part
+from accord_contracts.message import Code, Id
+from fastapi import APIRouter, Security
+from pydantic import BaseModel, ConfigDict
+
+from referrals.domain.erasure import Decision, NoSuchCase
+from referrals.domain.roles import Doubt, Standing
+from referrals.roles import Roles, decide
+from referrals.routes.matches import NOBODYS
+
+router = APIRouter(tags=["roles"])
+
+Roles_ = Annotated[Roles, part(Roles)]
+Clock_ = Annotated[Clock, part(Clock)]
+Coordinator = Annotated[Asking, Security(asking, scopes=["referrals.roles"])]
+
+COORDINATOR = (Relation.COORDINATOR,)
+SEEN = {"record": NOT_OUTREACH}
+LIST_DOUBTS = Action("roles.list", COORDINATOR, parts=SEEN)
+DECIDE_ROLES = Action("roles.decide", COORDINATOR, parts=SEEN)
+
+
+class DecideRoles(BaseModel):
+    """Who harmed whom of two people of a case, and why, as a code of the locality's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    harmed: Id
+    using_violence: Id
+    reason: Code
+
+
+class DoubtView(BaseModel):
+    """That a referral turns round who harmed whom.
+
+    Attributes:
+        harmed: Who is told to be harmed.
+        using_violence: By whom: they were harmed by the same other before.
+        decide_by: When the referral goes out undecided; none: it has gone out.
+    """
+
+    case_id: Id
+    referral_id: Id | None
+    harmed: Id
+    using_violence: Id
+    asked_at: datetime
+    decide_by: datetime | None
+
+    @classmethod
+    def of(cls, held: Doubt) -> Self:
+        """Show it."""
+        told = held.model_dump(include=set(cls.model_fields))
+        return cls(**told, decide_by=held.due_at)
+
+
+class DoubtsView(BaseModel):
+    """What waits for a decision, and what has become of all there was.
+
+    Attributes:
+        counts: How many wait, have gone out undecided, were as told, were corrected.
+    """
+
+    waiting: tuple[DoubtView, ...]
+    counts: dict[Standing, int]
+
+
+@router.get("/roles")
+async def list_doubts(*, roles: Roles_, coordinator: Coordinator) -> DoubtsView:
+    """List the referrals that turn round who harmed whom, longest waiting first.
+
+    The counts are the locality's: how often somebody was misidentified says how those
+    who refer look at it.
+    """
+    waiting = await roles.doubts.waiting()
+    found = [(Resource("roles", e.case_id, e.case_id), e) for e in waiting]
+    of = absent("roles", NOBODYS)
+    seen = await coordinator.permit_each(LIST_DOUBTS, found, of=of)
+    return DoubtsView(
+        waiting=tuple(DoubtView.of(held) for held, _ in seen),
+        counts=await roles.doubts.count(),
+    )
+
+
+@router.post("/cases/{case_id}/roles", status_code=204)
+async def decide_roles(
+    case_id: Id,
+    told: DecideRoles,
+    *,
+    roles: Roles_,
+    clock: Clock_,
+    coordinator: Coordinator,
+) -> None:
+    """Decide who harmed whom of two, whatever agencies told; a later word counts.
+
+    What waits for it goes out. If it was told the other way round, the parts are put
+    right in every referral of the case, whoever served either of the two is replaced,
+    the risk is assessed anew, and what was agreed must be agreed anew.
+    """
+    resource = Resource("roles", case_id, case_id)
+    await coordinator.permit(DECIDE_ROLES, resource, otherwise=NoSuchCase)
+    by = coordinator.who.subject
+    decision = Decision(reason=told.reason, by=by, at=clock.now())
+    await decide(case_id, told.harmed, told.using_violence, decision, roles)

@@ -1,0 +1,276 @@
+"""Who harmed whom: what turns it round waits, and what a person decides counts."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from accord_chassis.clock import SimulatedClock
+from accord_chassis.testing import COORDINATOR, NOON, eventually, new_id
+from accord_contracts.message import Lane
+from accord_contracts.referrals import (
+    ReferralReceived,
+    RolesDecided,
+    RolesQuestioned,
+    RolesUndecided,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from referrals.domain.case import Case, Household, Member, Settled
+from referrals.domain.erasure import Decision
+from referrals.domain.roles import (
+    NoSuchPair,
+    RoleRules,
+    members_of,
+    put_right,
+    settle,
+    turned_round,
+)
+from referrals_builders import HARMED, JOHN, MERE, POLICY, USING, Running, case
+from referrals_builders import household as people_of
+from test_contacts import NUMBER, contact, points, refusals
+from test_history import read as history_of
+from test_one_person import Desk
+
+DECISION = Decision(reason="looked_into", by="somebody", at=NOON)
+# The same two, told the other way round.
+HE_SAYS = ({**JOHN, "role": "person_harmed"}, {**MERE, "role": "person_using_violence"})
+BRIEFLY = timedelta(minutes=1)
+
+people = st.sampled_from("abcd")
+couples = st.tuples(people, people).filter(lambda two: two[0] != two[1])
+quick = settings(deadline=None, derandomize=True, max_examples=200)
+
+
+def household(harmed: str, using: str) -> Household:
+    return people_of((harmed, HARMED), (using, USING))
+
+
+def right(harmed: str, using: str) -> Settled:
+    return Settled(harmed=harmed, using_violence=using, decision=DECISION)
+
+
+@given(st.lists(couples, min_size=1, max_size=8), st.data())
+@quick
+def test_what_a_person_decides_counts_before_all_that_is_told(
+    told: list[tuple[str, str]], data: Any
+) -> None:
+    held = case(*(household(*each) for each in told))
+    harmed, using = data.draw(st.sampled_from(told))
+    if data.draw(st.booleans()):
+        harmed, using = using, harmed
+
+    new, turned = settle(held, right(harmed, using))
+
+    assert turned == ((using, harmed) in told)
+    assert settle(new, right(harmed, using)) == (new, False)
+    of_two = [e for e in new.pairs if {e.harmed, e.using_violence} == {harmed, using}]
+    assert [(each.harmed, each.using_violence) for each in of_two] == [(harmed, using)]
+    assert turned_round(household(harmed, using), [new], {}) is None
+    assert turned_round(household(using, harmed), [new], {}) is not None
+    # Nobody else's part has changed, and everybody has one whom a pair gives it.
+    others = {e for e in held.people if e.person_id not in {harmed, using}}
+    assert others == {e for e in new.people if e.person_id not in {harmed, using}}
+    assert {*new.people} >= {part for each in new.pairs for part in members_of(each)}
+
+
+@given(st.lists(couples, max_size=8), couples)
+@quick
+def test_what_turns_known_parts_round_is_found_and_nothing_else(
+    told: list[tuple[str, str]], new: tuple[str, str]
+) -> None:
+    held = [case(household(*each)) for each in told]
+
+    found = turned_round(household(*new), held, {})
+
+    assert (found is not None) == (new[::-1] in told)
+
+
+def test_who_is_one_with_somebody_is_known_by_what_was_told_of_them() -> None:
+    held = [case(household("mere", "john"))]
+
+    assert turned_round(household("john", "other"), held, {"mere": "other"})
+    assert not turned_round(household("john", "other"), held, {})
+
+
+def test_of_two_of_whom_neither_harmed_the_other_nothing_is_decided() -> None:
+    with pytest.raises(NoSuchPair):
+        settle(case(household("mere", "john")), right("mere", "hemi"))
+
+
+def test_a_part_is_put_right_only_where_it_was_told_wrongly() -> None:
+    told = household("john", "mere").members
+    child = Member(person_id="mere", role=HARMED)
+
+    assert put_right(told, "mere", "john") == {"mere": HARMED, "john": USING}
+    assert put_right(told, "john", "mere") == {}
+    assert put_right((child,), "mere", "john") == {}
+
+
+def test_nothing_waits_for_longer_than_an_hour() -> None:
+    minutes = {Lane.URGENT: 10, Lane.ROUTINE: 61}
+
+    with pytest.raises(ValidationError):
+        RoleRules(decide_within_minutes=minutes)
+
+
+class Table(Desk):
+    """The service, and coordinators who say who harmed whom."""
+
+    async def decides(  # type: ignore[override]  # Something else is decided here.
+        self, case_id: str, harmed: str, using: str, worker: str = COORDINATOR
+    ) -> httpx2.Response:
+        told = {"harmed": harmed, "using_violence": using, "reason": "looked_into"}
+        return await self.running.http.post(
+            f"/v1/cases/{case_id}/roles", headers=self.headers(worker), json=told
+        )
+
+    async def lists(self) -> dict[str, Any]:
+        headers = self.headers(COORDINATOR)
+        answer = await self.running.http.get("/v1/roles", headers=headers)
+        told: dict[str, Any] = answer.json()
+        return told
+
+    def headers(self, worker: str) -> dict[str, str]:
+        return self.running.bearer("referrals.roles", agency="", worker=worker)
+
+    async def heard(self, kind: type[Any], number: int, service: str = "risk") -> Any:
+        async def look() -> Any:
+            found = self.hears(kind, service)
+            return found[number - 1] if len(found) >= number else None
+
+        return await eventually(look)
+
+    async def waits(self) -> tuple[str, str, Case]:
+        """Refer her, and then have him say that it was she; give both and the case."""
+        (mere, john), _ = await self.refers(MERE, JOHN)
+        await self.heard(ReferralReceived, 1)
+        _, held = await self.refers(*HE_SAYS)
+        await self.heard(RolesQuestioned, 1, "notify")
+        await eventually(self.doubted)
+        return mere, john, held
+
+    async def counted(self) -> bool:
+        return bool((await self.lists())["counts"]["corrected"])
+
+    async def doubted(self) -> bool:
+        return bool((await self.lists())["waiting"])
+
+
+@pytest.fixture
+def table(running: Running) -> Table:
+    return Table(running)
+
+
+async def test_what_turns_known_parts_round_is_told_to_nobody_but_who_decides(
+    table: Table,
+) -> None:
+    _, john, held = await table.waits()
+
+    [waiting] = (await table.lists())["waiting"]
+    assert len(table.hears(ReferralReceived, "risk")) == 1
+    assert len(table.hears(ReferralReceived, "allocation")) == 1
+    assert (waiting["case_id"], waiting["harmed"]) == (held.id, john)
+    status = await table.running.status(waiting["referral_id"])
+    assert status.json()["status"] == "received"
+
+
+async def test_what_was_told_wrongly_goes_out_with_the_parts_put_right(
+    table: Table,
+) -> None:
+    mere, john, held = await table.waits()
+
+    for _ in range(2):
+        assert (await table.decides(held.id, mere, john)).status_code == 204
+    sent = await table.heard(ReferralReceived, 2)
+
+    assert {each.person_id: each.role for each in sent.parties} == {
+        mere: HARMED, john: USING,
+    }  # fmt: skip
+    [told] = table.hears(RolesDecided, "risk")
+    assert (told.harmed, told.using_violence, told.corrected) == (mere, john, True)
+    looked = (await history_of(table.running, held.id)).json()
+    assert [(each["harmed"], each["episodes"]) for each in looked["pairs"]] == [
+        (mere, 2)
+    ]
+    listed = await table.lists()
+    assert (listed["waiting"], listed["counts"]["corrected"]) == ([], 1)
+
+
+async def test_nothing_waits_longer_than_its_time_and_the_alarm_stays(
+    table: Table, clock: SimulatedClock
+) -> None:
+    mere, john, held = await table.waits()
+    within = timedelta(minutes=POLICY.roles.decide_within_minutes[Lane.ROUTINE])
+
+    clock.advance(within - BRIEFLY)
+    early = len(table.hears(ReferralReceived, "risk"))
+    clock.advance(2 * BRIEFLY)
+    sent = await table.heard(ReferralReceived, 2)
+
+    assert early == 1
+    assert {each.person_id: each.role for each in sent.parties}[john] is HARMED
+    assert (await table.heard(RolesUndecided, 1, "notify")).case_id == held.id
+    assert len((await table.lists())["waiting"]) == 1
+    await table.decides(held.id, mere, john)
+    await table.heard(RolesDecided, 1)
+    await eventually(table.counted)
+    assert len(table.hears(ReferralReceived, "risk")) == 2
+
+
+async def test_once_decided_only_what_contradicts_it_waits(table: Table) -> None:
+    mere, john, held = await table.waits()
+    await table.decides(held.id, john, mere)
+    await table.heard(ReferralReceived, 2)
+    await eventually(table.counted)
+    counts = (await table.lists())["counts"]
+    # It was as the doubtful one told it, and the one before it was corrected.
+    assert (counts["as_told"], counts["corrected"]) == (1, 1)
+
+    await table.refers(*HE_SAYS)
+    await table.heard(ReferralReceived, 3)
+    await table.refers(MERE, JOHN)
+    await table.heard(RolesQuestioned, 2, "notify")
+
+    await eventually(table.doubted)
+    assert len(table.hears(ReferralReceived, "risk")) == 3
+
+
+async def test_what_was_told_wrongly_from_the_first_is_put_right_unasked(
+    table: Table,
+) -> None:
+    shared = [contact(NUMBER)]
+    told = (
+        {**HE_SAYS[0], "contact_points": shared},
+        {**HE_SAYS[1], "contact_points": shared},
+    )
+    (john, mere), held = await table.refers(*told)
+    assert refusals((await points(table.running, mere))[0]) == [None]
+
+    await table.decides(held.id, mere, john)
+
+    async def warned() -> bool:
+        return refusals((await points(table.running, mere))[0]) == ["read_by_others"]
+
+    await eventually(warned)
+    assert (await table.lists())["counts"]["corrected"] == 1
+    # Told so again, it is not taken; told rightly, it is.
+    await table.refers(MERE, JOHN)
+    await table.heard(ReferralReceived, 2)
+    assert table.hears(RolesQuestioned, "notify") == []
+
+
+async def test_nobody_else_decides_and_of_others_nothing_is_decided(
+    table: Table,
+) -> None:
+    mere, john, held = await table.waits()
+
+    statuses = [
+        (await table.decides(held.id, mere, john, worker=new_id())).status_code,
+        (await table.decides(new_id(), mere, john)).status_code,
+        (await table.decides(held.id, mere, new_id())).status_code,
+    ]
+
+    assert statuses == [404, 404, 422]
+    assert table.hears(RolesDecided, "risk") == []
