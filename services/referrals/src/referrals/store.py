@@ -142,7 +142,8 @@ class Referrals(SealedStore[Referral]):
 
     async def heard_of(self, person_ids: Sequence[str]) -> list[Heard]:
         """Give who had which part in the referrals of some people; opens nothing."""
-        wanted = ("told.people.role", "told.incidents", "told.occurred_at")
+        facts = ("people.role", "incidents", "occurred_at", "asked_by.who")
+        wanted = (f"told.{each}" for each in facts)
         own = ("person_ids", "sender.agency_kind", "left_case_id", "changes.reason")
         kept = (*own, *wanted)
         found = self.documents.find(
@@ -530,6 +531,7 @@ def _heard(document: Document) -> Heard:
         incidents=told["incidents"],
         occurred_at=told["occurred_at"],
         members=tuple(dict.fromkeys(members)),
+        asked_by=(told.get("asked_by") or {}).get("who"),
         withdrawn=is_withdrawn(document),
     )
 
