@@ -244,6 +244,12 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "GET", "/v1/referrals/{referral_id}"): Case(
         ("sender",), unregistered=403
     ),
+    # Of test keys alone: no token opens it, whatever it says.
+    ("referrals", "POST", "/v1/sandbox/referrals"): Case((), "referral", refusal=403),
+    ("referrals", "POST", "/v1/sandbox/referrals/batch"): Case(
+        (), "lines", refusal=403
+    ),
+    ("referrals", "GET", "/v1/sandbox/referrals/{referral_id}"): Case((), refusal=403),
     # Without a key it is refused as bad, and only to whoever may: 400.
     ("referrals", "POST", "/v1/referrals/{referral_id}/amendments"): Case(
         ("sender",), {"narrative": "More."}, unregistered=403

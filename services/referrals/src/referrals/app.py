@@ -47,6 +47,7 @@ from referrals.routes import (
     merging,
     questions,
     referrals,
+    sandbox,
     triggers,
 )
 from referrals.store import (
@@ -59,6 +60,7 @@ from referrals.store import (
     Tombstones,
 )
 from referrals.triggers import Triggers
+from referrals.trying import Sandbox, Trials
 
 
 class Settings(VaultSettings, ChassisSettings):
@@ -75,6 +77,7 @@ def create_app(
     """
     policy = policy_of(Policy, settings.locality, "referrals")
     kept = class_of("referrals.requests", settings.locality)
+    tried = class_of("referrals.trials", settings.locality)
     matching = policy_of(MatchingPolicy, settings.locality, "matching")
 
     def wire(intake: service.Service) -> None:
@@ -86,6 +89,9 @@ def create_app(
         intake.provide(register)
         intake.provide(Keys(register.held))
         intake.provide(policy)
+        trials = intake.store(Trials)
+        intake.provide(Sandbox(trials, posted, policy, tried))
+        intake.sweep(trials, trials.remove)
         intake.on(
             ReferralPosted,
             partial(
@@ -180,6 +186,7 @@ def create_app(
         amendments.router,
         questions.router,
         triggers.router,
+        sandbox.router,
         agencies.router,
         erasing.router,
         merging.router,
