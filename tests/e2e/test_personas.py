@@ -277,6 +277,10 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     ("referrals", "GET", "/v1/agencies/{code}"): Case(PERSONAS, by_scope=True),
     ("referrals", "GET", "/v1/agencies"): Case(PERSONAS, by_scope=True),
+    ("referrals", "GET", "/v1/agencies/{code}/quality"): Case(
+        ("coordinator", "relative", "excluded")
+    ),
+    ("referrals", "GET", "/v1/referrals/quality"): Case(AGENCIES, refusal=403),
     ("referrals", "POST", "/v1/agencies/{code}/keys"): Case(
         PERSONAS, {"days": 1}, by_scope=True
     ),

@@ -25,7 +25,8 @@ WORKER_SCOPES = ("allocation.work", "allocation.read", "notify.inbox", "plans.re
                  "plans.work", "referrals.contacts", "referrals.history",
                  "referrals.inquire", "risk.read")  # fmt: skip
 COORDINATOR_SCOPES = (*WORKER_SCOPES, "allocation.admin", "notify.review",
-                      "plans.close", "referrals.merge", "risk.work")  # fmt: skip
+                      "plans.close", "referrals.merge", "referrals.quality",
+                      "risk.work")  # fmt: skip
 ADMINISTRATOR = "administrator"
 ADMINISTRATOR_SCOPES = ("referrals.admin",)
 """Of whoever keeps the register of agencies, and works on no case."""

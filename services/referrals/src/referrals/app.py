@@ -45,6 +45,7 @@ from referrals.routes import (
     inquiries,
     matches,
     merging,
+    quality,
     questions,
     referrals,
     sandbox,
@@ -182,6 +183,8 @@ def create_app(
         settings,
         "referrals",
         wire,
+        # Before the referrals, whose ids stand where its path has a word.
+        quality.router,
         referrals.router,
         amendments.router,
         questions.router,

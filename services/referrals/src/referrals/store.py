@@ -72,6 +72,7 @@ class Referrals(SealedStore[Referral]):
         IndexModel([("person_ids", 1)]),
         # Hardly any referral has one, and those that have none need no place in it.
         IndexModel([("former.person_id", 1)], sparse=True),
+        IndexModel([("sender.agency", 1), ("received_at", -1)]),
     )
 
     def fingerprint(self, told: Telling) -> str:

@@ -56,19 +56,18 @@ class Sandbox(NamedTuple):
             NoKey: Nothing would tell whether it was sent before.
             KeyUsedBefore: The key or reference belongs to another one.
         """
-        digest = self.referrals.fingerprint(told)
         tried = Referral.post(
             told,
             sender,
             key=key,
-            fingerprint=digest,
+            fingerprint=self.referrals.fingerprint(told),
             at=at,
             by=self.policy,
         )
         trial = Trial(
             id=tried.id,
             agency=sender.agency,
-            fingerprint=digest,
+            fingerprint=tried.fingerprint,
             received_at=at,
             expected=tried.expected,
             erase_at=self.kept.over(at),
@@ -81,7 +80,7 @@ class Sandbox(NamedTuple):
             return Posted(tried, repeated=False)
         if earlier is None:
             raise Conflict("It is neither new nor known.")
-        if earlier.fingerprint != digest:
+        if earlier.fingerprint != tried.fingerprint:
             raise KeyUsedBefore
         same = {"received_at": earlier.received_at, "expected": earlier.expected}
         return Posted(tried.model_copy(update=same), repeated=True)

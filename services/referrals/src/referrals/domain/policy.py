@@ -14,6 +14,7 @@ from referrals.domain.contact import ContactRules
 from referrals.domain.contradictions import contradictions
 from referrals.domain.erasure import Retention
 from referrals.domain.feedback import FeedbackRules
+from referrals.domain.quality import Gap, QualityRules, gaps_of
 from referrals.domain.recognition import RecognitionRules
 from referrals.domain.telling import Telling
 from referrals.domain.time_zone import TimeZone
@@ -129,6 +130,7 @@ class Policy(BaseModel):
     inquiries: InquiryRules
     contacts: ContactRules
     feedback: FeedbackRules
+    quality: QualityRules
 
     @model_validator(mode="before")
     @classmethod
@@ -189,6 +191,12 @@ class Policy(BaseModel):
             if wrong := self.triggers.wrong_with(trigger, at):
                 named = "on" if trigger.at is None else "at"
                 yield Misfit(("triggers", place, named), wrong)
+
+    def gaps(self, told: Telling) -> tuple[Gap, ...]:
+        """Say what a referral lacks, as codes."""
+        placeholders = self.recognition.placeholder_names
+        asked = self.urgent_answers
+        return tuple(gaps_of(told, asked=asked, placeholders=placeholders))
 
     def lane(self, told: Telling) -> Lane:
         """Decide from what was told whether a referral may wait behind others."""
