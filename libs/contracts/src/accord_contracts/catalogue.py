@@ -139,7 +139,7 @@ CATALOGUE = Catalogue.of(
         Entry(referrals.InformationOverdue, "referrals", ("notify",)),
         Entry(referrals.ContactSuspended, "referrals", ("notify",)),
         Entry(referrals.OrderRecorded, "referrals"),
-        Entry(referrals.OrderBreached, "referrals"),
+        Entry(referrals.OrderBreached, "referrals", ("notify",)),
         Entry(referrals.OrderEnded, "referrals"),
         Entry(risk.RiskAssessed, "risk", ("referrals", "allocation", "plans")),
         Entry(risk.AssessmentCarried, "risk", ("risk",)),

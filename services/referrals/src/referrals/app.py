@@ -24,6 +24,7 @@ from fastapi import FastAPI
 
 from referrals import amending, deciding, handlers, inquiring
 from referrals import erasing as erasure
+from referrals import orders as binding
 from referrals import triggers as ahead
 from referrals.contact_store import ContactBooks
 from referrals.contacting import Contacting
@@ -33,6 +34,7 @@ from referrals.domain.weighing import MatchingPolicy
 from referrals.erasing import Shelves
 from referrals.inquiring import Bureau
 from referrals.keeping import Disclosures, Inquiries
+from referrals.orders import Orders, Registry
 from referrals.recognising import Known
 from referrals.register import Register
 from referrals.reviewing import Desk
@@ -45,6 +47,7 @@ from referrals.routes import (
     inquiries,
     matches,
     merging,
+    orders,
     quality,
     questions,
     referrals,
@@ -120,21 +123,7 @@ def create_app(
             ChangeRecognised,
             partial(amending.change_case, referrals=posted, cases=cases),
         )
-        intake.on(RiskAssessed, partial(handlers.note_assessment, cases=cases))
-        intake.on(AllocationAccepted, partial(handlers.note_acceptance, cases=cases))
-        intake.on(PlanAgreed, partial(handlers.note_agreement, cases=cases))
-        retention = policy.retention
-        intake.on(
-            PlanClosed,
-            partial(
-                handlers.note_closing,
-                cases=cases,
-                retention=retention,
-                rules=policy.feedback,
-            ),
-        )
-        reached = partial(handlers.note_contact, cases=cases, rules=policy.feedback)
-        intake.on(ActionDone, reached)
+        tell_back(intake, cases, policy)
         bureau = Bureau(
             intake.store(Inquiries),
             intake.store(Disclosures),
@@ -178,6 +167,11 @@ def create_app(
         intake.on(CaseErased, partial(ahead.forget, triggers=dates))
         fall_due = partial(ahead.fall_due, triggers=dates, clock=intake.clock)
         intake.sweep(dates, fall_due)
+        registry = Registry(intake.store(Orders), shelves, policy, intake.clock)
+        intake.provide(registry)
+        intake.on(CaseErased, partial(binding.forget, orders=registry.orders))
+        expire = partial(binding.expire, orders=registry.orders, clock=intake.clock)
+        intake.sweep(registry.orders, expire)
 
     return service.create_app(
         settings,
@@ -197,8 +191,23 @@ def create_app(
         matches.router,
         inquiries.router,
         contacts.router,
+        orders.router,
         stand_ins=stand_ins,
     )
+
+
+def tell_back(intake: service.Service, cases: Cases, policy: Policy) -> None:
+    """Have what is heard of a response noted, for the agencies that referred."""
+    told = policy.feedback
+    reached = partial(handlers.note_contact, cases=cases, rules=told)
+    closing = partial(
+        handlers.note_closing, cases=cases, retention=policy.retention, rules=told
+    )
+    intake.on(RiskAssessed, partial(handlers.note_assessment, cases=cases))
+    intake.on(AllocationAccepted, partial(handlers.note_acceptance, cases=cases))
+    intake.on(PlanAgreed, partial(handlers.note_agreement, cases=cases))
+    intake.on(ActionDone, reached)
+    intake.on(PlanClosed, closing)
 
 
 def ask_agencies(intake: service.Service, bureau: Bureau) -> None:
