@@ -48,7 +48,6 @@ from referrals.erasing import standing_case
 from referrals.orders import Registry
 from referrals.routes.agencies import registered
 from referrals.routes.lines import errors_of
-from referrals.routes.referrals import errors_of
 
 router = APIRouter(tags=["orders"])
 
