@@ -130,7 +130,7 @@ def now() -> datetime:
 
 def referrals(app: FastAPI) -> None:
     """Take referrals in, recognise people, open cases, follow the stages."""
-    from referrals.routes.referrals import SubmitReferral  # noqa: PLC0415 - Only this process.
+    from referrals.routes.lines import SubmitReferral  # noqa: PLC0415 - Only this process.
 
     @app.post("/v1/referrals", status_code=202)
     async def post(made: SubmitReferral) -> dict[str, str]:

@@ -9,7 +9,7 @@ from accord.world import NHI_LETTERS, World, invented_nhi
 from accord_contracts.allocation import Role
 from allocation.routes.directory import PutWorker
 from cli_verbs import LOCALITY
-from referrals.routes.referrals import SubmitReferral
+from referrals.routes.lines import SubmitReferral
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 

@@ -32,7 +32,7 @@ EVERY_SCOPE = (
     "referrals.merge", "referrals.roles", "referrals.history", "referrals.match",
     "referrals.answer",
     "referrals.inquire", "referrals.disclosures", "referrals.contacts",
-    "referrals.reach", "referrals.orders",
+    "referrals.reach", "referrals.sandbox", "referrals.quality", "referrals.orders",
     "risk.read", "risk.work", "plans.read", "plans.work", "plans.close", "plans.meet",
     "allocation.admin", "allocation.ask", "allocation.read", "allocation.work",
     "allocation.glass", "notify.inbox", "notify.review",

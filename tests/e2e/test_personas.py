@@ -287,6 +287,12 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "GET", "/v1/referrals/{referral_id}"): Case(
         ("sender",), unregistered=403
     ),
+    # Of test keys alone: no token opens it, whatever it says.
+    ("referrals", "POST", "/v1/sandbox/referrals"): Case((), "referral", refusal=403),
+    ("referrals", "POST", "/v1/sandbox/referrals/batch"): Case(
+        (), "lines", refusal=403
+    ),
+    ("referrals", "GET", "/v1/sandbox/referrals/{referral_id}"): Case((), refusal=403),
     # Without a key it is refused as bad, and only to whoever may: 400.
     ("referrals", "POST", "/v1/referrals/{referral_id}/amendments"): Case(
         ("sender",), {"narrative": "More."}, unregistered=403
@@ -346,6 +352,10 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     ("referrals", "GET", "/v1/agencies/{code}"): Case(PERSONAS, by_scope=True),
     ("referrals", "GET", "/v1/agencies"): Case(PERSONAS, by_scope=True),
+    ("referrals", "GET", "/v1/agencies/{code}/quality"): Case(
+        ("coordinator", "relative", "excluded")
+    ),
+    ("referrals", "GET", "/v1/referrals/quality"): Case(AGENCIES, refusal=403),
     ("referrals", "POST", "/v1/agencies/{code}/keys"): Case(
         PERSONAS, {"days": 1}, by_scope=True
     ),

@@ -38,7 +38,11 @@ def test_only_what_a_clock_ends_has_days(locality: Path) -> None:
         name for name, each in classes(locality).collections.items() if each.days
     }
 
-    assert by_clock == {"referrals.requests", "allocation.workers"}
+    assert by_clock == {
+        "referrals.requests",
+        "referrals.trials",
+        "allocation.workers",
+    }
     with pytest.raises(ValueError, match="says no days"):
         class_of("plans.plans", locality)
 

@@ -26,7 +26,8 @@ WORKER_SCOPES = ("allocation.work", "allocation.read", "notify.inbox", "plans.re
                  "referrals.inquire", "referrals.orders", "risk.read")  # fmt: skip
 COORDINATOR_SCOPES = (*WORKER_SCOPES, "allocation.admin", "notify.review",
                       "plans.close", "plans.meet", "referrals.history",
-                      "referrals.match", "referrals.merge", "referrals.roles",
+                      "referrals.match", "referrals.merge", "referrals.quality",
+                      "referrals.roles",
                       "risk.work")  # fmt: skip
 ADMINISTRATOR = "administrator"
 ADMINISTRATOR_SCOPES = ("referrals.admin",)

@@ -312,6 +312,7 @@ TOLD_BACK = {"contact_actions": ["safe_contact"]}
             },
             "b stands twice",
         ),
+        ({"quality": {"late_hours": {"urgent": 1}}}, "late_hours lacks routine"),
         ({"colour": "blue"}, "colour"),
         ({"time_zone": "Nowhere"}, "time_zone: "),
         ({"contacts": {"time_zone": "Pacific/Auckland"}}, "say time_zone once"),

@@ -18,7 +18,7 @@ from accord_contracts.message import Event, Lane
 from accord_contracts.plans import PlanAgreed, PlanClosed
 from accord_contracts.risk import RiskAssessed, RiskLevel
 from referrals.app import Settings, create_app
-from referrals.routes.referrals import TOGETHER
+from referrals.routes.lines import TOGETHER
 from referrals.store import Cases, Referrals
 from referrals_builders import JOHN, MERE, POLICY, Running, body
 

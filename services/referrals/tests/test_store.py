@@ -135,6 +135,7 @@ async def test_a_case_is_found_by_a_referral_that_it_keeps(cases: Cases) -> None
         ("cases", {"people.person_id": {"$in": ["a", "b"]}}),
         ("cases", {"episodes.referral_id": "r"}),
         ("referrals", {"person_ids": {"$in": ["a", "b"]}}),
+        ("referrals", {"sender.agency": "a", "received_at": {"$gte": EPOCH}}),
         ("referrals", {"former.person_id": {"$in": ["a", "b"]}}),
     ],
 )

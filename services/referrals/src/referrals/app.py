@@ -52,8 +52,10 @@ from referrals.routes import (
     matches,
     merging,
     orders,
+    quality,
     questions,
     referrals,
+    sandbox,
     triggers,
 )
 from referrals.routes import roles as role_routes
@@ -66,6 +68,7 @@ from referrals.store import (
     Tombstones,
 )
 from referrals.triggers import Triggers
+from referrals.trying import Sandbox, Trials
 
 
 class Settings(VaultSettings, ChassisSettings):
@@ -82,6 +85,7 @@ def create_app(
     """
     policy = policy_of(Policy, settings.locality, "referrals")
     kept = class_of("referrals.requests", settings.locality)
+    tried = class_of("referrals.trials", settings.locality)
     matching = policy_of(MatchingPolicy, settings.locality, "matching")
 
     def wire(intake: service.Service) -> None:
@@ -93,6 +97,9 @@ def create_app(
         intake.provide(register)
         intake.provide(Keys(register.held))
         intake.provide(policy)
+        trials = intake.store(Trials)
+        intake.provide(Sandbox(trials, posted, policy, tried))
+        intake.sweep(trials, trials.remove)
         intake.on(
             ReferralPosted,
             partial(
@@ -127,21 +134,7 @@ def create_app(
             ChangeRecognised,
             partial(amending.change_case, referrals=posted, cases=cases),
         )
-        intake.on(RiskAssessed, partial(handlers.note_assessment, cases=cases))
-        intake.on(AllocationAccepted, partial(handlers.note_acceptance, cases=cases))
-        intake.on(PlanAgreed, partial(handlers.note_agreement, cases=cases))
-        retention = policy.retention
-        intake.on(
-            PlanClosed,
-            partial(
-                handlers.note_closing,
-                cases=cases,
-                retention=retention,
-                rules=policy.feedback,
-            ),
-        )
-        reached = partial(handlers.note_contact, cases=cases, rules=policy.feedback)
-        intake.on(ActionDone, reached)
+        tell_back(intake, cases, policy)
         bureau = Bureau(
             intake.store(Inquiries),
             intake.store(Disclosures),
@@ -196,10 +189,13 @@ def create_app(
         settings,
         "referrals",
         wire,
+        # Before the referrals, whose ids stand where its path has a word.
+        quality.router,
         referrals.router,
         amendments.router,
         questions.router,
         triggers.router,
+        sandbox.router,
         agencies.router,
         erasing.router,
         merging.router,
@@ -223,6 +219,20 @@ def settle_roles(intake: service.Service, roles: Roles) -> None:
     ):
         intake.on(event, partial(handler, roles=roles))
     intake.sweep(roles.doubts, partial(give_up, roles=roles))
+
+
+def tell_back(intake: service.Service, cases: Cases, policy: Policy) -> None:
+    """Have what is heard of a response noted, for the agencies that referred."""
+    told = policy.feedback
+    reached = partial(handlers.note_contact, cases=cases, rules=told)
+    closing = partial(
+        handlers.note_closing, cases=cases, retention=policy.retention, rules=told
+    )
+    intake.on(RiskAssessed, partial(handlers.note_assessment, cases=cases))
+    intake.on(AllocationAccepted, partial(handlers.note_acceptance, cases=cases))
+    intake.on(PlanAgreed, partial(handlers.note_agreement, cases=cases))
+    intake.on(ActionDone, reached)
+    intake.on(PlanClosed, closing)
 
 
 def ask_agencies(intake: service.Service, bureau: Bureau) -> None:

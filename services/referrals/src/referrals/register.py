@@ -49,13 +49,13 @@ class Register:
         found = await self._fresh(f"key {key_id}", ask)
         now = self._clock.now()
         key = found.key(key_id, now) if found else None
-        if found is None or key is None or not found.may_refer(now):
+        if found is None or key is None or not found.may_come(key, now):
             return None
         holder = Caller(
             issuer=KEYS_ISSUER,
             subject=key.id,
             region=self._region,
-            scopes=frozenset(found.told.scopes),
+            scopes=found.scopes_by(key),
             agency=found.code,
         )
         return HeldKey(key.hash, holder)
@@ -71,11 +71,13 @@ class Register:
             raise NotAllowed("The token names no agency.")
         ask = partial(self._agencies.get, agency_id(caller.agency))
         found = await self._fresh(f"agency {caller.agency}", ask)
-        if found is None or not found.may_refer(self._clock.now()):
+        now, by_key = self._clock.now(), caller.issuer == KEYS_ISSUER
+        key = found.key(caller.subject, now) if found and by_key else None
+        if found is None or not found.may_come(key, now):
             raise NotRegistered
-        if caller.issuer == KEYS_ISSUER:
+        if by_key:
             await self._note_use(found, caller.subject)
-        may = caller.scopes & frozenset(found.told.scopes)
+        may = caller.scopes & found.scopes_by(key)
         return replace(caller, scopes=may, agency_kind=found.told.kind.value)
 
     def forget(self) -> None:

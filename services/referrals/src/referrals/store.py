@@ -68,6 +68,7 @@ class Referrals(SealedStore[Referral]):
         IndexModel([("person_ids", 1)]),
         # Hardly any referral has one, and those that have none need no place in it.
         IndexModel([("former.person_id", 1)], sparse=True),
+        IndexModel([("sender.agency", 1), ("received_at", -1)]),
     )
 
     def fingerprint(self, told: Telling) -> str:
@@ -141,7 +142,8 @@ class Referrals(SealedStore[Referral]):
 
     async def heard_of(self, person_ids: Sequence[str]) -> list[Heard]:
         """Give who had which part in the referrals of some people; opens nothing."""
-        wanted = ("told.people.role", "told.incidents", "told.occurred_at")
+        facts = ("people.role", "incidents", "occurred_at", "asked_by.who")
+        wanted = (f"told.{each}" for each in facts)
         own = ("person_ids", "sender.agency_kind", "left_case_id", "changes.reason")
         kept = (*own, *wanted, "put_right")
         found = self.documents.find(
@@ -501,6 +503,7 @@ def _heard(document: Document) -> Heard:
         incidents=told["incidents"],
         occurred_at=told["occurred_at"],
         members=tuple(dict.fromkeys(members)),
+        asked_by=(told.get("asked_by") or {}).get("who"),
         withdrawn=is_withdrawn(document),
     )
 

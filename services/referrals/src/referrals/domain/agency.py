@@ -12,7 +12,12 @@ AGENCIES = uuid5(NAMESPACE_URL, "urn:accord:agencies")
 """The ids of all agencies are derived in this name space."""
 
 MOST_KEYS = 2
-"""Keys that are good at the same time: the one in use, and the one that follows it."""
+"""Keys that are good at the same time: the one in use, and the one that follows it.
+As many again are for the sandbox."""
+
+SANDBOX = "referrals.sandbox"
+"""All that a test key may. The register can let nobody have it, so that no other key
+and no token ever does."""
 
 
 class NoSuchAgency(Refusal):
@@ -61,6 +66,7 @@ class Key(BaseModel):
         hash: Of the key, which itself is kept nowhere.
         until: When it ends.
         last_used_at: To the hour, if it was used at all.
+        test: It opens the sandbox alone.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,6 +76,7 @@ class Key(BaseModel):
     made_at: datetime
     until: datetime
     last_used_at: datetime | None = None
+    test: bool = False
 
 
 class Registration(BaseModel):
@@ -113,10 +120,24 @@ class Agency(BaseModel):
 
     def may_refer(self, at: datetime) -> bool:
         """Tell whether it may refer at a time."""
+        begun = self.told.valid_from is None or self.told.valid_from <= at
+        return begun and self.may_try(at)
+
+    def may_try(self, at: datetime) -> bool:
+        """Tell whether it may use the sandbox: also before it may refer."""
         told = self.told
-        begun = told.valid_from is None or told.valid_from <= at
         ended = told.valid_until is not None and told.valid_until <= at
-        return told.active and begun and not ended
+        return told.active and not ended
+
+    def may_come(self, key: Key | None, at: datetime) -> bool:
+        """Tell whether it may come in by a key, or by a token if there is none."""
+        return self.may_try(at) if key and key.test else self.may_refer(at)
+
+    def scopes_by(self, key: Key | None) -> frozenset[str]:
+        """Give what it may by a key, or by a token if there is none."""
+        if key and key.test:
+            return frozenset({SANDBOX})
+        return frozenset(self.told.scopes)
 
     def key(self, key_id: str, at: datetime) -> Key | None:
         """Give a key, if it is good at a time."""
@@ -130,7 +151,7 @@ class Agency(BaseModel):
             TwoKeys: It has two that are good.
         """
         good = tuple(each for each in self.keys if each.until > key.made_at)
-        if len(good) >= MOST_KEYS:
+        if sum(each.test is key.test for each in good) >= MOST_KEYS:
             raise TwoKeys
         return self.model_copy(update={"keys": (*good, key)})
 

@@ -16,6 +16,7 @@ from accord_contracts.referrals import (
 from pydantic import BaseModel, ConfigDict, Field
 
 from referrals.domain.telling import (
+    AskedBy,
     ContactPoint,
     DateOfBirth,
     DescribedPerson,
@@ -50,6 +51,7 @@ SIMPLE = {
     "instruments": FieldGroup.INSTRUMENTS,
     "wishes": FieldGroup.WISHES,
     "sharing": FieldGroup.SHARING,
+    "asked_by": FieldGroup.SHARING,
 }
 """The fields that are replaced as a whole, and what each is about."""
 
@@ -126,6 +128,7 @@ class Amending(Told):
     instruments: Annotated[tuple[InstrumentAnswers, ...], Field(max_length=10)] = ()
     wishes: WorkerWishes | None = None
     sharing: Sharing | None = None
+    asked_by: AskedBy | None = None
 
     @property
     def canonical(self) -> str:

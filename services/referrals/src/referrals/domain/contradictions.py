@@ -8,16 +8,32 @@ from itertools import combinations
 from accord_contracts.referrals import PersonRole
 
 from referrals.domain.recognition import NAME, RecognitionRules, kind_of
-from referrals.domain.telling import DescribedPerson, Telling
+from referrals.domain.telling import (
+    AskedBy,
+    Asker,
+    DescribedPerson,
+    Purpose,
+    Safety,
+    Telling,
+)
 
 YOUNGEST = 10
 """Years below which nobody is told of as using violence: under the age of criminal
 responsibility (Crimes Act 1961, s 21) a child who hurts somebody is a child to help."""
 
 
+Where = tuple[str | int, ...]
+
+OWN_PART = {
+    Asker.PERSON_HARMED: PersonRole.PERSON_HARMED,
+    Asker.PERSON_USING_VIOLENCE: PersonRole.PERSON_USING_VIOLENCE,
+}
+"""Who asks for themselves, and the part that they have in what is told."""
+
+
 def contradictions(
     told: Telling, rules: RecognitionRules
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
+) -> Iterator[tuple[Where, str]]:
     """Find what contradicts itself: where, and which rule it breaks.
 
     Args:
@@ -38,6 +54,37 @@ def contradictions(
                 yield at, "born_after_it_happened"
     for place in twice(told.people, rules):
         yield ("people", place), "same_person_twice"
+    if told.asked_by:
+        yield from _wrong_with_asking(told.asked_by, told)
+
+
+def _wrong_with_asking(asked: AskedBy, told: Telling) -> Iterator[tuple[Where, str]]:
+    """Find what cannot be so of whoever asked for help themselves.
+
+    Whoever did not agree is passed on only to protect somebody: to a helpline people
+    speak because it keeps what they say.
+    """
+    if asked.who is Asker.PERSON_HARMED and not told.sharing.consulted:
+        yield ("sharing", "consulted"), "asked_and_not_consulted"
+    if not asked.agreed and told.sharing.purpose is not Purpose.PROTECTION:
+        yield ("asked_by", "agreed"), "did_not_agree"
+        yield ("sharing", "purpose"), "did_not_agree"
+    if asked.person is None:
+        if asked.who in OWN_PART:
+            yield ("asked_by", "person"), "missing"
+        return
+    if asked.person >= len(told.people):
+        yield ("asked_by", "person"), "no_such_person"
+        return
+    person = told.people[asked.person]
+    if OWN_PART.get(asked.who, person.role) is not person.role:
+        yield ("asked_by", "who"), "asks_in_another_part"
+        yield ("people", asked.person, "role"), "asks_in_another_part"
+    safe = any(each.safety is Safety.SAFE for each in person.contact_points)
+    if safe is asked.no_safe_contact:
+        rule = "safe_contact_told" if safe else "safe_contact_missing"
+        yield ("asked_by", "no_safe_contact"), rule
+        yield ("people", asked.person, "contact_points"), rule
 
 
 def years(born: date, at: date) -> int:

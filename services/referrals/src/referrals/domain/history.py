@@ -16,6 +16,7 @@ from accord_contracts.referrals import AgencyKind, IncidentKind, PersonRole
 from pydantic import BaseModel, ConfigDict
 
 from referrals.domain.case import REPEAT, Household, Member, Pair, counted
+from referrals.domain.telling import Asker
 
 ESCALATING = 3
 """Episodes of one pair within 12 months that are a potential escalation (SafeLives'
@@ -40,6 +41,7 @@ class Heard(BaseModel):
     Attributes:
         case_id: Whose; none while it has found no case.
         members: Everybody in it, each once for each part that they had.
+        asked_by: Who asked for help themselves; none: an agency saw it.
         withdrawn: The agency took it back: it is shown, and counts for nothing.
     """
 
@@ -51,6 +53,7 @@ class Heard(BaseModel):
     incidents: tuple[IncidentKind, ...]
     occurred_at: datetime
     members: tuple[Member, ...]
+    asked_by: Asker | None = None
     withdrawn: bool = False
 
     @property

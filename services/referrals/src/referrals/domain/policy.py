@@ -14,6 +14,7 @@ from referrals.domain.contact import ContactRules
 from referrals.domain.contradictions import contradictions
 from referrals.domain.erasure import Retention
 from referrals.domain.feedback import FeedbackRules
+from referrals.domain.quality import Gap, QualityRules, gaps_of
 from referrals.domain.recognition import RecognitionRules
 from referrals.domain.roles import RoleRules
 from referrals.domain.telling import Telling
@@ -140,6 +141,7 @@ class Policy(BaseModel):
     orders: OrderRules
     feedback: FeedbackRules
     roles: RoleRules
+    quality: QualityRules
 
     @model_validator(mode="before")
     @classmethod
@@ -200,6 +202,12 @@ class Policy(BaseModel):
             if wrong := self.triggers.wrong_with(trigger, at):
                 named = "on" if trigger.at is None else "at"
                 yield Misfit(("triggers", place, named), wrong)
+
+    def gaps(self, told: Telling) -> tuple[Gap, ...]:
+        """Say what a referral lacks, as codes."""
+        placeholders = self.recognition.placeholder_names
+        asked = self.urgent_answers
+        return tuple(gaps_of(told, asked=asked, placeholders=placeholders))
 
     def lane(self, told: Telling) -> Lane:
         """Decide from what was told whether a referral may wait behind others."""

@@ -22,6 +22,7 @@ from referrals.domain.case import Episode, Member, role_of
 from referrals.domain.erasure import Decision
 from referrals.domain.feedback import Wanted
 from referrals.domain.policy import Expected, Policy
+from referrals.domain.quality import Gap
 from referrals.domain.telling import Telling
 
 REFERRALS = uuid5(NAMESPACE_URL, "urn:accord:referrals")
@@ -98,6 +99,7 @@ class Referral(BaseModel):
             keyed, because a short telling could be guessed from a bare one.
         lane: Decided from what was told alone.
         due: When what it knows to come is, in the order told.
+        gaps: What it lacked when it was received.
         person_ids: Who the described people are, in their order; none until recognised.
         former: Whom people were taken for until the agency corrected who they are.
         put_right: The parts of people, by id, that a person has decided against what is
@@ -120,6 +122,7 @@ class Referral(BaseModel):
     received_at: datetime
     expected: Expected
     due: tuple[datetime, ...] = ()
+    gaps: tuple[Gap, ...] = ()
     person_ids: tuple[str, ...] = ()
     former: tuple[Mistaken, ...] = ()
     put_right: dict[str, PersonRole] = {}
@@ -157,6 +160,7 @@ class Referral(BaseModel):
             received_at=at,
             expected=by.expected(lane, at),
             due=due,
+            gaps=by.gaps(told),
         )
 
     @property

@@ -22,6 +22,10 @@ PLAIN: dict[str, Path] = {
     "purpose": ("sharing", "purpose"),
     "consulted": ("sharing", "consulted"),
     "why_not_safe": ("sharing", "why_not_safe"),
+    "asked_by": ("asked_by", "who"),
+    "asked_by_person": ("asked_by", "person"),
+    "asked_by_agreed": ("asked_by", "agreed"),
+    "no_safe_contact": ("asked_by", "no_safe_contact"),
     "area": ("place", "area"),
     "address": ("place", "address"),
     "narrative": ("narrative",),
@@ -95,6 +99,11 @@ class Row:
                 _put(told, self.path(heading), codes if heading in SEVERAL else text)
         if people := told.get("people"):
             told["people"] = [_listed(people[place]) for place in sorted(people)]
+        if number := told.get("asked_by", {}).get("person"):
+            # A sheet counts people from 1, and may leave some out.
+            numbers = self._people()
+            place = numbers.index(number) if number in numbers else -1
+            told["asked_by"]["person"] = place
         return told
 
     def path(self, heading: str) -> Path:

@@ -62,6 +62,15 @@ class Gender(StrEnum):
     NOT_STATED = "not_stated"
 
 
+class Asker(StrEnum):
+    """Who has asked an agency for help, in their own words."""
+
+    PERSON_HARMED = "person_harmed"
+    PERSON_USING_VIOLENCE = "person_using_violence"
+    WHANAU = "whanau"
+    SOMEBODY_ELSE = "somebody_else"
+
+
 class Purpose(StrEnum):
     """What a referral is shared for.
 
@@ -216,6 +225,23 @@ class Sharing(Told):
         return self
 
 
+class AskedBy(Told):
+    """Who asked for help themselves, through a helpline or a community group.
+
+    Attributes:
+        who: Who told it.
+        person: Their place in the list of people, from 0; none, if they are not named.
+        agreed: They agreed to have it passed on.
+        no_safe_contact: They said that there is no safe way to reach them. Else one is
+            told with them, so that it can be used at once.
+    """
+
+    who: Asker
+    person: Annotated[int, Field(ge=0, lt=30)] | None = None
+    agreed: bool
+    no_safe_contact: bool = False
+
+
 class Telling(Told):
     """All that an agency tells in one referral.
 
@@ -223,6 +249,7 @@ class Telling(Told):
         reference: The agency's own.
         answers: To the locality's questions about risk.
         triggers: What is known to come, and when.
+        asked_by: Who asked for help themselves; none: the agency saw it itself.
     """
 
     people: Annotated[
@@ -240,6 +267,7 @@ class Telling(Told):
     wishes: WorkerWishes = WorkerWishes()
     reference: Annotated[str, _text(100)] | None = None
     triggers: Annotated[tuple[ToldTrigger, ...], Field(max_length=MOST)] = ()
+    asked_by: AskedBy | None = None
 
     def tombstone(self, at: datetime) -> "Telling":
         """Leave how many people of which part were named, and nothing else."""

@@ -15,7 +15,7 @@ from accord_contracts.message import Code
 from accord_contracts.referrals import AgencyKind
 from fastapi import APIRouter, Path, Query, Security
 from fastapi.security import SecurityScopes
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 
 from referrals import handlers
 from referrals.domain.agency import Agency, AgencyScope, Key, Registration, Standing
@@ -81,11 +81,12 @@ class PutAgency(BaseModel):
 
 
 class MakeKey(BaseModel):
-    """For how many days a key is to be good."""
+    """For how many days a key is to be good, and whether for the sandbox alone."""
 
     model_config = ConfigDict(extra="forbid")
 
     days: Annotated[int, Field(ge=1, le=LONGEST_DAYS)] = 180
+    test: StrictBool = False
 
 
 class KeyView(BaseModel):
@@ -95,11 +96,12 @@ class KeyView(BaseModel):
     made_at: datetime
     until: datetime
     last_used_at: datetime | None
+    test: bool
 
     @classmethod
     def of(cls, key: Key) -> "KeyView":
         """Show a key."""
-        shown = key.model_dump(include={"made_at", "until", "last_used_at"})
+        shown = key.model_dump(exclude={"id", "hash"})
         return cls(key_id=key.id, **shown)
 
 
@@ -183,7 +185,7 @@ async def make_key(
     await administrator.permit(MAKE_KEY, Resource("agency", code))
     made, at = await new_key(), clock.now()
     until = at + timedelta(days=told.days)
-    key = Key(id=made.id, hash=made.hash, made_at=at, until=until)
+    key = Key(id=made.id, hash=made.hash, made_at=at, until=until, test=told.test)
     await settled(partial(handlers.add_key, code, key, agencies=agencies))
     return NewKeyView(key=made.text, **dict(KeyView.of(key)))
 

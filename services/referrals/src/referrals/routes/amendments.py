@@ -14,6 +14,7 @@ from referrals import amending
 from referrals.domain.amendment import Amending
 from referrals.domain.referral import NoKey, NotReferred
 from referrals.routes.changes import AmendmentView, WithdrawalView, etag_of
+from referrals.routes.lines import errors_of
 from referrals.routes.referrals import (
     OWN,
     PURPOSES,
@@ -23,7 +24,6 @@ from referrals.routes.referrals import (
     Policy_,
     Referrals_,
     Submitter,
-    errors_of,
     own,
     unquoted,
 )

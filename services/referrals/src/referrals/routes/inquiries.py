@@ -55,7 +55,7 @@ from referrals.erasing import Shelves, cases_of, standing_case
 from referrals.inquiring import Bureau
 from referrals.keeping import ENTRIES, PAGE
 from referrals.routes.agencies import registered
-from referrals.routes.referrals import errors_of
+from referrals.routes.lines import errors_of
 
 router = APIRouter(tags=["inquiries"])
 

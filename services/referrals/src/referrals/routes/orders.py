@@ -47,7 +47,7 @@ from referrals.domain.referral import NotReferred, Referral
 from referrals.erasing import standing_case
 from referrals.orders import Registry
 from referrals.routes.agencies import registered
-from referrals.routes.referrals import errors_of
+from referrals.routes.lines import errors_of
 
 router = APIRouter(tags=["orders"])
 

@@ -2,63 +2,45 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
-from enum import StrEnum
-from functools import partial
-from io import BytesIO
-from itertools import islice
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 from accord_chassis.access import Caller, NotAllowed
-from accord_chassis.audit import AuditAway
-from accord_chassis.bodies import check_shape
 from accord_chassis.clock import Clock
-from accord_chassis.edge import BODY_LIMIT
 from accord_chassis.guard import Action, Asking, Relation, Resource
-from accord_chassis.problems import TYPES, kebab, names_in, wrong_fields
 from accord_chassis.service import part
 from accord_contracts.access import Purpose
 from accord_contracts.message import Id
-from accord_contracts.problem import Problem, Refusal
 from accord_contracts.referrals import AgencyKind
 from fastapi import APIRouter, Header, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, ValidationError
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
 
 from referrals import handlers
 from referrals.domain import sheet
 from referrals.domain.case import Episode, Stage
 from referrals.domain.feedback import ClosedAs
-from referrals.domain.policy import Expected, Misfit, Policy
+from referrals.domain.policy import Expected, Policy
 from referrals.domain.referral import NotReferred, Referral, Sender
-from referrals.domain.sheet import Row
-from referrals.domain.telling import Telling
 from referrals.routes.agencies import registered
 from referrals.routes.changes import AmendmentView, WantedView, WithdrawalView, etag_of
+from referrals.routes.lines import (
+    BATCH,
+    Receipt,
+    SheetResponse,
+    SubmitReferral,
+    Taking,
+    answered,
+    errors_of,
+    sent_as,
+)
 from referrals.store import Cases, Referrals
 
 router = APIRouter(prefix="/referrals", tags=["referrals"])
 
-BATCH_LIMIT = 10 * 1024 * 1024
-"""Bytes of one batch (RELIABILITY 2.5)."""
-
 ESCAPED = re.compile(r'\\(["\\])')
 """What a quote and a backslash are within quotes (RFC 9651, 3.3.3)."""
-
-NDJSON = "application/x-ndjson"
-CSV = "text/csv"
-RESULT_HEADINGS = (
-    "line", "status", "referral_id", "reference", "received_at", "status_url",
-    "problem", "columns",
-)  # fmt: skip
-"""Of the sheet that answers a sheet."""
-
-TOGETHER = 100
-"""Lines of a batch that are stored at the same time: as many as one write holds."""
-
-L = TypeVar("L", bound=bytes | Row)
 
 Referrals_ = Annotated[Referrals, part(Referrals)]
 Cases_ = Annotated[Cases, part(Cases)]
@@ -85,66 +67,6 @@ Key = Annotated[
         r"|[\x21\x23-\x7e]{1,200})$",
     ),
 ]
-
-
-class NotLines(Refusal):
-    """A batch is sent as application/x-ndjson or text/csv, one referral a line."""
-
-    status = 415
-
-
-class LineTooLong(Refusal):
-    """A line is longer than a referral may be."""
-
-    status = 413
-
-
-class SubmitReferral(Telling):
-    """People, what happened, when and where, and why it may be told."""
-
-
-class Receipt(BaseModel):
-    """That a referral was taken, where to ask after it, and what to expect.
-
-    Attributes:
-        case_id: The case that it belongs to, if that is known already.
-        reference: The agency's own.
-    """
-
-    referral_id: Id
-    case_id: Id | None = None
-    reference: str | None
-    received_at: datetime
-    expected: Expected
-    status_url: str
-
-    @classmethod
-    def of(cls, taken: Referral, root: str) -> "Receipt":
-        """Make the receipt of a referral; posted again, it gets the same one."""
-        return cls(
-            referral_id=taken.id,
-            reference=taken.told.reference,
-            received_at=taken.received_at,
-            expected=taken.expected,
-            status_url=f"{root}/v1/referrals/{taken.id}",
-        )
-
-
-class Status(StrEnum):
-    """What became of one line of a batch."""
-
-    ACCEPTED = "accepted"
-    REPEATED = "repeated"
-    REFUSED = "refused"
-
-
-class LineResult(BaseModel):
-    """What became of one line of a batch: a receipt, or a problem."""
-
-    line: int
-    status: Status
-    receipt: Receipt | None = None
-    problem: Problem | None = None
 
 
 class ReferralView(BaseModel):
@@ -180,18 +102,6 @@ class ReferralView(BaseModel):
         )
 
 
-class SheetResponse(Response):
-    """Answers with a sheet."""
-
-    media_type = CSV
-
-
-class Lines(JSONResponse):
-    """Describes an answer of one JSON text a line, which is streamed."""
-
-    media_type = NDJSON
-
-
 @router.post("", status_code=202)
 async def submit_referral(
     told: SubmitReferral,
@@ -217,30 +127,12 @@ async def submit_referral(
         policy=policy,
         within=("body",),
     )
-    receipt = Receipt.of(posted.referral, request.scope.get("root_path", ""))
+    receipt = Receipt.of(posted.referral, below(request))
     response.headers["Location"] = receipt.status_url
     return receipt
 
 
-@router.post(
-    "/batch",
-    max_body_size=BATCH_LIMIT,
-    response_class=Lines,
-    response_model=LineResult,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "description": "Referrals as they are submitted alone, one a line.",
-            "content": {each: {"schema": {"type": "string"}} for each in (NDJSON, CSV)},
-        }
-    },
-    responses={
-        200: {
-            "description": "A result for each line, in their order, one a line.",
-            "content": {CSV: {"schema": {"type": "string"}}},
-        },
-    },
-)
+@router.post("/batch", **BATCH)
 async def submit_batch(
     request: Request,
     referrals: Referrals_,
@@ -250,28 +142,20 @@ async def submit_batch(
 ) -> StreamingResponse:
     """Submit many referrals, one a line, each with the agency's own reference.
 
-    A line that is refused spoils no other. All is read before the first answer goes
-    out, because a client that writes everything before it reads would wait for ever.
+    A line that is refused spoils no other. Sent again, whatever was taken is answered
+    as it was, so that a batch that broke off is resumed by sending the same file.
     """
-    sent_as = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if sent_as not in (NDJSON, CSV):
-        raise NotLines
+    sent_as(request)
     own = sender_of(agency.who).agency
     await agency.permit(SUBMIT_BATCH, Resource("batch", own, agency=own))
-    take = partial(
-        take_line,
-        agency=agency,
-        root=request.scope.get("root_path", ""),
-        clock=clock,
-        referrals=referrals,
-        policy=policy,
-    )
-    body = await request.body()
-    if sent_as == CSV:
-        rows = await asyncio.to_thread(sheet.read, body)
-        return StreamingResponse(sheet_results(rows, take), media_type=CSV)
-    lines = ((number, line) for number, line in enumerate(BytesIO(body), 1))
-    return StreamingResponse(results(lines, take, shown), media_type=NDJSON)
+
+    async def take(told: SubmitReferral, at: datetime) -> handlers.Posted:
+        return await post(
+            told, agency, key=None, at=at, referrals=referrals, policy=policy
+        )
+
+    taking = Taking(take, policy.misfits, clock, below(request))
+    return await answered(request, taking)
 
 
 @router.get("/batch/template", response_class=SheetResponse)
@@ -348,6 +232,11 @@ async def post(
     )
 
 
+def below(request: Request) -> str:
+    """Give the path below which referrals are asked after."""
+    return f"{request.scope.get('root_path', '')}/v1/referrals"
+
+
 def unquoted(key: str) -> str:
     """Give what a key says: the string of RFC 9651 without quotes, or as it is."""
     if not key.startswith('"'):
@@ -368,137 +257,4 @@ def sender_of(agency: Caller) -> Sender:
         subject=agency.subject,
         agency=agency.agency,
         agency_kind=AgencyKind(agency.agency_kind),
-    )
-
-
-async def results(
-    lines: Iterable[tuple[int, L]],
-    take: Callable[[int, L], Awaitable[LineResult]],
-    show: Callable[[LineResult, L], str],
-) -> AsyncIterator[bytes]:
-    """Take the lines of a batch, some at the same time; give the results in order."""
-    numbered = iter(lines)
-    while some := [*islice(numbered, TOGETHER)]:
-        told = [
-            each for each in some if not isinstance(each[1], bytes) or each[1].strip()
-        ]
-        taken = await asyncio.gather(*(take(*each) for each in told))
-        if taken:
-            shown_ = (show(e, line) for e, (_, line) in zip(taken, told, strict=True))
-            yield "".join(shown_).encode()
-        # However many lines are blank, other requests have their turn.
-        await asyncio.sleep(0)
-
-
-def said(line: bytes | Row) -> bool:
-    """Tell whether anything stands in a line. Of a sheet, blank rows are not read."""
-    return isinstance(line, Row) or bool(line.strip())
-
-
-def shown(result: LineResult, _line: bytes) -> str:
-    """Show a result as one line of JSON."""
-    return f"{result.model_dump_json(exclude_none=True)}\n"
-
-
-async def sheet_results(
-    rows: Iterable[tuple[int, Row]],
-    take: Callable[[int, Row], Awaitable[LineResult]],
-) -> AsyncIterator[bytes]:
-    """Take the rows of a sheet, and give the results as a sheet."""
-    yield sheet.written(RESULT_HEADINGS).encode()
-    async for each in results(rows, take, row_shown):
-        yield each
-
-
-def row_shown(result: LineResult, row: Row) -> str:
-    """Show a result as one line of a sheet."""
-    receipt, problem = result.receipt, result.problem
-    wrong = problem.errors if problem else ()
-    return sheet.written(
-        [
-            result.line,
-            result.status,
-            receipt and receipt.referral_id,
-            receipt and receipt.reference,
-            receipt and receipt.received_at.isoformat(),
-            receipt and receipt.status_url,
-            problem and problem.title,
-            "; ".join(sheet.wrong_columns(row, wrong)),
-        ]
-    )
-
-
-async def take_line(
-    number: int,
-    line: bytes | Row,
-    *,
-    agency: Asking,
-    root: str,
-    clock: Clock,
-    referrals: Referrals,
-    policy: Policy,
-) -> LineResult:
-    """Take one line of a batch, as if it had been posted alone."""
-    try:
-        told, at = told_in(line), clock.now()
-        if wrong := [*policy.misfits(told, at)]:
-            raise RequestValidationError(errors_of(wrong))
-        posted = await post(
-            told, agency, key=None, at=at, referrals=referrals, policy=policy
-        )
-    except AuditAway:
-        # It may be stored; told that it is not, the agency would not try again.
-        raise
-    except Refusal as refusal:
-        return LineResult(
-            line=number, status=Status.REFUSED, problem=problem_of(refusal)
-        )
-    except (ValidationError, RequestValidationError) as wrong_fit:
-        problem = unfit(wrong_fit.errors())
-        return LineResult(line=number, status=Status.REFUSED, problem=problem)
-    status = Status.REPEATED if posted.repeated else Status.ACCEPTED
-    receipt = Receipt.of(posted.referral, root)
-    return LineResult(line=number, status=status, receipt=receipt)
-
-
-def told_in(line: bytes | Row) -> SubmitReferral:
-    """Read one line of a batch.
-
-    Raises:
-        LineTooLong: It is longer than a referral may be.
-        RowTooLong: It has more cells than its sheet has headings.
-        ValidationError: It is no referral.
-    """
-    size = len(line) if isinstance(line, bytes) else sum(map(len, line.cells))
-    if size > BODY_LIMIT:
-        raise LineTooLong
-    if isinstance(line, Row):
-        return SubmitReferral.model_validate(line.fields())
-    check_shape(line)
-    return SubmitReferral.model_validate_json(line)
-
-
-def errors_of(wrong: Sequence[Misfit], *within: str) -> list[dict[str, Any]]:
-    """Give misfits as the errors of a request that broke its schema."""
-    return [{"loc": (*within, *each.at), "type": each.rule} for each in wrong]
-
-
-def unfit(errors: Iterable[Any]) -> Problem:
-    """Tell that a line does not fit the schema, every field named and no value."""
-    return Problem(
-        type=f"{TYPES}invalid-request",
-        title="The request does not fit its schema.",
-        status=422,
-        errors=wrong_fields(errors, names_in(SubmitReferral)),
-    )
-
-
-def problem_of(refusal: Refusal) -> Problem:
-    """Tell a refusal as its own request would have been answered."""
-    kind = type(refusal)
-    return Problem(
-        type=f"{TYPES}{kebab(kind.__name__)}",
-        title=(kind.__doc__ or "").strip().splitlines()[0],
-        status=kind.status,
-        detail=str(refusal) or None,
     )

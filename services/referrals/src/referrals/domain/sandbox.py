@@ -1,0 +1,73 @@
+"""What an agency tries out: of invented people alone, with codes kept for tests."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict
+
+from referrals.domain.case import Episode, Stage
+from referrals.domain.feedback import ClosedAs
+from referrals.domain.policy import Expected, Misfit
+from referrals.domain.telling import Identifier, Telling
+
+ISSUER = "urn:accord:sandbox"
+"""Stands in for who vouches, so that no id is that of a real referral."""
+
+TEST_NHI = re.compile(r"Z[A-HJ-NP-Z]{2}(\d{4}|\d{2}[A-HJ-NP-Z]{2})", re.IGNORECASE)
+"""National Health Index numbers that begin with Z are for tests (HISO 10046)."""
+
+TEST_CODE = re.compile(r"TEST[./_-]?\w+", re.IGNORECASE)
+"""Of other registers, which reserve nothing, this house's own: ``TEST-17``."""
+
+STEP = timedelta(minutes=1)
+"""After which what is tried out reaches its next stage."""
+
+
+def is_reserved(told: Identifier) -> bool:
+    """Tell whether a code can belong to nobody."""
+    form = TEST_NHI if told.system == "nhi" else TEST_CODE
+    return form.fullmatch(re.sub(r"\s", "", told.value)) is not None
+
+
+def not_invented(told: Telling) -> Iterator[Misfit]:
+    """Find whoever may be real: everybody needs a code that is reserved for tests."""
+    for place, person in enumerate(told.people):
+        if not person.identifiers:
+            yield Misfit(("people", place, "identifiers"), "test_identifier_missing")
+        for nth, each in enumerate(person.identifiers):
+            if not is_reserved(each):
+                where = ("people", place, "identifiers", nth, "value")
+                yield Misfit(where, "not_a_test_identifier")
+
+
+class Trial(BaseModel):
+    """That an agency has tried a referral out. Nothing of what it told is kept.
+
+    Attributes:
+        fingerprint: Of what was told, keyed, to know it again.
+        erase_at: When it goes.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    agency: str
+    fingerprint: str
+    received_at: datetime
+    expected: Expected
+    erase_at: datetime
+
+    def stands(self, at: datetime) -> Episode:
+        """Say how far it has come, as if somebody worked on it: a stage a minute."""
+        begun = Episode(referral_id=self.id, received_at=self.received_at)
+        stages = [each for each in Stage if each is not Stage.RECEIVED]
+        for number, stage in enumerate(stages, 1):
+            reached = self.received_at + number * STEP
+            if reached > at:
+                break
+            begun = begun.reached(stage, reached)
+            if stage is Stage.CLOSED:
+                begun = begun.model_copy(update={"closed_as": ClosedAs.COMPLETED})
+        return begun

@@ -1,0 +1,143 @@
+"""An agency's sandbox over HTTP: what it builds is tried out with invented people.
+
+Its test keys open this and nothing else, and no other credential opens it.
+"""
+
+from datetime import datetime
+from typing import Annotated
+
+from accord_chassis.clock import Clock
+from accord_chassis.guard import Action, Asking, Resource
+from accord_chassis.service import part
+from accord_contracts.access import Purpose
+from accord_contracts.message import Id
+from fastapi import APIRouter, Request, Response, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import StreamingResponse
+
+from referrals.domain.referral import NotReferred
+from referrals.domain.sandbox import ISSUER
+from referrals.handlers import Posted
+from referrals.routes.agencies import registered
+from referrals.routes.lines import (
+    BATCH,
+    Receipt,
+    SubmitReferral,
+    Taking,
+    answered,
+    errors_of,
+    sent_as,
+)
+from referrals.routes.referrals import (
+    OWN,
+    PURPOSES,
+    Key,
+    ReferralView,
+    sender_of,
+    unquoted,
+)
+from referrals.trying import Sandbox
+
+router = APIRouter(prefix="/sandbox/referrals", tags=["sandbox"])
+
+Sandbox_ = Annotated[Sandbox, part(Sandbox)]
+Clock_ = Annotated[Clock, part(Clock)]
+Trier = Annotated[Asking, Security(registered, scopes=["referrals.sandbox"])]
+
+TRY_REFERRAL = Action("sandbox.submit", OWN, purposes=PURPOSES)
+TRY_BATCH = Action("sandbox.submit_batch", OWN, purposes=PURPOSES)
+READ_TRIAL = Action("sandbox.read", OWN, purposes=PURPOSES)
+
+
+@router.post("", status_code=202)
+async def try_referral(
+    told: SubmitReferral,
+    *,
+    request: Request,
+    response: Response,
+    sandbox: Sandbox_,
+    clock: Clock_,
+    agency: Trier,
+    key: Key = None,
+) -> Receipt:
+    """Try a referral out: the same rules, problems and receipt, and nothing happens."""
+    at = clock.now()
+    if wrong := [*sandbox.misfits(told, at)]:
+        raise RequestValidationError(errors_of(wrong, "body"))
+    within = ("body",)
+    posted = await post(
+        told, agency, key=key and unquoted(key), at=at, sandbox=sandbox, within=within
+    )
+    receipt = Receipt.of(posted.referral, below(request))
+    response.headers["Location"] = receipt.status_url
+    return receipt
+
+
+@router.post("/batch", **BATCH)
+async def try_batch(
+    request: Request, sandbox: Sandbox_, clock: Clock_, agency: Trier
+) -> StreamingResponse:
+    """Try a batch out, as lines or as a sheet: the same result for each line."""
+    sent_as(request)
+    own = sender_of(agency.who).agency
+    await agency.permit(TRY_BATCH, Resource("sandbox", own, agency=own))
+
+    async def take(told: SubmitReferral, at: datetime) -> Posted:
+        return await post(told, agency, key=None, at=at, sandbox=sandbox)
+
+    taking = Taking(take, sandbox.misfits, clock, below(request))
+    return await answered(request, taking)
+
+
+@router.get("/{referral_id}")
+async def read_trial(
+    referral_id: Id, sandbox: Sandbox_, clock: Clock_, agency: Trier
+) -> ReferralView:
+    """Read how far it would have come: it reaches a stage a minute, and is closed."""
+    held = await sandbox.trials.get(referral_id)
+    owner = held.agency if held else None
+    resource = Resource("sandbox", referral_id, agency=owner)
+    await agency.permit(READ_TRIAL, resource, otherwise=NotReferred)
+    tried = await sandbox.tried(referral_id, agency.who.agency)
+    episode = tried.stands(clock.now())
+    return ReferralView(
+        reference=None,
+        status=episode.stage,
+        more_information_needed=None,
+        expected=tried.expected,
+        amendments=(),
+        withdrawn=None,
+        **dict(episode),
+    )
+
+
+async def post(
+    told: SubmitReferral,
+    agency: Asking,
+    *,
+    key: str | None,
+    at: datetime,
+    sandbox: Sandbox,
+    within: tuple[str, ...] = (),
+) -> Posted:
+    """Take what is tried out, when it is kept who did.
+
+    Raises:
+        NoKey: Nothing would tell whether it was sent before.
+        KeyUsedBefore: The key or reference belongs to another one.
+        RequestValidationError: It is new, and tells of a date that is past or too far.
+    """
+    sender = sender_of(agency.who).model_copy(update={"issuer": ISSUER})
+    referral_id = sender.referral_id(key, told.reference)
+    resource = Resource("sandbox", referral_id, agency=sender.agency)
+    purpose = Purpose(told.sharing.purpose.value)
+    await agency.permit(TRY_REFERRAL, resource, purpose=purpose)
+    untimely = [*sandbox.policy.untimely(told, at)]
+    if untimely and not await sandbox.known(referral_id):
+        raise RequestValidationError(errors_of(untimely, *within))
+    return await sandbox.post(told, sender, key=key, at=at)
+
+
+def below(request: Request) -> str:
+    """Give the path below which what was tried out is asked after."""
+    return f"{request.scope.get('root_path', '')}/v1/sandbox/referrals"
