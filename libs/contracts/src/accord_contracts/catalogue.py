@@ -172,6 +172,9 @@ CATALOGUE = Catalogue.of(
         Entry(plans.ActionOverdue, "plans", ("notify",)),
         Entry(notify.NotificationSent, "notify"),
         Entry(notify.NotificationAcknowledged, "notify"),
+        Entry(notify.NotificationDeclined, "notify"),
+        Entry(notify.NotificationHandedOver, "notify"),
+        Entry(notify.NotificationReopened, "notify"),
         Entry(notify.NotificationEscalated, "notify"),
         Entry(notify.NotificationFailed, "notify"),
     )
