@@ -444,6 +444,9 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         ("specialist",), {"worker_id": new_id()}
     ),
     ("notify", "GET", "/v1/cases/{case_id}/notifications"): Case(("coordinator",)),
+    ("notify", "GET", "/v1/cases/{case_id}/notifications/record"): Case(
+        ("coordinator",)
+    ),
     # The last: whoever breaks the glass sees more afterwards.
     ("allocation", "POST", "/v1/cases/{case_id}/glass"): Case(
         (*TEAM, "coordinator", "colleague", "glass breaker"),

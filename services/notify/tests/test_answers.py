@@ -1,5 +1,6 @@
 """What those who were told say to it, and that only an answer ends the asking."""
 
+import csv
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -336,3 +337,38 @@ async def test_what_was_said_stands_in_the_record_of_the_case(
     ]  # fmt: skip
     assert shown["answers"][2]["to"] == other
     assert {each["worker_id"] for each in shown["told"]} == {lead, other}
+
+    taken = await running.http.get(f"{path}/record", headers=headers)
+
+    assert taken.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(taken.text.splitlines()))
+    assert [(each["what"], each["worker_id"]) for each in rows] == [
+        ("told", lead),
+        ("acknowledged", lead),
+        ("told", lead),
+        ("told", other),
+        ("reopened", lead),
+        ("handed_over", lead),
+        ("cannot_take", other),
+    ]
+    assert [each["at"] for each in rows] == sorted(each["at"] for each in rows)
+    assert {each["reference"] for each in rows} == {held.reference}
+    assert rows[-1]["reason"] == "wrong_area"
+    assert rows[-2]["to"] == other
+
+
+async def test_only_who_coordinates_the_case_takes_its_record_along(
+    running: Running, alarm: tuple[str, str, Notification]
+) -> None:
+    lead, _, held = alarm
+    path = f"/v1/cases/{held.case_id}/notifications/record"
+    theirs = running.bearer("notify.review", worker=lead)
+    nowhere = f"/v1/cases/{new_id()}/notifications/record"
+    coordinators = running.bearer("notify.review", worker=COORDINATOR)
+
+    refused = [
+        await running.http.get(path, headers=theirs),
+        await running.http.get(nowhere, headers=coordinators),
+    ]
+
+    assert [each.status_code for each in refused] == [404, 404]

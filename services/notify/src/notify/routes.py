@@ -17,15 +17,17 @@ from accord_chassis.guard import (
     asking,
 )
 from accord_chassis.service import part, settled
+from accord_chassis.store import EPOCH
 from accord_contracts.allocation import DeclineReason
 from accord_contracts.message import Id
-from fastapi import APIRouter, Header, Query, Security
+from fastapi import APIRouter, Header, Query, Response, Security
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from notify.domain.answers import Answer, Said
 from notify.domain.hours import Urgency
 from notify.domain.mail import MailState
 from notify.domain.notification import NoInbox, NoSuchMessage, Notification
+from notify.domain.record import as_csv
 from notify.domain.told import Telling
 from notify.domain.wording import Wording
 from notify.handlers import silence
@@ -393,6 +395,26 @@ async def review_case(
         notifications=[NotificationView.of(each) for each in found],
         next=found[-1].since if len(found) == limit else None,
     )
+
+
+@router.get(
+    "/cases/{case_id}/notifications/record",
+    tags=["review"],
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+async def export_case(
+    case_id: Id, notifications: Notifications_, reviewer: Reviewer
+) -> Response:
+    """Take along who was told what of a case, when, and what they said.
+
+    Comma-separated values, first to last; ids, codes and times alone.
+    """
+    await reviewer.permit(REVIEW_CASE, Resource("notifications", case_id, case_id))
+    found = await notifications.recent(case_id, EPOCH)
+    if not found:
+        raise NoSuchRecord
+    return Response(as_csv(found), media_type="text/csv")
 
 
 def preferred(languages: str) -> list[str]:

@@ -313,14 +313,13 @@ class Notification(Told):
         )
 
     def pass_over(self, number: int, at: datetime) -> Self:
-        """Send no e-mail to somebody who may not know of the case any more.
+        """Send no e-mail to somebody who may not know of the case any more."""
+        return self.with_mail(number, None).hurry(at)
 
-        If somebody has to say that they know, the next of the chain is told at once.
-        """
+    def hurry(self, at: datetime) -> Self:
+        """Have the next of the chain told at once, if somebody has to say they know."""
         escalate_at = min(self.escalate_at, at) if self.escalate_at else None
-        return self.with_mail(number, None).model_copy(
-            update={"escalate_at": escalate_at}
-        )
+        return self.model_copy(update={"escalate_at": escalate_at})
 
     def repeats_of(self, message_id: str) -> bool:
         """Tell whether a message has told the same again."""
