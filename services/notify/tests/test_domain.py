@@ -251,7 +251,11 @@ def test_a_template_must_be_written_in_every_language_of_the_locality() -> None:
         ((*RULES, "who"), ["worker", "nobody"], "names no worker"),
         (("rules", "thing.expired.v1", "who"), ["worker"], "not always name a worker"),
         (("rules", "thing.expired.v1", "levels"), {"high": {}}, "tells no level"),
-        ((*RULES, "progress_minutes"), 60, "nothing is heard of its end"),
+        (
+            ("rules", "thing.offered.v1", "progress_minutes"),
+            60,
+            "nothing is heard of its end",
+        ),
     ],
 )
 def test_a_rule_must_fit_its_event(path: tuple[str, ...], to: Any, rule: str) -> None:
