@@ -566,7 +566,16 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("notify", "GET", "/v1/inbox"): Case(WORKERS, refusal=403),
     ("notify", "GET", "/v1/inbox/{message_id}"): Case(("specialist",)),
     ("notify", "POST", "/v1/inbox/{message_id}/acknowledgement"): Case(("specialist",)),
+    ("notify", "POST", "/v1/inbox/{message_id}/refusal"): Case(
+        ("specialist",), {"reason": "no_capacity"}
+    ),
+    ("notify", "POST", "/v1/inbox/{message_id}/handover"): Case(
+        ("specialist",), {"worker_id": new_id()}
+    ),
     ("notify", "GET", "/v1/cases/{case_id}/notifications"): Case(("coordinator",)),
+    ("notify", "GET", "/v1/cases/{case_id}/notifications/record"): Case(
+        ("coordinator",)
+    ),
     # Late, because the role is offered to others from then on.
     ("allocation", "POST", "/v1/allocations/{allocation_id}/handover"): Case(
         ("specialist",), {"reason": "leaving"}

@@ -97,6 +97,8 @@ LATER = {
     "risk.reassessment_due.v1", "risk.reassessment_overdue.v1", "risk.changed.v1",
     "plan.closed.v1", "case.merged.v1", "case.unmerged.v1", "risk.carried.v1",
     "allocation.carried.v1", "plan.carried.v1", "trigger.fell_due.v1",
+    "notification.declined.v1", "notification.handed_over.v1",
+    "notification.reopened.v1",
     "plan.not_in_force.v1", "confirmation.lapsed.v1", "information.overdue.v1",
     "service.overdue.v1", "risk.lowering_asked.v1",
     "allocation.handed_over.v1", "allocation.ended.v1",

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 import httpx2
 from accord_chassis.access import ALGORITHMS, DEVELOPMENT_ISSUER
 from accord_chassis.settings import BadConfiguration
-from accord_chassis.store import LEASE
+from accord_chassis.store import EPOCH, LEASE
 from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
 from accord import parked, topology
@@ -156,6 +157,10 @@ async def _store(deployment: Deployment) -> list[Finding]:
                 _store_version(version, hello["maxWireVersion"]),
                 _skew(skew),
                 await _outboxes(client, deployment),
+                await messages_due(
+                    client[deployment.databases.get("notify", "notify")],
+                    datetime.now(UTC),
+                ),
             ]
     except PyMongoError as fault:
         told = f"does not answer ({type(fault).__name__})"
@@ -206,6 +211,31 @@ async def _outboxes(
         verdict,
         told,
         "See that the service runs and that the broker takes its events.",
+    )
+
+
+async def messages_due(
+    database: AsyncDatabase[dict[str, Any]], now: datetime
+) -> Finding:
+    """Find the oldest message to a worker of which something is due and not done.
+
+    Looked for from outside, because a notify service that has died tells nobody. What
+    waits for the end of quiet hours is not due yet.
+    """
+    oldest = await database["notifications"].find_one(
+        {"due_at": {"$gt": EPOCH, "$lt": now}},
+        projection={"due_at": 1},
+        sort=[("due_at", 1)],
+    )
+    age = now - oldest["due_at"] if oldest else timedelta()
+    if age <= AGE_WARN:
+        return ok("messages to workers", "nobody waits to be told")
+    verdict = Verdict.FAIL if age > AGE_FAIL else Verdict.WARN
+    return Finding(
+        "messages to workers",
+        verdict,
+        f"somebody has not been told for {age.total_seconds():.0f} s",
+        "See that notify and allocation run, and that a coordinator is on duty.",
     )
 
 

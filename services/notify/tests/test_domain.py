@@ -251,21 +251,26 @@ def test_a_template_must_be_written_in_every_language_of_the_locality() -> None:
         ((*RULES, "who"), ["worker", "nobody"], "names no worker"),
         (("rules", "thing.expired.v1", "who"), ["worker"], "not always name a worker"),
         (("rules", "thing.expired.v1", "levels"), {"high": {}}, "tells no level"),
+        (
+            ("rules", "thing.offered.v1", "progress_minutes"),
+            60,
+            "nothing is heard of its end",
+        ),
     ],
 )
 def test_a_rule_must_fit_its_event(path: tuple[str, ...], to: Any, rule: str) -> None:
     policy = changed(*path, to=to)
 
     with pytest.raises(ValueError, match=rule):
-        policy.check(FACTS)
+        policy.check(FACTS, ending={"thing.expired.v1"})
 
 
 def test_an_event_without_a_rule_is_named() -> None:
     policy = Policy.model_validate(written())
 
-    policy.check(FACTS)
+    policy.check(FACTS, ending={"thing.expired.v1"})
     with pytest.raises(ValueError, match=r"there is no rule for thing\.made\.v1"):
-        policy.check({**FACTS, "thing.made.v1": {}})
+        policy.check({**FACTS, "thing.made.v1": {}}, ending=())
 
 
 def test_a_level_inherits_what_it_does_not_say() -> None:

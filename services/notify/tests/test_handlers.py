@@ -24,7 +24,8 @@ from accord_contracts.referrals import (
 )
 from accord_contracts.risk import RiskLevel
 from notify.asks import DirectoryAway, NobodyOnDuty
-from notify.domain.notification import NoSuchMessage, Notification, Telling
+from notify.domain.notification import NoSuchMessage, Notification
+from notify.domain.told import Telling
 from notify.handlers.erasing import erase_notifications, erase_team
 from notify.handlers.silence import acknowledge, end_offer, note_ending
 from notify.handlers.telling import follow_team, note_merging

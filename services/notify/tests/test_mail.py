@@ -169,6 +169,21 @@ async def test_what_became_of_an_email_is_noted_and_told_once_it_is_final(
         assert mail.due_at == NOON + MINUTE
 
 
+async def test_whoever_cannot_be_reached_is_not_waited_for(
+    mailing: Running, mail_server: MailServer, workers: WorkersDirectory
+) -> None:
+    mail_server.manner = "refuse"
+    deputy = workers.knows()
+    worker = workers.knows(email=EMAIL, deputy=deputy)
+
+    await mailing.hears(offered(worker))
+    await mailing.later(NOW)
+
+    assert len(await mailing.inbox(deputy)) == 1
+    held = await the_only(mailing)
+    assert [each.at for each in held.told] == [NOON, NOON]
+
+
 async def test_an_attempt_of_which_nothing_is_heard_again_is_repeated_after_a_pause(
     wanted: Notification,
     sends: Send,

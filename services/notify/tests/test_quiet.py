@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from notify.domain.gathering import TURN, gather
 from notify.domain.hours import Quiet, Urgency
 from notify.domain.mail import Mail, MailState
-from notify.domain.notification import Notification, Telling
+from notify.domain.notification import Notification
 from notify.domain.occasion import Addressee, Eyes, Occasion
+from notify.domain.told import Telling
 from notify_builders import (
     IVS,
     MINUTE,

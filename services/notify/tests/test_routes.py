@@ -49,6 +49,7 @@ async def test_an_inbox_shows_a_reference_and_where_it_leads(running: Running) -
         "acknowledge_by": "2026-11-02T12:10:00Z",
         "acknowledged_at": None,
         "ended_at": None,
+        "reopens_at": None,
         "escalated": False,
     }
 

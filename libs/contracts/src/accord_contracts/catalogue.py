@@ -198,6 +198,9 @@ CATALOGUE = Catalogue.of(
         Entry(plans.ServiceOverdue, "plans"),
         Entry(notify.NotificationSent, "notify"),
         Entry(notify.NotificationAcknowledged, "notify"),
+        Entry(notify.NotificationDeclined, "notify"),
+        Entry(notify.NotificationHandedOver, "notify"),
+        Entry(notify.NotificationReopened, "notify"),
         Entry(notify.NotificationEscalated, "notify"),
         Entry(notify.NotificationFailed, "notify"),
     )

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AwareDatetime, Field
 
+from accord_contracts.allocation import DeclineReason
 from accord_contracts.message import Code, Event, Id
 
 
@@ -51,6 +52,46 @@ class NotificationAcknowledged(NotificationEvent):
     TYPE: ClassVar[str] = "notification.acknowledged.v1"
 
     acknowledged_at: AwareDatetime
+
+
+class NotificationDeclined(NotificationEvent):
+    """A worker cannot take what they were told of, so the next in the chain is told.
+
+    Attributes:
+        worker_id: Who cannot: any of those who were told.
+        reason: Why.
+    """
+
+    TYPE: ClassVar[str] = "notification.declined.v1"
+
+    reason: DeclineReason
+    declined_at: AwareDatetime
+
+
+class NotificationHandedOver(NotificationEvent):
+    """A worker has handed over to another what they were told of.
+
+    Attributes:
+        worker_id: Who has.
+        to: Who is told now in their place.
+    """
+
+    TYPE: ClassVar[str] = "notification.handed_over.v1"
+
+    to: Id
+    handed_over_at: AwareDatetime
+
+
+class NotificationReopened(NotificationEvent):
+    """Nothing came of an acknowledgement in time, so an answer is waited for again.
+
+    Attributes:
+        worker_id: Who had acknowledged it.
+    """
+
+    TYPE: ClassVar[str] = "notification.reopened.v1"
+
+    reopened_at: AwareDatetime
 
 
 class NotificationEscalated(NotificationEvent):

@@ -18,7 +18,7 @@ from accord_contracts.allocation import (
 )
 from accord_contracts.catalogue import CATALOGUE, Catalogue
 from accord_contracts.message import Event
-from accord_contracts.plans import PlanAgreed
+from accord_contracts.plans import PlanAgreed, PlanNotInForce
 from accord_contracts.referrals import CaseErased, CaseMerged, CaseUnmerged
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -46,6 +46,9 @@ TELLS_NOBODY = frozenset(
     }
 )
 """What is heard and leads to no message: who is on a case, what was answered."""
+
+DEALT_WITH = frozenset({AllocationOffered.TYPE, PlanNotInForce.TYPE})
+"""Of what it is heard when it is dealt with: answered, or agreed."""
 
 ENDINGS: tuple[type[Event], ...] = get_args(silence.Ending)
 ALARM_ENDINGS: tuple[type[Event], ...] = get_args(alarms.Ending)
@@ -114,8 +117,13 @@ def create_app(
             wording=wording,
             post=post,
         )
-        escalate = partial(silence.escalate, **known)
-        attend = partial(silence.attend, escalate=escalate, send_mail=send_mail)
+        notify.provide(silence.HandingOver(partial(silence.hand_over, **known)))
+        attend = partial(
+            silence.attend,
+            reopen=partial(silence.reopen, **known),
+            escalate=partial(silence.escalate, **known),
+            send_mail=send_mail,
+        )
         notify.sweep(held, at_present(notify.clock, attend))
 
     return service.create_app(
@@ -162,7 +170,8 @@ def policy_for(settings: Settings, catalogue: Catalogue) -> Policy:
     """
     policy = policy_of(Policy, settings.locality, "notify")
     try:
-        policy.check({each.TYPE: _fields(each) for each in told_of(catalogue)})
+        told = {each.TYPE: _fields(each) for each in told_of(catalogue)}
+        policy.check(told, ending=DEALT_WITH)
     except ValueError as wrong:
         path = settings.locality / "notify.yaml"
         raise BadConfiguration(f"Correct {path}: {wrong}.") from None

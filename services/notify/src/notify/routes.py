@@ -17,18 +17,18 @@ from accord_chassis.guard import (
     asking,
 )
 from accord_chassis.service import part, settled
+from accord_chassis.store import EPOCH
+from accord_contracts.allocation import DeclineReason
 from accord_contracts.message import Id
-from fastapi import APIRouter, Header, Query, Security
-from pydantic import BaseModel, StringConstraints
+from fastapi import APIRouter, Header, Query, Response, Security
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from notify.domain.answers import Answer, Said
 from notify.domain.hours import Urgency
 from notify.domain.mail import MailState
-from notify.domain.notification import (
-    NoInbox,
-    NoSuchMessage,
-    Notification,
-    Telling,
-)
+from notify.domain.notification import NoInbox, NoSuchMessage, Notification
+from notify.domain.record import as_csv
+from notify.domain.told import Telling
 from notify.domain.wording import Wording
 from notify.handlers import silence
 from notify.handlers.reaching import SEEN_FROM
@@ -48,6 +48,7 @@ Languages = Annotated[str, Header(alias="accept-language", max_length=200)]
 
 Notifications_ = Annotated[Notifications, part(Notifications)]
 Wording_ = Annotated[Wording, part(Wording)]
+Handing_ = Annotated[silence.HandingOver, part(silence.HandingOver)]
 Clock_ = Annotated[Clock, part(Clock)]
 Reviewer = Annotated[Asking, Security(asking, scopes=["notify.review"])]
 Owner = Annotated[Asking, Security(asking, scopes=["notify.inbox"])]
@@ -57,6 +58,8 @@ SEEN = {eyes.value: sides for eyes, sides in SEEN_FROM.items()}
 READ_INBOX = Action("inbox.read", OWN, parts=SEEN)
 READ_MESSAGE = Action("message.read", OWN, parts=SEEN)
 ACKNOWLEDGE = Action("message.acknowledge", OWN, parts=SEEN)
+CANNOT_TAKE = Action("message.refuse", OWN, parts=SEEN)
+HAND_OVER = Action("message.hand_over", OWN, parts=SEEN)
 REVIEW_CASE = Action(
     "notifications.review", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH}
 )
@@ -90,6 +93,7 @@ class MessageView(BaseModel):
     Attributes:
         acknowledged_at: When somebody who was told said that they know.
         ended_at: When it was over, by that or otherwise; none while it is open.
+        reopens_at: When it is asked again, unless it is dealt with; none if it is not.
     """
 
     id: Id
@@ -105,6 +109,7 @@ class MessageView(BaseModel):
     acknowledge_by: datetime | None
     acknowledged_at: datetime | None
     ended_at: datetime | None
+    reopens_at: datetime | None
     escalated: bool
 
     @classmethod
@@ -125,8 +130,25 @@ class MessageView(BaseModel):
             acknowledge_by=held.ack_by,
             acknowledged_at=held.acknowledged_at,
             ended_at=held.ended_at,
+            reopens_at=held.reopen_at,
             escalated=held.step > 0,
         )
+
+
+class CannotTake(BaseModel):
+    """Why a worker cannot take what they were told of."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: DeclineReason
+
+
+class HandOver(BaseModel):
+    """Who is to be told in a worker's place."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    worker_id: Id
 
 
 class InboxView(BaseModel):
@@ -161,12 +183,28 @@ class TellingView(BaseModel):
         )
 
 
+class AnswerView(BaseModel):
+    """What somebody said to a message, or that it was asked again, and when."""
+
+    said: Said
+    worker_id: Id
+    at: datetime
+    to: Id | None
+    reason: DeclineReason | None
+
+    @classmethod
+    def of(cls, said: Answer) -> Self:
+        """Show what was said."""
+        return cls(**said.model_dump())
+
+
 class NotificationView(BaseModel):
     """Who was told of one thing that happened, when, and who said that they know.
 
     Attributes:
         ended_at: When it was over, by that or otherwise; none while it is open.
         repeated_at: When the same was told again, while it was open.
+        answers: What was said to it, and that it was asked again, first to last.
     """
 
     id: Id
@@ -182,6 +220,7 @@ class NotificationView(BaseModel):
     acknowledged_by: Id | None
     ended_at: datetime | None
     repeated_at: list[datetime]
+    answers: list[AnswerView]
 
     @classmethod
     def of(cls, held: Notification) -> Self:
@@ -200,6 +239,7 @@ class NotificationView(BaseModel):
             acknowledged_by=held.acknowledged_by,
             ended_at=held.ended_at,
             repeated_at=[each.at for each in held.repeats],
+            answers=[AnswerView.of(each) for each in held.answers],
         )
 
 
@@ -287,6 +327,56 @@ async def acknowledge(
     await settled(note)
 
 
+@router.post("/inbox/{message_id}/refusal", status_code=204, tags=["inbox"])
+async def cannot_take(
+    message_id: Id,
+    why: CannotTake,
+    notifications: Notifications_,
+    owner: Owner,
+    clock: Clock_,
+) -> None:
+    """Say that one cannot take it, and why, so that the next is told at once.
+
+    An offer of a role is answered at the allocation service.
+    """
+    held = await notifications.get(message_id)
+    resource = message_of(message_id, held)
+    permit = await owner.permit(CANNOT_TAKE, resource, otherwise=NoSuchMessage)
+    note = partial(
+        silence.cannot_take,
+        shown(held, permit),
+        owner.worker or "",
+        why.reason,
+        at=clock.now(),
+        notifications=notifications,
+    )
+    await settled(note)
+
+
+@router.post("/inbox/{message_id}/handover", status_code=204, tags=["inbox"])
+async def hand_over(
+    message_id: Id,
+    to: HandOver,
+    notifications: Notifications_,
+    *,
+    handing: Handing_,
+    owner: Owner,
+    clock: Clock_,
+) -> None:
+    """Have another worker told in one's own place, who may know of the case."""
+    held = await notifications.get(message_id)
+    resource = message_of(message_id, held)
+    permit = await owner.permit(HAND_OVER, resource, otherwise=NoSuchMessage)
+    give = partial(
+        handing.do,
+        shown(held, permit),
+        owner.worker or "",
+        to.worker_id,
+        at=clock.now(),
+    )
+    await settled(give)
+
+
 @router.get("/cases/{case_id}/notifications", tags=["review"])
 async def review_case(
     case_id: Id,
@@ -305,6 +395,26 @@ async def review_case(
         notifications=[NotificationView.of(each) for each in found],
         next=found[-1].since if len(found) == limit else None,
     )
+
+
+@router.get(
+    "/cases/{case_id}/notifications/record",
+    tags=["review"],
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+async def export_case(
+    case_id: Id, notifications: Notifications_, reviewer: Reviewer
+) -> Response:
+    """Take along who was told what of a case, when, and what they said.
+
+    Comma-separated values, first to last; ids, codes and times alone.
+    """
+    await reviewer.permit(REVIEW_CASE, Resource("notifications", case_id, case_id))
+    found = await notifications.recent(case_id, EPOCH)
+    if not found:
+        raise NoSuchRecord
+    return Response(as_csv(found), media_type="text/csv")
 
 
 def preferred(languages: str) -> list[str]:

@@ -1,18 +1,20 @@
 """A message to a worker: from the inbox to its end, or up the chain."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Annotated, Self
+from typing import Any, Self
 from uuid import UUID, uuid5
 
+from accord_contracts.allocation import DeclineReason
 from accord_contracts.message import Lane
 from accord_contracts.problem import Refusal
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from pydantic import BaseModel, ConfigDict, computed_field
 
-from notify.domain.hours import Urgency
-from notify.domain.mail import Mail, MailState, Outcome
+from notify.domain.answers import Answer, NothingToAnswer, Said
+from notify.domain.mail import Mail
 from notify.domain.occasion import Addressee, Eyes, Occasion
-from notify.domain.policy import EmailPolicy, Policy, Rule
+from notify.domain.policy import Policy, Rule
+from notify.domain.told import Telling, Told
 
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's: none can be taken for another when read out on the telephone."""
@@ -37,23 +39,6 @@ class NoInbox(Refusal):
     status = 403
 
 
-class Telling(BaseModel):
-    """That somebody was told.
-
-    Attributes:
-        step: Which step of the chain; 0 for those whom the rule names.
-        at: When it stood in their inbox.
-        mail: The e-mail that goes with it, if one does.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    worker_id: str
-    step: int = 0
-    at: datetime
-    mail: Mail | None = None
-
-
 class Repeat(BaseModel):
     """That the same thing was told again, of which a worker knows already.
 
@@ -67,7 +52,7 @@ class Repeat(BaseModel):
     at: datetime
 
 
-class Notification(BaseModel):
+class Notification(Told):
     """A message to one worker, and to those who were told when the worker was silent.
 
     Attributes:
@@ -83,13 +68,14 @@ class Notification(BaseModel):
         step: How far up the chain it has come.
         ack_by: Until when they have to say that they know.
         escalate_at: When the next of the chain is told.
-        ended_at: When nothing more was to be done: somebody knew, or need not any more.
         repeats: When the same was told again, while this was open.
+        acknowledge_minutes: For an answer, as the rule said when it was told.
+        progress_minutes: For what was to be done, once somebody knows; none: it is over
+            then.
+        reopen_at: When it opens again, because nothing came of an acknowledgement.
+        answers: What was said to it, and that it opened again, first to last.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    id: str
     version: int = 0
     case_id: str
     event: str
@@ -99,7 +85,6 @@ class Notification(BaseModel):
     # One from before this was kept was told to everybody alike.
     eyes: Eyes = Eyes.ALL
     template: str
-    urgency: Urgency
     email: bool
     any_hour: bool = False
     lane: Lane
@@ -111,9 +96,11 @@ class Notification(BaseModel):
     escalate_at: datetime | None = None
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
-    ended_at: datetime | None = None
-    told: Annotated[tuple[Telling, ...], Field(min_length=1)]
     repeats: tuple[Repeat, ...] = ()
+    acknowledge_minutes: int | None = None
+    progress_minutes: int | None = None
+    reopen_at: datetime | None = None
+    answers: tuple[Answer, ...] = ()
 
     @classmethod
     def of(
@@ -160,6 +147,8 @@ class Notification(BaseModel):
             ack_by=loud(loud(at) + within) if within else None,
             escalate_at=loud(loud(at) + (to.wait or within)) if within else None,
             told=(first,),
+            acknowledge_minutes=rule.acknowledge_minutes,
+            progress_minutes=rule.progress_minutes,
         )
 
     @property
@@ -171,12 +160,6 @@ class Notification(BaseModel):
     def link(self) -> str:
         """Where it leads, below the portal's address."""
         return f"/inbox/{self.id}"
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def told_workers(self) -> list[str]:
-        """Everyone in whose inbox it stands. Any of them may acknowledge it."""
-        return list(dict.fromkeys(each.worker_id for each in self.told))
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -197,7 +180,12 @@ class Notification(BaseModel):
         if self.ended_at is not None:
             return None
         mails = (each.mail.due_at for each in self.told if each.mail)
-        return min((at for at in (self.escalate_at, *mails) if at), default=None)
+        clocks = (self.escalate_at, self.reopen_at, *mails)
+        return min((at for at in clocks if at), default=None)
+
+    def is_to_reopen(self, at: datetime) -> bool:
+        """Tell whether nothing has come of an acknowledgement in time."""
+        return self.reopen_at is not None and self.reopen_at <= at
 
     def is_silent(self, at: datetime) -> bool:
         """Tell whether the time to acknowledge is over, so that the next is told."""
@@ -225,22 +213,89 @@ class Notification(BaseModel):
         )
 
     def acknowledge(self, worker_id: str, at: datetime) -> Self:
-        """Note that somebody knows, which ends it if nothing has before."""
-        ended = self if self.ended_at else self.end(at)
-        return ended.model_copy(
-            update={"acknowledged_at": at, "acknowledged_by": worker_id}
+        """Note that somebody knows, so that nobody else is told.
+
+        It is over then, unless something was to be done: it opens again if that is not
+        done in time.
+        """
+        said = Answer(said=Said.ACKNOWLEDGED, worker_id=worker_id, at=at)
+        known: dict[str, Any] = {"acknowledged_at": at, "acknowledged_by": worker_id}
+        known["answers"] = (*self.answers, said)
+        if self.ended_at is None:
+            minutes = self.progress_minutes
+            after = at + timedelta(minutes=minutes) if minutes else None
+            ended = None if minutes else at
+            known |= {"reopen_at": after, "ended_at": ended, "escalate_at": None}
+            known["told"] = self.without_waiting_mails()
+        return self.model_copy(update=known)
+
+    def reopen(self, at: datetime) -> Self:
+        """Wait for an answer again, because nothing came of an acknowledgement.
+
+        The next of the chain is told at once, unless somebody else is told with it.
+        """
+        known = self.acknowledged_by or self.worker_id
+        said = Answer(said=Said.REOPENED, worker_id=known, at=at)
+        return self._asked_anew(said).model_copy(update={"escalate_at": at})
+
+    def cannot_take(self, worker_id: str, reason: DeclineReason, at: datetime) -> Self:
+        """Note that somebody cannot take it: the next of the chain is told at once.
+
+        Raises:
+            NothingToAnswer: It is over, or asks for no answer.
+        """
+        self._must_ask()
+        said = Answer(said=Said.CANNOT_TAKE, worker_id=worker_id, at=at, reason=reason)
+        return self._asked_anew(said).model_copy(update={"escalate_at": at})
+
+    def hand_over(
+        self,
+        worker_id: str,
+        to: str,
+        *,
+        at: datetime,
+        until: datetime,
+        mail: bool,
+    ) -> Self:
+        """Tell somebody else in one's own place: it is theirs, and so is their chain.
+
+        Raises:
+            NothingToAnswer: It is over, or asks for no answer.
+        """
+        self._must_ask()
+        said = Answer(said=Said.HANDED_OVER, worker_id=worker_id, at=at, to=to)
+        given = self._asked_anew(said).tell(to, 0, at=at, until=until, mail=mail)
+        return given.model_copy(update={"worker_id": to})
+
+    def _must_ask(self) -> None:
+        if self.ended_at is not None or self.chain is None:
+            raise NothingToAnswer
+
+    def _asked_anew(self, said: Answer) -> Self:
+        """Wait for an answer again, whoever has given one before."""
+        return self.model_copy(
+            update={
+                "acknowledged_at": None,
+                "acknowledged_by": None,
+                "reopen_at": None,
+                "answers": (*self.answers, said),
+            }
         )
+
+    @property
+    def patience(self) -> timedelta:
+        """How long somebody who is told anew has to say that they know."""
+        return timedelta(minutes=self.acknowledge_minutes or 1)
 
     def end(self, at: datetime) -> Self:
         """Note that nobody else need be told. E-mails not gone out stay at home."""
-        told = tuple(
-            each.model_copy(update={"mail": None})
-            if each.mail and each.mail.state is MailState.WANTED
-            else each
-            for each in self.told
-        )
         return self.model_copy(
-            update={"ended_at": at, "escalate_at": None, "told": told}
+            update={
+                "ended_at": at,
+                "escalate_at": None,
+                "reopen_at": None,
+                "told": self.without_waiting_mails(),
+            }
         )
 
     def erase(self, at: datetime) -> Self:
@@ -253,49 +308,18 @@ class Notification(BaseModel):
                 "about_id": None,
                 "acknowledged_by": None,
                 "repeats": (),
+                "answers": (),
             }
         )
 
     def pass_over(self, number: int, at: datetime) -> Self:
-        """Send no e-mail to somebody who may not know of the case any more.
+        """Send no e-mail to somebody who may not know of the case any more."""
+        return self.with_mail(number, None).hurry(at)
 
-        If somebody has to say that they know, the next of the chain is told at once.
-        """
+    def hurry(self, at: datetime) -> Self:
+        """Have the next of the chain told at once, if somebody has to say they know."""
         escalate_at = min(self.escalate_at, at) if self.escalate_at else None
-        return self.with_mail(number, None).model_copy(
-            update={"escalate_at": escalate_at}
-        )
-
-    def mail_due(self, at: datetime) -> int | None:
-        """Give the first of those told whose e-mail is to go out now."""
-        for number, each in enumerate(self.told):
-            if each.mail and each.mail.due_at and each.mail.due_at <= at:
-                return number
-        return None
-
-    def mails_to(self, worker_id: str) -> list[Mail]:
-        """Give the e-mails to a worker, the first one first."""
-        return [
-            each.mail for each in self.told if each.mail and each.worker_id == worker_id
-        ]
-
-    def is_ready(self, mail: Mail, at: datetime) -> bool:
-        """Tell whether an e-mail of it is due for the first time, not by itself."""
-        due = mail.due_at is not None and mail.due_at <= at
-        return due and self._can_be_gathered(mail)
-
-    def may_be_gathered(self, number: int) -> bool:
-        """Tell whether an e-mail may become one with others.
-
-        An alarm goes by itself, and so does what was tried before: it is the same
-        letter at every attempt.
-        """
-        mail = self.told[number].mail
-        return mail is not None and self._can_be_gathered(mail)
-
-    def _can_be_gathered(self, mail: Mail) -> bool:
-        fresh = mail.state is MailState.WANTED and not mail.attempts
-        return fresh and self.ended_at is None and self.urgency is not Urgency.CRITICAL
+        return self.model_copy(update={"escalate_at": escalate_at})
 
     def repeats_of(self, message_id: str) -> bool:
         """Tell whether a message has told the same again."""
@@ -310,59 +334,6 @@ class Notification(BaseModel):
         """Tell whether it tells a worker of the same thing, and as loud."""
         same = (self.event, self.about_id, self.worker_id, self.urgency)
         return same == (what.event, what.about_id, worker_id, rule.urgency)
-
-    def postpone_mail(self, number: int, until: datetime) -> Self:
-        """Note that an e-mail waits, to become one with others."""
-        mail = self.told[number].mail
-        return self.with_mail(number, mail.postpone(until) if mail else None)
-
-    def speak_within(self, number: int, other: str, at: datetime) -> Self:
-        """Note that another message's letter has said that there is this one too."""
-        mail = self.told[number].mail
-        return self.with_mail(number, mail.speak_within(other, at) if mail else None)
-
-    def mail_state(self, number: int) -> MailState | None:
-        """Tell how far an e-mail has come."""
-        mail = self.told[number].mail
-        return mail.state if mail else None
-
-    def claim_mail(
-        self,
-        number: int,
-        at: datetime,
-        policy: EmailPolicy,
-        covers: tuple[str, ...] = (),
-    ) -> Self:
-        """Note that an e-mail is about to be sent, and for which others it speaks."""
-        mail = self.told[number].mail
-        return self.with_mail(number, mail.claim(at, policy, covers) if mail else None)
-
-    def settle_mail(
-        self,
-        number: int,
-        outcome: Outcome,
-        reason: str | None,
-        at: datetime,
-        policy: EmailPolicy,
-    ) -> Self:
-        """Note what became of an attempt.
-
-        What was not taken need not go out any more once the message has ended.
-        """
-        mail = self.told[number].mail
-        settled = mail.settle(outcome, reason, at, policy) if mail else None
-        needless = self.ended_at is not None and outcome is Outcome.NOT_TAKEN
-        return self.with_mail(number, None if needless else settled)
-
-    def with_mail(self, number: int, mail: Mail | None) -> Self:
-        """Note how far an e-mail has come, or that there is none."""
-        told = list(self.told)
-        told[number] = told[number].model_copy(update={"mail": mail})
-        return self.model_copy(update={"told": tuple(told)})
-
-    def mail_key(self, number: int) -> str:
-        """Identify an e-mail, the same at every attempt, so that twice can be seen."""
-        return str(uuid5(UUID(self.id), f"mail/{number}"))
 
 
 def stamp(at: datetime) -> str:

@@ -1,7 +1,7 @@
 """What a locality decides about telling people (``localities/<name>/notify.yaml``)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
@@ -132,6 +132,8 @@ class Rule(Part):
         acknowledge_minutes: Within which they must say that they know; none if they
             need not.
         chain: Who is told when they do not.
+        progress_minutes: Within which what was to be done is done, once somebody knows;
+            if not, the message opens again. None: an acknowledgement is enough.
         once: While one such message to somebody is open, they are not told of the same
             thing anew: it is noted on the one that they have.
         any_hour: It rings in quiet hours too, because a clock runs out meanwhile.
@@ -143,6 +145,7 @@ class Rule(Part):
     channels: frozenset[Channel] = frozenset({Channel.INBOX})
     acknowledge_minutes: Minutes | None = None
     chain: Code | None = None
+    progress_minutes: Minutes | None = None
     once: bool = False
     any_hour: bool = False
 
@@ -170,6 +173,8 @@ class Rule(Part):
             raise ValueError("the inbox is always one of the channels")
         if (self.acknowledge_minutes is None) != (self.chain is None):
             raise ValueError("acknowledge_minutes and chain need each other")
+        if self.progress_minutes and self.chain is None:
+            raise ValueError("progress_minutes needs acknowledge_minutes and chain")
         return self
 
 
@@ -276,12 +281,15 @@ class Policy(Part):
             raise ValueError(f"{_listed(unknown)}: no such chain")
         return self
 
-    def check(self, events: Mapping[str, Mapping[str, bool]]) -> None:
+    def check(
+        self, events: Mapping[str, Mapping[str, bool]], ending: Collection[str]
+    ) -> None:
         """See that there is a rule for everything that can happen, and that it can be.
 
         Args:
             events: The types that the service listens to, each with its fields and
                 whether they are always filled in.
+            ending: Those of which it is heard that they are dealt with.
 
         Raises:
             ValueError: It is not so. Says what to change.
@@ -295,6 +303,11 @@ class Policy(Part):
             if rule.levels and "level" not in fields:
                 raise ValueError(f"{type_} tells no level")
             for each in rule.variants:
+                if each.progress_minutes and type_ not in ending:
+                    raise ValueError(
+                        f"{type_}: nothing is heard of its end, so it would open again "
+                        "for ever: leave out progress_minutes"
+                    )
                 _check_recipients(type_, each, fields)
 
     def rule(self, type_: str, level: RiskLevel | None) -> Rule:

@@ -112,7 +112,9 @@ class Attempt:
         worker_id = new.told[self.number].worker_id
         if mail.state is MailState.SENT:
             return new, _sent(new, worker_id, self.at)
-        return new, _failed(new, worker_id, mail.reason or mail.state, self.at)
+        failed = _failed(new, worker_id, mail.reason or mail.state, self.at)
+        # Whoever cannot be reached is not waited for.
+        return new.hurry(self.at), failed
 
 
 async def _gathered(

@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from accord_contracts.allocation import (
     AllocationAccepted,
@@ -10,16 +13,32 @@ from accord_contracts.allocation import (
     AllocationExpired,
     AllocationOffered,
     AllocationWithdrawn,
+    DeclineReason,
 )
 from accord_contracts.message import Event, Message
-from accord_contracts.notify import NotificationAcknowledged, NotificationEscalated
+from accord_contracts.notify import (
+    NotificationAcknowledged,
+    NotificationDeclined,
+    NotificationEscalated,
+    NotificationHandedOver,
+    NotificationReopened,
+)
 
+from notify.domain.answers import AnswerTheOffer, CannotBeHandedOver
 from notify.domain.notification import NoSuchMessage, Notification
 from notify.domain.offer import Offer, offer_id
 from notify.domain.policy import Policy
 from notify.handlers.reaching import Reach
 from notify.handlers.telling import in_inbox
 from notify.store import Notifications, Offers
+
+
+@dataclass(frozen=True, slots=True)
+class HandingOver:
+    """Handing a message over, with all that this takes beside the message."""
+
+    do: Callable[..., Awaitable[None]]
+
 
 Act = Callable[..., Awaitable[None]]
 
@@ -46,6 +65,99 @@ async def acknowledge(
         raise NoSuchMessage
     if held.acknowledged_at is None:
         await _note(held, worker_id, at, notifications)
+
+
+async def cannot_take(
+    held: Notification,
+    worker_id: str,
+    reason: DeclineReason,
+    *,
+    at: datetime,
+    notifications: Notifications,
+) -> None:
+    """Note that somebody cannot take what they were told of; the next is told at once.
+
+    Raises:
+        AnswerTheOffer: It is an offer, to which allocation hears the answer.
+        NothingToAnswer: It is over, or asks for no answer.
+    """
+    _must_be_ours(held)
+    declined = NotificationDeclined(
+        **_of(held, worker_id), reason=reason, declined_at=at
+    )
+    new = held.cannot_take(worker_id, reason, at)
+    await notifications.save(new, declined, lane=held.lane)
+
+
+async def hand_over(
+    held: Notification,
+    worker_id: str,
+    to: str,
+    *,
+    at: datetime,
+    notifications: Notifications,
+    reach: Reach,
+    policy: Policy,
+    mail: bool,
+) -> None:
+    """Tell another worker in one's own place, if they may know of the case.
+
+    Raises:
+        AnswerTheOffer: It is an offer, to which allocation hears the answer.
+        NothingToAnswer: It is over, or asks for no answer.
+        CannotBeHandedOver: They are unknown, or may not know of it; which is not said.
+    """
+    _must_be_ours(held)
+    known = to != worker_id and await reach.directory.contact(to)
+    if not known or await reach.eyes(to, held.case_id, held.eyes) is None:
+        raise CannotBeHandedOver
+    until = _until(held, at, policy)
+    new = held.hand_over(worker_id, to, at=at, until=until, mail=mail)
+    given = NotificationHandedOver(**_of(held, worker_id), to=to, handed_over_at=at)
+    await notifications.save(new, given, in_inbox(held, to, at), lane=held.lane)
+
+
+async def reopen(
+    due: Notification,
+    *,
+    at: datetime,
+    notifications: Notifications,
+    reach: Reach,
+    policy: Policy,
+    mail: bool,
+) -> None:
+    """Ask whoever said that they know once more, because nothing has come of it.
+
+    If they may not know of the case any more, the next of the chain is told.
+    """
+    worker_id = due.acknowledged_by or due.worker_id
+    new = due.reopen(at)
+    told: list[Event] = [NotificationReopened(**_of(due, worker_id), reopened_at=at)]
+    if await reach.eyes(worker_id, due.case_id, due.eyes):
+        until = _until(due, at, policy)
+        new = new.tell(worker_id, 0, at=at, until=until, mail=mail)
+        told.append(in_inbox(due, worker_id, at))
+    await notifications.save(new, *told, lane=due.lane)
+
+
+def _until(held: Notification, at: datetime, policy: Policy) -> datetime:
+    """Give until when somebody who is told anew has to say that they know."""
+    loud = partial(policy.quiet.loud, held.urgency, any_hour=held.any_hour)
+    return loud(loud(at) + held.patience)
+
+
+def _must_be_ours(held: Notification) -> None:
+    if held.event == AllocationOffered.TYPE:
+        raise AnswerTheOffer
+
+
+def _of(held: Notification, worker_id: str) -> dict[str, Any]:
+    return {
+        "case_id": held.case_id,
+        "notification_id": held.id,
+        "worker_id": worker_id,
+        "template": held.template,
+    }
 
 
 async def note_ending(message: Message[Ending], *, offers: Offers) -> None:
@@ -103,13 +215,18 @@ def ended_offer(message: Message[Ending]) -> Offer:
 
 
 async def attend(
-    due: Notification, *, at: datetime, escalate: Act, send_mail: Act
+    due: Notification, *, at: datetime, reopen: Act, escalate: Act, send_mail: Act
 ) -> None:
     """Do what has fallen due: the next person first, e-mails at the turns after.
 
     One thing at a turn, because each changes the message.
     """
-    await (escalate if due.is_silent(at) else send_mail)(due, at=at)
+    if due.is_to_reopen(at):
+        await reopen(due, at=at)
+    elif due.is_silent(at):
+        await escalate(due, at=at)
+    else:
+        await send_mail(due, at=at)
 
 
 async def escalate(
@@ -152,16 +269,11 @@ async def _note(
     *,
     cause: Message[Event] | None = None,
 ) -> None:
-    acknowledged = NotificationAcknowledged(
-        case_id=held.case_id,
-        notification_id=held.id,
-        worker_id=worker_id,
-        template=held.template,
-        acknowledged_at=at,
-    )
-    await notifications.save(
-        held.acknowledge(worker_id, at), acknowledged, cause=cause, lane=held.lane
-    )
+    acknowledged = NotificationAcknowledged(**_of(held, worker_id), acknowledged_at=at)
+    known = held.acknowledge(worker_id, at)
+    # Whoever has answered has done what was to be done.
+    new = known.end(at) if cause and known.ended_at is None else known
+    await notifications.save(new, acknowledged, cause=cause, lane=held.lane)
 
 
 def _escalated(

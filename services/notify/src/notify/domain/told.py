@@ -1,0 +1,143 @@
+"""Who was told of one thing, and how far the e-mail to each has come."""
+
+from datetime import datetime
+from typing import Annotated, Self
+from uuid import UUID, uuid5
+
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+from notify.domain.hours import Urgency
+from notify.domain.mail import Mail, MailState, Outcome
+from notify.domain.policy import EmailPolicy
+
+
+class Telling(BaseModel):
+    """That somebody was told.
+
+    Attributes:
+        step: Which step of the chain; 0 for those whom the rule names.
+        at: When it stood in their inbox.
+        mail: The e-mail that goes with it, if one does.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    worker_id: str
+    step: int = 0
+    at: datetime
+    mail: Mail | None = None
+
+
+class Told(BaseModel):
+    """Those who were told of one thing, as far as their e-mails go.
+
+    Attributes:
+        ended_at: When nothing more was to be done: somebody knew, or need not any more.
+        told: Each of them, in order; somebody may be told more than once.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    urgency: Urgency
+    ended_at: datetime | None = None
+    told: Annotated[tuple[Telling, ...], Field(min_length=1)]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def told_workers(self) -> list[str]:
+        """Everyone in whose inbox it stands. Any of them may acknowledge it."""
+        return list(dict.fromkeys(each.worker_id for each in self.told))
+
+    def mail_due(self, at: datetime) -> int | None:
+        """Give the first of those told whose e-mail is to go out now."""
+        for number, each in enumerate(self.told):
+            if each.mail and each.mail.due_at and each.mail.due_at <= at:
+                return number
+        return None
+
+    def mails_to(self, worker_id: str) -> list[Mail]:
+        """Give the e-mails to a worker, the first one first."""
+        return [
+            each.mail for each in self.told if each.mail and each.worker_id == worker_id
+        ]
+
+    def is_ready(self, mail: Mail, at: datetime) -> bool:
+        """Tell whether an e-mail of it is due for the first time, not by itself."""
+        due = mail.due_at is not None and mail.due_at <= at
+        return due and self._can_be_gathered(mail)
+
+    def may_be_gathered(self, number: int) -> bool:
+        """Tell whether an e-mail may become one with others.
+
+        An alarm goes by itself, and so does what was tried before: it is the same
+        letter at every attempt.
+        """
+        mail = self.told[number].mail
+        return mail is not None and self._can_be_gathered(mail)
+
+    def _can_be_gathered(self, mail: Mail) -> bool:
+        fresh = mail.state is MailState.WANTED and not mail.attempts
+        return fresh and self.ended_at is None and self.urgency is not Urgency.CRITICAL
+
+    def postpone_mail(self, number: int, until: datetime) -> Self:
+        """Note that an e-mail waits, to become one with others."""
+        mail = self.told[number].mail
+        return self.with_mail(number, mail.postpone(until) if mail else None)
+
+    def speak_within(self, number: int, other: str, at: datetime) -> Self:
+        """Note that another message's letter has said that there is this one too."""
+        mail = self.told[number].mail
+        return self.with_mail(number, mail.speak_within(other, at) if mail else None)
+
+    def mail_state(self, number: int) -> MailState | None:
+        """Tell how far an e-mail has come."""
+        mail = self.told[number].mail
+        return mail.state if mail else None
+
+    def claim_mail(
+        self,
+        number: int,
+        at: datetime,
+        policy: EmailPolicy,
+        covers: tuple[str, ...] = (),
+    ) -> Self:
+        """Note that an e-mail is about to be sent, and for which others it speaks."""
+        mail = self.told[number].mail
+        return self.with_mail(number, mail.claim(at, policy, covers) if mail else None)
+
+    def settle_mail(
+        self,
+        number: int,
+        outcome: Outcome,
+        reason: str | None,
+        at: datetime,
+        policy: EmailPolicy,
+    ) -> Self:
+        """Note what became of an attempt.
+
+        What was not taken need not go out any more once the message has ended.
+        """
+        mail = self.told[number].mail
+        settled = mail.settle(outcome, reason, at, policy) if mail else None
+        needless = self.ended_at is not None and outcome is Outcome.NOT_TAKEN
+        return self.with_mail(number, None if needless else settled)
+
+    def with_mail(self, number: int, mail: Mail | None) -> Self:
+        """Note how far an e-mail has come, or that there is none."""
+        told = list(self.told)
+        told[number] = told[number].model_copy(update={"mail": mail})
+        return self.model_copy(update={"told": tuple(told)})
+
+    def mail_key(self, number: int) -> str:
+        """Identify an e-mail, the same at every attempt, so that twice can be seen."""
+        return str(uuid5(UUID(self.id), f"mail/{number}"))
+
+    def without_waiting_mails(self) -> tuple[Telling, ...]:
+        """Give them without the e-mails that have not gone out: those stay at home."""
+        return tuple(
+            each.model_copy(update={"mail": None})
+            if each.mail and each.mail.state is MailState.WANTED
+            else each
+            for each in self.told
+        )
