@@ -99,7 +99,6 @@ LATER = {
     "plan.not_in_force.v1", "confirmation.lapsed.v1", "information.overdue.v1",
     "person.merged.v1", "person.unmerged.v1",
     "roles.questioned.v1", "roles.undecided.v1", "roles.decided.v1",
-    "risk.lowering_asked.v1",
     "service.overdue.v1", "risk.lowering_asked.v1",
 }  # fmt: skip
 """Events for which time would have to pass; that each is thin, its schema says."""
