@@ -8,6 +8,7 @@ decided here.
 import importlib
 import sys
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -47,6 +48,7 @@ contracts = typer.Typer(no_args_is_help=True, help="The events and what they hol
 keys_ = typer.Typer(no_args_is_help=True, help="The keys that seal what is kept.")
 matching_ = typer.Typer(no_args_is_help=True, help="Who is the same person.")
 allocation_ = typer.Typer(no_args_is_help=True, help="Who takes which role.")
+risk_ = typer.Typer(no_args_is_help=True, help="How risk is weighed.")
 app.add_typer(events, name="events")
 app.add_typer(letters, name="dead-letters")
 app.add_typer(broker, name="topology")
@@ -56,6 +58,7 @@ app.add_typer(contracts, name="contracts")
 app.add_typer(keys_, name="keys")
 app.add_typer(matching_, name="match")
 app.add_typer(allocation_, name="allocation")
+app.add_typer(risk_, name="risk")
 
 Json = Annotated[bool, typer.Option("--json", help="For a machine.")]
 Locality = Annotated[
@@ -691,6 +694,41 @@ def solve_instance(
         f"cost {solution.cost}, bound {solution.bound}, gap {solution.gap:.2%}, "
         f"by {solution.by}."
     )
+
+
+@risk_.callback()
+def risk_commands() -> None:
+    """Keep `simulate` a word of its own while there is no other."""
+
+
+@risk_.command("simulate")
+def simulate_policy(
+    *,
+    policy: Annotated[
+        list[Path],
+        typer.Option(help="A risk.yaml; again for another, side by side."),
+    ],
+    against: Annotated[
+        str, typer.Option(help="`stored`, or a file of assessments as JSON lines.")
+    ] = "stored",
+    json: Json = False,
+) -> None:
+    """Say how levels, workload and overdue reviews would move under another policy."""
+    from accord import simulating
+
+    read = simulating.versions(policy)
+    stored = against == simulating.STORED
+    cases = (
+        simulating.of_store(deployment())
+        if stored
+        else simulating.of_file(Path(against))
+    )
+    report = simulating.run(read, cases, datetime.now(UTC))
+    if json:
+        show.document(simulating.document(report))
+        return
+    show.table(*simulating.HEADS, rows=simulating.rows(report))
+    show.say("Nothing was changed. What is found lower stays until that is proved.")
 
 
 @contracts.command("export")

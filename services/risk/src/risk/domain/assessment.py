@@ -54,6 +54,8 @@ class Assessment(BaseModel):
         erased_at: When the case was erased; nothing is weighed for it any more.
         judgement: What people, and what was weighed, have made of its level.
         tellings: What each referral told, by the referral.
+        groups: Codes of the groups that it counts in when it is looked at how well
+            levels tell what comes, by dimension; they weigh nothing.
         orders: Those that bind, or bound, somebody in the case.
     """
 
@@ -85,6 +87,7 @@ class Assessment(BaseModel):
     judgement: Judgement = Judgement()
     tellings: dict[str, Telling] = {}
     orders: dict[str, Order] = {}
+    groups: dict[str, str] = {}
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -185,6 +188,20 @@ class Assessment(BaseModel):
         shared = (each.answers for each in self.shares.values() if not each.settled)
         return reduce(merged, shared, self.answers)
 
+    def found(self, policy: Policy, at: datetime) -> tuple[RiskLevel, tuple[str, ...]]:
+        """Say at what level everything known would be found, and by what."""
+        shares = [each for each in self.shares.values() if not each.settled]
+        dates = [each.kind for each in self.ahead.values() if each.near(at)]
+        dates += (
+            e.kind for share in self.shares.values() for e in share.dates.values()
+        )
+        return policy.level(
+            self.known,
+            self.incidents.union(*(each.incidents for each in shares)),
+            self.repeats + sum(each.repeats for each in shares),
+            frozenset(dates),
+        )
+
     def reweigh(self, policy: Policy, at: datetime, floor: RiskLevel) -> "Assessment":
         """Weigh everything known.
 
@@ -195,24 +212,15 @@ class Assessment(BaseModel):
         """
         shares = [each for each in self.shares.values() if not each.settled]
         near = {key: each for key, each in self.ahead.items() if each.near(at)}
-        own_dates = frozenset(each.kind for each in near.values())
         own = self.own_level or self.level
         if self.heard_of:
+            own_dates = frozenset(each.kind for each in near.values())
             by_itself, _ = policy.level(
                 self.answers, self.incidents, self.repeats, own_dates
             )
             own = highest(own, by_itself)
         known = self.known
-        computed, reasons = policy.level(
-            known,
-            self.incidents.union(*(each.incidents for each in shares)),
-            self.repeats + sum(each.repeats for each in shares),
-            own_dates.union(
-                date.kind
-                for each in self.shares.values()
-                for date in each.dates.values()
-            ),
-        )
+        computed, reasons = self.found(policy, at)
         level = highest(floor, own, computed, *(each.level for each in shares))
         by = at + timedelta(hours=policy.reassess_hours[level])
         judgement = self.judgement

@@ -22,6 +22,12 @@ class UnknownIndicator(Refusal):
     status = 422
 
 
+class UnknownGroup(Refusal):
+    """The locality's policy does not know one of these groups."""
+
+    status = 422
+
+
 class Indicator(BaseModel):
     """One question about risk, and what a yes weighs."""
 
@@ -47,6 +53,7 @@ class Policy(BaseModel):
     reassess_hours: dict[RiskLevel, Hours]
     grace_hours: Hours
     judging: Judging
+    groups: dict[Code, tuple[Code, ...]] = {}
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
