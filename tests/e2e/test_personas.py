@@ -183,8 +183,14 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "POST", f"/api/referrals/v1/cases/{case}/inquiries", asks_about(asked_about)
     )
     assert inquiry.status == 201, inquiry.body
+    bail = await people["sender"].sends(
+        "POST", f"/api/referrals/v1/referrals/{referral}/orders", {**BAIL, "bound": [1]}
+    )
+    assert bail.status == 201, bail.body
     ids = {
         "case_id": case,
+        "order_id": bail.json()["order_id"],
+        "breach": "1",
         "request_id": asked_for.json()["request_id"],
         "inquiry_id": inquiry.json()["inquiries"][0]["inquiry_id"],
         "referral_id": referral,
@@ -233,6 +239,13 @@ class Case:
 AHEAD = (datetime.now(UTC) + timedelta(days=300)).date().isoformat()
 """A day that is known ahead, and not yet near."""
 
+YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+BAIL = {
+    "kind": "bail",
+    "starts_at": (datetime.now(UTC) - timedelta(days=9)).isoformat(),
+    "conditions": ["no_contact"],
+}
+
 KNOWS_SAFETY = ("specialist", "lead", "coordinator")
 NOT_BARRED = tuple(each for each in PERSONAS if each not in BARRED)
 CASE_READERS = (*TEAM, "coordinator", "glass breaker")
@@ -266,6 +279,38 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     ("referrals", "DELETE", "/v1/referrals/{referral_id}/triggers/{number}"): Case(
         ("sender",), unregistered=403
+    ),
+    ("referrals", "POST", "/v1/referrals/{referral_id}/orders"): Case(
+        ("sender",), {**BAIL, "bound": [1]}, unregistered=403
+    ),
+    ("referrals", "GET", "/v1/referrals/{referral_id}/orders"): Case(
+        ("sender",), unregistered=403
+    ),
+    ("referrals", "POST", "/v1/referrals/{referral_id}/orders/{order_id}/breaches"): (
+        Case(("sender",), {"occurred_at": YESTERDAY}, unregistered=403)
+    ),
+    (
+        "referrals",
+        "DELETE",
+        "/v1/referrals/{referral_id}/orders/{order_id}/breaches/{breach}",
+    ): Case(("sender",), unregistered=403),
+    ("referrals", "POST", "/v1/referrals/{referral_id}/orders/{order_id}/end"): Case(
+        ("sender",), {"reason": "discharged"}, unregistered=403
+    ),
+    ("referrals", "POST", "/v1/cases/{case_id}/orders"): Case(
+        ("lead", "coordinator"), "order"
+    ),
+    ("referrals", "GET", "/v1/cases/{case_id}/orders"): Case(KNOWS_SAFETY),
+    ("referrals", "POST", "/v1/cases/{case_id}/orders/{order_id}/breaches"): Case(
+        KNOWS_SAFETY, {"occurred_at": YESTERDAY}
+    ),
+    (
+        "referrals",
+        "DELETE",
+        "/v1/cases/{case_id}/orders/{order_id}/breaches/{breach}",
+    ): (Case(("lead", "coordinator"))),
+    ("referrals", "POST", "/v1/cases/{case_id}/orders/{order_id}/end"): Case(
+        ("lead", "coordinator"), {"reason": "discharged"}
     ),
     ("referrals", "PUT", "/v1/agencies/{code}"): Case(
         PERSONAS, {"kind": "ngo"}, by_scope=True
@@ -427,6 +472,7 @@ def sent(stage: Stage, body: Any) -> Any:
         "merge": {"other_id": ids["case_id"], "reason": "same_household"},
         "worker": {"roles": [SPECIALIST], "capacity": 100},
         "inquiry": asks_about(ids["person_id"]),
+        "order": {**BAIL, "bound": [ids["person_id"]]},
         "standings": {
             "asked": [{"worker_id": ids["worker_id"], "case_ids": [ids["case_id"]]}]
         },
@@ -438,7 +484,7 @@ def sent(stage: Stage, body: Any) -> Any:
     return named[body] if isinstance(body, str) else body
 
 
-CODES = frozenset({"code", "key_id"})
+CODES = frozenset({"code", "key_id", "breach"})
 """What stands in patterns and is no record's id."""
 
 

@@ -346,6 +346,7 @@ async def go_through_all(
     await be_told(region, told[1:], planted)
     inquiry = await be_asked(region, case, planted.pieces)
     await be_reached(region, case, planted.reached)
+    await be_bound(region, case)
     await be_silent(region, case)
     await park(region, planted.careless)
     await replay(region, folder, planted, seen)
@@ -595,6 +596,20 @@ async def be_told_with_a_slip(region: Region, told: Told, planted: Planted) -> N
     await eventually(region.case_of(referral), within=WITHIN)
 
 
+async def be_bound(region: Region, case: str) -> None:
+    """Record an order, and that it was breached."""
+    ids = await ids_of(region, case)
+    lead = Somebody(region, "binder", *EVERY_SCOPE, worker=region.coordinator.id)
+    path = f"/api/referrals/v1/cases/{case}/orders"
+    at = (region.clock.now() - timedelta(days=1)).isoformat()
+    bail = {"kind": "bail", "starts_at": at, "bound": [ids["person_id"]]}
+    told = await lead.sends("POST", path, bail)
+    assert told.status == 201, told.body
+    breaches = f"{path}/{told.json()['order_id']}/breaches"
+    assert (await lead.sends("POST", breaches, {"occurred_at": at})).ok
+    lead.hang_up()
+
+
 async def be_reached(region: Region, case: str, sentinels: Sentinels) -> None:
     """Note how somebody is reached, read it, and have it suspended."""
     ids = await ids_of(region, case)
@@ -697,6 +712,8 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
         "code": "police",
         "key_id": "a" * 16,
         "number": "0",
+        "order_id": new_id(),
+        "breach": "1",
     }
 
 

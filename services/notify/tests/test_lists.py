@@ -5,11 +5,19 @@ from typing import Any
 
 import pytest
 from accord_chassis.audit import AuditLog
-from accord_chassis.testing import NOON, KnownStandings, audited, new_id, published
+from accord_chassis.testing import (
+    NOON,
+    KnownStandings,
+    audited,
+    message_of,
+    new_id,
+    published,
+)
 from accord_contracts.access import Side
 from accord_contracts.allocation import Role
 from accord_contracts.message import Lane
 from accord_contracts.notify import NotificationFailed, NotificationSent
+from accord_contracts.referrals import OrderBreached, OrderKind
 from accord_contracts.risk import RiskLevel
 from notify.asks import DirectoryAway, NobodyOnDuty
 from notify.domain.mail import MailState
@@ -322,3 +330,32 @@ async def test_an_inbox_waits_while_nobody_knows_who_is_barred(
     answer = await running.http.get("/v1/inbox", headers=headers)
 
     assert answer.status_code == 503
+
+
+async def test_outreach_is_not_told_of_a_breach(
+    tells: Tell,
+    notifications: Notifications,
+    teams: Teams,
+    workers: WorkersDirectory,
+    standings: KnownStandings,
+) -> None:
+    case_id, outreach, specialist = new_id(), new_id(), new_id()
+    coordinator = workers.has_on_duty()
+    standings.tell(outreach, case_id, sides=OUTREACH)
+    members = [(outreach, Role.PERPETRATOR_OUTREACH), (specialist, IVS)]
+    await follow_team(team(*members, case_id=case_id), teams=teams)
+    breach = OrderBreached(
+        case_id=case_id,
+        order_id=new_id(),
+        kind=OrderKind.BAIL,
+        starts_at=NOON,
+        breached_at=NOON,
+        number=1,
+        conditions=(),
+        occurred_at=NOON,
+    )
+
+    await tells(message_of(breach))
+
+    told = {each.worker_id for each in await all_of(notifications)}
+    assert told == {specialist, coordinator}

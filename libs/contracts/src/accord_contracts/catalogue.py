@@ -139,7 +139,7 @@ CATALOGUE = Catalogue.of(
         Entry(referrals.InformationOverdue, "referrals", ("notify",)),
         Entry(referrals.ContactSuspended, "referrals", ("notify",)),
         Entry(referrals.OrderRecorded, "referrals", ("risk",)),
-        Entry(referrals.OrderBreached, "referrals", ("risk",)),
+        Entry(referrals.OrderBreached, "referrals", ("risk", "notify")),
         Entry(referrals.OrderEnded, "referrals", ("risk",)),
         Entry(risk.RiskAssessed, "risk", ("referrals", "allocation", "plans")),
         Entry(risk.AssessmentCarried, "risk", ("risk",)),

@@ -534,8 +534,8 @@ class OrderKind(StrEnum):
     """What binds somebody for another's safety, by a court or another authority.
 
     Attributes:
-        POLICE_SAFETY_ORDER: By a constable, for ten days at most (Family Violence Act
-            2018, s 35).
+        POLICE_SAFETY_ORDER: By a constable, for some days (Family Violence Act 2018,
+            Part 3).
         RELEASE_CONDITIONS: Of a sentence that has ended, or of a detention.
     """
 

@@ -24,6 +24,7 @@ from fastapi import FastAPI
 
 from referrals import amending, deciding, handlers, inquiring
 from referrals import erasing as erasure
+from referrals import orders as binding
 from referrals import triggers as ahead
 from referrals.contact_store import ContactBooks
 from referrals.contacting import Contacting
@@ -33,6 +34,7 @@ from referrals.domain.weighing import MatchingPolicy
 from referrals.erasing import Shelves
 from referrals.inquiring import Bureau
 from referrals.keeping import Disclosures, Inquiries
+from referrals.orders import Orders, Registry
 from referrals.recognising import Known
 from referrals.register import Register
 from referrals.reviewing import Desk
@@ -45,6 +47,7 @@ from referrals.routes import (
     inquiries,
     matches,
     merging,
+    orders,
     questions,
     referrals,
     triggers,
@@ -171,6 +174,11 @@ def create_app(
         intake.on(CaseErased, partial(ahead.forget, triggers=dates))
         fall_due = partial(ahead.fall_due, triggers=dates, clock=intake.clock)
         intake.sweep(dates, fall_due)
+        registry = Registry(intake.store(Orders), shelves, policy, intake.clock)
+        intake.provide(registry)
+        intake.on(CaseErased, partial(binding.forget, orders=registry.orders))
+        expire = partial(binding.expire, orders=registry.orders, clock=intake.clock)
+        intake.sweep(registry.orders, expire)
 
     return service.create_app(
         settings,
@@ -187,6 +195,7 @@ def create_app(
         matches.router,
         inquiries.router,
         contacts.router,
+        orders.router,
         stand_ins=stand_ins,
     )
 

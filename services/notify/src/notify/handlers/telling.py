@@ -7,7 +7,12 @@ from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import CaseTeamChanged
 from accord_contracts.message import Event, Message
 from accord_contracts.notify import Channel, NotificationSent
-from accord_contracts.referrals import CaseMerged, CaseUnmerged, ContactSuspended
+from accord_contracts.referrals import (
+    CaseMerged,
+    CaseUnmerged,
+    ContactSuspended,
+    OrderBreached,
+)
 
 from notify.domain.notification import Addressee, Eyes, Notification, Occasion
 from notify.domain.policy import Policy
@@ -23,8 +28,12 @@ ABOUT = (
     "request_id",
     "inquiry_id",
     "contact_id",
+    "order_id",
 )
 """What an event is about, besides its case."""
+
+OF_HER_SIDE = ContactSuspended | OrderBreached
+"""What whoever serves the person using violence is not told: it may tell who spoke."""
 
 
 async def tell(
@@ -102,7 +111,7 @@ def occasion(message: Message[Event]) -> Occasion:
     role = getattr(event, "role", None)
     outreach = role is not None and SIDES[role] is Side.PERSON_USING_VIOLENCE
     of_role = Eyes.ALL if outreach else Eyes.NOT_OUTREACH
-    of_one_side = role is not None or isinstance(event, ContactSuspended)
+    of_one_side = role is not None or isinstance(event, OF_HER_SIDE)
     return Occasion(
         message_id=message.id,
         event=message.type,

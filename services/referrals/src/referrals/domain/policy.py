@@ -104,6 +104,14 @@ class InquiryRules(BaseModel):
         return timedelta(hours=self.answer_hours[purpose])
 
 
+class OrderRules(BaseModel):
+    """What an order may ask of whom it binds, by this locality's codes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    conditions: Annotated[frozenset[Code], Field(min_length=1, max_length=200)]
+
+
 class Policy(BaseModel):
     """How a locality takes referrals in (``localities/<name>/referrals.yaml``).
 
@@ -128,6 +136,7 @@ class Policy(BaseModel):
     confirm_within_days: Annotated[float, Field(gt=0, le=20)]
     inquiries: InquiryRules
     contacts: ContactRules
+    orders: OrderRules
     feedback: FeedbackRules
 
     @model_validator(mode="before")

@@ -1,0 +1,262 @@
+"""What referrals does about orders: recording, breaches, ends, and their clocks.
+
+The end of an order is a date that is known ahead, like those that referrals tell of
+(``triggers``): risk, plans and notify hear of it in the same events, which come from
+the order's own document.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple
+
+from accord_chassis.clock import Clock
+from accord_chassis.service import settled
+from accord_chassis.store import Document, Store
+from accord_contracts.message import Event, Lane, Message
+from accord_contracts.referrals import (
+    CaseErased,
+    OrderBreached,
+    OrderEnd,
+    OrderEnded,
+    OrderRecorded,
+    TriggerCancelled,
+    TriggerFellDue,
+    TriggerScheduled,
+)
+from pymongo.operations import IndexModel
+
+from referrals.domain.order import NoSuchOrder, Order, ToldBreach
+from referrals.domain.policy import Policy
+from referrals.domain.trigger import TriggerRules
+from referrals.erasing import Shelves
+
+MOST = 200
+"""Orders that are listed together."""
+
+
+class Orders(Store[Order]):
+    """The orders, each with its own clock."""
+
+    entity = Order
+    collection = "orders"
+    due = "due_at"
+    indexes = (IndexModel([("case_id", 1)]), IndexModel([("referral_id", 1)]))
+
+    async def of_cases(self, case_ids: Iterable[str]) -> list[Order]:
+        """Give the orders of some cases, the latest to begin first."""
+        return await self._of({"case_id": {"$in": [*case_ids]}})
+
+    async def of_referral(self, referral_id: str) -> list[Order]:
+        """Give the orders that a referral's agency told of, the latest first."""
+        return await self._of({"referral_id": referral_id})
+
+    async def _of(self, which: Document) -> list[Order]:
+        found = self.documents.find(which, projection={"inbox": 0, "outbox": 0})
+        held = [self.load(each) async for each in found.limit(MOST)]
+        return sorted(held, key=lambda each: each.terms.starts_at, reverse=True)
+
+    async def remove_case(self, case_id: str) -> None:
+        """Delete all orders of a case that is erased."""
+        await self.documents.delete_many({"case_id": case_id})
+
+
+class Registry(NamedTuple):
+    """What is needed to keep orders."""
+
+    orders: Orders
+    shelves: Shelves
+    policy: Policy
+    clock: Clock
+
+
+async def record(
+    new: Order, *, by: str, at: datetime, orders: Orders, rules: TriggerRules
+) -> Order:
+    """Record an order, or have it end otherwise or ask for something else.
+
+    Raises:
+        OrderOver: It has ended.
+    """
+
+    async def keep() -> Order:
+        held = await orders.get(new.id)
+        if held is None:
+            return await orders.save(new, *_told(new, None), lane=_lane(new, at, rules))
+        changed = held.told_again(new.terms, by=by, at=at)
+        if changed is held:
+            return held
+        lane = _lane(changed, at, rules)
+        return await orders.save(changed, *_told(changed, held), lane=lane)
+
+    return await settled(keep)
+
+
+async def breach(
+    order_id: str, told: ToldBreach, *, by: str, at: datetime, orders: Orders
+) -> Order:
+    """Note a breach, and tell everybody at once.
+
+    Raises:
+        NoSuchOrder: There is none.
+        TooManyBreaches: There are too many to keep one more.
+    """
+
+    def tell(new: Order) -> list[Event]:
+        said = OrderBreached(
+            **_state(new),
+            number=len(new.breaches),
+            conditions=told.conditions,
+            occurred_at=told.occurred_at,
+        )
+        return [said]
+
+    change = partial(Order.breach, told=told, by=by, at=at)
+    return await _change(order_id, change, tell, lane=Lane.URGENT, orders=orders)
+
+
+async def take_back_breach(
+    order_id: str, number: int, *, by: str, orders: Orders
+) -> Order:
+    """Note that a breach was told by mistake.
+
+    Raises:
+        NoSuchOrder: There is none.
+        NoSuchBreach: It was not told.
+    """
+    change = partial(Order.without_breach, number=number, by=by)
+    return await _change(
+        order_id, change, lambda new: [_recorded(new)], lane=None, orders=orders
+    )
+
+
+async def end(
+    order_id: str,
+    reason: OrderEnd,
+    *,
+    by: str,
+    at: datetime,
+    now: datetime,
+    orders: Orders,
+) -> Order:
+    """End an order; what was known ahead of it is called off.
+
+    Args:
+        order_id: Which.
+        reason: Why.
+        by: Who says so.
+        at: Since when it binds nobody.
+        now: The present time.
+        orders: Where orders are kept.
+
+    Raises:
+        NoSuchOrder: There is none.
+    """
+
+    def tell(new: Order) -> list[Event]:
+        told: list[Event] = _ended(new)
+        if (ends_at := new.terms.ends_at) is not None and ends_at > now:
+            told.append(_called_off(new, ends_at))
+        return told
+
+    change = partial(Order.end, reason=reason, at=at, by=by)
+    return await _change(order_id, change, tell, lane=None, orders=orders)
+
+
+async def _change(
+    order_id: str,
+    change: Callable[[Order], Order],
+    tell: Callable[[Order], list[Event]],
+    *,
+    lane: Lane | None,
+    orders: Orders,
+) -> Order:
+    async def decide() -> Order:
+        held = await orders.get(order_id)
+        if held is None:
+            raise NoSuchOrder
+        new = change(held)
+        return held if new is held else await orders.save(new, *tell(new), lane=lane)
+
+    return await settled(decide)
+
+
+async def expire(due: Order, *, orders: Orders, clock: Clock) -> None:
+    """Tell that an order's time has run out, by the save that stops its clock."""
+    ends_at, at = due.due_at, clock.now()
+    if ends_at is None or ends_at > at:
+        return
+    over = due.end(OrderEnd.EXPIRED, ends_at, None)
+    fell_due = TriggerFellDue(
+        case_id=due.case_id,
+        trigger_id=due.date_id,
+        kind=due.date_kind,
+        due_at=ends_at,
+        late_by=(at - ends_at).total_seconds(),
+    )
+    await orders.save(over, *_ended(over), fell_due, lane=Lane.URGENT)
+
+
+async def forget(message: Message[CaseErased], *, orders: Orders) -> None:
+    """Delete the orders of a case that is erased."""
+    await orders.remove_case(message.data.case_id)
+
+
+def _told(new: Order, was: Order | None) -> list[Event]:
+    told: list[Event] = [_recorded(new)]
+    before = was.terms.ends_at if was else None
+    if (ends_at := new.terms.ends_at) == before:
+        return told
+    if ends_at is None and before is not None:
+        return [*told, _called_off(new, before)]
+    if ends_at is not None:
+        ahead = TriggerScheduled(
+            case_id=new.case_id,
+            trigger_id=new.date_id,
+            kind=new.date_kind,
+            due_at=ends_at,
+        )
+        told.append(ahead)
+    return told
+
+
+def _lane(new: Order, at: datetime, rules: TriggerRules) -> Lane | None:
+    ends_at = new.terms.ends_at
+    return Lane.URGENT if ends_at is not None and rules.near(ends_at, at) else None
+
+
+def _state(held: Order) -> dict[str, Any]:
+    return {
+        "case_id": held.case_id,
+        "order_id": held.id,
+        "kind": held.terms.kind,
+        "starts_at": held.terms.starts_at,
+        "ends_at": held.terms.ends_at,
+        "breached_at": held.breached_at,
+    }
+
+
+def _recorded(held: Order) -> OrderRecorded:
+    return OrderRecorded(
+        **_state(held),
+        agency=held.agency,
+        bound_ids=held.people.bound,
+        protected_ids=held.people.protected,
+        conditions=held.terms.conditions,
+    )
+
+
+def _ended(held: Order) -> list[Event]:
+    ended = held.ended
+    if ended is None:
+        return []
+    return [OrderEnded(**_state(held), reason=ended.reason, ended_at=ended.at)]
+
+
+def _called_off(held: Order, due_at: datetime) -> TriggerCancelled:
+    return TriggerCancelled(
+        case_id=held.case_id,
+        trigger_id=held.date_id,
+        kind=held.date_kind,
+        due_at=due_at,
+    )
