@@ -47,8 +47,8 @@ store = typer.Typer(no_args_is_help=True, help="The store's users and their righ
 contracts = typer.Typer(no_args_is_help=True, help="The events and what they hold.")
 keys_ = typer.Typer(no_args_is_help=True, help="The keys that seal what is kept.")
 matching_ = typer.Typer(no_args_is_help=True, help="Who is the same person.")
-allocation_ = typer.Typer(no_args_is_help=True, help="Who takes which role.")
 risk_ = typer.Typer(no_args_is_help=True, help="How risk is weighed.")
+allocation_ = typer.Typer(no_args_is_help=True, help="Who takes which role.")
 app.add_typer(events, name="events")
 app.add_typer(letters, name="dead-letters")
 app.add_typer(broker, name="topology")
@@ -728,11 +728,6 @@ def solve_instance(
     )
 
 
-@risk_.callback()
-def risk_commands() -> None:
-    """Keep `simulate` a word of its own while there is no other."""
-
-
 @risk_.command("simulate")
 def simulate_policy(
     *,
@@ -761,6 +756,36 @@ def simulate_policy(
         return
     show.table(*simulating.HEADS, rows=simulating.rows(report))
     show.say("Nothing was changed. What is found lower stays until that is proved.")
+
+
+@risk_.command("weigh")
+def weigh_case(
+    file: Annotated[Path, typer.Argument(help="The case, as YAML or JSON.")],
+    *,
+    json: Json = False,
+    locality: Locality = None,
+) -> None:
+    """Weigh the case in a file by a locality's policy, and say why. Stores nothing."""
+    from accord import weighing
+    from accord.where import locality_at
+
+    report = weighing.weigh_file(file, locality_at(locality))
+    if json:
+        show.document(report.model_dump(mode="json"))
+        return
+    for each in report.explanation:
+        show.say(each)
+
+
+@risk_.command("schema")
+def write_risk_schemas(
+    directory: Annotated[Path, typer.Argument()] = Path("services/risk/schemas"),
+) -> None:
+    """Write the JSON Schemas of an instrument and of a locality's policy of risk."""
+    from accord import weighing
+
+    for path in weighing.write_schemas(directory):
+        show.say(str(path))
 
 
 @contracts.command("export")

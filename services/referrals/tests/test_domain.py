@@ -215,13 +215,18 @@ def test_what_the_locality_cannot_take_is_named(
     assert [(each.at, each.rule) for each in found] == misfits
 
 
+TRIAGE = LOCALITIES.parent / "services/risk/src/risk/domain/instruments/triage.yaml"
+
+
 @pytest.mark.parametrize("name", [each.name for each in LOCALITIES.iterdir()])
 def test_every_locality_asks_what_its_risk_policy_weighs(name: str) -> None:
     policy = policy_of(Policy, LOCALITIES / name, "referrals")
     risk = yaml.safe_load((LOCALITIES / name / "risk.yaml").read_text())
+    triage = yaml.safe_load(TRIAGE.read_text())
+    high = {key for key, level in risk["triggers"].items() if level == "high"}
 
-    assert set(policy.questions) == set(risk["indicators"])
-    assert policy.urgent_answers >= set(risk["triggers"])
+    assert set(policy.questions) == set(triage["items"])
+    assert policy.urgent_answers >= high
     assert policy.version.startswith(name)
 
 

@@ -23,8 +23,23 @@ from risk.domain.policy import Policy
 LOCALITIES = Path(__file__).parents[3] / "localities"
 POLICY = policy_of(Policy, LOCALITIES / "canterbury", "risk")
 
-ALL_NO = dict.fromkeys(POLICY.indicators, Answer.NO)
+ALL_NO = dict.fromkeys(POLICY.questions, Answer.NO)
 """Every question answered, and every answer no."""
+
+POINTS = {
+    each.level: each.at_least for each in POLICY.used["triage"].sums["points"].bands
+}
+"""From how many points of the general triage a level is reached."""
+
+
+def policy(**changes: Any) -> Policy:
+    """The locality's policy, but for these fields."""
+    return Policy.model_validate({**POLICY.model_dump(mode="json"), **changes})
+
+
+def one_point(points: int = 1) -> Policy:
+    """A policy in which a repeat weighs so much in the general triage."""
+    return policy(instruments={"triage": {"weights": {"repeat": points}}})
 
 
 def answers(*yes: str, **given: Answer) -> dict[str, Answer]:

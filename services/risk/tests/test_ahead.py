@@ -27,7 +27,7 @@ from risk.handlers import (
     weigh_what_is_there,
 )
 from risk.store import Assessments
-from risk_builders import ALL_NO, POLICY, closed, referral
+from risk_builders import ALL_NO, POINTS, POLICY, closed, one_point, referral
 
 RELEASE = TriggerKind.PRISON_RELEASE
 LEAD = timedelta(days=POLICY.ahead[RELEASE].days)
@@ -87,16 +87,21 @@ async def sweep(assessments: Assessments, at: datetime) -> None:
 
 
 def test_a_kind_of_date_weighs_once_with_its_reason() -> None:
-    level, reasons = POLICY.level(ALL_NO, frozenset(), 0, frozenset({RELEASE}))
+    weighed = POLICY.used["triage"].sums["points"].weights[REASON]
+    just_below = POINTS[RiskLevel.HIGH] - weighed - 1
 
-    assert level is RiskLevel.LOW
-    assert reasons == (REASON,)
-    points = POLICY.bands[RiskLevel.MEDIUM] - POLICY.ahead[RELEASE].points
-    one_point = POLICY.model_copy(update={"repeat_points": 1})
-    assert (
-        one_point.level(ALL_NO, frozenset(), points, frozenset({RELEASE}))[0]
-        is RiskLevel.MEDIUM
-    )
+    def level(points: int) -> RiskLevel:
+        return one_point().level(ALL_NO, frozenset(), points, frozenset({RELEASE}))[0]
+
+    assert POLICY.level(ALL_NO, frozenset(), 0, frozenset({RELEASE}))[1] == (REASON,)
+    assert level(just_below) is RiskLevel.MEDIUM
+    assert level(just_below + 1) is RiskLevel.HIGH
+
+
+def test_a_release_that_is_near_is_never_low() -> None:
+    level, _ = POLICY.level(ALL_NO, frozenset(), 0, frozenset({RELEASE}))
+
+    assert level is RiskLevel.MEDIUM
 
 
 async def test_a_date_that_is_far_weighs_nothing_yet(assessments: Assessments) -> None:

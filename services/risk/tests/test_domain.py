@@ -13,16 +13,19 @@ from hypothesis import strategies as st
 from risk.domain.answers import merged
 from risk.domain.assessment import Assessment, Reassessment
 from risk.domain.policy import Policy
-from risk_builders import ALL_NO, LOCALITIES, POLICY, answers
+from risk_builders import ALL_NO, LOCALITIES, POINTS, POLICY, answers, one_point, policy
 
+TIERS = POLICY.model_dump(mode="json")["tiers"]
 NOTHING = Assessment.new(new_id(), NOON)
 ANSWERS = st.dictionaries(
-    st.sampled_from(list(POLICY.indicators)), st.sampled_from(Answer)
+    st.sampled_from(list(POLICY.questions)), st.sampled_from(Answer)
 )
 INCIDENTS = st.frozensets(st.sampled_from(IncidentKind), min_size=1, max_size=3)
 
 
-@pytest.mark.parametrize("trigger", list(POLICY.triggers))
+@pytest.mark.parametrize(
+    "trigger", [each for each in POLICY.triggers if each in POLICY.questions]
+)
 def test_a_trigger_lifts_the_level_whatever_the_points(trigger: str) -> None:
     level, reasons = POLICY.level(answers(trigger), frozenset(), 0)
 
@@ -33,18 +36,16 @@ def test_a_trigger_lifts_the_level_whatever_the_points(trigger: str) -> None:
 @pytest.mark.parametrize(
     ("points", "level"),
     [
-        (POLICY.bands[RiskLevel.MEDIUM] - 1, RiskLevel.LOW),
-        (POLICY.bands[RiskLevel.MEDIUM], RiskLevel.MEDIUM),
-        (POLICY.bands[RiskLevel.HIGH] - 1, RiskLevel.MEDIUM),
-        (POLICY.bands[RiskLevel.HIGH], RiskLevel.HIGH),
-        (POLICY.bands[RiskLevel.EXTREME] - 1, RiskLevel.HIGH),
-        (POLICY.bands[RiskLevel.EXTREME], RiskLevel.EXTREME),
+        (POINTS[RiskLevel.MEDIUM] - 1, RiskLevel.LOW),
+        (POINTS[RiskLevel.MEDIUM], RiskLevel.MEDIUM),
+        (POINTS[RiskLevel.HIGH] - 1, RiskLevel.MEDIUM),
+        (POINTS[RiskLevel.HIGH], RiskLevel.HIGH),
+        (POINTS[RiskLevel.EXTREME] - 1, RiskLevel.HIGH),
+        (POINTS[RiskLevel.EXTREME], RiskLevel.EXTREME),
     ],
 )
 def test_points_reach_a_band_at_its_border(points: int, level: RiskLevel) -> None:
-    one_point = POLICY.model_copy(update={"repeat_points": 1})
-
-    assert one_point.level(ALL_NO, frozenset(), points)[0] is level
+    assert one_point().level(ALL_NO, frozenset(), points)[0] is level
 
 
 def test_too_much_unknown_is_never_low_and_says_so() -> None:
@@ -53,7 +54,7 @@ def test_too_much_unknown_is_never_low_and_says_so() -> None:
     assert new.level is RiskLevel.MEDIUM
     assert new.provisional
     assert "too_much_unknown" in new.reasons
-    assert set(new.unknowns) == set(POLICY.indicators)
+    assert set(new.unknowns) == set(POLICY.questions)
 
 
 @pytest.mark.parametrize("answer", [Answer.UNKNOWN, Answer.REFUSED, Answer.NOT_ASKED])
@@ -103,7 +104,7 @@ def test_the_order_of_two_referrals_does_not_change_what_is_known(
     assert set(ahead.unknowns) == set(behind.unknowns)
 
 
-@given(ANSWERS, INCIDENTS, st.sampled_from(list(POLICY.indicators)))
+@given(ANSWERS, INCIDENTS, st.sampled_from(list(POLICY.questions)))
 def test_one_more_yes_never_lowers_the_level(
     given_: dict[str, Answer], incidents: frozenset[IncidentKind], question: str
 ) -> None:
@@ -124,10 +125,9 @@ def test_one_more_yes_never_lowers_the_level(
     ],
 )
 def test_the_clock_of_each_level_is_viogens(level: RiskLevel, hours: int) -> None:
-    points = POLICY.bands.get(level, 0)
-    one_point = POLICY.model_copy(update={"repeat_points": points})
+    weight = one_point(POINTS.get(level, 0))
 
-    new = NOTHING.weigh(ALL_NO, frozenset(), one_point, NOON, repeat=True)
+    new = NOTHING.weigh(ALL_NO, frozenset(), weight, NOON, repeat=True)
 
     assert new.level is level
     assert new.reassess_by == new.due_at == NOON + timedelta(hours=hours)
@@ -192,20 +192,26 @@ def test_a_clock_counts_no_revision_up() -> None:
 
 @pytest.mark.parametrize("locality", [each.name for each in LOCALITIES.iterdir()])
 def test_every_localitys_policy_holds_together(locality: str) -> None:
-    policy = policy_of(Policy, LOCALITIES / locality, "risk")
+    held = policy_of(Policy, LOCALITIES / locality, "risk")
 
-    assert policy.version.startswith(locality)
+    assert held.version.startswith(locality)
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"triggers": {"no_such": "high"}}, "no_such: not an indicator"),
-        ({"key_questions": ["no_such"]}, "no_such: not an indicator"),
+        ({"triggers": {"no_such": "high"}}, "no_such: nothing that could be"),
+        ({"key_questions": ["no_such"]}, "no_such: not a question"),
         ({"reassess_hours": {"low": 1}}, "reassess_hours lacks"),
-        ({"incidents": {}}, "incidents lacks"),
-        ({"bands": {"medium": 9, "high": 9, "extreme": 20}}, "bands must rise"),
-        ({"bands": {"low": 1}}, "bands must rise"),
+        ({"ahead": {}}, "ahead lacks bail_change"),
+        ({"instruments": {"tea_leaves": None}}, "tea_leaves: no such instrument"),
+        ({"instruments": {"triage": {"variant": "x"}}}, "triage: x: no such variant"),
+        ({"instruments": {"triage": {"weights": {"x": 1}}}}, "triage: x: no such"),
+        (
+            {"instruments": {"triage": {"cutoffs": {"high": 22}}}},
+            "triage: bands must rise",
+        ),
+        ({"tiers": [*TIERS[::-1]]}, "tiers must fall"),
         ({"unanswered_share": 0}, "unanswered_share"),
         ({"colour": "blue"}, "colour"),
         ({"version": "As of today"}, "version"),
@@ -214,10 +220,8 @@ def test_every_localitys_policy_holds_together(locality: str) -> None:
 def test_a_policy_that_cannot_be_right_is_refused(
     change: dict[str, Any], sentence: str
 ) -> None:
-    fields = POLICY.model_dump(mode="json") | change
-
     with pytest.raises(ValueError, match=sentence):
-        Policy.model_validate(fields)
+        policy(**change)
 
 
 def test_a_missing_policy_stops_the_start_with_a_sentence(tmp_path: Any) -> None:

@@ -153,6 +153,62 @@ async def test_no_token_is_not_authenticated_and_a_lesser_one_not_allowed(
     assert refused.status_code == 403
 
 
+async def test_an_assessment_can_be_said_aloud(
+    client: httpx2.AsyncClient, case_id: str, worker: dict[str, str]
+) -> None:
+    path = f"/v1/assessments/{case_id}"
+    told = {"answers": {"strangulation": "yes", "stalking": "unknown"}}
+
+    shown = (await client.post(f"{path}/answers", json=told, headers=worker)).json()
+
+    assert shown["level"] == "high"
+    said = " ".join(shown["explanation"])
+    assert "The risk is high." in said
+    assert "Whatever the scores, this makes it high: strangulation or choking." in said
+    assert "Tier high: independent victim specialist" in said
+    assert f"It was weighed by {POLICY.version}." in said
+    assert shown["tier"]["clocks"]["first_contact"] == 24
+    assert [each["instrument"] for each in shown["results"]] == ["triage", "da5"]
+
+
+async def test_a_form_that_was_filled_in_is_weighed_and_kept(
+    client: httpx2.AsyncClient, case_id: str, worker: dict[str, str]
+) -> None:
+    path = f"/v1/assessments/{case_id}/answers"
+    told = {
+        "answers": {},
+        "instruments": {"dash": {"total": 14}, "dyra": {"total": 3}},
+    }
+
+    shown = (await client.post(path, json=told, headers=worker)).json()
+
+    assert shown["level"] == "high"
+    assert "dash_visible_high_risk" in shown["reasons"]
+    assert {key: each["total"] for key, each in shown["forms"].items()} == {
+        "dash": 14,
+        "dyra": 3,
+    }
+    assert any("no level rests on it" in each for each in shown["explanation"])
+
+
+@pytest.mark.parametrize(
+    "forms", [{"tea_leaves": {"total": 1}}, {"dash": {"answers": {"shoe_size": "yes"}}}]
+)
+async def test_a_form_of_no_instrument_of_the_locality_is_refused(
+    client: httpx2.AsyncClient,
+    case_id: str,
+    worker: dict[str, str],
+    forms: dict[str, Any],
+) -> None:
+    path = f"/v1/assessments/{case_id}/answers"
+
+    told = {"answers": {}, "instruments": forms}
+    answer = await client.post(path, json=told, headers=worker)
+
+    assert answer.status_code == 422
+    assert "shoe_size" not in answer.text
+
+
 async def test_a_level_is_raised_proved_and_lowered_and_its_history_says_by_whom(
     client: httpx2.AsyncClient,
     risk: Alive,

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from accord_contracts.message import Code, Event, Id, PolicyVersion
 
@@ -30,6 +30,28 @@ class RiskLevel(StrEnum):
         return self in {RiskLevel.HIGH, RiskLevel.EXTREME}
 
 
+class Tier(BaseModel):
+    """What follows from a level of risk in a locality, as codes.
+
+    Attributes:
+        code: What the tier is called.
+        roles: Who acts on it.
+        actions: What must be done.
+        clocks: Hours from the assessment until something must have been done, by what.
+        meeting: Where it is spoken about; none: at no table.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: Code
+    roles: Annotated[tuple[Code, ...], Field(max_length=10)]
+    actions: Annotated[tuple[Code, ...], Field(max_length=30)]
+    clocks: Annotated[
+        dict[Code, Annotated[int, Field(gt=0, le=9000)]], Field(max_length=10)
+    ]
+    meeting: Code | None
+
+
 class RiskAssessed(Event):
     """The level of risk to a household has been set, or set anew.
 
@@ -44,6 +66,10 @@ class RiskAssessed(Event):
         assessed_at: When what was weighed last became known.
         reassess_by: By when the case is to be assessed anew, if it is not closed.
         first_referred_at: When the response to this episode was first asked for.
+        highest: Above which the level would not be, whatever the unknown brought; none:
+            not said.
+        questions: Those that could change the level, as they should be asked next.
+        tier: What follows from the level; none: the locality has no tiers.
     """
 
     TYPE: ClassVar[str] = "risk.assessed.v1"
@@ -58,6 +84,9 @@ class RiskAssessed(Event):
     assessed_at: AwareDatetime
     reassess_by: AwareDatetime
     first_referred_at: AwareDatetime
+    highest: RiskLevel | None = None
+    questions: Annotated[tuple[Code, ...], Field(max_length=200)] = ()
+    tier: Tier | None = None
 
 
 class AssessmentCarried(Event):

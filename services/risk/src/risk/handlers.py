@@ -1,5 +1,6 @@
 """What the risk service does when something happens."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from accord_contracts.message import Event, Lane, Message
@@ -25,9 +26,12 @@ from accord_contracts.risk import (
 
 from risk.domain.ahead import Ahead
 from risk.domain.assessment import Assessment, NotAssessed, Reassessment
+from risk.domain.form import Form
 from risk.domain.policy import Policy, UnknownIndicator
 from risk.domain.telling import Telling
 from risk.store import Assessments
+
+NOTHING_FILLED_IN: Mapping[str, Form] = {}
 
 WEIGHED = frozenset({FieldGroup.ANSWERS, FieldGroup.INCIDENTS})
 """What of a referral is weighed."""
@@ -103,19 +107,21 @@ async def add_answers(
     at: datetime,
     assessments: Assessments,
     policy: Policy,
+    forms: Mapping[str, Form] = NOTHING_FILLED_IN,
 ) -> Assessment:
     """Weigh answers that a worker has since got together with everything known.
 
     Raises:
         NotAssessed: Nothing is known of the case.
-        UnknownIndicator: A question is not one of the locality's.
+        UnknownIndicator: A question, an instrument or an item is not one of the
+            locality's.
     """
-    if set(answers) - set(policy.indicators):
+    if set(answers) - set(policy.questions) or policy.strange(forms):
         raise UnknownIndicator
     held = await assessments.get(case_id)
     if held is None or not held.weighed:
         raise NotAssessed
-    new = held.weigh(answers, frozenset(), policy, at)
+    new = held.weigh(answers, frozenset(), policy, at, forms=forms)
     lane = Lane.URGENT if new.level.urgent else Lane.ROUTINE
     return await assessments.save(new, *assessed(new, None), lane=lane)
 
@@ -244,6 +250,9 @@ def assessed(new: Assessment, referral_id: str | None) -> list[Event]:
             assessed_at=new.assessed_at,
             reassess_by=new.reassess_by,
             first_referred_at=new.first_referred_at,
+            highest=new.highest,
+            questions=new.questions,
+            tier=new.tier,
         )
     ]
     if new.previous is not None and new.previous is not new.level:

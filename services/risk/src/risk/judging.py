@@ -60,7 +60,7 @@ async def reassess(
         NotAssessed: Nothing is known of the case.
         UnknownIndicator: A question is not one of the locality's.
     """
-    if set(answers) - set(policy.indicators):
+    if set(answers) - set(policy.questions):
         raise UnknownIndicator
     held = await _held(case_id, assessments)
     new = acts.look_anew(held, answers, contact, by=by, policy=policy, at=at)

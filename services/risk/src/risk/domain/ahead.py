@@ -12,12 +12,11 @@ KEPT = 100
 
 
 class AheadRule(BaseModel):
-    """What a kind of date weighs, and from how many days before it."""
+    """From how many days before it a kind of date weighs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     days: Annotated[int, Field(gt=0, le=366)]
-    points: Annotated[int, Field(ge=0, le=100)]
 
     def near_from(self, happens_at: datetime) -> datetime:
         """Give the time from which a date weighs."""

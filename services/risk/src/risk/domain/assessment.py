@@ -1,21 +1,25 @@
 """The level of risk held for one case, and what it rests on."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import reduce
 
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import Answer, IncidentKind
-from accord_contracts.risk import RiskLevel
+from accord_contracts.risk import RiskLevel, Tier
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from risk.domain.ahead import Ahead, with_latest
 from risk.domain.answers import merged
+from risk.domain.form import Form, all_forms
 from risk.domain.judgement.record import Change, How, Judgement
 from risk.domain.order import Order
 from risk.domain.policy import Policy, highest
+from risk.domain.scoring import Result
 from risk.domain.share import Share
 from risk.domain.telling import Telling, occurred, with_telling
+from risk.domain.weighing import Known, Would
 
 
 class NotAssessed(Refusal):
@@ -51,6 +55,12 @@ class Assessment(BaseModel):
             anything was weighed.
         first_referred_at: When the response to the latest episode was asked for.
         due_at: When its clock for reassessment falls due; none while it is stopped.
+        forms: What agencies have filled in, by instrument, of this case itself.
+        highest: Above which the level would not be, whatever the unknown brought.
+        questions: Those that could change the level, as they should be asked next.
+        would: What answers would raise it.
+        results: What each instrument said.
+        tier: What follows from it.
         erased_at: When the case was erased; nothing is weighed for it any more.
         judgement: What people, and what was weighed, have made of its level.
         tellings: What each referral told, by the referral.
@@ -74,6 +84,12 @@ class Assessment(BaseModel):
     reasons: tuple[str, ...] = ()
     unknowns: tuple[str, ...] = ()
     provisional: bool = False
+    forms: dict[str, Form] = {}
+    highest: RiskLevel = RiskLevel.LOW
+    questions: tuple[str, ...] = ()
+    would: tuple[Would, ...] = ()
+    results: tuple[Result, ...] = ()
+    tier: Tier | None = None
     policy_version: str = ""
     first_referred_at: datetime
     assessed_at: datetime
@@ -120,6 +136,7 @@ class Assessment(BaseModel):
         at: datetime,
         *,
         repeat: bool = False,
+        forms: Mapping[str, Form] | None = None,
     ) -> "Assessment":
         """Weigh what is new together with everything already known.
 
@@ -131,9 +148,10 @@ class Assessment(BaseModel):
                 "answers": merged(self.answers, answers),
                 "incidents": self.incidents | incidents,
                 "repeats": self.repeats + repeat,
+                "forms": all_forms(self.forms, forms or {}),
             }
         )
-        if incidents or Answer.YES in answers.values():
+        if incidents or forms or Answer.YES in answers.values():
             own = own.stir(at)
         return own.reweigh(policy, at, self.level)
 
@@ -169,7 +187,7 @@ class Assessment(BaseModel):
 
         Too much is unknown of another to say how high its own risk is.
         """
-        return bool(self.answers or self.incidents)
+        return bool(self.answers or self.incidents or self.forms)
 
     @property
     def occurred(self) -> dict[IncidentKind, datetime]:
@@ -188,18 +206,25 @@ class Assessment(BaseModel):
         shared = (each.answers for each in self.shares.values() if not each.settled)
         return reduce(merged, shared, self.answers)
 
-    def found(self, policy: Policy, at: datetime) -> tuple[RiskLevel, tuple[str, ...]]:
-        """Say at what level everything known would be found, and by what."""
+    @property
+    def all_forms(self) -> dict[str, Form]:
+        """Everything filled in so far, in the cases merged into it too."""
+        shares = (each.forms for each in self.shares.values() if not each.settled)
+        return all_forms(self.forms, *shares)
+
+    def everything(self, at: datetime) -> Known:
+        """Give everything that is known and weighs, of what is merged into it too."""
         shares = [each for each in self.shares.values() if not each.settled]
         dates = [each.kind for each in self.ahead.values() if each.near(at)]
         dates += (
-            e.kind for share in self.shares.values() for e in share.dates.values()
+            date.kind for each in self.shares.values() for date in each.dates.values()
         )
-        return policy.level(
+        return Known(
             self.known,
             self.incidents.union(*(each.incidents for each in shares)),
             self.repeats + sum(each.repeats for each in shares),
             frozenset(dates),
+            self.all_forms,
         )
 
     def reweigh(self, policy: Policy, at: datetime, floor: RiskLevel) -> "Assessment":
@@ -215,13 +240,13 @@ class Assessment(BaseModel):
         own = self.own_level or self.level
         if self.heard_of:
             own_dates = frozenset(each.kind for each in near.values())
-            by_itself, _ = policy.level(
-                self.answers, self.incidents, self.repeats, own_dates
+            itself = Known(
+                self.answers, self.incidents, self.repeats, own_dates, self.forms
             )
-            own = highest(own, by_itself)
-        known = self.known
-        computed, reasons = self.found(policy, at)
-        level = highest(floor, own, computed, *(each.level for each in shares))
+            own = highest(own, policy.weigh(itself).level)
+        least = highest(floor, own, *(each.level for each in shares))
+        found = policy.weigh(self.everything(at), least)
+        level = highest(least, found.level)
         by = at + timedelta(hours=policy.reassess_hours[level])
         judgement = self.judgement
         if level is not self.level or not self.weighed:
@@ -230,7 +255,7 @@ class Assessment(BaseModel):
                 previous=self.level if self.weighed else None,
                 at=at,
                 how=How.WEIGHED,
-                why=reasons,
+                why=found.reasons,
                 policy_version=policy.version,
             )
             judgement = judgement.noted(change, self.version + 1)
@@ -244,9 +269,14 @@ class Assessment(BaseModel):
                     key: each.model_copy(update={"weighed": key in near})
                     for key, each in self.ahead.items()
                 },
-                "reasons": reasons,
-                "unknowns": policy.unknowns(known),
-                "provisional": policy.provisional(known),
+                "reasons": found.reasons,
+                "unknowns": found.unknowns,
+                "provisional": found.provisional,
+                "highest": found.highest,
+                "questions": found.questions,
+                "would": found.would,
+                "results": found.results,
+                "tier": policy.tier(level, found.reasons),
                 "policy_version": policy.version,
                 "assessed_at": at,
                 "reassess_by": by,
@@ -284,6 +314,7 @@ class Assessment(BaseModel):
             answers=self.answers,
             incidents=self.incidents,
             repeats=self.repeats,
+            forms=self.forms,
             dates={key: e for key, e in self.ahead.items() if e.weighs},
             level=self.own_level or self.level,
             weighed=self.weighed,

@@ -1,18 +1,31 @@
 """A locality's rules for weighing risk."""
 
-from typing import Annotated, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Self
 
 from accord_contracts.message import Code, PolicyVersion
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import Answer, IncidentKind, TriggerKind
-from accord_contracts.risk import RiskLevel
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from accord_contracts.risk import RiskLevel, Tier
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
 
 from risk.domain.ahead import AheadRule
-from risk.domain.answers import ANSWERED
+from risk.domain.choice import Choice
+from risk.domain.form import Form
+from risk.domain.instrument import Instrument
+from risk.domain.instruments import SHIPPED, shipped
 from risk.domain.judgement.rules import Judging
+from risk.domain.scoring import Scorer
+from risk.domain.tier import TierRule
+from risk.domain.weighing import Known, Plan, Weighing
 
-Points = Annotated[int, Field(ge=0, le=100)]
 Hours = Annotated[int, Field(gt=0)]
 
 
@@ -28,26 +41,33 @@ class UnknownGroup(Refusal):
     status = 422
 
 
-class Indicator(BaseModel):
-    """One question about risk, and what a yes weighs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    points: Points
-
-
 class Policy(BaseModel):
-    """How a locality weighs risk (``localities/<name>/risk.yaml``)."""
+    """How a locality weighs risk (``localities/<name>/risk.yaml``).
+
+    To change one, validate the changed fields anew: a copy would weigh as before.
+
+    Attributes:
+        instruments: Those that it uses, by key, and what it sets otherwise in each.
+        own_instruments: Those that do not come with Accord.
+        triggers: What lifts the level to at least this, whatever the scores.
+        tiers: What follows from a level, the highest first.
+        ahead: From when a date weighs, by kind.
+        young_child_years: Below which age a child is a young one.
+        key_questions: Those that say whether a result can be relied on.
+        unanswered_share: The share of them, and of a form, that may be unanswered.
+        reassess_hours: Hours until a case is assessed anew.
+        grace_hours: Hours after which silence is an alarm.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: PolicyVersion
-    indicators: dict[Code, Indicator]
-    incidents: dict[IncidentKind, Points]
-    repeat_points: Points
-    bands: dict[RiskLevel, Points]
+    instruments: Annotated[dict[Code, Choice], Field(min_length=1, max_length=30)]
+    own_instruments: Annotated[tuple[Instrument, ...], Field(max_length=10)] = ()
     triggers: dict[Code, RiskLevel]
+    tiers: tuple[TierRule, ...] = ()
     ahead: dict[TriggerKind, AheadRule]
+    young_child_years: Annotated[int, Field(ge=1, le=18)]
     key_questions: Annotated[tuple[Code, ...], Field(min_length=1)]
     unanswered_share: Annotated[float, Field(gt=0, le=1)]
     reassess_hours: dict[RiskLevel, Hours]
@@ -55,31 +75,138 @@ class Policy(BaseModel):
     judging: Judging
     groups: dict[Code, tuple[Code, ...]] = {}
 
+    _plan: Plan = PrivateAttr()
+    _words: dict[str, str] = PrivateAttr()
+
+    @field_validator("instruments", mode="before")
+    @classmethod
+    def _as_it_comes(cls, given: Any) -> Any:  # noqa: ANN401 - Whatever the file says.
+        """Read a key with nothing after it as: this one, as it comes."""
+        if not isinstance(given, dict):
+            return given
+        return {key: {} if each is None else each for key, each in given.items()}
+
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
-        named = {*self.triggers, *self.key_questions}
-        if unknown := named - set(self.indicators):
-            raise ValueError(f"{', '.join(sorted(unknown))}: not an indicator")
         if missing := set(RiskLevel) - set(self.reassess_hours):
-            raise ValueError(f"reassess_hours lacks {', '.join(sorted(missing))}")
-        if missing_kinds := set(IncidentKind) - set(self.incidents):
-            raise ValueError(f"incidents lacks {', '.join(sorted(missing_kinds))}")
+            raise ValueError(f"reassess_hours lacks {_named(missing)}")
         if missing_dates := set(TriggerKind) - set(self.ahead):
-            raise ValueError(f"ahead lacks {', '.join(sorted(missing_dates))}")
-        steps = [self.bands[each] for each in RiskLevel if each in self.bands]
-        if RiskLevel.LOW in self.bands or steps != sorted(set(steps)):
-            raise ValueError("bands must rise from medium over high to extreme")
+            raise ValueError(f"ahead lacks {_named(missing_dates)}")
+        self._plan = self._planned()
+        self._words = self._worded()
+        reported = {
+            key for each in self._plan.scorers for key in each.instrument.reported
+        }
+        questions = set(self._plan.questions)
+        if unknown := set(self.key_questions) - questions:
+            raise ValueError(f"{_named(unknown)}: not a question")
+        lifting = {
+            *self.triggers,
+            *(key for each in self.tiers for key in each.triggers),
+        }
+        if unknown := lifting - questions - reported:
+            raise ValueError(f"{_named(unknown)}: nothing that could be a trigger")
+        ranks = [each.from_level.rank for each in self.tiers]
+        if ranks != sorted(set(ranks), reverse=True):
+            raise ValueError("tiers must fall from the highest level to the lowest")
         return self
+
+    def _worded(self) -> dict[str, str]:
+        items = [
+            (key, item.says)
+            for each in self.used.values()
+            for key, item in (*each.items.items(), *each.reported.items())
+        ]
+        return {
+            key: said.format(young_child_years=self.young_child_years)
+            for key, said in items
+            if said
+        }
+
+    def _planned(self) -> Plan:
+        scorers = tuple(self._scorers())
+        weights: dict[str, int] = {}
+        for each in scorers:
+            for rule in each.instrument.sums.values():
+                for item, weight in rule.weights.items():
+                    question = each.questions.get(item, item)
+                    weights[question] = max(weights.get(question, 0), weight)
+        asked = (key for each in scorers for key in each.questions.values())
+        return Plan(
+            scorers=scorers,
+            questions=tuple(dict.fromkeys(asked)),
+            weights=weights,
+            triggers=self.triggers,
+            key_questions=self.key_questions,
+            unanswered_share=self.unanswered_share,
+        )
+
+    def _scorers(self) -> Iterator[Scorer]:
+        own = {each.key: each for each in self.own_instruments}
+        for key, choice in self.instruments.items():
+            if key not in own and key not in SHIPPED:
+                raise ValueError(f"{key}: no such instrument")
+            try:
+                used = choice.of(own[key] if key in own else shipped(key))
+            except ValueError as wrong:
+                raise ValueError(f"{key}: {_said(wrong)}") from None
+            asked = {item: item for item in used.items} if used.asked else {}
+            yield Scorer(used, {**asked, **choice.items})
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """The questions about risk that are asked, in the order of the files."""
+        return self._plan.questions
+
+    @property
+    def used(self) -> Mapping[str, Instrument]:
+        """The instruments as the locality uses them, by key."""
+        return {each.instrument.key: each.instrument for each in self._plan.scorers}
+
+    def strange(self, forms: Mapping[str, Form]) -> tuple[str, ...]:
+        """Give what of some forms is no instrument or item of the locality's."""
+        return tuple(
+            at for key, form in forms.items() for at in self._strange(key, form)
+        )
+
+    def _strange(self, key: str, form: Form) -> Iterator[str]:
+        if key not in self.used:
+            yield key
+            return
+        for item in (*form.answers, *form.numbers):
+            if item not in self.used[key].answerable:
+                yield f"{key}.{item}"
+
+    def knows(self, reason: str) -> bool:
+        """Tell whether a reason is a sign of danger, and no rule or score."""
+        return reason in self._words or reason in self.questions
+
+    def says(self, key: str) -> str:
+        """Give in words what a question, an item or a reason says."""
+        return self._words.get(key) or key.replace("_", " ")
+
+    def weigh(self, known: Known, floor: RiskLevel = RiskLevel.LOW) -> Weighing:
+        """Weigh everything known of a case.
+
+        Args:
+            known: What is known.
+            floor: The level that it is held at anyway: what would raise it, and what is
+                to be asked, goes beyond that.
+        """
+        return self._plan.weigh(known, floor)
+
+    def tier(self, level: RiskLevel, reasons: tuple[str, ...]) -> Tier | None:
+        """Give the highest tier that a case is in, if it is in any."""
+        rule = next((e for e in self.tiers if e.holds(level, reasons)), None)
+        return rule.told() if rule else None
 
     def unknowns(self, answers: dict[str, Answer]) -> tuple[str, ...]:
         """Give the questions that have neither yes nor no, heaviest first."""
-        open_ = [each for each in self.indicators if answers.get(each) not in ANSWERED]
-        return tuple(sorted(open_, key=lambda each: -self.indicators[each].points))
+        return self._plan.open(answers)
 
     def provisional(self, answers: dict[str, Answer]) -> bool:
         """Tell whether too many of the key questions are unanswered."""
-        open_ = sum(answers.get(each) not in ANSWERED for each in self.key_questions)
-        return open_ / len(self.key_questions) > self.unanswered_share
+        return self._plan.too_little(answers)
 
     def level(
         self,
@@ -88,33 +215,23 @@ class Policy(BaseModel):
         repeats: int,
         near: frozenset[TriggerKind] = frozenset(),
     ) -> tuple[RiskLevel, tuple[str, ...]]:
-        """Weigh everything known: the level, and the codes of what led to it.
-
-        The points of every yes, of every kind of incident, of every kind of date that
-        is near and of each repeat are added up and placed in a band; a trigger lifts
-        the level to its own whatever the points; too many unanswered key questions lift
-        it from low to medium.
-        """
-        yes = [each for each in self.indicators if answers.get(each) is Answer.YES]
-        points = (
-            sum(self.indicators[each].points for each in yes)
-            + sum(self.incidents[each] for each in incidents)
-            + sum(self.ahead[each].points for each in near)
-            + self.repeat_points * repeats
-        )
-        reached = [RiskLevel.LOW]
-        reached += [level for level, least in self.bands.items() if points >= least]
-        reached += [self.triggers[each] for each in yes if each in self.triggers]
-        reasons = [*yes, *(f"incident_{each}" for each in sorted(incidents))]
-        reasons += [f"trigger_{each}" for each in sorted(near)]
-        if repeats:
-            reasons.append("repeat")
-        if self.provisional(answers):
-            reached.append(RiskLevel.MEDIUM)
-            reasons.append("too_much_unknown")
-        return max(reached, key=lambda each: each.rank), tuple(reasons)
+        """Give the level of what is known, and the codes of what led to it."""
+        found = self.weigh(Known(answers, incidents, repeats, near))
+        return found.level, found.reasons
 
 
 def highest(*levels: RiskLevel) -> RiskLevel:
     """Give the highest of some levels."""
     return max(levels, key=lambda each: each.rank)
+
+
+def _named(keys: set[Any]) -> str:
+    return ", ".join(sorted(keys))
+
+
+def _said(wrong: ValueError) -> str:
+    """Give what a check said, without pydantic's own frame around it."""
+    errors = getattr(wrong, "errors", None)
+    if errors is None:
+        return str(wrong)
+    return "; ".join(each["msg"].removeprefix("Value error, ") for each in errors())

@@ -7,6 +7,7 @@ from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict
 
 from risk.domain.ahead import Ahead
+from risk.domain.form import Form
 from risk.domain.order import Order
 
 
@@ -30,6 +31,7 @@ class Share(BaseModel):
     answers: dict[str, Answer]
     incidents: frozenset[IncidentKind]
     repeats: int
+    forms: dict[str, Form] = {}
     dates: dict[str, Ahead] = {}
     level: RiskLevel
     weighed: bool
@@ -42,7 +44,8 @@ class Share(BaseModel):
     @property
     def facts(self) -> tuple[object, ...]:
         """What is weighed of it, but for its dates."""
-        return self.answers, self.incidents, self.repeats, self.level, self.weighed
+        told = (self.answers, self.incidents, self.repeats, self.forms)
+        return *told, self.level, self.weighed
 
     def as_known(self, before: "Share | None") -> "Share":
         """Stay settled while nothing has changed in it but its dates."""

@@ -83,7 +83,8 @@ def simulate(
             continue
         groups = groups_of(case)
         for policy in versions:
-            found, _ = _by_lead(case, policy).found(policy, at)
+            known = _by_lead(case, policy).everything(at)
+            found = policy.weigh(known).level
             for group in groups:
                 tally = report[policy.version].setdefault(group, Tally())
                 _count(tally, case, found, policy, at)

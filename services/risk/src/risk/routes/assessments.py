@@ -18,15 +18,19 @@ from accord_chassis.guard import (
 )
 from accord_chassis.service import part, settled
 from accord_contracts.access import Purpose
-from accord_contracts.message import Id
+from accord_contracts.message import Code, Id
 from accord_contracts.referrals import Answer, Answers
-from accord_contracts.risk import RiskLevel
+from accord_contracts.risk import RiskLevel, Tier
 from fastapi import APIRouter, Security
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from risk import handlers
 from risk.domain.assessment import Assessment, NotAssessed, Reassessment
+from risk.domain.explaining import explain, follows, headline
+from risk.domain.form import Form
 from risk.domain.policy import Policy
+from risk.domain.scoring import Result
+from risk.domain.weighing import Would
 from risk.store import Assessments
 
 router = APIRouter(prefix="/assessments", tags=["assessments"])
@@ -61,12 +65,21 @@ def assessment_of(case_id: str) -> Resource:
     return Resource("assessment", case_id, case_id)
 
 
+BASIS = ("reasons", "unknowns", "questions", "would", "results")
+"""What of an assessment tells what was answered, beside the answers."""
+
+
 class AddAnswers(BaseModel):
-    """Answers to questions about risk that were got since."""
+    """Answers to questions about risk that were got since.
+
+    Attributes:
+        instruments: What was filled in, by instrument.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     answers: Answers
+    instruments: Annotated[dict[Code, Form], Field(max_length=10)] = {}
 
 
 class AssessmentView(BaseModel):
@@ -75,6 +88,13 @@ class AssessmentView(BaseModel):
     Attributes:
         reassess_by: By when it is to be assessed anew; none once the plan is closed.
         reassessment: Where it stands with that.
+        forms: What was filled in, by instrument.
+        highest: Above which the level would not be, whatever the unknown brought.
+        questions: Those that could change the level, as they should be asked next.
+        would: What answers would raise it.
+        results: What each instrument said.
+        tier: What follows from the level.
+        explanation: All of it in sentences that can be said aloud.
         merged_into: The case that goes by this one too, since they were merged.
         merged: The cases that are merged into this one.
     """
@@ -86,6 +106,13 @@ class AssessmentView(BaseModel):
     reasons: tuple[str, ...]
     answers: dict[str, Answer]
     unknowns: tuple[str, ...]
+    forms: dict[str, Form]
+    highest: RiskLevel | None
+    questions: tuple[str, ...]
+    would: tuple[Would, ...]
+    results: tuple[Result, ...]
+    tier: Tier | None
+    explanation: tuple[str, ...]
     policy_version: str
     assessed_at: datetime
     reassess_by: datetime | None
@@ -94,20 +121,29 @@ class AssessmentView(BaseModel):
     merged: tuple[Id, ...]
 
     @classmethod
-    def of(cls, held: Assessment, seen: Permit) -> "AssessmentView":
+    def of(cls, held: Assessment, seen: Permit, policy: Policy) -> "AssessmentView":
         """Show of an assessment what somebody may see."""
-        own = set(cls.model_fields) - {"case_id", "merged"}
-        shown = held.model_dump(include=own) | {"answers": held.known}
+        own = set(cls.model_fields) - {"case_id", "merged", "explanation"}
+        shown = held.model_dump(include=own) | {
+            "answers": held.known,
+            "forms": held.all_forms,
+            "explanation": explain(held, held.tier, policy) if held.weighed else (),
+        }
         if held.reassessment is Reassessment.STOPPED:
             shown["reassess_by"] = None
         if "basis" not in seen:
-            shown |= {"reasons": (), "answers": {}, "unknowns": ()}
+            shown |= dict.fromkeys(BASIS, ())
+            shown |= {"answers": {}, "forms": {}, "highest": None}
+            # A trigger that put it into a higher tier would tell what was answered.
+            tier = policy.tier(held.level, ())
+            told = headline(held.level, provisional=held.provisional)
+            shown |= {"tier": tier, "explanation": (told, *follows(tier))}
         return cls(case_id=held.id, merged=tuple(held.shares), **shown)
 
 
 @router.get("/{case_id}")
 async def read_assessment(
-    case_id: Id, assessments: Assessments_, reader: Reader
+    case_id: Id, assessments: Assessments_, policy: Policy_, reader: Reader
 ) -> AssessmentView:
     """Read the level of risk of a case, and why, as far as the reader may."""
     seen = await reader.permit(
@@ -116,7 +152,7 @@ async def read_assessment(
     held = await assessments.get(case_id)
     if held is None or not (held.weighed or held.erased_at):
         raise NotAssessed
-    return AssessmentView.of(held, await seen_of_all(held, seen, reader))
+    return AssessmentView.of(held, await seen_of_all(held, seen, reader), policy)
 
 
 async def seen_of_all(held: Assessment, seen: Permit, reader: Asking) -> Permit:
@@ -150,6 +186,7 @@ async def add_answers(
         handlers.add_answers,
         case_id,
         added.answers,
+        forms=added.instruments,
         at=clock.now(),
         assessments=assessments,
         policy=policy,
@@ -157,4 +194,4 @@ async def add_answers(
     held = await assessments.get(case_id)
     if held is not None:
         seen = await seen_of_all(held, seen, worker)
-    return AssessmentView.of(await settled(weigh), seen)
+    return AssessmentView.of(await settled(weigh), seen, policy)

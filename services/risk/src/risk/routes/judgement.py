@@ -106,7 +106,7 @@ async def raise_level(
         assessments=assessments,
         policy=policy,
     )
-    return AssessmentView.of(await settled(act), seen)
+    return AssessmentView.of(await settled(act), seen, policy)
 
 
 @router.post("/reassessment")
@@ -131,7 +131,7 @@ async def reassess(
         assessments=assessments,
         policy=policy,
     )
-    return AssessmentView.of(await settled(act), seen)
+    return AssessmentView.of(await settled(act), seen, policy)
 
 
 @router.post("/lowering", status_code=202)
@@ -180,7 +180,7 @@ async def confirm_lowering(
         assessments=assessments,
         policy=policy,
     )
-    return AssessmentView.of(await settled(act), seen)
+    return AssessmentView.of(await settled(act), seen, policy)
 
 
 async def _permitted(

@@ -236,6 +236,7 @@ def _resting_on(
             "level": level,
             "own_level": level,
             "answers": look.answers,
+            "forms": {},
             "incidents": recent_incidents(held, policy, at),
             "repeats": sum(e.repeat for e in told if e.occurred_at >= since),
             "shares": settled,

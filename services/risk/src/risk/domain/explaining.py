@@ -1,0 +1,145 @@
+"""Saying aloud what an assessment rests on, in sentences made of codes alone."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from accord_contracts.risk import RiskLevel, Tier
+
+from risk.domain.instrument import Instrument
+from risk.domain.policy import Policy
+from risk.domain.scoring import Result, Scored
+from risk.domain.weighing import Would
+
+WHY_NOT = {
+    "evidence_only": "It is kept as evidence; no level rests on it.",
+    "does_not_apply": "It was not made for cases like this; no level rests on it.",
+    "not_known_to_apply": "Whether it applies is not known; no level rests on it yet.",
+    "needs_certified_user": "No certified user has scored it; no level rests on it.",
+}
+NEXT = 3
+"""How many questions are named to be asked next."""
+
+
+class Weighed(Protocol):
+    """What is explained: what was found just now, or what is held of a case."""
+
+    @property
+    def level(self) -> RiskLevel: ...  # noqa: D102 - As in what is explained.
+    @property
+    def provisional(self) -> bool: ...  # noqa: D102
+    @property
+    def reasons(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def questions(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def would(self) -> tuple[Would, ...]: ...  # noqa: D102
+    @property
+    def results(self) -> tuple[Result, ...]: ...  # noqa: D102
+
+
+def headline(level: RiskLevel, *, provisional: bool) -> str:
+    """Say the level, and whether it can be relied on."""
+    if provisional:
+        return f"The risk is {level}, provisionally: too much is not known."
+    return f"The risk is {level}."
+
+
+def explain(held: Weighed, tier: Tier | None, policy: Policy) -> tuple[str, ...]:
+    """Say what the level is, why, what is not known, what to ask, and what follows."""
+    return (
+        headline(held.level, provisional=held.provisional),
+        *_would(held, policy),
+        *_because(held, policy),
+        *_instruments(held.results, policy),
+        *_next(held, policy),
+        *follows(tier),
+        f"It was weighed by {policy.version}.",
+        "No score tells what one person will do: it puts what is known into an order.",
+    )
+
+
+def follows(tier: Tier | None) -> Iterator[str]:
+    """Say what follows: who acts, by when, and where it is spoken about."""
+    if tier is None:
+        return
+    yield f"Tier {plain(tier.code)}: {listed([plain(e) for e in tier.roles])}."
+    if tier.actions:
+        yield f"To be done: {listed([plain(each) for each in tier.actions])}."
+    if tier.clocks:
+        hours = [f"{plain(k)} within {hours} hours" for k, hours in tier.clocks.items()]
+        yield f"Clocks: {listed(hours)}."
+    if tier.meeting:
+        yield f"It is spoken about at the {plain(tier.meeting)}."
+
+
+def _would(held: Weighed, policy: Policy) -> Iterator[str]:
+    for each in held.would:
+        words = [policy.says(key) for key in each.questions]
+        if len(words) == 1:
+            yield f"It would be {each.level} if this were answered yes: {words[0]}."
+        elif each.all_of:
+            yield f"It would be {each.level} if all of these were yes: {listed(words)}."
+        else:
+            either = "either" if len(words) == 2 else "any"  # noqa: PLR2004 - A pair.
+            yield (
+                f"It would be {each.level} if {either} of {len(words)} unanswered "
+                f"questions were yes: {listed(words, 'or')}."
+            )
+
+
+def _because(held: Weighed, policy: Policy) -> Iterator[str]:
+    words = [policy.says(each) for each in held.reasons if policy.knows(each)]
+    yield f"Known is: {listed(words)}." if words else "No sign of danger is known."
+    lifting = [
+        policy.says(each)
+        for each in held.reasons
+        if policy.triggers.get(each) is held.level
+    ]
+    if lifting:
+        yield f"Whatever the scores, this makes it {held.level}: {listed(lifting)}."
+    if held.provisional:
+        yield "While so much is not known, it cannot be low."
+
+
+def _instruments(results: Sequence[Result], policy: Policy) -> Iterator[str]:
+    for each in results:
+        instrument = policy.used.get(each.instrument)
+        title = instrument.title if instrument else plain(each.instrument)
+        sums = [_score(e, instrument) for e in each.sums if e.band or e.value]
+        if not sums and each.total is not None:
+            sums = [str(each.total)]
+        if sums:
+            said = f"{title} (version {each.version}): {listed(sums)}."
+            yield f"{said} {WHY_NOT[each.why_not]}" if each.why_not else said
+
+
+def _score(scored: Scored, instrument: Instrument | None) -> str:
+    if scored.band is None:
+        return str(scored.value)
+    said = f"{scored.value}, {plain(scored.band)}"
+    rule = instrument.sums.get(scored.sum) if instrument else None
+    bands = rule.bands if rule else ()
+    figures = next((e.figures for e in bands if e.code == scored.band), {})
+    if again := figures.get("assaulted_again"):
+        said += f" (of the men studied in this band {again:g}% assaulted again)"
+    return said
+
+
+def _next(held: Weighed, policy: Policy) -> Iterator[str]:
+    words = [policy.says(each) for each in held.questions]
+    if words:
+        yield f"To be asked next: {listed(words[:NEXT])}."
+    if len(words) > NEXT:
+        yield f"{len(words) - NEXT} more questions could change the level."
+
+
+def plain(code: str) -> str:
+    """Give a code as words."""
+    return code.replace("_", " ")
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Join words as they are spoken."""
+    if len(words) < 2:  # noqa: PLR2004 - Nothing to join.
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"

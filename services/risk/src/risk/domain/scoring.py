@@ -1,0 +1,277 @@
+"""What an instrument says of a case: its score now, and what it could still become."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from accord_contracts.message import Code
+from accord_contracts.referrals import Answer
+from accord_contracts.risk import RiskLevel
+from pydantic import BaseModel, ConfigDict
+
+from risk.domain.form import Form
+from risk.domain.instrument import Instrument, Item, Sum
+
+NO_FORM = Form()
+
+VALUE = {Answer.YES: 1, Answer.NO: 0}
+"""What an answer counts. Nothing else is an answer."""
+
+
+class Scored(BaseModel):
+    """A sum, as it stands.
+
+    Attributes:
+        sum: Its name.
+        value: What it is: nothing that is unknown counts.
+        could_be: What it would be if everything unknown were as grave as it can be.
+        band: The highest band that it reaches; none, if it reaches none.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    sum: Code
+    value: int
+    could_be: int
+    band: Code | None
+
+
+class Result(BaseModel):
+    """What an instrument says of a case.
+
+    Attributes:
+        instrument: Its key, and
+        version: which version of its file.
+        why_not: Why no level rests on it; none: one may.
+        level: The level that it stands for.
+        could_be: The level that it would stand for if the unknown were all grave.
+        unanswered: How many of its items have no answer, of those
+        asked: that were there to be answered.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    instrument: Code
+    version: str
+    why_not: Code | None
+    level: RiskLevel | None
+    could_be: RiskLevel | None
+    total: int | None
+    sums: tuple[Scored, ...]
+    unanswered: int
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A sum in the course of being weighed.
+
+    Attributes:
+        lowest: What it is if the unknown takes away as much as it can.
+        now: What it is if nothing unknown counts.
+        highest: What it is if the unknown is as grave as it can be.
+        added: What the answers add up to, without a total that was told.
+        open: How much each open question could add, by question.
+        counts: A level may rest on it.
+        could_count: One may, once it is known whether it applies.
+    """
+
+    rule: Sum
+    lowest: int
+    now: int
+    highest: int
+    added: int
+    open: Mapping[str, int]
+    counts: bool
+    could_count: bool
+    guards: tuple[str, ...]
+
+    @property
+    def level(self) -> RiskLevel | None:
+        """Give the level that rests on it."""
+        return level_at(self.rule, self.now) if self.counts else None
+
+    @property
+    def could_be(self) -> RiskLevel | None:
+        """Give the level that could rest on it."""
+        return level_at(self.rule, self.highest) if self.could_count else None
+
+    @property
+    def at_least(self) -> RiskLevel | None:
+        """Give the level below which it does not fall whatever is answered."""
+        return level_at(self.rule, self.lowest) if self.counts else None
+
+    def with_yes(self, question: str) -> RiskLevel | None:
+        """Give the level that would rest on it, were this alone as grave as can be."""
+        if not self.could_count or any(each != question for each in self.guards):
+            return None
+        value = max(self.now, self.added + self.open.get(question, 0))
+        return level_at(self.rule, value)
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """An instrument that a locality uses, ready to score.
+
+    Attributes:
+        questions: The locality's question that answers an item, by item.
+    """
+
+    instrument: Instrument
+    questions: Mapping[str, str]
+
+    @cached_property
+    def ranges(self) -> Mapping[str, Item]:
+        """Everything that it weighs, by key."""
+        return {**self.instrument.items, **self.instrument.reported}
+
+    def concerns(self, form: Form | None) -> bool:
+        """Tell whether anything is asked or known of it."""
+        return form is not None or bool(self.questions)
+
+    def score(
+        self, known: Mapping[str, int], form: Form | None
+    ) -> tuple[Result, list[Tally]]:
+        """Score it.
+
+        Args:
+            known: What is known of the case, by question.
+            form: What agencies have filled in of it.
+        """
+        held = self.instrument
+        values = self._values(known, form or NO_FORM)
+        items = held.items if form and form.answered else self.questions
+        missing = [key for key in items if key not in values]
+        guards = tuple(key for key in held.applies_if if key not in values)
+        seen = _Seen(
+            values=values,
+            open={key: self.questions.get(key, key) for key in missing},
+            form=form or NO_FORM,
+            guards=guards,
+            why_not=self._why_not(values, form or NO_FORM, guards),
+        )
+        tallies = [self._tally(name, each, seen) for name, each in held.sums.items()]
+        return self._result(seen, tallies, len(items)), tallies
+
+    def _values(self, known: Mapping[str, int], form: Form) -> dict[str, int]:
+        """Give what is known of its items: the graver, if it was told in two places."""
+        told = {k: VALUE[a] for k, a in form.answers.items() if a in VALUE}
+        values = {key: told[key] for key in self.instrument.applies_if if key in told}
+        for key, item in self.ranges.items():
+            own = told.get(key) if item.most == 1 else form.numbers.get(key)
+            shared = key in self.questions or key in self.instrument.reported
+            other = known.get(self.questions.get(key, key)) if shared else None
+            if own is not None or other is not None:
+                least = item.least
+                value = max(least if own is None else own, other or least, least)
+                values[key] = min(value, item.most)
+        return values
+
+    def _why_not(
+        self, values: Mapping[str, int], form: Form, guards: tuple[str, ...]
+    ) -> str | None:
+        held = self.instrument
+        if held.evidence_only:
+            return "evidence_only"
+        if any(values.get(key) == 0 for key in held.applies_if):
+            return "does_not_apply"
+        if held.certified and not form.certified:
+            return "needs_certified_user"
+        return "not_known_to_apply" if guards else None
+
+    def _tally(self, name: str, rule: Sum, seen: "_Seen") -> Tally:
+        now = 0
+        adds: dict[str, int] = {}
+        for key, weight in rule.weights.items():
+            item = self.ranges[key]
+            now += weight * seen.values.get(key, item.least)
+            if key in seen.open:
+                question, most = seen.open[key], weight * (item.most - item.least)
+                adds[question] = adds.get(question, 0) + most
+        total = self._total(name, seen.form)
+        lowest = now + sum(each for each in adds.values() if each < 0)
+        highest = now + sum(each for each in adds.values() if each > 0)
+        return Tally(
+            rule=rule,
+            lowest=max(lowest, total),
+            now=max(now, total),
+            highest=max(highest, total),
+            added=now,
+            open={key: each for key, each in adds.items() if each > 0},
+            counts=seen.why_not is None,
+            could_count=seen.why_not in (None, "not_known_to_apply"),
+            guards=seen.guards,
+        )
+
+    def _total(self, name: str, form: Form) -> int:
+        """Give the total that was told of a sum; none told: nothing."""
+        told = self.instrument.total
+        if told is None or told.of != name or form.total is None:
+            return 0
+        return min(max(form.total, told.least), told.most)
+
+    def _result(self, seen: "_Seen", tallies: list[Tally], asked: int) -> Result:
+        held = self.instrument
+        return Result(
+            instrument=held.key,
+            version=held.version,
+            why_not=seen.why_not,
+            level=graver(each.level for each in tallies),
+            could_be=graver(each.could_be for each in tallies),
+            total=seen.form.total,
+            sums=tuple(
+                Scored(
+                    sum=name,
+                    value=max(each.now, 0),
+                    could_be=max(each.highest, 0),
+                    band=band_at(each.rule, each.now),
+                )
+                for name, each in zip(held.sums, tallies, strict=True)
+            ),
+            unanswered=len(seen.open),
+            asked=asked,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is known of an instrument's items in one case.
+
+    Attributes:
+        open: The items that are asked and not answered, each with its question.
+        guards: What must be answered before it is known whether it applies.
+    """
+
+    values: Mapping[str, int]
+    open: Mapping[str, str]
+    form: Form
+    guards: tuple[str, ...]
+    why_not: str | None
+
+
+def band_at(rule: Sum, value: int) -> str | None:
+    """Give the code of the highest band that a value reaches."""
+    reached = [each.code for each in rule.bands if value >= each.at_least]
+    return reached[-1] if reached else None
+
+
+def level_at(rule: Sum, value: int) -> RiskLevel | None:
+    """Give the highest level that a value reaches."""
+    level = None
+    for each in rule.bands:
+        if each.at_least > value:
+            break
+        level = each.level or level
+    return level
+
+
+RANK = {each: each.rank for each in RiskLevel}
+
+
+def graver(levels: Iterable[RiskLevel | None]) -> RiskLevel | None:
+    """Give the gravest of some levels, if there is any."""
+    gravest = None
+    for each in levels:
+        if each and (gravest is None or RANK[each] > RANK[gravest]):
+            gravest = each
+    return gravest

@@ -1,0 +1,269 @@
+"""Weighing all that is known of a case: the level, its interval, what to ask next.
+
+Instruments are combined by the highest level that any of them reaches, never by a mean:
+one that sees danger is not outvoted by three that do not.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from accord_contracts.message import Code
+from accord_contracts.referrals import Answer, IncidentKind, TriggerKind
+from accord_contracts.risk import RiskLevel
+from pydantic import BaseModel, ConfigDict
+
+from risk.domain.answers import ANSWERED
+from risk.domain.form import Form
+from risk.domain.scoring import RANK, VALUE, Result, Scorer, Tally, graver
+
+TOO_MUCH_UNKNOWN = "too_much_unknown"
+"""The reason of a level that is not low only because too little is known."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """Everything known of a case that weighs.
+
+    Attributes:
+        answers: To the locality's questions.
+        incidents: What happened.
+        repeats: How often the same two were referred again within twelve months.
+        near: The kinds of dates that are near, or were and are there.
+        forms: What agencies have filled in, by instrument.
+    """
+
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    incidents: frozenset[IncidentKind] = frozenset()
+    repeats: int = 0
+    near: frozenset[TriggerKind] = frozenset()
+    forms: Mapping[str, Form] = field(default_factory=dict)
+
+    def values(self) -> dict[str, int]:
+        """Give it as numbers, by what it is called in instruments and triggers."""
+        known = {k: VALUE[a] for k, a in self.answers.items() if a in VALUE}
+        known |= {f"incident_{each}": 1 for each in self.incidents}
+        known |= {f"trigger_{each}": 1 for each in self.near}
+        known["repeat"] = self.repeats
+        return known
+
+
+class Would(BaseModel):
+    """What answers would raise the level.
+
+    Attributes:
+        level: To which level.
+        all_of: Whether all of these would have to be yes, or any of them is enough.
+        questions: Which.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    level: RiskLevel
+    all_of: bool
+    questions: tuple[Code, ...]
+
+
+class Weighing(BaseModel):
+    """What is found when everything known is weighed.
+
+    Attributes:
+        level: The level. What is unknown counts as no, but for too much of it.
+        lowest: Below which it does not fall, whatever the open questions bring.
+        highest: Above which it does not rise.
+        provisional: Too much is unknown for it to be relied on.
+        reasons: Codes of what led to it.
+        unknowns: The questions without yes or no, heaviest first.
+        questions: Those that could change the level, as they should be asked next.
+        would: What would raise it, level by level.
+        results: What each instrument says.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    level: RiskLevel
+    lowest: RiskLevel
+    highest: RiskLevel
+    provisional: bool
+    reasons: tuple[Code, ...]
+    unknowns: tuple[Code, ...]
+    questions: tuple[Code, ...]
+    would: tuple[Would, ...]
+    results: tuple[Result, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """By what a locality weighs, ready to weigh with.
+
+    Attributes:
+        scorers: The instruments that it uses.
+        questions: All its questions, in the order of its files.
+        weights: What a yes to each weighs at the most, for putting them in an order.
+        triggers: What lifts the level whatever the scores.
+        key_questions: Those that say whether a result can be relied on.
+        unanswered_share: How much of them, or of a form, may be unanswered.
+    """
+
+    scorers: tuple[Scorer, ...]
+    questions: tuple[str, ...]
+    weights: Mapping[str, int]
+    triggers: Mapping[str, RiskLevel]
+    key_questions: tuple[str, ...]
+    unanswered_share: float
+
+    def too_little(self, answers: Mapping[str, Answer]) -> bool:
+        """Tell whether too many of the key questions are unanswered."""
+        open_ = sum(answers.get(each) not in ANSWERED for each in self.key_questions)
+        return open_ / len(self.key_questions) > self.unanswered_share
+
+    def open(self, answers: Mapping[str, Answer]) -> tuple[str, ...]:
+        """Give the questions without yes or no, heaviest first."""
+        open_ = [each for each in self.questions if answers.get(each) not in ANSWERED]
+        return tuple(sorted(open_, key=lambda each: -self.weights.get(each, 0)))
+
+    def weigh(self, known: Known, floor: RiskLevel) -> Weighing:
+        """Weigh everything known of a case that is held at a level at least."""
+        values = known.values()
+        results: list[Result] = []
+        tallies: list[Tally] = []
+        for each in self.scorers:
+            form = known.forms.get(each.instrument.key)
+            if each.concerns(form):
+                result, its = each.score(values, form)
+                results.append(result)
+                tallies += its
+        told = [e for e in self.triggers if values.get(e)]
+        lifts = graver(self.triggers[each] for each in told)
+        provisional = self.too_little(known.answers) or any(
+            each.asked and each.unanswered / each.asked > self.unanswered_share
+            for each in results
+            if each.instrument in known.forms and each.total is None
+        )
+        found = graver((lifts, *(each.level for each in tallies))) or RiskLevel.LOW
+        level = found
+        if provisional and found is RiskLevel.LOW:
+            level = RiskLevel.MEDIUM
+        unknowns = self.open(known.answers)
+        asking = _Asking(self, graver((level, floor)) or level, unknowns, tallies)
+        lowest = graver((lifts, *(each.at_least for each in tallies)))
+        return Weighing(
+            level=level,
+            lowest=lowest or RiskLevel.LOW,
+            highest=asking.highest,
+            provisional=provisional,
+            reasons=self._reasons(known, results, provisional=provisional),
+            unknowns=asking.unknowns,
+            questions=asking.ranked(provisional=provisional),
+            would=tuple(asking.would()),
+            results=tuple(results),
+        )
+
+    def _reasons(
+        self, known: Known, results: list[Result], *, provisional: bool
+    ) -> tuple[str, ...]:
+        yes = Answer.YES
+        reasons = [each for each in self.questions if known.answers.get(each) is yes]
+        reasons += [f"incident_{each}" for each in sorted(known.incidents)]
+        reasons += [f"trigger_{each}" for each in sorted(known.near)]
+        if known.repeats:
+            reasons.append("repeat")
+        for each in results:
+            if each.level and each.instrument in known.forms:
+                bands = dict.fromkeys(e.band for e in each.sums if e.band)
+                reasons += [f"{each.instrument}_{band}" for band in bands]
+        if provisional:
+            reasons.append(TOO_MUCH_UNKNOWN)
+        return tuple(reasons)
+
+
+class _Asking:
+    """What could still be answered, and what that would change."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        level: RiskLevel,
+        open_: tuple[str, ...],
+        tallies: list[Tally],
+    ) -> None:
+        self.plan = plan
+        self.level = level
+        self.rising: list[Tally] = []
+        self.with_: dict[str, list[Tally]] = {each: [] for each in open_}
+        for tally in tallies:
+            rises = tally.could_be and RANK[tally.could_be] > RANK[level]
+            for question in (*tally.open, *tally.guards):
+                its = self.with_.setdefault(question, [])
+                if rises:
+                    its.append(tally)
+            if rises:
+                self.rising.append(tally)
+        self.unknowns = tuple(self.with_)
+        lifts = (plan.triggers.get(each) for each in self.with_)
+        could = graver((level, *lifts, *(each.could_be for each in self.rising)))
+        self.highest = could or level
+        self.alone = {each: self._alone(each) for each in self.with_}
+
+    def _alone(self, question: str) -> RiskLevel:
+        """Give the level that a yes to this one alone would give."""
+        its = (each.with_yes(question) for each in self.with_[question])
+        return (
+            graver((self.level, self.plan.triggers.get(question), *its)) or self.level
+        )
+
+    def ranked(self, *, provisional: bool) -> tuple[str, ...]:
+        """Give the questions that could change the level, the best to ask first."""
+        keys = self.plan.key_questions if provisional else ()
+        starts = [(each, self._start(each)) for each in self.rising]
+        covers = dict.fromkeys(self.with_, 0.0)
+        for tally, start in starts:
+            for question, gain in tally.open.items():
+                part = min(gain / (start - tally.added), 1.0)
+                covers[question] = max(covers[question], part)
+            for question in tally.guards:
+                covers[question] = 1.0 / len(tally.guards)
+        place = {
+            each: (-RANK[self.alone[each]], each not in keys, -covers[each])
+            for each in self.with_
+            if self.alone[each] is not self.level or each in keys or covers[each]
+        }
+        return tuple(sorted(place, key=place.__getitem__))
+
+    def _start(self, tally: Tally) -> int:
+        """Give where the next level begins that the answers do not reach yet."""
+        rank = RANK[self.level]
+        for band in tally.rule.bands:
+            if band.level and RANK[band.level] > rank and band.at_least > tally.added:
+                return band.at_least
+        return tally.added + 1
+
+    def would(self) -> Iterator[Would]:
+        """Say for each higher level what answers would reach it."""
+        for level in RiskLevel:
+            if not RANK[self.level] < RANK[level] <= RANK[self.highest]:
+                continue
+            alone = [e for e in self.with_ if RANK[self.alone[e]] >= RANK[level]]
+            if alone:
+                yield Would(level=level, all_of=False, questions=tuple(alone))
+                continue
+            together = min(self._together(level), key=len, default=())
+            if together:
+                yield Would(level=level, all_of=True, questions=together)
+
+    def _together(self, level: RiskLevel) -> Iterator[tuple[str, ...]]:
+        """Give for each score the fewest answers that together reach a level."""
+        for tally in self.rising:
+            starts = [
+                each.at_least
+                for each in tally.rule.bands
+                if each.level and RANK[each.level] >= RANK[level]
+            ]
+            if not starts or tally.highest < min(starts):
+                continue
+            chosen, added = list(tally.guards), tally.added
+            for question in sorted(tally.open, key=lambda e: -tally.open[e]):
+                if max(tally.now, added) >= min(starts):
+                    break
+                chosen.append(question)
+                added += tally.open[question]
+            yield tuple(chosen)
