@@ -243,3 +243,49 @@ def test_what_cannot_be_solved_is_said_in_a_sentence(
     assert told.returncode == 1
     assert said in told.stderr
     assert "Traceback" not in told.stderr
+
+
+CASE = """
+answers: {strangulation: unknown, stalking: yes, threat_to_kill: no,
+  weapon_used_or_threatened: no, fear_of_being_killed: no, escalation: no}
+incidents: [stalking]
+instruments: {dyra: {total: 3}, hits: {numbers: {hits_1: 5}}}
+"""
+
+
+def test_a_case_in_a_file_is_weighed_and_explained(tmp_path: Path) -> None:
+    (tmp_path / "case.yaml").write_text(CASE)
+
+    told = run_in(tmp_path, "risk", "weigh", "case.yaml")
+    document = run_in(tmp_path, "risk", "weigh", "case.yaml", "--json")
+
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.startswith("The risk is medium.\n")
+    assert "It is kept as evidence; no level rests on it." in told.stdout
+    found = json.loads(document.stdout)
+    assert found["weighing"]["level"] == "medium"
+    assert "strangulation" in found["weighing"]["questions"][:3]
+    assert found["tier"]["code"] == "medium"
+    assert "\n".join(found["explanation"]) == told.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("answers: {shoe_size: yes}", "does not know answers.shoe_size"),
+        ("answers: {injury: sentinel}", "wrong at answers.injury"),
+        ("instruments: {tea: {total: 1}}", "does not know instruments.tea"),
+        ("colour: sentinel", "wrong at colour"),
+        ("[", "cannot be read"),
+    ],
+)
+def test_a_case_that_cannot_be_weighed_is_refused_in_a_sentence(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "case.yaml").write_text(text)
+
+    told = run_in(tmp_path, "risk", "weigh", "case.yaml")
+
+    assert told.returncode == 1
+    assert said in told.stderr
+    assert "sentinel" not in told.stderr

@@ -608,6 +608,11 @@ async def be_bound(region: Region, case: str) -> None:
     breaches = f"{path}/{told.json()['order_id']}/breaches"
     assert (await lead.sends("POST", breaches, {"occurred_at": at})).ok
     lead.hang_up()
+    # A breach is weighed, and the plan drafted anew.
+    coordinator = region.coordinator
+    await coordinator.agrees(
+        await eventually(coordinator.reads_plan(case), within=WITHIN)
+    )
 
 
 async def be_reached(region: Region, case: str, sentinels: Sentinels) -> None:

@@ -4,12 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from accord_chassis.guard import Permit
+from accord_chassis.testing import NOON, new_id
 from accord_contracts.referrals import Answer
+from accord_contracts.risk import RiskLevel
+from risk.domain.assessment import Assessment
 from risk.domain.explaining import explain, listed
 from risk.domain.form import Form
 from risk.domain.weighing import Known
+from risk.routes.assessments import AssessmentView
 from risk.schemas import schemas
-from risk_builders import POLICY, answers
+from risk_builders import POLICY, answers, policy
 
 UNKNOWN = Answer.UNKNOWN
 SCHEMAS = Path(__file__).parents[1] / "schemas"
@@ -79,3 +84,28 @@ def test_the_published_schemas_are_up_to_date() -> None:
     held = {each.name: each.read_text() for each in SCHEMAS.iterdir()}
 
     assert held == schemas(), "accord risk schema writes them"
+
+
+def test_who_serves_the_person_using_violence_is_told_nothing_that_was_answered() -> (
+    None
+):
+    tiers = POLICY.model_dump(mode="json")["tiers"]
+    tiers[1]["triggers"] = ["pregnancy"]
+    lifted = policy(tiers=tiers)
+    begun = Assessment.new(new_id(), NOON)
+    known = answers("pregnancy", "injury", stalking=UNKNOWN, escalation=UNKNOWN)
+    forms = {"dyra": Form(total=3)}
+    held = begun.weigh(known, frozenset(), lifted, NOON, forms=forms)
+
+    whole = AssessmentView.of(held, Permit("team", frozenset({"basis"})), lifted)
+    level = AssessmentView.of(held, Permit("team", frozenset({"level"})), lifted)
+
+    assert (whole.tier and whole.tier.code, whole.highest) == ("high", held.highest)
+    assert whole.questions
+    assert level.tier is not None
+    assert level.tier.code == "medium"
+    assert level.level is RiskLevel.MEDIUM
+    shown = level.model_dump_json()
+    for word in ("pregnancy", "stalking", "injury", "dyra", "DYRA", "triage"):
+        assert word not in shown
+    assert level.highest is None

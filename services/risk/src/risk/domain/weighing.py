@@ -126,19 +126,16 @@ class Plan:
         values = known.values()
         results: list[Result] = []
         tallies: list[Tally] = []
+        provisional = self.too_little(known.answers)
         for each in self.scorers:
             form = known.forms.get(each.instrument.key)
             if each.concerns(form):
                 result, its = each.score(values, form)
                 results.append(result)
                 tallies += its
+                provisional |= form is not None and self._half_done(result, its)
         told = [e for e in self.triggers if values.get(e)]
         lifts = graver(self.triggers[each] for each in told)
-        provisional = self.too_little(known.answers) or any(
-            each.asked and each.unanswered / each.asked > self.unanswered_share
-            for each in results
-            if each.instrument in known.forms and each.total is None
-        )
         found = graver((lifts, *(each.level for each in tallies))) or RiskLevel.LOW
         level = found
         if provisional and found is RiskLevel.LOW:
@@ -157,6 +154,12 @@ class Plan:
             would=tuple(asking.would()),
             results=tuple(results),
         )
+
+    def _half_done(self, result: Result, tallies: list[Tally]) -> bool:
+        """Tell whether a form that could say more is mostly unanswered."""
+        if result.total is not None or not any(each.could_be for each in tallies):
+            return False
+        return result.unanswered > self.unanswered_share * result.asked
 
     def _reasons(
         self, known: Known, results: list[Result], *, provisional: bool
