@@ -43,7 +43,7 @@ def answers(random: Random) -> dict[str, Answer]:
     """Invent answers: a third yes, a few unknown."""
     weights = (3, 5, 1, 1)
     kinds = (Answer.YES, Answer.NO, Answer.UNKNOWN, Answer.NOT_ASKED)
-    keys = [*POLICIES[0].indicators]
+    keys = [*POLICIES[0].questions]
     return dict(zip(keys, random.choices(kinds, weights, k=len(keys)), strict=True))
 
 

@@ -30,16 +30,14 @@ from risk.domain.validity import (
 )
 from risk.plot import svg
 from risk.store import Assessments
-from risk_builders import LOCALITIES, POLICY, answers
+from risk_builders import LOCALITIES, POLICY, answers, policy
 
 LOW, MEDIUM, HIGH, EXTREME = RiskLevel
 DAY = timedelta(days=1)
-SHARPER = POLICY.model_copy(
-    update={
-        "version": "test-sharper",
-        "bands": {MEDIUM: 3, HIGH: 6, EXTREME: 22},
-        "reassess_hours": {LOW: 168, MEDIUM: 168, HIGH: 72, EXTREME: 72},
-    }
+SHARPER = policy(
+    version="test-sharper",
+    instruments={"triage": {"cutoffs": {"medium": 3}}},
+    reassess_hours={"low": 168, "medium": 168, "high": 72, "extreme": 72},
 )
 
 
@@ -63,7 +61,7 @@ def case(
 
 
 def test_it_says_how_levels_clocks_and_overdue_reviews_would_move() -> None:
-    light, grave = case("recent_separation"), case("threat_to_kill")
+    light, grave = case("prior_violence"), case("threat_to_kill")
     closed = case().model_copy(update={"reassessment": Reassessment.STOPPED})
 
     report = simulate([light, grave, closed], [POLICY, SHARPER], NOON + 8 * DAY)
@@ -95,13 +93,8 @@ def test_a_date_comes_near_as_the_new_version_has_it() -> None:
         revision=1,
     )
     held = case("escalation").foresee(new_id(), release)
-    rule = POLICY.ahead[TriggerKind.PRISON_RELEASE].model_copy(update={"days": 40})
-    sooner = POLICY.model_copy(
-        update={
-            "version": "test-sooner",
-            "ahead": {**POLICY.ahead, TriggerKind.PRISON_RELEASE: rule},
-        }
-    )
+    leads = {each: {"days": 40} for each in TriggerKind}
+    sooner = policy(version="test-sooner", ahead=leads)
 
     report = simulate([held], [POLICY, sooner], NOON)
 
@@ -116,9 +109,9 @@ def test_a_file_of_cases_is_weighed_by_group_and_few_are_left_out(
     many = [case("threat_to_kill", ethnicity="maori") for _ in range(10)]
     file = tmp_path / "cases.jsonl"
     file.write_text("\n".join(written(each) for each in (*few, *many)))
-    policy = versions([LOCALITIES / "canterbury/risk.yaml"])
+    read = versions([LOCALITIES / "canterbury/risk.yaml"])
 
-    report = run(policy, of_file(file), NOON)
+    report = run(read, of_file(file), NOON)
 
     groups = report[POLICY.version]
     assert groups["ethnicity", "maori"].found[HIGH] == 10

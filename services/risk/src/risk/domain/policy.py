@@ -195,6 +195,10 @@ class Policy(BaseModel):
         """
         return self._plan.weigh(known, floor)
 
+    def level_of(self, known: Known) -> RiskLevel:
+        """Give the level of what is known alone, without what could raise it."""
+        return self._plan.level(known)
+
     def tier(self, level: RiskLevel, reasons: tuple[str, ...]) -> Tier | None:
         """Give the highest tier that a case is in, if it is in any."""
         rule = next((e for e in self.tiers if e.holds(level, reasons)), None)

@@ -84,7 +84,7 @@ def simulate(
         groups = groups_of(case)
         for policy in versions:
             known = _by_lead(case, policy).everything(at)
-            found = policy.weigh(known).level
+            found = policy.level_of(known)
             for group in groups:
                 tally = report[policy.version].setdefault(group, Tally())
                 _count(tally, case, found, policy, at)
