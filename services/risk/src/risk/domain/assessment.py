@@ -238,7 +238,7 @@ class Assessment(BaseModel):
         shares = [each for each in self.shares.values() if not each.settled]
         near = {key: each for key, each in self.ahead.items() if each.near(at)}
         own = self.own_level or self.level
-        if self.heard_of:
+        if self.heard_of and self.shares:
             own_dates = frozenset(each.kind for each in near.values())
             itself = Known(
                 self.answers, self.incidents, self.repeats, own_dates, self.forms
@@ -247,6 +247,8 @@ class Assessment(BaseModel):
         least = highest(floor, own, *(each.level for each in shares))
         found = policy.weigh(self.everything(at), least)
         level = highest(least, found.level)
+        if self.heard_of and not self.shares:
+            own = highest(own, found.level)
         by = at + timedelta(hours=policy.reassess_hours[level])
         judgement = self.judgement
         if level is not self.level or not self.weighed:
