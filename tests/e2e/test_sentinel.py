@@ -97,7 +97,7 @@ LATER = {
     "plan.closed.v1", "case.merged.v1", "case.unmerged.v1", "risk.carried.v1",
     "allocation.carried.v1", "plan.carried.v1", "trigger.fell_due.v1",
     "plan.not_in_force.v1", "confirmation.lapsed.v1", "information.overdue.v1",
-    "risk.lowering_asked.v1",
+    "risk.lowering_asked.v1", "order.ended.v1",
 }  # fmt: skip
 """Events for which time would have to pass; that each is thin, its schema says."""
 
