@@ -8,7 +8,7 @@ from accord_chassis.settings import BadConfiguration, policy_of
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.referrals import Answer, IncidentKind
 from accord_contracts.risk import RiskLevel
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from risk.domain.answers import merged
 from risk.domain.assessment import Assessment, Reassessment
@@ -16,6 +16,10 @@ from risk.domain.policy import Policy
 from risk_builders import ALL_NO, LOCALITIES, POINTS, POLICY, answers, one_point, policy
 
 TIERS = POLICY.model_dump(mode="json")["tiers"]
+# On a machine that is busy, making a case takes a while.
+patient = settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
 NOTHING = Assessment.new(new_id(), NOON)
 ANSWERS = st.dictionaries(
     st.sampled_from(list(POLICY.questions)), st.sampled_from(Answer)
@@ -77,6 +81,7 @@ def test_an_answer_beats_none(answer: Answer) -> None:
     assert merged({"q": answer}, {"q": Answer.NO}) == {"q": Answer.NO}
 
 
+@patient
 @given(st.lists(st.tuples(ANSWERS, INCIDENTS), min_size=1, max_size=5))
 def test_the_level_never_falls_by_itself(
     told: list[tuple[dict[str, Answer], frozenset[IncidentKind]]],
@@ -88,6 +93,7 @@ def test_the_level_never_falls_by_itself(
         held = new
 
 
+@patient
 @given(ANSWERS, ANSWERS, INCIDENTS, INCIDENTS)
 def test_the_order_of_two_referrals_does_not_change_what_is_known(
     first: dict[str, Answer],
@@ -104,6 +110,7 @@ def test_the_order_of_two_referrals_does_not_change_what_is_known(
     assert set(ahead.unknowns) == set(behind.unknowns)
 
 
+@patient
 @given(ANSWERS, INCIDENTS, st.sampled_from(list(POLICY.questions)))
 def test_one_more_yes_never_lowers_the_level(
     given_: dict[str, Answer], incidents: frozenset[IncidentKind], question: str
