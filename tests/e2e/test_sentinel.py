@@ -79,7 +79,7 @@ SIDES = ("referrals", "GET", "/v1/matches/{match_id}")
 APART = {
     "serve", "demo", "status", "assertion", "reset",
     "topology apply", "store apply", "audit prepare", "match evaluate",
-    "match bench", "allocation solve", "risk simulate",
+    "match bench", "allocation solve", "risk weigh", "risk schema", "risk simulate",
 }  # fmt: skip
 """Commands that run a demonstration, make what there must be before any data, or read
 an operator's own file."""
