@@ -457,6 +457,11 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("risk", "GET", "/v1/assessments/{case_id}/proof"): Case(JUDGES),
     ("risk", "GET", "/v1/assessments/{case_id}/history"): Case(JUDGES),
     ("risk", "GET", "/v1/assessments/{case_id}/people"): Case(JUDGES),
+    ("risk", "PUT", "/v1/assessments/{case_id}/groups"): Case(
+        KNOWS_SAFETY, {"groups": {"gender": "woman"}}
+    ),
+    ("risk", "GET", "/v1/validity"): Case(PERSONAS, by_scope=True),
+    ("risk", "GET", "/v1/validity/plot"): Case(PERSONAS, by_scope=True),
     ("plans", "GET", "/v1/plans/{case_id}"): Case(CASE_READERS),
     ("plans", "POST", "/v1/plans/{case_id}/agreement"): Case(
         KNOWS_SAFETY, {"plan_version": 1}

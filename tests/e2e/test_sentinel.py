@@ -80,7 +80,8 @@ SIDES = ("referrals", "GET", "/v1/matches/{match_id}")
 APART = {
     "serve", "demo", "status", "assertion", "reset",
     "topology apply", "store apply", "audit prepare", "match evaluate",
-    "match bench", "allocation solve", "allocation simulate",
+    "match bench", "allocation solve", "allocation simulate", "risk weigh",
+    "risk schema", "risk simulate",
 }  # fmt: skip
 """Commands that run a demonstration, make what there must be before any data, or read
 an operator's own file."""
@@ -104,6 +105,7 @@ LATER = {
     "allocation.handed_over.v1", "allocation.ended.v1",
     "person.merged.v1", "person.unmerged.v1",
     "roles.questioned.v1", "roles.undecided.v1", "roles.decided.v1",
+    "order.ended.v1",
 }  # fmt: skip
 """Events for which time would have to pass; that each is thin, its schema says."""
 

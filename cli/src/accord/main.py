@@ -8,6 +8,7 @@ decided here.
 import importlib
 import sys
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -755,6 +756,34 @@ def solve_instance(
         f"cost {solution.cost}, bound {solution.bound}, gap {solution.gap:.2%}, "
         f"by {solution.by}."
     )
+
+
+@risk_.command("simulate")
+def simulate_policy(
+    *,
+    policy: Annotated[
+        list[Path],
+        typer.Option(help="A risk.yaml; again for another, side by side."),
+    ],
+    against: Annotated[
+        str, typer.Option(help="`stored`, or a file of assessments as JSON lines.")
+    ] = "stored",
+    json: Json = False,
+) -> None:
+    """Say how levels, workload and overdue reviews would move under another policy."""
+    from accord import rescoring
+
+    read = rescoring.versions(policy)
+    stored = against == rescoring.STORED
+    cases = (
+        rescoring.of_store(deployment()) if stored else rescoring.of_file(Path(against))
+    )
+    report = rescoring.run(read, cases, datetime.now(UTC))
+    if json:
+        show.document(rescoring.document(report))
+        return
+    show.table(*rescoring.HEADS, rows=simulating.rows(report))
+    show.say("Nothing was changed. What is found lower stays until that is proved.")
 
 
 @risk_.command("weigh")

@@ -313,3 +313,47 @@ async def test_what_is_wrong_with_a_judgement_is_named_and_never_echoed(
     assert answer.status_code == 422
     assert SENTINEL not in answer.text
     assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
+
+
+@pytest.fixture
+def analyst(issuer: DevelopmentIssuer) -> dict[str, str]:
+    token = issuer.token("analyst", "risk.validity", region="test")
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def test_validity_says_that_there_is_too_little_and_is_drawn(
+    client: httpx2.AsyncClient, case_id: str, analyst: dict[str, str]
+) -> None:
+    answer = await client.get("/v1/validity?days=90", headers=analyst)
+    plot = await client.get("/v1/validity/plot", headers=analyst)
+    other = await client.get("/v1/validity?days=91", headers=analyst)
+
+    assert answer.status_code == 200
+    assert answer.json()["says"] == "too_little"
+    assert answer.json()["groups"] == []
+    assert case_id not in answer.text
+    assert plot.headers["content-type"] == "image/svg+xml"
+    assert "Too little data" in plot.text
+    assert other.status_code == 422
+
+
+async def test_groups_are_noted_by_the_localitys_codes_and_weigh_nothing(
+    client: httpx2.AsyncClient, risk: Alive, case_id: str, worker: dict[str, str]
+) -> None:
+    path = f"/v1/assessments/{case_id}"
+    before = (await client.get(path, headers=worker)).json()
+
+    noted = await client.put(
+        f"{path}/groups", json={"groups": {"ethnicity": "maori"}}, headers=worker
+    )
+    refused = await client.put(
+        f"{path}/groups", json={"groups": {"ethnicity": "martian"}}, headers=worker
+    )
+
+    assert noted.status_code == 204
+    assert refused.status_code == 422
+    assert "martian" not in refused.text
+    assert (await client.get(path, headers=worker)).json() == before
+    held = await risk.service.store(Assessments).get(case_id)
+    assert held
+    assert held.groups == {"ethnicity": "maori"}

@@ -26,7 +26,7 @@ from fastapi import FastAPI
 from risk import handlers, judging, merging
 from risk.domain.assessment import Assessment
 from risk.domain.policy import Policy
-from risk.routes import assessments, judged, judgement
+from risk.routes import assessments, groups, judged, judgement, validity
 from risk.store import Assessments
 
 
@@ -99,5 +99,7 @@ def create_app(
         assessments.router,
         judgement.router,
         judged.router,
+        groups.router,
+        validity.router,
         stand_ins=stand_ins,
     )

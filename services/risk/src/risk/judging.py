@@ -17,7 +17,7 @@ from risk.domain.assessment import Assessment, NotAssessed
 from risk.domain.judgement import acts
 from risk.domain.judgement.record import Contact
 from risk.domain.order import Order
-from risk.domain.policy import Policy, UnknownIndicator
+from risk.domain.policy import Policy, UnknownGroup, UnknownIndicator
 from risk.handlers import assessed, lane_of
 from risk.store import Assessments
 
@@ -112,6 +112,27 @@ async def confirm_lowering(
     held = await _held(case_id, assessments)
     new = acts.lower(held, level, by, policy, at)
     return await assessments.save(new, *assessed(new, None), lane=_lane(held))
+
+
+async def set_groups(
+    case_id: str,
+    groups: dict[str, str],
+    *,
+    assessments: Assessments,
+    policy: Policy,
+) -> None:
+    """Note in which groups a case counts. It weighs nothing, and tells nobody.
+
+    Raises:
+        NotAssessed: Nothing is known of the case.
+        UnknownGroup: A dimension, or a group of it, is not one of the locality's.
+    """
+    for dimension, code in groups.items():
+        if code not in policy.groups.get(dimension, ()):
+            raise UnknownGroup
+    held = await _held(case_id, assessments)
+    if held.groups != groups:
+        await assessments.save(held.model_copy(update={"groups": groups}))
 
 
 async def _held(case_id: str, assessments: Assessments) -> Assessment:

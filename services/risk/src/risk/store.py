@@ -1,10 +1,22 @@
 """Where assessments are kept."""
 
-from accord_chassis.store import Store
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+
+from accord_chassis.store import Document, Store
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.risk import AssessmentCarried
 
 from risk.domain.assessment import Assessment
+from risk.domain.simulation import Group
+from risk.domain.validity import Counts, counted, together
+
+CHUNK = 500
+"""Assessments that are looked at in one go, in a thread beside what is served."""
+
+KEPT_BACK = {"outbox": 0, "inbox": 0, "swept": 0}
+"""What a document holds that is none of the assessment."""
 
 
 class Assessments(Store[Assessment]):
@@ -26,3 +38,24 @@ class Assessments(Store[Assessment]):
             carried = AssessmentCarried(case_id=survivor, from_id=entity.id)
             events = (*events, carried)
         return await super().save(entity, *events, cause=cause, lane=lane)
+
+    async def count_outcomes(self, days: int, at: datetime) -> Mapping[Group, Counts]:
+        """Count what came within so many days of each referral, by group.
+
+        Every assessment there is is read once, so it takes its time.
+        """
+        counts: dict[Group, Counts] = {}
+        chunk: list[Document] = []
+        async for each in self.documents.find({}, projection=KEPT_BACK):
+            chunk.append(each)
+            if len(chunk) == CHUNK:
+                counts = await asyncio.to_thread(_counted, counts, chunk, days, at)
+                chunk = []
+        return _counted(counts, chunk, days, at)
+
+
+def _counted(
+    counts: Mapping[Group, Counts], chunk: list[Document], days: int, at: datetime
+) -> dict[Group, Counts]:
+    cases = [Assessment.model_validate({**each, "id": each["_id"]}) for each in chunk]
+    return together(counts, counted(cases, days, at))

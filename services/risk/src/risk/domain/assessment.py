@@ -64,6 +64,8 @@ class Assessment(BaseModel):
         erased_at: When the case was erased; nothing is weighed for it any more.
         judgement: What people, and what was weighed, have made of its level.
         tellings: What each referral told, by the referral.
+        groups: Codes of the groups that it counts in when it is looked at how well
+            levels tell what comes, by dimension; they weigh nothing.
         orders: Those that bind, or bound, somebody in the case.
     """
 
@@ -101,6 +103,7 @@ class Assessment(BaseModel):
     judgement: Judgement = Judgement()
     tellings: dict[str, Telling] = {}
     orders: dict[str, Order] = {}
+    groups: dict[str, str] = {}
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -209,6 +212,21 @@ class Assessment(BaseModel):
         shares = (each.forms for each in self.shares.values() if not each.settled)
         return all_forms(self.forms, *shares)
 
+    def everything(self, at: datetime) -> Known:
+        """Give everything that is known and weighs, of what is merged into it too."""
+        shares = [each for each in self.shares.values() if not each.settled]
+        dates = [each.kind for each in self.ahead.values() if each.near(at)]
+        dates += (
+            date.kind for each in self.shares.values() for date in each.dates.values()
+        )
+        return Known(
+            self.known,
+            self.incidents.union(*(each.incidents for each in shares)),
+            self.repeats + sum(each.repeats for each in shares),
+            frozenset(dates),
+            self.all_forms,
+        )
+
     def reweigh(self, policy: Policy, at: datetime, floor: RiskLevel) -> "Assessment":
         """Weigh everything known.
 
@@ -219,26 +237,15 @@ class Assessment(BaseModel):
         """
         shares = [each for each in self.shares.values() if not each.settled]
         near = {key: each for key, each in self.ahead.items() if each.near(at)}
-        own_dates = frozenset(each.kind for each in near.values())
         own = self.own_level or self.level
-        itself = Known(
-            self.answers, self.incidents, self.repeats, own_dates, self.forms
-        )
         if self.heard_of and self.shares:
+            own_dates = frozenset(each.kind for each in near.values())
+            itself = Known(
+                self.answers, self.incidents, self.repeats, own_dates, self.forms
+            )
             own = highest(own, policy.weigh(itself).level)
-        known = Known(
-            self.known,
-            self.incidents.union(*(each.incidents for each in shares)),
-            self.repeats + sum(each.repeats for each in shares),
-            own_dates.union(
-                date.kind
-                for each in self.shares.values()
-                for date in each.dates.values()
-            ),
-            self.all_forms,
-        )
         least = highest(floor, own, *(each.level for each in shares))
-        found = policy.weigh(known, least)
+        found = policy.weigh(self.everything(at), least)
         level = highest(least, found.level)
         if self.heard_of and not self.shares:
             own = highest(own, found.level)

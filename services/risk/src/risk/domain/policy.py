@@ -35,6 +35,12 @@ class UnknownIndicator(Refusal):
     status = 422
 
 
+class UnknownGroup(Refusal):
+    """The locality's policy does not know one of these groups."""
+
+    status = 422
+
+
 class Policy(BaseModel):
     """How a locality weighs risk (``localities/<name>/risk.yaml``).
 
@@ -67,6 +73,7 @@ class Policy(BaseModel):
     reassess_hours: dict[RiskLevel, Hours]
     grace_hours: Hours
     judging: Judging
+    groups: dict[Code, tuple[Code, ...]] = {}
 
     _plan: Plan = PrivateAttr()
     _words: dict[str, str] = PrivateAttr()
@@ -187,6 +194,10 @@ class Policy(BaseModel):
                 to be asked, goes beyond that.
         """
         return self._plan.weigh(known, floor)
+
+    def level_of(self, known: Known) -> RiskLevel:
+        """Give the level of what is known alone, without what could raise it."""
+        return self._plan.level(known)
 
     def tier(self, level: RiskLevel, reasons: tuple[str, ...]) -> Tier | None:
         """Give the highest tier that a case is in, if it is in any."""

@@ -121,25 +121,18 @@ class Plan:
         open_ = [each for each in self.questions if answers.get(each) not in ANSWERED]
         return tuple(sorted(open_, key=lambda each: -self.weights.get(each, 0)))
 
+    def level(self, known: Known) -> RiskLevel:
+        """Give the level alone, as ``weigh`` does, of many cases sooner."""
+        values = known.values()
+        _, tallies, provisional = self._scored(known, values)
+        return self._found(values, tallies, provisional=provisional)
+
     def weigh(self, known: Known, floor: RiskLevel) -> Weighing:
         """Weigh everything known of a case that is held at a level at least."""
         values = known.values()
-        results: list[Result] = []
-        tallies: list[Tally] = []
-        provisional = self.too_little(known.answers)
-        for each in self.scorers:
-            form = known.forms.get(each.instrument.key)
-            if each.concerns(form):
-                result, its = each.score(values, form)
-                results.append(result)
-                tallies += its
-                provisional |= form is not None and self._half_done(result, its)
-        told = [e for e in self.triggers if values.get(e)]
-        lifts = graver(self.triggers[each] for each in told)
-        found = graver((lifts, *(each.level for each in tallies))) or RiskLevel.LOW
-        level = found
-        if provisional and found is RiskLevel.LOW:
-            level = RiskLevel.MEDIUM
+        results, tallies, provisional = self._scored(known, values)
+        level = self._found(values, tallies, provisional=provisional)
+        lifts = self._lifts(values)
         unknowns = self.open(known.answers)
         asking = _Asking(self, graver((level, floor)) or level, unknowns, tallies)
         lowest = graver((lifts, *(each.at_least for each in tallies)))
@@ -154,6 +147,34 @@ class Plan:
             would=tuple(asking.would()),
             results=tuple(results),
         )
+
+    def _scored(
+        self, known: Known, values: Mapping[str, int]
+    ) -> tuple[list[Result], list[Tally], bool]:
+        """Score every instrument; tell whether too little is known to rely on it."""
+        results: list[Result] = []
+        tallies: list[Tally] = []
+        provisional = self.too_little(known.answers)
+        for each in self.scorers:
+            form = known.forms.get(each.instrument.key)
+            if each.concerns(form):
+                result, its = each.score(values, form)
+                results.append(result)
+                tallies += its
+                provisional |= form is not None and self._half_done(result, its)
+        return results, tallies, provisional
+
+    def _lifts(self, values: Mapping[str, int]) -> RiskLevel | None:
+        return graver(self.triggers[each] for each in self.triggers if values.get(each))
+
+    def _found(
+        self, values: Mapping[str, int], tallies: list[Tally], *, provisional: bool
+    ) -> RiskLevel:
+        scores = (each.level for each in tallies)
+        found = graver((self._lifts(values), *scores)) or RiskLevel.LOW
+        if provisional and found is RiskLevel.LOW:
+            return RiskLevel.MEDIUM
+        return found
 
     def _half_done(self, result: Result, tallies: list[Tally]) -> bool:
         """Tell whether a form that could say more is mostly unanswered."""

@@ -1,0 +1,179 @@
+"""What another risk policy would make of the cases that there are, before it is on."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+from risk.domain.assessment import Assessment
+from risk.domain.policy import Policy
+from risk.domain.simulation import Group, Report, Tally, simulate
+from risk.store import KEPT_BACK
+
+from accord.deployment import Deployment
+from accord.faults import CannotGoOn
+
+STORED = "stored"
+
+SECONDS = 10.0
+
+LEAST = 10
+"""Groups of fewer cases are left out: somebody might be known by them."""
+
+
+def versions(files: Sequence[Path]) -> list[Policy]:
+    """Read the versions of the policy that are compared.
+
+    Raises:
+        CannotGoOn: One cannot be read, is wrong, or two have one name.
+    """
+    read = [_policy(each) for each in files]
+    if len({each.version for each in read}) < len(read):
+        raise CannotGoOn(
+            "Two of the policies have the same version.",
+            mend="Give each a version of its own.",
+        )
+    return read
+
+
+def _policy(file: Path) -> Policy:
+    try:
+        return Policy.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as wrong:
+        raise CannotGoOn(
+            f"{file} cannot be read ({type(wrong).__name__}).",
+            mend="It has to be YAML in UTF-8, as a locality's risk.yaml.",
+        ) from None
+    except ValidationError as wrong:
+        first = wrong.errors(include_input=False)[0]
+        place = "/".join(str(each) for each in first["loc"])
+        raise CannotGoOn(
+            f"{file} is no risk policy: {place} {first['msg']}.", mend="Correct it."
+        ) from None
+
+
+def of_file(file: Path) -> Iterator[Assessment]:
+    """Read cases from a file of JSON lines, each an assessment as risk stores it.
+
+    Raises:
+        CannotGoOn: It cannot be read, or a line is none.
+    """
+    try:
+        with file.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    yield Assessment.model_validate_json(line)
+                except ValidationError as wrong:
+                    # Its own text quotes the line.
+                    first = wrong.errors(include_input=False)[0]
+                    place = "/".join(str(each) for each in first["loc"])
+                    raise CannotGoOn(
+                        f"{file}, line {number} is no assessment: {place}."
+                    ) from None
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise CannotGoOn(f"{file} cannot be read ({type(wrong).__name__}).") from None
+
+
+def of_store(deployment: Deployment) -> Iterator[Assessment]:
+    """Read all cases that a deployment's risk service keeps.
+
+    Raises:
+        CannotGoOn: The store is away, or does not let us.
+    """
+    line = deployment.store_line()
+    try:
+        with MongoClient[dict[str, Any]](
+            line.url,
+            tz_aware=True,
+            serverSelectionTimeoutMS=SECONDS * 1000,
+            **line.store_options(),
+        ) as client:
+            database = client[deployment.databases.get("risk", "risk")]
+            for each in database["assessments"].find({}, projection=KEPT_BACK):
+                yield Assessment.model_validate({**each, "id": each["_id"]})
+    except PyMongoError as fault:
+        raise CannotGoOn(
+            f"The store does not answer ({type(fault).__name__}).",
+            mend="Start it, or correct ACCORD_STORE_URL.",
+        ) from None
+
+
+def run(
+    policies: Sequence[Policy], cases: Iterator[Assessment], at: datetime
+) -> Report:
+    """Weigh all cases by each version, and leave out what could betray somebody."""
+    report = simulate(cases, policies, at)
+    return {
+        version: {
+            group: tally
+            for group, tally in sorted(groups.items(), key=lambda each: _order(each[0]))
+            if group[0] == "all" or tally.cases >= LEAST
+        }
+        for version, groups in report.items()
+    }
+
+
+def _order(group: Group) -> tuple[bool, Group]:
+    return group[0] != "all", group
+
+
+HEADS = (
+    "version", "group", "cases", "low", "medium", "high", "extreme",
+    "higher", "lower", "reviews a week", "due", "overdue",
+)  # fmt: skip
+
+
+def rows(report: Report) -> list[tuple[str, ...]]:
+    """Give the report for people."""
+    return [
+        (
+            version,
+            group[0] if group[0] == "all" else ": ".join(group),
+            str(tally.cases),
+            *(str(n) for n in tally.found.values()),
+            f"+{tally.higher}",
+            f"-{tally.lower}",
+            f"{tally.reassessments_a_week:.0f}",
+            str(tally.due),
+            str(tally.overdue),
+        )
+        for version, groups in report.items()
+        for group, tally in groups.items()
+    ]
+
+
+def document(report: Report) -> dict[str, Any]:
+    """Give the report for a machine."""
+    return {
+        version: [
+            {"dimension": group[0], "group": group[1], **_tally(tally)}
+            for group, tally in groups.items()
+        ]
+        for version, groups in report.items()
+    }
+
+
+def _tally(tally: Tally) -> dict[str, Any]:
+    return {
+        "cases": tally.cases,
+        "found": tally.found,
+        "moves": [
+            {"held": was, "found": to, "cases": n}
+            for (was, to), n in sorted(tally.moves.items())
+        ],
+        "higher": tally.higher,
+        "lower": tally.lower,
+        "reassessments_a_week": round(tally.reassessments_a_week, 1),
+        "due": tally.due,
+        "overdue": tally.overdue,
+    }
+
+
+def written(case: Assessment) -> str:
+    """Write a case as a line of a file that can be simulated against."""
+    return json.dumps(case.model_dump(mode="json", exclude={"wakes_at"}))

@@ -1,0 +1,125 @@
+"""What another version of the policy would make of the cases that there are. Pure.
+
+Nothing is stored, and no level moves: it says beforehand how many would be found higher
+or lower, how many reassessments a week follow, and how many would be overdue at once.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from accord_contracts.referrals import PersonRole
+from accord_contracts.risk import RiskLevel
+
+from risk.domain.assessment import Assessment, Reassessment
+from risk.domain.policy import Policy, highest
+
+ALL = ("all", "all")
+"""The group of every case."""
+
+HOURS_A_WEEK = 168
+
+Group = tuple[str, str]
+"""By what, and which: ``("ethnicity", "maori")``."""
+
+
+@dataclass
+class Tally:
+    """What a version makes of the cases of one group.
+
+    Attributes:
+        moves: How many are held at the first level, and found at the second.
+        reassessments_a_week: Of those that are not closed.
+        due: Whose reassessment would be due now, and nobody is called yet.
+        overdue: Whose period of grace would be over as well.
+    """
+
+    cases: int = 0
+    moves: Counter[tuple[RiskLevel, RiskLevel]] = field(default_factory=Counter)
+    reassessments_a_week: float = 0.0
+    due: int = 0
+    overdue: int = 0
+
+    @property
+    def found(self) -> Mapping[RiskLevel, int]:
+        """How many are found at each level."""
+        return {
+            level: sum(n for (_, to), n in self.moves.items() if to is level)
+            for level in RiskLevel
+        }
+
+    @property
+    def higher(self) -> int:
+        """How many would rise at their next weighing."""
+        return sum(n for (was, to), n in self.moves.items() if to.rank > was.rank)
+
+    @property
+    def lower(self) -> int:
+        """How many would be found lower, and stay until that is proved."""
+        return sum(n for (was, to), n in self.moves.items() if to.rank < was.rank)
+
+
+Report = dict[str, dict[Group, Tally]]
+"""By version, by group."""
+
+
+def simulate(
+    cases: Iterable[Assessment], versions: Sequence[Policy], at: datetime
+) -> Report:
+    """Weigh cases by each of some versions, as if they had been weighed by it.
+
+    A level that would be found lower stands until it is proved, so clocks run by the
+    higher of both.
+
+    Args:
+        cases: As they are stored; those never weighed, merged or erased count not.
+        versions: Of the policy; each has another ``version``.
+        at: The present time.
+    """
+    report: Report = {each.version: {} for each in versions}
+    for case in cases:
+        if not case.weighed or case.erased_at or case.merged_into:
+            continue
+        groups = groups_of(case)
+        for policy in versions:
+            known = _by_lead(case, policy).everything(at)
+            found = policy.level_of(known)
+            for group in groups:
+                tally = report[policy.version].setdefault(group, Tally())
+                _count(tally, case, found, policy, at)
+    return report
+
+
+def groups_of(case: Assessment) -> list[Group]:
+    """Give the groups that a case counts in."""
+    child = any(each.people.get(PersonRole.CHILD) for each in case.tellings.values())
+    children = ("children", "yes" if child else "no")
+    return [ALL, children, *case.groups.items()]
+
+
+def _by_lead(case: Assessment, policy: Policy) -> Assessment:
+    """Have a case's dates come near as a version has it."""
+    ahead = {
+        key: each.model_copy(
+            update={"near_from": policy.ahead[each.kind].near_from(each.happens_at)}
+        )
+        for key, each in case.ahead.items()
+    }
+    return case.model_copy(update={"ahead": ahead}) if ahead else case
+
+
+def _count(
+    tally: Tally, case: Assessment, found: RiskLevel, policy: Policy, at: datetime
+) -> None:
+    tally.cases += 1
+    tally.moves[case.level, found] += 1
+    if case.reassessment is Reassessment.STOPPED:
+        return
+    hours = policy.reassess_hours[highest(case.level, found)]
+    tally.reassessments_a_week += HOURS_A_WEEK / hours
+    late = at - case.assessed_at - timedelta(hours=hours)
+    if late >= timedelta(hours=policy.grace_hours):
+        tally.overdue += 1
+    elif late >= timedelta():
+        tally.due += 1

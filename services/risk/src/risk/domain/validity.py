@@ -1,0 +1,249 @@
+"""How well levels have told what came: discrimination and calibration. Pure.
+
+A locality's own outcomes: was a case referred again within so many days of the level at
+which it was held? Published instruments discriminate poorly and nobody knew for years
+(DOMAIN 1.5), so this says how little a level says, for whom, and when there is too
+little to say anything. A response that works prevents what it is measured by: a high
+level with few repeats may be a good response, and is no proof of a bad level.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from statistics import NormalDist
+
+from accord_contracts.risk import RiskLevel
+
+from risk.domain.assessment import Assessment
+from risk.domain.simulation import ALL, Group, groups_of
+
+HORIZONS = (90, 180, 365)
+"""Days within which a further referral counts as a repeat."""
+
+LEAST_CELL = 10
+"""Fewer cases are never told: somebody might be known by them."""
+
+LEAST_OUTCOMES = 30
+"""Repeats, and cases without one, below which nothing is said. With 30 of each the
+interval of an AUC of 0.7 is still a quarter wide (Hanley and McNeil 1982)."""
+
+Z = NormalDist().inv_cdf(0.975)
+"""Of a confidence of 95 percent."""
+
+LEVELS = tuple(RiskLevel)
+
+
+def _none() -> dict[RiskLevel, int]:
+    return dict.fromkeys(LEVELS, 0)
+
+
+@dataclass
+class Counts:
+    """How many were held at each level, and how many of those were referred again."""
+
+    held: dict[RiskLevel, int] = field(default_factory=_none)
+    again: dict[RiskLevel, int] = field(default_factory=_none)
+
+    def count(self, level: RiskLevel, *, repeated: bool) -> None:
+        """Count one."""
+        self.held[level] += 1
+        self.again[level] += repeated
+
+    def plus(self, other: "Counts") -> "Counts":
+        """Put two together."""
+        return Counts(
+            {each: self.held[each] + other.held[each] for each in LEVELS},
+            {each: self.again[each] + other.again[each] for each in LEVELS},
+        )
+
+    @property
+    def cases(self) -> int:
+        """How many there are."""
+        return sum(self.held.values())
+
+    @property
+    def repeats(self) -> int:
+        """How many were referred again."""
+        return sum(self.again.values())
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure and its 95 percent confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Band:
+    """What came of the cases held at one level; none of it, if they are too few."""
+
+    level: RiskLevel
+    cases: int | None
+    repeats: int | None
+    rate: Interval | None
+
+
+@dataclass(frozen=True)
+class Validity:
+    """What can be said of one group.
+
+    Attributes:
+        cases: Followed for the whole horizon; none: too few to tell.
+        auc: How likely a case that was referred again was held higher than one that
+            was not; 0.5 is chance. None: too little to say.
+    """
+
+    group: Group
+    cases: int | None
+    repeats: int | None
+    auc: Interval | None
+    bands: tuple[Band, ...]
+
+    @property
+    def too_little(self) -> bool:
+        """Tell whether there is too little to say anything."""
+        return self.auc is None
+
+
+def counted(
+    cases: Iterable[Assessment], days: int, at: datetime
+) -> dict[Group, Counts]:
+    """Count, by group, what came after each referral, of those followed long enough."""
+    horizon = timedelta(days=days)
+    counts: dict[Group, Counts] = {}
+    for case in cases:
+        if case.merged_into or case.erased_at:
+            continue
+        times = sorted(each.received_at for each in case.tellings.values())
+        groups = groups_of(case)
+        for place, time in enumerate(times):
+            level = held_at(case, time)
+            if level is None or time + horizon > at:
+                continue
+            later = times[place + 1 :]
+            repeated = bool(later) and later[0] - time <= horizon
+            for group in groups:
+                counts.setdefault(group, Counts()).count(level, repeated=repeated)
+    return counts
+
+
+def together(
+    one: Mapping[Group, Counts], other: Mapping[Group, Counts]
+) -> dict[Group, Counts]:
+    """Put the counts of two parts of the cases together."""
+    return {
+        group: one.get(group, Counts()).plus(other.get(group, Counts()))
+        for group in {**one, **other}
+    }
+
+
+def held_at(case: Assessment, at: datetime) -> RiskLevel | None:
+    """Give the level at which a case was held at a time, if it was at any."""
+    before = [each.level for each in case.judgement.changes if each.at <= at]
+    return before[-1] if before else None
+
+
+def assess(counts: Mapping[Group, Counts]) -> tuple[Validity, ...]:
+    """Say how well levels told what came, for all and for each group.
+
+    What could betray somebody is left out: small cells, and a second one where the
+    first could be had by taking the others from the whole.
+    """
+    if ALL not in counts:
+        return ()
+    hidden = {group for group, each in counts.items() if _small(each)}
+    for dimension in {group[0] for group in counts}:
+        members = [group for group in counts if group[0] == dimension]
+        if sum(each in hidden for each in members) == 1 and len(members) > 1:
+            rest = [each for each in members if each not in hidden]
+            hidden.add(min(rest, key=lambda each: counts[each].cases))
+    order = sorted(counts, key=lambda each: (each != ALL, each))
+    return tuple(_validity(each, counts[each], each in hidden) for each in order)
+
+
+def _small(counts: Counts) -> bool:
+    return counts.cases < LEAST_CELL
+
+
+def _validity(group: Group, counts: Counts, hidden: bool) -> Validity:  # noqa: FBT001
+    if hidden:
+        return Validity(group, None, None, None, ())
+    quiet = counts.cases - counts.repeats
+    enough = min(counts.repeats, quiet) >= LEAST_OUTCOMES
+    area = auc(counts) if enough else None
+    return Validity(group, counts.cases, counts.repeats, area, _bands(counts))
+
+
+def _bands(counts: Counts) -> tuple[Band, ...]:
+    few = {each for each in LEVELS if 0 < counts.held[each] < LEAST_CELL}
+    if len(few) == 1:
+        rest = [each for each in LEVELS if counts.held[each] and each not in few]
+        few |= set(sorted(rest, key=lambda each: counts.held[each])[:1])
+    return tuple(
+        Band(each, None, None, None)
+        if each in few
+        else Band(
+            each,
+            counts.held[each],
+            counts.again[each],
+            wilson(counts.again[each], counts.held[each]),
+        )
+        for each in LEVELS
+    )
+
+
+def auc(counts: Counts) -> Interval | None:
+    """Give the area under the ROC curve, with ties, and DeLong's interval of it.
+
+    The variance is that of DeLong, DeLong and Clarke-Pearson (1988), from how many of
+    each kind stand below and beside each other; the interval is made on the logit, so
+    that it stays between 0 and 1. None, where it has none: all alike, or wholly apart.
+    """
+    again = [counts.again[each] for each in LEVELS]
+    quiet = [counts.held[each] - counts.again[each] for each in LEVELS]
+    m, n = sum(again), sum(quiet)
+    if min(m, n) < 2:  # noqa: PLR2004 - A variance takes two.
+        return None
+    of_again = [_beyond(quiet, place) / n for place in range(len(LEVELS))]
+    of_quiet = [1 - _beyond(again, place) / m for place in range(len(LEVELS))]
+    area = _mean(of_again, again)
+    variance = (
+        _variance(of_again, again, area) / m + _variance(of_quiet, quiet, area) / n
+    )
+    if not variance or not 0 < area < 1:
+        return None
+    middle, width = math.log(area / (1 - area)), Z * math.sqrt(variance)
+    width /= area * (1 - area)
+    return Interval(area, _expit(middle - width), _expit(middle + width))
+
+
+def _beyond(others: Sequence[int], place: int) -> float:
+    """Count how many others stand below a place; those beside it count half."""
+    return sum(others[:place]) + others[place] / 2
+
+
+def _mean(values: Sequence[float], times: Sequence[int]) -> float:
+    return sum(v * k for v, k in zip(values, times, strict=True)) / sum(times)
+
+
+def _variance(values: Sequence[float], times: Sequence[int], mean: float) -> float:
+    squares = sum(k * (v - mean) ** 2 for v, k in zip(values, times, strict=True))
+    return squares / (sum(times) - 1)
+
+
+def _expit(value: float) -> float:
+    return 1 / (1 + math.exp(-value))
+
+
+def wilson(hits: int, of: int) -> Interval | None:
+    """Give a share and its interval (Wilson 1927); none, where there is nobody."""
+    if not of:
+        return None
+    share, z2 = hits / of, Z * Z
+    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
+    half = Z / (1 + z2 / of) * math.sqrt(share * (1 - share) / of + z2 / (4 * of * of))
+    return Interval(share, max(0.0, middle - half), min(1.0, middle + half))

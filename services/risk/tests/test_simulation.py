@@ -1,0 +1,291 @@
+"""What another policy would make of cases, and how well levels told what came."""
+
+import json
+from collections import Counter
+from datetime import datetime, timedelta
+from math import log, sqrt
+from pathlib import Path
+from statistics import fmean, variance
+
+import pytest
+from accord.faults import CannotGoOn
+from accord.rescoring import document, of_file, rows, run, versions, written
+from accord_chassis.testing import NOON, new_id
+from accord_contracts.referrals import IncidentKind, PersonRole, TriggerKind
+from accord_contracts.risk import RiskLevel
+from risk.domain.ahead import Ahead
+from risk.domain.assessment import Assessment, Reassessment
+from risk.domain.policy import Policy
+from risk.domain.simulation import ALL, simulate
+from risk.domain.telling import Telling
+from risk.domain.validity import (
+    LEAST_CELL,
+    LEAST_OUTCOMES,
+    Counts,
+    assess,
+    auc,
+    counted,
+    together,
+    wilson,
+)
+from risk.plot import svg
+from risk.store import Assessments
+from risk_builders import LOCALITIES, POLICY, answers, policy
+
+LOW, MEDIUM, HIGH, EXTREME = RiskLevel
+DAY = timedelta(days=1)
+SHARPER = policy(
+    version="test-sharper",
+    instruments={"triage": {"cutoffs": {"medium": 3}}},
+    reassess_hours={"low": 168, "medium": 168, "high": 72, "extreme": 72},
+)
+
+
+def case(
+    *yes: str, referred: tuple[datetime, ...] = (NOON,), **groups: str
+) -> Assessment:
+    """A case, referred at these times with these questions answered with yes."""
+    held = Assessment.new(new_id(), NOON)
+    for at in referred:
+        telling = Telling(
+            occurred_at=at,
+            received_at=at,
+            incidents=frozenset({IncidentKind.VERBAL_ABUSE}),
+            answers=answers(*yes),
+            people={},
+        )
+        held = held.told(new_id(), telling)
+        held = held.weigh(telling.answers, telling.incidents, POLICY, at)
+        held = held.model_copy(update={"version": held.version + 1})
+    return held.model_copy(update={"groups": groups})
+
+
+def test_it_says_how_levels_clocks_and_overdue_reviews_would_move() -> None:
+    light, grave = case("prior_violence"), case("threat_to_kill")
+    closed = case().model_copy(update={"reassessment": Reassessment.STOPPED})
+
+    report = simulate([light, grave, closed], [POLICY, SHARPER], NOON + 8 * DAY)
+    now, then = report[POLICY.version][ALL], report[SHARPER.version][ALL]
+
+    assert now.moves == Counter({(LOW, LOW): 2, (HIGH, HIGH): 1})
+    assert then.moves == Counter({(LOW, LOW): 1, (LOW, MEDIUM): 1, (HIGH, HIGH): 1})
+    assert (now.higher, then.higher, then.lower) == (0, 1, 0)
+    assert now.reassessments_a_week == pytest.approx(168 / 1440 + 1)
+    assert then.reassessments_a_week == pytest.approx(1 + 168 / 72)
+    assert (now.due, now.overdue) == (0, 1)
+    assert (then.due, then.overdue) == (0, 2)
+
+
+def test_what_would_be_found_lower_keeps_its_clock() -> None:
+    held = case("threat_to_kill").model_copy(update={"level": EXTREME})
+
+    [tally] = [each[ALL] for each in simulate([held], [POLICY], NOON).values()]
+
+    assert (tally.lower, tally.higher) == (1, 0)
+    assert tally.reassessments_a_week == pytest.approx(168 / 72)
+
+
+def test_a_date_comes_near_as_the_new_version_has_it() -> None:
+    release = Ahead(
+        kind=TriggerKind.PRISON_RELEASE,
+        happens_at=NOON + 40 * DAY,
+        near_from=NOON + 12 * DAY,
+        revision=1,
+    )
+    held = case("escalation").foresee(new_id(), release)
+    leads = {each: {"days": 40} for each in TriggerKind}
+    sooner = policy(version="test-sooner", ahead=leads)
+
+    report = simulate([held], [POLICY, sooner], NOON)
+
+    assert report[POLICY.version][ALL].found[MEDIUM] == 0
+    assert report["test-sooner"][ALL].found[MEDIUM] == 1
+
+
+def test_a_file_of_cases_is_weighed_by_group_and_few_are_left_out(
+    tmp_path: Path,
+) -> None:
+    few = [case(ethnicity="asian") for _ in range(9)]
+    many = [case("threat_to_kill", ethnicity="maori") for _ in range(10)]
+    file = tmp_path / "cases.jsonl"
+    file.write_text("\n".join(written(each) for each in (*few, *many)))
+    read = versions([LOCALITIES / "canterbury/risk.yaml"])
+
+    report = run(read, of_file(file), NOON)
+
+    groups = report[POLICY.version]
+    assert groups["ethnicity", "maori"].found[HIGH] == 10
+    assert ("ethnicity", "asian") not in groups
+    assert groups[ALL].cases == 19
+    assert rows(report)[0][:3] == (POLICY.version, "all", "19")
+    told = json.loads(json.dumps(document(report)))[POLICY.version][0]
+    assert told["moves"] == [
+        {"held": "high", "found": "high", "cases": 10},
+        {"held": "low", "found": "low", "cases": 9},
+    ]
+
+
+def by_pairs(counts: Counts) -> tuple[float, float]:
+    """The area and its variance by looking at every pair, as DeLong wrote them."""
+    again = [level.rank for level, n in counts.again.items() for _ in range(n)]
+    quiet = [
+        level.rank
+        for level, n in counts.held.items()
+        for _ in range(n - counts.again[level])
+    ]
+
+    def won(one: int, other: int) -> float:
+        return (one > other) + (one == other) / 2
+
+    of_again = [fmean(won(a, q) for q in quiet) for a in again]
+    of_quiet = [fmean(won(a, q) for a in again) for q in quiet]
+    spread = variance(of_again) / len(again) + variance(of_quiet) / len(quiet)
+    return fmean(of_again), spread
+
+
+def of(held: tuple[int, ...], again: tuple[int, ...]) -> Counts:
+    return Counts(
+        dict(zip(RiskLevel, held, strict=True)),
+        dict(zip(RiskLevel, again, strict=True)),
+    )
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        # Hanley and McNeil (1982), table I, the two lowest of five ratings as one.
+        ((44, 8, 22, 35), (5, 2, 11, 33)),
+        ((400, 100, 60, 40), (40, 20, 20, 30)),
+        ((40, 60, 100, 400), (30, 20, 20, 40)),
+    ],
+)
+def test_the_area_is_that_of_all_pairs_and_its_variance_delongs(
+    counts: tuple[tuple[int, ...], tuple[int, ...]],
+) -> None:
+    found = auc(of(*counts))
+
+    area, spread = by_pairs(of(*counts))
+    assert found
+    assert found.value == pytest.approx(area)
+    middle, width = log(area / (1 - area)), 1.959964 * sqrt(spread) / area / (1 - area)
+    for end, at in ((found.low, middle - width), (found.high, middle + width)):
+        assert log(end / (1 - end)) == pytest.approx(at, rel=1e-5)
+
+
+def test_hanleys_and_mcneils_table_has_nearly_their_area() -> None:
+    """Their area is 0.893 (table I); to put two ratings together costs a little."""
+    found = auc(of((44, 8, 22, 35), (5, 2, 11, 33)))
+
+    assert found
+    assert found.value == pytest.approx(0.893, abs=0.01)
+
+
+def test_levels_that_tell_nothing_have_an_area_of_a_half_within() -> None:
+    found = auc(of((100, 100, 100, 100), (30, 30, 30, 30)))
+
+    assert found
+    assert found.value == pytest.approx(0.5)
+    assert found.low < 0.5 < found.high
+
+
+def test_with_nothing_to_tell_apart_there_is_no_area() -> None:
+    assert auc(of((10, 0, 0, 0), (0, 0, 0, 0))) is None
+    assert auc(of((50, 0, 0, 50), (0, 0, 0, 50))) is None
+
+
+def test_wilsons_interval_is_his() -> None:
+    """Newcombe (1998), table I: 81 of 263, 0.2553 to 0.3662; 0 of 20, 0 to 0.1611."""
+    some, none = wilson(81, 263), wilson(0, 20)
+
+    assert some
+    assert (some.low, some.high) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert none
+    assert (none.low, none.high) == pytest.approx((0.0, 0.1611), abs=5e-5)
+
+
+def test_only_who_was_followed_long_enough_counts_and_a_repeat_within_it() -> None:
+    repeated = case("threat_to_kill", referred=(NOON, NOON + 90 * DAY))
+    later = case(referred=(NOON, NOON + 91 * DAY))
+    new = case(referred=(NOON + 50 * DAY,))
+
+    counts = counted([repeated, later, new], 90, NOON + 139 * DAY)[ALL]
+
+    assert counts.held == {LOW: 1, MEDIUM: 0, HIGH: 1, EXTREME: 0}
+    assert counts.again == {LOW: 0, MEDIUM: 0, HIGH: 1, EXTREME: 0}
+
+
+def test_the_level_counts_at_which_it_was_held_then() -> None:
+    held = case(referred=(NOON,)).weigh(
+        answers("threat_to_kill"), frozenset(), POLICY, NOON + DAY
+    )
+
+    assert counted([held], 90, NOON + 90 * DAY)[ALL].held[LOW] == 1
+
+
+def test_small_cells_and_what_would_betray_them_are_left_out() -> None:
+    small, next_, rest = LEAST_CELL - 1, LEAST_CELL, 400
+    counts = {
+        ALL: of((small + next_ + rest, 0, 0, 0), (100, 0, 0, 0)),
+        ("gender", "man"): of((small, 0, 0, 0), (0, 0, 0, 0)),
+        ("gender", "another_gender"): of((next_, 0, 0, 0), (0, 0, 0, 0)),
+        ("gender", "woman"): of((rest, 0, 0, 0), (100, 0, 0, 0)),
+    }
+
+    shown = {each.group[1]: each for each in assess(counts)}
+
+    assert shown["man"].cases is None
+    assert shown["another_gender"].cases is None
+    assert shown["woman"].cases == rest
+    assert f">{small} " not in svg(assess(counts), 90)
+
+
+def test_a_small_band_takes_another_with_it() -> None:
+    [found] = assess({ALL: of((200, 50, 9, 40), (40, 20, 3, 30))})
+
+    assert {each.level for each in found.bands if each.cases is None} == {HIGH, EXTREME}
+
+
+@pytest.mark.parametrize("again", [LEAST_OUTCOMES - 1, LEAST_OUTCOMES])
+def test_too_little_is_said_to_be_too_little(again: int) -> None:
+    [found] = assess({ALL: of((100, 0, 0, 60), (10, 0, 0, again - 10))})
+
+    assert found.too_little == (again < LEAST_OUTCOMES)
+    assert ("too little to say" in svg([found], 90)) == found.too_little
+
+
+def test_counts_of_two_parts_are_those_of_the_whole() -> None:
+    cases = [case("threat_to_kill"), case(ethnicity="maori"), case()]
+    at = NOON + 365 * DAY
+
+    parts = together(counted(cases[:1], 90, at), counted(cases[1:], 90, at))
+
+    assert parts == counted(cases, 90, at)
+
+
+def test_nothing_at_all_is_drawn_as_too_little() -> None:
+    assert "Too little data to say anything" in svg(assess({}), 90)
+
+
+async def test_outcomes_are_counted_from_what_is_stored(
+    assessments: Assessments,
+) -> None:
+    child = {PersonRole.CHILD: (new_id(),)}
+    held = case("threat_to_kill", referred=(NOON, NOON + DAY), gender="woman")
+    telling = next(iter(held.tellings.values())).model_copy(update={"people": child})
+    held = held.told(new_id(), telling)
+    await assessments.save(held.model_copy(update={"version": 0}))
+
+    counts = await assessments.count_outcomes(90, NOON + 365 * DAY)
+
+    assert counts["gender", "woman"].held[HIGH] == 3
+    assert counts["children", "yes"].repeats == 2
+
+
+def test_two_versions_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:
+    path = LOCALITIES / "canterbury/risk.yaml"
+    with pytest.raises(CannotGoOn, match="same version"):
+        versions([path, path])
+    (tmp_path / "risk.yaml").write_text("version: x\n")
+    with pytest.raises(CannotGoOn, match="is no risk policy"):
+        versions([tmp_path / "risk.yaml"])
+    assert isinstance(versions([path])[0], Policy)
