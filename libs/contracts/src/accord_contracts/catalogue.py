@@ -137,6 +137,7 @@ CATALOGUE = Catalogue.of(
             referrals.InformationDecided, "referrals", ("referrals", "risk", "notify")
         ),
         Entry(referrals.InformationOverdue, "referrals", ("notify",)),
+        Entry(referrals.InformationPushed, "referrals", ("referrals", "notify")),
         Entry(referrals.ContactSuspended, "referrals", ("notify",)),
         Entry(referrals.OrderRecorded, "referrals"),
         Entry(referrals.OrderBreached, "referrals", ("notify",)),

@@ -14,6 +14,7 @@ from accord_contracts.referrals import (
     ChangePosted,
     ChangeRecognised,
     InformationDecided,
+    InformationPushed,
     InformationRequested,
     PeopleRecognised,
     ReferralPosted,
@@ -197,6 +198,8 @@ def ask_agencies(intake: service.Service, bureau: Bureau) -> None:
     for event, handler in (
         (InformationRequested, inquiring.enter_asking),
         (InformationDecided, inquiring.enter_decision),
+        (InformationDecided, inquiring.push),
+        (InformationPushed, inquiring.enter_learned),
         (CaseErased, inquiring.erase_inquiries),
     ):
         intake.on(event, partial(handler, bureau=bureau))
