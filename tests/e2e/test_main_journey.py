@@ -15,12 +15,14 @@ from people import (
 
 TOLD_TO_AGENCY = {
     "referral_id", "reference", "status", "received_at", "assessed_at",
-    "allocated_at", "being_acted_on_at", "closed_at", "expected",
-    "amendments", "withdrawn",
+    "allocated_at", "being_acted_on_at", "contact_made_at", "closed_at", "closed_as",
+    "more_information_needed", "expected", "amendments", "withdrawn",
 }  # fmt: skip
 """All that an agency is told of the response."""
 
-STAGES = ("received", "assessed", "allocated", "being_acted_on", "closed")
+STAGES = (
+    "received", "assessed", "allocated", "being_acted_on", "contact_made", "closed",
+)  # fmt: skip
 
 
 async def test_a_household_at_high_risk_is_helped_until_the_plan_is_closed(
@@ -54,11 +56,13 @@ async def test_a_household_at_high_risk_is_helped_until_the_plan_is_closed(
         for action in await each.worker.owes(case)():
             assert (await each.worker.does(action)).ok
         assert not await each.worker.owes(case)()
+    await eventually(police.is_told("contact_made", of=referral))
     assert (await coordinator.closes(case)).ok
 
     end = await eventually(police.is_told("closed", of=referral))
     times = [datetime.fromisoformat(end[f"{stage}_at"]) for stage in STAGES]
     assert times == sorted(times)
+    assert end["closed_as"] == "completed"
 
 
 async def test_a_team_is_dissolved_and_its_places_are_free_when_the_plan_is_closed(

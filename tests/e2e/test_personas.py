@@ -264,6 +264,12 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "POST", "/v1/referrals/{referral_id}/withdrawal"): Case(
         ("sender",), {"reason": "other"}, unregistered=403
     ),
+    ("referrals", "PUT", "/v1/referrals/{referral_id}/questions"): Case(
+        KNOWS_SAFETY, {"groups": ["place"]}
+    ),
+    ("referrals", "DELETE", "/v1/referrals/{referral_id}/questions"): Case(
+        KNOWS_SAFETY
+    ),
     ("referrals", "GET", "/v1/referrals/{referral_id}/triggers"): Case(
         ("sender",), unregistered=403
     ),

@@ -229,10 +229,15 @@ class World:
         }
         if role == "person_harmed":
             person["contact_points"] = [
-                {"channel": "phone", "value": "+64 20 0000 0000", "safety": "safe",
+                {"channel": "phone", "value": invented_phone(random), "safety": "safe",
                  "hours": "weekdays before noon"}
             ]  # fmt: skip
         return person
+
+
+def invented_phone(random: Random) -> str:
+    """Make a number in the form of a New Zealand mobile's, a 0 after its prefix."""
+    return f"+64 20 0{random.randint(0, 999):03} {random.randint(0, 9999):04}"
 
 
 def invented_nhi(random: Random) -> str:

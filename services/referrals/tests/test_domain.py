@@ -23,6 +23,7 @@ from referrals.domain.case import (
     find_case,
     is_repeat,
 )
+from referrals.domain.feedback import ClosedAs
 from referrals.domain.naming import folded
 from referrals.domain.policy import Policy
 from referrals.domain.recognition import (
@@ -161,6 +162,10 @@ def test_what_was_told_decides_the_lane(fields: dict[str, Any], lane: Lane) -> N
     assert posted.lane is lane
     assert posted.expected.assessed_by == NOON + timedelta(hours=hours.assessed)
     assert posted.expected.allocated_by == NOON + timedelta(hours=hours.allocated)
+    assert posted.expected.contacted_by == NOON + timedelta(hours=hours.contacted)
+
+
+BORN_SINCE = {"role": "child", "given_name": "Moana", "date_of_birth": "2026-02-01"}
 
 
 @pytest.mark.parametrize(
@@ -175,11 +180,30 @@ def test_what_was_told_decides_the_lane(fields: dict[str, Any], lane: Lane) -> N
             {"answers": {"escalation": "yes", "shoe_size": "no"}},
             [(("answers", "shoe_size"), "unknown_question")],
         ),
+        # Whoever was harmed was there; a child may have been born since.
+        (
+            {"occurred_at": "2026-01-01T09:00Z", "people": [MERE, BORN_SINCE]},
+            [],
+        ),
+        (
+            {
+                "occurred_at": "2026-01-01T09:00Z",
+                "people": [{**BORN_SINCE, "role": "person_harmed"}],
+            },
+            [
+                (("people", 0, "date_of_birth"), "born_after_it_happened"),
+                (("occurred_at",), "born_after_it_happened"),
+            ],
+        ),
         # It is the third of November in New Zealand already.
         ({"people": [{**MERE, "date_of_birth": "2026-11-03"}]}, []),
         (
             {"people": [{**MERE, "date_of_birth": "2026-11-04"}]},
-            [(("people", 0, "date_of_birth"), "in_the_future")],
+            [
+                (("people", 0, "date_of_birth"), "in_the_future"),
+                (("people", 0, "date_of_birth"), "born_after_it_happened"),
+                (("occurred_at",), "born_after_it_happened"),
+            ],
         ),
     ],
 )
@@ -201,29 +225,91 @@ def test_every_locality_asks_what_its_risk_policy_weighs(name: str) -> None:
     assert policy.version.startswith(name)
 
 
+@pytest.mark.parametrize("name", [each.name for each in LOCALITIES.iterdir()])
+def test_every_locality_tells_agencies_what_its_plans_can_tell(name: str) -> None:
+    policy = policy_of(Policy, LOCALITIES / name, "referrals")
+    plans = yaml.safe_load((LOCALITIES / name / "plans.yaml").read_text())
+
+    told = [each for some in policy.feedback.closed_as.values() for each in some]
+    assert sorted(told) == sorted(plans["closing_reasons"])
+    actions = policy.feedback.contact_actions
+    assert actions <= set(plans["actions"])
+    within = {
+        level: max(told["mandatory"][each]["within_hours"] for each in actions)
+        for level, told in plans["levels"].items()
+    }
+    urgent = policy.expected_hours[Lane.URGENT]
+    routine = policy.expected_hours[Lane.ROUTINE]
+    assert urgent.contacted >= urgent.assessed + within["high"]
+    assert routine.contacted >= routine.assessed + max(within.values())
+
+
+TOLD_BACK = {"contact_actions": ["safe_contact"]}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"urgent_answers": ["shoe_size"]}, "shoe_size: not a question"),
         ({"questions": ["injury", "injury"], "urgent_answers": []}, "stands twice"),
         (
-            {"expected_hours": {"urgent": {"assessed": 1, "allocated": 2}}},
+            {
+                "expected_hours": {
+                    "urgent": {"assessed": 1, "allocated": 2, "contacted": 3}
+                }
+            },
             "expected_hours lacks routine",
         ),
         (
             {
                 "expected_hours": {
-                    "urgent": {"assessed": 3, "allocated": 4},
-                    "routine": {"assessed": 2, "allocated": 4},
+                    "urgent": {"assessed": 3, "allocated": 4, "contacted": 5},
+                    "routine": {"assessed": 2, "allocated": 4, "contacted": 5},
                 }
             },
             "urgent may not be slower",
         ),
         (
-            {"expected_hours": {"routine": {"assessed": 3, "allocated": 2}}},
+            {
+                "expected_hours": {
+                    "routine": {"assessed": 3, "allocated": 2, "contacted": 4}
+                }
+            },
             "nothing is allocated before it is assessed",
         ),
+        (
+            {
+                "expected_hours": {
+                    "routine": {"assessed": 1, "allocated": 2, "contacted": 1}
+                }
+            },
+            "nobody is reached before",
+        ),
+        (
+            {"feedback": {**TOLD_BACK, "closed_as": {"completed": ["a", "b"]}}},
+            "closed_as lacks ended",
+        ),
+        (
+            {
+                "feedback": {
+                    **TOLD_BACK,
+                    "closed_as": {"completed": ["a", "b"], "ended": ["died"]},
+                }
+            },
+            "ended tells the one reason",
+        ),
+        (
+            {
+                "feedback": {
+                    **TOLD_BACK,
+                    "closed_as": {"completed": ["a", "b"], "ended": ["b", "c"]},
+                }
+            },
+            "b stands twice",
+        ),
         ({"colour": "blue"}, "colour"),
+        ({"time_zone": "Nowhere"}, "time_zone: "),
+        ({"contacts": {"time_zone": "Pacific/Auckland"}}, "say time_zone once"),
     ],
 )
 def test_a_wrong_policy_stops_the_start_with_one_sentence(
@@ -553,7 +639,8 @@ STEPS: dict[str, Callable[[Case, str], Case]] = {
     "staff": lambda case, _: case.staff(at(2)),
     "staff again": lambda case, _: case.staff(at(3)),
     "agree": lambda case, _: case.agree(at(4)),
-    "close": lambda case, _: case.close(at(5)),
+    "contact": lambda case, _: case.contact(at(5)),
+    "close": lambda case, _: case.close(at(6), ClosedAs.COMPLETED),
 }
 
 
@@ -570,7 +657,9 @@ def test_stages_told_in_any_order_and_twice_end_the_same() -> None:
     assert len(endings) == 1
     [episode] = held.episodes
     assert episode.stage is Stage.CLOSED
-    assert [episode.at(each) for each in Stage] == [NOON, at(1), at(2), at(4), at(5)]
+    times = [NOON, *map(at, (1, 2, 4, 5, 6))]
+    assert [episode.at(each) for each in Stage] == times
+    assert episode.closed_as is ClosedAs.COMPLETED
 
 
 def test_what_tells_nothing_new_changes_nothing() -> None:
@@ -604,6 +693,20 @@ def test_closing_ends_what_was_referred_until_then_and_no_more() -> None:
     first, second = closed.episodes
     assert (first.stage, second.stage) == (Stage.CLOSED, Stage.ALLOCATED)
     assert closed.staffed_since is None
+
+
+def test_who_was_reached_before_is_not_reached_for_what_was_referred_since() -> None:
+    held = case(COUPLE, household((A, HARMED), (B, USING), at=at(20)))
+
+    first, second = held.contact(at(10)).episodes
+
+    assert (first.stage, second.stage) == (Stage.CONTACT_MADE, Stage.RECEIVED)
+
+
+def test_closed_again_it_is_told_as_it_was_first() -> None:
+    held = case(COUPLE).close(at(5), ClosedAs.COMPLETED).close(at(9), ClosedAs.ENDED)
+
+    assert [each.closed_as for each in held.episodes] == [ClosedAs.COMPLETED]
 
 
 def test_a_late_acceptance_does_not_staff_a_case_that_was_closed() -> None:

@@ -14,7 +14,7 @@ from accord_chassis.store import AlreadyHandled, Conflict, Store
 from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.allocation import AllocationAccepted, Role
 from accord_contracts.message import Event, Lane, Message
-from accord_contracts.plans import PlanAgreed, PlanClosed
+from accord_contracts.plans import ActionDone, PlanAgreed, PlanClosed
 from accord_contracts.referrals import (
     AgencyKind,
     Answer,
@@ -49,7 +49,10 @@ Handler = Callable[..., Awaitable[None]]
 
 MINUTE = timedelta(minutes=1)
 
-note_closing = partial(handlers.note_closing, retention=POLICY.retention)
+note_closing = partial(
+    handlers.note_closing, retention=POLICY.retention, rules=POLICY.feedback
+)
+note_contact = partial(handlers.note_contact, rules=POLICY.feedback)
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,20 @@ def agreed(held: Case) -> Message[Any]:
     )
 
 
+def contacted(held: Case) -> Message[Any]:
+    return message_of(
+        ActionDone(
+            case_id=held.id,
+            plan_version=1,
+            action_id=new_id(),
+            action="safe_contact",
+            role=Role.WHANAU_SUPPORT_WORKER,
+            worker_id=new_id(),
+            done_at=NOON + 4 * MINUTE,
+        )
+    )
+
+
 def closed(held: Case) -> Message[Any]:
     return message_of(
         PlanClosed(
@@ -171,7 +188,7 @@ def closed(held: Case) -> Message[Any]:
             plan_version=1,
             reason="goals_met",
             assessment_revision=1,
-            closed_at=NOON + 4 * MINUTE,
+            closed_at=NOON + 5 * MINUTE,
         )
     )
 
@@ -500,12 +517,14 @@ async def test_the_loop_closes_stage_by_stage(intake: Intake) -> None:
     seen.append(await stands(intake, posted))
     await intake.note(handlers.note_agreement, agreed(held))
     seen.append(await stands(intake, posted))
+    await intake.note(note_contact, contacted(held))
+    seen.append(await stands(intake, posted))
     await intake.note(note_closing, closed(held))
     seen.append(await stands(intake, posted))
 
     assert [each.stage for each in seen] == [Stage.RECEIVED, *Stage]
     assert [seen[-1].at(each) for each in Stage] == [
-        NOON + minutes * MINUTE for minutes in range(5)
+        NOON + minutes * MINUTE for minutes in range(6)
     ]
 
 
@@ -516,6 +535,7 @@ async def test_stages_that_come_early_and_twice_are_noted_once(
     held = await intake.refer(posted)
     late: list[tuple[Handler, Message[Any]]] = [
         (note_closing, closed(held)),
+        (note_contact, contacted(held)),
         (handlers.note_agreement, agreed(held)),
         (handlers.note_acceptance, accepted(held, 9)),
         (handlers.note_acceptance, accepted(held)),
@@ -531,7 +551,7 @@ async def test_stages_that_come_early_and_twice_are_noted_once(
     assert await intake.cases.get(held.id) == before
     episode = await stands(intake, posted)
     assert [episode.at(each) for each in Stage] == [
-        NOON + minutes * MINUTE for minutes in range(5)
+        NOON + minutes * MINUTE for minutes in range(6)
     ]
 
 

@@ -406,12 +406,13 @@ async def test_a_block_that_is_too_large_is_told_of_and_hides_nobody_in_another(
         await intake.meets(each)
     told = {**MISHEARD, "contact_points": [PHONE]}
 
-    near = await intake.people.near(
-        [intake.people.vault.blind(each) for each in _plain(told)]
-    )
+    asked = [intake.people.vault.blind(each) for each in _plain(told)]
+    near = await intake.people.near(asked)
+    again = await intake.people.near(asked)
 
-    assert her in {each.id for each in near.people}
+    assert [each.id for each in near.people] == [her]
     assert near.crowded == ("born",)
+    assert again == near
 
 
 async def test_only_those_who_share_most_are_compared(

@@ -61,6 +61,7 @@ async def test_a_submitted_referral_gets_a_receipt(running: Running) -> None:
     expected = {
         "assessed_by": NOON + timedelta(hours=hours.assessed),
         "allocated_by": NOON + timedelta(hours=hours.allocated),
+        "contacted_by": NOON + timedelta(hours=hours.contacted),
     }
     assert receipt == {
         "referral_id": receipt["referral_id"],
@@ -90,7 +91,10 @@ async def test_the_status_url_answers(running: Running) -> None:
         "assessed_at": None,
         "allocated_at": None,
         "being_acted_on_at": None,
+        "contact_made_at": None,
         "closed_at": None,
+        "closed_as": None,
+        "more_information_needed": None,
         "expected": receipt["expected"],
         "amendments": [],
         "withdrawn": None,

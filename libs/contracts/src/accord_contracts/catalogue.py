@@ -169,7 +169,7 @@ CATALOGUE = Catalogue.of(
         Entry(plans.PlanClosed, "plans", ("referrals", "risk", "allocation", "plans")),
         Entry(plans.PlanCarried, "plans", ("plans",)),
         Entry(plans.ActionAssigned, "plans"),
-        Entry(plans.ActionDone, "plans"),
+        Entry(plans.ActionDone, "plans", ("referrals",)),
         Entry(plans.ActionOverdue, "plans", ("notify",)),
         Entry(notify.NotificationSent, "notify"),
         Entry(notify.NotificationAcknowledged, "notify"),

@@ -25,6 +25,7 @@ from accord_contracts.referrals import (
 
 from referrals.domain.amendment import Amending, Change, ChangedMeanwhile, change_id
 from referrals.domain.case import Case, Household, Member, harmed_of
+from referrals.domain.feedback import Wanted
 from referrals.domain.policy import Misfit, Policy
 from referrals.domain.recognition import (
     Person,
@@ -129,6 +130,26 @@ async def withdraw(
         lambda held, change: held.withdraw(change, reason),
         referrals=referrals,
     )
+
+
+async def ask_more(
+    referral_id: str, wanted: Wanted | None, *, referrals: Referrals
+) -> None:
+    """Ask the agency for more about its referral, or for nothing any more.
+
+    Raises:
+        NotReferred: There is none.
+        Withdrawn: It was withdrawn.
+        PartlyErased: It is erased, or a part of it.
+    """
+
+    async def once() -> None:
+        held = await referrals.get(referral_id)
+        if held is None:
+            raise NotReferred
+        await referrals.save(held.asked_for(wanted))
+
+    await settled(once)
 
 
 async def _change(

@@ -8,7 +8,7 @@ from accord_chassis.retention import class_of
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import AllocationAccepted
-from accord_contracts.plans import PlanAgreed, PlanClosed
+from accord_contracts.plans import ActionDone, PlanAgreed, PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
     ChangePosted,
@@ -49,6 +49,7 @@ from referrals.routes import (
     matches,
     merging,
     orders,
+    questions,
     referrals,
     triggers,
 )
@@ -122,8 +123,15 @@ def create_app(
         retention = policy.retention
         intake.on(
             PlanClosed,
-            partial(handlers.note_closing, cases=cases, retention=retention),
+            partial(
+                handlers.note_closing,
+                cases=cases,
+                retention=retention,
+                rules=policy.feedback,
+            ),
         )
+        reached = partial(handlers.note_contact, cases=cases, rules=policy.feedback)
+        intake.on(ActionDone, reached)
         bureau = Bureau(
             intake.store(Inquiries),
             intake.store(Disclosures),
@@ -179,6 +187,7 @@ def create_app(
         wire,
         referrals.router,
         amendments.router,
+        questions.router,
         triggers.router,
         agencies.router,
         erasing.router,

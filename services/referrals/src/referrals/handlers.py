@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 from accord_chassis.store import Conflict
 from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.message import Event, Lane, Message
-from accord_contracts.plans import PlanAgreed, PlanClosed
+from accord_contracts.plans import ActionDone, PlanAgreed, PlanClosed
 from accord_contracts.referrals import (
     CaseOpened,
     Party,
@@ -38,6 +38,7 @@ from referrals.domain.case import (
     is_repeat,
 )
 from referrals.domain.erasure import Retention
+from referrals.domain.feedback import FeedbackRules
 from referrals.domain.policy import Policy
 from referrals.domain.recognition import RecognitionRules, sightings
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral, Sender
@@ -214,15 +215,22 @@ async def note_acceptance(
     """Note that a worker has taken a role, for what is merged into the case too."""
     told = message.data
     at = told.accepted_at
-    case = await cases.get(told.case_id)
-    for each in case.taken if case else ():
-        merged = await cases.get(each)
-        if merged and merged.merged_into == told.case_id and not merged.erased:
-            reached = merged.reach(Stage.ALLOCATED, at)
-            if reached is not merged:
-                # The first time counts, so that doing this again changes nothing.
-                await cases.save(reached)
+    await _note_merged(
+        told.case_id, lambda case: case.reach(Stage.ALLOCATED, at), cases=cases
+    )
     await _note(message, lambda case: case.staff(at), cases=cases)
+
+
+async def note_contact(
+    message: Message[ActionDone], *, cases: Cases, rules: FeedbackRules
+) -> None:
+    """Note that the person harmed was reached, for what is merged into the case too."""
+    told = message.data
+    if told.action not in rules.contact_actions:
+        return
+    at = told.done_at
+    await _note_merged(told.case_id, lambda case: case.contact(at), cases=cases)
+    await _note(message, lambda case: case.contact(at), cases=cases)
 
 
 async def note_agreement(message: Message[PlanAgreed], *, cases: Cases) -> None:
@@ -232,11 +240,33 @@ async def note_agreement(message: Message[PlanAgreed], *, cases: Cases) -> None:
 
 
 async def note_closing(
-    message: Message[PlanClosed], *, cases: Cases, retention: Retention
+    message: Message[PlanClosed],
+    *,
+    cases: Cases,
+    retention: Retention,
+    rules: FeedbackRules,
 ) -> None:
     """Note that the response has ended, and so when the case is to be erased."""
-    at = message.data.closed_at
-    await _note(message, lambda case: case.close(at).retain(retention), cases=cases)
+    at, told = message.data.closed_at, rules.closing(message.data.reason)
+    await _note(
+        message, lambda case: case.close(at, told).retain(retention), cases=cases
+    )
+
+
+async def _note_merged(
+    case_id: str, change: Callable[[Case], Case], *, cases: Cases
+) -> None:
+    """Change what is merged into a case by what was told of it.
+
+    The first time counts, so that doing this again changes nothing.
+    """
+    case = await cases.get(case_id)
+    for each in case.taken if case else ():
+        merged = await cases.get(each)
+        if merged and merged.merged_into == case_id and not merged.erased:
+            changed = change(merged)
+            if changed is not merged:
+                await cases.save(changed)
 
 
 async def _note(

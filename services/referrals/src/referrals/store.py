@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import chain
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -20,7 +20,6 @@ from referrals.domain.agency import Agency
 from referrals.domain.case import Case, Member
 from referrals.domain.erasure import ERASED_NAME, Tombstone
 from referrals.domain.history import Heard
-from referrals.domain.matching.finding import BEGUN, BEGUN_PARTLY
 from referrals.domain.recognition import Person, kind_of
 from referrals.domain.referral import Referral
 from referrals.domain.request import Request
@@ -39,10 +38,14 @@ TOGETHER = 100
 """Questions that are asked in one query."""
 
 LARGEST = 100
-"""Those with one of somebody's blocking keys who are looked at."""
+"""The most people who have a blocking key that is looked at: a phone that more have is
+an office's, and tells nobody apart. On one day, some forty of a million are born."""
 
-WIDE = frozenset({BEGUN, BEGUN_PARTLY})
-"""The kinds of keys that many may share: names alone, of whoever has no birthday."""
+CROWDED_SECONDS = 600.0
+"""How long it is believed that too many have a key."""
+
+CROWDS = 10_000
+"""After how many such keys those that are old are forgotten."""
 
 COMPARED = 20
 """The most people with whom one is compared: those who share most keys come first."""
@@ -178,11 +181,40 @@ class Near(NamedTuple):
     crowded: tuple[str, ...]
 
 
-class _Sharing(NamedTuple):
-    """Those who share a blocking key, and the keys if there are more of them."""
+class Crowds:
+    """The blocking keys that more people have than are looked at, as found lately.
 
-    found: list[Document]
-    full: frozenset[str]
+    They are keyed hashes: they tell nothing of anybody.
+    """
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+
+    def among(self, keys: Iterable[str]) -> frozenset[str]:
+        """Give those of some keys that too many have."""
+        now = time.monotonic()
+        return frozenset(key for key in keys if self._until.get(key, 0.0) > now)
+
+    def note(self, keys: Iterable[str]) -> None:
+        """Remember that too many have some keys."""
+        now = time.monotonic()
+        if len(self._until) > CROWDS:
+            self._until = {key: at for key, at in self._until.items() if at > now}
+        self._until.update(dict.fromkeys(keys, now + CROWDED_SECONDS))
+
+
+class _Sharing(NamedTuple):
+    """Those who have some blocking keys.
+
+    Attributes:
+        documents: They, by id.
+        holders: Who has a key, by key.
+        crowded: The keys that too many have.
+    """
+
+    documents: dict[str, Document]
+    holders: Mapping[str, list[str]]
+    crowded: frozenset[str]
 
 
 class People(SealedStore[Person]):
@@ -200,6 +232,7 @@ class People(SealedStore[Person]):
         super().__init__(database)
         self._known_by = Batcher(self._find_known, limit=TOGETHER)
         self._near = Batcher(self._find_near, limit=TOGETHER)
+        self._crowds = Crowds()
 
     def take_apart(self, fields: Document) -> dict[str, Any]:
         """Take out what they are compared by. It is never taken back, only erased."""
@@ -280,68 +313,51 @@ class People(SealedStore[Person]):
     async def _find_near(
         self, questions: Sequence[frozenset[str]]
     ) -> Sequence[Near | BaseException]:
-        keys = frozenset[str]().union(*questions)
-        wide = frozenset(each for each in keys if kind_of(each) in WIDE)
-        # Whom a wide key brings crowds out nobody whom a narrow one does.
-        narrow, more = await asyncio.gather(
-            self._sharing(keys - wide, len(questions)),
-            self._sharing(wide, len(questions)),
-        )
-        found = _each_once([*narrow.found, *more.found])
-        full = narrow.full | more.full
-        each_found = [
-            (_sharing_any(found, some), {*map(kind_of, full & some)})
-            for some in questions
-        ]
+        sharing = await self._sharing(frozenset[str]().union(*questions))
         return await asyncio.gather(
-            *(
-                self._nearest(keys, near, crowded)
-                for keys, (near, crowded) in zip(questions, each_found, strict=True)
-            ),
+            *(self._nearest(keys, sharing) for keys in questions),
             return_exceptions=True,
         )
 
-    async def _sharing(self, keys: frozenset[str], questions: int) -> _Sharing:
-        """Give those who have one of some blocking keys, but not too many of them."""
-        if not keys:
-            return _Sharing([], frozenset())
-        found = await self._having(keys, questions)
-        if not found.full:
-            return found
-        # One kind, such as a birthday that many are given, hides nobody whom another
-        # kind finds.
-        by_kind: dict[str, set[str]] = defaultdict(set)
-        for key in keys:
-            by_kind[kind_of(key)].add(key)
-        each_found = await asyncio.gather(
-            *(self._having(frozenset(some), questions) for some in by_kind.values())
-        )
-        return _Sharing(
-            _each_once(chain.from_iterable(each.found for each in each_found)),
-            frozenset[str]().union(*(each.full for each in each_found)),
-        )
+    async def _sharing(self, keys: frozenset[str]) -> _Sharing:
+        """Give those who have some keys, but nobody for a key that too many have."""
+        crowded = self._crowds.among(keys)
+        while True:
+            asked = keys - crowded
+            if not asked:
+                return _Sharing({}, {}, crowded)
+            most = LARGEST * len(asked)
+            found = self.documents.find(
+                {"blocks": {"$in": list(asked)}}, projection={"inbox": 0, "outbox": 0}
+            )
+            documents = {each["_id"]: each async for each in found.limit(most + 1)}
+            holders: dict[str, list[str]] = defaultdict(list)
+            for one, each in documents.items():
+                for key in asked.intersection(each["blocks"]):
+                    holders[key].append(one)
+            more = [key for key, held in holders.items() if len(held) > LARGEST]
+            self._crowds.note(more)
+            crowded = crowded.union(more)
+            # If there are more, then so many that one of the keys is crowded: without
+            # it, it hides nobody whom another finds.
+            if len(documents) <= most:
+                return _Sharing(documents, holders, crowded)
 
-    async def _having(self, keys: frozenset[str], questions: int) -> _Sharing:
-        most = LARGEST * questions
-        found = self.documents.find(
-            {"blocks": {"$in": list(keys)}}, projection={"inbox": 0, "outbox": 0}
+    async def _nearest(self, keys: frozenset[str], sharing: _Sharing) -> Near:
+        """Open those who share most with somebody."""
+        telling = keys - sharing.crowded
+        share = Counter(one for key in telling for one in sharing.holders.get(key, ()))
+        found = sorted(share, key=lambda one: (-share[one], one))
+        # Those who share the fewest keys with them are left out.
+        beyond = frozenset(found[COMPARED:])
+        crowded = {kind_of(key) for key in keys & sharing.crowded} | {
+            kind_of(key)
+            for key in telling
+            if not beyond.isdisjoint(sharing.holders.get(key, ()))
+        }
+        opened = await self.open(
+            [dict(sharing.documents[one]) for one in found[:COMPARED]]
         )
-        documents = [each async for each in found.limit(most + 1)]
-        full = keys if len(documents) > most else frozenset[str]()
-        return _Sharing(documents[:most], full)
-
-    async def _nearest(
-        self, keys: frozenset[str], found: list[Document], crowded: set[str]
-    ) -> Near:
-        found.sort(key=lambda one: (-len(keys.intersection(one["blocks"])), one["_id"]))
-        if len(found) > COMPARED:
-            # Those who share the fewest keys with them are left out.
-            crowded = crowded | {
-                kind_of(key)
-                for one in found[COMPARED:]
-                for key in keys.intersection(one["blocks"])
-            }
-        opened = await self.open([dict(each) for each in found[:COMPARED]])
         return Near(self.load_all(opened), tuple(sorted(crowded)))
 
 
@@ -536,7 +552,3 @@ def _heard(document: Document) -> Heard:
 
 def _each_once(documents: Iterable[Document | None]) -> list[Document]:
     return list({each["_id"]: each for each in documents if each}.values())
-
-
-def _sharing_any(documents: Iterable[Document], keys: frozenset[str]) -> list[Document]:
-    return [each for each in documents if not keys.isdisjoint(each["blocks"])]

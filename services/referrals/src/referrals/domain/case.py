@@ -21,6 +21,7 @@ from referrals.domain.erasure import (
     Overtaken,
     Retention,
 )
+from referrals.domain.feedback import ClosedAs
 
 REPEAT = timedelta(days=365)
 """A pair referred again within this time is a repeat (SafeLives: 12 months)."""
@@ -39,6 +40,7 @@ class Stage(StrEnum):
     ASSESSED = "assessed"
     ALLOCATED = "allocated"
     BEING_ACTED_ON = "being_acted_on"
+    CONTACT_MADE = "contact_made"
     CLOSED = "closed"
 
 
@@ -101,7 +103,9 @@ class Episode(BaseModel):
     assessed_at: datetime | None = None
     allocated_at: datetime | None = None
     being_acted_on_at: datetime | None = None
+    contact_made_at: datetime | None = None
     closed_at: datetime | None = None
+    closed_as: ClosedAs | None = None
 
     @property
     def stage(self) -> Stage:
@@ -116,6 +120,13 @@ class Episode(BaseModel):
     def open_at(self, time: datetime) -> bool:
         """Tell whether it was not closed yet."""
         return self.closed_at is None or time <= self.closed_at
+
+    def ended(self, at: datetime, told: ClosedAs) -> "Episode":
+        """Note when it was closed, and how that is told; the first time counts."""
+        closed = self.reached(Stage.CLOSED, at)
+        if closed is self:
+            return self
+        return closed.model_copy(update={"closed_as": told})
 
     def reached(self, stage: Stage, at: datetime) -> "Episode":
         """Note when a stage was reached; the first time counts, however told."""
@@ -342,15 +353,29 @@ class Case(BaseModel):
         """Note that a plan is agreed, for every referral not yet closed."""
         return self.reach(Stage.BEING_ACTED_ON, at)
 
-    def close(self, at: datetime) -> "Case":
-        """Note that the response to everything referred until then has ended."""
+    def contact(self, at: datetime) -> "Case":
+        """Note that the person harmed was reached, for what was referred until then."""
+        return self.with_episodes(
+            each.reached(Stage.CONTACT_MADE, at)
+            if each.received_at <= at and each.open_at(at)
+            else each
+            for each in self.episodes
+        )
+
+    def close(self, at: datetime, told: ClosedAs = ClosedAs.ENDED) -> "Case":
+        """Note that the response to everything referred until then has ended.
+
+        Args:
+            at: When.
+            told: How the agencies are told that it did.
+        """
         case = self
         if self.closed_at is None or at > self.closed_at:
             case = self.model_copy(update={"closed_at": at})
         if case.staffed_since and case.staffed_since <= at:
             case = case.model_copy(update={"staffed_since": None})
         return case.with_episodes(
-            each.reached(Stage.CLOSED, at) if each.received_at <= at else each
+            each.ended(at, told) if each.received_at <= at else each
             for each in self.episodes
         )
 

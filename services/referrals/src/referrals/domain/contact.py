@@ -17,11 +17,11 @@ from zoneinfo import ZoneInfo
 
 from accord_contracts.access import Purpose
 from accord_contracts.problem import Refusal
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from referrals.domain.naming import folded
 from referrals.domain.telling import Channel, Safety, Text
+from referrals.domain.time_zone import TimeZone
 
 MOST = 100
 """Points of one person that people have decided on."""
@@ -122,19 +122,11 @@ class Window(BaseModel):
         return begun or (DAYS[today - 1] in self.days and shown < self.ends)
 
 
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (LookupError, OSError, ValueError):
-        raise PydanticCustomError("time_zone", "There is no such time zone.") from None
-    return name
-
-
 class ContactRules(BaseModel):
     """How a locality reaches people.
 
     Attributes:
-        time_zone: The region's, by its name in the IANA database.
+        time_zone: The region's.
         told_days: For how many days it is believed that a point is safe, if an agency
             says so.
         confirmed_days: The same, if somebody asked the person.
@@ -142,7 +134,7 @@ class ContactRules(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    time_zone: Annotated[str, AfterValidator(_zone)]
+    time_zone: TimeZone
     told_days: Annotated[float, Field(gt=0, le=366)]
     confirmed_days: Annotated[float, Field(gt=0, le=366)]
 

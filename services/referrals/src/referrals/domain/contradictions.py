@@ -31,6 +31,11 @@ def contradictions(
         if using and born and years(born, happened) < YOUNGEST:
             for field in ("role", "date_of_birth"):
                 yield ("people", place, field), "too_young_to_use_violence"
+        harmed = person.role is PersonRole.PERSON_HARMED
+        # In the east it may be the next day already.
+        if harmed and born and (born - happened).days > 1:
+            for at in (("people", place, "date_of_birth"), ("occurred_at",)):
+                yield at, "born_after_it_happened"
     for place in twice(told.people, rules):
         yield ("people", place), "same_person_twice"
 

@@ -13,8 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from referrals.domain.contact import ContactRules
 from referrals.domain.contradictions import contradictions
 from referrals.domain.erasure import Retention
+from referrals.domain.feedback import FeedbackRules
 from referrals.domain.recognition import RecognitionRules
 from referrals.domain.telling import Telling
+from referrals.domain.time_zone import TimeZone
 from referrals.domain.trigger import TriggerRules
 
 Hours = Annotated[float, Field(gt=0, le=24 * 60)]
@@ -24,6 +26,9 @@ LEEWAY = timedelta(seconds=60)
 
 EASTMOST = timedelta(hours=14)
 """Where a day begins earliest: a child may be born on it while UTC is a day behind."""
+
+ZONED = ("triggers", "contacts")
+"""The parts of a policy that have days or hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +46,30 @@ class ExpectedHours(BaseModel):
 
     assessed: Hours
     allocated: Hours
+    contacted: Hours
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.allocated < self.assessed:
             raise ValueError("nothing is allocated before it is assessed")
+        if self.contacted < self.allocated:
+            raise ValueError("nobody is reached before their case is allocated")
         return self
 
 
 class Expected(BaseModel):
-    """When a referral is expected to reach each stage."""
+    """When a referral is expected to reach each stage.
+
+    Attributes:
+        contacted_by: When the person harmed was reached; none in a receipt that was
+            given before this was promised.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     assessed_by: datetime
     allocated_by: datetime
+    contacted_by: datetime | None = None
 
 
 class S20Purpose(StrEnum):
@@ -102,6 +116,8 @@ class Policy(BaseModel):
     """How a locality takes referrals in (``localities/<name>/referrals.yaml``).
 
     Attributes:
+        time_zone: The region's, by its name in the IANA database: where a day begins,
+            and whose clocks show the hours in which somebody may be reached.
         confirm_within_days: For how long what needs two people waits for the second;
             never longer than a correction may take (Privacy Act 2020, s 63).
     """
@@ -109,6 +125,7 @@ class Policy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: str
+    time_zone: TimeZone
     questions: Annotated[tuple[Code, ...], Field(min_length=1)]
     urgent_answers: frozenset[Code]
     urgent_incidents: frozenset[IncidentKind]
@@ -120,6 +137,19 @@ class Policy(BaseModel):
     inquiries: InquiryRules
     contacts: ContactRules
     orders: OrderRules
+    feedback: FeedbackRules
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_time_zone(cls, told: object) -> object:
+        """Give every part that has days or hours the time zone that is said once."""
+        if not isinstance(told, dict):
+            return told
+        parts = {each: told[each] for each in ZONED if isinstance(told.get(each), dict)}
+        if any("time_zone" in part for part in parts.values()):
+            raise ValueError("say time_zone once, and not within a part")
+        zone = told.get("time_zone")
+        return told | {k: {**part, "time_zone": zone} for k, part in parts.items()}
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -131,7 +161,8 @@ class Policy(BaseModel):
             raise ValueError(f"expected_hours lacks {', '.join(sorted(missing))}")
         urgent = self.expected_hours[Lane.URGENT]
         routine = self.expected_hours[Lane.ROUTINE]
-        if urgent.assessed > routine.assessed or urgent.allocated > routine.allocated:
+        stages = ("assessed", "allocated", "contacted")
+        if any(getattr(urgent, each) > getattr(routine, each) for each in stages):
             raise ValueError("urgent may not be slower than routine")
         return self
 
@@ -180,4 +211,5 @@ class Policy(BaseModel):
         return Expected(
             assessed_by=received_at + timedelta(hours=hours.assessed),
             allocated_by=received_at + timedelta(hours=hours.allocated),
+            contacted_by=received_at + timedelta(hours=hours.contacted),
         )

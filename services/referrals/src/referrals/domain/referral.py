@@ -20,6 +20,7 @@ from referrals.domain.amendment import (
 )
 from referrals.domain.case import Episode, Member
 from referrals.domain.erasure import Decision
+from referrals.domain.feedback import Wanted
 from referrals.domain.policy import Expected, Policy
 from referrals.domain.telling import Telling
 
@@ -100,6 +101,7 @@ class Referral(BaseModel):
         person_ids: Who the described people are, in their order; none until recognised.
         former: Whom people were taken for until the agency corrected who they are.
         changes: By the agency, in their order.
+        wanted: What more it is asked for, and has not told yet.
         left_case: Where it stood when its case grew too long to keep it.
         left_case_id: Which case that was.
         erased: It is a tombstone, or somebody in it is.
@@ -119,6 +121,7 @@ class Referral(BaseModel):
     person_ids: tuple[str, ...] = ()
     former: tuple[Mistaken, ...] = ()
     changes: tuple[Change, ...] = ()
+    wanted: Wanted | None = None
     left_case: Episode | None = None
     left_case_id: str | None = None
     erased: Decision | None = None
@@ -212,13 +215,25 @@ class Referral(BaseModel):
             raise TooManyChanges
         lane = Lane.URGENT if self.lane is Lane.URGENT else by.lane(told)
         changes = (*self.changes, change.model_copy(update=differs))
-        update = {"told": told, "lane": lane, "changes": changes}
+        wanted = self.wanted and self.wanted.without(differs["groups"])
+        update = {"told": told, "lane": lane, "changes": changes, "wanted": wanted}
         return self.model_copy(update=update)
+
+    def asked_for(self, wanted: Wanted | None) -> "Referral":
+        """Note what more its agency is asked for; none: nothing any more.
+
+        Raises:
+            PartlyErased: What was told in it is erased, or a part of that.
+            Withdrawn: It was withdrawn.
+        """
+        self.may_be_changed()
+        return self.model_copy(update={"wanted": wanted})
 
     def withdraw(self, change: Change, reason: WithdrawalReason) -> "Referral":
         """Note that the agency has taken it back. What was told stays."""
         ended = change.model_copy(update={"reason": reason})
-        return self.model_copy(update={"changes": (*self.changes, ended)})
+        update = {"changes": (*self.changes, ended), "wanted": None}
+        return self.model_copy(update=update)
 
     def recognised_anew(self, person_ids: tuple[str, ...]) -> "Referral":
         """Note who its people are after a change, and whom they were taken for."""
@@ -241,6 +256,7 @@ class Referral(BaseModel):
             update={
                 "told": self.told.model_copy(),
                 "fingerprint": "",
+                "wanted": None,
                 "changes": tuple(each.unreadable() for each in self.changes),
                 "erased": decision,
             }

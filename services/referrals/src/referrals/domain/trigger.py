@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID, uuid5
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from accord_contracts.message import Code
 from accord_contracts.problem import Refusal
@@ -16,10 +16,11 @@ from pydantic import (
     Field,
     PlainSerializer,
     computed_field,
-    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+
+from referrals.domain.time_zone import TimeZone
 
 EARLIEST = 1900
 """The year before which nobody means a date."""
@@ -95,25 +96,16 @@ class TriggerRules(BaseModel):
     """What a locality decides about dates that are known ahead.
 
     Attributes:
-        time_zone: Of the region, by its name in the IANA database: where a day begins.
+        time_zone: Of the region: where a day begins.
         furthest_days: How far ahead a date may be told.
         urgent_within_hours: A date so near takes the urgent lane.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    time_zone: str
+    time_zone: TimeZone
     furthest_days: Annotated[int, Field(gt=0, le=3660)]
     urgent_within_hours: Annotated[float, Field(gt=0, le=24 * 60)]
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_one(cls, given: str) -> str:
-        try:
-            ZoneInfo(given)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("no time zone of the IANA database") from None
-        return given
 
     def due_at(self, told: When) -> datetime:
         """Give the time that is meant: of a day, when it begins in the region."""

@@ -1,12 +1,13 @@
-"""How the changes of a referral are shown to the agency that made them."""
+"""How an agency is shown what it changed of a referral, and what more it is asked."""
 
 from datetime import datetime
 
 from accord_contracts.message import Id
-from accord_contracts.referrals import WithdrawalReason
+from accord_contracts.referrals import FieldGroup, WithdrawalReason
 from pydantic import BaseModel
 
 from referrals.domain.amendment import Change
+from referrals.domain.feedback import Wanted
 from referrals.domain.referral import Referral
 
 
@@ -57,6 +58,18 @@ class WithdrawalView(BaseModel):
             by=change.by,
             reason=change.reason or WithdrawalReason.OTHER,
         )
+
+
+class WantedView(BaseModel):
+    """What more the agency is asked for; who asks it is not told."""
+
+    groups: tuple[FieldGroup, ...]
+    asked_at: datetime
+
+    @classmethod
+    def of(cls, wanted: Wanted) -> "WantedView":
+        """Show it."""
+        return cls(groups=wanted.groups, asked_at=wanted.asked_at)
 
 
 def etag_of(referral: Referral) -> str:

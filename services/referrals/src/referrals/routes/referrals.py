@@ -30,12 +30,13 @@ from pydantic import BaseModel, ValidationError
 from referrals import handlers
 from referrals.domain import sheet
 from referrals.domain.case import Episode, Stage
+from referrals.domain.feedback import ClosedAs
 from referrals.domain.policy import Expected, Misfit, Policy
 from referrals.domain.referral import NotReferred, Referral, Sender
 from referrals.domain.sheet import Row
 from referrals.domain.telling import Telling
 from referrals.routes.agencies import registered
-from referrals.routes.changes import AmendmentView, WithdrawalView, etag_of
+from referrals.routes.changes import AmendmentView, WantedView, WithdrawalView, etag_of
 from referrals.store import Cases, Referrals
 
 router = APIRouter(prefix="/referrals", tags=["referrals"])
@@ -156,7 +157,10 @@ class ReferralView(BaseModel):
     assessed_at: datetime | None
     allocated_at: datetime | None
     being_acted_on_at: datetime | None
+    contact_made_at: datetime | None
     closed_at: datetime | None
+    closed_as: ClosedAs | None
+    more_information_needed: WantedView | None
     expected: Expected
     amendments: tuple[AmendmentView, ...]
     withdrawn: WithdrawalView | None
@@ -164,11 +168,12 @@ class ReferralView(BaseModel):
     @classmethod
     def of(cls, referral: Referral, episode: Episode) -> "ReferralView":
         """Show a referral to the agency that made it, and nothing else of its case."""
-        last = referral.withdrawn
+        last, wanted = referral.withdrawn, referral.wanted
         return cls(
             reference=referral.told.reference,
             expected=referral.expected,
             status=episode.stage,
+            more_information_needed=wanted and WantedView.of(wanted),
             amendments=AmendmentView.all_of(referral),
             withdrawn=last and WithdrawalView.of(referral, last),
             **dict(episode),

@@ -1,0 +1,73 @@
+"""What an agency is told of the response to its referral, and what it is not.
+
+It is told that somebody is being helped, by stages with their times, and how it ended
+in words so coarse that none says where she went or what became of her. Whether what it
+referred was known before, and to whom, it is not told.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Self
+
+from accord_contracts.message import Code
+from accord_contracts.referrals import FieldGroup
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class ClosedAs(StrEnum):
+    """How the response to a referral ended, as coarse as an agency is told it."""
+
+    COMPLETED = "completed"
+    ENDED = "ended"
+
+
+class FeedbackRules(BaseModel):
+    """What a locality tells agencies of its response.
+
+    Attributes:
+        contact_actions: The actions of a plan by which the person harmed was reached.
+        closed_as: How each reason for closing a plan is told. What is told covers
+            several reasons, so that nobody can tell from it which one it was.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    contact_actions: Annotated[frozenset[Code], Field(min_length=1)]
+    closed_as: dict[ClosedAs, frozenset[Code]]
+
+    @model_validator(mode="after")
+    def _tells_no_reason(self) -> Self:
+        if missing := set(ClosedAs) - set(self.closed_as):
+            raise ValueError(f"closed_as lacks {', '.join(sorted(missing))}")
+        for told, reasons in self.closed_as.items():
+            if len(reasons) < 2:  # noqa: PLR2004 - Of two, nobody knows which it was.
+                raise ValueError(f"closed_as: {told} tells the one reason that it is")
+        completed, ended = (self.closed_as[each] for each in ClosedAs)
+        if twice := completed & ended:
+            raise ValueError(f"closed_as: {', '.join(sorted(twice))} stands twice")
+        return self
+
+    def closing(self, reason: str) -> ClosedAs:
+        """Say what an agency is told when a plan is closed for a reason."""
+        completed = reason in self.closed_as[ClosedAs.COMPLETED]
+        return ClosedAs.COMPLETED if completed else ClosedAs.ENDED
+
+
+class Wanted(BaseModel):
+    """That whoever works on a case needs to know more of a referral.
+
+    Attributes:
+        groups: What about; never words, in which somebody could be named.
+        by: The worker who asks.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    groups: tuple[FieldGroup, ...]
+    asked_at: datetime
+    by: str
+
+    def without(self, told: tuple[FieldGroup, ...]) -> Self | None:
+        """Leave out what the agency has told since; none if that is all."""
+        left = tuple(each for each in self.groups if each not in told)
+        return self.model_copy(update={"groups": left}) if left else None

@@ -1,0 +1,93 @@
+"""Asking the agency that referred for more, over HTTP: about what, and never in words.
+
+The agency reads it with the status of its referral, and answers by an amendment.
+"""
+
+from typing import Annotated
+
+from accord_chassis.guard import (
+    NOT_OUTREACH,
+    Action,
+    Asking,
+    Relation,
+    Resource,
+    absent,
+    asking,
+)
+from accord_contracts.message import Id
+from accord_contracts.referrals import FieldGroup
+from fastapi import APIRouter, Security
+from pydantic import BaseModel, ConfigDict, Field
+
+from referrals import amending
+from referrals.domain.feedback import Wanted
+from referrals.domain.referral import NotReferred
+from referrals.routes.changes import WantedView
+from referrals.routes.referrals import Cases_, Clock_, Referrals_, own
+from referrals.store import Cases, Referrals
+
+router = APIRouter(prefix="/referrals", tags=["questions"])
+
+Worker = Annotated[Asking, Security(asking, scopes=["referrals.inquire"])]
+
+ASK_MORE = Action(
+    "referral.ask_more",
+    (Relation.TEAM, Relation.COORDINATOR),
+    parts={"record": NOT_OUTREACH},
+)
+
+
+class AskMore(BaseModel):
+    """About what the agency is asked to tell more, or to tell it better."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    groups: Annotated[
+        frozenset[FieldGroup], Field(min_length=1, max_length=len(FieldGroup))
+    ]
+
+
+@router.put("/{referral_id}/questions")
+async def ask_more(
+    referral_id: Id,
+    asked: AskMore,
+    *,
+    referrals: Referrals_,
+    cases: Cases_,
+    clock: Clock_,
+    worker: Worker,
+) -> WantedView:
+    """Ask the agency for more, in the place of what it was asked before."""
+    await _permitted(referral_id, referrals, cases, worker)
+    wanted = Wanted(
+        groups=tuple(sorted(asked.groups)),
+        asked_at=clock.now(),
+        by=worker.worker or "",
+    )
+    await amending.ask_more(referral_id, wanted, referrals=referrals)
+    return WantedView.of(wanted)
+
+
+@router.delete("/{referral_id}/questions", status_code=204)
+async def ask_no_more(
+    referral_id: Id, *, referrals: Referrals_, cases: Cases_, worker: Worker
+) -> None:
+    """Ask for nothing more."""
+    await _permitted(referral_id, referrals, cases, worker)
+    await amending.ask_more(referral_id, None, referrals=referrals)
+
+
+async def _permitted(
+    referral_id: str, referrals: Referrals, cases: Cases, worker: Asking
+) -> None:
+    """See that somebody works on the case of a referral.
+
+    Raises:
+        NotReferred: There is none, or none for them.
+    """
+    held = await own(referral_id, referrals, cases)
+    case_id = held.case_id
+    resource = Resource("referral", referral_id, case_id)
+    if case_id is None:
+        resource = absent("referral", referral_id)
+    await worker.permit(ASK_MORE, resource, otherwise=NotReferred)
