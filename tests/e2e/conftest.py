@@ -1,4 +1,4 @@
-"""Regions for journeys, and the figures that tests report without asserting them."""
+"""Regions for journeys."""
 
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -7,11 +7,9 @@ import pytest
 from accord_chassis.clock import Clock, SystemClock
 from accord_chassis.development.backing import Backing
 from accord_chassis.development.broker import RABBITMQ_SERVER
-from app import Region, Report
+from app import Region
 from people import Coordinator, ReferringAgency
 from regions import Ground, Machines, in_one_process, machines_in
-
-FIGURES: pytest.StashKey[list[str]] = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")
@@ -62,17 +60,3 @@ def hospital(region: Region) -> ReferringAgency:
 @pytest.fixture
 def coordinator(region: Region) -> Coordinator:
     return region.coordinator
-
-
-@pytest.fixture(scope="session")
-def report(pytestconfig: pytest.Config) -> Report:
-    """Have a figure told at the end of the run."""
-    return pytestconfig.stash.setdefault(FIGURES, []).append
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell the figures that were measured on the way."""
-    if figures := terminalreporter.config.stash.get(FIGURES, []):
-        terminalreporter.section("figures")
-        for each in figures:
-            terminalreporter.line(each)
