@@ -31,7 +31,7 @@ EVERY_SCOPE = (
     "referrals.submit", "referrals.read", "referrals.admin", "referrals.erase",
     "referrals.merge", "referrals.history", "referrals.match", "referrals.answer",
     "referrals.inquire", "referrals.disclosures", "referrals.contacts",
-    "referrals.reach", "referrals.orders",
+    "referrals.reach", "referrals.orders", "referrals.rights",
     "risk.read", "risk.work", "plans.read", "plans.work", "plans.close",
     "allocation.admin", "allocation.ask", "allocation.read", "allocation.work",
     "allocation.glass", "notify.inbox", "notify.review",

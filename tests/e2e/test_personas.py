@@ -107,6 +107,16 @@ def asks_about(person_id: str) -> dict[str, Any]:
     }
 
 
+def access_of(person_id: str) -> dict[str, Any]:
+    """Give what is taken down when somebody asks for what is held of them."""
+    return {
+        "right": "access",
+        "person_id": person_id,
+        "proof": "in_person",
+        "reference": f"file_{person_id[:8]}",
+    }
+
+
 async def asked_of_others(region: Region, case: str) -> dict[str, Asked]:
     """Give whom the roles are offered to; the lead is not who coordinates them all."""
     while True:
@@ -187,8 +197,13 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "POST", f"/api/referrals/v1/referrals/{referral}/orders", {**BAIL, "bound": [1]}
     )
     assert bail.status == 201, bail.body
+    rights = await people["coordinator"].sends(
+        "POST", "/api/referrals/v1/rights", access_of(asked_about)
+    )
+    assert rights.status == 201, rights.body
     ids = {
         "case_id": case,
+        "rights_id": rights.json()["rights_id"],
         "order_id": bail.json()["order_id"],
         "breach": "1",
         "request_id": asked_for.json()["request_id"],
@@ -365,6 +380,25 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         unregistered=403,
     ),
     ("referrals", "GET", "/v1/people/{person_id}/disclosures"): Case(NOT_BARRED),
+    ("referrals", "POST", "/v1/rights"): Case(NOT_BARRED, "rights"),
+    # What is about a case from which one is barred is left out of both lists.
+    ("referrals", "GET", "/v1/rights"): Case(PERSONAS, by_scope=True),
+    ("referrals", "GET", "/v1/notices"): Case(PERSONAS, by_scope=True),
+    ("referrals", "GET", "/v1/rights/{rights_id}"): Case(NOT_BARRED),
+    ("referrals", "POST", "/v1/rights/{rights_id}/decision"): Case(
+        NOT_BARRED, {"outcome": "refused", "grounds": ["s53_b"]}
+    ),
+    # Whoever decided last cannot confirm it.
+    ("referrals", "POST", "/v1/rights/{rights_id}/confirmation"): Case(
+        tuple(each for each in NOT_BARRED if each != NOT_BARRED[-1]), not_both=403
+    ),
+    # Nothing is released, to anybody.
+    ("referrals", "GET", "/v1/rights/{rights_id}/export"): Case(()),
+    ("referrals", "GET", "/v1/cases/{case_id}/statements"): Case(KNOWS_SAFETY),
+    ("referrals", "GET", "/v1/people/{person_id}/notice"): Case(NOT_BARRED),
+    ("referrals", "PUT", "/v1/people/{person_id}/notice"): Case(
+        NOT_BARRED, {"notified_at": YESTERDAY}
+    ),
     ("referrals", "GET", "/v1/people/{person_id}/contacts"): Case(
         KNOWS_SAFETY, query="?purpose=fva20_b"
     ),
@@ -455,6 +489,7 @@ def sent(stage: Stage, body: Any) -> Any:
         "merge": {"other_id": ids["case_id"], "reason": "same_household"},
         "worker": {"roles": [SPECIALIST], "capacity": 100},
         "inquiry": asks_about(ids["person_id"]),
+        "rights": access_of(ids["person_id"]),
         "order": {**BAIL, "bound": [ids["person_id"]]},
         "standings": {
             "asked": [{"worker_id": ids["worker_id"], "case_ids": [ids["case_id"]]}]

@@ -346,6 +346,7 @@ async def go_through_all(
     inquiry = await be_asked(region, case, planted.pieces)
     await be_reached(region, case, planted.reached)
     await be_bound(region, case)
+    await be_corrected(region, case, planted.posted)
     await be_silent(region, case)
     await park(region, planted.careless)
     await replay(region, folder, planted, seen)
@@ -609,6 +610,22 @@ async def be_bound(region: Region, case: str) -> None:
     lead.hang_up()
 
 
+async def be_corrected(region: Region, case: str, sentinels: Sentinels) -> None:
+    """Have somebody say what is right; nobody has decided it yet."""
+    ids = await ids_of(region, case)
+    officer = Somebody(region, "privacy officer", *EVERY_SCOPE)
+    asked = {
+        "right": "correction",
+        "person_id": ids["person_id"],
+        "proof": "document",
+        "reference": "file_of_a_test",
+        "statement": sentinels.text("statement"),
+    }
+    answer = await officer.sends("POST", "/api/referrals/v1/rights", asked)
+    officer.hang_up()
+    assert answer.status == 201, answer.body
+
+
 async def be_reached(region: Region, case: str, sentinels: Sentinels) -> None:
     """Note how somebody is reached, read it, and have it suspended."""
     ids = await ids_of(region, case)
@@ -713,6 +730,7 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
         "number": "0",
         "order_id": new_id(),
         "breach": "1",
+        "rights_id": new_id(),
     }
 
 

@@ -27,6 +27,7 @@ from referrals import amending, deciding, handlers, inquiring
 from referrals import erasing as erasure
 from referrals import orders as binding
 from referrals import triggers as ahead
+from referrals.answering import Counter
 from referrals.contact_store import ContactBooks
 from referrals.contacting import Contacting
 from referrals.deciding import Office
@@ -39,6 +40,7 @@ from referrals.orders import Orders, Registry
 from referrals.recognising import Known
 from referrals.register import Register
 from referrals.reviewing import Desk
+from referrals.rights_store import Notices, RightsRequests
 from referrals.routes import (
     agencies,
     amendments,
@@ -51,6 +53,7 @@ from referrals.routes import (
     orders,
     questions,
     referrals,
+    rights,
     triggers,
 )
 from referrals.store import (
@@ -152,6 +155,8 @@ def create_app(
             bureau.inquiries,
             bureau.disclosures,
             books,
+            intake.store(RightsRequests),
+            intake.store(Notices),
         )
         intake.provide(Contacting(shelves, policy.contacts, intake.clock))
         intake.provide(Desk(reviews, people, cases, intake.clock))
@@ -175,6 +180,7 @@ def create_app(
         intake.on(CaseErased, partial(ahead.forget, triggers=dates))
         fall_due = partial(ahead.fall_due, triggers=dates, clock=intake.clock)
         intake.sweep(dates, fall_due)
+        intake.provide(Counter(shelves, policy, intake.clock))
         registry = Registry(intake.store(Orders), shelves, policy, intake.clock)
         intake.provide(registry)
         intake.on(CaseErased, partial(binding.forget, orders=registry.orders))
@@ -197,6 +203,7 @@ def create_app(
         inquiries.router,
         contacts.router,
         orders.router,
+        rights.router,
         stand_ins=stand_ins,
     )
 

@@ -30,6 +30,7 @@ from referrals.domain.erasure import (
 )
 from referrals.domain.merging import AlreadyMerged
 from referrals.keeping import Disclosures, Inquiries
+from referrals.rights_store import Notices, RightsRequests
 from referrals.store import Cases, People, Referrals, Reviews, Tombstones
 
 
@@ -44,6 +45,8 @@ class Shelves(NamedTuple):
     inquiries: Inquiries
     disclosures: Disclosures
     contacts: ContactBooks
+    rights: RightsRequests
+    notices: Notices
 
 
 async def person_may_be_erased(
@@ -108,6 +111,8 @@ async def forget(person_id: str, decision: Decision, shelves: Shelves) -> None:
         person_id, decision, shelves.inquiries, shelves.disclosures
     )
     await shelves.contacts.destroy(person_id)
+    await shelves.rights.forget(person_id)
+    await shelves.notices.remove(person_id)
 
 
 async def _write_down_anew(

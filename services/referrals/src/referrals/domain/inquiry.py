@@ -316,7 +316,7 @@ class Inquiry(BaseModel):
         return self.model_copy(update=update)
 
     def concerns(self, other: Self, number: int, at: datetime) -> Learned | None:
-        """Give what a decision in another case tells for this one's purpose, if it does.
+        """Give what a decision in another case tells for this one's purpose, if any.
 
         That there is something, and answers if they are about nobody else. Never the
         words: in them somebody of the other case may be named.
