@@ -181,6 +181,19 @@ def test_a_file_that_cannot_be_evaluated_is_not_quoted(
     assert "Sentinel" not in told.stderr
 
 
+def test_whoever_is_asked_for_with_a_slip_is_found_among_many(tmp_path: Path) -> None:
+    words = ["match", "bench", "--people", "300", "--asked", "100"]
+
+    told = run_in(tmp_path, *words, "--json")
+
+    assert told.returncode == 0, told.stderr
+    report = json.loads(told.stdout)
+    assert report["people"] == 300
+    assert report["linked"] + report["asked_about"] + report["new"] == 100
+    assert report["linked"] + report["asked_about"] >= 90
+    assert 0 < report["p50_ms"] <= report["p99_ms"] <= report["max_ms"]
+
+
 INSTANCE = {
     "capacity": [2, 2],
     "load": [[1, 2], [2, None]],

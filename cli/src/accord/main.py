@@ -649,6 +649,38 @@ def evaluate_matching(
     show.table("threshold", "pairs", "precision", "recall", "F1", rows=rows)
 
 
+@matching_.command("bench")
+def bench_matching(
+    people: Annotated[
+        int, typer.Option(min=100, max=5_000_000, help="Invented people to know.")
+    ] = 100_000,
+    *,
+    asked: Annotated[
+        int, typer.Option(min=100, max=100_000, help="Of whom is asked who they are.")
+    ] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is invented.")] = 1,
+    locality: Locality = None,
+    json: Json = False,
+) -> None:
+    """Measure how long it takes to tell who somebody is, among many who are known."""
+    from accord import among
+    from accord.where import locality_at
+
+    report = run(among.measure(locality_at(locality), people, asked, seed))
+    if json:
+        show.document(report.document())
+        return
+    answers = ", ".join(
+        f"{count} {answer.replace('_', ' ')}"
+        for answer, count in report.answers.items()
+    )
+    show.say(
+        f"{report.people} people were saved in {report.loading:.0f} s. "
+        f"Each question took {report.at(50):.1f} ms in the median, "
+        f"{report.at(99):.1f} ms at most in 99 of 100: {answers}."
+    )
+
+
 @allocation_.callback()
 def allocation_commands() -> None:
     """Keep `solve` a word of its own while there is no other."""

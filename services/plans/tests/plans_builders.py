@@ -17,8 +17,10 @@ from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskAssessed, RiskLevel
-from plans.domain.plan import Assessment, Owner, Plan
+from plans.domain.action import Owner
+from plans.domain.plan import Plan
 from plans.domain.template import Policy
+from plans.domain.version import Assessment
 from plans.store import Plans
 
 IVS = Role.INDEPENDENT_VICTIM_SPECIALIST

@@ -20,7 +20,8 @@ from accord_contracts.referrals import (
 from accord_contracts.risk import RiskLevel
 from plans import handlers
 from plans.domain.coming import KEPT, Coming, InForce
-from plans.domain.plan import Assessment, Plan
+from plans.domain.plan import Plan
+from plans.domain.version import Assessment
 from plans.store import Plans
 from plans_builders import POLICY, Running, assessed, assessment, plan
 from pydantic import ValidationError

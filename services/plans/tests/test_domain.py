@@ -8,14 +8,13 @@ from accord_chassis.settings import policy_of
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.allocation import Role
 from accord_contracts.risk import RiskLevel
+from plans.domain.action import Action, NoSuchAction
 from plans.domain.plan import (
     KEPT_VERSIONS,
-    Action,
     AlreadyClosed,
     AnotherVersionIsCurrent,
     MandatoryActionsOpen,
     NoPlan,
-    NoSuchAction,
     Plan,
     Status,
     UnknownReason,

@@ -16,7 +16,8 @@ from accord_contracts.plans import (
 from accord_contracts.referrals import CaseErased
 from accord_contracts.risk import RiskAssessed, RiskLevel
 from plans import handlers
-from plans.domain.plan import NoPlan, NoSuchAction, Status
+from plans.domain.action import NoSuchAction
+from plans.domain.plan import NoPlan, Status
 from plans.store import Plans
 from plans_builders import IVS, OUTREACH, POLICY, accepted, assessed, withdrawn
 

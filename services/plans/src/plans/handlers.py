@@ -23,16 +23,11 @@ from accord_contracts.referrals import (
 )
 from accord_contracts.risk import RiskAssessed
 
+from plans.domain.action import Action, NoSuchAction, Owner
 from plans.domain.coming import Coming
-from plans.domain.plan import (
-    Action,
-    Assessment,
-    NoPlan,
-    NoSuchAction,
-    Owner,
-    Plan,
-)
+from plans.domain.plan import NoPlan, Plan
 from plans.domain.template import Policy
+from plans.domain.version import Assessment
 from plans.store import Plans
 
 

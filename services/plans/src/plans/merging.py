@@ -9,6 +9,8 @@ from accord_contracts.message import Lane, Message
 from accord_contracts.plans import PlanCarried, PlanClosed
 from accord_contracts.referrals import CaseMerged, CaseUnmerged
 
+from plans.domain.merging import carry as carry_share
+from plans.domain.merging import close_with_survivor, merge, share_of
 from plans.domain.plan import Plan
 from plans.domain.template import Policy
 from plans.handlers import assigned, lane_of, not_in_force
@@ -28,7 +30,7 @@ async def note_merging(
     if held.erased_at:
         return
     version, rule = message.aggregate_version, policy.in_force
-    new = held.merge(survivor, version, rule, message.time)
+    new = merge(held, survivor, version, rule, message.time)
     if new is held:
         return
     left = {held.merged_into, told.survivor_id} - {None, survivor}
@@ -51,9 +53,11 @@ async def carry(message: Message[PlanCarried], *, plans: Plans, policy: Policy) 
     if held.erased_at:
         return
     merged = other and other.merged_into == held.id and not other.erased_at
-    share, dates = (other.share(), other.own_coming) if other and merged else (None, {})
+    share, dates = (
+        (share_of(other), other.own_coming) if other and merged else (None, {})
+    )
     alarmed, rule, at = held.raise_alarms(message.time), policy.in_force, message.time
-    new = alarmed.carry(told.from_id, share, dates, rule, at)
+    new = carry_share(alarmed, told.from_id, share, dates, rule=rule, at=at)
     if new is held:
         return
     alarms = not_in_force(alarmed, held, at)
@@ -68,6 +72,6 @@ async def close_merged(message: Message[PlanClosed], *, plans: Plans) -> None:
     held = await plans.get(told.case_id, cause=message)
     if held is None:
         return
-    new = held.close_with_survivor(told.reason, told.closed_at)
+    new = close_with_survivor(held, told.reason, told.closed_at)
     if new is not held:
         await plans.save(new, cause=message, lane=lane_of(new, message.lane))

@@ -27,17 +27,12 @@ from fastapi import APIRouter, Security
 from pydantic import BaseModel, ConfigDict, Field
 
 from plans import handlers
+from plans.domain.action import Action as Action_
+from plans.domain.action import NoSuchAction, NotYourActions
 from plans.domain.coming import Coming
-from plans.domain.plan import Action as Action_
-from plans.domain.plan import (
-    NoPlan,
-    NoSuchAction,
-    NotYourActions,
-    Plan,
-    PlanVersion,
-    Status,
-)
+from plans.domain.plan import NoPlan, Plan, Status
 from plans.domain.template import Policy
+from plans.domain.version import PlanVersion
 from plans.store import Plans
 
 router = APIRouter(tags=["plans"])

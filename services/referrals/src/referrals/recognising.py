@@ -80,14 +80,20 @@ async def tell_apart(
         taken: Who its other people are.
         instead: Somebody as they are to be weighed, whatever is kept of them.
     """
-    weighed = await _weigh(strangers(seen, holders), known, instead)
+    weighed = await weigh_all(strangers(seen, holders), known, instead)
     return recognise(seen, holders, referral.received_at, weighed, taken)
 
 
-async def _weigh(
-    seen: Iterable[Sighting], known: Known, instead: Person | None
+async def weigh_all(
+    seen: Iterable[Sighting], known: Known, instead: Person | None = None
 ) -> Mapping[str, Weighed]:
-    """Weigh whom those resemble whom no key tells; whoever is nameless, nobody."""
+    """Weigh whom those resemble whom no key tells; whoever is nameless, nobody.
+
+    Args:
+        seen: They.
+        known: Who is known.
+        instead: Somebody as they are to be weighed, whatever is kept of them.
+    """
     compared = [each for each in seen if each.asks]
     near = await asyncio.gather(*(known.people.near(each.asks) for each in compared))
     for each in near:

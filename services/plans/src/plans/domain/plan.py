@@ -7,11 +7,13 @@ from uuid import UUID, uuid5
 
 from accord_contracts.allocation import Role
 from accord_contracts.problem import Refusal
-from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict, computed_field
 
+from plans.domain.action import Action, NoSuchAction, Owner
 from plans.domain.coming import Coming, InForce, with_latest
+from plans.domain.share import Share
 from plans.domain.template import Measure, Policy, Template
+from plans.domain.version import Assessment, PlanVersion
 
 KEPT_VERSIONS = 50
 """Versions of a plan that its document remembers, the current one included."""
@@ -19,18 +21,6 @@ KEPT_VERSIONS = 50
 
 class NoPlan(Refusal):
     """There is no plan for this case."""
-
-    status = 404
-
-
-class NoSuchAction(Refusal):
-    """The caller has no such action."""
-
-    status = 404
-
-
-class NotYourActions(Refusal):
-    """The caller is no such worker."""
 
     status = 404
 
@@ -53,159 +43,8 @@ class UnknownReason(Refusal):
     status = 422
 
 
-class Assessment(BaseModel):
-    """What a plan knows of the assessment that it rests on.
-
-    Attributes:
-        referral_id: The referral that was weighed, if one caused it.
-        revision: The version of the assessment's own document.
-        first_referred_at: When the response to this episode was first asked for.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    level: RiskLevel
-    referral_id: str | None
-    revision: int
-    assessed_at: datetime
-    first_referred_at: datetime
-
-    def outdates(self, other: "Assessment") -> bool:
-        """Tell whether this is the later of two.
-
-        The revision decides, because a referral that was delayed is weighed last,
-        with everything known, and yet bears its own earlier time.
-        """
-        own = (self.revision, self.assessed_at)
-        return own > (other.revision, other.assessed_at)
-
-
-class PlanVersion(BaseModel):
-    """One version of a plan: what it rests on, and what became of it.
-
-    Attributes:
-        number: Counted from 1.
-        closed_for: Why the plan was closed, if this was its last version.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    number: int
-    assessment: Assessment
-    policy_version: str
-    drafted_at: datetime
-    review_by: datetime
-    agreed_at: datetime | None = None
-    closed_at: datetime | None = None
-    closed_for: str | None = None
-
-
-class Action(BaseModel):
-    """A commitment: what is to be done, by whom and by when.
-
-    Attributes:
-        code: What; one action of a plan bears it at a time.
-        worker_id: Its owner, once somebody has taken the role.
-        overdue_at: When it was told that the time had passed.
-        last_done_at: When it was done in an earlier episode.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    code: str
-    strand: str
-    role: Role
-    mandatory: bool
-    due_at: datetime
-    worker_id: str | None = None
-    done_at: datetime | None = None
-    overdue_at: datetime | None = None
-    last_done_at: datetime | None = None
-
-    @property
-    def open(self) -> bool:
-        """Tell whether it is still to be done."""
-        return self.done_at is None
-
-    def done_before(self, at: datetime) -> bool:
-        """Tell whether it was done before a time."""
-        return self.done_at is not None and self.done_at < at
-
-    def carried_into(
-        self, measure: Measure, due_at: datetime, worker_id: str | None
-    ) -> "Action":
-        """Carry an open commitment into a new version: it may tighten, never slacken.
-
-        If the new version wants another role for it, its owner keeps it until somebody
-        has taken that role.
-        """
-        return self.model_copy(
-            update={
-                "strand": measure.strand,
-                "role": measure.role,
-                "mandatory": self.mandatory or measure.mandatory,
-                "due_at": min(self.due_at, due_at),
-                "worker_id": worker_id or self.worker_id,
-            }
-        )
-
-
-class Owner(BaseModel):
-    """Who has taken a role of a case, and since when.
-
-    Attributes:
-        worker_id: Nobody, once the role was taken back from whoever had it.
-        accepted_at: Since when it is so.
-        allocation_id: The role of the episode.
-        revision: The version of allocation's own document that said so.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    worker_id: str | None = None
-    accepted_at: datetime
-    allocation_id: str = ""
-    revision: int = 0
-
-    def follows(self, other: "Owner | None") -> bool:
-        """Tell whether this is the later of two, in whatever order they are heard of.
-
-        Of one role of one episode, allocation's own document says which; of two
-        episodes, the time does, and nobody gives way to anybody.
-        """
-        if other is None:
-            return True
-        if self.allocation_id and self.allocation_id == other.allocation_id:
-            return self.revision > other.revision
-        if self.worker_id is None or other.worker_id is None:
-            return other.worker_id is None
-        return self.accepted_at > other.accepted_at
-
-
 class Merged(Refusal):
     """This case is merged into another: its plan is part of that case's plan."""
-
-
-class Share(BaseModel):
-    """What is planned for a merged case, as it stands in its survivor's plan too.
-
-    Attributes:
-        plan_version: Of the merged case's plan.
-        revision: Of the assessment that it rests on.
-        closed: It was closed already.
-        actions: What somebody has taken on, or has done. What nobody owns is the
-            survivor's own template to ask for.
-        owners: Who has which role in the merged case.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    plan_version: int
-    revision: int
-    closed: bool
-    actions: tuple[Action, ...]
-    owners: dict[Role, str]
 
 
 class Status(StrEnum):
@@ -295,94 +134,6 @@ class Plan(BaseModel):
                 return case_id
         return self.id
 
-    def merge(
-        self, survivor: str | None, merging: int, rule: InForce, at: datetime
-    ) -> "Plan":
-        """Note which case it is merged into, or that it is on its own again.
-
-        On its own again there is time to agree to a plan for its dates, as if they were
-        told now.
-
-        Args:
-            survivor: The case that it is merged into; none: it is on its own.
-            merging: The version of the case in referrals that says so: what is older
-                than is known changes nothing.
-            rule: By when a plan must be in force for a date.
-            at: When that was decided.
-        """
-        if merging <= self.merging:
-            return self
-        held = self.model_copy(update={"merged_into": survivor, "merging": merging})
-        if survivor:
-            return held
-        anew = {
-            key: each.in_time(rule, at).model_copy(update={"alarmed_at": None})
-            for key, each in self.coming.items()
-        }
-        return held.model_copy(update={"coming": anew})
-
-    def share(self) -> Share | None:
-        """Give what stands in a survivor's plan too."""
-        if not self.versions:
-            return None
-        closed = self.status is Status.CLOSED
-        taken = (e for e in self.actions if e.done_at or (e.worker_id and not closed))
-        return Share(
-            plan_version=self.current.number,
-            revision=self.current.assessment.revision,
-            closed=closed,
-            actions=tuple(taken),
-            owners={r: e.worker_id for r, e in self.owners.items() if e.worker_id},
-        )
-
-    def carry(
-        self,
-        other: str,
-        share: Share | None,
-        dates: Mapping[str, Coming],
-        rule: InForce,
-        at: datetime,
-    ) -> "Plan":
-        """Show what is planned for a merged case, or no longer, and heed its dates.
-
-        What nobody owns here is whoever's has the role there, for as long.
-
-        Args:
-            other: The merged case.
-            share: What is planned for it; none: nothing, or it is on its own again.
-            dates: What is known to come in it.
-            rule: By when a plan must be in force for a date.
-            at: When that was told.
-        """
-        coming = self._coming_with(other, dates, rule, at)
-        if self.shares.get(other) == share and coming == self.coming:
-            return self
-        shares = {key: each for key, each in self.shares.items() if key != other}
-        if share is not None:
-            shares[other] = share
-        new = self.model_copy(update={"shares": shares, "coming": coming})
-        own = {each.worker_id for each in self.owners.values()}
-        return new.handed_over(self.shared_owners - new.shared_owners - own)
-
-    def _coming_with(
-        self, other: str, dates: Mapping[str, Coming], rule: InForce, at: datetime
-    ) -> dict[str, Coming]:
-        """Give the dates that are known, with those of a merged case as told last."""
-        coming = {
-            key: each
-            for key, each in self.coming.items()
-            if each.from_case != other or key in dates
-        }
-        for key, each in dates.items():
-            known = coming.get(key)
-            if known is None or known.revision < each.revision:
-                told = each if known else each.in_time(rule, at)
-                there = each.over and each.happens_at <= at
-                alarmed_at = known.alarmed_at if known and there else None
-                update = {"from_case": other, "alarmed_at": alarmed_at}
-                coming = with_latest(coming, key, told.model_copy(update=update))
-        return coming
-
     @property
     def merged_cases(self) -> tuple[str, ...]:
         """The cases of which anything stands in it."""
@@ -417,13 +168,6 @@ class Plan(BaseModel):
             return own.worker_id
         shared = (each.owners.get(role) for each in self.shares.values())
         return next(filter(None, shared), None)
-
-    def close_with_survivor(self, reason: str, at: datetime) -> "Plan":
-        """End it, because that of the case which it is merged into has ended."""
-        if self.merged_into is None or self.status is not Status.MERGED:
-            return self
-        closed = self._with_current(closed_at=at, closed_for=reason)
-        return closed.model_copy(update={"owners": {}})
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -621,7 +365,7 @@ class Plan(BaseModel):
             key: each.model_copy(update={"alarmed_at": None})
             for key, each in self.coming.items()
         }
-        return self._with_current(agreed_at=at).model_copy(update={"coming": calm})
+        return self.with_current(agreed_at=at).model_copy(update={"coming": calm})
 
     def complete(self, action_id: str, worker_id: str, at: datetime) -> "Plan":
         """Note that a worker has done what they own. Noting it again changes nothing.
@@ -662,7 +406,7 @@ class Plan(BaseModel):
         shared = [e for s in self.shares.values() for e in s.actions if e.open]
         if count := sum(each.mandatory for each in (*self.open_actions, *shared)):
             raise MandatoryActionsOpen(f"{count} open.")
-        closed = self._with_current(closed_at=at, closed_for=reason)
+        closed = self.with_current(closed_at=at, closed_for=reason)
         return closed.model_copy(update={"owners": {}})
 
     def erase(self, at: datetime) -> "Plan":
@@ -701,7 +445,8 @@ class Plan(BaseModel):
         known = {each.id: each for each in before.actions}
         return tuple(each for each in self.open_actions if known.get(each.id) != each)
 
-    def _with_current(self, **changes: object) -> "Plan":
+    def with_current(self, **changes: object) -> "Plan":
+        """Change the current version."""
         changed = self.current.model_copy(update=changes)
         return self.model_copy(update={"versions": (*self.versions[:-1], changed)})
 

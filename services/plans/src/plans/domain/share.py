@@ -1,0 +1,27 @@
+"""What of a merged case's plan stands in its survivor's."""
+
+from accord_contracts.allocation import Role
+from pydantic import BaseModel, ConfigDict
+
+from plans.domain.action import Action
+
+
+class Share(BaseModel):
+    """What is planned for a merged case, as it stands in its survivor's plan too.
+
+    Attributes:
+        plan_version: Of the merged case's plan.
+        revision: Of the assessment that it rests on.
+        closed: It was closed already.
+        actions: What somebody has taken on, or has done. What nobody owns is the
+            survivor's own template to ask for.
+        owners: Who has which role in the merged case.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    plan_version: int
+    revision: int
+    closed: bool
+    actions: tuple[Action, ...]
+    owners: dict[Role, str]
