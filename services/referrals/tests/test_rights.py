@@ -279,6 +279,19 @@ async def test_his_request_is_answered_without_a_word_of_her(
     assert export.status_code == 404
 
 
+async def test_what_is_asked_for_is_taken_down_once(running: Running) -> None:
+    _, _, him = await referred(running)
+    twice = [await taken(running, him, reference="file_1") for _ in range(2)]
+    said = {"right": "correction", "statement": "No.", "reference": "file_1"}
+    usual = {"person_id": him, "proof": "document"}
+    other = await by(running, "one", "POST", "rights", {**usual, **said})
+    unfounded = {**usual, "right": "correction", "reference": "file_2"}
+    without = await by(running, "one", "POST", "rights", unfounded)
+
+    assert twice[0] == twice[1]
+    assert (other.status_code, without.status_code) == (409, 422)
+
+
 async def test_her_file_is_handed_out_once_two_have_agreed(running: Running) -> None:
     case, her, _ = await referred(running)
     path = f"rights/{await taken(running, her)}"

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from accord_chassis.clock import Clock
 from accord_chassis.service import settled
-from accord_chassis.store import Conflict
 from accord_contracts.referrals import PersonRole
 
 from referrals.domain.case import Member
@@ -48,13 +47,16 @@ async def take(asked: AskRight, by: Identity, counter: Counter) -> RightsRequest
         answer_by=at + timedelta(days=counter.policy.rights.answer_days),
         taken_by=by,
     )
-    try:
-        return await counter.shelves.rights.save(new)
-    except Conflict:
+
+    async def keep() -> RightsRequest:
         held = await counter.shelves.rights.get(new.id)
-        if held is None or held.asked != asked:
-            raise AskedOtherwise from None
+        if held is None:
+            return await counter.shelves.rights.save(new)
+        if held.asked != asked:
+            raise AskedOtherwise
         return held
+
+    return await settled(keep)
 
 
 async def decide(

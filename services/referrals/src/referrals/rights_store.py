@@ -28,8 +28,8 @@ class RightsRequests(SealedStore[RightsRequest]):
 
     def take_apart(self, fields: Document) -> dict[str, Any]:
         """Take out what they say is right. It is never taken back, only erased."""
-        asked = fields.get("asked")
-        return {"statement": asked.pop("statement")} if asked else {}
+        said = fields["asked"].pop("statement") if "asked" in fields else None
+        return {"statement": said} if said is not None else {}
 
     def put_together(self, fields: Document, parts: Mapping[str, Any]) -> None:
         """Put it back, unless it is erased."""
@@ -39,7 +39,8 @@ class RightsRequests(SealedStore[RightsRequest]):
     async def forget(self, person_id: str) -> None:
         """Destroy what somebody who is erased has said."""
         for each in await self.of_people([person_id]):
-            await self.vault.shred(self.record(each.id), ["statement"])
+            if each.asked.statement is not None:
+                await self.vault.shred(self.record(each.id), ["statement"])
 
     async def open_ones(self) -> list[RightsRequest]:
         """Give those that wait for an answer, the first to be due first."""
