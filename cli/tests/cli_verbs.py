@@ -20,7 +20,7 @@ def environment(named: Mapping[str, str]) -> dict[str, str]:
 
 
 def run_in(
-    folder: Path, *words: str, within: float = 60, **named: str
+    folder: Path, *words: str, within: float = 180, **named: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the command in a folder, with no deployment named but what is given."""
     return subprocess.run(

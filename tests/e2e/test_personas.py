@@ -264,6 +264,7 @@ BAIL = {
 KNOWS_SAFETY = ("specialist", "lead", "coordinator")
 NOT_BARRED = tuple(each for each in PERSONAS if each not in BARRED)
 CASE_READERS = (*TEAM, "coordinator", "glass breaker")
+JUDGES = (*KNOWS_SAFETY, "glass breaker")
 
 ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "POST", "/v1/referrals"): Case(AGENCIES, "referral", refusal=403),
@@ -428,6 +429,22 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("risk", "POST", "/v1/assessments/{case_id}/answers"): Case(
         KNOWS_SAFETY, {"answers": {}}
     ),
+    ("risk", "POST", "/v1/assessments/{case_id}/raising"): Case(
+        (*TEAM, "coordinator"), {"level": "low", "reason": "agency_warns"}
+    ),
+    ("risk", "POST", "/v1/assessments/{case_id}/reassessment"): Case(
+        KNOWS_SAFETY, {"answers": {}, "contact": "remote"}
+    ),
+    # Nothing is proved: 409, for whoever may ask.
+    ("risk", "POST", "/v1/assessments/{case_id}/lowering"): Case(
+        KNOWS_SAFETY, {"level": "low", "reason": "danger_has_passed"}
+    ),
+    ("risk", "POST", "/v1/assessments/{case_id}/lowering/confirmation"): Case(
+        KNOWS_SAFETY, {"level": "low"}
+    ),
+    ("risk", "GET", "/v1/assessments/{case_id}/proof"): Case(JUDGES),
+    ("risk", "GET", "/v1/assessments/{case_id}/history"): Case(JUDGES),
+    ("risk", "GET", "/v1/assessments/{case_id}/people"): Case(JUDGES),
     ("plans", "GET", "/v1/plans/{case_id}"): Case(CASE_READERS),
     ("plans", "POST", "/v1/plans/{case_id}/agreement"): Case(
         KNOWS_SAFETY, {"plan_version": 1}
@@ -575,7 +592,7 @@ async def test_outreach_sees_the_level_and_their_own_actions_and_no_more(
 
     assert {each["role"] for each in plan["actions"]} == {OUTREACH}
     shown = risk.json()
-    assert shown["level"] == "high"
+    assert shown["level"] in {"high", "extreme"}
     assert not any(shown[each] for each in ("reasons", "answers", "unknowns"))
     seen = (await stage.ask("specialist", "GET", f"/api/plans/v1/plans/{case}")).json()
     assert {each["role"] for each in seen["actions"]} == set(HIGH_RISK_TEAM)

@@ -79,7 +79,7 @@ SIDES = ("referrals", "GET", "/v1/matches/{match_id}")
 APART = {
     "serve", "demo", "status", "assertion", "reset",
     "topology apply", "store apply", "audit prepare", "match evaluate",
-    "allocation solve",
+    "match bench", "allocation solve",
 }  # fmt: skip
 """Commands that run a demonstration, make what there must be before any data, or read
 an operator's own file."""
@@ -97,6 +97,7 @@ LATER = {
     "plan.closed.v1", "case.merged.v1", "case.unmerged.v1", "risk.carried.v1",
     "allocation.carried.v1", "plan.carried.v1", "trigger.fell_due.v1",
     "plan.not_in_force.v1", "confirmation.lapsed.v1", "information.overdue.v1",
+    "risk.lowering_asked.v1",
 }  # fmt: skip
 """Events for which time would have to pass; that each is thin, its schema says."""
 
@@ -608,6 +609,11 @@ async def be_bound(region: Region, case: str) -> None:
     breaches = f"{path}/{told.json()['order_id']}/breaches"
     assert (await lead.sends("POST", breaches, {"occurred_at": at})).ok
     lead.hang_up()
+    # A breach is weighed, and the plan drafted anew.
+    coordinator = region.coordinator
+    await coordinator.agrees(
+        await eventually(coordinator.reads_plan(case), within=WITHIN)
+    )
 
 
 async def be_corrected(region: Region, case: str, sentinels: Sentinels) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,12 +122,24 @@ async def mail_server() -> AsyncIterator[MailServer]:
         yield listening
 
 
+@pytest.fixture(scope="session")
+def locality(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Canterbury's, where it is day at the noon that tests begin at."""
+    folder = tmp_path_factory.mktemp("locality")
+    for each in (LOCALITIES / "canterbury").iterdir():
+        text = each.read_text("utf-8")
+        (folder / each.name).write_text(text.replace("Pacific/Auckland", "UTC"))
+    return folder
+
+
 @pytest.fixture
-def settings(common_settings: dict[str, Any], workers: WorkersDirectory) -> Settings:
+def settings(
+    common_settings: dict[str, Any], workers: WorkersDirectory, locality: Path
+) -> Settings:
     """Of a service that sends no e-mail."""
     return Settings(
         **common_settings,
-        locality=LOCALITIES / "canterbury",
+        locality=locality,
         allocation_url=workers.url,
         service_token=SecretStr("token"),
         link_base=LINK_BASE,

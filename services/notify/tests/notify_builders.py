@@ -56,12 +56,22 @@ from accord_contracts.risk import (
 )
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from fastapi import FastAPI, Header, Response
-from notify.domain.notification import Addressee, Eyes, Notification, Occasion
+from notify.domain.notification import Notification
+from notify.domain.occasion import Addressee, Eyes, Occasion
 from notify.domain.policy import Policy
 from notify.store import Notifications
 
 LOCALITIES = Path(__file__).parents[3] / "localities"
-POLICY = policy_of(Policy, LOCALITIES / "canterbury", "notify")
+
+
+def by_day(locality: str) -> Policy:
+    """A locality's policy, where it is day at noon of the time that tests begin at."""
+    policy = policy_of(Policy, LOCALITIES / locality, "notify")
+    quiet = policy.quiet.model_copy(update={"time_zone": "UTC"})
+    return policy.model_copy(update={"quiet": quiet})
+
+
+POLICY = by_day("canterbury")
 
 MINUTE = timedelta(minutes=1)
 ANSWERED = NOON + 7 * MINUTE
@@ -274,7 +284,7 @@ def notification(
         Addressee(worker_id or new_id(), eyes),
         POLICY.rule(event, level),
         at=at,
-        policy_version=POLICY.version,
+        policy=POLICY,
         mail=mail,
     )
 

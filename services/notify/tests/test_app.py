@@ -51,17 +51,27 @@ def forget_a_language(policy: dict[str, Any]) -> None:
 
 
 def end_in_silence(policy: dict[str, Any]) -> None:
-    policy["chains"]["urgent"].pop()
+    del policy["chains"]["urgent"][-2:]
+
+
+def silence_alarms(policy: dict[str, Any]) -> None:
+    policy["quiet"]["passes"] = ["high"]
+
+
+def forget_how_many(policy: dict[str, Any]) -> None:
+    policy["several"]["en"]["text"] = "{reference} {link}"
 
 
 @pytest.mark.parametrize(
     ("break_it", "said"),
     [
+        (silence_alarms, "quiet: "),
+        (forget_how_many, "several.en: "),
         (add_a_name, "templates.offer.en.text: "),
         (forget_a_type, "there is no rule for plan.drafted.v1."),
         (know_a_type_too_many, "nothing is heard of plan.agreed.v1."),
         (forget_a_language, "offer is not written in mi."),
-        (end_in_silence, "urgent must end with the coordinator."),
+        (end_in_silence, "urgent must end with the coordinator or with hub_duty."),
     ],
 )
 def test_a_bad_policy_stops_the_start_with_one_sentence(

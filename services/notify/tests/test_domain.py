@@ -12,10 +12,11 @@ from accord_chassis.testing import NOON, new_id
 from accord_contracts.risk import RiskLevel
 from hypothesis import given
 from hypothesis import strategies as st
+from notify.domain.hours import Urgency
 from notify.domain.mail import Mail, MailState, Outcome
 from notify.domain.notification import Notification, notification_id, reference_of
 from notify.domain.offer import Offer
-from notify.domain.policy import Language, Policy, Text, Urgency
+from notify.domain.policy import Language, Policy, Text
 from notify.domain.team import Team
 from notify.domain.wording import Wording
 from notify_builders import IVS, LEAD, LINK_BASE, LOCALITIES, MINUTE, POLICY
@@ -59,7 +60,22 @@ def written() -> dict[str, Any]:
                 "urgency": "low",
             },
         },
-        "email": {"again_after_minutes": [1, 5], "unknown_after_minutes": 10},
+        "several": {
+            "en": {"subject": "{count}", "text": "{count} {reference} {link}"},
+            "mi": {"subject": "{count}", "text": "{count} {reference} {link}"},
+        },
+        "quiet": {
+            "time_zone": "UTC",
+            "begins": "20:00",
+            "ends": "07:00",
+            "passes": ["critical"],
+            "digests_at": ["08:30"],
+        },
+        "email": {
+            "again_after_minutes": [1, 5],
+            "unknown_after_minutes": 10,
+            "gather_minutes": 10,
+        },
     }
 
 
@@ -327,8 +343,10 @@ def test_everyone_who_is_told_has_it_in_their_inbox() -> None:
     made = message_to_a_worker()
     deputy = new_id()
 
-    told = made.tell(deputy, 1, at=NOON, wait=15 * MINUTE, mail=False)
-    again = told.tell(deputy, 1, at=NOON + MINUTE, wait=15 * MINUTE, mail=False)
+    told = made.tell(deputy, 1, at=NOON, until=NOON + 15 * MINUTE, mail=False)
+    again = told.tell(
+        deputy, 1, at=NOON + MINUTE, until=NOON + MINUTE + 15 * MINUTE, mail=False
+    )
 
     assert told.told_workers == [made.worker_id, deputy]
     assert again.told_workers == told.told_workers
@@ -387,11 +405,11 @@ def test_an_acknowledgement_does_not_hide_what_went_out(state: MailState) -> Non
 
 def test_nobody_gets_a_second_email_while_the_first_is_on_its_way() -> None:
     made = message_to_a_worker(mail=True)
-    again = made.tell(made.worker_id, 3, at=NOON, wait=MINUTE, mail=True)
+    again = made.tell(made.worker_id, 3, at=NOON, until=NOON + MINUTE, mail=True)
 
     gone = again.claim_mail(0, NOON, POLICY.email)
     gone = gone.settle_mail(0, Outcome.SENT, None, NOON, POLICY.email)
-    after = gone.tell(made.worker_id, 3, at=NOON, wait=MINUTE, mail=True)
+    after = gone.tell(made.worker_id, 3, at=NOON, until=NOON + MINUTE, mail=True)
 
     assert again.mail_state(1) is None
     assert after.mail_state(2) is MailState.WANTED
@@ -440,9 +458,11 @@ def test_an_email_comes_as_far_as_its_attempts(
 Act = Callable[[Notification, datetime], Notification]
 
 ACTS: dict[str, Act] = {
-    "tell": lambda held, at: held.tell(new_id(), 1, at=at, wait=MINUTE, mail=True),
+    "tell": lambda held, at: held.tell(
+        new_id(), 1, at=at, until=at + MINUTE, mail=True
+    ),
     "tell again": lambda held, at: held.tell(
-        held.worker_id, 2, at=at, wait=MINUTE, mail=True
+        held.worker_id, 2, at=at, until=at + MINUTE, mail=True
     ),
     "claim": lambda held, at: (
         held

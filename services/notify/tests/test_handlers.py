@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from accord_chassis.store import AlreadyHandled, Conflict
-from accord_chassis.testing import NOON, message_of, new_id, published
+from accord_chassis.testing import NOON, KnownStandings, message_of, new_id, published
 from accord_contracts.message import Lane, Message
 from accord_contracts.notify import (
     NotificationAcknowledged,
@@ -24,7 +24,7 @@ from accord_contracts.referrals import (
 )
 from accord_contracts.risk import RiskLevel
 from notify.asks import DirectoryAway, NobodyOnDuty
-from notify.domain.notification import NoSuchMessage, Notification
+from notify.domain.notification import NoSuchMessage, Notification, Telling
 from notify.handlers.erasing import erase_notifications, erase_team
 from notify.handlers.silence import acknowledge, end_offer, note_ending
 from notify.handlers.telling import follow_team, note_merging
@@ -466,8 +466,8 @@ async def test_silence_is_told_up_the_chain_and_never_ends_there(
     assert due
     chain = [deputy, team_lead, coordinator, coordinator, coordinator]
     assert [each.worker_id for each in due.told] == [worker, *chain]
-    assert [each.step for each in due.told] == [0, 1, 2, 3, 3, 3]
-    assert [(each.at - NOON) / MINUTE for each in due.told] == [0, 10, 25, 40, 70, 100]
+    assert [each.step for each in due.told] == [0, 1, 2, 3, 4, 4]
+    assert [(each.at - NOON) / MINUTE for each in due.told] == [0, 10, 25, 40, 55, 85]
     said = [each.data for each in await published(notifications)]
     assert [each.told for each in said if isinstance(each, NotificationEscalated)] == (
         chain
@@ -510,7 +510,33 @@ async def test_a_step_at_which_there_is_nobody_is_passed_over(
     assert held
     assert held.told_workers == [worker, coordinator]
     assert held.step == 3
-    assert held.escalate_at == LATER + 30 * MINUTE
+    assert held.escalate_at == LATER + 15 * MINUTE
+
+
+async def test_in_the_end_everybody_on_duty_is_told_at_once_but_who_is_barred(
+    escalates: Tell,
+    notifications: Notifications,
+    workers: WorkersDirectory,
+    standings: KnownStandings,
+) -> None:
+    first = workers.has_on_duty()
+    second, barred = workers.knows(), workers.knows()
+    workers.also_on_duty = (second, barred)
+    due = await notifications.save(
+        notification().model_copy(
+            update={"step": 3, "told": (Telling(worker_id=first, at=NOON),)}
+        )
+    )
+    standings.tell(barred, due.case_id, conflict=True)
+
+    await escalates(due)
+
+    held = await notifications.get(due.id)
+    assert held
+    assert [each.worker_id for each in held.told] == [first, first, second]
+    said = [each.data for each in await published(notifications)]
+    escalated = [each for each in said if isinstance(each, NotificationEscalated)]
+    assert [each.told for each in escalated] == [first, second]
 
 
 async def test_nobody_is_told_at_two_steps(

@@ -21,7 +21,8 @@ from accord_contracts.referrals import OrderBreached, OrderKind
 from accord_contracts.risk import RiskLevel
 from notify.asks import DirectoryAway, NobodyOnDuty
 from notify.domain.mail import MailState
-from notify.domain.notification import Eyes, Notification
+from notify.domain.notification import Notification
+from notify.domain.occasion import Eyes
 from notify.domain.wording import Wording
 from notify.handlers.mail import send_mail
 from notify.handlers.reaching import Reach

@@ -39,7 +39,7 @@ async def test_a_stale_notification_is_a_conflict(notifications: Notifications) 
 
     with pytest.raises(Conflict):
         await notifications.save(
-            held.tell(new_id(), 1, at=NOON, wait=MINUTE, mail=False)
+            held.tell(new_id(), 1, at=NOON, until=NOON + MINUTE, mail=False)
         )
 
 

@@ -1,15 +1,19 @@
 """Risk over HTTP."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
 from accord_chassis.development.issuer import DevelopmentIssuer
-from accord_chassis.testing import COORDINATOR, Alive, new_id
-from accord_contracts.referrals import Answer
+from accord_chassis.testing import COORDINATOR, NOON, Alive, new_id
+from accord_contracts.referrals import Answer, Party, PersonRole
+from accord_contracts.risk import RiskLevel
+from risk.domain.assessment import Assessment
 from risk.handlers import assess_referral, stop_clock
+from risk.judging import confirm_lowering
 from risk.store import Assessments
-from risk_builders import POLICY, closed, referral
+from risk_builders import ALL_NO, POLICY, closed, referral
 
 
 @pytest.fixture
@@ -147,3 +151,109 @@ async def test_no_token_is_not_authenticated_and_a_lesser_one_not_allowed(
         f"{path}/answers", json={"answers": {}}, headers=headers
     )
     assert refused.status_code == 403
+
+
+async def test_a_level_is_raised_proved_and_lowered_and_its_history_says_by_whom(
+    client: httpx2.AsyncClient,
+    risk: Alive,
+    case_id: str,
+    worker: dict[str, str],
+) -> None:
+    path = f"/v1/assessments/{case_id}"
+
+    async def post(name: str, body: dict[str, Any]) -> httpx2.Response:
+        return await client.post(f"{path}/{name}", json=body, headers=worker)
+
+    raised = await post("raising", {"level": "high", "reason": "agency_warns"})
+    early = await post("lowering", {"level": "low", "reason": "danger_has_passed"})
+    before = (await client.get(f"{path}/proof", headers=worker)).json()
+    found = {"answers": ALL_NO, "contact": "in_person"}
+    for _ in range(2):
+        assert (await post("reassessment", found)).json()["level"] == "high"
+    asked = await post("lowering", {"level": "low", "reason": "danger_has_passed"})
+    own = await post("lowering/confirmation", {"level": "low"})
+    lowered = await settled_lowering(risk, case_id)
+    history = (await client.get(f"{path}/history", headers=worker)).json()
+
+    assert (raised.status_code, raised.json()["level"]) == (200, "high")
+    assert early.status_code == 409
+    assert early.json()["type"] == "urn:accord:problem:not-proven"
+    assert "lower_assessments_in_a_row, contact_in_person" in early.json()["detail"]
+    assert before["lowering"]["missing"] == [
+        "lower_assessments_in_a_row", "contact_in_person", "second_person",
+    ]  # fmt: skip
+    assert asked.status_code == 202
+    assert asked.json()["lowering"]["missing"] == ["second_person"]
+    assert asked.json()["asked"]["by"] == COORDINATOR
+    assert own.json()["type"] == "urn:accord:problem:takes-a-second-person"
+    assert lowered.level is RiskLevel.LOW
+    assert [(e["how"], e["level"], e["by"]) for e in history["changes"]] == [
+        ("weighed", "low", None),
+        ("raised", "high", COORDINATOR),
+        ("lowered", "low", COORDINATOR),
+    ]
+    assert [each["contact"] for each in history["reassessments"]] == ["in_person"] * 2
+
+
+async def settled_lowering(risk: Alive, case_id: str) -> Assessment:
+    """Have somebody else confirm it."""
+    return await confirm_lowering(
+        case_id,
+        RiskLevel.LOW,
+        by=new_id(),
+        at=NOON + timedelta(hours=1),
+        assessments=risk.service.store(Assessments),
+        policy=POLICY,
+    )
+
+
+async def test_pairs_and_children_are_shown_beside_their_case(
+    client: httpx2.AsyncClient, risk: Alive, worker: dict[str, str]
+) -> None:
+    roles = (
+        PersonRole.PERSON_HARMED, PersonRole.PERSON_USING_VIOLENCE, PersonRole.CHILD,
+    )  # fmt: skip
+    harmed, using, child = (Party(person_id=new_id(), role=each) for each in roles)
+    message = referral("stalking", "threat_to_kill", parties=(harmed, using, child))
+    store = risk.service.store(Assessments)
+    await assess_referral(message, assessments=store, policy=POLICY)
+
+    path = f"/v1/assessments/{message.data.case_id}/people"
+    shown = (await client.get(path, headers=worker)).json()
+
+    [pair], [one] = shown["pairs"], shown["children"]
+    assert (pair["harmed_id"], pair["using_violence_id"]) == (
+        harmed.person_id,
+        using.person_id,
+    )
+    assert one["child_id"] == child.person_id
+    for each in (pair["risk"], one["risk"]):
+        assert each["level"] == "high"
+        assert {"stalking", "threat_to_kill"} <= set(each["reasons"])
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "pointer"),
+    [
+        ("raising", {"level": SENTINEL, "reason": "agency_warns"}, "/body/level"),
+        ("raising", {"level": "high", "reason": SENTINEL}, "/body/reason"),
+        ("reassessment", {"answers": {}, "contact": SENTINEL}, "/body/contact"),
+        ("lowering", {"level": "low"}, "/body/reason"),
+        ("lowering/confirmation", {"level": "low", SENTINEL: 1}, "/body/*"),
+    ],
+)
+async def test_what_is_wrong_with_a_judgement_is_named_and_never_echoed(
+    client: httpx2.AsyncClient,
+    case_id: str,
+    worker: dict[str, str],
+    *,
+    name: str,
+    body: Any,
+    pointer: str,
+) -> None:
+    path = f"/v1/assessments/{case_id}/{name}"
+    answer = await client.post(path, json=body, headers=worker)
+
+    assert answer.status_code == 422
+    assert SENTINEL not in answer.text
+    assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]

@@ -88,6 +88,23 @@ class RiskChanged(Event):
     changed_at: AwareDatetime
 
 
+class LoweringAsked(Event):
+    """Somebody asks that a level be lowered, with the proof; another must confirm.
+
+    Attributes:
+        level: The level that it is to be lowered to.
+        asked_by: The worker who asks, who cannot confirm it.
+        until: When it lapses if nobody has confirmed it. The level stays then.
+    """
+
+    TYPE: ClassVar[str] = "risk.lowering_asked.v1"
+
+    level: RiskLevel
+    asked_by: Id
+    asked_at: AwareDatetime
+    until: AwareDatetime
+
+
 class ReassessmentDue(Event):
     """A case is to be assessed anew.
 

@@ -21,6 +21,7 @@ from accord_contracts.message import Id
 from fastapi import APIRouter, Header, Query, Security
 from pydantic import BaseModel, StringConstraints
 
+from notify.domain.hours import Urgency
 from notify.domain.mail import MailState
 from notify.domain.notification import (
     NoInbox,
@@ -28,7 +29,6 @@ from notify.domain.notification import (
     Notification,
     Telling,
 )
-from notify.domain.policy import Urgency
 from notify.domain.wording import Wording
 from notify.handlers import silence
 from notify.handlers.reaching import SEEN_FROM
@@ -166,6 +166,7 @@ class NotificationView(BaseModel):
 
     Attributes:
         ended_at: When it was over, by that or otherwise; none while it is open.
+        repeated_at: When the same was told again, while it was open.
     """
 
     id: Id
@@ -180,6 +181,7 @@ class NotificationView(BaseModel):
     acknowledged_at: datetime | None
     acknowledged_by: Id | None
     ended_at: datetime | None
+    repeated_at: list[datetime]
 
     @classmethod
     def of(cls, held: Notification) -> Self:
@@ -197,6 +199,7 @@ class NotificationView(BaseModel):
             acknowledged_at=held.acknowledged_at,
             acknowledged_by=held.acknowledged_by,
             ended_at=held.ended_at,
+            repeated_at=[each.at for each in held.repeats],
         )
 
 

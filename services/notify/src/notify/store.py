@@ -1,14 +1,18 @@
 """Where notifications, teams and the ends of offers are kept."""
 
 import contextlib
+from datetime import datetime
 
 from accord_chassis.store import Conflict, Store
 from accord_contracts.message import Event, Message
 from pymongo.operations import IndexModel
 
-from notify.domain.notification import Notification
+from notify.domain.notification import Notification, open_since, stamp
 from notify.domain.offer import Offer
 from notify.domain.team import Team
+
+MANY = 500
+"""Messages that one letter may speak for, and more than any worker has open."""
 
 FIRST = "~"
 """Comes after every place in an inbox."""
@@ -57,6 +61,23 @@ class Notifications(Store[Notification]):
             projection={"inbox": 0, "outbox": 0},
         )
         return [self.load(each) async for each in found.sort("since", 1).limit(limit)]
+
+    async def recent(self, case_id: str, since: datetime) -> list[Notification]:
+        """Give what was told of a case since a time, first to last."""
+        found = self.documents.find(
+            {"case_id": case_id, "since": {"$gt": stamp(since)}},
+            projection={"inbox": 0, "outbox": 0},
+        )
+        return [self.load(each) async for each in found.sort("since", 1)]
+
+    async def open_to(self, worker_id: str, since: datetime) -> list[Notification]:
+        """Give what stands open in a worker's inbox since a time, the newest first."""
+        place = open_since(since)
+        found = self.documents.find(
+            {"told_workers": worker_id, "place": {"$gt": place}},
+            projection={"inbox": 0, "outbox": 0},
+        )
+        return [self.load(each) async for each in found.sort("place", -1).limit(MANY)]
 
     async def about_any(self, about_id: str) -> list[Notification]:
         """Give what anybody was told first of one thing."""

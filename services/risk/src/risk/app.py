@@ -4,12 +4,15 @@ from functools import partial
 
 from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
-from accord_contracts.plans import PlanClosed
+from accord_contracts.plans import ActionDone, PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
     CaseUnmerged,
     InformationDecided,
+    OrderBreached,
+    OrderEnded,
+    OrderRecorded,
     ReferralAmended,
     ReferralReceived,
     TriggerCancelled,
@@ -19,9 +22,10 @@ from accord_contracts.referrals import (
 from accord_contracts.risk import AssessmentCarried
 from fastapi import FastAPI
 
-from risk import handlers, merging, routes
+from risk import handlers, judging, merging
 from risk.domain.assessment import Assessment
 from risk.domain.policy import Policy
+from risk.routes import assessments, judged, judgement
 from risk.store import Assessments
 
 
@@ -67,6 +71,13 @@ def create_app(
             AssessmentCarried,
             partial(merging.carry, assessments=held, policy=policy, clock=risk.clock),
         )
+        heed = partial(judging.heed_order, assessments=held, policy=policy)
+        risk.on(OrderRecorded, heed)
+        risk.on(OrderBreached, heed)
+        risk.on(OrderEnded, heed)
+        risk.on(
+            ActionDone, partial(judging.note_meeting, assessments=held, policy=policy)
+        )
         risk.on(CaseErased, partial(handlers.erase, assessments=held))
 
         async def call(due: Assessment) -> None:
@@ -77,5 +88,11 @@ def create_app(
         risk.sweep(held, call)
 
     return service.create_app(
-        settings, "risk", wire, routes.router, stand_ins=stand_ins
+        settings,
+        "risk",
+        wire,
+        assessments.router,
+        judgement.router,
+        judged.router,
+        stand_ins=stand_ins,
     )

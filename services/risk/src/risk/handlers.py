@@ -9,6 +9,7 @@ from accord_contracts.referrals import (
     CaseErased,
     FieldGroup,
     InformationDecided,
+    PersonRole,
     ReferralAmended,
     ReferralReceived,
     TriggerCancelled,
@@ -25,10 +26,14 @@ from accord_contracts.risk import (
 from risk.domain.ahead import Ahead
 from risk.domain.assessment import Assessment, NotAssessed, Reassessment
 from risk.domain.policy import Policy, UnknownIndicator
+from risk.domain.telling import Telling
 from risk.store import Assessments
 
 WEIGHED = frozenset({FieldGroup.ANSWERS, FieldGroup.INCIDENTS})
 """What of a referral is weighed."""
+
+TOLD = WEIGHED | {FieldGroup.PEOPLE}
+"""What of a referral is kept: whom it is about says for whom it weighs."""
 
 
 async def assess_referral(
@@ -40,12 +45,10 @@ async def assess_referral(
     held = held or Assessment.new(told.case_id, message.time)
     if held.erased_at:
         return
+    incidents = frozenset(told.incidents)
+    held = held.told(told.referral_id, telling_of(told, message.time))
     new = held.weigh(
-        told.answers,
-        frozenset(told.incidents),
-        policy,
-        message.time,
-        repeat=told.repeat,
+        told.answers, incidents, policy, message.time, repeat=told.repeat
     ).model_copy(update={"first_referred_at": told.first_referred_at})
     events = assessed(new, told.referral_id)
     await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
@@ -82,7 +85,11 @@ async def assess_amendment(
     told = message.data
     held = await assessments.get(told.case_id, cause=message)
     held = held or Assessment.new(told.case_id, message.time)
-    if held.erased_at or WEIGHED.isdisjoint(told.groups):
+    if held.erased_at or TOLD.isdisjoint(told.groups):
+        return
+    held = held.told(told.referral_id, telling_of(told, message.time))
+    if WEIGHED.isdisjoint(told.groups):
+        await assessments.save(held, cause=message)
         return
     new = held.weigh(told.answers, frozenset(told.incidents), policy, message.time)
     events = assessed(new, told.referral_id)
@@ -249,6 +256,22 @@ def assessed(new: Assessment, referral_id: str | None) -> list[Event]:
             )
         )
     return told
+
+
+def telling_of(told: ReferralReceived | ReferralAmended, at: datetime) -> Telling:
+    """Keep what a referral tells, as its agency says it there."""
+    people: dict[PersonRole, tuple[str, ...]] = {}
+    for each in told.parties:
+        people[each.role] = (*people.get(each.role, ()), each.person_id)
+    return Telling(
+        occurred_at=told.occurred_at,
+        received_at=at,
+        incidents=frozenset(told.incidents),
+        answers=told.answers,
+        people=people,
+        repeat=isinstance(told, ReferralReceived) and told.repeat,
+        number=told.number if isinstance(told, ReferralAmended) else 0,
+    )
 
 
 def lane_of(new: Assessment, message: Message[Event]) -> Lane:

@@ -39,6 +39,8 @@ class Mail(BaseModel):
         attempts: How often it was tried.
         due_at: When it is to be tried (again); none if it is not.
         reason: Why it has not gone out yet, as a code.
+        covers: Further messages for which this letter speaks: it says how many.
+        within: The message whose letter spoke for this one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,14 +50,29 @@ class Mail(BaseModel):
     due_at: datetime | None
     sent_at: datetime | None = None
     reason: str | None = None
+    covers: tuple[str, ...] = ()
+    within: str | None = None
 
-    def claim(self, at: datetime, policy: EmailPolicy) -> Self:
-        """Note that it is about to be sent."""
+    def claim(
+        self, at: datetime, policy: EmailPolicy, covers: tuple[str, ...] = ()
+    ) -> Self:
+        """Note that it is about to be sent, and for which others it speaks."""
         return self.model_copy(
             update={
                 "state": MailState.CLAIMED,
                 "due_at": at + policy.unknown_after,
+                "covers": covers,
             }
+        )
+
+    def postpone(self, until: datetime) -> Self:
+        """Note that it is to be looked at again later."""
+        return self.model_copy(update={"due_at": until})
+
+    def speak_within(self, other: str, at: datetime) -> Self:
+        """Note that another message's letter has said that there is this one too."""
+        return self._now(MailState.SENT, None, sent_at=at).model_copy(
+            update={"within": other}
         )
 
     def settle(

@@ -1,8 +1,7 @@
 """A message to a worker: from the inbox to its end, or up the chain."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
+from functools import partial
 from typing import Annotated, Self
 from uuid import UUID, uuid5
 
@@ -10,13 +9,18 @@ from accord_contracts.message import Lane
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
+from notify.domain.hours import Urgency
 from notify.domain.mail import Mail, MailState, Outcome
-from notify.domain.policy import EmailPolicy, Rule, Urgency
+from notify.domain.occasion import Addressee, Eyes, Occasion
+from notify.domain.policy import EmailPolicy, Policy, Rule
 
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's: none can be taken for another when read out on the telephone."""
 
 REFERENCE_BITS = 30
+
+OVER, OPEN = 0, 1
+"""What places in an inbox begin with, the first ones last."""
 
 AT_LENGTH = len("2026-11-02T12:00:00.000")
 
@@ -31,14 +35,6 @@ class NoInbox(Refusal):
     """The token names no worker, so there is no inbox to look into."""
 
     status = 403
-
-
-class Eyes(StrEnum):
-    """Who may know of a message, apart from those who are barred from its case."""
-
-    ALL = "all"
-    NOT_OUTREACH = "not_outreach"
-    """Nobody who meets the person using violence."""
 
 
 class Telling(BaseModel):
@@ -58,44 +54,17 @@ class Telling(BaseModel):
     mail: Mail | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
-    """What happened, as far as a message about it needs to know.
+class Repeat(BaseModel):
+    """That the same thing was told again, of which a worker knows already.
 
     Attributes:
         message_id: Which message told of it.
-        event: Its type.
-        revision: The version of the publisher's document that it told of.
-        about_id: The allocation or action in question, if one is.
-        eyes: Who may know of it; none: whoever is told, from where they see the case.
     """
+
+    model_config = ConfigDict(frozen=True)
 
     message_id: str
-    event: str
-    case_id: str
-    lane: Lane
-    revision: int
-    about_id: str | None = None
-    eyes: Eyes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Addressee:
-    """Whom a message is for.
-
-    Attributes:
-        worker_id: Whom the rule names.
-        eyes: Who else may know of it.
-        told: Who is told in their place, because they may not know of the case.
-        step: At which step of their chain that is.
-        wait: How long until the next is told, if it is not as the rule says.
-    """
-
-    worker_id: str
-    eyes: Eyes
-    told: str | None = None
-    step: int = 0
-    wait: timedelta | None = None
+    at: datetime
 
 
 class Notification(BaseModel):
@@ -108,12 +77,14 @@ class Notification(BaseModel):
         worker_id: Who was to be told.
         eyes: Who may know of it.
         email: Whether the rule wants e-mail as well.
+        any_hour: It rings in quiet hours too.
         lane: Of what happened, and so of all that is told of this.
         chain: Whose silence has which consequences; none if they may be silent.
         step: How far up the chain it has come.
         ack_by: Until when they have to say that they know.
         escalate_at: When the next of the chain is told.
         ended_at: When nothing more was to be done: somebody knew, or need not any more.
+        repeats: When the same was told again, while this was open.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -130,6 +101,7 @@ class Notification(BaseModel):
     template: str
     urgency: Urgency
     email: bool
+    any_hour: bool = False
     lane: Lane
     policy_version: str
     chain: str | None = None
@@ -141,6 +113,7 @@ class Notification(BaseModel):
     acknowledged_by: str | None = None
     ended_at: datetime | None = None
     told: Annotated[tuple[Telling, ...], Field(min_length=1)]
+    repeats: tuple[Repeat, ...] = ()
 
     @classmethod
     def of(
@@ -150,16 +123,20 @@ class Notification(BaseModel):
         rule: Rule,
         *,
         at: datetime,
-        policy_version: str,
+        policy: Policy,
         mail: bool,
     ) -> Self:
         """Make a worker's message about what happened.
 
-        The time to acknowledge it counts from when it stands in the inbox: nobody is
-        late for what was still on its way.
+        The time to acknowledge it counts from when it stands in the inbox and may be
+        heard: nobody is late for what was still on its way, or for their night's rest.
         """
         within = rule.acknowledge_within
-        wanted = Mail(due_at=at) if mail and rule.email else None
+        loud = partial(policy.quiet.loud, rule.urgency, any_hour=rule.any_hour)
+        wanted = None
+        if mail and rule.email:
+            mailed = policy.quiet.mailed(rule.urgency, at, any_hour=rule.any_hour)
+            wanted = Mail(due_at=mailed)
         first = Telling(
             worker_id=to.told or to.worker_id, step=to.step, at=at, mail=wanted
         )
@@ -174,13 +151,14 @@ class Notification(BaseModel):
             template=rule.template,
             urgency=rule.urgency,
             email=rule.email,
+            any_hour=rule.any_hour,
             lane=what.lane,
-            policy_version=policy_version,
+            policy_version=policy.version,
             chain=rule.chain,
             step=to.step,
             created_at=at,
-            ack_by=at + within if within else None,
-            escalate_at=at + (to.wait or within) if within else None,
+            ack_by=loud(loud(at) + within) if within else None,
+            escalate_at=loud(loud(at) + (to.wait or within)) if within else None,
             told=(first,),
         )
 
@@ -204,15 +182,13 @@ class Notification(BaseModel):
     @property
     def since(self) -> str:
         """Its place among all messages by time: sorts, and is unique."""
-        # Of the same length for every time, which is always UTC, so that it sorts.
-        at = self.created_at.isoformat(timespec="milliseconds")
-        return f"{at[:AT_LENGTH]}.{self.id}"
+        return f"{stamp(self.created_at)}.{self.id}"
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def place(self) -> str:
         """Its place in an inbox: what is open comes first, then what is newest."""
-        return f"{int(self.ended_at is None)}.{self.since}"
+        return f"{OPEN if self.ended_at is None else OVER}.{self.since}"
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -228,9 +204,9 @@ class Notification(BaseModel):
         return self.escalate_at is not None and self.escalate_at <= at
 
     def tell(
-        self, worker_id: str, step: int, *, at: datetime, wait: timedelta, mail: bool
+        self, worker_id: str, step: int, *, at: datetime, until: datetime, mail: bool
     ) -> Self:
-        """Tell the next of the chain, and wait for them.
+        """Tell the next of the chain, and wait for them until a time.
 
         Nobody gets a second e-mail while the first is still on its way.
         """
@@ -244,7 +220,7 @@ class Notification(BaseModel):
             update={
                 "told": (*self.told, telling),
                 "step": step,
-                "escalate_at": at + wait,
+                "escalate_at": until,
             }
         )
 
@@ -272,7 +248,12 @@ class Notification(BaseModel):
         ended = self if self.ended_at else self.end(at)
         first = self.told[0].model_copy(update={"mail": None})
         return ended.model_copy(
-            update={"told": (first,), "about_id": None, "acknowledged_by": None}
+            update={
+                "told": (first,),
+                "about_id": None,
+                "acknowledged_by": None,
+                "repeats": (),
+            }
         )
 
     def pass_over(self, number: int, at: datetime) -> Self:
@@ -292,15 +273,69 @@ class Notification(BaseModel):
                 return number
         return None
 
+    def mails_to(self, worker_id: str) -> list[Mail]:
+        """Give the e-mails to a worker, the first one first."""
+        return [
+            each.mail for each in self.told if each.mail and each.worker_id == worker_id
+        ]
+
+    def is_ready(self, mail: Mail, at: datetime) -> bool:
+        """Tell whether an e-mail of it is due for the first time, not by itself."""
+        due = mail.due_at is not None and mail.due_at <= at
+        return due and self._can_be_gathered(mail)
+
+    def may_be_gathered(self, number: int) -> bool:
+        """Tell whether an e-mail may become one with others.
+
+        An alarm goes by itself, and so does what was tried before: it is the same
+        letter at every attempt.
+        """
+        mail = self.told[number].mail
+        return mail is not None and self._can_be_gathered(mail)
+
+    def _can_be_gathered(self, mail: Mail) -> bool:
+        fresh = mail.state is MailState.WANTED and not mail.attempts
+        return fresh and self.ended_at is None and self.urgency is not Urgency.CRITICAL
+
+    def repeats_of(self, message_id: str) -> bool:
+        """Tell whether a message has told the same again."""
+        return any(each.message_id == message_id for each in self.repeats)
+
+    def repeat(self, message_id: str, at: datetime) -> Self:
+        """Note that the same was told again."""
+        again = Repeat(message_id=message_id, at=at)
+        return self.model_copy(update={"repeats": (*self.repeats, again)})
+
+    def is_about(self, what: Occasion, worker_id: str, rule: Rule) -> bool:
+        """Tell whether it tells a worker of the same thing, and as loud."""
+        same = (self.event, self.about_id, self.worker_id, self.urgency)
+        return same == (what.event, what.about_id, worker_id, rule.urgency)
+
+    def postpone_mail(self, number: int, until: datetime) -> Self:
+        """Note that an e-mail waits, to become one with others."""
+        mail = self.told[number].mail
+        return self.with_mail(number, mail.postpone(until) if mail else None)
+
+    def speak_within(self, number: int, other: str, at: datetime) -> Self:
+        """Note that another message's letter has said that there is this one too."""
+        mail = self.told[number].mail
+        return self.with_mail(number, mail.speak_within(other, at) if mail else None)
+
     def mail_state(self, number: int) -> MailState | None:
         """Tell how far an e-mail has come."""
         mail = self.told[number].mail
         return mail.state if mail else None
 
-    def claim_mail(self, number: int, at: datetime, policy: EmailPolicy) -> Self:
-        """Note that an e-mail is about to be sent."""
+    def claim_mail(
+        self,
+        number: int,
+        at: datetime,
+        policy: EmailPolicy,
+        covers: tuple[str, ...] = (),
+    ) -> Self:
+        """Note that an e-mail is about to be sent, and for which others it speaks."""
         mail = self.told[number].mail
-        return self.with_mail(number, mail.claim(at, policy) if mail else None)
+        return self.with_mail(number, mail.claim(at, policy, covers) if mail else None)
 
     def settle_mail(
         self,
@@ -328,6 +363,16 @@ class Notification(BaseModel):
     def mail_key(self, number: int) -> str:
         """Identify an e-mail, the same at every attempt, so that twice can be seen."""
         return str(uuid5(UUID(self.id), f"mail/{number}"))
+
+
+def stamp(at: datetime) -> str:
+    """Write a time, which is always UTC, in one length for all, so that it sorts."""
+    return at.isoformat(timespec="milliseconds")[:AT_LENGTH]
+
+
+def open_since(at: datetime) -> str:
+    """Give the place in an inbox after which stands what is open since a time."""
+    return f"{OPEN}.{stamp(at)}"
 
 
 def notification_id(message_id: str, worker_id: str, template: str) -> str:

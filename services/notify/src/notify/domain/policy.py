@@ -4,29 +4,23 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from accord_contracts.message import Code
 from accord_contracts.notify import Channel
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from notify.domain.hours import Quiet, Urgency
+
 Minutes = Annotated[int, Field(gt=0, le=30 * 24 * 60)]
 
 REFERENCE = "{reference}"
 LINK = "{link}"
+COUNT = "{count}"
 
 FOREIGN = re.compile(r"[{}%$<>\\\x00-\x1f\x7f]")
 """What the marks of every usual template language begin with, and line breaks."""
-
-
-class Urgency(StrEnum):
-    """How loud a message is."""
-
-    CRITICAL = "critical"
-    HIGH = "high"
-    NORMAL = "normal"
-    LOW = "low"
 
 
 class Recipient(StrEnum):
@@ -52,6 +46,12 @@ class Next(StrEnum):
     DEPUTY = "deputy"
     TEAM_LEAD = "team_lead"
     COORDINATOR = "coordinator"
+    HUB_DUTY = "hub_duty"
+    """Everybody on duty at the hub who may know, at once."""
+
+
+LAST = frozenset({Next.COORDINATOR, Next.HUB_DUTY})
+"""Who may end a chain: somebody is always there, or is waited for."""
 
 
 class Language(StrEnum):
@@ -74,14 +74,19 @@ class Text(Part):
     stops the start of the service.
     """
 
+    filled_in: ClassVar[tuple[str, ...]] = (REFERENCE, LINK)
+
     subject: Annotated[str, Field(min_length=1, max_length=78)]
     text: Annotated[str, Field(min_length=1, max_length=500)]
 
     @field_validator("subject", "text")
     @classmethod
     def _says_nothing_else(cls, given: str) -> str:
-        if FOREIGN.search(given.replace(REFERENCE, "").replace(LINK, "")):
-            raise ValueError(f"only {REFERENCE} and {LINK} may be filled in")
+        rest = given
+        for each in cls.filled_in:
+            rest = rest.replace(each, "")
+        if FOREIGN.search(rest):
+            raise ValueError(f"only {' and '.join(cls.filled_in)} may be filled in")
         return given
 
     @model_validator(mode="after")
@@ -90,6 +95,18 @@ class Text(Part):
             raise ValueError("a subject has no room for a link")
         if REFERENCE not in self.text or LINK not in self.text:
             raise ValueError(f"the text must have {REFERENCE} and {LINK}")
+        return self
+
+
+class SeveralText(Text):
+    """What one e-mail says that stands for several messages: also how many they are."""
+
+    filled_in = (REFERENCE, LINK, COUNT)
+
+    @model_validator(mode="after")
+    def _says_how_many(self) -> Self:
+        if COUNT not in self.text:
+            raise ValueError(f"the text must have {COUNT}")
         return self
 
 
@@ -115,6 +132,9 @@ class Rule(Part):
         acknowledge_minutes: Within which they must say that they know; none if they
             need not.
         chain: Who is told when they do not.
+        once: While one such message to somebody is open, they are not told of the same
+            thing anew: it is noted on the one that they have.
+        any_hour: It rings in quiet hours too, because a clock runs out meanwhile.
     """
 
     template: Code
@@ -123,6 +143,8 @@ class Rule(Part):
     channels: frozenset[Channel] = frozenset({Channel.INBOX})
     acknowledge_minutes: Minutes | None = None
     chain: Code | None = None
+    once: bool = False
+    any_hour: bool = False
 
     @property
     def email(self) -> bool:
@@ -182,10 +204,18 @@ class EmailPolicy(Part):
             many it has failed.
         unknown_after_minutes: How long a sending of which nothing was heard may take
             before it counts as one that may or may not have arrived.
+        gather_minutes: For so long after an e-mail about a case, further normal ones to
+            the same worker wait, and become one that says how many.
     """
 
     again_after_minutes: Annotated[tuple[Minutes, ...], Field(min_length=1)]
     unknown_after_minutes: Minutes
+    gather_minutes: Minutes
+
+    @property
+    def window(self) -> timedelta:
+        """How long one e-mail about a case stands for itself."""
+        return timedelta(minutes=self.gather_minutes)
 
     @property
     def unknown_after(self) -> timedelta:
@@ -204,14 +234,19 @@ class Policy(Part):
 
     Attributes:
         languages: Every message is written in each, the first one foremost.
-        chains: Each ends with the coordinator, who is told again and again.
+        several: What one e-mail says that stands for several messages.
+        chains: Each ends with the coordinator or the hub's duty, who are told again and
+            again.
+        quiet: When workers are left in peace, and what is heard all the same.
         rules: By the event's type.
     """
 
     version: str
     languages: Annotated[tuple[Language, ...], Field(min_length=1)]
     templates: dict[Code, dict[Language, Text]]
+    several: dict[Language, SeveralText]
     chains: Annotated[dict[Code, tuple[Step, ...]], Field(min_length=1)]
+    quiet: Quiet
     rules: dict[str, EventRule]
     email: EmailPolicy
 
@@ -221,13 +256,17 @@ class Policy(Part):
         cls, chains: dict[Code, tuple[Step, ...]]
     ) -> dict[Code, tuple[Step, ...]]:
         for name, steps in chains.items():
-            if not steps or steps[-1].tell is not Next.COORDINATOR:
-                raise ValueError(f"{name} must end with the coordinator")
+            if not steps or steps[-1].tell not in LAST:
+                raise ValueError(
+                    f"{name} must end with the coordinator or with hub_duty"
+                )
         return chains
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
-        for name, texts in self.templates.items():
+        written: dict[str, Mapping[Language, Text]]
+        written = {**self.templates, "several": self.several}
+        for name, texts in written.items():
             if missing := set(self.languages) - set(texts):
                 raise ValueError(f"{name} is not written in {_listed(missing)}")
         used = [each for rule in self.rules.values() for each in rule.variants]

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from notify.domain.notification import Notification
-from notify.domain.policy import LINK, REFERENCE, Language, Policy
+from notify.domain.notification import Notification, reference_of
+from notify.domain.policy import COUNT, LINK, REFERENCE, Language, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,23 @@ class Wording:
         """Give a message in the first language that is preferred and there is."""
         return self._filled_in(notification, self._language(preferred))
 
-    def letter(self, notification: Notification, number: int) -> Letter:
-        """Give the e-mail to one of those who are told."""
+    def letter(
+        self, notification: Notification, number: int, covers: Sequence[str] = ()
+    ) -> Letter:
+        """Give the e-mail to one of those who are told.
+
+        Args:
+            notification: The message.
+            number: Which of those who are told.
+            covers: The ids of further messages for which the letter speaks.
+        """
         languages = self._policy.languages
-        every = [self._filled_in(notification, each) for each in languages]
+        every = [
+            self._several(notification, covers, each)
+            if covers
+            else self._filled_in(notification, each)
+            for each in languages
+        ]
         return Letter(
             key=notification.mail_key(number),
             subject=every[0].subject,
@@ -62,6 +75,21 @@ class Wording:
         known = {each.value: each for each in self._policy.languages}
         chosen = (known[each] for each in preferred if each in known)
         return next(chosen, self._policy.languages[0])
+
+    def _several(
+        self, notification: Notification, covers: Sequence[str], language: Language
+    ) -> Shown:
+        """Say that there are several messages, how many, and where they stand."""
+        written = self._policy.several[language]
+        references = [notification.reference, *map(reference_of, covers)]
+        count, link = str(len(references)), f"{self._link_base}/inbox"
+        first = written.subject.replace(REFERENCE, references[0])
+        text = written.text.replace(REFERENCE, ", ".join(references))
+        return Shown(
+            subject=first.replace(COUNT, count),
+            text=text.replace(COUNT, count).replace(LINK, link),
+            link=link,
+        )
 
     def _filled_in(self, notification: Notification, language: Language) -> Shown:
         link = f"{self._link_base}{notification.link}"

@@ -7,14 +7,16 @@ pause with the same Message-ID. That is for agencies' workers only: to a person'
 device nothing may ever be repeated by itself.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 
 from accord_chassis.service import settled
 from accord_contracts.message import Event
 from accord_contracts.notify import Channel, NotificationFailed, NotificationSent
 
+from notify.domain.gathering import Gathered, gather
+from notify.domain.hours import Urgency
 from notify.domain.mail import MailState, Outcome
 from notify.domain.notification import Notification
 from notify.domain.policy import EmailPolicy
@@ -25,6 +27,10 @@ from notify.store import Notifications
 
 PASSED_OVER = "passed_over"
 """Why there is no e-mail to somebody who may not know of the case any more."""
+
+LOOKED_BACK = timedelta(days=2)
+"""How old a message may be whose e-mail becomes one with others: longer than any waits
+that was never tried, over a night or until the next digest."""
 
 UNKNOWN_WORKER = Posted(Outcome.REFUSED, "unknown_worker")
 
@@ -42,7 +48,7 @@ async def send_mail(
     """Send the e-mail that has fallen due, if there is anywhere to send it.
 
     Whoever may not know of the case any more gets none, and the next of the chain is
-    told.
+    told. What can become one letter with others does.
     """
     number = due.mail_due(at)
     if number is None:
@@ -52,8 +58,16 @@ async def send_mail(
         failed = _failed(due, worker_id, PASSED_OVER, at)
         await notifications.save(due.pass_over(number, at), failed, lane=due.lane)
         return
-    contact = await reach.directory.contact(worker_id)
     attempt = Attempt(number, at, policy)
+    gathered = await _gathered(due, attempt, notifications, reach)
+    if gathered.wait_until:
+        await notifications.save(due.postpone_mail(number, gathered.wait_until))
+        return
+    if gathered.within:
+        spoken = due.speak_within(number, gathered.within, at)
+        await notifications.save(spoken, _sent(due, worker_id, at), lane=due.lane)
+        return
+    contact = await reach.directory.contact(worker_id)
     if contact is None:
         told = attempt.became(due, UNKNOWN_WORKER)
     elif not contact.email:
@@ -62,8 +76,9 @@ async def send_mail(
     elif post.closed:
         told = attempt.became(due, post.closed)
     else:
-        await notifications.save(due.claim_mail(number, at, policy))
-        letter = wording.letter(due, number)
+        covers = gathered.covers
+        await notifications.save(due.claim_mail(number, at, policy, covers))
+        letter = wording.letter(due, number, covers)
         posted = await post.send(letter, contact.email, at)
         await settled(partial(_record, due.id, attempt, posted, notifications))
         return
@@ -98,6 +113,32 @@ class Attempt:
         if mail.state is MailState.SENT:
             return new, _sent(new, worker_id, self.at)
         return new, _failed(new, worker_id, mail.reason or mail.state, self.at)
+
+
+async def _gathered(
+    due: Notification, attempt: Attempt, notifications: Notifications, reach: Reach
+) -> Gathered:
+    """Say whether an e-mail waits, is spoken for, or goes out, and for which others.
+
+    Of another that its worker may not know any more, no letter says that there is one.
+    """
+    number, at = attempt.number, attempt.at
+    worker_id = due.told[number].worker_id
+    others: list[Notification] = []
+    if due.may_be_gathered(number):
+        low = due.urgency is Urgency.LOW
+        found = notifications.open_to if low else notifications.recent
+        of = worker_id if low else due.case_id
+        others = await found(of, at - LOOKED_BACK)
+    gathered = gather(due, number, others, at=at, window=attempt.policy.window)
+    by_id = {each.id: each for each in others}
+    seen = [
+        each
+        for each in gathered.covers
+        if each not in by_id
+        or await reach.eyes(worker_id, by_id[each].case_id, by_id[each].eyes)
+    ]
+    return replace(gathered, covers=tuple(seen))
 
 
 async def _record(

@@ -13,7 +13,7 @@ from accord_chassis.guard import ANYBODY, NOT_OUTREACH, Standings, kept_from
 from accord_contracts.message import Event, Message
 
 from notify.asks import Directory, NobodyOnDuty, standing_to
-from notify.domain.notification import Addressee, Eyes, Occasion
+from notify.domain.occasion import Addressee, Eyes, Occasion
 from notify.domain.policy import Next, Policy, Recipient, Rule
 from notify.domain.team import Team
 from notify.store import Teams
@@ -82,36 +82,41 @@ class Reach:
         *,
         after: int = 0,
         told: Collection[str] = (),
-    ) -> tuple[int, str]:
+    ) -> tuple[int, tuple[str, ...]]:
         """Give the next step of a worker's chain, and who is told at it.
 
         A step at which there is nobody, only somebody who was told already, or only
         somebody who may not be, is passed over; but the last one never is.
 
         Args:
-            chain: Who is told at which step; the last is the coordinator.
+            chain: Who is told at which step; the last is the coordinator or the hub.
             worker_id: Whose deputy and team lead are meant.
             case_id: What it is about.
             eyes: Who may know of it.
             after: The step that it has come to.
             told: Who was told already.
         """
-        for number, who in list(enumerate(chain, start=1))[after:-1]:
-            found = await self._person(who, worker_id, case_id, eyes)
-            if found and found not in told:
-                return number, found
-        return len(chain), (await self.coordinator(case_id, eyes)).worker_id
+        steps = list(enumerate(chain, start=1))
+        for number, who in steps[after:-1]:
+            found = await self._people(who, worker_id, case_id, eyes)
+            if new := tuple(each for each in found if each not in told):
+                return number, new
+        number, who = steps[-1]
+        return number, await self._people(who, worker_id, case_id, eyes)
 
-    async def _person(
+    async def _people(
         self, who: Next, worker_id: str, case_id: str, eyes: Eyes
-    ) -> str | None:
+    ) -> tuple[str, ...]:
         if who is Next.COORDINATOR:
-            return (await self.coordinator(case_id, eyes)).worker_id
+            return ((await self.coordinator(case_id, eyes)).worker_id,)
+        if who is Next.HUB_DUTY:
+            on_duty = await self.coordinators(case_id, eyes, but=None)
+            return tuple(each.worker_id for each in on_duty)
         contact = await self.directory.contact(worker_id)
         if contact is None:
-            return None
+            return ()
         found = contact.deputy if who is Next.DEPUTY else contact.team_lead
-        return found if found and await self.eyes(found, case_id, eyes) else None
+        return (found,) if found and await self.eyes(found, case_id, eyes) else ()
 
 
 async def recipients(
@@ -156,7 +161,7 @@ async def recipients(
     steps = [each.tell for each in chain]
     step, instead = await reach.next(steps, passed_over[0], what.case_id, eyes[0])
     wait = chain[step - 1].wait
-    return [Addressee(passed_over[0], eyes[0], told=instead, step=step, wait=wait)]
+    return [Addressee(passed_over[0], eyes[0], told=instead[0], step=step, wait=wait)]
 
 
 async def _workers(

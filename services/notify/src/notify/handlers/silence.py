@@ -127,7 +127,7 @@ async def escalate(
     message has ended otherwise.
     """
     chain = policy.chain(due.chain)
-    step, worker_id = await reach.next(
+    step, workers = await reach.next(
         [each.tell for each in chain],
         due.worker_id,
         due.case_id,
@@ -136,12 +136,12 @@ async def escalate(
         told=due.told_workers,
     )
     wait = chain[step - 1].wait
-    await notifications.save(
-        due.tell(worker_id, step, at=at, wait=wait, mail=mail),
-        _escalated(due, worker_id, step, at),
-        in_inbox(due, worker_id, at),
-        lane=due.lane,
-    )
+    until = policy.quiet.loud(due.urgency, at + wait, any_hour=due.any_hour)
+    told, events = due, list[Event]()
+    for each in workers:
+        told = told.tell(each, step, at=at, until=until, mail=mail)
+        events += [_escalated(due, each, step, at), in_inbox(due, each, at)]
+    await notifications.save(told, *events, lane=due.lane)
 
 
 async def _note(

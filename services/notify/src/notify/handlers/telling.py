@@ -1,7 +1,7 @@
 """Telling those who must know what happened."""
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import CaseTeamChanged
@@ -14,8 +14,9 @@ from accord_contracts.referrals import (
     OrderBreached,
 )
 
-from notify.domain.notification import Addressee, Eyes, Notification, Occasion
-from notify.domain.policy import Policy
+from notify.domain.notification import Notification, notification_id
+from notify.domain.occasion import Addressee, Eyes, Occasion
+from notify.domain.policy import Policy, Rule
 from notify.domain.team import Team
 from notify.handlers.reaching import Reach, recipients
 from notify.store import Notifications, Teams
@@ -34,6 +35,10 @@ ABOUT = (
 
 OF_HER_SIDE = ContactSuspended | OrderBreached
 """What whoever serves the person using violence is not told: it may tell who spoke."""
+
+
+REMEMBERED = timedelta(days=7)
+"""How long it is remembered that somebody knows; then they are told anew."""
 
 
 async def tell(
@@ -64,9 +69,11 @@ async def tell(
     )
 
     async def add(to: Addressee) -> None:
-        born = Notification.of(
-            what, to, rule, at=at, policy_version=policy.version, mail=mail
-        )
+        if rule.once and await _told_again(
+            message, what, to, rule, at=at, notifications=notifications
+        ):
+            return
+        born = Notification.of(what, to, rule, at=at, policy=policy, mail=mail)
         sent = in_inbox(born, born.told[0].worker_id, at)
         await notifications.add(born, sent, cause=message)
 
@@ -75,6 +82,30 @@ async def tell(
         await add(workers[0])
     else:
         await asyncio.gather(*map(add, workers))
+
+
+async def _told_again(
+    message: Message[Event],
+    what: Occasion,
+    to: Addressee,
+    rule: Rule,
+    *,
+    at: datetime,
+    notifications: Notifications,
+) -> bool:
+    """Note on a message that is open that the same was told again, if there is one."""
+    known = [
+        each
+        for each in await notifications.recent(what.case_id, at - REMEMBERED)
+        if each.is_about(what, to.worker_id, rule)
+    ]
+    own = notification_id(message.id, to.worker_id, rule.template)
+    if any(each.id == own or each.repeats_of(message.id) for each in known):
+        return True
+    held = next((each for each in known if each.ended_at is None), None)
+    if held:
+        await notifications.save(held.repeat(message.id, at), cause=message)
+    return held is not None
 
 
 async def follow_team(message: Message[CaseTeamChanged], *, teams: Teams) -> None:

@@ -11,8 +11,11 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 from risk.domain.ahead import Ahead, with_latest
 from risk.domain.answers import merged
+from risk.domain.judgement.record import Change, How, Judgement
+from risk.domain.order import Order
 from risk.domain.policy import Policy, highest
 from risk.domain.share import Share
+from risk.domain.telling import Telling, occurred, with_telling
 
 
 class NotAssessed(Refusal):
@@ -49,6 +52,9 @@ class Assessment(BaseModel):
         first_referred_at: When the response to the latest episode was asked for.
         due_at: When its clock for reassessment falls due; none while it is stopped.
         erased_at: When the case was erased; nothing is weighed for it any more.
+        judgement: What people, and what was weighed, have made of its level.
+        tellings: What each referral told, by the referral.
+        orders: Those that bind, or bound, somebody in the case.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -76,6 +82,9 @@ class Assessment(BaseModel):
     shares: dict[str, Share] = {}
     merged_into: str | None = None
     merging: int = 0
+    judgement: Judgement = Judgement()
+    tellings: dict[str, Telling] = {}
+    orders: dict[str, Order] = {}
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -121,7 +130,35 @@ class Assessment(BaseModel):
                 "repeats": self.repeats + repeat,
             }
         )
+        if incidents or Answer.YES in answers.values():
+            own = own.stir(at)
         return own.reweigh(policy, at, self.level)
+
+    def told(self, referral_id: str, telling: Telling) -> "Assessment":
+        """Note what a referral told, before it is weighed with everything known."""
+        tellings = with_telling(self.tellings, referral_id, telling)
+        return self.model_copy(update={"tellings": tellings})
+
+    def bind(self, order_id: str, order: Order) -> "Assessment":
+        """Note how an order stands, unless something later is known of it.
+
+        A breach that was taken back weighs no more at the next assessment, if nobody
+        else told of one; the level stays.
+        """
+        known = self.orders.get(order_id)
+        if self.erased_at or (known and known.revision >= order.revision):
+            return self
+        new = self.model_copy(update={"orders": {**self.orders, order_id: order}})
+        breach = IncidentKind.BREACH_OF_ORDER
+        taken_back = known and known.breached_at and not order.breached_at
+        if taken_back and breach not in new.occurred:
+            new = new.model_copy(update={"incidents": new.incidents - {breach}})
+        return new
+
+    def stir(self, at: datetime) -> "Assessment":
+        """Note that something became known that speaks of danger."""
+        judgement = self.judgement.stirred_by(at, self.version + 1)
+        return self.model_copy(update={"judgement": judgement})
 
     @property
     def heard_of(self) -> bool:
@@ -132,9 +169,20 @@ class Assessment(BaseModel):
         return bool(self.answers or self.incidents)
 
     @property
+    def occurred(self) -> dict[IncidentKind, datetime]:
+        """When each kind of incident last did, as far as that is known."""
+        known = occurred(self.tellings.values())
+        breach = IncidentKind.BREACH_OF_ORDER
+        for each in self.orders.values():
+            if each.breached_at:
+                told = known.get(breach, each.breached_at)
+                known[breach] = max(told, each.breached_at)
+        return known
+
+    @property
     def known(self) -> dict[str, Answer]:
         """Everything answered so far, in the cases merged into it too."""
-        shared = (each.answers for each in self.shares.values())
+        shared = (each.answers for each in self.shares.values() if not each.settled)
         return reduce(merged, shared, self.answers)
 
     def reweigh(self, policy: Policy, at: datetime, floor: RiskLevel) -> "Assessment":
@@ -145,7 +193,7 @@ class Assessment(BaseModel):
             at: When what is weighed became known.
             floor: The level that it does not fall below.
         """
-        shares = self.shares.values()
+        shares = [each for each in self.shares.values() if not each.settled]
         near = {key: each for key, each in self.ahead.items() if each.near(at)}
         own_dates = frozenset(each.kind for each in near.values())
         own = self.own_level or self.level
@@ -159,10 +207,25 @@ class Assessment(BaseModel):
             known,
             self.incidents.union(*(each.incidents for each in shares)),
             self.repeats + sum(each.repeats for each in shares),
-            own_dates.union(e.kind for each in shares for e in each.dates.values()),
+            own_dates.union(
+                date.kind
+                for each in self.shares.values()
+                for date in each.dates.values()
+            ),
         )
         level = highest(floor, own, computed, *(each.level for each in shares))
         by = at + timedelta(hours=policy.reassess_hours[level])
+        judgement = self.judgement
+        if level is not self.level or not self.weighed:
+            change = Change(
+                level=level,
+                previous=self.level if self.weighed else None,
+                at=at,
+                how=How.WEIGHED,
+                why=reasons,
+                policy_version=policy.version,
+            )
+            judgement = judgement.noted(change, self.version + 1)
         return self.model_copy(
             update={
                 "revision": self.version + 1,
@@ -181,6 +244,7 @@ class Assessment(BaseModel):
                 "reassess_by": by,
                 "reassessment": Reassessment.AHEAD,
                 "due_at": None if self.merged_into else by,
+                "judgement": judgement,
             }
         )
 
@@ -217,6 +281,8 @@ class Assessment(BaseModel):
             weighed=self.weighed,
             stopped=self.reassessment is Reassessment.STOPPED,
             first_referred_at=self.first_referred_at,
+            occurred=self.occurred,
+            orders=self.orders,
         )
 
     def carry(
@@ -230,6 +296,7 @@ class Assessment(BaseModel):
         its own is; one that was moved or called off is left out at the next weighing.
         """
         known = self.shares.get(other)
+        share = share.as_known(known) if share else None
         if known == share:
             return self
         shares = {key: each for key, each in self.shares.items() if key != other}
@@ -249,7 +316,7 @@ class Assessment(BaseModel):
         if self.reassessment is Reassessment.STOPPED and told.stopped:
             levels = (each.level for each in shares.values())
             return held.model_copy(update={"level": highest(floor, *levels)})
-        new = held.reweigh(policy, at, floor)
+        new = (held if same else held.stir(at)).reweigh(policy, at, floor)
         if not near or known is None:
             return new
         begins = told.first_referred_at > known.first_referred_at

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from risk.domain.ahead import AheadRule
 from risk.domain.answers import ANSWERED
+from risk.domain.judgement.rules import Judging
 
 Points = Annotated[int, Field(ge=0, le=100)]
 Hours = Annotated[int, Field(gt=0)]
@@ -45,6 +46,7 @@ class Policy(BaseModel):
     unanswered_share: Annotated[float, Field(gt=0, le=1)]
     reassess_hours: dict[RiskLevel, Hours]
     grace_hours: Hours
+    judging: Judging
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:

@@ -7,6 +7,7 @@ from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict
 
 from risk.domain.ahead import Ahead
+from risk.domain.order import Order
 
 
 class Share(BaseModel):
@@ -18,6 +19,10 @@ class Share(BaseModel):
         weighed: It was weighed at all.
         stopped: The response to it has ended.
         first_referred_at: When the response to its latest episode was asked for.
+        occurred: When each kind of incident last did, as far as that is known.
+        orders: Those that bind, or bound, somebody in it.
+        settled: A lowering that was proved has taken it into account: but for its
+            dates it weighs no more, until something in it changes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,11 +35,19 @@ class Share(BaseModel):
     weighed: bool
     stopped: bool
     first_referred_at: datetime
+    occurred: dict[IncidentKind, datetime] = {}
+    orders: dict[str, Order] = {}
+    settled: bool = False
 
     @property
     def facts(self) -> tuple[object, ...]:
         """What is weighed of it, but for its dates."""
         return self.answers, self.incidents, self.repeats, self.level, self.weighed
+
+    def as_known(self, before: "Share | None") -> "Share":
+        """Stay settled while nothing has changed in it but its dates."""
+        settled = before is not None and before.settled and before.facts == self.facts
+        return self.model_copy(update={"settled": settled})
 
     def comes_near_after(self, before: "Share | None") -> bool:
         """Tell whether a date has come near, or is there, since an earlier share."""

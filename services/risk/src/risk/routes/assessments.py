@@ -1,4 +1,4 @@
-"""Risk over HTTP."""
+"""Assessments over HTTP."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -116,10 +116,10 @@ async def read_assessment(
     held = await assessments.get(case_id)
     if held is None or not (held.weighed or held.erased_at):
         raise NotAssessed
-    return AssessmentView.of(held, await _of_all(held, seen, reader))
+    return AssessmentView.of(held, await seen_of_all(held, seen, reader))
 
 
-async def _of_all(held: Assessment, seen: Permit, reader: Asking) -> Permit:
+async def seen_of_all(held: Assessment, seen: Permit, reader: Asking) -> Permit:
     """See that they may also read what is merged into it, whatever the lists of each.
 
     Asked here, because allocation may hear of the merging later than risk does.
@@ -156,5 +156,5 @@ async def add_answers(
     )
     held = await assessments.get(case_id)
     if held is not None:
-        seen = await _of_all(held, seen, worker)
+        seen = await seen_of_all(held, seen, worker)
     return AssessmentView.of(await settled(weigh), seen)

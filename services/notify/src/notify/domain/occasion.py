@@ -1,0 +1,55 @@
+"""What happened, and whom a message about it is for."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from accord_contracts.message import Lane
+
+
+class Eyes(StrEnum):
+    """Who may know of a message, apart from those who are barred from its case."""
+
+    ALL = "all"
+    NOT_OUTREACH = "not_outreach"
+    """Nobody who meets the person using violence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What happened, as far as a message about it needs to know.
+
+    Attributes:
+        message_id: Which message told of it.
+        event: Its type.
+        revision: The version of the publisher's document that it told of.
+        about_id: The allocation or action in question, if one is.
+        eyes: Who may know of it; none: whoever is told, from where they see the case.
+    """
+
+    message_id: str
+    event: str
+    case_id: str
+    lane: Lane
+    revision: int
+    about_id: str | None = None
+    eyes: Eyes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Whom a message is for.
+
+    Attributes:
+        worker_id: Whom the rule names.
+        eyes: Who else may know of it.
+        told: Who is told in their place, because they may not know of the case.
+        step: At which step of their chain that is.
+        wait: How long until the next is told, if it is not as the rule says.
+    """
+
+    worker_id: str
+    eyes: Eyes
+    told: str | None = None
+    step: int = 0
+    wait: timedelta | None = None

@@ -1,0 +1,1 @@
+"""What people judge: raising, reassessing, lowering, and what proves that one may."""

@@ -1,0 +1,244 @@
+"""What people do to a level: raise it, reassess it, and lower it by a proof. Pure."""
+
+from datetime import datetime, timedelta
+
+from accord_contracts.problem import Refusal
+from accord_contracts.referrals import Answer
+from accord_contracts.risk import RiskLevel
+
+from risk.domain.assessment import Assessment
+from risk.domain.judgement.proof import (
+    End,
+    Proof,
+    dates_of,
+    prove,
+    recent_incidents,
+)
+from risk.domain.judgement.record import Asked, Change, Contact, How, Look
+from risk.domain.policy import Policy, highest
+
+
+class NotHigher(Refusal):
+    """The case is held at this level already, or at a higher one."""
+
+
+class NotLower(Refusal):
+    """The case is held at this level already, or at a lower one."""
+
+
+class NotProven(Refusal):
+    """The proof that the level may be lowered is not complete."""
+
+    def __init__(self, proof: Proof) -> None:
+        super().__init__(f"missing: {', '.join(proof.open)}")
+
+
+class NotSoLow(Refusal):
+    """What was found in the reassessments speaks for a higher level than this."""
+
+
+class NobodyAsks(Refusal):
+    """Nobody asks for this lowering, or no longer."""
+
+
+class TakesASecondPerson(Refusal):
+    """Somebody else than who asks for it has to confirm this."""
+
+
+class UnknownReasonForLevel(Refusal):
+    """The locality's policy does not know this reason."""
+
+    status = 422
+
+
+def raise_level(
+    held: Assessment,
+    level: RiskLevel,
+    reason: str,
+    *,
+    by: str,
+    policy: Policy,
+    at: datetime,
+) -> Assessment:
+    """Raise a level on somebody's own judgement; no score speaks against it.
+
+    Nobody has looked anew at the family by that: the clock runs on, and faster.
+
+    Raises:
+        UnknownReasonForLevel: The reason is not one of the locality's.
+        NotHigher: It is held at that level, or a higher one.
+    """
+    if reason not in policy.judging.raise_reasons:
+        raise UnknownReasonForLevel
+    if level.rank <= held.level.rank:
+        raise NotHigher
+    weighed = held.reweigh(policy, at, level)
+    change = Change(
+        level=weighed.level,
+        previous=held.level,
+        at=at,
+        how=How.RAISED,
+        by=by,
+        why=(reason,),
+        policy_version=policy.version,
+    )
+    own = highest(weighed.own_level or level, level)
+    new = weighed.model_copy(
+        update={
+            "judgement": held.judgement.noted(change, weighed.revision),
+            "own_level": own,
+        }
+    )
+    return held.clock_after_date(new, at, begins=False)
+
+
+def look_anew(
+    held: Assessment,
+    answers: dict[str, Answer],
+    contact: Contact,
+    *,
+    by: str,
+    policy: Policy,
+    at: datetime,
+) -> Assessment:
+    """Reassess a case: what is found now is weighed by itself, and with all known.
+
+    The level rises with it at once, and does not fall: that it was found lower is
+    what a lowering may rest on.
+    """
+    weighed = held.weigh(answers, frozenset(), policy, at)
+    level, reasons = _by_itself(held, answers, policy, at)
+    look = Look(
+        revision=weighed.revision,
+        at=at,
+        by=by,
+        level=level,
+        contact=contact,
+        answers=answers,
+        triggers=tuple(each for each in reasons if each in policy.triggers),
+        provisional=policy.provisional(answers),
+        policy_version=policy.version,
+    )
+    # Its own yes is in its level: only what makes the case rise makes it moot.
+    before = weighed.judgement if weighed.level is not held.level else held.judgement
+    return weighed.model_copy(update={"judgement": before.looked(look)})
+
+
+def _by_itself(
+    held: Assessment, answers: dict[str, Answer], policy: Policy, at: datetime
+) -> tuple[RiskLevel, tuple[str, ...]]:
+    """Weigh what is found now and what happened lately, and nothing found before."""
+    incidents = recent_incidents(held, policy, at)
+    since = at - timedelta(days=policy.judging.proof.counts_days)
+    told = held.tellings.values()
+    repeats = sum(each.repeat for each in told if each.occurred_at >= since)
+    repeats += sum(e.repeats for e in held.shares.values() if not e.settled)
+    near = frozenset(
+        each.kind
+        for each in dates_of(held)
+        if each.near(at) and each.happens_at >= since
+    )
+    return policy.level(answers, incidents, repeats, near)
+
+
+def ask_lowering(
+    held: Assessment,
+    level: RiskLevel,
+    reason: str,
+    *,
+    by: str,
+    policy: Policy,
+    at: datetime,
+) -> Assessment:
+    """Ask that a level be lowered. Nothing changes until a second person confirms it.
+
+    Raises:
+        UnknownReasonForLevel: The reason is not one of the locality's.
+        NotLower: It is not held higher.
+        NotProven: Conditions are missing; its text names them.
+        NotSoLow: What was found is higher than this.
+    """
+    if reason not in policy.judging.lower_reasons:
+        raise UnknownReasonForLevel
+    _see_proof(held, level, policy, at, asked_by=by)
+    hours = timedelta(hours=policy.judging.proof.confirm_hours)
+    asked = Asked(level=level, reason=reason, by=by, at=at, until=at + hours)
+    judgement = held.judgement.model_copy(update={"asked": asked})
+    return held.model_copy(update={"judgement": judgement})
+
+
+def lower(
+    held: Assessment, level: RiskLevel, by: str, policy: Policy, at: datetime
+) -> Assessment:
+    """Lower a level as somebody else asks, if the proof still holds.
+
+    From then on the case rests on what the last reassessment found. What was known
+    before stands in its history, and weighs no more.
+
+    Raises:
+        NobodyAsks: Nobody does, not for this level, or it has lapsed.
+        TakesASecondPerson: They asked for it themselves.
+        NotProven: A condition is missing by now.
+        NotSoLow: What was found since is higher.
+    """
+    asked = held.judgement.asked
+    if asked is None or asked.level is not level or at >= asked.until:
+        raise NobodyAsks
+    if asked.by == by:
+        raise TakesASecondPerson
+    _see_proof(held, level, policy, at, asked_by=asked.by, second=by)
+    rested = _resting_on(held, held.judgement.looks[-1], level, policy, at)
+    new = rested.reweigh(policy, at, level)
+    change = Change(
+        level=new.level,
+        previous=held.level,
+        at=at,
+        how=How.LOWERED,
+        by=asked.by,
+        confirmed_by=by,
+        why=(asked.reason,),
+        policy_version=policy.version,
+    )
+    noted = held.judgement.noted(change, new.revision)
+    return new.model_copy(update={"judgement": noted, "previous": held.level})
+
+
+def _see_proof(
+    held: Assessment,
+    level: RiskLevel,
+    policy: Policy,
+    at: datetime,
+    *,
+    asked_by: str,
+    second: str | None = None,
+) -> None:
+    if level.rank >= held.level.rank:
+        raise NotLower
+    proof = prove(held, End.LOWERING, policy, at, asked_by=asked_by, second=second)
+    if proof.open:
+        raise NotProven(proof)
+    if proof.to is None or level.rank < proof.to.rank:
+        raise NotSoLow
+
+
+def _resting_on(
+    held: Assessment, look: Look, level: RiskLevel, policy: Policy, at: datetime
+) -> Assessment:
+    """Have a case rest on a reassessment, and on what happened lately."""
+    since = at - timedelta(days=policy.judging.proof.counts_days)
+    told = held.tellings.values()
+    settled = {
+        key: each.model_copy(update={"settled": True})
+        for key, each in held.shares.items()
+    }
+    return held.model_copy(
+        update={
+            "level": level,
+            "own_level": level,
+            "answers": look.answers,
+            "incidents": recent_incidents(held, policy, at),
+            "repeats": sum(e.repeat for e in told if e.occurred_at >= since),
+            "shares": settled,
+            "ahead": {k: e for k, e in held.ahead.items() if e.happens_at >= since},
+        }
+    )

@@ -1,0 +1,145 @@
+"""What is remembered of people's judgements about one case."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from accord_contracts.referrals import Answer
+from accord_contracts.risk import RiskLevel
+from pydantic import BaseModel, ConfigDict
+
+KEPT_CHANGES = 200
+"""Changes of level that a case remembers, the latest ones."""
+
+KEPT_LOOKS = 20
+"""Reassessments that a case remembers: more in a row than any rule asks for."""
+
+
+class Contact(StrEnum):
+    """How the person harmed was spoken to for a reassessment."""
+
+    IN_PERSON = "in_person"
+    REMOTE = "remote"
+    NONE = "none"
+
+
+class How(StrEnum):
+    """How a level came about."""
+
+    WEIGHED = "weighed"
+    RAISED = "raised"
+    LOWERED = "lowered"
+
+
+class Change(BaseModel):
+    """A level of risk, and who set it, when and why.
+
+    Attributes:
+        by: The worker who raised or asked to lower it; none: it was weighed.
+        confirmed_by: The second person, where it was lowered.
+        why: Codes: of what was weighed, or the reason that was given.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    level: RiskLevel
+    previous: RiskLevel | None
+    at: datetime
+    how: How
+    by: str | None = None
+    confirmed_by: str | None = None
+    why: tuple[str, ...]
+    policy_version: str
+
+
+class Look(BaseModel):
+    """A worker's reassessment: what they found now, weighed by itself.
+
+    Attributes:
+        revision: The version of the assessment's document that it made.
+        level: Of what was answered now, and of what happened lately, alone.
+        triggers: Codes of the triggers that stood in it.
+        provisional: Too little was answered to rely on it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    revision: int
+    at: datetime
+    by: str
+    level: RiskLevel
+    contact: Contact
+    answers: dict[str, Answer]
+    triggers: tuple[str, ...]
+    provisional: bool
+    policy_version: str
+
+
+class Asked(BaseModel):
+    """A lowering that somebody asks for, and another has to confirm.
+
+    Attributes:
+        until: When it lapses if nobody has.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    level: RiskLevel
+    reason: str
+    by: str
+    at: datetime
+    until: datetime
+
+
+class Judgement(BaseModel):
+    """What people, and what was weighed, have made of a case's level.
+
+    Attributes:
+        raised: The latest raising by a person that still stands.
+        stirred: The version of the assessment's document that last held something new
+            that speaks of danger. No reassessment from before then proves anything.
+        stirred_at: When that became known.
+        met_at: When the person harmed was last met for an action of the plan.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    changes: tuple[Change, ...] = ()
+    looks: tuple[Look, ...] = ()
+    raised: Change | None = None
+    asked: Asked | None = None
+    stirred: int = 0
+    stirred_at: datetime | None = None
+    met_at: datetime | None = None
+
+    def noted(self, change: Change, revision: int) -> "Judgement":
+        """Note a change of level: a rise makes everything found before it moot."""
+        changes = (*self.changes, change)[-KEPT_CHANGES:]
+        if change.how is How.LOWERED:
+            update = {"changes": changes, "asked": None, "raised": None}
+            return self.model_copy(update=update)
+        raised = change if change.how is How.RAISED else self.raised
+        stirred = self.stirred_by(change.at, revision)
+        return stirred.model_copy(update={"changes": changes, "raised": raised})
+
+    def stirred_by(self, at: datetime, revision: int) -> "Judgement":
+        """Note that something was told that speaks of danger."""
+        return self.model_copy(
+            update={
+                "stirred": revision,
+                "stirred_at": _later(self.stirred_at, at),
+                "asked": None,
+            }
+        )
+
+    def looked(self, look: Look) -> "Judgement":
+        """Note a reassessment. What was asked for rested on the ones before it."""
+        looks = (*self.looks, look)[-KEPT_LOOKS:]
+        return self.model_copy(update={"looks": looks, "asked": None})
+
+    def met(self, at: datetime) -> "Judgement":
+        """Note that the person harmed was met."""
+        return self.model_copy(update={"met_at": _later(self.met_at, at)})
+
+
+def _later(known: datetime | None, at: datetime) -> datetime:
+    return max(known, at) if known else at

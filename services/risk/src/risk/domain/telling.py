@@ -1,0 +1,126 @@
+"""What each referral told, and the risk to each pair and each child by it."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from functools import reduce
+
+from accord_contracts.referrals import Answer, IncidentKind, PersonRole
+from pydantic import BaseModel, ConfigDict
+
+from risk.domain.answers import merged
+
+KEPT = 200
+"""Referrals of one case that are told apart; the oldest go first."""
+
+
+class Telling(BaseModel):
+    """What one referral told, as its agency last said it.
+
+    Attributes:
+        people: Whom it is about, by id.
+        number: Of the amendment that last said whom it is about; 0: the referral.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    occurred_at: datetime
+    received_at: datetime
+    incidents: frozenset[IncidentKind]
+    answers: dict[str, Answer]
+    people: dict[PersonRole, tuple[str, ...]]
+    repeat: bool = False
+    number: int = 0
+
+    def with_more(self, other: "Telling") -> "Telling":
+        """Put together what a referral and its amendments told, in any order."""
+        latest = max(self, other, key=lambda each: each.number)
+        return latest.model_copy(
+            update={
+                "received_at": min(self.received_at, other.received_at),
+                "incidents": self.incidents | other.incidents,
+                "answers": merged(self.answers, other.answers),
+                "repeat": self.repeat or other.repeat,
+            }
+        )
+
+
+Tellings = Mapping[str, Telling]
+
+
+def with_telling(
+    known: Tellings, referral_id: str, told: Telling
+) -> dict[str, Telling]:
+    """Put what a referral told among what others did."""
+    before = known.get(referral_id)
+    tellings = {**known, referral_id: before.with_more(told) if before else told}
+    if len(tellings) > KEPT:
+        oldest = min(tellings, key=lambda each: tellings[each].received_at)
+        del tellings[oldest]
+    return tellings
+
+
+def occurred(tellings: Iterable[Telling]) -> dict[IncidentKind, datetime]:
+    """Say when each kind of incident last occurred."""
+    latest: dict[IncidentKind, datetime] = {}
+    for each in tellings:
+        for kind in each.incidents:
+            latest[kind] = max(latest.get(kind, each.occurred_at), each.occurred_at)
+    return latest
+
+
+def of_late(
+    incidents: Iterable[IncidentKind],
+    when: Mapping[IncidentKind, datetime],
+    at: datetime,
+    days: int,
+) -> frozenset[IncidentKind]:
+    """Give the kinds of incident that still count; of unknown time, they do."""
+    since = at - timedelta(days=days)
+    return frozenset(each for each in incidents if when.get(each, at) >= since)
+
+
+class Facts(BaseModel):
+    """What was told of a pair, or of a child."""
+
+    model_config = ConfigDict(frozen=True)
+
+    answers: dict[str, Answer]
+    incidents: frozenset[IncidentKind]
+    repeats: int
+    last_at: datetime
+    referrals: int
+
+
+Pair = tuple[str, str]
+"""The person harmed and the person using violence, by id."""
+
+
+def of_pairs(tellings: Tellings) -> dict[Pair, Facts]:
+    """Give what was told of each pair: whatever names both of them."""
+    found: dict[Pair, list[Telling]] = {}
+    for each in tellings.values():
+        harmed = each.people.get(PersonRole.PERSON_HARMED, ())
+        using = each.people.get(PersonRole.PERSON_USING_VIOLENCE, ())
+        for pair in ((one, other) for one in harmed for other in using):
+            found.setdefault(pair, []).append(each)
+    return {pair: _together(told) for pair, told in found.items()}
+
+
+def of_children(tellings: Tellings) -> dict[str, Facts]:
+    """Give what was told where each child is named as one."""
+    found: dict[str, list[Telling]] = {}
+    for each in tellings.values():
+        for child in each.people.get(PersonRole.CHILD, ()):
+            found.setdefault(child, []).append(each)
+    return {child: _together(told) for child, told in found.items()}
+
+
+def _together(told: list[Telling]) -> Facts:
+    nothing: dict[str, Answer] = {}
+    return Facts(
+        answers=reduce(merged, (each.answers for each in told), nothing),
+        incidents=frozenset[IncidentKind]().union(*(each.incidents for each in told)),
+        repeats=sum(each.repeat for each in told),
+        last_at=max(each.occurred_at for each in told),
+        referrals=len(told),
+    )

@@ -1,0 +1,174 @@
+"""What the risk service does when people judge, and what a proof goes by."""
+
+from datetime import datetime
+
+from accord_contracts.message import Event, Lane, Message
+from accord_contracts.plans import ActionDone
+from accord_contracts.referrals import (
+    Answer,
+    IncidentKind,
+    OrderBreached,
+    OrderEnded,
+    OrderRecorded,
+)
+from accord_contracts.risk import LoweringAsked, RiskLevel
+
+from risk.domain.assessment import Assessment, NotAssessed
+from risk.domain.judgement import acts
+from risk.domain.judgement.record import Contact
+from risk.domain.order import Order
+from risk.domain.policy import Policy, UnknownIndicator
+from risk.handlers import assessed, lane_of
+from risk.store import Assessments
+
+
+async def raise_level(
+    case_id: str,
+    level: RiskLevel,
+    reason: str,
+    *,
+    by: str,
+    at: datetime,
+    assessments: Assessments,
+    policy: Policy,
+) -> Assessment:
+    """Raise the level of a case on a worker's own judgement.
+
+    Raises:
+        NotAssessed: Nothing is known of the case.
+        UnknownReasonForLevel: The reason is not one of the locality's.
+        NotHigher: It is held at that level, or a higher one.
+    """
+    held = await _held(case_id, assessments)
+    new = acts.raise_level(held, level, reason, by=by, policy=policy, at=at)
+    return await assessments.save(new, *assessed(new, None), lane=_lane(new))
+
+
+async def reassess(
+    case_id: str,
+    answers: dict[str, Answer],
+    contact: Contact,
+    *,
+    by: str,
+    at: datetime,
+    assessments: Assessments,
+    policy: Policy,
+) -> Assessment:
+    """Reassess a case: with what a worker found now, by itself and with all known.
+
+    Raises:
+        NotAssessed: Nothing is known of the case.
+        UnknownIndicator: A question is not one of the locality's.
+    """
+    if set(answers) - set(policy.indicators):
+        raise UnknownIndicator
+    held = await _held(case_id, assessments)
+    new = acts.look_anew(held, answers, contact, by=by, policy=policy, at=at)
+    return await assessments.save(new, *assessed(new, None), lane=_lane(new))
+
+
+async def ask_lowering(
+    case_id: str,
+    level: RiskLevel,
+    reason: str,
+    *,
+    by: str,
+    at: datetime,
+    assessments: Assessments,
+    policy: Policy,
+) -> Assessment:
+    """Ask that a level be lowered, which somebody else has to confirm.
+
+    Raises:
+        NotAssessed: Nothing is known of the case.
+        Refusal: Of ``acts.ask_lowering``.
+    """
+    held = await _held(case_id, assessments)
+    new = acts.ask_lowering(held, level, reason, by=by, policy=policy, at=at)
+    asked = new.judgement.asked
+    if asked is None or asked == held.judgement.asked:
+        return held
+    told = LoweringAsked(
+        case_id=case_id, level=level, asked_by=by, asked_at=at, until=asked.until
+    )
+    return await assessments.save(new, told)
+
+
+async def confirm_lowering(
+    case_id: str,
+    level: RiskLevel,
+    *,
+    by: str,
+    at: datetime,
+    assessments: Assessments,
+    policy: Policy,
+) -> Assessment:
+    """Lower a level as somebody else asks, if the proof still holds.
+
+    Raises:
+        NotAssessed: Nothing is known of the case.
+        Refusal: Of ``acts.lower``.
+    """
+    held = await _held(case_id, assessments)
+    new = acts.lower(held, level, by, policy, at)
+    return await assessments.save(new, *assessed(new, None), lane=_lane(held))
+
+
+async def _held(case_id: str, assessments: Assessments) -> Assessment:
+    held = await assessments.get(case_id)
+    if held is None or not held.weighed:
+        raise NotAssessed
+    return held
+
+
+async def note_meeting(
+    message: Message[ActionDone], *, assessments: Assessments, policy: Policy
+) -> None:
+    """Note that the person harmed was met for an action of the plan."""
+    told = message.data
+    if told.action not in policy.judging.meets_in_person:
+        return
+    held = await assessments.get(told.case_id, cause=message)
+    if held is None or held.erased_at:
+        return
+    judgement = held.judgement.met(told.done_at)
+    new = held.model_copy(update={"judgement": judgement})
+    await assessments.save(new, cause=message)
+
+
+async def heed_order(
+    message: Message[OrderRecorded | OrderBreached | OrderEnded],
+    *,
+    assessments: Assessments,
+    policy: Policy,
+) -> None:
+    """Note how an order stands; weigh a case in which one was breached.
+
+    That an order ended lowers nothing, and neither does a breach that was taken back.
+    """
+    told = message.data
+    held = await assessments.get(told.case_id, cause=message)
+    held = held or Assessment.new(told.case_id, message.time)
+    order = Order(
+        revision=message.aggregate_version,
+        ends_at=told.ends_at,
+        ended_at=told.ended_at if isinstance(told, OrderEnded) else None,
+        breached_at=told.breached_at,
+    )
+    new = held.bind(told.order_id, order)
+    if new is held:
+        return
+    known = held.orders.get(told.order_id)
+    events: list[Event] = []
+    if told.breached_at and (known is None or known.breached_at != told.breached_at):
+        breach = frozenset({IncidentKind.BREACH_OF_ORDER})
+        if new.weighed:
+            new = new.weigh({}, breach, policy, message.time)
+            events = assessed(new, None)
+        else:
+            new = new.model_copy(update={"incidents": new.incidents | breach})
+    await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
+
+
+def _lane(new: Assessment) -> Lane:
+    return Lane.URGENT if new.level.urgent else Lane.ROUTINE

@@ -1,0 +1,261 @@
+"""What people have judged of a case over HTTP: proof, history, pairs and children."""
+
+from datetime import datetime
+from typing import Annotated
+
+from accord_chassis.guard import NOT_OUTREACH, Action, Asking, Relation
+from accord_contracts.message import Code, Id
+from accord_contracts.referrals import IncidentKind
+from accord_contracts.risk import RiskLevel
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from risk.domain.assessment import Assessment, NotAssessed
+from risk.domain.judgement.proof import Condition, End, Proof, prove
+from risk.domain.judgement.record import Asked, Contact, How
+from risk.domain.policy import Policy
+from risk.domain.telling import Facts, of_children, of_pairs
+from risk.routes.assessments import (
+    CASE_TEAM,
+    PURPOSES,
+    Assessments_,
+    Clock_,
+    Policy_,
+    Reader,
+    assessment_of,
+    seen_of_all,
+)
+from risk.store import Assessments
+
+router = APIRouter(prefix="/assessments/{case_id}", tags=["judgement"])
+
+READ_JUDGEMENT = Action(
+    "assessment.judgement",
+    (*CASE_TEAM, Relation.GLASS),
+    parts={"basis": NOT_OUTREACH},
+    glass=frozenset({"basis"}),
+    purposes=PURPOSES,
+)
+
+
+class ChangeView(BaseModel):
+    """A level: who set it, when and why; nobody, where it was weighed."""
+
+    level: RiskLevel
+    previous: RiskLevel | None
+    at: datetime
+    how: How
+    by: Id | None
+    confirmed_by: Id | None
+    why: tuple[str, ...]
+    policy_version: str
+
+
+class LookView(BaseModel):
+    """A reassessment: who found which level when, and how they spoke to her."""
+
+    at: datetime
+    by: Id
+    level: RiskLevel
+    contact: Contact
+    triggers: tuple[str, ...]
+    provisional: bool
+    policy_version: str
+
+
+class HistoryView(BaseModel):
+    """The levels of a case and its reassessments, each from the first on."""
+
+    changes: tuple[ChangeView, ...]
+    reassessments: tuple[LookView, ...]
+
+
+class EndView(BaseModel):
+    """What a proof asks for, and what of it is missing.
+
+    Attributes:
+        to: The level that may be lowered to at most, by the reassessments that count.
+        supervised: The stricter rules hold.
+        in_a_row: How many reassessments in a row are asked for.
+    """
+
+    to: RiskLevel | None
+    supervised: bool
+    in_a_row: int
+    met: tuple[Condition, ...]
+    missing: tuple[Condition, ...]
+
+    @classmethod
+    def of(cls, proof: Proof) -> "EndView":
+        """Show a proof."""
+        return cls(
+            to=proof.to,
+            supervised=proof.supervised,
+            in_a_row=proof.demand.in_a_row,
+            met=tuple(each for each, there in proof.met.items() if there),
+            missing=proof.missing,
+        )
+
+
+class AskedView(BaseModel):
+    """A lowering that waits for a second person."""
+
+    level: RiskLevel
+    reason: Code
+    by: Id
+    at: datetime
+    until: datetime
+
+
+class ProofView(BaseModel):
+    """What is still missing before a level may fall, or the response end.
+
+    Attributes:
+        source: By whose rules.
+        asked: What waits for a second person.
+    """
+
+    case_id: Id
+    level: RiskLevel
+    source: str
+    lowering: EndView
+    closing: EndView
+    asked: AskedView | None
+
+    @classmethod
+    def of(cls, held: Assessment, policy: Policy, at: datetime) -> "ProofView":
+        """Show what a case's proof asks for at present."""
+        asked = held.judgement.asked
+        asked = asked if asked and at < asked.until else None
+        return cls(
+            case_id=held.id,
+            level=held.level,
+            source=policy.judging.proof.source,
+            lowering=EndView.of(prove(held, End.LOWERING, policy, at)),
+            closing=EndView.of(prove(held, End.CLOSING, policy, at)),
+            asked=_shown(asked),
+        )
+
+
+def _shown(asked: Asked | None) -> AskedView | None:
+    return AskedView(**asked.model_dump()) if asked else None
+
+
+class RiskView(BaseModel):
+    """The risk by what was told of a pair or a child alone."""
+
+    level: RiskLevel
+    reasons: tuple[str, ...]
+    unknowns: tuple[str, ...]
+    provisional: bool
+    incidents: tuple[IncidentKind, ...]
+    referrals: int
+    last_occurred_at: datetime
+
+    @classmethod
+    def of(cls, facts: Facts, policy: Policy) -> "RiskView":
+        """Weigh what was told, by the same rules as the case."""
+        level, reasons = policy.level(facts.answers, facts.incidents, facts.repeats)
+        return cls(
+            level=level,
+            reasons=reasons,
+            unknowns=policy.unknowns(facts.answers),
+            provisional=policy.provisional(facts.answers),
+            incidents=tuple(sorted(facts.incidents)),
+            referrals=facts.referrals,
+            last_occurred_at=facts.last_at,
+        )
+
+
+class PairView(BaseModel):
+    """The risk to one person from one other."""
+
+    harmed_id: Id
+    using_violence_id: Id
+    risk: RiskView
+
+
+class ChildView(BaseModel):
+    """The risk where a child is named."""
+
+    child_id: Id
+    risk: RiskView
+
+
+class PeopleView(BaseModel):
+    """Per pair and per child, beside the case, whose level is never below any of them.
+
+    Attributes:
+        merged: Cases merged into this one; their people are asked for by theirs.
+    """
+
+    case_id: Id
+    level: RiskLevel
+    pairs: Annotated[tuple[PairView, ...], Field(max_length=2500)]
+    children: tuple[ChildView, ...]
+    merged: tuple[Id, ...]
+
+
+@router.get("/proof")
+async def read_proof(
+    case_id: Id,
+    *,
+    assessments: Assessments_,
+    policy: Policy_,
+    clock: Clock_,
+    reader: Reader,
+) -> ProofView:
+    """Read which conditions are missing before the level may fall or the case close."""
+    held = await _read(case_id, assessments, reader)
+    return ProofView.of(held, policy, clock.now())
+
+
+@router.get("/history")
+async def read_history(
+    case_id: Id, assessments: Assessments_, reader: Reader
+) -> HistoryView:
+    """Read the levels of a case: who set each, when and why."""
+    held = await _read(case_id, assessments, reader)
+    judged = held.judgement
+    looks = (each.model_dump(exclude={"answers", "revision"}) for each in judged.looks)
+    return HistoryView(
+        changes=tuple(ChangeView(**each.model_dump()) for each in judged.changes),
+        reassessments=tuple(LookView(**each) for each in looks),
+    )
+
+
+@router.get("/people")
+async def read_people(
+    case_id: Id, *, assessments: Assessments_, policy: Policy_, reader: Reader
+) -> PeopleView:
+    """Read the risk per pair and per child, by what was told of each."""
+    held = await _read(case_id, assessments, reader)
+    return PeopleView(
+        case_id=held.id,
+        level=held.level,
+        pairs=tuple(
+            PairView(
+                harmed_id=harmed,
+                using_violence_id=using,
+                risk=RiskView.of(facts, policy),
+            )
+            for (harmed, using), facts in of_pairs(held.tellings).items()
+        ),
+        children=tuple(
+            ChildView(child_id=child, risk=RiskView.of(facts, policy))
+            for child, facts in of_children(held.tellings).items()
+        ),
+        merged=tuple(held.shares),
+    )
+
+
+async def _read(case_id: str, assessments: Assessments, reader: Asking) -> Assessment:
+    seen = await reader.permit(
+        READ_JUDGEMENT, assessment_of(case_id), otherwise=NotAssessed
+    )
+    held = await assessments.get(case_id)
+    if held is None or not held.weighed:
+        raise NotAssessed
+    if "basis" not in await seen_of_all(held, seen, reader):
+        raise NotAssessed
+    return held

@@ -1,0 +1,472 @@
+"""People's judgement: raising, reassessing, and lowering by a proof."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import pytest
+from accord_chassis.testing import NOON, message_of, new_id, published
+from accord_contracts.allocation import Role
+from accord_contracts.plans import ActionDone
+from accord_contracts.referrals import (
+    Answer,
+    IncidentKind,
+    OrderBreached,
+    OrderEnd,
+    OrderEnded,
+    OrderKind,
+    OrderRecorded,
+    PersonRole,
+)
+from accord_contracts.risk import RiskLevel
+from risk.domain.assessment import Assessment
+from risk.domain.judgement.acts import (
+    NobodyAsks,
+    NotHigher,
+    NotLower,
+    NotProven,
+    NotSoLow,
+    TakesASecondPerson,
+    UnknownReasonForLevel,
+    ask_lowering,
+    look_anew,
+    lower,
+    raise_level,
+)
+from risk.domain.judgement.proof import Condition, End, Proof, prove
+from risk.domain.judgement.record import Contact, How
+from risk.domain.judgement.rules import ISR, MARAC, SHIPPED, VIOGEN, ProofRules
+from risk.domain.order import Order
+from risk.domain.policy import Policy
+from risk.domain.telling import Telling, of_children, of_pairs, with_telling
+from risk.handlers import assess_referral
+from risk.judging import heed_order, note_meeting
+from risk.store import Assessments
+from risk_builders import POLICY, answers, referral
+
+LOW, MEDIUM, HIGH, EXTREME = RiskLevel
+ANNE, BO = "anne", "bo"
+DAY = timedelta(days=1)
+YEAR = 366 * DAY
+REASON = "danger_has_passed"
+
+
+def by_rules(rules: ProofRules) -> Policy:
+    judging = POLICY.judging.model_copy(update={"proof": rules})
+    return POLICY.model_copy(update={"judging": judging})
+
+
+def told(
+    *yes: str,
+    at: datetime = NOON,
+    incident: IncidentKind = IncidentKind.VERBAL_ABUSE,
+    people: Mapping[PersonRole, tuple[str, ...]] | None = None,
+) -> Telling:
+    return Telling(
+        occurred_at=at,
+        received_at=at,
+        incidents=frozenset({incident}),
+        answers=answers(*yes),
+        people=dict(people or {}),
+    )
+
+
+def case(*yes: str, policy: Policy = POLICY, **more: object) -> Assessment:
+    """A case in which these questions were answered with yes in its one referral."""
+    told_ = told(*yes, **more)  # type: ignore[arg-type]
+    begun = Assessment.new(new_id(), NOON).told(new_id(), told_)
+    held = begun.weigh(told_.answers, told_.incidents, policy, NOON)
+    return saved(held)
+
+
+def saved(held: Assessment) -> Assessment:
+    return held.model_copy(update={"version": held.version + 1})
+
+
+def found(
+    held: Assessment,
+    *yes: str,
+    at: datetime,
+    contact: Contact = Contact.IN_PERSON,
+    policy: Policy = POLICY,
+    **given: Answer,
+) -> Assessment:
+    """Reassessed: these questions are answered with yes, all others with no."""
+    now = answers(*yes, **given)
+    return saved(look_anew(held, now, contact, by=ANNE, policy=policy, at=at))
+
+
+def found_low_twice(held: Assessment, policy: Policy = POLICY) -> Assessment:
+    once = found(held, at=NOON + YEAR, policy=policy)
+    return found(once, at=NOON + YEAR + 30 * DAY, policy=policy)
+
+
+AFTER = NOON + YEAR + 31 * DAY
+
+
+def lowering(held: Assessment, policy: Policy = POLICY) -> Proof:
+    return prove(held, End.LOWERING, policy, AFTER)
+
+
+def missing(held: Assessment, end: End = End.LOWERING) -> set[Condition]:
+    return set(prove(held, end, POLICY, AFTER).open)
+
+
+def asks(held: Assessment, level: RiskLevel = LOW) -> Assessment:
+    return saved(ask_lowering(held, level, REASON, by=ANNE, policy=POLICY, at=AFTER))
+
+
+def test_anyone_may_raise_whatever_the_points_and_the_reason_is_kept() -> None:
+    held = case()
+
+    raised = raise_level(
+        held, EXTREME, "victims_own_fear", by=ANNE, policy=POLICY, at=NOON + DAY
+    )
+
+    assert raised.level is EXTREME
+    assert raised.previous is LOW
+    last = raised.judgement.changes[-1]
+    assert (last.how, last.by, last.why) == (How.RAISED, ANNE, ("victims_own_fear",))
+    assert raised.reassess_by == NOON + 4 * DAY
+    again = saved(raised).weigh(answers(), frozenset(), POLICY, NOON + 2 * DAY)
+    assert again.level is EXTREME
+
+
+@pytest.mark.parametrize("level", [LOW, MEDIUM, HIGH])
+def test_raising_lowers_nothing(level: RiskLevel) -> None:
+    held = case("threat_to_kill")
+
+    with pytest.raises(NotHigher):
+        raise_level(
+            held, level, "victims_own_fear", by=ANNE, policy=POLICY, at=NOON + DAY
+        )
+
+
+def test_a_level_is_raised_and_lowered_for_the_localitys_reasons_alone() -> None:
+    held = case()
+
+    with pytest.raises(UnknownReasonForLevel):
+        raise_level(held, HIGH, REASON, by=ANNE, policy=POLICY, at=NOON)
+    with pytest.raises(UnknownReasonForLevel):
+        ask_lowering(held, LOW, "victims_own_fear", by=ANNE, policy=POLICY, at=NOON)
+
+
+def test_a_lower_reassessment_lowers_nothing_and_a_higher_one_raises_at_once() -> None:
+    lower_found = found(case("threat_to_kill"), at=NOON + DAY)
+    higher_found = found(case(), "threat_to_kill", at=NOON + DAY)
+
+    assert lower_found.level is HIGH
+    assert lower_found.judgement.looks[-1].level is LOW
+    assert higher_found.level is HIGH
+
+
+def test_a_proved_lowering_takes_two_people_and_is_kept_with_both() -> None:
+    asked = asks(found_low_twice(case("threat_to_kill", "weapon_used_or_threatened")))
+
+    lowered = lower(asked, LOW, BO, POLICY, AFTER)
+
+    assert (lowered.level, lowered.previous) == (LOW, HIGH)
+    last = lowered.judgement.changes[-1]
+    assert (last.how, last.by, last.confirmed_by) == (How.LOWERED, ANNE, BO)
+    assert last.why == (REASON,)
+    weighed = saved(lowered).weigh({}, frozenset(), POLICY, AFTER + DAY)
+    assert weighed.level is LOW
+    again = {"threat_to_kill": Answer.YES}
+    assert weighed.weigh(again, frozenset(), POLICY, AFTER).level is HIGH
+
+
+def test_who_asks_cannot_confirm() -> None:
+    asked = asks(found_low_twice(case("threat_to_kill")))
+
+    with pytest.raises(TakesASecondPerson):
+        lower(asked, LOW, ANNE, POLICY, AFTER)
+
+
+def test_a_lowering_that_nobody_confirms_in_time_lapses() -> None:
+    asked = asks(found_low_twice(case("threat_to_kill")))
+
+    with pytest.raises(NobodyAsks):
+        lower(asked, LOW, BO, POLICY, AFTER + timedelta(hours=72))
+    with pytest.raises(NobodyAsks):
+        lower(asked, MEDIUM, BO, POLICY, AFTER)
+
+
+def test_what_becomes_known_meanwhile_ends_what_is_asked_for() -> None:
+    asked = asks(found_low_twice(case("threat_to_kill")))
+    stirred = saved(asked.weigh(answers("stalking"), frozenset(), POLICY, AFTER))
+
+    with pytest.raises(NobodyAsks):
+        lower(stirred, LOW, BO, POLICY, AFTER)
+    assert Condition.LOWER_IN_A_ROW in missing(stirred)
+
+
+@pytest.mark.parametrize(
+    ("looks", "lacks"),
+    [
+        ((), {Condition.LOWER_IN_A_ROW, Condition.CONTACT}),
+        (((), ()), set()),
+        (((),), {Condition.LOWER_IN_A_ROW}),
+        # Only those in a row count: the latest found it as high as it is held.
+        (((), (), ("threat_to_kill",)), {Condition.LOWER_IN_A_ROW, Condition.CONTACT}),
+        ((("threat_to_kill",), (), ()), set()),
+    ],
+)
+def test_so_many_lower_assessments_in_a_row(
+    looks: tuple[tuple[str, ...], ...], lacks: set[Condition]
+) -> None:
+    held = case("threat_to_kill")
+
+    for day, yes in enumerate(looks):
+        held = found(held, *yes, at=NOON + YEAR + day * DAY)
+
+    assert missing(held) == lacks
+
+
+def test_the_level_is_lowered_no_further_than_any_of_them_found() -> None:
+    held = case("threat_to_kill")
+    held = found(held, "escalation", "stalking", at=NOON + YEAR)
+    held = found(held, at=NOON + YEAR + DAY)
+
+    assert lowering(held).to is MEDIUM
+    with pytest.raises(NotSoLow):
+        asks(held, LOW)
+    with pytest.raises(NotLower):
+        asks(held, HIGH)
+    assert lower(asks(held, MEDIUM), MEDIUM, BO, POLICY, AFTER).level is MEDIUM
+
+
+def test_two_that_follow_too_closely_are_one() -> None:
+    policy = by_rules(ISR)
+    held = case("threat_to_kill")
+    once = found(held, at=NOON + YEAR)
+    soon = found(once, at=NOON + YEAR + 6 * DAY)
+    later = found(once, at=NOON + YEAR + 7 * DAY)
+
+    assert Condition.LOWER_IN_A_ROW in prove(soon, End.LOWERING, policy, AFTER).missing
+    assert prove(later, End.LOWERING, policy, AFTER).open == ()
+
+
+def test_contact_in_person_comes_with_an_assessment_or_an_action() -> None:
+    held = case("threat_to_kill")
+    for day in (0, 1):
+        held = found(held, at=NOON + YEAR + day * DAY, contact=Contact.REMOTE)
+    met = held.model_copy(update={"judgement": held.judgement.met(NOON + YEAR)})
+    long_ago = held.model_copy(update={"judgement": held.judgement.met(NOON - DAY)})
+
+    assert missing(held) == {Condition.CONTACT}
+    assert missing(met) == set()
+    assert missing(long_ago) == {Condition.CONTACT}
+
+
+def test_too_little_asked_proves_nothing() -> None:
+    held = case("threat_to_kill")
+    for day in (0, 1):
+        nothing = look_anew(
+            held,
+            {},
+            Contact.IN_PERSON,
+            by=ANNE,
+            policy=POLICY,
+            at=NOON + YEAR + day * DAY,
+        )
+        held = saved(nothing)
+
+    assert missing(held) == {Condition.ENOUGH_KNOWN}
+
+
+def test_no_trigger_stands_in_what_was_found() -> None:
+    # A trigger gives high: only from extreme is that a lower level.
+    held = raise_level(
+        case("threat_to_kill"), EXTREME, "escalating", by=BO, policy=POLICY, at=NOON
+    )
+    held = saved(held)
+    for day in (0, 1):
+        held = found(held, "threat_to_kill", at=NOON + YEAR + day * DAY)
+
+    assert missing(held) == {Condition.NO_TRIGGER}
+
+
+@pytest.mark.parametrize(
+    ("order", "lacks"),
+    [
+        (Order(revision=1, ends_at=None), {Condition.NO_ORDER}),
+        (Order(revision=1, ends_at=AFTER + DAY), {Condition.NO_ORDER}),
+        (Order(revision=1, ends_at=AFTER), set()),
+        (Order(revision=1, ends_at=None, ended_at=AFTER - DAY), set()),
+        (
+            Order(revision=1, ends_at=AFTER - DAY, breached_at=AFTER - DAY),
+            {Condition.NO_BREACH},
+        ),
+        (Order(revision=1, ends_at=AFTER - DAY, breached_at=NOON), set()),
+    ],
+)
+def test_no_order_binds_and_none_was_breached_lately(
+    order: Order, lacks: set[Condition]
+) -> None:
+    held = found_low_twice(case("threat_to_kill")).bind(new_id(), order)
+    if order.breached_at:
+        breach = frozenset({IncidentKind.BREACH_OF_ORDER})
+        held = held.model_copy(update={"incidents": held.incidents | breach})
+
+    assert missing(held) == lacks
+
+
+def test_closing_by_viogen_takes_low_and_for_half_a_year_what_was_above() -> None:
+    """Instruction 2/2024: supervised for six months after anything above low."""
+    held = found_low_twice(case("threat_to_kill"))
+
+    assert missing(held, End.CLOSING) == {Condition.LOWEST_LEVEL}
+
+    lowered = saved(lower(asks(held), LOW, BO, POLICY, AFTER))
+    twice = found_low_twice(lowered)
+    assert prove(twice, End.CLOSING, POLICY, AFTER).supervised
+    assert missing(twice, End.CLOSING) == {Condition.HELD_LONG}
+    half_a_year = AFTER + 182 * DAY
+    assert prove(twice, End.CLOSING, POLICY, half_a_year).open == ()
+
+
+def test_closing_by_viogen_without_supervision_takes_one_low_assessment() -> None:
+    held = found(case(), at=NOON + YEAR)
+
+    proof = prove(held, End.CLOSING, POLICY, AFTER)
+
+    assert not proof.supervised
+    assert proof.open == ()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_viogen_supervises_two_referrals_within_six_months_and_children(
+    times: int,
+) -> None:
+    child = {PersonRole.CHILD: (new_id(),)} if times == 1 else {}
+    held = case(people=child)
+    for day in range(1, times):
+        held = held.told(new_id(), told(at=NOON + day * DAY))
+
+    assert prove(held, End.CLOSING, POLICY, AFTER).supervised
+
+
+@pytest.mark.parametrize(
+    ("rules", "row", "held_days", "quiet_days"),
+    [(VIOGEN, 1, 0, 0), (ISR, 2, 28, 28), (MARAC, 1, 0, 365)],
+)
+def test_what_each_shipped_policy_asks_for_before_a_response_ends(
+    rules: ProofRules, row: int, held_days: int, quiet_days: int
+) -> None:
+    demand = rules.closing
+
+    assert rules in SHIPPED.values()
+    assert (demand.in_a_row, demand.held_days) == (row, held_days)
+    assert demand.quiet_days == quiet_days
+
+
+def test_a_marac_closes_nothing_within_twelve_months_of_a_referral() -> None:
+    policy = by_rules(MARAC)
+    held = found(case(), at=NOON + 300 * DAY, policy=policy)
+
+    soon = prove(held, End.CLOSING, policy, NOON + 364 * DAY)
+    later = prove(held, End.CLOSING, policy, NOON + 365 * DAY)
+
+    assert soon.open == (Condition.QUIET,)
+    assert later.open == ()
+
+
+def test_an_unknown_shipped_policy_stops_the_start() -> None:
+    given = POLICY.model_dump()
+    given["judging"]["proof"] = "vogien"
+
+    with pytest.raises(ValueError, match="one of viogen, isr, marac"):
+        Policy.model_validate(given)
+
+
+def test_the_refusal_names_what_is_missing() -> None:
+    with pytest.raises(NotProven, match="lower_assessments_in_a_row, contact_in_pers"):
+        asks(case("threat_to_kill"))
+
+
+def test_each_pair_and_child_is_weighed_by_what_names_it() -> None:
+    hemi, ana, mere, tama = (new_id() for _ in range(4))
+    harmed, using = PersonRole.PERSON_HARMED, PersonRole.PERSON_USING_VIOLENCE
+    one = told("threat_to_kill", people={harmed: (ana,), using: (hemi,)})
+    other = told(people={harmed: (mere,), using: (hemi,), PersonRole.CHILD: (tama,)})
+    tellings = with_telling(with_telling({}, new_id(), one), new_id(), other)
+
+    pairs, children = of_pairs(tellings), of_children(tellings)
+
+    assert set(pairs) == {(ana, hemi), (mere, hemi)}
+    grave = pairs[ana, hemi]
+    assert POLICY.level(grave.answers, grave.incidents, grave.repeats)[0] is HIGH
+    light = pairs[mere, hemi]
+    assert POLICY.level(light.answers, light.incidents, light.repeats)[0] is LOW
+    assert set(children) == {tama}
+
+
+def test_an_amendment_and_its_referral_say_the_same_in_any_order() -> None:
+    id_, person = new_id(), new_id()
+    first = told("stalking")
+    later = told(people={PersonRole.CHILD: (person,)}).model_copy(update={"number": 1})
+
+    one = with_telling(with_telling({}, id_, first), id_, later)
+    other = with_telling(with_telling({}, id_, later), id_, first)
+
+    assert one == other
+    assert one[id_].answers["stalking"] is Answer.YES
+    assert one[id_].people == {PersonRole.CHILD: (person,)}
+
+
+async def test_an_action_that_meets_her_is_noted_and_no_other(
+    assessments: Assessments,
+) -> None:
+    message = referral()
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    case_id = message.data.case_id
+
+    for action in ("safe_contact", "home_safety_checked"):
+        done = ActionDone(
+            case_id=case_id,
+            plan_version=1,
+            action_id=new_id(),
+            action=action,
+            role=Role.INDEPENDENT_VICTIM_SPECIALIST,
+            worker_id=new_id(),
+            done_at=NOON + DAY,
+        )
+        await note_meeting(message_of(done), assessments=assessments, policy=POLICY)
+        held = await assessments.get(case_id)
+        assert held
+        met = held.judgement.met_at
+        assert met == (NOON + DAY if action == "home_safety_checked" else None)
+
+
+async def test_a_breach_is_weighed_once_and_one_taken_back_lowers_nothing(
+    assessments: Assessments,
+) -> None:
+    message = referral("escalation", "injury")
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    case_id, order_id = message.data.case_id, new_id()
+    known = {
+        "case_id": case_id,
+        "order_id": order_id,
+        "kind": OrderKind.PROTECTION_ORDER,
+        "starts_at": NOON,
+    }
+    recorded = OrderRecorded(
+        **known, agency="police", bound_ids=(), protected_ids=(), conditions=()
+    )
+    breached = OrderBreached(
+        **known, number=1, conditions=(), occurred_at=NOON, breached_at=NOON
+    )
+    ended = OrderEnded(**known, reason=OrderEnd.MISTAKEN, ended_at=NOON + DAY)
+    levels = []
+    said = ((recorded, 1), (breached, 2), (breached, 2), (ended, 3))
+    for each, version in said:
+        message = message_of(each, version=version)
+        await heed_order(message, assessments=assessments, policy=POLICY)
+        held = await assessments.get(case_id)
+        assert held
+        levels.append((held.level, IncidentKind.BREACH_OF_ORDER in held.incidents))
+
+    assert levels[0] == (MEDIUM, False)
+    assert levels[1] == (MEDIUM, True)
+    assert levels[3] == (MEDIUM, False)
+    assert not held.orders[order_id].binds(NOON)
+    assert len(await published(assessments)) == 2
