@@ -201,9 +201,21 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "POST", "/api/referrals/v1/rights", access_of(asked_about)
     )
     assert rights.status == 201, rights.body
+    need = await people["lead"].sends(
+        "POST",
+        f"/api/plans/v1/plans/{case}/needs",
+        {**HOUSING, "person_id": asked_about},
+    )
+    assert need.status == 201, need.body
+    need_id = need.json()["need_id"]
+    services = f"/api/plans/v1/plans/{case}/needs/{need_id}/services"
+    service = await people["lead"].sends("POST", services, {"provider": "refuge"})
+    assert service.status == 201, service.body
     ids = {
         "case_id": case,
         "rights_id": rights.json()["rights_id"],
+        "need_id": need_id,
+        "service_id": service.json()["services"][0]["service_id"],
         "order_id": bail.json()["order_id"],
         "breach": "1",
         "request_id": asked_for.json()["request_id"],
@@ -259,6 +271,13 @@ BAIL = {
     "kind": "bail",
     "starts_at": (datetime.now(UTC) - timedelta(days=9)).isoformat(),
     "conditions": ["no_contact"],
+}
+
+HOUSING = {
+    "side": "person_harmed",
+    "strand": "housing",
+    "level": "unmet",
+    "voice": "agreed",
 }
 
 KNOWS_SAFETY = ("specialist", "lead", "coordinator")
@@ -456,6 +475,16 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         ("lead", "coordinator"), {"reason": "safety_goals_met"}
     ),
     ("plans", "GET", "/v1/workers/{worker_id}/actions"): Case(("specialist",)),
+    ("plans", "GET", "/v1/plans/{case_id}/needs"): Case((*TEAM, "coordinator")),
+    ("plans", "POST", "/v1/plans/{case_id}/needs"): Case(KNOWS_SAFETY, "need"),
+    ("plans", "POST", "/v1/plans/{case_id}/needs/{need_id}/services"): Case(
+        KNOWS_SAFETY, {"provider": "another_refuge"}
+    ),
+    (
+        "plans",
+        "POST",
+        "/v1/plans/{case_id}/needs/{need_id}/services/{service_id}/steps",
+    ): Case(KNOWS_SAFETY, {"step": "accepted"}),
     ("allocation", "POST", "/v1/allocations/{allocation_id}/acceptance"): Case(
         ("specialist",)
     ),
@@ -508,6 +537,7 @@ def sent(stage: Stage, body: Any) -> Any:
         "inquiry": asks_about(ids["person_id"]),
         "rights": access_of(ids["person_id"]),
         "order": {**BAIL, "bound": [ids["person_id"]]},
+        "need": {**HOUSING, "person_id": ids["person_id"]},
         "standings": {
             "asked": [{"worker_id": ids["worker_id"], "case_ids": [ids["case_id"]]}]
         },
