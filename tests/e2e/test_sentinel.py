@@ -98,6 +98,7 @@ LATER = {
     "allocation.carried.v1", "plan.carried.v1", "trigger.fell_due.v1",
     "plan.not_in_force.v1", "confirmation.lapsed.v1", "information.overdue.v1",
     "service.overdue.v1", "risk.lowering_asked.v1",
+    "order.ended.v1", "information.pushed.v1",
 }  # fmt: skip
 """Events for which time would have to pass; that each is thin, its schema says."""
 
@@ -427,6 +428,7 @@ def assert_planted(told: list[Told], planted: Planted) -> None:
     elsewhere = {
         "allocation.workers.email",
         "referrals.inquiries.decisions.said.pieces.text",
+        "referrals.rights.asked.statement",
         # It was told in the fields that it stood in before an amendment.
         "referrals.referrals.changes.was",
     }
@@ -629,8 +631,11 @@ async def be_corrected(region: Region, case: str, sentinels: Sentinels) -> None:
         "statement": sentinels.text("statement"),
     }
     answer = await officer.sends("POST", "/api/referrals/v1/rights", asked)
-    officer.hang_up()
     assert answer.status == 201, answer.body
+    told = {"notified_at": region.clock.now().isoformat()}
+    path = f"/api/referrals/v1/people/{ids['person_id']}/notice"
+    assert (await officer.sends("PUT", path, told)).ok
+    officer.hang_up()
 
 
 async def be_helped(region: Region, case: str) -> None:
