@@ -33,7 +33,7 @@ EVERY_SCOPE = (
     "referrals.answer",
     "referrals.inquire", "referrals.disclosures", "referrals.contacts",
     "referrals.reach", "referrals.sandbox", "referrals.quality", "referrals.orders",
-    "risk.validity",
+    "referrals.rights", "risk.validity",
     "risk.read", "risk.work", "plans.read", "plans.work", "plans.close", "plans.meet",
     "allocation.admin", "allocation.ask", "allocation.read", "allocation.work",
     "allocation.glass", "notify.inbox", "notify.review",

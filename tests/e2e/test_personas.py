@@ -108,6 +108,16 @@ def asks_about(person_id: str) -> dict[str, Any]:
     }
 
 
+def access_of(person_id: str) -> dict[str, Any]:
+    """Give what is taken down when somebody asks for what is held of them."""
+    return {
+        "right": "access",
+        "person_id": person_id,
+        "proof": "in_person",
+        "reference": f"file_{person_id[:8]}",
+    }
+
+
 async def asked_of_others(region: Region, case: str) -> dict[str, Asked]:
     """Give whom the roles are offered to; the lead is not who coordinates them all."""
     while True:
@@ -191,6 +201,10 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "POST", f"/api/referrals/v1/referrals/{referral}/orders", {**BAIL, "bound": [1]}
     )
     assert bail.status == 201, bail.body
+    rights = await people["coordinator"].sends(
+        "POST", "/api/referrals/v1/rights", access_of(asked_about)
+    )
+    assert rights.status == 201, rights.body
     need = await people["lead"].sends(
         "POST",
         f"/api/plans/v1/plans/{case}/needs",
@@ -203,6 +217,7 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
     assert service.status == 201, service.body
     ids = {
         "case_id": case,
+        "rights_id": rights.json()["rights_id"],
         "need_id": need_id,
         "service_id": service.json()["services"][0]["service_id"],
         "order_id": bail.json()["order_id"],
@@ -405,6 +420,25 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         unregistered=403,
     ),
     ("referrals", "GET", "/v1/people/{person_id}/disclosures"): Case(NOT_BARRED),
+    ("referrals", "POST", "/v1/rights"): Case(NOT_BARRED, "rights"),
+    # What is about a case from which one is barred is left out of both lists.
+    ("referrals", "GET", "/v1/rights"): Case(PERSONAS, by_scope=True),
+    ("referrals", "GET", "/v1/notices"): Case(PERSONAS, by_scope=True),
+    ("referrals", "GET", "/v1/rights/{rights_id}"): Case(NOT_BARRED),
+    ("referrals", "POST", "/v1/rights/{rights_id}/decision"): Case(
+        NOT_BARRED, {"outcome": "refused", "grounds": ["s53_b"]}
+    ),
+    # Whoever decided last cannot confirm it.
+    ("referrals", "POST", "/v1/rights/{rights_id}/confirmation"): Case(
+        tuple(each for each in NOT_BARRED if each != NOT_BARRED[-1]), not_both=403
+    ),
+    # Nothing is released, to anybody.
+    ("referrals", "GET", "/v1/rights/{rights_id}/export"): Case(()),
+    ("referrals", "GET", "/v1/cases/{case_id}/statements"): Case(KNOWS_SAFETY),
+    ("referrals", "GET", "/v1/people/{person_id}/notice"): Case(NOT_BARRED),
+    ("referrals", "PUT", "/v1/people/{person_id}/notice"): Case(
+        NOT_BARRED, {"notified_at": YESTERDAY}
+    ),
     ("referrals", "GET", "/v1/people/{person_id}/contacts"): Case(
         KNOWS_SAFETY, query="?purpose=fva20_b"
     ),
@@ -610,6 +644,7 @@ def sent(stage: Stage, body: Any) -> Any:
         "worker": {"roles": [SPECIALIST], "capacity": 100},
         "inquiry": asks_about(ids["person_id"]),
         "meeting": {"starts_at": f"{AHEAD}T09:00:00Z", "cases": [ids["case_id"]]},
+        "rights": access_of(ids["person_id"]),
         "order": {**BAIL, "bound": [ids["person_id"]]},
         "need": {**HOUSING, "person_id": ids["person_id"]},
         "standings": {

@@ -106,6 +106,7 @@ LATER = {
     "person.merged.v1", "person.unmerged.v1",
     "roles.questioned.v1", "roles.undecided.v1", "roles.decided.v1",
     "order.ended.v1",
+    "information.pushed.v1",
 }  # fmt: skip
 """Events for which time would have to pass; that each is thin, its schema says."""
 
@@ -356,6 +357,7 @@ async def go_through_all(
     await be_reached(region, case, planted.reached)
     met = await be_met_about(region, case)
     await be_bound(region, case)
+    await be_corrected(region, case, planted.posted)
     await be_helped(region, case)
     await be_on_call(region)
     await be_silent(region, case)
@@ -437,6 +439,7 @@ def assert_planted(told: list[Told], planted: Planted) -> None:
     elsewhere = {
         "allocation.workers.email",
         "referrals.inquiries.decisions.said.pieces.text",
+        "referrals.rights.asked.statement",
         # It was told in the fields that it stood in before an amendment.
         "referrals.referrals.changes.was",
     }
@@ -627,6 +630,25 @@ async def be_bound(region: Region, case: str) -> None:
     )
 
 
+async def be_corrected(region: Region, case: str, sentinels: Sentinels) -> None:
+    """Have somebody say what is right; nobody has decided it yet."""
+    ids = await ids_of(region, case)
+    officer = Somebody(region, "privacy officer", *EVERY_SCOPE)
+    asked = {
+        "right": "correction",
+        "person_id": ids["person_id"],
+        "proof": "document",
+        "reference": "file_of_a_test",
+        "statement": sentinels.text("statement"),
+    }
+    answer = await officer.sends("POST", "/api/referrals/v1/rights", asked)
+    assert answer.status == 201, answer.body
+    told = {"notified_at": region.clock.now().isoformat()}
+    path = f"/api/referrals/v1/people/{ids['person_id']}/notice"
+    assert (await officer.sends("PUT", path, told)).ok
+    officer.hang_up()
+
+
 async def be_helped(region: Region, case: str) -> None:
     """Record what somebody needs, have a provider asked, and let it be late."""
     ids = await ids_of(region, case)
@@ -774,6 +796,7 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
         "rota_id": new_id(),
         "override_id": new_id(),
         "breach": "1",
+        "rights_id": new_id(),
     }
 
 

@@ -782,7 +782,7 @@ def simulate_policy(
     if json:
         show.document(rescoring.document(report))
         return
-    show.table(*rescoring.HEADS, rows=simulating.rows(report))
+    show.table(*rescoring.HEADS, rows=rescoring.rows(report))
     show.say("Nothing was changed. What is found lower stays until that is proved.")
 
 

@@ -243,6 +243,11 @@ async def ask(
     return await works(running, "POST", path, usual | told, worker=worker)
 
 
+def him(case: Case) -> list[str]:
+    """Give who used violence in a case."""
+    return [e.person_id for e in case.people if e.role == "person_using_violence"]
+
+
 async def inquiry_of(running: Running, case: Case, **told: Any) -> str:
     answer = await ask(running, case, **told)
     assert answer.status_code == 201, answer.text
@@ -610,3 +615,92 @@ async def test_every_query_is_served_by_an_index(running: Running) -> None:
     ):
         plan = await store.documents.find(query).explain()
         assert "IXSCAN" in str(plan["queryPlanner"]["winningPlan"])
+
+
+def test_an_agency_is_registered_from_when_to_when() -> None:
+    periods = (
+        {"registered_as": "family_violence_agency", "until": NOON},
+        {"registered_as": "social_services_practitioner", "since": NOON + DAY},
+    )
+    told = Registration.model_validate({"kind": "ngo", "periods": periods})
+    agency = Agency.named("refuge", told)
+
+    found = [registered_under_s19(agency, NOON + n * DAY) for n in (-1, 0, 0.5, 1)]
+
+    assert found == [True, False, False, True]
+    assert told.standing(NOON + DAY) is Standing.SOCIAL_SERVICES_PRACTITIONER
+
+
+def test_what_is_shared_elsewhere_is_told_without_its_words() -> None:
+    him, her, other = sorted((new_id(), new_id(), new_id()))
+    mine = asked(people=(him, her))
+    pieces = [{"about": [him], "text": TEXT}]
+    there = asked(people=(him, other))
+    both = decided(there, said(pieces=pieces))
+    alone = decided(asked(people=(him,)), said(pieces=pieces))
+
+    some, all_ = (mine.concerns(each, 1, NOON) for each in (both, alone))
+
+    assert some
+    assert all_
+    assert (some.about, some.answers) == ((him,), {})
+    assert (all_.about, all_.answers) == ((him,), {"stalking": "yes"})
+    assert TEXT not in f"{some!r} {all_!r}"
+    assert mine.learn(some).learn(some).learned == (some,)
+    assert mine.learn(some).without_learned_about(him).learned == ()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        asked(purpose="fva20_a"),
+        asked(people=(new_id(),)),
+    ],
+)
+def test_nothing_is_told_to_whoever_asked_for_something_else(other: Inquiry) -> None:
+    mine = asked()
+
+    assert mine.concerns(decided(other, said()), 1, NOON) is None
+    assert mine.concerns(decided(mine, said()), 1, NOON) is None
+    assert mine.concerns(decided(asked(), declined()), 1, NOON) is None
+    assert mine.concerns(decided(asked(), said()), 1, NOON + 99 * DAY) is None
+    assert mine.concerns(decided(asked(), said()), 1, NOON)
+
+
+async def test_what_becomes_known_later_is_pushed_to_who_asked_for_the_same(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    inquiry = await inquiry_of(running, case)
+    other = await case_of(running, people=[{**MERE, "given_name": "Aroha"}, JOHN])
+    there = await inquiry_of(running, other, people=him(other))
+
+    assert (await decides(running, there, said())).is_success
+
+    async def pushed() -> Inquiry | None:
+        held = await running.service.store(Inquiries).get(inquiry)
+        return held if held and held.learned else None
+
+    held = await eventually(pushed)
+    assert held
+    [learned] = held.learned
+    assert (learned.agency, learned.about) == ("hospital", tuple(him(other)))
+
+    async def entered() -> bool:
+        found = await running.service.store(Disclosures).about(him(other)[0])
+        return any(each.case_id == case.id and each.holder for each in found)
+
+    assert await eventually(entered)
+
+
+async def test_an_agency_that_she_wishes_untold_is_asked_only_by_saying_so(
+    running: Running,
+) -> None:
+    case = await case_of(running, wishes={"not_told": ["hospital"]})
+
+    refused = await ask(running, case)
+    asked_ = await ask(running, case, against_wish=True)
+
+    assert refused.status_code == 422
+    assert [e["rule"] for e in refused.json()["errors"]] == ["wished not to be told"]
+    assert asked_.status_code == 201

@@ -152,6 +152,7 @@ CATALOGUE = Catalogue.of(
             ("referrals", "risk", "plans", "notify"),
         ),
         Entry(referrals.InformationOverdue, "referrals", ("notify",)),
+        Entry(referrals.InformationPushed, "referrals", ("referrals", "notify")),
         Entry(referrals.ContactSuspended, "referrals", ("notify",)),
         Entry(referrals.OrderRecorded, "referrals", ("risk",)),
         Entry(referrals.OrderBreached, "referrals", ("risk", "notify")),

@@ -124,6 +124,7 @@ class Wishes(BaseModel):
         languages: Codes of languages, one of which the worker should speak.
         kaupapa_maori: The worker should be of a kaupapa Māori service.
         area: Code of the suburb, or larger, that the worker should serve.
+        not_told: Codes of agencies that are not to be told, if it can be helped.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -132,6 +133,7 @@ class Wishes(BaseModel):
     languages: Annotated[tuple[Code, ...], Field(max_length=5)] = ()
     kaupapa_maori: bool = False
     area: Code | None = None
+    not_told: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
 
 
 Answers = Annotated[dict[Code, Answer], Field(max_length=200)]
@@ -592,6 +594,29 @@ class InformationDecided(Event):
     reason: SharingReason
     answers: Answers
     decided_at: AwareDatetime
+
+
+class InformationPushed(Event):
+    """An agency has shared something in another case that this one has asked about.
+
+    The words of it are had by asking that agency, who decides anew.
+
+    Attributes:
+        inquiry_id: What this case asks, for the same purpose, and still stands.
+        agency: The code of the agency that shared it.
+        person_ids: Whom of those asked about it concerns.
+        answers: To the locality's questions about risk, by code; none if they are about
+            others too.
+        learned_at: When that was noticed.
+    """
+
+    TYPE: ClassVar[str] = "information.pushed.v1"
+
+    inquiry_id: Id
+    agency: Code
+    person_ids: Annotated[tuple[Id, ...], Field(max_length=20)]
+    answers: Answers
+    learned_at: AwareDatetime
 
 
 class InformationOverdue(Event):

@@ -14,6 +14,7 @@ from accord_contracts.referrals import (
     ChangePosted,
     ChangeRecognised,
     InformationDecided,
+    InformationPushed,
     InformationRequested,
     PeopleRecognised,
     ReferralPosted,
@@ -28,6 +29,7 @@ from referrals import amending, deciding, handlers, inquiring
 from referrals import erasing as erasure
 from referrals import orders as binding
 from referrals import triggers as ahead
+from referrals.answering import Counter
 from referrals.contact_store import ContactBooks
 from referrals.contacting import Contacting
 from referrals.deciding import Office
@@ -41,6 +43,7 @@ from referrals.recognising import Known
 from referrals.register import Register
 from referrals.review_store import Reviews
 from referrals.reviewing import Desk
+from referrals.rights_store import Notices, RightsRequests
 from referrals.roles import Doubts, Roles, follow, forget, give_up, hold
 from referrals.routes import (
     agencies,
@@ -55,6 +58,7 @@ from referrals.routes import (
     quality,
     questions,
     referrals,
+    rights,
     sandbox,
     triggers,
 )
@@ -155,6 +159,8 @@ def create_app(
             bureau.inquiries,
             bureau.disclosures,
             books,
+            intake.store(RightsRequests),
+            intake.store(Notices),
         )
         intake.provide(Contacting(shelves, policy.contacts, intake.clock))
         intake.provide(Desk(reviews, people, cases, matching, intake.clock))
@@ -179,6 +185,7 @@ def create_app(
         intake.on(CaseErased, partial(ahead.forget, triggers=dates))
         fall_due = partial(ahead.fall_due, triggers=dates, clock=intake.clock)
         intake.sweep(dates, fall_due)
+        intake.provide(Counter(shelves, policy, intake.clock))
         registry = Registry(intake.store(Orders), shelves, policy, intake.clock)
         intake.provide(registry)
         intake.on(CaseErased, partial(binding.forget, orders=registry.orders))
@@ -205,6 +212,7 @@ def create_app(
         inquiries.router,
         contacts.router,
         orders.router,
+        rights.router,
         stand_ins=stand_ins,
     )
 
@@ -241,6 +249,8 @@ def ask_agencies(intake: service.Service, bureau: Bureau) -> None:
     for event, handler in (
         (InformationRequested, inquiring.enter_asking),
         (InformationDecided, inquiring.enter_decision),
+        (InformationDecided, inquiring.push),
+        (InformationPushed, inquiring.enter_learned),
         (CaseErased, inquiring.erase_inquiries),
     ):
         intake.on(event, partial(handler, bureau=bureau))

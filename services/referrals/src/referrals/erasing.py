@@ -31,6 +31,7 @@ from referrals.domain.erasure import (
 from referrals.domain.merging import AlreadyMerged
 from referrals.keeping import Disclosures, Inquiries
 from referrals.review_store import Reviews
+from referrals.rights_store import Notices, RightsRequests
 from referrals.store import Cases, People, Referrals, Tombstones
 
 
@@ -45,6 +46,8 @@ class Shelves(NamedTuple):
     inquiries: Inquiries
     disclosures: Disclosures
     contacts: ContactBooks
+    rights: RightsRequests
+    notices: Notices
 
 
 async def person_may_be_erased(
@@ -109,6 +112,8 @@ async def forget(person_id: str, decision: Decision, shelves: Shelves) -> None:
         person_id, decision, shelves.inquiries, shelves.disclosures
     )
     await shelves.contacts.destroy(person_id)
+    await shelves.rights.forget(person_id)
+    await shelves.notices.remove(person_id)
 
 
 async def _write_down_anew(

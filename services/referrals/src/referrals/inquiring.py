@@ -19,6 +19,7 @@ from accord_contracts.referrals import (
     CaseErased,
     InformationDecided,
     InformationOverdue,
+    InformationPushed,
     InformationRequested,
 )
 
@@ -26,7 +27,7 @@ from referrals.domain.agency import Agency, agency_id
 from referrals.domain.case import Case
 from referrals.domain.erasure import ERASED_NAME, Decision
 from referrals.domain.inquiry import Inquiry, NoSuchInquiry, Said, Terms
-from referrals.domain.ledger import Disclosure, of_asking, of_decision
+from referrals.domain.ledger import Disclosure, of_asking, of_decision, of_learned
 from referrals.domain.policy import Policy
 from referrals.domain.registration import registered_under_s19
 from referrals.domain.telling import DescribedPerson
@@ -147,6 +148,49 @@ async def enter_decision(
         await _enter(of_decision(held, number), bureau)
 
 
+async def push(message: Message[InformationDecided], *, bureau: Bureau) -> None:
+    """Tell other cases that asked about the same people for the same purpose."""
+    told, at = message.data, bureau.clock.now()
+    held = await bureau.inquiries.get(told.inquiry_id)
+    if held is None or told.number > len(held.decisions):
+        return
+    terms = held.terms
+    asked = await bureau.inquiries.standing_about(terms.people, terms.purpose, at)
+    for each in asked:
+        if each.concerns(held, told.number, at):
+            await settled(partial(_learn, each.id, held, told.number, message, bureau))
+
+
+async def _learn(
+    inquiry_id: str,
+    other: Inquiry,
+    number: int,
+    message: Message[InformationDecided],
+    bureau: Bureau,
+) -> None:
+    held = await bureau.inquiries.get(inquiry_id)
+    new = held.concerns(other, number, message.time) if held else None
+    if held is None or new is None or (learned := held.learn(new)) is held:
+        return
+    pushed = InformationPushed(
+        case_id=held.case_id,
+        inquiry_id=held.id,
+        agency=new.agency,
+        person_ids=new.about,
+        answers=new.answers,
+        learned_at=new.at,
+    )
+    await bureau.inquiries.save(learned, pushed, lane=message.lane)
+
+
+async def enter_learned(message: Message[InformationPushed], *, bureau: Bureau) -> None:
+    """Enter in the ledger what was told to another case."""
+    held = await bureau.inquiries.get(message.data.inquiry_id)
+    for each in held.learned if held else ():
+        if held and each.at == message.data.learned_at:
+            await _enter(of_learned(held, each.source), bureau)
+
+
 async def _enter(entries: Iterable[Disclosure], bureau: Bureau) -> None:
     for each in entries:
         gone = await bureau.tombstones.get(each.person_id)
@@ -170,6 +214,17 @@ def may_have(inquiry: Inquiry, agency: Agency | None, bureau: Bureau) -> bool:
 async def agency_of(code: str | None, bureau: Bureau) -> Agency | None:
     """Give an agency of the register, if there is one."""
     return await bureau.agencies.get(agency_id(code)) if code else None
+
+
+async def not_to_be_told(case: Case, bureau: Bureau) -> frozenset[str]:
+    """Give the agencies of which the person harmed wishes that they are not told."""
+    found = await bureau.referrals.of_case(case)
+    return frozenset(
+        code
+        for each in found
+        if not each.withdrawn
+        for code in each.told.wishes.not_told
+    )
 
 
 async def erased_of(ids: Sequence[str], bureau: Bureau) -> frozenset[str]:
@@ -228,9 +283,11 @@ async def forget_about(
 ) -> None:
     """Destroy every piece in which somebody may be named, and leave a bare ledger."""
     for each in await inquiries.about(person_id):
-        if parts := each.parts_about(person_id):
+        parts = each.parts_about(person_id)
+        if parts:
             await inquiries.vault.shred(inquiries.record(each.id), parts)
-            await settled(partial(_write_down_anew, each.id, inquiries))
+        if parts or each.learned:
+            await settled(partial(_write_down_anew, each.id, person_id, inquiries))
     for entry in await disclosures.about(person_id):
         if entry.erased is None:
             await settled(partial(_bare, entry.id, decision, disclosures))
@@ -242,8 +299,11 @@ async def _bare(entry_id: str, decision: Decision, disclosures: Disclosures) -> 
         await disclosures.save(held.tombstone(decision))
 
 
-async def _write_down_anew(inquiry_id: str, inquiries: Inquiries) -> None:
+async def _write_down_anew(
+    inquiry_id: str, person_id: str, inquiries: Inquiries
+) -> None:
     # Loaded anew: what cannot be read any more is not in it.
     held = await inquiries.get(inquiry_id)
     if held is not None:
-        await inquiries.save(held.without_unreadable())
+        anew = held.without_unreadable().without_learned_about(person_id)
+        await inquiries.save(anew)

@@ -1,6 +1,6 @@
 """Where inquiries and the disclosure ledger are kept."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from pymongo.operations import IndexModel
 from referrals.domain.erasure import ERASED_NAME
 from referrals.domain.inquiry import Inquiry
 from referrals.domain.ledger import Disclosure
+from referrals.domain.policy import S20Purpose
 
 PAGE = 50
 """Inquiries that are listed at once."""
@@ -57,6 +58,18 @@ class Inquiries(SealedStore[Inquiry]):
         found = self.documents.find(
             {"terms.people": person_id}, projection={"inbox": 0, "outbox": 0}
         )
+        return self.load_all(await self.open([each async for each in found]))
+
+    async def standing_about(
+        self, people: Iterable[str], purpose: S20Purpose, at: datetime
+    ) -> list[Inquiry]:
+        """Give those for a purpose that stand and ask about any of some people."""
+        which = {
+            "terms.people": {"$in": [*people]},
+            "terms.purpose": purpose,
+            "stands_until": {"$gt": at},
+        }
+        found = self.documents.find(which, projection={"inbox": 0, "outbox": 0})
         return self.load_all(await self.open([each async for each in found]))
 
     async def _page(self, which: Document, after: str) -> list[Inquiry]:

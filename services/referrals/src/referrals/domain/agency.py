@@ -2,11 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated, Self
 from uuid import NAMESPACE_URL, uuid5
 
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import AgencyKind
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 AGENCIES = uuid5(NAMESPACE_URL, "urn:accord:agencies")
 """The ids of all agencies are derived in this name space."""
@@ -79,12 +81,44 @@ class Key(BaseModel):
     test: bool = False
 
 
+class Period(BaseModel):
+    """From when to when an agency is what s 19 names.
+
+    Attributes:
+        registered_as: What it is then.
+        since: From when; none: as long as anybody knows.
+        until: Before when; none: still.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    registered_as: Standing
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.since and self.until and self.until <= self.since:
+            raise PydanticCustomError("ends_before_it_begins", "It ends too early.")
+        return self
+
+    def holds(self, at: datetime) -> bool:
+        """Tell whether it is that at a time."""
+        begun = self.since is None or self.since <= at
+        return begun and (self.until is None or at < self.until)
+
+
+Periods = Annotated[tuple[Period, ...], Field(max_length=50)]
+
+
 class Registration(BaseModel):
     """What the region says of an agency.
 
     Attributes:
         kind: What kind of agency it is, whatever its tokens say.
-        registered_as: By which it may share under s 20; nothing, if it is neither.
+        registered_as: By which it may share under s 20, whenever it may refer; nothing,
+            if it is neither, or is so for some time only.
+        periods: From when to when it is, if not whenever it may refer.
         active: It may refer, from ``valid_from`` and before ``valid_until``.
     """
 
@@ -92,10 +126,16 @@ class Registration(BaseModel):
 
     kind: AgencyKind
     registered_as: Standing | None = None
+    periods: Periods = ()
     active: bool = True
     valid_from: datetime | None = None
     valid_until: datetime | None = None
     scopes: frozenset[AgencyScope] = frozenset(AgencyScope)
+
+    def standing(self, at: datetime) -> Standing | None:
+        """Say as what it was, or is, or will be registered at a time."""
+        held = (each.registered_as for each in self.periods if each.holds(at))
+        return next(held, self.registered_as)
 
 
 class Agency(BaseModel):

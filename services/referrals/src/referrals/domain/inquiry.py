@@ -32,6 +32,9 @@ from referrals.domain.telling import SortedAnswers
 MOST_DECISIONS = 20
 """Decisions on one inquiry: all are kept, and a document has an end."""
 
+MOST_LEARNED = 50
+"""What was shared in other cases that an inquiry remembers; the first ones go."""
+
 LONGEST = timedelta(days=60)
 """The longest time that an agency may be given."""
 
@@ -113,6 +116,8 @@ class Terms(Grounds):
         ipp11: The ground on which an agency is told that s 19 does not name.
         questions: Of the locality's about risk; none: whatever it knows.
         needed_by: When a decision is needed, if not by the locality's clock.
+        against_wish: Also if the person harmed wishes that the agency is not told: a
+            victim's protection comes first (s 21), and somebody answers for it.
     """
 
     people: People
@@ -120,6 +125,7 @@ class Terms(Grounds):
     ipp11: Ipp11 | None = None
     questions: Questions = ()
     needed_by: AwareDatetime | None = None
+    against_wish: bool = False
 
     @model_validator(mode="after")
     def _believed(self) -> Self:
@@ -189,6 +195,25 @@ class Decided(BaseModel):
     at: datetime
 
 
+class Learned(BaseModel):
+    """What an agency has shared in another case about somebody who is asked about.
+
+    Attributes:
+        source: Which decision it was; tells nothing by itself.
+        agency: Who shared it.
+        about: Whom of those asked about it concerns.
+        answers: To questions about risk, if they are about these people alone.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    source: Id
+    agency: Code
+    about: tuple[Id, ...]
+    answers: SortedAnswers = {}
+    at: datetime
+
+
 class Inquiry(BaseModel):
     """That one agency is asked what it knows.
 
@@ -201,6 +226,7 @@ class Inquiry(BaseModel):
         due_at: When its clock next falls due; none once it has decided, or was told of
             as overdue.
         decisions: Every one, the last of which counts.
+        learned: What others have shared since, for the same purpose, the latest.
         erased: The case is erased, and nothing is left of what was shared.
     """
 
@@ -217,6 +243,7 @@ class Inquiry(BaseModel):
     stands_until: datetime
     due_at: datetime | None
     decisions: tuple[Decided, ...] = ()
+    learned: tuple[Learned, ...] = ()
     erased: Decision | None = None
 
     @classmethod
@@ -288,6 +315,45 @@ class Inquiry(BaseModel):
         update = {"decisions": (*self.decisions, decided), "due_at": None}
         return self.model_copy(update=update)
 
+    def concerns(self, other: Self, number: int, at: datetime) -> Learned | None:
+        """Give what a decision in another case tells for this one's purpose, if any.
+
+        That there is something, and answers if they are about nobody else. Never the
+        words: in them somebody of the other case may be named.
+
+        Args:
+            other: On which it was decided.
+            number: Which decision, from 1.
+            at: The present time.
+        """
+        said = other.decisions[number - 1].said
+        about = {each for piece in said.pieces for each in piece.about}
+        about |= set(other.terms.people) if said.answers else set()
+        shared = about.intersection(self.terms.people)
+        same = self.terms.purpose is other.terms.purpose
+        if not (same and shared and self.stands(at)) or self.case_id == other.case_id:
+            return None
+        alone = set(self.terms.people).issuperset(other.terms.people)
+        return Learned(
+            source=str(uuid5(UUID(self.id), f"{other.id}/{number}")),
+            agency=other.agency,
+            about=tuple(sorted(shared)),
+            answers=said.answers if alone else {},
+            at=at,
+        )
+
+    def learn(self, new: Learned) -> Self:
+        """Note what was shared in another case; the same once."""
+        if any(each.source == new.source for each in self.learned):
+            return self
+        learned = (*self.learned, new)[-MOST_LEARNED:]
+        return self.model_copy(update={"learned": learned})
+
+    def without_learned_about(self, person_id: str) -> Self:
+        """Forget what was shared elsewhere about somebody."""
+        kept = tuple(each for each in self.learned if person_id not in each.about)
+        return self.model_copy(update={"learned": kept})
+
     def fall_due(self) -> Self:
         """Note that it was told of as overdue, which is done once."""
         return self.model_copy(update={"due_at": None})
@@ -309,7 +375,12 @@ class Inquiry(BaseModel):
 
     def erase(self, decision: Decision) -> Self:
         """Leave a tombstone: which agency was asked about whom, by id, and when."""
-        update = {"decisions": (), "due_at": None, "erased": decision}
+        update = {
+            "decisions": (),
+            "learned": (),
+            "due_at": None,
+            "erased": decision,
+        }
         return self.model_copy(update=update)
 
 

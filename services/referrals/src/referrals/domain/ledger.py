@@ -92,6 +92,22 @@ def of_decision(inquiry: Inquiry, number: int) -> Iterator[Disclosure]:
         yield _entry(inquiry, number, person_id, FieldGroup.PIECES)
 
 
+def of_learned(inquiry: Inquiry, source: str) -> Iterator[Disclosure]:
+    """Give what an agency's decision elsewhere tells whoever works on this case."""
+    for each in inquiry.learned:
+        for person_id in each.about if each.source == source and each.answers else ():
+            yield Disclosure(
+                id=str(uuid5(UUID(source), person_id)),
+                person_id=person_id,
+                at=each.at,
+                group=FieldGroup.INDICATORS,
+                holder=each.agency,
+                case_id=inquiry.case_id,
+                inquiry_id=inquiry.id,
+                purpose=inquiry.terms.purpose,
+            )
+
+
 def _entry(
     inquiry: Inquiry, number: int | None, person_id: str, group: FieldGroup
 ) -> Disclosure:

@@ -114,6 +114,19 @@ class OrderRules(BaseModel):
     conditions: Annotated[frozenset[Code], Field(min_length=1, max_length=200)]
 
 
+class RightsRules(BaseModel):
+    """By when somebody who asks for what is held of them must be answered.
+
+    Attributes:
+        answer_days: At most 20 working days (Privacy Act 2020, ss 44, 63), which are
+            never fewer than 28 days.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    answer_days: Annotated[float, Field(gt=0, le=28)]
+
+
 class Policy(BaseModel):
     """How a locality takes referrals in (``localities/<name>/referrals.yaml``).
 
@@ -139,6 +152,7 @@ class Policy(BaseModel):
     inquiries: InquiryRules
     contacts: ContactRules
     orders: OrderRules
+    rights: RightsRules
     feedback: FeedbackRules
     roles: RoleRules
     quality: QualityRules

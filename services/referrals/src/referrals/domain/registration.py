@@ -12,4 +12,4 @@ def registered_under_s19(agency: Agency, at: datetime) -> bool:
     the register with dates. Any other may be told under information privacy principle
     11 alone.
     """
-    return agency.told.registered_as is not None and agency.may_refer(at)
+    return agency.told.standing(at) is not None and agency.may_refer(at)

@@ -33,6 +33,7 @@ PLAIN: dict[str, Path] = {
     "wish_languages": ("wishes", "languages"),
     "wish_kaupapa_maori": ("wishes", "kaupapa_maori"),
     "wish_area": ("wishes", "area"),
+    "wish_not_told": ("wishes", "not_told"),
 }
 """The columns about a referral as a whole, and where each stands in it."""
 
@@ -53,7 +54,7 @@ PERSON: dict[str, Path] = {
 OF_PERSON = re.compile(r"person([1-9]|[12][0-9]|30)\.([a-z_]+)")
 ANSWER = re.compile(r"answer\.([a-z][a-z0-9_]{0,63})")
 
-SEVERAL = frozenset({"incidents", "wish_languages"})
+SEVERAL = frozenset({"incidents", "wish_languages", "wish_not_told"})
 """The columns that hold several codes, with semicolons between them."""
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")

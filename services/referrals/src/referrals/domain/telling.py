@@ -188,12 +188,17 @@ class Place(Told):
 
 
 class WorkerWishes(Told):
-    """What the person harmed asks of whoever is sent to them."""
+    """What the person harmed asks of whoever is sent to them.
+
+    Attributes:
+        not_told: Codes of agencies that are not to be told, if it can be helped.
+    """
 
     gender: ContactWish = ContactWish.NO_WISH
     languages: Annotated[tuple[Code, ...], Field(max_length=5)] = ()
     kaupapa_maori: bool = False
     area: Code | None = None
+    not_told: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
 
 
 class InstrumentAnswers(Told):

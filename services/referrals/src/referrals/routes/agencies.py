@@ -15,10 +15,25 @@ from accord_contracts.message import Code
 from accord_contracts.referrals import AgencyKind
 from fastapi import APIRouter, Path, Query, Security
 from fastapi.security import SecurityScopes
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from referrals import handlers
-from referrals.domain.agency import Agency, AgencyScope, Key, Registration, Standing
+from referrals.domain.agency import (
+    Agency,
+    AgencyScope,
+    Key,
+    Periods,
+    Registration,
+    Standing,
+)
 from referrals.register import Register
 from referrals.store import PAGE, Agencies
 
@@ -64,7 +79,10 @@ class PutAgency(BaseModel):
     """What the region says of an agency.
 
     Attributes:
-        registered_as: By which it may share under the Family Violence Act 2018, s 20.
+        registered_as: By which it may share under the Family Violence Act 2018, s 20,
+            whenever it may refer.
+        periods: From when to when it is that, if not always: those that are over are
+            kept, because they say on what ground it was told then.
         active: Whether it may refer; it ends at once for all its tokens and keys.
     """
 
@@ -72,12 +90,21 @@ class PutAgency(BaseModel):
 
     kind: AgencyKind
     registered_as: Standing | None = None
+    periods: Periods = ()
     active: bool = True
     valid_from: AwareDatetime | None = None
     valid_until: AwareDatetime | None = None
     scopes: Annotated[frozenset[AgencyScope], Field(max_length=len(AgencyScope))] = (
         frozenset(AgencyScope)
     )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.registered_as and self.periods:
+            raise PydanticCustomError(
+                "registered_as_or_periods", "Say either what it is, or when."
+            )
+        return self
 
 
 class MakeKey(BaseModel):

@@ -135,16 +135,38 @@ class Asked(BaseModel):
     decisions: tuple[DecisionView, ...]
 
 
+class LearnedView(BaseModel):
+    """That an agency has shared something elsewhere: ask it, and it decides anew."""
+
+    agency: Code
+    about: tuple[Id, ...]
+    answers: dict[Code, Answer]
+    at: datetime
+
+
 class InquiryView(Asked):
-    """An inquiry as whoever works on the case sees it; the last decision counts."""
+    """An inquiry as whoever works on the case sees it; the last decision counts.
+
+    Attributes:
+        learned: What was shared in other cases since, for the same purpose.
+    """
 
     agency: Code
     people: tuple[Id, ...]
+    learned: tuple[LearnedView, ...]
 
     @classmethod
     def of(cls, held: Inquiry) -> Self:
         """Show an inquiry."""
-        return cls(agency=held.agency, people=held.terms.people, **_asked(held))
+        learned = (
+            LearnedView(**each.model_dump(exclude={"source"})) for each in held.learned
+        )
+        return cls(
+            agency=held.agency,
+            people=held.terms.people,
+            learned=tuple(learned),
+            **_asked(held),
+        )
 
 
 class PieceView(BaseModel):
@@ -420,6 +442,7 @@ async def _misfits(
     told: AskAgencies, case: Case, bureau: Bureau
 ) -> AsyncIterator[Misfit]:
     at = bureau.clock.now()
+    wished = await inquiring.not_to_be_told(case, bureau)
     members = frozenset(each.person_id for each in case.people)
     standing = members - await inquiring.erased_of(sorted(members), bureau)
     for each in misfits_of_terms(told, standing, bureau.policy, at):
@@ -430,6 +453,8 @@ async def _misfits(
             yield Misfit(("agencies", place), "not_in_the_register")
         elif told.ipp11 is None and not registered_under_s19(agency, at):
             yield Misfit(("agencies", place), "not_registered_under_s19")
+        elif code in wished and not told.against_wish:
+            yield Misfit(("agencies", place), "wished_not_to_be_told")
 
 
 def _asked(held: Inquiry) -> dict[str, object]:

@@ -1,0 +1,89 @@
+"""Whether somebody was told that something was collected about them from others.
+
+Privacy Act 2020, information privacy principle 3A, for what is collected since 1 May
+2026. Telling her may be what puts her into danger, and telling him surely can: so that
+nobody was told is recorded with the exception relied on, and looked at again.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+MOST_ENTRIES = 50
+"""Entries about one person that are kept; the first ones go."""
+
+
+class Exception3A(StrEnum):
+    """The exception relied on. Have counsel confirm the list."""
+
+    ALREADY_TOLD = "already_told"
+    NO_PREJUDICE = "no_prejudice_to_the_person"
+    PREJUDICES_PURPOSE = "would_prejudice_the_purpose"
+    SERIOUS_THREAT = "serious_threat"
+    MAINTENANCE_OF_LAW = "maintenance_of_law"
+    COURT_PROCEEDINGS = "court_proceedings"
+    NOT_PRACTICABLE = "not_reasonably_practicable"
+
+
+class Told3A(BaseModel):
+    """That somebody was told, or which exception is relied on.
+
+    Attributes:
+        notified_at: When they were told.
+        exception: Why they are not.
+        revisit_at: When that must be looked at again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    notified_at: AwareDatetime | None = None
+    exception: Exception3A | None = None
+    revisit_at: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.notified_at is None) is (self.exception is None):
+            raise PydanticCustomError(
+                "notified_or_exception", "Say when they were told, or why not."
+            )
+        if (self.exception is None) is not (self.revisit_at is None):
+            raise PydanticCustomError(
+                "exception_and_revisit", "An exception is looked at again."
+            )
+        return self
+
+
+class Entry(BaseModel):
+    """What was recorded, when, and by whom."""
+
+    model_config = ConfigDict(frozen=True)
+
+    told: Told3A
+    at: datetime
+    by: str
+
+
+class Notice(BaseModel):
+    """The ledger of one person, by their id; the last entry counts.
+
+    Attributes:
+        revisit_at: When it must be looked at again; none: it need not be.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    entries: Annotated[tuple[Entry, ...], Field(max_length=MOST_ENTRIES)] = ()
+    revisit_at: datetime | None = None
+
+    def enter(self, told: Told3A, *, by: str, at: datetime) -> Self:
+        """Record something; the same again changes nothing."""
+        if self.entries and self.entries[-1].told == told:
+            return self
+        entries = (*self.entries, Entry(told=told, at=at, by=by))[-MOST_ENTRIES:]
+        update = {"entries": entries, "revisit_at": told.revisit_at}
+        return self.model_copy(update=update)

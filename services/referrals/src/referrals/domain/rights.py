@@ -1,0 +1,431 @@
+"""What somebody asks of what is held of them: to have it, or to have it put right.
+
+Privacy Act 2020, information privacy principles 6 and 7. Whoever uses violence asks
+too, and the answer must not tell him where she is, that she spoke, or that anybody did.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Self
+from uuid import UUID, uuid5
+
+from accord_contracts.message import Code, Id
+from accord_contracts.problem import Refusal
+from accord_contracts.referrals import AgencyKind, IncidentKind, PersonRole
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from referrals.domain.contact import reach_of
+from referrals.domain.erasure import ERASED_NAME
+from referrals.domain.ledger import Disclosure, FieldGroup
+from referrals.domain.policy import Misfit, S20Purpose
+from referrals.domain.referral import Referral
+from referrals.domain.request import Identity
+from referrals.domain.telling import Channel, DescribedPerson, Gender
+
+RIGHTS = UUID("6f1f6a3e-7d0c-5c55-9a59-0f2f4f6f1c47")
+"""The ids of all requests are derived in this name space."""
+
+HANDED_OUT_FOR = timedelta(days=28)
+"""After it was confirmed, for so long what is released can be fetched."""
+
+USERS_KNOW_OF = frozenset({AgencyKind.POLICE, AgencyKind.CORRECTIONS, AgencyKind.COURT})
+"""Who deals with the person using violence anyway. That anybody else knows his name
+tells him that somebody spoke."""
+
+
+class NoSuchRightsRequest(Refusal):
+    """Nobody has asked for this."""
+
+    status = 404
+
+
+class AskedOtherwise(Refusal):
+    """Under this reference something else was asked for."""
+
+
+class DecidedAlready(Refusal):
+    """This was decided and confirmed: what follows is another request."""
+
+
+class NotDecided(Refusal):
+    """Nobody has decided this yet."""
+
+
+class OwnDecision(Refusal):
+    """Somebody else must confirm this: it was you who decided it."""
+
+    status = 403
+
+
+class NothingReleased(Refusal):
+    """Nothing is released, or not any more."""
+
+    status = 404
+
+
+class Right(StrEnum):
+    """What is asked for."""
+
+    ACCESS = "access"
+    CORRECTION = "correction"
+
+
+class Proof(StrEnum):
+    """How whoever asks has shown who they are."""
+
+    IN_PERSON = "in_person"
+    DOCUMENT = "document"
+    KNOWN_TO_WORKER = "known_to_worker"
+
+
+class Part(StrEnum):
+    """What may be released of somebody. There is nothing else to choose from.
+
+    No narrative and no words of agencies: anybody may be named in them.
+    """
+
+    IDENTITY = "identity"
+    CONTACT = "contact"
+    EPISODES = "episodes"
+    DISCLOSURES = "disclosures"
+
+
+FOR_USERS_OF_VIOLENCE = frozenset({Part.IDENTITY})
+"""All that may ever be released to somebody who was told to use violence."""
+
+
+class Outcome(StrEnum):
+    """What was decided."""
+
+    GRANTED = "granted"
+    PARTLY = "partly"
+    REFUSED = "refused"
+    NEITHER = "neither_confirmed_nor_denied"
+    NOTHING_HELD = "nothing_held"
+    CORRECTED = "corrected"
+    STATEMENT = "statement_attached"
+
+
+class Ground(StrEnum):
+    """Why something is withheld (Privacy Act 2020, Part 4).
+
+    Attributes:
+        SERIOUS_THREAT: To somebody's life, health or safety.
+        HARASSMENT: A significant likelihood of serious harassment.
+        DISTRESS: Of a victim of an offence.
+        OTHERS_AFFAIRS: Unwarranted disclosure of somebody else's affairs.
+    """
+
+    SERIOUS_THREAT = "s49_1_a_i"
+    HARASSMENT = "s49_1_a_ii"
+    DISTRESS = "s49_1_a_iii"
+    OF_CONVICTED = "s49_1_d"
+    EVALUATIVE = "s50"
+    SECURITY = "s51"
+    TRADE_SECRET = "s52"  # noqa: S105 - A section of the Act.
+    OTHERS_AFFAIRS = "s53_b"
+    MAINTENANCE_OF_LAW = "s53_c"
+
+
+NEITHER_ALLOWED = frozenset(
+    {
+        Ground.SERIOUS_THREAT,
+        Ground.OF_CONVICTED,
+        Ground.SECURITY,
+        Ground.TRADE_SECRET,
+        Ground.MAINTENANCE_OF_LAW,
+    }
+)
+"""On which grounds s 47 lets an agency neither confirm nor deny. On no others."""
+
+Statement = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000)
+]
+
+
+class AskRight(BaseModel):
+    """What somebody asks for.
+
+    Attributes:
+        person_id: Who asks; none: nobody is known who could be meant.
+        proof: How they have shown who they are.
+        reference: Of the officer's own file, so that it is taken once.
+        statement: What they say is right, of a correction.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    right: Right
+    person_id: Id | None = None
+    proof: Proof
+    reference: Code
+    statement: Statement | None = None
+
+
+class Answer(BaseModel):
+    """What is decided.
+
+    Attributes:
+        release: What of the person is released to them.
+        grounds: On which the rest is withheld.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outcome: Outcome
+    release: frozenset[Part] = frozenset()
+    grounds: Annotated[tuple[Ground, ...], Field(max_length=len(Ground))] = ()
+
+
+class Decided(BaseModel):
+    """An answer, who decided it, and who has confirmed it since."""
+
+    model_config = ConfigDict(frozen=True)
+
+    answer: Answer
+    by: Identity
+    at: datetime
+    confirmed_by: Identity | None = None
+    confirmed_at: datetime | None = None
+
+
+class RightsRequest(BaseModel):
+    """That somebody asks, by when they must be answered, and how they were.
+
+    Attributes:
+        taken_by: Who took it down.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    asked: AskRight
+    asked_at: datetime
+    answer_by: datetime
+    taken_by: Identity
+    decided: Decided | None = None
+
+    @property
+    def open_until(self) -> datetime | None:
+        """By when it must be answered; none: it is."""
+        answered = self.decided and self.decided.confirmed_at
+        return None if answered else self.answer_by
+
+    def decide(self, answer: Answer, by: Identity, at: datetime) -> Self:
+        """Decide it, or decide it anew while nobody has confirmed it.
+
+        Raises:
+            DecidedAlready: It was confirmed.
+        """
+        if self.decided and self.decided.confirmed_at:
+            raise DecidedAlready
+        decided = Decided(answer=answer, by=by, at=at)
+        return self.model_copy(update={"decided": decided})
+
+    def confirm(self, by: Identity, at: datetime) -> Self:
+        """Confirm what somebody else decided; once more changes nothing.
+
+        Raises:
+            NotDecided: Nobody has.
+            OwnDecision: They decided it themselves.
+        """
+        held = self.decided
+        if held is None:
+            raise NotDecided
+        if by.is_same(held.by):
+            raise OwnDecision
+        if held.confirmed_at is not None:
+            return self
+        confirmed = {"confirmed_by": by, "confirmed_at": at}
+        return self.model_copy(update={"decided": held.model_copy(update=confirmed)})
+
+    def released(self, at: datetime) -> frozenset[Part]:
+        """Give what is released now.
+
+        Raises:
+            NothingReleased: Nothing is, or not any more.
+        """
+        held = self.decided
+        if held is None or held.confirmed_at is None or not held.answer.release:
+            raise NothingReleased
+        if at >= held.confirmed_at + HANDED_OUT_FOR:
+            raise NothingReleased
+        return held.answer.release
+
+
+def rights_id(reference: str) -> str:
+    """Derive the id of a request from the officer's own reference."""
+    return str(uuid5(RIGHTS, reference))
+
+
+def misfits_of_answer(
+    answer: Answer, asked: AskRight, *, used_violence: bool
+) -> Iterator[Misfit]:
+    """Find what cannot be decided.
+
+    Args:
+        answer: What is decided.
+        asked: What was asked for.
+        used_violence: Whoever asks was ever told to use violence, by anybody.
+    """
+    outcome, correction = answer.outcome, asked.right is Right.CORRECTION
+    if outcome in {Outcome.CORRECTED, Outcome.STATEMENT}:
+        if not correction:
+            yield Misfit(("outcome",), "not_what_was_asked_for")
+    elif correction and outcome in {Outcome.GRANTED, Outcome.PARTLY}:
+        yield Misfit(("outcome",), "not_what_was_asked_for")
+    if (asked.person_id is None) and outcome not in {
+        Outcome.NOTHING_HELD,
+        Outcome.NEITHER,
+    }:
+        yield Misfit(("outcome",), "nobody_is_known")
+    if (outcome in {Outcome.GRANTED, Outcome.PARTLY}) is not bool(answer.release):
+        yield Misfit(("release",), "not_for_this_outcome")
+    needs = {Outcome.PARTLY, Outcome.REFUSED, Outcome.NEITHER}
+    if (outcome in needs) is not bool(answer.grounds):
+        yield Misfit(("grounds",), "not_for_this_outcome")
+    if outcome is Outcome.NEITHER and not NEITHER_ALLOWED.issuperset(answer.grounds):
+        yield Misfit(("grounds",), "no_ground_of_section_47")
+    if used_violence and not FOR_USERS_OF_VIOLENCE.issuperset(answer.release):
+        yield Misfit(("release",), "never_to_who_uses_violence")
+
+
+class Identified(BaseModel):
+    """How somebody was described."""
+
+    given_name: str | None
+    family_name: str | None
+    date_of_birth: date | None
+    gender: Gender
+
+
+class Point(BaseModel):
+    """A way to reach somebody, as an agency told it."""
+
+    channel: Channel
+    value: str
+
+
+class Happened(BaseModel):
+    """That somebody was referred: when it happened, who told it, and their part."""
+
+    on: date
+    agency_kind: AgencyKind
+    role: PersonRole
+    incidents: tuple[IncidentKind, ...]
+
+
+class ToldOn(BaseModel):
+    """That something of somebody was told on."""
+
+    on: date
+    group: FieldGroup | None
+    holder: Code | None
+    agency: Code | None
+    purpose: S20Purpose | None
+
+
+class Export(BaseModel):
+    """What is released to somebody of themselves, made of it when it is fetched."""
+
+    identity: tuple[Identified, ...] = ()
+    contact: tuple[Point, ...] = ()
+    episodes: tuple[Happened, ...] = ()
+    disclosures: tuple[ToldOn, ...] = ()
+
+
+def export_of(
+    person_id: str,
+    parts: frozenset[Part],
+    referrals: Iterable[Referral],
+    disclosures: Iterable[Disclosure],
+    *,
+    used_violence: bool,
+) -> Export:
+    """Make what is released: each part from a list of what may leave, nothing else.
+
+    Args:
+        person_id: Who asks.
+        parts: What is released.
+        referrals: Those in which they are described.
+        disclosures: What was told of them.
+        used_violence: They were ever told to use violence: whatever was decided, only
+            how those describe them who deal with them anyway, without saying who did.
+    """
+    if used_violence:
+        parts &= FOR_USERS_OF_VIOLENCE
+        referrals = [e for e in referrals if e.sender.agency_kind in USERS_KNOW_OF]
+    told = [
+        (referral, described)
+        for referral in referrals
+        for id_, described in zip(
+            referral.person_ids, referral.told.people, strict=False
+        )
+        if id_ == person_id and described.given_name != ERASED_NAME
+    ]
+    return Export(
+        identity=_identity(e for _, e in told) if Part.IDENTITY in parts else (),
+        contact=_contact(told, person_id) if Part.CONTACT in parts else (),
+        episodes=_episodes(told) if Part.EPISODES in parts else (),
+        disclosures=_told_on(disclosures) if Part.DISCLOSURES in parts else (),
+    )
+
+
+def _identity(described: Iterable[DescribedPerson]) -> tuple[Identified, ...]:
+    fields = set(Identified.model_fields)
+    found = (Identified(**each.model_dump(include=fields)) for each in described)
+    ways = {each.model_dump_json(): each for each in found}
+    # In no order of time: which came first says nothing to anybody.
+    return tuple(ways[each] for each in sorted(ways))
+
+
+def _contact(
+    told: Iterable[tuple[Referral, DescribedPerson]], person_id: str
+) -> tuple[Point, ...]:
+    points: dict[str, Point] = {}
+    for referral, described in told:
+        others = {
+            reach_of(point.channel, point.value)
+            for id_, each in zip(
+                referral.person_ids, referral.told.people, strict=False
+            )
+            if id_ != person_id
+            for point in each.contact_points
+        }
+        for point in described.contact_points:
+            reach = reach_of(point.channel, point.value)
+            # What is somebody else's too is not theirs to have from here.
+            if reach not in others:
+                points[repr(reach)] = Point(channel=point.channel, value=point.value)
+    return tuple(points[each] for each in sorted(points))
+
+
+def _episodes(
+    told: Iterable[tuple[Referral, DescribedPerson]],
+) -> tuple[Happened, ...]:
+    found = [
+        Happened(
+            on=referral.told.occurred_at.date(),
+            agency_kind=referral.sender.agency_kind,
+            role=described.role,
+            incidents=referral.told.incidents,
+        )
+        for referral, described in told
+    ]
+    return tuple(sorted(found, key=lambda each: each.on))
+
+
+def _told_on(disclosures: Iterable[Disclosure]) -> tuple[ToldOn, ...]:
+    return tuple(
+        ToldOn(
+            on=each.at.date(),
+            group=each.group,
+            holder=each.holder,
+            agency=each.agency,
+            purpose=each.purpose,
+        )
+        for each in disclosures
+        if each.erased is None
+    )

@@ -1,0 +1,372 @@
+"""What people ask of what is held of them, and what he must not learn by asking."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from accord_chassis.clock import SimulatedClock
+from accord_chassis.store import EPOCH
+from accord_chassis.testing import COORDINATOR, NOON, eventually, new_id
+from accord_contracts.access import Side
+from accord_contracts.referrals import AgencyKind
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from referrals.domain.case import Case
+from referrals.domain.ledger import Disclosure, FieldGroup
+from referrals.domain.notice import Notice, Told3A
+from referrals.domain.referral import Referral
+from referrals.domain.request import Identity
+from referrals.domain.rights import (
+    HANDED_OUT_FOR,
+    NEITHER_ALLOWED,
+    Answer,
+    AskRight,
+    DecidedAlready,
+    Ground,
+    NothingReleased,
+    OwnDecision,
+    Part,
+    Right,
+    RightsRequest,
+    export_of,
+    misfits_of_answer,
+)
+from referrals.rights_store import Notices, RightsRequests
+from referrals_builders import JOHN, MERE, Running, body, referral
+
+DAY = timedelta(days=1)
+ALL = frozenset(Part)
+HIM, HER = new_id(), new_id()
+ONE, OTHER = (Identity(issuer="i", subject=each) for each in ("one", "other"))
+ACCESS = AskRight.model_validate(
+    {"right": "access", "person_id": HIM, "proof": "in_person", "reference": "a1"}
+)
+CORRECTION = ACCESS.model_copy(update={"right": Right.CORRECTION})
+
+
+def answer(outcome: str, *release: str, grounds: tuple[str, ...] = ()) -> Answer:
+    told = {"outcome": outcome, "release": list(release), "grounds": list(grounds)}
+    return Answer.model_validate(told)
+
+
+def rules(answered: Answer, asked: AskRight = ACCESS, *, violent: bool = False) -> Any:
+    found = misfits_of_answer(answered, asked, used_violence=violent)
+    return [each.rule for each in found]
+
+
+@pytest.mark.parametrize("ground", Ground)
+def test_nothing_is_kept_quiet_about_but_on_the_grounds_of_section_47(
+    ground: Ground,
+) -> None:
+    quiet = answer("neither_confirmed_nor_denied", grounds=(ground,))
+    mixed = answer("neither_confirmed_nor_denied", grounds=("s53_c", ground))
+
+    allowed = {"s49_1_a_i", "s49_1_d", "s51", "s52", "s53_c"}
+    assert {each.value for each in NEITHER_ALLOWED} == allowed
+    expected = [] if ground in allowed else ["no_ground_of_section_47"]
+    assert rules(quiet) == rules(mixed) == expected
+
+
+MISFIT, OTHERWISE = "not_for_this_outcome", "not_what_was_asked_for"
+
+
+@pytest.mark.parametrize(
+    ("answered", "asked", "wrong"),
+    [
+        (answer("granted", "identity"), ACCESS, []),
+        (answer("granted"), ACCESS, [MISFIT]),
+        (answer("granted", "identity", grounds=("s50",)), ACCESS, [MISFIT]),
+        (answer("partly", "identity", grounds=("s53_b",)), ACCESS, []),
+        (answer("partly", "identity"), ACCESS, [MISFIT]),
+        (answer("refused"), ACCESS, [MISFIT]),
+        (answer("refused", "identity", grounds=("s50",)), ACCESS, [MISFIT]),
+        (answer("neither_confirmed_nor_denied"), ACCESS, [MISFIT]),
+        (answer("corrected"), ACCESS, [OTHERWISE]),
+        (answer("corrected"), CORRECTION, []),
+        (answer("statement_attached"), CORRECTION, []),
+        (answer("granted", "identity"), CORRECTION, [OTHERWISE]),
+    ],
+)  # fmt: skip
+def test_an_answer_fits_what_was_asked_for(
+    answered: Answer, asked: AskRight, wrong: list[str]
+) -> None:
+    assert rules(answered, asked) == wrong
+
+
+def test_of_nobody_nothing_is_held_or_nothing_is_said() -> None:
+    nobody = ACCESS.model_copy(update={"person_id": None})
+
+    assert rules(answer("nothing_held"), nobody) == []
+    quiet = answer("neither_confirmed_nor_denied", grounds=("s49_1_a_i",))
+    assert rules(quiet, nobody) == []
+    assert rules(answer("granted", "identity"), nobody) == ["nobody_is_known"]
+
+
+@pytest.mark.parametrize("part", [e for e in Part if e is not Part.IDENTITY])
+def test_whoever_uses_violence_is_never_released_more_than_who_he_is(
+    part: Part,
+) -> None:
+    assert rules(answer("granted", part), violent=True) == [
+        "never_to_who_uses_violence"
+    ]
+    assert rules(answer("granted", "identity"), violent=True) == []
+
+
+def told(kind: AgencyKind, him: dict[str, Any], **fields: Any) -> Referral:
+    her = {
+        **MERE,
+        "contact_points": [{"channel": "post", "value": "9 Hidden Lane"}],
+    }
+    made = referral(her, {**JOHN, **him}, **fields)
+    sender = made.sender.model_copy(update={"agency_kind": kind})
+    return made.model_copy(update={"person_ids": (HER, HIM), "sender": sender})
+
+
+WORDS = st.text("abcdefghij", min_size=3, max_size=8)
+
+
+@given(
+    names=st.lists(WORDS, min_size=1, max_size=4),
+    kinds=st.lists(st.sampled_from(AgencyKind), min_size=4, max_size=4),
+    parts=st.sets(st.sampled_from(Part)),
+)
+def test_his_file_tells_him_nothing_of_her_and_not_who_spoke(
+    names: list[str], kinds: list[AgencyKind], parts: set[Part]
+) -> None:
+    referrals = [
+        told(
+            kind,
+            {
+                "given_name": name,
+                "contact_points": [{"channel": "phone", "value": "1"}],
+            },
+            narrative="She said so.",
+            place={"area": "riccarton", "address": "9 Hidden Lane"},
+        )
+        for name, kind in zip(names, kinds, strict=False)
+    ]
+    disclosure = Disclosure(
+        id=new_id(), person_id=HIM, at=NOON, group=FieldGroup.PIECES, agency="refuge"
+    )
+
+    made = export_of(HIM, frozenset(parts), referrals, [disclosure], used_violence=True)
+
+    known = {AgencyKind.POLICE, AgencyKind.CORRECTIONS, AgencyKind.COURT}
+    theirs = {n for n, kind in zip(names, kinds, strict=False) if kind in known}
+    wanted = theirs if Part.IDENTITY in parts else set()
+    assert {each.given_name for each in made.identity} == wanted
+    assert (made.contact, made.episodes, made.disclosures) == ((), (), ())
+    text = made.model_dump_json()
+    others = set(AgencyKind) - known
+    for secret in ("Mere", "Hidden", "She said", "riccarton", "refuge", HER, *others):
+        assert secret not in text
+
+
+def test_she_has_hers_but_no_number_that_is_his_too() -> None:
+    shared = {"channel": "phone", "value": "021 555 0100"}
+    own = {"channel": "email", "value": "mere@example.org"}
+    her = {**MERE, "contact_points": [shared, own]}
+    him = {**JOHN, "contact_points": [{**shared, "value": "0215550100"}]}
+    held = referral(her, him, narrative="He did it.")
+    held = held.model_copy(update={"person_ids": (HER, HIM)})
+    entry = Disclosure(id=new_id(), person_id=HER, at=NOON, agency="refuge")
+
+    made = export_of(HER, ALL, [held], [entry], used_violence=False)
+
+    assert [each.value for each in made.contact] == ["mere@example.org"]
+    assert [each.given_name for each in made.identity] == ["Mere"]
+    assert [each.role for each in made.episodes] == ["person_harmed"]
+    assert [each.agency for each in made.disclosures] == ["refuge"]
+    text = made.model_dump_json()
+    assert not [each for each in ("John", "0100", "He did it", HIM) if each in text]
+
+
+def asked_for(asked: AskRight = ACCESS) -> RightsRequest:
+    return RightsRequest(
+        id=new_id(),
+        asked=asked,
+        asked_at=NOON,
+        answer_by=NOON + 28 * DAY,
+        taken_by=ONE,
+    )
+
+
+def test_two_people_answer_and_only_for_a_while() -> None:
+    decided = asked_for().decide(answer("granted", "identity"), ONE, NOON)
+    with pytest.raises(OwnDecision):
+        decided.confirm(ONE, NOON)
+    with pytest.raises(NothingReleased):
+        decided.released(NOON)
+    confirmed = decided.confirm(OTHER, NOON)
+
+    assert confirmed.released(NOON) == {Part.IDENTITY}
+    assert confirmed.confirm(OTHER, NOON + DAY) is confirmed
+    with pytest.raises(NothingReleased):
+        confirmed.released(NOON + HANDED_OUT_FOR)
+    with pytest.raises(DecidedAlready):
+        confirmed.decide(answer("granted", "identity"), ONE, NOON)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"notified_at": NOON, "exception": "serious_threat"},
+        {"exception": "serious_threat"},
+        {"notified_at": NOON, "revisit_at": NOON},
+    ],
+)
+def test_whoever_is_not_told_is_looked_at_again(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Told3A.model_validate(wrong)
+
+
+def test_the_last_entry_counts() -> None:
+    excepted = Told3A.model_validate(
+        {"exception": "serious_threat", "revisit_at": NOON + DAY}
+    )
+    first = Notice(id=HER).enter(excepted, by="x", at=NOON)
+    told_ = first.enter(Told3A(notified_at=NOON), by="x", at=NOON)
+
+    assert first.revisit_at == NOON + DAY
+    assert first.enter(excepted, by="y", at=NOON) is first
+    assert (told_.revisit_at, len(told_.entries)) == (None, 2)
+
+
+async def by(
+    running: Running, who: str, method: str, path: str, sent: Any = None
+) -> httpx2.Response:
+    now = int(running.service.clock.now().timestamp())
+    headers = running.bearer("referrals.rights", agency="", subject=who, auth_time=now)
+    return await running.http.request(method, f"/v1/{path}", headers=headers, json=sent)
+
+
+async def referred(running: Running) -> tuple[Case, str, str]:
+    answered = await running.submit(body(), key=new_id())
+    id_ = answered.json()["referral_id"]
+    case = await eventually(lambda: running.cases.of_referral(id_))
+    assert case
+    parts = {each.role.value: each.person_id for each in case.people}
+    return case, parts["person_harmed"], parts["person_using_violence"]
+
+
+async def taken(running: Running, person_id: str, **fields: Any) -> str:
+    told_ = {"right": "access", "person_id": person_id, "proof": "document"}
+    sent = {**told_, "reference": f"f{new_id()[:8]}", **fields}
+    answered = await by(running, "one", "POST", "rights", sent)
+    assert answered.status_code == 201, answered.text
+    return str(answered.json()["rights_id"])
+
+
+async def test_his_request_is_answered_without_a_word_of_her(
+    running: Running,
+) -> None:
+    _, _, him = await referred(running)
+    path = f"rights/{await taken(running, him)}"
+    too_much = {"outcome": "granted", "release": ["identity", "episodes"]}
+    refused = await by(running, "one", "POST", f"{path}/decision", too_much)
+    quiet = {"outcome": "neither_confirmed_nor_denied", "grounds": ["s49_1_a_i"]}
+    decided = await by(running, "one", "POST", f"{path}/decision", quiet)
+    own = await by(running, "one", "POST", f"{path}/confirmation")
+    confirmed = await by(running, "other", "POST", f"{path}/confirmation")
+    export = await by(running, "one", "GET", f"{path}/export")
+
+    assert refused.status_code == 422
+    assert decided.is_success, decided.text
+    assert (own.status_code, confirmed.status_code) == (403, 200)
+    assert export.status_code == 404
+
+
+async def test_what_is_asked_for_is_taken_down_once(running: Running) -> None:
+    _, _, him = await referred(running)
+    twice = [await taken(running, him, reference="file_1") for _ in range(2)]
+    said = {"right": "correction", "statement": "No.", "reference": "file_1"}
+    usual = {"person_id": him, "proof": "document"}
+    other = await by(running, "one", "POST", "rights", {**usual, **said})
+    unfounded = {**usual, "right": "correction", "reference": "file_2"}
+    without = await by(running, "one", "POST", "rights", unfounded)
+
+    assert twice[0] == twice[1]
+    assert (other.status_code, without.status_code) == (409, 422)
+
+
+async def test_her_file_is_handed_out_once_two_have_agreed(running: Running) -> None:
+    case, her, _ = await referred(running)
+    path = f"rights/{await taken(running, her)}"
+    grant = {"outcome": "partly", "release": ["identity"], "grounds": ["s53_b"]}
+    assert (await by(running, "one", "POST", f"{path}/decision", grant)).is_success
+    before = await by(running, "one", "GET", f"{path}/export")
+    assert (await by(running, "other", "POST", f"{path}/confirmation")).is_success
+    export = await by(running, "one", "GET", f"{path}/export")
+    waiting = await by(running, "one", "GET", "rights")
+
+    assert before.status_code == 404
+    assert [each["given_name"] for each in export.json()["identity"]] == ["Mere"]
+    assert waiting.json() == []
+    barred = new_id()
+    running.standings.tell(barred, case.id, conflict=True)
+    headers = running.bearer("referrals.rights", agency="", worker=barred)
+    seen = await running.http.get(f"/v1/{path}", headers=headers)
+    assert seen.status_code == 404
+
+
+async def test_what_was_not_corrected_stands_beside_it_and_goes_with_them(
+    running: Running,
+) -> None:
+    case, _, him = await referred(running)
+    said = "I was not there that night."
+    path = f"rights/{await taken(running, him, right='correction', statement=said)}"
+    no = {"outcome": "statement_attached"}
+    assert (await by(running, "one", "POST", f"{path}/decision", no)).is_success
+    assert (await by(running, "other", "POST", f"{path}/confirmation")).is_success
+
+    async def seen_by(worker: str) -> httpx2.Response:
+        headers = running.bearer("referrals.history", agency="", worker=worker)
+        at = f"/v1/cases/{case.id}/statements"
+        return await running.http.get(at, headers=headers)
+
+    outreach = new_id()
+    using = frozenset({Side.PERSON_USING_VIOLENCE})
+    running.standings.tell(outreach, case.id, sides=using)
+    shown = await seen_by(COORDINATOR)
+    assert [each["statement"] for each in shown.json()] == [said]
+    assert (await seen_by(outreach)).status_code == 404
+    stored = running.service.store(RightsRequests)
+    raw = await stored.documents.find_one({"asked.person_id": him})
+    assert said.encode() not in repr(raw).encode()
+
+    await stored.forget(him)
+    [gone] = await stored.of_people([him])
+    assert gone.asked.statement != said
+
+
+async def test_an_exception_comes_back_when_it_is_to_be_looked_at(
+    running: Running, clock: SimulatedClock
+) -> None:
+    _, her, _ = await referred(running)
+    path = f"people/{her}/notice"
+    later = {"exception": "serious_threat", "revisit_at": (NOON + DAY).isoformat()}
+    assert (await by(running, "one", "PUT", path, later)).is_success
+    assert (await by(running, "one", "GET", "notices")).json() == []
+    clock.advance(DAY)
+    [due] = (await by(running, "one", "GET", "notices")).json()
+    assert due["person_id"] == her
+    done = {"notified_at": NOON.isoformat()}
+    assert (await by(running, "one", "PUT", path, done)).is_success
+    assert (await by(running, "one", "GET", "notices")).json() == []
+    assert len((await by(running, "one", "GET", path)).json()["entries"]) == 2
+
+
+async def test_every_query_is_served_by_an_index(running: Running) -> None:
+    rights = running.service.store(RightsRequests)
+    notices = running.service.store(Notices)
+    for store, query in (
+        (rights, {"decided.confirmed_at": None}),
+        (rights, {"asked.person_id": {"$in": ["x"]}}),
+        (notices, {"revisit_at": {"$gt": EPOCH, "$lte": NOON}}),
+    ):
+        plan = await store.documents.find(query).explain()
+        winning = str(plan["queryPlanner"]["winningPlan"])
+        assert "IXSCAN" in winning, winning
