@@ -44,7 +44,7 @@ from referrals.domain.rights import (
     misfits_of_answer,
 )
 from referrals.erasing import cases_of, standing_case
-from referrals.routes.referrals import errors_of
+from referrals.routes.lines import errors_of
 
 router = APIRouter(tags=["rights"])
 
