@@ -24,6 +24,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+UNKNOWN = "00000000-0000-4000-8000-000000000001"
+"""The id of nothing; the same in every process that collects these tests."""
+
 SCHEMAS = Path(__file__).parents[2] / "contracts" / "schemas"
 ASYNCAPI = json.loads((SCHEMAS / "asyncapi.json").read_bytes())
 
@@ -182,7 +185,7 @@ def test_a_missing_attribute_is_named(name: str) -> None:
         ("id", SENTINEL),
         ("id", "6F1D5F0E-3F58-5C1C-9B0A-5B1C4D0C2B7E"),
         ("subject", SENTINEL),
-        ("subject", f"{new_id()}\n"),
+        ("subject", f"{UNKNOWN}\n"),
         ("correlationid", SENTINEL),
         ("causationid", SENTINEL),
         ("time", SENTINEL),
