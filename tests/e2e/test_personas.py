@@ -187,8 +187,20 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "POST", f"/api/referrals/v1/referrals/{referral}/orders", {**BAIL, "bound": [1]}
     )
     assert bail.status == 201, bail.body
+    need = await people["lead"].sends(
+        "POST",
+        f"/api/plans/v1/plans/{case}/needs",
+        {**HOUSING, "person_id": asked_about},
+    )
+    assert need.status == 201, need.body
+    need_id = need.json()["need_id"]
+    services = f"/api/plans/v1/plans/{case}/needs/{need_id}/services"
+    service = await people["lead"].sends("POST", services, {"provider": "refuge"})
+    assert service.status == 201, service.body
     ids = {
         "case_id": case,
+        "need_id": need_id,
+        "service_id": service.json()["services"][0]["service_id"],
         "order_id": bail.json()["order_id"],
         "breach": "1",
         "request_id": asked_for.json()["request_id"],
@@ -244,6 +256,13 @@ BAIL = {
     "kind": "bail",
     "starts_at": (datetime.now(UTC) - timedelta(days=9)).isoformat(),
     "conditions": ["no_contact"],
+}
+
+HOUSING = {
+    "side": "person_harmed",
+    "strand": "housing",
+    "level": "unmet",
+    "voice": "agreed",
 }
 
 KNOWS_SAFETY = ("specialist", "lead", "coordinator")
@@ -432,6 +451,16 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         ("lead", "coordinator"), {"reason": "safety_goals_met"}
     ),
     ("plans", "GET", "/v1/workers/{worker_id}/actions"): Case(("specialist",)),
+    ("plans", "GET", "/v1/plans/{case_id}/needs"): Case((*TEAM, "coordinator")),
+    ("plans", "POST", "/v1/plans/{case_id}/needs"): Case(KNOWS_SAFETY, "need"),
+    ("plans", "POST", "/v1/plans/{case_id}/needs/{need_id}/services"): Case(
+        KNOWS_SAFETY, {"provider": "another_refuge"}
+    ),
+    (
+        "plans",
+        "POST",
+        "/v1/plans/{case_id}/needs/{need_id}/services/{service_id}/steps",
+    ): Case(KNOWS_SAFETY, {"step": "accepted"}),
     ("allocation", "POST", "/v1/allocations/{allocation_id}/acceptance"): Case(
         ("specialist",)
     ),
@@ -483,6 +512,7 @@ def sent(stage: Stage, body: Any) -> Any:
         "worker": {"roles": [SPECIALIST], "capacity": 100},
         "inquiry": asks_about(ids["person_id"]),
         "order": {**BAIL, "bound": [ids["person_id"]]},
+        "need": {**HOUSING, "person_id": ids["person_id"]},
         "standings": {
             "asked": [{"worker_id": ids["worker_id"], "case_ids": [ids["case_id"]]}]
         },
