@@ -191,8 +191,20 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "POST", f"/api/referrals/v1/referrals/{referral}/orders", {**BAIL, "bound": [1]}
     )
     assert bail.status == 201, bail.body
+    need = await people["lead"].sends(
+        "POST",
+        f"/api/plans/v1/plans/{case}/needs",
+        {**HOUSING, "person_id": asked_about},
+    )
+    assert need.status == 201, need.body
+    need_id = need.json()["need_id"]
+    services = f"/api/plans/v1/plans/{case}/needs/{need_id}/services"
+    service = await people["lead"].sends("POST", services, {"provider": "refuge"})
+    assert service.status == 201, service.body
     ids = {
         "case_id": case,
+        "need_id": need_id,
+        "service_id": service.json()["services"][0]["service_id"],
         "order_id": bail.json()["order_id"],
         "breach": "1",
         "request_id": asked_for.json()["request_id"],
@@ -250,6 +262,13 @@ BAIL = {
     "kind": "bail",
     "starts_at": (datetime.now(UTC) - timedelta(days=9)).isoformat(),
     "conditions": ["no_contact"],
+}
+
+HOUSING = {
+    "side": "person_harmed",
+    "strand": "housing",
+    "level": "unmet",
+    "voice": "agreed",
 }
 
 KNOWS_SAFETY = ("specialist", "lead", "coordinator")
@@ -461,6 +480,16 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("plans", "GET", "/v1/meetings/{meeting_id}/extract"): Case(()),
     ("plans", "POST", "/v1/meetings/{meeting_id}/closure"): Case(LOCALITYS),
     ("plans", "GET", "/v1/meetings/{meeting_id}/minutes"): Case(LOCALITYS),
+    ("plans", "GET", "/v1/plans/{case_id}/needs"): Case((*TEAM, "coordinator")),
+    ("plans", "POST", "/v1/plans/{case_id}/needs"): Case(KNOWS_SAFETY, "need"),
+    ("plans", "POST", "/v1/plans/{case_id}/needs/{need_id}/services"): Case(
+        KNOWS_SAFETY, {"provider": "another_refuge"}
+    ),
+    (
+        "plans",
+        "POST",
+        "/v1/plans/{case_id}/needs/{need_id}/services/{service_id}/steps",
+    ): Case(KNOWS_SAFETY, {"step": "accepted"}),
     ("allocation", "POST", "/v1/allocations/{allocation_id}/acceptance"): Case(
         ("specialist",)
     ),
@@ -513,6 +542,7 @@ def sent(stage: Stage, body: Any) -> Any:
         "inquiry": asks_about(ids["person_id"]),
         "meeting": {"starts_at": f"{AHEAD}T09:00:00Z", "cases": [ids["case_id"]]},
         "order": {**BAIL, "bound": [ids["person_id"]]},
+        "need": {**HOUSING, "person_id": ids["person_id"]},
         "standings": {
             "asked": [{"worker_id": ids["worker_id"], "case_ids": [ids["case_id"]]}]
         },

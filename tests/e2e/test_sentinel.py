@@ -98,7 +98,7 @@ LATER = {
     "plan.closed.v1", "case.merged.v1", "case.unmerged.v1", "risk.carried.v1",
     "allocation.carried.v1", "plan.carried.v1", "trigger.fell_due.v1",
     "plan.not_in_force.v1", "confirmation.lapsed.v1", "information.overdue.v1",
-    "risk.lowering_asked.v1",
+    "service.overdue.v1", "risk.lowering_asked.v1",
 }  # fmt: skip
 """Events for which time would have to pass; that each is thin, its schema says."""
 
@@ -349,6 +349,7 @@ async def go_through_all(
     await be_reached(region, case, planted.reached)
     met = await be_met_about(region, case)
     await be_bound(region, case)
+    await be_helped(region, case)
     await be_silent(region, case)
     await park(region, planted.careless)
     await replay(region, folder, planted, seen)
@@ -618,6 +619,23 @@ async def be_bound(region: Region, case: str) -> None:
     )
 
 
+async def be_helped(region: Region, case: str) -> None:
+    """Record what somebody needs, have a provider asked, and let it be late."""
+    ids = await ids_of(region, case)
+    lead = Somebody(region, "helper", *EVERY_SCOPE, worker=region.coordinator.id)
+    path = f"/api/plans/v1/plans/{case}/needs"
+    said = {"level": "unmet", "voice": "agreed", "strand": "housing"}
+    whose = {"person_id": ids["person_id"], "side": "person_harmed"}
+    need = await lead.sends("POST", path, {**whose, **said})
+    assert need.status == 201, need.body
+    asked = f"{path}/{need.json()['need_id']}/services"
+    service = await lead.sends("POST", asked, {"provider": "refuge"})
+    [held] = service.json()["services"]
+    steps = f"{asked}/{held['service_id']}/steps"
+    assert (await lead.sends("POST", steps, {"step": "accepted"})).ok
+    lead.hang_up()
+
+
 async def be_reached(region: Region, case: str, sentinels: Sentinels) -> None:
     """Note how somebody is reached, read it, and have it suspended."""
     ids = await ids_of(region, case)
@@ -732,6 +750,8 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
         "key_id": "a" * 16,
         "number": "0",
         "order_id": new_id(),
+        "need_id": new_id(),
+        "service_id": new_id(),
         "breach": "1",
     }
 

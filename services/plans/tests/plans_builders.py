@@ -56,6 +56,11 @@ def policy_fields() -> dict[str, Any]:
             "before_hours": dict.fromkeys(TriggerKind, 72),
             "at_least_hours": 12,
         },
+        "needs": {
+            "answer_within_hours": 48,
+            "refusals": ["no_capacity"],
+            "ends": ["need_met"],
+        },
         "levels": {
             "low": low,
             "medium": {**low, "review_hours": 720},

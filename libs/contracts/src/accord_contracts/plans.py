@@ -1,5 +1,6 @@
 """What the plans service publishes."""
 
+from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import AwareDatetime, Field
@@ -230,3 +231,104 @@ class MeetingClosed(Event):
     def subject(self) -> str:
         """The meeting, because it is about many cases."""
         return self.meeting_id
+
+
+class NeedLevel(StrEnum):
+    """How far something that somebody needs is met."""
+
+    UNMET = "unmet"
+    PARTLY_MET = "partly_met"
+    MET = "met"
+    NOT_KNOWN = "not_known"
+
+
+class ServiceStep(StrEnum):
+    """How far a service has come that was asked to meet a need."""
+
+    OFFERED = "offered"
+    ACCEPTED = "accepted"
+    WAITING = "waiting"
+    STARTED = "started"
+    ENDED = "ended"
+    REFUSED = "refused"
+
+
+class NeedEvent(Event):
+    """What every event about a need says.
+
+    Attributes:
+        strand: The part of life that it is in, by one of the locality's codes.
+    """
+
+    need_id: Id
+    strand: Code
+
+
+class NeedAssessed(NeedEvent):
+    """What somebody needs beside safety was assessed, or assessed anew.
+
+    Attributes:
+        person_id: Whose need it is.
+        met: How far it is met.
+        agreed: They agree to a service being asked for it.
+    """
+
+    TYPE: ClassVar[str] = "need.assessed.v1"
+
+    person_id: Id
+    met: NeedLevel
+    agreed: bool
+    assessed_at: AwareDatetime
+
+
+class ServiceEvent(NeedEvent):
+    """What every event about a service says.
+
+    Attributes:
+        provider: Who is asked, by its code in the directory.
+    """
+
+    service_id: Id
+    provider: Code
+
+
+class ServiceAsked(ServiceEvent):
+    """A provider is asked to meet a need.
+
+    Attributes:
+        answer_by: When it should have answered.
+    """
+
+    TYPE: ClassVar[str] = "service.asked.v1"
+
+    asked_at: AwareDatetime
+    answer_by: AwareDatetime
+
+
+class ServiceMoved(ServiceEvent):
+    """A service that was asked has come to another step.
+
+    Attributes:
+        step: Which.
+        reason: Why it was refused or ended, by one of the locality's codes.
+    """
+
+    TYPE: ClassVar[str] = "service.moved.v1"
+
+    step: ServiceStep
+    reason: Code | None
+    moved_at: AwareDatetime
+
+
+class ServiceOverdue(ServiceEvent):
+    """A provider has not answered in time. Told once.
+
+    Attributes:
+        answer_by: When it should have answered.
+        late_by: Seconds between when it should have answered and when that was noticed.
+    """
+
+    TYPE: ClassVar[str] = "service.overdue.v1"
+
+    answer_by: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]

@@ -37,6 +37,10 @@ from plans.meeting import handlers as sitting
 from plans.meeting import hearing
 from plans.meeting.routes import router as meetings
 from plans.meeting.store import Discussions, Dockets, Meetings, Table
+from plans.needs import handlers as needing
+from plans.needs import routes as needs_routes
+from plans.needs.need import Need
+from plans.needs.store import Needs
 from plans.store import Plans
 
 
@@ -74,15 +78,27 @@ def create_app(
         plans.on(PlanCarried, partial(merging.carry, plans=held, policy=policy))
         plans.on(PlanClosed, partial(merging.close_merged, plans=held))
         plans.on(CaseErased, partial(handlers.erase, plans=held))
+        needs = plans.store(Needs)
+        plans.on(CaseErased, partial(needing.erase, needs=needs))
 
         async def tell(due: Plan) -> None:
             await handlers.tell_overdue(due, at=plans.clock.now(), plans=held)
 
+        async def tell_unanswered(due: Need) -> None:
+            await needing.tell_overdue(due, at=plans.clock.now(), needs=needs)
+
         plans.sweep(held, tell)
+        plans.sweep(needs, tell_unanswered)
         wire_meetings(plans, rules, policy)
 
     return service.create_app(
-        settings, "plans", wire, routes.router, meetings, stand_ins=stand_ins
+        settings,
+        "plans",
+        wire,
+        routes.router,
+        needs_routes.router,
+        meetings,
+        stand_ins=stand_ins,
     )
 
 

@@ -93,6 +93,22 @@ class Template:
     measures: tuple[Measure, ...]
 
 
+class NeedRules(BaseModel):
+    """What counts for services that are asked to meet a need.
+
+    Attributes:
+        answer_within_hours: Elapsed hours in which a provider should answer.
+        refusals: Why a provider may refuse.
+        ends: Why a service may end.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    answer_within_hours: Hours
+    refusals: Annotated[frozenset[Code], Field(min_length=1)]
+    ends: Annotated[frozenset[Code], Field(min_length=1)]
+
+
 class Policy(BaseModel):
     """How a locality plans for safety (``localities/<name>/plans.yaml``)."""
 
@@ -104,6 +120,7 @@ class Policy(BaseModel):
     actions: dict[Code, ActionKind]
     levels: dict[RiskLevel, Level]
     in_force: InForce
+    needs: NeedRules
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:

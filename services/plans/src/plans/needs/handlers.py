@@ -1,0 +1,144 @@
+"""What is done when a need is assessed, a service asked, or a clock runs out."""
+
+from datetime import datetime, timedelta
+
+from accord_contracts.message import Message
+from accord_contracts.plans import (
+    NeedAssessed,
+    ServiceAsked,
+    ServiceMoved,
+    ServiceOverdue,
+    ServiceStep,
+)
+from accord_contracts.referrals import CaseErased
+
+from plans.domain.plan import NoPlan
+from plans.domain.template import Policy
+from plans.needs.need import (
+    Need,
+    NoSuchNeed,
+    Reached,
+    ReasonMissing,
+    UnknownStrand,
+    Voice,
+)
+from plans.needs.store import Needs
+from plans.store import Plans
+
+
+async def assess(new: Need, *, needs: Needs, plans: Plans, policy: Policy) -> Need:
+    """Record what somebody needs, or how far it is met by now.
+
+    Raises:
+        NoPlan: There is none for their case, or no longer.
+        UnknownStrand: The locality has no such strand.
+    """
+    plan = await plans.get(new.case_id)
+    if plan is None or plan.erased_at:
+        raise NoPlan
+    if new.strand not in policy.strands:
+        raise UnknownStrand
+    held = await needs.get(new.id)
+    kept = held.assess(new) if held else new
+    if kept is held:
+        return held
+    told = NeedAssessed(
+        case_id=kept.case_id,
+        need_id=kept.id,
+        person_id=kept.person_id,
+        strand=kept.strand,
+        met=kept.level,
+        agreed=kept.voice is Voice.AGREED,
+        assessed_at=kept.assessed_at,
+    )
+    return await needs.save(kept, told)
+
+
+async def ask(
+    held: Need, provider: str, *, at: datetime, by: str, needs: Needs, policy: Policy
+) -> Need:
+    """Ask a provider to meet a need.
+
+    Raises:
+        NotAgreedTo: The person did not agree to it.
+        StillAsked: It is asked already.
+        TooManyServices: There are too many.
+    """
+    within = timedelta(hours=policy.needs.answer_within_hours)
+    new = held.ask(provider, within, at=at, by=by)
+    asked = new.services[-1]
+    told = ServiceAsked(
+        **_about(new),
+        service_id=asked.id,
+        provider=provider,
+        asked_at=at,
+        answer_by=asked.answer_by,
+    )
+    return await needs.save(new, told)
+
+
+async def move(
+    held: Need, service_id: str, reached: Reached, *, needs: Needs, policy: Policy
+) -> Need:
+    """Note how far a service has come.
+
+    Raises:
+        NoSuchService: No such service was asked.
+        NotAfter: That step does not follow the one that it is at.
+        ReasonMissing: It was refused or ended for none of the locality's reasons.
+    """
+    rules = policy.needs
+    reasons = {ServiceStep.REFUSED: rules.refusals, ServiceStep.ENDED: rules.ends}
+    if reached.reason not in reasons.get(reached.step, {None}):
+        raise ReasonMissing
+    new = held.move(service_id, reached)
+    if new is held:
+        return held
+    moved = new.service(service_id)
+    told = ServiceMoved(
+        **_about(new),
+        service_id=service_id,
+        provider=moved.provider,
+        step=moved.step,
+        reason=moved.steps[-1].reason,
+        moved_at=moved.steps[-1].at,
+    )
+    return await needs.save(new, told)
+
+
+async def tell_overdue(held: Need, *, at: datetime, needs: Needs) -> None:
+    """Say which providers have not answered in time, each once."""
+    new = held.fall_due(at)
+    told = [
+        ServiceOverdue(
+            **_about(new),
+            service_id=each.id,
+            provider=each.provider,
+            answer_by=each.answer_by,
+            late_by=(at - each.answer_by).total_seconds(),
+        )
+        for each in new.services
+        if each.overdue_at == at and each not in held.services
+    ]
+    await needs.save(new, *told)
+
+
+async def erase(message: Message[CaseErased], *, needs: Needs) -> None:
+    """Delete the needs of a case that is erased."""
+    await needs.erase(message.data.case_id)
+
+
+async def need_of(case_id: str, need_id: str, needs: Needs) -> Need:
+    """Give a need of a case.
+
+    Raises:
+        NoSuchNeed: There is none.
+    """
+    held = await needs.get(need_id)
+    if held is None or held.case_id != case_id:
+        raise NoSuchNeed
+    return held
+
+
+def _about(need: Need) -> dict[str, str]:
+    return {"case_id": need.case_id, "need_id": need.id, "strand": need.strand}

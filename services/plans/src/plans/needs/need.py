@@ -1,0 +1,242 @@
+"""What somebody needs beside safety, and the services asked to meet it.
+
+A need stands beside risk: whoever has nowhere to live goes back. It becomes a referral
+to a service, which is followed like any commitment, so that nobody has to tell it all
+again, or to ask what became of it.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID, uuid5
+
+from accord_contracts.access import Side
+from accord_contracts.plans import NeedLevel, ServiceStep
+from accord_contracts.problem import Refusal
+from pydantic import BaseModel, ConfigDict, computed_field
+
+MOST_SERVICES = 50
+"""Services that are asked to meet one need: more is a form that posts by itself."""
+
+
+class NoSuchNeed(Refusal):
+    """There is no such need in this case."""
+
+    status = 404
+
+
+class NoSuchService(Refusal):
+    """No such service was asked to meet this need."""
+
+    status = 404
+
+
+class UnknownStrand(Refusal):
+    """The locality's policy does not know this strand."""
+
+    status = 422
+
+
+class NotAgreedTo(Refusal):
+    """Nobody is referred to a service without their agreement: ask them first."""
+
+
+class StillAsked(Refusal):
+    """This provider is asked already, and has neither refused nor ended it."""
+
+
+class TooManyServices(Refusal):
+    """So many services were asked that one more would help nobody."""
+
+
+class NotAfter(Refusal):
+    """A service cannot come to this step from the one that it is at."""
+
+
+class ReasonMissing(Refusal):
+    """A refusal and an end have one of the locality's reasons, and nothing else has."""
+
+    status = 422
+
+
+class Voice(StrEnum):
+    """What somebody said to a service being asked for them."""
+
+    AGREED = "agreed"
+    REFUSED = "refused"
+    NOT_ASKED = "not_asked"
+
+
+AFTER = {
+    ServiceStep.OFFERED: {
+        ServiceStep.ACCEPTED, ServiceStep.REFUSED, ServiceStep.ENDED,
+    },
+    ServiceStep.ACCEPTED: {
+        ServiceStep.WAITING, ServiceStep.STARTED, ServiceStep.ENDED,
+    },
+    ServiceStep.WAITING: {ServiceStep.STARTED, ServiceStep.ENDED},
+    ServiceStep.STARTED: {ServiceStep.ENDED},
+    ServiceStep.REFUSED: set[ServiceStep](),
+    ServiceStep.ENDED: set[ServiceStep](),
+}  # fmt: skip
+"""Which step follows which."""
+
+OVER = frozenset(step for step, after in AFTER.items() if not after)
+
+
+class Reached(BaseModel):
+    """A step that a service has come to: recorded once, and never changed.
+
+    Attributes:
+        reason: Why it was refused or ended, by one of the locality's codes.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    step: ServiceStep
+    at: datetime
+    by: str
+    reason: str | None = None
+
+
+class Service(BaseModel):
+    """A provider that is asked to meet a need, and how far that has come.
+
+    Attributes:
+        provider: By its code in the directory.
+        steps: First to last; the last one is where it stands.
+        answer_by: When the provider should have answered.
+        overdue_at: When it was told that it had not.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    provider: str
+    steps: tuple[Reached, ...]
+    answer_by: datetime
+    overdue_at: datetime | None = None
+
+    @property
+    def step(self) -> ServiceStep:
+        """Where it stands."""
+        return self.steps[-1].step
+
+    @property
+    def over(self) -> bool:
+        """Tell whether nothing more comes of it."""
+        return self.step in OVER
+
+    @property
+    def awaited(self) -> bool:
+        """Tell whether the provider has still to answer, and nobody was told so."""
+        return self.step is ServiceStep.OFFERED and self.overdue_at is None
+
+
+class Need(BaseModel):
+    """What one person of a case needs in one strand of their life.
+
+    Attributes:
+        person_id: Whose; referrals knows who that is.
+        side: For whom it is looked after: whoever meets the person using violence sees
+            nothing of what the others need.
+        level: How far it is met, as last assessed.
+        voice: What they said to a service being asked for it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    case_id: str
+    person_id: str
+    side: Side
+    strand: str
+    level: NeedLevel
+    voice: Voice
+    assessed_at: datetime
+    by: str
+    services: tuple[Service, ...] = ()
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def due_at(self) -> datetime | None:
+        """When the next provider should have answered."""
+        return min((e.answer_by for e in self.services if e.awaited), default=None)
+
+    def assess(self, again: "Need") -> "Need":
+        """Note how far it is met, and what they said, as somebody found it."""
+        update = again.model_dump(include={"level", "voice", "assessed_at", "by"})
+        if (again.level, again.voice) == (self.level, self.voice):
+            return self
+        return self.model_copy(update=update)
+
+    def ask(self, provider: str, within: timedelta, *, at: datetime, by: str) -> "Need":
+        """Ask a provider to meet it.
+
+        Args:
+            provider: By its code in the directory.
+            within: In what time it should answer.
+            at: When.
+            by: Who asks.
+
+        Raises:
+            NotAgreedTo: The person did not agree to it.
+            StillAsked: It is asked already.
+            TooManyServices: There are too many.
+        """
+        if self.voice is not Voice.AGREED:
+            raise NotAgreedTo
+        if any(e.provider == provider and not e.over for e in self.services):
+            raise StillAsked
+        if len(self.services) >= MOST_SERVICES:
+            raise TooManyServices
+        asked = Service(
+            id=str(uuid5(UUID(self.id), f"service/{len(self.services)}")),
+            provider=provider,
+            steps=(Reached(step=ServiceStep.OFFERED, at=at, by=by),),
+            answer_by=at + within,
+        )
+        return self.model_copy(update={"services": (*self.services, asked)})
+
+    def service(self, service_id: str) -> Service:
+        """Find a service that was asked.
+
+        Raises:
+            NoSuchService: There is none with this id.
+        """
+        for each in self.services:
+            if each.id == service_id:
+                return each
+        raise NoSuchService
+
+    def move(self, service_id: str, reached: Reached) -> "Need":
+        """Note that a service has come to a step. Noting it again changes nothing.
+
+        Raises:
+            NoSuchService: No such service was asked.
+            NotAfter: That step does not follow the one that it is at.
+        """
+        held = self.service(service_id)
+        if (held.step, held.steps[-1].reason) == (reached.step, reached.reason):
+            return self
+        if reached.step not in AFTER[held.step]:
+            raise NotAfter
+        moved = held.model_copy(update={"steps": (*held.steps, reached)})
+        return self._with(moved)
+
+    def fall_due(self, at: datetime) -> "Need":
+        """Note the providers that have not answered in time, each once."""
+        due = self
+        for each in self.services:
+            if each.awaited and each.answer_by <= at:
+                due = due._with(each.model_copy(update={"overdue_at": at}))
+        return due
+
+    def _with(self, changed: Service) -> "Need":
+        services = (changed if e.id == changed.id else e for e in self.services)
+        return self.model_copy(update={"services": tuple(services)})
+
+
+def need_id(case_id: str, person_id: str, strand: str) -> str:
+    """Give the id of what one person needs in one strand: there is one of each."""
+    return str(uuid5(UUID(case_id), f"need/{person_id}/{strand}"))

@@ -1,0 +1,230 @@
+"""Needs, and the services asked to meet them, over HTTP."""
+
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Literal
+
+from accord_chassis.guard import (
+    ANYBODY,
+    NOT_OUTREACH,
+    Action,
+    Asking,
+    Relation,
+)
+from accord_chassis.service import part, settled
+from accord_contracts.access import Side
+from accord_contracts.message import Code, Id
+from accord_contracts.plans import NeedLevel, ServiceStep
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from plans.domain.plan import NoPlan
+from plans.needs import handlers
+from plans.needs.need import Need, NoSuchNeed, Reached, Service, Voice, need_id
+from plans.needs.store import Needs
+from plans.routes import Clock_, Plans_, Policy_, Reader, Worker, plan_of
+
+router = APIRouter(tags=["needs"])
+
+Needs_ = Annotated[Needs, part(Needs)]
+
+CASE_TEAM = (Relation.TEAM, Relation.COORDINATOR)
+PARTS = {
+    f"needs_{Side.PERSON_HARMED}": NOT_OUTREACH,
+    f"needs_{Side.PERSON_USING_VIOLENCE}": ANYBODY,
+}
+"""Where somebody harmed goes for help tells where they are."""
+
+READ_NEEDS = Action("needs.read", CASE_TEAM, parts=PARTS)
+WORK_ON_NEEDS = Action("needs.work", CASE_TEAM, parts=PARTS)
+
+
+class AssessNeed(BaseModel):
+    """What somebody needs in one strand of their life, and what they said to help.
+
+    Attributes:
+        person_id: Whose need it is.
+        side: Theirs, or that of the person using violence. A child's is theirs.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    person_id: Id
+    side: Literal[Side.PERSON_HARMED, Side.PERSON_USING_VIOLENCE]
+    strand: Code
+    level: NeedLevel
+    voice: Voice
+
+
+class AskService(BaseModel):
+    """Which provider of the directory is asked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    provider: Code
+
+
+class MoveService(BaseModel):
+    """How far a service has come; why, if it was refused or has ended."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: ServiceStep
+    reason: Code | None = None
+
+
+class StepView(BaseModel):
+    """A step that a service has come to, and when first."""
+
+    step: ServiceStep
+    at: datetime
+    reason: Code | None
+
+
+class ServiceView(BaseModel):
+    """A provider that is asked to meet a need, and how far that has come."""
+
+    service_id: Id
+    provider: Code
+    step: ServiceStep
+    steps: tuple[StepView, ...]
+    answer_by: datetime
+    overdue_at: datetime | None
+
+    @classmethod
+    def of(cls, held: Service) -> "ServiceView":
+        """Show a service."""
+        return cls(
+            service_id=held.id,
+            provider=held.provider,
+            step=held.step,
+            steps=tuple(
+                StepView(**each.model_dump(exclude={"by"})) for each in held.steps
+            ),
+            answer_by=held.answer_by,
+            overdue_at=held.overdue_at,
+        )
+
+
+class NeedView(BaseModel):
+    """What one person needs in one strand, and what is done about it."""
+
+    need_id: Id
+    person_id: Id
+    side: Side
+    strand: Code
+    level: NeedLevel
+    voice: Voice
+    assessed_at: datetime
+    services: tuple[ServiceView, ...]
+
+    @classmethod
+    def of(cls, held: Need) -> "NeedView":
+        """Show a need."""
+        shown = held.model_dump(include={*cls.model_fields} - {"need_id", "services"})
+        services = tuple(map(ServiceView.of, held.services))
+        return cls(need_id=held.id, services=services, **shown)
+
+
+@router.get("/plans/{case_id}/needs")
+async def read_needs(
+    case_id: Id, needs: Needs_, plans: Plans_, reader: Reader
+) -> tuple[NeedView, ...]:
+    """Read what the people of a case need, as far as it is the reader's to see."""
+    seen = await reader.permit(READ_NEEDS, plan_of(case_id), otherwise=NoPlan)
+    if await plans.get(case_id) is None:
+        raise NoPlan
+    held = await needs.of_cases([case_id])
+    shown = [NeedView.of(each) for each in held if f"needs_{each.side}" in seen]
+    return tuple(sorted(shown, key=lambda each: (each.person_id, each.strand)))
+
+
+@router.post("/plans/{case_id}/needs", status_code=201)
+async def assess_need(
+    case_id: Id,
+    told: AssessNeed,
+    *,
+    needs: Needs_,
+    plans: Plans_,
+    policy: Policy_,
+    clock: Clock_,
+    worker: Worker,
+) -> NeedView:
+    """Record what somebody needs in one strand; again, how far it is met by now."""
+    seen = await worker.permit(WORK_ON_NEEDS, plan_of(case_id), otherwise=NoPlan)
+    if f"needs_{told.side}" not in seen:
+        raise NoPlan
+    new = Need(
+        id=need_id(case_id, told.person_id, told.strand),
+        case_id=case_id,
+        assessed_at=clock.now(),
+        by=worker.who.subject,
+        **told.model_dump(),
+    )
+    assess = partial(handlers.assess, new, needs=needs, plans=plans, policy=policy)
+    return NeedView.of(await settled(assess))
+
+
+@router.post("/plans/{case_id}/needs/{need_id}/services", status_code=201)
+async def ask_service(
+    case_id: Id,
+    need_id: Id,
+    asked: AskService,
+    *,
+    needs: Needs_,
+    policy: Policy_,
+    clock: Clock_,
+    worker: Worker,
+) -> NeedView:
+    """Ask a provider to meet a need that somebody agreed to have met."""
+
+    async def ask() -> Need:
+        return await handlers.ask(
+            await _need(case_id, need_id, needs, worker),
+            asked.provider,
+            at=clock.now(),
+            by=worker.who.subject,
+            needs=needs,
+            policy=policy,
+        )
+
+    return NeedView.of(await settled(ask))
+
+
+@router.post("/plans/{case_id}/needs/{need_id}/services/{service_id}/steps")
+async def move_service(
+    case_id: Id,
+    need_id: Id,
+    service_id: Id,
+    moved: MoveService,
+    *,
+    needs: Needs_,
+    policy: Policy_,
+    clock: Clock_,
+    worker: Worker,
+) -> NeedView:
+    """Note how far a service has come; the first time of each step is kept."""
+
+    async def move() -> Need:
+        return await handlers.move(
+            await _need(case_id, need_id, needs, worker),
+            service_id,
+            Reached(at=clock.now(), by=worker.who.subject, **moved.model_dump()),
+            needs=needs,
+            policy=policy,
+        )
+
+    return NeedView.of(await settled(move))
+
+
+async def _need(case_id: str, need_id: str, needs: Needs, worker: Asking) -> Need:
+    """Give a need that somebody may work on.
+
+    Raises:
+        NoSuchNeed: There is none, or it is not theirs to see.
+    """
+    seen = await worker.permit(WORK_ON_NEEDS, plan_of(case_id), otherwise=NoSuchNeed)
+    held = await handlers.need_of(case_id, need_id, needs)
+    if f"needs_{held.side}" not in seen:
+        raise NoSuchNeed
+    return held

@@ -1,0 +1,219 @@
+"""What people need beside safety: whose it is, who is asked, and who answers."""
+
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import httpx2
+import pytest
+from accord_chassis.clock import SimulatedClock
+from accord_chassis.testing import NOON, eventually, message_of, new_id
+from accord_contracts.access import Side
+from accord_contracts.plans import NeedLevel, ServiceStep
+from accord_contracts.referrals import CaseErased
+from hypothesis import given
+from hypothesis import strategies as st
+from plans import handlers
+from plans.needs.need import (
+    AFTER,
+    Need,
+    NotAfter,
+    NotAgreedTo,
+    Reached,
+    StillAsked,
+    Voice,
+    need_id,
+)
+from plans.needs.store import Needs
+from plans_builders import POLICY, Running, assessed
+
+READ, WORK = "plans.read", "plans.work"
+TWO_DAYS = timedelta(hours=48)
+
+
+def need(voice: Voice = Voice.AGREED) -> Need:
+    case, person = new_id(), new_id()
+    return Need(
+        id=need_id(case, person, "housing"),
+        case_id=case,
+        person_id=person,
+        side=Side.PERSON_HARMED,
+        strand="housing",
+        level=NeedLevel.UNMET,
+        voice=voice,
+        assessed_at=NOON,
+        by="somebody",
+    )
+
+
+def reached(step: ServiceStep, minutes: int = 0, reason: str | None = None) -> Reached:
+    at = NOON + timedelta(minutes=minutes)
+    return Reached(step=step, at=at, by="somebody", reason=reason)
+
+
+@pytest.mark.parametrize("said", [Voice.REFUSED, Voice.NOT_ASKED])
+def test_nobody_is_referred_to_a_service_against_their_word(said: Voice) -> None:
+    with pytest.raises(NotAgreedTo):
+        need(said).ask("refuge", TWO_DAYS, at=NOON, by="somebody")
+
+
+def test_a_provider_is_asked_once_at_a_time() -> None:
+    asked = need().ask("refuge", TWO_DAYS, at=NOON, by="somebody")
+    with pytest.raises(StillAsked):
+        asked.ask("refuge", TWO_DAYS, at=NOON, by="somebody")
+
+    [service] = asked.services
+    no = asked.move(service.id, reached(ServiceStep.REFUSED, 5, "no_capacity"))
+    again = no.ask("refuge", TWO_DAYS, at=NOON, by="somebody")
+
+    assert [each.step for each in again.services] == ["refused", "offered"]
+    assert len({each.id for each in again.services}) == 2
+
+
+@given(st.lists(st.sampled_from(ServiceStep), max_size=12))
+def test_the_first_time_of_a_step_is_kept_and_none_comes_twice(
+    steps: list[ServiceStep],
+) -> None:
+    held = need().ask("refuge", TWO_DAYS, at=NOON, by="somebody")
+    service_id = held.services[0].id
+    for minute, step in enumerate(steps, 1):
+        before = held.services[0]
+        try:
+            held = held.move(service_id, reached(step, minute))
+        except NotAfter:
+            assert step not in AFTER[before.step]
+        after = held.services[0]
+        assert after.steps[: len(before.steps)] == before.steps
+
+    came = [each.step for each in held.services[0].steps]
+    assert len(came) == len(set(came))
+    assert all(then in AFTER[one] for one, then in pairwise(came))
+
+
+def test_a_provider_that_does_not_answer_is_told_of_once() -> None:
+    asked = need().ask("refuge", TWO_DAYS, at=NOON, by="somebody")
+
+    assert asked.due_at == NOON + TWO_DAYS
+    late = asked.fall_due(NOON + TWO_DAYS)
+    assert late.due_at is None
+    assert late.fall_due(NOON + 2 * TWO_DAYS) == late
+
+
+async def given_case(running: Running) -> str:
+    case = new_id()
+    await handlers.draft_plan(
+        assessed(case),
+        plans=running.plans,
+        policy=POLICY,
+        clock=running.service.clock,
+    )
+    return case
+
+
+def told(side: Side = Side.PERSON_HARMED, **fields: Any) -> dict[str, Any]:
+    return {
+        "person_id": new_id(),
+        "side": side,
+        "strand": "immediate_safety",
+        "level": "unmet",
+        "voice": "agreed",
+    } | fields
+
+
+async def assess(
+    running: Running, case: str, body: dict[str, Any], **who: Any
+) -> httpx2.Response:
+    return await running.post(f"/v1/plans/{case}/needs", WORK, body=body, **who)
+
+
+async def test_a_need_is_followed_to_a_service_that_has_started(
+    running: Running,
+) -> None:
+    case = await given_case(running)
+    made = await assess(running, case, told())
+    assert made.status_code == 201
+    path = f"/v1/plans/{case}/needs/{made.json()['need_id']}/services"
+
+    asked = await running.post(path, WORK, body={"provider": "refuge"})
+    assert asked.status_code == 201
+    [service] = asked.json()["services"]
+    steps = f"{path}/{service['service_id']}/steps"
+    for step in ("accepted", "started"):
+        assert (await running.post(steps, WORK, body={"step": step})).status_code == 200
+    back = await running.post(steps, WORK, body={"step": "accepted"})
+    unsaid = await running.post(steps, WORK, body={"step": "ended", "reason": "why"})
+
+    assert (back.status_code, unsaid.status_code) == (409, 422)
+    [shown] = (await running.get(f"/v1/plans/{case}/needs", READ)).json()
+    [service] = shown["services"]
+    assert [each["step"] for each in service["steps"]] == [
+        "offered", "accepted", "started",
+    ]  # fmt: skip
+
+
+async def test_a_need_assessed_again_is_the_same_need(running: Running) -> None:
+    case, body = await given_case(running), told()
+    first = await assess(running, case, body)
+    again = await assess(running, case, body | {"level": "met"})
+
+    assert first.json()["need_id"] == again.json()["need_id"]
+    [shown] = (await running.get(f"/v1/plans/{case}/needs", READ)).json()
+    assert shown["level"] == "met"
+
+
+async def test_what_the_person_harmed_needs_is_not_for_outreach(
+    running: Running,
+) -> None:
+    case, outreach = await given_case(running), new_id()
+    running.standings.tell(outreach, case, sides=[Side.PERSON_USING_VIOLENCE])
+    hers = await assess(running, case, told())
+    his = await assess(running, case, told(Side.PERSON_USING_VIOLENCE))
+    path = f"/v1/plans/{case}/needs"
+
+    shown = await running.get(path, READ, worker=outreach)
+    tried = await assess(running, case, told(), worker=outreach)
+    asked = await running.post(
+        f"{path}/{hers.json()['need_id']}/services",
+        WORK,
+        worker=outreach,
+        body={"provider": "refuge"},
+    )
+
+    assert [each["need_id"] for each in shown.json()] == [his.json()["need_id"]]
+    assert (tried.status_code, asked.status_code) == (404, 404)
+
+
+async def test_a_strand_that_there_is_not_is_refused(running: Running) -> None:
+    case = await given_case(running)
+
+    refused = await assess(running, case, told(strand="astrology"))
+    nowhere = await assess(running, new_id(), told())
+
+    assert refused.status_code == 422
+    assert "astrology" not in refused.text
+    assert nowhere.status_code == 404
+
+
+async def test_a_provider_that_is_late_is_told_of_and_erased_with_the_case(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case = await given_case(running)
+    made = await assess(running, case, told())
+    path = f"/v1/plans/{case}/needs/{made.json()['need_id']}/services"
+    await running.post(path, WORK, body={"provider": "refuge"})
+
+    clock.advance(TWO_DAYS)
+    needs = running.service.store(Needs)
+
+    async def late() -> bool:
+        [held] = await needs.of_cases([case])
+        return held.services[0].overdue_at is not None
+
+    await eventually(late)
+    erased = CaseErased(case_id=case, erased_at=clock.now(), reason="court")
+    await running.hears(message_of(erased))
+
+    async def gone() -> bool:
+        return not await needs.of_cases([case])
+
+    await eventually(gone)
