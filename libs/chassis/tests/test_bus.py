@@ -368,7 +368,7 @@ async def test_routine_own_steps_wait_at_the_broker_when_there_is_enough_in_hand
 async def test_what_nobody_listens_to_is_told_to_the_publisher(
     connect: Connect,
 ) -> None:
-    key = "action.done.v1.routine"
+    key = "need.assessed.v1.routine"
     strays = [replace(pack(message()), routing_key=key) for _ in range(3)]
     speaker = await connect("plans")
 

@@ -400,6 +400,7 @@ async def test_the_register_is_read_and_listed(running: Running) -> None:
         "active": True,
         "valid_from": None,
         "valid_until": None,
+        "periods": [],
         "keys": [],
     }
     assert [each["code"] for each in first["agencies"]] == ["hospital", "police"]
