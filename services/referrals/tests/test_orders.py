@@ -273,9 +273,13 @@ async def test_an_agency_tells_and_the_case_knows_it(running: Running) -> None:
     assert other.status_code == 404
     end_ = await ask(running, "POST", f"{path}/{id_}/end", {"reason": "discharged"})
     assert end_.json()["end"] == "discharged"
-    # Nobody listens to the others yet, so they wait in no outbox.
     told_of = await published(running.service.store(Orders))
-    assert [(type(e.data), e.lane) for e in told_of] == [(OrderBreached, Lane.URGENT)]
+    assert [(type(e.data), e.lane) for e in told_of] == [
+        (OrderRecorded, Lane.ROUTINE),
+        (OrderRecorded, Lane.ROUTINE),
+        (OrderBreached, Lane.URGENT),
+        (OrderEnded, Lane.ROUTINE),
+    ]
 
 
 @pytest.mark.parametrize(
