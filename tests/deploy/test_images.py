@@ -226,7 +226,7 @@ def test_what_the_lock_does_not_hold_or_match_is_not_installed(
     done = run_install(built, "libs/contracts")
 
     assert done.returncode != 0
-    assert said in done.stderr.replace("\n", " ")
+    assert said in " ".join(done.stderr.split())
     assert installed(built) == {}
 
 

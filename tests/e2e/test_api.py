@@ -39,6 +39,13 @@ BY_CHANCE = (
     "/v1/people/{person_id}/contact-permission",
     "/v1/cases/{case_id}/inquiries",
     "/v1/inquiries/{inquiry_id}/decision",
+    "/v1/referrals/{referral_id}/orders",
+    "/v1/referrals/{referral_id}/orders/{order_id}/breaches",
+    "/v1/cases/{case_id}/orders",
+    "/v1/cases/{case_id}/orders/{order_id}/breaches",
+    "/v1/sandbox/referrals",
+    "/v1/agencies/{code}",
+    "/v1/workers/{worker_id}",
 )
 """Of these every field is broken in every way by ``make fuzz`` alone: it takes minutes.
 Elsewhere they are asked by chance."""

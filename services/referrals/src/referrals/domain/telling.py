@@ -16,6 +16,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -113,7 +114,19 @@ DateOfBirth = Annotated[
     Field(ge=date(EARLIEST, 1, 1)),
     PlainSerializer(date.isoformat, return_type=str),
 ]
-OccurredAt = Annotated[AwareDatetime, Field(ge=datetime(EARLIEST, 1, 1, tzinfo=UTC))]
+
+
+def _as_text(told: object) -> object:
+    if isinstance(told, int | float):
+        raise PydanticCustomError("time_as_number", "Tell a time as text (RFC 3339).")
+    return told
+
+
+OccurredAt = Annotated[
+    AwareDatetime,
+    BeforeValidator(_as_text),
+    Field(ge=datetime(EARLIEST, 1, 1, tzinfo=UTC)),
+]
 
 
 class Told(BaseModel):

@@ -24,7 +24,7 @@ from accord_contracts.message import Code, Id
 from accord_contracts.referrals import OrderEnd, OrderKind
 from fastapi import APIRouter, Path, Security
 from fastapi.exceptions import RequestValidationError
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from referrals import orders as handlers
 from referrals.domain.erasure import NoSuchCase
@@ -44,6 +44,7 @@ from referrals.domain.order import (
 )
 from referrals.domain.policy import Misfit
 from referrals.domain.referral import NotReferred, Referral
+from referrals.domain.telling import OccurredAt
 from referrals.erasing import standing_case
 from referrals.orders import Registry
 from referrals.routes.agencies import registered
@@ -101,7 +102,7 @@ class EndOrder(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: OrderEnd
-    ended_at: AwareDatetime | None = None
+    ended_at: OccurredAt | None = None
 
 
 class BreachView(BaseModel):
