@@ -428,9 +428,11 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "POST", "/v1/rights/{rights_id}/decision"): Case(
         NOT_BARRED, {"outcome": "refused", "grounds": ["s53_b"]}
     ),
-    # Whoever decided last cannot confirm it.
+    # Whoever decided last cannot confirm it; another decision stands for the others.
     ("referrals", "POST", "/v1/rights/{rights_id}/confirmation"): Case(
-        tuple(each for each in NOT_BARRED if each != NOT_BARRED[-1]), not_both=403
+        tuple(each for each in NOT_BARRED if each != NOT_BARRED[-1]),
+        {"decided_at": YESTERDAY},
+        not_both=403,
     ),
     # Nothing is released, to anybody.
     ("referrals", "GET", "/v1/rights/{rights_id}/export"): Case(()),

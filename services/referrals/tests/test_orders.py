@@ -128,6 +128,45 @@ def test_a_breach_that_was_taken_back_can_be_told_again() -> None:
     assert taken.breach(breach(), by="y", at=NOON).breached_at == NOON
 
 
+def test_an_agency_sees_and_takes_back_what_it_told_and_nothing_else() -> None:
+    held = order().breach(breach(-0.5), by="team", at=NOON)
+    held = held.breach(breach(-0.5), by="agency", at=NOON, by_agency=True)
+    again = held.breach(breach(-0.5), by="agency", at=NOON, by_agency=True)
+    [seen] = held.seen_by_agency(NOON).breaches
+    doubted = held.without_breach(2, by="team")
+    taken = held.without_breach(1, by="agency", by_agency=True)
+
+    assert again is held
+    assert (seen.by, len(held.breaches)) == ("agency", 2)
+    assert doubted.seen_by_agency(NOON) == held.seen_by_agency(NOON)
+    assert [each.mistaken_by for each in taken.breaches] == [None, "agency"]
+    assert taken.seen_by_agency(NOON).breaches[0].mistaken_by == "agency"
+    with pytest.raises(NoSuchBreach):
+        held.without_breach(2, by="agency", by_agency=True)
+
+
+def test_an_agency_sees_the_end_that_it_told_or_that_of_the_clock() -> None:
+    held = order(ends_at=NOON + DAY)
+    ended = held.end(OrderEnd.DISCHARGED, NOON, "team")
+    told = ended.end(OrderEnd.REPLACED, NOON, "agency", by_agency=True)
+
+    assert ended.seen_by_agency(NOON) == held.model_copy(update={"ended": None})
+    assert (over := ended.seen_by_agency(NOON + DAY).ended)
+    assert (over.reason, over.at) == (OrderEnd.EXPIRED, NOON + DAY)
+    assert told.ended == ended.ended
+    assert (word := told.seen_by_agency(NOON).ended)
+    assert word.reason is OrderEnd.REPLACED
+
+
+def test_whom_it_protects_can_be_told_anew_and_what_stood_is_remembered() -> None:
+    held, both = order(), Bound.of((HIM,), (HER, new_id()))
+
+    new = held.told_again(held.terms, both, by="x", at=NOON)
+
+    assert new.people == both
+    assert [each.protected for each in new.changes] == [(HER,)]
+
+
 def test_breaches_have_an_end() -> None:
     held = order()
     for number in range(MOST_BREACHES):
@@ -141,9 +180,10 @@ def test_an_order_that_has_ended_is_not_changed_and_a_mistaken_one_never_was() -
     held = order().breach(breach(), by="x", at=NOON)
     ended = held.end(OrderEnd.EXPIRED, NOON, None)
 
+    people = ended.people
     with pytest.raises(OrderOver):
-        ended.told_again(terms(ends_at=NOON + DAY), by="x", at=NOON)
-    assert ended.told_again(ended.terms, by="x", at=NOON) is ended
+        ended.told_again(terms(ends_at=NOON + DAY), people, by="x", at=NOON)
+    assert ended.told_again(ended.terms, people, by="x", at=NOON) is ended
     assert ended.end(OrderEnd.DISCHARGED, NOON, "x") is ended
     mistaken = ended.end(OrderEnd.MISTAKEN, NOON, "x")
     assert (ended.breached_at, mistaken.breached_at) == (NOON, None)
@@ -196,8 +236,9 @@ async def test_ending_it_early_calls_its_end_off(
     await record(longer, by="x", at=NOON, orders=orders, rules=POLICY.triggers)
     for _ in range(2):
         await end(
-            told.id, OrderEnd.DISCHARGED, by="x", at=NOON, now=NOON, orders=orders
-        )
+            told.id, OrderEnd.DISCHARGED, by="x", by_agency=False,
+            at=NOON, now=NOON, orders=orders,
+        )  # fmt: skip
 
     sent = [each.data for each in await published(orders)]
     assert [each for each in sent if isinstance(each, OrderEnded)] == [sent[4]]
@@ -325,6 +366,41 @@ async def test_nobody_who_serves_him_sees_or_records_one(running: Running) -> No
         agency="", worker=COORDINATOR,
     )  # fmt: skip
     assert strange.status_code == 422
+
+
+async def test_the_agency_learns_nothing_that_the_case_has_recorded(
+    running: Running,
+) -> None:
+    referral, case = await referred(running)
+    path = f"referrals/{referral}/orders"
+    told = (await ask(running, "POST", path, BAIL)).json()
+    id_, done = told["order_id"], {"occurred_at": NOON.isoformat()}
+    team = f"cases/{case}/orders/{id_}"
+
+    async def records(at: str, what: Any) -> httpx2.Response:
+        return await ask(
+            running, "POST", f"{team}/{at}", what, "referrals.orders",
+            agency="", worker=COORDINATOR,
+        )  # fmt: skip
+
+    assert (await records("breaches", done)).is_success
+    ended = await records("end", {"reason": "discharged"})
+    assert (len(ended.json()["breaches"]), ended.json()["end"]) == (1, "discharged")
+
+    assert (await ask(running, "GET", path)).json() == [told]
+    gone = await ask(running, "DELETE", f"{path}/{id_}/breaches/1")
+    assert gone.status_code == 404
+    own = await ask(running, "POST", f"{path}/{id_}/breaches", done)
+    assert [each["number"] for each in own.json()["breaches"]] == [1]
+    taken = await ask(running, "DELETE", f"{path}/{id_}/breaches/1")
+    assert [each["mistaken"] for each in taken.json()["breaches"]] == [True]
+    over = await ask(running, "POST", f"{path}/{id_}/end", {"reason": "replaced"})
+    assert over.json()["end"] == "replaced"
+    [held] = await running.service.store(Orders).of_cases([case])
+    assert [each.mistaken_by is None for each in held.breaches] == [True, False]
+    told_of = await published(running.service.store(Orders))
+    ends = [each for each in told_of if isinstance(each.data, OrderEnded)]
+    assert len(ends) == 1
 
 
 async def test_no_agency_changes_what_another_told(running: Running) -> None:

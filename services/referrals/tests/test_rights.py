@@ -13,7 +13,15 @@ from accord_contracts.referrals import AgencyKind
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from referrals.answering import Counter, enter_notice, take, used_violence
 from referrals.domain.case import Case
+from referrals.domain.erasure import (
+    ERASED_NAME,
+    Decision,
+    Erased,
+    NoSuchPerson,
+    Tombstone,
+)
 from referrals.domain.ledger import Disclosure, FieldGroup
 from referrals.domain.notice import Notice, Told3A
 from referrals.domain.referral import Referral
@@ -24,6 +32,7 @@ from referrals.domain.rights import (
     Answer,
     AskRight,
     DecidedAlready,
+    DecidedAnew,
     Ground,
     NothingReleased,
     OwnDecision,
@@ -33,8 +42,11 @@ from referrals.domain.rights import (
     export_of,
     misfits_of_answer,
 )
+from referrals.erasing import Shelves
 from referrals.rights_store import Notices, RightsRequests
 from referrals_builders import JOHN, MERE, Running, body, referral
+from test_one_person import HEMI, RIPEKA, Desk
+from test_roles import Table
 
 DAY = timedelta(days=1)
 ALL = frozenset(Part)
@@ -167,7 +179,8 @@ def test_his_file_tells_him_nothing_of_her_and_not_who_spoke(
 def test_she_has_hers_but_no_number_that_is_his_too() -> None:
     shared = {"channel": "phone", "value": "021 555 0100"}
     own = {"channel": "email", "value": "mere@example.org"}
-    her = {**MERE, "contact_points": [shared, own]}
+    sister = {"channel": "other_person", "value": "Her sister, 021 555 0199"}
+    her = {**MERE, "contact_points": [shared, own, sister]}
     him = {**JOHN, "contact_points": [{**shared, "value": "0215550100"}]}
     held = referral(her, him, narrative="He did it.")
     held = held.model_copy(update={"person_ids": (HER, HIM)})
@@ -180,7 +193,8 @@ def test_she_has_hers_but_no_number_that_is_his_too() -> None:
     assert [each.role for each in made.episodes] == ["person_harmed"]
     assert [each.agency for each in made.disclosures] == ["refuge"]
     text = made.model_dump_json()
-    assert not [each for each in ("John", "0100", "He did it", HIM) if each in text]
+    for secret in ("John", "0100", "0199", "He did it", HIM):
+        assert secret not in text
 
 
 def asked_for(asked: AskRight = ACCESS) -> RightsRequest:
@@ -196,17 +210,26 @@ def asked_for(asked: AskRight = ACCESS) -> RightsRequest:
 def test_two_people_answer_and_only_for_a_while() -> None:
     decided = asked_for().decide(answer("granted", "identity"), ONE, NOON)
     with pytest.raises(OwnDecision):
-        decided.confirm(ONE, NOON)
+        decided.confirm(NOON, ONE, NOON)
     with pytest.raises(NothingReleased):
         decided.released(NOON)
-    confirmed = decided.confirm(OTHER, NOON)
+    confirmed = decided.confirm(NOON, OTHER, NOON)
 
     assert confirmed.released(NOON) == {Part.IDENTITY}
-    assert confirmed.confirm(OTHER, NOON + DAY) is confirmed
+    assert confirmed.confirm(NOON, OTHER, NOON + DAY) is confirmed
     with pytest.raises(NothingReleased):
         confirmed.released(NOON + HANDED_OUT_FOR)
     with pytest.raises(DecidedAlready):
         confirmed.decide(answer("granted", "identity"), ONE, NOON)
+
+
+def test_whoever_confirms_confirms_what_they_have_read() -> None:
+    little = asked_for().decide(answer("granted", "identity"), ONE, NOON)
+    all_ = little.decide(answer("granted", *ALL), ONE, NOON + DAY)
+
+    with pytest.raises(DecidedAnew):
+        all_.confirm(NOON, OTHER, NOON + DAY)
+    assert all_.confirm(NOON + DAY, OTHER, NOON + DAY).released(NOON + DAY) == ALL
 
 
 @pytest.mark.parametrize(
@@ -233,6 +256,9 @@ def test_the_last_entry_counts() -> None:
     assert first.revisit_at == NOON + DAY
     assert first.enter(excepted, by="y", at=NOON) is first
     assert (told_.revisit_at, len(told_.entries)) == (None, 2)
+
+
+STANDING = {"decided_at": NOON.isoformat()}
 
 
 async def by(
@@ -269,8 +295,8 @@ async def test_his_request_is_answered_without_a_word_of_her(
     refused = await by(running, "one", "POST", f"{path}/decision", too_much)
     quiet = {"outcome": "neither_confirmed_nor_denied", "grounds": ["s49_1_a_i"]}
     decided = await by(running, "one", "POST", f"{path}/decision", quiet)
-    own = await by(running, "one", "POST", f"{path}/confirmation")
-    confirmed = await by(running, "other", "POST", f"{path}/confirmation")
+    own = await by(running, "one", "POST", f"{path}/confirmation", STANDING)
+    confirmed = await by(running, "other", "POST", f"{path}/confirmation", STANDING)
     export = await by(running, "one", "GET", f"{path}/export")
 
     assert refused.status_code == 422
@@ -298,7 +324,8 @@ async def test_her_file_is_handed_out_once_two_have_agreed(running: Running) -> 
     grant = {"outcome": "partly", "release": ["identity"], "grounds": ["s53_b"]}
     assert (await by(running, "one", "POST", f"{path}/decision", grant)).is_success
     before = await by(running, "one", "GET", f"{path}/export")
-    assert (await by(running, "other", "POST", f"{path}/confirmation")).is_success
+    confirmed = await by(running, "other", "POST", f"{path}/confirmation", STANDING)
+    assert confirmed.is_success
     export = await by(running, "one", "GET", f"{path}/export")
     waiting = await by(running, "one", "GET", "rights")
 
@@ -312,6 +339,88 @@ async def test_her_file_is_handed_out_once_two_have_agreed(running: Running) -> 
     assert seen.status_code == 404
 
 
+async def test_what_was_told_of_violence_is_not_forgotten_with_a_decision(
+    running: Running,
+) -> None:
+    held, her, him = await referred(running)
+    desk, shelves = Desk(running), running.service.parts[Shelves]
+    assert not await used_violence(her, shelves)
+    she = {**RIPEKA, "role": "person_using_violence"}
+    others, _ = await desk.refers({**HEMI, "role": "person_harmed"}, she)
+    await desk.merges(her, others[1])
+    assert await used_violence(her, shelves)
+
+    assert (await Table(running).decides(held.id, him, her)).status_code == 204
+
+    async def put_right() -> bool:
+        [told_] = await running.referrals.of_person(him)
+        return bool(told_.put_right)
+
+    assert await eventually(put_right)
+    assert await used_violence(him, shelves)
+
+
+async def test_whoever_is_barred_from_a_case_of_another_who_is_she_sees_nothing(
+    running: Running,
+) -> None:
+    _, her, _ = await referred(running)
+    path = f"rights/{await taken(running, her)}"
+    desk = Desk(running)
+    others, elsewhere = await desk.refers(RIPEKA, HEMI)
+    barred = new_id()
+    running.standings.tell(barred, elsewhere.id, conflict=True)
+    headers = running.bearer("referrals.rights", agency="", worker=barred)
+
+    async def seen() -> int:
+        return (await running.http.get(f"/v1/{path}", headers=headers)).status_code
+
+    before = await seen()
+    await desk.merges(her, others[0])
+    assert (before, await seen()) == (200, 404)
+
+
+async def test_a_statement_is_read_by_who_may_read_all_cases_of_theirs(
+    running: Running,
+) -> None:
+    case, _, him = await referred(running)
+    (_, same), second = await Desk(running).refers(RIPEKA, JOHN)
+    assert (same == him, second.id == case.id) == (True, False)
+    path = f"rights/{await taken(running, him, right='correction', statement='No.')}"
+    no = {"outcome": "statement_attached"}
+    assert (await by(running, "one", "POST", f"{path}/decision", no)).is_success
+    confirmed = await by(running, "other", "POST", f"{path}/confirmation", STANDING)
+    assert confirmed.is_success
+    of_one, of_both = new_id(), new_id()
+    running.standings.tell(of_one, second.id)
+
+    async def seen_by(worker: str) -> int:
+        headers = running.bearer("referrals.history", agency="", worker=worker)
+        at = f"/v1/cases/{case.id}/statements"
+        return len((await running.http.get(at, headers=headers)).json())
+
+    assert (await seen_by(of_one), await seen_by(of_both)) == (0, 1)
+
+
+async def test_what_is_written_of_somebody_while_they_are_erased_is_forgotten(
+    running: Running,
+) -> None:
+    _, her, _ = await referred(running)
+    counter, gone = running.service.parts[Counter], Erased.PERSON
+    decision = Decision(reason="asked", by="x", at=NOON)
+    tombstone = Tombstone(id=her, kind=gone, decision=decision)
+    await counter.shelves.tombstones.keep(tombstone)
+    asked = CORRECTION.model_copy(update={"person_id": her, "statement": "I was not."})
+
+    with pytest.raises(NoSuchPerson):
+        await take(asked, ONE, counter)
+    with pytest.raises(NoSuchPerson):
+        await enter_notice(her, Told3A(notified_at=NOON), "x", counter)
+
+    [left] = await counter.shelves.rights.of_people([her])
+    assert left.asked.statement == ERASED_NAME
+    assert await counter.shelves.notices.get(her) is None
+
+
 async def test_what_was_not_corrected_stands_beside_it_and_goes_with_them(
     running: Running,
 ) -> None:
@@ -320,7 +429,8 @@ async def test_what_was_not_corrected_stands_beside_it_and_goes_with_them(
     path = f"rights/{await taken(running, him, right='correction', statement=said)}"
     no = {"outcome": "statement_attached"}
     assert (await by(running, "one", "POST", f"{path}/decision", no)).is_success
-    assert (await by(running, "other", "POST", f"{path}/confirmation")).is_success
+    confirmed = await by(running, "other", "POST", f"{path}/confirmation", STANDING)
+    assert confirmed.is_success
 
     async def seen_by(worker: str) -> httpx2.Response:
         headers = running.bearer("referrals.history", agency="", worker=worker)

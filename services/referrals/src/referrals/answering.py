@@ -1,14 +1,15 @@
 """What people ask of what is held of them: taking it down, deciding, handing it out."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from accord_chassis.clock import Clock
 from accord_chassis.service import settled
 from accord_contracts.referrals import PersonRole
 
-from referrals.domain.case import Member
+from referrals.domain.case import Case
+from referrals.domain.erasure import NoSuchPerson
 from referrals.domain.notice import Notice, Told3A
 from referrals.domain.policy import Policy
 from referrals.domain.request import Identity
@@ -38,6 +39,7 @@ async def take(asked: AskRight, by: Identity, counter: Counter) -> RightsRequest
 
     Raises:
         AskedOtherwise: The reference stands for something else.
+        NoSuchPerson: They are erased.
     """
     at = counter.clock.now()
     new = RightsRequest(
@@ -56,7 +58,13 @@ async def take(asked: AskRight, by: Identity, counter: Counter) -> RightsRequest
             raise AskedOtherwise
         return held
 
-    return await settled(keep)
+    kept = await settled(keep)
+    # Looked at last: whoever erases them leaves the tombstone first, so that one of the
+    # two sees the other.
+    if asked.person_id and await counter.shelves.tombstones.get(asked.person_id):
+        await counter.shelves.rights.forget(asked.person_id)
+        raise NoSuchPerson
+    return kept
 
 
 async def decide(
@@ -78,18 +86,27 @@ async def decide(
     return await settled(keep)
 
 
-async def confirm(request_id: str, by: Identity, counter: Counter) -> RightsRequest:
+async def confirm(
+    request_id: str, decided_at: datetime, by: Identity, counter: Counter
+) -> RightsRequest:
     """Confirm what somebody else decided.
+
+    Args:
+        request_id: Which request.
+        decided_at: When the decision was made that is meant.
+        by: Who confirms it.
+        counter: Where it is kept.
 
     Raises:
         NoSuchRightsRequest: There is none.
         NotDecided: Nobody has decided it.
+        DecidedAnew: Another decision stands.
         OwnDecision: They decided it themselves.
     """
 
     async def keep() -> RightsRequest:
         held = await _held(request_id, counter)
-        new = held.confirm(by, counter.clock.now())
+        new = held.confirm(decided_at, by, counter.clock.now())
         return held if new is held else await counter.shelves.rights.save(new)
 
     return await settled(keep)
@@ -102,18 +119,35 @@ async def _held(request_id: str, counter: Counter) -> RightsRequest:
     return held
 
 
-async def used_violence(person_id: str, shelves: Shelves) -> bool:
-    """Tell whether somebody was ever told to use violence, by anybody.
+async def reached_by(person_id: str, shelves: Shelves) -> list[Case]:
+    """Give every case of somebody, and of whoever is one with them."""
+    ids = await _all_of(person_id, shelves)
+    found = await asyncio.gather(*(cases_of(each, shelves) for each in ids))
+    return list({case.id: case for cases in found for case in cases}.values())
 
-    Also by mistake, and in what was taken back: the safe side to err on.
+
+async def used_violence(person_id: str, shelves: Shelves) -> bool:
+    """Tell whether somebody, or who is one with them, was ever told to use violence.
+
+    By anybody, also by mistake, in what was taken back, and before a person decided
+    otherwise: the safe side to err on.
     """
-    cases, referrals = await asyncio.gather(
-        cases_of(person_id, shelves), shelves.referrals.of_person(person_id)
+    ids = await _all_of(person_id, shelves)
+    cases, found = await asyncio.gather(
+        reached_by(person_id, shelves),
+        asyncio.gather(*map(shelves.referrals.of_person, ids)),
     )
-    told: list[Member] = [each for case in cases for each in case.people]
-    told += [each for referral in referrals for each in referral.members]
-    using = PersonRole.PERSON_USING_VIOLENCE
-    return Member(person_id=person_id, role=using) in told
+    had = {(each.person_id, each.role) for case in cases for each in case.people}
+    for referral in (each for referrals in found for each in referrals):
+        # As it was told: what a person has decided since does not count here.
+        parts = [each.role for each in referral.told.people]
+        had |= {*zip(referral.person_ids, parts, strict=False)}
+        had |= {(each.person_id, parts[each.place]) for each in referral.former}
+    return any((each, PersonRole.PERSON_USING_VIOLENCE) in had for each in ids)
+
+
+async def _all_of(person_id: str, shelves: Shelves) -> list[str]:
+    return [person_id, *await shelves.reviews.one_with([person_id])]
 
 
 async def export(held: RightsRequest, counter: Counter) -> Export:
@@ -137,11 +171,20 @@ async def export(held: RightsRequest, counter: Counter) -> Export:
 async def enter_notice(
     person_id: str, told: Told3A, by: str, counter: Counter
 ) -> Notice:
-    """Record whether somebody was told, or why not."""
+    """Record whether somebody was told, or why not.
+
+    Raises:
+        NoSuchPerson: They are erased.
+    """
 
     async def keep() -> Notice:
         held = await counter.shelves.notices.get(person_id) or Notice(id=person_id)
         new = held.enter(told, by=by, at=counter.clock.now())
         return held if new is held else await counter.shelves.notices.save(new)
 
-    return await settled(keep)
+    kept = await settled(keep)
+    # Looked at last, as in ``take``.
+    if await counter.shelves.tombstones.get(person_id):
+        await counter.shelves.notices.remove(person_id)
+        raise NoSuchPerson
+    return kept

@@ -73,7 +73,7 @@ class Registry(NamedTuple):
 async def record(
     new: Order, *, by: str, at: datetime, orders: Orders, rules: TriggerRules
 ) -> Order:
-    """Record an order, or have it end otherwise or ask for something else.
+    """Record an order, or have it end otherwise, ask otherwise or protect others.
 
     Raises:
         OrderOver: It has ended.
@@ -83,7 +83,7 @@ async def record(
         held = await orders.get(new.id)
         if held is None:
             return await orders.save(new, *_told(new, None), lane=_lane(new, at, rules))
-        changed = held.told_again(new.terms, by=by, at=at)
+        changed = held.told_again(new.terms, new.people, by=by, at=at)
         if changed is held:
             return held
         lane = _lane(changed, at, rules)
@@ -93,7 +93,13 @@ async def record(
 
 
 async def breach(
-    order_id: str, told: ToldBreach, *, by: str, at: datetime, orders: Orders
+    order_id: str,
+    told: ToldBreach,
+    *,
+    by: str,
+    by_agency: bool,
+    at: datetime,
+    orders: Orders,
 ) -> Order:
     """Note a breach, and tell everybody at once.
 
@@ -102,7 +108,7 @@ async def breach(
         TooManyBreaches: There are too many to keep one more.
     """
 
-    def tell(new: Order) -> list[Event]:
+    def tell(new: Order, _: Order) -> list[Event]:
         said = OrderBreached(
             **_state(new),
             number=len(new.breaches),
@@ -111,12 +117,12 @@ async def breach(
         )
         return [said]
 
-    change = partial(Order.breach, told=told, by=by, at=at)
+    change = partial(Order.breach, told=told, by=by, at=at, by_agency=by_agency)
     return await _change(order_id, change, tell, lane=Lane.URGENT, orders=orders)
 
 
 async def take_back_breach(
-    order_id: str, number: int, *, by: str, orders: Orders
+    order_id: str, number: int, *, by: str, by_agency: bool, orders: Orders
 ) -> Order:
     """Note that a breach was told by mistake.
 
@@ -124,9 +130,9 @@ async def take_back_breach(
         NoSuchOrder: There is none.
         NoSuchBreach: It was not told.
     """
-    change = partial(Order.without_breach, number=number, by=by)
+    change = partial(Order.without_breach, number=number, by=by, by_agency=by_agency)
     return await _change(
-        order_id, change, lambda new: [_recorded(new)], lane=None, orders=orders
+        order_id, change, lambda new, _: [_recorded(new)], lane=None, orders=orders
     )
 
 
@@ -135,6 +141,7 @@ async def end(
     reason: OrderEnd,
     *,
     by: str,
+    by_agency: bool,
     at: datetime,
     now: datetime,
     orders: Orders,
@@ -145,6 +152,7 @@ async def end(
         order_id: Which.
         reason: Why.
         by: Who says so.
+        by_agency: By the door of the agency that told of the order.
         at: Since when it binds nobody.
         now: The present time.
         orders: Where orders are kept.
@@ -153,20 +161,23 @@ async def end(
         NoSuchOrder: There is none.
     """
 
-    def tell(new: Order) -> list[Event]:
+    def tell(new: Order, held: Order) -> list[Event]:
+        if new.ended == held.ended:
+            # Its agency says so too; everybody knows it already.
+            return []
         told: list[Event] = _ended(new)
         if (ends_at := new.terms.ends_at) is not None and ends_at > now:
             told.append(_called_off(new, ends_at))
         return told
 
-    change = partial(Order.end, reason=reason, at=at, by=by)
+    change = partial(Order.end, reason=reason, at=at, by=by, by_agency=by_agency)
     return await _change(order_id, change, tell, lane=None, orders=orders)
 
 
 async def _change(
     order_id: str,
     change: Callable[[Order], Order],
-    tell: Callable[[Order], list[Event]],
+    tell: Callable[[Order, Order], list[Event]],
     *,
     lane: Lane | None,
     orders: Orders,
@@ -176,7 +187,9 @@ async def _change(
         if held is None:
             raise NoSuchOrder
         new = change(held)
-        return held if new is held else await orders.save(new, *tell(new), lane=lane)
+        if new is held:
+            return held
+        return await orders.save(new, *tell(new, held), lane=lane)
 
     return await settled(decide)
 

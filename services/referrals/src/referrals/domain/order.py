@@ -89,12 +89,21 @@ class Breach(ToldBreach):
     """A breach, by whom it was told, and whether it was taken back since.
 
     Attributes:
+        by_agency: It came by the door of the agency that told of the order.
         mistaken_by: Who said that there was none.
+        taken_back: The agency that told of it said so.
     """
 
     told_at: datetime
     by: str
+    by_agency: bool = False
     mistaken_by: str | None = None
+    taken_back: bool = False
+
+    def seen_by_agency(self) -> Self:
+        """Give it as the agency sees it: mistaken only if it said so itself."""
+        mistaken_by = self.mistaken_by if self.taken_back else None
+        return self.model_copy(update={"mistaken_by": mistaken_by})
 
 
 class Ended(BaseModel):
@@ -116,6 +125,7 @@ class TermsChange(BaseModel):
     by: str
     ends_at: datetime | None
     conditions: tuple[Code, ...]
+    protected: tuple[str, ...] = ()
 
 
 class Bound(BaseModel):
@@ -139,6 +149,8 @@ class Order(BaseModel):
         referral_id: The referral of the agency that told of it; none: whoever leads or
             coordinates the case did.
         agency: Who told of it.
+        ended: How it ended, whoever said so.
+        told_end: The end that the agency told.
         changes: The latest, oldest first.
     """
 
@@ -155,6 +167,7 @@ class Order(BaseModel):
     by: str
     breaches: tuple[Breach, ...] = ()
     ended: Ended | None = None
+    told_end: Ended | None = None
     changes: tuple[TermsChange, ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]
@@ -185,58 +198,103 @@ class Order(BaseModel):
         """Tell whether it binds anybody at a time."""
         return self.ended is None and self.terms.starts_at <= at
 
-    def told_again(self, terms: OrderTerms, *, by: str, at: datetime) -> Self:
-        """Have another end or other conditions; the same again changes nothing.
+    def seen_by_agency(self, at: datetime) -> Self:
+        """Give what of it the agency sees that told of it: what came by its own door.
+
+        Whoever reads it there may be a friend of his, and what the case's team has
+        recorded tells that she spoke. That its time has run out everybody knows.
+        """
+        own = tuple(each.seen_by_agency() for each in self.breaches if each.by_agency)
+        ended, ends_at = self.told_end, self.terms.ends_at
+        if ended is None and ends_at is not None and ends_at <= at:
+            ended = Ended(reason=OrderEnd.EXPIRED, at=ends_at, by=None)
+        return self.model_copy(update={"breaches": own, "ended": ended})
+
+    def told_again(
+        self, terms: OrderTerms, people: Bound, *, by: str, at: datetime
+    ) -> Self:
+        """Have it end otherwise, ask otherwise, or protect others.
+
+        The same again changes nothing.
 
         Raises:
             OrderOver: It has ended.
         """
-        if terms == self.terms:
+        if (terms, people) == (self.terms, self.people):
             return self
         if self.ended is not None:
             raise OrderOver
         was = TermsChange(
-            at=at, by=by, ends_at=self.terms.ends_at, conditions=self.terms.conditions
+            at=at,
+            by=by,
+            ends_at=self.terms.ends_at,
+            conditions=self.terms.conditions,
+            protected=self.people.protected,
         )
         changes = (*self.changes, was)[-MOST_CHANGES:]
-        return self.model_copy(update={"terms": terms, "changes": changes})
+        update = {"terms": terms, "people": people, "changes": changes}
+        return self.model_copy(update=update)
 
-    def breach(self, told: ToldBreach, *, by: str, at: datetime) -> Self:
-        """Note a breach, also of an order that has ended since; the same once.
+    def breach(
+        self, told: ToldBreach, *, by: str, at: datetime, by_agency: bool = False
+    ) -> Self:
+        """Note a breach, also of an order that has ended since; by each door once.
 
         Raises:
             TooManyBreaches: There are too many to keep one more.
         """
-        if any(_same(each, told) for each in self.breaches):
+        if any(_same(each, told, by_agency=by_agency) for each in self.breaches):
             return self
         if len(self.breaches) >= MOST_BREACHES:
             raise TooManyBreaches
-        new = Breach(**told.model_dump(), told_at=at, by=by)
+        new = Breach(**told.model_dump(), told_at=at, by=by, by_agency=by_agency)
         return self.model_copy(update={"breaches": (*self.breaches, new)})
 
-    def without_breach(self, number: int, *, by: str) -> Self:
+    def without_breach(self, number: int, *, by: str, by_agency: bool = False) -> Self:
         """Note that a breach was told by mistake. That it was told stays.
+
+        Args:
+            number: Of those that are seen by the door, the first one being 1.
+            by: Who says so.
+            by_agency: By the agency's door, where only what came by it is seen.
 
         Raises:
             NoSuchBreach: There is none with this number.
         """
-        if not 1 <= number <= len(self.breaches):
+        places = [
+            place
+            for place, each in enumerate(self.breaches)
+            if each.by_agency or not by_agency
+        ]
+        if not 1 <= number <= len(places):
             raise NoSuchBreach
-        held = self.breaches[number - 1]
-        if held.mistaken_by is not None:
+        place = places[number - 1]
+        held = self.breaches[place]
+        mistaken = held.model_copy(
+            update={
+                "mistaken_by": held.mistaken_by or by,
+                "taken_back": held.taken_back or by_agency,
+            }
+        )
+        if mistaken == held:
             return self
-        mistaken = held.model_copy(update={"mistaken_by": by})
-        breaches = [*self.breaches]
-        breaches[number - 1] = mistaken
-        return self.model_copy(update={"breaches": tuple(breaches)})
+        breaches = (*self.breaches[:place], mistaken, *self.breaches[place + 1 :])
+        return self.model_copy(update={"breaches": breaches})
 
-    def end(self, reason: OrderEnd, at: datetime, by: str | None) -> Self:
-        """End it; ending it again changes nothing, but that it was a mistake does."""
-        if self.ended is not None and (
-            reason is not OrderEnd.MISTAKEN or self.ended.reason is reason
-        ):
-            return self
-        return self.model_copy(update={"ended": Ended(reason=reason, at=at, by=by)})
+    def end(
+        self, reason: OrderEnd, at: datetime, by: str | None, *, by_agency: bool = False
+    ) -> Self:
+        """End it; ending it again changes nothing, but that it was a mistake does.
+
+        What the agency tells is kept also of an order that has ended: it sees its own
+        word, and not that somebody else was first.
+        """
+        new, update = Ended(reason=reason, at=at, by=by), dict[str, Ended]()
+        if _replaces(new, self.ended):
+            update["ended"] = new
+        if by_agency and _replaces(new, self.told_end):
+            update["told_end"] = new
+        return self.model_copy(update=update) if update else self
 
 
 def order_id(told_in: str, terms: OrderTerms, who: Bound) -> str:
@@ -295,9 +353,16 @@ def _unknown(conditions: tuple[str, ...], known: frozenset[str]) -> list[Misfit]
     ]
 
 
-def _same(held: Breach, told: ToldBreach) -> bool:
+def _same(held: Breach, told: ToldBreach, *, by_agency: bool) -> bool:
+    seen = held.seen_by_agency() if by_agency else held
     alike = ToldBreach(occurred_at=held.occurred_at, conditions=held.conditions)
-    return held.mistaken_by is None and alike == told
+    stands = seen.mistaken_by is None and held.by_agency is by_agency
+    return stands and alike == told
+
+
+def _replaces(new: Ended, held: Ended | None) -> bool:
+    mistaken = new.reason is OrderEnd.MISTAKEN
+    return held is None or (mistaken and held.reason is not OrderEnd.MISTAKEN)
 
 
 def _once(ids: tuple[str, ...]) -> tuple[str, ...]:

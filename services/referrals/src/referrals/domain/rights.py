@@ -52,6 +52,10 @@ class NotDecided(Refusal):
     """Nobody has decided this yet."""
 
 
+class DecidedAnew(Refusal):
+    """It was decided otherwise since: read it, and confirm that."""
+
+
 class OwnDecision(Refusal):
     """Somebody else must confirm this: it was you who decided it."""
 
@@ -224,11 +228,17 @@ class RightsRequest(BaseModel):
         decided = Decided(answer=answer, by=by, at=at)
         return self.model_copy(update={"decided": decided})
 
-    def confirm(self, by: Identity, at: datetime) -> Self:
+    def confirm(self, decided_at: datetime, by: Identity, at: datetime) -> Self:
         """Confirm what somebody else decided; once more changes nothing.
+
+        Args:
+            decided_at: When the decision was made that is meant.
+            by: Who confirms it.
+            at: The present time.
 
         Raises:
             NotDecided: Nobody has.
+            DecidedAnew: Another decision stands.
             OwnDecision: They decided it themselves.
         """
         held = self.decided
@@ -236,6 +246,8 @@ class RightsRequest(BaseModel):
             raise NotDecided
         if by.is_same(held.by):
             raise OwnDecision
+        if held.at != decided_at:
+            raise DecidedAnew
         if held.confirmed_at is not None:
             return self
         confirmed = {"confirmed_by": by, "confirmed_at": at}
@@ -396,8 +408,9 @@ def _contact(
         }
         for point in described.contact_points:
             reach = reach_of(point.channel, point.value)
-            # What is somebody else's too is not theirs to have from here.
-            if reach not in others:
+            # What is somebody else's too is not theirs to have from here, and another
+            # person is never theirs to have.
+            if point.channel is not Channel.OTHER_PERSON and reach not in others:
                 points[repr(reach)] = Point(channel=point.channel, value=point.value)
     return tuple(points[each] for each in sorted(points))
 

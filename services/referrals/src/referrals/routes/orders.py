@@ -127,7 +127,12 @@ class BreachView(BaseModel):
 
 
 class ToldOrderView(BaseModel):
-    """An order as the agency sees it that told of it."""
+    """An order as the agency sees it that told of it: with its own word, and no more.
+
+    Attributes:
+        end: As it told it, or by the clock.
+        breaches: Those that it told.
+    """
 
     order_id: Id
     kind: OrderKind
@@ -139,9 +144,9 @@ class ToldOrderView(BaseModel):
     breaches: tuple[BreachView, ...]
 
     @classmethod
-    def of(cls, held: Order) -> Self:
-        """Show an order."""
-        return cls(**_shown(held))
+    def told(cls, held: Order, at: datetime) -> Self:
+        """Show an order to the agency that told of it."""
+        return cls(**_shown(held.seen_by_agency(at)))
 
 
 class OrderView(ToldOrderView):
@@ -193,7 +198,7 @@ async def tell_order(
         recorded_at=at,
         by=agency.who.subject,
     )
-    return ToldOrderView.of(await _record(new, registry))
+    return ToldOrderView.told(await _record(new, registry), at)
 
 
 @router.get("/referrals/{referral_id}/orders")
@@ -203,7 +208,8 @@ async def read_told_orders(
     """Read the orders that one's own agency told of with a referral."""
     await _told_with(READ_TOLD, referral_id, registry, agency)
     found = await registry.orders.of_referral(referral_id)
-    return tuple(map(ToldOrderView.of, found))
+    at = registry.clock.now()
+    return tuple(ToldOrderView.told(each, at) for each in found)
 
 
 @router.post("/referrals/{referral_id}/orders/{order_id}/breaches", status_code=201)
@@ -217,7 +223,8 @@ async def tell_breach(
 ) -> ToldOrderView:
     """Tell that an order was breached that one's own agency told of."""
     held = await _own(referral_id, order_id, registry, agency)
-    return ToldOrderView.of(await _breach(held, told, registry, agency))
+    new = await _breach(held, told, registry, agency, by_agency=True)
+    return ToldOrderView.told(new, registry.clock.now())
 
 
 @router.delete("/referrals/{referral_id}/orders/{order_id}/breaches/{breach}")
@@ -229,9 +236,10 @@ async def take_back_told_breach(
     registry: Registry_,
     agency: Submitter,
 ) -> ToldOrderView:
-    """Say that a breach was told by mistake."""
+    """Say that a breach was told by mistake that one's own agency told."""
     held = await _own(referral_id, order_id, registry, agency)
-    return ToldOrderView.of(await _take_back(held, breach, registry, agency))
+    new = await _take_back(held, breach, registry, agency, by_agency=True)
+    return ToldOrderView.told(new, registry.clock.now())
 
 
 @router.post("/referrals/{referral_id}/orders/{order_id}/end")
@@ -245,7 +253,8 @@ async def tell_end(
 ) -> ToldOrderView:
     """Tell that an order has ended that one's own agency told of."""
     held = await _own(referral_id, order_id, registry, agency)
-    return ToldOrderView.of(await _end(held, told, registry, agency))
+    new = await _end(held, told, registry, agency, by_agency=True)
+    return ToldOrderView.told(new, registry.clock.now())
 
 
 @router.post("/cases/{case_id}/orders", status_code=201)
@@ -377,22 +386,44 @@ async def _record(new: Order, registry: Registry) -> Order:
 
 
 async def _breach(
-    held: Order, told: ToldBreach, registry: Registry, who: Asking
+    held: Order,
+    told: ToldBreach,
+    registry: Registry,
+    who: Asking,
+    *,
+    by_agency: bool = False,
 ) -> Order:
     at, known = registry.clock.now(), registry.policy.orders.conditions
-    _refuse(misfits_of_breach(told, held, known, at))
+    seen = held.seen_by_agency(at) if by_agency else held
+    _refuse(misfits_of_breach(told, seen, known, at))
     by, orders = who.who.subject, registry.orders
-    return await handlers.breach(held.id, told, by=by, at=at, orders=orders)
+    return await handlers.breach(
+        held.id, told, by=by, by_agency=by_agency, at=at, orders=orders
+    )
 
 
 async def _take_back(
-    held: Order, number: int, registry: Registry, who: Asking
+    held: Order,
+    number: int,
+    registry: Registry,
+    who: Asking,
+    *,
+    by_agency: bool = False,
 ) -> Order:
     by, orders = who.who.subject, registry.orders
-    return await handlers.take_back_breach(held.id, number, by=by, orders=orders)
+    return await handlers.take_back_breach(
+        held.id, number, by=by, by_agency=by_agency, orders=orders
+    )
 
 
-async def _end(held: Order, told: EndOrder, registry: Registry, who: Asking) -> Order:
+async def _end(
+    held: Order,
+    told: EndOrder,
+    registry: Registry,
+    who: Asking,
+    *,
+    by_agency: bool = False,
+) -> Order:
     now = registry.clock.now()
     at = told.ended_at or now
     if at > now:
@@ -400,7 +431,13 @@ async def _end(held: Order, told: EndOrder, registry: Registry, who: Asking) -> 
         _refuse([Misfit(("ended_at",), "in_the_future")])
     by, orders = who.who.subject, registry.orders
     return await handlers.end(
-        held.id, told.reason, by=by, at=at, now=now, orders=orders
+        held.id,
+        told.reason,
+        by=by,
+        by_agency=by_agency,
+        at=at,
+        now=now,
+        orders=orders,
     )
 
 

@@ -24,7 +24,7 @@ from accord_contracts.access import Purpose
 from accord_contracts.message import Id
 from fastapi import APIRouter, Security
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from referrals import answering
 from referrals.answering import Counter
@@ -43,7 +43,7 @@ from referrals.domain.rights import (
     RightsRequest,
     misfits_of_answer,
 )
-from referrals.erasing import cases_of, standing_case
+from referrals.erasing import standing_case
 from referrals.routes.lines import errors_of
 
 router = APIRouter(tags=["rights"])
@@ -107,6 +107,14 @@ class RightsView(BaseModel):
         )
 
 
+class Confirm(BaseModel):
+    """Which decision is confirmed: the one made then, and none made since."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decided_at: AwareDatetime
+
+
 class StatementView(BaseModel):
     """What somebody says is right, of what was not corrected."""
 
@@ -157,7 +165,8 @@ async def list_requests(
     """List what waits for an answer, the first to be due first."""
     waiting = await counter.shelves.rights.open_ones()
     found = [(each, each.asked.person_id) for each in waiting]
-    shown = await _permitted(LIST, "rights", found, counter, officer)
+    of = Resource("rights", "rights")
+    shown = await _permitted(LIST, of, found, counter, officer)
     return tuple(map(RightsView.of, shown))
 
 
@@ -188,12 +197,14 @@ async def decide_request(
 
 @router.post("/rights/{rights_id}/confirmation")
 async def confirm_decision(
-    rights_id: Id, *, counter: Counter_, officer: Officer
+    rights_id: Id, told: Confirm, *, counter: Counter_, officer: Officer
 ) -> RightsView:
     """Confirm what somebody else decided. It needs a recent login."""
     await _held(CONFIRM, rights_id, counter, officer)
     officer.logged_in_lately()
-    return RightsView.of(await answering.confirm(rights_id, _who(officer), counter))
+    return RightsView.of(
+        await answering.confirm(rights_id, told.decided_at, _who(officer), counter)
+    )
 
 
 @router.get("/rights/{rights_id}/export")
@@ -210,15 +221,21 @@ async def export_request(
 async def read_statements(
     case_id: Id, *, counter: Counter_, reader: Reader
 ) -> tuple[StatementView, ...]:
-    """Read what people of a case say is right, where it was not corrected."""
+    """Read what people of a case say is right, where it was not corrected.
+
+    Which of their cases it is about nobody knows: whoever may not read it in all cases
+    of somebody does not read it.
+    """
     named = Resource("statements", case_id, case_id)
     await reader.permit(READ_STATEMENTS, named, otherwise=NoSuchCase)
     case = await standing_case(case_id, counter.shelves.cases)
     ids = sorted({each.person_id for each in case.people})
     found = await counter.shelves.rights.of_people(ids)
+    about = [(each, each.asked.person_id) for each in found]
+    shown = await _permitted(READ_STATEMENTS, named, about, counter, reader)
     return tuple(
         StatementView(person_id=asked.person_id, at=at, statement=asked.statement)
-        for asked, decided in ((each.asked, each.decided) for each in found)
+        for asked, decided in ((each.asked, each.decided) for each in shown)
         if decided and decided.answer.outcome is Outcome.STATEMENT
         if (at := decided.confirmed_at) and asked.person_id and asked.statement
     )
@@ -255,7 +272,8 @@ async def list_notices(
     """List whose exception must be looked at again, longest waiting first."""
     due = await counter.shelves.notices.to_revisit(counter.clock.now())
     found = [(each, each.id) for each in due]
-    shown = await _permitted(LIST_NOTICES, "notices", found, counter, officer)
+    of = Resource("notices", "notices")
+    shown = await _permitted(LIST_NOTICES, of, found, counter, officer)
     return tuple(map(NoticeView.of, shown))
 
 
@@ -293,26 +311,27 @@ async def _reached(
     named: Resource, person_id: str | None, counter: Counter
 ) -> list[Resource]:
     """Give what is decided on: whoever is barred from one case is barred from it."""
-    cases = await cases_of(person_id, counter.shelves) if person_id else []
+    shelves = counter.shelves
+    cases = await answering.reached_by(person_id, shelves) if person_id else []
     return [replace(named, case_id=each.id) for each in cases] or [named]
 
 
 async def _permitted(
     action: Action,
-    kind: str,
+    of: Resource,
     found: Sequence[tuple[T, str | None]],
     counter: Counter,
     officer: Asking,
 ) -> list[T]:
-    """Give those that are about nobody in a case from which the officer is barred."""
+    """Give those that are about nobody in a case with which they may not do this."""
     reached = [
         (resource, place)
         for place, (_, person_id) in enumerate(found)
         for resource in await _reached(
-            Resource(kind, person_id or kind), person_id, counter
+            Resource(of.kind, person_id or of.kind), person_id, counter
         )
     ]
-    permitted = await officer.permit_each(action, reached, of=Resource(kind, kind))
+    permitted = await officer.permit_each(action, reached, of=of)
     wanted = Tally(place for _, place in reached)
     may_see = Tally(place for place, _ in permitted)
     return [
