@@ -233,6 +233,33 @@ async def test_a_person_breaks_no_hard_rule(office: Office) -> None:
         await offer_to(held.id, anna.id, COORDINATOR_ID, beyond=True, desk=office.desk)
 
 
+@pytest.mark.parametrize("barred", [False, True])
+async def test_whoever_was_silent_is_asked_by_a_person_unless_they_are_barred(
+    office: Office, *, barred: bool
+) -> None:
+    anna, _ = await office.employs(worker(), worker())
+    case_id = await offered_case(office)
+    staffing = await office.desk.staffings.get(case_id)
+    held = await office.allocation(case_id)
+    assert staffing is not None
+    update = {
+        "silent": frozenset({anna.id}),
+        "worker_id": None,
+        "status": Status.WANTED,
+    }
+    await office.desk.allocations.save(held.model_copy(update=update))
+    if barred:
+        await office.desk.staffings.save(staffing.note_conflict(anna.id))
+
+    asking = offer_to(held.id, anna.id, COORDINATOR_ID, beyond=True, desk=office.desk)
+
+    if barred:
+        with pytest.raises(CannotTake, match="barred"):
+            await asking
+    else:
+        assert (await asking).worker_id == anna.id
+
+
 async def test_where_people_choose_nobody_is_asked_by_itself(office: Office) -> None:
     advising = POLICY.model_copy(update={"mode": Mode.ADVISE})
     advised = await Office.over(office.database, office.clock, advising)

@@ -110,8 +110,10 @@ async def offer_to(
     staffing, at = await _staffing(held, desk), desk.clock.now()
     if wanted := staffing.wanted(held.id):
         held = held.heed(wanted)
-    need = replace(await _need(held, staffing, desk), beyond=beyond)
-    if need.bars(worker_id) and worker_id not in held.silent:
+    # Silence alone is no bar to being asked by a person.
+    heard = held.model_copy(update={"silent": frozenset()})
+    need = replace(await _need(heard, staffing, desk), beyond=beyond)
+    if need.bars(worker_id):
         raise CannotTake(BARRED)
     until = desk.policy.answer_by(at, held.level) + HOLD_SLACK
     reserving = partial(Worker.reserve, need=need, until=until, at=at)
