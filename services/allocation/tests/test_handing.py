@@ -119,6 +119,29 @@ async def test_whoever_hands_over_keeps_the_role_until_another_has_it(
     assert (await office.worker(bella.id)).load == 1
 
 
+async def test_nobody_takes_over_who_serves_the_other_side_in_the_survivor(
+    office: Office,
+) -> None:
+    [anna] = await office.employs(worker())
+    case_id, role = await case_of(office, anna)
+    met, beside = await office.employs(
+        worker(), worker(team="north", compartment="men")
+    )
+    survivor = Staffing(id=new_id(), served_outreach=frozenset({met.id}))
+    await office.desk.staffings.save(survivor.ask(OUTREACH, "north.men"))
+    staffing = await office.desk.staffings.get(case_id)
+    assert staffing is not None
+    merged = staffing.model_copy(update={"merged_into": survivor.id})
+    await office.desk.staffings.save(merged)
+
+    await hand_over(role, anna.id, LEAVING, desk=office.desk)
+
+    assert (await office.allocation(case_id)).status is Status.UNFILLED
+    for each in (met, beside):
+        with pytest.raises(CannotTake):
+            await offer_to(role, each.id, COORDINATOR_ID, beyond=True, desk=office.desk)
+
+
 async def test_a_role_that_nobody_takes_over_stays_with_whoever_has_it(
     office: Office,
 ) -> None:

@@ -10,7 +10,6 @@ from accord_contracts.message import Event, Message
 from allocation.domain.advising import BARRED, Candidate, advise
 from allocation.domain.choosing import Choice
 from allocation.domain.directory import CannotTake, Worker
-from allocation.domain.looking import need_of
 from allocation.domain.need import Need
 from allocation.domain.offer import NoLongerNeeded, NoSuchOffer, Status
 from allocation.domain.offering import HOLD_SLACK, Allocation
@@ -142,6 +141,4 @@ async def _staffing(held: Allocation, desk: Desk) -> Staffing:
 
 async def _need(held: Allocation, staffing: Staffing, desk: Desk) -> Need:
     await desk.directory.refresh()
-    at = desk.clock.now()
-    on_call = await desk.on_call(held, at)
-    return need_of(held, staffing, desk.policy, at, on_call)
+    return await desk.need(held, staffing, desk.clock.now())
