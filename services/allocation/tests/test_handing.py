@@ -119,6 +119,52 @@ async def test_whoever_hands_over_keeps_the_role_until_another_has_it(
     assert (await office.worker(bella.id)).load == 1
 
 
+async def test_a_role_taken_over_by_whoever_is_barred_meanwhile_is_offered_anew(
+    office: Office,
+) -> None:
+    [anna] = await office.employs(worker())
+    case_id, role = await case_of(office, anna)
+    [bella] = await office.employs(worker())
+    await hand_over(role, anna.id, LEAVING, desk=office.desk)
+    await accept(role, bella.id, desk=office.desk)
+    [carol] = await office.employs(worker())
+    staffing = await office.desk.staffings.get(case_id)
+    assert staffing is not None
+    barred = staffing.note_conflict(bella.id)
+    await office.desk.staffings.save(barred, *changed(barred, staffing, NOON))
+
+    await office.deliver()
+    await office.deliver()
+
+    held = await office.allocation(case_id)
+    assert (held.status, held.worker_id) == (Status.OFFERED, carol.id)
+    assert await team(office, case_id) == await works(office, case_id) == []
+    assert held.unowned_at is not None
+
+
+async def test_nobody_takes_over_who_serves_the_other_side_in_the_survivor(
+    office: Office,
+) -> None:
+    [anna] = await office.employs(worker())
+    case_id, role = await case_of(office, anna)
+    met, beside = await office.employs(
+        worker(), worker(team="north", compartment="men")
+    )
+    survivor = Staffing(id=new_id(), served_outreach=frozenset({met.id}))
+    await office.desk.staffings.save(survivor.ask(OUTREACH, "north.men"))
+    staffing = await office.desk.staffings.get(case_id)
+    assert staffing is not None
+    merged = staffing.model_copy(update={"merged_into": survivor.id})
+    await office.desk.staffings.save(merged)
+
+    await hand_over(role, anna.id, LEAVING, desk=office.desk)
+
+    assert (await office.allocation(case_id)).status is Status.UNFILLED
+    for each in (met, beside):
+        with pytest.raises(CannotTake):
+            await offer_to(role, each.id, COORDINATOR_ID, beyond=True, desk=office.desk)
+
+
 async def test_a_role_that_nobody_takes_over_stays_with_whoever_has_it(
     office: Office,
 ) -> None:
@@ -231,6 +277,33 @@ async def test_a_person_breaks_no_hard_rule(office: Office) -> None:
     await decline(held.id, anna.id, DeclineReason.UNSAFE, desk=office.desk)
     with pytest.raises(CannotTake):
         await offer_to(held.id, anna.id, COORDINATOR_ID, beyond=True, desk=office.desk)
+
+
+@pytest.mark.parametrize("barred", [False, True])
+async def test_whoever_was_silent_is_asked_by_a_person_unless_they_are_barred(
+    office: Office, *, barred: bool
+) -> None:
+    anna, _ = await office.employs(worker(), worker())
+    case_id = await offered_case(office)
+    staffing = await office.desk.staffings.get(case_id)
+    held = await office.allocation(case_id)
+    assert staffing is not None
+    update = {
+        "silent": frozenset({anna.id}),
+        "worker_id": None,
+        "status": Status.WANTED,
+    }
+    await office.desk.allocations.save(held.model_copy(update=update))
+    if barred:
+        await office.desk.staffings.save(staffing.note_conflict(anna.id))
+
+    asking = offer_to(held.id, anna.id, COORDINATOR_ID, beyond=True, desk=office.desk)
+
+    if barred:
+        with pytest.raises(CannotTake, match="barred"):
+            await asking
+    else:
+        assert (await asking).worker_id == anna.id
 
 
 async def test_where_people_choose_nobody_is_asked_by_itself(office: Office) -> None:

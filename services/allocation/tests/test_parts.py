@@ -73,13 +73,16 @@ def test_whoever_served_either_serves_neither_if_it_was_told_wrongly() -> None:
     assert settled(new, corrected=True) is new
 
 
-def test_a_compartment_serves_whom_it_knows_when_the_parts_are_put_right() -> None:
+def test_a_compartment_serves_at_most_whom_it_knows_when_the_parts_are_put_right() -> (
+    None
+):
     held = Staffing(id=new_id()).ask(SPECIALIST, "north").ask(OUTREACH, "south")
 
-    new = settled(held, corrected=True)
+    new = settled(held.ask(LEAD, "west"), corrected=True)
 
-    assert new.walls_against(SPECIALIST) == {"north"}
-    assert new.walls_against(OUTREACH) == {"south"}
+    assert new.walls_against(SPECIALIST) == {"north", "west"}
+    # Least of all that of the lead, who stays and sees the whole case.
+    assert new.walls_against(OUTREACH) == {"north", "south", "west"}
 
 
 def test_whoever_serves_goes_on_if_it_is_as_it_was_told() -> None:

@@ -15,6 +15,8 @@ def need_of(
     policy: Policy,
     at: datetime,
     on_call: frozenset[str] = frozenset(),
+    *,
+    survivor: Staffing | None = None,
 ) -> Need:
     """Say what is looked for now.
 
@@ -24,9 +26,13 @@ def need_of(
         policy: What the role takes, where places are, what clocks go by.
         at: The present.
         on_call: Who is on call now in the role.
+        survivor: Of the case that its case is merged into, if it is: the other side is
+            served there too.
     """
     wishes, urgent = staffing.wishes, held.level.urgent
-    barred = staffing.barred_from(held.role)
+    cases = [staffing] if survivor is None else [staffing, survivor]
+    barred = frozenset[str]().union(*(e.barred_from(held.role) for e in cases))
+    walls = frozenset[str]().union(*(e.walls_against(held.role) for e in cases))
     return Need(
         allocation_id=held.id,
         case_id=held.case_id,
@@ -38,7 +44,7 @@ def need_of(
         urgent=urgent,
         shown=Shown.of(at, policy.zone) if urgent else None,
         on_call=on_call,
-        walls=staffing.walls_against(held.role),
+        walls=walls,
         earlier=staffing.served_before(held.role),
         skills=staffing.skills,
         distances=policy.kilometres.get(wishes.area or "", {}),

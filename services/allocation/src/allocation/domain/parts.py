@@ -50,12 +50,14 @@ def _served_by_others(staffing: Staffing) -> Staffing:
         for role, each in staffing.roles.items()
     }
     served = (staffing.served_outreach | staffing.served_others) - whole
+    walls = staffing.walls
     update = {
         "roles": roles,
         "served_outreach": staffing.served_outreach | served,
         "served_others": staffing.served_others | served,
-        # What a compartment knows is of somebody who is on the other side now.
-        "walls": Walls(outreach=staffing.walls.others, others=staffing.walls.outreach),
+        # What a compartment knows is of somebody who is on the other side now; but none
+        # that knew of the whole case, as the lead's does, may ever meet him.
+        "walls": Walls(outreach=walls.others, others=walls.outreach | walls.others),
     }
     held = staffing.model_copy(update=update)
     # That of a merged case is its survivor's to fill.

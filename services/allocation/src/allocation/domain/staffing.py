@@ -342,6 +342,25 @@ class Staffing(BaseModel):
                 )
         return self
 
+    def unkept(self, allocation_id: str, holder: str) -> "Staffing":
+        """Want a role anew that was handed over to somebody who was barred meanwhile.
+
+        Whoever had it before has it no longer. That of a merged case is its survivor's
+        to fill.
+        """
+        if not self.in_force.bar(holder):
+            return self
+        roles = {
+            role: wanted.anew()
+            if wanted.allocation_id == allocation_id and wanted.worker_id is not None
+            else wanted
+            for role, wanted in self.roles.items()
+        }
+        if roles == self.roles:
+            return self
+        held = self.model_copy(update={"roles": roles})
+        return held.without_open(self.roles) if self.merged_into else held
+
     def close(self, revision: int, at: datetime, policy: Policy) -> "Staffing":
         """End the episode: nobody works on the case any more.
 

@@ -10,7 +10,6 @@ from accord_contracts.message import Event, Message
 from allocation.domain.advising import BARRED, Candidate, advise
 from allocation.domain.choosing import Choice
 from allocation.domain.directory import CannotTake, Worker
-from allocation.domain.looking import need_of
 from allocation.domain.need import Need
 from allocation.domain.offer import NoLongerNeeded, NoSuchOffer, Status
 from allocation.domain.offering import HOLD_SLACK, Allocation
@@ -110,8 +109,10 @@ async def offer_to(
     staffing, at = await _staffing(held, desk), desk.clock.now()
     if wanted := staffing.wanted(held.id):
         held = held.heed(wanted)
-    need = replace(await _need(held, staffing, desk), beyond=beyond)
-    if need.bars(worker_id) and worker_id not in held.silent:
+    # Silence alone is no bar to being asked by a person.
+    heard = held.model_copy(update={"silent": frozenset()})
+    need = replace(await _need(heard, staffing, desk), beyond=beyond)
+    if need.bars(worker_id):
         raise CannotTake(BARRED)
     until = desk.policy.answer_by(at, held.level) + HOLD_SLACK
     reserving = partial(Worker.reserve, need=need, until=until, at=at)
@@ -140,6 +141,4 @@ async def _staffing(held: Allocation, desk: Desk) -> Staffing:
 
 async def _need(held: Allocation, staffing: Staffing, desk: Desk) -> Need:
     await desk.directory.refresh()
-    at = desk.clock.now()
-    on_call = await desk.on_call(held, at)
-    return need_of(held, staffing, desk.policy, at, on_call)
+    return await desk.need(held, staffing, desk.clock.now())

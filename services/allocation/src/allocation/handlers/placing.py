@@ -29,6 +29,7 @@ from accord_contracts.message import Event, Lane, Message
 from allocation.domain.choosing import choose
 from allocation.domain.directory import CannotTake, Worker
 from allocation.domain.looking import need_of
+from allocation.domain.need import Need
 from allocation.domain.offer import Alarm, Status
 from allocation.domain.offering import HOLD_SLACK, Allocation
 from allocation.domain.policy import Mode, Policy
@@ -56,6 +57,13 @@ class Desk:
         rotas = await self.rotas.page()
         found = (e.on_call_at(at) for e in rotas if held.role in e.roles)
         return frozenset(each for each in found if each is not None)
+
+    async def need(self, held: Allocation, staffing: Staffing, at: datetime) -> Need:
+        """Say what is looked for now, by the case and by what it is merged into."""
+        above = staffing.merged_into
+        survivor = await self.staffings.get(above) if above else None
+        on_call = await self.on_call(held, at)
+        return need_of(held, staffing, self.policy, at, on_call, survivor=survivor)
 
 
 async def place_role(message: Message[RoleWanted], *, desk: Desk) -> None:
@@ -143,8 +151,7 @@ async def find(
         new = held.unfilled(desk.policy, at)
         return new, unfilled(new, Alarm.TO_CHOOSE, at)
     await desk.directory.refresh()
-    on_call = await desk.on_call(held, at)
-    need = need_of(held, staffing, desk.policy, at, on_call)
+    need = await desk.need(held, staffing, at)
     until = desk.policy.answer_by(at, held.level) + HOLD_SLACK
     while True:
         candidates = desk.directory.least_loaded(held.role)

@@ -11,7 +11,6 @@ from accord_chassis.store import Conflict
 from accord_contracts.problem import Refusal
 
 from allocation.domain.directory import Worker
-from allocation.domain.looking import need_of
 from allocation.domain.need import Need
 from allocation.domain.offering import Allocation
 from allocation.domain.together import Move, Problem, moves_of, problem_of
@@ -84,8 +83,7 @@ async def _need(held: Allocation, desk: Desk) -> Need | None:
     staffing = await desk.staffings.get(held.case_id)
     if staffing is None or staffing.wanted(held.id) is None:
         return None
-    at = desk.clock.now()
-    return need_of(held, staffing, desk.policy, at, await desk.on_call(held, at))
+    return await desk.need(held, staffing, desk.clock.now())
 
 
 def _solved(problem: Problem, seconds: float) -> tuple[tuple[int, ...], int, int]:
