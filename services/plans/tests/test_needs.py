@@ -34,7 +34,7 @@ TWO_DAYS = timedelta(hours=48)
 def need(voice: Voice = Voice.AGREED) -> Need:
     case, person = new_id(), new_id()
     return Need(
-        id=need_id(case, person, "housing"),
+        id=need_id(case, Side.PERSON_HARMED, person, "housing"),
         case_id=case,
         person_id=person,
         side=Side.PERSON_HARMED,
@@ -181,6 +181,29 @@ async def test_what_the_person_harmed_needs_is_not_for_outreach(
 
     assert [each["need_id"] for each in shown.json()] == [his.json()["need_id"]]
     assert (tried.status_code, asked.status_code) == (404, 404)
+
+
+async def test_outreach_that_names_her_on_its_own_side_finds_nothing_of_hers(
+    running: Running,
+) -> None:
+    case, outreach = await given_case(running), new_id()
+    running.standings.tell(outreach, case, sides=[Side.PERSON_USING_VIOLENCE])
+    body = told()
+    hers = (await assess(running, case, body)).json()
+    await running.post(
+        f"/v1/plans/{case}/needs/{hers['need_id']}/services",
+        WORK,
+        body={"provider": "refuge"},
+    )
+    aside = body | {"side": Side.PERSON_USING_VIOLENCE, "level": "met"}
+
+    own = (await assess(running, case, aside, worker=outreach)).json()
+
+    assert (own["level"], own["services"]) == ("met", [])
+    assert own["need_id"] != hers["need_id"]
+    shown = (await running.get(f"/v1/plans/{case}/needs", READ)).json()
+    [kept] = [each for each in shown if each["need_id"] == hers["need_id"]]
+    assert (kept["level"], len(kept["services"])) == ("unmet", 1)
 
 
 async def test_a_strand_that_there_is_not_is_refused(running: Running) -> None:

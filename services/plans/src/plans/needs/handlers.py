@@ -30,7 +30,8 @@ async def assess(new: Need, *, needs: Needs, plans: Plans, policy: Policy) -> Ne
     """Record what somebody needs, or how far it is met by now.
 
     Raises:
-        NoPlan: There is none for their case, or no longer.
+        NoPlan: There is none for their case, or no longer; or what is kept is of the
+            other side by now.
         UnknownStrand: The locality has no such strand.
     """
     plan = await plans.get(new.case_id)
@@ -39,6 +40,8 @@ async def assess(new: Need, *, needs: Needs, plans: Plans, policy: Policy) -> Ne
     if new.strand not in policy.strands:
         raise UnknownStrand
     held = await needs.get(new.id)
+    if held and held.side is not new.side:
+        raise NoPlan
     kept = held.assess(new) if held else new
     if kept is held:
         return held

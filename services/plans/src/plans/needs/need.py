@@ -237,6 +237,9 @@ class Need(BaseModel):
         return self.model_copy(update={"services": tuple(services)})
 
 
-def need_id(case_id: str, person_id: str, strand: str) -> str:
-    """Give the id of what one person needs in one strand: there is one of each."""
-    return str(uuid5(UUID(case_id), f"need/{person_id}/{strand}"))
+def need_id(case_id: str, side: Side, person_id: str, strand: str) -> str:
+    """Give the id of what one person needs in one strand: there is one of each side.
+
+    Whoever may write on one side alone can so name nothing of the other.
+    """
+    return str(uuid5(UUID(case_id), f"need/{side}/{person_id}/{strand}"))
