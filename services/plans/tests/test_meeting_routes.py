@@ -17,6 +17,7 @@ from accord_contracts.referrals import (
     CaseErased,
     InformationDecided,
     InformationRequested,
+    RolesDecided,
     SharingDecision,
     SharingReason,
 )
@@ -323,6 +324,27 @@ async def test_outreach_sees_where_a_case_stands_and_only_its_own_compartment(
     assert seen["decisions"] == []
     refused = await outreach.decides(meeting, case, replaces=1)
     assert problem(refused) == (404, "not-on-the-agenda")
+    # It was about her, who was told of as him.
+    parts = {"case_id": case, "harmed": new_id(), "using_violence": new_id()}
+    as_told, turned = (
+        message_of(RolesDecided(**parts, corrected=each, decided_at=clock.now()))
+        for each in (False, True)
+    )
+    await hearing.close_tasks(as_told, table=table_of(running))
+    assert await outreach.reads(f"/{meeting}/cases/{case}") == seen
+
+    await running.hears(turned)
+
+    async def closed() -> bool:
+        return (await outreach.reads(f"/{meeting}/cases/{case}"))["tasks"] == []
+
+    await eventually(closed)
+    task = seen["tasks"][0]["task_id"]
+    done = await outreach.asks(
+        "POST", f"/{meeting}/cases/{case}/tasks/{task}/completion"
+    )
+    assert problem(done) == (404, "no-such-task")
+    assert len((await leads.reads(f"/{meeting}/cases/{case}"))["tasks"]) == 3
 
 
 async def test_each_agency_reads_its_own_part_and_says_when_it_is_done(

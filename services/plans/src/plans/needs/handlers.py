@@ -10,7 +10,7 @@ from accord_contracts.plans import (
     ServiceOverdue,
     ServiceStep,
 )
-from accord_contracts.referrals import CaseErased
+from accord_contracts.referrals import CaseErased, RolesDecided
 
 from plans.domain.plan import NoPlan
 from plans.domain.template import Policy
@@ -124,6 +124,20 @@ async def tell_overdue(held: Need, *, at: datetime, needs: Needs) -> None:
         if each.overdue_at == at and each not in held.services
     ]
     await needs.save(new, *told)
+
+
+async def close_sides(message: Message[RolesDecided], *, needs: Needs) -> None:
+    """Close to outreach what was noted of others as the person using violence.
+
+    Each write is its own, and changes nothing the second time.
+    """
+    told = message.data
+    if not told.corrected:
+        return
+    for each in await needs.of_cases([told.case_id]):
+        new = each.put_right(told.using_violence)
+        if new is not each:
+            await needs.save(new)
 
 
 async def erase(message: Message[CaseErased], *, needs: Needs) -> None:
