@@ -470,6 +470,37 @@ async def test_a_meeting_that_nobody_closes_is_closed_and_its_cases_come_again(
     assert (await chair(running).reads(f"/{next_}"))["cases"] == []
 
 
+async def test_what_a_called_meeting_leaves_open_comes_up_at_the_next_daily_one(
+    running: Running, clock: SimulatedClock
+) -> None:
+    [case] = await referred(running, MEDIUM)
+    [leads] = await sat_down(running, daily_ := morning(clock), ())
+    assert (await leads.decides(daily_, case)).status_code == 200
+    assert (await leads.asks("POST", f"/{daily_}/closure")).status_code == 200
+
+    async def settled() -> bool:
+        held = await table_of(running).dockets.get(case)
+        return held is not None and held.decided_at is not None
+
+    await eventually(settled)
+    called, starts = new_id(), (clock.now() + HOUR).isoformat()
+    told = {"starts_at": starts, "agencies": ["police"], "cases": [case]}
+    assert (await leads.asks("PUT", f"/{called}", told)).status_code == 200
+    clock.advance(HOUR)
+    await sat_down(running, called, ())
+    assert (await leads.asks("POST", f"/{called}/closure")).status_code == 200
+
+    next_ = morning(clock)
+    [listed] = (await leads.reads(f"/{next_}"))["cases"]
+
+    assert (listed["case_id"], listed["why"]) == (case, ["carried_over"])
+    # That one settles it.
+    await sat_down(running, next_, ())
+    assert (await leads.decides(next_, case)).status_code == 200
+    assert (await leads.asks("POST", f"/{next_}/closure")).status_code == 200
+    assert (await leads.reads(f"/{morning(clock)}"))["cases"] == []
+
+
 async def test_an_erased_case_leaves_the_minutes_intact_and_says_nothing(
     running: Running, clock: SimulatedClock
 ) -> None:
