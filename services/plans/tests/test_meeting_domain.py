@@ -317,6 +317,23 @@ def test_a_task_is_kept_by_its_own_agency_and_one_that_is_gone_is_owed_no_more()
     assert anew.promised()[own["kura"]].done
 
 
+def test_what_was_promised_before_the_parts_were_put_right_is_of_her_side() -> None:
+    his = patrols().model_copy(update={"about": Side.PERSON_USING_VIOLENCE})
+    wanted = Wanted(level=HIGH, tasks=(his,))
+    before = said(wanted, at=NOON)
+    held = before.lock(seal_of(before)).correct(NOON + HOUR)
+    after = said(wanted, at=NOON + 2 * HOUR).correct(NOON + HOUR)
+
+    [[task, due_at]] = held.tasks().values()
+    [[later, _]] = after.tasks().values()
+
+    assert (task.about, later.about) == (Side.PERSON_HARMED, Side.PERSON_USING_VIOLENCE)
+    assert due_at == NOON + 24 * HOUR
+    assert held.tasks().keys() == before.tasks().keys()
+    assert held.locked == seal_of(held)
+    assert held.correct(NOON) is held
+
+
 def test_locked_minutes_tell_what_was_changed_and_outlive_an_erased_case() -> None:
     meeting = daily().begin((), NOON).end(NOON)
     held = [

@@ -17,6 +17,7 @@ from accord_contracts.referrals import (
     CaseErased,
     InformationDecided,
     InformationRequested,
+    RolesDecided,
     SharingDecision,
     SharingReason,
 )
@@ -323,6 +324,27 @@ async def test_outreach_sees_where_a_case_stands_and_only_its_own_compartment(
     assert seen["decisions"] == []
     refused = await outreach.decides(meeting, case, replaces=1)
     assert problem(refused) == (404, "not-on-the-agenda")
+    # It was about her, who was told of as him.
+    parts = {"case_id": case, "harmed": new_id(), "using_violence": new_id()}
+    as_told, turned = (
+        message_of(RolesDecided(**parts, corrected=each, decided_at=clock.now()))
+        for each in (False, True)
+    )
+    await hearing.close_tasks(as_told, table=table_of(running))
+    assert await outreach.reads(f"/{meeting}/cases/{case}") == seen
+
+    await running.hears(turned)
+
+    async def closed() -> bool:
+        return (await outreach.reads(f"/{meeting}/cases/{case}"))["tasks"] == []
+
+    await eventually(closed)
+    task = seen["tasks"][0]["task_id"]
+    done = await outreach.asks(
+        "POST", f"/{meeting}/cases/{case}/tasks/{task}/completion"
+    )
+    assert problem(done) == (404, "no-such-task")
+    assert len((await leads.reads(f"/{meeting}/cases/{case}"))["tasks"]) == 3
 
 
 async def test_each_agency_reads_its_own_part_and_says_when_it_is_done(
@@ -446,6 +468,37 @@ async def test_a_meeting_that_nobody_closes_is_closed_and_its_cases_come_again(
     assert "carried_over" in listed["why"]
     await hearing.note_end(message_of(closed), table=table)
     assert (await chair(running).reads(f"/{next_}"))["cases"] == []
+
+
+async def test_what_a_called_meeting_leaves_open_comes_up_at_the_next_daily_one(
+    running: Running, clock: SimulatedClock
+) -> None:
+    [case] = await referred(running, MEDIUM)
+    [leads] = await sat_down(running, daily_ := morning(clock), ())
+    assert (await leads.decides(daily_, case)).status_code == 200
+    assert (await leads.asks("POST", f"/{daily_}/closure")).status_code == 200
+
+    async def settled() -> bool:
+        held = await table_of(running).dockets.get(case)
+        return held is not None and held.decided_at is not None
+
+    await eventually(settled)
+    called, starts = new_id(), (clock.now() + HOUR).isoformat()
+    told = {"starts_at": starts, "agencies": ["police"], "cases": [case]}
+    assert (await leads.asks("PUT", f"/{called}", told)).status_code == 200
+    clock.advance(HOUR)
+    await sat_down(running, called, ())
+    assert (await leads.asks("POST", f"/{called}/closure")).status_code == 200
+
+    next_ = morning(clock)
+    [listed] = (await leads.reads(f"/{next_}"))["cases"]
+
+    assert (listed["case_id"], listed["why"]) == (case, ["carried_over"])
+    # That one settles it.
+    await sat_down(running, next_, ())
+    assert (await leads.decides(next_, case)).status_code == 200
+    assert (await leads.asks("POST", f"/{next_}/closure")).status_code == 200
+    assert (await leads.reads(f"/{morning(clock)}"))["cases"] == []
 
 
 async def test_an_erased_case_leaves_the_minutes_intact_and_says_nothing(

@@ -10,10 +10,11 @@ from accord_chassis.clock import SimulatedClock
 from accord_chassis.testing import NOON, eventually, message_of, new_id
 from accord_contracts.access import Side
 from accord_contracts.plans import NeedLevel, ServiceStep
-from accord_contracts.referrals import CaseErased
+from accord_contracts.referrals import CaseErased, RolesDecided
 from hypothesis import given
 from hypothesis import strategies as st
 from plans import handlers
+from plans.needs.handlers import close_sides
 from plans.needs.need import (
     AFTER,
     Need,
@@ -34,7 +35,7 @@ TWO_DAYS = timedelta(hours=48)
 def need(voice: Voice = Voice.AGREED) -> Need:
     case, person = new_id(), new_id()
     return Need(
-        id=need_id(case, person, "housing"),
+        id=need_id(case, Side.PERSON_HARMED, person, "housing"),
         case_id=case,
         person_id=person,
         side=Side.PERSON_HARMED,
@@ -181,6 +182,66 @@ async def test_what_the_person_harmed_needs_is_not_for_outreach(
 
     assert [each["need_id"] for each in shown.json()] == [his.json()["need_id"]]
     assert (tried.status_code, asked.status_code) == (404, 404)
+
+
+async def test_outreach_that_names_her_on_its_own_side_finds_nothing_of_hers(
+    running: Running,
+) -> None:
+    case, outreach = await given_case(running), new_id()
+    running.standings.tell(outreach, case, sides=[Side.PERSON_USING_VIOLENCE])
+    body = told()
+    hers = (await assess(running, case, body)).json()
+    await running.post(
+        f"/v1/plans/{case}/needs/{hers['need_id']}/services",
+        WORK,
+        body={"provider": "refuge"},
+    )
+    aside = body | {"side": Side.PERSON_USING_VIOLENCE, "level": "met"}
+
+    own = (await assess(running, case, aside, worker=outreach)).json()
+
+    assert (own["level"], own["services"]) == ("met", [])
+    assert own["need_id"] != hers["need_id"]
+    shown = (await running.get(f"/v1/plans/{case}/needs", READ)).json()
+    [kept] = [each for each in shown if each["need_id"] == hers["need_id"]]
+    assert (kept["level"], len(kept["services"])) == ("unmet", 1)
+
+
+async def test_what_was_noted_of_her_as_of_him_is_closed_to_who_meets_him(
+    running: Running,
+) -> None:
+    case, her, him, outreach = await given_case(running), new_id(), new_id(), new_id()
+    running.standings.tell(outreach, case, sides=[Side.PERSON_USING_VIOLENCE])
+    noted = told(Side.PERSON_USING_VIOLENCE, person_id=her)
+    both = [
+        noted,
+        told(Side.PERSON_USING_VIOLENCE, person_id=her, strand="behaviour_change"),
+    ]
+    hers = [(await assess(running, case, each)).json()["need_id"] for each in both]
+    parts = {"case_id": case, "harmed": her, "using_violence": him}
+    decided = RolesDecided(**parts, corrected=True, decided_at=NOON)
+    path = f"/v1/plans/{case}/needs"
+    as_told = decided.model_copy(update={"corrected": False})
+    needs = running.service.store(Needs)
+    await close_sides(message_of(as_told), needs=needs)
+    assert len((await running.get(path, READ, worker=outreach)).json()) == 2
+
+    await running.hears(message_of(decided))
+
+    async def closed() -> bool:
+        return (await running.get(path, READ, worker=outreach)).json() == []
+
+    await eventually(closed)
+    shown = (await running.get(path, READ)).json()
+    assert {each["need_id"] for each in shown} == {*hers}
+    tried = await assess(running, case, noted | {"level": "met"}, worker=outreach)
+    assert tried.status_code == 404
+    # Heard again, it changes nothing, and his own stay open.
+    his = told(Side.PERSON_USING_VIOLENCE, person_id=him)
+    assert (await assess(running, case, his, worker=outreach)).status_code == 201
+    before = await needs.of_cases([case])
+    await close_sides(message_of(decided), needs=needs)
+    assert await needs.of_cases([case]) == before
 
 
 async def test_a_strand_that_there_is_not_is_refused(running: Running) -> None:

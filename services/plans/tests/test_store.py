@@ -1,12 +1,15 @@
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from accord_chassis.store import EPOCH, Conflict, Database
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.risk import RiskLevel
-from meetings_builders import docket
+from meetings_builders import RULES, daily, docket
+from plans.domain.meeting.meeting import Meeting
+from plans.domain.meeting.rules import CALLED
 from plans.domain.plan import Plan
-from plans.meeting.store import Dockets
+from plans.meeting.store import Dockets, Meetings
 from plans.store import Plans
 from plans_builders import IVS, OUTREACH, POLICY, owner, plan
 
@@ -121,3 +124,27 @@ async def test_an_agenda_uses_an_index(database: Database) -> None:
     assert {each.id for each in await dockets.wanted(NOON)} == {e.id for e in wanted}
     high = await dockets.at_risk([RiskLevel.HIGH])
     assert len(high) == 2
+
+
+async def test_what_was_called_and_closed_since_uses_an_index(
+    database: Database,
+) -> None:
+    meetings = Meetings(database)
+    await meetings.prepare()
+    called = [Meeting.call(new_id(), NOON, RULES, ()).begin((), NOON) for _ in range(3)]
+    before, since, still = called
+    closed = [
+        each.lock("", (), NOON + timedelta(hours=number))
+        for number, each in enumerate((before, since))
+    ]
+    own = daily().begin((), NOON).lock("", (), NOON + timedelta(hours=1))
+    for each in (*closed, still, own):
+        await meetings.save(each)
+
+    found = await meetings.called_since(NOON + timedelta(minutes=1))
+
+    assert [each.id for each in found] == [since.id]
+    query = {"series": CALLED, "closed_at": {"$gte": NOON}}
+    explained = await meetings.documents.find(query).explain()
+    assert "IXSCAN" in stages(explained)
+    assert "COLLSCAN" not in stages(explained)

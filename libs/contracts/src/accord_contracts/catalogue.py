@@ -135,7 +135,7 @@ CATALOGUE = Catalogue.of(
         Entry(
             referrals.RolesDecided,
             "referrals",
-            ("referrals", "risk", "allocation", "notify"),
+            ("referrals", "risk", "allocation", "plans", "notify"),
         ),
         Entry(referrals.ChangePosted, "referrals", ("referrals",)),
         Entry(referrals.ChangeRecognised, "referrals", ("referrals",)),

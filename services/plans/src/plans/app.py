@@ -21,6 +21,7 @@ from accord_contracts.referrals import (
     CaseUnmerged,
     InformationDecided,
     InformationRequested,
+    RolesDecided,
     TriggerCancelled,
     TriggerFellDue,
     TriggerScheduled,
@@ -80,6 +81,7 @@ def create_app(
         plans.on(CaseErased, partial(handlers.erase, plans=held))
         needs = plans.store(Needs)
         plans.on(CaseErased, partial(needing.erase, needs=needs))
+        plans.on(RolesDecided, partial(needing.close_sides, needs=needs))
 
         async def tell(due: Plan) -> None:
             await handlers.tell_overdue(due, at=plans.clock.now(), plans=held)
@@ -127,6 +129,7 @@ def wire_meetings(plans: service.Service, rules: Rules, policy: Policy) -> None:
         plans.on(event, partial(note, table=table))
     plans.on(CaseErased, partial(hearing.forget, table=table))
     plans.on(CaseErased, partial(hearing.forget_discussions, table=table))
+    plans.on(RolesDecided, partial(hearing.close_tasks, table=table))
 
     async def close(due: Meeting) -> None:
         await sitting.close_by_clock(due, table=table)

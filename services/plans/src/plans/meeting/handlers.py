@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from accord_chassis.service import settled
+from accord_chassis.store import EPOCH
 from accord_contracts.message import Lane
 from accord_contracts.plans import MeetingClosed, MeetingDecided, MeetingTaskDone
 from accord_contracts.risk import RiskLevel
@@ -75,13 +76,28 @@ async def agenda_of(meeting: Meeting, table: Table) -> tuple[Entry, ...]:
         # Beside what was added, nothing comes up any more.
         added = meeting.model_copy(update={"series": CALLED})
         return (*meeting.agenda, *agenda(added, late, {}, table.rules))
-    last = await table.meetings.last_of(meeting.series)
-    carried = dict.fromkeys(last.carried, last.starts_at) if last else {}
+    carried = await _carried(meeting, table)
     found = {each.id: each for each in await _taken(meeting, table)}
     missing = (cases | carried.keys()) - found.keys()
     if missing:
         found |= {each.id: each for each in await table.dockets.all_of(missing)}
     return agenda(meeting, found.values(), carried, table.rules)
+
+
+async def _carried(meeting: Meeting, table: Table) -> dict[str, datetime]:
+    """Give what was left open, each case with since when.
+
+    A series goes on with its own; what is called besides has no next meeting, so the
+    series that takes what has happened goes on with that too.
+    """
+    last = await table.meetings.last_of(meeting.series)
+    before = [last] if last else []
+    series = table.rules.series.get(meeting.series)
+    if series and series.takes is Takes.STIRRED:
+        since = last.began_at if last else None
+        before += await table.meetings.called_since(since or EPOCH)
+    before.sort(key=lambda each: each.starts_at, reverse=True)
+    return {case_id: each.starts_at for each in before for case_id in each.carried}
 
 
 async def _taken(meeting: Meeting, table: Table) -> list[Docket]:

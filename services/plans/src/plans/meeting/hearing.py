@@ -17,6 +17,7 @@ from accord_contracts.referrals import (
     CaseUnmerged,
     InformationDecided,
     InformationRequested,
+    RolesDecided,
     TriggerCancelled,
     TriggerFellDue,
     TriggerScheduled,
@@ -142,6 +143,17 @@ async def forget_discussions(message: Message[CaseErased], *, table: Table) -> N
     for each in await table.discussions.of_case(told.case_id):
         if not each.erased_at:
             await table.discussions.save(each.erase(told.erased_at))
+
+
+async def close_tasks(message: Message[RolesDecided], *, table: Table) -> None:
+    """Close to outreach what was promised while the parts were told wrongly."""
+    told = message.data
+    if not told.corrected:
+        return
+    for each in await table.discussions.of_case(told.case_id):
+        new = each.correct(told.decided_at)
+        if new is not each and not each.erased_at:
+            await table.discussions.save(new)
 
 
 async def _note(

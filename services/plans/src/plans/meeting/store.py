@@ -81,6 +81,13 @@ class Meetings(Store[Meeting]):
             return self.load(each)
         return None
 
+    async def called_since(self, since: datetime) -> list[Meeting]:
+        """Give those that were called besides and closed since a time."""
+        found = self.documents.find(
+            {"series": CALLED, "closed_at": {"$gte": since}}, WITHOUT
+        )
+        return [self.load(each) async for each in found]
+
 
 class Discussions(Store[Discussion]):
     """The cases at meetings."""

@@ -10,7 +10,7 @@ from accord_contracts.plans import (
     ServiceOverdue,
     ServiceStep,
 )
-from accord_contracts.referrals import CaseErased
+from accord_contracts.referrals import CaseErased, RolesDecided
 
 from plans.domain.plan import NoPlan
 from plans.domain.template import Policy
@@ -30,7 +30,8 @@ async def assess(new: Need, *, needs: Needs, plans: Plans, policy: Policy) -> Ne
     """Record what somebody needs, or how far it is met by now.
 
     Raises:
-        NoPlan: There is none for their case, or no longer.
+        NoPlan: There is none for their case, or no longer; or what is kept is of the
+            other side by now.
         UnknownStrand: The locality has no such strand.
     """
     plan = await plans.get(new.case_id)
@@ -39,6 +40,8 @@ async def assess(new: Need, *, needs: Needs, plans: Plans, policy: Policy) -> Ne
     if new.strand not in policy.strands:
         raise UnknownStrand
     held = await needs.get(new.id)
+    if held and held.side is not new.side:
+        raise NoPlan
     kept = held.assess(new) if held else new
     if kept is held:
         return held
@@ -121,6 +124,20 @@ async def tell_overdue(held: Need, *, at: datetime, needs: Needs) -> None:
         if each.overdue_at == at and each not in held.services
     ]
     await needs.save(new, *told)
+
+
+async def close_sides(message: Message[RolesDecided], *, needs: Needs) -> None:
+    """Close to outreach what was noted of others as the person using violence.
+
+    Each write is its own, and changes nothing the second time.
+    """
+    told = message.data
+    if not told.corrected:
+        return
+    for each in await needs.of_cases([told.case_id]):
+        new = each.put_right(told.using_violence)
+        if new is not each:
+            await needs.save(new)
 
 
 async def erase(message: Message[CaseErased], *, needs: Needs) -> None:

@@ -170,6 +170,17 @@ class Need(BaseModel):
             return self
         return self.model_copy(update=update)
 
+    def put_right(self, using_violence: str) -> "Need":
+        """Close it to whoever meets the person using violence, if it is another's.
+
+        Args:
+            using_violence: Who uses violence, as a person has decided.
+        """
+        theirs = self.person_id == using_violence
+        if theirs or self.side is not Side.PERSON_USING_VIOLENCE:
+            return self
+        return self.model_copy(update={"side": Side.PERSON_HARMED})
+
     def ask(self, provider: str, within: timedelta, *, at: datetime, by: str) -> "Need":
         """Ask a provider to meet it.
 
@@ -237,6 +248,9 @@ class Need(BaseModel):
         return self.model_copy(update={"services": tuple(services)})
 
 
-def need_id(case_id: str, person_id: str, strand: str) -> str:
-    """Give the id of what one person needs in one strand: there is one of each."""
-    return str(uuid5(UUID(case_id), f"need/{person_id}/{strand}"))
+def need_id(case_id: str, side: Side, person_id: str, strand: str) -> str:
+    """Give the id of what one person needs in one strand: there is one of each side.
+
+    Whoever may write on one side alone can so name nothing of the other.
+    """
+    return str(uuid5(UUID(case_id), f"need/{side}/{person_id}/{strand}"))

@@ -155,7 +155,7 @@ async def assess_need(
     if f"needs_{told.side}" not in seen:
         raise NoPlan
     new = Need(
-        id=need_id(case_id, told.person_id, told.strand),
+        id=need_id(case_id, told.side, told.person_id, told.strand),
         case_id=case_id,
         assessed_at=clock.now(),
         by=worker.who.subject,

@@ -19,7 +19,7 @@ def agenda(
     Args:
         meeting: Which.
         dockets: Of every case that might be on it.
-        carried: What the meeting before it left open, each with since when.
+        carried: What the meetings before it left open, each with since when.
         rules: The locality's.
     """
     added = {each.case_id: each.at for each in meeting.added}

@@ -144,6 +144,7 @@ class Discussion(BaseModel):
             locked.
         salt: What its seal cannot be guessed without; it goes with the case.
         locked: The seal of what was decided: nothing of it changes any more.
+        corrected_at: Until when the parts of the case were told the other way round.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -156,6 +157,7 @@ class Discussion(BaseModel):
     kept: dict[str, Kept] = {}
     salt: str = ""
     locked: str | None = None
+    corrected_at: datetime | None = None
     erased_at: datetime | None = None
 
     @classmethod
@@ -214,9 +216,18 @@ class Discussion(BaseModel):
         if self.latest is None:
             return {}
         return {
-            self._task_id(each): (each, self._due(each, self.latest))
+            self._task_id(each): (
+                self._task(each, self.latest),
+                self._due(each, self.latest),
+            )
             for each in self.latest.wanted.tasks
         }
+
+    def _task(self, task: Task, decision: Decision) -> Task:
+        """Give a task; one decided before the parts were put right is of her side."""
+        if not self.corrected_at or decision.at > self.corrected_at:
+            return task
+        return task.model_copy(update={"about": Side.PERSON_HARMED})
 
     def _due(self, task: Task, decision: Decision) -> datetime:
         """Say when it is due: by the first decision that asked for it so soon."""
@@ -265,6 +276,12 @@ class Discussion(BaseModel):
             return self
         kept = {**self.kept, task_id: Kept(by=by, at=at)}
         return self.model_copy(update={"kept": kept})
+
+    def correct(self, at: datetime) -> Self:
+        """Note that until then the parts of the case were told wrongly."""
+        if self.corrected_at and self.corrected_at >= at:
+            return self
+        return self.model_copy(update={"corrected_at": at})
 
     def lock(self, seal: str) -> Self:
         """Have nothing of it decided any more."""
