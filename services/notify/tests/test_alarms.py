@@ -8,7 +8,7 @@ import pytest
 from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.message import Lane, Message
 from accord_contracts.notify import NotificationEscalated
-from accord_contracts.plans import PlanAgreed, PlanNotInForce
+from accord_contracts.plans import PlanAgreed, PlanClosed, PlanNotInForce
 from accord_contracts.referrals import (
     TriggerCancelled,
     TriggerFellDue,
@@ -55,6 +55,17 @@ def agreed(case_id: str, *trigger_ids: str) -> Message[PlanAgreed]:
         plan_version=1,
         agreed_at=NOON + MINUTE,
         triggers=trigger_ids,
+    )
+    return message_of(told, at=NOON + MINUTE)
+
+
+def closed(case_id: str) -> Message[PlanClosed]:
+    told = PlanClosed(
+        case_id=case_id,
+        plan_version=1,
+        reason="safe",
+        assessment_revision=1,
+        closed_at=NOON + MINUTE,
     )
     return message_of(told, at=NOON + MINUTE)
 
@@ -133,28 +144,56 @@ async def test_an_alarm_ends_when_a_plan_is_agreed_or_the_date_is_another(
     assert stands.ended_at is None
 
 
-async def test_an_alarm_that_was_raised_since_stands(
+async def test_with_a_plan_every_alarm_of_its_case_ends_and_nothing_else(
     tells: Tell, notifications: Notifications, workers: WorkersDirectory
+) -> None:
+    case_id, one, two, elsewhere = (new_id() for _ in range(4))
+    workers.has_on_duty()
+    for each in (one, two):
+        await tells(alarm(case_id, each), at=NOON)
+    await tells(date(TriggerScheduled, case_id, one), at=NOON)
+    await tells(alarm(new_id(), elsewhere), at=NOON)
+
+    await end_alarms(closed(case_id), notifications=notifications)
+
+    async def stand(trigger_id: str) -> list[str]:
+        found = await notifications.about_any(trigger_id)
+        return [each.event for each in found if each.ended_at is None]
+
+    assert await stand(one) == [TriggerScheduled.TYPE]
+    assert await stand(two) == []
+    assert await stand(elsewhere) == [PlanNotInForce.TYPE]
+
+
+@pytest.mark.parametrize("ending", [agreed, lambda case_id, _: closed(case_id)])
+async def test_an_alarm_that_was_raised_since_stands(
+    tells: Tell,
+    notifications: Notifications,
+    workers: WorkersDirectory,
+    ending: Callable[[str, str], Message[Ending]],
 ) -> None:
     case_id, trigger_id = new_id(), new_id()
     workers.has_on_duty()
     await tells(alarm(case_id, trigger_id), at=NOON + 2 * MINUTE)
 
-    await end_alarms(agreed(case_id, trigger_id), notifications=notifications)
+    await end_alarms(ending(case_id, trigger_id), notifications=notifications)
 
     [stands] = await notifications.about_any(trigger_id)
     assert stands.ended_at is None
 
 
+@pytest.mark.parametrize("ending", [agreed, lambda case_id, _: closed(case_id)])
 async def test_an_alarm_that_is_over_goes_no_further_up(
-    running: Running, workers: WorkersDirectory
+    running: Running,
+    workers: WorkersDirectory,
+    ending: Callable[[str, str], Message[Ending]],
 ) -> None:
     case_id, trigger_id = new_id(), new_id()
     workers.has_on_duty()
     await running.hears(alarm(case_id, trigger_id))
     assert len(await running.notifications.about_any(trigger_id)) == 1
 
-    await running.hears(agreed(case_id, trigger_id))
+    await running.hears(ending(case_id, trigger_id))
     await running.later(timedelta(days=1))
 
     told = [each.data for each in await published(running.notifications)]

@@ -97,9 +97,9 @@ def test_a_missing_policy_stops_the_start(bare: Settings, tmp_path: Path) -> Non
 
 
 def test_a_locality_that_has_more_told_must_say_to_whom(bare: Settings) -> None:
-    more = CATALOGUE.with_listeners({"notify": ["plan.closed.v1"]})
+    more = CATALOGUE.with_listeners({"notify": ["allocation.ended.v1"]})
 
-    with pytest.raises(BadConfiguration, match=r"no rule for plan\.closed\.v1"):
+    with pytest.raises(BadConfiguration, match=r"no rule for allocation\.ended\.v1"):
         create_app(bare, StandIns(catalogue=more))
 
 

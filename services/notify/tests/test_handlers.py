@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from accord_chassis.store import AlreadyHandled, Conflict
 from accord_chassis.testing import NOON, KnownStandings, message_of, new_id, published
+from accord_contracts.allocation import DeclineReason
 from accord_contracts.message import Lane, Message
 from accord_contracts.notify import (
     NotificationAcknowledged,
@@ -572,6 +573,29 @@ async def test_the_next_coordinator_on_duty_is_told_as_well(
     held = await notifications.get(due.id)
     assert held
     assert held.told_workers == [due.worker_id, day, night]
+
+
+async def test_at_the_end_whoever_on_duty_was_not_told_comes_before_who_was(
+    escalates: Tell,
+    notifications: Notifications,
+    workers: WorkersDirectory,
+    standings: KnownStandings,
+) -> None:
+    first = workers.has_on_duty()
+    barred, second = workers.knows(), workers.knows()
+    workers.also_on_duty = (barred, second)
+    made = notification(worker_id=first).model_copy(update={"chain": "coordinators"})
+    standings.tell(barred, made.case_id, conflict=True)
+    due = await notifications.save(
+        made.cannot_take(first, DeclineReason.NO_CAPACITY, NOON)
+    )
+
+    for _ in range(2):
+        await escalates(await notifications.get(due.id) or due)
+
+    held = await notifications.get(due.id)
+    assert held
+    assert [each.worker_id for each in held.told] == [first, second, first]
 
 
 async def test_an_escalation_waits_for_a_directory_that_is_away(

@@ -36,6 +36,7 @@ from notify_builders import (
     expired,
     notification,
     offered,
+    unfilled,
 )
 
 NOW = timedelta()
@@ -182,6 +183,23 @@ async def test_whoever_cannot_be_reached_is_not_waited_for(
     assert len(await mailing.inbox(deputy)) == 1
     held = await the_only(mailing)
     assert [each.at for each in held.told] == [NOON, NOON]
+
+
+async def test_the_last_of_a_chain_who_cannot_be_reached_is_told_again_after_its_pause(
+    mailing: Running, mail_server: MailServer, workers: WorkersDirectory
+) -> None:
+    mail_server.manner = "refuse"
+    workers.has_on_duty(email=EMAIL)
+
+    await mailing.hears(unfilled())
+    await mailing.later(NOW)
+    pause = POLICY.chain((await the_only(mailing)).chain)[-1].wait
+    await mailing.later(pause - MINUTE)
+    [first, at_once] = (await the_only(mailing)).told
+    assert (first.at, at_once.at) == (NOON, NOON)
+    await mailing.later(MINUTE)
+
+    assert [each.at for each in (await the_only(mailing)).told[2:]] == [NOON + pause]
 
 
 async def test_an_attempt_of_which_nothing_is_heard_again_is_repeated_after_a_pause(

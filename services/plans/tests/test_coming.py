@@ -286,6 +286,18 @@ def test_an_alarm_rises_again_for_a_later_draft_that_nobody_agrees_to() -> None:
     assert again.raise_alarms(BY + HOUR + LEAST).alarmed == ("a",)
 
 
+def test_an_alarm_that_ended_with_its_plan_rises_again_for_a_later_one() -> None:
+    held = plan(RiskLevel.HIGH).foresee("a", coming()).raise_alarms(BY)
+    at = BY + 2 * HOUR
+    closed = held.with_current(closed_at=BY + HOUR)
+    assert closed.raise_alarms(at) is closed
+
+    again = closed.draft(assessment_at(at), POLICY, at)
+
+    assert again.alarmed == ()
+    assert again.raise_alarms(at + LEAST).alarmed == ("a",)
+
+
 def test_of_too_many_dates_those_that_are_over_go_first_then_the_furthest() -> None:
     held = Plan(id=new_id()).foresee("over", coming(NOON, over=True))
     for hour in range(KEPT):

@@ -185,7 +185,11 @@ CATALOGUE = Catalogue.of(
         Entry(plans.PlanDrafted, "plans", ("notify",)),
         Entry(plans.PlanAgreed, "plans", ("referrals", "notify")),
         Entry(plans.PlanNotInForce, "plans", ("notify",)),
-        Entry(plans.PlanClosed, "plans", ("referrals", "risk", "allocation", "plans")),
+        Entry(
+            plans.PlanClosed,
+            "plans",
+            ("referrals", "risk", "allocation", "plans", "notify"),
+        ),
         Entry(plans.PlanCarried, "plans", ("plans",)),
         Entry(plans.ActionAssigned, "plans"),
         Entry(plans.ActionDone, "plans", ("referrals", "risk", "plans")),

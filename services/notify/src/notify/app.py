@@ -18,7 +18,7 @@ from accord_contracts.allocation import (
 )
 from accord_contracts.catalogue import CATALOGUE, Catalogue
 from accord_contracts.message import Event
-from accord_contracts.plans import PlanAgreed, PlanNotInForce
+from accord_contracts.plans import PlanAgreed, PlanClosed, PlanNotInForce
 from accord_contracts.referrals import CaseErased, CaseMerged, CaseUnmerged
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -43,12 +43,13 @@ TELLS_NOBODY = frozenset(
         CaseMerged,
         CaseUnmerged,
         PlanAgreed,
+        PlanClosed,
     }
 )
 """What is heard and leads to no message: who is on a case, what was answered."""
 
 DEALT_WITH = frozenset({AllocationOffered.TYPE, PlanNotInForce.TYPE})
-"""Of what it is heard when it is dealt with: answered, or agreed."""
+"""Of what it is heard when it is dealt with: answered, agreed, or closed."""
 
 ENDINGS: tuple[type[Event], ...] = get_args(silence.Ending)
 ALARM_ENDINGS: tuple[type[Event], ...] = get_args(alarms.Ending)

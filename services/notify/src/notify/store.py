@@ -62,6 +62,13 @@ class Notifications(Store[Notification]):
         )
         return [self.load(each) async for each in found.sort("since", 1).limit(limit)]
 
+    async def all_of(self, case_id: str) -> list[Notification]:
+        """Give all that was told of a case."""
+        found = self.documents.find(
+            {"case_id": case_id}, projection={"inbox": 0, "outbox": 0}
+        )
+        return [self.load(each) async for each in found]
+
     async def recent(self, case_id: str, since: datetime) -> list[Notification]:
         """Give what was told of a case since a time, first to last."""
         found = self.documents.find(

@@ -316,6 +316,15 @@ class Notification(Told):
         """Send no e-mail to somebody who may not know of the case any more."""
         return self.with_mail(number, None).hurry(at)
 
+    def not_reached(self, number: int, at: datetime) -> Self:
+        """Wait no longer for somebody who cannot be reached, the first time.
+
+        Whoever ends a chain is told again and again, so after that its pauses hold.
+        """
+        worker_id = self.told[number].worker_id
+        before = (each.worker_id for each in self.told[:number])
+        return self if worker_id in before else self.hurry(at)
+
     def hurry(self, at: datetime) -> Self:
         """Have the next of the chain told at once, if somebody has to say they know."""
         escalate_at = min(self.escalate_at, at) if self.escalate_at else None

@@ -1,14 +1,15 @@
-"""The end of an alarm: a plan is agreed, or the date was moved or called off."""
+"""The end of an alarm: a plan is agreed or closed, or the date moved or called off."""
 
 import asyncio
 
 from accord_contracts.message import Message
-from accord_contracts.plans import PlanAgreed, PlanNotInForce
+from accord_contracts.plans import PlanAgreed, PlanClosed, PlanNotInForce
 from accord_contracts.referrals import TriggerCancelled, TriggerScheduled
 
+from notify.domain.notification import Notification
 from notify.store import Notifications
 
-Ending = PlanAgreed | TriggerScheduled | TriggerCancelled
+Ending = PlanAgreed | PlanClosed | TriggerScheduled | TriggerCancelled
 """What ends an alarm."""
 
 
@@ -19,15 +20,20 @@ async def end_alarms(message: Message[Ending], *, notifications: Notifications) 
     only after what ended it stands too, until somebody acknowledges it: one too many is
     better than one too few.
     """
-    told = message.data
-    about = told.triggers if isinstance(told, PlanAgreed) else (told.trigger_id,)
-    found = await asyncio.gather(*map(notifications.about_any, about))
     over = [
         each
-        for some in found
-        for each in some
+        for each in await _told(message.data, notifications)
         if each.event == PlanNotInForce.TYPE
         and each.ended_at is None
         and each.created_at <= message.time
     ]
     await asyncio.gather(*(notifications.save(each.end(message.time)) for each in over))
+
+
+async def _told(over: Ending, notifications: Notifications) -> list[Notification]:
+    """Give what was told of the dates in question: with a plan, all of its case."""
+    if isinstance(over, PlanClosed):
+        return await notifications.all_of(over.case_id)
+    about = over.triggers if isinstance(over, PlanAgreed) else (over.trigger_id,)
+    found = await asyncio.gather(*map(notifications.about_any, about))
+    return [each for some in found for each in some]

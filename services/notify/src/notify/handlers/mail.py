@@ -113,8 +113,7 @@ class Attempt:
         if mail.state is MailState.SENT:
             return new, _sent(new, worker_id, self.at)
         failed = _failed(new, worker_id, mail.reason or mail.state, self.at)
-        # Whoever cannot be reached is not waited for.
-        return new.hurry(self.at), failed
+        return new.not_reached(self.number, self.at), failed
 
 
 async def _gathered(

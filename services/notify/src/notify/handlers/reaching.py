@@ -42,14 +42,19 @@ class Reach:
             (e for e in eyes if kept_from(standing, SEEN_FROM[e]) is None), None
         )
 
-    async def coordinator(self, case_id: str, *eyes: Eyes) -> Addressee:
+    async def coordinator(
+        self, case_id: str, *eyes: Eyes, told: Collection[str] = ()
+    ) -> Addressee:
         """Give the first coordinator on duty who may be told.
+
+        Whoever was told already comes after all others.
 
         Raises:
             NobodyOnDuty: There is none.
             DirectoryAway: It cannot be known at present.
         """
-        for each in await self.directory.coordinators():
+        on_duty = await self.directory.coordinators()
+        for each in sorted(on_duty, key=lambda each: each.worker_id in told):
             if found := await self.eyes(each.worker_id, case_id, *eyes):
                 return Addressee(each.worker_id, found)
         raise NobodyOnDuty
@@ -86,7 +91,8 @@ class Reach:
         """Give the next step of a worker's chain, and who is told at it.
 
         A step at which there is nobody, only somebody who was told already, or only
-        somebody who may not be, is passed over; but the last one never is.
+        somebody who may not be, is passed over; but the last one never is. If that is
+        the coordinator, each on duty is told before the first is told again.
 
         Args:
             chain: Who is told at which step; the last is the coordinator or the hub.
@@ -102,13 +108,19 @@ class Reach:
             if new := tuple(each for each in found if each not in told):
                 return number, new
         number, who = steps[-1]
-        return number, await self._people(who, worker_id, case_id, eyes)
+        return number, await self._people(who, worker_id, case_id, eyes, told)
 
     async def _people(
-        self, who: Next, worker_id: str, case_id: str, eyes: Eyes
+        self,
+        who: Next,
+        worker_id: str,
+        case_id: str,
+        eyes: Eyes,
+        told: Collection[str] = (),
     ) -> tuple[str, ...]:
         if who is Next.COORDINATOR:
-            return ((await self.coordinator(case_id, eyes)).worker_id,)
+            coordinator = await self.coordinator(case_id, eyes, told=told)
+            return (coordinator.worker_id,)
         if who is Next.HUB_DUTY:
             on_duty = await self.coordinators(case_id, eyes, but=None)
             return tuple(each.worker_id for each in on_duty)

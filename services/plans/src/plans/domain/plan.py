@@ -221,8 +221,17 @@ class Plan(BaseModel):
         """Leave time to agree to a new version before an alarm rises for a date.
 
         Only if a plan was in force: a draft that nobody agreed to in time is not late
-        the later for another draft.
+        the later for another draft. An alarm that was over when the plan was closed
+        rises again like this.
         """
+        closed_at = self.current.closed_at if self.versions else None
+        if closed_at:
+            return {
+                key: each.in_time(rule, at).model_copy(update={"alarmed_at": None})
+                if each.alarmed_at and each.alarmed_at <= closed_at
+                else each
+                for key, each in self.coming.items()
+            }
         if not self.in_force:
             return self.coming
         return {key: each.in_time(rule, at) for key, each in self.coming.items()}
