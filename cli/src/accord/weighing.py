@@ -84,6 +84,12 @@ def weigh_file(file: Path, locality: Path) -> Report:
             mend=f"Its questions are {', '.join(policy.questions)}; "
             f"its instruments are {', '.join(policy.used)}.",
         )
+    if misfilled := policy.misfilled(case.instruments):
+        raise CannotGoOn(
+            f"Not answered as {locality.name} asks: {', '.join(misfilled)}.",
+            mend="Tell yes or no in answers, what is counted or graded in numbers, and "
+            "a total only of an instrument that has one.",
+        )
     known = Known(
         case.answers, case.incidents, case.repeats, case.near, case.instruments
     )

@@ -463,6 +463,7 @@ async def test_parts_that_were_put_right_have_people_assess_at_once(
     held = await held_of(case_id, assessments)
     assert held.version == before.version + 1
     assert (held.level, held.due_at) == (before.level, held.assessed_at)
+    assert held.judgement.stirred == held.version, "no earlier reassessment counts"
     *_, anew = await published(assessments)
     assert isinstance(anew.data, RiskAssessed)
     assert anew.lane is Lane.URGENT

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.allocation import Role
+from accord_contracts.message import Event, Message
 from accord_contracts.plans import ActionDone
 from accord_contracts.referrals import (
     Answer,
@@ -17,8 +18,9 @@ from accord_contracts.referrals import (
     OrderRecorded,
     PersonRole,
 )
-from accord_contracts.risk import RiskLevel
+from accord_contracts.risk import RiskAssessed, RiskLevel
 from risk.domain.assessment import Assessment
+from risk.domain.form import Form
 from risk.domain.judgement.acts import (
     NobodyAsks,
     NotHigher,
@@ -34,7 +36,7 @@ from risk.domain.judgement.acts import (
 )
 from risk.domain.judgement.proof import Condition, End, Proof, prove
 from risk.domain.judgement.record import Contact, How
-from risk.domain.judgement.rules import ISR, MARAC, SHIPPED, VIOGEN, ProofRules
+from risk.domain.judgement.rules import ISR, MARAC, SHIPPED, VIOGEN, Demand, ProofRules
 from risk.domain.order import Order
 from risk.domain.policy import Policy
 from risk.domain.telling import Telling, of_children, of_pairs, with_telling
@@ -88,11 +90,15 @@ def found(
     at: datetime,
     contact: Contact = Contact.IN_PERSON,
     policy: Policy = POLICY,
+    forms: Mapping[str, Form] | None = None,
     **given: Answer,
 ) -> Assessment:
     """Reassessed: these questions are answered with yes, all others with no."""
     now = answers(*yes, **given)
-    return saved(look_anew(held, now, contact, by=ANNE, policy=policy, at=at))
+    filled_in = forms or {}
+    return saved(
+        look_anew(held, now, contact, by=ANNE, policy=policy, at=at, forms=filled_in)
+    )
 
 
 def found_low_twice(held: Assessment, policy: Policy = POLICY) -> Assessment:
@@ -234,6 +240,74 @@ def test_the_level_is_lowered_no_further_than_any_of_them_found() -> None:
     assert lower(asks(held, MEDIUM), MEDIUM, BO, POLICY, AFTER).level is MEDIUM
 
 
+@pytest.mark.parametrize("left_out", [Answer.NOT_ASKED, Answer.UNKNOWN])
+def test_an_earlier_yes_stands_until_the_same_question_is_answered_no(
+    left_out: Answer,
+) -> None:
+    held = case("threat_to_kill", "stalking")
+    for day in (0, 1):
+        at = NOON + YEAR + day * DAY
+        held = found(held, at=at, threat_to_kill=left_out)
+
+    assert held.judgement.looks[-1].level is HIGH
+    assert Condition.LOWER_IN_A_ROW in missing(held)
+
+
+def test_what_was_not_asked_again_is_rested_on_after_a_lowering() -> None:
+    held = raise_level(
+        case("escalation", "injury"),
+        EXTREME, "escalating", by=BO, policy=POLICY, at=NOON,
+    )  # fmt: skip
+    held = saved(held)
+    for day in (0, 1):
+        at = NOON + YEAR + day * DAY
+        held = found(held, at=at, escalation=Answer.NOT_ASKED)
+
+    lowered = lower(asks(held, MEDIUM), MEDIUM, BO, POLICY, AFTER)
+
+    assert lowered.answers["escalation"] is Answer.YES
+    assert lowered.answers["injury"] is Answer.NO
+
+
+def test_a_form_stands_until_the_same_is_filled_in_anew() -> None:
+    grave, light = {"dash": Form(total=14)}, {"dash": Form(total=1)}
+    held = saved(case().weigh({}, frozenset(), POLICY, NOON, forms=grave))
+    once = found(held, at=NOON + YEAR)
+    anew = found(held, at=NOON + YEAR, forms=light)
+    twice = found(anew, at=NOON + YEAR + DAY, forms=light)
+
+    assert once.judgement.looks[-1].level is HIGH
+    assert anew.judgement.looks[-1].level is LOW
+    assert anew.level is HIGH
+    lowered = lower(asks(twice), LOW, BO, POLICY, AFTER)
+    assert (lowered.level, lowered.forms) == (LOW, light)
+
+
+def test_one_that_is_sent_twice_is_one() -> None:
+    held = case("threat_to_kill")
+    for _ in range(2):
+        held = found(held, at=NOON + YEAR)
+
+    assert missing(held) == {Condition.LOWER_IN_A_ROW}
+
+
+def test_no_locality_has_two_at_once_count_as_two() -> None:
+    with pytest.raises(ValueError, match="apart_hours"):
+        Demand(in_a_row=2, apart_hours=0)
+
+
+def test_a_graver_one_too_close_to_count_speaks_all_the_same() -> None:
+    held = raise_level(
+        case("threat_to_kill"), EXTREME, "escalating", by=BO, policy=POLICY, at=NOON
+    )
+    held = found(saved(held), at=NOON + YEAR)
+    held = found(held, "threat_to_kill", at=NOON + YEAR + DAY / 2)
+    held = found(held, at=NOON + YEAR + DAY)
+
+    assert missing(held) == {Condition.NO_TRIGGER}
+    assert lowering(held).to is HIGH
+
+
 def test_two_that_follow_too_closely_are_one() -> None:
     policy = by_rules(ISR)
     held = case("threat_to_kill")
@@ -258,7 +332,8 @@ def test_contact_in_person_comes_with_an_assessment_or_an_action() -> None:
 
 
 def test_too_little_asked_proves_nothing() -> None:
-    held = case("threat_to_kill")
+    held = raise_level(case(), HIGH, "escalating", by=BO, policy=POLICY, at=NOON)
+    held = saved(held)
     for day in (0, 1):
         nothing = look_anew(
             held,
@@ -435,6 +510,42 @@ async def test_an_action_that_meets_her_is_noted_and_no_other(
         assert held
         met = held.judgement.met_at
         assert met == (NOON + DAY if action == "home_safety_checked" else None)
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_an_order_that_has_ended_binds_nobody_again(
+    assessments: Assessments,
+    late: bool,  # noqa: FBT001 - What is varied.
+) -> None:
+    message = referral()
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    case_id, order_id = message.data.case_id, new_id()
+    known = {
+        "case_id": case_id,
+        "order_id": order_id,
+        "kind": OrderKind.PROTECTION_ORDER,
+        "starts_at": NOON,
+    }
+    ended = OrderEnded(**known, reason=OrderEnd.DISCHARGED, ended_at=NOON + DAY)
+    breached = OrderBreached(
+        **known, number=1, conditions=(), occurred_at=NOON, breached_at=NOON
+    )
+    said = [message_of(ended, version=2), message_of(breached, version=3)]
+    for each in reversed(said) if late else said:
+        await heed_order(each, assessments=assessments, policy=POLICY)
+
+    held = await assessments.get(case_id)
+    assert held
+    order = held.orders[order_id]
+    assert not order.binds(NOON + 2 * DAY)
+    assert (order.revision, order.breached_at) == (3, NOON)
+    assert IncidentKind.BREACH_OF_ORDER in held.incidents
+    # Weighed with the referral and the breach, and not with the end.
+    assert len([e for e in await published(assessments) if _is_assessed(e)]) == 2
+
+
+def _is_assessed(message: Message[Event]) -> bool:
+    return isinstance(message.data, RiskAssessed)
 
 
 async def test_a_breach_is_weighed_once_and_one_taken_back_lowers_nothing(

@@ -17,12 +17,14 @@ from accord_chassis.testing import (
     new_id,
     published,
 )
+from accord_contracts.access import Side
 from accord_contracts.message import Message
 from accord_contracts.referrals import (
     Answer,
     CaseErased,
     CaseMerged,
     CaseUnmerged,
+    IncidentKind,
     TriggerCancelled,
     TriggerFellDue,
     TriggerKind,
@@ -31,6 +33,7 @@ from accord_contracts.referrals import (
 from accord_contracts.risk import AssessmentCarried, RiskAssessed, RiskLevel
 from risk import merging
 from risk.domain.assessment import Assessment, Reassessment
+from risk.domain.order import Order
 from risk.handlers import (
     assess_referral,
     attend,
@@ -275,6 +278,52 @@ async def test_whoever_may_not_see_a_merged_case_does_not_see_the_survivor_eithe
     assert (shown.status_code, shown.json()["merged"]) == (200, [two])
     assert shown.json()["answers"]["strangulation"] == "yes"
     assert hidden.status_code == 404
+
+
+async def test_who_serves_the_other_side_of_a_merged_case_does_not_judge_the_survivor(
+    risk: Alive, issuer: DevelopmentIssuer
+) -> None:
+    one, two, somebody = new_id(), new_id(), new_id()
+    store = risk.service.store(Assessments)
+    await assess_referral(referral(case_id=one), assessments=store, policy=POLICY)
+    survivor = await store.get(one)
+    assert survivor
+    other = Assessment.new(two, NOON).weigh({}, frozenset(), POLICY, NOON)
+    await store.save(survivor.carry(two, other.share(), POLICY, NOON))
+    outreach = frozenset({Side.PERSON_USING_VIOLENCE})
+    risk.standings.tell(somebody, two, sides=outreach)
+    scopes = ("risk.read", "risk.work")
+    token = issuer.token("worker", *scopes, region="test", worker=somebody)
+    headers = {"Authorization": f"Bearer {token}"}
+
+    async def post(name: str, body: dict[str, Any]) -> int:
+        path = f"/v1/assessments/{one}/{name}"
+        return (await risk.http.post(path, json=body, headers=headers)).status_code
+
+    lower = {"level": "low", "reason": "danger_has_passed"}
+    assert await post("answers", {"answers": {}}) == 404
+    assert await post("reassessment", {"answers": {}, "contact": "none"}) == 404
+    assert await post("lowering", lower) == 404
+    assert await post("lowering/confirmation", {"level": "low"}) == 404
+    assert await post("raising", {"level": "high", "reason": "escalating"}) == 200
+
+
+@pytest.mark.parametrize("new_breach", [False, True])
+def test_a_new_breach_in_a_merged_case_unsettles_what_was_considered(
+    new_breach: bool,  # noqa: FBT001 - What is varied.
+) -> None:
+    breach = IncidentKind.BREACH_OF_ORDER
+    begun = Assessment.new(new_id(), NOON)
+    other = begun.weigh({}, frozenset({breach}), POLICY, NOON)
+    first = Order(revision=1, ends_at=None, breached_at=NOON)
+    other = other.bind(new_id(), first)
+    settled = other.share().model_copy(update={"settled": True})
+
+    later = NOON + timedelta(days=1)
+    if new_breach:
+        other = other.bind(new_id(), first.model_copy(update={"breached_at": later}))
+
+    assert other.share().as_known(settled).settled is not new_breach
 
 
 def date(case_id: str, due_at: datetime, trigger_id: str) -> Message[Any]:

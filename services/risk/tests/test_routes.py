@@ -10,8 +10,9 @@ from accord_chassis.testing import COORDINATOR, NOON, Alive, new_id
 from accord_contracts.referrals import Answer, Party, PersonRole
 from accord_contracts.risk import RiskLevel
 from risk.domain.assessment import Assessment
+from risk.domain.judgement.record import Contact
 from risk.handlers import assess_referral, stop_clock
-from risk.judging import confirm_lowering
+from risk.judging import confirm_lowering, reassess
 from risk.store import Assessments
 from risk_builders import ALL_NO, POLICY, closed, referral
 
@@ -209,6 +210,35 @@ async def test_a_form_of_no_instrument_of_the_locality_is_refused(
     assert "shoe_size" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [
+        ({"dash": {"numbers": {"dash_01": 1}}}, "dash.dash_01"),
+        ({"e_hits": {"answers": {"e_hits_1": "yes"}}}, "e_hits.e_hits_1"),
+        ({"da5": {"total": 3}}, "da5.total"),
+    ],
+)
+@pytest.mark.parametrize("name", ["answers", "reassessment"])
+async def test_what_would_not_count_as_it_is_told_is_refused_by_name(
+    risk: Alive,
+    case_id: str,
+    worker: dict[str, str],
+    name: str,
+    *,
+    form: dict[str, Any],
+    field: str,
+) -> None:
+    told = {"answers": {}, "instruments": form}
+    if name == "reassessment":
+        told["contact"] = "none"
+
+    path = f"/v1/assessments/{case_id}/{name}"
+    answer = await risk.http.post(path, json=told, headers=worker)
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == f"not answered so: instruments.{field}"
+
+
 async def test_a_level_is_raised_proved_and_lowered_and_its_history_says_by_whom(
     client: httpx2.AsyncClient,
     risk: Alive,
@@ -224,8 +254,8 @@ async def test_a_level_is_raised_proved_and_lowered_and_its_history_says_by_whom
     early = await post("lowering", {"level": "low", "reason": "danger_has_passed"})
     before = (await client.get(f"{path}/proof", headers=worker)).json()
     found = {"answers": ALL_NO, "contact": "in_person"}
-    for _ in range(2):
-        assert (await post("reassessment", found)).json()["level"] == "high"
+    await found_low_the_day_before(risk, case_id)
+    assert (await post("reassessment", found)).json()["level"] == "high"
     asked = await post("lowering", {"level": "low", "reason": "danger_has_passed"})
     own = await post("lowering/confirmation", {"level": "low"})
     lowered = await settled_lowering(risk, case_id)
@@ -249,6 +279,19 @@ async def test_a_level_is_raised_proved_and_lowered_and_its_history_says_by_whom
         ("lowered", "low", COORDINATOR),
     ]
     assert [each["contact"] for each in history["reassessments"]] == ["in_person"] * 2
+
+
+async def found_low_the_day_before(risk: Alive, case_id: str) -> None:
+    """Have somebody have found it low; two on one day count as one."""
+    await reassess(
+        case_id,
+        ALL_NO,
+        Contact.IN_PERSON,
+        by=new_id(),
+        at=NOON - timedelta(days=1),
+        assessments=risk.service.store(Assessments),
+        policy=POLICY,
+    )
 
 
 async def settled_lowering(risk: Alive, case_id: str) -> Assessment:

@@ -245,6 +245,47 @@ def test_a_small_band_takes_another_with_it() -> None:
     assert {each.level for each in found.bands if each.cases is None} == {HIGH, EXTREME}
 
 
+def test_the_whole_less_what_is_told_is_no_small_cell() -> None:
+    """Also where some are in no group, or several small ones stay small together."""
+    nobody = (0, 0, 0, 0)
+    counts = {
+        ALL: of((435, 0, 0, 0), nobody),
+        ("gender", "man"): of((3, 0, 0, 0), nobody),
+        ("gender", "another_gender"): of((2, 0, 0, 0), nobody),
+        ("gender", "woman"): of((430, 0, 0, 0), nobody),
+        ("age", "from_18"): of((430, 0, 0, 0), nobody),
+        ("ethnicity", "maori"): of((235, 0, 0, 0), nobody),
+        ("ethnicity", "european"): of((200, 0, 0, 0), nobody),
+    }
+
+    shown = {each.group[1]: each.cases for each in assess(counts)}
+
+    assert (shown["woman"], shown["from_18"]) == (None, None)
+    assert (shown["maori"], shown["european"]) == (235, 200)
+
+
+def test_a_band_of_a_group_is_not_had_by_taking_the_others_from_the_whole() -> None:
+    nobody = (0, 0, 0, 0)
+    counts = {
+        ALL: of((300, 100, 40, 20), nobody),
+        ("gender", "man"): of((100, 40, 17, 3), nobody),
+        ("gender", "woman"): of((200, 60, 23, 17), nobody),
+    }
+
+    shown = {e.group[1]: {b.level for b in e.bands if b.cases} for e in assess(counts)}
+
+    assert shown[ALL[1]] == {LOW, MEDIUM, HIGH, EXTREME}
+    assert shown["man"] == shown["woman"] == {LOW, MEDIUM}
+
+
+def test_bands_that_are_left_out_are_together_no_small_cell() -> None:
+    [found] = assess({ALL: of((200, 50, 4, 3), (40, 20, 3, 0))})
+
+    assert {each.level for each in found.bands if each.cases is None} == {
+        MEDIUM, HIGH, EXTREME,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("again", [LEAST_OUTCOMES - 1, LEAST_OUTCOMES])
 def test_too_little_is_said_to_be_too_little(again: int) -> None:
     [found] = assess({ALL: of((100, 0, 0, 60), (10, 0, 0, again - 10))})

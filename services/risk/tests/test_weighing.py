@@ -5,14 +5,16 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from accord_chassis.settings import policy_of
 from accord_contracts.referrals import Answer, IncidentKind, TriggerKind
 from accord_contracts.risk import RiskLevel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from risk.domain.form import Form, all_forms
 from risk.domain.instruments import shipped
+from risk.domain.policy import Policy
 from risk.domain.weighing import Known, Weighing
-from risk_builders import ALL_NO, POLICY, answers, policy
+from risk_builders import ALL_NO, LOCALITIES, POLICY, answers, policy
 
 YES, NO, UNKNOWN = Answer.YES, Answer.NO, Answer.UNKNOWN
 LOW, MEDIUM, HIGH, EXTREME = RiskLevel
@@ -255,6 +257,44 @@ def test_polices_score_is_kept_and_no_level_rests_on_it(key: str, number: int) -
     assert (beside.level, beside.highest) == (LOW, LOW)
     kept = next(each for each in beside.results if each.instrument == key)
     assert (kept.total, kept.why_not) == (number, "evidence_only")
+
+
+@pytest.mark.parametrize(
+    ("instrument", "item", "question"),
+    [
+        ("da5", "da5_weapon", "weapon_used_or_threatened"),
+        ("da5", "da5_believes_capable_of_killing", "fear_of_being_killed"),
+        ("triage", "strangulation", "strangulation"),
+    ],
+)
+@pytest.mark.parametrize("asked", [NO, UNKNOWN])
+def test_a_yes_in_a_form_answers_the_question_that_it_stands_for(
+    instrument: str, item: str, question: str, asked: Answer
+) -> None:
+    forms = {instrument: Form(answers={item: YES})}
+
+    known = Known({**ALL_NO, question: asked}, forms=forms)
+    found = POLICY.weigh(known)
+
+    assert found.level is HIGH
+    assert POLICY.level_of(known) is HIGH
+    assert question in found.reasons
+    assert question not in found.unknowns
+
+
+@pytest.mark.parametrize(
+    ("kind", "level"),
+    [(IncidentKind.STRANGULATION, HIGH), (IncidentKind.BREACH_OF_ORDER, MEDIUM)],
+)
+@pytest.mark.parametrize("locality", ["canterbury", "waikato"])
+def test_what_happened_lifts_the_level_as_an_answer_would(
+    kind: IncidentKind, level: RiskLevel, locality: str
+) -> None:
+    held = policy_of(Policy, LOCALITIES / locality, "risk")
+
+    known = Known(dict.fromkeys(held.questions, NO), frozenset({kind}))
+
+    assert held.level_of(known) is level
 
 
 def test_the_tier_follows_from_the_level_and_names_who_acts() -> None:

@@ -28,7 +28,7 @@ from accord_contracts.risk import (
 from risk.domain.ahead import Ahead
 from risk.domain.assessment import Assessment, NotAssessed, Reassessment
 from risk.domain.form import Form
-from risk.domain.policy import Policy, UnknownIndicator
+from risk.domain.policy import AnsweredOtherwise, Policy, UnknownIndicator
 from risk.domain.telling import Telling
 from risk.store import Assessments
 
@@ -106,14 +106,15 @@ async def assess_corrected(
 ) -> None:
     """Assess a case anew, and have people do so now, if its parts were put right.
 
-    What was answered was perhaps answered of somebody else. The level stays until a
-    person lowers it.
+    What was answered was perhaps answered of somebody else, also in a reassessment:
+    none from before proves anything. The level stays until a person lowers it.
     """
     told = message.data
     held = await assessments.get(told.case_id, cause=message)
     if not told.corrected or held is None or held.erased_at or not held.weighed:
         return
-    new = held.weigh({}, frozenset(), policy, message.time).due_now(message.time)
+    stirred = held.stir(message.time)
+    new = stirred.weigh({}, frozenset(), policy, message.time).due_now(message.time)
     events = assessed(new, None)
     await assessments.save(new, *events, cause=message, lane=Lane.URGENT)
 
@@ -131,17 +132,31 @@ async def add_answers(
 
     Raises:
         NotAssessed: Nothing is known of the case.
-        UnknownIndicator: A question, an instrument or an item is not one of the
-            locality's.
+        UnknownIndicator: What is answered is not one of the locality's.
+        AnsweredOtherwise: Something is not answered as it is asked.
     """
-    if set(answers) - set(policy.questions) or policy.strange(forms):
-        raise UnknownIndicator
+    check_known(answers, forms, policy)
     held = await assessments.get(case_id)
     if held is None or not held.weighed:
         raise NotAssessed
     new = held.weigh(answers, frozenset(), policy, at, forms=forms)
     lane = Lane.URGENT if new.level.urgent else Lane.ROUTINE
     return await assessments.save(new, *assessed(new, None), lane=lane)
+
+
+def check_known(
+    answers: Mapping[str, Answer], forms: Mapping[str, Form], policy: Policy
+) -> None:
+    """See that everything answered is asked in this locality, in the way it is asked.
+
+    Raises:
+        UnknownIndicator: Something is not asked.
+        AnsweredOtherwise: Something is asked otherwise; its text names the fields.
+    """
+    if set(answers) - set(policy.questions) or policy.strange(forms):
+        raise UnknownIndicator
+    if misfilled := policy.misfilled(forms):
+        raise AnsweredOtherwise(f"instruments.{each}" for each in misfilled)
 
 
 async def stop_clock(message: Message[PlanClosed], *, assessments: Assessments) -> None:

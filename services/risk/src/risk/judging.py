@@ -1,5 +1,6 @@
 """What the risk service does when people judge, and what a proof goes by."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from accord_contracts.message import Event, Lane, Message
@@ -14,11 +15,12 @@ from accord_contracts.referrals import (
 from accord_contracts.risk import LoweringAsked, RiskLevel
 
 from risk.domain.assessment import Assessment, NotAssessed
+from risk.domain.form import Form
 from risk.domain.judgement import acts
 from risk.domain.judgement.record import Contact
 from risk.domain.order import Order
-from risk.domain.policy import Policy, UnknownGroup, UnknownIndicator
-from risk.handlers import assessed, lane_of
+from risk.domain.policy import Policy, UnknownGroup
+from risk.handlers import NOTHING_FILLED_IN, assessed, check_known, lane_of
 from risk.store import Assessments
 
 
@@ -53,17 +55,20 @@ async def reassess(
     at: datetime,
     assessments: Assessments,
     policy: Policy,
+    forms: Mapping[str, Form] = NOTHING_FILLED_IN,
 ) -> Assessment:
     """Reassess a case: with what a worker found now, by itself and with all known.
 
     Raises:
         NotAssessed: Nothing is known of the case.
-        UnknownIndicator: A question is not one of the locality's.
+        UnknownIndicator: What is answered is not one of the locality's.
+        AnsweredOtherwise: Something is not answered as it is asked.
     """
-    if set(answers) - set(policy.questions):
-        raise UnknownIndicator
+    check_known(answers, forms, policy)
     held = await _held(case_id, assessments)
-    new = acts.look_anew(held, answers, contact, by=by, policy=policy, at=at)
+    new = acts.look_anew(
+        held, answers, contact, by=by, policy=policy, at=at, forms=forms
+    )
     return await assessments.save(new, *assessed(new, None), lane=_lane(new))
 
 
@@ -180,8 +185,9 @@ async def heed_order(
     if new is held:
         return
     known = held.orders.get(told.order_id)
+    breached_at = new.orders[told.order_id].breached_at
     events: list[Event] = []
-    if told.breached_at and (known is None or known.breached_at != told.breached_at):
+    if breached_at and (known is None or known.breached_at != breached_at):
         breach = frozenset({IncidentKind.BREACH_OF_ORDER})
         if new.weighed:
             new = new.weigh({}, breach, policy, message.time)

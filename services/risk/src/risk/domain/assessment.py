@@ -161,13 +161,14 @@ class Assessment(BaseModel):
         return self.model_copy(update={"tellings": tellings})
 
     def bind(self, order_id: str, order: Order) -> "Assessment":
-        """Note how an order stands, unless something later is known of it.
+        """Note how an order stands; of what was heard late, only that it has ended.
 
         A breach that was taken back weighs no more at the next assessment, if nobody
         else told of one; the level stays.
         """
         known = self.orders.get(order_id)
-        if self.erased_at or (known and known.revision >= order.revision):
+        order = order.heard_after(known)
+        if self.erased_at or order == known:
             return self
         new = self.model_copy(update={"orders": {**self.orders, order_id: order}})
         breach = IncidentKind.BREACH_OF_ORDER

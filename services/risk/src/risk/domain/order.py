@@ -22,6 +22,18 @@ class Order(BaseModel):
     ended_at: datetime | None = None
     breached_at: datetime | None = None
 
+    def heard_after(self, known: "Order | None") -> "Order":
+        """Put it together with what was known, whichever was heard first.
+
+        The later version says how it stands, but an end is never taken back.
+        """
+        if known is None:
+            return self
+        later, other = (
+            (self, known) if self.revision > known.revision else (known, self)
+        )
+        return later.model_copy(update={"ended_at": later.ended_at or other.ended_at})
+
     def binds(self, at: datetime) -> bool:
         """Tell whether it binds somebody, or will: one that is to begin does too."""
         over = self.ends_at is not None and self.ends_at <= at

@@ -1,6 +1,6 @@
 """A locality's rules for weighing risk."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Self
 
 from accord_contracts.message import Code, PolicyVersion
@@ -33,6 +33,15 @@ class UnknownIndicator(Refusal):
     """The locality's policy does not know one of these questions."""
 
     status = 422
+
+
+class AnsweredOtherwise(Refusal):
+    """An item is answered by yes and no or by a number, and a total is not of all."""
+
+    status = 422
+
+    def __init__(self, fields: Iterable[str]) -> None:
+        super().__init__(f"not answered so: {', '.join(fields)}")
 
 
 class UnknownGroup(Refusal):
@@ -176,6 +185,24 @@ class Policy(BaseModel):
         for item in (*form.answers, *form.numbers):
             if item not in self.used[key].answerable:
                 yield f"{key}.{item}"
+
+    def misfilled(self, forms: Mapping[str, Form]) -> tuple[str, ...]:
+        """Give what of some forms, of nothing strange, would not count as it is told.
+
+        That is a number where yes or no is asked, a yes or no where a number is, and a
+        total of an instrument that has none.
+        """
+        return tuple(
+            at for key, form in forms.items() for at in self._misfilled(key, form)
+        )
+
+    def _misfilled(self, key: str, form: Form) -> Iterator[str]:
+        used = self.used[key]
+        graded = {item for item, each in used.items.items() if each.most > 1}
+        for item in (*(form.answers.keys() & graded), *(form.numbers.keys() - graded)):
+            yield f"{key}.{item}"
+        if form.total is not None and not (used.total or used.evidence_only):
+            yield f"{key}.total"
 
     def knows(self, reason: str) -> bool:
         """Tell whether a reason is a sign of danger, and no rule or score."""

@@ -44,7 +44,7 @@ class Share(BaseModel):
     @property
     def facts(self) -> tuple[object, ...]:
         """What is weighed of it, but for its dates."""
-        told = (self.answers, self.incidents, self.repeats, self.forms)
+        told = (self.answers, self.incidents, self.occurred, self.repeats, self.forms)
         return *told, self.level, self.weighed
 
     def as_known(self, before: "Share | None") -> "Share":

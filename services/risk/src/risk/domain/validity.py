@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import reduce
 from statistics import NormalDist
 
 from accord_contracts.risk import RiskLevel
@@ -150,39 +151,85 @@ def held_at(case: Assessment, at: datetime) -> RiskLevel | None:
 def assess(counts: Mapping[Group, Counts]) -> tuple[Validity, ...]:
     """Say how well levels told what came, for all and for each group.
 
-    What could betray somebody is left out: small cells, and a second one where the
-    first could be had by taking the others from the whole.
+    What could betray somebody is left out: small cells, and others with them until
+    what is left out of the whole is no small cell either. Whoever takes what is told
+    from the whole learns of no fewer.
     """
     if ALL not in counts:
         return ()
-    hidden = {group for group, each in counts.items() if _small(each)}
-    for dimension in {group[0] for group in counts}:
+    few_of_all = _few([counts[ALL]])
+    found = {ALL: _validity(ALL, counts[ALL], few_of_all)}
+    for dimension in {group[0] for group in counts if group != ALL}:
         members = [group for group in counts if group[0] == dimension]
-        if sum(each in hidden for each in members) == 1 and len(members) > 1:
-            rest = [each for each in members if each not in hidden]
-            hidden.add(min(rest, key=lambda each: counts[each].cases))
+        shown = _shown(members, counts)
+        rows = [*(counts[each] for each in shown), _rest(counts, shown)]
+        few = _few(rows, few_of_all)
+        found |= {
+            e: _validity(e, counts[e], few, hidden=e not in shown) for e in members
+        }
     order = sorted(counts, key=lambda each: (each != ALL, each))
-    return tuple(_validity(each, counts[each], each in hidden) for each in order)
+    return tuple(found[each] for each in order)
 
 
 def _small(counts: Counts) -> bool:
     return counts.cases < LEAST_CELL
 
 
-def _validity(group: Group, counts: Counts, hidden: bool) -> Validity:  # noqa: FBT001
-    if hidden:
+def _shown(members: Iterable[Group], counts: Mapping[Group, Counts]) -> list[Group]:
+    """Give the groups of a dimension that may be told of, the smallest first."""
+    large = (each for each in members if not _small(counts[each]))
+    shown = sorted(large, key=lambda each: (counts[each].cases, each))
+    while shown and 0 < _rest(counts, shown).cases < LEAST_CELL:
+        shown.pop(0)
+    return shown
+
+
+def _rest(counts: Mapping[Group, Counts], shown: Iterable[Group]) -> Counts:
+    """Give what is left of the whole beside some groups."""
+    told = reduce(Counts.plus, (counts[each] for each in shown), Counts())
+    held, again = counts[ALL].held, counts[ALL].again
+    return Counts(
+        {each: held[each] - told.held[each] for each in LEVELS},
+        {each: again[each] - told.again[each] for each in LEVELS},
+    )
+
+
+def _few(
+    rows: Sequence[Counts], hidden: frozenset[RiskLevel] = frozenset()
+) -> frozenset[RiskLevel]:
+    """Give the levels to be left out of each of these, which make up the whole.
+
+    Args:
+        rows: The groups of a dimension, and what is left of the whole beside them.
+        hidden: Levels that are left out of the whole.
+    """
+    size = {level: sum(each.held[level] for each in rows) for level in LEVELS}
+    small = (
+        level
+        for level in LEVELS
+        if any(0 < each.held[level] < LEAST_CELL for each in rows)
+    )
+    few = {*small, *hidden}
+    more = sorted((e for e in LEVELS if size[e] and e not in few), key=size.__getitem__)
+    while more and any(
+        0 < sum(row.held[each] for each in few) < LEAST_CELL for row in rows
+    ):
+        few.add(more.pop(0))
+    return frozenset(few)
+
+
+def _validity(
+    group: Group, counts: Counts, few: frozenset[RiskLevel], *, hidden: bool = False
+) -> Validity:
+    if hidden or _small(counts):
         return Validity(group, None, None, None, ())
     quiet = counts.cases - counts.repeats
     enough = min(counts.repeats, quiet) >= LEAST_OUTCOMES
     area = auc(counts) if enough else None
-    return Validity(group, counts.cases, counts.repeats, area, _bands(counts))
+    return Validity(group, counts.cases, counts.repeats, area, _bands(counts, few))
 
 
-def _bands(counts: Counts) -> tuple[Band, ...]:
-    few = {each for each in LEVELS if 0 < counts.held[each] < LEAST_CELL}
-    if len(few) == 1:
-        rest = [each for each in LEVELS if counts.held[each] and each not in few]
-        few |= set(sorted(rest, key=lambda each: counts.held[each])[:1])
+def _bands(counts: Counts, few: frozenset[RiskLevel]) -> tuple[Band, ...]:
     return tuple(
         Band(each, None, None, None)
         if each in few

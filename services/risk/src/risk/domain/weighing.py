@@ -5,7 +5,7 @@ one that sees danger is not outvoted by three that do not.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from accord_contracts.message import Code
 from accord_contracts.referrals import Answer, IncidentKind, TriggerKind
@@ -123,12 +123,14 @@ class Plan:
 
     def level(self, known: Known) -> RiskLevel:
         """Give the level alone, as ``weigh`` does, of many cases sooner."""
+        known = self._with_forms(known)
         values = known.values()
         _, tallies, provisional = self._scored(known, values)
         return self._found(values, tallies, provisional=provisional)
 
     def weigh(self, known: Known, floor: RiskLevel) -> Weighing:
         """Weigh everything known of a case that is held at a level at least."""
+        known = self._with_forms(known)
         values = known.values()
         results, tallies, provisional = self._scored(known, values)
         level = self._found(values, tallies, provisional=provisional)
@@ -147,6 +149,17 @@ class Plan:
             would=tuple(asking.would()),
             results=tuple(results),
         )
+
+    def _with_forms(self, known: Known) -> Known:
+        """Have a yes in a form answer the locality's question that it stands for."""
+        yes = {
+            question: Answer.YES
+            for each in self.scorers
+            if (form := known.forms.get(each.instrument.key))
+            for item, question in each.questions.items()
+            if form.answers.get(item) is Answer.YES
+        }
+        return replace(known, answers={**known.answers, **yes}) if yes else known
 
     def _scored(
         self, known: Known, values: Mapping[str, int]

@@ -194,4 +194,6 @@ async def add_answers(
     held = await assessments.get(case_id)
     if held is not None:
         seen = await seen_of_all(held, seen, worker)
+    if "basis" not in seen:
+        raise NotAssessed
     return AssessmentView.of(await settled(weigh), seen, policy)

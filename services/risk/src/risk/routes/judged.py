@@ -217,7 +217,10 @@ async def read_history(
     """Read the levels of a case: who set each, when and why."""
     held = await _read(case_id, assessments, reader)
     judged = held.judgement
-    looks = (each.model_dump(exclude={"answers", "revision"}) for each in judged.looks)
+    looks = (
+        each.model_dump(exclude={"answers", "forms", "revision"})
+        for each in judged.looks
+    )
     return HistoryView(
         changes=tuple(ChangeView(**each.model_dump()) for each in judged.changes),
         reassessments=tuple(LookView(**each) for each in looks),

@@ -1,6 +1,7 @@
 """People's judgement over HTTP: raising, reassessing, lowering by a proof."""
 
 from functools import partial
+from typing import Annotated
 
 from accord_chassis.guard import ANYBODY, NOT_OUTREACH, Action, Asking, Permit
 from accord_chassis.service import settled
@@ -8,10 +9,11 @@ from accord_contracts.message import Code, Id
 from accord_contracts.referrals import Answers
 from accord_contracts.risk import RiskLevel
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from risk import judging
 from risk.domain.assessment import NotAssessed
+from risk.domain.form import Form
 from risk.domain.judgement.record import Contact
 from risk.routes.assessments import (
     CASE_TEAM,
@@ -58,12 +60,15 @@ class Reassess(BaseModel):
     """What a worker found now, and how they spoke to the person harmed.
 
     Attributes:
-        answers: Everything asked this time. What is not in it counts as not asked.
+        answers: Everything asked this time. What is not in it counts as not asked, and
+            an earlier yes to it stands.
+        instruments: What was filled in anew, by instrument.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     answers: Answers
+    instruments: Annotated[dict[Code, Form], Field(max_length=10)] = {}
     contact: Contact
 
 
@@ -126,6 +131,7 @@ async def reassess(
         case_id,
         found.answers,
         found.contact,
+        forms=found.instruments,
         by=by,
         at=clock.now(),
         assessments=assessments,
@@ -193,4 +199,7 @@ async def _permitted(
     held = await assessments.get(case_id)
     if held is None or worker.worker is None:
         raise NotAssessed
-    return await seen_of_all(held, seen, worker), worker.worker
+    seen = await seen_of_all(held, seen, worker)
+    if action is not RAISE_LEVEL and "basis" not in seen:
+        raise NotAssessed
+    return seen, worker.worker

@@ -1,12 +1,15 @@
 """What people do to a level: raise it, reassess it, and lower it by a proof. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import Answer
 from accord_contracts.risk import RiskLevel
 
+from risk.domain.answers import ANSWERED
 from risk.domain.assessment import Assessment
+from risk.domain.form import Form
 from risk.domain.judgement.proof import (
     End,
     Proof,
@@ -16,6 +19,9 @@ from risk.domain.judgement.proof import (
 )
 from risk.domain.judgement.record import Asked, Change, Contact, How, Look
 from risk.domain.policy import Policy, highest
+from risk.domain.weighing import Known
+
+NO_FORMS: Mapping[str, Form] = {}
 
 
 class NotHigher(Refusal):
@@ -100,14 +106,15 @@ def look_anew(
     by: str,
     policy: Policy,
     at: datetime,
+    forms: Mapping[str, Form] = NO_FORMS,
 ) -> Assessment:
     """Reassess a case: what is found now is weighed by itself, and with all known.
 
     The level rises with it at once, and does not fall: that it was found lower is
     what a lowering may rest on.
     """
-    weighed = held.weigh(answers, frozenset(), policy, at)
-    level, reasons = _by_itself(held, answers, policy, at)
+    weighed = held.weigh(answers, frozenset(), policy, at, forms=forms)
+    level, reasons = _by_itself(held, answers, forms, policy, at)
     look = Look(
         revision=weighed.revision,
         at=at,
@@ -115,6 +122,7 @@ def look_anew(
         level=level,
         contact=contact,
         answers=answers,
+        forms=dict(forms),
         triggers=tuple(each for each in reasons if each in policy.triggers),
         provisional=policy.provisional(answers),
         policy_version=policy.version,
@@ -125,9 +133,13 @@ def look_anew(
 
 
 def _by_itself(
-    held: Assessment, answers: dict[str, Answer], policy: Policy, at: datetime
+    held: Assessment,
+    answers: dict[str, Answer],
+    forms: Mapping[str, Form],
+    policy: Policy,
+    at: datetime,
 ) -> tuple[RiskLevel, tuple[str, ...]]:
-    """Weigh what is found now and what happened lately, and nothing found before."""
+    """Weigh what is found now, what happened lately, and what was not asked again."""
     incidents = recent_incidents(held, policy, at)
     since = at - timedelta(days=policy.judging.proof.counts_days)
     told = held.tellings.values()
@@ -138,7 +150,22 @@ def _by_itself(
         for each in dates_of(held)
         if each.near(at) and each.happens_at >= since
     )
-    return policy.level(answers, incidents, repeats, near)
+    known = _still_yes(held, answers)
+    standing = _still_filled_in(held, forms)
+    found = policy.weigh(Known(known, incidents, repeats, near, standing))
+    return found.level, found.reasons
+
+
+def _still_yes(held: Assessment, now: Mapping[str, Answer]) -> dict[str, Answer]:
+    """Add every earlier yes to a question that was answered neither yes nor no now."""
+    yes = Answer.YES
+    stands = {k: a for k, a in held.known.items() if a is yes}
+    return {**now, **{k: a for k, a in stands.items() if now.get(k) not in ANSWERED}}
+
+
+def _still_filled_in(held: Assessment, now: Mapping[str, Form]) -> dict[str, Form]:
+    """Add every form that was filled in before and not anew."""
+    return {**held.all_forms, **now}
 
 
 def ask_lowering(
@@ -172,8 +199,8 @@ def lower(
 ) -> Assessment:
     """Lower a level as somebody else asks, if the proof still holds.
 
-    From then on the case rests on what the last reassessment found. What was known
-    before stands in its history, and weighs no more.
+    From then on the case rests on what the last reassessment found, and on what it did
+    not ask again. The rest stands in its history, and weighs no more.
 
     Raises:
         NobodyAsks: Nobody does, not for this level, or it has lapsed.
@@ -224,7 +251,10 @@ def _see_proof(
 def _resting_on(
     held: Assessment, look: Look, level: RiskLevel, policy: Policy, at: datetime
 ) -> Assessment:
-    """Have a case rest on a reassessment, and on what happened lately."""
+    """Have a case rest on a reassessment, and on what happened lately.
+
+    A yes that it did not ask about stands, and so does a form not filled in anew.
+    """
     since = at - timedelta(days=policy.judging.proof.counts_days)
     told = held.tellings.values()
     settled = {
@@ -235,8 +265,8 @@ def _resting_on(
         update={
             "level": level,
             "own_level": level,
-            "answers": look.answers,
-            "forms": {},
+            "answers": _still_yes(held, look.answers),
+            "forms": _still_filled_in(held, look.forms),
             "incidents": recent_incidents(held, policy, at),
             "repeats": sum(e.repeat for e in told if e.occurred_at >= since),
             "shares": settled,

@@ -4,6 +4,7 @@ Each condition is one function of one table. What is asked for and not there is 
 its name, so that whoever asks knows what is still to be done.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -66,6 +67,13 @@ class Evidence:
         return self.looks[: self.demand.in_a_row]
 
     @property
+    def found(self) -> Sequence[Look]:
+        """Every reassessment since the oldest that counts, those between them too."""
+        oldest = self.counted[-1].revision if self.counted else math.inf
+        looks = self.held.judgement.looks
+        return [each for each in looks if each.revision >= oldest]
+
+    @property
     def since(self) -> datetime:
         """From when on what happened counts."""
         return self.at - timedelta(days=self.policy.judging.proof.counts_days)
@@ -124,15 +132,15 @@ def prove(
     looks = lower_in_a_row(held, end, demand)
     seen = Evidence(held, policy, at, demand, looks, second, asked_by)
     met = {each: _TABLE[each](seen) for each in _ASKED_FOR[end]}
-    to = highest(*(e.level for e in seen.counted)) if seen.counted else None
+    to = highest(*(e.level for e in seen.found)) if seen.found else None
     return Proof(end, to if end is End.LOWERING else None, supervised, demand, met)
 
 
 def lower_in_a_row(held: Assessment, end: End, demand: Demand) -> list[Look]:
     """Give the latest reassessments in a row that found less, latest first.
 
-    Two that follow each other too closely are one. What was found before something new
-    became known of the case counts no more.
+    Two that follow each other too closely count as one, as the graver of both. What was
+    found before something new became known of the case counts no more.
     """
     found: list[Look] = []
     for look in reversed(held.judgement.looks):
@@ -183,7 +191,7 @@ def _no_trigger(seen: Evidence) -> bool:
     """See that no trigger stood in what was found, and no date is near."""
     dates = dates_of(seen.held)
     near = any(each.near(seen.at) and each.happens_at >= seen.since for each in dates)
-    return not near and not any(each.triggers for each in seen.counted)
+    return not near and not any(each.triggers for each in seen.found)
 
 
 def _no_order(seen: Evidence) -> bool:

@@ -7,6 +7,8 @@ from accord_contracts.referrals import Answer
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict
 
+from risk.domain.form import Form
+
 KEPT_CHANGES = 200
 """Changes of level that a case remembers, the latest ones."""
 
@@ -56,7 +58,9 @@ class Look(BaseModel):
 
     Attributes:
         revision: The version of the assessment's document that it made.
-        level: Of what was answered now, and of what happened lately, alone.
+        level: Of what was answered now, of what happened lately, and of every earlier
+            yes and form that was not asked for again.
+        forms: What was filled in anew, by instrument.
         triggers: Codes of the triggers that stood in it.
         provisional: Too little was answered to rely on it.
     """
@@ -69,6 +73,7 @@ class Look(BaseModel):
     level: RiskLevel
     contact: Contact
     answers: dict[str, Answer]
+    forms: dict[str, Form] = {}
     triggers: tuple[str, ...]
     provisional: bool
     policy_version: str

@@ -17,7 +17,8 @@ class Demand(BaseModel):
 
     Attributes:
         in_a_row: Reassessments in a row that found a lower level.
-        apart_hours: Between two that count; sooner ones count as one.
+        apart_hours: Between two that count; sooner ones count as one. Never none: a
+            reassessment sent twice is not two.
         held_days: The level that is held has been held for so long.
         quiet_days: Nobody has referred the case for so long.
     """
@@ -25,7 +26,7 @@ class Demand(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     in_a_row: Annotated[int, Field(ge=1, le=10)]
-    apart_hours: Annotated[int, Field(ge=0, le=8760)] = 0
+    apart_hours: Annotated[int, Field(ge=1, le=8760)] = 24
     held_days: Days = 0
     quiet_days: Days = 0
 
