@@ -119,6 +119,29 @@ async def test_whoever_hands_over_keeps_the_role_until_another_has_it(
     assert (await office.worker(bella.id)).load == 1
 
 
+async def test_a_role_taken_over_by_whoever_is_barred_meanwhile_is_offered_anew(
+    office: Office,
+) -> None:
+    [anna] = await office.employs(worker())
+    case_id, role = await case_of(office, anna)
+    [bella] = await office.employs(worker())
+    await hand_over(role, anna.id, LEAVING, desk=office.desk)
+    await accept(role, bella.id, desk=office.desk)
+    [carol] = await office.employs(worker())
+    staffing = await office.desk.staffings.get(case_id)
+    assert staffing is not None
+    barred = staffing.note_conflict(bella.id)
+    await office.desk.staffings.save(barred, *changed(barred, staffing, NOON))
+
+    await office.deliver()
+    await office.deliver()
+
+    held = await office.allocation(case_id)
+    assert (held.status, held.worker_id) == (Status.OFFERED, carol.id)
+    assert await team(office, case_id) == await works(office, case_id) == []
+    assert held.unowned_at is not None
+
+
 async def test_nobody_takes_over_who_serves_the_other_side_in_the_survivor(
     office: Office,
 ) -> None:

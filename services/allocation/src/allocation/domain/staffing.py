@@ -277,10 +277,7 @@ class Staffing(BaseModel):
             else wanted
             for role, wanted in self.roles.items()
         }
-        if roles == self.roles:
-            return self
-        held = self.model_copy(update={"roles": roles})
-        return held.without_open(self.roles) if self.merged_into else held
+        return self._reopened(roles)
 
     def want(
         self, assessed: Assessed, policy: Policy, *, since: datetime | None = None
@@ -342,6 +339,22 @@ class Staffing(BaseModel):
                 )
         return self
 
+    def unkept(self, allocation_id: str, holder: str) -> "Staffing":
+        """Want a role anew that was handed over to somebody who was barred meanwhile.
+
+        Whoever had it before has it no longer. That of a merged case is its survivor's
+        to fill.
+        """
+        if not self.in_force.bar(holder):
+            return self
+        roles = {
+            role: wanted.anew()
+            if wanted.allocation_id == allocation_id and wanted.worker_id is not None
+            else wanted
+            for role, wanted in self.roles.items()
+        }
+        return self._reopened(roles)
+
     def close(self, revision: int, at: datetime, policy: Policy) -> "Staffing":
         """End the episode: nobody works on the case any more.
 
@@ -397,6 +410,12 @@ class Staffing(BaseModel):
         name = f"allocation/{role}/{self.episode}"
         again = f"/{self.remade}" if self.remade else ""
         return str(uuid5(UUID(self.id), f"{name}{again}"))
+
+    def _reopened(self, roles: dict[Role, Wanted]) -> "Staffing":
+        if roles == self.roles:
+            return self
+        held = self.model_copy(update={"roles": roles})
+        return held.without_open(self.roles) if self.merged_into else held
 
     def _served_by(self, worker_id: str, role: Role) -> "Staffing":
         field = "served_outreach" if outreach(role) else "served_others"

@@ -96,6 +96,10 @@ class Wanted(BaseModel):
         """Go by other lists: whoever they bar has the role no longer."""
         if self.worker_id is not None and not lists.bar(self.worker_id):
             return self
+        return self.anew()
+
+    def anew(self) -> "Wanted":
+        """Want it of somebody else than whoever has it or is asked."""
         return self.model_copy(update={"worker_id": None, "lists": self.lists + 1})
 
 

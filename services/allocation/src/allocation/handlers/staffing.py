@@ -68,7 +68,10 @@ async def go_on_without_wishes(held: Staffing, *, desk: Desk) -> None:
 
 
 async def join_team(message: Message[AllocationAccepted], *, desk: Desk) -> None:
-    """Take whoever has accepted a role into the case's team."""
+    """Take whoever has accepted a role into the case's team.
+
+    If it was handed over to them, and they were barred meanwhile, it is wanted anew.
+    """
     told = message.data
     held, role = await asyncio.gather(
         desk.staffings.get(told.case_id, cause=message),
@@ -79,10 +82,13 @@ async def join_team(message: Message[AllocationAccepted], *, desk: Desk) -> None
     # Whoever the role was taken back from since has accepted by older lists.
     lists = role.lists if role.holder == told.worker_id else 0
     new = held.join(told.allocation_id, told.worker_id, lists)
+    if told.worker_id in role.working:
+        new = new.unkept(told.allocation_id, told.worker_id)
     if new is not held:
-        joined = new.team != held.team
-        changed = [team_changed(new, told.accepted_at)] if joined else []
-        await desk.staffings.save(new, *changed, cause=message)
+        events = wanted(new, held)
+        if new.team != held.team:
+            events.insert(0, team_changed(new, told.accepted_at))
+        await desk.staffings.save(new, *events, cause=message)
 
 
 async def settle_place(message: Message[AllocationAccepted], *, desk: Desk) -> None:
