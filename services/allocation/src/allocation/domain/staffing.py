@@ -277,10 +277,7 @@ class Staffing(BaseModel):
             else wanted
             for role, wanted in self.roles.items()
         }
-        if roles == self.roles:
-            return self
-        held = self.model_copy(update={"roles": roles})
-        return held.without_open(self.roles) if self.merged_into else held
+        return self._reopened(roles)
 
     def want(
         self, assessed: Assessed, policy: Policy, *, since: datetime | None = None
@@ -356,10 +353,14 @@ class Staffing(BaseModel):
             else wanted
             for role, wanted in self.roles.items()
         }
+<<<<<<< HEAD
         if roles == self.roles:
             return self
         held = self.model_copy(update={"roles": roles})
         return held.without_open(self.roles) if self.merged_into else held
+=======
+        return self._reopened(roles)
+>>>>>>> fixalloc
 
     def close(self, revision: int, at: datetime, policy: Policy) -> "Staffing":
         """End the episode: nobody works on the case any more.
@@ -416,6 +417,12 @@ class Staffing(BaseModel):
         name = f"allocation/{role}/{self.episode}"
         again = f"/{self.remade}" if self.remade else ""
         return str(uuid5(UUID(self.id), f"{name}{again}"))
+
+    def _reopened(self, roles: dict[Role, Wanted]) -> "Staffing":
+        if roles == self.roles:
+            return self
+        held = self.model_copy(update={"roles": roles})
+        return held.without_open(self.roles) if self.merged_into else held
 
     def _served_by(self, worker_id: str, role: Role) -> "Staffing":
         field = "served_outreach" if outreach(role) else "served_others"
