@@ -353,14 +353,7 @@ class Staffing(BaseModel):
             else wanted
             for role, wanted in self.roles.items()
         }
-<<<<<<< HEAD
-        if roles == self.roles:
-            return self
-        held = self.model_copy(update={"roles": roles})
-        return held.without_open(self.roles) if self.merged_into else held
-=======
         return self._reopened(roles)
->>>>>>> fixalloc
 
     def close(self, revision: int, at: datetime, policy: Policy) -> "Staffing":
         """End the episode: nobody works on the case any more.
