@@ -6,13 +6,23 @@ from typing import Any
 import httpx2
 import pytest
 from accord_chassis.clock import SimulatedClock
-from accord_chassis.testing import COORDINATOR, NOON, eventually, new_id, published
+from accord_chassis.testing import (
+    COORDINATOR,
+    NOON,
+    eventually,
+    message_of,
+    new_id,
+    published,
+)
 from accord_contracts.access import Side
 from accord_contracts.message import Lane
 from accord_contracts.referrals import (
     AgencyKind,
+    Answer,
     InformationDecided,
     InformationRequested,
+    SharingDecision,
+    SharingReason,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,10 +39,10 @@ from referrals.domain.inquiry import (
     Said,
     Terms,
 )
-from referrals.domain.ledger import FieldGroup, of_asking, of_decision
+from referrals.domain.ledger import FieldGroup, of_asking, of_decision, of_learned
 from referrals.domain.registration import registered_under_s19
 from referrals.erasing import Shelves
-from referrals.inquiring import Bureau, tell_overdue
+from referrals.inquiring import Bureau, push, tell_overdue
 from referrals.keeping import Disclosures, Inquiries
 from referrals_builders import JOHN, MERE, POLICY, Running, body
 
@@ -650,6 +660,30 @@ def test_what_is_shared_elsewhere_is_told_without_its_words() -> None:
     assert mine.learn(some).without_learned_about(him).learned == ()
 
 
+def test_what_was_shared_elsewhere_gives_way_to_what_replaces_it() -> None:
+    mine = asked()
+    there = decided(asked(), said(), said(answers={"stalking": "no"}))
+    first, second = (mine.concerns(there, each, NOON) for each in (1, 2))
+    elsewhere = mine.concerns(decided(asked(), said()), 1, NOON)
+    assert first
+    assert second
+    assert elsewhere
+
+    knows = mine.learn(first).learn(elsewhere).learn(second)
+
+    assert knows.learned == (elsewhere, second)
+    assert knows.learn(first) is knows
+    assert knows.without_learned_from(there).learned == (elsewhere,)
+    assert mine.without_learned_from(there) is mine
+    # Each is a disclosure of its own, whatever stands now.
+    entered = [
+        {each.id for each in of_learned(mine.learn(one), one.source)}
+        for one in (first, second)
+    ]
+    assert all(entered)
+    assert entered[0].isdisjoint(entered[1])
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -691,6 +725,26 @@ async def test_what_becomes_known_later_is_pushed_to_who_asked_for_the_same(
         return any(each.case_id == case.id and each.holder for each in found)
 
     assert await eventually(entered)
+
+    assert (await decides(running, there, declined(replaces=1))).is_success
+
+    async def taken_back() -> bool:
+        held = await running.service.store(Inquiries).get(inquiry)
+        return bool(held and not held.learned)
+
+    assert await eventually(taken_back)
+    late = InformationDecided(
+        case_id=other.id,
+        inquiry_id=there,
+        agency="hospital",
+        number=1,
+        decision=SharingDecision.SHARED,
+        reason=SharingReason.WILL_OR_MAY_HELP,
+        answers={"stalking": Answer.YES},
+        decided_at=NOON,
+    )
+    await push(message_of(late), bureau=running.service.parts[Bureau])
+    assert await taken_back()
 
 
 async def test_an_agency_that_she_wishes_untold_is_asked_only_by_saying_so(

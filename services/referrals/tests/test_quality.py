@@ -2,12 +2,25 @@
 
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
+from accord_chassis.clock import SimulatedClock
 from accord_chassis.testing import COORDINATOR, NOON, new_id
 from accord_contracts.message import Lane
-from referrals.domain.quality import UNSAFE, Gap, QualityReport, Sent
+from hypothesis import given
+from hypothesis import strategies as st
+from referrals.domain.quality import (
+    FEWEST,
+    PERIOD,
+    UNSAFE,
+    Gap,
+    QualityReport,
+    Sent,
+    TooFew,
+    last_period,
+)
 from referrals_builders import JOHN, MERE, POLICY, Running, body, nhi, telling
 
 SAFE = {"channel": "phone", "value": "021 555 0100", "safety": "safe"}
@@ -98,9 +111,7 @@ async def read(
     return await running.http.get(f"/v1/{path}", headers=headers)
 
 
-async def test_an_agency_reads_its_own_report_and_coordinators_every_ones(
-    running: Running,
-) -> None:
+async def test_an_agency_reads_its_own_report(running: Running) -> None:
     secret = "Sentinelname"
     lacking = body(people=[{"role": "person_harmed", "given_name": secret}])
     first = await running.submit(lacking, key="1")
@@ -112,10 +123,6 @@ async def test_an_agency_reads_its_own_report_and_coordinators_every_ones(
 
     own = await read(running, "referrals/quality")
     theirs = await read(running, "referrals/quality", agency="hospital")
-    coordinator = {"agency": "", "worker": COORDINATOR}
-    shown = await read(
-        running, "agencies/police/quality", "referrals.quality", **coordinator
-    )
 
     told = own.json()
     assert (told["agency"], told["referrals"], told["late"]) == ("police", 2, 1)
@@ -126,10 +133,66 @@ async def test_an_agency_reads_its_own_report_and_coordinators_every_ones(
     }  # fmt: skip
     assert not any(told["unsafe_contact"].values())
     assert told["complete"] is True
-    assert shown.json() == told
     assert theirs.json()["referrals"] == 1
     assert secret not in own.text
     assert first.json()["referral_id"] not in own.text
+
+
+def test_of_few_referrals_others_than_the_agency_are_told_nothing() -> None:
+    few = report(*[sent(1)] * (FEWEST - 1))
+    many = report(*[sent(1)] * FEWEST)
+
+    with pytest.raises(TooFew):
+        few.for_others()
+    assert many.for_others() == many
+
+
+@given(st.integers(0, 2 * 365 * 24), st.integers(0, 400))
+def test_no_referral_is_in_one_of_two_periods_that_overlap(
+    hours: int, days: int
+) -> None:
+    now, zone = NOON + timedelta(hours=hours), POLICY.time_zone
+
+    (since, until), later = (
+        last_period(each, zone) for each in (now, now + timedelta(days=days))
+    )
+
+    assert later == (since, until) or later[0] >= until
+    assert since < until <= now < until + timedelta(days=PERIOD + 1)
+    assert last_period(until, zone) == (since, until)
+    midnights = {each.astimezone(ZoneInfo(zone)).hour for each in (since, until)}
+    assert midnights == {0}
+
+
+async def test_coordinators_are_told_of_many_referrals_and_never_of_few(
+    running: Running, clock: SimulatedClock
+) -> None:
+    async def refer(key: str) -> None:
+        at = (clock.now() - timedelta(hours=1)).isoformat()
+        sent = await running.submit(body(occurred_at=at), key=key)
+        assert sent.status_code == 202, sent.text
+
+    async def shown() -> httpx2.Response:
+        coordinator = {"agency": "", "worker": COORDINATOR}
+        path = "agencies/police/quality?days=1"
+        return await read(running, path, "referrals.quality", **coordinator)
+
+    for number in range(FEWEST - 1):
+        await refer(f"{number}")
+    _, ends = last_period(clock.now() + timedelta(days=PERIOD), POLICY.time_zone)
+    present = await shown()
+    clock.advance(ends - clock.now() - timedelta(minutes=1))
+    await refer("last")
+    before = await shown()
+    clock.advance(timedelta(minutes=1))
+    many = await shown()
+    clock.advance(timedelta(minutes=1))
+    await refer("next")
+
+    assert (present.status_code, before.status_code) == (409, 409)
+    assert present.json()["type"] == "urn:accord:problem:too-few"
+    assert many.json()["referrals"] == FEWEST
+    assert (await shown()).json() == many.json()
 
 
 async def test_only_the_agency_and_coordinators_read_it(running: Running) -> None:

@@ -1,15 +1,19 @@
 """Who harmed whom: what turns it round waits, and what a person decides counts."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx2
 import pytest
 from accord_chassis.clock import SimulatedClock
+from accord_chassis.store import Conflict
 from accord_chassis.testing import COORDINATOR, NOON, eventually, new_id
 from accord_contracts.message import Lane
 from accord_contracts.referrals import (
+    ReferralAmended,
     ReferralReceived,
+    ReferralWithdrawn,
     RolesDecided,
     RolesQuestioned,
     RolesUndecided,
@@ -22,11 +26,13 @@ from referrals.domain.erasure import Decision
 from referrals.domain.roles import (
     NoSuchPair,
     RoleRules,
+    doubt_id,
     members_of,
     put_right,
     settle,
     turned_round,
 )
+from referrals.roles import Doubts
 from referrals_builders import HARMED, JOHN, MERE, POLICY, USING, Running, case
 from referrals_builders import household as people_of
 from test_contacts import NUMBER, contact, points, refusals
@@ -154,6 +160,11 @@ class Table(Desk):
     async def counted(self) -> bool:
         return bool((await self.lists())["counts"]["corrected"])
 
+    async def changed(self, held: Case) -> bool:
+        """Tell whether a change of a referral was taken over into its case."""
+        case = await self.running.cases.get(held.id)
+        return bool(case and case.version > held.version)
+
     async def doubted(self) -> bool:
         return bool((await self.lists())["waiting"])
 
@@ -259,6 +270,78 @@ async def test_what_was_told_wrongly_from_the_first_is_put_right_unasked(
     await table.refers(MERE, JOHN)
     await table.heard(ReferralReceived, 2)
     assert table.hears(RolesQuestioned, "notify") == []
+
+
+async def test_what_is_counted_tells_nothing_of_a_case_that_one_is_barred_from(
+    table: Table,
+) -> None:
+    mere, john, held = await table.waits()
+    before = (await table.lists())["counts"]
+    await table.decides(held.id, mere, john)
+    await eventually(table.counted)
+
+    barred = {"coordinator": True, "excluded": True}
+    table.running.standings.tell(COORDINATOR, held.id, **barred)
+    listed = await table.lists()
+
+    assert before["waiting"] == 1
+    assert listed["waiting"] == []
+    assert {*listed["counts"].values()} == {0}
+
+
+async def test_an_amendment_of_what_waits_is_told_when_it_goes_out(
+    table: Table,
+) -> None:
+    mere, john, held = await table.waits()
+    [waiting] = (await table.lists())["waiting"]
+    referral_id = waiting["referral_id"]
+    more = {"add_incidents": ["strangulation"], "answers": {"threat_to_kill": "yes"}}
+
+    assert (await table.running.amend(referral_id, more)).status_code == 202
+    await eventually(partial(table.changed, held))
+    early = [table.hears(kind, "risk") for kind in (ReferralAmended, ReferralReceived)]
+    await table.decides(held.id, mere, john)
+    await table.heard(ReferralReceived, 2)
+
+    assert [len(each) for each in early] == [0, 1]
+    received = table.hears(ReferralReceived, "risk")
+    [sent] = [each for each in received if each.referral_id == referral_id]
+    assert "strangulation" in sent.incidents
+    assert sent.answers["threat_to_kill"] == "yes"
+    assert table.hears(ReferralAmended, "risk") == []
+    again = {"answers": {"threat_to_kill": "no"}}
+    await table.running.amend(referral_id, again, key="b", seen=1)
+    assert (await table.heard(ReferralAmended, 1)).number == 2
+
+
+async def test_what_waits_and_is_withdrawn_is_told_of_at_once(table: Table) -> None:
+    await table.waits()
+    [waiting] = (await table.lists())["waiting"]
+
+    await table.running.withdraw(waiting["referral_id"])
+
+    assert await table.heard(ReferralWithdrawn, 1, "notify")
+    assert len(table.hears(ReferralReceived, "risk")) == 1
+
+
+async def test_who_read_what_waits_before_it_was_amended_does_not_send_it(
+    table: Table,
+) -> None:
+    await table.waits()
+    [waiting] = (await table.lists())["waiting"]
+    doubts = table.running.service.store(Doubts)
+    read = await doubts.get(doubt_id(waiting["referral_id"]))
+    assert read
+
+    await table.running.amend(waiting["referral_id"], {"narrative": "More."})
+
+    async def noted() -> bool:
+        now = await doubts.get(read.id)
+        return bool(now and now.version > read.version)
+
+    await eventually(noted)
+    with pytest.raises(Conflict):
+        await doubts.save(read.give_up())
 
 
 async def test_nobody_else_decides_and_of_others_nothing_is_decided(

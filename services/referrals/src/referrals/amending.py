@@ -34,8 +34,10 @@ from referrals.domain.recognition import (
     sightings,
 )
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral
+from referrals.domain.roles import Standing, doubt_id
 from referrals.domain.telling import DescribedPerson
 from referrals.recognising import Known, ask, keep, meet, tell_apart
+from referrals.roles import Doubts
 from referrals.store import Cases, People, Referrals
 
 
@@ -376,9 +378,17 @@ async def _elsewhere(
 
 
 async def change_case(
-    message: Message[ChangeRecognised], *, referrals: Referrals, cases: Cases
+    message: Message[ChangeRecognised],
+    *,
+    referrals: Referrals,
+    cases: Cases,
+    doubts: Doubts,
 ) -> None:
-    """Take a change of a referral over into its case, and tell of it."""
+    """Take a change of a referral over into its case, and tell of it.
+
+    A referral that waits for a person goes out as it was amended by then: nothing of
+    an amendment is told before. That it was withdrawn is told at once.
+    """
     told = message.data
     referral, found = await asyncio.gather(
         referrals.get(told.referral_id), cases.of_referral(told.referral_id)
@@ -395,8 +405,13 @@ async def change_case(
     change = referral.changes[told.number - 1]
     named = await _renamed(referral, case, referrals=referrals, cases=cases)
     lane = Lane.URGENT if case.level and case.level.urgent else None
-    event = told_of(referral, change, told.number, case.id)
-    await cases.save(named, event, cause=message, lane=lane)
+    events = [told_of(referral, change, told.number, case.id)]
+    doubt = await doubts.get(doubt_id(referral.id))
+    if doubt and doubt.standing is Standing.WAITING and not change.reason:
+        # Whoever has read the referral before it was amended does not send it now.
+        await doubts.save(doubt)
+        events = []
+    await cases.save(named, *events, cause=message, lane=lane)
 
 
 async def _renamed(

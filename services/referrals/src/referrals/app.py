@@ -136,7 +136,12 @@ def create_app(
         )
         intake.on(
             ChangeRecognised,
-            partial(amending.change_case, referrals=posted, cases=cases),
+            partial(
+                amending.change_case,
+                referrals=posted,
+                cases=cases,
+                doubts=intake.store(Doubts),
+            ),
         )
         tell_back(intake, cases, policy)
         bureau = Bureau(

@@ -149,28 +149,34 @@ async def enter_decision(
 
 
 async def push(message: Message[InformationDecided], *, bureau: Bureau) -> None:
-    """Tell other cases that asked about the same people for the same purpose."""
-    told, at = message.data, bureau.clock.now()
-    held = await bureau.inquiries.get(told.inquiry_id)
-    if held is None or told.number > len(held.decisions):
+    """Tell other cases that asked about the same people for the same purpose.
+
+    Only the decision that counts, in place of what an earlier one told them: answers
+    that are taken back stand nowhere.
+    """
+    held = await bureau.inquiries.get(message.data.inquiry_id)
+    if held is None:
         return
     terms = held.terms
-    asked = await bureau.inquiries.standing_about(terms.people, terms.purpose, at)
-    for each in asked:
-        if each.concerns(held, told.number, at):
-            await settled(partial(_learn, each.id, held, told.number, message, bureau))
+    for each in await bureau.inquiries.about_any(terms.people, terms.purpose):
+        if each.case_id != held.case_id:
+            await settled(partial(_learn, each.id, message, bureau))
 
 
 async def _learn(
-    inquiry_id: str,
-    other: Inquiry,
-    number: int,
-    message: Message[InformationDecided],
-    bureau: Bureau,
+    inquiry_id: str, message: Message[InformationDecided], bureau: Bureau
 ) -> None:
+    number = message.data.number
     held = await bureau.inquiries.get(inquiry_id)
-    new = held.concerns(other, number, message.time) if held else None
-    if held is None or new is None or (learned := held.learn(new)) is held:
+    other = await bureau.inquiries.get(message.data.inquiry_id)
+    if held is None or other is None or number != len(other.decisions):
+        return
+    new = held.concerns(other, number, message.time)
+    if new is None:
+        if (without := held.without_learned_from(other)) is not held:
+            await bureau.inquiries.save(without)
+        return
+    if (learned := held.learn(new)) is held:
         return
     pushed = InformationPushed(
         case_id=held.case_id,

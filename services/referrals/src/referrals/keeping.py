@@ -60,15 +60,11 @@ class Inquiries(SealedStore[Inquiry]):
         )
         return self.load_all(await self.open([each async for each in found]))
 
-    async def standing_about(
-        self, people: Iterable[str], purpose: S20Purpose, at: datetime
+    async def about_any(
+        self, people: Iterable[str], purpose: S20Purpose
     ) -> list[Inquiry]:
-        """Give those for a purpose that stand and ask about any of some people."""
-        which = {
-            "terms.people": {"$in": [*people]},
-            "terms.purpose": purpose,
-            "stands_until": {"$gt": at},
-        }
+        """Give those for a purpose that ask about any of some people."""
+        which = {"terms.people": {"$in": [*people]}, "terms.purpose": purpose}
         found = self.documents.find(which, projection={"inbox": 0, "outbox": 0})
         return self.load_all(await self.open([each async for each in found]))
 

@@ -11,9 +11,9 @@ COUNTED = 10_000
 
 
 async def sent_by(
-    agency: str, since: datetime, referrals: Referrals
+    agency: str, since: datetime, until: datetime, referrals: Referrals
 ) -> tuple[list[Sent], bool]:
-    """Give an agency's referrals since a time, the latest first.
+    """Give an agency's referrals after a time and until another, the latest first.
 
     What is erased, also in part, is left out.
 
@@ -22,7 +22,7 @@ async def sent_by(
     """
     wanted = ("lane", "received_at", "told.occurred_at", "gaps", "erased")
     found = referrals.documents.find(
-        {"sender.agency": agency, "received_at": {"$gte": since}},
+        {"sender.agency": agency, "received_at": {"$gt": since, "$lte": until}},
         projection=dict.fromkeys((*wanted, "changes.reason"), 1),
     )
     latest = found.sort("received_at", -1).limit(COUNTED + 1)

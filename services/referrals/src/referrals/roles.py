@@ -23,7 +23,6 @@ from pymongo.operations import IndexModel
 from referrals.domain.case import Case, Settled
 from referrals.domain.erasure import Decision
 from referrals.domain.roles import (
-    OPEN,
     Doubt,
     Standing,
     doubt_id,
@@ -32,7 +31,7 @@ from referrals.domain.roles import (
 )
 from referrals.erasing import standing_case
 from referrals.handlers import received
-from referrals.store import PAGE, Cases, Referrals
+from referrals.store import Cases, Referrals
 
 
 class Doubts(Store[Doubt]):
@@ -42,29 +41,19 @@ class Doubts(Store[Doubt]):
     collection = "doubts"
     due = "due_at"
     indexes = (
-        IndexModel([("standing", 1), ("asked_at", 1)]),
+        IndexModel([("asked_at", 1)]),
         IndexModel([("case_id", 1)]),
     )
 
-    async def waiting(self) -> list[Doubt]:
-        """Give what nobody has decided, longest first."""
-        found = self.documents.find(
-            {"standing": {"$in": [*OPEN]}}, projection={"inbox": 0, "outbox": 0}
-        )
-        found = found.sort("asked_at", 1).limit(PAGE)
-        return [self.load(each) async for each in found]
+    async def all(self) -> list[Doubt]:
+        """Give all that was asked, or decided unasked, the first one first."""
+        found = self.documents.find({}, projection={"inbox": 0, "outbox": 0})
+        return [self.load(each) async for each in found.sort("asked_at", 1)]
 
     async def of_case(self, case_id: str) -> list[Doubt]:
         """Give what was asked, or decided unasked, about a case."""
         found = self.documents.find({"case_id": case_id}, projection={"outbox": 0})
         return [self.load(each) async for each in found]
-
-    async def count(self) -> dict[Standing, int]:
-        """Count what has become of all that was asked, or decided unasked."""
-        return {
-            each: await self.documents.count_documents({"standing": each})
-            for each in Standing
-        }
 
     async def remove_case(self, case_id: str) -> None:
         """Delete what was asked about a case that is erased."""

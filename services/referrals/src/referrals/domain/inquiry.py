@@ -199,7 +199,8 @@ class Learned(BaseModel):
     """What an agency has shared in another case about somebody who is asked about.
 
     Attributes:
-        source: Which decision it was; tells nothing by itself.
+        source: On which inquiry it was decided; tells nothing by itself.
+        number: Which decision on it, from 1.
         agency: Who shared it.
         about: Whom of those asked about it concerns.
         answers: To questions about risk, if they are about these people alone.
@@ -208,6 +209,7 @@ class Learned(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     source: Id
+    number: int
     agency: Code
     about: tuple[Id, ...]
     answers: SortedAnswers = {}
@@ -335,7 +337,8 @@ class Inquiry(BaseModel):
             return None
         alone = set(self.terms.people).issuperset(other.terms.people)
         return Learned(
-            source=str(uuid5(UUID(self.id), f"{other.id}/{number}")),
+            source=self._source(other),
+            number=number,
             agency=other.agency,
             about=tuple(sorted(shared)),
             answers=said.answers if alone else {},
@@ -343,11 +346,24 @@ class Inquiry(BaseModel):
         )
 
     def learn(self, new: Learned) -> Self:
-        """Note what was shared in another case; the same once."""
-        if any(each.source == new.source for each in self.learned):
+        """Note what was shared in another case, in place of what it replaces."""
+        earlier = [each for each in self.learned if each.source == new.source]
+        if any(each.number >= new.number for each in earlier):
             return self
-        learned = (*self.learned, new)[-MOST_LEARNED:]
+        others = (each for each in self.learned if each not in earlier)
+        learned = (*others, new)[-MOST_LEARNED:]
         return self.model_copy(update={"learned": learned})
+
+    def without_learned_from(self, other: Self) -> Self:
+        """Forget what was shared in another case, where it was taken back."""
+        source = self._source(other)
+        kept = tuple(each for each in self.learned if each.source != source)
+        if len(kept) == len(self.learned):
+            return self
+        return self.model_copy(update={"learned": kept})
+
+    def _source(self, other: Self) -> str:
+        return str(uuid5(UUID(self.id), other.id))
 
     def without_learned_about(self, person_id: str) -> Self:
         """Forget what was shared elsewhere about somebody."""

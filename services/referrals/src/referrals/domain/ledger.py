@@ -97,7 +97,7 @@ def of_learned(inquiry: Inquiry, source: str) -> Iterator[Disclosure]:
     for each in inquiry.learned:
         for person_id in each.about if each.source == source and each.answers else ():
             yield Disclosure(
-                id=str(uuid5(UUID(source), person_id)),
+                id=str(uuid5(UUID(source), f"{each.number}/{person_id}")),
                 person_id=person_id,
                 at=each.at,
                 group=FieldGroup.INDICATORS,

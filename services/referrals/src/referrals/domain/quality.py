@@ -6,12 +6,14 @@ without opening what is sealed.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from statistics import median
 from typing import Annotated, Self
+from zoneinfo import ZoneInfo
 
 from accord_contracts.message import Code, Lane
+from accord_contracts.problem import Refusal
 from accord_contracts.referrals import PersonRole, WithdrawalReason
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -20,6 +22,33 @@ from referrals.domain.naming import folded
 from referrals.domain.telling import DescribedPerson, Safety, Telling
 
 HOUR = timedelta(hours=1)
+
+PERIOD = 84
+"""Days of which coordinators are told: twelve weeks, so about a season."""
+
+FEWEST = 10
+"""Referrals of which they are told: a report of one referral is that referral. A round
+number of our own; a count below it also says little of how good they are."""
+
+
+class TooFew(Refusal):
+    """The agency referred too few in this time: their report would tell of each."""
+
+
+def last_period(at: datetime, time_zone: str) -> tuple[datetime, datetime]:
+    """Give the last whole period, from a midnight of the region's own to another.
+
+    A referral is in one period alone, however often and on whatever day is asked, so
+    that nothing is told of it by what differs between two reports.
+    """
+    zone = ZoneInfo(time_zone)
+    today = at.astimezone(zone).toordinal()
+    ends = today - today % PERIOD
+    since, until = (
+        datetime.combine(date.fromordinal(day), time(), zone).astimezone(UTC)
+        for day in (ends - PERIOD, ends)
+    )
+    return since, until
 
 
 class Gap(StrEnum):
@@ -171,6 +200,16 @@ class QualityReport(BaseModel):
     median_hours: float | None
     amended: int
     withdrawn: dict[WithdrawalReason, int]
+
+    def for_others(self) -> Self:
+        """Give it as others than the agency may have it.
+
+        Raises:
+            TooFew: It would tell of single referrals.
+        """
+        if self.referrals < FEWEST:
+            raise TooFew
+        return self
 
     @classmethod
     def of(

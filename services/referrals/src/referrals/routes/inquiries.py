@@ -159,7 +159,8 @@ class InquiryView(Asked):
     def of(cls, held: Inquiry) -> Self:
         """Show an inquiry."""
         learned = (
-            LearnedView(**each.model_dump(exclude={"source"})) for each in held.learned
+            LearnedView(**each.model_dump(include=set(LearnedView.model_fields)))
+            for each in held.learned
         )
         return cls(
             agency=held.agency,

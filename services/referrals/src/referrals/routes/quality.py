@@ -1,9 +1,8 @@
 """How good an agency's referrals are, over HTTP: to itself, and to coordinators."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
-from accord_chassis.clock import Clock
 from accord_chassis.guard import (
     NOT_OUTREACH,
     Action,
@@ -18,7 +17,7 @@ from fastapi import APIRouter, Query, Security
 
 from referrals.domain.agency import NoSuchAgency, agency_id
 from referrals.domain.policy import Policy
-from referrals.domain.quality import QualityReport
+from referrals.domain.quality import QualityReport, last_period
 from referrals.quality_store import sent_by
 from referrals.routes.agencies import Agencies_
 from referrals.routes.matches import NOBODYS
@@ -55,7 +54,8 @@ async def read_own_quality(
     """Read how good one's own agency's referrals are, and what they lack most."""
     own = sender_of(agency.who).agency
     await agency.permit(READ_OWN, Resource("quality", own, agency=own))
-    return await report(own, days, referrals, policy, clock)
+    until = clock.now()
+    return await report(own, until - timedelta(days=days), until, referrals, policy)
 
 
 @router.get("/agencies/{code}/quality")
@@ -67,24 +67,25 @@ async def read_quality(
     policy: Policy_,
     clock: Clock_,
     coordinator: Coordinator,
-    days: Days = 90,
 ) -> QualityReport:
-    """Read how good an agency's referrals are. It is counted, and names nobody."""
+    """Read how good an agency's referrals of the last whole twelve weeks are.
+
+    It is counted, names nobody, and is withheld if it would tell of single referrals.
+    """
     await coordinator.permit(
         READ_AGENCY, absent("quality", NOBODYS), otherwise=NoSuchAgency
     )
     if await agencies.get(agency_id(code)) is None:
         raise NoSuchAgency
-    return await report(code, days, referrals, policy, clock)
+    since, until = last_period(clock.now(), policy.time_zone)
+    return (await report(code, since, until, referrals, policy)).for_others()
 
 
 async def report(
-    code: str, days: int, referrals: Referrals, policy: Policy, clock: Clock
+    code: str, since: datetime, until: datetime, referrals: Referrals, policy: Policy
 ) -> QualityReport:
-    """Count what an agency has referred within some days before now."""
-    until = clock.now()
-    since = until - timedelta(days=days)
-    sent, complete = await sent_by(code, since, referrals)
+    """Count what an agency has referred in some time."""
+    sent, complete = await sent_by(code, since, until, referrals)
     return QualityReport.of(
         code, sent, policy.quality, since=since, until=until, complete=complete
     )

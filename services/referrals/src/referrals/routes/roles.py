@@ -1,5 +1,6 @@
 """Who harmed whom, over HTTP: asked of coordinators, and decided by them."""
 
+from collections import Counter
 from datetime import datetime
 from typing import Annotated, Self
 
@@ -83,16 +84,17 @@ class DoubtsView(BaseModel):
 async def list_doubts(*, roles: Roles_, coordinator: Coordinator) -> DoubtsView:
     """List the referrals that turn round who harmed whom, longest waiting first.
 
-    The counts are the locality's: how often somebody was misidentified says how those
-    who refer look at it.
+    How often somebody was misidentified says how those who refer look at it. It is
+    counted over the cases that the coordinator may see: a count tells of the others.
     """
-    waiting = await roles.doubts.waiting()
-    found = [(Resource("roles", e.case_id, e.case_id), e) for e in waiting]
+    doubts = await roles.doubts.all()
+    found = [(Resource("roles", e.case_id, e.case_id), e) for e in doubts]
     of = absent("roles", NOBODYS)
-    seen = await coordinator.permit_each(LIST_DOUBTS, found, of=of)
+    seen = [e for e, _ in await coordinator.permit_each(LIST_DOUBTS, found, of=of)]
+    counts = Counter(each.standing for each in seen)
     return DoubtsView(
-        waiting=tuple(DoubtView.of(held) for held, _ in seen),
-        counts=await roles.doubts.count(),
+        waiting=tuple(DoubtView.of(each) for each in seen if each.open),
+        counts={each: counts[each] for each in Standing},
     )
 
 
