@@ -264,8 +264,11 @@ async def test_what_was_told_wrongly_from_the_first_is_put_right_unasked(
     async def warned() -> bool:
         return refusals((await points(table.running, mere))[0]) == ["read_by_others"]
 
+    async def counted() -> bool:
+        return bool((await table.lists())["counts"]["corrected"] == 1)
+
     await eventually(warned)
-    assert (await table.lists())["counts"]["corrected"] == 1
+    await eventually(counted)
     # Told so again, it is not taken; told rightly, it is.
     await table.refers(MERE, JOHN)
     await table.heard(ReferralReceived, 2)
