@@ -10,9 +10,9 @@ from accord_chassis.clock import SimulatedClock
 from accord_chassis.store import Database
 from accord_chassis.testing import NOON, new_id, published
 from accord_contracts.allocation import RotaChanged, Shift
+from accord_contracts.calendar import Day
 from allocation.domain.availability import (
     Absence,
-    Day,
     Shown,
     Window,
     contracted_points,

@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 from accord_chassis.testing import NOON
+from accord_contracts.calendar import Day
 from accord_contracts.referrals import ContactWish
 from accord_contracts.risk import RiskLevel
-from allocation.domain.availability import Day, Window
+from allocation.domain.availability import Window
 from allocation.domain.directory import Worker
 from allocation.domain.simulating import Arrival, needed, simulate
 from allocation.domain.wishes import Wishes

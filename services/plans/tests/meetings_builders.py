@@ -4,10 +4,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from accord_chassis.testing import NOON, new_id
+from accord_contracts.calendar import DAYS
 from accord_contracts.risk import RiskLevel
 from plans.domain.meeting.docket import Docket
 from plans.domain.meeting.meeting import Meeting
-from plans.domain.meeting.rules import Rules, Weekday
+from plans.domain.meeting.rules import Rules
 
 AGENCIES = (
     "police", "oranga_tamariki", "corrections", "hospital", "mental_health", "refuge",
@@ -35,7 +36,7 @@ def rules_fields() -> dict[str, Any]:
         "series": {
             DAILY: {
                 **TERMS,
-                "days": [each.value for each in Weekday],
+                "days": [each.value for each in DAYS],
                 "at": "09:00",
                 "takes": "stirred",
                 "least": "low",

@@ -9,19 +9,18 @@ from zoneinfo import ZoneInfo
 import pytest
 from accord_chassis.testing import NOON
 from accord_contracts.access import Purpose
+from accord_contracts.calendar import DAYS, Day
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from referrals.domain.contact import (
     CONTACT_PURPOSES,
-    DAYS,
     KINDS,
     AnotherContact,
     Confirmation,
     ContactBook,
     ContactClosed,
     ContactRules,
-    Day,
     Heard,
     Held,
     Kind,

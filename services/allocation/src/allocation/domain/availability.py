@@ -2,39 +2,21 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Annotated, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
+from accord_contracts.calendar import DAYS, Day, TimeOfDay
 from pydantic import (
     AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
-    StringConstraints,
     model_validator,
 )
 
 WHOLE = 100
 """Percent of somebody's work when nothing is taken off."""
 
-
-class Day(StrEnum):
-    """The days of a week, from its first."""
-
-    MONDAY = "monday"
-    TUESDAY = "tuesday"
-    WEDNESDAY = "wednesday"
-    THURSDAY = "thursday"
-    FRIDAY = "friday"
-    SATURDAY = "saturday"
-    SUNDAY = "sunday"
-
-
-DAYS = tuple(Day)
-
-Clock = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-"""A time of day, as clocks in the region show it."""
 
 Moment = Annotated[
     AwareDatetime,
@@ -68,8 +50,8 @@ class Window(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     days: Annotated[frozenset[Day], Field(min_length=1)]
-    starts: Clock
-    ends: Clock
+    starts: TimeOfDay
+    ends: TimeOfDay
 
     def contains(self, shown: Shown) -> bool:
         """Tell whether it is such an hour."""

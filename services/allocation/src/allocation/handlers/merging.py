@@ -24,8 +24,7 @@ async def note_merging(
     """Note that a case is merged into another, or on its own again."""
     told = message.data
     survivor = told.survivor_id if isinstance(told, CaseMerged) else None
-    held = await desk.staffings.get(told.case_id, cause=message)
-    held = held or Staffing(id=told.case_id)
+    held = await desk.staffing(message)
     if held.erased_at:
         return
     new = merging.merge(

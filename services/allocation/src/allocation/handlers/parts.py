@@ -4,7 +4,6 @@ from accord_contracts.message import Lane, Message
 from accord_contracts.referrals import RolesDecided, RolesQuestioned
 
 from allocation.domain.parts import doubt, settle
-from allocation.domain.staffing import Staffing
 from allocation.handlers.access import changed
 from allocation.handlers.placing import Desk
 
@@ -12,8 +11,7 @@ from allocation.handlers.placing import Desk
 async def doubt_parts(message: Message[RolesQuestioned], *, desk: Desk) -> None:
     """Want nobody to meet whoever may be who was harmed."""
     told = message.data
-    held = await desk.staffings.get(told.case_id, cause=message)
-    held = held or Staffing(id=told.case_id)
+    held = await desk.staffing(message)
     if held.erased_at:
         return
     new = doubt(held, told.questioned_at)
@@ -23,8 +21,7 @@ async def doubt_parts(message: Message[RolesQuestioned], *, desk: Desk) -> None:
 async def settle_parts(message: Message[RolesDecided], *, desk: Desk) -> None:
     """Want whom the case needs; others than before, if it was told wrongly."""
     told = message.data
-    held = await desk.staffings.get(told.case_id, cause=message)
-    held = held or Staffing(id=told.case_id)
+    held = await desk.staffing(message)
     if held.erased_at:
         return
     new = settle(held, told.decided_at, desk.policy, corrected=told.corrected)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from accord_chassis.clock import Clock
 from accord_chassis.store import Conflict
@@ -49,6 +49,12 @@ class Desk:
     rotas: Rotas
     policy: Policy
     clock: Clock
+
+    async def staffing(self, message: Message[Any]) -> Staffing:
+        """Give the staffing of the case that a message is about, or a new one."""
+        case_id = message.data.case_id
+        held = await self.staffings.get(case_id, cause=message)
+        return held or Staffing(id=case_id)
 
     async def on_call(self, held: Allocation, at: datetime) -> frozenset[str]:
         """Give who is on call in a role, if whether somebody is at work matters."""

@@ -27,8 +27,7 @@ from allocation.handlers.placing import Desk, end, settle
 async def note_wishes(message: Message[ReferralReceived], *, desk: Desk) -> None:
     """Note what the person harmed wishes; want the roles if the risk is known."""
     told = message.data
-    held = await desk.staffings.get(told.case_id, cause=message)
-    held = held or Staffing(id=told.case_id)
+    held = await desk.staffing(message)
     if held.erased_at:
         return
     wishes = Wishes.of(told.wishes)
@@ -42,8 +41,7 @@ async def note_wishes(message: Message[ReferralReceived], *, desk: Desk) -> None
 async def want_roles(message: Message[RiskAssessed], *, desk: Desk) -> None:
     """Want the roles that the level of risk needs."""
     told = message.data
-    held = await desk.staffings.get(told.case_id, cause=message)
-    held = held or Staffing(id=told.case_id)
+    held = await desk.staffing(message)
     if held.erased_at:
         return
     new = hearing.assess(
@@ -112,8 +110,7 @@ async def settle_place(message: Message[AllocationAccepted], *, desk: Desk) -> N
 async def dissolve_team(message: Message[PlanClosed], *, desk: Desk) -> None:
     """Have nobody work on the case any more, because the response has ended."""
     told = message.data
-    held = await desk.staffings.get(told.case_id, cause=message)
-    held = held or Staffing(id=told.case_id)
+    held = await desk.staffing(message)
     if held.erased_at:
         return
     new = held.close(told.assessment_revision, told.closed_at, desk.policy)
@@ -144,8 +141,7 @@ async def end_allocations(message: Message[PlanClosed], *, desk: Desk) -> None:
 async def erase_staffing(message: Message[CaseErased], *, desk: Desk) -> None:
     """Leave a tombstone of what a case needs, or of what it would need."""
     told = message.data
-    held = await desk.staffings.get(told.case_id, cause=message)
-    held = held or Staffing(id=told.case_id)
+    held = await desk.staffing(message)
     new = held.erase(told.erased_at)
     events = [team_changed(new, told.erased_at)] if held.team else []
     await desk.staffings.save(new, *events, cause=message)

@@ -5,17 +5,14 @@ from enum import StrEnum
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
+from accord_contracts.calendar import TimeOfDay
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    StringConstraints,
     model_validator,
 )
-
-Clock = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-"""A time of day, as clocks in the region show it."""
 
 
 class Urgency(StrEnum):
@@ -55,10 +52,10 @@ class Quiet(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     time_zone: Annotated[str, AfterValidator(_zone)]
-    begins: Clock
-    ends: Clock
+    begins: TimeOfDay
+    ends: TimeOfDay
     passes: frozenset[Urgency]
-    digests_at: Annotated[tuple[Clock, ...], Field(min_length=1)]
+    digests_at: Annotated[tuple[TimeOfDay, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _lets_alarms_through(self) -> Self:

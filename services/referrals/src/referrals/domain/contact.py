@@ -16,8 +16,9 @@ from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from accord_contracts.access import Purpose
+from accord_contracts.calendar import DAYS, Day, TimeOfDay
 from accord_contracts.problem import Refusal
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from referrals.domain.naming import folded
 from referrals.domain.telling import Channel, Safety, Text
@@ -79,24 +80,6 @@ def reach_of(channel: Channel, value: str) -> str:
     return f"{kind}:{re.sub(r'[,;]', '', folded(value))}"
 
 
-class Day(StrEnum):
-    """The days of the week, in their order."""
-
-    MONDAY = "monday"
-    TUESDAY = "tuesday"
-    WEDNESDAY = "wednesday"
-    THURSDAY = "thursday"
-    FRIDAY = "friday"
-    SATURDAY = "saturday"
-    SUNDAY = "sunday"
-
-
-DAYS = tuple(Day)
-
-Clock = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-"""A time of day, as clocks in the region show it."""
-
-
 class Window(BaseModel):
     """Hours of some days. What ends no later than it begins ends on the next day.
 
@@ -109,8 +92,8 @@ class Window(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     days: Annotated[frozenset[Day], Field(min_length=1)]
-    starts: Clock
-    ends: Clock
+    starts: TimeOfDay
+    ends: TimeOfDay
 
     def contains(self, at: datetime, zone: ZoneInfo) -> bool:
         """Tell whether clocks in the region show such an hour."""

@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple, Self
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from accord_contracts.calendar import DAYS, Day
 from accord_contracts.message import Code, PolicyVersion
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -22,18 +23,6 @@ FIRST_YEAR, LAST_YEAR = 2000, 2200
 
 CALLED = "called"
 """The series of whatever is called besides."""
-
-
-class Weekday(StrEnum):
-    """A day of the week, in ISO 8601's order."""
-
-    MONDAY = "monday"
-    TUESDAY = "tuesday"
-    WEDNESDAY = "wednesday"
-    THURSDAY = "thursday"
-    FRIDAY = "friday"
-    SATURDAY = "saturday"
-    SUNDAY = "sunday"
 
 
 class Takes(StrEnum):
@@ -80,7 +69,7 @@ class Series(Terms):
         least: From which level of risk on.
     """
 
-    days: Annotated[frozenset[Weekday], Field(min_length=1)]
+    days: Annotated[frozenset[Day], Field(min_length=1)]
     at: time
     takes: Takes
     least: RiskLevel
@@ -143,7 +132,7 @@ class Rules(BaseModel):
             self._slot(name, series, day, zone)
             for name, series in self.series.items()
             for day in _days(first, last)
-            if list(Weekday)[day.weekday()] in series.days
+            if DAYS[day.weekday()] in series.days
         )
         within = (each for each in slots if since <= each.starts_at < until)
         yield from sorted(within, key=lambda each: (each.starts_at, each.series))
