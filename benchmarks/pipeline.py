@@ -325,6 +325,7 @@ async def plain_side(found: Backing, folder: Path) -> AsyncIterator[Side]:
                 "PLAIN_DATABASE": "plain",
                 "PLAIN_PORT": str(port),
                 "PLAIN_LOCALITY": str(LOCALITY),
+                "PLAIN_ALLOCATION_URL": f"http://127.0.0.1:{ports['allocation']}",
             },
             stdout=(folder / f"plain-{name}.log").open("wb"),
             stderr=subprocess.STDOUT,

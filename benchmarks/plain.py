@@ -3,13 +3,15 @@
 What a good team writes first: an annotated handler a message, an idempotent insert in
 a transaction (the message's id into an inbox collection, then the documents), a
 publish with confirm, an acknowledgement. The same quorum queues, durable writes, events
-and domain rules as Accord's, and the same documents: an entry of the audit log, and the
-keys of the referral, which here seal nothing. No chassis, no batching, no outbox. One
-process a service:
+and domain rules as Accord's, for weighing risk and for telling who is who, and the same
+documents: an entry of the audit log, the keys of the referral, which here seal nothing,
+and the docket of the case. Notify asks allocation how a worker stands to a case before
+it tells them. No chassis, no batching, no outbox. One process a service:
 
     python benchmarks/plain.py SERVICE
 
-with ``PLAIN_AMQP_URL``, ``PLAIN_STORE_URL``, ``PLAIN_DATABASE`` and ``PLAIN_PORT``.
+with ``PLAIN_AMQP_URL``, ``PLAIN_STORE_URL``, ``PLAIN_DATABASE``, ``PLAIN_PORT``,
+``PLAIN_LOCALITY`` and ``PLAIN_ALLOCATION_URL``.
 """
 
 import asyncio
@@ -24,6 +26,7 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
+import httpx2
 import uvicorn
 from accord_chassis.settings import policy_of
 from accord_contracts import allocation as al
@@ -128,9 +131,21 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def referrals(app: FastAPI) -> None:
+def referrals(app: FastAPI) -> None:  # noqa: PLR0915 - Handlers in a row.
     """Take referrals in, recognise people, open cases, follow the stages."""
-    from referrals.routes.lines import SubmitReferral  # noqa: PLC0415 - Only this process.
+    # Only this process has it.
+    from referrals.domain import recognition as known_by  # noqa: PLC0415
+    from referrals.domain.policy import Policy as Intake  # noqa: PLC0415
+    from referrals.domain.telling import DescribedPerson  # noqa: PLC0415
+    from referrals.domain.weighing import MatchingPolicy, weigh  # noqa: PLC0415
+    from referrals.routes.lines import SubmitReferral  # noqa: PLC0415
+
+    locality = Path(os.environ["PLAIN_LOCALITY"])
+    rules = policy_of(Intake, locality, "referrals").recognition
+    matching = policy_of(MatchingPolicy, locality, "matching")
+
+    def person_of(document: dict[str, Any]) -> known_by.Person:
+        return known_by.Person.model_validate({**document, "id": document["_id"]})
 
     @app.post("/v1/referrals", status_code=202)
     async def post(made: SubmitReferral) -> dict[str, str]:
@@ -167,22 +182,39 @@ def referrals(app: FastAPI) -> None:
             found = await db(session).referrals.find_one(
                 {"_id": told.referral_id}, session=session
             )
-            parties = []
-            for person in found["people"]:
-                key = person["identifiers"][0]["value"]
-                known = await db(session).people.find_one(
-                    {"keys": key}, session=session
+            seen = known_by.sightings(
+                told.referral_id,
+                [DescribedPerson.model_validate(each) for each in found["people"]],
+                rules,
+                str,
+            )
+            known: dict[str, known_by.Person] = {}
+            weighed = {}
+            for each in seen:
+                holder = await db(session).people.find_one(
+                    {"keys": {"$in": each.keys}}, session=session
                 )
-                if known is None:
-                    known = {
-                        **person,
-                        "_id": str(uuid5(NAMESPACE_URL, key)),
-                        "keys": [key],
-                    }
-                    await db(session).people.insert_one(known, session=session)
-                parties.append(
-                    re.Party(person_id=known["_id"], role=re.PersonRole(person["role"]))
+                if holder is not None:
+                    one = person_of(holder)
+                    known |= dict.fromkeys(one.keys, one)
+                    continue
+                near = db(session).people.find(
+                    {"blocks": {"$in": each.asks}}, session=session
                 )
+                alike = [person_of(one) async for one in near.limit(20)]
+                weighed[each.id] = weigh(each, alike, matching.weights)
+            who = known_by.recognise(seen, known, now(), weighed)
+            for new in who.changed:
+                await db(session).people.replace_one(
+                    {"_id": new.id},
+                    new.model_dump(mode="json", exclude={"id"}),
+                    upsert=True,
+                    session=session,
+                )
+            parties = [
+                re.Party(person_id=one, role=re.PersonRole(person["role"]))
+                for one, person in zip(who.ids, found["people"], strict=True)
+            ]
             await db(session).referrals.update_one(
                 {"_id": told.referral_id},
                 {"$set": {"people_ids": [each.person_id for each in parties]}},
@@ -290,9 +322,25 @@ def risk(_: FastAPI) -> None:
         await once(f"{told.TYPE}{told.referral_id}", store)
 
 
-def allocation(_: FastAPI) -> None:
-    """Want the level's role, pick a worker with room, offer."""
+def allocation(app: FastAPI) -> None:
+    """Want the level's role, pick a worker with room, offer; say who may be told."""
     role = al.Role.LEAD_AGENCY_COORDINATOR
+
+    @app.get("/standing")
+    async def standing(case_id: str, worker_id: str) -> dict[str, bool]:
+        own = client[f"{os.environ['PLAIN_DATABASE']}_allocation"]
+        case = await own.staffing.find_one({"_id": case_id})
+        worker = await own.workers.find_one({"_id": worker_id})
+        await beside("audit").insert_one(
+            {
+                "_id": str(uuid4()),
+                "at": now(),
+                "action": "standing.read",
+                "resource_id": worker_id,
+                "case_id": case_id,
+            }
+        )
+        return {"may_be_told": case is not None and worker is not None}
 
     @on(re.ReferralReceived)
     async def wishes(told: re.ReferralReceived) -> None:
@@ -382,6 +430,15 @@ def plans(_: FastAPI) -> None:
                 },
                 session=session,
             )
+            await db(session).dockets.insert_one(
+                {
+                    "_id": told.case_id,
+                    "level": told.level.value,
+                    "wanted_from": now(),
+                    "open": True,
+                },
+                session=session,
+            )
             return [
                 pl.PlanDrafted(
                     case_id=told.case_id,
@@ -398,10 +455,17 @@ def plans(_: FastAPI) -> None:
 
 def notify(_: FastAPI) -> None:
     """Put the offer into the worker's inbox."""
+    directory = httpx2.AsyncClient(base_url=os.environ["PLAIN_ALLOCATION_URL"])
 
     @on(al.AllocationOffered)
     async def tell(told: al.AllocationOffered) -> None:
         notification_id = str(uuid5(NAMESPACE_URL, f"n{told.allocation_id}"))
+        asked = await directory.get(
+            "/standing",
+            params={"case_id": told.case_id, "worker_id": told.worker_id},
+        )
+        if not asked.raise_for_status().json()["may_be_told"]:
+            return
 
         async def store(session: AsyncClientSession) -> list[Event]:
             await db(session).notifications.insert_one(
@@ -436,7 +500,13 @@ def notify(_: FastAPI) -> None:
 
 
 INDEXES = {
-    "referrals": [("people", "keys"), ("cases", "pairs"), ("cases", "episodes.id")],
+    "referrals": [
+        ("people", "keys"),
+        ("people", "blocks"),
+        ("cases", "pairs"),
+        ("cases", "episodes.id"),
+    ],
+    "plans": [("dockets", "wanted_from"), ("dockets", "level")],
     "notify": [("notifications", "worker_id")],
 }
 SERVICES = {

@@ -102,6 +102,8 @@ class Worker(BaseModel):
         duty_coordinator: They are the locality's coordinator on duty.
         holds: The places they have, by allocation.
         load: The points of all holds.
+        urgent_load: The points of those at a high level.
+        oldest_at: When the first of the holds was given, if that is known of all.
         lapses_at: When the next of the holds lapses, if one can.
         changed_at: When the directory was last told, in the store's time.
         leaving: The places of roles that they may have no longer, by allocation: those
@@ -138,6 +140,8 @@ class Worker(BaseModel):
     active: bool = True
     holds: dict[str, Hold] = {}
     load: int = 0
+    urgent_load: int = 0
+    oldest_at: datetime | None = None
     lapses_at: datetime | None = None
     changed_at: datetime | None = None
     leaving: tuple[str, ...] = ()
@@ -171,16 +175,14 @@ class Worker(BaseModel):
 
     def given_lately(self, at: datetime) -> int:
         """Add up the points of the places that they were given in the past week."""
+        # Hundreds are asked for each placement, and mostly it is all of them.
+        if self.oldest_at is not None and self.oldest_at > at - WEEK:
+            return self.load
         return sum(
             each.points
             for each in self.holds.values()
             if each.since is not None and each.since > at - WEEK
         )
-
-    @property
-    def urgent_load(self) -> int:
-        """The points of their places at a high level."""
-        return sum(each.points for each in self.holds.values() if each.urgent)
 
     def at_work(self, need: Need) -> bool:
         """Tell whether they are at work, if the role cannot wait until they are."""
@@ -325,10 +327,14 @@ class Worker(BaseModel):
 
     def _holding(self, holds: dict[str, Hold]) -> "Worker":
         ends = [each.until for each in holds.values() if each.until is not None]
+        given = [each.since for each in holds.values()]
+        known = [each for each in given if each is not None]
         return self.model_copy(
             update={
                 "holds": holds,
                 "load": _load(holds),
+                "urgent_load": _load(holds, urgent=True),
+                "oldest_at": min(known, default=None) if known == given else None,
                 "lapses_at": min(ends, default=None),
                 "leaving": tuple(each for each in self.leaving if each in holds),
             }
@@ -340,7 +346,15 @@ def _on_both_sides(roles: Iterable[Role]) -> bool:
     return sides >= {Side.PERSON_HARMED, Side.PERSON_USING_VIOLENCE}
 
 
-KEPT = ("version", "holds", "load", "lapses_at", "changed_at")
+KEPT = (
+    "version",
+    "holds",
+    "load",
+    "urgent_load",
+    "oldest_at",
+    "lapses_at",
+    "changed_at",
+)
 """What is no part of what an administrator says of a worker."""
 
 
@@ -355,5 +369,5 @@ def _hold(need: Need, *, until: datetime | None, since: datetime | None) -> Hold
     )
 
 
-def _load(holds: Mapping[str, Hold]) -> int:
-    return sum(each.points for each in holds.values())
+def _load(holds: Mapping[str, Hold], *, urgent: bool = False) -> int:
+    return sum(each.points for each in holds.values() if each.urgent or not urgent)
