@@ -116,7 +116,7 @@ def test_every_object_is_valid_for_kubernetes(
     objects: list[Object], version: str
 ) -> None:
     for each in objects:
-        if each["kind"] != "HTTPRoute":
+        if each["kind"] not in {"HTTPRoute", "BackendTLSPolicy"}:
             kubernetes_validate.validate(each, version, strict=True)
 
 
@@ -133,6 +133,22 @@ def test_the_route_fits_our_schema_of_an_http_route(objects: list[Object]) -> No
     [route] = of(objects, "HTTPRoute").values()
 
     jsonschema.Draft202012Validator(schema).validate(route)
+
+
+def test_from_the_gateway_on_every_service_is_spoken_to_by_tls(
+    objects: list[Object],
+) -> None:
+    schema = json.loads((SCHEMAS / "backendtlspolicy.json").read_text("utf-8"))
+    policies = of(objects, "BackendTLSPolicy")
+
+    for name, policy in policies.items():
+        jsonschema.Draft202012Validator(schema).validate(policy)
+        [target] = policy["spec"]["targetRefs"]
+        assert {target["name"], policy["spec"]["validation"]["hostname"]} == {name}
+    assert set(policies) == set(SERVICES)
+    for name in SERVICES:
+        [port] = of(objects, "Service")[name]["spec"]["ports"]
+        assert port["appProtocol"] == "https"
 
 
 def test_the_route_strips_the_service_and_lets_only_v1_through(
@@ -250,7 +266,9 @@ def test_probes_ask_what_each_is_for(objects: list[Object]) -> None:
             ("livenessProbe", "/live"),
             ("readinessProbe", "/ready"),
         ):
-            assert probed[probe]["httpGet"] == {"path": path, "port": "http"}
+            assert probed[probe]["httpGet"] == {
+                "path": path, "port": "http", "scheme": "HTTPS",
+            }  # fmt: skip
 
 
 def test_a_pod_has_time_to_drain(objects: list[Object]) -> None:

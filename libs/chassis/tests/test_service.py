@@ -838,6 +838,9 @@ def fit(**changed: Any) -> ChassisSettings:
 
 def test_what_is_fit_for_production_may_start() -> None:
     check_production(fit())
+    check_production(fit(tls_terminated=False, server_cert_file="/server.pem"))
+    check_production(fit(allocation_url="https://allocation:8000"))
+    check_production(fit(allocation_url="http://127.0.0.1:8001"))
 
 
 @pytest.mark.parametrize(
@@ -849,7 +852,8 @@ def test_what_is_fit_for_production_may_start() -> None:
         ({"database": "toy_demo"}, "ACCORD_DATABASE"),
         ({"database": "toy", "audit_database": "toy"}, "ACCORD_AUDIT_DATABASE"),
         ({"log_level": "warning"}, "ACCORD_AUDIT_ANCHORS"),
-        ({"tls_terminated": False}, "ACCORD_TLS_TERMINATED"),
+        ({"tls_terminated": False}, "ACCORD_SERVER_CERT_FILE"),
+        ({"allocation_url": "http://allocation:8000"}, "ACCORD_ALLOCATION_URL"),
         ({"requests_a_minute": 0}, "ACCORD_REQUESTS_A_MINUTE"),
         ({"guesses_a_minute": 0}, "ACCORD_GUESSES_A_MINUTE"),
         ({"records_an_hour": 0}, "ACCORD_RECORDS_AN_HOUR"),

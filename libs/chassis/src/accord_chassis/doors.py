@@ -98,6 +98,66 @@ class Trust:
             context.load_cert_chain(self.client_cert_file)
 
 
+class Shown:
+    """The certificate that a service shows to whoever asks it for something.
+
+    A connection that begins after the file was written anew sees what it says then.
+
+    Args:
+        file: The certificate, its chain and its private key, PEM.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._read_at = self._written_at()
+        self._context = self._made()
+
+    @classmethod
+    def of(cls, settings: ChassisSettings) -> "Shown | None":
+        """Give what the settings say, if the service speaks TLS itself.
+
+        Raises:
+            BadConfiguration: The file cannot be read or holds no certificate.
+        """
+        if settings.server_cert_file is None:
+            return None
+        try:
+            return cls(settings.server_cert_file)
+        except OSError:
+            raise BadConfiguration(
+                "The service cannot speak TLS: ACCORD_SERVER_CERT_FILE must name a PEM "
+                "file with its certificate and its private key."
+            ) from None
+
+    def context(self, *_: object) -> ssl.SSLContext:
+        """Give what the server's TLS needs: at least TLS 1.2."""
+        return self._context
+
+    def _made(self) -> ssl.SSLContext:
+        made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        made.minimum_version = ssl.TLSVersion.TLSv1_2
+        made.load_cert_chain(self._file)
+        made.sni_callback = self._begin
+        return made
+
+    def _begin(
+        self, line: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext
+    ) -> None:
+        """Have a connection that begins see the certificate as it is now."""
+        try:
+            if (written_at := self._written_at()) != self._read_at:
+                self._context, self._read_at = self._made(), written_at
+                log.info("certificate.renewed")
+        except OSError:
+            # It may be half written; whoever comes next looks again.
+            log.warning("certificate.not_renewed")
+        line.context = self._context
+
+    def _written_at(self) -> tuple[int, int]:
+        found = self._file.stat()
+        return found.st_mtime_ns, found.st_ino
+
+
 class Line:
     """The line to the broker or to the store, as it is to be now.
 
@@ -213,6 +273,9 @@ def speaks_tls(url: str) -> bool:
 def check_lines(settings: ChassisSettings) -> None:
     """Refuse lines that others could read or answer on.
 
+    To another service too: what is asked there is how people are reached, and who has
+    to do with which case.
+
     Raises:
         BadConfiguration: What to change.
     """
@@ -229,6 +292,21 @@ def check_lines(settings: ChassisSettings) -> None:
                 "Whoever stands between could read and write the database: "
                 f"ACCORD_{name.upper()} must say tls=true and turn no verification off."
             )
+
+    for name in type(settings).model_fields:
+        if not name.endswith("_url") or name in SCHEMES:
+            continue
+        asked = getattr(settings, name)
+        if isinstance(asked, str) and asked.startswith("http:") and not _near(asked):
+            raise BadConfiguration(
+                "Whoever stands between could read and answer: "
+                f"ACCORD_{name.upper()} must begin with https://."
+            )
+
+
+def _near(url: str) -> bool:
+    """Tell whether an address never leaves the machine or the pod."""
+    return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
 
 
 def reason_of(fault: BaseException) -> str | None:

@@ -37,6 +37,7 @@ from accord_chassis.clock import Clock, SystemClock
 from accord_chassis.doors import (
     RENEW_SECONDS,
     Line,
+    Shown,
     Trust,
     check_lines,
     reason_of,
@@ -548,7 +549,7 @@ def create_app(
         redoc_url=None,
     )
     app.state.name = name
-    app.state.tls = settings.tls_terminated
+    app.state.tls = settings.tls_terminated or settings.server_cert_file is not None
     app.state.proxies = settings.trusted_proxies
     app.state.authority = authority_for(settings)
     app.state.limits = Limits.of(settings, name)
@@ -619,7 +620,8 @@ def check_production(settings: ChassisSettings) -> None:
 
     Raises:
         BadConfiguration: A development issuer or database, keys that anybody could
-            have put there, or no TLS in front, to the broker or to the store.
+            have put there, or no TLS of its own, to the broker, to the store or to
+            another service.
     """
     if settings.issuer == DEVELOPMENT_ISSUER or settings.jwks_url.startswith("file:"):
         raise BadConfiguration(
@@ -645,10 +647,10 @@ def check_production(settings: ChassisSettings) -> None:
             "Nothing would tell the heads of the audit log to anybody: set "
             "ACCORD_AUDIT_ANCHORS, or ACCORD_LOG_LEVEL=info."
         )
-    if not settings.tls_terminated:
+    if not settings.tls_terminated and settings.server_cert_file is None:
         raise BadConfiguration(
-            "Nothing says that TLS is terminated in front of this service: put it "
-            "behind one that does and set ACCORD_TLS_TERMINATED=true."
+            "This service would speak without TLS: set ACCORD_SERVER_CERT_FILE to its "
+            "certificate, or ACCORD_TLS_TERMINATED=true if a proxy beside it ends TLS."
         )
     if lifted := [name for name in LIMITS if not getattr(settings, name)]:
         raise BadConfiguration(
@@ -691,6 +693,7 @@ def run(app: FastAPI, settings: ChassisSettings, name: str) -> None:
     """
     if not settings.development:
         check_production(settings)
+    shown = Shown.of(settings)
     telemetry.configure(
         name, settings.region, settings.log_level, settings.otlp_endpoint
     )
@@ -710,5 +713,6 @@ def run(app: FastAPI, settings: ChassisSettings, name: str) -> None:
         # Whose peer may tell of certificates is decided by where it really is, not by
         # what a header says of that.
         proxy_headers=False,
+        ssl_context_factory=shown.context if shown else None,
         timeout_graceful_shutdown=max(1, int(settings.drain_seconds * REQUESTS_SHARE)),
     )

@@ -73,6 +73,9 @@ class ChassisSettings(BaseSettings):
             certificates; by default the machine's own.
         client_cert_file: The certificate shown to the broker and the store, with its
             private key, PEM; none if not set.
+        server_cert_file: The certificate that the service itself shows, with its chain
+            and its private key, PEM; read again when it changes. Without it the service
+            speaks no TLS of its own.
         jwks_url: Where the identity provider publishes its keys (https, or a file).
         issuer: Whose tokens are believed.
         audience: Whom tokens must be meant for.
@@ -88,7 +91,8 @@ class ChassisSettings(BaseSettings):
         allocation_url: Where the allocation service is, which knows who works on what.
         service_token: Under which other services are asked, or
         service_token_file: where that token stands; read again when it changes.
-        tls_terminated: Something in front of the service speaks TLS for it.
+        tls_terminated: Something in front of the service speaks TLS for it, and for it
+            alone: a proxy in the same pod.
         root_path: The path below which a gateway shows the service.
         otlp_endpoint: Where traces go (OTLP over HTTP); nowhere if not set.
         log_level: The least that is logged.
@@ -122,6 +126,7 @@ class ChassisSettings(BaseSettings):
     secrets_dir: Path | None = None
     ca_file: Path | None = None
     client_cert_file: Path | None = None
+    server_cert_file: Path | None = None
     jwks_url: str
     issuer: str
     audience: str = "accord"
