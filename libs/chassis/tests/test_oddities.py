@@ -76,6 +76,18 @@ def test_breaking_the_glass_is_told_once_for_each(watch: Watch) -> None:
     assert looks(watch, "a", "a", break_glass="two") == [broken]
 
 
+def test_people_of_ones_own_name_are_told_once_for_each_record(watch: Watch) -> None:
+    seen = [
+        odd.reason
+        for name in "aab"
+        for odd in watch.notice(
+            entry(action="namesake.seen", resource_id=name), name, NOON
+        )
+    ]
+
+    assert seen == [Reason.OWN_NAME, Reason.OWN_NAME]
+
+
 def test_our_own_services_look_at_many_and_are_refused_like_anybody(
     watch: Watch,
 ) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from accord_chassis.testing import COORDINATOR, NOON, eventually, new_id
+from accord_chassis.testing import COORDINATOR, NOON, audited, eventually, new_id
 from accord_contracts.access import Side
 from accord_contracts.referrals import AgencyKind, IncidentKind
 from hypothesis import given
@@ -14,6 +14,7 @@ from referrals.domain.erasure import Decision
 from referrals.domain.history import SHOWN, Heard, History, PairHistory, Trend
 from referrals.erasing import Shelves, forget
 from referrals_builders import CHILD, HARMED, JOHN, MERE, USING, Running, body
+from structlog.testing import capture_logs
 
 CASE = "0190a000-0000-7000-8000-000000000001"
 OTHER = "0190a000-0000-7000-8000-000000000002"
@@ -220,6 +221,32 @@ async def test_a_case_is_looked_back_at_across_cases(running: Running) -> None:
     assert {each["case_id"] for each in told["episodes"]} == {case_id, other}
     assert sorted(each["episodes"] for each in told["people"]) == [2, 3]
     assert MERE["given_name"] not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("own", "noticed"),
+    [("TAMIHANA", ["own_name"]), ("Ta-mihana", ["own_name"]), ("Tai", []), ("", [])],
+)
+async def test_a_look_up_of_people_of_ones_own_name_raises_the_alarm(
+    running: Running, own: str, noticed: list[str]
+) -> None:
+    case_id = await told_of(running, MERE, JOHN, key="1")
+    headers = running.bearer(
+        "referrals.history", agency="", worker=COORDINATOR, family_name=own
+    )
+
+    with capture_logs() as logs:
+        for _ in range(2):
+            path = f"/v1/cases/{case_id}/history"
+            answer = await running.http.get(path, headers=headers)
+            assert answer.status_code == 200
+
+    odd = [each["reason"] for each in logs if each["event"] == "audit.odd"]
+    assert odd == noticed
+    entries = await audited(running.service.audit)
+    seen = [each for each in entries if each.action == "namesake.seen"]
+    assert len(seen) == 2 * len(noticed)
+    assert "mihana" not in f"{logs} {entries}".casefold()
 
 
 async def test_of_a_case_that_the_reader_may_not_see_nothing_counts(

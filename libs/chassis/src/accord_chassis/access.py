@@ -11,7 +11,7 @@ import ipaddress
 import json
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -108,6 +108,8 @@ class Caller:
             ``auditor``, ``operator``.
         client: The program that asks (``client_id``, else ``azp``).
         certificate: SHA-256 of the certificate that the token is bound to.
+        family_name: Theirs, if the provider says: it is never kept or told, and only
+            compared with whom they look up.
     """
 
     issuer: str
@@ -121,6 +123,7 @@ class Caller:
     authenticated_at: datetime | None = None
     client: str | None = None
     certificate: str | None = None
+    family_name: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +287,7 @@ class Authority:
             authenticated_at=_time_in(claims, "auth_time"),
             client=_text_in(claims, "client_id") or _text_in(claims, "azp"),
             certificate=_certificate_in(claims),
+            family_name=_text_in(claims, "family_name"),
         )
 
     async def _current_keys(self, token: str) -> KeySet:

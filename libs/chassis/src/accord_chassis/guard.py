@@ -7,7 +7,7 @@ denials, which beat everything, then the relation to the record, then its parts.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from accord_chassis.access import Caller, caller
 from accord_chassis.audit import PERMITTED, REFUSED, AuditLog, Entry
 from accord_chassis.clock import Clock
+from accord_chassis.oddities import OWN_NAME, bare
 from accord_chassis.problems import http_response
 from accord_chassis.telemetry import current_trace_id
 
@@ -343,6 +344,10 @@ class Guard:
         )
 
 
+NAMESAKE = Action(OWN_NAME, ())
+"""Not done by anybody: it is noticed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asking:
     """Somebody who asks something of a service, and what for.
@@ -395,6 +400,26 @@ class Asking:
             log.info("access.refused", reason=decision.rule, type=action.name)
             raise Purposeless if decision.open else otherwise
         return decision
+
+    async def note_namesakes(self, names: Iterable[str], of: Resource) -> None:
+        """Raise the alarm where somebody looks up people of their own family name.
+
+        It is no denial, for many share a name: it is for whoever reviews look-ups. The
+        provider must tell the name (the claim ``family_name``), or nothing is compared.
+
+        Args:
+            names: The family names of those whom they look up.
+            of: What they look at, which they may.
+
+        Raises:
+            AuditAway: It cannot be kept.
+        """
+        own = bare(self.who.family_name or "")
+        if not own or own not in map(bare, names):
+            return
+        seen = Permit(rule="own_name", parts=frozenset())
+        purpose = self.purpose(NAMESAKE)
+        await self._guard.record(self.who, NAMESAKE, of, purpose, seen)
 
     async def permit_each(
         self,

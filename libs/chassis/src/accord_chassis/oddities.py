@@ -5,6 +5,7 @@ when an operator asks. A service sees its own process only: whoever spreads over
 is found by ``accord audit odd``.
 """
 
+import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,12 +24,17 @@ REFUSALS_AN_HOUR = 10
 setting)."""
 
 
+OWN_NAME = "namesake.seen"
+"""What stands in the audit log where somebody looked up people of their own name."""
+
+
 class Reason(StrEnum):
     """What is odd."""
 
     MANY_CASES = "many_cases"
     MANY_REFUSALS = "many_refusals"
     BREAK_GLASS = "break_glass"
+    OWN_NAME = "own_name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,12 @@ class Oddity:
 
     reason: Reason
     count: int
+
+
+def bare(name: str) -> str:
+    """Write a name as names are compared here: letters alone, no case, no macrons."""
+    parted = unicodedata.normalize("NFKD", name)
+    return "".join(each for each in parted if each.isalpha()).casefold()
 
 
 class Hour:
@@ -76,6 +88,7 @@ class _Person:
     cases: Hour = field(default_factory=Hour)
     refusals: Hour = field(default_factory=Hour)
     glasses: Hour = field(default_factory=Hour)
+    namesakes: Hour = field(default_factory=Hour)
 
 
 class Watch:
@@ -127,6 +140,10 @@ class Watch:
         if entry.outcome == REFUSED:
             if person.refusals.passes(entry_id, at, most=self._refusals):
                 yield Oddity(Reason.MANY_REFUSALS, self._refusals + 1)
+            return
+        if entry.action == OWN_NAME:
+            if person.namesakes.see(entry.resource_id, at):
+                yield Oddity(Reason.OWN_NAME, 1)
             return
         if entry.case_id is None or self._is_service(entry):
             return

@@ -261,6 +261,11 @@ class People(SealedStore[Person]):
         """Give some people; none for whoever there is not."""
         return await asyncio.gather(*map(self.get, person_ids))
 
+    async def family_names(self, person_ids: Iterable[str]) -> tuple[str, ...]:
+        """Give the family names of some people, as they compare; of each the first."""
+        found = await self.all_of(person_ids)
+        return tuple(e.likeness.family_name for e in found if e and e.likeness)
+
     async def rekey(self, person: Person) -> None:
         """Have somebody who is kept be recognised by these keys alone.
 

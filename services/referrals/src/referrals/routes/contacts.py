@@ -242,6 +242,8 @@ async def read_contacts(
 ) -> ContactsView:
     """Read how somebody may be reached now. Each value that is shown is audited."""
     case = await _permit(person_id, READ_CONTACTS, by, reader, purpose)
+    names = await by.shelves.people.family_names([person_id])
+    await reader.note_namesakes(names, Resource("contacts", person_id, case))
     _, points = await by.look(person_id)
     at = by.clock.now()
     found = [ContactView.of(each, at, purpose, by) for each in points]

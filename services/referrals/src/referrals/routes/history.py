@@ -46,6 +46,9 @@ async def read_history(
     """
     await reader.permit(READ_HISTORY, history_of(case_id), otherwise=NoSuchCase)
     found = await heard_of(case_id, shelves)
+    people = {each.person_id for told in found.heard for each in told.members}
+    names = await shelves.people.family_names(people)
+    await reader.note_namesakes(names, history_of(case_id))
     others = [(history_of(each.id), each) for each in found.others]
     seen = await _seen(others, history_of(case_id), reader)
     heard = [

@@ -177,9 +177,11 @@ async def ask_match(told: AskMatch, *, desk: Desk_, reviewer: Reviewer) -> Match
 @router.get("/{match_id}")
 async def read_match(match_id: Id, *, desk: Desk_, reviewer: Reviewer) -> MatchDetail:
     """Read what both are compared by, side by side, and how it was weighed."""
-    held, _ = await _permitted(match_id, READ_MATCH, desk, reviewer)
+    held, cases = await _permitted(match_id, READ_MATCH, desk, reviewer)
     sides = await reviewing.both_sides(held, desk.people)
     one, other = map(PersonSide.of, sides)
+    [about, *_] = _resources(match_id, cases)
+    await reviewer.note_namesakes((one.family_name, other.family_name), about)
     return MatchDetail(**_shown(held), sides=(one, other))
 
 
