@@ -45,11 +45,9 @@ FIRST_PORT = 8100
 LOOK_SECONDS = 0.003
 """Between two looks whether all is quiet."""
 
-TRIES = 5
-"""How often a service is asked that says that something it needs is away."""
-
 PATIENCE = 60.0
-"""Real seconds in which something must get further, until all is quiet."""
+"""Real seconds in which something must get further, until all is quiet; and in which a
+service must have what it says is away."""
 
 LOGS = "The logs in .accord/pilot/logs say why."
 
@@ -121,11 +119,13 @@ class Region:
             CannotGoOn: It was refused otherwise.
         """
         service, _, rest = path.removeprefix("/").partition("/")
-        for _ in range(TRIES):
+        until = asyncio.get_running_loop().time() + PATIENCE
+        while True:
             answer = await _exchange(
                 self._apps[service], token, method, f"/{rest}", document
             )
-            if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            late = asyncio.get_running_loop().time() > until
+            if late or answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
                 break
             await asyncio.sleep(AGAIN_SECONDS)
         if answer.ok or answer.status in expected:
