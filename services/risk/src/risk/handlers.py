@@ -27,14 +27,14 @@ from accord_contracts.risk import (
 
 from risk.domain.ahead import Ahead
 from risk.domain.assessment import Assessment, NotAssessed, Reassessment
-from risk.domain.form import Form
+from risk.domain.form import Form, forms_of
 from risk.domain.policy import AnsweredOtherwise, Policy, UnknownIndicator
 from risk.domain.telling import Telling
 from risk.store import Assessments
 
 NOTHING_FILLED_IN: Mapping[str, Form] = {}
 
-WEIGHED = frozenset({FieldGroup.ANSWERS, FieldGroup.INCIDENTS})
+WEIGHED = frozenset({FieldGroup.ANSWERS, FieldGroup.INCIDENTS, FieldGroup.INSTRUMENTS})
 """What of a referral is weighed."""
 
 TOLD = WEIGHED | {FieldGroup.PEOPLE}
@@ -52,8 +52,9 @@ async def assess_referral(
         return
     incidents = frozenset(told.incidents)
     held = held.told(told.referral_id, telling_of(told, message.time))
+    forms = forms_of(told.instruments)
     new = held.weigh(
-        told.answers, incidents, policy, message.time, repeat=told.repeat
+        told.answers, incidents, policy, message.time, repeat=told.repeat, forms=forms
     ).model_copy(update={"first_referred_at": told.first_referred_at})
     events = assessed(new, told.referral_id)
     await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
@@ -96,7 +97,13 @@ async def assess_amendment(
     if WEIGHED.isdisjoint(told.groups):
         await assessments.save(held, cause=message)
         return
-    new = held.weigh(told.answers, frozenset(told.incidents), policy, message.time)
+    new = held.weigh(
+        told.answers,
+        frozenset(told.incidents),
+        policy,
+        message.time,
+        forms=forms_of(told.instruments),
+    )
     events = assessed(new, told.referral_id)
     await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
 
@@ -310,6 +317,7 @@ def telling_of(told: ReferralReceived | ReferralAmended, at: datetime) -> Tellin
         received_at=at,
         incidents=frozenset(told.incidents),
         answers=told.answers,
+        forms=forms_of(told.instruments),
         people=people,
         repeat=isinstance(told, ReferralReceived) and told.repeat,
         number=told.number if isinstance(told, ReferralAmended) else 0,
