@@ -9,6 +9,7 @@ from accord_contracts.message import Lane, Message
 from accord_contracts.referrals import (
     Answer,
     CaseErased,
+    CaseTransferred,
     FieldGroup,
     FilledIn,
     InformationDecided,
@@ -33,6 +34,7 @@ from risk.handlers import (
     assess_referral,
     call_for_reassessment,
     erase,
+    leave,
     stop_clock,
 )
 from risk.store import Assessments
@@ -511,3 +513,25 @@ async def test_parts_that_were_put_right_have_people_assess_at_once(
     *_, anew = await published(assessments)
     assert isinstance(anew.data, RiskAssessed)
     assert anew.lane is Lane.URGENT
+
+
+@pytest.mark.parametrize("first", ["transferred", "assessed"])
+async def test_no_clock_runs_for_a_case_that_was_transferred(
+    assessments: Assessments, first: str
+) -> None:
+    message = referral("strangulation")
+    case_id = message.data.case_id
+    told = message_of(
+        CaseTransferred(case_id=case_id, agency="waikato", transferred_at=NOON)
+    )
+
+    if first == "transferred":
+        await leave(told, assessments=assessments)
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    if first == "assessed":
+        await leave(told, assessments=assessments)
+
+    held = await held_of(case_id, assessments)
+    assert held.level is RiskLevel.HIGH
+    assert held.reassessment is Reassessment.STOPPED
+    assert await assessments.due_now(YEARS_LATER) == []

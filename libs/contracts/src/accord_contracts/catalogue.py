@@ -121,6 +121,11 @@ CATALOGUE = Catalogue.of(
             "referrals",
             ("risk", "allocation", "plans", "notify"),
         ),
+        Entry(
+            referrals.CaseTransferred,
+            "referrals",
+            ("referrals", "risk", "allocation", "plans", "notify"),
+        ),
         Entry(referrals.PersonMerged, "referrals", ("notify",)),
         Entry(referrals.PersonUnmerged, "referrals", ("notify",)),
         Entry(referrals.ConfirmationAsked, "referrals", ("notify",)),

@@ -298,6 +298,26 @@ class CaseErased(Event):
     erased_at: AwareDatetime
 
 
+TRANSFERRED = "transferred"
+"""Why the plan of a case is closed that was transferred to another region."""
+
+
+class CaseTransferred(Event):
+    """A case was handed over to another region. Here the response to it has ended.
+
+    Nothing of it is changed any more; a new referral of the family opens another case.
+
+    Attributes:
+        agency: Who got it, by the code that the register has for the other region.
+        transferred_at: When that was decided.
+    """
+
+    TYPE: ClassVar[str] = "case.transferred.v1"
+
+    agency: Code
+    transferred_at: AwareDatetime
+
+
 class ConfirmationAsked(Event):
     """Somebody asks for what needs another's word too: an erasure, or a hold's end.
 

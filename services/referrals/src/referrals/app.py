@@ -11,6 +11,7 @@ from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.plans import ActionDone, PlanAgreed, PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
+    CaseTransferred,
     ChangePosted,
     ChangeRecognised,
     InformationDecided,
@@ -60,6 +61,7 @@ from referrals.routes import (
     referrals,
     rights,
     sandbox,
+    transferring,
     triggers,
 )
 from referrals.routes import roles as role_routes
@@ -71,6 +73,7 @@ from referrals.store import (
     Requests,
     Tombstones,
 )
+from referrals.transferring import Handing, enter_transfer
 from referrals.triggers import Triggers
 from referrals.trying import Sandbox, Trials
 
@@ -191,11 +194,20 @@ def create_app(
         fall_due = partial(ahead.fall_due, triggers=dates, clock=intake.clock)
         intake.sweep(dates, fall_due)
         intake.provide(Counter(shelves, policy, intake.clock))
-        registry = Registry(intake.store(Orders), shelves, policy, intake.clock)
+        orders = intake.store(Orders)
+        registry = Registry(orders, shelves, policy, intake.clock)
         intake.provide(registry)
         intake.on(CaseErased, partial(binding.forget, orders=registry.orders))
         expire = partial(binding.expire, orders=registry.orders, clock=intake.clock)
         intake.sweep(registry.orders, expire)
+        handing = Handing(
+            bureau,
+            Contacting(shelves, policy.contacts, intake.clock),
+            intake.store(Doubts),
+            dates,
+            orders,
+        )
+        hand_over(intake, handing)
 
     return service.create_app(
         settings,
@@ -211,6 +223,7 @@ def create_app(
         agencies.router,
         erasing.router,
         merging.router,
+        transferring.router,
         role_routes.router,
         history.router,
         matches.router,
@@ -220,6 +233,18 @@ def create_app(
         rights.router,
         stand_ins=stand_ins,
     )
+
+
+def hand_over(intake: service.Service, handing: Handing) -> None:
+    """Have what is handed over to another region end here, and stand in the ledger."""
+    intake.provide(handing)
+    for handler in (
+        partial(enter_transfer, handing=handing),
+        partial(ahead.call_off, triggers=handing.triggers),
+        partial(binding.call_off, orders=handing.orders),
+        partial(inquiring.end_inquiries, bureau=handing.bureau),
+    ):
+        intake.on(CaseTransferred, handler)
 
 
 def settle_roles(intake: service.Service, roles: Roles) -> None:

@@ -8,6 +8,7 @@ from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import (
     Answer,
     CaseErased,
+    CaseTransferred,
     FieldGroup,
     InformationDecided,
     PersonRole,
@@ -175,6 +176,15 @@ async def stop_clock(message: Message[PlanClosed], *, assessments: Assessments) 
     new = held.close(told.assessment_revision)
     if new is not held:
         await assessments.save(new, cause=message)
+
+
+async def leave(message: Message[CaseTransferred], *, assessments: Assessments) -> None:
+    """Call for nothing more in a case that was transferred, heard of or not."""
+    told = message.data
+    held = await assessments.get(told.case_id, cause=message)
+    held = held or Assessment.new(told.case_id, message.time)
+    if not held.erased_at:
+        await assessments.save(held.transfer(told.transferred_at), cause=message)
 
 
 async def erase(message: Message[CaseErased], *, assessments: Assessments) -> None:

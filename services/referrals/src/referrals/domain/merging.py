@@ -13,6 +13,7 @@ from accord_contracts.problem import Refusal
 
 from referrals.domain.case import Case, Taken
 from referrals.domain.erasure import Decision, Retention
+from referrals.domain.transferring import open_to_change
 
 
 class MergedIntoItself(Refusal):
@@ -38,7 +39,10 @@ def take_in(survivor: Case, other: Case, at: datetime) -> Case:
 
     Raises:
         AlreadyMerged: It is itself merged into another.
+        ClosedToChange: One of them was transferred.
     """
+    open_to_change(survivor)
+    open_to_change(other)
     if survivor.merged_into:
         raise AlreadyMerged
     if other.id in survivor.taken:

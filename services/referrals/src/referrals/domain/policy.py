@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Annotated, Self
 
 from accord_contracts.message import Code, Lane
@@ -14,6 +13,7 @@ from referrals.domain.contact import ContactRules
 from referrals.domain.contradictions import contradictions
 from referrals.domain.erasure import Retention
 from referrals.domain.feedback import FeedbackRules
+from referrals.domain.grounds import S20Purpose
 from referrals.domain.instruments import InstrumentRule
 from referrals.domain.quality import Gap, QualityRules, gaps_of
 from referrals.domain.recognition import RecognitionRules
@@ -73,14 +73,6 @@ class Expected(BaseModel):
     assessed_by: datetime
     allocated_by: datetime
     contacted_by: datetime | None = None
-
-
-class S20Purpose(StrEnum):
-    """The three purposes of the Family Violence Act 2018, s 20."""
-
-    ASSESSMENT = "fva20_a"
-    PLAN = "fva20_b"
-    PROTECTION = "fva20_c"
 
 
 class InquiryRules(BaseModel):

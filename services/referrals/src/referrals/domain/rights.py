@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from referrals.domain.contact import reach_of
 from referrals.domain.erasure import ERASED_NAME
+from referrals.domain.grounds import S20Purpose
 from referrals.domain.ledger import Disclosure, FieldGroup
-from referrals.domain.policy import Misfit, S20Purpose
+from referrals.domain.policy import Misfit
 from referrals.domain.referral import Referral
 from referrals.domain.request import Identity
 from referrals.domain.telling import Channel, DescribedPerson, Gender
