@@ -158,6 +158,7 @@ CATALOGUE = Catalogue.of(
         ),
         Entry(referrals.InformationOverdue, "referrals", ("notify",)),
         Entry(referrals.InformationPushed, "referrals", ("referrals", "notify")),
+        Entry(referrals.RightsOverdue, "referrals", ("notify",)),
         Entry(referrals.ContactSuspended, "referrals", ("notify",)),
         Entry(referrals.OrderRecorded, "referrals", ("risk",)),
         Entry(referrals.OrderBreached, "referrals", ("risk", "notify")),

@@ -684,6 +684,22 @@ class InformationOverdue(Event):
     late_by: Annotated[float, Field(ge=0)]
 
 
+class RightsOverdue(Event):
+    """Somebody who asks for what is held of them was not answered in time.
+
+    Attributes:
+        case_id: One of those that they are in; the request's own id, if in none.
+        request_id: Which request, by the id that referrals answers.
+        late_by: Seconds between when it was due and when that was noticed.
+    """
+
+    TYPE: ClassVar[str] = "rights.overdue.v1"
+
+    request_id: Id
+    due_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]
+
+
 class ContactSuspended(Event):
     """A way to reach somebody must not be used until they were asked again.
 

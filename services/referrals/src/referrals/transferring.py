@@ -13,7 +13,7 @@ from accord_chassis.service import settled
 from accord_contracts.message import Message
 from accord_contracts.referrals import CaseTransferred
 
-from referrals import inquiring
+from referrals import amending, inquiring
 from referrals.contacting import Contacting
 from referrals.domain.case import Case
 from referrals.domain.erasure import Decision
@@ -119,3 +119,12 @@ async def enter_transfer(
     if case and not case.erased and not case.merged_into:
         told = await package_of(case, handing)
         await inquiring.enter(of_transfer(case, told), handing.bureau)
+
+
+async def end_questions(message: Message[CaseTransferred], *, handing: Handing) -> None:
+    """Ask no agency for more about what it may not change any more."""
+    shelves = handing.contacting.shelves
+    case = await shelves.cases.get(message.data.case_id)
+    for each in await shelves.referrals.of_case(case) if case else ():
+        if each.wanted:
+            await amending.ask_more(each.id, None, referrals=shelves.referrals)
