@@ -7,12 +7,13 @@ import pytest
 from accord_chassis.testing import COORDINATOR, NOON, eventually, new_id
 from accord_contracts.referrals import CaseTransferred, TriggerCancelled, TriggerKind
 from referrals.domain.case import Case, find_case
+from referrals.domain.contact import Heard, Point
 from referrals.domain.erasure import Decision
 from referrals.domain.grounds import Belief, S20Purpose
 from referrals.domain.handover import Handover, HandoverTerms
 from referrals.domain.ledger import FieldGroup
-from referrals.domain.package import Known, packed
-from referrals.domain.telling import Safety
+from referrals.domain.package import Known, packed, reached
+from referrals.domain.telling import Channel, Safety
 from referrals.domain.transferring import TransferredElsewhere, transfer
 from referrals.keeping import Disclosures
 from referrals.triggers import Triggers
@@ -112,6 +113,24 @@ def test_parts_are_told_as_a_person_has_put_them_right() -> None:
     [body_] = packed([right], TERMS, Known(), at=NOON, rules=RULES)
 
     assert [each.role for each in body_.referral.people] == [USING, HARMED]
+
+
+def test_what_another_case_told_of_a_number_is_not_told_but_warns() -> None:
+    here, there = new_id(), new_id()
+    number = "021 555 0001"
+    own = Heard(here, NOON, Channel.PHONE, number, safety=Safety.SAFE)
+    others = Heard(there, NOON, Channel.PHONE, number, Safety.SAFE, code_word="kererū")
+    warns = Heard(there, NOON, Channel.PHONE, number, safety=Safety.UNSAFE)
+    reach = f"contact_number:{number}"
+
+    def told(*heard: Heard) -> list[tuple[Safety, str | None]]:
+        point = Point(id=new_id(), reach=reach, heard=heard)
+        found = reached([point], frozenset({here}), NOON, POLICY.contacts)
+        return [(each.safety, each.code_word) for each in found]
+
+    assert told(own, others) == [(Safety.SAFE, None)]
+    assert told(own, warns) == [(Safety.UNSAFE, None)]
+    assert told(others) == []
 
 
 async def region(running: Running, code: str = "waikato") -> None:

@@ -91,10 +91,12 @@ def unmerge(case: Case, survivor_id: str, retention: Retention) -> Case:
 
     Raises:
         AlreadyMerged: It is merged into a third.
+        ClosedToChange: It was transferred with its survivor.
     """
     if case.merged_into is None:
         return case
     if case.merged_into != survivor_id:
         raise AlreadyMerged
+    open_to_change(case)
     update = {"merged_into": None, "merged": None}
     return case.model_copy(update=update).retain(retention)

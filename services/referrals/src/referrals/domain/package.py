@@ -7,6 +7,7 @@ afresh there. Whoever is erased is in none of it, and what was taken back is lef
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -238,14 +239,21 @@ def reached(
         at: The present time.
         rules: The locality's.
     """
+    own = (_without_others(each, told_in) for each in points)
     told = (
         each
-        for point in points
+        for point in own
         if point.decided.closed_at is None
         if any(heard.referral_id in told_in for heard in point.heard)
         for each in _channels(point, at, rules)
     )
     return tuple(sorted(told, key=lambda each: FIRST.index(each.safety)))[:MOST_POINTS]
+
+
+def _without_others(point: Point, told_in: frozenset[str]) -> Point:
+    """Leave out what other cases told of a point, but for what warns of it."""
+    heard = (e for e in point.heard if e.warns or e.referral_id in told_in)
+    return replace(point, heard=tuple(heard))
 
 
 def _channels(
@@ -268,7 +276,9 @@ def _channels(
         elif held or said:
             safety = Safety.UNSAFE if use.code in WARNED else Safety.UNKNOWN
             value = held.value if held else said[-1].value
-            yield ContactPoint(channel=channel, value=value, safety=safety)
+            yield ContactPoint(
+                channel=channel, value=value, safety=safety, hours=_hours(held)
+            )
 
 
 def _hours(held: Held | None) -> str | None:
