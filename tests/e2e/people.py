@@ -30,7 +30,7 @@ HIGH_RISK_TEAM = (SPECIALIST, OUTREACH, LEAD)
 EVERY_SCOPE = (
     "referrals.submit", "referrals.read", "referrals.admin", "referrals.erase",
     "referrals.merge", "referrals.roles", "referrals.history", "referrals.match",
-    "referrals.answer",
+    "referrals.answer", "referrals.transfer",
     "referrals.inquire", "referrals.disclosures", "referrals.contacts",
     "referrals.reach", "referrals.sandbox", "referrals.quality", "referrals.orders",
     "referrals.rights", "risk.validity",

@@ -281,6 +281,14 @@ BAIL = {
     "conditions": ["no_contact"],
 }
 
+TO_NOBODY = {
+    "to": "nowhere",
+    "reason": "she_moved",
+    "purpose": "fva20_c",
+    "belief": "will_help",
+    "consulted": True,
+}
+
 HOUSING = {
     "side": "person_harmed",
     "strand": "housing",
@@ -371,6 +379,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         ("coordinator", "relative", "excluded")
     ),
     ("referrals", "GET", "/v1/referrals/quality"): Case(AGENCIES, refusal=403),
+    ("referrals", "GET", "/v1/referrals/questions"): Case(AGENCIES, refusal=403),
     ("referrals", "POST", "/v1/agencies/{code}/keys"): Case(
         PERSONAS, {"days": 1}, by_scope=True
     ),
@@ -383,6 +392,11 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "POST", "/v1/cases/{case_id}/unmerge"): Case(
         ("coordinator",), "merge"
     ),
+    # To nobody whom the register knows: 422, for whoever may transfer. Nothing to read.
+    ("referrals", "POST", "/v1/cases/{case_id}/transfer"): Case(
+        ("coordinator",), TO_NOBODY
+    ),
+    ("referrals", "GET", "/v1/cases/{case_id}/transfer"): Case(()),
     # While it is held, it is refused to erase what one might: 409.
     ("referrals", "PUT", "/v1/cases/{case_id}/hold"): Case(
         NOT_BARRED, {"reason": "court"}

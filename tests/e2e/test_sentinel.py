@@ -97,6 +97,7 @@ LATER = {
     "action.overdue.v1", "glass.not_reviewed.v1", "notification.failed.v1",
     "risk.reassessment_due.v1", "risk.reassessment_overdue.v1", "risk.changed.v1",
     "plan.closed.v1", "case.merged.v1", "case.unmerged.v1", "risk.carried.v1",
+    "case.transferred.v1", "rights.overdue.v1",
     "allocation.carried.v1", "plan.carried.v1", "trigger.fell_due.v1",
     "notification.declined.v1", "notification.handed_over.v1",
     "notification.reopened.v1",
@@ -114,7 +115,7 @@ LATER_TEMPLATES = {
     "offer_lapsed", "offer_withdrawn", "nobody_found", "action_overdue",
     "something_changed", "review_due", "review_overdue", "plan_drafted",
     "date_is_here", "plan_not_in_force", "confirmation_lapsed",
-    "information_overdue",
+    "information_overdue", "handed_over",
 }  # fmt: skip
 """Templates that tell of those, or of a second draft: none has room for a value."""
 

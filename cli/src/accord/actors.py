@@ -27,7 +27,7 @@ WORKER_SCOPES = ("allocation.work", "allocation.read", "notify.inbox", "plans.re
 COORDINATOR_SCOPES = (*WORKER_SCOPES, "allocation.admin", "notify.review",
                       "plans.close", "plans.meet", "referrals.history",
                       "referrals.match", "referrals.merge", "referrals.quality",
-                      "referrals.roles",
+                      "referrals.roles", "referrals.transfer",
                       "risk.work")  # fmt: skip
 ADMINISTRATOR = "administrator"
 ADMINISTRATOR_SCOPES = ("referrals.admin",)

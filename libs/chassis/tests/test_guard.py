@@ -13,12 +13,13 @@ from accord_chassis.guard import (
     Action,
     Denial,
     Permit,
+    Purposeless,
     Relation,
     Resource,
     decide,
 )
 from accord_chassis.testing import NOON, new_id
-from accord_contracts.access import OpenGlass, Purpose, Side, Standing
+from accord_contracts.access import ClosedToChange, OpenGlass, Purpose, Side, Standing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,7 +119,30 @@ def test_the_standing_to_another_case_is_none_to_this_one() -> None:
 def test_what_is_not_for_a_purpose_is_denied_openly() -> None:
     found = decided(standing(sides={HARMED}), purpose=Purpose.OPERATION)
 
-    assert found == Denial("purpose", open=True)
+    assert found == Denial("purpose", told=Purposeless)
+
+
+def test_a_transferred_case_is_read_and_changed_by_the_law_alone() -> None:
+    held = standing(sides={HARMED}, transferred=True)
+    agree = Action("plan.agree", (Relation.TEAM,))
+    erase = Action("case.erase", (Relation.SCOPE,), outlasts=True)
+
+    def of(action: Action, stands: Standing, *, changes: bool) -> Permit | Denial:
+        return decide(
+            caller(),
+            action,
+            PLAN,
+            Purpose.PLAN,
+            standing=stands,
+            at=NOON,
+            changes=changes,
+        )
+
+    assert of(agree, held, changes=True) == Denial("transferred", told=ClosedToChange)
+    assert isinstance(of(agree, held, changes=False), Permit)
+    assert isinstance(of(erase, held, changes=True), Permit)
+    stranger = held.model_copy(update={"sides": frozenset()})
+    assert of(agree, stranger, changes=True) == Denial("no_relation")
 
 
 def test_a_record_is_its_owners() -> None:

@@ -21,11 +21,12 @@ from accord_contracts.allocation import (
     RoleWanted,
 )
 from accord_contracts.message import Lane
-from accord_contracts.referrals import CaseErased, ContactWish, Wishes
+from accord_contracts.referrals import CaseErased, CaseTransferred, ContactWish, Wishes
 from accord_contracts.risk import RiskLevel
 from allocation.domain.directory import Gender, Worker
 from allocation.domain.offer import Answer, OfferExpired, Status
 from allocation.domain.offering import HOLD_SLACK, Allocation
+from allocation.domain.standing import standing_of
 from allocation.handlers.answering import accept, decline
 from allocation.handlers.placing import attend, place_role, save, settle
 from allocation.handlers.staffing import (
@@ -35,6 +36,7 @@ from allocation.handlers.staffing import (
     erase_staffing,
     go_on_without_wishes,
     join_team,
+    leave_case,
     note_wishes,
     settle_place,
     want_roles,
@@ -974,3 +976,30 @@ async def test_an_erased_case_needs_nobody_and_remembers_nobody(office: Office) 
     assert staffing.served_others == frozenset()
     assert (held.worker_id, held.offers) == (None, ())
     assert (await office.worker(accepter)).holds == {}
+
+
+async def test_nobody_works_on_a_case_that_was_transferred(
+    office: Office, clock: SimulatedClock
+) -> None:
+    hired = await office.employs(
+        worker(SPECIALIST), worker(OUTREACH), worker(COORDINATOR)
+    )
+    case_id = await offered_case(office, HIGH)
+    await accepted_by(office, case_id, SPECIALIST)
+    told = message_of(
+        CaseTransferred(case_id=case_id, agency="waikato", transferred_at=clock.now())
+    )
+
+    await leave_case(told, desk=office.desk)
+    await end_allocations(told, desk=office.desk)
+    again = assessed(case_id, HIGH, at=clock.advance(HOUR), revision=2)
+    await want_roles(again, desk=office.desk)
+    await office.deliver()
+
+    assert [(await office.worker(each.id)).holds for each in hired] == [{}, {}, {}]
+    changes = await office.told(CaseTeamChanged)
+    assert [len(each.data.members) for each in changes] == [1, 0]
+    assert await office.allocations(case_id) == {}
+    held = await office.desk.staffings.get(case_id)
+    assert held
+    assert standing_of(hired[0], held, (), None).transferred

@@ -604,3 +604,17 @@ def test_the_policies_of_both_localities_have_the_same_shape() -> None:
     assert policies[0].keys() == policies[1].keys()
     assert policies[0]["rules"].keys() == policies[1]["rules"].keys()
     assert policies[0]["templates"].keys() == policies[1]["templates"].keys()
+
+
+def test_who_was_taken_off_a_case_for_what_happened_is_told_of_it() -> None:
+    one, other, before = new_id(), new_id(), new_id()
+    gone = NOON + timedelta(hours=2)
+    team = Team(id=new_id()).hear([(before, IVS)], 1, NOON)
+    team = team.hear([(one, IVS), (other, LEAD)], 2, NOON + timedelta(hours=1))
+
+    left = team.hear([], 3, gone)
+
+    assert set(left.worked(gone)) == {one, other}
+    assert set(team.worked(gone)) == {one, other}
+    assert left.workers(gone) == ()
+    assert left.worked(gone + timedelta(seconds=1)) == ()

@@ -14,7 +14,7 @@ from accord_contracts.plans import (
     PlanClosed,
     PlanDrafted,
 )
-from accord_contracts.referrals import CaseErased
+from accord_contracts.referrals import CaseErased, CaseTransferred
 from accord_contracts.risk import RiskAssessed, RiskLevel
 from plans import handlers
 from plans.domain.action import NoSuchAction
@@ -432,3 +432,28 @@ async def test_whoever_hands_a_role_over_owns_it_until_another_has_it(
     held = await plans.get(case_id)
     assert held
     assert held.owed_by == (keeper,)
+
+
+@pytest.mark.parametrize("first", ["transferred", "drafted"])
+async def test_a_transferred_case_is_planned_for_no_more(
+    plans: Plans, clock: SimulatedClock, first: str
+) -> None:
+    case_id = new_id()
+    told = message_of(
+        CaseTransferred(case_id=case_id, agency="waikato", transferred_at=NOON)
+    )
+
+    if first == "transferred":
+        await handlers.end_transferred(told, plans=plans)
+    await draft(assessed(case_id, HIGH), plans, clock)
+    if first == "drafted":
+        await handlers.end_transferred(told, plans=plans)
+    await draft(assessed(case_id, HIGH, revision=2, at=NOON + HOUR), plans, clock)
+
+    closed = [e.data for e in await published(plans) if isinstance(e.data, PlanClosed)]
+    reasons = ["transferred"] if first == "drafted" else []
+    assert [each.reason for each in closed] == reasons
+    held = await plans.get(case_id)
+    assert held
+    assert held.open_actions == ()
+    assert await plans.due_now(NOON + timedelta(days=365)) == []

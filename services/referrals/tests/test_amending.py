@@ -153,13 +153,14 @@ async def test_an_amendment_is_logged_by_name_and_told_by_group(
             "add_incidents": ["strangulation"],
             "answers": {"threat_to_kill": "yes"},
             "narrative": "What was really seen.",
+            "instruments": [{"instrument": "dash", "answers": {"dash_01": "yes"}}],
         },
     )
 
     assert answer.status_code == 202, answer.text
     assert answer.headers["ETag"] == '"1"'
     fields = (
-        "incidents", "narrative", "answers.threat_to_kill",
+        "incidents", "narrative", "instruments", "answers.threat_to_kill",
         "people.0.contact_points", "people.1.given_name",
     )  # fmt: skip
     assert answer.json() == {
@@ -182,9 +183,11 @@ async def test_an_amendment_is_logged_by_name_and_told_by_group(
     assert amended.case_id == case.id
     assert amended.number == 1
     assert {*amended.groups} == {
-        "answers", "contact", "incidents", "narrative", "people",
+        "answers", "contact", "incidents", "instruments", "narrative", "people",
     }  # fmt: skip
     assert amended.answers == {"threat_to_kill": Answer.YES}
+    [filled_in] = amended.instruments
+    assert filled_in.answers == {"dash_01": Answer.YES}
     assert "Jon" not in amended.model_dump_json()
 
 

@@ -180,6 +180,37 @@ BORN_SINCE = {"role": "child", "given_name": "Moana", "date_of_birth": "2026-02-
             {"answers": {"escalation": "yes", "shoe_size": "no"}},
             [(("answers", "shoe_size"), "unknown_question")],
         ),
+        (
+            {"instruments": [{"instrument": "dash", "answers": {"dash_01": "yes"}}]},
+            [],
+        ),
+        (
+            {
+                "instruments": [
+                    {"instrument": "dyra", "total": 3},
+                    {"instrument": "tea_leaves", "total": 3},
+                    {
+                        "instrument": "dash",
+                        "answers": {
+                            "dash_99": "no",
+                            "dash_incidents_in_12_months": "no",
+                        },
+                        "numbers": {"dash_01": 1},
+                    },
+                    {"instrument": "lap", "total": 3},
+                ]
+            },
+            [
+                (("instruments", 1, "instrument"), "unknown_instrument"),
+                (("instruments", 2, "answers", "dash_99"), "unknown_item"),
+                (
+                    ("instruments", 2, "answers", "dash_incidents_in_12_months"),
+                    "answered_otherwise",
+                ),
+                (("instruments", 2, "numbers", "dash_01"), "answered_otherwise"),
+                (("instruments", 3, "total"), "has_no_total"),
+            ],
+        ),
         # Whoever was harmed was there; a child may have been born since.
         (
             {"occurred_at": "2026-01-01T09:00Z", "people": [MERE, BORN_SINCE]},
@@ -216,6 +247,26 @@ def test_what_the_locality_cannot_take_is_named(
 
 
 TRIAGE = LOCALITIES.parent / "services/risk/src/risk/domain/instruments/triage.yaml"
+
+
+@pytest.mark.parametrize("name", [each.name for each in LOCALITIES.iterdir()])
+def test_every_locality_takes_what_its_risk_policy_weighs_or_keeps(name: str) -> None:
+    taken = policy_of(Policy, LOCALITIES / name, "referrals").instruments
+    risk = yaml.safe_load((LOCALITIES / name / "risk.yaml").read_text())
+    held = {
+        key: yaml.safe_load((TRIAGE.parent / f"{key}.yaml").read_text())
+        for key in risk["instruments"]
+    }
+    filled_in = {key: told for key, told in held.items() if not told.get("asked")}
+
+    assert set(taken) == set(filled_in)
+    for key, told in filled_in.items():
+        asked = told.get("items", {})
+        items = {k: (each or {}).get("most", 1) for k, each in asked.items()}
+        yes_or_no = {k for k, most in items.items() if most == 1}
+        assert taken[key].items == yes_or_no.union(told.get("applies_if", ()))
+        assert taken[key].numbers == {k for k, most in items.items() if most > 1}
+        assert taken[key].total == ("total" in told or told.get("evidence_only", False))
 
 
 INCIDENT = "incident_"

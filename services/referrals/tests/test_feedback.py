@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from accord_chassis.guard import Side
+from accord_chassis.store import EPOCH
 from accord_chassis.testing import COORDINATOR, NOON, eventually, message_of, new_id
 from accord_contracts.allocation import Role
 from accord_contracts.plans import ActionDone
@@ -137,6 +138,34 @@ async def test_whoever_asked_may_ask_no_more(running: Running) -> None:
 
     assert answer.status_code == 204
     assert await wanted(running, referral_id) is None
+
+
+async def test_an_agency_reads_all_that_it_is_asked_in_one_list(
+    running: Running,
+) -> None:
+    one, _ = await posted(running)
+    other, _ = await posted(running)
+    await posted(running)
+    await ask(running, other, ["place"])
+    await ask(running, one, ["time", "people"])
+
+    lists = [
+        await running.http.get(
+            "/v1/referrals/questions", headers=running.bearer(agency=agency)
+        )
+        for agency in ("police", "hospital")
+    ]
+
+    at = NOON.isoformat().replace("+00:00", "Z")
+    shown = {each["referral_id"]: each for each in lists[0].json()}
+    assert shown == {
+        one: {"referral_id": one, "groups": ["people", "time"], "asked_at": at},
+        other: {"referral_id": other, "groups": ["place"], "asked_at": at},
+    }
+    assert lists[1].json() == []
+    which = {"sender.agency": "police", "wanted.asked_at": {"$gt": EPOCH}}
+    plan = await running.referrals.documents.find(which).explain()
+    assert "COLLSCAN" not in str(plan["queryPlanner"]["winningPlan"])
 
 
 async def test_nothing_more_is_asked_of_what_was_taken_back(running: Running) -> None:

@@ -20,6 +20,7 @@ from accord_contracts.referrals import (
     Answer,
     CaseOpened,
     ContactWish,
+    FilledIn,
     IncidentKind,
     PeopleRecognised,
     ReferralPosted,
@@ -348,6 +349,7 @@ async def test_a_first_referral_opens_a_case_and_tells_both(intake: Intake) -> N
         answers={"injury": "yes", "stalking": "not_asked"},
         wishes={"gender": "woman", "languages": ["mi"], "kaupapa_maori": True},
         place={"area": "phillipstown", "address": "1 Somewhere Street"},
+        instruments=[{"instrument": "odara", "total": 7, "certified": True}],
     )
 
     held = await intake.refer(posted)
@@ -373,6 +375,7 @@ async def test_a_first_referral_opens_a_case_and_tells_both(intake: Intake) -> N
         repeat=False,
         occurred_at=posted.told.occurred_at,
         first_referred_at=NOON,
+        instruments=(FilledIn(instrument="odara", total=7, certified=True),),
     )
     assert [each.person_id for each in told.data.parties] == [*recognised.person_ids]
     assert told.subject == held.id

@@ -9,7 +9,7 @@ from accord_chassis.clock import SimulatedClock
 from accord_chassis.store import EPOCH
 from accord_chassis.testing import COORDINATOR, NOON, eventually, new_id
 from accord_contracts.access import Side
-from accord_contracts.referrals import AgencyKind
+from accord_contracts.referrals import AgencyKind, RightsOverdue
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -44,7 +44,8 @@ from referrals.domain.rights import (
 )
 from referrals.erasing import Shelves
 from referrals.rights_store import Notices, RightsRequests
-from referrals_builders import JOHN, MERE, Running, body, referral
+from referrals_builders import JOHN, MERE, POLICY, Running, body, referral
+from test_amending import hears
 from test_one_person import HEMI, RIPEKA, Desk
 from test_roles import Table
 
@@ -278,7 +279,7 @@ async def referred(running: Running) -> tuple[Case, str, str]:
     return case, parts["person_harmed"], parts["person_using_violence"]
 
 
-async def taken(running: Running, person_id: str, **fields: Any) -> str:
+async def taken(running: Running, person_id: str | None, **fields: Any) -> str:
     told_ = {"right": "access", "person_id": person_id, "proof": "document"}
     sent = {**told_, "reference": f"f{new_id()[:8]}", **fields}
     answered = await by(running, "one", "POST", "rights", sent)
@@ -450,6 +451,29 @@ async def test_what_was_not_corrected_stands_beside_it_and_goes_with_them(
     await stored.forget(him)
     [gone] = await stored.of_people([him])
     assert gone.asked.statement != said
+
+
+async def test_who_is_not_answered_in_time_is_told_of_once(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case, her, _ = await referred(running)
+    waits = await taken(running, her)
+    nobody = await taken(running, None)
+    answered = f"rights/{await taken(running, her)}"
+    granted = {"outcome": "granted", "release": ["identity"]}
+    await by(running, "one", "POST", f"{answered}/decision", granted)
+    await by(running, "other", "POST", f"{answered}/confirmation", STANDING)
+
+    clock.advance(timedelta(days=POLICY.rights.answer_days, hours=1))
+
+    told = await hears(running, RightsOverdue, 2)
+    assert {each.request_id: each.case_id for each in told} == {
+        waits: case.id,
+        nobody: nobody,
+    }
+    assert {each.late_by for each in told} == {3600.0}
+    store = running.service.store(RightsRequests)
+    assert await store.due_now(clock.now() + 99 * DAY) == []
 
 
 async def test_an_exception_comes_back_when_it_is_to_be_looked_at(

@@ -34,7 +34,7 @@ async def test_a_referral_is_kept_as_it_was_told(referrals: Referrals) -> None:
             "contact_points": [contact],
         },
         answers={"injury": "not_asked"},
-        instruments=[{"instrument": "odara", "answers": {"q1": "yes"}, "total": 7}],
+        instruments=[{"instrument": "odara", "total": 7, "certified": True}],
         wishes={"gender": "woman", "languages": ["mi"], "kaupapa_maori": True},
         place={"area": "phillipstown", "address": "1 Somewhere Street"},
         narrative="What was seen.",

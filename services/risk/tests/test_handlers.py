@@ -9,7 +9,9 @@ from accord_contracts.message import Lane, Message
 from accord_contracts.referrals import (
     Answer,
     CaseErased,
+    CaseTransferred,
     FieldGroup,
+    FilledIn,
     InformationDecided,
     RolesDecided,
     SharingDecision,
@@ -32,6 +34,7 @@ from risk.handlers import (
     assess_referral,
     call_for_reassessment,
     erase,
+    leave,
     stop_clock,
 )
 from risk.store import Assessments
@@ -88,6 +91,49 @@ async def test_a_second_referral_is_weighed_with_all_that_is_known(
     changed = [each.data for each in await published(assessments)][-1]
     assert isinstance(changed, RiskChanged)
     assert (changed.previous, changed.level) == (RiskLevel.MEDIUM, RiskLevel.HIGH)
+
+
+NOT_ASKED_HERE = FilledIn(instrument="tea_leaves", answers={"shape": Answer.YES})
+
+
+async def test_what_a_referral_has_filled_in_is_weighed(
+    assessments: Assessments,
+) -> None:
+    yes = {f"dash_{number:02}": Answer.YES for number in range(1, 15)}
+    dash = FilledIn(instrument="dash", answers=yes)
+    message = referral(instruments=(dash, NOT_ASKED_HERE))
+
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+
+    held = await assessments.get(message.data.case_id)
+    assert held is not None
+    assert held.level is RiskLevel.HIGH
+    assert held.forms["dash"].answers == yes
+    assert held.forms["tea_leaves"].answers == NOT_ASKED_HERE.answers
+    [told] = held.tellings.values()
+    assert told.forms == held.forms
+
+
+async def test_what_is_filled_in_counts_the_same_in_any_order(
+    assessments: Assessments,
+) -> None:
+    light = FilledIn(instrument="dash", total=3)
+    grave = FilledIn(instrument="dash", total=14)
+    forms = (FieldGroup.INSTRUMENTS,)
+    levels = []
+    for first, second in ((light, grave), (grave, light)):
+        begun = referral(instruments=(first,))
+        told = {"referral_id": begun.data.referral_id, "instruments": (second,)}
+        now = amended(begun.data.case_id, groups=forms, **told)
+        await assess_referral(begun, assessments=assessments, policy=POLICY)
+        await assess_amendment(now, assessments=assessments, policy=POLICY)
+        held = await assessments.get(begun.data.case_id)
+        assert held is not None
+        [telling] = held.tellings.values()
+        levels.append((held.level, held.forms, telling.forms))
+
+    assert levels[0] == levels[1]
+    assert levels[0][0] is RiskLevel.HIGH
 
 
 async def test_a_redelivered_referral_changes_nothing(assessments: Assessments) -> None:
@@ -467,3 +513,25 @@ async def test_parts_that_were_put_right_have_people_assess_at_once(
     *_, anew = await published(assessments)
     assert isinstance(anew.data, RiskAssessed)
     assert anew.lane is Lane.URGENT
+
+
+@pytest.mark.parametrize("first", ["transferred", "assessed"])
+async def test_no_clock_runs_for_a_case_that_was_transferred(
+    assessments: Assessments, first: str
+) -> None:
+    message = referral("strangulation")
+    case_id = message.data.case_id
+    told = message_of(
+        CaseTransferred(case_id=case_id, agency="waikato", transferred_at=NOON)
+    )
+
+    if first == "transferred":
+        await leave(told, assessments=assessments)
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    if first == "assessed":
+        await leave(told, assessments=assessments)
+
+    held = await held_of(case_id, assessments)
+    assert held.level is RiskLevel.HIGH
+    assert held.reassessment is Reassessment.STOPPED
+    assert await assessments.due_now(YEARS_LATER) == []

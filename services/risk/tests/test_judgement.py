@@ -42,6 +42,7 @@ from risk.domain.policy import Policy
 from risk.domain.telling import Telling, of_children, of_pairs, with_telling
 from risk.handlers import assess_referral
 from risk.judging import heed_order, note_meeting
+from risk.routes.judged import RiskView
 from risk.store import Assessments
 from risk_builders import POLICY, answers, referral
 
@@ -473,6 +474,21 @@ def test_each_pair_and_child_is_weighed_by_what_names_it() -> None:
     light = pairs[mere, hemi]
     assert POLICY.level(light.answers, light.incidents, light.repeats)[0] is LOW
     assert set(children) == {tama}
+
+
+def test_a_pair_is_weighed_by_the_forms_that_name_it() -> None:
+    hemi, ana, mere = (new_id() for _ in range(3))
+    harmed, using = PersonRole.PERSON_HARMED, PersonRole.PERSON_USING_VIOLENCE
+    grave = {"dash": Form(total=14)}
+    one = told(people={harmed: (ana,), using: (hemi,)})
+    other = told(people={harmed: (mere,), using: (hemi,)})
+    tellings = {"one": one.model_copy(update={"forms": grave}), "other": other}
+
+    pairs = of_pairs(tellings)
+
+    views = {pair: RiskView.of(facts, POLICY) for pair, facts in pairs.items()}
+    assert views[ana, hemi].level is HIGH
+    assert views[mere, hemi].level is LOW
 
 
 def test_an_amendment_and_its_referral_say_the_same_in_any_order() -> None:

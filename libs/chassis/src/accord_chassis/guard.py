@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Annotated, Protocol, TypeVar
 
 import structlog
-from accord_contracts.access import Purpose, Side, Standing
+from accord_contracts.access import ClosedToChange, Purpose, Side, Standing
 from accord_contracts.problem import Refusal
 from fastapi import Header, Request, Security
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,6 +27,8 @@ from accord_chassis.problems import http_response
 from accord_chassis.telemetry import current_trace_id
 
 log = structlog.get_logger()
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 STEP_UP = timedelta(minutes=5)
 """How recently somebody must have logged in for what needs them to be themselves."""
@@ -60,6 +62,8 @@ class Action:
         parts: The record's parts, and whoever's side may see or change each.
         glass: The parts that a broken glass shows.
         purposes: What it may be done for; the first is meant when none is named.
+        outlasts: It is done to a case that was transferred too, though it changes
+            something: it keeps no work going, or the law asks for it.
     """
 
     name: str
@@ -73,6 +77,7 @@ class Action:
         Purpose.ASSESSMENT,
         Purpose.PROTECTION,
     )
+    outlasts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +123,12 @@ class Denial:
 
     Attributes:
         rule: Which rule says so. Only the audit log learns it.
-        open: The asker may be told so: that the record exists is no secret to them.
+        told: How the asker is told so, where it is no secret to them that the record
+            exists.
     """
 
     rule: str
-    open: bool = False
+    told: type[Refusal] | None = None
 
 
 def decide(
@@ -133,6 +139,7 @@ def decide(
     *,
     standing: Standing | None,
     at: datetime,
+    changes: bool = False,
 ) -> Permit | Denial:
     """Decide whether somebody may do something with a record, and with which parts.
 
@@ -144,9 +151,10 @@ def decide(
         standing: How they stand to the record's case; none if they are no worker, or
             there is no case.
         at: When.
+        changes: They would change something, and not only read.
     """
     if purpose not in action.purposes:
-        return Denial("purpose", open=True)
+        return Denial("purpose", told=Purposeless)
     if resource.case_id is not None and who.worker is not None:
         if standing is None or standing.case_id != resource.case_id:
             return Denial("standing_unknown")
@@ -161,8 +169,10 @@ def decide(
         if sides & _sides(relation, standing)
         and (relation is not Relation.GLASS or part in action.glass)
     )
-    if not seen:
-        return Denial("compartment")
+    closed = standing is not None and standing.transferred and not action.outlasts
+    if not seen or (closed and changes):
+        gone = Denial("transferred", told=ClosedToChange)
+        return gone if seen else Denial("compartment")
     glass = standing.glass if standing and relation is Relation.GLASS else None
     return Permit(relation.value, seen, glass.id if glass else None)
 
@@ -291,6 +301,8 @@ class Guard:
         action: Action,
         resources: Sequence[Resource],
         purpose: Purpose,
+        *,
+        changes: bool = False,
     ) -> list[Permit | Denial]:
         """Decide on records, one by one."""
         cases = {each.case_id for each in resources if each.case_id is not None}
@@ -306,6 +318,7 @@ class Guard:
                 purpose,
                 standing=known.get(each.case_id) if each.case_id else None,
                 at=at,
+                changes=changes,
             )
             for each in resources
         ]
@@ -389,16 +402,23 @@ class Asking:
 
         Raises:
             Refusal: They may not, as ``otherwise``; or not for this purpose.
+            ClosedToChange: They might, but the case was transferred.
             StandingAway: It cannot be known at present.
             AuditAway: The decision cannot be kept.
         """
         purpose = purpose or self.purpose(action)
-        [decision] = await self._guard.decide(self.who, action, [resource], purpose)
+        [decision] = await self._guard.decide(
+            self.who,
+            action,
+            [resource],
+            purpose,
+            changes=self._request.method not in READING,
+        )
         await self._guard.record(self.who, action, resource, purpose, decision)
         self._request.state.decided = True
         if isinstance(decision, Denial):
             log.info("access.refused", reason=decision.rule, type=action.name)
-            raise Purposeless if decision.open else otherwise
+            raise decision.told or otherwise
         return decision
 
     async def note_namesakes(self, names: Iterable[str], of: Resource) -> None:

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from accord_contracts.allocation import Role
 from accord_contracts.message import Id
+from accord_contracts.problem import Refusal
 
 
 class Purpose(StrEnum):
@@ -49,6 +50,10 @@ SIDES = {
 """Whoever meets the person using violence must not know where the person harmed is."""
 
 
+class ClosedToChange(Refusal):
+    """This case was transferred to another region: here it is not changed any more."""
+
+
 class OpenGlass(BaseModel):
     """That a worker has broken the glass of a case, and until when it stays open."""
 
@@ -71,6 +76,7 @@ class Standing(BaseModel):
         excluded: They are named as who may not see it.
         unlisted: Only named workers may see it, and they are none of them.
         glass: They have broken its glass.
+        transferred: The case is another region's now: here it is read, not changed.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -86,6 +92,7 @@ class Standing(BaseModel):
     excluded: bool = False
     unlisted: bool = False
     glass: OpenGlass | None = None
+    transferred: bool = False
 
 
 CASES_OF_A_QUESTION = 50

@@ -139,6 +139,31 @@ class Wishes(BaseModel):
 Answers = Annotated[dict[Code, Answer], Field(max_length=200)]
 """Answers to questions about risk, by the question's key in the locality's policy."""
 
+Score = Annotated[int, Field(ge=0, le=1000)]
+
+
+class FilledIn(BaseModel):
+    """What an agency has filled in of an instrument for weighing risk.
+
+    Attributes:
+        instrument: Its key in the locality's policy.
+        answers: To the items that are answered by yes and no, by key.
+        numbers: Of the items that are counted or graded, by key.
+        total: As the agency added it up; none: it did not.
+        certified: A certified user has scored it.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    instrument: Code
+    answers: Annotated[dict[Code, Answer], Field(max_length=100)] = {}
+    numbers: Annotated[dict[Code, Score], Field(max_length=100)] = {}
+    total: Score | None = None
+    certified: bool = False
+
+
+Instruments = Annotated[tuple[FilledIn, ...], Field(max_length=10)]
+
 
 class BeforeItsCase(Event):
     """What referrals tells itself of a referral before it looks for its case.
@@ -273,6 +298,26 @@ class CaseErased(Event):
     erased_at: AwareDatetime
 
 
+TRANSFERRED = "transferred"
+"""Why the plan of a case is closed that was transferred to another region."""
+
+
+class CaseTransferred(Event):
+    """A case was handed over to another region. Here the response to it has ended.
+
+    Nothing of it is changed any more; a new referral of the family opens another case.
+
+    Attributes:
+        agency: Who got it, by the code that the register has for the other region.
+        transferred_at: When that was decided.
+    """
+
+    TYPE: ClassVar[str] = "case.transferred.v1"
+
+    agency: Code
+    transferred_at: AwareDatetime
+
+
 class ConfirmationAsked(Event):
     """Somebody asks for what needs another's word too: an erasure, or a hold's end.
 
@@ -324,6 +369,7 @@ class ReferralReceived(Event):
         occurred_at: When it happened.
         first_referred_at: When the response to this episode was first asked for; the
             clocks for high risk run from it.
+        instruments: What the agency has filled in of instruments for weighing risk.
     """
 
     TYPE: ClassVar[str] = "referral.received.v1"
@@ -337,6 +383,7 @@ class ReferralReceived(Event):
     repeat: bool
     occurred_at: AwareDatetime
     first_referred_at: AwareDatetime
+    instruments: Instruments = ()
 
 
 class RolesQuestioned(Event):
@@ -432,6 +479,7 @@ class ReferralAmended(Event):
         answers: To the locality's questions about risk, as the agency says them now.
         parties: Everyone whom the referral names now.
         occurred_at: When it happened, as the agency says it now.
+        instruments: What is filled in of instruments, as the agency says it now.
     """
 
     TYPE: ClassVar[str] = "referral.amended.v1"
@@ -444,6 +492,7 @@ class ReferralAmended(Event):
     parties: Annotated[tuple[Party, ...], Field(max_length=50)]
     occurred_at: AwareDatetime
     amended_at: AwareDatetime
+    instruments: Instruments = ()
 
 
 class ReferralWithdrawn(Event):
@@ -631,6 +680,22 @@ class InformationOverdue(Event):
 
     inquiry_id: Id
     agency: Code
+    due_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]
+
+
+class RightsOverdue(Event):
+    """Somebody who asks for what is held of them was not answered in time.
+
+    Attributes:
+        case_id: One of those that they are in; the request's own id, if in none.
+        request_id: Which request, by the id that referrals answers.
+        late_by: Seconds between when it was due and when that was noticed.
+    """
+
+    TYPE: ClassVar[str] = "rights.overdue.v1"
+
+    request_id: Id
     due_at: AwareDatetime
     late_by: Annotated[float, Field(ge=0)]
 

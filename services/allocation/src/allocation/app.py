@@ -17,6 +17,7 @@ from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
+    CaseTransferred,
     CaseUnmerged,
     ReferralReceived,
     RolesDecided,
@@ -85,6 +86,8 @@ def create_app(
         )
         allocation.on(PlanClosed, partial(staffing.dissolve_team, desk=desk))
         allocation.on(PlanClosed, partial(staffing.end_allocations, desk=desk))
+        allocation.on(CaseTransferred, partial(staffing.leave_case, desk=desk))
+        allocation.on(CaseTransferred, partial(staffing.end_allocations, desk=desk))
         allocation.on(CaseErased, partial(staffing.erase_staffing, desk=desk))
         allocation.on(CaseErased, partial(staffing.erase_allocations, desk=desk))
 

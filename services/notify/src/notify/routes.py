@@ -57,9 +57,9 @@ OWN = (Relation.OWNER,)
 SEEN = {eyes.value: sides for eyes, sides in SEEN_FROM.items()}
 READ_INBOX = Action("inbox.read", OWN, parts=SEEN)
 READ_MESSAGE = Action("message.read", OWN, parts=SEEN)
-ACKNOWLEDGE = Action("message.acknowledge", OWN, parts=SEEN)
-CANNOT_TAKE = Action("message.refuse", OWN, parts=SEEN)
-HAND_OVER = Action("message.hand_over", OWN, parts=SEEN)
+ACKNOWLEDGE = Action("message.acknowledge", OWN, parts=SEEN, outlasts=True)
+CANNOT_TAKE = Action("message.refuse", OWN, parts=SEEN, outlasts=True)
+HAND_OVER = Action("message.hand_over", OWN, parts=SEEN, outlasts=True)
 REVIEW_CASE = Action(
     "notifications.review", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH}
 )

@@ -18,6 +18,7 @@ from accord_contracts.plans import (
 from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
+    CaseTransferred,
     CaseUnmerged,
     InformationDecided,
     InformationRequested,
@@ -78,6 +79,7 @@ def create_app(
         plans.on(CaseUnmerged, merge)
         plans.on(PlanCarried, partial(merging.carry, plans=held, policy=policy))
         plans.on(PlanClosed, partial(merging.close_merged, plans=held))
+        plans.on(CaseTransferred, partial(handlers.end_transferred, plans=held))
         plans.on(CaseErased, partial(handlers.erase, plans=held))
         needs = plans.store(Needs)
         plans.on(CaseErased, partial(needing.erase, needs=needs))

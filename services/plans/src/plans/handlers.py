@@ -16,7 +16,9 @@ from accord_contracts.plans import (
     PlanNotInForce,
 )
 from accord_contracts.referrals import (
+    TRANSFERRED,
     CaseErased,
+    CaseTransferred,
     TriggerCancelled,
     TriggerFellDue,
     TriggerScheduled,
@@ -175,6 +177,26 @@ async def close(
         for each, (number, revision) in ends.items()
     )
     return await plans.save(new, *closed, lane=lane_of(new))
+
+
+async def end_transferred(message: Message[CaseTransferred], *, plans: Plans) -> None:
+    """Close the plan of a case that was transferred, or have none be drafted."""
+    told = message.data
+    held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
+    new = held.transfer(told.transferred_at)
+    closed = []
+    if new.status is not held.status:
+        current = new.current
+        closed = [
+            PlanClosed(
+                case_id=told.case_id,
+                plan_version=current.number,
+                reason=TRANSFERRED,
+                assessment_revision=current.assessment.revision,
+                closed_at=told.transferred_at,
+            )
+        ]
+    await plans.save(new, *closed, cause=message, lane=lane_of(new, message.lane))
 
 
 async def erase(message: Message[CaseErased], *, plans: Plans) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from accord_chassis.clock import Clock
 from accord_chassis.service import settled
-from accord_contracts.referrals import PersonRole
+from accord_contracts.referrals import PersonRole, RightsOverdue
 
 from referrals.domain.case import Case
 from referrals.domain.erasure import NoSuchPerson
@@ -65,6 +65,21 @@ async def take(asked: AskRight, by: Identity, counter: Counter) -> RightsRequest
         await counter.shelves.rights.forget(asked.person_id)
         raise NoSuchPerson
     return kept
+
+
+async def tell_overdue(due: RightsRequest, *, counter: Counter) -> None:
+    """Say once that nobody has answered somebody in time."""
+    if due.due_at is None:
+        return
+    at, person_id = counter.clock.now(), due.asked.person_id
+    cases = await reached_by(person_id, counter.shelves) if person_id else []
+    overdue = RightsOverdue(
+        case_id=min((each.id for each in cases if not each.erased), default=due.id),
+        request_id=due.id,
+        due_at=due.answer_by,
+        late_by=(at - due.answer_by).total_seconds(),
+    )
+    await counter.shelves.rights.save(due.fall_due(at), overdue)
 
 
 async def decide(

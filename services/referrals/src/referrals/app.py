@@ -11,6 +11,7 @@ from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.plans import ActionDone, PlanAgreed, PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
+    CaseTransferred,
     ChangePosted,
     ChangeRecognised,
     InformationDecided,
@@ -25,7 +26,7 @@ from accord_contracts.referrals import (
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
-from referrals import amending, deciding, handlers, inquiring
+from referrals import amending, answering, deciding, handlers, inquiring
 from referrals import erasing as erasure
 from referrals import orders as binding
 from referrals import triggers as ahead
@@ -60,6 +61,7 @@ from referrals.routes import (
     referrals,
     rights,
     sandbox,
+    transferring,
     triggers,
 )
 from referrals.routes import roles as role_routes
@@ -71,6 +73,7 @@ from referrals.store import (
     Requests,
     Tombstones,
 )
+from referrals.transferring import Handing, end_questions, enter_transfer
 from referrals.triggers import Triggers
 from referrals.trying import Sandbox, Trials
 
@@ -167,7 +170,6 @@ def create_app(
             intake.store(RightsRequests),
             intake.store(Notices),
         )
-        intake.provide(Contacting(shelves, policy.contacts, intake.clock))
         intake.provide(Desk(reviews, people, cases, matching, intake.clock))
         requests = intake.store(Requests)
         office = Office(requests, shelves, policy, intake.clock)
@@ -178,24 +180,16 @@ def create_app(
         erase = partial(erasure.erase_when_due, shelves=shelves, clock=intake.clock)
         intake.sweep(cases, erase)
         settle_roles(intake, Roles(intake.store(Doubts), posted, cases, intake.clock))
-        dates = intake.store(Triggers)
-        schedule = partial(
-            ahead.schedule,
-            triggers=dates,
-            cases=cases,
-            rules=policy.triggers,
-            clock=intake.clock,
-        )
-        intake.on(TriggerTold, schedule)
-        intake.on(CaseErased, partial(ahead.forget, triggers=dates))
-        fall_due = partial(ahead.fall_due, triggers=dates, clock=intake.clock)
-        intake.sweep(dates, fall_due)
-        intake.provide(Counter(shelves, policy, intake.clock))
+        counter = Counter(shelves, policy, intake.clock)
+        intake.provide(counter)
+        intake.sweep(shelves.rights, partial(answering.tell_overdue, counter=counter))
+        dates = keep_dates(intake, cases, policy)
         registry = Registry(intake.store(Orders), shelves, policy, intake.clock)
-        intake.provide(registry)
-        intake.on(CaseErased, partial(binding.forget, orders=registry.orders))
-        expire = partial(binding.expire, orders=registry.orders, clock=intake.clock)
-        intake.sweep(registry.orders, expire)
+        keep_orders(intake, registry)
+        contacting = Contacting(shelves, policy.contacts, intake.clock)
+        intake.provide(contacting)
+        doubts, orders = intake.store(Doubts), registry.orders
+        hand_over(intake, Handing(bureau, contacting, doubts, dates, orders))
 
     return service.create_app(
         settings,
@@ -203,14 +197,15 @@ def create_app(
         wire,
         # Before the referrals, whose ids stand where its path has a word.
         quality.router,
+        questions.router,
         referrals.router,
         amendments.router,
-        questions.router,
         triggers.router,
         sandbox.router,
         agencies.router,
         erasing.router,
         merging.router,
+        transferring.router,
         role_routes.router,
         history.router,
         matches.router,
@@ -220,6 +215,43 @@ def create_app(
         rights.router,
         stand_ins=stand_ins,
     )
+
+
+def keep_dates(intake: service.Service, cases: Cases, policy: Policy) -> Triggers:
+    """Have what is known ahead fall due, each date by a clock of its own."""
+    dates = intake.store(Triggers)
+    schedule = partial(
+        ahead.schedule,
+        triggers=dates,
+        cases=cases,
+        rules=policy.triggers,
+        clock=intake.clock,
+    )
+    intake.on(TriggerTold, schedule)
+    intake.on(CaseErased, partial(ahead.forget, triggers=dates))
+    intake.sweep(dates, partial(ahead.fall_due, triggers=dates, clock=intake.clock))
+    return dates
+
+
+def keep_orders(intake: service.Service, registry: Registry) -> None:
+    """Have orders end by their time."""
+    intake.provide(registry)
+    orders = registry.orders
+    intake.on(CaseErased, partial(binding.forget, orders=orders))
+    intake.sweep(orders, partial(binding.expire, orders=orders, clock=intake.clock))
+
+
+def hand_over(intake: service.Service, handing: Handing) -> None:
+    """Have what is handed over to another region end here, and stand in the ledger."""
+    intake.provide(handing)
+    for handler in (
+        partial(enter_transfer, handing=handing),
+        partial(end_questions, handing=handing),
+        partial(ahead.call_off, triggers=handing.triggers),
+        partial(binding.call_off, orders=handing.orders),
+        partial(inquiring.end_inquiries, bureau=handing.bureau),
+    ):
+        intake.on(CaseTransferred, handler)
 
 
 def settle_roles(intake: service.Service, roles: Roles) -> None:

@@ -13,6 +13,7 @@ from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import ActionDone, PlanAgreed, PlanClosed
 from accord_contracts.referrals import (
     CaseOpened,
+    FilledIn,
     Party,
     PeopleRecognised,
     ReferralPosted,
@@ -212,11 +213,17 @@ def received(
             repeat=repeat,
             occurred_at=told.occurred_at,
             first_referred_at=referral.received_at,
+            instruments=filled_in(told),
         )
     ]
     if not case.version:
         events.insert(0, CaseOpened(case_id=case.id, opened_at=case.opened_at))
     return [*events, *told_of(referral, case.id)]
+
+
+def filled_in(told: Telling) -> tuple[FilledIn, ...]:
+    """Give what a referral tells of instruments, as risk is told it."""
+    return tuple(FilledIn(**dict(each)) for each in told.instruments)
 
 
 async def keep_where_it_stood(

@@ -7,6 +7,7 @@ ledger by what the service tells itself: no inquiry or decision can be kept with
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from accord_contracts.message import Lane, Message
 from accord_contracts.referrals import (
     Answer,
     CaseErased,
+    CaseTransferred,
     InformationDecided,
     InformationOverdue,
     InformationPushed,
@@ -133,7 +135,7 @@ async def enter_asking(
     """Enter in the ledger what an inquiry tells the agency that is asked."""
     held = await bureau.inquiries.get(message.data.inquiry_id)
     if held is not None:
-        await _enter(of_asking(held), bureau)
+        await enter(of_asking(held), bureau)
 
 
 async def enter_decision(
@@ -145,7 +147,7 @@ async def enter_decision(
         message.data.number,
     )
     if held is not None and number <= len(held.decisions):
-        await _enter(of_decision(held, number), bureau)
+        await enter(of_decision(held, number), bureau)
 
 
 async def push(message: Message[InformationDecided], *, bureau: Bureau) -> None:
@@ -194,10 +196,11 @@ async def enter_learned(message: Message[InformationPushed], *, bureau: Bureau) 
     held = await bureau.inquiries.get(message.data.inquiry_id)
     for each in held.learned if held else ():
         if held and each.at == message.data.learned_at:
-            await _enter(of_learned(held, each.source), bureau)
+            await enter(of_learned(held, each.source), bureau)
 
 
-async def _enter(entries: Iterable[Disclosure], bureau: Bureau) -> None:
+async def enter(entries: Iterable[Disclosure], bureau: Bureau) -> None:
+    """Enter what was told in the ledger, once; of who is erased, only that it was."""
     for each in entries:
         gone = await bureau.tombstones.get(each.person_id)
         entry = each.tombstone(gone.decision) if gone else each
@@ -261,6 +264,21 @@ async def descriptions_of(
     )
     ways = {(e.given_name, e.family_name, e.date_of_birth, e.gender): e for e in told}
     return tuple(ways.values())
+
+
+async def end_inquiries(message: Message[CaseTransferred], *, bureau: Bureau) -> None:
+    """Have no agency be asked any more about a case that was transferred."""
+    told, inquiries, after = message.data, bureau.inquiries, ""
+    while page := await inquiries.of_case(told.case_id, after):
+        for each in page:
+            await settled(partial(_end, each.id, told.transferred_at, inquiries))
+        after = page[-1].id
+
+
+async def _end(inquiry_id: str, at: datetime, inquiries: Inquiries) -> None:
+    held = await inquiries.get(inquiry_id)
+    if held is not None and held.stands(at):
+        await inquiries.save(held.over(at))
 
 
 async def erase_inquiries(message: Message[CaseErased], *, bureau: Bureau) -> None:

@@ -9,9 +9,9 @@ from accord_chassis.store import Document, Store
 from pymongo.operations import IndexModel
 
 from referrals.domain.erasure import ERASED_NAME
+from referrals.domain.grounds import S20Purpose
 from referrals.domain.inquiry import Inquiry
 from referrals.domain.ledger import Disclosure
-from referrals.domain.policy import S20Purpose
 
 PAGE = 50
 """Inquiries that are listed at once."""

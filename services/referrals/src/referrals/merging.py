@@ -15,6 +15,7 @@ from accord_contracts.referrals import CaseMerged, CaseUnmerged
 from referrals.domain import merging
 from referrals.domain.case import Case
 from referrals.domain.erasure import Decision, Retention
+from referrals.domain.transferring import open_to_change
 from referrals.erasing import standing_case
 from referrals.store import Cases
 
@@ -35,6 +36,7 @@ async def merge_cases(
         AlreadyMerged: One of them is merged into a third.
         OthersMerged: Others are merged into the one that is to be merged.
         HeldForLaw: A legal hold stands on the one that is to be merged.
+        ClosedToChange: One of them was transferred.
     """
 
     async def take_in() -> Case:
@@ -47,7 +49,7 @@ async def merge_cases(
     async def merge() -> None:
         # Read before the survivor: an erasure of that one touches this one after.
         other = await standing_case(other_id, cases)
-        await standing_case(survivor_id, cases)
+        open_to_change(await standing_case(survivor_id, cases))
         new = merging.merge(other, survivor_id, decision)
         if new is not other:
             told = CaseMerged(
@@ -77,6 +79,7 @@ async def unmerge_cases(
     Raises:
         NoSuchCase: There is no such case, or it is erased.
         AlreadyMerged: It is merged into a third.
+        ClosedToChange: It was transferred.
     """
 
     async def unmerge() -> None:

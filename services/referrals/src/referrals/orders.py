@@ -16,6 +16,7 @@ from accord_chassis.store import Document, Store
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.referrals import (
     CaseErased,
+    CaseTransferred,
     OrderBreached,
     OrderEnd,
     OrderEnded,
@@ -208,6 +209,19 @@ async def expire(due: Order, *, orders: Orders, clock: Clock) -> None:
         late_by=(at - ends_at).total_seconds(),
     )
     await orders.save(over, *_ended(over), fell_due, lane=Lane.URGENT)
+
+
+async def call_off(message: Message[CaseTransferred], *, orders: Orders) -> None:
+    """Have no end of an order be a date of a case that was transferred."""
+    for each in await orders.of_cases([message.data.case_id]):
+        if each.ended is None and not each.elsewhere:
+            await _change(
+                each.id, Order.leave, _date_called_off, lane=None, orders=orders
+            )
+
+
+def _date_called_off(_: Order, held: Order) -> list[Event]:
+    return [_called_off(held, held.due_at)] if held.due_at else []
 
 
 async def forget(message: Message[CaseErased], *, orders: Orders) -> None:

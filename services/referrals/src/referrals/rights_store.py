@@ -21,6 +21,7 @@ class RightsRequests(SealedStore[RightsRequest]):
 
     entity = RightsRequest
     collection = "rights"
+    due = "due_at"
     indexes = (
         IndexModel([("decided.confirmed_at", 1), ("answer_by", 1)]),
         IndexModel([("asked.person_id", 1)]),

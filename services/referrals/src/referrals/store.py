@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from accord_chassis.batching import Batcher
 from accord_chassis.sealing import ERASED, SealedStore
-from accord_chassis.store import AlreadyHandled, Conflict, Database, Store
+from accord_chassis.store import EPOCH, AlreadyHandled, Conflict, Database, Store
 from accord_contracts.message import Event, Lane, Message
 from pymongo.operations import IndexModel
 
@@ -19,6 +19,7 @@ from referrals.domain import amendment
 from referrals.domain.agency import Agency
 from referrals.domain.case import Case, Member, role_of
 from referrals.domain.erasure import ERASED_NAME, Tombstone
+from referrals.domain.feedback import Wanted
 from referrals.domain.history import Heard
 from referrals.domain.recognition import ANEW, Person, kind_of
 from referrals.domain.referral import Referral
@@ -28,7 +29,7 @@ from referrals.domain.telling import Telling
 Document = dict[str, Any]
 
 PAGE = 200
-"""Agencies, or requests, that are listed at once."""
+"""Agencies, requests, or referrals about which more is needed, listed at once."""
 
 PARTS = 1000
 """Referrals of some people that are looked back at, the latest."""
@@ -69,6 +70,7 @@ class Referrals(SealedStore[Referral]):
         # Hardly any referral has one, and those that have none need no place in it.
         IndexModel([("former.person_id", 1)], sparse=True),
         IndexModel([("sender.agency", 1), ("received_at", -1)]),
+        IndexModel([("sender.agency", 1), ("wanted.asked_at", 1)]),
     )
 
     def fingerprint(self, told: Telling) -> str:
@@ -115,6 +117,18 @@ class Referrals(SealedStore[Referral]):
     async def of_person(self, person_id: str) -> list[Referral]:
         """Give the referrals in which somebody is recognised, or was by mistake."""
         return await self._of([person_id])
+
+    async def wanting(self, agency: str) -> list[tuple[str, Wanted]]:
+        """Give what is asked about an agency's referrals, longest waiting first.
+
+        By the referral's id; nothing of what they tell is opened.
+        """
+        found = self.documents.find(
+            {"sender.agency": agency, "wanted.asked_at": {"$gt": EPOCH}},
+            projection={"wanted": 1},
+        )
+        first = found.sort("wanted.asked_at", 1).limit(PAGE)
+        return [(e["_id"], Wanted.model_validate(e["wanted"])) async for e in first]
 
     async def of_case(self, case: Case) -> list[Referral]:
         """Give the referrals of a case, also those that it let go of."""

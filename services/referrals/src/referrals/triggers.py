@@ -9,7 +9,9 @@ from accord_chassis.service import settled
 from accord_chassis.store import Conflict, Store
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.referrals import (
+    TRANSFERRED,
     CaseErased,
+    CaseTransferred,
     TriggerCancelled,
     TriggerFellDue,
     TriggerScheduled,
@@ -44,6 +46,13 @@ class Triggers(Store[Trigger]):
         )
         loaded = [self.load(each) async for each in found]
         return sorted(loaded, key=lambda each: each.number)
+
+    async def of_case(self, case_id: str) -> list[Trigger]:
+        """Give the dates of a case."""
+        found = self.documents.find(
+            {"case_id": case_id}, projection={"inbox": 0, "outbox": 0}
+        )
+        return [self.load(each) async for each in found]
 
     async def remove_case(self, case_id: str) -> None:
         """Delete all dates of a case that is erased."""
@@ -180,6 +189,15 @@ async def fall_due(due: Trigger, *, triggers: Triggers, clock: Clock) -> None:
         late_by=(at - due.happens_at).total_seconds(),
     )
     await triggers.save(due.fall_due(at), fell_due, lane=Lane.URGENT)
+
+
+async def call_off(message: Message[CaseTransferred], *, triggers: Triggers) -> None:
+    """Call off all dates of a case that was transferred: there they are told anew."""
+    told = message.data
+    for each in await triggers.of_case(told.case_id):
+        if each.state is State.SCHEDULED:
+            at = told.transferred_at
+            await cancel(each.id, by=TRANSFERRED, at=at, triggers=triggers)
 
 
 async def forget(message: Message[CaseErased], *, triggers: Triggers) -> None:

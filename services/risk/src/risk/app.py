@@ -8,6 +8,7 @@ from accord_contracts.plans import ActionDone, PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
+    CaseTransferred,
     CaseUnmerged,
     InformationDecided,
     OrderBreached,
@@ -83,6 +84,7 @@ def create_app(
         risk.on(
             ActionDone, partial(judging.note_meeting, assessments=held, policy=policy)
         )
+        risk.on(CaseTransferred, partial(handlers.leave, assessments=held))
         risk.on(CaseErased, partial(handlers.erase, assessments=held))
 
         async def call(due: Assessment) -> None:

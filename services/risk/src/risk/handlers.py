@@ -8,6 +8,7 @@ from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import (
     Answer,
     CaseErased,
+    CaseTransferred,
     FieldGroup,
     InformationDecided,
     PersonRole,
@@ -27,14 +28,14 @@ from accord_contracts.risk import (
 
 from risk.domain.ahead import Ahead
 from risk.domain.assessment import Assessment, NotAssessed, Reassessment
-from risk.domain.form import Form
+from risk.domain.form import Form, forms_of
 from risk.domain.policy import AnsweredOtherwise, Policy, UnknownIndicator
 from risk.domain.telling import Telling
 from risk.store import Assessments
 
 NOTHING_FILLED_IN: Mapping[str, Form] = {}
 
-WEIGHED = frozenset({FieldGroup.ANSWERS, FieldGroup.INCIDENTS})
+WEIGHED = frozenset({FieldGroup.ANSWERS, FieldGroup.INCIDENTS, FieldGroup.INSTRUMENTS})
 """What of a referral is weighed."""
 
 TOLD = WEIGHED | {FieldGroup.PEOPLE}
@@ -52,8 +53,9 @@ async def assess_referral(
         return
     incidents = frozenset(told.incidents)
     held = held.told(told.referral_id, telling_of(told, message.time))
+    forms = forms_of(told.instruments)
     new = held.weigh(
-        told.answers, incidents, policy, message.time, repeat=told.repeat
+        told.answers, incidents, policy, message.time, repeat=told.repeat, forms=forms
     ).model_copy(update={"first_referred_at": told.first_referred_at})
     events = assessed(new, told.referral_id)
     await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
@@ -96,7 +98,13 @@ async def assess_amendment(
     if WEIGHED.isdisjoint(told.groups):
         await assessments.save(held, cause=message)
         return
-    new = held.weigh(told.answers, frozenset(told.incidents), policy, message.time)
+    new = held.weigh(
+        told.answers,
+        frozenset(told.incidents),
+        policy,
+        message.time,
+        forms=forms_of(told.instruments),
+    )
     events = assessed(new, told.referral_id)
     await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
 
@@ -168,6 +176,15 @@ async def stop_clock(message: Message[PlanClosed], *, assessments: Assessments) 
     new = held.close(told.assessment_revision)
     if new is not held:
         await assessments.save(new, cause=message)
+
+
+async def leave(message: Message[CaseTransferred], *, assessments: Assessments) -> None:
+    """Call for nothing more in a case that was transferred, heard of or not."""
+    told = message.data
+    held = await assessments.get(told.case_id, cause=message)
+    held = held or Assessment.new(told.case_id, message.time)
+    if not held.erased_at:
+        await assessments.save(held.transfer(told.transferred_at), cause=message)
 
 
 async def erase(message: Message[CaseErased], *, assessments: Assessments) -> None:
@@ -310,6 +327,7 @@ def telling_of(told: ReferralReceived | ReferralAmended, at: datetime) -> Tellin
         received_at=at,
         incidents=frozenset(told.incidents),
         answers=told.answers,
+        forms=forms_of(told.instruments),
         people=people,
         repeat=isinstance(told, ReferralReceived) and told.repeat,
         number=told.number if isinstance(told, ReferralAmended) else 0,

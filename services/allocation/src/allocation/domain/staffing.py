@@ -59,6 +59,8 @@ class Staffing(BaseModel):
         parts_at: When a person last decided it.
         remade: How often roles were taken back because of a merging, so that such a
             role, if it is wanted again, is another than the one that ended.
+        transferred_at: When the case was handed over to another region: nobody works
+            on it here any more, and nothing of it is changed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -89,6 +91,7 @@ class Staffing(BaseModel):
     remade: int = 0
     doubted_at: datetime | None = None
     parts_at: datetime | None = None
+    transferred_at: datetime | None = None
 
     @property
     def doubted(self) -> bool:
@@ -295,7 +298,7 @@ class Staffing(BaseModel):
             policy: What the level needs.
             since: When the clock of roles that are wanted again began.
         """
-        if assessed.revision <= self.closed_on:
+        if assessed.revision <= self.closed_on or self.transferred_at:
             return self
         begun = assessed.assessed_at if self.roles else self._begun(assessed)
         roles = {role: self._raised(wanted) for role, wanted in self.roles.items()}
@@ -381,6 +384,23 @@ class Staffing(BaseModel):
             }
         )
         return ended if self.latest is None else ended.want(self.latest, policy)
+
+    def transfer(self, at: datetime) -> "Staffing":
+        """Have nobody work on it any more, and want nothing for it again.
+
+        Who has served which side stays known, and who may not see it.
+        """
+        return self.model_copy(
+            update={
+                "transferred_at": at,
+                "closed_at": at,
+                "roles": {},
+                "awaited": {},
+                "due_at": None,
+                "lead_agency": None,
+                "lead_decided_by": None,
+            }
+        )
 
     def erase(self, at: datetime) -> "Staffing":
         """Leave a tombstone: no wishes, no roles, nobody who ever served.

@@ -44,6 +44,7 @@ def standing_of(
         excluded=worker.id in lists.excluded,
         unlisted=lists.unlisted(worker.id),
         glass=OpenGlass(id=glass.id, until=glass.until) if glass else None,
+        transferred=any(each.transferred_at for each in family),
     )
 
 

@@ -13,7 +13,7 @@ from accord_contracts.allocation import (
 )
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import CaseErased, ReferralReceived
+from accord_contracts.referrals import CaseErased, CaseTransferred, ReferralReceived
 from accord_contracts.risk import RiskAssessed
 
 from allocation.domain import hearing
@@ -125,7 +125,22 @@ async def dissolve_team(message: Message[PlanClosed], *, desk: Desk) -> None:
     )
 
 
-async def end_allocations(message: Message[PlanClosed], *, desk: Desk) -> None:
+async def leave_case(message: Message[CaseTransferred], *, desk: Desk) -> None:
+    """Have nobody work on a case that was transferred, also if it is heard of later."""
+    told = message.data
+    held = await desk.staffing(message)
+    if held.erased_at:
+        return
+    new = held.transfer(told.transferred_at)
+    events = [team_changed(new, told.transferred_at)] if held.team else []
+    await desk.staffings.save(
+        new, *events, cause=message, lane=_lane(new, message.lane)
+    )
+
+
+async def end_allocations(
+    message: Message[PlanClosed] | Message[CaseTransferred], *, desk: Desk
+) -> None:
     """End the roles that the case no longer needs, and free their places.
 
     Those of earlier episodes too, in case a process died between the two.

@@ -49,17 +49,24 @@ ASK_STANDINGS = Action("standing.ask", (Relation.SCOPE,), purposes=(Purpose.OPER
 READ_LISTS = Action(
     "lists.read", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH}
 )
-PUT_LISTS = Action("lists.put", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH})
+PUT_LISTS = Action(
+    "lists.put", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH}, outlasts=True
+)
 READ_LEAD = Action(
     "lead.read", (Relation.COORDINATOR, Relation.TEAM), parts={"record": NOT_OUTREACH}
 )
 PUT_LEAD = Action("lead.put", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH})
-BREAK_GLASS = Action("glass.break", (Relation.SCOPE,), purposes=(Purpose.PROTECTION,))
+BREAK_GLASS = Action(
+    "glass.break", (Relation.SCOPE,), purposes=(Purpose.PROTECTION,), outlasts=True
+)
 READ_GLASS = Action(
     "glass.read", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH}
 )
 REVIEW_GLASS = Action(
-    "glass.review", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH}
+    "glass.review",
+    (Relation.COORDINATOR,),
+    parts={"record": NOT_OUTREACH},
+    outlasts=True,
 )
 
 

@@ -30,6 +30,9 @@ class Team(BaseModel):
 
     Attributes:
         id: The case's.
+        before: Who was on it until it last changed, as far as that was heard.
+        before_heard: The version of allocation's own document that said so.
+        changed_at: When it last changed.
         heard: The version of allocation's own document that was heard of last.
         erased_at: When the case was erased; nobody works on it any more.
         merged_into: The case that it is merged into, whose team is told too.
@@ -41,6 +44,9 @@ class Team(BaseModel):
     id: str
     version: int = 0
     members: tuple[Member, ...] = ()
+    before: tuple[Place, ...] = ()
+    before_heard: int = 0
+    changed_at: datetime | None = None
     heard: int = 0
     erased_at: datetime | None = None
     merged_into: str | None = None
@@ -78,8 +84,23 @@ class Team(BaseModel):
             )
             for place, since in current.items()
         )
-        update = {"members": members, "heard": max(heard, self.heard)}
+        update: dict[str, object] = {"members": members}
+        if heard > self.heard:
+            held = tuple(each.place for each in self.members)
+            update |= {"before": held, "before_heard": self.heard}
+            update |= {"heard": heard, "changed_at": changed_at}
+        elif self.before_heard < heard < self.heard:
+            update |= {"before": tuple(told), "before_heard": heard}
         return self.model_copy(update=update)
+
+    def worked(self, at: datetime) -> tuple[str, ...]:
+        """Everyone who worked on it at a time, also who left with what happened then.
+
+        Whoever is to be told that a case is gone has been taken off it for that.
+        """
+        left = self.changed_at is not None and at <= self.changed_at
+        gone = (worker_id for worker_id, _ in self.before if left)
+        return tuple(dict.fromkeys((*self.workers(at), *gone)))
 
     def workers(self, at: datetime) -> tuple[str, ...]:
         """Everyone who worked on it at a time and does still, once.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import structlog
 from accord_chassis.guard import ANYBODY, NOT_OUTREACH, Standings, kept_from
 from accord_contracts.message import Event, Message
+from accord_contracts.referrals import CaseTransferred
 
 from notify.asks import Directory, NobodyOnDuty, standing_to
 from notify.domain.occasion import Addressee, Eyes, Occasion
@@ -185,11 +186,12 @@ async def _workers(
         return (named,) if named else ()
     if who is Recipient.NOBODY:
         return ()
-    at = message.time
-    found = [
-        team.leads(at) if who is Recipient.LEAD else team.workers(at)
-        for team in await _teams_of(event.case_id, teams)
-    ]
+    known = await _teams_of(event.case_id, teams)
+    if isinstance(event, CaseTransferred):
+        found = [team.worked(event.transferred_at) for team in known]
+    else:
+        at, lead = message.time, who is Recipient.LEAD
+        found = [e.leads(at) if lead else e.workers(at) for e in known]
     return tuple(dict.fromkeys(each for some in found for each in some))
 
 

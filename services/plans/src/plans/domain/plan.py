@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 
 from accord_contracts.allocation import Role
 from accord_contracts.problem import Refusal
+from accord_contracts.referrals import TRANSFERRED
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from plans.domain.action import Action, NoSuchAction, Owner
@@ -71,6 +72,8 @@ class Plan(BaseModel):
         merged_into: The case that it is merged into. What somebody has taken on stays
             theirs, here, and stands in its survivor's plan.
         merging: The version of the case in referrals that last said so.
+        transferred_at: When the case was handed over to another region; nothing is
+            planned for it here any more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -85,6 +88,7 @@ class Plan(BaseModel):
     shares: dict[str, Share] = {}
     merged_into: str | None = None
     merging: int = 0
+    transferred_at: datetime | None = None
 
     @property
     def current(self) -> PlanVersion:
@@ -173,6 +177,8 @@ class Plan(BaseModel):
     @property
     def due_at(self) -> datetime | None:
         """When the next action falls due, or a plan must be in force and is not."""
+        if self.transferred_at:
+            return None
         ahead = [each.due_at for each in self.open_actions if not each.overdue_at]
         if not (self.in_force or self.merged_into):
             dates = self.coming.values()
@@ -199,7 +205,7 @@ class Plan(BaseModel):
         older than the one known changes nothing. A closed plan opens again.
         """
         outdated = self.versions and not assessment.outdates(self.current.assessment)
-        if outdated or self.erased_at:
+        if outdated or self.erased_at or self.transferred_at:
             return self
         template = policy.templates[assessment.level]
         drafted = PlanVersion(
@@ -254,7 +260,7 @@ class Plan(BaseModel):
         For those of a merged case its survivor's plan should be.
         """
         late = {key for key, each in self.coming.items() if each.late(at)}
-        if self.in_force or self.merged_into or not late:
+        if self.in_force or self.merged_into or self.transferred_at or not late:
             return self
         alarmed = {
             key: each.model_copy(update={"alarmed_at": at}) if key in late else each
@@ -417,6 +423,13 @@ class Plan(BaseModel):
             raise MandatoryActionsOpen(f"{count} open.")
         closed = self.with_current(closed_at=at, closed_for=reason)
         return closed.model_copy(update={"owners": {}})
+
+    def transfer(self, at: datetime) -> "Plan":
+        """End the response here, whatever is still open: another region goes on."""
+        held = self.model_copy(update={"transferred_at": at, "owners": {}})
+        if self.erased_at or self.status in {Status.NONE, Status.CLOSED}:
+            return held
+        return held.with_current(closed_at=at, closed_for=TRANSFERRED)
 
     def erase(self, at: datetime) -> "Plan":
         """Leave a tombstone. Whose survivor it was merged into forgets it too."""

@@ -3,6 +3,7 @@
 What a case remembers is bounded, because some families are referred hundreds of times.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from referrals.domain.erasure import (
     Retention,
 )
 from referrals.domain.feedback import ClosedAs
+from referrals.domain.handover import Handover
 
 REPEAT = timedelta(days=365)
 """A pair referred again within this time is a repeat (SafeLives: 12 months)."""
@@ -271,6 +273,7 @@ class Case(BaseModel):
         merged: Why, by whom and when.
         taken: The cases that are merged into it, or are about to be.
         settled: What a person has decided of who harmed whom, of each two the latest.
+        transferred: It is another region's now; see ``domain.transferring``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -294,6 +297,7 @@ class Case(BaseModel):
     merged: Decision | None = None
     taken: dict[str, Taken] = {}
     settled: tuple[Settled, ...] = ()
+    transferred: Handover | None = None
 
     @property
     def harmed(self) -> frozenset[str]:
@@ -361,13 +365,24 @@ class Case(BaseModel):
     def claims(self, keys: set[str], others: Iterable["Case"]) -> tuple[str, ...]:
         """Choose the keys that this case may have beside others; never none.
 
-        The store's unique index takes an empty list for a key like any other.
+        The store's unique index takes an empty list for a key like any other. Of what
+        was transferred the keys stay: who is referred again has them with a number.
         """
+        gone: Counter[str] = Counter()
+        wanted = {_bare(each) for each in keys}
         for other in others:
-            keys = keys.difference(other.keys, other.harmed)
+            if other.transferred:
+                gone.update(map(_bare, other.keys))
+            else:
+                wanted = wanted.difference(map(_bare, other.keys), other.harmed)
         held = {each.person_id for each in self.people}
         held.update(each.couple for each in self.pairs)
-        return tuple(sorted(keys & held)) or (self.id,)
+        numbered = {_bare(each): each for each in self.keys}
+        claimed = (
+            numbered.get(each) or (f"{each}/{gone[each]}" if gone[each] else each)
+            for each in wanted & held
+        )
+        return tuple(sorted(claimed)) or (self.id,)
 
     def assess(
         self, referral_id: str | None, level: RiskLevel, at: datetime, *, revision: int
@@ -520,16 +535,18 @@ def find_case(cases: Sequence[Case], household: Household) -> Case | None:
     """Find the case that a referral belongs to, if there is one.
 
     The case that has the couple, and if several do the oldest; else the one case in
-    which the person harmed was harmed before, if it is one.
+    which the person harmed was harmed before, if it is one. None that was transferred.
 
     Args:
         cases: Those that any of the people harmed are in.
         household: The referral's people.
     """
-    sharing = [each for each in cases if household.couples.intersection(each.keys)]
+    here = [each for each in cases if not each.transferred]
+    couples = household.couples
+    sharing = [each for each in here if couples.intersection(map(_bare, each.keys))]
     if sharing:
         return min(sharing, key=lambda each: (each.opened_at, each.id))
-    near = (each for each in cases if household.harmed & each.harmed)
+    near = (each for each in here if household.harmed & each.harmed)
     before = {each.merged_into or each.id: each for each in near}
     return next(iter(before.values())) if len(before) == 1 else None
 
@@ -547,6 +564,11 @@ def is_repeat(
     known = [pair.counted_as(same) for each in cases for pair in each.pairs]
     pairs = [each.counted_as(same) for each in household.pairs]
     return any(pair.repeats(other) for pair in pairs for other in known)
+
+
+def _bare(key: str) -> str:
+    """Give a key without the number that it has since a case was transferred."""
+    return key.partition("/")[0]
 
 
 def _latest(known: Sequence[T], met: Sequence[T], most: int) -> tuple[T, ...]:

@@ -8,7 +8,6 @@ reason. What is recorded is what protects whoever shared in good faith (s 25).
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID, uuid5
 
@@ -26,7 +25,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from referrals.domain.erasure import Decision
-from referrals.domain.policy import InquiryRules, Misfit, Policy, S20Purpose
+from referrals.domain.grounds import Belief, Grounds, Ipp11, S20Purpose
+from referrals.domain.policy import InquiryRules, Misfit, Policy
 from referrals.domain.telling import SortedAnswers
 
 MOST_DECISIONS = 20
@@ -51,57 +51,6 @@ class DecidedBefore(Refusal):
 
 class InquiryOver(Refusal):
     """This inquiry does not stand any more, or was decided on too often."""
-
-
-class Ipp11(StrEnum):
-    """On which ground of IPP 11 (Privacy Act 2020) an agency beyond s 19 is told."""
-
-    DIRECTLY_RELATED = "directly_related_purpose"
-    AUTHORISED = "authorised_by_person"
-    MAINTENANCE_OF_LAW = "maintenance_of_law"
-    COURT_PROCEEDINGS = "court_proceedings"
-    SERIOUS_THREAT = "serious_threat"
-
-
-class Belief(StrEnum):
-    """What somebody believes on reasonable grounds: that sharing helps the purpose."""
-
-    WILL_HELP = "will_help"
-    MAY_HELP = "may_help"
-    NONE = "no_reasonable_grounds"
-
-
-class WhyNotSafe(StrEnum):
-    """Why asking the people first was not safe. A scale: a text might name somebody."""
-
-    WOULD_ALERT = "would_alert_person_using_violence"
-    RETALIATION = "risk_of_retaliation"
-    NO_SAFE_CONTACT = "no_safe_way_to_contact"
-    NO_TIME = "danger_is_imminent"
-    INVESTIGATION = "would_prejudice_investigation"
-
-
-class Grounds(BaseModel):
-    """On what grounds somebody shares, or does not.
-
-    Attributes:
-        consulted: The people were asked about it first.
-        why_not_safe: If not: why asking would not have been safe.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    belief: Belief
-    consulted: bool
-    why_not_safe: WhyNotSafe | None = None
-
-    @model_validator(mode="after")
-    def _consulted_or_unsafe(self) -> Self:
-        if not self.consulted and self.why_not_safe is None:
-            raise PydanticCustomError(
-                "consulted_or_why_not_safe", "Say why asking was not safe."
-            )
-        return self
 
 
 People = Annotated[tuple[Id, ...], Field(min_length=1, max_length=20)]
@@ -161,7 +110,7 @@ class Said(Grounds):
 
     decision: SharingDecision
     reason: SharingReason
-    answers: SortedAnswers = {}
+    answers: Annotated[SortedAnswers, Field(default_factory=dict)]
     pieces: Annotated[tuple[Piece, ...], Field(max_length=10)] = ()
 
     @model_validator(mode="after")
@@ -369,6 +318,11 @@ class Inquiry(BaseModel):
         """Forget what was shared elsewhere about somebody."""
         kept = tuple(each for each in self.learned if person_id not in each.about)
         return self.model_copy(update={"learned": kept})
+
+    def over(self, at: datetime) -> Self:
+        """Have it stand no more: the case is another region's now."""
+        until = min(self.stands_until, at)
+        return self.model_copy(update={"stands_until": until, "due_at": None})
 
     def fall_due(self) -> Self:
         """Note that it was told of as overdue, which is done once."""

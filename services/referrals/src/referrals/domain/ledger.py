@@ -5,7 +5,7 @@ gone. When somebody asks what was told of them, or has it corrected (Privacy Act
 IPP 6, 7), it says who has it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
@@ -14,15 +14,19 @@ from uuid import UUID, uuid5
 from accord_contracts.message import Code
 from pydantic import BaseModel, ConfigDict
 
+from referrals.domain.case import Case
 from referrals.domain.erasure import Decision
-from referrals.domain.inquiry import Belief, Inquiry, Ipp11, WhyNotSafe
-from referrals.domain.policy import S20Purpose
+from referrals.domain.grounds import Belief, Ipp11, S20Purpose, WhyNotSafe
+from referrals.domain.inquiry import Inquiry
+from referrals.domain.package import Packed
+from referrals.domain.telling import Telling
 
 
 class FieldGroup(StrEnum):
     """What kind of thing was told of somebody."""
 
     IDENTITY = "identity"
+    CONTACT = "contact"
     INDICATORS = "indicators"
     PIECES = "pieces"
 
@@ -106,6 +110,49 @@ def of_learned(inquiry: Inquiry, source: str) -> Iterator[Disclosure]:
                 inquiry_id=inquiry.id,
                 purpose=inquiry.terms.purpose,
             )
+
+
+def of_transfer(case: Case, told: Iterable[Packed]) -> Iterator[Disclosure]:
+    """Give what the other region gets with a case, of each person once by kind.
+
+    Args:
+        case: Which was handed over.
+        told: What was put together for it.
+    """
+    if case.transferred is None:
+        return
+    terms, decision = case.transferred.terms, case.transferred.decision
+    groups = {
+        (person_id, group)
+        for each in told
+        for place, person_id in enumerate(each.people)
+        for group in _told_of(each.referral, place)
+    }
+    for person_id, group in sorted(groups):
+        yield Disclosure(
+            id=str(uuid5(UUID(case.id), f"transfer/{person_id}/{group}")),
+            person_id=person_id,
+            at=decision.at,
+            group=group,
+            agency=terms.to,
+            case_id=case.id,
+            purpose=terms.purpose,
+            ipp11=terms.ipp11,
+            belief=terms.belief,
+            consulted=terms.consulted,
+            why_not_safe=terms.why_not_safe,
+        )
+
+
+def _told_of(told: Telling, place: int) -> Iterator[FieldGroup]:
+    """Say what kinds of thing a referral tells of somebody in it."""
+    yield FieldGroup.IDENTITY
+    if told.people[place].contact_points:
+        yield FieldGroup.CONTACT
+    if told.answers or told.instruments:
+        yield FieldGroup.INDICATORS
+    if told.narrative or told.place.address:
+        yield FieldGroup.PIECES
 
 
 def _entry(

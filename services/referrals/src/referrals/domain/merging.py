@@ -13,6 +13,7 @@ from accord_contracts.problem import Refusal
 
 from referrals.domain.case import Case, Taken
 from referrals.domain.erasure import Decision, Retention
+from referrals.domain.transferring import open_to_change
 
 
 class MergedIntoItself(Refusal):
@@ -38,7 +39,10 @@ def take_in(survivor: Case, other: Case, at: datetime) -> Case:
 
     Raises:
         AlreadyMerged: It is itself merged into another.
+        ClosedToChange: One of them was transferred.
     """
+    open_to_change(survivor)
+    open_to_change(other)
     if survivor.merged_into:
         raise AlreadyMerged
     if other.id in survivor.taken:
@@ -87,10 +91,12 @@ def unmerge(case: Case, survivor_id: str, retention: Retention) -> Case:
 
     Raises:
         AlreadyMerged: It is merged into a third.
+        ClosedToChange: It was transferred with its survivor.
     """
     if case.merged_into is None:
         return case
     if case.merged_into != survivor_id:
         raise AlreadyMerged
+    open_to_change(case)
     update = {"merged_into": None, "merged": None}
     return case.model_copy(update=update).retain(retention)

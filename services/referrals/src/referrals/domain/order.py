@@ -152,6 +152,7 @@ class Order(BaseModel):
         ended: How it ended, whoever said so.
         told_end: The end that the agency told.
         changes: The latest, oldest first.
+        elsewhere: Its case was transferred, and its end is no date here any more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -169,12 +170,14 @@ class Order(BaseModel):
     ended: Ended | None = None
     told_end: Ended | None = None
     changes: tuple[TermsChange, ...] = ()
+    elsewhere: bool = False
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def due_at(self) -> datetime | None:
-        """When its time runs out; never once it has ended."""
-        return self.terms.ends_at if self.ended is None else None
+        """When its time runs out; never once it has ended, or its case is elsewhere."""
+        here = self.ended is None and not self.elsewhere
+        return self.terms.ends_at if here else None
 
     @property
     def breached_at(self) -> datetime | None:
@@ -193,6 +196,10 @@ class Order(BaseModel):
     def date_kind(self) -> TriggerKind:
         """As what its end is known ahead."""
         return AHEAD.get(self.terms.kind, TriggerKind.ORDER_ENDS)
+
+    def leave(self) -> Self:
+        """Note that its case was transferred."""
+        return self.model_copy(update={"elsewhere": True})
 
     def active_at(self, at: datetime) -> bool:
         """Tell whether it binds anybody at a time."""

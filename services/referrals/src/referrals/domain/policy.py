@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Annotated, Self
 
 from accord_contracts.message import Code, Lane
@@ -14,6 +13,8 @@ from referrals.domain.contact import ContactRules
 from referrals.domain.contradictions import contradictions
 from referrals.domain.erasure import Retention
 from referrals.domain.feedback import FeedbackRules
+from referrals.domain.grounds import S20Purpose
+from referrals.domain.instruments import InstrumentRule
 from referrals.domain.quality import Gap, QualityRules, gaps_of
 from referrals.domain.recognition import RecognitionRules
 from referrals.domain.roles import RoleRules
@@ -74,14 +75,6 @@ class Expected(BaseModel):
     contacted_by: datetime | None = None
 
 
-class S20Purpose(StrEnum):
-    """The three purposes of the Family Violence Act 2018, s 20."""
-
-    ASSESSMENT = "fva20_a"
-    PLAN = "fva20_b"
-    PROTECTION = "fva20_c"
-
-
 class InquiryRules(BaseModel):
     """How long an agency that is asked has to decide.
 
@@ -133,6 +126,7 @@ class Policy(BaseModel):
     Attributes:
         time_zone: The region's, by its name in the IANA database: where a day begins,
             and whose clocks show the hours in which somebody may be reached.
+        instruments: What may be filled in of those that risk weighs or keeps, by key.
         confirm_within_days: For how long what needs two people waits for the second;
             never longer than a correction may take (Privacy Act 2020, s 63).
     """
@@ -142,6 +136,7 @@ class Policy(BaseModel):
     version: str
     time_zone: TimeZone
     questions: Annotated[tuple[Code, ...], Field(min_length=1)]
+    instruments: Annotated[dict[Code, InstrumentRule], Field(max_length=50)]
     urgent_answers: frozenset[Code]
     urgent_incidents: frozenset[IncidentKind]
     expected_hours: dict[Lane, ExpectedHours]
@@ -193,6 +188,7 @@ class Policy(BaseModel):
         """
         for question in told.answers.keys() - {*self.questions}:
             yield Misfit(("answers", question), "unknown_question")
+        yield from self._misfilled(told)
         if told.occurred_at > at + LEEWAY:
             yield Misfit(("occurred_at",), "in_the_future")
         latest = (at + EASTMOST).date()
@@ -205,6 +201,16 @@ class Policy(BaseModel):
                     yield Misfit(("triggers", place, "about", nth), "no_such_person")
         for where, rule in contradictions(told, self.recognition):
             yield Misfit(where, rule)
+
+    def _misfilled(self, told: Telling) -> Iterator[Misfit]:
+        for place, form in enumerate(told.instruments):
+            rule = self.instruments.get(form.instrument)
+            if rule is None:
+                at = ("instruments", place, "instrument")
+                yield Misfit(at, "unknown_instrument")
+                continue
+            for where, wrong in rule.misfits(form):
+                yield Misfit(("instruments", place, *where), wrong)
 
     def untimely(self, told: Telling, at: datetime) -> Iterator[Misfit]:
         """Find the dates that a new referral may not tell of any more, or not yet.

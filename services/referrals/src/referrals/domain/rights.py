@@ -13,12 +13,19 @@ from uuid import UUID, uuid5
 from accord_contracts.message import Code, Id
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import AgencyKind, IncidentKind, PersonRole
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    computed_field,
+)
 
 from referrals.domain.contact import reach_of
 from referrals.domain.erasure import ERASED_NAME
+from referrals.domain.grounds import S20Purpose
 from referrals.domain.ledger import Disclosure, FieldGroup
-from referrals.domain.policy import Misfit, S20Purpose
+from referrals.domain.policy import Misfit
 from referrals.domain.referral import Referral
 from referrals.domain.request import Identity
 from referrals.domain.telling import Channel, DescribedPerson, Gender
@@ -199,6 +206,7 @@ class RightsRequest(BaseModel):
 
     Attributes:
         taken_by: Who took it down.
+        late_told_at: When it was told that nobody has answered it in time.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -210,6 +218,13 @@ class RightsRequest(BaseModel):
     answer_by: datetime
     taken_by: Identity
     decided: Decided | None = None
+    late_told_at: datetime | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def due_at(self) -> datetime | None:
+        """When it is next to be told that it waits; never twice."""
+        return None if self.late_told_at else self.open_until
 
     @property
     def open_until(self) -> datetime | None:
@@ -252,6 +267,10 @@ class RightsRequest(BaseModel):
             return self
         confirmed = {"confirmed_by": by, "confirmed_at": at}
         return self.model_copy(update={"decided": held.model_copy(update=confirmed)})
+
+    def fall_due(self, at: datetime) -> Self:
+        """Note that it was told of as late, which is done once."""
+        return self.model_copy(update={"late_told_at": at})
 
     def released(self, at: datetime) -> frozenset[Part]:
         """Give what is released now.

@@ -7,10 +7,12 @@ from typing import Annotated, Self, TypeVar
 
 from accord_contracts.message import Code
 from accord_contracts.referrals import (
+    Answer,
     Answers,
     ContactWish,
     IncidentKind,
     PersonRole,
+    Score,
 )
 from pydantic import (
     AfterValidator,
@@ -107,6 +109,12 @@ Name = Annotated[str, _text(100)]
 Text = Annotated[str, _text(200)]
 Narrative = Annotated[str, _text(20_000)]
 SortedAnswers = Annotated[Answers, AfterValidator(_sorted)]
+SortedForm = Annotated[
+    dict[Code, Answer], Field(max_length=100), AfterValidator(_sorted)
+]
+SortedScores = Annotated[
+    dict[Code, Score], Field(max_length=100), AfterValidator(_sorted)
+]
 
 # The store knows times but no dates, so a date is kept as text.
 DateOfBirth = Annotated[
@@ -215,11 +223,18 @@ class WorkerWishes(Told):
 
 
 class InstrumentAnswers(Told):
-    """The answers to an instrument's items, and the total if the agency added it up."""
+    """The answers to an instrument's items, and the total if the agency added it up.
+
+    Attributes:
+        numbers: Of items that are counted or graded.
+        certified: A certified user has scored it.
+    """
 
     instrument: Code
-    answers: SortedAnswers
-    total: Annotated[int, Field(ge=0, le=1000)] | None = None
+    answers: SortedForm = {}
+    numbers: SortedScores = {}
+    total: Score | None = None
+    certified: bool = False
 
 
 class Sharing(Told):

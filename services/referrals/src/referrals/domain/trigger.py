@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from accord_contracts.message import Code
 from accord_contracts.problem import Refusal
-from accord_contracts.referrals import TriggerKind
+from accord_contracts.referrals import TRANSFERRED, TriggerKind
 from pydantic import (
     AwareDatetime,
     BaseModel,
@@ -191,6 +191,13 @@ class Trigger(BaseModel):
     def due_at(self) -> datetime | None:
         """When its clock runs out; never once it has, or was stopped."""
         return self.happens_at if self.state is State.SCHEDULED else None
+
+    def ahead_at(self, at: datetime) -> bool:
+        """Tell whether it is still to come: here, or where its case was transferred."""
+        last = self.changes[-1] if self.changes else None
+        elsewhere = self.state is State.CANCELLED and last and last.by == TRANSFERRED
+        stands = self.state is State.SCHEDULED or elsewhere
+        return bool(stands) and self.happens_at > at
 
     def move(self, happens_at: datetime, *, by: str, at: datetime) -> "Trigger":
         """Put it at another time, also if it has fallen due or was called off.

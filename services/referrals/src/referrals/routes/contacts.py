@@ -1,6 +1,7 @@
 """How a person may be reached: had only by asking, and for a purpose."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
@@ -56,16 +57,19 @@ def _of_team(name: str, *parts: str) -> Action:
 
 READ_CONTACTS = _of_team("contacts.read", CODES)
 CHANGE_CONTACT = _of_team("contact.change", "record")
-SUSPEND_CONTACT = _of_team("contact.suspend", "record")
+SUSPEND_CONTACT = replace(_of_team("contact.suspend", "record"), outlasts=True)
 NOT_BARRED = Action(
-    "contacts.of_another_case", (Relation.SCOPE,), parts={CODES: NOT_OUTREACH}
+    "contacts.of_another_case",
+    (Relation.SCOPE,),
+    parts={CODES: NOT_OUTREACH},
+    outlasts=True,
 )
 """Who is barred from one case of a person, or meets who used violence in it, has
 nothing of them by another."""
 
-ASK = Action("contacts.ask", (Relation.SCOPE,))
+ASK = Action("contacts.ask", (Relation.SCOPE,), outlasts=True)
 SHOW_TO_SERVICE = Action(
-    "contact.show", (Relation.SCOPE,), parts={"value": NOT_OUTREACH}
+    "contact.show", (Relation.SCOPE,), parts={"value": NOT_OUTREACH}, outlasts=True
 )
 NOT_A_SERVICE = Action("contacts.ask", ())
 """People ask as who they are, with what they have to do with a case."""

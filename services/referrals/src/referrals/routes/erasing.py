@@ -44,7 +44,7 @@ BY_LAW = (Purpose.OPERATION,)
 
 
 def _by_scope(name: str) -> Action:
-    return Action(name, (Relation.SCOPE,), purposes=BY_LAW)
+    return Action(name, (Relation.SCOPE,), purposes=BY_LAW, outlasts=True)
 
 
 HOLD_CASE = _by_scope("case.hold")

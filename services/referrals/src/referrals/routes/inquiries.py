@@ -33,22 +33,20 @@ from referrals import inquiring
 from referrals.domain.agency import Agency
 from referrals.domain.case import Case
 from referrals.domain.erasure import NoSuchCase, NoSuchPerson
+from referrals.domain.grounds import Belief, Ipp11, S20Purpose, WhyNotSafe
 from referrals.domain.inquiry import (
     MOST_DECISIONS,
-    Belief,
     Decided,
     Inquiry,
-    Ipp11,
     NoSuchInquiry,
     Piece,
     Said,
     Terms,
-    WhyNotSafe,
     misfits_of_said,
     misfits_of_terms,
 )
 from referrals.domain.ledger import Disclosure, FieldGroup
-from referrals.domain.policy import Misfit, S20Purpose
+from referrals.domain.policy import Misfit
 from referrals.domain.registration import registered_under_s19
 from referrals.domain.telling import DescribedPerson, Gender
 from referrals.erasing import Shelves, cases_of, standing_case

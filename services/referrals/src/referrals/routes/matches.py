@@ -38,9 +38,9 @@ COORDINATOR = (Relation.COORDINATOR,)
 SEEN = {"record": NOT_OUTREACH}
 LIST_MATCHES = Action("matches.list", COORDINATOR, parts=SEEN)
 READ_MATCH = Action("match.read", COORDINATOR, parts=SEEN)
-DECIDE_MATCH = Action("match.decide", COORDINATOR, parts=SEEN)
-ASK_MATCH = Action("match.ask", COORDINATOR, parts=SEEN)
-TAKE_BACK_MATCH = Action("match.take_back", COORDINATOR, parts=SEEN)
+DECIDE_MATCH = Action("match.decide", COORDINATOR, parts=SEEN, outlasts=True)
+ASK_MATCH = Action("match.ask", COORDINATOR, parts=SEEN, outlasts=True)
+TAKE_BACK_MATCH = Action("match.take_back", COORDINATOR, parts=SEEN, outlasts=True)
 
 NOBODYS = "00000000-0000-0000-0000-000000000000"
 """The id of no case: how a coordinator stands to the locality as a whole."""

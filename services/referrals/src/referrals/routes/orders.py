@@ -49,6 +49,7 @@ from referrals.erasing import standing_case
 from referrals.orders import Registry
 from referrals.routes.agencies import registered
 from referrals.routes.lines import errors_of
+from referrals.routes.referrals import still_here
 
 router = APIRouter(tags=["orders"])
 
@@ -177,6 +178,7 @@ async def tell_order(
     referral, case_id = await _told_with(TELL, referral_id, registry, agency)
     if case_id is None:
         raise NoCaseYet
+    await still_here(case_id, registry.shelves.cases)
     referral.may_be_changed()
     terms, at = _terms_of(told), registry.clock.now()
     wrong = [*_misplaced(told, len(referral.told.people))]
@@ -361,6 +363,7 @@ async def _own(
     held = await registry.orders.get(order_id)
     if held is None or held.referral_id != referral_id:
         raise NoSuchOrder
+    await still_here(held.case_id, registry.shelves.cases)
     return held
 
 

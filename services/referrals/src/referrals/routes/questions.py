@@ -1,6 +1,7 @@
 """Asking the agency that referred for more, over HTTP: about what, and never in words.
 
-The agency reads it with the status of its referral, and answers by an amendment.
+The agency reads it with the status of its referral, or in one list of all that it is
+asked, and answers by an amendment.
 """
 
 from typing import Annotated
@@ -23,7 +24,16 @@ from referrals import amending
 from referrals.domain.feedback import Wanted
 from referrals.domain.referral import NotReferred
 from referrals.routes.changes import WantedView
-from referrals.routes.referrals import Cases_, Clock_, Referrals_, own
+from referrals.routes.referrals import (
+    OWN,
+    PURPOSES,
+    Cases_,
+    Clock_,
+    Reader,
+    Referrals_,
+    own,
+    sender_of,
+)
 from referrals.store import Cases, Referrals
 
 router = APIRouter(prefix="/referrals", tags=["questions"])
@@ -37,6 +47,9 @@ ASK_MORE = Action(
 )
 
 
+LIST_QUESTIONS = Action("questions.list", OWN, purposes=PURPOSES)
+
+
 class AskMore(BaseModel):
     """About what the agency is asked to tell more, or to tell it better."""
 
@@ -45,6 +58,29 @@ class AskMore(BaseModel):
     groups: Annotated[
         frozenset[FieldGroup], Field(min_length=1, max_length=len(FieldGroup))
     ]
+
+
+class QuestionView(WantedView):
+    """What more is asked about one referral."""
+
+    referral_id: Id
+
+
+@router.get("/questions")
+async def list_questions(
+    referrals: Referrals_, agency: Reader
+) -> tuple[QuestionView, ...]:
+    """List about which of one's own agency's referrals more is needed.
+
+    The one that waits longest comes first, and 200 at the most: an agency need not
+    ask after each of its referrals.
+    """
+    own_ = sender_of(agency.who).agency
+    await agency.permit(LIST_QUESTIONS, Resource("questions", own_, agency=own_))
+    return tuple(
+        QuestionView(referral_id=each, **WantedView.of(wanted).model_dump())
+        for each, wanted in await referrals.wanting(own_)
+    )
 
 
 @router.put("/{referral_id}/questions")

@@ -56,7 +56,7 @@ Reader = Annotated[Asking, Security(asking, scopes=["referrals.history"])]
 
 
 def _by_scope(name: str) -> Action:
-    return Action(name, (Relation.SCOPE,), purposes=(Purpose.OPERATION,))
+    return Action(name, (Relation.SCOPE,), purposes=(Purpose.OPERATION,), outlasts=True)
 
 
 TAKE = _by_scope("rights.take")

@@ -62,6 +62,8 @@ class Assessment(BaseModel):
         results: What each instrument said.
         tier: What follows from it.
         erased_at: When the case was erased; nothing is weighed for it any more.
+        transferred_at: When it was handed over to another region: what is still heard
+            is weighed, and no clock runs for it here.
         judgement: What people, and what was weighed, have made of its level.
         tellings: What each referral told, by the referral.
         groups: Codes of the groups that it counts in when it is looked at how well
@@ -97,6 +99,7 @@ class Assessment(BaseModel):
     reassessment: Reassessment = Reassessment.AHEAD
     due_at: datetime | None
     erased_at: datetime | None = None
+    transferred_at: datetime | None = None
     shares: dict[str, Share] = {}
     merged_into: str | None = None
     merging: int = 0
@@ -109,6 +112,8 @@ class Assessment(BaseModel):
     @property
     def wakes_at(self) -> datetime | None:
         """When something is next to be done: a reassessment, or a date comes near."""
+        if self.transferred_at:
+            return None
         dates = [each.wakes_at for each in self.ahead.values()] if self.weighed else []
         return min((at for at in (self.due_at, *dates) if at), default=None)
 
@@ -251,6 +256,7 @@ class Assessment(BaseModel):
         if self.heard_of and not self.shares:
             own = highest(own, found.level)
         by = at + timedelta(hours=policy.reassess_hours[level])
+        elsewhere = self.merged_into or self.transferred_at
         judgement = self.judgement
         if level is not self.level or not self.weighed:
             change = Change(
@@ -283,8 +289,10 @@ class Assessment(BaseModel):
                 "policy_version": policy.version,
                 "assessed_at": at,
                 "reassess_by": by,
-                "reassessment": Reassessment.AHEAD,
-                "due_at": None if self.merged_into else by,
+                "reassessment": Reassessment.STOPPED
+                if self.transferred_at
+                else Reassessment.AHEAD,
+                "due_at": None if elsewhere else by,
                 "judgement": judgement,
             }
         )
@@ -441,6 +449,11 @@ class Assessment(BaseModel):
                 "merging": self.merging,
             }
         )
+
+    def transfer(self, at: datetime) -> "Assessment":
+        """Stop every clock, because another region assesses the case from now on."""
+        stopped = {"reassessment": Reassessment.STOPPED, "due_at": None}
+        return self.model_copy(update={**stopped, "transferred_at": at})
 
     def close(self, revision: int) -> "Assessment":
         """Stop the clock, because the response has ended. The level stays as it is.

@@ -1,11 +1,11 @@
 """What an agency has filled in of an instrument."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from typing import Annotated
 
 from accord_contracts.message import Code
-from accord_contracts.referrals import Answer
+from accord_contracts.referrals import Answer, FilledIn
 from pydantic import BaseModel, ConfigDict, Field
 
 from risk.domain.answers import merged
@@ -50,6 +50,16 @@ class Form(BaseModel):
             total=max((e for e in totals if e is not None), default=None),
             certified=certified,
         )
+
+
+def forms_of(told: Iterable[FilledIn]) -> dict[str, Form]:
+    """Give what an agency has filled in, by instrument.
+
+    What this locality does not ask is kept too: it weighs nothing, and is no reason to
+    lose what an agency has told.
+    """
+    forms = ({e.instrument: Form(**e.model_dump(exclude={"instrument"}))} for e in told)
+    return all_forms(*forms)
 
 
 def all_forms(*held: Mapping[str, Form]) -> dict[str, Form]:

@@ -8,6 +8,7 @@ from accord_contracts.referrals import Answer, IncidentKind, PersonRole
 from pydantic import BaseModel, ConfigDict
 
 from risk.domain.answers import merged
+from risk.domain.form import Form, all_forms
 
 KEPT = 200
 """Referrals of one case that are told apart; the oldest go first."""
@@ -17,6 +18,7 @@ class Telling(BaseModel):
     """What one referral told, as its agency last said it.
 
     Attributes:
+        forms: What the agency has filled in, by instrument.
         people: Whom it is about, by id.
         number: Of the amendment that last said whom it is about; 0: the referral.
     """
@@ -27,6 +29,7 @@ class Telling(BaseModel):
     received_at: datetime
     incidents: frozenset[IncidentKind]
     answers: dict[str, Answer]
+    forms: dict[str, Form] = {}
     people: dict[PersonRole, tuple[str, ...]]
     repeat: bool = False
     number: int = 0
@@ -39,6 +42,7 @@ class Telling(BaseModel):
                 "received_at": min(self.received_at, other.received_at),
                 "incidents": self.incidents | other.incidents,
                 "answers": merged(self.answers, other.answers),
+                "forms": all_forms(self.forms, other.forms),
                 "repeat": self.repeat or other.repeat,
             }
         )
@@ -85,6 +89,7 @@ class Facts(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     answers: dict[str, Answer]
+    forms: dict[str, Form]
     incidents: frozenset[IncidentKind]
     repeats: int
     last_at: datetime
@@ -119,6 +124,7 @@ def _together(told: list[Telling]) -> Facts:
     nothing: dict[str, Answer] = {}
     return Facts(
         answers=reduce(merged, (each.answers for each in told), nothing),
+        forms=all_forms(*(each.forms for each in told)),
         incidents=frozenset[IncidentKind]().union(*(each.incidents for each in told)),
         repeats=sum(each.repeat for each in told),
         last_at=max(each.occurred_at for each in told),

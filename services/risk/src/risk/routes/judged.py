@@ -15,6 +15,7 @@ from risk.domain.judgement.proof import Condition, End, Proof, prove
 from risk.domain.judgement.record import Asked, Contact, How
 from risk.domain.policy import Policy
 from risk.domain.telling import Facts, of_children, of_pairs
+from risk.domain.weighing import Known
 from risk.routes.assessments import (
     CASE_TEAM,
     PURPOSES,
@@ -155,12 +156,13 @@ class RiskView(BaseModel):
     @classmethod
     def of(cls, facts: Facts, policy: Policy) -> "RiskView":
         """Weigh what was told, by the same rules as the case."""
-        level, reasons = policy.level(facts.answers, facts.incidents, facts.repeats)
+        known = Known(facts.answers, facts.incidents, facts.repeats, forms=facts.forms)
+        found = policy.weigh(known)
         return cls(
-            level=level,
-            reasons=reasons,
-            unknowns=policy.unknowns(facts.answers),
-            provisional=policy.provisional(facts.answers),
+            level=found.level,
+            reasons=found.reasons,
+            unknowns=found.unknowns,
+            provisional=found.provisional,
             incidents=tuple(sorted(facts.incidents)),
             referrals=facts.referrals,
             last_occurred_at=facts.last_at,

@@ -1,0 +1,172 @@
+"""Handing a case over to another region, over HTTP: by coordinators, on purpose."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Self
+
+from accord_chassis.guard import (
+    NOT_OUTREACH,
+    Action,
+    Asking,
+    Relation,
+    Resource,
+    asking,
+)
+from accord_chassis.service import part
+from accord_contracts.access import Purpose
+from accord_contracts.message import Code, Id
+from accord_contracts.risk import RiskLevel
+from fastapi import APIRouter, Security
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+
+from referrals import inquiring, transferring
+from referrals.domain.case import Case
+from referrals.domain.erasure import Decision, NoSuchCase
+from referrals.domain.handover import HandoverTerms
+from referrals.domain.package import OrderBody, Packed
+from referrals.domain.policy import Misfit
+from referrals.domain.registration import registered_under_s19
+from referrals.domain.transferring import NotTransferred
+from referrals.erasing import standing_case
+from referrals.routes.lines import SubmitReferral, errors_of
+from referrals.transferring import Handing
+
+router = APIRouter(tags=["transfers"])
+
+Handing_ = Annotated[Handing, part(Handing)]
+Coordinator = Annotated[Asking, Security(asking, scopes=["referrals.transfer"])]
+
+PURPOSES = (
+    Purpose.PROTECTION,
+    Purpose.PLAN,
+    Purpose.ASSESSMENT,
+    Purpose.OTHER_GROUND,
+)
+TRANSFER = Action(
+    "case.transfer",
+    (Relation.COORDINATOR,),
+    parts={"record": NOT_OUTREACH},
+    purposes=PURPOSES,
+    # Asked again, it gives the same package again.
+    outlasts=True,
+)
+READ_PACKAGE = Action(
+    "case.read_package",
+    (Relation.COORDINATOR,),
+    parts={"record": NOT_OUTREACH},
+    purposes=PURPOSES,
+)
+
+
+class TransferCase(HandoverTerms):
+    """To whom a case is handed over, why, for what, and on what grounds."""
+
+
+class PackedView(BaseModel):
+    """A referral to post in the other region as it is, and orders to post with it.
+
+    Attributes:
+        referral: The body of ``POST /v1/referrals``, or a line of a batch: with its
+            reference, posting it twice is as good as once.
+        orders: The bodies of ``POST /v1/referrals/{id}/orders``, with its id there.
+    """
+
+    referral: SubmitReferral
+    orders: tuple[OrderBody, ...]
+
+    @classmethod
+    def of(cls, held: Packed) -> Self:
+        """Show what was put together, without the ids of people here."""
+        body = SubmitReferral.model_validate(held.referral.model_dump())
+        return cls(referral=body, orders=held.orders)
+
+
+class PackageView(BaseModel):
+    """All that the other region gets of a case.
+
+    Attributes:
+        level: The level of risk that it was last held at here; none: it was not yet
+            weighed. There it is weighed anew.
+        referrals: To be posted in this order.
+    """
+
+    case_id: Id
+    to: Code
+    reason: Code
+    transferred_at: datetime
+    level: RiskLevel | None
+    referrals: tuple[PackedView, ...]
+
+    @classmethod
+    def of(cls, case: Case, packed: tuple[Packed, ...]) -> Self:
+        """Show a case that was handed over.
+
+        Raises:
+            NotTransferred: It was not.
+        """
+        if case.transferred is None:
+            raise NotTransferred
+        terms, decision = case.transferred.terms, case.transferred.decision
+        return cls(
+            case_id=case.id,
+            to=terms.to,
+            reason=terms.reason,
+            transferred_at=decision.at,
+            level=case.level,
+            referrals=tuple(map(PackedView.of, packed)),
+        )
+
+
+@router.post("/cases/{case_id}/transfer", status_code=201)
+async def transfer_case(
+    case_id: Id, told: TransferCase, *, handing: Handing_, coordinator: Coordinator
+) -> PackageView:
+    """Hand a case over to another region, and get what that one is to post.
+
+    Here nothing of it is changed any more. Asked again, it is handed over once.
+    """
+    await coordinator.permit(
+        TRANSFER, transfer_of(case_id), purpose=told.told_for, otherwise=NoSuchCase
+    )
+    case = await standing_case(case_id, handing.contacting.shelves.cases)
+    wrong = [each async for each in _misfits(told, case, handing)]
+    if wrong and case.transferred is None:
+        raise RequestValidationError(errors_of(wrong, "body"))
+    at = handing.contacting.clock.now()
+    decision = Decision(reason=told.reason, by=coordinator.who.subject, at=at)
+    terms = HandoverTerms(**told.model_dump())
+    held = await transferring.hand_over(case_id, terms, decision, handing)
+    return PackageView.of(held, await transferring.package_of(held, handing))
+
+
+@router.get("/cases/{case_id}/transfer")
+async def read_package(
+    case_id: Id, *, handing: Handing_, coordinator: Coordinator
+) -> PackageView:
+    """Get once more what the other region is to post of a case."""
+    await coordinator.permit(READ_PACKAGE, transfer_of(case_id), otherwise=NoSuchCase)
+    held = await standing_case(case_id, handing.contacting.shelves.cases)
+    return PackageView.of(held, await transferring.package_of(held, handing))
+
+
+def transfer_of(case_id: str) -> Resource:
+    """Name a case as something that is handed over, for deciding about it."""
+    return Resource("transfer", case_id, case_id)
+
+
+async def _misfits(
+    told: TransferCase, case: Case, handing: Handing
+) -> AsyncIterator[Misfit]:
+    """Find why the other region may not be told."""
+    bureau = handing.bureau
+    at = bureau.clock.now()
+    agency = await inquiring.agency_of(told.to, bureau)
+    if agency is None or not agency.may_refer(at):
+        yield Misfit(("to",), "not_in_the_register")
+    elif told.ipp11 is None and not registered_under_s19(agency, at):
+        yield Misfit(("to",), "not_registered_under_s19")
+    elif not told.against_wish and told.to in await inquiring.not_to_be_told(
+        case, bureau
+    ):
+        yield Misfit(("to",), "wished_not_to_be_told")

@@ -1,0 +1,296 @@
+"""Handing a case over to another region: what goes, what stays, and what is closed."""
+
+from typing import Any
+
+import httpx2
+import pytest
+from accord_chassis.testing import COORDINATOR, NOON, eventually, new_id
+from accord_contracts.referrals import CaseTransferred, TriggerCancelled, TriggerKind
+from referrals.domain.case import Case, find_case
+from referrals.domain.contact import Heard, Point
+from referrals.domain.erasure import Decision
+from referrals.domain.grounds import Belief, S20Purpose
+from referrals.domain.handover import Handover, HandoverTerms
+from referrals.domain.ledger import FieldGroup
+from referrals.domain.package import Known, packed, reached
+from referrals.domain.telling import Channel, Safety
+from referrals.domain.transferring import TransferredElsewhere, transfer
+from referrals.keeping import Disclosures
+from referrals.triggers import Triggers
+from referrals_builders import (
+    HARMED,
+    JOHN,
+    MERE,
+    POLICY,
+    RULES,
+    USING,
+    Running,
+    body,
+    case,
+    household,
+    referral,
+)
+from test_amending import hears
+from test_erasing import refer
+from test_merging import asks as merges
+
+TERMS = HandoverTerms(
+    to="waikato",
+    reason="she_moved",
+    purpose=S20Purpose.PROTECTION,
+    belief=Belief.WILL_HELP,
+    consulted=True,
+)
+DECISION = Decision(reason="she_moved", by="somebody", at=NOON)
+HANDOVER = Handover(terms=TERMS, decision=DECISION)
+TOLD: dict[str, Any] = TERMS.model_dump(mode="json")
+
+PHONE = {"channel": "phone", "value": "021 555 0001", "safety": "safe"}
+GONE = {"channel": "text", "value": "021 555 0002", "safety": "unsafe"}
+
+
+def gone_elsewhere(one: Case) -> Case:
+    return transfer(one, HANDOVER, POLICY.retention)
+
+
+def test_a_family_that_is_referred_anew_has_a_case_of_its_own_again() -> None:
+    pair = household(("mere", HARMED), ("john", USING))
+    first = gone_elsewhere(case(pair))
+
+    second, _ = Case(id="second", opened_at=NOON).join("r2", pair, [first])
+    third, _ = Case(id="third", opened_at=NOON).join(
+        "r3", pair, [first, gone_elsewhere(second)]
+    )
+
+    assert find_case([first], pair) is None
+    assert find_case([first, second], pair) is second
+    keys = [{*each.keys} for each in (first, second, third)]
+    assert all(keys)
+    assert not keys[0] & keys[1]
+    assert not keys[1] & keys[2]
+    again, _ = second.join("r4", pair, [first])
+    assert again.keys == second.keys
+
+
+def test_two_first_referrals_after_a_transfer_claim_the_same() -> None:
+    pair = household(("mere", HARMED), ("john", USING))
+    first = gone_elsewhere(case(pair))
+
+    one, _ = Case(id="one", opened_at=NOON).join("r1", pair, [first])
+    other, _ = Case(id="other", opened_at=NOON).join("r2", pair, [first])
+
+    assert one.keys == other.keys
+
+
+def test_a_case_is_transferred_once_and_to_one_region() -> None:
+    done = gone_elsewhere(case(household(("mere", HARMED))))
+    other = HANDOVER.model_copy(update={"terms": TERMS.model_copy(update={"to": "x"})})
+
+    assert gone_elsewhere(done) is done
+    assert not done.is_open
+    assert done.erase_at
+    with pytest.raises(TransferredElsewhere):
+        transfer(done, other, POLICY.retention)
+
+
+def test_who_is_erased_and_what_was_taken_back_is_not_told() -> None:
+    child = {"role": "child", "given_name": "Moana"}
+    told = referral(MERE, JOHN, child, narrative="[erased]").recognised(("m", "j", "c"))
+
+    [left] = packed([told], TERMS, Known(gone=frozenset({"j"})), at=NOON, rules=RULES)
+    nobody = packed([told], TERMS, Known(gone=frozenset({"m"})), at=NOON, rules=RULES)
+
+    assert left.people == ("m", "c")
+    assert [each.given_name for each in left.referral.people] == ["Mere", "Moana"]
+    assert left.referral.narrative is None
+    assert nobody == ()
+
+
+def test_parts_are_told_as_a_person_has_put_them_right() -> None:
+    told = referral(MERE, JOHN).recognised(("m", "j"))
+    right = told.with_parts({"m": USING, "j": HARMED})
+
+    [body_] = packed([right], TERMS, Known(), at=NOON, rules=RULES)
+
+    assert [each.role for each in body_.referral.people] == [USING, HARMED]
+
+
+def test_what_another_case_told_of_a_number_is_not_told_but_warns() -> None:
+    here, there = new_id(), new_id()
+    number = "021 555 0001"
+    own = Heard(here, NOON, Channel.PHONE, number, safety=Safety.SAFE)
+    others = Heard(there, NOON, Channel.PHONE, number, Safety.SAFE, code_word="kererū")
+    warns = Heard(there, NOON, Channel.PHONE, number, safety=Safety.UNSAFE)
+    reach = f"contact_number:{number}"
+
+    def told(*heard: Heard) -> list[tuple[Safety, str | None]]:
+        point = Point(id=new_id(), reach=reach, heard=heard)
+        found = reached([point], frozenset({here}), NOON, POLICY.contacts)
+        return [(each.safety, each.code_word) for each in found]
+
+    assert told(own, others) == [(Safety.SAFE, None)]
+    assert told(own, warns) == [(Safety.UNSAFE, None)]
+    assert told(others) == []
+
+
+async def region(running: Running, code: str = "waikato") -> None:
+    known = await running.register(code, registered_as="family_violence_agency")
+    assert known.status_code == 200, known.text
+
+
+async def asks(
+    running: Running, one: str, *, method: str = "POST", **told: Any
+) -> httpx2.Response:
+    """Have a coordinator transfer a case, or read what goes."""
+    claims = {"worker": told.pop("worker", COORDINATOR)}
+    headers = running.bearer("referrals.transfer", agency="", **claims)
+    sent = {"json": {**TOLD, **told}} if method == "POST" else {}
+    path = f"/v1/cases/{one}/transfer"
+    return await running.http.request(method, path, headers=headers, **sent)
+
+
+async def test_what_the_other_region_gets_can_be_posted_as_it_is(
+    running: Running,
+) -> None:
+    await region(running)
+    released = {"kind": "prison_release", "on": "2026-12-24", "about": [1]}
+    people = [{**MERE, "contact_points": [PHONE, GONE]}, JOHN]
+    referral_id, one = await refer(
+        running, body(people=people, triggers=[released], narrative="What was seen.")
+    )
+
+    answer = await asks(running, one.id)
+    again = await asks(running, one.id)
+    read = await asks(running, one.id, method="GET")
+
+    assert answer.status_code == 201, answer.text
+    package = answer.json()
+    assert again.json()["referrals"] == read.json()["referrals"] == package["referrals"]
+    [told] = package["referrals"]
+    sent = told["referral"]
+    assert sent["reference"] == f"transfer-{referral_id}"
+    points = sent["people"][0]["contact_points"]
+    assert [(e["value"], e["safety"]) for e in points] == [
+        (PHONE["value"], Safety.SAFE), (GONE["value"], Safety.UNSAFE),
+    ]  # fmt: skip
+    assert [each["kind"] for each in sent["triggers"]] == [TriggerKind.PRISON_RELEASE]
+    assert sent["sharing"]["purpose"] == "fva20_c"
+    assert not any(each in answer.text for each in one.harmed)
+
+    posted = await running.submit(sent)
+    assert posted.status_code == 202, posted.text
+    _, opened = await refer(running, body(people=people))
+    assert opened.id != one.id
+
+
+async def test_what_was_transferred_is_told_and_stands_in_the_ledger(
+    running: Running,
+) -> None:
+    await region(running)
+    released = {"kind": "prison_release", "on": "2026-12-24"}
+    people = [{**MERE, "contact_points": [PHONE]}, JOHN]
+    _, one = await refer(running, body(people=people, triggers=[released]))
+    triggers = running.service.store(Triggers)
+    await eventually(lambda: triggers.of_case(one.id))
+
+    await asks(running, one.id)
+
+    [told] = await hears(running, CaseTransferred)
+    assert (told.case_id, told.agency) == (one.id, "waikato")
+    await hears(running, TriggerCancelled)
+    disclosures = running.service.store(Disclosures)
+    [mere] = one.harmed
+
+    async def entered() -> set[FieldGroup | None]:
+        return {each.group for each in await disclosures.about(mere)}
+
+    assert await eventually(entered) == {FieldGroup.IDENTITY, FieldGroup.CONTACT}
+    [entry, _] = await disclosures.about(mere)
+    assert (entry.agency, entry.purpose) == ("waikato", S20Purpose.PROTECTION)
+
+
+async def test_its_agency_changes_nothing_more_and_learns_nothing_of_where(
+    running: Running,
+) -> None:
+    await region(running)
+    released = {"kind": "prison_release", "on": "2026-12-24"}
+    referral_id, one = await refer(running, body(triggers=[released]))
+    triggers = running.service.store(Triggers)
+    await eventually(lambda: triggers.of_case(one.id))
+    await asks(running, one.id)
+
+    amended = await running.amend(referral_id, {"narrative": "More."})
+    headers = {**running.bearer("referrals.submit"), "Idempotency-Key": "w"}
+    below = f"/v1/referrals/{referral_id}"
+    withdrawn = await running.http.post(
+        f"{below}/withdrawal", headers=headers, json={"reason": "duplicate"}
+    )
+    moved = await running.http.put(
+        f"{below}/triggers/0", headers=headers, json={"on": "2026-12-26"}
+    )
+    order = {"kind": "bail", "starts_at": "2026-11-01T00:00:00Z", "bound": [1]}
+    bound = await running.http.post(f"{below}/orders", headers=headers, json=order)
+
+    answers = (amended, withdrawn, moved, bound)
+    assert {each.status_code for each in answers} == {409}
+    assert {each.json()["type"].rpartition(":")[2] for each in answers} == {
+        "response-over"
+    }
+    assert "waikato" not in "".join(each.text for each in answers)
+    assert (await running.status(referral_id)).json()["closed_as"] == "ended"
+
+
+async def test_what_is_merged_into_it_goes_with_it(running: Running) -> None:
+    await region(running)
+    hana = [{**MERE, "given_name": "Hana"}, {**JOHN, "given_name": "Jon"}]
+    _, one = await refer(running, body())
+    _, other = await refer(running, body(people=hana))
+    await merges(running, "merge", one.id, other.id)
+
+    refused = await asks(running, other.id)
+    answer = await asks(running, one.id)
+    apart = await merges(running, "merge", other.id, one.id)
+
+    assert (refused.status_code, answer.status_code) == (409, 201)
+    assert len(answer.json()["referrals"]) == 2
+    assert apart.status_code == 409
+    told = {each.case_id for each in await hears(running, CaseTransferred, 2)}
+    assert told == {one.id, other.id}
+
+
+async def test_whom_she_wishes_untold_or_nobody_knows_gets_nothing(
+    running: Running,
+) -> None:
+    await region(running)
+    _, one = await refer(running, body(wishes={"not_told": ["waikato"]}))
+
+    wished = await asks(running, one.id)
+    unknown = await asks(running, one.id, to="nowhere")
+    unread = await asks(running, one.id, method="GET")
+    colleague = await asks(running, one.id, worker=new_id())
+    anyway = await asks(running, one.id, against_wish=True)
+
+    rules = [each.json()["errors"] for each in (wished, unknown)]
+    assert rules == [
+        [{"pointer": "/body/to", "rule": "wished not to be told"}],
+        [{"pointer": "/body/to", "rule": "not in the register"}],
+    ]
+    assert (unread.status_code, colleague.status_code) == (404, 404)
+    assert anyway.status_code == 201
+
+
+async def test_a_case_that_waits_for_who_harmed_whom_is_decided_before(
+    running: Running,
+) -> None:
+    await region(running)
+    _, one = await refer(running, body())
+    turned = [
+        {**MERE, "role": "person_using_violence"},
+        {**JOHN, "role": "person_harmed"},
+    ]
+    await refer(running, body(people=turned))
+
+    async def refused() -> bool:
+        return (await asks(running, one.id)).status_code == 409
+
+    assert await eventually(refused)
