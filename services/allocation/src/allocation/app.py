@@ -13,7 +13,7 @@ from accord_contracts.allocation import (
     RoleWanted,
     StaffingCarried,
 )
-from accord_contracts.plans import PlanClosed
+from accord_contracts.plans import MeetingDecided, PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
@@ -30,6 +30,7 @@ from allocation.handlers import access as standing
 from allocation.handlers import (
     handing,
     leaving,
+    meeting,
     merging,
     parts,
     placing,
@@ -85,6 +86,8 @@ def create_app(
         )
         allocation.on(PlanClosed, partial(staffing.dissolve_team, desk=desk))
         allocation.on(PlanClosed, partial(staffing.end_allocations, desk=desk))
+        allocation.on(MeetingDecided, partial(meeting.heed_meeting, desk=desk))
+        allocation.on(MeetingDecided, partial(meeting.end_unwanted, desk=desk))
         allocation.on(CaseErased, partial(staffing.erase_staffing, desk=desk))
         allocation.on(CaseErased, partial(staffing.erase_allocations, desk=desk))
 

@@ -103,6 +103,23 @@ class Wanted(BaseModel):
         return self.model_copy(update={"worker_id": None, "lists": self.lists + 1})
 
 
+class Decided(BaseModel):
+    """What a meeting decided last of whom a case needs.
+
+    Attributes:
+        number: Which decision on the case there.
+        roles: Whom the case needs, whatever its level.
+        by: Who decided.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    roles: tuple[Role, ...]
+    by: str
+    at: datetime
+
+
 class Share(BaseModel):
     """What a merged case has, as its survivor goes by it.
 
@@ -113,6 +130,7 @@ class Share(BaseModel):
         served_outreach: Who has ever served the person using violence in it.
         served_others: Who has ever served anybody else in it.
         walls: Which compartments serve which side of it.
+        besides: Whom meetings want for it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -123,6 +141,7 @@ class Share(BaseModel):
     served_outreach: frozenset[str]
     served_others: frozenset[str]
     walls: Walls = Walls()
+    besides: tuple[Role, ...] = ()
 
 
 def heard_since(revision: int, heard: Mapping[str, Heard]) -> dict[str, Heard]:

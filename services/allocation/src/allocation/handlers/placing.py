@@ -236,20 +236,25 @@ async def settle(accepted: Allocation, *, desk: Desk) -> None:
 
 
 async def end(
-    held: Allocation, *, desk: Desk, reason: WithdrawnFor | None = None
+    held: Allocation,
+    *,
+    desk: Desk,
+    reason: WithdrawnFor | None = None,
+    goes_on: bool = False,
 ) -> None:
     """End a role that is no longer needed, and free its place.
 
     Whoever has accepted it knows that the response has ended, if that is why; for any
-    other reason they are told.
+    other reason, or if the response goes on without them, they are told.
     """
     if held.status is not Status.ENDED:
         at = desk.clock.now()
-        tell = held.status is Status.OFFERED or (reason and held.holder)
+        unknown = reason is not None or goes_on
+        tell = held.status is Status.OFFERED or (unknown and held.holder)
         told: list[Event] = [withdrawn(held, at, reason)] if tell else []
         told += [ended(held, each, at) for each in held.working]
         keeper = held.kept_by
-        if keeper is not None and reason is not None:
+        if keeper is not None and unknown:
             told.append(withdrawn(held, at, reason, worker_id=keeper))
         held = await desk.allocations.save(held.end(at), *told, lane=held.lane)
         if keeper is not None:

@@ -102,7 +102,7 @@ async def settle_place(message: Message[AllocationAccepted], *, desk: Desk) -> N
         return
     if staffing.wanted(held.id) is None:
         merged = WithdrawnFor.CASE_MERGED if staffing.merged_into else None
-        await end(held, desk=desk, reason=merged)
+        await end(held, desk=desk, reason=merged, goes_on=bool(staffing.roles))
     elif held.status is Status.ACCEPTED:
         await settle(held, desk=desk)
 
@@ -165,10 +165,11 @@ async def decide_lead(case_id: str, agency: str, by: str, *, desk: Desk) -> Staf
     held = await desk.staffings.get(case_id)
     if held is None or held.erased_at is not None:
         raise NoSuchRecord
-    new = held.led_by(agency, by)
-    if new == held:
+    at = desk.clock.now()
+    new = held.led_by(agency, by, at)
+    if new is held:
         return held
-    told = team_changed(new, desk.clock.now())
+    told = team_changed(new, at)
     return await desk.staffings.save(new, told, lane=_lane(new, Lane.ROUTINE))
 
 
