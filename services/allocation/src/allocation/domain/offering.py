@@ -266,6 +266,13 @@ class Allocation(BaseModel):
         """Take it from whoever hands it over, and may not keep it until it is taken."""
         return self._moved(kept_by=None)
 
+    def back_with(self, keeper: str) -> "Allocation":
+        """Give it back to whoever handed it over, because whoever took it has left.
+
+        They go on handing it over. For as long as they have it, nobody needs to own it.
+        """
+        return self._moved(kept_by=keeper)
+
     def check_open(self) -> None:
         """See that it can be offered.
 

@@ -157,11 +157,15 @@ class Staffing(BaseModel):
         )
 
     def newly_wanted(self, before: "Staffing") -> dict[Role, Wanted]:
-        """Give the open roles that are needed now and were not, or not so urgently."""
+        """Give the open roles that are needed now and were not, or not so urgently.
+
+        And those that were taken back from whoever was to take them over.
+        """
         return {
             role: wanted
             for role, wanted in self.roles.items()
-            if wanted.worker_id is None and before.roles.get(role) != wanted
+            if (known := before.roles.get(role)) != wanted
+            and (wanted.worker_id is None or (known and known.left != wanted.left))
         }
 
     def barred_from(self, role: Role) -> frozenset[str]:
@@ -290,7 +294,8 @@ class Staffing(BaseModel):
     def leave(self, allocation_id: str, worker_id: str) -> "Staffing":
         """Take a role back from somebody who is no longer at work in it.
 
-        That of a merged case is its survivor's to fill.
+        Whoever hands it over to them has it still. That of a merged case is its
+        survivor's to fill.
         """
         roles = {
             role: wanted.leave(worker_id)

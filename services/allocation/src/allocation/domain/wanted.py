@@ -84,12 +84,11 @@ class Wanted(BaseModel):
         return lists < self.left.get(worker_id, 0)
 
     def leave(self, worker_id: str) -> "Wanted":
-        """Take it back from somebody, unless somebody else has accepted it."""
-        if self.worker_id not in {None, worker_id}:
-            return self
+        """Take it back from somebody; whoever else has accepted it keeps it."""
         lists = self.lists + 1
+        has = None if self.worker_id == worker_id else self.worker_id
         left = {**self.left, worker_id: lists}
-        update = {"worker_id": None, "lists": lists, "left": left}
+        update = {"worker_id": has, "lists": lists, "left": left}
         return self.model_copy(update=update)
 
     def listed(self, lists: Lists) -> "Wanted":

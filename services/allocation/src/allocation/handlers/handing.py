@@ -20,11 +20,11 @@ from allocation.handlers.placing import (
     asked,
     find,
     free,
-    offered,
+    keep_again,
     release,
     save,
-    withdrawn,
 )
+from allocation.handlers.telling import offered, withdrawn
 
 CHOSEN = "chosen_by_a_person"
 
@@ -60,6 +60,28 @@ async def free_handed_over(
     if held is None or told.from_worker_id in {held.holder, held.kept_by}:
         return
     await free(held, told.from_worker_id, desk=desk)
+    now = await desk.allocations.get(held.id)
+    if now and now.kept_by == told.from_worker_id:
+        # It is back with them meanwhile.
+        await keep_again(now, told.from_worker_id, desk=desk)
+
+
+async def not_taken(
+    held: Allocation, staffing: Staffing, worker_id: str, *, desk: Desk
+) -> Staffing:
+    """Take a role from somebody who has left before they have joined the case's team.
+
+    Whoever handed it over to them has it again and goes on handing it over, unless they
+    have left too: their place is given to them first, so that their leaving later takes
+    it back.
+    """
+    new = staffing.leave(held.id, worker_id)
+    wanted = new.wanted(held.id)
+    if wanted is None or wanted.worker_id is None:
+        return new
+    if await keep_again(held, wanted.worker_id, desk=desk):
+        return new
+    return new.leave(held.id, wanted.worker_id)
 
 
 async def candidates(allocation_id: str, *, desk: Desk) -> list[Candidate]:

@@ -21,6 +21,7 @@ from allocation.domain.offer import Status
 from allocation.domain.staffing import Staffing
 from allocation.domain.wanted import Assessed
 from allocation.domain.wishes import Wishes
+from allocation.handlers.handing import not_taken
 from allocation.handlers.placing import Desk, end, settle
 
 
@@ -68,7 +69,9 @@ async def go_on_without_wishes(held: Staffing, *, desk: Desk) -> None:
 async def join_team(message: Message[AllocationAccepted], *, desk: Desk) -> None:
     """Take whoever has accepted a role into the case's team.
 
-    If it was handed over to them, and they were barred meanwhile, it is wanted anew.
+    If they have left meanwhile, they do not join, and the role is back with whoever
+    handed it over to them, or wanted anew. If it was handed over to them, and they were
+    barred meanwhile, it is wanted anew.
     """
     told = message.data
     held, role = await asyncio.gather(
@@ -79,7 +82,12 @@ async def join_team(message: Message[AllocationAccepted], *, desk: Desk) -> None
         return
     # Whoever the role was taken back from since has accepted by older lists.
     lists = role.lists if role.holder == told.worker_id else 0
-    new = held.join(told.allocation_id, told.worker_id, lists)
+    known, wanted_ = held, held.wanted(role.id)
+    if wanted_ and not wanted_.taken_back(told.worker_id, lists):
+        worker = await desk.directory.read(told.worker_id)
+        if worker is None or not worker.serves(role.role):
+            known = await not_taken(role, held, told.worker_id, desk=desk)
+    new = known.join(told.allocation_id, told.worker_id, lists)
     if told.worker_id in role.working:
         new = new.unkept(told.allocation_id, told.worker_id)
     if new is not held:
