@@ -203,7 +203,7 @@ CATALOGUE = Catalogue.of(
         Entry(plans.ServiceOverdue, "plans"),
         Entry(notify.NotificationSent, "notify"),
         Entry(notify.NotificationAcknowledged, "notify"),
-        Entry(notify.NotificationDeclined, "notify"),
+        Entry(notify.NotificationDeclined, "notify", ("allocation",)),
         Entry(notify.NotificationHandedOver, "notify"),
         Entry(notify.NotificationReopened, "notify"),
         Entry(notify.NotificationEscalated, "notify"),

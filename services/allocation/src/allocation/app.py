@@ -13,6 +13,7 @@ from accord_contracts.allocation import (
     RoleWanted,
     StaffingCarried,
 )
+from accord_contracts.notify import NotificationDeclined
 from accord_contracts.plans import MeetingDecided, PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
@@ -28,6 +29,7 @@ from fastapi import FastAPI
 from allocation.domain.policy import Policy
 from allocation.handlers import access as standing
 from allocation.handlers import (
+    answering,
     handing,
     leaving,
     meeting,
@@ -100,6 +102,7 @@ def create_app(
         allocation.on(StaffingCarried, partial(merging.carry, desk=desk))
         allocation.on(StaffingCarried, partial(merging.end_surplus, desk=desk))
 
+        allocation.on(NotificationDeclined, partial(answering.heed_refusal, desk=desk))
         allocation.on(AllocationDeclined, partial(standing.note_conflict, door=door))
 
         take_back = partial(leaving.take_back, desk=desk, glasses=glasses, kept=leavers)

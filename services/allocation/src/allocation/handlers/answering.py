@@ -1,9 +1,17 @@
 """Workers' answers to offers."""
 
-from accord_contracts.allocation import AllocationDeclined, DeclineReason
-from accord_contracts.message import Event
+from contextlib import suppress
 
-from allocation.domain.offer import NoLongerNeeded, NoSuchOffer
+from accord_contracts.allocation import AllocationDeclined, DeclineReason
+from accord_contracts.message import Event, Message
+from accord_contracts.notify import NotificationDeclined
+
+from allocation.domain.offer import (
+    NoLongerNeeded,
+    NoSuchOffer,
+    OfferAccepted,
+    OfferExpired,
+)
 from allocation.domain.offering import Allocation
 from allocation.handlers.placing import Desk, find, release, save, settle
 from allocation.handlers.telling import about, accepted, handed_over
@@ -29,8 +37,28 @@ async def accept(allocation_id: str, worker_id: str, *, desk: Desk) -> None:
     await settle(new, desk=desk)
 
 
+async def heed_refusal(message: Message[NotificationDeclined], *, desk: Desk) -> None:
+    """Decline for a worker what they said in their inbox that they cannot take.
+
+    What is no offer to them, or not any more, stays as it is: who was asked since, or
+    has taken it, is decided already.
+    """
+    told = message.data
+    if told.allocation_id is None:
+        return
+    with suppress(NoSuchOffer, OfferExpired, OfferAccepted, NoLongerNeeded):
+        await decline(
+            told.allocation_id, told.worker_id, told.reason, desk=desk, cause=message
+        )
+
+
 async def decline(
-    allocation_id: str, worker_id: str, reason: DeclineReason, *, desk: Desk
+    allocation_id: str,
+    worker_id: str,
+    reason: DeclineReason,
+    *,
+    desk: Desk,
+    cause: Message[Event] | None = None,
 ) -> None:
     """Say no to a role, which is offered to somebody else in the same moment.
 
@@ -55,7 +83,7 @@ async def decline(
         reason=reason,
         declined_at=at,
     )
-    await save(new, declined, told_of, desk=desk)
+    await save(new, declined, told_of, desk=desk, cause=cause)
     await release(held, desk=desk)
 
 
