@@ -42,9 +42,16 @@ from allocation.handlers import (
 from allocation.handlers.access import Door
 from allocation.handlers.placing import Desk
 from allocation.handlers.rota import Calls
-from allocation.routes import access, directory, offers, rotas, together
+from allocation.routes import access, directory, exchange, offers, rotas, together
 from allocation.store.directory import Directory
-from allocation.store.kept import Allocations, Glasses, Rotas, Staffings, Workers
+from allocation.store.kept import (
+    Allocations,
+    Glasses,
+    Providers,
+    Rotas,
+    Staffings,
+    Workers,
+)
 
 
 class Settings(VaultSettings, ChassisSettings):
@@ -72,6 +79,7 @@ def create_app(
         allocation.provide(calls)
         desk = Desk(staffings, allocations, workers, turns, policy, allocation.clock)
         allocation.provide(workers)
+        allocation.provide(allocation.store(Providers))
         allocation.provide(desk)
         glasses = allocation.store(Glasses)
         door = Door(staffings, allocations, kept, glasses, allocation.clock)
@@ -118,6 +126,7 @@ def create_app(
         wire,
         access.router,
         directory.router,
+        exchange.router,
         offers.router,
         rotas.router,
         together.router,

@@ -15,6 +15,7 @@ from allocation.domain.directory import Worker
 from allocation.domain.glass import Glass
 from allocation.domain.offer import Status
 from allocation.domain.offering import Allocation
+from allocation.domain.providers import Provider
 from allocation.domain.rota import Rota
 from allocation.domain.staffing import Staffing
 
@@ -24,6 +25,9 @@ PAGE = 100
 
 TOGETHER = 500
 """The most roles that are placed together: more than are ever open at one time."""
+
+MOST_PROVIDERS = 1000
+"""The most organisations that a locality has."""
 
 OPEN = (Status.WANTED, Status.OFFERED, Status.UNFILLED)
 """Where a role stands that still has to be filled."""
@@ -149,6 +153,26 @@ class Glasses(Store[Glass]):
         """Give every time that the glass of a case was broken, latest first."""
         found = self.documents.find({"case_id": case_id}).sort("broken_at", -1)
         return [self.load(each) async for each in found.limit(PAGE)]
+
+
+class Providers(SealedStore[Provider]):
+    """The organisations of the locality, by code: dozens."""
+
+    entity = Provider
+    collection = "providers"
+
+    def take_apart(self, fields: Document) -> dict[str, Any]:
+        """Take out what they say of themselves, if that is written."""
+        return {"about": fields.pop("about")} if "about" in fields else {}
+
+    def put_together(self, fields: Document, parts: Mapping[str, Any]) -> None:
+        """Put it back."""
+        fields["about"] = parts["about"]
+
+    async def all(self) -> list[Provider]:
+        """Give the organisations by code, at most a thousand."""
+        found = self.documents.find({}).sort("_id", 1).limit(MOST_PROVIDERS)
+        return self.load_all(await self.open([each async for each in found]))
 
 
 class Rotas(Store[Rota]):
