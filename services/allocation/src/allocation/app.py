@@ -39,6 +39,7 @@ from allocation.handlers import (
     rota,
     staffing,
 )
+from allocation.handlers import together as joint
 from allocation.handlers.access import Door
 from allocation.handlers.placing import Desk
 from allocation.handlers.rota import Calls
@@ -47,6 +48,7 @@ from allocation.store.directory import Directory
 from allocation.store.kept import (
     Allocations,
     Glasses,
+    Mornings,
     Providers,
     Rotas,
     Staffings,
@@ -115,6 +117,9 @@ def create_app(
 
         take_back = partial(leaving.take_back, desk=desk, glasses=glasses, kept=leavers)
         allocation.sweep(kept, take_back)
+        mornings = allocation.store(Mornings)
+        morning = partial(joint.place_in_the_morning, desk=desk, mornings=mornings)
+        allocation.sweep(mornings, morning)
         allocation.sweep(glasses, partial(standing.tell_not_reviewed, door=door))
         allocation.sweep(turns, partial(rota.look_over, calls=calls))
         allocation.sweep(allocations, partial(placing.attend, desk=desk))

@@ -117,6 +117,11 @@ class Allocation(BaseModel):
         return self.offers[-1]
 
     @property
+    def chosen(self) -> bool:
+        """Tell whether a person has chosen who is asked now."""
+        return self.status is Status.OFFERED and self.offer.decided_by is not None
+
+    @property
     def answer_by(self) -> datetime | None:
         """By when whoever is asked now is to answer."""
         return self.offer.answer_by if self.status is Status.OFFERED else None
