@@ -1,9 +1,13 @@
 """Many referrals in one request: each line is taken, or refused, for itself."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+import pytest
+from accord import directory
 from accord.client import Answer, Client
+from accord.faults import CannotGoOn
 from app import Region, eventually
 from people import REFERRALS, ReferringAgency
 
@@ -101,3 +105,32 @@ async def test_a_line_that_is_too_long_spoils_no_other(
 
     assert [each["status"] for each in told] == ["refused", "accepted"]
     assert told[0]["problem"]["status"] == 413
+
+
+async def test_the_directory_goes_out_and_comes_in_as_files(
+    region: Region, tmp_path: Path
+) -> None:
+    where = (region.url, region.coordinator.token)
+    told = {
+        "about": {"name": SENTINEL, "description": "A refuge."},
+        "services": [{"role": "whanau_support_worker", "languages": ["mi"]}],
+    }
+    path = "/api/allocation/v1/providers/files_refuge"
+    assert (await region.coordinator.sends("PUT", path, told)).ok
+
+    for kind in directory.Format:
+        file = tmp_path / f"directory.{kind}"
+        directory.write(file, await directory.give_out(kind, where))
+        assert file.stat().st_mode & 0o077 == 0
+        assert await directory.take_in(directory.read(file), kind, where)
+
+    wrong = json.loads((tmp_path / "directory.hsds").read_bytes())
+    wrong["contents"][0]["attributes"] = []
+    with pytest.raises(CannotGoOn) as refused:
+        await directory.take_in(
+            json.dumps(wrong).encode(), directory.Format.HSDS, where
+        )
+    assert "/contents/0/attributes (no role)" in str(refused.value)
+    assert SENTINEL not in str(refused.value)
+    with pytest.raises(CannotGoOn):
+        await directory.give_out(directory.Format.CSV, (region.url, "none"))

@@ -296,6 +296,11 @@ HOUSING = {
     "voice": "agreed",
 }
 
+PROVIDER = {
+    "about": {"name": "A tested agency", "description": "It is tested."},
+    "services": [{"role": "whanau_support_worker"}],
+}
+
 KNOWS_SAFETY = ("specialist", "lead", "coordinator")
 NOT_BARRED = tuple(each for each in PERSONAS if each not in BARRED)
 CASE_READERS = (*TEAM, "coordinator", "glass breaker")
@@ -593,6 +598,18 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     ("allocation", "GET", "/v1/workers/{worker_id}"): Case(PERSONAS, by_scope=True),
     ("allocation", "GET", "/v1/workers"): Case(PERSONAS, by_scope=True),
+    ("allocation", "GET", "/v1/providers"): Case(PERSONAS, by_scope=True),
+    ("allocation", "PUT", "/v1/providers/{code}"): Case(
+        PERSONAS, PROVIDER, by_scope=True
+    ),
+    ("allocation", "GET", "/v1/providers/{code}"): Case(PERSONAS, by_scope=True),
+    ("allocation", "GET", "/v1/directory/hsds"): Case(PERSONAS, by_scope=True),
+    ("allocation", "PUT", "/v1/directory/hsds"): Case(
+        PERSONAS, {"contents": []}, by_scope=True
+    ),
+    ("allocation", "GET", "/v1/directory/workers"): Case(PERSONAS, by_scope=True),
+    # A body of JSON is no sheet: 415, for whoever has the scope.
+    ("allocation", "PUT", "/v1/directory/workers"): Case(PERSONAS, {}, by_scope=True),
     ("allocation", "GET", "/v1/workers/{worker_id}/contact"): Case(
         PERSONAS, by_scope=True
     ),

@@ -48,6 +48,7 @@ contracts = typer.Typer(no_args_is_help=True, help="The events and what they hol
 keys_ = typer.Typer(no_args_is_help=True, help="The keys that seal what is kept.")
 matching_ = typer.Typer(no_args_is_help=True, help="Who is the same person.")
 risk_ = typer.Typer(no_args_is_help=True, help="How risk is weighed.")
+directory_ = typer.Typer(no_args_is_help=True, help="Who works for whom, as files.")
 allocation_ = typer.Typer(no_args_is_help=True, help="Who takes which role.")
 app.add_typer(events, name="events")
 app.add_typer(letters, name="dead-letters")
@@ -58,6 +59,7 @@ app.add_typer(contracts, name="contracts")
 app.add_typer(keys_, name="keys")
 app.add_typer(matching_, name="match")
 app.add_typer(allocation_, name="allocation")
+app.add_typer(directory_, name="directory")
 app.add_typer(risk_, name="risk")
 
 Json = Annotated[bool, typer.Option("--json", help="For a machine.")]
@@ -682,6 +684,64 @@ def bench_matching(
         f"Each question took {report.at(50):.1f} ms in the median, "
         f"{report.at(99):.1f} ms at most in 99 of 100: {answers}."
     )
+
+
+Directory = Annotated[
+    str, typer.Option("--format", help="hsds (organisations) or csv (workers).")
+]
+At = Annotated[str | None, typer.Option(envvar="ACCORD_URL")]
+Administrator = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ACCORD_TOKEN", help="With allocation.admin. Default: the demo's."
+    ),
+]
+
+
+@directory_.command("import")
+def import_directory(
+    file: Annotated[Path, typer.Argument(help="Organisations, or workers.")],
+    *,
+    format_: Directory = "hsds",
+    url: At = None,
+    token: Administrator = None,
+) -> None:
+    """Take organisations or workers in from a file: all that are in it, or none."""
+    from accord import directory
+
+    kind = directory_format(format_)
+    where = directory.target(url, token)
+    taken = run(directory.take_in(directory.read(file), kind, where))
+    show.say(f"{taken} were taken in.")
+
+
+@directory_.command("export")
+def export_directory(
+    file: Annotated[Path, typer.Argument(help="Where to write it.")],
+    *,
+    format_: Directory = "hsds",
+    url: At = None,
+    token: Administrator = None,
+) -> None:
+    """Write the organisations or the workers of the directory to a file."""
+    from accord import directory
+
+    kind = directory_format(format_)
+    content = run(directory.give_out(kind, directory.target(url, token)))
+    directory.write(file, content)
+    show.say(f"{file} is written.")
+
+
+def directory_format(name: str) -> Any:  # noqa: ANN401 - Imported when it is asked for.
+    """Give the format of a name."""
+    from accord.directory import Format
+
+    try:
+        return Format(name)
+    except ValueError:
+        raise CannotGoOn(
+            f"There is no format {name}.", mend=f"One of {', '.join(Format)}."
+        ) from None
 
 
 @allocation_.command("simulate")

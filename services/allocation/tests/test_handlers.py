@@ -20,14 +20,15 @@ from accord_contracts.allocation import (
     Role,
     RoleWanted,
 )
-from accord_contracts.message import Lane
+from accord_contracts.message import Lane, Message
+from accord_contracts.notify import NotificationDeclined
 from accord_contracts.referrals import CaseErased, CaseTransferred, ContactWish, Wishes
 from accord_contracts.risk import RiskLevel
 from allocation.domain.directory import Gender, Worker
 from allocation.domain.offer import Answer, OfferExpired, Status
 from allocation.domain.offering import HOLD_SLACK, Allocation
 from allocation.domain.standing import standing_of
-from allocation.handlers.answering import accept, decline
+from allocation.handlers.answering import accept, decline, heed_refusal
 from allocation.handlers.placing import attend, place_role, save, settle
 from allocation.handlers.staffing import (
     dissolve_team,
@@ -364,6 +365,62 @@ async def test_a_decline_is_offered_to_somebody_else_in_the_same_save(
     offers = await office.told(AllocationOffered)
     assert [each.data.worker_id for each in offers] == [first, new.worker_id]
     assert (await office.worker(first)).load == 0
+
+
+def cannot_take(
+    asked: Allocation, worker_id: str, *, offer: bool = True
+) -> Message[NotificationDeclined]:
+    """Somebody has said in their inbox that they cannot take what they were told of."""
+    told = NotificationDeclined(
+        case_id=asked.case_id,
+        notification_id=new_id(),
+        worker_id=worker_id,
+        template="offer",
+        reason=DeclineReason.ON_LEAVE,
+        declined_at=NOON,
+        allocation_id=asked.id if offer else None,
+    )
+    return message_of(told, at=NOON)
+
+
+async def test_what_somebody_cannot_take_is_offered_to_another_at_once(
+    office: Office,
+) -> None:
+    anna, bella = await office.employs(worker(), worker())
+    case_id = (await office.wants_a_role()).case_id
+    await office.deliver()
+    asked = await office.allocation(case_id)
+    assert asked.worker_id
+    said = cannot_take(asked, asked.worker_id)
+
+    await heed_refusal(said, desk=office.desk)
+    await heed_refusal(said, desk=office.desk)
+
+    held = await office.allocation(case_id)
+    assert {asked.worker_id, held.worker_id} == {anna.id, bella.id}
+    assert held.declined_by == {asked.worker_id}
+    [told] = await office.told(AllocationDeclined)
+    assert told.data.reason is DeclineReason.ON_LEAVE
+    assert told.causation_id == said.id
+    assert not (await office.worker(asked.worker_id)).holds
+
+
+async def test_nobody_declines_for_somebody_else_or_what_they_have_taken(
+    office: Office,
+) -> None:
+    [anna] = await office.employs(worker())
+    case_id = (await office.wants_a_role()).case_id
+    await office.deliver()
+    asked = await office.allocation(case_id)
+
+    await heed_refusal(cannot_take(asked, new_id()), desk=office.desk)
+    await heed_refusal(cannot_take(asked, anna.id, offer=False), desk=office.desk)
+    assert await office.allocation(case_id) == asked
+    await accept(asked.id, anna.id, desk=office.desk)
+    await heed_refusal(cannot_take(asked, anna.id), desk=office.desk)
+
+    assert (await office.allocation(case_id)).status is Status.ACCEPTED
+    assert not await office.told(AllocationDeclined)
 
 
 async def test_declining_again_changes_nothing(office: Office) -> None:

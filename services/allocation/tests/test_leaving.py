@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 from accord_chassis.retention import class_of
 from accord_chassis.testing import NOON, new_id
-from accord_contracts.allocation import AllocationOffered, CaseTeamChanged
+from accord_contracts.allocation import (
+    AllocationAccepted,
+    AllocationHandedOver,
+    AllocationOffered,
+    AllocationUnfilled,
+    AllocationWithdrawn,
+    CaseTeamChanged,
+    HandOverReason,
+)
 from accord_contracts.message import Lane
 from accord_contracts.risk import RiskLevel
 from allocation.domain.directory import Worker
@@ -16,6 +24,7 @@ from allocation.domain.staffing import Staffing
 from allocation.domain.wanted import Wanted
 from allocation.handlers.answering import accept
 from allocation.handlers.directory import put_worker
+from allocation.handlers.handing import free_handed_over, hand_over
 from allocation.handlers.leaving import AT_ONCE, take_back
 from allocation.handlers.placing import attend
 from allocation.store.directory import Directory
@@ -190,6 +199,99 @@ async def test_an_acceptance_that_is_heard_of_after_leaving_joins_nobody(
     assert first in held.served_others
 
 
+async def handed_over_to(office: Office) -> tuple[str, str, str, Worker]:
+    """A role that somebody has taken over, which the case is yet to hear.
+
+    The case, the role, who had it, and who has taken it over.
+    """
+    case_id, first, _ = await given(office, taken=True)
+    role = await office.allocation(case_id)
+    await hand_over(role.id, first, HandOverReason.LEAVING, desk=office.desk)
+    asked = (await office.allocation(case_id)).worker_id
+    assert asked
+    await accept(role.id, asked, desk=office.desk)
+    return case_id, role.id, first, await office.worker(asked)
+
+
+async def frees(office: Office, message_of: str) -> None:
+    """Free the place of whoever has handed a role over, as its message is heard."""
+    for message in await office.told(AllocationHandedOver):
+        if message.data.allocation_id == message_of:
+            await free_handed_over(message, desk=office.desk)
+
+
+@pytest.mark.parametrize("swept", [False, True])
+@pytest.mark.parametrize("freed", ["before", "after"])
+async def test_whoever_took_over_and_left_before_joining_does_not_join(
+    office: Office, freed: str, *, swept: bool
+) -> None:
+    case_id, role_id, first, taker = await handed_over_to(office)
+    if freed == "before":
+        await frees(office, role_id)
+    gone = taker.model_copy(update={"active": False})
+    await puts(office, gone)
+    if swept:
+        await sweeps(office)
+
+    await office.deliver()
+    if freed == "after":
+        await frees(office, role_id)
+    await until_nothing_is_left(office)
+
+    role = await office.allocation(case_id)
+    staffing = await office.desk.staffings.get(case_id)
+    assert staffing
+    assert staffing.team == ((WHANAU, first),)
+    assert taker.id in staffing.served_others
+    assert (role.status, role.kept_by, role.working) == (
+        Status.UNFILLED, first, (first,),
+    )  # fmt: skip
+    assert {*(await office.worker(first)).holds} == {role_id}
+    assert not (await office.worker(taker.id)).holds
+    [alarm] = await office.told(AllocationUnfilled)
+    assert alarm.data.reason == "no_candidate"
+    last = (await office.told(AllocationAccepted))[-1].data
+    assert (last.allocation_id, last.worker_id) == (role_id, first)
+    [taken] = await office.told(AllocationWithdrawn)
+    assert (taken.data.worker_id, taken.data.kept_by) == (taker.id, first)
+
+
+async def test_if_whoever_handed_over_has_left_too_it_is_wanted_anew(
+    office: Office,
+) -> None:
+    case_id, role_id, first, taker = await handed_over_to(office)
+    await frees(office, role_id)
+    for each in (await office.worker(first), taker):
+        await puts(office, each.model_copy(update={"active": False}))
+    [other] = await office.employs(worker(WHANAU))
+
+    await office.deliver()
+    await until_nothing_is_left(office)
+
+    role = await office.allocation(case_id)
+    staffing = await office.desk.staffings.get(case_id)
+    assert staffing
+    assert staffing.team == ()
+    assert (role.worker_id, role.kept_by, role.working) == (other.id, None, ())
+
+
+async def test_an_offer_beside_a_handover_to_somebody_who_leaves_goes_to_others(
+    office: Office,
+) -> None:
+    case_id, first, second = await given(office, taken=True)
+    role = await office.allocation(case_id)
+    await hand_over(role.id, first, HandOverReason.LEAVING, desk=office.desk)
+    [third] = await office.employs(worker(WHANAU))
+
+    await puts(office, worker(WHANAU, id=second, active=False))
+    await until_nothing_is_left(office)
+
+    held = await office.allocation(case_id)
+    assert (held.status, held.worker_id, held.kept_by) == (
+        Status.OFFERED, third.id, first,
+    )  # fmt: skip
+
+
 async def test_whoever_is_back_may_be_asked_and_join_again(office: Office) -> None:
     [her] = await office.employs(worker(WHANAU))
     case_id = (await office.wants_a_role()).case_id
@@ -223,7 +325,8 @@ def test_a_role_that_somebody_else_has_accepted_is_taken_from_nobody() -> None:
     )
     held = Staffing(id=new_id(), roles={WHANAU: wanted})
 
-    assert held.leave(allocation_id, her) is held
+    assert held.leave(allocation_id, her).team == ((WHANAU, other),)
+    assert held.leave(allocation_id, other).team == ()
 
 
 def test_places_that_have_lapsed_are_not_taken_back() -> None:

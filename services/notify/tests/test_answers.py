@@ -5,8 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from accord_chassis import topology
+from accord_chassis.binding import unpack
 from accord_chassis.testing import COORDINATOR, NOON, message_of, new_id
 from accord_contracts.allocation import DeclineReason
+from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Lane, Message
 from accord_contracts.plans import PlanAgreed, PlanNotInForce
 from accord_contracts.referrals import TriggerKind
@@ -275,21 +278,39 @@ async def test_a_message_is_handed_over_to_who_may_know_alone(
     assert len(await running.inbox(their_deputy)) == 1
 
 
-async def test_an_offer_is_answered_where_it_was_made(
+async def test_an_offer_is_declined_by_whoever_it_was_made_to_alone(
     running: Running, workers: WorkersDirectory
 ) -> None:
-    worker = workers.knows()
-    await running.hears(offered(worker))
+    deputy = workers.knows()
+    worker = workers.knows(deputy=deputy)
+    await running.hears(offer := offered(worker))
+    [made] = await running.all()
+    clock = made.escalate_at
+
+    for _ in range(2):
+        said = await answers(running, worker, made.id, "refusal", reason="on_leave")
+        assert said.status_code == 204
+    given = await answers(running, worker, made.id, "handover", worker_id=deputy)
+
     [held] = await running.all()
+    assert [(each.said, each.worker_id) for each in held.answers] == [
+        (Said.CANNOT_TAKE, worker)
+    ]
+    # Nobody is woken for it: whoever is asked next hears of it from allocation.
+    assert held.escalate_at == clock
+    queue = running.broker.queues[topology.queue_of("allocation", held.lane)]
+    declined = [unpack(each, CATALOGUE).data for each in queue.ready]
+    assert [(e.worker_id, e.allocation_id) for e in declined] == [
+        (worker, offer.data.allocation_id)
+    ]
+    assert given.json()["type"] == "urn:accord:problem:answer-the-offer"
 
-    declined = await answers(running, worker, held.id, "refusal", reason="on_leave")
-    given = await answers(
-        running, worker, held.id, "handover", worker_id=workers.knows()
-    )
-
-    for each in (declined, given):
-        assert each.status_code == 409
-        assert each.json()["type"] == "urn:accord:problem:answer-the-offer"
+    # Should allocation not hear of it, the next is told, who cannot say no for them.
+    assert clock is not None
+    await running.later(clock - running.clock.now())
+    assert len(await running.inbox(deputy)) == 1
+    said = await answers(running, deputy, made.id, "refusal", reason="on_leave")
+    assert said.json()["type"] == "urn:accord:problem:answer-the-offer"
 
 
 async def test_what_asks_for_no_answer_gets_none(

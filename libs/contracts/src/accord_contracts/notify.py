@@ -57,15 +57,20 @@ class NotificationAcknowledged(NotificationEvent):
 class NotificationDeclined(NotificationEvent):
     """A worker cannot take what they were told of, so the next in the chain is told.
 
+    If it was an offer of a role, they decline it.
+
     Attributes:
-        worker_id: Who cannot: any of those who were told.
+        worker_id: Who cannot: any of those who were told; of an offer, whoever it was
+            made to.
         reason: Why.
+        allocation_id: The role that they were offered; none: it was no offer.
     """
 
     TYPE: ClassVar[str] = "notification.declined.v1"
 
     reason: DeclineReason
     declined_at: AwareDatetime
+    allocation_id: Id | None = None
 
 
 class NotificationHandedOver(NotificationEvent):

@@ -13,7 +13,8 @@ from accord_contracts.allocation import (
     RoleWanted,
     StaffingCarried,
 )
-from accord_contracts.plans import PlanClosed
+from accord_contracts.notify import NotificationDeclined
+from accord_contracts.plans import MeetingDecided, PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
@@ -29,20 +30,31 @@ from fastapi import FastAPI
 from allocation.domain.policy import Policy
 from allocation.handlers import access as standing
 from allocation.handlers import (
+    answering,
     handing,
     leaving,
+    meeting,
     merging,
     parts,
     placing,
     rota,
     staffing,
 )
+from allocation.handlers import together as joint
 from allocation.handlers.access import Door
 from allocation.handlers.placing import Desk
 from allocation.handlers.rota import Calls
-from allocation.routes import access, directory, offers, rotas, together
+from allocation.routes import access, directory, exchange, offers, rotas, together
 from allocation.store.directory import Directory
-from allocation.store.kept import Allocations, Glasses, Rotas, Staffings, Workers
+from allocation.store.kept import (
+    Allocations,
+    Glasses,
+    Mornings,
+    Providers,
+    Rotas,
+    Staffings,
+    Workers,
+)
 
 
 class Settings(VaultSettings, ChassisSettings):
@@ -70,6 +82,7 @@ def create_app(
         allocation.provide(calls)
         desk = Desk(staffings, allocations, workers, turns, policy, allocation.clock)
         allocation.provide(workers)
+        allocation.provide(allocation.store(Providers))
         allocation.provide(desk)
         glasses = allocation.store(Glasses)
         door = Door(staffings, allocations, kept, glasses, allocation.clock)
@@ -88,6 +101,8 @@ def create_app(
         allocation.on(PlanClosed, partial(staffing.end_allocations, desk=desk))
         allocation.on(CaseTransferred, partial(staffing.leave_case, desk=desk))
         allocation.on(CaseTransferred, partial(staffing.end_allocations, desk=desk))
+        allocation.on(MeetingDecided, partial(meeting.heed_meeting, desk=desk))
+        allocation.on(MeetingDecided, partial(meeting.end_unwanted, desk=desk))
         allocation.on(CaseErased, partial(staffing.erase_staffing, desk=desk))
         allocation.on(CaseErased, partial(staffing.erase_allocations, desk=desk))
 
@@ -100,10 +115,14 @@ def create_app(
         allocation.on(StaffingCarried, partial(merging.carry, desk=desk))
         allocation.on(StaffingCarried, partial(merging.end_surplus, desk=desk))
 
+        allocation.on(NotificationDeclined, partial(answering.heed_refusal, desk=desk))
         allocation.on(AllocationDeclined, partial(standing.note_conflict, door=door))
 
         take_back = partial(leaving.take_back, desk=desk, glasses=glasses, kept=leavers)
         allocation.sweep(kept, take_back)
+        mornings = allocation.store(Mornings)
+        morning = partial(joint.place_in_the_morning, desk=desk, mornings=mornings)
+        allocation.sweep(mornings, morning)
         allocation.sweep(glasses, partial(standing.tell_not_reviewed, door=door))
         allocation.sweep(turns, partial(rota.look_over, calls=calls))
         allocation.sweep(allocations, partial(placing.attend, desk=desk))
@@ -115,6 +134,7 @@ def create_app(
         wire,
         access.router,
         directory.router,
+        exchange.router,
         offers.router,
         rotas.router,
         together.router,

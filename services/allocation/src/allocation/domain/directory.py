@@ -222,7 +222,11 @@ class Worker(BaseModel):
 
     def has(self, held: Hold) -> bool:
         """Tell whether they may have a place: they are at work, and in its role."""
-        return self.active and held.role in self.roles
+        return self.serves(held.role)
+
+    def serves(self, role: Role) -> bool:
+        """Tell whether they are at work in a role."""
+        return self.active and role in self.roles
 
     def went_through(
         self, looked_at: Collection[str], again: datetime, forget_at: datetime | None

@@ -117,6 +117,11 @@ class Allocation(BaseModel):
         return self.offers[-1]
 
     @property
+    def chosen(self) -> bool:
+        """Tell whether a person has chosen who is asked now."""
+        return self.status is Status.OFFERED and self.offer.decided_by is not None
+
+    @property
     def answer_by(self) -> datetime | None:
         """By when whoever is asked now is to answer."""
         return self.offer.answer_by if self.status is Status.OFFERED else None
@@ -265,6 +270,13 @@ class Allocation(BaseModel):
     def taken_from_keeper(self) -> "Allocation":
         """Take it from whoever hands it over, and may not keep it until it is taken."""
         return self._moved(kept_by=None)
+
+    def back_with(self, keeper: str) -> "Allocation":
+        """Give it back to whoever handed it over, because whoever took it has left.
+
+        They go on handing it over. For as long as they have it, nobody needs to own it.
+        """
+        return self._moved(kept_by=keeper)
 
     def check_open(self) -> None:
         """See that it can be offered.

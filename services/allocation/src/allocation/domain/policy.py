@@ -15,6 +15,8 @@ from accord_contracts.referrals import IncidentKind
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from allocation.domain.morning import MorningRun
+
 Points = Annotated[int, Field(gt=0, le=1000)]
 Weight = Annotated[int, Field(ge=0, le=1000)]
 Minutes = Annotated[int, Field(gt=0)]
@@ -120,6 +122,7 @@ class Policy(BaseModel):
         far_km: From so many kilometres on, a way is as long as any.
         skills: What an incident asks of a worker's skills.
         mode: Whether the service offers roles itself.
+        morning_run: When all open roles are placed together, before the meeting.
         lead_agencies: Which agency leads at each level until a meeting decides
             otherwise, by its code in the register.
     """
@@ -141,6 +144,7 @@ class Policy(BaseModel):
     far_km: Annotated[float, Field(gt=0, le=20_000)]
     skills: dict[IncidentKind, frozenset[Code]]
     mode: Mode
+    morning_run: MorningRun
     lead_agencies: dict[RiskLevel, Code]
 
     @field_validator("time_zone")

@@ -18,6 +18,7 @@ from allocation.domain.walls import SameCompartment, Walls
 from allocation.domain.wanted import (
     Assessed,
     Awaited,
+    Decided,
     Heard,
     Share,
     Wanted,
@@ -44,6 +45,8 @@ class Staffing(BaseModel):
         lead_agency: Which agency leads: by the policy for its level, until a person
             decides otherwise for this episode.
         lead_decided_by: Who has decided that.
+        lead_decided_at: When.
+        meetings: What meetings of this episode decided, by meeting.
         closed_at: When the last plan was closed.
         closed_on: The revision of the assessment that it rested on: what was assessed
             until then is over.
@@ -79,6 +82,8 @@ class Staffing(BaseModel):
     walls: Walls = Walls()
     lead_agency: str | None = None
     lead_decided_by: str | None = None
+    lead_decided_at: datetime | None = None
+    meetings: dict[str, Decided] = {}
     closed_at: datetime | None = None
     closed_on: int = 0
     due_at: datetime | None = None
@@ -118,6 +123,13 @@ class Staffing(BaseModel):
         }
 
     @property
+    def besides(self) -> tuple[Role, ...]:
+        """Whom meetings want, at any level, here and in what is merged into it."""
+        own = (role for each in self.meetings.values() for role in each.roles)
+        shared = (role for each in self.shares.values() for role in each.besides)
+        return tuple(dict.fromkeys((*own, *shared)))
+
+    @property
     def wishes(self) -> Wishes:
         """What the person harmed asks for, by all referrals of the episode."""
         shared = [e for each in self.shares.values() for e in each.heard.values()]
@@ -148,11 +160,15 @@ class Staffing(BaseModel):
         )
 
     def newly_wanted(self, before: "Staffing") -> dict[Role, Wanted]:
-        """Give the open roles that are needed now and were not, or not so urgently."""
+        """Give the open roles that are needed now and were not, or not so urgently.
+
+        And those that were taken back from whoever was to take them over.
+        """
         return {
             role: wanted
             for role, wanted in self.roles.items()
-            if wanted.worker_id is None and before.roles.get(role) != wanted
+            if (known := before.roles.get(role)) != wanted
+            and (wanted.worker_id is None or (known and known.left != wanted.left))
         }
 
     def barred_from(self, role: Role) -> frozenset[str]:
@@ -192,9 +208,17 @@ class Staffing(BaseModel):
         walls = self.walls.asked(role, wall)
         return self if walls == self.walls else self.model_copy(update={"walls": walls})
 
-    def led_by(self, agency: str, decided_by: str) -> "Staffing":
-        """Have an agency lead, because somebody has decided so."""
-        update = {"lead_agency": agency, "lead_decided_by": decided_by}
+    def led_by(self, agency: str, decided_by: str, at: datetime) -> "Staffing":
+        """Have an agency lead, because somebody has decided so: the last one counts."""
+        if self.lead_decided_at is not None and at < self.lead_decided_at:
+            return self
+        if (agency, decided_by) == (self.lead_agency, self.lead_decided_by):
+            return self
+        update = {
+            "lead_agency": agency,
+            "lead_decided_by": decided_by,
+            "lead_decided_at": at,
+        }
         return self.model_copy(update=update)
 
     def list_(self, lists: Lists, others: Iterable[str]) -> "Staffing":
@@ -249,6 +273,7 @@ class Staffing(BaseModel):
             served_outreach=self.served_outreach,
             served_others=self.served_others,
             walls=self.walls,
+            besides=self.besides,
         )
 
     def without_open(self, roles: Container[Role]) -> "Staffing":
@@ -272,7 +297,8 @@ class Staffing(BaseModel):
     def leave(self, allocation_id: str, worker_id: str) -> "Staffing":
         """Take a role back from somebody who is no longer at work in it.
 
-        That of a merged case is its survivor's to fill.
+        Whoever hands it over to them has it still. That of a merged case is its
+        survivor's to fill.
         """
         roles = {
             role: wanted.leave(worker_id)
@@ -302,7 +328,8 @@ class Staffing(BaseModel):
             return self
         begun = assessed.assessed_at if self.roles else self._begun(assessed)
         roles = {role: self._raised(wanted) for role, wanted in self.roles.items()}
-        needed = () if self.merged_into else policy.roles[self.level]
+        by_level = (*policy.roles[self.level], *self.besides)
+        needed = () if self.merged_into else by_level
         for role in needed:
             if self.doubted and outreach(role):
                 continue
@@ -372,17 +399,18 @@ class Staffing(BaseModel):
         """
         if revision <= self.closed_on:
             return self
-        ended = self.model_copy(
-            update={
-                "closed_at": at,
-                "closed_on": revision,
-                "episode": self.episode + 1,
-                "roles": {},
-                "lead_agency": None,
-                "lead_decided_by": None,
-                "heard": heard_since(revision, self.heard),
-            }
-        )
+        meetings = {key: e for key, e in self.meetings.items() if e.at > at}
+        update: dict[str, object] = {
+            "closed_at": at,
+            "closed_on": revision,
+            "episode": self.episode + 1,
+            "roles": {},
+            "meetings": meetings,
+            "heard": heard_since(revision, self.heard),
+        }
+        if self.lead_decided_at is None or self.lead_decided_at <= at:
+            update |= dict.fromkeys(LEAD)
+        ended = self.model_copy(update=update)
         return ended if self.latest is None else ended.want(self.latest, policy)
 
     def transfer(self, at: datetime) -> "Staffing":
@@ -440,3 +468,7 @@ class Staffing(BaseModel):
     def _served_by(self, worker_id: str, role: Role) -> "Staffing":
         field = "served_outreach" if outreach(role) else "served_others"
         return self.model_copy(update={field: getattr(self, field) | {worker_id}})
+
+
+LEAD = ("lead_agency", "lead_decided_by", "lead_decided_at")
+"""What is said of who leads a case."""

@@ -136,3 +136,27 @@ def moves_of(
         if to_id is not None and to_id != from_id:
             found.append(Move(need.allocation_id, from_id, to_id))
     return found
+
+
+def standing_cost(problem: Problem, asked: Mapping[str, str | None]) -> int:
+    """Say what speaks against whoever is asked now, as the solver counts.
+
+    Whoever is asked and may not take it counts as nobody.
+
+    Args:
+        problem: What is to be solved.
+        asked: Who is asked now, by role.
+    """
+    rows = {each: number for number, each in enumerate(problem.worker_ids)}
+    total = 0
+    for column, need in enumerate(problem.needs):
+        row = rows.get(asked.get(need.allocation_id), -1)
+        cost = problem.cost[row][column]
+        total += NOBODY if cost is None else cost
+    return total
+
+
+def least_cost(problem: Problem) -> int:
+    """Say what would speak against all, were there room for everybody's best."""
+    columns = zip(*problem.cost, strict=True)
+    return sum(min(e for e in column if e is not None) for column in columns)

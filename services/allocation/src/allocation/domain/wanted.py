@@ -84,12 +84,11 @@ class Wanted(BaseModel):
         return lists < self.left.get(worker_id, 0)
 
     def leave(self, worker_id: str) -> "Wanted":
-        """Take it back from somebody, unless somebody else has accepted it."""
-        if self.worker_id not in {None, worker_id}:
-            return self
+        """Take it back from somebody; whoever else has accepted it keeps it."""
         lists = self.lists + 1
+        has = None if self.worker_id == worker_id else self.worker_id
         left = {**self.left, worker_id: lists}
-        update = {"worker_id": None, "lists": lists, "left": left}
+        update = {"worker_id": has, "lists": lists, "left": left}
         return self.model_copy(update=update)
 
     def listed(self, lists: Lists) -> "Wanted":
@@ -103,6 +102,23 @@ class Wanted(BaseModel):
         return self.model_copy(update={"worker_id": None, "lists": self.lists + 1})
 
 
+class Decided(BaseModel):
+    """What a meeting decided last of whom a case needs.
+
+    Attributes:
+        number: Which decision on the case there.
+        roles: Whom the case needs, whatever its level.
+        by: Who decided.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    roles: tuple[Role, ...]
+    by: str
+    at: datetime
+
+
 class Share(BaseModel):
     """What a merged case has, as its survivor goes by it.
 
@@ -113,6 +129,7 @@ class Share(BaseModel):
         served_outreach: Who has ever served the person using violence in it.
         served_others: Who has ever served anybody else in it.
         walls: Which compartments serve which side of it.
+        besides: Whom meetings want for it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -123,6 +140,7 @@ class Share(BaseModel):
     served_outreach: frozenset[str]
     served_others: frozenset[str]
     walls: Walls = Walls()
+    besides: tuple[Role, ...] = ()
 
 
 def heard_since(revision: int, heard: Mapping[str, Heard]) -> dict[str, Heard]:

@@ -1,17 +1,20 @@
 """Workers' answers to offers."""
 
-from accord_contracts.allocation import (
-    AllocationAccepted,
-    AllocationDeclined,
-    AllocationHandedOver,
-    DeclineReason,
-    HandOverReason,
-)
-from accord_contracts.message import Event
+from contextlib import suppress
 
-from allocation.domain.offer import NoLongerNeeded, NoSuchOffer
+from accord_contracts.allocation import AllocationDeclined, DeclineReason
+from accord_contracts.message import Event, Message
+from accord_contracts.notify import NotificationDeclined
+
+from allocation.domain.offer import (
+    NoLongerNeeded,
+    NoSuchOffer,
+    OfferAccepted,
+    OfferExpired,
+)
 from allocation.domain.offering import Allocation
-from allocation.handlers.placing import Desk, about, find, release, save, settle
+from allocation.handlers.placing import Desk, find, release, save, settle
+from allocation.handlers.telling import about, accepted, handed_over
 
 
 async def accept(allocation_id: str, worker_id: str, *, desk: Desk) -> None:
@@ -24,17 +27,38 @@ async def accept(allocation_id: str, worker_id: str, *, desk: Desk) -> None:
         NoLongerNeeded: The response has ended.
     """
     held = await _held(allocation_id, desk)
-    new = held.accept(worker_id, desk.clock.now())
+    at = desk.clock.now()
+    new = held.accept(worker_id, at)
     if new is not held:
-        told: list[Event] = [accepted(new)]
+        told: list[Event] = [accepted(new, worker_id, at)]
         if held.kept_by is not None:
             told.insert(0, handed_over(held, new))
         new = await save(new, *told, desk=desk)
     await settle(new, desk=desk)
 
 
+async def heed_refusal(message: Message[NotificationDeclined], *, desk: Desk) -> None:
+    """Decline for a worker what they said in their inbox that they cannot take.
+
+    What is no offer to them, or not any more, stays as it is: who was asked since, or
+    has taken it, is decided already.
+    """
+    told = message.data
+    if told.allocation_id is None:
+        return
+    with suppress(NoSuchOffer, OfferExpired, OfferAccepted, NoLongerNeeded):
+        await decline(
+            told.allocation_id, told.worker_id, told.reason, desk=desk, cause=message
+        )
+
+
 async def decline(
-    allocation_id: str, worker_id: str, reason: DeclineReason, *, desk: Desk
+    allocation_id: str,
+    worker_id: str,
+    reason: DeclineReason,
+    *,
+    desk: Desk,
+    cause: Message[Event] | None = None,
 ) -> None:
     """Say no to a role, which is offered to somebody else in the same moment.
 
@@ -59,31 +83,8 @@ async def decline(
         reason=reason,
         declined_at=at,
     )
-    await save(new, declined, told_of, desk=desk)
+    await save(new, declined, told_of, desk=desk, cause=cause)
     await release(held, desk=desk)
-
-
-def accepted(held: Allocation) -> AllocationAccepted:
-    """Tell who has taken a role."""
-    return AllocationAccepted(
-        **about(held),
-        worker_id=held.offer.worker_id,
-        accepted_at=held.accepted_at or held.offer.offered_at,
-    )
-
-
-def handed_over(before: Allocation, held: Allocation) -> AllocationHandedOver:
-    """Tell who has taken a role over, and from whom."""
-    keeper = before.kept_by or held.offer.worker_id
-    reasons = (e.handed_over_for for e in before.offers if e.worker_id == keeper)
-    given = [each for each in reasons if each is not None]
-    return AllocationHandedOver(
-        **about(held),
-        worker_id=held.offer.worker_id,
-        from_worker_id=keeper,
-        reason=given[-1] if given else HandOverReason.LEAVING,
-        handed_over_at=held.accepted_at or held.offer.offered_at,
-    )
 
 
 async def _held(allocation_id: str, desk: Desk) -> Allocation:

@@ -20,13 +20,13 @@ from allocation.handlers.placing import (
     asked,
     find,
     free,
-    offered,
+    keep_again,
     release,
     save,
-    withdrawn,
 )
+from allocation.handlers.telling import offered, withdrawn
 
-CHOSEN = "chosen_by_a_person"
+CHOSEN, TOGETHER = "chosen_by_a_person", "placed_together"
 
 
 async def hand_over(
@@ -60,6 +60,28 @@ async def free_handed_over(
     if held is None or told.from_worker_id in {held.holder, held.kept_by}:
         return
     await free(held, told.from_worker_id, desk=desk)
+    now = await desk.allocations.get(held.id)
+    if now and now.kept_by == told.from_worker_id:
+        # It is back with them meanwhile.
+        await keep_again(now, told.from_worker_id, desk=desk)
+
+
+async def not_taken(
+    held: Allocation, staffing: Staffing, worker_id: str, *, desk: Desk
+) -> Staffing:
+    """Take a role from somebody who has left before they have joined the case's team.
+
+    Whoever handed it over to them has it again and goes on handing it over, unless they
+    have left too: their place is given to them first, so that their leaving later takes
+    it back.
+    """
+    new = staffing.leave(held.id, worker_id)
+    wanted = new.wanted(held.id)
+    if wanted is None or wanted.worker_id is None:
+        return new
+    if await keep_again(held, wanted.worker_id, desk=desk):
+        return new
+    return new.leave(held.id, wanted.worker_id)
 
 
 async def candidates(allocation_id: str, *, desk: Desk) -> list[Candidate]:
@@ -78,16 +100,16 @@ async def candidates(allocation_id: str, *, desk: Desk) -> list[Candidate]:
 
 
 async def offer_to(
-    allocation_id: str, worker_id: str, by: str, *, beyond: bool, desk: Desk
+    allocation_id: str, worker_id: str, by: str | None, *, beyond: bool, desk: Desk
 ) -> Allocation:
-    """Offer a role to a worker whom a person has chosen; no hard rule gives way.
+    """Offer a role to a worker who was chosen for it; no hard rule gives way.
 
     Whoever was asked before them need not answer any more.
 
     Args:
         allocation_id: The role.
         worker_id: Who was chosen.
-        by: Who chose them.
+        by: Who chose them; none: the clock, that placed all roles together.
         beyond: Whether they may be asked though they have no room: the one rule that a
             person may set aside, and is named for it.
         desk: What it takes.
@@ -110,7 +132,7 @@ async def offer_to(
     if wanted := staffing.wanted(held.id):
         held = held.heed(wanted)
     # Silence alone is no bar to being asked by a person.
-    heard = held.model_copy(update={"silent": frozenset()})
+    heard = held.model_copy(update={"silent": frozenset()}) if by else held
     need = replace(await _need(heard, staffing, desk), beyond=beyond)
     if need.bars(worker_id):
         raise CannotTake(BARRED)
@@ -118,7 +140,7 @@ async def offer_to(
     reserving = partial(Worker.reserve, need=need, until=until, at=at)
     worker = await desk.directory.change(worker_id, reserving, held.lane)
     asking = held.withdraw(desk.policy, at) if held.status is Status.OFFERED else held
-    choice = Choice(worker_id, (CHOSEN,), worker.wall)
+    choice = Choice(worker_id, (CHOSEN if by else TOGETHER,), worker.wall)
     new = asking.offered(choice, desk.policy, at, decided_by=by, beyond=beyond)
     if not await asked(held.case_id, held.role, worker.wall, desk=desk):
         await release(new, desk=desk)

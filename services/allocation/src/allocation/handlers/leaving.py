@@ -17,6 +17,7 @@ from accord_contracts.message import Lane
 
 from allocation.domain.directory import Worker
 from allocation.handlers.access import changed
+from allocation.handlers.handing import not_taken
 from allocation.handlers.placing import Desk, end
 from allocation.store.kept import Glasses
 
@@ -65,17 +66,20 @@ async def _take_back(allocation_id: str, left: Worker, *, desk: Desk) -> None:
         await _free(allocation_id, left, desk=desk)
         return
     lists = held.lists if held else 0
-    theirs = held is not None and left.id in {held.holder, held.kept_by}
     if wanted.taken_back(left.id, lists):
         return  # Placing is about to do it: the place is looked at again.
-    if theirs or left.id not in wanted.left:
-        # Also where nobody has it yet: an offer to them may be under way.
+    if held is not None and left.id == held.holder:
+        new = await not_taken(held, staffing, left.id, desk=desk)
+    elif left.id in {held and held.kept_by, wanted.worker_id} or (
+        # An offer to them may be under way.
+        wanted.worker_id is None and left.id not in wanted.left
+    ):
         new = staffing.leave(allocation_id, left.id)
-        if new is not staffing:
-            told = changed(new, staffing, desk.clock.now())
-            await desk.staffings.save(new, *told, lane=Lane.URGENT)
-            return
-    await _free(allocation_id, left, desk=desk)
+    else:
+        await _free(allocation_id, left, desk=desk)
+        return
+    told = changed(new, staffing, desk.clock.now())
+    await desk.staffings.save(new, *told, lane=Lane.URGENT)
 
 
 async def _free(allocation_id: str, left: Worker, *, desk: Desk) -> None:

@@ -10,20 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, TypedDict
+from typing import Any
 
 from accord_chassis.clock import Clock
 from accord_chassis.store import Conflict
-from accord_contracts.allocation import (
-    AllocationEnded,
-    AllocationExpired,
-    AllocationOffered,
-    AllocationUnfilled,
-    AllocationWithdrawn,
-    Role,
-    RoleWanted,
-    WithdrawnFor,
-)
+from accord_contracts.allocation import Role, RoleWanted, WithdrawnFor
 from accord_contracts.message import Event, Lane, Message
 
 from allocation.domain.choosing import choose
@@ -35,6 +26,14 @@ from allocation.domain.offering import HOLD_SLACK, Allocation
 from allocation.domain.policy import Mode, Policy
 from allocation.domain.staffing import Staffing
 from allocation.domain.walls import SameCompartment
+from allocation.handlers.telling import (
+    accepted,
+    ended,
+    expired,
+    offered,
+    unfilled,
+    withdrawn,
+)
 from allocation.store.directory import Change, Directory
 from allocation.store.kept import Allocations, Rotas, Staffings
 
@@ -77,7 +76,8 @@ async def place_role(message: Message[RoleWanted], *, desk: Desk) -> None:
 
     If whoever has it or is asked for it has been barred from the case, or is no longer
     at work in the role, it is taken back from them and offered to somebody else in the
-    same moment.
+    same moment. If they had just taken it over, whoever handed it over has it again
+    until then.
     """
     told = message.data
     held, staffing = await asyncio.gather(
@@ -96,10 +96,15 @@ async def place_role(message: Message[RoleWanted], *, desk: Desk) -> None:
         staffing.in_force.bar(begun.holder)
         or wanted.taken_back(begun.holder, begun.lists)
     ):
-        events.append(withdrawn(begun, at))
+        was, begun = begun, begun.withdraw(desk.policy, at)
+        keeper = wanted.worker_id
+        back = was.kept_by is None and keeper not in {None, was.worker_id}
+        if keeper and back and await keep_again(was, keeper, desk=desk):
+            begun = begun.back_with(keeper)
+            events.append(accepted(begun, keeper, at))
+        events.insert(0, withdrawn(begun, at, worker_id=was.worker_id))
         # First, because a place that was given for good lapses by itself never.
-        await release(begun, desk=desk)
-        begun = begun.withdraw(desk.policy, at)
+        await release(was, desk=desk)
     if (keeper := begun.kept_by) is not None and (
         staffing.in_force.bar(keeper) or wanted.taken_back(keeper, begun.lists)
     ):
@@ -114,7 +119,10 @@ async def place_role(message: Message[RoleWanted], *, desk: Desk) -> None:
         events.append(told_of)
     new = new.heed(wanted)
     if new is not held:
-        await save(new, *events, desk=desk, cause=message)
+        new = await save(new, *events, desk=desk, cause=message)
+        if new.kept_by and held and held.kept_by is None:
+            # Once more, in case it was freed for whoever had taken it over.
+            await keep_again(new, new.kept_by, desk=desk)
 
 
 async def attend(due: Allocation, *, desk: Desk) -> None:
@@ -236,20 +244,25 @@ async def settle(accepted: Allocation, *, desk: Desk) -> None:
 
 
 async def end(
-    held: Allocation, *, desk: Desk, reason: WithdrawnFor | None = None
+    held: Allocation,
+    *,
+    desk: Desk,
+    reason: WithdrawnFor | None = None,
+    goes_on: bool = False,
 ) -> None:
     """End a role that is no longer needed, and free its place.
 
     Whoever has accepted it knows that the response has ended, if that is why; for any
-    other reason they are told.
+    other reason, or if the response goes on without them, they are told.
     """
     if held.status is not Status.ENDED:
         at = desk.clock.now()
-        tell = held.status is Status.OFFERED or (reason and held.holder)
+        unknown = reason is not None or goes_on
+        tell = held.status is Status.OFFERED or (unknown and held.holder)
         told: list[Event] = [withdrawn(held, at, reason)] if tell else []
         told += [ended(held, each, at) for each in held.working]
         keeper = held.kept_by
-        if keeper is not None and reason is not None:
+        if keeper is not None and unknown:
             told.append(withdrawn(held, at, reason, worker_id=keeper))
         held = await desk.allocations.save(held.end(at), *told, lane=held.lane)
         if keeper is not None:
@@ -266,6 +279,22 @@ async def keep(held: Allocation, *, desk: Desk) -> None:
 
     if held.worker_id is not None:
         await desk.directory.change(held.worker_id, keeping, held.lane)
+
+
+async def keep_again(held: Allocation, keeper: str, *, desk: Desk) -> bool:
+    """Give the place back to whoever handed a role over, if they are still at work."""
+    taken = held.taken()
+
+    def keeping(worker: Worker) -> Worker:
+        if not worker.serves(taken.role):
+            raise CannotTake
+        return worker.keep(taken)
+
+    try:
+        await desk.directory.change(keeper, keeping, held.lane)
+    except CannotTake:
+        return False
+    return True
 
 
 async def release(held: Allocation, *, desk: Desk) -> None:
@@ -288,76 +317,3 @@ async def _reserved(
     except CannotTake:
         return False
     return True
-
-
-class About(TypedDict):
-    """What every event about a role says of it."""
-
-    case_id: str
-    allocation_id: str
-    role: Role
-    first_referred_at: datetime
-
-
-def about(held: Allocation) -> About:
-    """Say which role an event is about."""
-    return {
-        "case_id": held.case_id,
-        "allocation_id": held.id,
-        "role": held.role,
-        "first_referred_at": held.first_referred_at,
-    }
-
-
-def offered(held: Allocation) -> AllocationOffered:
-    """Tell whom a role is offered to."""
-    return AllocationOffered(
-        **about(held),
-        worker_id=held.offer.worker_id,
-        level=held.level,
-        offered_at=held.offer.offered_at,
-        answer_by=held.offer.answer_by,
-    )
-
-
-def expired(held: Allocation, at: datetime) -> AllocationExpired:
-    """Tell who did not answer in time, and by how much that was noticed late."""
-    return AllocationExpired(
-        **about(held),
-        worker_id=held.offer.worker_id,
-        expired_at=at,
-        late_by=(at - held.offer.answer_by).total_seconds(),
-    )
-
-
-def withdrawn(
-    held: Allocation,
-    at: datetime,
-    reason: WithdrawnFor | None = None,
-    *,
-    worker_id: str | None = None,
-) -> AllocationWithdrawn:
-    """Tell who need not answer any more, or has the role no longer."""
-    who = worker_id or held.offer.worker_id
-    return AllocationWithdrawn(
-        **about(held),
-        worker_id=who,
-        withdrawn_at=at,
-        reason=reason,
-        kept_by=held.kept_by if held.kept_by != who else None,
-    )
-
-
-def ended(held: Allocation, worker_id: str, at: datetime) -> AllocationEnded:
-    """Tell who works in a role no longer, because it has ended."""
-    return AllocationEnded(**about(held), worker_id=worker_id, ended_at=at)
-
-
-def unfilled(held: Allocation, why: Alarm, at: datetime) -> AllocationUnfilled:
-    """Raise the alarm that a role has nobody."""
-    return AllocationUnfilled(
-        **about(held),
-        level=held.level,
-        reason=why.value,
-        noticed_at=at,
-    )

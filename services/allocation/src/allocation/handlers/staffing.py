@@ -21,6 +21,7 @@ from allocation.domain.offer import Status
 from allocation.domain.staffing import Staffing
 from allocation.domain.wanted import Assessed
 from allocation.domain.wishes import Wishes
+from allocation.handlers.handing import not_taken
 from allocation.handlers.placing import Desk, end, settle
 
 
@@ -68,7 +69,9 @@ async def go_on_without_wishes(held: Staffing, *, desk: Desk) -> None:
 async def join_team(message: Message[AllocationAccepted], *, desk: Desk) -> None:
     """Take whoever has accepted a role into the case's team.
 
-    If it was handed over to them, and they were barred meanwhile, it is wanted anew.
+    If they have left meanwhile, they do not join, and the role is back with whoever
+    handed it over to them, or wanted anew. If it was handed over to them, and they were
+    barred meanwhile, it is wanted anew.
     """
     told = message.data
     held, role = await asyncio.gather(
@@ -79,7 +82,12 @@ async def join_team(message: Message[AllocationAccepted], *, desk: Desk) -> None
         return
     # Whoever the role was taken back from since has accepted by older lists.
     lists = role.lists if role.holder == told.worker_id else 0
-    new = held.join(told.allocation_id, told.worker_id, lists)
+    known, wanted_ = held, held.wanted(role.id)
+    if wanted_ and not wanted_.taken_back(told.worker_id, lists):
+        worker = await desk.directory.read(told.worker_id)
+        if worker is None or not worker.serves(role.role):
+            known = await not_taken(role, held, told.worker_id, desk=desk)
+    new = known.join(told.allocation_id, told.worker_id, lists)
     if told.worker_id in role.working:
         new = new.unkept(told.allocation_id, told.worker_id)
     if new is not held:
@@ -102,7 +110,7 @@ async def settle_place(message: Message[AllocationAccepted], *, desk: Desk) -> N
         return
     if staffing.wanted(held.id) is None:
         merged = WithdrawnFor.CASE_MERGED if staffing.merged_into else None
-        await end(held, desk=desk, reason=merged)
+        await end(held, desk=desk, reason=merged, goes_on=bool(staffing.roles))
     elif held.status is Status.ACCEPTED:
         await settle(held, desk=desk)
 
@@ -180,10 +188,11 @@ async def decide_lead(case_id: str, agency: str, by: str, *, desk: Desk) -> Staf
     held = await desk.staffings.get(case_id)
     if held is None or held.erased_at is not None:
         raise NoSuchRecord
-    new = held.led_by(agency, by)
-    if new == held:
+    at = desk.clock.now()
+    new = held.led_by(agency, by, at)
+    if new is held:
         return held
-    told = team_changed(new, desk.clock.now())
+    told = team_changed(new, at)
     return await desk.staffings.save(new, told, lane=_lane(new, Lane.ROUTINE))
 
 

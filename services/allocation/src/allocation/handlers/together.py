@@ -11,11 +11,21 @@ from accord_chassis.store import Conflict
 from accord_contracts.problem import Refusal
 
 from allocation.domain.directory import Worker
+from allocation.domain.morning import Morning
 from allocation.domain.need import Need
 from allocation.domain.offering import Allocation
-from allocation.domain.together import Move, Problem, moves_of, problem_of
+from allocation.domain.policy import Mode
+from allocation.domain.together import (
+    Move,
+    Problem,
+    least_cost,
+    moves_of,
+    problem_of,
+    standing_cost,
+)
 from allocation.handlers.handing import offer_to
 from allocation.handlers.placing import Desk
+from allocation.store.kept import Mornings
 
 SEED = 1
 """Of the solver's random choices: the same roles and workers give the same answer."""
@@ -38,17 +48,41 @@ class Suggested:
     bound: int
 
 
+async def place_in_the_morning(due: Morning, *, desk: Desk, mornings: Mornings) -> None:
+    """Place all open roles together, before the meeting, if it is time for that.
+
+    What somebody has accepted stays, and so does whom a person has chosen. Where people
+    choose whom to ask, nobody is asked.
+    """
+    at, planned = desk.clock.now(), desk.policy.morning_run
+    new = due
+    if desk.policy.mode is Mode.OFFER and due.runs(planned, at, desk.policy.zone):
+        open_ = [e for e in await desk.allocations.to_fill() if not e.chosen]
+        done = await place_together(
+            open_, by=None, seconds=planned.seconds, apply=True, desk=desk
+        )
+        new = due.done(at, len(done.made))
+    next_ = planned.next_after(at, desk.policy.zone)
+    await mornings.save(new.model_copy(update={"due_at": next_}))
+
+
 async def place_together(
-    open_: Sequence[Allocation], *, by: str, seconds: float, apply: bool, desk: Desk
+    open_: Sequence[Allocation],
+    *,
+    by: str | None,
+    seconds: float,
+    apply: bool,
+    desk: Desk,
 ) -> Suggested:
     """Look for who would best be asked for each of some open roles.
 
-    What somebody has accepted is never among them. Offers that stand are moved only if
+    What somebody has accepted is never among them, and nothing is moved unless all is
+    better together than it is. Offers that stand are moved only if
     that is asked for, each by itself: one that cannot be any more is left as it is.
 
     Args:
         open_: The roles.
-        by: Who asks.
+        by: Who asks; none: the clock.
         seconds: The most that it may take.
         apply: Whether roles are offered to whoever was found.
         desk: What it takes.
@@ -63,8 +97,12 @@ async def place_together(
         return Suggested((), frozenset(), 0, 0)
     workers = _workers(roles, desk)
     problem = problem_of(workers, needs, desk.policy, desk.clock.now())
+    asked = {each.id: each.holder for each in roles}
+    standing = standing_cost(problem, asked)
+    if standing == least_cost(problem):
+        return Suggested((), frozenset(), standing, standing)
     assignment, cost, bound = await asyncio.to_thread(_solved, problem, seconds)
-    moves = moves_of(problem, assignment, {each.id: each.holder for each in roles})
+    moves = moves_of(problem, assignment, asked) if cost < standing else []
     made = set[str]()
     for move in moves if apply else ():
         with suppress(Refusal, Conflict):

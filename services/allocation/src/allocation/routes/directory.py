@@ -17,7 +17,6 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
-    StringConstraints,
 )
 
 from allocation.domain.availability import Absence, Moment, Window, contracted_points
@@ -28,6 +27,7 @@ from allocation.domain.directory import (
     Worker,
 )
 from allocation.domain.policy import Policy
+from allocation.domain.providers import Codes, Email
 from allocation.handlers.directory import put_worker as put
 from allocation.handlers.placing import Desk
 from allocation.store.directory import Directory
@@ -48,11 +48,6 @@ PUT_WORKER = Action("worker.put", BY_SCOPE, purposes=OPERATION)
 READ_WORKER = Action("worker.read", BY_SCOPE, purposes=OPERATION)
 LIST_WORKERS = Action("workers.list", BY_SCOPE, purposes=OPERATION)
 READ_CONTACT = Action("contact.read", BY_SCOPE, purposes=OPERATION)
-
-Email = Annotated[
-    str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,189}$", max_length=254)
-]
-Codes = Annotated[frozenset[Code], Field(max_length=200)]
 
 FIRST = ""
 """Comes before every id."""
@@ -118,11 +113,17 @@ class PutWorker(BaseModel):
         """
         if self.base is not None and self.base not in policy.places:
             raise NoSuchPlace
-        said = self.model_dump()
+        said = self.model_dump(include=set(PutWorker.model_fields))
         if self.capacity is None:
             hours, full = self.contracted_hours or 0, policy.full_time
             said["capacity"] = contracted_points(full.points, hours, full.hours)
         return Worker(id=worker_id, **said)
+
+
+class ToldWorker(PutWorker):
+    """A worker of a file."""
+
+    worker_id: Id
 
 
 class WorkerView(PutWorker):

@@ -117,6 +117,13 @@ class Directory:
         self._place(known)
         return await known.changes(planned)
 
+    async def read(self, worker_id: str) -> Worker | None:
+        """Give a worker as they are in the store now, if there is such a worker."""
+        worker = await self._workers.get(worker_id)
+        if worker is not None:
+            self.learn(worker)
+        return worker
+
     async def refresh(self) -> None:
         """Learn what has changed, if what is known is older than a second."""
         if time.monotonic() < self._fresh_until:

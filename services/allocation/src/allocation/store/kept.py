@@ -2,19 +2,22 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 from accord_chassis.sealing import ERASED, SealedStore
-from accord_chassis.store import Document, Store
+from accord_chassis.store import EPOCH, Conflict, Document, Store
 from accord_contracts.allocation import Role, StaffingCarried
 from accord_contracts.message import Event, Lane, Message
 from pymongo.operations import IndexModel
 
 from allocation.domain.directory import Worker
 from allocation.domain.glass import Glass
+from allocation.domain.morning import Morning
 from allocation.domain.offer import Status
 from allocation.domain.offering import Allocation
+from allocation.domain.providers import Provider
 from allocation.domain.rota import Rota
 from allocation.domain.staffing import Staffing
 
@@ -24,6 +27,15 @@ PAGE = 100
 
 TOGETHER = 500
 """The most roles that are placed together: more than are ever open at one time."""
+
+MOST_PROVIDERS = 1000
+"""The most organisations that a locality has."""
+
+MORNING = "11c95e2e-3c4f-5d6e-9cbb-9b4f6e2a1a01"
+"""The one document's id."""
+
+AT_ONCE = EPOCH + timedelta(milliseconds=1)
+"""The first moment that a clock can fall due."""
 
 OPEN = (Status.WANTED, Status.OFFERED, Status.UNFILLED)
 """Where a role stands that still has to be filled."""
@@ -149,6 +161,41 @@ class Glasses(Store[Glass]):
         """Give every time that the glass of a case was broken, latest first."""
         found = self.documents.find({"case_id": case_id}).sort("broken_at", -1)
         return [self.load(each) async for each in found.limit(PAGE)]
+
+
+class Providers(SealedStore[Provider]):
+    """The organisations of the locality, by code: dozens."""
+
+    entity = Provider
+    collection = "providers"
+
+    def take_apart(self, fields: Document) -> dict[str, Any]:
+        """Take out what they say of themselves, if that is written."""
+        return {"about": fields.pop("about")} if "about" in fields else {}
+
+    def put_together(self, fields: Document, parts: Mapping[str, Any]) -> None:
+        """Put it back."""
+        fields["about"] = parts["about"]
+
+    async def all(self) -> list[Provider]:
+        """Give the organisations by code, at most a thousand."""
+        found = self.documents.find({}).sort("_id", 1).limit(MOST_PROVIDERS)
+        return self.load_all(await self.open([each async for each in found]))
+
+
+class Mornings(Store[Morning]):
+    """When all open roles are next placed together: one document."""
+
+    entity = Morning
+    collection = "mornings"
+    due = "due_at"
+
+    async def prepare(self) -> None:
+        """Create the indexes, and the document if it is not there."""
+        await super().prepare()
+        if await self.get(MORNING) is None:
+            with suppress(Conflict):  # Another process was first.
+                await self.save(Morning(id=MORNING, due_at=AT_ONCE))
 
 
 class Rotas(Store[Rota]):

@@ -238,15 +238,34 @@ class Notification(Told):
         said = Answer(said=Said.REOPENED, worker_id=known, at=at)
         return self._asked_anew(said).model_copy(update={"escalate_at": at})
 
-    def cannot_take(self, worker_id: str, reason: DeclineReason, at: datetime) -> Self:
+    def cannot_take(
+        self,
+        worker_id: str,
+        reason: DeclineReason,
+        at: datetime,
+        *,
+        next_told: bool = True,
+    ) -> Self:
         """Note that somebody cannot take it: the next of the chain is told at once.
+
+        Args:
+            worker_id: Who.
+            reason: Why.
+            at: When they said so.
+            next_told: Not if it was an offer, which is made to somebody else; should
+                nobody hear of that, its own clock runs on. Said again, it changes
+                nothing.
 
         Raises:
             NothingToAnswer: It is over, or asks for no answer.
         """
         self._must_ask()
         said = Answer(said=Said.CANNOT_TAKE, worker_id=worker_id, at=at, reason=reason)
-        return self._asked_anew(said).model_copy(update={"escalate_at": at})
+        if next_told:
+            return self._asked_anew(said).model_copy(update={"escalate_at": at})
+        if any(each.said is Said.CANNOT_TAKE for each in self.answers):
+            return self
+        return self.model_copy(update={"answers": (*self.answers, said)})
 
     def hand_over(
         self,

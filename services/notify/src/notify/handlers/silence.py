@@ -77,15 +77,25 @@ async def cannot_take(
 ) -> None:
     """Note that somebody cannot take what they were told of; the next is told at once.
 
+    An offer is declined by it, by whoever it was made to alone: allocation hears of it
+    and asks somebody else, so nobody of their chain is told for it.
+
     Raises:
-        AnswerTheOffer: It is an offer, to which allocation hears the answer.
+        AnswerTheOffer: It is an offer to somebody else.
         NothingToAnswer: It is over, or asks for no answer.
     """
-    _must_be_ours(held)
+    if worker_id != held.worker_id:
+        _must_be_ours(held)
+    offer = held.event == AllocationOffered.TYPE
+    new = held.cannot_take(worker_id, reason, at, next_told=not offer)
+    if new is held:
+        return
     declined = NotificationDeclined(
-        **_of(held, worker_id), reason=reason, declined_at=at
+        **_of(held, worker_id),
+        reason=reason,
+        declined_at=at,
+        allocation_id=held.about_id if offer else None,
     )
-    new = held.cannot_take(worker_id, reason, at)
     await notifications.save(new, declined, lane=held.lane)
 
 

@@ -1,0 +1,149 @@
+"""The organisations whose workers the directory knows: what each offers, and where."""
+
+from enum import StrEnum
+from typing import Annotated
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from accord_contracts.allocation import Role
+from accord_contracts.message import Code, Id
+from accord_contracts.problem import Refusal
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from allocation.domain.availability import Window
+
+ORGANISATIONS = uuid5(NAMESPACE_URL, "urn:accord:organisation")
+"""What the ids of organisations are made in that have none of their own."""
+
+Email = Annotated[
+    str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,189}$", max_length=254)
+]
+Website = Annotated[
+    str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=300)
+]
+Number = Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{3,30}$")]
+Codes = Annotated[frozenset[Code], Field(max_length=200)]
+
+
+class NoSuchProvider(Refusal):
+    """There is no such organisation in the directory."""
+
+    status = 404
+
+
+class PhoneKind(StrEnum):
+    """What a number is for (RFC 6350, as HSDS names it)."""
+
+    VOICE = "voice"
+    TEXT = "text"
+    CELL = "cell"
+    FAX = "fax"
+    TEXTPHONE = "textphone"
+
+
+class Phone(BaseModel):
+    """A number of the organisation, never of a worker's own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: Number
+    kind: PhoneKind = PhoneKind.VOICE
+
+
+class About(BaseModel):
+    """What an organisation says of itself, sealed: a refuge's number tells of a refuge.
+
+    There is no address in it, so none can be lost: where it works are places of the
+    policy.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    description: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+    email: Email | None = None
+    website: Website | None = None
+    phones: Annotated[tuple[Phone, ...], Field(max_length=20)] = ()
+
+
+class Offered(BaseModel):
+    """What an organisation offers: people in one role.
+
+    Attributes:
+        open: It takes on work.
+        languages: Codes of those in which it is given.
+        areas: Codes of those that it serves; none: the whole region.
+        places: Codes of the places it is given at, as the policy names them.
+        hours: When it is open; none: at any time.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Role
+    open: Annotated[bool, Field(strict=True)] = True
+    languages: Codes = frozenset()
+    areas: Codes = frozenset()
+    places: Codes = frozenset()
+    hours: Annotated[tuple[Window, ...], Field(max_length=21)] = ()
+
+
+class Listing(BaseModel):
+    """What the locality says of an organisation.
+
+    Attributes:
+        organization_id: How it is known elsewhere (HSDS); not said: made of its code.
+        services: What it offers, each role once.
+        teams: Its teams, each with the codes of its compartments.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    organization_id: Id | None = None
+    about: About
+    services: Annotated[tuple[Offered, ...], Field(min_length=1, max_length=len(Role))]
+    teams: Annotated[dict[Code, Codes], Field(max_length=200)] = {}
+
+    @model_validator(mode="after")
+    def _offers_each_role_once(self) -> "Listing":
+        roles = [each.role for each in self.services]
+        if len(set(roles)) < len(roles):
+            raise PydanticCustomError("named_twice", "A role is offered twice.")
+        return self
+
+
+class Provider(BaseModel):
+    """An organisation of the directory.
+
+    Attributes:
+        id: Its code, by which workers name it.
+        organization_id: How it is known elsewhere (HSDS).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    organization_id: str
+    about: About
+    services: tuple[Offered, ...]
+    teams: dict[str, frozenset[str]] = {}
+
+    @classmethod
+    def of(cls, code: str, told: Listing, held: "Provider | None" = None) -> "Provider":
+        """Take an organisation in, or replace what is said of it.
+
+        Its id elsewhere stays unless another is said.
+        """
+        known = held.organization_id if held else str(uuid5(ORGANISATIONS, code))
+        return cls(
+            id=code,
+            version=held.version if held else 0,
+            organization_id=told.organization_id or known,
+            about=told.about,
+            services=tuple(sorted(told.services, key=lambda each: each.role)),
+            teams=told.teams,
+        )
+
+    def named(self, what: str) -> str:
+        """Give the id of a part of it, the same each time."""
+        return str(uuid5(UUID(self.organization_id), what))
