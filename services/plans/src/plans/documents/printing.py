@@ -7,6 +7,8 @@ from asyncio.subprocess import DEVNULL, PIPE
 import structlog
 from accord_contracts.problem import Refusal
 
+from plans.documents import press
+
 log = structlog.get_logger()
 
 SECONDS = 60.0
@@ -62,7 +64,7 @@ class Press:
 async def _printed(html: bytes) -> bytes:
     # Isolated, and with an empty environment: it has no secret to lose.
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-m", "plans.documents.press"),
+        *(sys.executable, "-I", press.__file__),
         stdin=PIPE,
         stdout=PIPE,
         stderr=DEVNULL,

@@ -129,6 +129,8 @@ async def list_releases(
 ) -> tuple[ReleaseView, ...]:
     """List what was let go of a case, or was asked for, the latest first."""
     seen = await reader.permit(LIST_RELEASES, plan_of(case_id), otherwise=NoPlan)
+    if await papers.plans.get(case_id) is None:
+        raise NoPlan
     held = await papers.releases.of_case(case_id)
     return tuple(ReleaseView.of(each) for each in held if each.audience in seen)
 
