@@ -561,6 +561,10 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("plans", "GET", "/v1/meetings/{meeting_id}/extract"): Case(()),
     ("plans", "POST", "/v1/meetings/{meeting_id}/closure"): Case(LOCALITYS),
     ("plans", "GET", "/v1/meetings/{meeting_id}/minutes"): Case(LOCALITYS),
+    ("plans", "GET", "/v1/meetings/{meeting_id}/pack"): Case(
+        (*AGENCIES, "specialist", *LOCALITYS)
+    ),
+    ("plans", "GET", "/v1/meetings/{meeting_id}/extract/pack"): Case(()),
     ("plans", "GET", "/v1/plans/{case_id}/papers/{audience}"): Case(KNOWS_SAFETY),
     ("plans", "GET", "/v1/plans/{case_id}/releases"): Case((*TEAM, "coordinator")),
     # Without the paper that was read it is refused, and only to whoever may: 409.

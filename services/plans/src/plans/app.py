@@ -33,6 +33,7 @@ from fastapi import FastAPI
 from plans import handlers, merging, routes
 from plans.documents import handlers as papering
 from plans.documents.handlers import Papers
+from plans.documents.pack_routes import router as packs_router
 from plans.documents.printing import Press
 from plans.documents.routes import router as papers_router
 from plans.documents.store import Releases, Voices
@@ -112,6 +113,7 @@ def create_app(
         needs_routes.router,
         meetings,
         papers_router,
+        packs_router,
         voices_router,
         stand_ins=stand_ins,
     )

@@ -26,13 +26,6 @@ POLICY = (
 )
 """Of a paper's HTML nothing runs and nothing is loaded but its own style."""
 
-CLOSING = {
-    Audience.TEAM: "For the case's team alone. It names nobody, by design.",
-    Audience.PERSON: "This is yours. You may change your mind on any of it: tell us.",
-    Audience.OUTREACH: "For whoever does outreach alone. It says nothing of others.",
-    Audience.AGENCY: "For this agency alone, and for what it has promised.",
-}
-
 
 class Mark(BaseModel):
     """What stands on every page: for whom it is, when it was made, and under what.
@@ -77,5 +70,4 @@ def page_of(sheet: Sheet, mark: Mark) -> str:
         mark=mark,
         # The style is the program's own, and in it nothing is escaped.
         style=Markup(_STYLE),  # noqa: S704  # nosec B704
-        closing=CLOSING[sheet.audience],
     )

@@ -1,6 +1,6 @@
 """Papers, and letting them go, over HTTP."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -281,5 +281,11 @@ def _who(asker: Asking) -> Reader:
 
 
 def _html(page: str, paper: Paper) -> HTMLResponse:
-    headers = {"Content-Security-Policy": POLICY, "ETag": f'"{paper.digest}"'}
-    return HTMLResponse(page, headers=headers)
+    return shown(page, {"ETag": f'"{paper.digest}"'})
+
+
+def shown(page: str, headers: Mapping[str, str] | None = None) -> HTMLResponse:
+    """Show a paper in a browser, which loads nothing for it."""
+    return HTMLResponse(
+        page, headers={"Content-Security-Policy": POLICY, **(headers or {})}
+    )

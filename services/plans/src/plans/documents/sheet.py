@@ -34,12 +34,16 @@ class Section(BaseModel):
 
 
 class Sheet(BaseModel):
-    """A paper before it is laid out."""
+    """A paper before it is laid out.
+
+    Attributes:
+        closing: What stands at its end: for whom it is, and for nobody else.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    audience: Audience
     title: Cell
+    closing: Cell
     sections: tuple[Section, ...]
 
 
@@ -64,13 +68,22 @@ TITLES: Mapping[Audience, Cell] = {
     Audience.AGENCY: both("What your agency has promised"),
 }
 
+CLOSING: Mapping[Audience, Cell] = {
+    Audience.TEAM: both("For the case's team alone. It names nobody, by design."),
+    Audience.PERSON: both("This is yours. You may change your mind on any of it."),
+    Audience.OUTREACH: both("For outreach alone. It says nothing of anybody else."),
+    Audience.AGENCY: both("For this agency alone, and for what it has promised."),
+}
+
 
 def sheet_of(facts: Facts, to: Addressed, speech: Speech) -> Sheet:
     """Make a paper of what its audience may have of some facts."""
     seen = redacted(facts, to)
     sections = (build(seen, speech) for build in LAYOUT[to.audience])
     return Sheet(
-        audience=to.audience, title=TITLES[to.audience], sections=tuple(sections)
+        title=TITLES[to.audience],
+        closing=CLOSING[to.audience],
+        sections=tuple(sections),
     )
 
 
