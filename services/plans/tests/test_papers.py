@@ -273,6 +273,8 @@ def test_what_people_say_is_text_on_a_paper_and_nothing_else() -> None:
         "Ring me on 021 555 0199",
         "+64 (3) 555-0199",
         "021\u2013555\u20130199",
+        "\uff10\uff12\uff11 \uff15\uff15\uff15 \uff10\uff11\uff19\uff19",
+        "021\u200b555\u200b0199",
         "write to aroha.n@example.org",
         "see maps.example.nz",
         "https://example.test/here",

@@ -167,7 +167,8 @@ def wire_papers(plans: service.Service, speech: Speech, policy: Policy) -> None:
         clock=plans.clock,
     )
     plans.provide(papers)
-    plans.on(RolesDecided, partial(papering.decide_roles, voices=voices))
+    decide = partial(papering.decide_roles, voices=voices, plans=papers.plans)
+    plans.on(RolesDecided, decide)
     plans.on(RolesDecided, partial(papering.end_releases, releases=releases))
     plans.on(CaseErased, partial(papering.erase_voices, voices=voices))
     plans.on(CaseErased, partial(papering.erase_releases, releases=releases))

@@ -237,7 +237,9 @@ async def entry_of(
     raise NoSuchEntry
 
 
-async def decide_roles(message: Message[RolesDecided], *, voices: Voices) -> None:
+async def decide_roles(
+    message: Message[RolesDecided], *, voices: Voices, plans: Plans
+) -> None:
     """Go by a decision on who harmed whom in what people say for themselves.
 
     Whoever uses violence has no copy of what is done for somebody harmed, even if
@@ -245,6 +247,9 @@ async def decide_roles(message: Message[RolesDecided], *, voices: Voices) -> Non
     the second time.
     """
     told = message.data
+    plan = await plans.get(told.case_id)
+    if plan and plan.erased_at:
+        return
     known = {each.id: each for each in await voices.of_case(told.case_id)}
     his = OwnVoice.of(told.case_id, Side.PERSON_HARMED, told.using_violence)
     for each in {his.id: his, **known}.values():

@@ -6,12 +6,13 @@ or another way to find somebody, and for whatever redaction should have left out
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from accord_contracts.problem import Refusal
 
 from plans.documents.audience import Facts
-from plans.documents.sheet import Section, Sheet, reference
+from plans.documents.sheet import Section, Sheet
 
 SHORTEST = 5
 """Letters; shorter codes stand in other words by chance."""
@@ -72,23 +73,23 @@ def look_through(sheet: Sheet, given: Facts, left: Facts) -> None:
 
 
 def _betrays(section: Section, withheld: set[str]) -> bool:
-    cells = [each for row in section.rows for each in row]
-    plain = [_plain(each.en) for each in cells]
+    told = (_plain(each.en) for row in section.rows for each in row if each.told)
     return any(
         any(shape.search(text) for shape in SHAPES)
-        for text, cell in zip(plain, cells, strict=True)
-        if cell.told
-    ) or any(word in text for text in plain for word in withheld)
+        or any(word in text for word in withheld)
+        for text in told
+    )
 
 
 def _told_in(facts: Facts) -> Iterator[str]:
     """Give what was told of people: by any of it they can be found."""
     told = [each.entry.words or "" for each in facts.said]
     told += [service.provider for e in facts.needs for service in e.services]
-    people = {e.person_id for e in facts.needs} | {e.person_id for e in facts.said}
-    told += [reference(each) for each in people]
     yield from (_plain(each) for each in told if len(each.strip()) >= SHORTEST)
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.replace("_", " ").casefold().split())
+    """Give a text as it reads: without what only a machine tells apart."""
+    seen = unicodedata.normalize("NFKC", text.replace("_", " "))
+    shown = "".join(each for each in seen if unicodedata.category(each) != "Cf")
+    return " ".join(shown.casefold().split())
