@@ -10,7 +10,7 @@ from accord_contracts.referrals import CaseErased, RolesDecided
 
 from plans.documents.audience import Addressed, Audience, Facts, redacted
 from plans.documents.printing import Press
-from plans.documents.release import AnotherPaper, NoSuchRelease, Reader, Release
+from plans.documents.release import AnotherPaper, Reader, Release
 from plans.documents.scan import look_through
 from plans.documents.sheet import Sheet, sheet_of
 from plans.documents.store import Releases, Voices
@@ -130,18 +130,6 @@ async def ask(
         until=at + waits,
     )
     return await papers.releases.save(new)
-
-
-async def release_of(case_id: str, release_id: str, papers: Papers) -> Release:
-    """Give a release of a case.
-
-    Raises:
-        NoSuchRelease: There is none.
-    """
-    held = await papers.releases.get(release_id)
-    if held is None or held.case_id != case_id:
-        raise NoSuchRelease
-    return held
 
 
 async def confirm(held: Release, by: Reader, read: str, papers: Papers) -> Release:
