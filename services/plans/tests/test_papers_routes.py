@@ -152,7 +152,7 @@ async def test_a_copy_on_the_screen_loads_nothing_and_does_not_print(
     assert '<html lang="en-NZ">' in answer.text
     assert 'class="reading"' in answer.text
     assert "Not released · read by" in answer.text
-    printed = text_of(await Press().print(answer.text))
+    printed = text_of(await Press().pdf_of(answer.text))
     assert printed.startswith("This is a copy to read on the screen.")
     assert "safe contact" not in printed
 
@@ -385,14 +385,14 @@ async def test_a_paper_that_asks_for_more_is_not_printed(
     page = '<html lang="en"><head><title>t</title></head><body>{}</body></html>'
 
     with pytest.raises(PressAway):
-        await Press().print(page.format(asks.format(secret=f"file://{secret}")))
+        await Press().pdf_of(page.format(asks.format(secret=f"file://{secret}")))
 
 
 async def test_no_paper_is_endless(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PaperTooLong):
-        await Press().print("x" * (MOST_HTML + 1))
+        await Press().pdf_of("x" * (MOST_HTML + 1))
 
     monkeypatch.setattr("plans.documents.printing.SECONDS", 0.0)
 
     with pytest.raises(PressAway):
-        await Press().print("<html></html>")
+        await Press().pdf_of("<html></html>")

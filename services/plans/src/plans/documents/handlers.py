@@ -10,7 +10,7 @@ from accord_contracts.referrals import CaseErased, RolesDecided
 
 from plans.documents.audience import Addressed, Audience, Facts, redacted
 from plans.documents.printing import Press
-from plans.documents.release import AnotherPaper, Reader, Release
+from plans.documents.release import Reader, Release
 from plans.documents.scan import look_through
 from plans.documents.sheet import Sheet, sheet_of
 from plans.documents.store import Releases, Voices
@@ -114,8 +114,6 @@ async def ask(
         Refusal: As ``leaving`` says.
     """
     paper = await leaving(case_id, to, papers)
-    if paper.digest != read:
-        raise AnotherPaper
     at = papers.clock.now()
     waits = timedelta(hours=papers.speech.wording.confirm_within_hours)
     new = Release(
@@ -129,6 +127,7 @@ async def ask(
         asked_at=at,
         until=at + waits,
     )
+    new.is_of(paper.digest)
     return await papers.releases.save(new)
 
 

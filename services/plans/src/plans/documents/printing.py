@@ -41,7 +41,7 @@ class Press:
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
 
-    async def print(self, page: str) -> bytes:
+    async def pdf_of(self, page: str) -> bytes:
         """Give a paper as a PDF that says what its parts are (PDF/UA-1).
 
         Raises:

@@ -100,8 +100,7 @@ class Release(BaseModel):
         if by.is_same(self.asked_by):
             raise OwnRelease
         self._stands(at)
-        if paper != self.paper:
-            raise AnotherPaper
+        self.is_of(paper)
         if self.confirmed_by:
             return self
         until = at + timedelta(hours=hours)
@@ -120,6 +119,14 @@ class Release(BaseModel):
         self._stands(at)
         if self.confirmed_by is None:
             raise NotConfirmed
+        self.is_of(paper)
+
+    def is_of(self, paper: str) -> None:
+        """See that it is of this very paper.
+
+        Raises:
+            AnotherPaper: It is not.
+        """
         if paper != self.paper:
             raise AnotherPaper
 

@@ -210,7 +210,7 @@ async def fetch_paper(
         return _html(page, paper)
     # A name that says nothing to whoever sees a list of files.
     named = {"Content-Disposition": 'attachment; filename="accord.pdf"'}
-    pdf = await papers.press.print(page)
+    pdf = await papers.press.pdf_of(page)
     return Response(pdf, media_type=MEDIA_TYPE, headers=named)
 
 
