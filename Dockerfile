@@ -59,6 +59,9 @@ WORKDIR /tmp
 USER 10001:10001
 
 FROM runtime AS command
+USER 0:0
+RUN --mount=type=bind,source=deploy/image/packages,target=/packages /packages command
+USER 10001:10001
 LABEL org.opencontainers.image.title="accord"
 COPY --from=command-builder /opt/accord /opt/accord
 ENTRYPOINT ["accord"]
@@ -67,6 +70,9 @@ CMD ["--help"]
 # The last stage is what is built when no target is named.
 FROM runtime AS service
 ARG SERVICE
+USER 0:0
+RUN --mount=type=bind,source=deploy/image/packages,target=/packages /packages "${SERVICE}"
+USER 10001:10001
 # A command in exec form is not expanded, and a shell before it would swallow SIGTERM;
 # so the image remembers its service in a variable and start.py runs it as `python -m`.
 ENV SERVICE=${SERVICE} \

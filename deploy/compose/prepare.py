@@ -26,7 +26,7 @@ FOLDER = Path(__file__).parent / "secrets"
 
 ADMINISTRATOR = "administrator"
 
-SEALING = ("referrals", "allocation")
+SEALING = ("referrals", "allocation", "plans")
 """The services that seal what identifies or locates people."""
 
 SERVICE_TOKEN_DAYS = 30

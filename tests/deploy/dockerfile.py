@@ -2,7 +2,8 @@
 
 Each stage gets a folder of its own as its root. Absolute paths in the instructions are
 moved under it, so the programs that run are this machine's and everything they write
-stays in the folder. What is not checked this way: the base image, the layers, the user.
+stays in the folder. What is not checked this way: the base image and what the system's
+packages add to it, the layers, the user.
 """
 
 import json
@@ -23,6 +24,10 @@ KNOWN = {
 
 # What the instructions write to; every other absolute path is the machine's own.
 MOVED = re.compile(r"(?<![\w./])/(?=(?:build|opt/accord|opt/build)(?:[/\s:]|$))")
+
+
+# What installs the system's packages: nothing of this machine's own is touched.
+PACKAGES = "/packages "
 
 
 @dataclass(frozen=True)
@@ -152,7 +157,7 @@ class Builder:
                 built.workdir = built.workdir / step.rest
             case "COPY":
                 self._copy(step, built, known, arguments)
-            case "RUN":
+            case "RUN" if not step.rest.startswith(PACKAGES):
                 _run(step, built, given)
             case _:
                 _remember(step, built)

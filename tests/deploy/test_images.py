@@ -378,6 +378,19 @@ def test_only_what_an_image_needs_is_sent_to_the_builder(
     assert ignoring(ROOT / ".dockerignore")(path) is not sent
 
 
+@pytest.mark.parametrize("service", [each for each in SERVICES if each != "plans"])
+def test_what_draws_no_papers_gets_nothing_more_of_the_system(service: str) -> None:
+    done = subprocess.run(
+        [str(ROOT / "deploy/image/packages"), service],
+        env={"PATH": "/nowhere"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_hadolint_has_nothing_to_say() -> None:
     hadolint = found("hadolint")
     if hadolint is None:

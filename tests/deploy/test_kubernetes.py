@@ -364,7 +364,7 @@ def test_a_service_accepts_its_settings_and_policies_in_production(
     objects: list[Object], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     readme = (ROOT / "deploy/README.md").read_text("utf-8")
-    sealing = dict.fromkeys(("referrals", "allocation"), SEALING_SECRETS)
+    sealing = dict.fromkeys(("referrals", "allocation", "plans"), SEALING_SECRETS)
     given = {**sealing, "notify": NOTIFY_SECRETS}.get(name, SECRETS)
     assert all(f"`{secret}`" in readme for secret in given)
     mounted = {

@@ -143,6 +143,17 @@ async def match_with(region: Region, known: dict[str, Any]) -> str:
     return match_id
 
 
+async def asked_for_release(lead: Somebody, case: str) -> str:
+    """Have a paper wait for a second person's word."""
+    path = f"/api/plans/v1/plans/{case}"
+    paper = (await lead.reads(f"{path}/papers/team")).headers["etag"].strip('"')
+    body = {"audience": "team", "paper": paper}
+    asked = await lead.sends("POST", f"{path}/releases", body)
+    assert asked.status == 201, asked.body
+    release_id: str = asked.json()["release_id"]
+    return release_id
+
+
 @pytest.fixture(scope="module")
 async def stage(region: Region) -> AsyncIterator[Stage]:
     """A case at high risk whose team has accepted, and who is barred from it."""
@@ -220,6 +231,9 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "rights_id": rights.json()["rights_id"],
         "need_id": need_id,
         "service_id": service.json()["services"][0]["service_id"],
+        "audience": "team",
+        "release_id": await asked_for_release(people["lead"], case),
+        "entry_id": new_id(),
         "order_id": bail.json()["order_id"],
         "breach": "1",
         "request_id": asked_for.json()["request_id"],
@@ -287,6 +301,12 @@ TO_NOBODY = {
     "purpose": "fva20_c",
     "belief": "will_help",
     "consulted": True,
+}
+WISH = {
+    "side": "person_harmed",
+    "kind": "wants",
+    "strand": "housing",
+    "words": "To stay.",
 }
 
 HOUSING = {
@@ -559,6 +579,37 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("plans", "GET", "/v1/meetings/{meeting_id}/extract"): Case(()),
     ("plans", "POST", "/v1/meetings/{meeting_id}/closure"): Case(LOCALITYS),
     ("plans", "GET", "/v1/meetings/{meeting_id}/minutes"): Case(LOCALITYS),
+    ("plans", "GET", "/v1/meetings/{meeting_id}/pack"): Case(
+        (*AGENCIES, "specialist", *LOCALITYS)
+    ),
+    ("plans", "GET", "/v1/meetings/{meeting_id}/extract/pack"): Case(()),
+    ("plans", "GET", "/v1/plans/{case_id}/papers/{audience}"): Case(KNOWS_SAFETY),
+    ("plans", "GET", "/v1/plans/{case_id}/releases"): Case((*TEAM, "coordinator")),
+    # Without the paper that was read it is refused, and only to whoever may: 409.
+    ("plans", "POST", "/v1/plans/{case_id}/releases"): Case(
+        KNOWS_SAFETY, {"audience": "team", "paper": "a" * 16}
+    ),
+    ("plans", "POST", "/v1/plans/{case_id}/releases/{release_id}/confirmation"): Case(
+        ("specialist", "coordinator"), {"paper": "a" * 16}, not_both=403
+    ),
+    ("plans", "GET", "/v1/plans/{case_id}/releases/{release_id}/paper"): Case(
+        KNOWS_SAFETY
+    ),
+    ("plans", "DELETE", "/v1/plans/{case_id}/releases/{release_id}"): Case(
+        KNOWS_SAFETY
+    ),
+    ("plans", "GET", "/v1/plans/{case_id}/voices"): Case((*TEAM, "coordinator")),
+    ("plans", "PUT", "/v1/plans/{case_id}/voices/{person_id}/holding"): Case(
+        KNOWS_SAFETY, {"side": "person_harmed", "unsafe": True}
+    ),
+    ("plans", "PUT", "/v1/plans/{case_id}/voices/{person_id}/entries/{entry_id}"): (
+        Case(KNOWS_SAFETY, WISH)
+    ),
+    (
+        "plans",
+        "DELETE",
+        "/v1/plans/{case_id}/voices/{person_id}/entries/{entry_id}",
+    ): Case(KNOWS_SAFETY),
     ("plans", "GET", "/v1/plans/{case_id}/needs"): Case((*TEAM, "coordinator")),
     ("plans", "POST", "/v1/plans/{case_id}/needs"): Case(KNOWS_SAFETY, "need"),
     ("plans", "POST", "/v1/plans/{case_id}/needs/{need_id}/services"): Case(
@@ -702,7 +753,7 @@ def sent(stage: Stage, body: Any) -> Any:
     return named[body] if isinstance(body, str) else body
 
 
-CODES = frozenset({"code", "key_id", "breach"})
+CODES = frozenset({"code", "key_id", "breach", "audience"})
 """What stands in patterns and is no record's id."""
 
 

@@ -92,6 +92,13 @@ ASKED = ("referrals", "GET", "/v1/inquiries")
 SHARED = ("referrals", "GET", "/v1/cases/{case_id}/inquiries/{inquiry_id}")
 """Shows whoever works on a case what an agency has shared."""
 
+SPOKEN = {
+    ("plans", "GET", "/v1/plans/{case_id}/papers/{audience}"),
+    ("plans", "GET", "/v1/plans/{case_id}/voices"),
+    ("plans", "PUT", "/v1/plans/{case_id}/voices/{person_id}/entries/{entry_id}"),
+}
+"""Routes that show what somebody says for themselves to whoever works with them."""
+
 LATER = {
     "allocation.expired.v1", "allocation.unfilled.v1", "allocation.withdrawn.v1",
     "action.overdue.v1", "glass.not_reviewed.v1", "notification.failed.v1",
@@ -132,6 +139,7 @@ class Planted:
         pieces: What an agency shared that was asked.
         addresses: Workers' e-mail addresses, which stand on envelopes.
         reached: How somebody is reached, as they said: shown to who may use it.
+        spoken: What somebody says for themselves.
         careless: What somebody put on the bus; it is there and in dead letters.
         control: What is kept in the clear, so that the looks are known to see it.
     """
@@ -143,6 +151,7 @@ class Planted:
     pieces: Sentinels = field(default_factory=Sentinels)
     addresses: Sentinels = field(default_factory=Sentinels)
     reached: Sentinels = field(default_factory=Sentinels)
+    spoken: Sentinels = field(default_factory=Sentinels)
     careless: Sentinels = field(default_factory=Sentinels)
     control: Sentinels = field(default_factory=Sentinels)
 
@@ -360,6 +369,7 @@ async def go_through_all(
     await be_bound(region, case)
     await be_corrected(region, case, planted.posted)
     await be_helped(region, case)
+    await be_heard(region, case, planted.spoken)
     await be_on_call(region)
     await be_silent(region, case)
     await park(region, planted.careless)
@@ -406,6 +416,7 @@ def assert_nowhere_else(
     assert leaks(planted.addresses).keys() == brought
     shown = answer_of(("referrals", "GET", "/v1/people/{person_id}/contacts"))
     assert leaks(planted.reached).keys() == {shown}
+    assert leaks(planted.spoken).keys() == {*map(answer_of, SPOKEN)}
     # What was put on the bus in a careless moment is there, and went no further.
     letters = {"bus", "accord dead-letters show", "files of the broker"}
     assert leaks(planted.careless).keys() == letters
@@ -435,10 +446,12 @@ def assert_planted(told: list[Told], planted: Planted) -> None:
     }
     assert planted.addresses.made
     assert planted.pieces.made
+    assert planted.spoken.made
     # What people are compared by is copied out of what was told of them.
     copied = {each for each in sealed if each.startswith("referrals.people.likeness.")}
     elsewhere = {
         "allocation.workers.email",
+        "plans.voices.entries.words",
         "referrals.inquiries.decisions.said.pieces.text",
         "referrals.rights.asked.statement",
         # It was told in the fields that it stood in before an amendment.
@@ -670,6 +683,24 @@ async def be_helped(region: Region, case: str) -> None:
     lead.hang_up()
 
 
+async def be_heard(region: Region, case: str, sentinels: Sentinels) -> None:
+    """Write down what somebody says, read it on paper, and ask for another's."""
+    ids = await ids_of(region, case)
+    lead = Somebody(region, "listener", *EVERY_SCOPE, worker=region.coordinator.id)
+    path = f"/api/plans/v1/plans/{case}"
+    entry = f"{path}/voices/{ids['person_id']}/entries/{new_id()}"
+    said = {"side": "person_harmed", "kind": "wants", "strand": "housing"}
+    words = sentinels.text("words")
+    assert (await lead.sends("PUT", entry, {**said, "words": words})).ok
+    assert (await lead.reads(f"{path}/voices")).ok
+    assert (await lead.reads(f"{path}/papers/team")).ok
+    paper = (await lead.reads(f"{path}/papers/outreach")).headers["etag"].strip('"')
+    asked = {"audience": "outreach", "paper": paper}
+    released = await lead.sends("POST", f"{path}/releases", asked)
+    assert released.status == 201, released.body
+    lead.hang_up()
+
+
 async def be_on_call(region: Region) -> None:
     """Have the coordinator on call."""
     told = {
@@ -797,6 +828,9 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
         "order_id": new_id(),
         "need_id": new_id(),
         "service_id": new_id(),
+        "audience": "team",
+        "release_id": new_id(),
+        "entry_id": new_id(),
         "rota_id": new_id(),
         "override_id": new_id(),
         "breach": "1",

@@ -11,6 +11,7 @@ from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.store import Database
 from accord_chassis.testing import alive
 from meetings_builders import RULES
+from papers_builders import WORDING
 from plans.app import Settings, create_app
 from plans.store import Plans
 from plans_builders import POLICY, Running
@@ -31,6 +32,8 @@ def locality(tmp_path: Path) -> Path:
     (directory / "plans.yaml").write_text(text)
     met = yaml.safe_dump(RULES.model_dump(mode="json"))
     (directory / "meetings.yaml").write_text(met)
+    spoken = yaml.safe_dump(WORDING.model_dump(mode="json"))
+    (directory / "documents.yaml").write_text(spoken)
     return directory
 
 

@@ -608,3 +608,30 @@ async def test_an_agenda_of_two_hundred_cases_is_quick(
 
     assert len(found["cases"]) == 200
     assert min(took) < 0.3
+
+
+async def test_a_pack_holds_what_its_reader_may_see_and_no_more(
+    running: Running, clock: SimulatedClock
+) -> None:
+    [case] = await referred(running, HIGH)
+    meeting = morning(clock)
+    leads, police, refuge = await sat_down(running, meeting, ("police", "refuge"))
+    unsigned = Member(running, "hospital")
+    task = {"action": "safety_advice", "agency": "police", "within_hours": 4}
+    await leads.decides(meeting, case, lead="refuge", tasks=[task])
+
+    agenda = await police.asks("GET", f"/{meeting}/pack")
+    outside = await unsigned.asks("GET", f"/{meeting}/pack")
+    mine = await police.asks("GET", f"/{meeting}/extract/pack")
+    other = await refuge.asks("GET", f"/{meeting}/extract/pack")
+
+    for each in (agenda, outside, mine, other):
+        assert each.headers["content-security-policy"].startswith("default-src 'none'")
+        assert 'class="reading"' in each.text
+        assert case not in each.text
+    assert f'scope="row">{case[-8:]}<' in agenda.text
+    assert case[-8:] not in outside.text
+    assert "Give safety advice" in mine.text
+    assert "high" not in mine.text
+    assert "Give safety advice" not in other.text
+    assert "high" in other.text

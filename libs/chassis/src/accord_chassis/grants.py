@@ -39,7 +39,7 @@ SHARED: Mapping[str, Shared] = {
     "vault": Shared(
         "keeper",
         ("find", "insert", "update", "remove", "createIndex"),
-        frozenset({"referrals", "allocation"}),
+        frozenset({"referrals", "allocation", "plans"}),
     ),
 }
 """The databases that services share, and what they may do there. Nothing may be dropped

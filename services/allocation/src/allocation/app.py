@@ -97,14 +97,9 @@ def create_app(
         allocation.on(
             AllocationHandedOver, partial(handing.free_handed_over, desk=desk)
         )
-        allocation.on(PlanClosed, partial(staffing.dissolve_team, desk=desk))
-        allocation.on(PlanClosed, partial(staffing.end_allocations, desk=desk))
-        allocation.on(CaseTransferred, partial(staffing.leave_case, desk=desk))
-        allocation.on(CaseTransferred, partial(staffing.end_allocations, desk=desk))
         allocation.on(MeetingDecided, partial(meeting.heed_meeting, desk=desk))
         allocation.on(MeetingDecided, partial(meeting.end_unwanted, desk=desk))
-        allocation.on(CaseErased, partial(staffing.erase_staffing, desk=desk))
-        allocation.on(CaseErased, partial(staffing.erase_allocations, desk=desk))
+        end_with_case(allocation, desk)
 
         allocation.on(RolesQuestioned, partial(parts.doubt_parts, desk=desk))
         allocation.on(RolesDecided, partial(parts.settle_parts, desk=desk))
@@ -141,3 +136,13 @@ def create_app(
         knows_standings=True,
         stand_ins=stand_ins,
     )
+
+
+def end_with_case(allocation: service.Service, desk: Desk) -> None:
+    """Have the service end what it holds of a case that is closed, handed over or gone."""
+    allocation.on(PlanClosed, partial(staffing.dissolve_team, desk=desk))
+    allocation.on(PlanClosed, partial(staffing.end_allocations, desk=desk))
+    allocation.on(CaseTransferred, partial(staffing.leave_case, desk=desk))
+    allocation.on(CaseTransferred, partial(staffing.end_allocations, desk=desk))
+    allocation.on(CaseErased, partial(staffing.erase_staffing, desk=desk))
+    allocation.on(CaseErased, partial(staffing.erase_allocations, desk=desk))

@@ -5,6 +5,7 @@ from functools import partial
 
 from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
+from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn
 from accord_contracts.message import Event
 from accord_contracts.plans import (
@@ -31,6 +32,14 @@ from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
 from plans import handlers, merging, routes
+from plans.documents import handlers as papering
+from plans.documents.handlers import Papers
+from plans.documents.pack_routes import router as packs_router
+from plans.documents.printing import Press
+from plans.documents.routes import router as papers_router
+from plans.documents.store import Releases, Voices
+from plans.documents.voice_routes import router as voices_router
+from plans.documents.wording import Speech, Wording
 from plans.domain.meeting.meeting import Meeting
 from plans.domain.meeting.rules import Rules
 from plans.domain.plan import Plan
@@ -46,7 +55,7 @@ from plans.needs.store import Needs
 from plans.store import Plans
 
 
-class Settings(ChassisSettings):
+class Settings(VaultSettings, ChassisSettings):
     """How this locality runs its plans service."""
 
 
@@ -60,6 +69,8 @@ def create_app(
     """
     policy = policy_of(Policy, settings.locality, "plans")
     rules = policy_of(Rules, settings.locality, "meetings")
+    wording = policy_of(Wording, settings.locality, "documents")
+    speech = Speech(wording=wording, time_zone=rules.time_zone)
 
     def wire(plans: service.Service) -> None:
         held = plans.store(Plans)
@@ -94,6 +105,7 @@ def create_app(
         plans.sweep(held, tell)
         plans.sweep(needs, tell_unanswered)
         wire_meetings(plans, rules, policy)
+        wire_papers(plans, speech, policy)
 
     return service.create_app(
         settings,
@@ -102,6 +114,9 @@ def create_app(
         routes.router,
         needs_routes.router,
         meetings,
+        papers_router,
+        packs_router,
+        voices_router,
         stand_ins=stand_ins,
     )
 
@@ -137,3 +152,25 @@ def wire_meetings(plans: service.Service, rules: Rules, policy: Policy) -> None:
         await sitting.close_by_clock(due, table=table)
 
     plans.sweep(held, close)
+
+
+def wire_papers(plans: service.Service, speech: Speech, policy: Policy) -> None:
+    """Say what papers are made with, and what ends what was let go."""
+    voices, releases = plans.store(Voices), plans.store(Releases)
+    papers = Papers(
+        plans=plans.store(Plans),
+        needs=plans.store(Needs),
+        discussions=plans.store(Discussions),
+        voices=voices,
+        releases=releases,
+        policy=policy,
+        speech=speech,
+        press=Press(),
+        clock=plans.clock,
+    )
+    plans.provide(papers)
+    decide = partial(papering.decide_roles, voices=voices, plans=papers.plans)
+    plans.on(RolesDecided, decide)
+    plans.on(RolesDecided, partial(papering.end_releases, releases=releases))
+    plans.on(CaseErased, partial(papering.erase_voices, voices=voices))
+    plans.on(CaseErased, partial(papering.erase_releases, releases=releases))

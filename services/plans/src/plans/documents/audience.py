@@ -1,0 +1,170 @@
+"""For whom a paper is, and what of a case a paper for them may carry.
+
+It is data, and nothing but ``redacted`` goes by it: no template leaves anything out, so
+none can forget to.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+from accord_contracts.access import SIDES, Side
+
+from plans.documents.voice import Entry, OwnVoice
+from plans.domain.action import Action
+from plans.domain.coming import Coming
+from plans.domain.meeting.discussion import Discussion
+from plans.domain.plan import Plan
+from plans.domain.version import PlanVersion
+from plans.needs.need import Need
+
+
+class Audience(StrEnum):
+    """For whom a paper is.
+
+    ``TEAM``: the case's team and its coordinator. ``PERSON``: one person harmed, in
+    plain language. ``OUTREACH``: whoever meets the person using violence. ``AGENCY``:
+    one agency, what it has promised.
+    """
+
+    TEAM = "team"
+    PERSON = "person"
+    OUTREACH = "outreach"
+    AGENCY = "agency"
+
+
+HERS, HIS, BOTH = Side.PERSON_HARMED, Side.PERSON_USING_VIOLENCE, Side.WHOLE_CASE
+
+EVERYTHING = frozenset(
+    {
+        "stand",
+        "dates",
+        *(f"actions_{side}" for side in Side),
+        *(f"tasks_{side}" for side in Side),
+        *(f"{kind}_{side}" for kind in ("needs", "voices") for side in (HERS, HIS)),
+    }
+)
+"""Every part that a case's papers are made of."""
+
+AUDIENCES: Mapping[Audience, frozenset[str]] = {
+    Audience.TEAM: EVERYTHING,
+    # Nothing about others: no date of his, no level, no work with the whole household.
+    Audience.PERSON: frozenset({f"{e}_{HERS}" for e in ("actions", "needs", "voices")}),
+    # He may look over a shoulder: nothing of theirs, and no level either.
+    Audience.OUTREACH: frozenset(
+        {f"{each}_{HIS}" for each in ("actions", "needs", "voices", "tasks")}
+    ),
+    # A paper for an agency keeps to one compartment, whatever else it has promised.
+    Audience.AGENCY: frozenset({f"tasks_{HERS}", f"tasks_{BOTH}"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """Whom a paper is for.
+
+    Attributes:
+        person_id: The one person whose own copy it is, for ``PERSON`` alone.
+        agency: The one agency whose promises it holds, for ``AGENCY`` alone.
+    """
+
+    audience: Audience
+    person_id: str | None = None
+    agency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something that a person said of themselves, and who they are."""
+
+    person_id: str
+    side: Side
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """Something that an agency promised at a meeting, and when it is due."""
+
+    action: str
+    agency: str
+    about: Side
+    due_at: datetime
+    done: bool
+
+    @classmethod
+    def all_of(cls, held: Discussion) -> Iterator[Self]:
+        """Give what counts of what was promised on a case at a meeting."""
+        for key, (task, due_at) in held.tasks().items():
+            done = key in held.kept
+            yield cls(task.action, task.agency, task.about, due_at, done)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that papers about a case are made of, or what is left for one.
+
+    Attributes:
+        version: The current version of the plan, with its level, where that is told.
+    """
+
+    version: PlanVersion | None
+    dates: tuple[Coming, ...]
+    actions: tuple[Action, ...]
+    needs: tuple[Need, ...]
+    promises: tuple[Promise, ...]
+    said: tuple[Said, ...]
+
+    @classmethod
+    def of(
+        cls,
+        plan: Plan,
+        needs: Iterable[Need] = (),
+        discussions: Iterable[Discussion] = (),
+        voices: Iterable[OwnVoice] = (),
+    ) -> Self:
+        """Gather what is known of a case, with what is planned for those merged in.
+
+        Raises:
+            NoPlan: None was drafted yet.
+        """
+        shared = (each for share in plan.shares.values() for each in share.actions)
+        return cls(
+            version=plan.current,
+            dates=tuple(e for e in plan.coming.values() if not e.over),
+            actions=(*plan.actions, *shared),
+            needs=tuple(needs),
+            promises=tuple(p for each in discussions for p in Promise.all_of(each)),
+            said=tuple(
+                Said(each.person_id, each.side, entry)
+                for each in voices
+                for entry in each.entries
+            ),
+        )
+
+
+def redacted(facts: Facts, to: Addressed) -> Facts:
+    """Leave of some facts what a paper may carry for whom it is for."""
+    parts = AUDIENCES[to.audience]
+
+    def theirs(person_id: str) -> bool:
+        return to.person_id is None or person_id == to.person_id
+
+    return Facts(
+        version=facts.version if "stand" in parts else None,
+        dates=facts.dates if "dates" in parts else (),
+        actions=tuple(e for e in facts.actions if f"actions_{SIDES[e.role]}" in parts),
+        needs=tuple(
+            e for e in facts.needs if f"needs_{e.side}" in parts and theirs(e.person_id)
+        ),
+        promises=tuple(
+            e
+            for e in facts.promises
+            if f"tasks_{e.about}" in parts and to.agency in {None, e.agency}
+        ),
+        said=tuple(
+            e for e in facts.said if f"voices_{e.side}" in parts and theirs(e.person_id)
+        ),
+    )

@@ -1,0 +1,269 @@
+"""What is done when somebody speaks, a paper is let go, or a decision changes both."""
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from accord_chassis.clock import Clock
+from accord_contracts.access import Side
+from accord_contracts.message import Message
+from accord_contracts.referrals import CaseErased, RolesDecided
+
+from plans.documents.audience import Addressed, Audience, Facts, redacted
+from plans.documents.printing import Press
+from plans.documents.release import Reader, Release
+from plans.documents.scan import look_through
+from plans.documents.sheet import Sheet, sheet_of
+from plans.documents.store import Releases, Voices
+from plans.documents.voice import (
+    Entry,
+    NoSuchEntry,
+    OwnVoice,
+    UnsafeToHold,
+    copy_of,
+    voice_id,
+)
+from plans.documents.wording import Speech
+from plans.domain.plan import NoPlan
+from plans.domain.template import Policy
+from plans.meeting.store import Discussions
+from plans.needs.need import UnknownStrand
+from plans.needs.store import Needs
+from plans.store import Plans
+
+
+class Papers(NamedTuple):
+    """Everything that papers are made with."""
+
+    plans: Plans
+    needs: Needs
+    discussions: Discussions
+    voices: Voices
+    releases: Releases
+    policy: Policy
+    speech: Speech
+    press: Press
+    clock: Clock
+
+
+class Paper(NamedTuple):
+    """A paper as it is now.
+
+    Attributes:
+        digest: What tells it from others: under a key, so that it tells nothing else.
+    """
+
+    sheet: Sheet
+    digest: str
+
+
+async def read_paper(case_id: str, to: Addressed, papers: Papers) -> Paper:
+    """Make a paper to be read on the screen.
+
+    Raises:
+        NoPlan: There is no plan for this case.
+        NotTheirCopy: It is nobody's copy of their own.
+    """
+    facts, voices = await _known(case_id, papers)
+    return _paper(facts, voices, to, papers)
+
+
+async def leaving(case_id: str, to: Addressed, papers: Papers) -> Paper:
+    """Make a paper that may leave, if nothing on it forbids that.
+
+    Raises:
+        NoPlan: There is no plan for this case.
+        NotTheirCopy: It is nobody's copy of their own.
+        UnsafeToHold: Having it is unsafe for whose copy it is.
+        ProtectedText: It may tell where somebody is.
+    """
+    facts, voices = await _known(case_id, papers)
+    paper = _paper(facts, voices, to, papers)
+    if any(e.unsafe_to_hold and e.person_id == to.person_id for e in voices):
+        raise UnsafeToHold
+    look_through(paper.sheet, facts, redacted(facts, to))
+    return paper
+
+
+async def _known(case_id: str, papers: Papers) -> tuple[Facts, list[OwnVoice]]:
+    plan = await papers.plans.get(case_id)
+    if plan is None:
+        raise NoPlan
+    needs = await papers.needs.of_cases([case_id])
+    discussions = await papers.discussions.of_case(case_id)
+    voices = await papers.voices.of_case(case_id)
+    return Facts.of(plan, needs, discussions, voices), voices
+
+
+def _paper(
+    facts: Facts, voices: list[OwnVoice], to: Addressed, papers: Papers
+) -> Paper:
+    if to.audience is Audience.PERSON:
+        copy_of(to.person_id, voices)
+    sheet = sheet_of(facts, to, papers.speech)
+    digest = papers.voices.vault.digest("paper", sheet.model_dump_json())
+    return Paper(sheet, digest)
+
+
+async def ask(
+    case_id: str, to: Addressed, read: str, *, id_: str, by: Reader, papers: Papers
+) -> Release:
+    """Ask that a paper may leave, which one has read.
+
+    Raises:
+        AnotherPaper: It is not the one that was read.
+        Refusal: As ``leaving`` says.
+    """
+    paper = await leaving(case_id, to, papers)
+    at = papers.clock.now()
+    waits = timedelta(hours=papers.speech.wording.confirm_within_hours)
+    new = Release(
+        id=id_,
+        case_id=case_id,
+        audience=to.audience,
+        person_id=to.person_id,
+        agency=to.agency,
+        paper=read,
+        asked_by=by,
+        asked_at=at,
+        until=at + waits,
+    )
+    new.is_of(paper.digest)
+    return await papers.releases.save(new)
+
+
+async def confirm(held: Release, by: Reader, read: str, papers: Papers) -> Release:
+    """Give a second person's word that a paper may leave.
+
+    Raises:
+        Refusal: As ``Release.confirm`` and ``leaving`` say.
+    """
+    at, hours = papers.clock.now(), papers.speech.wording.released_hours
+    new = held.confirm(by, read, at=at, hours=hours)
+    paper = await leaving(held.case_id, held.to, papers)
+    new.fetch(paper.digest, at)
+    return new if new is held else await papers.releases.save(new)
+
+
+async def fetch(held: Release, papers: Papers) -> Paper:
+    """Give a paper that may leave, as it is now.
+
+    Raises:
+        Refusal: As ``Release.fetch`` and ``leaving`` say.
+    """
+    at = papers.clock.now()
+    held.fetch(held.paper, at)
+    paper = await leaving(held.case_id, held.to, papers)
+    held.fetch(paper.digest, at)
+    return paper
+
+
+async def end(held: Release, papers: Papers) -> Release:
+    """Have a paper not leave any more."""
+    new = held.end(papers.clock.now())
+    return held if new is held else await papers.releases.save(new)
+
+
+async def say(held: OwnVoice, entry: Entry, papers: Papers) -> OwnVoice:
+    """Write down what somebody said.
+
+    Raises:
+        NoPlan: There is none for their case, or no longer; or what is kept is of the
+            other side by now.
+        UnknownStrand: The locality has no such strand.
+        SaidTooMuch: It is too much.
+        TakenBack: They have taken that back.
+    """
+    plan = await papers.plans.get(held.case_id)
+    if plan is None or plan.erased_at:
+        raise NoPlan
+    if entry.strand not in papers.policy.strands:
+        raise UnknownStrand
+    new = held.say(entry)
+    return held if new is held else await papers.voices.keep(held, new)
+
+
+async def hold(held: OwnVoice, *, unsafe: bool, papers: Papers) -> OwnVoice:
+    """Record whether having a copy is unsafe for somebody.
+
+    Raises:
+        NoPlan: There is none for their case, or no longer.
+    """
+    plan = await papers.plans.get(held.case_id)
+    if plan is None or plan.erased_at:
+        raise NoPlan
+    new = held.hold(unsafe=unsafe)
+    return held if new is held else await papers.voices.save(new)
+
+
+async def voice_of(
+    case_id: str, side: Side, person_id: str, papers: Papers
+) -> OwnVoice:
+    """Give what one person of a side says; nothing yet, if nothing is recorded.
+
+    Raises:
+        NoPlan: What is kept there is of the other side by now.
+    """
+    held = await papers.voices.get(voice_id(case_id, side, person_id))
+    if held and held.side is not side:
+        raise NoPlan
+    return held or OwnVoice.of(case_id, side, person_id)
+
+
+async def entry_of(
+    case_id: str, person_id: str, entry_id: str, papers: Papers
+) -> OwnVoice:
+    """Give in whose voice an entry stands, or stood until it was taken back.
+
+    Raises:
+        NoSuchEntry: In nobody's of that name.
+    """
+    for each in await papers.voices.of_case(case_id):
+        theirs = each.person_id == person_id
+        if theirs and await papers.voices.has_had(each, entry_id):
+            return each
+    raise NoSuchEntry
+
+
+async def decide_roles(
+    message: Message[RolesDecided], *, voices: Voices, plans: Plans
+) -> None:
+    """Go by a decision on who harmed whom in what people say for themselves.
+
+    Whoever uses violence has no copy of what is done for somebody harmed, even if
+    nobody has recorded anything of them yet. Each write is its own, and changes nothing
+    the second time.
+    """
+    told = message.data
+    plan = await plans.get(told.case_id)
+    if plan and plan.erased_at:
+        return
+    known = {each.id: each for each in await voices.of_case(told.case_id)}
+    his = OwnVoice.of(told.case_id, Side.PERSON_HARMED, told.using_violence)
+    for each in {his.id: his, **known}.values():
+        new = each.put_right(
+            harmed=told.harmed,
+            using_violence=told.using_violence,
+            corrected=told.corrected,
+            at=told.decided_at,
+        )
+        if new is not each:
+            await voices.save(new)
+
+
+async def end_releases(message: Message[RolesDecided], *, releases: Releases) -> None:
+    """Let nothing leave any more that was let go before it was decided anew."""
+    for each in await releases.standing(message.data.case_id):
+        if each.asked_at <= message.data.decided_at:
+            new = each.end(message.data.decided_at)
+            if new is not each:
+                await releases.save(new)
+
+
+async def erase_voices(message: Message[CaseErased], *, voices: Voices) -> None:
+    """Destroy what the people of an erased case said."""
+    await voices.erase(message.data.case_id)
+
+
+async def erase_releases(message: Message[CaseErased], *, releases: Releases) -> None:
+    """Delete what was let go of a case that is erased."""
+    await releases.erase(message.data.case_id)

@@ -1,0 +1,431 @@
+"""What may stand on whose paper, and what may leave: the rules alone."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from accord_chassis.guard import NOT_OUTREACH, Permit
+from accord_chassis.testing import NOON, new_id
+from accord_contracts.access import SIDES, Side
+from accord_contracts.allocation import Role
+from accord_contracts.plans import NeedLevel, ServiceStep
+from accord_contracts.referrals import TriggerKind
+from accord_contracts.risk import RiskLevel
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from papers_builders import BOTH, HERS, HIS, SPEECH, entry, voice
+from plans.documents.audience import Addressed, Audience, Facts, redacted
+from plans.documents.page import Mark, page_of
+from plans.documents.release import (
+    AnotherPaper,
+    NotConfirmed,
+    OwnRelease,
+    Reader,
+    Release,
+    ReleaseOver,
+)
+from plans.documents.routes import PAPERS
+from plans.documents.scan import ProtectedText, look_through
+from plans.documents.sheet import reference, sheet_of
+from plans.documents.voice import NotTheirCopy, OwnVoice, copy_of
+from plans.documents.wording import Wording
+from plans.domain.action import Action
+from plans.domain.coming import Coming
+from plans.domain.meeting.discussion import Decision, Discussion, Task, Wanted
+from plans.domain.template import Policy
+from plans.meeting.views import ExtractCaseView
+from plans.needs.need import Need, Reached, Service
+from plans.needs.need import Voice as Word
+from plans_builders import plan
+
+LOCALITIES = Path(__file__).parents[3] / "localities"
+HOUR = timedelta(hours=1)
+
+AGENCIES = ("police", "refuge_agency", "outreach_agency")
+
+
+@dataclass
+class Family:
+    """What is known of one case, where every text is found nowhere else.
+
+    Attributes:
+        told: Each text, with whose side, person and agency it is of.
+    """
+
+    told: dict[str, tuple[str, Side, str | None]] = field(default_factory=dict)
+    facts: Facts = field(init=False)
+    discussion: Discussion = field(init=False)
+
+    def token(self, kind: str, side: Side, of: str | None = None) -> str:
+        """Give a text that is found nowhere else."""
+        made = f"zq{len(self.told):03d}x{kind}"
+        self.told[made] = (kind, side, of)
+        return made
+
+
+@st.composite
+def families(draw: st.DrawFn) -> Family:
+    """Give families of any size, with anything known of anybody."""
+    family = Family()
+    case = new_id()
+    people = {
+        new_id(): side
+        for side in draw(st.lists(st.sampled_from((HERS, HIS)), min_size=2, max_size=5))
+    }
+    actions = tuple(
+        Action(
+            id=new_id(),
+            code=family.token("action", SIDES[role]),
+            strand="immediate_safety",
+            role=role,
+            mandatory=True,
+            due_at=NOON,
+            worker_id=family.token("worker", BOTH),
+        )
+        for role in draw(st.lists(st.sampled_from(Role), max_size=5))
+    )
+    needs = tuple(
+        Need(
+            id=new_id(),
+            case_id=case,
+            person_id=person,
+            side=side,
+            strand=family.token("strand", side, person),
+            level=NeedLevel.UNMET,
+            voice=Word.AGREED,
+            assessed_at=NOON,
+            by=family.token("worker", BOTH),
+            services=(
+                Service(
+                    id=new_id(),
+                    provider=family.token("provider", side, person),
+                    steps=(Reached(step=ServiceStep.OFFERED, at=NOON, by="somebody"),),
+                    answer_by=NOON,
+                ),
+            ),
+        )
+        for person, side in people.items()
+        if draw(st.booleans())
+    )
+    voices = [
+        voice(
+            family.token("words", side, person),
+            side=side,
+            person_id=person,
+            case_id=case,
+        )
+        for person, side in people.items()
+    ]
+    tasks = tuple(
+        Task(
+            action=family.token("task", about, agency),
+            agency=agency,
+            about=about,
+            within_hours=1,
+        )
+        for about, agency in draw(
+            st.lists(
+                st.tuples(st.sampled_from(Side), st.sampled_from(AGENCIES)), max_size=6
+            )
+        )
+    )
+    wanted = Wanted(level=RiskLevel.HIGH, tasks=tasks)
+    decided = Decision(wanted=wanted, by=new_id(), agency=None, at=NOON, raised=False)
+    family.discussion = Discussion.of(new_id(), case).decide(
+        wanted, replaces=0, decision=decided
+    )
+    coming = Coming(
+        kind=TriggerKind.PRISON_RELEASE,
+        happens_at=NOON + 99 * HOUR,
+        in_force_by=NOON + 27 * HOUR,
+        revision=1,
+    )
+    held = plan(case_id=case).model_copy(
+        update={"actions": actions, "coming": {new_id(): coming}}
+    )
+    family.facts = Facts.of(held, needs, [family.discussion], voices)
+    return family
+
+
+def papers_for(family: Family) -> list[Addressed]:
+    """Give everybody for whom there is a paper of a family."""
+    people = {each.person_id for each in family.facts.said if each.side is HERS}
+    return [
+        Addressed(Audience.TEAM),
+        Addressed(Audience.OUTREACH),
+        *(Addressed(Audience.PERSON, person_id=each) for each in people),
+        *(Addressed(Audience.AGENCY, agency=each) for each in AGENCIES),
+    ]
+
+
+def may(to: Addressed, kind: str, side: Side, of: str | None) -> bool:
+    """Say what may stand on a paper: the rules once more, in other words."""
+    if kind == "worker":
+        return False
+    match to.audience:
+        case Audience.TEAM:
+            return True
+        case Audience.OUTREACH:
+            return side is HIS
+        case Audience.PERSON:
+            return kind in {"words", "strand"} and side is HERS and of == to.person_id
+        case Audience.AGENCY:
+            return kind == "task" and side is not HIS and of == to.agency
+
+
+@settings(max_examples=60, deadline=None)
+@given(families())
+def test_nothing_of_one_compartment_is_on_a_paper_of_another(family: Family) -> None:
+    for to in papers_for(family):
+        sheet = sheet_of(family.facts, to, SPEECH)
+        mark = Mark.released_to(to, new_id(), NOON, SPEECH)
+        page, told = page_of(sheet, mark), sheet.model_dump_json()
+        for token, about in family.told.items():
+            # On paper a code without a word of its own stands as it is.
+            assert (token in page) is may(to, *about), (to, about)
+            assert (token in told) is may(to, *about), (to, about)
+        others = {e.person_id for e in family.facts.said} - {to.person_id}
+        if to.audience is Audience.OUTREACH:
+            others = {e.person_id for e in family.facts.said if e.side is HERS}
+        if to.audience is not Audience.TEAM:
+            assert not any(reference(each) in page for each in others)
+            assert "risk" not in page
+            assert "prison" not in page
+
+
+@settings(max_examples=60, deadline=None)
+@given(families())
+def test_an_extract_holds_nothing_of_another_compartment(family: Family) -> None:
+    sides = {
+        "hers": NOT_OUTREACH,
+        "his": frozenset({HIS}),
+    }
+    for agency in AGENCIES:
+        for side, about in sides.items():
+            seen = Permit("owner", frozenset(f"tasks_{each}" for each in about))
+            shown = ExtractCaseView.of(family.discussion, agency, seen)
+            text = shown.model_dump_json()
+            for token, (kind, whose, of) in family.told.items():
+                theirs = kind == "task" and of == agency and whose in about
+                assert (token in text) is theirs, side
+
+
+@settings(max_examples=40, deadline=None)
+@given(families())
+def test_what_redaction_would_leave_by_mistake_does_not_leave(family: Family) -> None:
+    for to in papers_for(family):
+        left = redacted(family.facts, to)
+        good = sheet_of(family.facts, to, SPEECH)
+        look_through(good, family.facts, left)
+        whole = sheet_of(family.facts, Addressed(Audience.TEAM), SPEECH)
+        if any(e.side is HERS for e in family.facts.said) and (
+            to.audience in {Audience.OUTREACH, Audience.AGENCY}
+        ):
+            with pytest.raises(ProtectedText):
+                look_through(whole, family.facts, left)
+
+
+def test_only_who_may_read_all_of_a_paper_has_it() -> None:
+    assert {
+        "team": NOT_OUTREACH,
+        "person": NOT_OUTREACH,
+        "outreach": frozenset(Side),
+        "agency": NOT_OUTREACH,
+    } == PAPERS
+
+
+def test_her_own_copy_has_only_what_the_locality_has_put_plainly() -> None:
+    facts = Facts.of(plan(RiskLevel.HIGH), voices=[voice("Hello")])
+    to = Addressed(Audience.PERSON, person_id=facts.said[0].person_id)
+
+    page = page_of(
+        sheet_of(facts, to, SPEECH), Mark.released_to(to, new_id(), NOON, SPEECH)
+    )
+
+    assert "We ring you." in page
+    assert "safety advice" not in page
+    assert "programme" not in page
+
+
+def test_what_people_say_is_text_on_a_paper_and_nothing_else() -> None:
+    facts = Facts.of(plan(), voices=[voice("<script>alert(1)</script> & {{ 7*7 }}")])
+    to = Addressed(Audience.TEAM)
+
+    page = page_of(
+        sheet_of(facts, to, SPEECH), Mark.released_to(to, new_id(), NOON, SPEECH)
+    )
+
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; {{ 7*7 }}" in page
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "I am at 14 Rimu Street now",
+        "at 2/14a rimu rd, Riccarton",
+        "Flat 3, ask for me",
+        "12 Te Ara o Rongo Lane",
+        "I moved to Kōwhai Crescent",
+        "PO Box 1234",
+        "Ring me on 021 555 0199",
+        "+64 (3) 555-0199",
+        "021\u2013555\u20130199",
+        "\uff10\uff12\uff11 \uff15\uff15\uff15 \uff10\uff11\uff19\uff19",
+        "021\u200b555\u200b0199",
+        "write to aroha.n@example.org",
+        "see maps.example.nz",
+        "https://example.test/here",
+        "-43.5321, 172.6362",
+        "my NHI is ZZZ0016",
+        "my NHI is ZZZ00AX",
+        "the car is ABC123",
+    ],
+)
+def test_words_that_tell_where_somebody_is_do_not_leave(words: str) -> None:
+    facts = Facts.of(plan(), voices=[voice("Fine.", words)])
+    to = Addressed(Audience.PERSON, person_id=facts.said[0].person_id)
+
+    with pytest.raises(ProtectedText, match=r"^Look at: said\.$"):
+        look_through(sheet_of(facts, to, SPEECH), facts, redacted(facts, to))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "I want to stay in my own home, with 3 new locks.",
+        "No order for now: it would make him angry.",
+        "Call me after 5 pm on 12 November 2026.",
+        "My 2 kids go to the kura by themselves.",
+        "E hiahia ana au ki te noho ki tōku whare.",
+    ],
+)
+def test_words_that_tell_nothing_of_that_leave(words: str) -> None:
+    facts = Facts.of(plan(), voices=[voice(words)])
+    to = Addressed(Audience.PERSON, person_id=facts.said[0].person_id)
+
+    look_through(sheet_of(facts, to, SPEECH), facts, redacted(facts, to))
+
+
+def reader(name: str, worker: str | None = None) -> Reader:
+    return Reader(issuer="issuer", subject=name, worker=worker)
+
+
+def release(**fields: object) -> Release:
+    made = Release(
+        id=new_id(),
+        case_id=new_id(),
+        audience=Audience.TEAM,
+        paper="aa",
+        asked_by=reader("one", "w1"),
+        asked_at=NOON,
+        until=NOON + 24 * HOUR,
+    )
+    return made.model_copy(update=fields)
+
+
+def test_a_paper_leaves_on_the_word_of_two() -> None:
+    asked = release()
+    with pytest.raises(NotConfirmed):
+        asked.fetch("aa", NOON)
+
+    let_go = asked.confirm(reader("two", "w2"), "aa", at=NOON, hours=72)
+
+    let_go.fetch("aa", NOON + 71 * HOUR)
+    again = let_go.confirm(reader("two", "w2"), "aa", at=NOON + HOUR, hours=72)
+    assert again == let_go
+
+
+@pytest.mark.parametrize("same", [reader("one"), reader("other name", "w1")])
+def test_nobody_is_two_people(same: Reader) -> None:
+    with pytest.raises(OwnRelease):
+        release().confirm(same, "aa", at=NOON, hours=72)
+
+
+def test_who_confirms_has_read_that_very_paper() -> None:
+    with pytest.raises(AnotherPaper):
+        release().confirm(reader("two"), "bb", at=NOON, hours=72)
+
+    let_go = release().confirm(reader("two"), "aa", at=NOON, hours=72)
+    with pytest.raises(AnotherPaper):
+        let_go.fetch("bb", NOON)
+
+
+def test_a_release_lapses_and_can_be_ended() -> None:
+    with pytest.raises(ReleaseOver):
+        release().confirm(reader("two"), "aa", at=NOON + 24 * HOUR, hours=72)
+    let_go = release().confirm(reader("two"), "aa", at=NOON, hours=72)
+    with pytest.raises(ReleaseOver):
+        let_go.fetch("aa", NOON + 72 * HOUR)
+
+    ended = let_go.end(NOON + HOUR)
+
+    assert ended.end(NOON + 2 * HOUR) == ended
+    with pytest.raises(ReleaseOver):
+        ended.fetch("aa", NOON + 2 * HOUR)
+
+
+def test_what_was_said_twice_is_said_once_and_can_be_taken_back() -> None:
+    said = entry()
+    held = voice().say(said)
+
+    assert held.say(said) is held
+    gone = held.take_back(said.id)
+    assert gone.entries == ()
+    assert gone.take_back(said.id) is gone
+
+
+def right(held: OwnVoice, harmed: str, using: str, **told: object) -> OwnVoice:
+    terms = {"corrected": True, "at": NOON} | told
+    return held.put_right(harmed=harmed, using_violence=using, **terms)  # type: ignore[arg-type]
+
+
+def test_whoever_uses_violence_has_no_copy_of_their_own() -> None:
+    claimed = voice("I am the one who is harmed.")
+    him, her = claimed.person_id, new_id()
+    copy_of(him, [claimed])
+
+    closed = right(claimed, her, him)
+
+    with pytest.raises(NotTheirCopy):
+        copy_of(him, [closed])
+    with pytest.raises(NotTheirCopy):
+        copy_of(her, [closed])
+    # An older decision changes nothing; a later one the other way opens it again.
+    assert right(closed, him, her, at=NOON - HOUR) == closed
+    copy_of(him, [right(closed, him, her, at=NOON + HOUR)])
+
+
+@pytest.mark.parametrize(("corrected", "side"), [(True, HERS), (False, HIS)])
+def test_what_was_noted_of_her_as_his_is_hers_once_that_is_put_right(
+    *, corrected: bool, side: Side
+) -> None:
+    noted = voice("Words", side=HIS)
+
+    put_right = right(noted, noted.person_id, new_id(), corrected=corrected)
+
+    assert put_right.side is side
+
+
+def words_needed(policy: Policy, meetings: dict[str, object]) -> set[str]:
+    """Give the codes that stand on papers."""
+    closed = (RiskLevel, Role, TriggerKind, NeedLevel, ServiceStep, Word)
+    codes = {each.value for scale in closed for each in scale}
+    terms = [*meetings["series"].values(), meetings["called"]]  # type: ignore[attr-defined]
+    agencies = {each for term in terms for each in term["agencies"]}
+    return codes | agencies | policy.strands | {*policy.actions}
+
+
+@pytest.mark.parametrize("name", ["canterbury", "waikato"])
+def test_a_locality_has_a_word_for_everything_on_its_papers(name: str) -> None:
+    read = {
+        each: yaml.safe_load((LOCALITIES / name / f"{each}.yaml").read_text("utf-8"))
+        for each in ("plans", "meetings", "documents")
+    }
+    words = Wording.model_validate(read["documents"]).words
+
+    needed = words_needed(Policy.model_validate(read["plans"]), read["meetings"])
+
+    assert needed <= {*words}
