@@ -223,9 +223,17 @@ class Practice:
         self._agenda.put(self._next_slot() + 2 * SLOT, case_id, again)
 
     async def _completed(self, case_id: str, action_id: str, worker_id: str) -> bool:
-        path = f"/plans/v1/plans/{case_id}/actions/{action_id}/completion"
+        path = f"/plans/v1/plans/{case_id}/actions/{action_id}"
         token = self._staff.workers[worker_id]
-        answer = await self._region.ask(token, "POST", path, expected=(NOT_FOUND,))
+        # What waits for something else is done a day later too.
+        expected = (NOT_FOUND, CONFLICT)
+        answer = await self._region.ask(
+            token, "POST", f"{path}/completion", assumptions.SHOWN, expected=expected
+        )
+        if answer.ok and not answer.json()["done_at"]:
+            told = {"confirmed": True}
+            second = self._staff.coordinator
+            await self._region.ask(second, "POST", f"{path}/confirmation", told)
         return answer.ok
 
     async def _review(self, case_id: str) -> None:
@@ -253,7 +261,7 @@ class Practice:
             self._agenda.put(self._next_slot() + SLOT, case_id, again)
             return
         path = f"/plans/v1/plans/{case_id}/closure"
-        told = {"reason": "safety_goals_met"}
+        told = {"reason": "safety_goals_met", "outcomes": assumptions.OUTCOMES}
         answer = await self._region.ask(
             self._staff.coordinator, "POST", path, told, expected=(CONFLICT,)
         )

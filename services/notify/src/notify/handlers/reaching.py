@@ -30,6 +30,7 @@ class Reach:
 
     directory: Directory
     standings: Standings
+    teams: Teams
 
     async def eyes(self, worker_id: str, case_id: str, *eyes: Eyes) -> Eyes | None:
         """Give the first of these for which a worker may be told; none if they may not.
@@ -124,6 +125,12 @@ class Reach:
         if who is Next.HUB_DUTY:
             on_duty = await self.coordinators(case_id, eyes, but=None)
             return tuple(each.worker_id for each in on_duty)
+        if who is Next.CASE_LEAD:
+            now = await teams_of(case_id, self.teams)
+            leads = dict.fromkeys(each for team in now for each in team.leading)
+            may = [await self.eyes(each, case_id, eyes) for each in leads]
+            pairs = zip(leads, may, strict=True)
+            return tuple(each for each, seen in pairs if seen and each != worker_id)
         contact = await self.directory.contact(worker_id)
         if contact is None:
             return ()
@@ -188,12 +195,15 @@ async def _workers(
     at = message.time
     found = [
         team.leads(at) if who is Recipient.LEAD else team.workers(at)
-        for team in await _teams_of(event.case_id, teams)
+        for team in await teams_of(event.case_id, teams)
     ]
-    return tuple(dict.fromkeys(each for some in found for each in some))
+    # Whoever asks for a second person is none.
+    asker = getattr(event, "asked_by", None)
+    named = dict.fromkeys(each for some in found for each in some)
+    return tuple(each for each in named if each != asker)
 
 
-async def _teams_of(case_id: str, teams: Teams) -> list[Team]:
+async def teams_of(case_id: str, teams: Teams) -> list[Team]:
     """Give who works on a case, and on the case that it is merged into."""
     team = await teams.get(case_id)
     if team is None or team.merged_into is None:
