@@ -98,6 +98,37 @@ def policy_fields() -> dict[str, Any]:
 
 POLICY = Policy.model_validate(policy_fields())
 
+
+def parted_fields() -> dict[str, Any]:
+    """A policy that asks for something of each child, and for some things in order."""
+    fields = policy_fields()
+    fields["actions"]["child_seen"] = {"strand": "behaviour_change", "part": "child"}
+    fields["actions"]["advice_checked"] = {
+        "strand": "immediate_safety",
+        "part": "person_harmed",
+        "after": ["safety_advice"],
+    }
+    low, high = fields["levels"]["low"], fields["levels"]["high"]
+    slow = {"role": WHANAU, "within_working_days": 3}
+    for each in (low, fields["levels"]["medium"]):
+        each["complementary"] = {**each["complementary"], "child_seen": slow}
+    for each in (high, fields["levels"]["extreme"]):
+        each["mandatory"] = {
+            **each["mandatory"],
+            "child_seen": {"role": IVS, "within_hours": 48},
+        }
+        each["complementary"] = {
+            **each["complementary"],
+            "advice_checked": {"role": IVS, "within_hours": 24},
+        }
+    return fields
+
+
+def parted_policy() -> Policy:
+    """The policy of these fields."""
+    return Policy.model_validate(parted_fields())
+
+
 SHOWN = Evidence(kind="contact_record")
 
 TOLD = [
