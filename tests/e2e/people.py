@@ -238,14 +238,22 @@ class Worker(Somebody):
         return look
 
     async def does(self, action: Mapping[str, Any]) -> Answer:
-        """Say that one has kept a commitment; the coordinator confirms it if needed."""
+        """Say that one has kept a commitment; somebody else confirms it if needed."""
         path = f"/api/plans/v1/plans/{action['case_id']}/actions/{action['action_id']}"
         shown = {"evidence": {"kind": "contact_record"}}
         said = await self.sends("POST", f"{path}/completion", shown)
         if not said.ok or said.json()["done_at"]:
             return said
-        told = {"confirmed": True}
-        return await self.region.coordinator.sends("POST", f"{path}/confirmation", told)
+        second = await self._second(action["case_id"])
+        return await second.sends("POST", f"{path}/confirmation", {"confirmed": True})
+
+    async def _second(self, case_id: str) -> "Worker":
+        """Give who else may confirm: the coordinator, or somebody of their team."""
+        coordinator = self.region.coordinator
+        if self.id != coordinator.id:
+            return coordinator
+        roles = await coordinator.roles_of(case_id)
+        return self.region.worker(roles[SPECIALIST]["worker_id"])
 
 
 class Coordinator(Worker):

@@ -19,6 +19,7 @@ from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.message import Message
 from accord_contracts.plans import (
     PlanAgreed,
+    PlanAlarmsEnded,
     PlanCarried,
     PlanClosed,
     PlanNotInForce,
@@ -271,6 +272,25 @@ async def test_an_alarm_rises_for_the_survivor_if_its_plan_is_not_agreed_before_
     told = [each.data for each in await published(desk.plans)]
     [ended] = [each for each in told if isinstance(each, PlanAgreed)]
     assert ended.triggers == (trigger,)
+
+
+async def test_an_alarm_for_a_date_that_goes_with_its_case_is_over_in_the_survivor(
+    desk: Desk,
+) -> None:
+    one, two, trigger, own = (new_id() for _ in range(4))
+    await desk.hears(
+        assessed(one, LOW), date(one, own), date(two, trigger), merged(two, one)
+    )
+    await desk.sweeps(BY)
+    assert await desk.alarms() == [one, one]
+
+    told = CaseUnmerged(case_id=two, survivor_id=one, unmerged_at=BY)
+    await desk.hears(message_of(told, version=3, at=BY))
+
+    said = [each.data for each in await published(desk.plans)]
+    ended = [each for each in said if isinstance(each, PlanAlarmsEnded)]
+    assert ended == [PlanAlarmsEnded(case_id=one, triggers=(trigger,))]
+    assert (await desk.of(one)).alarmed == (own,)
 
 
 async def test_no_alarm_rises_while_the_survivors_plan_is_in_force(desk: Desk) -> None:

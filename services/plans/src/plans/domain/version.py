@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from hmac import compare_digest
 
 from accord_contracts.allocation import Role
 from accord_contracts.risk import RiskLevel
@@ -134,7 +135,7 @@ class PlanVersion(BaseModel):
     @property
     def intact(self) -> bool:
         """Tell whether it is still what was agreed to."""
-        return self.digest == self.hashed()
+        return compare_digest(self.digest or "", self.hashed())
 
     def hashed(self) -> str:
         """Give the hash of what is agreed to: SHA-256, in hexadecimal."""
