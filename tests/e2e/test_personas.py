@@ -522,6 +522,13 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("plans", "POST", "/v1/plans/{case_id}/review"): Case(
         KNOWS_SAFETY, {"plan_version": 1}
     ),
+    ("plans", "POST", "/v1/plans/{case_id}/revision"): Case(
+        KNOWS_SAFETY,
+        {
+            "plan_version": 1,
+            "actions": [{"action": "none", "role": SPECIALIST, "within_hours": 1}],
+        },
+    ),
     ("plans", "POST", "/v1/plans/{case_id}/breaches"): Case(
         (*TEAM, "coordinator"),
         {"kind": "came_near", "happened_at": "2026-01-01T00:00:00Z"},
@@ -692,7 +699,7 @@ def sent(stage: Stage, body: Any) -> Any:
     return named[body] if isinstance(body, str) else body
 
 
-CODES = frozenset({"code", "key_id", "breach"})
+CODES = frozenset({"code", "key_id", "breach", "plan_version"})
 """What stands in patterns and is no record's id."""
 
 

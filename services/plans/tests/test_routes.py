@@ -316,6 +316,7 @@ async def test_nobody_reads_what_somebody_else_has_to_do(running: Running) -> No
         ("GET", "/v1/plans/{id}/versions/1", READ),
         ("GET", "/v1/plans/{id}/comparison?from=1&to=2", READ),
         ("POST", "/v1/plans/{id}/review", WORK),
+        ("POST", "/v1/plans/{id}/revision", WORK),
         ("POST", "/v1/plans/{id}/breaches", WORK),
         ("POST", "/v1/plans/{id}/actions/{id}/undone", WORK),
         ("POST", "/v1/plans/{id}/actions/{id}/confirmation", WORK),
@@ -352,6 +353,12 @@ async def test_every_route_needs_a_token_with_its_own_scope(
         ("breaches", WORK, {**CAME_NEAR, "kind": SENTINEL}),
         ("breaches", WORK, {**CAME_NEAR, "happened_at": "2026-01-01"}),
         ("review", WORK, {"plan_version": SENTINEL}),
+        ("revision", WORK, {"plan_version": 1, "actions": []}),
+        (
+            "revision",
+            WORK,
+            {"plan_version": 1, "actions": [{"action": SENTINEL, "role": IVS}]},
+        ),
         (f"actions/{SENTINEL}/completion", WORK, None),
         (f"actions/{ID}/completion", WORK, {"evidence": {"kind": SENTINEL}}),
         (

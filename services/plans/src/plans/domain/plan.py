@@ -146,14 +146,14 @@ class Plan(BaseModel):
         """Give what nobody owns, or somebody who has gone, to whoever has its role."""
         return self.with_actions(
             {
-                each.id: {"worker_id": self._owner(each.role)}
+                each.id: {"worker_id": self.owner_of(each.role)}
                 for each in self._unclosed
                 if (each.worker_id is None or each.worker_id in gone)
-                and self._owner(each.role) != each.worker_id
+                and self.owner_of(each.role) != each.worker_id
             }
         )
 
-    def _owner(self, role: Role) -> str | None:
+    def owner_of(self, role: Role) -> str | None:
         """Say who has a role: here, or else in a case that is merged into it."""
         own = self.owners.get(role)
         if own is not None and own.worker_id:
@@ -211,7 +211,7 @@ class Plan(BaseModel):
         next_ = self.settled().model_copy(
             update={
                 "actions": drawn_up(template, held, ground),
-                "coming": self._time_to_agree(policy.in_force, at),
+                "coming": self.time_to_agree(policy.in_force, at),
             }
         )
         return next_.model_copy(
@@ -231,7 +231,7 @@ class Plan(BaseModel):
             episode=version.assessment.first_referred_at,
             risen=risen,
             children=self.children,
-            owner=self._owner,
+            owner=self.owner_of,
         )
 
     def settled(self) -> "Plan":
@@ -267,7 +267,7 @@ class Plan(BaseModel):
             update={"actions": drawn_up(template, self.actions, ground)}
         )
 
-    def _time_to_agree(self, rule: InForce, at: datetime) -> dict[str, Coming]:
+    def time_to_agree(self, rule: InForce, at: datetime) -> dict[str, Coming]:
         """Leave time to agree to a new version before an alarm rises for a date.
 
         Only if a plan was in force: a draft that nobody agreed to in time is not late

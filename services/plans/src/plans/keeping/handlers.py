@@ -1,5 +1,6 @@
 """What becomes of commitments and of agreed plans when somebody says so."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from accord_contracts.plans import PlanBreached, PlanReviewed
@@ -8,13 +9,15 @@ from plans.domain.action import Action, Said
 from plans.domain.keeping import confirm as confirm_said
 from plans.domain.keeping import leave_undone as leave
 from plans.domain.plan import NoPlan, Plan
+from plans.domain.revising import Wanted
+from plans.domain.revising import revise as with_wanted
 from plans.domain.stage import Breach
 from plans.domain.staleness import note_breach
 from plans.domain.staleness import review as look_again
 from plans.domain.template import Policy
 from plans.handlers import home_of, save_settled
 from plans.store import Plans
-from plans.telling import lane_of, stale
+from plans.telling import assigned, drafted, lane_of, stale
 
 
 async def leave_undone(
@@ -78,6 +81,33 @@ async def review(
     new = look_again(held, number, policy, at, by)
     told = PlanReviewed(case_id=case_id, plan_version=number, reviewed_at=at)
     return await plans.save(new, told, lane=lane_of(new))
+
+
+async def revise(
+    case_id: str,
+    number: int,
+    wanted: Sequence[Wanted],
+    *,
+    at: datetime,
+    plans: Plans,
+    policy: Policy,
+) -> Plan:
+    """Draft the next version of a plan with what is wanted besides.
+
+    Raises:
+        NoPlan: There is none.
+        AnotherVersionIsCurrent: What was read is not what would be revised.
+        AlreadyClosed: The plan is closed.
+        Merged: The case is merged into another, whose plan is revised.
+        UnknownCode: An action is not one of the locality's.
+        NotTheirPart: A role does nothing in the part of an action.
+        NoSuchChild: A child's action is for no child of the case.
+        AskedAlready: An action is open already.
+        TooManyActions: There are too many.
+    """
+    held = await _held(case_id, plans)
+    new = with_wanted(held, number, wanted, policy, at)
+    return await plans.save(new, drafted(new), *assigned(new, held), lane=lane_of(new))
 
 
 async def breach(case_id: str, noted: Breach, *, plans: Plans, policy: Policy) -> Plan:

@@ -5,13 +5,16 @@ from typing import Annotated
 
 from accord_chassis.guard import ANYBODY, NOT_OUTREACH, Action, Asking
 from accord_chassis.service import settled
+from accord_contracts.allocation import Role
 from accord_contracts.message import Code, Id
 from fastapi import APIRouter
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from plans.domain.action import NoSuchAction, Said
+from plans.domain.hours import Within
 from plans.domain.meeting.rules import to_the_minute
 from plans.domain.plan import NoPlan
+from plans.domain.revising import Wanted
 from plans.domain.stage import Breach
 from plans.keeping import handlers
 from plans.routes import (
@@ -31,6 +34,7 @@ router = APIRouter(tags=["plans"])
 
 SETTLE_ACTION = Action("action.settle", CASE_TEAM, parts=PARTS)
 REVIEW_PLAN = Action("plan.review", CASE_TEAM, parts={"agreement": NOT_OUTREACH})
+REVISE_PLAN = Action("plan.revise", CASE_TEAM, parts={"agreement": NOT_OUTREACH})
 NOTE_BREACH = Action("plan.note_breach", CASE_TEAM, parts={"breach": ANYBODY})
 
 
@@ -60,6 +64,39 @@ class ReviewPlan(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     plan_version: Annotated[int, Field(ge=1, strict=True)]
+
+
+class WantAction(Within):
+    """An action that is wanted in the next version of a plan.
+
+    Attributes:
+        action: One of the locality's codes.
+        person_id: Which child it is for, if it is in a child's part.
+    """
+
+    action: Code
+    role: Role
+    person_id: Id | None = None
+
+    @property
+    def wanted(self) -> Wanted:
+        """It, as the domain knows it."""
+        within = Within(
+            within_hours=self.within_hours,
+            within_working_days=self.within_working_days,
+        )
+        return Wanted(
+            code=self.action, role=self.role, person_id=self.person_id, within=within
+        )
+
+
+class RevisePlan(BaseModel):
+    """The version of the plan that was read, and what is wanted in the next besides."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plan_version: Annotated[int, Field(ge=1, strict=True)]
+    actions: Annotated[tuple[WantAction, ...], Field(min_length=1, max_length=50)]
 
 
 class NoteBreach(BaseModel):
@@ -163,6 +200,31 @@ async def review_plan(
         policy=policy,
     )
     return PlanView.of(await settled(review), seen)
+
+
+@router.post("/plans/{case_id}/revision")
+async def revise_plan(
+    case_id: Id,
+    read: RevisePlan,
+    *,
+    plans: Plans_,
+    policy: Policy_,
+    clock: Clock_,
+    worker: Worker,
+) -> PlanView:
+    """Draft the next version of the plan that was read, with what is wanted besides."""
+    await worker.permit(REVISE_PLAN, plan_of(case_id), otherwise=NoPlan)
+    _, seen = await readable(case_id, plans, worker)
+    revise = partial(
+        handlers.revise,
+        case_id,
+        read.plan_version,
+        [each.wanted for each in read.actions],
+        at=clock.now(),
+        plans=plans,
+        policy=policy,
+    )
+    return PlanView.of(await settled(revise), seen)
 
 
 @router.post("/plans/{case_id}/breaches")
