@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from plans.domain.action import Action, Evidence, Said
 from plans.domain.closing import close
+from plans.domain.hours import Within
 from plans.domain.keeping import complete, confirm, leave_undone
 from plans.domain.outcome import Outcome
 from plans.domain.plan import Plan
+from plans.domain.revising import Wanted, revise
 from plans.domain.stage import Breach, Stage, Status
 from plans.domain.staleness import (
     note_breach,
@@ -146,6 +148,14 @@ class Kept(RuleBasedStateMachine):
     @rule()
     def is_reviewed(self) -> None:
         self.step(lambda held: review(held, held.current.number, POLICY, self.at, "a"))
+
+    @rule(code=st.sampled_from(["safety_advice", "advice_checked", "safe_contact"]))
+    def is_revised(self, code: str) -> None:
+        within = Within(within_hours=10)
+        wanted = Wanted(code=code, role=IVS, person_id=None, within=within)
+        self.step(
+            lambda held: revise(held, held.current.number, [wanted], POLICY, self.at)
+        )
 
     @rule()
     def is_broken(self) -> None:

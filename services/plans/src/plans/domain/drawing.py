@@ -17,7 +17,7 @@ class Ground:
     """What a version is drawn up for.
 
     Attributes:
-        case_id: Of which case.
+        case: Of which case.
         number: Which version.
         since: From when on its clocks run.
         episode: When the response to the present episode was first asked for.
@@ -26,7 +26,7 @@ class Ground:
         owner: Says who has a role.
     """
 
-    case_id: str
+    case: UUID
     number: int
     since: datetime
     episode: datetime
@@ -79,7 +79,7 @@ def _action(
     whose = f"/{person_id}" if person_id else ""
     name = f"action/{ground.number}/{measure.code}{whose}"
     new = Action(
-        id=str(uuid5(UUID(ground.case_id), name)),
+        id=str(uuid5(ground.case, name)),
         code=measure.code,
         strand=measure.strand,
         part=measure.part,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from accord_contracts.allocation import Role
 from accord_contracts.plans import StaleReason
@@ -225,7 +226,7 @@ class Plan(BaseModel):
 
     def _ground(self, version: PlanVersion, since: datetime, *, risen: bool) -> Ground:
         return Ground(
-            case_id=self.id,
+            case=UUID(self.id),
             number=version.number,
             since=since,
             episode=version.assessment.first_referred_at,
