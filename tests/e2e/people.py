@@ -15,6 +15,7 @@ from accord.actors import AGENCY_SCOPES, COORDINATOR_SCOPES, WORKER_SCOPES
 from accord.client import Answer, Client
 from accord.world import Agency
 from accord_contracts.allocation import DeclineReason, Role
+from accord_contracts.plans import OutcomeKind
 
 if TYPE_CHECKING:
     from app import Region
@@ -44,6 +45,12 @@ LAPSED = "allocation.expired.v1"
 UNFILLED = "allocation.unfilled.v1"
 OVERDUE = "action.overdue.v1"
 DRAFTED = "plan.drafted.v1"
+
+OUTCOMES = [
+    {"kind": kind.value, "state": "better", "source": "said_by_person"}
+    for kind in OutcomeKind
+]
+"""What had come of a response when it ends."""
 
 REFERRALS = "/api/referrals/v1/referrals"
 
@@ -231,9 +238,22 @@ class Worker(Somebody):
         return look
 
     async def does(self, action: Mapping[str, Any]) -> Answer:
-        """Say that one has kept a commitment."""
-        path = f"/api/plans/v1/plans/{action['case_id']}/actions"
-        return await self.sends("POST", f"{path}/{action['action_id']}/completion")
+        """Say that one has kept a commitment; somebody else confirms it if needed."""
+        path = f"/api/plans/v1/plans/{action['case_id']}/actions/{action['action_id']}"
+        shown = {"evidence": {"kind": "contact_record"}}
+        said = await self.sends("POST", f"{path}/completion", shown)
+        if not said.ok or said.json()["done_at"]:
+            return said
+        second = await self._second(action["case_id"])
+        return await second.sends("POST", f"{path}/confirmation", {"confirmed": True})
+
+    async def _second(self, case_id: str) -> "Worker":
+        """Give who else may confirm: the coordinator, or somebody of their team."""
+        coordinator = self.region.coordinator
+        if self.id != coordinator.id:
+            return coordinator
+        roles = await coordinator.roles_of(case_id)
+        return self.region.worker(roles[SPECIALIST]["worker_id"])
 
 
 class Coordinator(Worker):
@@ -292,7 +312,8 @@ class Coordinator(Worker):
     async def closes(self, case_id: str, reason: str = "safety_goals_met") -> Answer:
         """End the response to a household."""
         path = f"/api/plans/v1/plans/{case_id}/closure"
-        return await self.sends("POST", path, {"reason": reason})
+        told = {"reason": reason, "outcomes": OUTCOMES}
+        return await self.sends("POST", path, told)
 
     async def merges(self, survivor: str, other: str) -> Answer:
         """Merge a case into another."""

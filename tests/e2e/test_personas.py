@@ -20,6 +20,7 @@ from people import (
     HIGH_RISK_TEAM,
     LEAD,
     OFFERED,
+    OUTCOMES,
     OUTREACH,
     SPECIALIST,
     Asked,
@@ -240,6 +241,7 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "inquiry_id": inquiry.json()["inquiries"][0]["inquiry_id"],
         "referral_id": referral,
         "number": "0",
+        "plan_version": "1",
         "worker_id": workers["specialist"],
         "allocation_id": asked[SPECIALIST].allocation,
         "action_id": actions[0]["action_id"],
@@ -542,10 +544,36 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         KNOWS_SAFETY, {"plan_version": 1}
     ),
     ("plans", "POST", "/v1/plans/{case_id}/actions/{action_id}/completion"): Case(
-        ("specialist",)
+        ("specialist",), {"evidence": {"kind": "contact_record"}}
+    ),
+    ("plans", "POST", "/v1/plans/{case_id}/actions/{action_id}/undone"): Case(
+        KNOWS_SAFETY, {"reason": "does_not_apply"}
+    ),
+    # Whose own action it is confirms nothing of it.
+    ("plans", "POST", "/v1/plans/{case_id}/actions/{action_id}/confirmation"): Case(
+        ("lead", "coordinator"), {"confirmed": False}, not_both=403
+    ),
+    ("plans", "GET", "/v1/plans/{case_id}/versions"): Case(CASE_READERS),
+    ("plans", "GET", "/v1/plans/{case_id}/versions/{plan_version}"): Case(CASE_READERS),
+    ("plans", "GET", "/v1/plans/{case_id}/comparison"): Case(
+        CASE_READERS, query="?from=1&to=1"
+    ),
+    ("plans", "POST", "/v1/plans/{case_id}/review"): Case(
+        KNOWS_SAFETY, {"plan_version": 1}
+    ),
+    ("plans", "POST", "/v1/plans/{case_id}/revision"): Case(
+        KNOWS_SAFETY,
+        {
+            "plan_version": 1,
+            "actions": [{"action": "none", "role": SPECIALIST, "within_hours": 1}],
+        },
+    ),
+    ("plans", "POST", "/v1/plans/{case_id}/breaches"): Case(
+        (*TEAM, "coordinator"),
+        {"kind": "came_near", "happened_at": "2026-01-01T00:00:00Z"},
     ),
     ("plans", "POST", "/v1/plans/{case_id}/closure"): Case(
-        ("lead", "coordinator"), {"reason": "safety_goals_met"}
+        ("lead", "coordinator"), {"reason": "safety_goals_met", "outcomes": OUTCOMES}
     ),
     ("plans", "GET", "/v1/workers/{worker_id}/actions"): Case(("specialist",)),
     # The calendar is no secret; the agencies that are invited see when, and no case.
@@ -753,7 +781,7 @@ def sent(stage: Stage, body: Any) -> Any:
     return named[body] if isinstance(body, str) else body
 
 
-CODES = frozenset({"code", "key_id", "breach", "audience"})
+CODES = frozenset({"code", "key_id", "breach", "audience", "plan_version"})
 """What stands in patterns and is no record's id."""
 
 

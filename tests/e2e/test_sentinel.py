@@ -47,6 +47,7 @@ from people import (
     Asked,
     Somebody,
     Told,
+    Worker,
 )
 from referrals.domain.naming import folded
 from regions import Machines, Running, as_processes
@@ -115,6 +116,7 @@ LATER = {
     "roles.questioned.v1", "roles.undecided.v1", "roles.decided.v1",
     "order.ended.v1",
     "information.pushed.v1",
+    "action.due_soon.v1", "plan.alarms_ended.v1",
 }  # fmt: skip
 """Events for which time would have to pass; that each is thin, its schema says."""
 
@@ -122,7 +124,7 @@ LATER_TEMPLATES = {
     "offer_lapsed", "offer_withdrawn", "nobody_found", "action_overdue",
     "something_changed", "review_due", "review_overdue", "plan_drafted",
     "date_is_here", "plan_not_in_force", "confirmation_lapsed",
-    "information_overdue", "handed_over",
+    "information_overdue", "handed_over", "action_due_soon",
 }  # fmt: skip
 """Templates that tell of those, or of a second draft: none has room for a value."""
 
@@ -370,6 +372,7 @@ async def go_through_all(
     await be_corrected(region, case, planted.posted)
     await be_helped(region, case)
     await be_heard(region, case, planted.spoken)
+    await be_kept(region, case)
     await be_on_call(region)
     await be_silent(region, case)
     await park(region, planted.careless)
@@ -701,6 +704,36 @@ async def be_heard(region: Region, case: str, sentinels: Sentinels) -> None:
     lead.hang_up()
 
 
+async def be_kept(region: Region, case: str) -> None:
+    """Have one thing done and another left undone, and the plan broken and reviewed."""
+    coordinator = region.coordinator
+    role = (await coordinator.roles_of(case))[OUTREACH]
+    outreach = region.worker(role["worker_id"])
+    plan = await coordinator.reads_plan(case, "agreed")()
+    path = f"/api/plans/v1/plans/{case}"
+    contact, programme = (
+        f"{path}/actions/{each['action_id']}"
+        for each in plan["actions"]
+        if each["role"] == OUTREACH
+    )
+    shown = {"evidence": {"kind": "contact_record", "reference": new_id()}}
+    steps: tuple[tuple[Worker, str, dict[str, Any]], ...] = (
+        (outreach, f"{contact}/completion", shown),
+        (coordinator, f"{contact}/confirmation", {"confirmed": True}),
+        (outreach, f"{programme}/undone", {"reason": "declined_by_person"}),
+        (coordinator, f"{programme}/confirmation", {"confirmed": True}),
+        (
+            outreach,
+            f"{path}/breaches",
+            {"kind": "came_near", "happened_at": region.clock.now().isoformat()},
+        ),
+        (coordinator, f"{path}/review", {"plan_version": plan["plan_version"]}),
+    )
+    for somebody, step, told in steps:
+        answer = await somebody.sends("POST", step, told)
+        assert answer.ok, (step.rpartition("/")[2], answer.body)
+
+
 async def be_on_call(region: Region) -> None:
     """Have the coordinator on call."""
     told = {
@@ -825,6 +858,7 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
         "code": "police",
         "key_id": "a" * 16,
         "number": "0",
+        "plan_version": "1",
         "order_id": new_id(),
         "need_id": new_id(),
         "service_id": new_id(),

@@ -79,9 +79,9 @@ def standings() -> KnownStandings:
 
 
 @pytest.fixture
-def reach(directory: Directory, standings: KnownStandings) -> Reach:
+def reach(directory: Directory, standings: KnownStandings, teams: Teams) -> Reach:
     """Who may be told, and who is next."""
-    return Reach(directory, standings)
+    return Reach(directory, standings, teams)
 
 
 @pytest.fixture

@@ -15,12 +15,18 @@ from accord_chassis.transport import Publication
 from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn, Role
 from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Lane, Message
+from accord_contracts.plans import OutcomeKind
 from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskAssessed, RiskLevel
-from plans.domain.action import Owner
+from plans import handlers
+from plans.domain.action import Action, Evidence, Owner
+from plans.domain.closing import close
+from plans.domain.keeping import complete, confirm
+from plans.domain.outcome import Outcome
 from plans.domain.plan import Plan
 from plans.domain.template import Policy
 from plans.domain.version import Assessment
+from plans.keeping import handlers as keeping
 from plans.store import Plans
 
 IVS = Role.INDEPENDENT_VICTIM_SPECIALIST
@@ -32,7 +38,7 @@ def policy_fields() -> dict[str, Any]:
     """A small policy as its file would give it, to be broken in one place."""
     low = {
         "mandatory": {"safe_contact": {"role": WHANAU, "within_hours": 120}},
-        "complementary": {"programme": {"role": WHANAU, "within_hours": 200}},
+        "complementary": {"programme": {"role": OUTREACH, "within_hours": 200}},
         "review_hours": 1440,
     }
     high = {
@@ -47,10 +53,30 @@ def policy_fields() -> dict[str, Any]:
         "version": "test-1",
         "strands": ["immediate_safety", "behaviour_change"],
         "closing_reasons": ["safety_goals_met", "opened_in_error"],
+        "outcome_sources": ["said_by_person", "not_reached"],
+        "evidence": ["contact_record"],
+        "not_done_reasons": ["declined_by_person", "does_not_apply"],
+        "breaches": ["came_near"],
+        "working": {
+            "time_zone": "Pacific/Auckland",
+            "days": ["monday", "tuesday", "wednesday", "thursday", "friday"],
+            "ends": "17:00",
+            "holidays": ["2026-12-25"],
+        },
+        "reminders": {"low": 24, "medium": 24, "high": 4, "extreme": 1},
+        "confirm_within_hours": 24,
+        "stale_before_hours": 168,
         "actions": {
-            "safe_contact": {"strand": "immediate_safety", "each_episode": True},
-            "safety_advice": {"strand": "immediate_safety"},
-            "programme": {"strand": "behaviour_change"},
+            "safe_contact": {
+                "strand": "immediate_safety",
+                "part": "person_harmed",
+                "each_episode": True,
+            },
+            "safety_advice": {"strand": "immediate_safety", "part": "person_harmed"},
+            "programme": {
+                "strand": "behaviour_change",
+                "part": "person_using_violence",
+            },
         },
         "in_force": {
             "before_hours": dict.fromkeys(TriggerKind, 72),
@@ -71,6 +97,63 @@ def policy_fields() -> dict[str, Any]:
 
 
 POLICY = Policy.model_validate(policy_fields())
+
+
+def parted_fields() -> dict[str, Any]:
+    """A policy that asks for something of each child, and for some things in order."""
+    fields = policy_fields()
+    fields["actions"]["child_seen"] = {"strand": "behaviour_change", "part": "child"}
+    fields["actions"]["advice_checked"] = {
+        "strand": "immediate_safety",
+        "part": "person_harmed",
+        "after": ["safety_advice"],
+    }
+    low, high = fields["levels"]["low"], fields["levels"]["high"]
+    slow = {"role": WHANAU, "within_working_days": 3}
+    for each in (low, fields["levels"]["medium"]):
+        each["complementary"] = {**each["complementary"], "child_seen": slow}
+    for each in (high, fields["levels"]["extreme"]):
+        each["mandatory"] = {
+            **each["mandatory"],
+            "child_seen": {"role": IVS, "within_hours": 48},
+        }
+        each["complementary"] = {
+            **each["complementary"],
+            "advice_checked": {"role": IVS, "within_hours": 24},
+        }
+    return fields
+
+
+def parted_policy() -> Policy:
+    """The policy of these fields."""
+    return Policy.model_validate(parted_fields())
+
+
+SHOWN = Evidence(kind="contact_record")
+
+TOLD = [
+    {"kind": kind.value, "state": "better", "source": "said_by_person"}
+    for kind in OutcomeKind
+]
+"""What had come of a response, as it is told over HTTP."""
+
+OUTCOMES = tuple(Outcome.model_validate(each) for each in TOLD)
+
+SECOND = "another"
+"""Who confirms what somebody else says."""
+
+
+def does(held: Plan, action_id: str, worker_id: str, at: datetime) -> Plan:
+    """Have something done, and confirmed by somebody else where that is needed."""
+    said = complete(held, action_id, worker_id, at, policy=POLICY, evidence=SHOWN)
+    if not said.action(action_id).open:
+        return said
+    return confirm(said, action_id, SECOND, POLICY, agrees=True)
+
+
+def ends(held: Plan, at: datetime, reason: str = "safety_goals_met") -> Plan:
+    """Close a plan."""
+    return close(held, reason, OUTCOMES, POLICY, at)
 
 
 def assessment(
@@ -157,6 +240,19 @@ def withdrawn(
     same = taken.data.model_dump(exclude={"accepted_at"})
     told = AllocationWithdrawn(**same, withdrawn_at=at)
     return message_of(told, at=at, version=taken.aggregate_version + 1)
+
+
+async def settle(
+    case_id: str, action_id: str, worker_id: str, *, at: datetime, plans: Plans
+) -> Action:
+    """Have something done, and confirmed by somebody else where that is needed."""
+    known: dict[str, Any] = {"plans": plans, "policy": POLICY}
+    done = await handlers.complete(
+        case_id, action_id, worker_id, at=at, evidence=SHOWN, **known
+    )
+    if not done.open:
+        return done
+    return await keeping.confirm(case_id, action_id, SECOND, agrees=True, **known)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from accord_contracts.problem import Refusal
 from accord_contracts.risk import RiskLevel
 from hypothesis import given
 from hypothesis import strategies as st
-from plans.domain.plan import Plan, Status
-from plans_builders import IVS, OUTREACH, POLICY, WHANAU, assessment, owner
+from plans.domain.plan import Plan
+from plans.domain.stage import Status
+from plans_builders import IVS, OUTREACH, POLICY, WHANAU, assessment, does, ends, owner
 
 Step = Callable[[Plan, datetime], Plan]
 
@@ -42,7 +43,7 @@ def completions(draw: st.DrawFn) -> Step:
 
     def step(held: Plan, at: datetime) -> Plan:
         action = held.actions[place] if place < len(held.actions) else None
-        return held.complete(action.id if action else new_id(), worker, at)
+        return does(held, action.id if action else new_id(), worker, at)
 
     return step
 
@@ -53,9 +54,7 @@ def agreements(draw: st.DrawFn) -> Step:
     return lambda held, at: held.agree(number, at)
 
 
-closings: st.SearchStrategy[Step] = st.just(
-    lambda held, at: held.close("safety_goals_met", POLICY, at)
-)
+closings: st.SearchStrategy[Step] = st.just(ends)
 sweeps: st.SearchStrategy[Step] = st.just(lambda held, at: held.fall_due(at))
 pauses = st.sampled_from([timedelta(), timedelta(hours=30), timedelta(days=20)])
 steps = st.one_of(

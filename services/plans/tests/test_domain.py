@@ -9,23 +9,25 @@ from accord_chassis.testing import NOON, new_id
 from accord_contracts.allocation import Role
 from accord_contracts.risk import RiskLevel
 from plans.domain.action import Action, NoSuchAction
+from plans.domain.closing import MandatoryActionsOpen, UnknownReason
+from plans.domain.keeping import overdue_since
 from plans.domain.plan import (
-    KEPT_VERSIONS,
     AlreadyClosed,
     AnotherVersionIsCurrent,
-    MandatoryActionsOpen,
     NoPlan,
     Plan,
-    Status,
-    UnknownReason,
 )
+from plans.domain.stage import Status
 from plans.domain.template import Policy
+from plans.domain.version import KEPT_VERSIONS
 from plans_builders import (
     IVS,
     OUTREACH,
     POLICY,
     WHANAU,
     assessment,
+    does,
+    ends,
     owner,
     plan,
     policy_fields,
@@ -45,7 +47,7 @@ def with_all_done(held: Plan, *, at: Any = NOON) -> Plan:
     for each in held.open_actions:
         if each.mandatory:
             held = held.take_role(each.role, owner("w", at))
-            held = held.complete(each.id, "w", at)
+            held = does(held, each.id, "w", at)
     return held
 
 
@@ -53,7 +55,7 @@ def with_all_done(held: Plan, *, at: Any = NOON) -> Plan:
     ("level", "code", "role", "hours", "mandatory"),
     [
         (LOW, "safe_contact", WHANAU, 120, True),
-        (LOW, "programme", WHANAU, 200, False),
+        (LOW, "programme", OUTREACH, 200, False),
         (MEDIUM, "safe_contact", WHANAU, 120, True),
         (HIGH, "safe_contact", IVS, 24, True),
         (HIGH, "safety_advice", IVS, 48, True),
@@ -144,7 +146,7 @@ def test_an_action_keeps_its_id_through_the_versions() -> None:
 
 def test_what_was_done_is_carried_over() -> None:
     held = plan(HIGH, owners={IVS: "w"})
-    held = held.complete(by_code(held)["safe_contact"].id, "w", NOON + HOUR)
+    held = does(held, by_code(held)["safe_contact"].id, "w", NOON + HOUR)
     same_episode = assessment(EXTREME, revision=2, at=NOON + 2 * HOUR, referred=NOON)
 
     raised = held.draft(same_episode, POLICY, NOON + 2 * HOUR)
@@ -155,7 +157,7 @@ def test_what_was_done_is_carried_over() -> None:
 def test_a_new_episode_asks_again_for_what_belongs_to_each() -> None:
     held = plan(HIGH, owners={IVS: "w"})
     for code in ("safe_contact", "safety_advice"):
-        held = held.complete(by_code(held)[code].id, "w", NOON + HOUR)
+        held = does(held, by_code(held)[code].id, "w", NOON + HOUR)
     later = NOON + timedelta(days=90)
 
     again = held.draft(assessment(HIGH, revision=2, at=later), POLICY, later)
@@ -220,7 +222,7 @@ def test_who_took_a_role_last_owns_it_in_whatever_order_that_is_heard() -> None:
 
 def test_whoever_did_something_stays_named_when_the_role_changes_hands() -> None:
     held = plan(HIGH, owners={IVS: "a"})
-    held = held.complete(by_code(held)["safe_contact"].id, "a", NOON)
+    held = does(held, by_code(held)["safe_contact"].id, "a", NOON)
 
     handed = held.take_role(IVS, owner("b", NOON + HOUR))
 
@@ -271,17 +273,17 @@ def test_there_is_nothing_to_agree_to_or_close_before_a_draft() -> None:
     with pytest.raises(NoPlan):
         early.agree(1, NOON)
     with pytest.raises(NoPlan):
-        early.close("safety_goals_met", POLICY, NOON)
+        ends(early, NOON)
 
 
 def test_an_owner_keeps_a_commitment_once() -> None:
     held = plan(HIGH, owners={IVS: "w"})
     action = by_code(held)["safe_contact"]
 
-    done = held.complete(action.id, "w", NOON)
+    done = does(held, action.id, "w", NOON)
 
     assert done.action(action.id).done_at == NOON
-    assert done.complete(action.id, "w", NOON + HOUR) is done
+    assert does(done, action.id, "w", NOON + HOUR) is done
 
 
 def test_nobody_else_can_say_that_a_commitment_was_kept() -> None:
@@ -293,48 +295,48 @@ def test_nobody_else_can_say_that_a_commitment_was_kept() -> None:
         (new_id(), "w"),
     ):
         with pytest.raises(NoSuchAction):
-            held.complete(action_id, worker_id, NOON)
+            does(held, action_id, worker_id, NOON)
 
 
 def test_a_plan_cannot_be_closed_while_mandatory_actions_are_open() -> None:
     with pytest.raises(MandatoryActionsOpen, match=r"^2 open\.$"):
-        plan(HIGH).close("safety_goals_met", POLICY, NOON)
+        ends(plan(HIGH), NOON)
 
 
 def test_a_plan_is_closed_for_a_reason_of_the_locality_alone() -> None:
     with pytest.raises(UnknownReason):
-        with_all_done(plan(HIGH)).close("tidying_up", POLICY, NOON)
+        ends(with_all_done(plan(HIGH)), NOON, "tidying_up")
 
 
 def test_closing_ends_what_was_complementary_and_stops_the_clocks() -> None:
     held = with_all_done(plan(HIGH)).take_role(OUTREACH, owner("o", NOON))
     assert held.due_at is not None
 
-    closed = held.close("safety_goals_met", POLICY, NOON + HOUR)
+    closed = ends(held, NOON + HOUR)
 
     assert closed.status is Status.CLOSED
     assert closed.open_actions == ()
     assert closed.due_at is None
     assert closed.owed_by == ()
     assert closed.owners == {}
-    assert closed.close("safety_goals_met", POLICY, NOON + 2 * HOUR) is closed
+    assert ends(closed, NOON + 2 * HOUR) is closed
 
 
 def test_a_closed_plan_takes_no_more() -> None:
     held = with_all_done(plan(HIGH)).take_role(OUTREACH, owner("o", NOON))
-    closed = held.close("safety_goals_met", POLICY, NOON)
+    closed = ends(held, NOON)
 
     with pytest.raises(AlreadyClosed):
-        closed.close("opened_in_error", POLICY, NOON)
+        ends(closed, NOON, "opened_in_error")
     with pytest.raises(AlreadyClosed):
         closed.agree(1, NOON)
     with pytest.raises(AlreadyClosed):
-        closed.complete(by_code(closed)["programme"].id, "o", NOON)
+        does(closed, by_code(closed)["programme"].id, "o", NOON)
 
 
 def test_a_new_assessment_opens_a_closed_plan_again() -> None:
     held = with_all_done(plan(HIGH), at=NOON + HOUR)
-    closed = held.close("safety_goals_met", POLICY, NOON + 2 * HOUR)
+    closed = ends(held, NOON + 2 * HOUR)
     later = NOON + timedelta(days=90)
 
     opened = closed.draft(assessment(HIGH, revision=2, at=later), POLICY, later)
@@ -349,7 +351,7 @@ def test_a_new_assessment_opens_a_closed_plan_again() -> None:
 
 
 def test_a_role_taken_before_the_closing_is_not_taken_after_it() -> None:
-    closed = with_all_done(plan(HIGH)).close("safety_goals_met", POLICY, NOON + HOUR)
+    closed = ends(with_all_done(plan(HIGH)), NOON + HOUR)
 
     assert closed.take_role(OUTREACH, owner("o", NOON)) is closed
     assert closed.take_role(OUTREACH, owner("o", NOON + 2 * HOUR)).owners[OUTREACH]
@@ -357,12 +359,12 @@ def test_a_role_taken_before_the_closing_is_not_taken_after_it() -> None:
 
 def test_what_falls_due_is_told_once_and_the_next_is_waited_for() -> None:
     held = plan(HIGH)
-    assert held.due_at == NOON + 24 * HOUR
+    assert held.due_at == NOON + 20 * HOUR
 
-    told = held.fall_due(NOON + 25 * HOUR)
+    told = held.remind(NOON + 20 * HOUR).fall_due(NOON + 25 * HOUR)
 
-    assert [each.code for each in told.changed_since(held)] == ["safe_contact"]
-    assert told.due_at == NOON + 48 * HOUR
+    assert [each.code for each in overdue_since(told, held)] == ["safe_contact"]
+    assert told.due_at == NOON + 44 * HOUR
     assert told.fall_due(NOON + 26 * HOUR) == told
 
 
@@ -379,9 +381,9 @@ def test_an_unagreed_draft_does_not_stop_the_clocks() -> None:
 
 def test_what_is_done_falls_due_no_more() -> None:
     held = plan(HIGH, owners={IVS: "w"})
-    held = held.complete(by_code(held)["safe_contact"].id, "w", NOON)
+    held = does(held, by_code(held)["safe_contact"].id, "w", NOON)
 
-    assert held.due_at == NOON + 48 * HOUR
+    assert held.due_at == NOON + 44 * HOUR
     assert held.fall_due(NOON + 24 * HOUR) is held
 
 

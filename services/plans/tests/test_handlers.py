@@ -18,9 +18,19 @@ from accord_contracts.referrals import CaseErased, CaseTransferred
 from accord_contracts.risk import RiskAssessed, RiskLevel
 from plans import handlers
 from plans.domain.action import NoSuchAction
-from plans.domain.plan import NoPlan, Status
+from plans.domain.plan import NoPlan
+from plans.domain.stage import Status
 from plans.store import Plans
-from plans_builders import IVS, OUTREACH, POLICY, accepted, assessed, withdrawn
+from plans_builders import (
+    IVS,
+    OUTCOMES,
+    OUTREACH,
+    POLICY,
+    accepted,
+    assessed,
+    settle,
+    withdrawn,
+)
 
 LOW, _, HIGH, EXTREME = RiskLevel
 HOUR = timedelta(hours=1)
@@ -41,7 +51,7 @@ async def do_mandatory(case_id: str, plans: Plans) -> None:
     assert held
     for each in held.open_actions:
         if each.mandatory:
-            await handlers.complete(case_id, each.id, worker_id, at=NOON, plans=plans)
+            await settle(case_id, each.id, worker_id, at=NOON, plans=plans)
 
 
 async def test_an_assessed_case_gets_a_plan(
@@ -65,7 +75,8 @@ async def test_an_assessed_case_gets_a_plan(
     held = await plans.get(message.data.case_id)
     assert held
     assert held.version == 1
-    assert held.due_at == NOON + 23 * HOUR
+    # It is reminded of four hours before it is due.
+    assert held.due_at == NOON + 19 * HOUR
 
 
 async def test_a_redelivered_assessment_changes_nothing(
@@ -216,7 +227,7 @@ async def test_a_commitment_that_was_kept_is_told_once(
     action = held.actions[0]
 
     for at in (NOON, NOON + HOUR):
-        await handlers.complete(case_id, action.id, worker_id, at=at, plans=plans)
+        await settle(case_id, action.id, worker_id, at=at, plans=plans)
 
     told = [each.data for each in await published(plans)]
     assert [each for each in told if isinstance(each, ActionDone)] == [
@@ -239,7 +250,7 @@ async def test_a_closing_is_told_once(plans: Plans, clock: SimulatedClock) -> No
 
     for at in (NOON, NOON + HOUR):
         await handlers.close(
-            case_id, "safety_goals_met", at=at, plans=plans, policy=POLICY
+            case_id, "safety_goals_met", OUTCOMES, at=at, plans=plans, policy=POLICY
         )
 
     told = [each.data for each in await published(plans)]
@@ -264,7 +275,7 @@ async def test_a_closing_names_the_latest_assessment_that_the_plan_took_in(
     await do_mandatory(case_id, plans)
 
     await handlers.close(
-        case_id, "safety_goals_met", at=NOON, plans=plans, policy=POLICY
+        case_id, "safety_goals_met", OUTCOMES, at=NOON, plans=plans, policy=POLICY
     )
 
     *_, closed = [each.data for each in await published(plans)]
@@ -279,10 +290,10 @@ async def test_a_case_without_a_plan_can_be_neither_agreed_nor_closed(
         await handlers.agree(new_id(), 1, at=NOON, plans=plans)
     with pytest.raises(NoPlan):
         await handlers.close(
-            new_id(), "safety_goals_met", at=NOON, plans=plans, policy=POLICY
+            new_id(), "safety_goals_met", OUTCOMES, at=NOON, plans=plans, policy=POLICY
         )
     with pytest.raises(NoSuchAction):
-        await handlers.complete(new_id(), new_id(), new_id(), at=NOON, plans=plans)
+        await settle(new_id(), new_id(), new_id(), at=NOON, plans=plans)
 
 
 async def test_what_is_overdue_is_told_once_by_how_much_and_to_whom(
@@ -345,7 +356,7 @@ async def test_a_closed_plan_never_falls_due(
     await draft(assessed(case_id, HIGH), plans, clock)
     await do_mandatory(case_id, plans)
     await handlers.close(
-        case_id, "safety_goals_met", at=NOON, plans=plans, policy=POLICY
+        case_id, "safety_goals_met", OUTCOMES, at=NOON, plans=plans, policy=POLICY
     )
 
     assert await plans.due_now(NOON + timedelta(days=365)) == []
@@ -358,7 +369,7 @@ async def test_a_new_assessment_opens_a_closed_plan_again(
     await draft(assessed(case_id, HIGH), plans, clock)
     await do_mandatory(case_id, plans)
     await handlers.close(
-        case_id, "safety_goals_met", at=NOON, plans=plans, policy=POLICY
+        case_id, "safety_goals_met", OUTCOMES, at=NOON, plans=plans, policy=POLICY
     )
     later = clock.advance(timedelta(days=90))
 

@@ -19,6 +19,7 @@ from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.message import Message
 from accord_contracts.plans import (
     PlanAgreed,
+    PlanAlarmsEnded,
     PlanCarried,
     PlanClosed,
     PlanNotInForce,
@@ -34,9 +35,20 @@ from accord_contracts.referrals import (
 )
 from accord_contracts.risk import RiskAssessed, RiskLevel
 from plans import handlers, merging
-from plans.domain.plan import MandatoryActionsOpen, Merged, Plan, Status
+from plans.domain.closing import MandatoryActionsOpen
+from plans.domain.plan import Merged, Plan
+from plans.domain.stage import Status
 from plans.store import Plans
-from plans_builders import IVS, POLICY, WHANAU, Running, accepted, assessed
+from plans_builders import (
+    IVS,
+    OUTCOMES,
+    POLICY,
+    WHANAU,
+    Running,
+    accepted,
+    assessed,
+    settle,
+)
 
 LOW, _, HIGH, _ = RiskLevel
 RELEASE = TriggerKind.PRISON_RELEASE
@@ -155,7 +167,7 @@ async def test_each_has_its_own_again_and_what_was_done_stays_done(desk: Desk) -
     action = (await desk.of(one)).shares[two].actions[0]
 
     # In the survivor's plan, where whoever owns it sees it.
-    await handlers.complete(one, action.id, worker, at=NOON, plans=desk.plans)
+    await settle(one, action.id, worker, at=NOON, plans=desk.plans)
     await desk.hears(unmerged(two, one))
 
     held, other = await desk.of(one), await desk.of(two)
@@ -163,7 +175,8 @@ async def test_each_has_its_own_again_and_what_was_done_stays_done(desk: Desk) -
     assert [each.worker_id for each in held.actions] == [None] * 3
     assert other.status is Status.DRAFTED
     assert other.action(action.id).done_at == NOON
-    assert {each.worker_id for each in other.actions} == {worker}
+    theirs = {each.worker_id for each in other.actions if each.role is WHANAU}
+    assert theirs == {worker}
 
 
 async def test_a_plan_is_not_closed_over_what_was_taken_on_in_a_merged_case(
@@ -176,19 +189,19 @@ async def test_a_plan_is_not_closed_over_what_was_taken_on_in_a_merged_case(
     )  # fmt: skip
     held = await desk.of(one)
     for each in held.open_actions:
-        assert each.worker_id
-        await handlers.complete(one, each.id, each.worker_id, at=NOON, plans=desk.plans)
+        if each.worker_id:
+            await settle(one, each.id, each.worker_id, at=NOON, plans=desk.plans)
 
     with pytest.raises(MandatoryActionsOpen):
         await handlers.close(
-            one, "safety_goals_met", at=NOON, plans=desk.plans, policy=POLICY
+            one, "safety_goals_met", OUTCOMES, at=NOON, plans=desk.plans, policy=POLICY
         )
 
     for each in held.shares[two].actions:
-        await handlers.complete(one, each.id, worker, at=NOON, plans=desk.plans)
+        await settle(one, each.id, worker, at=NOON, plans=desk.plans)
     await desk.tells_itself()
     await handlers.close(
-        one, "safety_goals_met", at=NOON, plans=desk.plans, policy=POLICY
+        one, "safety_goals_met", OUTCOMES, at=NOON, plans=desk.plans, policy=POLICY
     )
     await desk.tells_itself()
 
@@ -259,6 +272,25 @@ async def test_an_alarm_rises_for_the_survivor_if_its_plan_is_not_agreed_before_
     told = [each.data for each in await published(desk.plans)]
     [ended] = [each for each in told if isinstance(each, PlanAgreed)]
     assert ended.triggers == (trigger,)
+
+
+async def test_an_alarm_for_a_date_that_goes_with_its_case_is_over_in_the_survivor(
+    desk: Desk,
+) -> None:
+    one, two, trigger, own = (new_id() for _ in range(4))
+    await desk.hears(
+        assessed(one, LOW), date(one, own), date(two, trigger), merged(two, one)
+    )
+    await desk.sweeps(BY)
+    assert await desk.alarms() == [one, one]
+
+    told = CaseUnmerged(case_id=two, survivor_id=one, unmerged_at=BY)
+    await desk.hears(message_of(told, version=3, at=BY))
+
+    said = [each.data for each in await published(desk.plans)]
+    ended = [each for each in said if isinstance(each, PlanAlarmsEnded)]
+    assert ended == [PlanAlarmsEnded(case_id=one, triggers=(trigger,))]
+    assert (await desk.of(one)).alarmed == (own,)
 
 
 async def test_no_alarm_rises_while_the_survivors_plan_is_in_force(desk: Desk) -> None:

@@ -15,11 +15,15 @@ from accord_contracts.plans import ActionOverdue, PlanDrafted
 from accord_contracts.risk import RiskLevel
 from plans import handlers
 from plans.app import Settings, create_app
-from plans_builders import IVS, OUTREACH, POLICY, Running, accepted, assessed
+from plans_builders import IVS, OUTREACH, POLICY, TOLD, Running, accepted, assessed
 
 LOW, _, HIGH, EXTREME = RiskLevel
 HOUR = timedelta(hours=1)
 SENTINEL = "Sentinel-Zzyzx"
+ID = "00000000-0000-4000-8000-000000000001"
+SHOWN = {"evidence": {"kind": "contact_record"}}
+CAME_NEAR = {"kind": "came_near", "happened_at": "2026-01-01T00:00:00Z"}
+MET = {"reason": "safety_goals_met", "outcomes": TOLD}
 
 READ, WORK, CLOSE = "plans.read", "plans.work", "plans.close"
 
@@ -52,12 +56,21 @@ async def read(running: Running, case_id: str) -> dict[str, Any]:
     return found
 
 
+async def confirm(running: Running, completion: str) -> None:
+    """Confirm, as the coordinator, what somebody says that they have done."""
+    path = completion.replace("completion", "confirmation")
+    answer = await running.post(path, WORK, body={"confirmed": True})
+    assert answer.status_code == 200
+
+
 async def do_mandatory(running: Running, case_id: str, worker_id: str) -> None:
     for each in (await read(running, case_id))["actions"]:
         if each["mandatory"]:
             path = f"/v1/plans/{case_id}/actions/{each['action_id']}/completion"
-            answer = await running.post(path, WORK, worker=worker_id)
+            answer = await running.post(path, WORK, worker=worker_id, body=SHOWN)
             assert answer.status_code == 200
+            if answer.json()["done_at"] is None:
+                await confirm(running, path)
 
 
 def problem(answer: httpx2.Response) -> tuple[int, str]:
@@ -162,13 +175,14 @@ async def test_an_owner_says_that_a_commitment_was_kept(
     action = (await read(running, case_id))["actions"][0]
     path = f"/v1/plans/{case_id}/actions/{action['action_id']}/completion"
 
-    first = await running.post(path, WORK, worker=worker_id)
+    first = await running.post(path, WORK, worker=worker_id, body=SHOWN)
     clock.advance(HOUR)
-    again = await running.post(path, WORK, worker=worker_id)
+    again = await running.post(path, WORK, worker=worker_id, body=SHOWN)
 
     assert first.status_code == again.status_code == 200
     assert first.json() == again.json()
-    assert datetime.fromisoformat(first.json()["done_at"]) == NOON
+    assert first.json()["done_at"] is None
+    assert datetime.fromisoformat(first.json()["said"]["at"]) == NOON
 
 
 async def test_for_anybody_else_the_action_is_as_unknown_as_one_that_is_not(
@@ -199,7 +213,7 @@ async def test_a_plan_is_closed_once_what_is_mandatory_is_done(
     worker_id = new_id()
     case_id = await given_plan(running, owners={IVS: worker_id})
     await do_mandatory(running, case_id, worker_id)
-    path, body = f"/v1/plans/{case_id}/closure", {"reason": "safety_goals_met"}
+    path, body = f"/v1/plans/{case_id}/closure", MET
 
     first = await running.post(path, CLOSE, body=body)
     clock.advance(HOUR)
@@ -216,9 +230,7 @@ async def test_closing_too_early_is_refused_and_says_how_many_are_open(
 ) -> None:
     case_id = await given_plan(running)
 
-    answer = await running.post(
-        f"/v1/plans/{case_id}/closure", CLOSE, body={"reason": "safety_goals_met"}
-    )
+    answer = await running.post(f"/v1/plans/{case_id}/closure", CLOSE, body=MET)
 
     assert problem(answer) == (409, "mandatory-actions-open")
     assert answer.json()["detail"] == "2 open."
@@ -230,8 +242,8 @@ async def test_a_reason_that_the_locality_does_not_know_is_refused_and_not_echoe
     case_id = await given_plan(running)
     path = f"/v1/plans/{case_id}/closure"
 
-    unknown = await running.post(path, CLOSE, body={"reason": "sentinel_zzyzx"})
-    text = await running.post(path, CLOSE, body={"reason": SENTINEL})
+    unknown = await running.post(path, CLOSE, body={**MET, "reason": "sentinel_zzyzx"})
+    text = await running.post(path, CLOSE, body={**MET, "reason": SENTINEL})
 
     assert problem(unknown) == (422, "unknown-reason")
     assert problem(text) == (422, "invalid-request")
@@ -244,17 +256,18 @@ async def test_a_closed_plan_takes_no_more(running: Running) -> None:
     owners = {IVS: worker_id, OUTREACH: worker_id}
     case_id = await given_plan(running, owners=owners)
     await do_mandatory(running, case_id, worker_id)
-    await running.post(
-        f"/v1/plans/{case_id}/closure", CLOSE, body={"reason": "safety_goals_met"}
-    )
+    await running.post(f"/v1/plans/{case_id}/closure", CLOSE, body=MET)
     left = (await read(running, case_id))["actions"][2]["action_id"]
     leads = frozenset({Side.WHOLE_CASE})
     running.standings.tell(worker_id, case_id, sides=leads)
 
     for path, scope, body in (
-        ("closure", CLOSE, {"reason": "opened_in_error"}),
+        ("closure", CLOSE, {**MET, "reason": "opened_in_error"}),
         ("agreement", WORK, {"plan_version": 1}),
-        (f"actions/{left}/completion", WORK, None),
+        (f"actions/{left}/completion", WORK, SHOWN),
+        (f"actions/{left}/undone", WORK, {"reason": "does_not_apply"}),
+        ("review", WORK, {"plan_version": 1}),
+        ("breaches", WORK, CAME_NEAR),
     ):
         answer = await running.post(
             f"/v1/plans/{case_id}/{path}", scope, worker=worker_id, body=body
@@ -271,7 +284,8 @@ async def test_a_worker_reads_what_they_have_still_to_do_by_due_time(
     await given_plan(running, owners={IVS: new_id()})
     done = (await read(running, high))["actions"][0]["action_id"]
     path = f"/v1/plans/{high}/actions/{done}/completion"
-    await running.post(path, WORK, worker=worker_id)
+    await running.post(path, WORK, worker=worker_id, body=SHOWN)
+    await confirm(running, path)
 
     answer = await running.get(
         f"/v1/workers/{worker_id}/actions", READ, worker=worker_id
@@ -298,6 +312,14 @@ async def test_nobody_reads_what_somebody_else_has_to_do(running: Running) -> No
     ("method", "path", "scope"),
     [
         ("GET", "/v1/plans/{id}", READ),
+        ("GET", "/v1/plans/{id}/versions", READ),
+        ("GET", "/v1/plans/{id}/versions/1", READ),
+        ("GET", "/v1/plans/{id}/comparison?from=1&to=2", READ),
+        ("POST", "/v1/plans/{id}/review", WORK),
+        ("POST", "/v1/plans/{id}/revision", WORK),
+        ("POST", "/v1/plans/{id}/breaches", WORK),
+        ("POST", "/v1/plans/{id}/actions/{id}/undone", WORK),
+        ("POST", "/v1/plans/{id}/actions/{id}/confirmation", WORK),
         ("POST", "/v1/plans/{id}/agreement", WORK),
         ("POST", "/v1/plans/{id}/actions/{id}/completion", WORK),
         ("POST", "/v1/plans/{id}/closure", CLOSE),
@@ -325,9 +347,27 @@ async def test_every_route_needs_a_token_with_its_own_scope(
         ("agreement", WORK, {"plan_version": True}),
         ("agreement", WORK, {"plan_version": 1, SENTINEL: 1}),
         ("agreement", WORK, {}),
-        ("closure", CLOSE, {"reason": "x" * 65}),
-        ("closure", CLOSE, {"reason": "safety_goals_met", "note": SENTINEL}),
+        ("closure", CLOSE, {**MET, "reason": "x" * 65}),
+        ("closure", CLOSE, {**MET, "note": SENTINEL}),
+        ("closure", CLOSE, {"reason": "safety_goals_met"}),
+        ("breaches", WORK, {**CAME_NEAR, "kind": SENTINEL}),
+        ("breaches", WORK, {**CAME_NEAR, "happened_at": "2026-01-01"}),
+        ("review", WORK, {"plan_version": SENTINEL}),
+        ("revision", WORK, {"plan_version": 1, "actions": []}),
+        (
+            "revision",
+            WORK,
+            {"plan_version": 1, "actions": [{"action": SENTINEL, "role": IVS}]},
+        ),
         (f"actions/{SENTINEL}/completion", WORK, None),
+        (f"actions/{ID}/completion", WORK, {"evidence": {"kind": SENTINEL}}),
+        (
+            f"actions/{ID}/completion",
+            WORK,
+            {"evidence": {"kind": "contact_record", "reference": "021 555 0100"}},
+        ),
+        (f"actions/{ID}/undone", WORK, {"reason": SENTINEL}),
+        (f"actions/{ID}/confirmation", WORK, {"confirmed": "true"}),
     ],
 )
 async def test_a_request_that_does_not_fit_is_refused_without_an_echo(

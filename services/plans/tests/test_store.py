@@ -11,7 +11,7 @@ from plans.domain.meeting.rules import CALLED
 from plans.domain.plan import Plan
 from plans.meeting.store import Dockets, Meetings
 from plans.store import Plans
-from plans_builders import IVS, OUTREACH, POLICY, owner, plan
+from plans_builders import IVS, OUTREACH, does, ends, owner, plan
 
 
 def stages(node: Any) -> set[str]:
@@ -63,7 +63,7 @@ async def test_a_worker_finds_the_plans_in_which_something_is_still_owed(
     [programme] = [each for each in kept.actions if each.role is OUTREACH]
     for each in (
         owing,
-        kept.complete(programme.id, worker_id, NOON),
+        does(kept, programme.id, worker_id, NOON),
         plan(owners={IVS: new_id()}),
         Plan(id=new_id()).take_role(IVS, owner(worker_id, NOON)),
     ):
@@ -79,11 +79,11 @@ async def test_a_closed_plan_is_owed_by_nobody(plans: Plans) -> None:
     held = plan(owners={IVS: worker_id, OUTREACH: worker_id})
     for each in held.open_actions:
         if each.mandatory:
-            held = held.complete(each.id, worker_id, NOON)
+            held = does(held, each.id, worker_id, NOON)
     saved = await plans.save(held)
     assert await plans.owed_by(worker_id)
 
-    await plans.save(saved.close("safety_goals_met", POLICY, NOON))
+    await plans.save(ends(saved, NOON))
 
     assert await plans.owed_by(worker_id) == []
 

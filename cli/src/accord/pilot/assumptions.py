@@ -10,6 +10,7 @@ from datetime import timedelta
 from random import Random
 
 from accord_contracts.allocation import Role
+from accord_contracts.plans import OutcomeKind
 from accord_contracts.referrals import IncidentKind
 from accord_contracts.risk import RiskLevel
 
@@ -84,6 +85,15 @@ UNKNOWN, NOT_ASKED = 0.15, 0.08
 
 REVIEW = {"escalation": "no"}
 """What a review adds to what is known: nothing that was not feared before."""
+
+SHOWN = {"evidence": {"kind": "contact_record"}}
+"""What shows that something was done."""
+
+OUTCOMES = [
+    {"kind": each.value, "state": "not_known", "source": "not_reached"}
+    for each in OutcomeKind
+]
+"""Nobody is asked in a replay what came of it."""
 
 SLOT = timedelta(hours=12)
 """The Police report twice a day, and twice a day everybody does what is due."""

@@ -25,7 +25,7 @@ from accord.pilot.region import Region
 from accord.pilot.register import Register
 from accord.pilot.staff import Staff
 
-CONFLICT, NOT_FOUND = 409, 404
+CONFLICT, FORBIDDEN, NOT_FOUND = 409, 403, 404
 
 OFFER, NOBODY_FOUND = "offer", "nobody_found"
 """Templates of both localities of what must be acknowledged at every level."""
@@ -223,10 +223,36 @@ class Practice:
         self._agenda.put(self._next_slot() + 2 * SLOT, case_id, again)
 
     async def _completed(self, case_id: str, action_id: str, worker_id: str) -> bool:
-        path = f"/plans/v1/plans/{case_id}/actions/{action_id}/completion"
+        path = f"/plans/v1/plans/{case_id}/actions/{action_id}"
         token = self._staff.workers[worker_id]
-        answer = await self._region.ask(token, "POST", path, expected=(NOT_FOUND,))
-        return answer.ok
+        # What waits for something else is done a day later too.
+        expected = (NOT_FOUND, CONFLICT)
+        answer = await self._region.ask(
+            token, "POST", f"{path}/completion", assumptions.SHOWN, expected=expected
+        )
+        if not answer.ok or answer.json()["done_at"]:
+            return answer.ok
+        second = self._second(case_id, worker_id)
+        path, told = f"{path}/confirmation", {"confirmed": True}
+        expected = (FORBIDDEN, NOT_FOUND)
+        confirmed = await self._region.ask(
+            second, "POST", path, told, expected=expected
+        )
+        return confirmed.ok
+
+    def _second(self, case_id: str, worker_id: str) -> str:
+        """Give who confirms what somebody has done at high risk: of the team, if any.
+
+        Whoever meets the person using violence sees too little of the case.
+        """
+        team = self._register.cases[case_id].team
+        others = (
+            each
+            for role, each in team.items()
+            if each != worker_id and role is not Role.PERPETRATOR_OUTREACH
+        )
+        second = next(others, None)
+        return self._staff.workers[second] if second else self._staff.coordinator
 
     async def _review(self, case_id: str) -> None:
         """Assess a case anew, because it has fallen due.
@@ -253,7 +279,7 @@ class Practice:
             self._agenda.put(self._next_slot() + SLOT, case_id, again)
             return
         path = f"/plans/v1/plans/{case_id}/closure"
-        told = {"reason": "safety_goals_met"}
+        told = {"reason": "safety_goals_met", "outcomes": assumptions.OUTCOMES}
         answer = await self._region.ask(
             self._staff.coordinator, "POST", path, told, expected=(CONFLICT,)
         )

@@ -11,6 +11,38 @@ from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskLevel
 
 
+class StaleReason(StrEnum):
+    """Why a plan that was agreed to should be looked at again."""
+
+    RISK_ROSE = "risk_rose"
+    ROLE_VACANT = "role_vacant"
+    DATE_NEAR = "date_near"
+    CHILD_KNOWN = "child_known"
+    BREACHED = "breached"
+
+
+class OutcomeKind(StrEnum):
+    """What a response is for, as the pilots measured it at its end."""
+
+    ABUSE_STOPPED = "abuse_stopped"
+    COPING = "coping"
+    FEAR = "fear"
+    ENGAGEMENT = "engagement"
+    """Of the person using violence, with whatever helps them to stop."""
+
+
+class OutcomeState(StrEnum):
+    """How one of these stands at the end, compared with the beginning."""
+
+    REACHED = "reached"
+    """The abuse has stopped, the person harmed copes and is not afraid, whoever uses
+    violence takes part."""
+    BETTER = "better"
+    SAME = "same"
+    WORSE = "worse"
+    NOT_KNOWN = "not_known"
+
+
 class PlanEvent(Event):
     """What every event about a family safety plan says.
 
@@ -51,6 +83,42 @@ class PlanAgreed(PlanEvent):
     triggers: Annotated[tuple[Id, ...], Field(max_length=100)] = ()
 
 
+class PlanStale(PlanEvent):
+    """What was agreed to should be looked at again. Told once for each reason.
+
+    Attributes:
+        level: The level of risk now.
+        reasons: All that hold, those told before included.
+    """
+
+    TYPE: ClassVar[str] = "plan.stale.v1"
+
+    level: RiskLevel
+    reasons: Annotated[tuple[StaleReason, ...], Field(min_length=1, max_length=10)]
+    stale_at: AwareDatetime
+
+
+class PlanReviewed(PlanEvent):
+    """Somebody has looked at an agreed version again, and it stands."""
+
+    TYPE: ClassVar[str] = "plan.reviewed.v1"
+
+    reviewed_at: AwareDatetime
+
+
+class PlanBreached(PlanEvent):
+    """Somebody has broken what the plan rests on.
+
+    Attributes:
+        level: The level of risk that the plan is for.
+    """
+
+    TYPE: ClassVar[str] = "plan.breached.v1"
+
+    level: RiskLevel
+    breached_at: AwareDatetime
+
+
 class PlanNotInForce(Event):
     """A date comes near, and no plan for it is agreed. An alarm, told once.
 
@@ -71,6 +139,20 @@ class PlanNotInForce(Event):
     due_at: AwareDatetime
     level: RiskLevel | None
     late_by: Annotated[float, Field(ge=0)]
+
+
+class PlanAlarmsEnded(Event):
+    """No plan need be in force in this case for some dates: they are not its own.
+
+    A merged case is on its own again, and takes its dates along.
+
+    Attributes:
+        triggers: The dates for which an alarm was raised, and is now over.
+    """
+
+    TYPE: ClassVar[str] = "plan.alarms_ended.v1"
+
+    triggers: Annotated[tuple[Id, ...], Field(min_length=1, max_length=100)]
 
 
 class PlanClosed(PlanEvent):
@@ -129,6 +211,52 @@ class ActionAssigned(ActionEvent):
 
     worker_id: Id
     due_at: AwareDatetime
+
+
+class ActionDueSoon(ActionEvent):
+    """A commitment falls due before long. Told once, before it does.
+
+    Attributes:
+        worker_id: Its owner; none if nobody has taken the role.
+        level: The level of risk that the plan is for.
+    """
+
+    TYPE: ClassVar[str] = "action.due_soon.v1"
+
+    worker_id: Id | None
+    level: RiskLevel
+    due_at: AwareDatetime
+
+
+class ActionToConfirm(ActionEvent):
+    """At high risk nobody settles an action alone: a second person is asked.
+
+    Attributes:
+        level: The level of risk that the plan is for.
+        asked_by: Who says that it was done, or will not be; never the second person.
+        confirm_by: Until when; then it is overdue like any other.
+    """
+
+    TYPE: ClassVar[str] = "action.to_confirm.v1"
+
+    level: RiskLevel
+    asked_by: Id
+    confirm_by: AwareDatetime
+
+
+class ActionNotDone(ActionEvent):
+    """It is settled that a commitment will not be kept.
+
+    Attributes:
+        worker_id: Its owner; none if nobody has taken the role.
+        reason: Why, by one of the locality's codes.
+    """
+
+    TYPE: ClassVar[str] = "action.not_done.v1"
+
+    worker_id: Id | None
+    reason: Code
+    settled_at: AwareDatetime
 
 
 class ActionDone(ActionEvent):

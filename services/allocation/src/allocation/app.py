@@ -139,7 +139,7 @@ def create_app(
 
 
 def end_with_case(allocation: service.Service, desk: Desk) -> None:
-    """Have the service end what it holds of a case that is closed, handed over or gone."""
+    """End what is held of a case that is closed, handed over or erased."""
     allocation.on(PlanClosed, partial(staffing.dissolve_team, desk=desk))
     allocation.on(PlanClosed, partial(staffing.end_allocations, desk=desk))
     allocation.on(CaseTransferred, partial(staffing.leave_case, desk=desk))

@@ -18,7 +18,16 @@ from accord_contracts.allocation import (
 )
 from accord_contracts.catalogue import CATALOGUE, Catalogue
 from accord_contracts.message import Event
-from accord_contracts.plans import PlanAgreed, PlanClosed, PlanNotInForce
+from accord_contracts.plans import (
+    ActionDone,
+    ActionNotDone,
+    ActionOverdue,
+    ActionToConfirm,
+    PlanAgreed,
+    PlanAlarmsEnded,
+    PlanClosed,
+    PlanNotInForce,
+)
 from accord_contracts.referrals import CaseErased, CaseMerged, CaseUnmerged
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -43,13 +52,23 @@ TELLS_NOBODY = frozenset(
         CaseMerged,
         CaseUnmerged,
         PlanAgreed,
+        PlanAlarmsEnded,
         PlanClosed,
+        ActionDone,
+        ActionNotDone,
     }
 )
-"""What is heard and leads to no message: who is on a case, what was answered."""
+"""What is heard and leads to no message: who is on a case, what was answered, done."""
 
-DEALT_WITH = frozenset({AllocationOffered.TYPE, PlanNotInForce.TYPE})
-"""Of what it is heard when it is dealt with: answered, agreed, or closed."""
+DEALT_WITH = frozenset(
+    {
+        AllocationOffered.TYPE,
+        PlanNotInForce.TYPE,
+        ActionOverdue.TYPE,
+        ActionToConfirm.TYPE,
+    }
+)
+"""Of what it is heard when it is dealt with: answered, agreed, done, or closed."""
 
 ENDINGS: tuple[type[Event], ...] = get_args(silence.Ending)
 ALARM_ENDINGS: tuple[type[Event], ...] = get_args(alarms.Ending)
@@ -91,7 +110,7 @@ def create_app(
         directory = Directory(settings.allocation_url, token, tls=trusted)
         notify.at_close(directory.close)
         notify.provide(wording)
-        reach = Reach(directory, notify.guard.standings)
+        reach = Reach(directory, notify.guard.standings, teams)
         known: dict[str, Any] = {
             "notifications": held,
             "reach": reach,

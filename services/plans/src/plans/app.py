@@ -10,6 +10,7 @@ from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn
 from accord_contracts.message import Event
 from accord_contracts.plans import (
     ActionDone,
+    ActionNotDone,
     ActionOverdue,
     MeetingDecided,
     MeetingTaskDone,
@@ -23,6 +24,7 @@ from accord_contracts.referrals import (
     CaseUnmerged,
     InformationDecided,
     InformationRequested,
+    ReferralReceived,
     RolesDecided,
     TriggerCancelled,
     TriggerFellDue,
@@ -44,6 +46,8 @@ from plans.domain.meeting.meeting import Meeting
 from plans.domain.meeting.rules import Rules
 from plans.domain.plan import Plan
 from plans.domain.template import Policy
+from plans.keeping.routes import router as keeping
+from plans.keeping.versions import router as versions
 from plans.meeting import handlers as sitting
 from plans.meeting import hearing
 from plans.meeting.routes import router as meetings
@@ -88,6 +92,10 @@ def create_app(
         merge = partial(merging.note_merging, plans=held, policy=policy)
         plans.on(CaseMerged, merge)
         plans.on(CaseUnmerged, merge)
+        plans.on(
+            ReferralReceived,
+            partial(handlers.meet_children, plans=held, policy=policy),
+        )
         plans.on(PlanCarried, partial(merging.carry, plans=held, policy=policy))
         plans.on(PlanClosed, partial(merging.close_merged, plans=held))
         plans.on(CaseTransferred, partial(handlers.end_transferred, plans=held))
@@ -112,6 +120,8 @@ def create_app(
         "plans",
         wire,
         routes.router,
+        keeping,
+        versions,
         needs_routes.router,
         meetings,
         papers_router,
@@ -134,6 +144,7 @@ def wire_meetings(plans: service.Service, rules: Rules, policy: Policy) -> None:
         TriggerFellDue: hearing.note_date,
         ActionOverdue: hearing.note_action,
         ActionDone: hearing.note_action,
+        ActionNotDone: hearing.note_action,
         InformationRequested: hearing.note_inquiry,
         InformationDecided: hearing.note_inquiry,
         MeetingDecided: hearing.note_decision,

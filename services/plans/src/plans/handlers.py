@@ -1,36 +1,54 @@
 """What the plans service does when something happens."""
 
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from accord_chassis.clock import Clock
 from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn
-from accord_contracts.message import Event, Lane, Message
+from accord_contracts.message import Lane, Message
 from accord_contracts.plans import (
-    ActionAssigned,
-    ActionDone,
-    ActionOverdue,
     PlanAgreed,
     PlanClosed,
-    PlanDrafted,
-    PlanNotInForce,
+    StaleReason,
 )
 from accord_contracts.referrals import (
     TRANSFERRED,
     CaseErased,
     CaseTransferred,
+    PersonRole,
+    ReferralReceived,
     TriggerCancelled,
     TriggerFellDue,
     TriggerScheduled,
 )
 from accord_contracts.risk import RiskAssessed
 
-from plans.domain.action import Action, NoSuchAction, Owner
+from plans.domain.action import Action, Evidence, NoSuchAction, Owner
+from plans.domain.closing import close as end
 from plans.domain.coming import Coming
+from plans.domain.keeping import complete as keep
+from plans.domain.outcome import Outcome
 from plans.domain.plan import NoPlan, Plan
+from plans.domain.staleness import (
+    go_stale,
+    stale_by_dates,
+    stale_by_draft,
+    stale_by_leaving,
+)
 from plans.domain.template import Policy
 from plans.domain.version import Assessment
 from plans.store import Plans
+from plans.telling import (
+    assigned,
+    drafted,
+    due_soon,
+    lane_of,
+    not_in_force,
+    overdue,
+    settled,
+    stale,
+    to_confirm,
+)
 
 
 async def draft_plan(
@@ -46,10 +64,11 @@ async def draft_plan(
         assessed_at=told.assessed_at,
         first_referred_at=told.first_referred_at,
     )
-    new = held.draft(assessment, policy, clock.now())
-    if new is held:
+    drawn = held.draft(assessment, policy, clock.now())
+    if drawn is held:
         return
-    events = (drafted(new), *assigned(new, held))
+    new = stale_by_draft(drawn, held, clock.now())
+    events = (drafted(new), *assigned(new, held), *stale(new, held))
     await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
 
 
@@ -86,12 +105,39 @@ async def release_actions(
         allocation_id=told.allocation_id,
         revision=message.aggregate_version,
     )
-    new = held.leave_role(told.role, left)
-    if new is not held:
-        await plans.save(new, cause=message, lane=lane_of(new, message.lane))
+    freed = held.leave_role(told.role, left)
+    if freed is held:
+        return
+    new = stale_by_leaving(freed, held, told.role, told.withdrawn_at)
+    lane = lane_of(new, message.lane)
+    await plans.save(new, *stale(new, held), cause=message, lane=lane)
 
 
-async def agree(case_id: str, plan_version: int, *, at: datetime, plans: Plans) -> Plan:
+async def meet_children(
+    message: Message[ReferralReceived], *, plans: Plans, policy: Policy
+) -> None:
+    """Give each child of a case a part of its plan, as soon as it is known of them."""
+    told = message.data
+    children = [e.person_id for e in told.parties if e.role is PersonRole.CHILD]
+    if not children:
+        return
+    held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
+    met = held.meet(children, policy, message.time)
+    if met is held:
+        return
+    new = go_stale(met, (StaleReason.CHILD_KNOWN,), message.time)
+    events = (*assigned(new, held), *stale(new, held))
+    await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
+
+
+async def agree(
+    case_id: str,
+    plan_version: int,
+    *,
+    at: datetime,
+    plans: Plans,
+    by: str | None = None,
+) -> Plan:
     """Agree to the version of a plan that was read.
 
     Raises:
@@ -103,7 +149,7 @@ async def agree(case_id: str, plan_version: int, *, at: datetime, plans: Plans) 
     held = await plans.get(case_id)
     if held is None:
         raise NoPlan
-    new = held.agree(plan_version, at)
+    new = held.agree(plan_version, at, by)
     if new is held:
         return held
     versions = {case_id: plan_version}
@@ -122,35 +168,72 @@ async def agree(case_id: str, plan_version: int, *, at: datetime, plans: Plans) 
 
 
 async def complete(
-    case_id: str, action_id: str, worker_id: str, *, at: datetime, plans: Plans
+    case_id: str,
+    action_id: str,
+    worker_id: str,
+    *,
+    at: datetime,
+    plans: Plans,
+    policy: Policy,
+    evidence: Evidence | None = None,
 ) -> Action:
     """Note that a worker kept a commitment of theirs.
 
     Raises:
         NoSuchAction: There is none, or it is not theirs.
         AlreadyClosed: The plan is closed, and the action went with it.
+        WaitsForAnother: Something must be settled before it.
+        EvidenceMissing: At this level it takes something that shows it.
+        UnknownCode: The kind of evidence is not one of the locality's.
+    """
+    held = await home_of(case_id, action_id, plans)
+    new = keep(held, action_id, worker_id, at, policy=policy, evidence=evidence)
+    await save_settled(new, held, plans)
+    return new.action(action_id)
+
+
+async def home_of(case_id: str, action_id: str, plans: Plans) -> Plan:
+    """Give the plan whose own an action is: of the case, or of one merged into it.
+
+    Raises:
+        NoSuchAction: There is no plan.
     """
     held = await plans.get(case_id)
     if held and held.home_of(action_id) != case_id:
         held = await plans.get(held.home_of(action_id))
     if held is None:
         raise NoSuchAction
-    new = held.complete(action_id, worker_id, at)
-    done = new.action(action_id)
-    if new is not held:
-        kept = ActionDone(**_about(new, done), worker_id=worker_id, done_at=at)
-        await plans.save(new, kept, lane=lane_of(new))
-    return done
+    return held
+
+
+async def save_settled(new: Plan, held: Plan, plans: Plans) -> None:
+    """Save what was said of an action, or settled, and tell it; if anything was."""
+    if new is held:
+        return
+    events = [
+        *settled(new, held),
+        *to_confirm(new, held),
+        # What waited for it has an end now.
+        *assigned(new, held),
+    ]
+    await plans.save(new, *events, lane=lane_of(new))
 
 
 async def close(
-    case_id: str, reason: str, *, at: datetime, plans: Plans, policy: Policy
+    case_id: str,
+    reason: str,
+    outcomes: Iterable[Outcome],
+    *,
+    at: datetime,
+    plans: Plans,
+    policy: Policy,
 ) -> Plan:
     """Close a plan, because the response to this household has ended.
 
     Raises:
         NoPlan: There is none.
-        UnknownReason: The reason is not one of the locality's.
+        UnknownReason: The reason is not one of the locality's, or a source is not.
+        OutcomesMissing: It is not said what came of it.
         AlreadyClosed: It is closed for another reason.
         MandatoryActionsOpen: Something that must be done is not.
         Merged: The case is merged into another, whose plan it is that is closed.
@@ -158,7 +241,7 @@ async def close(
     held = await plans.get(case_id)
     if held is None:
         raise NoPlan
-    new = held.close(reason, policy, at)
+    new = end(held, reason, outcomes, policy, at)
     if new is held:
         return held
     current = new.current
@@ -207,24 +290,15 @@ async def erase(message: Message[CaseErased], *, plans: Plans) -> None:
 
 
 async def tell_overdue(held: Plan, *, at: datetime, plans: Plans) -> None:
-    """Say which commitments were not kept in time, and what no plan is in force for.
+    """Say which commitments were not kept in time, and which soon should be.
 
-    Each once.
+    And what no plan is in force for, or one that was agreed to long before. Each once.
     """
-    new = held.fall_due(at).raise_alarms(at)
-    overdue = [
-        ActionOverdue(
-            **_about(new, each),
-            worker_id=each.worker_id,
-            level=new.current.assessment.level,
-            due_at=each.due_at,
-            late_by=(at - each.due_at).total_seconds(),
-        )
-        for each in new.changed_since(held)
-    ]
+    new = stale_by_dates(held.fall_due(at).remind(at).raise_alarms(at), at)
     alarms = not_in_force(new, held, at)
     lane = Lane.URGENT if alarms else lane_of(new)
-    await plans.save(new, *overdue, *alarms, lane=lane)
+    told = (*overdue(new, held, at), *due_soon(new, held), *stale(new, held))
+    await plans.save(new, *told, *alarms, lane=lane)
 
 
 async def foresee(
@@ -242,6 +316,7 @@ async def foresee(
         in_force_by=policy.in_force.by(told.kind, told.due_at, message.time),
         revision=message.aggregate_version,
         over=isinstance(told, TriggerCancelled),
+        look_from=told.due_at - timedelta(hours=policy.stale_before_hours),
     )
     new = held.foresee(told.trigger_id, date)
     if new is not held:
@@ -270,60 +345,3 @@ async def pass_date(message: Message[TriggerFellDue], *, plans: Plans) -> None:
     if new is not alarmed:
         alarms = not_in_force(alarmed, held, message.time)
         await plans.save(new, *alarms, cause=message, lane=message.lane)
-
-
-def not_in_force(new: Plan, held: Plan, at: datetime) -> list[PlanNotInForce]:
-    """Raise the alarm for every date for which it was not raised before."""
-    level = new.current.assessment.level if new.versions else None
-    return [
-        PlanNotInForce(
-            case_id=new.id,
-            trigger_id=trigger_id,
-            kind=each.kind,
-            happens_at=each.happens_at,
-            due_at=each.in_force_by,
-            level=level,
-            late_by=(at - each.in_force_by).total_seconds(),
-        )
-        for trigger_id, each in new.alarmed_since(held).items()
-    ]
-
-
-def drafted(new: Plan) -> PlanDrafted:
-    """Tell of a draft and of how much is to be done."""
-    current = new.current
-    return PlanDrafted(
-        case_id=new.id,
-        plan_version=current.number,
-        referral_id=current.assessment.referral_id,
-        level=current.assessment.level,
-        actions=len(new.open_actions),
-        drafted_at=current.drafted_at,
-    )
-
-
-def assigned(new: Plan, held: Plan) -> list[Event]:
-    """Tell every owner of what is theirs, or due at another time, since before."""
-    return [
-        ActionAssigned(
-            **_about(new, each), worker_id=each.worker_id, due_at=each.due_at
-        )
-        for each in new.changed_since(held)
-        if each.worker_id
-    ]
-
-
-def lane_of(plan: Plan, otherwise: Lane = Lane.ROUTINE) -> Lane:
-    """Take the urgent lane for a high level."""
-    urgent = plan.versions and plan.current.assessment.level.urgent
-    return Lane.URGENT if urgent else otherwise
-
-
-def _about(plan: Plan, action: Action) -> dict[str, Any]:
-    return {
-        "case_id": plan.id,
-        "plan_version": plan.current.number,
-        "action_id": action.id,
-        "action": action.code,
-        "role": action.role,
-    }

@@ -13,8 +13,8 @@ from plans.domain.merging import carry as carry_share
 from plans.domain.merging import close_with_survivor, merge, share_of
 from plans.domain.plan import Plan
 from plans.domain.template import Policy
-from plans.handlers import assigned, lane_of, not_in_force
 from plans.store import Plans
+from plans.telling import alarms_ended, assigned, lane_of, not_in_force
 
 
 async def note_merging(
@@ -61,7 +61,7 @@ async def carry(message: Message[PlanCarried], *, plans: Plans, policy: Policy) 
     if new is held:
         return
     alarms = not_in_force(alarmed, held, at)
-    events = (*assigned(new, held), *alarms)
+    events = (*assigned(new, held), *alarms, *alarms_ended(new, alarmed))
     lane = Lane.URGENT if alarms else lane_of(new, message.lane)
     await plans.save(new, *events, cause=message, lane=lane)
 

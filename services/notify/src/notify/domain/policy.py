@@ -43,6 +43,8 @@ CERTAIN = frozenset(set(Recipient) - {Recipient.LEAD, Recipient.TEAM})
 class Next(StrEnum):
     """Who is told next when somebody is silent."""
 
+    CASE_LEAD = "case_lead"
+    """Whoever leads the case for the lead agency."""
     DEPUTY = "deputy"
     TEAM_LEAD = "team_lead"
     COORDINATOR = "coordinator"

@@ -110,6 +110,12 @@ class Team(BaseModel):
         """
         return _once(each for each in self.members if each.since <= at)
 
+    @property
+    def leading(self) -> tuple[str, ...]:
+        """Who leads it for the lead agency, as far as has been heard."""
+        lead = Role.LEAD_AGENCY_COORDINATOR
+        return _once(each for each in self.members if each.role is lead)
+
     def leads(self, at: datetime) -> tuple[str, ...]:
         """Who led it for the lead agency at a time, and does still."""
         lead = Role.LEAD_AGENCY_COORDINATOR

@@ -31,6 +31,7 @@ class Reach:
 
     directory: Directory
     standings: Standings
+    teams: Teams
 
     async def eyes(self, worker_id: str, case_id: str, *eyes: Eyes) -> Eyes | None:
         """Give the first of these for which a worker may be told; none if they may not.
@@ -125,6 +126,12 @@ class Reach:
         if who is Next.HUB_DUTY:
             on_duty = await self.coordinators(case_id, eyes, but=None)
             return tuple(each.worker_id for each in on_duty)
+        if who is Next.CASE_LEAD:
+            now = await teams_of(case_id, self.teams)
+            leads = dict.fromkeys(each for team in now for each in team.leading)
+            may = [await self.eyes(each, case_id, eyes) for each in leads]
+            pairs = zip(leads, may, strict=True)
+            return tuple(each for each, seen in pairs if seen and each != worker_id)
         contact = await self.directory.contact(worker_id)
         if contact is None:
             return ()
@@ -186,16 +193,19 @@ async def _workers(
         return (named,) if named else ()
     if who is Recipient.NOBODY:
         return ()
-    known = await _teams_of(event.case_id, teams)
+    known = await teams_of(event.case_id, teams)
     if isinstance(event, CaseTransferred):
         found = [team.worked(event.transferred_at) for team in known]
     else:
         at, lead = message.time, who is Recipient.LEAD
         found = [e.leads(at) if lead else e.workers(at) for e in known]
-    return tuple(dict.fromkeys(each for some in found for each in some))
+    # Whoever asks for a second person is none.
+    asker = getattr(event, "asked_by", None)
+    named = dict.fromkeys(each for some in found for each in some)
+    return tuple(each for each in named if each != asker)
 
 
-async def _teams_of(case_id: str, teams: Teams) -> list[Team]:
+async def teams_of(case_id: str, teams: Teams) -> list[Team]:
     """Give who works on a case, and on the case that it is merged into."""
     team = await teams.get(case_id)
     if team is None or team.merged_into is None:

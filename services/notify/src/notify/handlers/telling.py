@@ -7,6 +7,7 @@ from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import CaseTeamChanged
 from accord_contracts.message import Event, Message
 from accord_contracts.notify import Channel, NotificationSent
+from accord_contracts.plans import PlanBreached
 from accord_contracts.referrals import (
     CaseMerged,
     CaseUnmerged,
@@ -33,7 +34,7 @@ ABOUT = (
 )
 """What an event is about, besides its case."""
 
-OF_HER_SIDE = ContactSuspended | OrderBreached
+OF_HER_SIDE = ContactSuspended | OrderBreached | PlanBreached
 """What whoever serves the person using violence is not told: it may tell who spoke."""
 
 

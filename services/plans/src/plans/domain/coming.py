@@ -51,6 +51,8 @@ class Coming(BaseModel):
         revision: The version of its own document that said so.
         alarmed_at: When it was told that no plan is in force.
         over: It is there, or was called off: nothing more is told of it.
+        look_from: From when on a plan that was agreed before is looked at once more.
+        looked: It was told that it is to be looked at, or somebody did so by then.
         from_case: The merged case that it is a date of, if it is not the plan's own.
     """
 
@@ -62,6 +64,8 @@ class Coming(BaseModel):
     revision: int
     alarmed_at: datetime | None = None
     over: bool = False
+    look_from: datetime | None = None
+    looked: bool = False
     from_case: str | None = None
 
     @property
@@ -77,6 +81,11 @@ class Coming(BaseModel):
                 "over": self.over or self.happens_at <= at,
             }
         )
+
+    def near(self, at: datetime) -> bool:
+        """Tell whether an agreed plan should be looked at once more, and was not."""
+        waits = not self.over and not self.looked
+        return waits and self.look_from is not None and self.look_from <= at
 
     def late(self, at: datetime) -> bool:
         """Tell whether a plan should be in force by now, and that is not told yet."""

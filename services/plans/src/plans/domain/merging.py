@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from plans.domain.coming import Coming, InForce, with_latest
-from plans.domain.plan import Plan, Status
+from plans.domain.plan import Plan
 from plans.domain.share import Share
+from plans.domain.stage import Status
 
 
 def merge(

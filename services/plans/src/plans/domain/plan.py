@@ -1,23 +1,27 @@
 """What a family safety plan is, and what may become of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from accord_contracts.allocation import Role
+from accord_contracts.plans import StaleReason
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import TRANSFERRED
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from plans.domain.action import Action, NoSuchAction, Owner
+from plans.domain.action import (
+    Action,
+    NoSuchAction,
+    Owner,
+)
 from plans.domain.coming import Coming, InForce, with_latest
+from plans.domain.drawing import Ground, drawn_up
 from plans.domain.share import Share
-from plans.domain.template import Measure, Policy, Template
-from plans.domain.version import Assessment, PlanVersion
-
-KEPT_VERSIONS = 50
-"""Versions of a plan that its document remembers, the current one included."""
+from plans.domain.stage import Breach, Stage, Status
+from plans.domain.template import Policy
+from plans.domain.version import Assessment, PlanVersion, kept
 
 
 class NoPlan(Refusal):
@@ -34,28 +38,8 @@ class AlreadyClosed(Refusal):
     """The plan is closed."""
 
 
-class MandatoryActionsOpen(Refusal):
-    """A plan cannot be closed while mandatory actions are open."""
-
-
-class UnknownReason(Refusal):
-    """The locality's policy does not know this reason for closing a plan."""
-
-    status = 422
-
-
 class Merged(Refusal):
     """This case is merged into another: its plan is part of that case's plan."""
-
-
-class Status(StrEnum):
-    """Where a plan stands."""
-
-    NONE = "none"
-    DRAFTED = "drafted"
-    AGREED = "agreed"
-    MERGED = "merged"
-    CLOSED = "closed"
 
 
 class Plan(BaseModel):
@@ -74,6 +58,11 @@ class Plan(BaseModel):
         merging: The version of the case in referrals that last said so.
         transferred_at: When the case was handed over to another region; nothing is
             planned for it here any more.
+        children: The children of the case, in the order in which they became known.
+        stale: Why what was agreed to should be looked at again, and since when.
+        breaches: How it was broken, first to last.
+        first: When each stage was first reached. It is never changed: all durations
+            are reckoned from it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -89,6 +78,10 @@ class Plan(BaseModel):
     merged_into: str | None = None
     merging: int = 0
     transferred_at: datetime | None = None
+    children: tuple[str, ...] = ()
+    stale: dict[StaleReason, datetime] = {}
+    breaches: tuple[Breach, ...] = ()
+    first: dict[Stage, datetime] = {}
 
     @property
     def current(self) -> PlanVersion:
@@ -156,16 +149,16 @@ class Plan(BaseModel):
 
     def handed_over(self, gone: set[str]) -> "Plan":
         """Give what nobody owns, or somebody who has gone, to whoever has its role."""
-        return self._with_actions(
+        return self.with_actions(
             {
-                each.id: {"worker_id": self._owner(each.role)}
+                each.id: {"worker_id": self.owner_of(each.role)}
                 for each in self._unclosed
                 if (each.worker_id is None or each.worker_id in gone)
-                and self._owner(each.role) != each.worker_id
+                and self.owner_of(each.role) != each.worker_id
             }
         )
 
-    def _owner(self, role: Role) -> str | None:
+    def owner_of(self, role: Role) -> str | None:
         """Say who has a role: here, or else in a case that is merged into it."""
         own = self.owners.get(role)
         if own is not None and own.worker_id:
@@ -176,14 +169,16 @@ class Plan(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def due_at(self) -> datetime | None:
-        """When the next action falls due, or a plan must be in force and is not."""
+        """When something is to be told of an action or of a date next."""
         if self.transferred_at:
             return None
-        ahead = [each.due_at for each in self.open_actions if not each.overdue_at]
-        if not (self.in_force or self.merged_into):
-            dates = self.coming.values()
+        ahead = [each.ahead for each in self.open_actions]
+        dates = self.coming.values()
+        if self.in_force:
+            ahead += [e.look_from for e in dates if not (e.over or e.looked)]
+        elif not self.merged_into:
             ahead += [each.in_force_by for each in dates if each.awaited]
-        return min(ahead, default=None)
+        return min(filter(None, ahead), default=None)
 
     @property
     def in_force(self) -> bool:
@@ -215,15 +210,71 @@ class Plan(BaseModel):
             drafted_at=at,
             review_by=assessment.assessed_at + template.review,
         )
-        return self.model_copy(
+        # What was still open when a plan was closed went with it.
+        closed = self.status is Status.CLOSED
+        held = [each for each in self.actions if not (closed and each.open)]
+        risen = self.rises(drafted)
+        ground = self._ground(drafted, assessment.assessed_at, risen=risen)
+        next_ = self.settled().model_copy(
             update={
-                "versions": (*self.versions, drafted)[-KEPT_VERSIONS:],
-                "actions": self._drawn_up(template, drafted),
-                "coming": self._time_to_agree(policy.in_force, at),
+                "actions": drawn_up(template, held, ground),
+                "coming": self.time_to_agree(policy.in_force, at),
             }
         )
+        return next_.model_copy(
+            update={"versions": kept((*next_.versions, drafted))}
+        ).reaches(Stage.REOPENED if closed else Stage.DRAFTED, at)
 
-    def _time_to_agree(self, rule: InForce, at: datetime) -> dict[str, Coming]:
+    def rises(self, to: PlanVersion) -> bool:
+        """Tell whether a version is for a higher level than the current one."""
+        levels = [each.assessment.level.rank for each in (*self.versions[-1:], to)]
+        return levels[-1] > levels[0]
+
+    def _ground(self, version: PlanVersion, since: datetime, *, risen: bool) -> Ground:
+        return Ground(
+            case=UUID(self.id),
+            number=version.number,
+            since=since,
+            episode=version.assessment.first_referred_at,
+            risen=risen,
+            children=self.children,
+            owner=self.owner_of,
+        )
+
+    def settled(self) -> "Plan":
+        """Note what stands in the current version, before it is changed."""
+        if not self.versions:
+            return self
+        settled = self.current.with_promises(self.actions)
+        return self.model_copy(update={"versions": (*self.versions[:-1], settled)})
+
+    def reaches(self, stage: Stage, at: datetime) -> "Plan":
+        """Note when a stage was reached, if it was not before."""
+        if stage in self.first:
+            return self
+        return self.model_copy(update={"first": {**self.first, stage: at}})
+
+    def meet(self, children: Iterable[str], policy: Policy, at: datetime) -> "Plan":
+        """Take note of children: each has a part of the plan in their own right.
+
+        What is asked for a child is asked for each from now on.
+        """
+        new = tuple(each for each in children if each not in self.children)
+        if not new or self.erased_at:
+            return self
+        known = self.model_copy(update={"children": (*self.children, *new)})
+        if not self.versions or self.status is Status.CLOSED:
+            return known
+        current = self.current
+        template = policy.templates[current.assessment.level]
+        ground = replace(
+            self._ground(current, at, risen=False), children=known.children
+        )
+        return known.model_copy(
+            update={"actions": drawn_up(template, self.actions, ground)}
+        )
+
+    def time_to_agree(self, rule: InForce, at: datetime) -> dict[str, Coming]:
         """Leave time to agree to a new version before an alarm rises for a date.
 
         Only if a plan was in force: a draft that nobody agreed to in time is not late
@@ -278,39 +329,6 @@ class Plan(BaseModel):
         """The dates for which an alarm was raised that is not over, by id."""
         return tuple(key for key, each in self.coming.items() if each.alarmed_at)
 
-    def _drawn_up(self, template: Template, drafted: PlanVersion) -> tuple[Action, ...]:
-        # What was still open when a plan was closed went with it.
-        closed = self.status is Status.CLOSED
-        held = {each.code: each for each in self.actions if not (closed and each.open)}
-        case = UUID(self.id)
-        asked = [
-            self._action(measure, drafted, held.pop(measure.code, None), case)
-            for measure in template.measures
-        ]
-        return (*asked, *held.values())
-
-    def _action(
-        self, measure: Measure, drafted: PlanVersion, held: Action | None, case: UUID
-    ) -> Action:
-        assessment = drafted.assessment
-        due_at = assessment.assessed_at + measure.within
-        worker_id = self._owner(measure.role)
-        if held and held.open:
-            return held.carried_into(measure, due_at, worker_id)
-        anew = measure.each_episode
-        if held and not (anew and held.done_before(assessment.first_referred_at)):
-            return held
-        return Action(
-            id=str(uuid5(case, f"action/{drafted.number}/{measure.code}")),
-            code=measure.code,
-            strand=measure.strand,
-            role=measure.role,
-            mandatory=measure.mandatory,
-            due_at=due_at,
-            worker_id=worker_id,
-            last_done_at=held.done_at if held else None,
-        )
-
     def take_role(self, role: Role, owner: Owner) -> "Plan":
         """Give a role's open actions to the worker who has taken it.
 
@@ -324,7 +342,7 @@ class Plan(BaseModel):
             for each in self._unclosed
             if each.role is role
         }
-        return self._with_actions(given).model_copy(
+        return self.with_actions(given).model_copy(
             update={"owners": {**self.owners, role: owner}}
         )
 
@@ -346,7 +364,7 @@ class Plan(BaseModel):
             for each in self._unclosed
             if leaver and each.worker_id == leaver and each.role not in kept
         }
-        freed_ = self._with_actions(freed).model_copy(update={"owners": owners})
+        freed_ = self.with_actions(freed).model_copy(update={"owners": owners})
         return freed_.handed_over(set())
 
     def _outdated(self, role: Role, owner: Owner) -> bool:
@@ -356,10 +374,10 @@ class Plan(BaseModel):
         known = self.owners.get(role)
         return bool(self.erased_at) or ended or not owner.follows(known)
 
-    def agree(self, number: int, at: datetime) -> "Plan":
+    def agree(self, number: int, at: datetime, by: str | None = None) -> "Plan":
         """Agree to a version: the one that was read. Agreeing again changes nothing.
 
-        Every alarm that no plan is in force is over with it.
+        Every alarm that no plan is in force is over with it, and nothing is stale.
 
         Raises:
             NoPlan: No plan was drafted.
@@ -376,60 +394,41 @@ class Plan(BaseModel):
             raise AlreadyClosed
         if self.merged_into:
             raise Merged
+        merged = {key: e.plan_version for key, e in self.shares.items() if not e.closed}
+        agreed = current.agreed(self.actions, merged, at, by)
         calm = {
             key: each.model_copy(update={"alarmed_at": None})
             for key, each in self.coming.items()
         }
-        return self.with_current(agreed_at=at).model_copy(update={"coming": calm})
+        return (
+            self.model_copy(
+                update={"versions": (*self.versions[:-1], agreed), "coming": calm}
+            )
+            .looked_at(at)
+            .reaches(Stage.AGREED, at)
+        )
 
-    def complete(self, action_id: str, worker_id: str, at: datetime) -> "Plan":
-        """Note that a worker has done what they own. Noting it again changes nothing.
+    def looked_at(self, at: datetime) -> "Plan":
+        """Note that what is agreed to is so for all that is known by now."""
+        coming = {
+            key: e.model_copy(update={"looked": True}) if e.near(at) else e
+            for key, e in self.coming.items()
+        }
+        return self.model_copy(update={"stale": {}, "coming": coming})
 
-        Raises:
-            NoSuchAction: There is no such action, or it is not this worker's.
-            AlreadyClosed: The plan is closed, and the action went with it.
-        """
-        action = self.action(action_id)
-        if action.worker_id != worker_id:
-            raise NoSuchAction
-        if not action.open:
-            return self
-        if self.status is Status.CLOSED:
-            raise AlreadyClosed
-        return self._with_actions({action_id: {"done_at": at}})
-
-    def close(self, reason: str, policy: Policy, at: datetime) -> "Plan":
-        """End the response to this household. Ending it again changes nothing.
-
-        Raises:
-            UnknownReason: The reason is not one of the locality's.
-            NoPlan: No plan was drafted.
-            AlreadyClosed: It is closed for another reason.
-            MandatoryActionsOpen: Something that must be done is not, here or for a case
-                merged into it.
-            Merged: The survivor's is closed.
-        """
-        if reason not in policy.closing_reasons:
-            raise UnknownReason
-        current = self.current
-        if current.closed_at:
-            if current.closed_for == reason:
-                return self
-            raise AlreadyClosed
-        if self.merged_into:
-            raise Merged
-        shared = [e for s in self.shares.values() for e in s.actions if e.open]
-        if count := sum(each.mandatory for each in (*self.open_actions, *shared)):
-            raise MandatoryActionsOpen(f"{count} open.")
-        closed = self.with_current(closed_at=at, closed_for=reason)
-        return closed.model_copy(update={"owners": {}})
+    @property
+    def urgent(self) -> bool:
+        """Tell whether the risk is so high that nobody settles anything alone."""
+        return self.current.assessment.level.urgent
 
     def transfer(self, at: datetime) -> "Plan":
         """End the response here, whatever is still open: another region goes on."""
-        held = self.model_copy(update={"transferred_at": at, "owners": {}})
+        update = {"transferred_at": at, "owners": {}, "stale": {}}
+        held = self.model_copy(update=update)
         if self.erased_at or self.status in {Status.NONE, Status.CLOSED}:
             return held
-        return held.with_current(closed_at=at, closed_for=TRANSFERRED)
+        closed = held.settled().with_current(closed_at=at, closed_for=TRANSFERRED)
+        return closed.reaches(Stage.CLOSED, at)
 
     def erase(self, at: datetime) -> "Plan":
         """Leave a tombstone. Whose survivor it was merged into forgets it too."""
@@ -443,11 +442,21 @@ class Plan(BaseModel):
 
     def fall_due(self, at: datetime) -> "Plan":
         """Note the open actions whose time has passed, each once."""
-        return self._with_actions(
+        return self.with_actions(
             {
-                each.id: {"overdue_at": at}
+                each.id: {"overdue_at": at, "remind_at": None}
                 for each in self.open_actions
-                if not each.overdue_at and each.due_at <= at
+                if each.late_from and each.late_from <= at
+            }
+        )
+
+    def remind(self, at: datetime) -> "Plan":
+        """Note the open actions that are to be reminded of, each once."""
+        return self.with_actions(
+            {
+                each.id: {"remind_at": None}
+                for each in self.open_actions
+                if each.remind_at and each.ahead == each.remind_at <= at
             }
         )
 
@@ -463,16 +472,20 @@ class Plan(BaseModel):
         raise NoSuchAction
 
     def changed_since(self, before: "Plan") -> tuple[Action, ...]:
-        """Give the open actions that are not as they were."""
-        known = {each.id: each for each in before.actions}
-        return tuple(each for each in self.open_actions if known.get(each.id) != each)
+        """Give the open actions that run, and are another's or due at another time."""
+        known = {each.id: each.terms for each in before.actions}
+        return tuple(
+            each
+            for each in self.open_actions
+            if known.get(each.id) != each.terms and not each.within
+        )
 
     def with_current(self, **changes: object) -> "Plan":
         """Change the current version."""
         changed = self.current.model_copy(update=changes)
         return self.model_copy(update={"versions": (*self.versions[:-1], changed)})
 
-    def _with_actions(self, changes: Mapping[str, Mapping[str, object]]) -> "Plan":
+    def with_actions(self, changes: Mapping[str, Mapping[str, object]]) -> "Plan":
         """Change some actions, by id."""
         if not changes:
             return self

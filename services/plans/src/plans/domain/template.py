@@ -3,18 +3,41 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import Annotated, Self
 
+from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import Role
 from accord_contracts.message import Code
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from plans.domain.coming import InForce
+from plans.domain.hours import Hours, Within, Working
 
-Hours = Annotated[int, Field(gt=0, le=8760)]
+STRANDS = frozenset(
+    {
+        "immediate_safety", "children", "health", "housing", "income", "legal",
+        "behaviour_change", "cultural_support", "technology_safety", "pets",
+    }
+)  # fmt: skip
+"""The parts of a family's life that a plan looks after, if no others are named."""
+
+Codes = Annotated[frozenset[Code], Field(min_length=1)]
+
+
+class Part(StrEnum):
+    """Whose part of a plan an action is in."""
+
+    PERSON_HARMED = "person_harmed"
+    CHILD = "child"
+    """Each child's own, as soon as it is known who they are."""
+    PERSON_USING_VIOLENCE = "person_using_violence"
+    """A compartment: the only part that whoever meets that person sees."""
+    WHOLE_CASE = "whole_case"
 
 
 class ActionKind(BaseModel):
@@ -22,22 +45,23 @@ class ActionKind(BaseModel):
 
     Attributes:
         strand: The part of a family's life that it looks after.
+        part: Whose part of the plan it is in. A child's is asked for each child.
         each_episode: A further referral asks for it anew, though it was done before.
+        after: What must be settled first; until then its clock does not run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     strand: Code
+    part: Part
     each_episode: bool = False
+    after: Annotated[frozenset[Code], Field(max_length=10)] = frozenset()
 
 
-class Duty(BaseModel):
-    """Who is to do an action at a level, and within how many elapsed hours."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Duty(Within):
+    """Who is to do an action at a level, and within what time."""
 
     role: Role
-    within_hours: Hours
 
 
 Duties = Annotated[dict[Code, Duty], Field(max_length=100)]
@@ -63,13 +87,13 @@ class Level(BaseModel):
         """Everything to be done, what is mandatory first."""
         return {**self.mandatory, **self.complementary}
 
-    def slackens(self, lower: "Level") -> list[str]:
+    def slackens(self, lower: "Level", working: Working) -> list[str]:
         """Name what is mandatory at a lower level, and here is not or comes later."""
         return [
             code
             for code, duty in lower.mandatory.items()
             if code not in self.mandatory
-            or self.mandatory[code].within_hours > duty.within_hours
+            or self.mandatory[code].may_outlast(duty, working)
         ]
 
 
@@ -79,18 +103,28 @@ class Measure:
 
     code: str
     strand: str
+    part: Part
     role: Role
-    within: timedelta
+    within: Within
     mandatory: bool
     each_episode: bool
+    after: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What is drafted for a level, worked out once so that drafting is quick."""
+    """What is drafted for a level, worked out once so that drafting is quick.
+
+    Attributes:
+        review: How long until the plan is reviewed.
+        remind: How long before it is due an action is reminded of.
+        working: The calendar of working days.
+    """
 
     review: timedelta
     measures: tuple[Measure, ...]
+    remind: timedelta
+    working: Working
 
 
 class NeedRules(BaseModel):
@@ -105,18 +139,39 @@ class NeedRules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     answer_within_hours: Hours
-    refusals: Annotated[frozenset[Code], Field(min_length=1)]
-    ends: Annotated[frozenset[Code], Field(min_length=1)]
+    refusals: Codes
+    ends: Codes
 
 
 class Policy(BaseModel):
-    """How a locality plans for safety (``localities/<name>/plans.yaml``)."""
+    """How a locality plans for safety (``localities/<name>/plans.yaml``).
+
+    Attributes:
+        strands: The parts of a family's life that a plan looks after.
+        closing_reasons: Why a plan may be closed.
+        outcome_sources: How it may be known what came of the response.
+        evidence: What may show that an action was done.
+        not_done_reasons: Why an action may be left undone.
+        breaches: How somebody may break what a plan rests on.
+        working: The calendar of what may wait for working days: never at high risk.
+        reminders: By level, how many hours before it is due an action is reminded of.
+        confirm_within_hours: How long a second person has to confirm that it was done.
+        stale_before_hours: So long before a date an agreed plan is looked at once more.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: str
-    strands: frozenset[Code]
-    closing_reasons: Annotated[frozenset[Code], Field(min_length=1)]
+    strands: Codes = STRANDS
+    closing_reasons: Codes
+    outcome_sources: Codes
+    evidence: Codes
+    not_done_reasons: Codes
+    breaches: Codes
+    working: Working
+    reminders: dict[RiskLevel, Hours]
+    confirm_within_hours: Hours
+    stale_before_hours: Hours
     actions: dict[Code, ActionKind]
     levels: dict[RiskLevel, Level]
     in_force: InForce
@@ -126,6 +181,8 @@ class Policy(BaseModel):
     def _holds_together(self) -> Self:
         if missing := set(RiskLevel) - set(self.levels):
             raise ValueError(f"levels lacks {_named(missing)}")
+        if missing := set(RiskLevel) - set(self.reminders):
+            raise ValueError(f"reminders lacks {_named(missing)}")
         if unknown := {each.strand for each in self.actions.values()} - self.strands:
             raise ValueError(f"{_named(unknown)}: not a strand")
         for name, level in self.levels.items():
@@ -133,14 +190,53 @@ class Policy(BaseModel):
                 raise ValueError(f"{_named(strange)}: not an action, at {name}")
             if both := set(level.mandatory) & set(level.complementary):
                 raise ValueError(f"{_named(both)}: given twice, at {name}")
+            self._check_parts(name, level)
+            self._check_clocks(name, level)
         for lower, higher in pairwise(RiskLevel):
             self._check_rise(lower, higher)
         return self
 
+    @model_validator(mode="after")
+    def _can_be_done_in_order(self) -> Self:
+        waits = {code: kind.after for code, kind in self.actions.items()}
+        if strange := {e for after in waits.values() for e in after} - set(waits):
+            raise ValueError(f"{_named(strange)}: not an action, but waited for")
+        try:
+            TopologicalSorter(waits).prepare()
+        except CycleError as cycle:
+            raise ValueError(f"{_named(cycle.args[1])}: wait for each other") from None
+        theirs = Part.PERSON_USING_VIOLENCE
+        for code, after in waits.items():
+            others = {each for each in after if self.actions[each].part is not theirs}
+            if self.actions[code].part is theirs and others:
+                # Whoever sees this clock start would know what was done for her.
+                raise ValueError(f"{code}: may not wait for what is done for others")
+        return self
+
+    def _check_parts(self, name: RiskLevel, level: Level) -> None:
+        """Refuse what would show others' actions to whoever meets the person.
+
+        And the other way round: they see their own part, and nothing else.
+        """
+        for code, duty in level.duties.items():
+            theirs = self.actions[code].part is Part.PERSON_USING_VIOLENCE
+            if theirs != (SIDES[duty.role] is Side.PERSON_USING_VIOLENCE):
+                raise ValueError(
+                    f"{code}: the part of the person using violence is done by whoever "
+                    f"serves them, and nothing else is, at {name}"
+                )
+
+    @staticmethod
+    def _check_clocks(name: RiskLevel, level: Level) -> None:
+        """Refuse that anybody at high risk waits for a working day."""
+        slow = [code for code, e in level.duties.items() if e.within_working_days]
+        if name.urgent and slow:
+            raise ValueError(f"{_named(slow)}: give within_hours, at {name}")
+
     def _check_rise(self, lower: RiskLevel, higher: RiskLevel) -> None:
         """Refuse a higher level that asks for less, or later, than the one below."""
         below, above = self.levels[lower], self.levels[higher]
-        if laxer := above.slackens(below):
+        if laxer := above.slackens(below, self.working):
             raise ValueError(
                 f"{_named(laxer)}: mandatory at {lower}, not so or later at {higher}"
             )
@@ -157,6 +253,8 @@ class Policy(BaseModel):
                     self._measure(code, duty, mandatory=code in level.mandatory)
                     for code, duty in level.duties.items()
                 ),
+                timedelta(hours=self.reminders[name]),
+                self.working,
             )
             for name, level in self.levels.items()
         }
@@ -166,10 +264,15 @@ class Policy(BaseModel):
         return Measure(
             code=code,
             strand=kind.strand,
+            part=kind.part,
             role=duty.role,
-            within=timedelta(hours=duty.within_hours),
+            within=Within(
+                within_hours=duty.within_hours,
+                within_working_days=duty.within_working_days,
+            ),
             mandatory=mandatory,
             each_episode=kind.each_episode,
+            after=kind.after,
         )
 
 

@@ -1,9 +1,24 @@
-"""A version of a plan, and the assessment that it rests on."""
+"""A version of a plan: the assessment that it rests on, and what was promised in it."""
 
-from datetime import datetime
+import hashlib
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from hmac import compare_digest
 
+from accord_contracts.allocation import Role
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict
+
+from plans.domain.action import Action
+from plans.domain.outcome import Outcome
+from plans.domain.template import Part
+
+KEPT_VERSIONS = 50
+"""Versions of a plan that its document remembers, beside all that were agreed to."""
+
+KEPT_DRAFTS = 5
+"""Of so many drafts that nobody agreed to it is remembered what stood in them."""
 
 
 class Assessment(BaseModel):
@@ -33,12 +48,50 @@ class Assessment(BaseModel):
         return own > (other.revision, other.assessed_at)
 
 
+class Promise(BaseModel):
+    """An action as it stood in a version of a plan."""
+
+    model_config = ConfigDict(frozen=True)
+
+    action_id: str
+    code: str
+    strand: str
+    part: Part
+    person_id: str | None
+    role: Role
+    mandatory: bool
+    due_at: datetime
+    worker_id: str | None
+    done_at: datetime | None
+    undone_at: datetime | None
+
+    @classmethod
+    def of(cls, action: Action) -> "Promise":
+        """Note an action as it stands."""
+        return cls(
+            action_id=action.id,
+            **{
+                name: getattr(action, name) for name in cls.model_fields if name in KEPT
+            },
+        )
+
+
+KEPT = frozenset(Action.model_fields) & frozenset(Promise.model_fields)
+
+
 class PlanVersion(BaseModel):
     """One version of a plan: what it rests on, and what became of it.
 
     Attributes:
         number: Counted from 1.
+        promises: What stood in it, when it was agreed to, or when the next took its
+            place. Of what stood in it of merged cases, their own plans tell.
+        merged: Which versions of the plans of merged cases stood in it, by case.
+        agreed_by: Who agreed, for all who have promised.
+        digest: SHA-256, in hexadecimal, over all that was agreed to.
+        reviewed_at: When somebody last looked at it and let it stand.
         closed_for: Why the plan was closed, if this was its last version.
+        outcomes: What had come of the response by then.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +101,75 @@ class PlanVersion(BaseModel):
     policy_version: str
     drafted_at: datetime
     review_by: datetime
+    promises: tuple[Promise, ...] | None = None
+    merged: dict[str, int] = {}
     agreed_at: datetime | None = None
+    agreed_by: str | None = None
+    digest: str | None = None
+    reviewed_at: datetime | None = None
+    reviewed_by: str | None = None
     closed_at: datetime | None = None
     closed_for: str | None = None
+    outcomes: tuple[Outcome, ...] = ()
+
+    def with_promises(self, actions: Iterable[Action]) -> "PlanVersion":
+        """Note what stands in it, unless that is settled already."""
+        if self.promises is not None:
+            return self
+        promises = tuple(Promise.of(each) for each in actions)
+        return self.model_copy(update={"promises": promises})
+
+    def agreed(
+        self,
+        actions: Iterable[Action],
+        merged: dict[str, int],
+        at: datetime,
+        by: str | None,
+    ) -> "PlanVersion":
+        """Settle what is agreed to: from now on nothing of it is changed."""
+        settled = self.with_promises(actions).model_copy(
+            update={"merged": merged, "agreed_at": at, "agreed_by": by}
+        )
+        return settled.model_copy(update={"digest": settled.hashed()})
+
+    @property
+    def intact(self) -> bool:
+        """Tell whether it is still what was agreed to."""
+        return compare_digest(self.digest or "", self.hashed())
+
+    def hashed(self) -> str:
+        """Give the hash of what is agreed to: SHA-256, in hexadecimal."""
+        told = {name: getattr(self, name) for name in SEALED}
+        text = json.dumps(told, sort_keys=True, default=_plain, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+SEALED = (
+    "number", "assessment", "policy_version", "drafted_at", "promises", "merged",
+    "agreed_at", "agreed_by",
+)  # fmt: skip
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return dict(value)
+    if isinstance(value, datetime):
+        # As a store keeps it: to the millisecond, in UTC.
+        return value.astimezone(UTC).isoformat(timespec="milliseconds")
+    raise TypeError(type(value).__name__)
+
+
+def kept(versions: tuple[PlanVersion, ...]) -> tuple[PlanVersion, ...]:
+    """Give what is remembered: all that was agreed to or closed, and the latest."""
+    settled = [each.agreed_at or each.closed_at for each in versions]
+    drafts = [
+        e.number for e, agreed in zip(versions, settled, strict=True) if not agreed
+    ]
+    told, whole = set(drafts[-KEPT_VERSIONS:]), set(drafts[-KEPT_DRAFTS:])
+    return tuple(
+        each
+        if agreed or each.number in whole
+        else each.model_copy(update={"promises": None})
+        for each, agreed in zip(versions, settled, strict=True)
+        if agreed or each.number in told
+    )

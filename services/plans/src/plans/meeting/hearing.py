@@ -6,6 +6,7 @@ from datetime import timedelta
 from accord_contracts.message import Event, Message
 from accord_contracts.plans import (
     ActionDone,
+    ActionNotDone,
     ActionOverdue,
     MeetingDecided,
     MeetingTaskDone,
@@ -65,15 +66,22 @@ async def note_date(
 
 
 async def note_action(
-    message: Message[ActionOverdue] | Message[ActionDone], *, table: Table
+    message: Message[ActionOverdue] | Message[ActionDone] | Message[ActionNotDone],
+    *,
+    table: Table,
 ) -> None:
-    """Note that a worker is late with something, or has done it."""
+    """Note that a worker is late with something, or that it is settled."""
     told = message.data
+    match told:
+        case ActionOverdue(due_at=at):
+            done = False
+        case ActionDone(done_at=at) | ActionNotDone(settled_at=at):
+            done = True
     owed = Owed(
-        due_at=told.due_at if isinstance(told, ActionOverdue) else told.done_at,
+        due_at=at,
         since=table.clock.now(),
         revision=message.aggregate_version,
-        done=isinstance(told, ActionDone),
+        done=done,
     )
     await _note(message, table, lambda held: held.owe(told.action_id, owed))
 

@@ -1,0 +1,188 @@
+"""What was promised and not done: who is told next, and what ends it."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from accord_chassis.testing import NOON, KnownStandings, message_of, new_id
+from accord_contracts.access import Side
+from accord_contracts.allocation import Role
+from accord_contracts.message import Event, Message
+from accord_contracts.plans import (
+    ActionDone,
+    ActionNotDone,
+    ActionOverdue,
+    ActionToConfirm,
+    PlanAlarmsEnded,
+    PlanBreached,
+    PlanNotInForce,
+)
+from accord_contracts.referrals import TriggerKind
+from accord_contracts.risk import RiskLevel
+from notify.handlers.alarms import end_alarms
+from notify.handlers.telling import follow_team
+from notify.store import Notifications, Teams
+from notify_builders import IVS, LEAD, MINUTE, WorkersDirectory, overdue, team
+
+OUTREACH = Role.PERPETRATOR_OUTREACH
+Tell = Callable[..., Awaitable[None]]
+
+
+def settled(kind: type[Event], late: ActionOverdue) -> Message[Event]:
+    about = late.model_dump(include={"case_id", "plan_version", "action_id", "action"})
+    how = {
+        ActionDone: {"worker_id": new_id(), "done_at": NOON + MINUTE},
+        ActionNotDone: {
+            "worker_id": None,
+            "reason": "does_not_apply",
+            "settled_at": NOON + MINUTE,
+        },
+    }[kind]
+    return message_of(kind(**about, role=IVS, **how), at=NOON + MINUTE)
+
+
+async def test_what_is_overdue_goes_to_the_lead_the_coordinator_and_then_the_hub(
+    tells: Tell,
+    escalates: Tell,
+    notifications: Notifications,
+    teams: Teams,
+    workers: WorkersDirectory,
+) -> None:
+    owner, lead = workers.knows(deputy=workers.knows()), workers.knows()
+    coordinator, other = workers.has_on_duty(), workers.knows()
+    workers.also_on_duty = (other,)
+    case_id = new_id()
+    members = team((owner, IVS), (lead, LEAD), case_id=case_id)
+    await follow_team(members, teams=teams)
+    late = overdue(case_id, owner, level=RiskLevel.HIGH)
+    await tells(late, at=NOON)
+
+    for _ in range(3):
+        [due] = await notifications.about_any(late.data.action_id)
+        await escalates(due)
+
+    [held] = await notifications.about_any(late.data.action_id)
+    told = [each.worker_id for each in held.told]
+    assert told == [owner, lead, coordinator, coordinator, other]
+
+
+async def test_a_lead_who_may_not_know_of_it_is_passed_over(
+    tells: Tell,
+    escalates: Tell,
+    notifications: Notifications,
+    teams: Teams,
+    workers: WorkersDirectory,
+    *,
+    standings: KnownStandings,
+) -> None:
+    owner, lead, coordinator = workers.knows(), workers.knows(), workers.has_on_duty()
+    case_id = new_id()
+    members = team((owner, IVS), (lead, LEAD), case_id=case_id)
+    await follow_team(members, teams=teams)
+    standings.tell(lead, case_id, conflict=True)
+    late = overdue(case_id, owner, level=RiskLevel.HIGH)
+    await tells(late, at=NOON)
+
+    [due] = await notifications.about_any(late.data.action_id)
+    await escalates(due)
+
+    [held] = await notifications.about_any(late.data.action_id)
+    assert held.told_workers == [owner, coordinator]
+
+
+@pytest.mark.parametrize("kind", [ActionDone, ActionNotDone])
+async def test_nobody_is_told_further_of_what_is_settled(
+    tells: Tell,
+    notifications: Notifications,
+    workers: WorkersDirectory,
+    kind: type[Event],
+) -> None:
+    case_id, owner = new_id(), workers.knows()
+    late, other = (overdue(case_id, owner, level=RiskLevel.HIGH) for _ in range(2))
+    for each in (late, other):
+        await tells(each, at=NOON)
+
+    await end_alarms(settled(kind, late.data), notifications=notifications)
+
+    [over] = await notifications.about_any(late.data.action_id)
+    [stands] = await notifications.about_any(other.data.action_id)
+    assert over.ended_at == NOON + MINUTE
+    assert stands.ended_at is None
+
+
+@pytest.mark.parametrize("by_lead", [True, False])
+async def test_whoever_says_that_it_was_done_is_not_asked_to_confirm_it(
+    tells: Tell,
+    notifications: Notifications,
+    teams: Teams,
+    workers: WorkersDirectory,
+    *,
+    by_lead: bool,
+) -> None:
+    owner, lead, coordinator = workers.knows(), workers.knows(), workers.has_on_duty()
+    case_id, action_id = new_id(), new_id()
+    members = team((owner, IVS), (lead, LEAD), case_id=case_id)
+    await follow_team(members, teams=teams)
+    asked = ActionToConfirm(
+        case_id=case_id,
+        plan_version=1,
+        action_id=action_id,
+        action="visit",
+        role=LEAD if by_lead else IVS,
+        level=RiskLevel.HIGH,
+        asked_by=lead if by_lead else owner,
+        confirm_by=NOON + timedelta(days=1),
+    )
+
+    await tells(message_of(asked), at=NOON)
+
+    [told] = await notifications.about_any(action_id)
+    assert told.worker_id == (coordinator if by_lead else lead)
+
+
+async def test_of_a_breach_whoever_serves_the_person_using_violence_hears_nothing(
+    tells: Tell,
+    notifications: Notifications,
+    teams: Teams,
+    workers: WorkersDirectory,
+    *,
+    standings: KnownStandings,
+) -> None:
+    specialist, outreach = workers.knows(), workers.knows()
+    coordinator, case_id = workers.has_on_duty(), new_id()
+    members = team((specialist, IVS), (outreach, OUTREACH), case_id=case_id)
+    await follow_team(members, teams=teams)
+    standings.tell(outreach, case_id, sides=frozenset({Side.PERSON_USING_VIOLENCE}))
+    told = PlanBreached(
+        case_id=case_id, plan_version=1, level=RiskLevel.HIGH, breached_at=NOON
+    )
+
+    await tells(message_of(told), at=NOON)
+
+    found = await notifications.all_of(case_id)
+    assert {each.worker_id for each in found} == {specialist, coordinator}
+
+
+async def test_an_alarm_of_a_date_that_went_with_its_case_is_over_in_this_one_alone(
+    tells: Tell, notifications: Notifications, workers: WorkersDirectory
+) -> None:
+    survivor, other, trigger_id = new_id(), new_id(), new_id()
+    workers.has_on_duty()
+    for case_id in (survivor, other):
+        alarm = PlanNotInForce(
+            case_id=case_id,
+            trigger_id=trigger_id,
+            kind=TriggerKind.PRISON_RELEASE,
+            happens_at=NOON + timedelta(days=3),
+            due_at=NOON,
+            level=None,
+            late_by=0.0,
+        )
+        await tells(message_of(alarm), at=NOON)
+
+    ended = PlanAlarmsEnded(case_id=survivor, triggers=(trigger_id,))
+    message = message_of(ended, at=NOON + MINUTE)
+    await end_alarms(message, notifications=notifications)
+
+    found = await notifications.about_any(trigger_id)
+    assert {each.case_id for each in found if each.ended_at is None} == {other}

@@ -1,0 +1,96 @@
+"""What a version of a plan asks for, and what it carries over."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from accord_contracts.allocation import Role
+
+from plans.domain.action import Action
+from plans.domain.template import Measure, Part, Template
+from plans.domain.waiting import running
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a version is drawn up for.
+
+    Attributes:
+        case: Of which case.
+        number: Which version.
+        since: From when on its clocks run.
+        episode: When the response to the present episode was first asked for.
+        risen: The level is higher than that of the version before.
+        children: The children who are known.
+        owner: Says who has a role.
+    """
+
+    case: UUID
+    number: int
+    since: datetime
+    episode: datetime
+    risen: bool
+    children: Sequence[str]
+    owner: Callable[[Role], str | None]
+
+
+def drawn_up(
+    template: Template, held: Iterable[Action], ground: Ground
+) -> tuple[Action, ...]:
+    """Give what a template asks for, then what else is carried over."""
+    left = {(each.code, each.person_id): each for each in held}
+    asked = [
+        _action(measure, person_id, _taken(left, measure, person_id), template, ground)
+        for measure in template.measures
+        for person_id in _persons(measure, ground)
+    ]
+    actions = (*asked, *left.values())
+    return running(actions, template.working, template.remind, ground.since)
+
+
+def _persons(measure: Measure, ground: Ground) -> Sequence[str | None]:
+    """Say for whom it is asked: for each child who is known, where it is a child's."""
+    if measure.part is Part.CHILD and ground.children:
+        return ground.children
+    return (None,)
+
+
+def _taken(
+    left: dict[tuple[str, str | None], Action], measure: Measure, person_id: str | None
+) -> Action | None:
+    """Take what is held of it: of a child first known now, what was for any child."""
+    own = left.pop((measure.code, person_id), None)
+    return own or left.pop((measure.code, None), None)
+
+
+def _action(
+    measure: Measure,
+    person_id: str | None,
+    held: Action | None,
+    template: Template,
+    ground: Ground,
+) -> Action:
+    if held and held.settled(
+        ground.episode, each_episode=measure.each_episode, risen=ground.risen
+    ):
+        return held
+    due_at = measure.within.after(ground.since, template.working)
+    whose = f"/{person_id}" if person_id else ""
+    name = f"action/{ground.number}/{measure.code}{whose}"
+    new = Action(
+        id=str(uuid5(ground.case, name)),
+        code=measure.code,
+        strand=measure.strand,
+        part=measure.part,
+        person_id=person_id,
+        role=measure.role,
+        mandatory=measure.mandatory,
+        due_at=due_at,
+        after=measure.after,
+        within=measure.within if measure.after else None,
+        worker_id=ground.owner(measure.role),
+        remind_at=due_at - template.remind,
+        last_done_at=(held.done_at or held.last_done_at) if held else None,
+    )
+    return held.carried_into(new, template.remind) if held and held.open else new

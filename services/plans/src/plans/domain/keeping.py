@@ -1,0 +1,181 @@
+"""How a commitment ends: it is kept, or it is settled why not.
+
+At a high level of risk nobody settles anything alone.
+"""
+
+from datetime import datetime, timedelta
+
+from accord_contracts.problem import Refusal
+
+from plans.domain.action import (
+    Action,
+    Evidence,
+    EvidenceMissing,
+    NoSuchAction,
+    Said,
+    UnknownCode,
+    WaitsForAnother,
+)
+from plans.domain.plan import AlreadyClosed, Plan
+from plans.domain.stage import Stage, Status
+from plans.domain.template import Policy
+from plans.domain.waiting import running, waited_for
+
+
+class NothingToConfirm(Refusal):
+    """Nobody has said that it was done, or will not be."""
+
+
+class NotTheSecondPerson(Refusal):
+    """Whoever said so cannot confirm it: somebody else must."""
+
+    status = 403
+
+
+def complete(
+    held: Plan,
+    action_id: str,
+    worker_id: str,
+    at: datetime,
+    *,
+    policy: Policy,
+    evidence: Evidence | None = None,
+) -> Plan:
+    """Note that a worker has done what they own. Noting it again changes nothing.
+
+    At a high level it counts once somebody else has confirmed it.
+
+    Raises:
+        NoSuchAction: There is no such action, or it is not this worker's.
+        AlreadyClosed: The plan is closed, and the action went with it.
+        WaitsForAnother: Something must be settled before it.
+        EvidenceMissing: At this level it takes something that shows it.
+        UnknownCode: The kind of evidence is not one of the locality's.
+    """
+    action = held.action(action_id)
+    if action.worker_id != worker_id:
+        raise NoSuchAction
+    if not action.open or (action.said and not action.said.reason):
+        return held
+    if held.status is Status.CLOSED:
+        raise AlreadyClosed
+    if before := waited_for(action, held.actions):
+        raise WaitsForAnother(f"{len(before)} open.")
+    if held.urgent and evidence is None:
+        raise EvidenceMissing
+    if evidence and evidence.kind not in policy.evidence:
+        raise UnknownCode
+    return say(held, action, Said(at=at, by=worker_id, evidence=evidence), policy)
+
+
+def say(held: Plan, action: Action, said: Said, policy: Policy) -> Plan:
+    """Note what is said of an action: it counts if that is enough at this level."""
+    if not held.urgent:
+        return settle(held, action, said, policy)
+    confirm_by = said.at + timedelta(hours=policy.confirm_within_hours)
+    waiting = said.model_copy(update={"confirm_by": confirm_by})
+    return held.with_actions({action.id: {"said": waiting}})
+
+
+def settle(
+    held: Plan, action: Action, said: Said, policy: Policy, by: str | None = None
+) -> Plan:
+    """Let count what was said of an action; what waited for it waits no more.
+
+    Args:
+        held: The plan.
+        action: Which.
+        said: That it was done, or will not be.
+        policy: The locality's.
+        by: The second person, who confirms it.
+    """
+    end = "undone_at" if said.reason else "done_at"
+    update = {"said": said, end: said.at, "confirmed_by": by}
+    settled = held.with_actions({action.id: update})
+    template = policy.templates[held.current.assessment.level]
+    actions = running(settled.actions, template.working, template.remind, said.at)
+    new = settled.model_copy(update={"actions": actions})
+    return new if said.reason else new.reaches(Stage.DONE, said.at)
+
+
+def leave_undone(held: Plan, action_id: str, said: Said, policy: Policy) -> Plan:
+    """Note why something will not be done. Noting it again changes nothing.
+
+    At a high level it counts once somebody else has confirmed it.
+
+    Raises:
+        NoSuchAction: There is no such action.
+        UnknownCode: The reason is not one of the locality's.
+        AlreadyClosed: The plan is closed, and the action went with it.
+    """
+    if said.reason not in policy.not_done_reasons:
+        raise UnknownCode
+    action = _open(held, action_id)
+    again = action.said and (action.said.reason, action.said.by) == (
+        said.reason,
+        said.by,
+    )
+    return held if not action.open or again else say(held, action, said, policy)
+
+
+def confirm(
+    held: Plan, action_id: str, by: str, policy: Policy, *, agrees: bool
+) -> Plan:
+    """Confirm what was said of an action, or say that it is not so.
+
+    Confirming again changes nothing. What is not so is still to be done.
+
+    Raises:
+        NoSuchAction: There is no such action.
+        NothingToConfirm: Nothing was said of it.
+        NotTheSecondPerson: They have said it themselves.
+        AlreadyClosed: The plan is closed, and the action went with it.
+    """
+    action = _open(held, action_id)
+    if not action.open:
+        return held
+    # Whoever owns it is no second person either, if another has spoken for them.
+    if by in {action.said.by if action.said else None, action.worker_id}:
+        raise NotTheSecondPerson
+    if action.said is None:
+        raise NothingToConfirm
+    if agrees:
+        return settle(held, action, action.said, policy, by)
+    return held.with_actions({action.id: {"said": None}})
+
+
+def _open(held: Plan, action_id: str) -> Action:
+    action = held.action(action_id)
+    if action.open and held.status is Status.CLOSED:
+        raise AlreadyClosed
+    return action
+
+
+def said_since(new: Plan, held: Plan) -> tuple[Action, ...]:
+    """Give what waits for a second person since before."""
+    known = {each.id: each.said for each in held.actions}
+    return tuple(
+        each for each in new.open_actions if each.said and each.said != known[each.id]
+    )
+
+
+def reminded_since(new: Plan, held: Plan) -> tuple[Action, ...]:
+    """Give what is reminded of since before."""
+    known = {each.id: each.remind_at for each in held.actions}
+    return tuple(
+        each
+        for each in new.open_actions
+        if known[each.id] and each.remind_at is None and not each.overdue_at
+    )
+
+
+def overdue_since(new: Plan, held: Plan) -> tuple[Action, ...]:
+    """Give what is overdue since before."""
+    known = {each.id for each in held.actions if each.overdue_at}
+    return tuple(e for e in new.open_actions if e.overdue_at and e.id not in known)
+
+
+def ended_since(new: Plan, held: Plan) -> tuple[Action, ...]:
+    """Give what was settled since before: done, or to be left undone."""
+    known = {each.id for each in held.actions if each.open}
+    return tuple(each for each in new.actions if not each.open and each.id in known)

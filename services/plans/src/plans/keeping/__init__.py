@@ -1,0 +1,1 @@
+"""How plans and commitments are looked after once they are agreed to."""

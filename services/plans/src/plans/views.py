@@ -1,0 +1,318 @@
+"""What is asked of plans over HTTP, and how they are shown."""
+
+from datetime import datetime
+from typing import Annotated
+
+from accord_chassis.guard import ANYBODY, NOT_OUTREACH, Permit
+from accord_contracts.allocation import Role
+from accord_contracts.message import Code, Id
+from accord_contracts.plans import OutcomeKind, OutcomeState, StaleReason
+from accord_contracts.referrals import TriggerKind
+from accord_contracts.risk import RiskLevel
+from pydantic import BaseModel, ConfigDict, Field
+
+from plans.domain.action import Action, Evidence, Said
+from plans.domain.coming import Coming
+from plans.domain.outcome import Outcome
+from plans.domain.plan import Plan
+from plans.domain.stage import Stage, Status
+from plans.domain.template import Part
+from plans.domain.version import PlanVersion, Promise
+
+PARTS = {
+    "stand": ANYBODY,
+    f"actions_{Part.PERSON_HARMED}": NOT_OUTREACH,
+    f"actions_{Part.CHILD}": NOT_OUTREACH,
+    f"actions_{Part.WHOLE_CASE}": NOT_OUTREACH,
+    f"actions_{Part.PERSON_USING_VIOLENCE}": ANYBODY,
+    "dates": NOT_OUTREACH,
+    "care": NOT_OUTREACH,
+}
+"""Of a plan: where it stands, its actions by whose part they are in, what is known to
+come, and how it is looked after: why it is stale, how it was broken, what came of it.
+Whoever meets the person using violence sees no action that would tell where the others
+are."""
+
+
+class AgreeToPlan(BaseModel):
+    """The version of the plan that was read and is agreed to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plan_version: Annotated[int, Field(ge=1, strict=True)]
+
+
+class OutcomeView(BaseModel):
+    """One of the things that a response is for, how it stands, and how that is known.
+
+    Attributes:
+        source: How it is known, by one of the locality's codes.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: OutcomeKind
+    state: OutcomeState
+    source: Code
+
+
+class EvidenceView(BaseModel):
+    """What shows that an action was done.
+
+    Attributes:
+        kind: One of the locality's codes.
+        reference: The id of the document, at whoever has it. Nothing else fits here.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Code
+    reference: Id | None = None
+
+
+class CompleteAction(BaseModel):
+    """That a commitment was kept. At a high level it takes what shows it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    evidence: EvidenceView | None = None
+
+    @property
+    def shown(self) -> Evidence | None:
+        """What shows it, as the domain knows it."""
+        return Evidence(**dict(self.evidence)) if self.evidence else None
+
+
+class SaidView(BaseModel):
+    """What was said of an action: that it was done, or why it will not be.
+
+    Attributes:
+        confirm_by: Until when a second person should confirm it, if one must.
+    """
+
+    at: datetime
+    by: Id
+    evidence: EvidenceView | None
+    reason: Code | None
+    confirm_by: datetime | None
+
+    @classmethod
+    def of(cls, held: Said) -> "SaidView":
+        """Show it."""
+        return cls.model_validate(held.model_dump())
+
+
+class ClosePlan(BaseModel):
+    """Why the response to this household has ended, and what had come of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Code
+    outcomes: Annotated[tuple[OutcomeView, ...], Field(max_length=10)]
+
+    @property
+    def told(self) -> tuple[Outcome, ...]:
+        """What had come of it, as the domain knows it."""
+        return tuple(Outcome(**dict(each)) for each in self.outcomes)
+
+
+class ActionView(BaseModel):
+    """A commitment: what is to be done, by whom and by when, and whether it was.
+
+    Attributes:
+        part: Whose part of the plan it is in.
+        person_id: Which child it is for, if it is one's.
+        due_at: When it should be done; while it waits, when it will be at the earliest.
+        waits: It waits for another, and its clock does not run.
+        said: What was said of it last.
+        done_at: When it was done, once that counts.
+        undone_at: When it was settled that it will not be done.
+        overdue_at: When it was told that its time had passed.
+        last_done_at: When it was done in an earlier episode.
+        from_case: The merged case whose plan it comes from, if it does.
+    """
+
+    action_id: Id
+    action: Code
+    strand: Code
+    part: Part
+    person_id: Id | None
+    role: Role
+    mandatory: bool
+    due_at: datetime
+    waits: bool
+    worker_id: Id | None
+    said: SaidView | None
+    done_at: datetime | None
+    undone_at: datetime | None
+    confirmed_by: Id | None
+    overdue_at: datetime | None
+    last_done_at: datetime | None
+    from_case: Id | None = None
+
+    @classmethod
+    def of(cls, held: Action, from_case: str | None = None) -> "ActionView":
+        """Show an action."""
+        shown = held.model_dump(include=set(cls.model_fields) - {"said"})
+        said = SaidView.of(held.said) if held.said else None
+        return cls(
+            action_id=held.id,
+            action=held.code,
+            waits=held.open and held.within is not None,
+            said=said,
+            from_case=from_case,
+            **shown,
+        )
+
+
+class PlanVersionView(BaseModel):
+    """A version of a plan: what it rested on, and when it was drafted and agreed.
+
+    Attributes:
+        agreed_by: The worker who agreed.
+        digest: Of what was agreed to: SHA-256, in hexadecimal.
+        outcomes: What had come of the response by its closing, for whoever may know.
+    """
+
+    plan_version: int
+    level: RiskLevel
+    referral_id: Id | None
+    policy_version: str
+    assessed_at: datetime
+    drafted_at: datetime
+    review_by: datetime
+    agreed_at: datetime | None
+    agreed_by: Id | None
+    digest: str | None
+    reviewed_at: datetime | None
+    closed_at: datetime | None
+    closed_for: Code | None
+    outcomes: tuple[OutcomeView, ...]
+
+    @classmethod
+    def of(cls, held: PlanVersion, seen: Permit) -> "PlanVersionView":
+        """Show a version, as far as somebody may see it."""
+        basis = held.assessment.model_dump(
+            include={"level", "referral_id", "assessed_at"}
+        )
+        shown = held.model_dump(include=set(cls.model_fields) - {"outcomes"})
+        told = held.outcomes if "care" in seen else ()
+        outcomes = tuple(OutcomeView(**dict(each)) for each in told)
+        return cls(plan_version=held.number, outcomes=outcomes, **basis, **shown)
+
+
+class ComingView(BaseModel):
+    """What is known to come, and by when a plan must be agreed for it.
+
+    Attributes:
+        alarmed_at: When an alarm was raised that is not over: no plan is in force.
+        over: It is there, or was called off.
+        from_case: The merged case that it is a date of, if it is.
+    """
+
+    trigger_id: Id
+    kind: TriggerKind
+    happens_at: datetime
+    in_force_by: datetime
+    alarmed_at: datetime | None
+    over: bool
+    from_case: Id | None
+
+    @classmethod
+    def of(cls, trigger_id: str, held: Coming) -> "ComingView":
+        """Show a date."""
+        return cls(trigger_id=trigger_id, **held.model_dump(exclude={"revision"}))
+
+
+class BreachView(BaseModel):
+    """How somebody broke what a plan rests on, by one of the locality's codes."""
+
+    kind: Code
+    happened_at: datetime
+    noted_at: datetime
+
+
+class PlanView(BaseModel):
+    """A plan as it stands: where, what is to be done, and its versions.
+
+    Attributes:
+        stale: Why what was agreed to should be looked at again, and since when.
+        breaches: How it was broken, first to last.
+        first: When each stage was first reached.
+        plan_version: The current version, which may be agreed to.
+        actions: Of the current version; what was done is among them.
+        versions: The latest, oldest first; the last one is current.
+        coming: What is known to come, first to last.
+        merged_into: The case in whose plan this one stands too, since they were merged.
+        merged: The cases whose plans stand in this one too.
+    """
+
+    case_id: Id
+    status: Status
+    plan_version: int
+    level: RiskLevel
+    review_by: datetime
+    actions: tuple[ActionView, ...]
+    versions: tuple[PlanVersionView, ...]
+    coming: tuple[ComingView, ...]
+    merged_into: Id | None
+    merged: tuple[Id, ...]
+    stale: dict[StaleReason, datetime]
+    breaches: tuple[BreachView, ...]
+    first: dict[Stage, datetime]
+
+    @classmethod
+    def of(cls, held: Plan, seen: Permit) -> "PlanView":
+        """Show of a plan what somebody may see."""
+        return cls(
+            case_id=held.id,
+            status=held.status,
+            plan_version=held.current.number,
+            level=held.current.assessment.level,
+            review_by=held.current.review_by,
+            actions=tuple(
+                ActionView.of(each, from_case)
+                for from_case, each in all_actions(held)
+                if part_of(each) in seen
+            ),
+            versions=tuple(PlanVersionView.of(each, seen) for each in held.versions),
+            coming=tuple(
+                ComingView.of(*each) for each in held.coming.items() if "dates" in seen
+            ),
+            merged_into=held.merged_into,
+            merged=held.merged_cases,
+            stale=held.stale if "care" in seen else {},
+            breaches=tuple(
+                BreachView.model_validate(each.model_dump(exclude={"noted_by"}))
+                for each in held.breaches
+                if "care" in seen
+            ),
+            first=held.first if "care" in seen else {},
+        )
+
+
+def all_actions(held: Plan) -> list[tuple[str | None, Action]]:
+    """Give the actions of a plan, then those of the cases merged into it: whose."""
+    own: list[tuple[str | None, Action]] = [(None, each) for each in held.actions]
+    return own + [(key, e) for key, s in held.shares.items() for e in s.actions]
+
+
+def part_of(action: Action | Promise) -> str:
+    """Say which part of its plan an action is."""
+    return f"actions_{action.part}"
+
+
+class OwedActionView(ActionView):
+    """A commitment of a worker's, and in whose plan it stands."""
+
+    case_id: Id
+    level: RiskLevel
+
+    @classmethod
+    def in_plan(cls, plan: Plan, held: Action) -> "OwedActionView":
+        """Show an action of a plan."""
+        return cls(
+            case_id=plan.id,
+            level=plan.current.assessment.level,
+            **ActionView.of(held).model_dump(),
+        )

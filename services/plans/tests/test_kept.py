@@ -1,0 +1,241 @@
+"""Whatever people do with a plan, in whatever order: nothing that was promised is lost,
+nothing is settled alone where it may not be, and nothing agreed to is changed."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from accord_chassis.testing import NOON, new_id
+from accord_contracts.allocation import Role
+from accord_contracts.problem import Refusal
+from accord_contracts.risk import RiskLevel
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from plans.domain.action import Action, Evidence, Said
+from plans.domain.closing import close
+from plans.domain.hours import Within
+from plans.domain.keeping import complete, confirm, leave_undone
+from plans.domain.outcome import Outcome
+from plans.domain.plan import Plan
+from plans.domain.revising import Wanted, revise
+from plans.domain.stage import Breach, Stage, Status
+from plans.domain.staleness import (
+    note_breach,
+    review,
+    stale_by_dates,
+    stale_by_draft,
+    stale_by_leaving,
+)
+from plans.domain.version import PlanVersion
+from plans_builders import (
+    IVS,
+    OUTCOMES,
+    OUTREACH,
+    SHOWN,
+    WHANAU,
+    assessment,
+    owner,
+    parted_policy,
+)
+
+POLICY = parted_policy()
+CASE = "3f0b5a5e-0000-4000-8000-000000000001"
+CHILDREN = tuple(f"3f0b5a5e-0000-4000-8000-00000000001{n}" for n in range(3))
+
+workers = st.sampled_from("abc")
+places = st.integers(0, 7)
+roles = st.sampled_from([IVS, OUTREACH, WHANAU])
+
+
+class Kept(RuleBasedStateMachine):
+    """One plan, those who work on it, and what was true of it before each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = Plan(id=CASE)
+        self.at = NOON
+        self.revision = 0
+        self.agreed: dict[int, PlanVersion] = {}
+        self.first: dict[Stage, datetime] = {}
+
+    def step(self, do: Callable[[Plan], Plan]) -> None:
+        """Do something, unless a rule refuses it, and see what it may not have done."""
+        before = self.held
+        try:
+            new = do(before)
+        except Refusal:
+            return
+        nothing_is_lost(before, new)
+        nothing_is_settled_alone(before, new)
+        assert Plan.model_validate(new.model_dump()) == new
+        self.held = new
+
+    def action(self, place: int) -> str:
+        actions = self.held.actions
+        return actions[place].id if place < len(actions) else new_id()
+
+    @rule(pause=st.sampled_from([timedelta(minutes=1), timedelta(hours=30)]))
+    def time_passes(self, pause: timedelta) -> None:
+        self.at += pause
+        self.step(
+            lambda held: stale_by_dates(
+                held.fall_due(self.at).remind(self.at).raise_alarms(self.at), self.at
+            )
+        )
+
+    @rule(level=st.sampled_from(list(RiskLevel)), again=st.booleans())
+    def is_assessed(self, level: RiskLevel, *, again: bool) -> None:
+        self.at += timedelta(minutes=1)
+        self.revision += 1
+        referred = self.at if again else NOON
+        drawn = assessment(level, revision=self.revision, at=self.at, referred=referred)
+        self.step(
+            lambda held: stale_by_draft(
+                held.draft(drawn, POLICY, self.at), held, self.at
+            )
+        )
+
+    @rule(children=st.sets(st.sampled_from(CHILDREN), min_size=1))
+    def children_are_known(self, children: set[str]) -> None:
+        self.step(lambda held: held.meet(sorted(children), POLICY, self.at))
+
+    @rule(role=roles, worker=st.sampled_from(["a", "b", "c", None]))
+    def a_role_is_taken_or_left(self, role: Role, worker: str | None) -> None:
+        self.at += timedelta(minutes=1)
+        self.revision += 1
+        told = owner(worker, self.at, allocation_id="x", revision=self.revision)
+        if worker:
+            self.step(lambda held: held.take_role(role, told))
+        else:
+            self.step(
+                lambda held: stale_by_leaving(
+                    held.leave_role(role, told), held, role, self.at
+                )
+            )
+
+    @rule(place=places, worker=workers, shown=st.sampled_from([SHOWN, None]))
+    def something_is_done(
+        self, place: int, worker: str, shown: Evidence | None
+    ) -> None:
+        self.step(
+            lambda held: complete(
+                held,
+                self.action(place),
+                worker,
+                self.at,
+                policy=POLICY,
+                evidence=shown,
+            )
+        )
+
+    @rule(place=places, worker=workers)
+    def something_is_left_undone(self, place: int, worker: str) -> None:
+        said = Said(at=self.at, by=worker, reason="does_not_apply")
+        self.step(lambda held: leave_undone(held, self.action(place), said, POLICY))
+
+    @rule(place=places, worker=workers, agrees=st.booleans())
+    def somebody_confirms(self, place: int, worker: str, *, agrees: bool) -> None:
+        self.step(
+            lambda held: confirm(
+                held, self.action(place), worker, POLICY, agrees=agrees
+            )
+        )
+
+    @rule()
+    def is_agreed_to(self) -> None:
+        self.step(lambda held: held.agree(held.current.number, self.at, "a"))
+
+    @rule()
+    def is_reviewed(self) -> None:
+        self.step(lambda held: review(held, held.current.number, POLICY, self.at, "a"))
+
+    @rule(code=st.sampled_from(["safety_advice", "advice_checked", "safe_contact"]))
+    def is_revised(self, code: str) -> None:
+        within = Within(within_hours=10)
+        wanted = Wanted(code=code, role=IVS, person_id=None, within=within)
+        self.step(
+            lambda held: revise(held, held.current.number, [wanted], POLICY, self.at)
+        )
+
+    @rule()
+    def is_broken(self) -> None:
+        broken = Breach(
+            kind="came_near", happened_at=self.at, noted_at=self.at, noted_by="a"
+        )
+        self.step(lambda held: note_breach(held, broken, POLICY))
+
+    @rule(told=st.sampled_from([OUTCOMES, OUTCOMES[:2], ()]))
+    def is_closed(self, told: tuple[Outcome, ...]) -> None:
+        self.step(lambda held: close(held, "safety_goals_met", told, POLICY, self.at))
+
+    @invariant()
+    def what_was_agreed_to_stays(self) -> None:
+        for each in self.held.versions:
+            if each.agreed_at:
+                known = self.agreed.setdefault(each.number, each)
+                assert each.intact
+                assert (each.digest, each.promises) == (known.digest, known.promises)
+        assert self.agreed.keys() <= {each.number for each in self.held.versions}
+
+    @invariant()
+    def first_times_stay(self) -> None:
+        assert self.first.items() <= self.held.first.items()
+        self.first = self.held.first
+
+    @invariant()
+    def a_closed_plan_has_its_proof(self) -> None:
+        if self.held.status is Status.CLOSED:
+            assert len(self.held.current.outcomes) == len(OUTCOMES)
+            assert not any(e.open and e.mandatory for e in self.held.actions)
+            assert self.held.due_at is None
+            assert not self.held.stale
+
+
+def nothing_is_lost(before: Plan, new: Plan) -> None:
+    now = {each.id: each for each in new.actions}
+    keys = [(each.code, each.person_id) for each in new.actions]
+    assert len(set(keys)) == len(keys) == len(now)
+    for each in before.open_actions:
+        after = now[each.id]
+        assert after.mandatory >= each.mandatory
+        if not each.within:
+            assert after.due_at <= each.due_at
+    for each in before.actions:
+        if not each.open and each.id in now:
+            assert now[each.id] == each
+
+
+def nothing_is_settled_alone(before: Plan, new: Plan) -> None:
+    known = {each.id: each for each in before.actions}
+    for each in new.actions:
+        if each.open or not known[each.id].open:
+            continue
+        said = each.said
+        assert said
+        assert bool(each.done_at) != bool(said.reason)
+        if known[each.id].said is None:
+            # By one word: then the risk was low, and it was the owner's if it was done.
+            assert not before.urgent
+            assert said.reason or said.by == each.worker_id
+        else:
+            assert each.confirmed_by not in {None, said.by, each.worker_id} or (
+                not before.urgent
+            )
+        if each.done_at:
+            assert not was_waiting(each, before)
+
+
+def was_waiting(action: Action, before: Plan) -> bool:
+    if before.urgent:
+        # It was said when nothing was waited for; a later version may say otherwise.
+        return False
+    return any(
+        each.open
+        and each.code in action.after
+        and None in {each.person_id, action.person_id}
+        for each in before.actions
+    )
+
+
+TestKept = Kept.TestCase
+TestKept.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -1,0 +1,332 @@
+"""Versions over HTTP: whole, side by side, and each part for those who may see it."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from accord_chassis.clock import SimulatedClock
+from accord_chassis.testing import NOON, message_of, new_id, published
+from accord_contracts.access import Side
+from accord_contracts.allocation import Role
+from accord_contracts.plans import (
+    ActionDone,
+    ActionDueSoon,
+    ActionNotDone,
+    ActionToConfirm,
+    PlanBreached,
+    PlanStale,
+    StaleReason,
+)
+from accord_contracts.referrals import (
+    AgencyKind,
+    Party,
+    PersonRole,
+    ReferralReceived,
+    Wishes,
+)
+from accord_contracts.risk import RiskLevel
+from plans import handlers
+from plans.store import Plans
+from plans_builders import IVS, POLICY, Running, accepted, assessed, withdrawn
+
+LOW, _, HIGH, _ = RiskLevel
+HOUR = timedelta(hours=1)
+READ, WORK = "plans.read", "plans.work"
+SHOWN = {"evidence": {"kind": "contact_record"}}
+CAME_NEAR = {"kind": "came_near", "happened_at": "2026-11-02T11:00:00Z"}
+
+
+async def draft(running: Running, case_id: str, *levels: RiskLevel) -> None:
+    """Draft a version of a plan for each level, an hour apart."""
+    for revision, level in enumerate(levels, start=1):
+        at = NOON + (revision - 1) * HOUR
+        message = assessed(case_id, level, revision=revision, at=at, referred=NOON)
+        await handlers.draft_plan(
+            message, plans=running.plans, policy=POLICY, clock=running.service.clock
+        )
+
+
+async def given(
+    running: Running, *levels: RiskLevel, owners: dict[Role, str] | None = None
+) -> str:
+    """Draft a plan whose first version is agreed to, and give its case."""
+    case_id = new_id()
+    for role, worker_id in (owners or {}).items():
+        message = accepted(case_id, role, worker_id)
+        await handlers.assign_actions(message, plans=running.plans)
+    await draft(running, case_id, *levels[:1])
+    path = f"/v1/plans/{case_id}/agreement"
+    answer = await running.post(path, WORK, body={"plan_version": 1})
+    assert answer.status_code == 200
+    await draft(running, case_id, *levels)
+    return case_id
+
+
+def serves_him(running: Running, case_id: str) -> str:
+    """Have a worker who serves the person using violence, and give who it is."""
+    worker_id = new_id()
+    sides = frozenset({Side.PERSON_USING_VIOLENCE})
+    running.standings.tell(
+        worker_id, case_id, sides=sides, own_side=Side.PERSON_USING_VIOLENCE
+    )
+    return worker_id
+
+
+async def shown(running: Running, path: str, **who: Any) -> Any:
+    answer = await running.get(f"/v1/plans/{path}", READ, **who)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def problem(answer: httpx2.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["type"].rpartition(":")[2]
+
+
+async def told(plans: Plans, kind: type[Any]) -> list[Any]:
+    found = [each.data for each in await published(plans)]
+    return [each for each in found if isinstance(each, kind)]
+
+
+async def test_what_was_agreed_to_is_kept_whole_with_who_agreed(
+    running: Running,
+) -> None:
+    specialist = new_id()
+    case_id = await given(running, LOW, HIGH, owners={IVS: specialist})
+
+    first = await shown(running, f"{case_id}/versions/1")
+    draft_ = await shown(running, f"{case_id}/versions/2")
+    listed = await shown(running, f"{case_id}/versions")
+
+    assert [each["action"] for each in first["promises"]] == [
+        "safe_contact",
+        "programme",
+    ]
+    assert (first["intact"], draft_["intact"]) == (True, None)
+    assert first["agreed_by"]
+    assert len(first["digest"]) == 64
+    assert len(draft_["promises"]) == 3
+    assert [each["plan_version"] for each in listed] == [1, 2]
+    missing = await running.get(f"/v1/plans/{case_id}/versions/3", READ)
+    assert problem(missing) == (404, "no-such-version")
+
+
+async def test_whoever_changes_what_was_agreed_to_is_found_out(
+    running: Running,
+) -> None:
+    case_id = await given(running, LOW)
+    late = {"versions.0.promises.0.due_at": NOON + 900 * HOUR}
+    await running.plans.documents.update_one({"_id": case_id}, {"$set": late})
+
+    assert (await shown(running, f"{case_id}/versions/1"))["intact"] is False
+
+
+async def test_two_versions_stand_side_by_side(running: Running) -> None:
+    specialist = new_id()
+    case_id = await given(running, LOW, HIGH, owners={IVS: specialist})
+
+    found = await shown(running, f"{case_id}/comparison?from=1&to=2")
+
+    assert (found["versions"], found["levels"]) == ([1, 2], ["low", "high"])
+    hers = found["parts"]["person_harmed"]
+    by_code = {(e["after"] or e["before"])["action"]: e for e in hers}
+    assert by_code["safety_advice"]["before"] is None
+    sooner = by_code["safe_contact"]
+    assert sooner["before"]["due_at"] > sooner["after"]["due_at"]
+    assert sooner["after"]["worker_id"] == specialist
+    # It is due when it was due before, and nobody has taken it on.
+    assert found["parts"]["person_using_violence"] == []
+
+
+@pytest.mark.parametrize("path", ["", "/versions/1", "/versions/2"])
+async def test_whoever_serves_the_person_using_violence_sees_their_part_alone(
+    running: Running, path: str
+) -> None:
+    case_id = await given(running, LOW, HIGH)
+    outreach = serves_him(running, case_id)
+    await running.post(f"/v1/plans/{case_id}/breaches", WORK, body=CAME_NEAR)
+
+    found = await shown(running, f"{case_id}{path}", worker=outreach)
+
+    parts = {each["part"] for each in found.get("actions", found.get("promises"))}
+    assert parts == {"person_using_violence"}
+    assert not found.get("stale")
+    assert not found.get("breaches")
+    assert not found.get("first")
+
+
+async def test_whoever_serves_them_compares_their_part_alone(running: Running) -> None:
+    case_id = await given(running, LOW, HIGH)
+    outreach = serves_him(running, case_id)
+    path = f"{case_id}/comparison?from=1&to=2"
+
+    found = await shown(running, path, worker=outreach)
+
+    assert set(found["parts"]) == {"person_using_violence"}
+
+
+async def test_at_high_risk_a_second_person_settles_what_the_owner_says(
+    running: Running, clock: SimulatedClock
+) -> None:
+    specialist = new_id()
+    case_id = await given(running, HIGH, owners={IVS: specialist})
+    action_id = (await shown(running, case_id))["actions"][0]["action_id"]
+    path = f"/v1/plans/{case_id}/actions/{action_id}"
+
+    bare = await running.post(f"{path}/completion", WORK, worker=specialist)
+    said = await running.post(f"{path}/completion", WORK, worker=specialist, body=SHOWN)
+    clock.advance(HOUR)
+    confirmed = {"confirmed": True}
+    alone = await running.post(
+        f"{path}/confirmation", WORK, worker=specialist, body=confirmed
+    )
+    settled = await running.post(f"{path}/confirmation", WORK, body=confirmed)
+    again = await running.post(f"{path}/confirmation", WORK, body=confirmed)
+
+    assert problem(bare) == (422, "evidence-missing")
+    assert said.json()["done_at"] is None
+    assert problem(alone) == (403, "not-the-second-person")
+    assert settled.json() == again.json()
+    assert settled.json()["done_at"].startswith("2026-11-02T12:00")
+    [asked] = await told(running.plans, ActionToConfirm)
+    assert (asked.asked_by, asked.confirm_by) == (specialist, NOON + 24 * HOUR)
+    [done] = await told(running.plans, ActionDone)
+    assert (done.worker_id, done.done_at) == (specialist, NOON)
+
+
+async def test_outreach_settles_nothing_that_is_done_for_others(
+    running: Running,
+) -> None:
+    case_id = await given(running, HIGH)
+    outreach = serves_him(running, case_id)
+    actions = (await shown(running, case_id))["actions"]
+    hers, theirs = actions[0]["action_id"], actions[2]["action_id"]
+    reason = {"reason": "does_not_apply"}
+
+    for action_id, status in ((hers, 404), (new_id(), 404), (theirs, 200)):
+        path = f"/v1/plans/{case_id}/actions/{action_id}/undone"
+        answer = await running.post(path, WORK, worker=outreach, body=reason)
+        assert answer.status_code == status
+
+
+async def test_what_will_not_be_done_is_told_with_its_reason_once_it_is_settled(
+    running: Running,
+) -> None:
+    specialist = new_id()
+    case_id = await given(running, HIGH, owners={IVS: specialist})
+    action_id = (await shown(running, case_id))["actions"][1]["action_id"]
+    path = f"/v1/plans/{case_id}/actions/{action_id}"
+    reason = {"reason": "declined_by_person"}
+
+    left = await running.post(f"{path}/undone", WORK, worker=specialist, body=reason)
+    assert left.json()["undone_at"] is None
+    assert not await told(running.plans, ActionNotDone)
+    await running.post(f"{path}/confirmation", WORK, body={"confirmed": True})
+
+    [settled] = await told(running.plans, ActionNotDone)
+    assert (settled.action_id, settled.reason) == (action_id, "declined_by_person")
+
+
+async def test_a_vacant_role_makes_a_plan_stale_until_it_is_reviewed(
+    running: Running,
+) -> None:
+    case_id = new_id()
+    taken = accepted(case_id, IVS, new_id())
+    await handlers.assign_actions(taken, plans=running.plans)
+    await draft(running, case_id, HIGH)
+    await running.post(f"/v1/plans/{case_id}/agreement", WORK, body={"plan_version": 1})
+
+    await handlers.release_actions(withdrawn(taken), plans=running.plans)
+    stale = await shown(running, case_id)
+    path = f"/v1/plans/{case_id}/review"
+    reviewed = await running.post(path, WORK, body={"plan_version": 1})
+
+    assert list(stale["stale"]) == ["role_vacant"]
+    assert reviewed.json()["stale"] == {}
+    [said] = await told(running.plans, PlanStale)
+    assert (said.reasons, said.level) == ((StaleReason.ROLE_VACANT,), HIGH)
+    assert "reviewed" in reviewed.json()["first"]
+
+
+async def test_a_breach_is_told_once_and_is_no_secret_among_those_who_help(
+    running: Running,
+) -> None:
+    case_id = await given(running, HIGH)
+    outreach = serves_him(running, case_id)
+    path = f"/v1/plans/{case_id}/breaches"
+
+    noted = await running.post(path, WORK, worker=outreach, body=CAME_NEAR)
+    await running.post(path, WORK, body=CAME_NEAR)
+
+    assert noted.json()["breaches"] == []
+    [seen] = (await shown(running, case_id))["breaches"]
+    assert seen["kind"] == "came_near"
+    assert len(await told(running.plans, PlanBreached)) == 1
+
+
+def referred(case_id: str, *children: str) -> Any:
+    """What referrals says of a referral that names children."""
+    parties = [Party(person_id=each, role=PersonRole.CHILD) for each in children]
+    event = ReferralReceived(
+        case_id=case_id,
+        referral_id=new_id(),
+        agency_kind=AgencyKind.POLICE,
+        incidents=(),
+        answers={},
+        parties=(
+            Party(person_id=new_id(), role=PersonRole.PERSON_HARMED),
+            *parties,
+        ),
+        wishes=Wishes(),
+        repeat=False,
+        occurred_at=NOON,
+        first_referred_at=NOON,
+    )
+    return message_of(event)
+
+
+async def test_a_child_who_becomes_known_makes_what_was_agreed_to_stale(
+    plans: Plans, clock: SimulatedClock
+) -> None:
+    case_id, child = new_id(), new_id()
+    message = assessed(case_id, HIGH)
+    await handlers.draft_plan(message, plans=plans, policy=POLICY, clock=clock)
+    await handlers.agree(case_id, 1, at=NOON, plans=plans)
+
+    for _ in range(2):
+        await handlers.meet_children(
+            referred(case_id, child), plans=plans, policy=POLICY
+        )
+
+    held = await plans.get(case_id)
+    assert held
+    assert held.children == (child,)
+    assert list(held.stale) == [StaleReason.CHILD_KNOWN]
+    assert len(await told(plans, PlanStale)) == 1
+
+
+async def test_a_referral_without_children_costs_the_plan_nothing(
+    plans: Plans,
+) -> None:
+    case_id = new_id()
+
+    await handlers.meet_children(referred(case_id), plans=plans, policy=POLICY)
+
+    assert await plans.get(case_id) is None
+
+
+async def test_the_sweep_reminds_of_what_is_due_soon(
+    plans: Plans, clock: SimulatedClock
+) -> None:
+    case_id, specialist = new_id(), new_id()
+    await handlers.assign_actions(accepted(case_id, IVS, specialist), plans=plans)
+    message = assessed(case_id, HIGH)
+    await handlers.draft_plan(message, plans=plans, policy=POLICY, clock=clock)
+    now = clock.advance(21 * HOUR)
+
+    for due in await plans.due_now(now):
+        await handlers.tell_overdue(due, at=now, plans=plans)
+
+    [soon] = await told(plans, ActionDueSoon)
+    assert (soon.case_id, soon.worker_id) == (case_id, specialist)
+    assert soon.due_at == NOON + 24 * HOUR
