@@ -23,13 +23,13 @@ from accord_contracts.referrals import CaseErased, CaseMerged, CaseUnmerged
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from notify import routes
 from notify.asks import Directory
 from notify.domain.policy import Policy
 from notify.domain.wording import Wording
 from notify.handlers import alarms, erasing, mail, silence, telling
 from notify.handlers.reaching import Reach
 from notify.post import ADDRESS, NoPost, Post, Server, SmtpPost
+from notify.routes import inbox, review
 from notify.store import Notifications, Offers, Teams
 
 log = structlog.get_logger()
@@ -128,7 +128,7 @@ def create_app(
         notify.sweep(held, at_present(notify.clock, attend))
 
     return service.create_app(
-        settings, "notify", wire, routes.router, stand_ins=stand_ins
+        settings, "notify", wire, inbox.router, review.router, stand_ins=stand_ins
     )
 
 
