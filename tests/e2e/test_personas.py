@@ -605,6 +605,9 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         ("coordinator",), {"justified": True}
     ),
     ("notify", "GET", "/v1/inbox"): Case(WORKERS, refusal=403),
+    ("notify", "GET", "/v1/inbox/stream"): Case(
+        WORKERS, refusal=403, query="?lasting=1"
+    ),
     ("notify", "GET", "/v1/inbox/{message_id}"): Case(("specialist",)),
     ("notify", "POST", "/v1/inbox/{message_id}/acknowledgement"): Case(("specialist",)),
     ("notify", "POST", "/v1/inbox/{message_id}/refusal"): Case(

@@ -29,7 +29,7 @@ from notify.domain.wording import Wording
 from notify.handlers import alarms, erasing, mail, silence, telling
 from notify.handlers.reaching import Reach
 from notify.post import ADDRESS, NoPost, Post, Server, SmtpPost
-from notify.routes import inbox, review
+from notify.routes import inbox, review, stream
 from notify.store import Notifications, Offers, Teams
 
 log = structlog.get_logger()
@@ -91,6 +91,7 @@ def create_app(
         directory = Directory(settings.allocation_url, token, tls=trusted)
         notify.at_close(directory.close)
         notify.provide(wording)
+        notify.provide(stream.Streams())
         reach = Reach(directory, notify.guard.standings)
         known: dict[str, Any] = {
             "notifications": held,
@@ -127,9 +128,9 @@ def create_app(
         )
         notify.sweep(held, at_present(notify.clock, attend))
 
-    return service.create_app(
-        settings, "notify", wire, inbox.router, review.router, stand_ins=stand_ins
-    )
+    # What watches an inbox comes before what names one of its messages.
+    routers = (stream.router, inbox.router, review.router)
+    return service.create_app(settings, "notify", wire, *routers, stand_ins=stand_ins)
 
 
 def at_present(

@@ -4,7 +4,7 @@ import contextlib
 from datetime import datetime
 
 from accord_chassis.store import Conflict, Store
-from accord_contracts.message import Event, Message
+from accord_contracts.message import Event, Lane, Message
 from pymongo.operations import IndexModel
 
 from notify.domain.notification import Notification, open_since, stamp
@@ -25,10 +25,23 @@ class Notifications(Store[Notification]):
     collection = "notifications"
     indexes = (
         IndexModel([("told_workers", 1), ("place", -1)]),
+        IndexModel([("told_workers", 1), ("moved", 1)]),
         IndexModel([("case_id", 1), ("since", 1)]),
         IndexModel([("about_id", 1), ("worker_id", 1)]),
     )
     due = "due_at"
+
+    async def save(
+        self,
+        entity: Notification,
+        *events: Event,
+        cause: Message[Event] | None = None,
+        lane: Lane | None = None,
+    ) -> Notification:
+        """Save a message, and when: streams follow what has changed by that."""
+        at = self._database.clock.now()
+        noted = entity.model_copy(update={"saved_at": at})
+        return await super().save(noted, *events, cause=cause, lane=lane)
 
     async def add(
         self, born: Notification, *events: Event, cause: Message[Event]
@@ -51,6 +64,16 @@ class Notifications(Store[Notification]):
             projection={"inbox": 0, "outbox": 0},
         )
         return [self.load(each) async for each in found.sort("place", -1).limit(limit)]
+
+    async def moved(
+        self, worker_id: str, *, after: str, limit: int
+    ) -> list[Notification]:
+        """Give what has changed in a worker's inbox since a place, first to last."""
+        found = self.documents.find(
+            {"told_workers": worker_id, "moved": {"$gt": after}},
+            projection={"inbox": 0, "outbox": 0},
+        )
+        return [self.load(each) async for each in found.sort("moved", 1).limit(limit)]
 
     async def of_case(
         self, case_id: str, *, after: str | None, limit: int

@@ -74,6 +74,7 @@ class Notification(Told):
             then.
         reopen_at: When it opens again, because nothing came of an acknowledgement.
         answers: What was said to it, and that it opened again, first to last.
+        saved_at: When it was last changed; none, if that was before this was kept.
     """
 
     version: int = 0
@@ -101,6 +102,7 @@ class Notification(Told):
     progress_minutes: int | None = None
     reopen_at: datetime | None = None
     answers: tuple[Answer, ...] = ()
+    saved_at: datetime | None = None
 
     @classmethod
     def of(
@@ -172,6 +174,12 @@ class Notification(Told):
     def place(self) -> str:
         """Its place in an inbox: what is open comes first, then what is newest."""
         return f"{OPEN if self.ended_at is None else OVER}.{self.since}"
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def moved(self) -> str:
+        """Its place among all messages by their last change: sorts, and is unique."""
+        return f"{stamp(self.saved_at or self.created_at)}.{self.id}"
 
     @computed_field  # type: ignore[prop-decorator]
     @property
