@@ -616,6 +616,13 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("notify", "POST", "/v1/inbox/{message_id}/handover"): Case(
         ("specialist",), {"worker_id": new_id()}
     ),
+    # There is no key by which agencies' systems could be told, so none has a webhook.
+    ("notify", "PUT", "/v1/agencies/{code}/webhook"): Case(
+        PERSONAS, {"url": "https://agency.example/told"}, by_scope=True
+    ),
+    ("notify", "GET", "/v1/agencies/{code}/webhook"): Case((), by_scope=True),
+    ("notify", "DELETE", "/v1/agencies/{code}/webhook"): Case((), by_scope=True),
+    ("notify", "POST", "/v1/agencies/{code}/webhook/secrets"): Case((), by_scope=True),
     ("notify", "GET", "/v1/cases/{case_id}/notifications"): Case(("coordinator",)),
     ("notify", "GET", "/v1/cases/{case_id}/notifications/record"): Case(
         ("coordinator",)

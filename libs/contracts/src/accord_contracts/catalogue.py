@@ -145,7 +145,11 @@ CATALOGUE = Catalogue.of(
         Entry(referrals.TriggerScheduled, "referrals", ("risk", "plans", "notify")),
         Entry(referrals.TriggerCancelled, "referrals", ("risk", "plans", "notify")),
         Entry(referrals.TriggerFellDue, "referrals", ("risk", "plans", "notify")),
-        Entry(referrals.InformationRequested, "referrals", ("referrals", "plans")),
+        Entry(
+            referrals.InformationRequested,
+            "referrals",
+            ("referrals", "plans", "notify"),
+        ),
         Entry(
             referrals.InformationDecided,
             "referrals",
@@ -208,6 +212,7 @@ CATALOGUE = Catalogue.of(
         Entry(notify.NotificationReopened, "notify"),
         Entry(notify.NotificationEscalated, "notify"),
         Entry(notify.NotificationFailed, "notify"),
+        Entry(notify.WebhookDisabled, "notify"),
     )
 )
 """Every event of Accord's own services."""

@@ -2,14 +2,19 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import structlog
 from accord_chassis import service
 from accord_chassis.asking import token_of
 from accord_chassis.clock import Clock
 from accord_chassis.doors import Trust
-from accord_chassis.settings import BadConfiguration, ChassisSettings, policy_of
+from accord_chassis.settings import (
+    BadConfiguration,
+    ChassisSettings,
+    Network,
+    policy_of,
+)
 from accord_contracts.allocation import (
     AllocationAccepted,
     AllocationDeclined,
@@ -19,18 +24,25 @@ from accord_contracts.allocation import (
 from accord_contracts.catalogue import CATALOGUE, Catalogue
 from accord_contracts.message import Event
 from accord_contracts.plans import PlanAgreed, PlanClosed, PlanNotInForce
-from accord_contracts.referrals import CaseErased, CaseMerged, CaseUnmerged
+from accord_contracts.referrals import (
+    CaseErased,
+    CaseMerged,
+    CaseUnmerged,
+    InformationRequested,
+)
 from fastapi import FastAPI
-from pydantic import SecretStr
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
 
 from notify.asks import Directory
 from notify.domain.policy import Policy
 from notify.domain.wording import Wording
-from notify.handlers import alarms, erasing, mail, silence, telling
+from notify.handlers import alarms, erasing, hooking, mail, silence, telling
 from notify.handlers.reaching import Reach
+from notify.hooks import Hooks
 from notify.post import ADDRESS, NoPost, Post, Server, SmtpPost
-from notify.routes import inbox, review, stream
-from notify.store import Notifications, Offers, Teams
+from notify.routes import inbox, review, stream, webhooks
+from notify.store import Deliveries, Notifications, Offers, Teams, Webhooks
 
 log = structlog.get_logger()
 
@@ -42,6 +54,7 @@ TELLS_NOBODY = frozenset(
         CaseErased,
         CaseMerged,
         CaseUnmerged,
+        InformationRequested,
         PlanAgreed,
         PlanClosed,
     }
@@ -52,6 +65,7 @@ DEALT_WITH = frozenset({AllocationOffered.TYPE, PlanNotInForce.TYPE})
 """Of what it is heard when it is dealt with: answered, agreed, or closed."""
 
 ENDINGS: tuple[type[Event], ...] = get_args(silence.Ending)
+FOR_AGENCIES: tuple[type[Event], ...] = get_args(hooking.ForAgency)
 ALARM_ENDINGS: tuple[type[Event], ...] = get_args(alarms.Ending)
 
 
@@ -63,12 +77,26 @@ class Settings(ChassisSettings):
         smtp_url: ``smtps://``, ``smtp+starttls://`` or ``smtp://``, with user and
             password if needed. Without it there is no e-mail.
         mail_from: The address that e-mails come from.
+        webhook_key: Of which the secrets are made that agencies' own systems know
+            messages by. Without it no system is told anything.
+        webhook_networks: Networks in which such a system may be though they are
+            private, with commas between.
     """
 
     allocation_url: str
     link_base: str
     smtp_url: SecretStr | None = None
     mail_from: str = ""
+    webhook_key: Annotated[SecretStr | None, Field(min_length=32)] = None
+    webhook_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+
+    @field_validator("webhook_networks", mode="before")
+    @classmethod
+    def _networks(cls, given: object) -> object:
+        """Read a list as people write it: with commas."""
+        if not isinstance(given, str):
+            return given
+        return tuple(each.strip() for each in given.split(",") if each.strip())
 
 
 def create_app(
@@ -127,9 +155,10 @@ def create_app(
             send_mail=send_mail,
         )
         notify.sweep(held, at_present(notify.clock, attend))
+        tell_agencies(notify, settings, policy)
 
     # What watches an inbox comes before what names one of its messages.
-    routers = (stream.router, inbox.router, review.router)
+    routers = (stream.router, inbox.router, review.router, webhooks.router)
     return service.create_app(settings, "notify", wire, *routers, stand_ins=stand_ins)
 
 
@@ -142,6 +171,32 @@ def at_present(
         await do(subject, at=clock.now())
 
     return done
+
+
+def tell_agencies(notify: service.Service, settings: Settings, policy: Policy) -> None:
+    """Have agencies' own systems told what waits for the agency."""
+    hooks = Hooks(allowed=settings.webhook_networks, plain=settings.development)
+    notify.at_close(hooks.close)
+    key = settings.webhook_key
+    kept, deliveries = notify.store(Webhooks), notify.store(Deliveries)
+    by = hooking.Telling(
+        webhooks=kept,
+        deliveries=deliveries,
+        hooks=hooks,
+        policy=policy.webhooks,
+        key=key.get_secret_value() if key else None,
+        link_base=settings.link_base.rstrip("/"),
+    )
+    notify.provide(by)
+    known: dict[str, Any] = {"webhooks": kept, "deliveries": deliveries}
+    want = at_present(notify.clock, partial(hooking.want_delivery, **known))
+    for event in FOR_AGENCIES:
+        if event.TYPE in policy.webhooks.events:
+            notify.on(event, want)
+    look_after = partial(hooking.look_after, **known, policy=policy.webhooks)
+    notify.sweep(kept, at_present(notify.clock, look_after))
+    notify.sweep(deliveries, at_present(notify.clock, partial(hooking.deliver, by=by)))
+    notify.on(CaseErased, partial(erasing.erase_deliveries, deliveries=deliveries))
 
 
 def follow_offers(notify: service.Service, notifications: Notifications) -> None:
@@ -174,6 +229,7 @@ def policy_for(settings: Settings, catalogue: Catalogue) -> Policy:
     try:
         told = {each.TYPE: _fields(each) for each in told_of(catalogue)}
         policy.check(told, ending=DEALT_WITH)
+        policy.webhooks.check({each.TYPE for each in FOR_AGENCIES})
     except ValueError as wrong:
         path = settings.locality / "notify.yaml"
         raise BadConfiguration(f"Correct {path}: {wrong}.") from None

@@ -3,13 +3,15 @@
 import contextlib
 from datetime import datetime
 
-from accord_chassis.store import Conflict, Store
+from accord_chassis.store import EPOCH, Conflict, Store
 from accord_contracts.message import Event, Lane, Message
 from pymongo.operations import IndexModel
 
+from notify.domain.delivery import Delivery, DeliveryState
 from notify.domain.notification import Notification, open_since, stamp
 from notify.domain.offer import Offer
 from notify.domain.team import Team
+from notify.domain.webhook import Webhook
 
 MANY = 500
 """Messages that one letter may speak for, and more than any worker has open."""
@@ -139,3 +141,55 @@ class Offers(Store[Offer]):
 
     entity = Offer
     collection = "offers"
+
+
+class Webhooks(Store[Webhook]):
+    """The agencies' own systems that are told that something waits."""
+
+    entity = Webhook
+    collection = "webhooks"
+    due = "look_at"
+
+
+class Deliveries(Store[Delivery]):
+    """What agencies' own systems are told, and how far that has come."""
+
+    entity = Delivery
+    collection = "deliveries"
+    indexes = (
+        IndexModel([("agency", 1), ("state", 1), ("created_at", 1)]),
+        IndexModel([("agency", 1), ("sent_at", 1)]),
+        IndexModel([("case_id", 1)]),
+    )
+    due = "due_at"
+
+    async def add(self, wanted: Delivery, *, cause: Message[Event]) -> None:
+        """Keep what is to be told, unless it is there; its id is the message's."""
+        with contextlib.suppress(Conflict):
+            await self.save(wanted, cause=cause)
+
+    async def of_case(self, case_id: str) -> list[Delivery]:
+        """Give what agencies' systems are told of a case."""
+        found = self.documents.find(
+            {"case_id": case_id}, projection={"inbox": 0, "outbox": 0}
+        )
+        return [self.load(each) async for each in found]
+
+    async def count(self, agency: str, state: DeliveryState) -> int:
+        """Count what has come so far of what an agency's system is told."""
+        found = {"agency": agency, "state": state.value}
+        return await self.documents.count_documents(found)
+
+    async def silent(self, agency: str, since: datetime) -> bool:
+        """Tell whether a system has taken nothing since a time, and something waits."""
+        waits = await self.documents.find_one(
+            {
+                "agency": agency,
+                "state": DeliveryState.WANTED.value,
+                "created_at": {"$gt": EPOCH, "$lte": since},
+            }
+        )
+        if waits is None:
+            return False
+        taken = {"agency": agency, "sent_at": {"$gt": since}}
+        return await self.documents.find_one(taken) is None

@@ -12,6 +12,7 @@ from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from notify.domain.hours import Quiet, Urgency
+from notify.domain.webhook import WebhookPolicy
 
 Minutes = Annotated[int, Field(gt=0, le=30 * 24 * 60)]
 
@@ -244,6 +245,7 @@ class Policy(Part):
             again.
         quiet: When workers are left in peace, and what is heard all the same.
         rules: By the event's type.
+        webhooks: What agencies' own systems are told of.
     """
 
     version: str
@@ -254,6 +256,7 @@ class Policy(Part):
     quiet: Quiet
     rules: dict[str, EventRule]
     email: EmailPolicy
+    webhooks: WebhookPolicy
 
     @field_validator("chains")
     @classmethod
