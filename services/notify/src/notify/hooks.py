@@ -33,7 +33,15 @@ IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class NotAllowed(Exception):
-    """There is an address behind the name that must not be told. A code says why."""
+    """There is an address behind the name that must not be told.
+
+    Args:
+        reason: Why not, as a code.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Hooks:
@@ -72,8 +80,8 @@ class Hooks:
                 async with asyncio.timeout(self._timeout_seconds):
                     address = await self._looked_up(url)
             except NotAllowed as refused:
-                log.warning("webhook.refused", reason=str(refused))
-                return Posted(Outcome.NOT_TAKEN, str(refused))
+                log.warning("webhook.refused", reason=refused.reason)
+                return Posted(Outcome.NOT_TAKEN, refused.reason)
             except (OSError, TimeoutError, UnicodeError):
                 return Posted(Outcome.NOT_TAKEN, "no_such_host")
             return await self._posted(url, address, body, headers)

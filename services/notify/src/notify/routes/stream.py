@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-import random
+import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ MOST = 500
 MOST_OF_ONE = 4
 """Streams of one worker: as many windows as somebody may have open."""
 
-AGAIN_MS = (500, 5000)
+AGAIN_MS = range(500, 5000)
 """After how long a client comes back: by chance, so that not all come at once."""
 
 router = APIRouter()
@@ -180,7 +180,7 @@ async def watch_inbox(
     read the inbox: so nothing is missed.
     """
     # A client knows by the first line that it is watching.
-    again = random.randint(*AGAIN_MS)  # noqa: S311  # nosec B311 - No secret.
+    again = secrets.choice(AGAIN_MS)
     yield ServerSentEvent(comment="watching", retry=again)
     for _ in range(int(lasting / LOOK_SECONDS)):
         try:
