@@ -212,6 +212,8 @@ CATALOGUE = Catalogue.of(
         Entry(notify.NotificationReopened, "notify"),
         Entry(notify.NotificationEscalated, "notify"),
         Entry(notify.NotificationFailed, "notify"),
+        Entry(notify.NotificationTexted, "notify"),
+        Entry(notify.NotificationNotTexted, "notify"),
         Entry(notify.WebhookDisabled, "notify"),
     )
 )

@@ -42,6 +42,27 @@ class NotificationSent(NotificationEvent):
     sent_at: AwareDatetime
 
 
+class NotificationTexted(NotificationEvent):
+    """A message left for a worker's telephone, by SMS."""
+
+    TYPE: ClassVar[str] = "notification.texted.v1"
+
+    sent_at: AwareDatetime
+
+
+class NotificationNotTexted(NotificationEvent):
+    """A message could not be sent by SMS.
+
+    Attributes:
+        reason: A code of what stood in the way.
+    """
+
+    TYPE: ClassVar[str] = "notification.not_texted.v1"
+
+    reason: Code
+    failed_at: AwareDatetime
+
+
 class NotificationAcknowledged(NotificationEvent):
     """A worker has said that they know, or has answered what they were asked.
 

@@ -35,6 +35,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from notify.asks import Directory
+from notify.domain.channels import Way
 from notify.domain.policy import Policy
 from notify.domain.wording import Wording
 from notify.handlers import alarms, erasing, hooking, mail, silence, telling
@@ -42,6 +43,7 @@ from notify.handlers.reaching import Reach
 from notify.hooks import Hooks
 from notify.post import ADDRESS, NoPost, Post, Server, SmtpPost
 from notify.routes import inbox, review, stream, webhooks
+from notify.sms import SmsPost
 from notify.store import Deliveries, Notifications, Offers, Teams, Webhooks
 
 log = structlog.get_logger()
@@ -77,6 +79,7 @@ class Settings(ChassisSettings):
         smtp_url: ``smtps://``, ``smtp+starttls://`` or ``smtp://``, with user and
             password if needed. Without it there is no e-mail.
         mail_from: The address that e-mails come from.
+        sms_secret: What the SMS gateway knows us by. Without it there are no SMS.
         webhook_key: Of which the secrets are made that agencies' own systems know
             messages by. Without it no system is told anything.
         webhook_networks: Networks in which such a system may be though they are
@@ -87,6 +90,7 @@ class Settings(ChassisSettings):
     link_base: str
     smtp_url: SecretStr | None = None
     mail_from: str = ""
+    sms_secret: SecretStr | None = None
     webhook_key: Annotated[SecretStr | None, Field(min_length=32)] = None
     webhook_networks: Annotated[tuple[Network, ...], NoDecode] = ()
 
@@ -109,7 +113,11 @@ def create_app(
     """
     catalogue = (stand_ins and stand_ins.catalogue) or CATALOGUE
     policy = policy_for(settings, catalogue)
-    post = post_for(settings)
+    posts: dict[Way, Post] = {
+        Way.EMAIL: post_for(settings),
+        Way.SMS: sms_for(settings, policy),
+    }
+    policy = policy.by_ways([way for way, post in posts.items() if post.on])
     token = token_of(settings)
     wording = Wording(policy, settings.link_base)
 
@@ -125,7 +133,7 @@ def create_app(
             "notifications": held,
             "reach": reach,
             "policy": policy,
-            "mail": post.on,
+            "mail": any(each.on for each in posts.values()),
         }
         tell = at_present(notify.clock, partial(telling.tell, teams=teams, **known))
         for event in told_of(catalogue):
@@ -145,7 +153,7 @@ def create_app(
             reach=reach,
             policy=policy.email,
             wording=wording,
-            post=post,
+            posts=posts,
         )
         notify.provide(silence.HandingOver(partial(silence.hand_over, **known)))
         attend = partial(
@@ -156,6 +164,8 @@ def create_app(
         )
         notify.sweep(held, at_present(notify.clock, attend))
         tell_agencies(notify, settings, policy)
+        if isinstance(sms := posts[Way.SMS], SmsPost):
+            notify.at_close(sms.close)
 
     # What watches an inbox comes before what names one of its messages.
     routers = (stream.router, inbox.router, review.router, webhooks.router)
@@ -260,6 +270,24 @@ def post_for(settings: Settings) -> Post:
             "Set ACCORD_MAIL_FROM to the address that e-mails come from."
         )
     return SmtpPost(server, settings.mail_from)
+
+
+def sms_for(settings: Settings, policy: Policy) -> Post:
+    """Choose how SMS go out.
+
+    Raises:
+        BadConfiguration: They could be read on their way.
+    """
+    secret = settings.sms_secret.get_secret_value() if settings.sms_secret else ""
+    if policy.sms is None or not secret:
+        log.info("channel.off", type="sms", reason="ACCORD_SMS_SECRET is not set")
+        return NoPost()
+    if not policy.sms.url.startswith("https://") and not settings.development:
+        raise BadConfiguration(
+            f"Correct {settings.locality / 'notify.yaml'}: sms.url sends messages "
+            "where others can read them on their way: begin it with https://."
+        )
+    return SmsPost(policy.sms, secret)
 
 
 def _fields(event: type[Event]) -> dict[str, bool]:

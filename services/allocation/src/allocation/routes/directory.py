@@ -52,6 +52,9 @@ READ_CONTACT = Action("contact.read", BY_SCOPE, purposes=OPERATION)
 Email = Annotated[
     str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,189}$", max_length=254)
 ]
+Mobile = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")]
+"""As E.164 writes it."""
+
 Codes = Annotated[frozenset[Code], Field(max_length=200)]
 
 FIRST = ""
@@ -105,6 +108,7 @@ class PutWorker(BaseModel):
     absences: Annotated[tuple[PutAbsence, ...], Field(max_length=50)] = ()
     capacity: Annotated[int, Field(ge=0, le=100_000, strict=True)] | None = None
     email: Email | None = None
+    mobile: Mobile | None = None
     deputy: Id | None = None
     team_lead: Id | None = None
     duty_coordinator: StrictBool = False
@@ -235,6 +239,7 @@ def _contact(held: Worker, directory: Directory) -> WorkerContact:
     return WorkerContact(
         worker_id=held.id,
         email=held.email,
+        mobile=held.mobile,
         deputy=held.deputy,
         team_lead=held.team_lead,
         coordinator=directory.duty_coordinator,

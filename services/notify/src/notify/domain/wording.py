@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from notify.domain.notification import Notification, reference_of
-from notify.domain.policy import COUNT, LINK, REFERENCE, Language, Policy
+from notify.domain.policy import Policy
+from notify.domain.texts import COUNT, LINK, REFERENCE, Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,23 @@ class Wording:
             subject=every[0].subject,
             text="\n\n".join(each.text for each in every) + "\n",
             languages=languages,
+        )
+
+    def short(self, notification: Notification, number: int) -> Letter:
+        """Give the SMS to one of those who are told: one text, and no subject.
+
+        Raises:
+            LookupError: The locality has no text for one.
+        """
+        if self._policy.sms is None:
+            raise LookupError("sms")
+        link = f"{self._link_base}{notification.link}"
+        written = self._policy.sms.text.replace(REFERENCE, notification.reference)
+        return Letter(
+            key=notification.sms_key(number),
+            subject="",
+            text=written.replace(LINK, link),
+            languages=self._policy.languages,
         )
 
     def _language(self, preferred: Sequence[str]) -> Language:

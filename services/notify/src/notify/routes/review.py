@@ -19,8 +19,9 @@ from fastapi import APIRouter, Response, Security
 from pydantic import BaseModel, StringConstraints
 
 from notify.domain.answers import Answer, Said
+from notify.domain.channels import Way
 from notify.domain.hours import Urgency
-from notify.domain.mail import MailState
+from notify.domain.mail import Mail, MailState
 from notify.domain.notification import Notification
 from notify.domain.record import as_csv
 from notify.domain.told import Telling
@@ -36,14 +37,32 @@ REVIEW_CASE = Action(
 )
 
 
+class RangView(BaseModel):
+    """How far an e-mail or an SMS has come, and why it did not go out."""
+
+    channel: Way
+    state: MailState
+    sent_at: datetime | None
+    reason: str | None
+
+    @classmethod
+    def of(cls, rang: Mail) -> Self:
+        """Show it."""
+        same = {"channel", "state", "sent_at", "reason"}
+        return cls(**rang.model_dump(include=same))
+
+
 class TellingView(BaseModel):
-    """That somebody was told, and how far an e-mail to them has come."""
+    """That somebody was told, and how far what rang has come, by which way.
+
+    Attributes:
+        rang: By which ways, the last one last.
+    """
 
     worker_id: Id
     step: int
     at: datetime
-    email: MailState | None
-    email_sent_at: datetime | None
+    rang: list["RangView"]
 
     @classmethod
     def of(cls, told: Telling) -> Self:
@@ -52,8 +71,7 @@ class TellingView(BaseModel):
             worker_id=told.worker_id,
             step=told.step,
             at=told.at,
-            email=told.mail.state if told.mail else None,
-            email_sent_at=told.mail.sent_at if told.mail else None,
+            rang=[RangView.of(each) for each in (*told.tried, told.mail) if each],
         )
 
 
