@@ -616,6 +616,10 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("notify", "POST", "/v1/inbox/{message_id}/handover"): Case(
         ("specialist",), {"worker_id": new_id()}
     ),
+    # There is no such link, for nobody.
+    ("notify", "POST", "/v1/acknowledgements"): Case(
+        (), {"link": "x" * 46}, by_scope=True
+    ),
     # There is no key by which agencies' systems could be told, so none has a webhook.
     ("notify", "PUT", "/v1/agencies/{code}/webhook"): Case(
         PERSONAS, {"url": "https://agency.example/told"}, by_scope=True

@@ -77,6 +77,7 @@ def written() -> dict[str, Any]:
             "other_way_after_attempts": 2,
             "gather_minutes": 10,
         },
+        "links": {"good_minutes": 60, "text": {"en": "{link}", "mi": "{link}"}},
         "webhooks": {
             "again_after_minutes": [1, 5],
             "spread": 0,

@@ -39,10 +39,11 @@ from notify.domain.channels import Way
 from notify.domain.policy import Policy
 from notify.domain.wording import Wording
 from notify.handlers import alarms, erasing, hooking, mail, silence, telling
+from notify.handlers.links import Links
 from notify.handlers.reaching import Reach
 from notify.hooks import Hooks
 from notify.post import ADDRESS, NoPost, Post, Server, SmtpPost
-from notify.routes import inbox, review, stream, webhooks
+from notify.routes import inbox, links, review, stream, webhooks
 from notify.sms import SmsPost
 from notify.store import Deliveries, Notifications, Offers, Teams, Webhooks
 
@@ -79,6 +80,8 @@ class Settings(ChassisSettings):
         smtp_url: ``smtps://``, ``smtp+starttls://`` or ``smtp://``, with user and
             password if needed. Without it there is no e-mail.
         mail_from: The address that e-mails come from.
+        link_key: Of which the links are made by which one says that one knows. Without
+            it there are none.
         sms_secret: What the SMS gateway knows us by. Without it there are no SMS.
         webhook_key: Of which the secrets are made that agencies' own systems know
             messages by. Without it no system is told anything.
@@ -91,6 +94,7 @@ class Settings(ChassisSettings):
     smtp_url: SecretStr | None = None
     mail_from: str = ""
     sms_secret: SecretStr | None = None
+    link_key: Annotated[SecretStr | None, Field(min_length=32)] = None
     webhook_key: Annotated[SecretStr | None, Field(min_length=32)] = None
     webhook_networks: Annotated[tuple[Network, ...], NoDecode] = ()
 
@@ -119,7 +123,8 @@ def create_app(
     }
     policy = policy.by_ways([way for way, post in posts.items() if post.on])
     token = token_of(settings)
-    wording = Wording(policy, settings.link_base)
+    link_key = settings.link_key.get_secret_value() if settings.link_key else None
+    wording = Wording(policy, settings.link_base, link_key)
 
     def wire(notify: service.Service) -> None:
         held, teams = notify.store(Notifications), notify.store(Teams)
@@ -129,6 +134,7 @@ def create_app(
         notify.provide(wording)
         notify.provide(stream.Streams())
         reach = Reach(directory, notify.guard.standings)
+        notify.provide(Links(held, reach, link_key, policy.links.lasts))
         known: dict[str, Any] = {
             "notifications": held,
             "reach": reach,
@@ -168,7 +174,7 @@ def create_app(
             notify.at_close(sms.close)
 
     # What watches an inbox comes before what names one of its messages.
-    routers = (stream.router, inbox.router, review.router, webhooks.router)
+    routers = tuple(each.router for each in (stream, inbox, links, review, webhooks))
     return service.create_app(settings, "notify", wire, *routers, stand_ins=stand_ins)
 
 

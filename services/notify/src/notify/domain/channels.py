@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from notify.domain.texts import FOREIGN, LINK, REFERENCE, Part
+from notify.domain.texts import FOREIGN, LINK, REFERENCE, Language, Part
 
 Minutes = Annotated[int, Field(gt=0, le=30 * 24 * 60)]
 
@@ -107,3 +107,27 @@ def _only(marks: tuple[str, ...], texts: Iterable[str]) -> None:
             rest = rest.replace(mark, "")
         if FOREIGN.search(rest):
             raise ValueError(f"only {', '.join(marks)} may be filled in")
+
+
+class LinkPolicy(Part):
+    """How an e-mail says by which link one says that one knows, and for how long.
+
+    Attributes:
+        good_minutes: For how long such a link is good.
+        text: By language, with room for the link and nothing else.
+    """
+
+    good_minutes: Minutes
+    text: dict[Language, Annotated[str, Field(min_length=1, max_length=200)]]
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> Self:
+        _only((LINK,), self.text.values())
+        if any(LINK not in each for each in self.text.values()):
+            raise ValueError(f"the text must have {LINK}")
+        return self
+
+    @property
+    def lasts(self) -> timedelta:
+        """For how long such a link is good."""
+        return timedelta(minutes=self.good_minutes)

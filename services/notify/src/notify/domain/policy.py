@@ -9,7 +9,7 @@ from accord_contracts.message import Code
 from accord_contracts.risk import RiskLevel
 from pydantic import Field, field_validator, model_validator
 
-from notify.domain.channels import EmailPolicy, Minutes, SmsPolicy, Way
+from notify.domain.channels import EmailPolicy, LinkPolicy, Minutes, SmsPolicy, Way
 from notify.domain.hours import Quiet, Urgency
 from notify.domain.texts import Language, Part, SeveralText, Text
 from notify.domain.webhook import WebhookPolicy
@@ -150,6 +150,7 @@ class Policy(Part):
             again.
         quiet: When workers are left in peace, and what is heard all the same.
         rules: By the event's type.
+        links: How one says that one knows by a link.
         webhooks: What agencies' own systems are told of.
         sms: How SMS go out; none: the locality has no gateway.
     """
@@ -162,6 +163,7 @@ class Policy(Part):
     quiet: Quiet
     rules: dict[str, EventRule]
     email: EmailPolicy
+    links: LinkPolicy
     webhooks: WebhookPolicy
     sms: SmsPolicy | None = None
 
@@ -179,8 +181,8 @@ class Policy(Part):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
-        written: dict[str, Mapping[Language, Text]]
-        written = {**self.templates, "several": self.several}
+        written: dict[str, Mapping[Language, object]]
+        written = {**self.templates, "several": self.several, "links": self.links.text}
         for name, texts in written.items():
             if missing := set(self.languages) - set(texts):
                 raise ValueError(f"{name} is not written in {_listed(missing)}")
