@@ -182,7 +182,7 @@ CATALOGUE = Catalogue.of(
         Entry(allocation.AllocationHandedOver, "allocation", ("allocation",)),
         Entry(allocation.AllocationEnded, "allocation"),
         Entry(allocation.CaseTeamChanged, "allocation", ("notify",)),
-        Entry(allocation.RotaChanged, "allocation"),
+        Entry(allocation.RotaChanged, "allocation", ("notify",)),
         Entry(allocation.GlassBroken, "allocation", ("notify",)),
         Entry(allocation.GlassReviewed, "allocation"),
         Entry(allocation.GlassNotReviewed, "allocation", ("notify",)),

@@ -20,6 +20,7 @@ from accord_contracts.allocation import (
     AllocationDeclined,
     AllocationOffered,
     CaseTeamChanged,
+    RotaChanged,
 )
 from accord_contracts.catalogue import CATALOGUE, Catalogue
 from accord_contracts.message import Event
@@ -38,14 +39,14 @@ from notify.asks import Directory
 from notify.domain.channels import Way
 from notify.domain.policy import Policy
 from notify.domain.wording import Wording
-from notify.handlers import alarms, erasing, hooking, mail, silence, telling
+from notify.handlers import alarms, erasing, hooking, mail, rotas, silence, telling
 from notify.handlers.links import Links
 from notify.handlers.reaching import Reach
 from notify.hooks import Hooks
 from notify.post import ADDRESS, NoPost, Post, Server, SmtpPost
 from notify.routes import inbox, links, review, stream, webhooks
 from notify.sms import SmsPost
-from notify.store import Deliveries, Notifications, Offers, Teams, Webhooks
+from notify.store import Deliveries, Notifications, Offers, Rotas, Teams, Webhooks
 
 log = structlog.get_logger()
 
@@ -60,6 +61,7 @@ TELLS_NOBODY = frozenset(
         InformationRequested,
         PlanAgreed,
         PlanClosed,
+        RotaChanged,
     }
 )
 """What is heard and leads to no message: who is on a case, what was answered."""
@@ -133,7 +135,10 @@ def create_app(
         notify.at_close(directory.close)
         notify.provide(wording)
         notify.provide(stream.Streams())
-        reach = Reach(directory, notify.guard.standings)
+        turns = notify.store(Rotas)
+        called = partial(rotas.on_call, turns, notify.clock)
+        reach = Reach(directory, notify.guard.standings, called)
+        notify.on(RotaChanged, partial(rotas.follow_rota, rotas=turns))
         notify.provide(Links(held, reach, link_key, policy.links.lasts))
         known: dict[str, Any] = {
             "notifications": held,

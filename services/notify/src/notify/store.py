@@ -10,6 +10,7 @@ from pymongo.operations import IndexModel
 from notify.domain.delivery import Delivery, DeliveryState
 from notify.domain.notification import Notification, open_since, stamp
 from notify.domain.offer import Offer
+from notify.domain.rota import Rota
 from notify.domain.team import Team
 from notify.domain.webhook import Webhook
 
@@ -134,6 +135,21 @@ class Teams(Store[Team]):
 
     entity = Team
     collection = "teams"
+
+
+class Rotas(Store[Rota]):
+    """Who is on call, as far as has been heard."""
+
+    entity = Rota
+    collection = "rotas"
+    indexes = (IndexModel([("coordinates", 1)]),)
+
+    async def coordinating(self) -> list[Rota]:
+        """Give the rotas by which somebody stands in for the coordinators, by id."""
+        found = self.documents.find(
+            {"coordinates": True}, projection={"inbox": 0, "outbox": 0}
+        )
+        return sorted([self.load(e) async for e in found], key=lambda each: each.id)
 
 
 class Offers(Store[Offer]):
