@@ -616,6 +616,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("notify", "POST", "/v1/inbox/{message_id}/handover"): Case(
         ("specialist",), {"worker_id": new_id()}
     ),
+    ("notify", "GET", "/v1/unreachable"): Case(PERSONAS, by_scope=True),
     # There is no such link, for nobody.
     ("notify", "POST", "/v1/acknowledgements"): Case(
         (), {"link": "x" * 46}, by_scope=True

@@ -44,7 +44,7 @@ from notify.handlers.links import Links
 from notify.handlers.reaching import Reach
 from notify.hooks import Hooks
 from notify.post import ADDRESS, NoPost, Post, Server, SmtpPost
-from notify.routes import inbox, links, review, stream, webhooks
+from notify.routes import inbox, links, review, stream, unreachable, webhooks
 from notify.sms import SmsPost
 from notify.store import Deliveries, Notifications, Offers, Rotas, Teams, Webhooks
 
@@ -179,7 +179,8 @@ def create_app(
             notify.at_close(sms.close)
 
     # What watches an inbox comes before what names one of its messages.
-    routers = tuple(each.router for each in (stream, inbox, links, review, webhooks))
+    served = (stream, inbox, links, review, unreachable, webhooks)
+    routers = tuple(each.router for each in served)
     return service.create_app(settings, "notify", wire, *routers, stand_ins=stand_ins)
 
 

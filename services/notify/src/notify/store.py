@@ -30,6 +30,7 @@ class Notifications(Store[Notification]):
         IndexModel([("told_workers", 1), ("place", -1)]),
         IndexModel([("told_workers", 1), ("moved", 1)]),
         IndexModel([("case_id", 1), ("since", 1)]),
+        IndexModel([("in_vain", 1), ("since", 1)]),
         IndexModel([("about_id", 1), ("worker_id", 1)]),
     )
     due = "due_at"
@@ -102,6 +103,14 @@ class Notifications(Store[Notification]):
             projection={"inbox": 0, "outbox": 0},
         )
         return [self.load(each) async for each in found.sort("since", 1)]
+
+    async def rung_in_vain(self, since: datetime) -> list[Notification]:
+        """Give what has reached somebody by no way since a time, first to last."""
+        found = self.documents.find(
+            {"in_vain": True, "since": {"$gt": stamp(since)}},
+            projection={"inbox": 0, "outbox": 0},
+        )
+        return [self.load(each) async for each in found.sort("since", 1).limit(MANY)]
 
     async def open_to(self, worker_id: str, since: datetime) -> list[Notification]:
         """Give what stands open in a worker's inbox since a time, the newest first."""

@@ -53,6 +53,21 @@ class Told(BaseModel):
         """Everyone in whose inbox it stands. Any of them may acknowledge it."""
         return list(dict.fromkeys(each.worker_id for each in self.told))
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def in_vain(self) -> bool:
+        """Whether what was to ring has reached somebody by no way."""
+        return bool(self.unreached)
+
+    @property
+    def unreached(self) -> dict[str, Mail]:
+        """Give whom nothing has reached that was to ring, and what was tried last."""
+        return {
+            each.worker_id: each.mail
+            for each in self.told
+            if each.mail and each.mail.state is MailState.FAILED
+        }
+
     def mail_due(self, at: datetime) -> int | None:
         """Give the first of those told whose e-mail is to go out now."""
         for number, each in enumerate(self.told):
