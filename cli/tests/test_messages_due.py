@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from accord.doctor import messages_due
+from accord.doctor import messages_due, systems_told, workers_reached
 from accord.findings import Verdict
 from accord_chassis.store import Database
 from accord_chassis.testing import NOON
@@ -34,3 +34,36 @@ async def test_whoever_is_not_told_in_time_is_found(
     found = await messages_due(database.documents, NOON)
 
     assert found.verdict is verdict
+
+
+async def test_whom_nothing_reached_is_counted_once(database: Database) -> None:
+    kept = database.documents["notifications"]
+    failed, sent = {"state": "failed"}, {"state": "sent"}
+    today, before = "2026-11-02T11:00:00.000", "2026-10-30T11:00:00.000"
+
+    nobody = await workers_reached(database.documents, NOON)
+    for number, (since, mail) in enumerate(
+        [(today, failed), (today, failed), (today, sent), (before, failed)]
+    ):
+        told = [{"worker_id": "one", "mail": mail}, {"worker_id": "two", "mail": None}]
+        await kept.insert_one(
+            {
+                "_id": str(number),
+                "in_vain": mail is failed,
+                "since": f"{since}.x",
+                "told": told,
+            }
+        )
+    found = await workers_reached(database.documents, NOON)
+
+    assert nobody.verdict is Verdict.OK
+    assert found.verdict is Verdict.WARN
+    assert "has reached 1 of them" in found.told
+
+
+async def test_a_system_that_was_turned_off_is_found(database: Database) -> None:
+    fine = await systems_told(database.documents)
+    await database.documents["webhooks"].insert_one({"_id": "a", "off": "failing"})
+
+    assert fine.verdict is Verdict.OK
+    assert (await systems_told(database.documents)).verdict is Verdict.WARN

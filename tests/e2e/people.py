@@ -37,7 +37,8 @@ EVERY_SCOPE = (
     "referrals.rights", "risk.validity",
     "risk.read", "risk.work", "plans.read", "plans.work", "plans.close", "plans.meet",
     "allocation.admin", "allocation.ask", "allocation.read", "allocation.work",
-    "allocation.glass", "notify.inbox", "notify.review",
+    "allocation.glass", "notify.inbox", "notify.review", "notify.admin",
+    "notify.link",
 )  # fmt: skip
 
 OFFERED = "allocation.offered.v1"

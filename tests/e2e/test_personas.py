@@ -715,6 +715,9 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         ("coordinator",), {"justified": True}
     ),
     ("notify", "GET", "/v1/inbox"): Case(WORKERS, refusal=403),
+    ("notify", "GET", "/v1/inbox/stream"): Case(
+        WORKERS, refusal=403, query="?lasting=1"
+    ),
     ("notify", "GET", "/v1/inbox/{message_id}"): Case(("specialist",)),
     ("notify", "POST", "/v1/inbox/{message_id}/acknowledgement"): Case(("specialist",)),
     ("notify", "POST", "/v1/inbox/{message_id}/refusal"): Case(
@@ -723,6 +726,18 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("notify", "POST", "/v1/inbox/{message_id}/handover"): Case(
         ("specialist",), {"worker_id": new_id()}
     ),
+    ("notify", "GET", "/v1/unreachable"): Case(PERSONAS, by_scope=True),
+    # There is no such link, for nobody.
+    ("notify", "POST", "/v1/acknowledgements"): Case(
+        (), {"link": "x" * 46}, by_scope=True
+    ),
+    # There is no key by which agencies' systems could be told, so none has a webhook.
+    ("notify", "PUT", "/v1/agencies/{code}/webhook"): Case(
+        PERSONAS, {"url": "https://agency.example/told"}, by_scope=True
+    ),
+    ("notify", "GET", "/v1/agencies/{code}/webhook"): Case((), by_scope=True),
+    ("notify", "DELETE", "/v1/agencies/{code}/webhook"): Case((), by_scope=True),
+    ("notify", "POST", "/v1/agencies/{code}/webhook/secrets"): Case((), by_scope=True),
     ("notify", "GET", "/v1/cases/{case_id}/notifications"): Case(("coordinator",)),
     ("notify", "GET", "/v1/cases/{case_id}/notifications/record"): Case(
         ("coordinator",)

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 INVENTORY = Path(__file__).parents[2] / "docs/fields.yaml"
 
-CLASSES = {"id", "code", "sealed", "blind", "digest", "day", "place"}
+CLASSES = {"id", "code", "sealed", "blind", "digest", "day", "place", "system"}
 
 Fields = dict[str, str]
 

@@ -152,15 +152,15 @@ async def _store(deployment: Deployment) -> list[Finding]:
         async with _client(deployment) as client:
             hello = await client.admin.command("hello")
             version = (await client.admin.command("buildInfo"))["version"]
+            notify = client[deployment.databases.get("notify", "notify")]
             skew = abs(hello["localTime"].replace(tzinfo=UTC) - datetime.now(UTC))
             return [
                 _store_version(version, hello["maxWireVersion"]),
                 _skew(skew),
                 await _outboxes(client, deployment),
-                await messages_due(
-                    client[deployment.databases.get("notify", "notify")],
-                    datetime.now(UTC),
-                ),
+                await messages_due(notify, datetime.now(UTC)),
+                await workers_reached(notify, datetime.now(UTC)),
+                await systems_told(notify),
             ]
     except PyMongoError as fault:
         told = f"does not answer ({type(fault).__name__})"
@@ -236,6 +236,41 @@ async def messages_due(
         verdict,
         f"somebody has not been told for {age.total_seconds():.0f} s",
         "See that notify and allocation run, and that a coordinator is on duty.",
+    )
+
+
+async def workers_reached(
+    database: AsyncDatabase[dict[str, Any]], now: datetime
+) -> Finding:
+    """Find workers whom nothing has reached that was to ring within the past day."""
+    since = (now - timedelta(days=1)).isoformat(timespec="milliseconds")
+    found = database["notifications"].find(
+        {"in_vain": True, "since": {"$gt": since}}, projection={"told": 1}
+    )
+    workers = {
+        told["worker_id"]
+        async for each in found.limit(500)
+        for told in each["told"]
+        if (told.get("mail") or {}).get("state") == "failed"
+    }
+    if not workers:
+        return ok("workers reached", "everybody, as far as is known")
+    return warn(
+        "workers reached",
+        f"nothing that rang has reached {len(workers)} of them in the past day",
+        "See who they are with GET /v1/unreachable of notify; correct the directory.",
+    )
+
+
+async def systems_told(database: AsyncDatabase[dict[str, Any]]) -> Finding:
+    """Find agencies' own systems that are told nothing more, because they failed."""
+    off = await database["webhooks"].count_documents({"off": "failing"})
+    if not off:
+        return ok("agencies' systems", "none was turned off")
+    return warn(
+        "agencies' systems",
+        f"{off} took nothing for days and are told nothing more",
+        "See that they run, then put each again: PUT /v1/agencies/{code}/webhook.",
     )
 
 

@@ -121,6 +121,7 @@ async def test_a_worker_is_put_read_and_replaced(running: Running) -> None:
         "absences": [],
         "capacity": 100,
         "email": "w@example.org",
+        "mobile": None,
         "deputy": None,
         "team_lead": None,
         "duty_coordinator": False,
@@ -250,7 +251,11 @@ async def test_a_service_is_told_how_a_worker_is_reached(running: Running) -> No
     deputy, lead = await hired(running), await hired(running)
     coordinator = await hired(running, duty_coordinator=True, email="duty@example.org")
     worker_id = await hired(
-        running, email="w@example.org", deputy=deputy, team_lead=lead
+        running,
+        email="w@example.org",
+        mobile="+64275550100",
+        deputy=deputy,
+        team_lead=lead,
     )
 
     contact = await get(running, f"/workers/{worker_id}/contact", ASK)
@@ -259,6 +264,7 @@ async def test_a_service_is_told_how_a_worker_is_reached(running: Running) -> No
     assert WorkerContact.model_validate(contact.json()) == WorkerContact(
         worker_id=worker_id,
         email="w@example.org",
+        mobile="+64275550100",
         deputy=deputy,
         team_lead=lead,
         coordinator=coordinator,

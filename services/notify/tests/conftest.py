@@ -163,6 +163,7 @@ def start(
                 issuer,
                 clock,
                 alive_.standings,
+                alive_.app,
             )
 
     return started

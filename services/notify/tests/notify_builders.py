@@ -4,8 +4,8 @@ import asyncio
 import email
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email import policy as formats
@@ -359,21 +359,41 @@ class WorkersDirectory:
 @asynccontextmanager
 async def serving(directory: WorkersDirectory) -> AsyncIterator[WorkersDirectory]:
     """Serve a directory on a free port of the loopback interface."""
-    with socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        directory.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        config = uvicorn.Config(
-            directory.app(), log_config=None, lifespan="off", ws="none"
+    async with listening(directory.app()) as directory.url:
+        yield directory
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to the tests."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def listening(app: FastAPI, **config: Any) -> AsyncIterator[str]:
+    """Serve an application on a free port of the loopback interface; give its URL."""
+    with socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        server = _Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                lifespan="off",
+                ws="none",
+                timeout_graceful_shutdown=1,
+                **config,
+            )
         )
-        server = uvicorn.Server(config)
-        task = asyncio.create_task(server.serve(sockets=[listening]))
+        task = asyncio.create_task(server.serve(sockets=[bound]))
 
         async def started() -> bool:
             return server.started
 
         await eventually(started)
         try:
-            yield directory
+            yield f"http://127.0.0.1:{bound.getsockname()[1]}"
         finally:
             server.should_exit = True
             await task
@@ -501,6 +521,7 @@ class Running:
     issuer: DevelopmentIssuer
     clock: SimulatedClock
     standings: KnownStandings
+    app: FastAPI
 
     @property
     def notifications(self) -> Notifications:

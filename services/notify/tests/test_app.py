@@ -165,9 +165,9 @@ def test_every_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None
         assert name in str(stopped.value)
 
 
-def test_that_there_is_no_email_is_said_once(
+def test_that_there_is_no_email_and_no_sms_is_said_once(
     bare: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     create_app(bare)
 
-    assert capsys.readouterr().out.count("channel.off") == 1
+    assert capsys.readouterr().out.count("channel.off") == 2

@@ -74,7 +74,16 @@ def written() -> dict[str, Any]:
         "email": {
             "again_after_minutes": [1, 5],
             "unknown_after_minutes": 10,
+            "other_way_after_attempts": 2,
             "gather_minutes": 10,
+        },
+        "links": {"good_minutes": 60, "text": {"en": "{link}", "mi": "{link}"}},
+        "webhooks": {
+            "again_after_minutes": [1, 5],
+            "spread": 0,
+            "unknown_after_minutes": 5,
+            "off_after_minutes": 5,
+            "both_secrets_minutes": 60,
         },
     }
 
@@ -218,7 +227,7 @@ STEP = {"tell": "deputy", "wait_minutes": 5}
         ((*RULES, "who"), ["nobody", "coordinator"], "nobody comes last"),
         ((*RULES, "who"), [], "at least 1"),
         ((*RULES, "channels"), ["email"], "the inbox is always"),
-        ((*RULES, "channels"), ["inbox", "pigeon"], "'inbox' or 'email'"),
+        ((*RULES, "channels"), ["inbox", "pigeon"], "'inbox', 'email' or 'sms'"),
         ((*RULES, "acknowledge_minutes"), 5, "need each other"),
         ((*RULES, "chain"), "usual", "need each other"),
         ((*RULES, "levels"), {"grave": {}}, "'low'"),

@@ -20,6 +20,7 @@ from accord_contracts.notify import NotificationFailed, NotificationSent
 from accord_contracts.referrals import OrderBreached, OrderKind
 from accord_contracts.risk import RiskLevel
 from notify.asks import DirectoryAway, NobodyOnDuty
+from notify.domain.channels import Way
 from notify.domain.mail import MailState
 from notify.domain.notification import Notification
 from notify.domain.occasion import Eyes
@@ -273,7 +274,7 @@ async def test_that_somebody_got_no_email_because_they_are_barred_is_told(
         reach=reach,
         policy=POLICY.email,
         wording=Wording(POLICY, LINK_BASE),
-        post=NoPost(),
+        posts={Way.EMAIL: NoPost()},
     )
 
     [failed] = await published(notifications)

@@ -15,6 +15,7 @@ from accord_contracts.notify import (
     NotificationSent,
 )
 from accord_contracts.risk import RiskLevel
+from notify.domain.channels import Way
 from notify.domain.mail import MailState
 from notify.domain.notification import Notification
 from notify.domain.wording import Wording
@@ -65,7 +66,7 @@ def sends(notifications: Notifications, reach: Reach, post: SmtpPost) -> Send:
             reach=reach,
             policy=POLICY.email,
             wording=Wording(POLICY, LINK_BASE),
-            post=post,
+            posts={Way.EMAIL: post},
         )
 
     return send
@@ -296,7 +297,7 @@ async def test_while_the_server_is_away_nothing_is_claimed(
         reach=reach,
         policy=POLICY.email,
         wording=Wording(POLICY, LINK_BASE),
-        post=post,
+        posts={Way.EMAIL: post},
     )
 
     held = await again(notifications, wanted)

@@ -26,6 +26,10 @@ async def test_every_named_query_is_served_by_an_index(
     assert "IXSCAN" in await plan(notifications, inbox, "place")
     case = {"case_id": new_id(), "since": {"$gt": ""}}
     assert "IXSCAN" in await plan(notifications, case, "since")
+    stream = {"told_workers": new_id(), "moved": {"$gt": ""}}
+    assert "IXSCAN" in await plan(notifications, stream, "moved")
+    in_vain = {"in_vain": True, "since": {"$gt": ""}}
+    assert "IXSCAN" in await plan(notifications, in_vain, "since")
     about = {"about_id": new_id(), "worker_id": new_id()}
     assert "IXSCAN" in await plan(notifications, about, "about_id")
     due = {"due_at": {"$lte": NOON}}

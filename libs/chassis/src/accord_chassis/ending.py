@@ -3,6 +3,14 @@
 import asyncio
 
 
+class Ending(asyncio.Event):
+    """Set when the service begins to stop: for answers that would go on for ever.
+
+    It is set before requests in hand are waited for, so that none of those has to be
+    cut off.
+    """
+
+
 def heed_cancellation() -> None:
     """End the running task if it was cancelled: for the head of every endless loop.
 

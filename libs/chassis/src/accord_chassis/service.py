@@ -6,8 +6,10 @@ nothing that was taken is left unfinished when the service stops.
 """
 
 import asyncio
+import contextlib
 import gc
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -44,7 +46,7 @@ from accord_chassis.doors import (
     renew_client,
 )
 from accord_chassis.edge import BODY_LIMIT, Edge
-from accord_chassis.ending import heed_cancellation
+from accord_chassis.ending import Ending, heed_cancellation
 from accord_chassis.guard import Guard, NothingUndecided, Standings
 from accord_chassis.limits import Limits
 from accord_chassis.protocol import BoundedProtocol
@@ -91,6 +93,9 @@ LIMITS = (
 
 REQUESTS_SHARE, MESSAGES_SHARE, GOODBYE_SHARE = 0.3, 0.5, 0.2
 """Of the time to drain: for requests in hand, then for messages, then to disconnect."""
+
+NOT_STARTED = 3
+"""What a process ends with that never served, as uvicorn's own does."""
 
 P = TypeVar("P")
 S = TypeVar("S", bound=Store[Any])
@@ -159,9 +164,11 @@ class Service:
             services=self.catalogue.services,
             clock=self.clock,
         )
+        self.ending = Ending()
         self.parts: dict[type[Any], Any] = {
             Clock: self.clock,
             AuditLog: self.audit,
+            Ending: self.ending,
         }
         self.started = asyncio.Event()
         self._stores: list[Store[Any]] = []
@@ -354,6 +361,7 @@ class Service:
 
     async def stop(self) -> None:
         """Finish what is in hand, within the time for that; give back the rest."""
+        self.ending.set()
         try:
             async with asyncio.timeout(self.settings.drain_seconds * MESSAGES_SHARE):
                 await self.transport.stop_consuming()
@@ -698,7 +706,7 @@ def run(app: FastAPI, settings: ChassisSettings, name: str) -> None:
         name, settings.region, settings.log_level, settings.otlp_endpoint
     )
     spare_the_collector()
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -716,3 +724,23 @@ def run(app: FastAPI, settings: ChassisSettings, name: str) -> None:
         ssl_context_factory=shown.context if shown else None,
         timeout_graceful_shutdown=max(1, int(settings.drain_seconds * REQUESTS_SHARE)),
     )
+    server = _Server(config, app)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(NOT_STARTED)
+
+
+class _Server(uvicorn.Server):
+    """A server that says first that it ends, then waits for requests in hand."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, and have answers end first that would go on for ever."""
+        running: Service | None = getattr(self._app.state, "service", None)
+        if running:
+            running.ending.set()
+        await super().shutdown(sockets)

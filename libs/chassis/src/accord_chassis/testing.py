@@ -270,12 +270,14 @@ class Alive:
         broker: The broker in memory over which it listens and publishes.
         http: Speaks to it.
         standings: How workers stand to cases.
+        app: Its application, to be served on a port.
     """
 
     service: Service
     broker: InProcessBroker
     http: httpx2.AsyncClient
     standings: KnownStandings
+    app: FastAPI
 
 
 @asynccontextmanager
@@ -305,7 +307,7 @@ async def alive(
         async with httpx2.AsyncClient(
             transport=over_asgi, base_url=f"http://{name}"
         ) as http:
-            yield Alive(service, broker, http, standings)
+            yield Alive(service, broker, http, standings, app)
         await service.client.drop_database(settings.database)
         await service.client.drop_database(settings.audit_database)
         if isinstance(settings, VaultSettings):

@@ -311,7 +311,8 @@ class WorkerContact(BaseModel):
     """How a worker is reached, as allocation answers ``/v1/workers/{id}/contact``.
 
     Attributes:
-        email: Where a reference and a link may be sent; none: the inbox only.
+        email: Where a reference and a link may be sent; none: not by e-mail.
+        mobile: Where the same may be sent by SMS (E.164); none: not by SMS.
         deputy: Who is asked next when the worker is silent.
         team_lead: Who is asked after the deputy.
         coordinator: The locality's coordinator on duty.
@@ -321,6 +322,7 @@ class WorkerContact(BaseModel):
 
     worker_id: Id
     email: str | None = None
+    mobile: str | None = None
     deputy: Id | None = None
     team_lead: Id | None = None
     coordinator: Id | None = None

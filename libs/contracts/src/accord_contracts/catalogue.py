@@ -150,7 +150,11 @@ CATALOGUE = Catalogue.of(
         Entry(referrals.TriggerScheduled, "referrals", ("risk", "plans", "notify")),
         Entry(referrals.TriggerCancelled, "referrals", ("risk", "plans", "notify")),
         Entry(referrals.TriggerFellDue, "referrals", ("risk", "plans", "notify")),
-        Entry(referrals.InformationRequested, "referrals", ("referrals", "plans")),
+        Entry(
+            referrals.InformationRequested,
+            "referrals",
+            ("referrals", "plans", "notify"),
+        ),
         Entry(
             referrals.InformationDecided,
             "referrals",
@@ -184,7 +188,7 @@ CATALOGUE = Catalogue.of(
         Entry(allocation.AllocationHandedOver, "allocation", ("allocation",)),
         Entry(allocation.AllocationEnded, "allocation"),
         Entry(allocation.CaseTeamChanged, "allocation", ("notify",)),
-        Entry(allocation.RotaChanged, "allocation"),
+        Entry(allocation.RotaChanged, "allocation", ("notify",)),
         Entry(allocation.GlassBroken, "allocation", ("notify",)),
         Entry(allocation.GlassReviewed, "allocation"),
         Entry(allocation.GlassNotReviewed, "allocation", ("notify",)),
@@ -221,6 +225,9 @@ CATALOGUE = Catalogue.of(
         Entry(notify.NotificationReopened, "notify"),
         Entry(notify.NotificationEscalated, "notify"),
         Entry(notify.NotificationFailed, "notify"),
+        Entry(notify.NotificationTexted, "notify"),
+        Entry(notify.NotificationNotTexted, "notify"),
+        Entry(notify.WebhookDisabled, "notify"),
     )
 )
 """Every event of Accord's own services."""

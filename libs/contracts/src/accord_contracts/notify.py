@@ -42,6 +42,27 @@ class NotificationSent(NotificationEvent):
     sent_at: AwareDatetime
 
 
+class NotificationTexted(NotificationEvent):
+    """A message left for a worker's telephone, by SMS."""
+
+    TYPE: ClassVar[str] = "notification.texted.v1"
+
+    sent_at: AwareDatetime
+
+
+class NotificationNotTexted(NotificationEvent):
+    """A message could not be sent by SMS.
+
+    Attributes:
+        reason: A code of what stood in the way.
+    """
+
+    TYPE: ClassVar[str] = "notification.not_texted.v1"
+
+    reason: Code
+    failed_at: AwareDatetime
+
+
 class NotificationAcknowledged(NotificationEvent):
     """A worker has said that they know, or has answered what they were asked.
 
@@ -131,3 +152,38 @@ class NotificationFailed(NotificationEvent):
     channel: Channel
     reason: Code
     failed_at: AwareDatetime
+
+
+class WebhookOff(StrEnum):
+    """Why an agency's own system is told nothing."""
+
+    FAILING = "failing"
+    """It has taken nothing for too long."""
+
+    REMOVED = "removed"
+    """Somebody has taken it out."""
+
+
+class WebhookDisabled(Event):
+    """An agency's own system is told nothing more, until somebody has looked at it.
+
+    What has happened meanwhile waits for that.
+
+    Attributes:
+        case_id: None: a system is for no case in particular.
+        agency: Whose system it is, by code.
+        reason: Why.
+    """
+
+    TYPE: ClassVar[str] = "webhook.disabled.v1"
+
+    case_id: Id | None = None  # type: ignore[assignment]  # It is for no case.
+    webhook_id: Id
+    agency: Code
+    reason: WebhookOff
+    disabled_at: AwareDatetime
+
+    @property
+    def subject(self) -> str:
+        """The webhook, because there is no case."""
+        return self.webhook_id

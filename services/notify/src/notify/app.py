@@ -2,19 +2,25 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import structlog
 from accord_chassis import service
 from accord_chassis.asking import token_of
 from accord_chassis.clock import Clock
 from accord_chassis.doors import Trust
-from accord_chassis.settings import BadConfiguration, ChassisSettings, policy_of
+from accord_chassis.settings import (
+    BadConfiguration,
+    ChassisSettings,
+    Network,
+    policy_of,
+)
 from accord_contracts.allocation import (
     AllocationAccepted,
     AllocationDeclined,
     AllocationOffered,
     CaseTeamChanged,
+    RotaChanged,
 )
 from accord_contracts.catalogue import CATALOGUE, Catalogue
 from accord_contracts.message import Event
@@ -28,18 +34,28 @@ from accord_contracts.plans import (
     PlanClosed,
     PlanNotInForce,
 )
-from accord_contracts.referrals import CaseErased, CaseMerged, CaseUnmerged
+from accord_contracts.referrals import (
+    CaseErased,
+    CaseMerged,
+    CaseUnmerged,
+    InformationRequested,
+)
 from fastapi import FastAPI
-from pydantic import SecretStr
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
 
-from notify import routes
 from notify.asks import Directory
+from notify.domain.channels import Way
 from notify.domain.policy import Policy
 from notify.domain.wording import Wording
-from notify.handlers import alarms, erasing, mail, silence, telling
+from notify.handlers import alarms, erasing, hooking, mail, rotas, silence, telling
+from notify.handlers.links import Links
 from notify.handlers.reaching import Reach
+from notify.hooks import Hooks
 from notify.post import ADDRESS, NoPost, Post, Server, SmtpPost
-from notify.store import Notifications, Offers, Teams
+from notify.routes import inbox, links, review, stream, unreachable, webhooks
+from notify.sms import SmsPost
+from notify.store import Deliveries, Notifications, Offers, Rotas, Teams, Webhooks
 
 log = structlog.get_logger()
 
@@ -51,11 +67,13 @@ TELLS_NOBODY = frozenset(
         CaseErased,
         CaseMerged,
         CaseUnmerged,
+        InformationRequested,
         PlanAgreed,
         PlanAlarmsEnded,
         PlanClosed,
         ActionDone,
         ActionNotDone,
+        RotaChanged,
     }
 )
 """What is heard and leads to no message: who is on a case, what was answered, done."""
@@ -71,6 +89,7 @@ DEALT_WITH = frozenset(
 """Of what it is heard when it is dealt with: answered, agreed, done, or closed."""
 
 ENDINGS: tuple[type[Event], ...] = get_args(silence.Ending)
+FOR_AGENCIES: tuple[type[Event], ...] = get_args(hooking.ForAgency)
 ALARM_ENDINGS: tuple[type[Event], ...] = get_args(alarms.Ending)
 
 
@@ -82,12 +101,31 @@ class Settings(ChassisSettings):
         smtp_url: ``smtps://``, ``smtp+starttls://`` or ``smtp://``, with user and
             password if needed. Without it there is no e-mail.
         mail_from: The address that e-mails come from.
+        link_key: Of which the links are made by which one says that one knows. Without
+            it there are none.
+        sms_secret: What the SMS gateway knows us by. Without it there are no SMS.
+        webhook_key: Of which the secrets are made that agencies' own systems know
+            messages by. Without it no system is told anything.
+        webhook_networks: Networks in which such a system may be though they are
+            private, with commas between.
     """
 
     allocation_url: str
     link_base: str
     smtp_url: SecretStr | None = None
     mail_from: str = ""
+    sms_secret: SecretStr | None = None
+    link_key: Annotated[SecretStr | None, Field(min_length=32)] = None
+    webhook_key: Annotated[SecretStr | None, Field(min_length=32)] = None
+    webhook_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+
+    @field_validator("webhook_networks", mode="before")
+    @classmethod
+    def _networks(cls, given: object) -> object:
+        """Read a list as people write it: with commas."""
+        if not isinstance(given, str):
+            return given
+        return tuple(each.strip() for each in given.split(",") if each.strip())
 
 
 def create_app(
@@ -100,9 +138,14 @@ def create_app(
     """
     catalogue = (stand_ins and stand_ins.catalogue) or CATALOGUE
     policy = policy_for(settings, catalogue)
-    post = post_for(settings)
+    posts: dict[Way, Post] = {
+        Way.EMAIL: post_for(settings),
+        Way.SMS: sms_for(settings, policy),
+    }
+    policy = policy.by_ways([way for way, post in posts.items() if post.on])
     token = token_of(settings)
-    wording = Wording(policy, settings.link_base)
+    link_key = settings.link_key.get_secret_value() if settings.link_key else None
+    wording = Wording(policy, settings.link_base, link_key)
 
     def wire(notify: service.Service) -> None:
         held, teams = notify.store(Notifications), notify.store(Teams)
@@ -110,12 +153,17 @@ def create_app(
         directory = Directory(settings.allocation_url, token, tls=trusted)
         notify.at_close(directory.close)
         notify.provide(wording)
-        reach = Reach(directory, notify.guard.standings, teams)
+        notify.provide(stream.Streams())
+        turns = notify.store(Rotas)
+        called = partial(rotas.on_call, turns, notify.clock)
+        reach = Reach(directory, notify.guard.standings, teams, called)
+        notify.on(RotaChanged, partial(rotas.follow_rota, rotas=turns))
+        notify.provide(Links(held, reach, link_key, policy.links.lasts))
         known: dict[str, Any] = {
             "notifications": held,
             "reach": reach,
             "policy": policy,
-            "mail": post.on,
+            "mail": any(each.on for each in posts.values()),
         }
         tell = at_present(notify.clock, partial(telling.tell, teams=teams, **known))
         for event in told_of(catalogue):
@@ -135,7 +183,7 @@ def create_app(
             reach=reach,
             policy=policy.email,
             wording=wording,
-            post=post,
+            posts=posts,
         )
         notify.provide(silence.HandingOver(partial(silence.hand_over, **known)))
         attend = partial(
@@ -145,10 +193,14 @@ def create_app(
             send_mail=send_mail,
         )
         notify.sweep(held, at_present(notify.clock, attend))
+        tell_agencies(notify, settings, policy)
+        if isinstance(sms := posts[Way.SMS], SmsPost):
+            notify.at_close(sms.close)
 
-    return service.create_app(
-        settings, "notify", wire, routes.router, stand_ins=stand_ins
-    )
+    # What watches an inbox comes before what names one of its messages.
+    served = (stream, inbox, links, review, unreachable, webhooks)
+    routers = tuple(each.router for each in served)
+    return service.create_app(settings, "notify", wire, *routers, stand_ins=stand_ins)
 
 
 def at_present(
@@ -160,6 +212,32 @@ def at_present(
         await do(subject, at=clock.now())
 
     return done
+
+
+def tell_agencies(notify: service.Service, settings: Settings, policy: Policy) -> None:
+    """Have agencies' own systems told what waits for the agency."""
+    hooks = Hooks(allowed=settings.webhook_networks, plain=settings.development)
+    notify.at_close(hooks.close)
+    key = settings.webhook_key
+    kept, deliveries = notify.store(Webhooks), notify.store(Deliveries)
+    by = hooking.Telling(
+        webhooks=kept,
+        deliveries=deliveries,
+        hooks=hooks,
+        policy=policy.webhooks,
+        key=key.get_secret_value() if key else None,
+        link_base=settings.link_base.rstrip("/"),
+    )
+    notify.provide(by)
+    known: dict[str, Any] = {"webhooks": kept, "deliveries": deliveries}
+    want = at_present(notify.clock, partial(hooking.want_delivery, **known))
+    for event in FOR_AGENCIES:
+        if event.TYPE in policy.webhooks.events:
+            notify.on(event, want)
+    look_after = partial(hooking.look_after, **known, policy=policy.webhooks)
+    notify.sweep(kept, at_present(notify.clock, look_after))
+    notify.sweep(deliveries, at_present(notify.clock, partial(hooking.deliver, by=by)))
+    notify.on(CaseErased, partial(erasing.erase_deliveries, deliveries=deliveries))
 
 
 def follow_offers(notify: service.Service, notifications: Notifications) -> None:
@@ -192,6 +270,7 @@ def policy_for(settings: Settings, catalogue: Catalogue) -> Policy:
     try:
         told = {each.TYPE: _fields(each) for each in told_of(catalogue)}
         policy.check(told, ending=DEALT_WITH)
+        policy.webhooks.check({each.TYPE for each in FOR_AGENCIES})
     except ValueError as wrong:
         path = settings.locality / "notify.yaml"
         raise BadConfiguration(f"Correct {path}: {wrong}.") from None
@@ -222,6 +301,24 @@ def post_for(settings: Settings) -> Post:
             "Set ACCORD_MAIL_FROM to the address that e-mails come from."
         )
     return SmtpPost(server, settings.mail_from)
+
+
+def sms_for(settings: Settings, policy: Policy) -> Post:
+    """Choose how SMS go out.
+
+    Raises:
+        BadConfiguration: They could be read on their way.
+    """
+    secret = settings.sms_secret.get_secret_value() if settings.sms_secret else ""
+    if policy.sms is None or not secret:
+        log.info("channel.off", type="sms", reason="ACCORD_SMS_SECRET is not set")
+        return NoPost()
+    if not policy.sms.url.startswith("https://") and not settings.development:
+        raise BadConfiguration(
+            f"Correct {settings.locality / 'notify.yaml'}: sms.url sends messages "
+            "where others can read them on their way: begin it with https://."
+        )
+    return SmsPost(policy.sms, secret)
 
 
 def _fields(event: type[Event]) -> dict[str, bool]:

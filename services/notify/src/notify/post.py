@@ -44,6 +44,10 @@ ADDRESS = re.compile(
 """As in HTML's input fields: nothing that could end a header or name a second one."""
 
 
+NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
+"""As E.164 writes it."""
+
+
 class Safety(StrEnum):
     """How a connection is kept from being read, as the URL's scheme says."""
 
@@ -110,11 +114,11 @@ AWAY = Posted(Outcome.NOT_TAKEN, "server_away")
 
 
 class Post(Protocol):
-    """Sends letters by e-mail."""
+    """Sends letters by one channel."""
 
     @property
     def on(self) -> bool:
-        """Whether there is any e-mail here."""
+        """Whether there is any such channel here."""
         ...
 
     @property
@@ -128,13 +132,13 @@ class Post(Protocol):
 
 
 class NoPost:
-    """For a locality that has no mail server: its workers have their inboxes."""
+    """For a locality without a channel: its workers have their inboxes, and others."""
 
     on = False
     closed = Posted(Outcome.NOT_TAKEN, "channel_off")
 
     async def send(self, letter: Letter, to: str, at: datetime) -> Posted:  # noqa: ARG002
-        """Say that there is no e-mail; see ``Post``."""
+        """Say that there is no such channel; see ``Post``."""
         return self.closed
 
 

@@ -3,13 +3,16 @@
 import contextlib
 from datetime import datetime
 
-from accord_chassis.store import Conflict, Store
-from accord_contracts.message import Event, Message
+from accord_chassis.store import EPOCH, Conflict, Store
+from accord_contracts.message import Event, Lane, Message
 from pymongo.operations import IndexModel
 
+from notify.domain.delivery import Delivery, DeliveryState
 from notify.domain.notification import Notification, open_since, stamp
 from notify.domain.offer import Offer
+from notify.domain.rota import Rota
 from notify.domain.team import Team
+from notify.domain.webhook import Webhook
 
 MANY = 500
 """Messages that one letter may speak for, and more than any worker has open."""
@@ -25,10 +28,24 @@ class Notifications(Store[Notification]):
     collection = "notifications"
     indexes = (
         IndexModel([("told_workers", 1), ("place", -1)]),
+        IndexModel([("told_workers", 1), ("moved", 1)]),
         IndexModel([("case_id", 1), ("since", 1)]),
+        IndexModel([("in_vain", 1), ("since", 1)]),
         IndexModel([("about_id", 1), ("worker_id", 1)]),
     )
     due = "due_at"
+
+    async def save(
+        self,
+        entity: Notification,
+        *events: Event,
+        cause: Message[Event] | None = None,
+        lane: Lane | None = None,
+    ) -> Notification:
+        """Save a message, and when: streams follow what has changed by that."""
+        at = self._database.clock.now()
+        noted = entity.model_copy(update={"saved_at": at})
+        return await super().save(noted, *events, cause=cause, lane=lane)
 
     async def add(
         self, born: Notification, *events: Event, cause: Message[Event]
@@ -51,6 +68,16 @@ class Notifications(Store[Notification]):
             projection={"inbox": 0, "outbox": 0},
         )
         return [self.load(each) async for each in found.sort("place", -1).limit(limit)]
+
+    async def moved(
+        self, worker_id: str, *, after: str, limit: int
+    ) -> list[Notification]:
+        """Give what has changed in a worker's inbox since a place, first to last."""
+        found = self.documents.find(
+            {"told_workers": worker_id, "moved": {"$gt": after}},
+            projection={"inbox": 0, "outbox": 0},
+        )
+        return [self.load(each) async for each in found.sort("moved", 1).limit(limit)]
 
     async def of_case(
         self, case_id: str, *, after: str | None, limit: int
@@ -76,6 +103,14 @@ class Notifications(Store[Notification]):
             projection={"inbox": 0, "outbox": 0},
         )
         return [self.load(each) async for each in found.sort("since", 1)]
+
+    async def rung_in_vain(self, since: datetime) -> list[Notification]:
+        """Give what has reached somebody by no way since a time, first to last."""
+        found = self.documents.find(
+            {"in_vain": True, "since": {"$gt": stamp(since)}},
+            projection={"inbox": 0, "outbox": 0},
+        )
+        return [self.load(each) async for each in found.sort("since", 1).limit(MANY)]
 
     async def open_to(self, worker_id: str, since: datetime) -> list[Notification]:
         """Give what stands open in a worker's inbox since a time, the newest first."""
@@ -111,8 +146,75 @@ class Teams(Store[Team]):
     collection = "teams"
 
 
+class Rotas(Store[Rota]):
+    """Who is on call, as far as has been heard."""
+
+    entity = Rota
+    collection = "rotas"
+    indexes = (IndexModel([("coordinates", 1)]),)
+
+    async def coordinating(self) -> list[Rota]:
+        """Give the rotas by which somebody stands in for the coordinators, by id."""
+        found = self.documents.find(
+            {"coordinates": True}, projection={"inbox": 0, "outbox": 0}
+        )
+        return sorted([self.load(e) async for e in found], key=lambda each: each.id)
+
+
 class Offers(Store[Offer]):
     """How offers of roles to workers ended."""
 
     entity = Offer
     collection = "offers"
+
+
+class Webhooks(Store[Webhook]):
+    """The agencies' own systems that are told that something waits."""
+
+    entity = Webhook
+    collection = "webhooks"
+    due = "look_at"
+
+
+class Deliveries(Store[Delivery]):
+    """What agencies' own systems are told, and how far that has come."""
+
+    entity = Delivery
+    collection = "deliveries"
+    indexes = (
+        IndexModel([("agency", 1), ("state", 1), ("created_at", 1)]),
+        IndexModel([("agency", 1), ("sent_at", 1)]),
+        IndexModel([("case_id", 1)]),
+    )
+    due = "due_at"
+
+    async def add(self, wanted: Delivery, *, cause: Message[Event]) -> None:
+        """Keep what is to be told, unless it is there; its id is the message's."""
+        with contextlib.suppress(Conflict):
+            await self.save(wanted, cause=cause)
+
+    async def of_case(self, case_id: str) -> list[Delivery]:
+        """Give what agencies' systems are told of a case."""
+        found = self.documents.find(
+            {"case_id": case_id}, projection={"inbox": 0, "outbox": 0}
+        )
+        return [self.load(each) async for each in found]
+
+    async def count(self, agency: str, state: DeliveryState) -> int:
+        """Count what has come so far of what an agency's system is told."""
+        found = {"agency": agency, "state": state.value}
+        return await self.documents.count_documents(found)
+
+    async def silent(self, agency: str, since: datetime) -> bool:
+        """Tell whether a system has taken nothing since a time, and something waits."""
+        waits = await self.documents.find_one(
+            {
+                "agency": agency,
+                "state": DeliveryState.WANTED.value,
+                "created_at": {"$gt": EPOCH, "$lte": since},
+            }
+        )
+        if waits is None:
+            return False
+        taken = {"agency": agency, "sent_at": {"$gt": since}}
+        return await self.documents.find_one(taken) is None

@@ -134,6 +134,7 @@ class Worker(BaseModel):
     absences: tuple[Absence, ...] = ()
     capacity: int = 0
     email: str | None = None
+    mobile: str | None = None
     deputy: str | None = None
     team_lead: str | None = None
     duty_coordinator: bool = False
@@ -240,7 +241,7 @@ class Worker(BaseModel):
             again: When the next are looked at.
             forget_at: When how they are reached is forgotten, if they have left.
         """
-        known = self.left_at is not None and self.email is not None
+        known = self.left_at is not None and bool(self.email or self.mobile)
         others = tuple(each for each in self.leaving if each not in looked_at)
         once_more = tuple(each for each in self.leaving if each in looked_at)
         return self.model_copy(
@@ -301,7 +302,7 @@ class Worker(BaseModel):
         """Forget how somebody is reached who has left, unless they are back."""
         if self.left_at is None:
             return self
-        return self.model_copy(update={"email": None})
+        return self.model_copy(update={"email": None, "mobile": None})
 
     def release(self, allocation_id: str) -> "Worker":
         """Free a place."""

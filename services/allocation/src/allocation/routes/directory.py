@@ -49,6 +49,10 @@ READ_WORKER = Action("worker.read", BY_SCOPE, purposes=OPERATION)
 LIST_WORKERS = Action("workers.list", BY_SCOPE, purposes=OPERATION)
 READ_CONTACT = Action("contact.read", BY_SCOPE, purposes=OPERATION)
 
+Mobile = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")]
+"""As E.164 writes it."""
+
+
 FIRST = ""
 """Comes before every id."""
 
@@ -100,6 +104,7 @@ class PutWorker(BaseModel):
     absences: Annotated[tuple[PutAbsence, ...], Field(max_length=50)] = ()
     capacity: Annotated[int, Field(ge=0, le=100_000, strict=True)] | None = None
     email: Email | None = None
+    mobile: Mobile | None = None
     deputy: Id | None = None
     team_lead: Id | None = None
     duty_coordinator: StrictBool = False
@@ -236,6 +241,7 @@ def _contact(held: Worker, directory: Directory) -> WorkerContact:
     return WorkerContact(
         worker_id=held.id,
         email=held.email,
+        mobile=held.mobile,
         deputy=held.deputy,
         team_lead=held.team_lead,
         coordinator=directory.duty_coordinator,

@@ -231,12 +231,14 @@ class Workers(SealedStore[Worker]):
 
     def take_apart(self, fields: Document) -> dict[str, Any]:
         """Take out how they are reached, if that is written."""
-        return {"contact": fields.pop("email")} if "email" in fields else {}
+        named = {"contact": "email", "mobile": "mobile"}
+        return {p: fields.pop(name) for p, name in named.items() if name in fields}
 
     def put_together(self, fields: Document, parts: Mapping[str, Any]) -> None:
         """Put back how they are reached."""
-        contact = parts.get("contact")
-        fields["email"] = None if contact is ERASED else contact
+        for part, name in (("contact", "email"), ("mobile", "mobile")):
+            held = parts.get(part)
+            fields[name] = None if held is ERASED else held
 
     async def save(
         self,

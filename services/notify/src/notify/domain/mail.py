@@ -1,4 +1,4 @@
-"""An e-mail that goes with telling somebody: from wanted to sent, or not."""
+"""What rings with telling somebody, by e-mail or SMS: from wanted to sent, or not."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-from notify.domain.policy import EmailPolicy
+from notify.domain.channels import EmailPolicy, Way
 
 
 class MailState(StrEnum):
@@ -33,9 +33,10 @@ class Outcome(StrEnum):
 
 
 class Mail(BaseModel):
-    """The e-mail that goes with telling somebody.
+    """What rings with telling somebody: an e-mail, or an SMS.
 
     Attributes:
+        channel: Which of the two.
         attempts: How often it was tried.
         due_at: When it is to be tried (again); none if it is not.
         reason: Why it has not gone out yet, as a code.
@@ -45,6 +46,7 @@ class Mail(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    channel: Way = Way.EMAIL
     state: MailState = MailState.WANTED
     attempts: int = 0
     due_at: datetime | None
@@ -64,6 +66,10 @@ class Mail(BaseModel):
                 "covers": covers,
             }
         )
+
+    def give_up(self) -> Self:
+        """Note that it is tried no more, because another way is."""
+        return self.model_copy(update={"state": MailState.FAILED, "due_at": None})
 
     def postpone(self, until: datetime) -> Self:
         """Note that it is to be looked at again later."""

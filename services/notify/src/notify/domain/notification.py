@@ -61,7 +61,6 @@ class Notification(Told):
         about_id: The allocation or action in question, if one is.
         worker_id: Who was to be told.
         eyes: Who may know of it.
-        email: Whether the rule wants e-mail as well.
         any_hour: It rings in quiet hours too.
         lane: Of what happened, and so of all that is told of this.
         chain: Whose silence has which consequences; none if they may be silent.
@@ -74,6 +73,7 @@ class Notification(Told):
             then.
         reopen_at: When it opens again, because nothing came of an acknowledgement.
         answers: What was said to it, and that it opened again, first to last.
+        saved_at: When it was last changed; none, if that was before this was kept.
     """
 
     version: int = 0
@@ -85,7 +85,6 @@ class Notification(Told):
     # One from before this was kept was told to everybody alike.
     eyes: Eyes = Eyes.ALL
     template: str
-    email: bool
     any_hour: bool = False
     lane: Lane
     policy_version: str
@@ -101,6 +100,7 @@ class Notification(Told):
     progress_minutes: int | None = None
     reopen_at: datetime | None = None
     answers: tuple[Answer, ...] = ()
+    saved_at: datetime | None = None
 
     @classmethod
     def of(
@@ -121,9 +121,9 @@ class Notification(Told):
         within = rule.acknowledge_within
         loud = partial(policy.quiet.loud, rule.urgency, any_hour=rule.any_hour)
         wanted = None
-        if mail and rule.email:
+        if mail and rule.ways:
             mailed = policy.quiet.mailed(rule.urgency, at, any_hour=rule.any_hour)
-            wanted = Mail(due_at=mailed)
+            wanted = Mail(channel=rule.ways[0], due_at=mailed)
         first = Telling(
             worker_id=to.told or to.worker_id, step=to.step, at=at, mail=wanted
         )
@@ -137,7 +137,7 @@ class Notification(Told):
             eyes=to.eyes,
             template=rule.template,
             urgency=rule.urgency,
-            email=rule.email,
+            ways=rule.ways,
             any_hour=rule.any_hour,
             lane=what.lane,
             policy_version=policy.version,
@@ -175,6 +175,12 @@ class Notification(Told):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
+    def moved(self) -> str:
+        """Its place among all messages by their last change: sorts, and is unique."""
+        return f"{stamp(self.saved_at or self.created_at)}.{self.id}"
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
     def due_at(self) -> datetime | None:
         """When something is next to be done about it; never once it has ended."""
         if self.ended_at is not None:
@@ -202,7 +208,8 @@ class Notification(Told):
             each.worker_id == worker_id and each.mail and each.mail.due_at
             for each in self.told
         )
-        wanted = Mail(due_at=at) if mail and self.email and not pending else None
+        rings = mail and bool(self.ways) and not pending
+        wanted = Mail(channel=self.ways[0], due_at=at) if rings else None
         telling = Telling(worker_id=worker_id, step=step, at=at, mail=wanted)
         return self.model_copy(
             update={
@@ -320,7 +327,7 @@ class Notification(Told):
     def erase(self, at: datetime) -> Self:
         """Leave a tombstone: that a worker was told something of a case, and when."""
         ended = self if self.ended_at else self.end(at)
-        first = self.told[0].model_copy(update={"mail": None})
+        first = self.told[0].model_copy(update={"mail": None, "tried": ()})
         return ended.model_copy(
             update={
                 "told": (first,),

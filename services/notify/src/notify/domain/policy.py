@@ -1,26 +1,18 @@
 """What a locality decides about telling people (``localities/<name>/notify.yaml``)."""
 
-import re
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
 from accord_contracts.message import Code
-from accord_contracts.notify import Channel
 from accord_contracts.risk import RiskLevel
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from notify.domain.channels import EmailPolicy, LinkPolicy, Minutes, SmsPolicy, Way
 from notify.domain.hours import Quiet, Urgency
-
-Minutes = Annotated[int, Field(gt=0, le=30 * 24 * 60)]
-
-REFERENCE = "{reference}"
-LINK = "{link}"
-COUNT = "{count}"
-
-FOREIGN = re.compile(r"[{}%$<>\\\x00-\x1f\x7f]")
-"""What the marks of every usual template language begin with, and line breaks."""
+from notify.domain.texts import Language, Part, SeveralText, Text
+from notify.domain.webhook import WebhookPolicy
 
 
 class Recipient(StrEnum):
@@ -56,62 +48,6 @@ LAST = frozenset({Next.COORDINATOR, Next.HUB_DUTY})
 """Who may end a chain: somebody is always there, or is waited for."""
 
 
-class Language(StrEnum):
-    """What messages are written in."""
-
-    ENGLISH = "en"
-    MAORI = "mi"
-
-
-class Part(BaseModel):
-    """A part of the policy: nothing in it may be misspelt."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Text(Part):
-    """What a message says: a reference and a link, and nothing of the case.
-
-    It is read on phones that others look at, so a text that has room for anything else
-    stops the start of the service.
-    """
-
-    filled_in: ClassVar[tuple[str, ...]] = (REFERENCE, LINK)
-
-    subject: Annotated[str, Field(min_length=1, max_length=78)]
-    text: Annotated[str, Field(min_length=1, max_length=500)]
-
-    @field_validator("subject", "text")
-    @classmethod
-    def _says_nothing_else(cls, given: str) -> str:
-        rest = given
-        for each in cls.filled_in:
-            rest = rest.replace(each, "")
-        if FOREIGN.search(rest):
-            raise ValueError(f"only {' and '.join(cls.filled_in)} may be filled in")
-        return given
-
-    @model_validator(mode="after")
-    def _leads_somewhere(self) -> Self:
-        if LINK in self.subject:
-            raise ValueError("a subject has no room for a link")
-        if REFERENCE not in self.text or LINK not in self.text:
-            raise ValueError(f"the text must have {REFERENCE} and {LINK}")
-        return self
-
-
-class SeveralText(Text):
-    """What one e-mail says that stands for several messages: also how many they are."""
-
-    filled_in = (REFERENCE, LINK, COUNT)
-
-    @model_validator(mode="after")
-    def _says_how_many(self) -> Self:
-        if COUNT not in self.text:
-            raise ValueError(f"the text must have {COUNT}")
-        return self
-
-
 class Step(Part):
     """One step of a chain: whom to tell, and how long to wait for them."""
 
@@ -130,7 +66,8 @@ class Rule(Part):
     Attributes:
         template: Which text.
         who: The first of these of whom there is anybody.
-        channels: The inbox always; e-mail besides, if wanted.
+        channels: The inbox always; then by which ways it rings, each if the one before
+            it failed.
         acknowledge_minutes: Within which they must say that they know; none if they
             need not.
         chain: Who is told when they do not.
@@ -144,7 +81,7 @@ class Rule(Part):
     template: Code
     who: Annotated[tuple[Recipient, ...], Field(min_length=1)]
     urgency: Urgency
-    channels: frozenset[Channel] = frozenset({Channel.INBOX})
+    channels: tuple[Way, ...] = (Way.INBOX,)
     acknowledge_minutes: Minutes | None = None
     chain: Code | None = None
     progress_minutes: Minutes | None = None
@@ -152,9 +89,9 @@ class Rule(Part):
     any_hour: bool = False
 
     @property
-    def email(self) -> bool:
-        """Whether an e-mail goes out as well."""
-        return Channel.EMAIL in self.channels
+    def ways(self) -> tuple[Way, ...]:
+        """By which ways it rings, each if the one before it failed."""
+        return tuple(each for each in self.channels if each is not Way.INBOX)
 
     @property
     def acknowledge_within(self) -> timedelta | None:
@@ -171,8 +108,10 @@ class Rule(Part):
             )
         if Recipient.NOBODY in self.who[:-1]:
             raise ValueError("nobody comes last or not at all")
-        if Channel.INBOX not in self.channels:
+        if Way.INBOX not in self.channels:
             raise ValueError("the inbox is always one of the channels")
+        if len(set(self.channels)) < len(self.channels):
+            raise ValueError("a channel stands there twice")
         if (self.acknowledge_minutes is None) != (self.chain is None):
             raise ValueError("acknowledge_minutes and chain need each other")
         if self.progress_minutes and self.chain is None:
@@ -183,7 +122,7 @@ class Rule(Part):
 class EventRule(Rule):
     """A rule, and how it differs where the event names certain levels of risk."""
 
-    levels: dict[RiskLevel, Rule] = {}
+    levels: dict[RiskLevel, Rule] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -203,39 +142,6 @@ class EventRule(Rule):
         return (self, *self.levels.values())
 
 
-class EmailPolicy(Part):
-    """When an e-mail that has not gone out is tried again.
-
-    Attributes:
-        again_after_minutes: After the first failure, the second and so on; after as
-            many it has failed.
-        unknown_after_minutes: How long a sending of which nothing was heard may take
-            before it counts as one that may or may not have arrived.
-        gather_minutes: For so long after an e-mail about a case, further normal ones to
-            the same worker wait, and become one that says how many.
-    """
-
-    again_after_minutes: Annotated[tuple[Minutes, ...], Field(min_length=1)]
-    unknown_after_minutes: Minutes
-    gather_minutes: Minutes
-
-    @property
-    def window(self) -> timedelta:
-        """How long one e-mail about a case stands for itself."""
-        return timedelta(minutes=self.gather_minutes)
-
-    @property
-    def unknown_after(self) -> timedelta:
-        """How long a sending may take."""
-        return timedelta(minutes=self.unknown_after_minutes)
-
-    def again_after(self, attempts: int) -> timedelta | None:
-        """Give the pause after so many attempts; none when it is given up."""
-        if attempts > len(self.again_after_minutes):
-            return None
-        return timedelta(minutes=self.again_after_minutes[attempts - 1])
-
-
 class Policy(Part):
     """Who is told what, in which words, and who is told when they are silent.
 
@@ -246,6 +152,9 @@ class Policy(Part):
             again.
         quiet: When workers are left in peace, and what is heard all the same.
         rules: By the event's type.
+        links: How one says that one knows by a link.
+        webhooks: What agencies' own systems are told of.
+        sms: How SMS go out; none: the locality has no gateway.
     """
 
     version: str
@@ -256,6 +165,9 @@ class Policy(Part):
     quiet: Quiet
     rules: dict[str, EventRule]
     email: EmailPolicy
+    links: LinkPolicy
+    webhooks: WebhookPolicy
+    sms: SmsPolicy | None = None
 
     @field_validator("chains")
     @classmethod
@@ -271,8 +183,8 @@ class Policy(Part):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
-        written: dict[str, Mapping[Language, Text]]
-        written = {**self.templates, "several": self.several}
+        written: dict[str, Mapping[Language, object]]
+        written = {**self.templates, "several": self.several, "links": self.links.text}
         for name, texts in written.items():
             if missing := set(self.languages) - set(texts):
                 raise ValueError(f"{name} is not written in {_listed(missing)}")
@@ -281,6 +193,8 @@ class Policy(Part):
             raise ValueError(f"{_listed(unknown)}: no such template")
         if unknown := {each.chain for each in used if each.chain} - set(self.chains):
             raise ValueError(f"{_listed(unknown)}: no such chain")
+        if self.sms is None and any(Way.SMS in each.channels for each in used):
+            raise ValueError("rules use sms: say in sms how they go out")
         return self
 
     def check(
@@ -311,6 +225,27 @@ class Policy(Part):
                         "for ever: leave out progress_minutes"
                     )
                 _check_recipients(type_, each, fields)
+
+    def by_ways(self, on: Collection[Way]) -> Self:
+        """Leave out of every rule the channels that there are not here."""
+        kept = {Way.INBOX, *on}
+
+        def only(rule: Rule) -> dict[str, Any]:
+            return {"channels": tuple(each for each in rule.channels if each in kept)}
+
+        rules = {
+            type_: rule.model_copy(
+                update={
+                    **only(rule),
+                    "levels": {
+                        level: each.model_copy(update=only(each))
+                        for level, each in rule.levels.items()
+                    },
+                }
+            )
+            for type_, rule in self.rules.items()
+        }
+        return self.model_copy(update={"rules": rules})
 
     def rule(self, type_: str, level: RiskLevel | None) -> Rule:
         """Give the rule for an event."""

@@ -21,8 +21,8 @@ class Line(NamedTuple):
 
     Attributes:
         at: When; of an e-mail that did not go out, when it was wanted.
-        what: ``told`` (in their inbox), ``email_sent`` and so on, ``told_again``,
-            ``acknowledged`` and the other answers, or ``over``.
+        what: ``told`` (in their inbox), ``email_sent``, ``sms_failed`` and so on,
+            ``told_again``, ``acknowledged`` and the other answers, or ``over``.
         to: Whom it was handed over to.
         reason: Why it could not be taken, or an e-mail could not go out.
         step: Of the chain, of whoever was told; 0 for those whom the rule names.
@@ -60,10 +60,11 @@ def _of(held: Notification) -> Iterator[Line]:
     same = (held.reference, held.id, held.event, held.urgency.value)
     for each in held.told:
         yield Line(each.at, "told", *same, each.worker_id, step=each.step)
-        if each.mail and each.mail.state in FINAL:
-            at, state = each.mail.sent_at or each.at, each.mail.state.value
-            reason = each.mail.reason or ""
-            yield Line(at, f"email_{state}", *same, each.worker_id, reason=reason)
+        for rang in (*each.tried, *((each.mail,) if each.mail else ())):
+            if rang.state in FINAL:
+                at, what = rang.sent_at or each.at, f"{rang.channel}_{rang.state}"
+                reason = rang.reason or ""
+                yield Line(at, what, *same, each.worker_id, reason=reason)
     for again in held.repeats:
         yield Line(again.at, "told_again", *same, held.worker_id)
     for said in held.answers:

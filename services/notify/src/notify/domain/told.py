@@ -6,9 +6,9 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
+from notify.domain.channels import EmailPolicy, Way
 from notify.domain.hours import Urgency
 from notify.domain.mail import Mail, MailState, Outcome
-from notify.domain.policy import EmailPolicy
 
 
 class Telling(BaseModel):
@@ -17,7 +17,8 @@ class Telling(BaseModel):
     Attributes:
         step: Which step of the chain; 0 for those whom the rule names.
         at: When it stood in their inbox.
-        mail: The e-mail that goes with it, if one does.
+        mail: What rings with it, if anything does.
+        tried: What was to ring before, by other ways that failed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -26,6 +27,7 @@ class Telling(BaseModel):
     step: int = 0
     at: datetime
     mail: Mail | None = None
+    tried: tuple[Mail, ...] = ()
 
 
 class Told(BaseModel):
@@ -33,6 +35,7 @@ class Told(BaseModel):
 
     Attributes:
         ended_at: When nothing more was to be done: somebody knew, or need not any more.
+        ways: By which ways it rings, each if the one before it failed.
         told: Each of them, in order; somebody may be told more than once.
     """
 
@@ -40,6 +43,7 @@ class Told(BaseModel):
 
     id: str
     urgency: Urgency
+    ways: tuple[Way, ...] = ()
     ended_at: datetime | None = None
     told: Annotated[tuple[Telling, ...], Field(min_length=1)]
 
@@ -48,6 +52,21 @@ class Told(BaseModel):
     def told_workers(self) -> list[str]:
         """Everyone in whose inbox it stands. Any of them may acknowledge it."""
         return list(dict.fromkeys(each.worker_id for each in self.told))
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def in_vain(self) -> bool:
+        """Whether what was to ring has reached somebody by no way."""
+        return bool(self.unreached)
+
+    @property
+    def unreached(self) -> dict[str, Mail]:
+        """Give whom nothing has reached that was to ring, and what was tried last."""
+        return {
+            each.worker_id: each.mail
+            for each in self.told
+            if each.mail and each.mail.state is MailState.FAILED
+        }
 
     def mail_due(self, at: datetime) -> int | None:
         """Give the first of those told whose e-mail is to go out now."""
@@ -78,7 +97,13 @@ class Told(BaseModel):
 
     def _can_be_gathered(self, mail: Mail) -> bool:
         fresh = mail.state is MailState.WANTED and not mail.attempts
-        return fresh and self.ended_at is None and self.urgency is not Urgency.CRITICAL
+        letter = mail.channel is Way.EMAIL
+        return (
+            letter
+            and fresh
+            and self.ended_at is None
+            and self.urgency is not Urgency.CRITICAL
+        )
 
     def postpone_mail(self, number: int, until: datetime) -> Self:
         """Note that an e-mail waits, to become one with others."""
@@ -89,6 +114,11 @@ class Told(BaseModel):
         """Note that another message's letter has said that there is this one too."""
         mail = self.told[number].mail
         return self.with_mail(number, mail.speak_within(other, at) if mail else None)
+
+    def way_of(self, number: int) -> Way:
+        """Give by which way it rings, or would."""
+        mail = self.told[number].mail
+        return mail.channel if mail else Way.EMAIL
 
     def mail_state(self, number: int) -> MailState | None:
         """Tell how far an e-mail has come."""
@@ -123,6 +153,25 @@ class Told(BaseModel):
         needless = self.ended_at is not None and outcome is Outcome.NOT_TAKEN
         return self.with_mail(number, None if needless else settled)
 
+    def way_after(self, number: int) -> Way | None:
+        """Give by which way to ring when the one at hand fails; none if it is last."""
+        telling = self.told[number]
+        used = {each.channel for each in telling.tried}
+        used |= {telling.mail.channel} if telling.mail else set()
+        return next((each for each in self.ways if each not in used), None)
+
+    def fail_over(self, number: int, way: Way, at: datetime) -> Self:
+        """Have it ring by another way, now."""
+        telling = self.told[number]
+        before = (telling.mail.give_up(),) if telling.mail else ()
+        ringing = {
+            "mail": Mail(channel=way, due_at=at),
+            "tried": (*telling.tried, *before),
+        }
+        told = list(self.told)
+        told[number] = telling.model_copy(update=ringing)
+        return self.model_copy(update={"told": tuple(told)})
+
     def with_mail(self, number: int, mail: Mail | None) -> Self:
         """Note how far an e-mail has come, or that there is none."""
         told = list(self.told)
@@ -132,6 +181,10 @@ class Told(BaseModel):
     def mail_key(self, number: int) -> str:
         """Identify an e-mail, the same at every attempt, so that twice can be seen."""
         return str(uuid5(UUID(self.id), f"mail/{number}"))
+
+    def sms_key(self, number: int) -> str:
+        """Identify an SMS likewise."""
+        return str(uuid5(UUID(self.id), f"sms/{number}"))
 
     def without_waiting_mails(self) -> tuple[Telling, ...]:
         """Give them without the e-mails that have not gone out: those stay at home."""

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from notify.domain.link import Link
 from notify.domain.notification import Notification, reference_of
-from notify.domain.policy import COUNT, LINK, REFERENCE, Language, Policy
+from notify.domain.policy import Policy
+from notify.domain.texts import COUNT, LINK, REFERENCE, Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,16 @@ class Wording:
     Args:
         policy: Has the texts.
         link_base: Where links lead, without a slash at the end.
+        link_key: Of which links are made by which one says that one knows; none: there
+            are none.
     """
 
-    def __init__(self, policy: Policy, link_base: str) -> None:
+    def __init__(
+        self, policy: Policy, link_base: str, link_key: str | None = None
+    ) -> None:
         self._policy = policy
         self._link_base = link_base.rstrip("/")
+        self._link_key = link_key
 
     def shown(self, notification: Notification, preferred: Sequence[str]) -> Shown:
         """Give a message in the first language that is preferred and there is."""
@@ -64,12 +71,41 @@ class Wording:
             else self._filled_in(notification, each)
             for each in languages
         ]
+        texts = [each.text for each in every]
+        if not covers:
+            texts += self._known_by_link(notification, number)
         return Letter(
             key=notification.mail_key(number),
             subject=every[0].subject,
-            text="\n\n".join(each.text for each in every) + "\n",
+            text="\n\n".join(texts) + "\n",
             languages=languages,
         )
+
+    def short(self, notification: Notification, number: int) -> Letter:
+        """Give the SMS to one of those who are told: one text, and no subject.
+
+        Raises:
+            LookupError: The locality has no text for one.
+        """
+        if self._policy.sms is None:
+            raise LookupError("sms")
+        link = f"{self._link_base}{notification.link}"
+        written = self._policy.sms.text.replace(REFERENCE, notification.reference)
+        return Letter(
+            key=notification.sms_key(number),
+            subject="",
+            text=written.replace(LINK, link),
+            languages=self._policy.languages,
+        )
+
+    def _known_by_link(self, notification: Notification, number: int) -> list[str]:
+        """Give how one says that one knows, where an answer is waited for."""
+        if self._link_key is None or notification.chain is None:
+            return []
+        written = Link(notification.id, number).written(self._link_key)
+        link = f"{self._link_base}/acknowledge/{written}"
+        texts = self._policy.links.text
+        return [texts[each].replace(LINK, link) for each in self._policy.languages]
 
     def _language(self, preferred: Sequence[str]) -> Language:
         known = {each.value: each for each in self._policy.languages}

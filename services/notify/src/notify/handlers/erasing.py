@@ -6,7 +6,7 @@ from accord_contracts.message import Message
 from accord_contracts.referrals import CaseErased
 
 from notify.domain.team import Team
-from notify.store import Notifications, Teams
+from notify.store import Deliveries, Notifications, Teams
 
 PAGE = 100
 """Notifications that are erased at once."""
@@ -28,3 +28,12 @@ async def erase_notifications(
         erased = (each.erase(told.erased_at) for each in page)
         await asyncio.gather(*(notifications.save(each) for each in erased))
         after = page[-1].since
+
+
+async def erase_deliveries(
+    message: Message[CaseErased], *, deliveries: Deliveries
+) -> None:
+    """Tell agencies' systems nothing of the case that they were not told yet."""
+    for each in await deliveries.of_case(message.data.case_id):
+        if each.due_at is not None:
+            await deliveries.save(each.give_up("erased"))

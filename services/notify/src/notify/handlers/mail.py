@@ -7,20 +7,29 @@ pause with the same Message-ID. That is for agencies' workers only: to a person'
 device nothing may ever be repeated by itself.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from accord_chassis.service import settled
+from accord_contracts.allocation import WorkerContact
 from accord_contracts.message import Event
-from accord_contracts.notify import Channel, NotificationFailed, NotificationSent
+from accord_contracts.notify import (
+    Channel,
+    NotificationFailed,
+    NotificationNotTexted,
+    NotificationSent,
+    NotificationTexted,
+)
 
+from notify.domain.channels import EmailPolicy, Way
 from notify.domain.gathering import Gathered, gather
 from notify.domain.hours import Urgency
 from notify.domain.mail import MailState, Outcome
 from notify.domain.notification import Notification
-from notify.domain.policy import EmailPolicy
-from notify.domain.wording import Wording
+from notify.domain.wording import Letter, Wording
 from notify.handlers.reaching import Reach
 from notify.post import Post, Posted
 from notify.store import Notifications
@@ -33,6 +42,7 @@ LOOKED_BACK = timedelta(days=2)
 that was never tried, over a night or until the next digest."""
 
 UNKNOWN_WORKER = Posted(Outcome.REFUSED, "unknown_worker")
+NO_ADDRESS = Posted(Outcome.REFUSED, "no_address")
 
 
 async def send_mail(
@@ -43,9 +53,9 @@ async def send_mail(
     reach: Reach,
     policy: EmailPolicy,
     wording: Wording,
-    post: Post,
+    posts: Mapping[Way, Post],
 ) -> None:
-    """Send the e-mail that has fallen due, if there is anywhere to send it.
+    """Send what has fallen due by its channel, if there is anywhere to send it.
 
     Whoever may not know of the case any more gets none, and the next of the chain is
     told. What can become one letter with others does.
@@ -55,7 +65,7 @@ async def send_mail(
         return
     worker_id = due.told[number].worker_id
     if await reach.eyes(worker_id, due.case_id, due.eyes) is None:
-        failed = _failed(due, worker_id, PASSED_OVER, at)
+        failed = _failed(due, worker_id, due.way_of(number), PASSED_OVER, at)
         await notifications.save(due.pass_over(number, at), failed, lane=due.lane)
         return
     attempt = Attempt(number, at, policy)
@@ -65,24 +75,37 @@ async def send_mail(
         return
     if gathered.within:
         spoken = due.speak_within(number, gathered.within, at)
-        await notifications.save(spoken, _sent(due, worker_id, at), lane=due.lane)
+        sent = _sent(due, worker_id, Way.EMAIL, at)
+        await notifications.save(spoken, sent, lane=due.lane)
         return
+    post = posts[due.way_of(number)]
     contact = await reach.directory.contact(worker_id)
+    address = _address(contact, due.way_of(number)) if contact else None
     if contact is None:
         told = attempt.became(due, UNKNOWN_WORKER)
-    elif not contact.email:
-        # By their own entry in the directory they have the inbox only.
-        told = (due.with_mail(number, None),)
+    elif not address:
+        told = attempt.without_address(due)
     elif post.closed:
         told = attempt.became(due, post.closed)
     else:
         covers = gathered.covers
         await notifications.save(due.claim_mail(number, at, policy, covers))
-        letter = wording.letter(due, number, covers)
-        posted = await post.send(letter, contact.email, at)
+        posted = await post.send(_letter(due, number, covers, wording), address, at)
         await settled(partial(_record, due.id, attempt, posted, notifications))
         return
     await notifications.save(*told, lane=due.lane)
+
+
+def _address(contact: WorkerContact, way: Way) -> str | None:
+    return contact.mobile if way is Way.SMS else contact.email
+
+
+def _letter(
+    due: Notification, number: int, covers: tuple[str, ...], wording: Wording
+) -> Letter:
+    if due.way_of(number) is Way.SMS:
+        return wording.short(due, number)
+    return wording.letter(due, number, covers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +125,43 @@ class Attempt:
     def became(
         self, held: Notification, posted: Posted
     ) -> tuple[Notification, *tuple[Event, ...]]:
-        """Give the message after the attempt, and what is told of that."""
+        """Give the message after the attempt, and what is told of that.
+
+        What failed, or was not taken for some while, rings by the next way; a server
+        that there is not is not waited for.
+        """
         new = held.settle_mail(
             self.number, posted.outcome, posted.reason, self.at, self.policy
         )
         mail = new.told[self.number].mail
-        if mail is None or mail.due_at:
+        if mail is None:
             return (new,)
         worker_id = new.told[self.number].worker_id
         if mail.state is MailState.SENT:
-            return new, _sent(new, worker_id, self.at)
-        failed = _failed(new, worker_id, mail.reason or mail.state, self.at)
+            return new, _sent(new, worker_id, mail.channel, self.at)
+        way = new.way_after(self.number)
+        patient = mail.attempts < self.policy.other_way_after_attempts
+        if mail.due_at and (way is None or patient or mail.state is MailState.UNKNOWN):
+            return (new,)
+        reason = mail.reason or mail.state.value
+        failed = _failed(new, worker_id, mail.channel, reason, self.at)
+        if way:
+            return new.fail_over(self.number, way, self.at), failed
         return new.not_reached(self.number, self.at), failed
+
+    def without_address(
+        self, held: Notification
+    ) -> tuple[Notification, *tuple[Event, ...]]:
+        """Give the message to somebody who has no address of this kind.
+
+        By their own entry in the directory they have the other ways, or the inbox only.
+        """
+        way = held.way_after(self.number)
+        if way:
+            return (held.fail_over(self.number, way, self.at),)
+        if held.told[self.number].tried:
+            return self.became(held, NO_ADDRESS)
+        return (held.with_mail(self.number, None),)
 
 
 async def _gathered(
@@ -155,26 +203,28 @@ async def _record(
         await notifications.save(*told, lane=held.lane)
 
 
-def _sent(told: Notification, worker_id: str, at: datetime) -> NotificationSent:
-    return NotificationSent(
-        case_id=told.case_id,
-        notification_id=told.id,
-        worker_id=worker_id,
-        template=told.template,
-        channel=Channel.EMAIL,
-        sent_at=at,
-    )
+def _sent(told: Notification, worker_id: str, way: Way, at: datetime) -> Event:
+    if way is Way.SMS:
+        return NotificationTexted(**_of(told, worker_id), sent_at=at)
+    return NotificationSent(**_of(told, worker_id), channel=Channel.EMAIL, sent_at=at)
 
 
 def _failed(
-    told: Notification, worker_id: str, reason: str, at: datetime
-) -> NotificationFailed:
+    told: Notification, worker_id: str, way: Way, reason: str, at: datetime
+) -> Event:
+    if way is Way.SMS:
+        return NotificationNotTexted(
+            **_of(told, worker_id), reason=reason, failed_at=at
+        )
     return NotificationFailed(
-        case_id=told.case_id,
-        notification_id=told.id,
-        worker_id=worker_id,
-        template=told.template,
-        channel=Channel.EMAIL,
-        reason=reason,
-        failed_at=at,
+        **_of(told, worker_id), channel=Channel.EMAIL, reason=reason, failed_at=at
     )
+
+
+def _of(told: Notification, worker_id: str) -> dict[str, Any]:
+    return {
+        "case_id": told.case_id,
+        "notification_id": told.id,
+        "worker_id": worker_id,
+        "template": told.template,
+    }

@@ -5,7 +5,7 @@ place. How somebody stands to the case is asked each time before they are told.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 import structlog
@@ -25,13 +25,33 @@ SEEN_FROM = {Eyes.ALL: ANYBODY, Eyes.NOT_OUTREACH: NOT_OUTREACH}
 """Whose side one must see a case from to be told."""
 
 
+async def nobody() -> tuple[str, ...]:
+    """Give nobody: where no rota is heard of."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What it takes to know who may be told, and who is next."""
+    """What it takes to know who may be told, and who is next.
+
+    Attributes:
+        on_call: Gives who is on call in the place of the locality's coordinators.
+    """
 
     directory: Directory
     standings: Standings
     teams: Teams
+    on_call: Callable[[], Awaitable[tuple[str, ...]]] = nobody
+
+    async def on_duty(self) -> tuple[str, ...]:
+        """Give the coordinators on duty: whoever is on call, then the others.
+
+        Raises:
+            DirectoryAway: It cannot be known at present.
+        """
+        called = await self.on_call()
+        others = (each.worker_id for each in await self.directory.coordinators())
+        return tuple(dict.fromkeys((*called, *others)))
 
     async def eyes(self, worker_id: str, case_id: str, *eyes: Eyes) -> Eyes | None:
         """Give the first of these for which a worker may be told; none if they may not.
@@ -55,10 +75,9 @@ class Reach:
             NobodyOnDuty: There is none.
             DirectoryAway: It cannot be known at present.
         """
-        on_duty = await self.directory.coordinators()
-        for each in sorted(on_duty, key=lambda each: each.worker_id in told):
-            if found := await self.eyes(each.worker_id, case_id, *eyes):
-                return Addressee(each.worker_id, found)
+        for each in sorted(await self.on_duty(), key=lambda each: each in told):
+            if found := await self.eyes(each, case_id, *eyes):
+                return Addressee(each, found)
         raise NobodyOnDuty
 
     async def coordinators(
@@ -70,8 +89,7 @@ class Reach:
             NobodyOnDuty: There is none.
             DirectoryAway: It cannot be known at present.
         """
-        on_duty = [each.worker_id for each in await self.directory.coordinators()]
-        others = [each for each in on_duty if each != but]
+        others = [each for each in await self.on_duty() if each != but]
         found = await asyncio.gather(
             *(self.eyes(each, case_id, *eyes) for each in others)
         )

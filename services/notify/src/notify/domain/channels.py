@@ -1,0 +1,133 @@
+"""How messages go out by e-mail and by SMS, as a locality decides."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from notify.domain.texts import FOREIGN, LINK, REFERENCE, Language, Part
+
+Minutes = Annotated[int, Field(gt=0, le=30 * 24 * 60)]
+
+TO, TEXT, KEY, SECRET = "{to}", "{text}", "{key}", "{secret}"
+
+MARKS_OF_BODY = (TO, TEXT, KEY)
+MARKS_OF_HEADERS = (SECRET, KEY)
+
+
+class Way(StrEnum):
+    """The ways in which a message comes to a worker."""
+
+    INBOX = "inbox"
+    EMAIL = "email"
+    SMS = "sms"
+
+
+class EmailPolicy(Part):
+    """When an e-mail that has not gone out is tried again.
+
+    Attributes:
+        again_after_minutes: After the first failure, the second and so on; after as
+            many it has failed.
+        unknown_after_minutes: How long a sending of which nothing was heard may take
+            before it counts as one that may or may not have arrived.
+        other_way_after_attempts: After so many failures it rings by the rule's next
+            way, where it has one, though it could be tried again.
+        gather_minutes: For so long after an e-mail about a case, further normal ones to
+            the same worker wait, and become one that says how many.
+    """
+
+    again_after_minutes: Annotated[tuple[Minutes, ...], Field(min_length=1)]
+    unknown_after_minutes: Minutes
+    other_way_after_attempts: Annotated[int, Field(ge=1)]
+    gather_minutes: Minutes
+
+    @property
+    def window(self) -> timedelta:
+        """How long one e-mail about a case stands for itself."""
+        return timedelta(minutes=self.gather_minutes)
+
+    @property
+    def unknown_after(self) -> timedelta:
+        """How long a sending may take."""
+        return timedelta(minutes=self.unknown_after_minutes)
+
+    def again_after(self, attempts: int) -> timedelta | None:
+        """Give the pause after so many attempts; none when it is given up."""
+        if attempts > len(self.again_after_minutes):
+            return None
+        return timedelta(minutes=self.again_after_minutes[attempts - 1])
+
+
+class SmsPolicy(Part):
+    """How an SMS goes out, by a gateway that is spoken to over HTTP.
+
+    What is filled in are ``{to}``, ``{text}`` and ``{key}`` (the same at every attempt,
+    so that a provider can drop what it has) in the body, and ``{secret}`` and ``{key}``
+    in the headers. The secret is a setting and stands in no locality's file.
+
+    Attributes:
+        url: The gateway's address.
+        body: What is sent, by field.
+        form: It is sent as a form, and not as JSON.
+        refused: Answers that say no for good, beside 400 and 422; any other than 2xx
+            says not now.
+        text: What a message says: a reference and a link, in one language or more.
+    """
+
+    url: Annotated[str, Field(pattern=r"^https?://[!-~]{1,400}$")]
+    method: Literal["POST", "PUT"] = "POST"
+    headers: dict[Annotated[str, Field(pattern=r"^[a-z0-9-]{1,60}$")], str] = Field(
+        default_factory=dict
+    )
+    body: Annotated[dict[str, str], Field(min_length=1)]
+    form: bool = False
+    refused: frozenset[int] = frozenset()
+    text: Annotated[str, Field(min_length=1, max_length=160)]
+
+    @model_validator(mode="after")
+    def _fills_in_what_there_is(self) -> Self:
+        _only(MARKS_OF_BODY, self.body.values())
+        _only(MARKS_OF_HEADERS, self.headers.values())
+        _only((REFERENCE, LINK), (self.text,))
+        everything = " ".join(self.body.values())
+        if TO not in everything or TEXT not in everything:
+            raise ValueError(f"the body must have {TO} and {TEXT}")
+        if REFERENCE not in self.text or LINK not in self.text:
+            raise ValueError(f"the text must have {REFERENCE} and {LINK}")
+        return self
+
+
+def _only(marks: tuple[str, ...], texts: Iterable[str]) -> None:
+    for each in texts:
+        rest = each
+        for mark in marks:
+            rest = rest.replace(mark, "")
+        if FOREIGN.search(rest):
+            raise ValueError(f"only {', '.join(marks)} may be filled in")
+
+
+class LinkPolicy(Part):
+    """How an e-mail says by which link one says that one knows, and for how long.
+
+    Attributes:
+        good_minutes: For how long such a link is good.
+        text: By language, with room for the link and nothing else.
+    """
+
+    good_minutes: Minutes
+    text: dict[Language, Annotated[str, Field(min_length=1, max_length=200)]]
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> Self:
+        _only((LINK,), self.text.values())
+        if any(LINK not in each for each in self.text.values()):
+            raise ValueError(f"the text must have {LINK}")
+        return self
+
+    @property
+    def lasts(self) -> timedelta:
+        """For how long such a link is good."""
+        return timedelta(minutes=self.good_minutes)

@@ -1,0 +1,110 @@
+"""That an agency's own system is told of one thing, from wanted to sent."""
+
+import json
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Self
+from uuid import UUID, uuid5
+
+from pydantic import BaseModel, ConfigDict
+
+from notify.domain.mail import Outcome
+from notify.domain.webhook import WebhookPolicy
+
+
+class DeliveryState(StrEnum):
+    """How far telling a system has come; claimed is saved before it is tried."""
+
+    WANTED = "wanted"
+    CLAIMED = "claimed"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+class Delivery(BaseModel):
+    """That an agency's system is told of one thing.
+
+    Attributes:
+        event: The type of what happened.
+        about_id: What waits for the agency.
+        attempts: How often it was tried.
+        due_at: When it is to be tried (again); none if it is not.
+        reason: Why it has not gone out yet, as a code.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    case_id: str
+    agency: str
+    event: str
+    about_id: str
+    created_at: datetime
+    state: DeliveryState = DeliveryState.WANTED
+    attempts: int = 0
+    due_at: datetime | None
+    sent_at: datetime | None = None
+    reason: str | None = None
+
+    @property
+    def link(self) -> str:
+        """Where it leads, below the portal's address."""
+        return f"/inquiries/{self.about_id}"
+
+    def claim(self, at: datetime, policy: WebhookPolicy) -> Self:
+        """Note that it is about to be tried."""
+        due_at = at + timedelta(minutes=policy.unknown_after_minutes)
+        return self._now(DeliveryState.CLAIMED, due_at)
+
+    def settle(
+        self, outcome: Outcome, reason: str | None, at: datetime, policy: WebhookPolicy
+    ) -> Self:
+        """Note what became of an attempt.
+
+        That a system is told twice harms nothing: it knows the id. So whatever has not
+        surely arrived is tried again.
+        """
+        attempts = self.attempts + 1
+        again = policy.again_after(attempts, self.id)
+        if outcome is Outcome.SENT:
+            settled = self._now(DeliveryState.SENT, None, sent_at=at)
+        elif again is None:
+            settled = self.give_up(reason or "not_taken")
+        else:
+            settled = self._now(DeliveryState.WANTED, at + again, reason=reason)
+        return settled.model_copy(update={"attempts": attempts})
+
+    def wait(self, until: datetime, reason: str) -> Self:
+        """Note that it waits, because the system is told nothing at present."""
+        return self._now(self.state, until, reason=reason)
+
+    def give_up(self, reason: str) -> Self:
+        """Note that it is tried no more."""
+        return self._now(DeliveryState.FAILED, None, reason=reason)
+
+    def _now(
+        self,
+        state: DeliveryState,
+        due_at: datetime | None,
+        *,
+        sent_at: datetime | None = None,
+        reason: str | None = None,
+    ) -> Self:
+        told = {"state": state, "due_at": due_at, "sent_at": sent_at, "reason": reason}
+        return self.model_copy(update=told)
+
+
+def delivery_id(message_id: str, agency: str) -> str:
+    """Derive the id, so that a repeated message finds what it has caused."""
+    return str(uuid5(UUID(message_id), f"webhook/{agency}"))
+
+
+def body_of(delivery: Delivery, reference: str, link_base: str) -> bytes:
+    """Write what is sent: what kind of thing waits, a reference, a link."""
+    told = {
+        "type": delivery.event,
+        "timestamp": delivery.created_at.isoformat(),
+        "data": {"reference": reference, "link": f"{link_base}{delivery.link}"},
+    }
+    return json.dumps(told, separators=(",", ":")).encode()

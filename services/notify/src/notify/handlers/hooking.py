@@ -1,0 +1,202 @@
+"""Telling agencies' own systems that something waits for the agency.
+
+The same message may reach a system more than once, under the same id. It is tried for
+days; a system that takes nothing for so long is told nothing more until somebody has
+looked at it, and what has happened meanwhile waits for that.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+from accord_chassis.service import settled
+from accord_contracts.message import Message
+from accord_contracts.notify import WebhookDisabled, WebhookOff
+from accord_contracts.problem import Refusal
+from accord_contracts.referrals import (
+    InformationDecided,
+    InformationOverdue,
+    InformationRequested,
+)
+
+from notify.domain.delivery import Delivery, DeliveryState, body_of, delivery_id
+from notify.domain.mail import Outcome
+from notify.domain.notification import reference_of
+from notify.domain.webhook import (
+    NoSuchWebhook,
+    Webhook,
+    WebhookPolicy,
+    headers_of,
+    webhook_id,
+)
+from notify.hooks import Hooks
+from notify.post import Posted
+from notify.store import Deliveries, Webhooks
+
+log = structlog.get_logger()
+
+ForAgency = InformationRequested | InformationDecided | InformationOverdue
+"""What an agency's system may be told: what it was asked itself, and nothing of what
+others were asked or said."""
+
+WAIT = timedelta(minutes=30)
+"""How long a message waits before one looks whether its system is told again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What it takes to tell a system.
+
+    Attributes:
+        key: The service's own, of which with a salt every secret is made; none: the
+            locality tells no systems.
+        link_base: Where links lead, without a slash at the end.
+    """
+
+    webhooks: Webhooks
+    deliveries: Deliveries
+    hooks: Hooks
+    policy: WebhookPolicy
+    key: str | None
+    link_base: str
+
+    def key_or_refusal(self) -> str:
+        """Give the key.
+
+        Raises:
+            NoWebhooks: There is none.
+        """
+        if self.key is None:
+            raise NoWebhooks
+        return self.key
+
+
+class NoWebhooks(Refusal):
+    """This locality tells no agency's own system."""
+
+
+async def webhook_of(agency: str, *, by: Telling) -> Webhook:
+    """Give an agency's webhook.
+
+    Raises:
+        NoSuchWebhook: It has none.
+    """
+    held = await by.webhooks.get(webhook_id(agency))
+    if held is None or held.off is WebhookOff.REMOVED:
+        raise NoSuchWebhook
+    return held
+
+
+async def put_webhook(
+    agency: str, url: str, salt: str, *, at: datetime, by: Telling
+) -> Webhook:
+    """Tell an agency's system from now on, or at another address, or again.
+
+    Raises:
+        NoWebhooks: The locality tells none.
+    """
+    by.key_or_refusal()
+    held = await by.webhooks.get(webhook_id(agency))
+    new = held.at_url(url, at) if held else Webhook.of(agency, url, salt, at)
+    if held and held.off is WebhookOff.REMOVED:
+        # Whoever was taken out and comes back does not know what was shown before.
+        new = new.rotate(salt, at)
+    return await by.webhooks.save(new)
+
+
+async def rotate(agency: str, salt: str, *, at: datetime, by: Telling) -> Webhook:
+    """Sign by a new secret, and for a while by the one before as well.
+
+    Raises:
+        NoSuchWebhook: The agency has none.
+    """
+    held = await webhook_of(agency, by=by)
+    return await by.webhooks.save(held.rotate(salt, at))
+
+
+async def remove(agency: str, *, at: datetime, by: Telling) -> None:
+    """Tell an agency's system nothing more.
+
+    Raises:
+        NoSuchWebhook: The agency has none.
+    """
+    held = await webhook_of(agency, by=by)
+    await by.webhooks.save(held.turn_off(WebhookOff.REMOVED, at))
+
+
+async def want_delivery(
+    message: Message[ForAgency],
+    *,
+    at: datetime,
+    webhooks: Webhooks,
+    deliveries: Deliveries,
+) -> None:
+    """Have an agency's system told, if it has one."""
+    told = message.data
+    held = await webhooks.get(webhook_id(told.agency))
+    if held is None or held.off is WebhookOff.REMOVED:
+        return
+    wanted = Delivery(
+        id=delivery_id(message.id, told.agency),
+        case_id=told.case_id,
+        agency=told.agency,
+        event=message.type,
+        about_id=told.inquiry_id,
+        created_at=at,
+        due_at=at,
+    )
+    await deliveries.add(wanted, cause=message)
+
+
+async def deliver(due: Delivery, *, at: datetime, by: Telling) -> None:
+    """Tell a system what has fallen due."""
+    held = await by.webhooks.get(webhook_id(due.agency))
+    if held is None or held.off is WebhookOff.REMOVED:
+        await by.deliveries.save(due.give_up("removed"))
+        return
+    if held.off or by.key is None:
+        reason = held.off.value if held.off else "channel_off"
+        await by.deliveries.save(due.wait(at + WAIT, reason))
+        return
+    if due.state is DeliveryState.CLAIMED:
+        # Whoever claimed it died: it may have arrived, and is tried again.
+        log.info("webhook.unknown", count=1)
+    await by.deliveries.save(due.claim(at, by.policy))
+    body = body_of(due, reference_of(due.id), by.link_base)
+    secrets = held.secrets(by.key_or_refusal(), at, by.policy)
+    posted = await by.hooks.post(held.url, body, headers_of(due.id, body, secrets, at))
+    await settled(partial(_record, due.id, posted, at, by))
+
+
+async def _record(delivery_id: str, posted: Posted, at: datetime, by: Telling) -> None:
+    """Note what became of an attempt, whatever else has happened meanwhile."""
+    held = await by.deliveries.get(delivery_id)
+    if held and held.state is DeliveryState.CLAIMED:
+        new = held.settle(posted.outcome, posted.reason, at, by.policy)
+        await by.deliveries.save(new)
+        if posted.outcome is not Outcome.SENT:
+            log.info("webhook.not_taken", reason=posted.reason, count=new.attempts)
+
+
+async def look_after(
+    due: Webhook,
+    *,
+    at: datetime,
+    webhooks: Webhooks,
+    deliveries: Deliveries,
+    policy: WebhookPolicy,
+) -> None:
+    """Tell a system nothing more that has taken nothing for too long, and say so."""
+    since = at - timedelta(minutes=policy.off_after_minutes)
+    if due.on_since > since or not await deliveries.silent(due.agency, since):
+        await webhooks.save(due.look_later(at))
+        return
+    log.critical("webhook.disabled", reason=WebhookOff.FAILING.value)
+    told = WebhookDisabled(
+        webhook_id=due.id,
+        agency=due.agency,
+        reason=WebhookOff.FAILING,
+        disabled_at=at,
+    )
+    await webhooks.save(due.turn_off(WebhookOff.FAILING, at), told)

@@ -1,0 +1,149 @@
+"""Telling an agency's own system over HTTP, and no other system than that.
+
+Whoever registers an address could name one inside our own network. So a name is looked
+up here, every address it has must be one that may be told, and the connection goes to
+the address that was looked at: a name that leads elsewhere a moment later changes
+nothing. Nothing is followed, and of the answer only the status is read.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+import httpx2
+import structlog
+from accord_chassis.settings import Network
+
+from notify.domain.mail import Outcome
+from notify.post import Posted
+
+log = structlog.get_logger()
+
+TIMEOUT_SECONDS = 15.0
+"""How long an answer may take. Standard Webhooks name 15 to 30 seconds."""
+
+AT_ONCE = 8
+"""Systems that are told at the same time: a slow one holds up nobody else for long."""
+
+TAKEN = range(200, 300)
+
+IP = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class NotAllowed(Exception):
+    """There is an address behind the name that must not be told.
+
+    Args:
+        reason: Why not, as a code.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Hooks:
+    """Tells agencies' systems.
+
+    Args:
+        allowed: Networks that may be told though they are private.
+        plain: Whether an address may be told without TLS; in development only.
+        timeout_seconds: How long an answer may take.
+    """
+
+    def __init__(
+        self,
+        *,
+        allowed: Sequence[Network] = (),
+        plain: bool = False,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self._allowed = allowed
+        self._plain = plain
+        self._timeout_seconds = timeout_seconds
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        # No proxy of the environment: it would look the name up anew.
+        self._client = httpx2.AsyncClient(
+            follow_redirects=False, trust_env=False, timeout=timeout_seconds
+        )
+
+    def may_be(self, url: str) -> bool:
+        """Tell whether an address may be a system's at all: told over TLS alone."""
+        return self._plain or urlsplit(url).scheme == "https"
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
+        """Tell a system, and say what became of it. Never raises for a failure."""
+        async with self._turns:
+            try:
+                async with asyncio.timeout(self._timeout_seconds):
+                    address = await self._looked_up(url)
+            except NotAllowed as refused:
+                log.warning("webhook.refused", reason=refused.reason)
+                return Posted(Outcome.NOT_TAKEN, refused.reason)
+            except (OSError, TimeoutError, UnicodeError):
+                return Posted(Outcome.NOT_TAKEN, "no_such_host")
+            return await self._posted(url, address, body, headers)
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._client.aclose()
+
+    async def _looked_up(self, url: str) -> IP:
+        """Give the address behind a name, if every one that it has may be told.
+
+        Raises:
+            NotAllowed: One may not.
+        """
+        parts = urlsplit(url)
+        if not self.may_be(url):
+            raise NotAllowed("no_tls")
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(
+            parts.hostname or "", parts.port or 443, type=socket.SOCK_STREAM
+        )
+        addresses = [ipaddress.ip_address(each[4][0]) for each in found]
+        if not all(self._may_be_told(each) for each in addresses):
+            raise NotAllowed("private_address")
+        return addresses[0]
+
+    def _may_be_told(self, address: IP) -> bool:
+        # An IPv4 address may hide in one of IPv6, of which both must be looked at.
+        mapped = getattr(address, "ipv4_mapped", None) or address
+        if any(mapped in each for each in self._allowed):
+            return True
+        return mapped.is_global and not mapped.is_multicast
+
+    async def _posted(
+        self, url: str, address: IP, body: bytes, headers: Mapping[str, str]
+    ) -> Posted:
+        parts = urlsplit(url)
+        host = f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004
+        port = f":{parts.port}" if parts.port else ""
+        pinned = parts._replace(netloc=f"{host}{port}").geturl()
+        sent = {
+            "host": parts.netloc,
+            "content-type": "application/json",
+            "user-agent": "accord",
+            **headers,
+        }
+        request = self._client.build_request(
+            "POST",
+            pinned,
+            content=body,
+            headers=sent,
+            # The certificate must be that of the name, whatever address it has.
+            extensions={"sni_hostname": parts.hostname},
+        )
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                answer = await self._client.send(request, stream=True)
+                await answer.aclose()
+        except (httpx2.ConnectError, httpx2.ConnectTimeout):
+            return Posted(Outcome.NOT_TAKEN, "server_away")
+        except (httpx2.HTTPError, OSError, TimeoutError):
+            return Posted(Outcome.UNKNOWN, "no_answer")
+        if answer.status_code in TAKEN:
+            return Posted(Outcome.SENT)
+        return Posted(Outcome.NOT_TAKEN, f"status_{answer.status_code}")

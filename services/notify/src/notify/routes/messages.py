@@ -1,0 +1,54 @@
+"""What every route of notify has at hand, and how a message is decided about."""
+
+from typing import Annotated
+
+from accord_chassis.clock import Clock
+from accord_chassis.guard import (
+    Action,
+    Asking,
+    Permit,
+    Relation,
+    Resource,
+    absent,
+    asking,
+)
+from accord_chassis.service import part
+from fastapi import Query, Security
+
+from notify.domain.notification import NoSuchMessage, Notification
+from notify.handlers.reaching import SEEN_FROM
+from notify.store import Notifications
+
+PAGE = 50
+LONGEST_PAGE = 100
+
+Limit = Annotated[int, Query(ge=1, le=LONGEST_PAGE)]
+Notifications_ = Annotated[Notifications, part(Notifications)]
+Clock_ = Annotated[Clock, part(Clock)]
+Owner = Annotated[Asking, Security(asking, scopes=["notify.inbox"])]
+
+OWN = (Relation.OWNER,)
+SEEN = {eyes.value: sides for eyes, sides in SEEN_FROM.items()}
+READ_INBOX = Action("inbox.read", OWN, parts=SEEN)
+
+
+def message_of(message_id: str, held: Notification | None) -> Resource:
+    """Give a message as it is decided about: whose it is are those who were told.
+
+    Whoever was told and has been barred from its case since is shown it no longer.
+    """
+    if held is None:
+        return absent("message", message_id)
+    told = frozenset(held.told_workers)
+    return Resource("message", message_id, held.case_id, workers=told)
+
+
+def shown(held: Notification | None, permit: Permit) -> Notification:
+    """Give a message, if its reader may see it from their side of the case.
+
+    Raises:
+        NoSuchMessage: There is none, or none for them.
+    """
+    if held is None or held.eyes.value not in permit:
+        raise NoSuchMessage
+    return held

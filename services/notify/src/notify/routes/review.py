@@ -1,0 +1,186 @@
+"""Who was told what of a case, over HTTP: for review, and to take along."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from accord_chassis.guard import (
+    NOT_OUTREACH,
+    Action,
+    Asking,
+    NoSuchRecord,
+    Relation,
+    Resource,
+    asking,
+)
+from accord_chassis.store import EPOCH
+from accord_contracts.allocation import DeclineReason
+from accord_contracts.message import Id
+from fastapi import APIRouter, Response, Security
+from pydantic import BaseModel, StringConstraints
+
+from notify.domain.answers import Answer, Said
+from notify.domain.channels import Way
+from notify.domain.hours import Urgency
+from notify.domain.mail import Mail, MailState
+from notify.domain.notification import Notification
+from notify.domain.record import as_csv
+from notify.domain.told import Telling
+from notify.routes.messages import PAGE, Limit, Notifications_
+
+router = APIRouter()
+
+Since = Annotated[str, StringConstraints(pattern=r"^[0-9T:.-]{23}\.[0-9a-f-]{36}$")]
+Reviewer = Annotated[Asking, Security(asking, scopes=["notify.review"])]
+
+REVIEW_CASE = Action(
+    "notifications.review", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH}
+)
+
+
+class RangView(BaseModel):
+    """How far an e-mail or an SMS has come, and why it did not go out."""
+
+    channel: Way
+    state: MailState
+    sent_at: datetime | None
+    reason: str | None
+
+    @classmethod
+    def of(cls, rang: Mail) -> Self:
+        """Show it."""
+        same = {"channel", "state", "sent_at", "reason"}
+        return cls(**rang.model_dump(include=same))
+
+
+class TellingView(BaseModel):
+    """That somebody was told, and how far what rang has come, by which way.
+
+    Attributes:
+        rang: By which ways, the last one last.
+    """
+
+    worker_id: Id
+    step: int
+    at: datetime
+    rang: list["RangView"]
+
+    @classmethod
+    def of(cls, told: Telling) -> Self:
+        """Show that somebody was told."""
+        return cls(
+            worker_id=told.worker_id,
+            step=told.step,
+            at=told.at,
+            rang=[RangView.of(each) for each in (*told.tried, told.mail) if each],
+        )
+
+
+class AnswerView(BaseModel):
+    """What somebody said to a message, or that it was asked again, and when."""
+
+    said: Said
+    worker_id: Id
+    at: datetime
+    to: Id | None
+    reason: DeclineReason | None
+
+    @classmethod
+    def of(cls, said: Answer) -> Self:
+        """Show what was said."""
+        return cls(**said.model_dump())
+
+
+class NotificationView(BaseModel):
+    """Who was told of one thing that happened, when, and who said that they know.
+
+    Attributes:
+        ended_at: When it was over, by that or otherwise; none while it is open.
+        repeated_at: When the same was told again, while it was open.
+        answers: What was said to it, and that it was asked again, first to last.
+    """
+
+    id: Id
+    reference: str
+    event: str
+    template: str
+    about_id: Id | None
+    urgency: Urgency
+    policy_version: str
+    told: list[TellingView]
+    acknowledge_by: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: Id | None
+    ended_at: datetime | None
+    repeated_at: list[datetime]
+    answers: list[AnswerView]
+
+    @classmethod
+    def of(cls, held: Notification) -> Self:
+        """Show a notification to whoever reviews a case."""
+        return cls(
+            id=held.id,
+            reference=held.reference,
+            event=held.event,
+            template=held.template,
+            about_id=held.about_id,
+            urgency=held.urgency,
+            policy_version=held.policy_version,
+            told=[TellingView.of(each) for each in held.told],
+            acknowledge_by=held.ack_by,
+            acknowledged_at=held.acknowledged_at,
+            acknowledged_by=held.acknowledged_by,
+            ended_at=held.ended_at,
+            repeated_at=[each.at for each in held.repeats],
+            answers=[AnswerView.of(each) for each in held.answers],
+        )
+
+
+class CaseNotificationsView(BaseModel):
+    """Who was told what of a case, and when, first to last.
+
+    Attributes:
+        next: What ``after`` must be for the next page; none if this is the last.
+    """
+
+    notifications: list[NotificationView]
+    next: str | None
+
+
+@router.get("/cases/{case_id}/notifications", tags=["review"])
+async def review_case(
+    case_id: Id,
+    notifications: Notifications_,
+    reviewer: Reviewer,
+    after: Since | None = None,
+    limit: Limit = PAGE,
+) -> CaseNotificationsView:
+    """Read who was told what of a case, when, and who knew."""
+    await reviewer.permit(REVIEW_CASE, Resource("notifications", case_id, case_id))
+    found = await notifications.of_case(case_id, after=after, limit=limit)
+    # That there is no such case looks as if one were barred from it.
+    if not found and after is None:
+        raise NoSuchRecord
+    return CaseNotificationsView(
+        notifications=[NotificationView.of(each) for each in found],
+        next=found[-1].since if len(found) == limit else None,
+    )
+
+
+@router.get(
+    "/cases/{case_id}/notifications/record",
+    tags=["review"],
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+async def export_case(
+    case_id: Id, notifications: Notifications_, reviewer: Reviewer
+) -> Response:
+    """Take along who was told what of a case, when, and what they said.
+
+    Comma-separated values, first to last; ids, codes and times alone.
+    """
+    await reviewer.permit(REVIEW_CASE, Resource("notifications", case_id, case_id))
+    found = await notifications.recent(case_id, EPOCH)
+    if not found:
+        raise NoSuchRecord
+    return Response(as_csv(found), media_type="text/csv")

@@ -1,0 +1,345 @@
+"""SMS by a gateway that a locality's file describes, and what rings when one fails."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from accord_chassis.testing import NOON
+from accord_contracts.risk import RiskLevel
+from fastapi import FastAPI, Request, Response
+from notify.domain.channels import SmsPolicy, Way
+from notify.domain.mail import MailState, Outcome
+from notify.domain.notification import Notification
+from notify.domain.policy import Policy
+from notify.domain.wording import Letter, Wording
+from notify.handlers.mail import send_mail
+from notify.handlers.reaching import Reach
+from notify.post import Post, Server, SmtpPost
+from notify.sms import SmsPost
+from notify.store import Notifications
+from notify_builders import (
+    LINK_BASE,
+    MAIL_FROM,
+    MINUTE,
+    POLICY,
+    MailServer,
+    Running,
+    WorkersDirectory,
+    listening,
+    notification,
+    offered,
+)
+from pydantic import SecretStr, ValidationError
+
+MOBILE, EMAIL = "+64275550100", "worker@agency.example"
+SMS = POLICY.sms
+assert SMS
+LETTER = Letter("a-key", "", "A message: 7F3K-2Q", POLICY.languages)
+
+
+class Gateway:
+    """An SMS gateway on a real port, which does as the test says.
+
+    Attributes:
+        status: What it answers.
+        slow: It answers when this is set.
+        taken: What it was sent.
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.status = 202
+        self.slow: asyncio.Event | None = None
+        self.taken: list[tuple[dict[str, str], str]] = []
+
+    def app(self) -> FastAPI:
+        served = FastAPI()
+
+        @served.post("/messages")
+        async def messages(request: Request) -> Response:
+            body = (await request.body()).decode()
+            self.taken.append((dict(request.headers), body))
+            if self.slow:
+                await self.slow.wait()
+            return Response(status_code=self.status)
+
+        return served
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    served = Gateway()
+    async with listening(served.app()) as url:
+        served.url = f"{url}/messages"
+        yield served
+
+
+def at(gateway: Gateway, **changed: Any) -> SmsPolicy:
+    """A locality's policy, with the gateway that listens."""
+    assert SMS
+    return SMS.model_copy(update={"url": gateway.url, **changed})
+
+
+@pytest.fixture
+async def sms(gateway: Gateway) -> AsyncIterator[SmsPost]:
+    post = SmsPost(at(gateway), "a-secret", timeout_seconds=0.5, away_seconds=0)
+    yield post
+    await post.close()
+
+
+async def test_a_gateway_is_told_as_the_locality_says(
+    gateway: Gateway, sms: SmsPost
+) -> None:
+    posted = await sms.send(LETTER, MOBILE, NOON)
+
+    [(headers, body)] = gateway.taken
+    assert posted.outcome is Outcome.SENT
+    assert body == f'{{"to":"{MOBILE}","message":"{LETTER.text}"}}'
+    assert headers["authorization"] == "Bearer a-secret"
+    assert headers["idempotency-key"] == LETTER.key
+
+
+async def test_a_gateway_may_want_a_form_and_nothing_filled_in_is_looked_at_again(
+    gateway: Gateway,
+) -> None:
+    post = SmsPost(at(gateway, form=True), "s")
+
+    await post.send(Letter("k", "", "{to} & {key}", POLICY.languages), MOBILE, NOON)
+    await post.close()
+
+    [(_, body)] = gateway.taken
+    assert body == "to=%2B64275550100&message=%7Bto%7D+%26+%7Bkey%7D"
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (200, Outcome.SENT),
+        (400, Outcome.REFUSED),
+        (404, Outcome.REFUSED),
+        (302, Outcome.NOT_TAKEN),
+        (401, Outcome.NOT_TAKEN),
+        (429, Outcome.NOT_TAKEN),
+        (500, Outcome.NOT_TAKEN),
+    ],
+)
+async def test_what_a_gateway_answers_says_what_became_of_it(
+    gateway: Gateway, status: int, outcome: Outcome
+) -> None:
+    gateway.status = status
+    post = SmsPost(at(gateway, refused=frozenset({404})), "s")
+
+    posted = await post.send(LETTER, MOBILE, NOON)
+    await post.close()
+
+    assert posted.outcome is outcome
+
+
+async def test_a_gateway_that_answers_too_late_may_have_sent_it(
+    gateway: Gateway, sms: SmsPost
+) -> None:
+    gateway.slow = asyncio.Event()
+
+    late = await sms.send(LETTER, MOBILE, NOON)
+    gateway.slow.set()
+    wrong = await sms.send(LETTER, "0275550100", NOON)
+
+    assert (late.outcome, late.reason) == (Outcome.UNKNOWN, "no_answer")
+    assert (wrong.outcome, wrong.reason) == (Outcome.REFUSED, "bad_address")
+
+
+async def test_a_gateway_that_is_away_is_left_alone_for_a_while() -> None:
+    assert SMS
+    away = SMS.model_copy(update={"url": "http://127.0.0.1:1/messages"})
+    post = SmsPost(away, "s")
+
+    posted = await post.send(LETTER, MOBILE, NOON)
+    known = post.closed
+    await post.close()
+
+    assert posted == known
+    assert posted.outcome is Outcome.NOT_TAKEN
+
+
+Send = Callable[..., Awaitable[Notification]]
+Wanted = Callable[..., Awaitable[Notification]]
+
+
+@pytest.fixture
+def sends(
+    notifications: Notifications, reach: Reach, sms: SmsPost, mail_server: MailServer
+) -> Send:
+    """Send what is due of a message, and give it as it is then."""
+    mail = SmtpPost(Server.at(mail_server.url), MAIL_FROM, away_seconds=0)
+    posts: dict[Way, Post] = {Way.EMAIL: mail, Way.SMS: sms}
+
+    async def send(held: Notification, after: timedelta = timedelta()) -> Notification:
+        now = await notifications.get(held.id)
+        assert now
+        await send_mail(
+            now,
+            at=NOON + after,
+            notifications=notifications,
+            reach=reach,
+            policy=POLICY.email,
+            wording=Wording(POLICY, LINK_BASE),
+            posts=posts,
+        )
+        found = await notifications.get(held.id)
+        assert found
+        return found
+
+    return send
+
+
+@pytest.fixture
+def wanted(notifications: Notifications, workers: WorkersDirectory) -> Wanted:
+    """Make a critical message to somebody who is reached like this."""
+
+    async def made(**contact: Any) -> Notification:
+        worker = workers.knows(**contact)
+        told = notification(worker_id=worker, level=RiskLevel.EXTREME, mail=True)
+        return await notifications.save(told)
+
+    return made
+
+
+async def test_what_is_critical_rings_by_sms_alone(
+    wanted: Wanted,
+    sends: Send,
+    gateway: Gateway,
+    mail_server: MailServer,
+) -> None:
+    held = await wanted(email=EMAIL, mobile=MOBILE)
+
+    rung = await sends(held)
+
+    [(_, body)] = gateway.taken
+    assert held.reference in body
+    assert f"{LINK_BASE}/inbox/{held.id}" in body
+    assert held.case_id not in body
+    assert mail_server.letters == []
+    assert rung.told[0].mail
+    assert rung.told[0].mail.channel is Way.SMS
+    assert rung.mail_state(0) is MailState.SENT
+
+
+@pytest.mark.parametrize("mobile", [MOBILE, None])
+async def test_what_cannot_go_out_by_one_way_goes_out_by_the_next(
+    wanted: Wanted,
+    sends: Send,
+    gateway: Gateway,
+    mail_server: MailServer,
+    mobile: str | None,
+) -> None:
+    gateway.status = 400
+    held = await wanted(email=EMAIL, mobile=mobile)
+
+    failed = await sends(held)
+    rung = await sends(held)
+
+    assert failed.escalate_at == held.escalate_at
+    assert [str(each["To"]) for each in mail_server.letters] == [EMAIL]
+    assert [each.channel for each in rung.told[0].tried] == [Way.SMS]
+    assert rung.mail_state(0) is MailState.SENT
+
+
+async def test_a_gateway_that_does_not_take_it_is_not_waited_for_long(
+    wanted: Wanted,
+    sends: Send,
+    gateway: Gateway,
+    mail_server: MailServer,
+) -> None:
+    gateway.status = 500
+    held = await wanted(email=EMAIL, mobile=MOBILE)
+
+    first = await sends(held)
+    second = await sends(held, MINUTE)
+    await sends(held, MINUTE)
+
+    assert first.told[0].tried == ()
+    assert second.told[0].tried[0].state is MailState.FAILED
+    assert len(mail_server.letters) == 1
+
+
+async def test_whoever_can_be_reached_by_no_way_is_not_waited_for(
+    wanted: Wanted,
+    sends: Send,
+    gateway: Gateway,
+    mail_server: MailServer,
+) -> None:
+    gateway.status, mail_server.manner = 400, "refuse"
+    held = await wanted(email=EMAIL, mobile=MOBILE)
+
+    await sends(held)
+    gone = await sends(held)
+
+    assert gone.escalate_at == NOON
+    assert gone.mail_state(0) is MailState.FAILED
+
+
+async def test_a_service_sends_sms_once_it_has_the_secret(
+    start: Any,
+    gateway: Gateway,
+    workers: WorkersDirectory,
+    tmp_path: Any,
+    settings: Any,
+) -> None:
+    for each in settings.locality.iterdir():
+        text = each.read_text("utf-8").replace(
+            "https://sms.example/messages", gateway.url
+        )
+        (tmp_path / each.name).write_text(text)
+    worker = workers.knows(mobile=MOBILE)
+
+    async with start(sms_secret=SecretStr("s"), locality=tmp_path) as running:
+        assert isinstance(running, Running)
+        await running.hears(offered(worker, level=RiskLevel.EXTREME))
+        await running.later(timedelta())
+        [held] = await running.all()
+
+    assert len(gateway.taken) == 1
+    assert held.mail_state(0) is MailState.SENT
+
+
+def test_where_there_is_no_gateway_every_rule_rings_by_what_there_is() -> None:
+    policy = POLICY.by_ways([Way.EMAIL])
+
+    ways = {each.ways for rule in policy.rules.values() for each in rule.variants}
+
+    assert ways == {(), (Way.EMAIL,)}
+    assert any(
+        Way.SMS in each.ways for rule in POLICY.rules.values() for each in rule.variants
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "rule"),
+    [
+        ({"body": {"to": "{to}"}}, "must have"),
+        ({"body": {"to": "{to}", "text": "{text} {name}"}}, "may be filled in"),
+        ({"body": {"to": "{to}", "text": "{text} {secret}"}}, "may be filled in"),
+        ({"headers": {"x": "{to}"}}, "may be filled in"),
+        ({"headers": {"X y": "z"}}, "should match"),
+        ({"text": "Log in: {link}"}, "must have"),
+        ({"text": "{reference} {link} {address}"}, "may be filled in"),
+        ({"text": "{reference} {link}" + "." * 160}, "at most 160"),
+        ({"url": "ftp://sms.example"}, "should match"),
+    ],
+)
+def test_a_gateway_that_could_be_told_anything_else_does_not_load(
+    changed: dict[str, Any], rule: str
+) -> None:
+    assert SMS
+
+    with pytest.raises(ValidationError, match=rule):
+        SmsPolicy.model_validate({**SMS.model_dump(), **changed})
+
+
+def test_a_rule_that_rings_by_what_there_is_not_does_not_load() -> None:
+    told = POLICY.model_dump()
+
+    with pytest.raises(ValidationError, match="say in sms how they go out"):
+        Policy.model_validate({**told, "sms": None})

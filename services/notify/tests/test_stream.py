@@ -1,0 +1,184 @@
+"""An inbox that is watched: Server-Sent Events over a real connection."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from accord_chassis.protocol import BoundedProtocol
+from accord_chassis.testing import NOON, eventually, new_id
+from notify.domain.following import Following, beginning
+from notify.routes import stream
+from notify_builders import MINUTE, Running, listening, notification, offered
+
+SECOND = timedelta(seconds=1)
+
+
+class Watcher:
+    """A client that watches an inbox, and comes back where it was cut off."""
+
+    def __init__(self, running: Running, url: str, worker: str) -> None:
+        self._headers = running.bearer("notify.inbox", worker=worker)
+        self._url = url
+        self.last: str | None = None
+        self.told: list[dict[str, Any]] = []
+        self.status = 0
+        self.began = asyncio.Event()
+
+    async def watch(self, **query: int) -> None:
+        """Watch until the stream ends."""
+        self.began.clear()
+        resumed = {"last-event-id": self.last} if self.last else {}
+        async with (
+            httpx2.AsyncClient(timeout=30) as client,
+            client.stream(
+                "GET",
+                f"{self._url}/v1/inbox/stream",
+                headers={**self._headers, **resumed},
+                params=query,
+            ) as answer,
+        ):
+            self.status = answer.status_code
+            self.kind = answer.headers["content-type"]
+            async for line in answer.aiter_lines():
+                self._hear(line)
+
+    def _hear(self, line: str) -> None:
+        self.began.set()
+        name, _, value = line.partition(": ")
+        if name == "id":
+            self.last = value
+        if name == "data":
+            self.told.append(json.loads(value))
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Watch while the block runs, then cut the line."""
+        task = asyncio.create_task(self.watch())
+        await self.began.wait()
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def hears_of(self, count: int) -> bool:
+        return len(self.told) >= count
+
+
+@pytest.fixture
+async def url(running: Running) -> AsyncIterator[str]:
+    """The service on a real port."""
+    async with listening(running.app, http=BoundedProtocol) as at:
+        yield at
+
+
+async def test_whoever_watches_is_told_and_takes_up_where_they_were_cut_off(
+    running: Running, url: str
+) -> None:
+    worker = new_id()
+    watcher = Watcher(running, url, worker)
+
+    async with watcher.watching():
+        await running.hears(offered(worker))
+        await eventually(lambda: watcher.hears_of(1))
+    running.clock.advance(MINUTE)
+    await running.hears(offered(worker), offered())
+    running.clock.advance(MINUTE)
+    first = watcher.told[0]
+    # What was seen last comes once more.
+    async with watcher.watching():
+        await eventually(lambda: watcher.hears_of(3))
+        await running.acknowledges(worker, first["id"])
+        await eventually(lambda: watcher.hears_of(4))
+
+    assert watcher.kind.startswith("text/event-stream")
+    found = {each["id"] for each in await running.inbox(worker)}
+    assert {each["id"] for each in watcher.told} == found
+    assert set(first) == {"id", "reference", "urgency", "acknowledged_at", "ended_at"}
+    assert watcher.told[1] == first
+    assert watcher.told[3]["id"] == first["id"]
+    assert watcher.told[3]["acknowledged_at"]
+
+
+async def test_whoever_is_barred_meanwhile_is_told_nothing_more(
+    running: Running, url: str
+) -> None:
+    worker = new_id()
+    watcher = Watcher(running, url, worker)
+    barred, known = offered(worker), offered(worker)
+
+    async with watcher.watching():
+        await running.hears(barred)
+        await eventually(lambda: watcher.hears_of(1))
+        [told] = watcher.told
+        running.standings.tell(worker, barred.data.case_id, conflict=True)
+        held = await running.notifications.get(told["id"])
+        assert held
+        await running.notifications.save(held.end(NOON))
+        await running.hears(known)
+        await eventually(lambda: watcher.hears_of(2))
+
+    ids = [each["id"] for each in watcher.told]
+    assert len(ids) == 2
+    assert ids.count(told["id"]) == 1
+
+
+async def test_a_stream_ends_by_itself_and_when_the_service_stops(
+    running: Running, url: str
+) -> None:
+    watcher = Watcher(running, url, new_id())
+
+    await watcher.watch(lasting=1)
+    task = asyncio.create_task(watcher.watch())
+    await watcher.began.wait()
+    running.service.ending.set()
+
+    async with asyncio.timeout(5):
+        await task
+
+
+async def test_nobody_has_more_streams_than_anybody_needs(
+    running: Running, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "MOST_OF_ONE", 1)
+    worker = new_id()
+    one, two = Watcher(running, url, worker), Watcher(running, url, worker)
+
+    async with one.watching():
+        await two.watch()
+        refused = two.status
+        await Watcher(running, url, new_id()).watch(lasting=1)
+
+    async def let_in() -> bool:
+        await two.watch(lasting=1)
+        return two.status == 200
+
+    assert refused == 503
+    await eventually(let_in)
+
+
+async def test_a_place_that_is_none_is_refused(running: Running) -> None:
+    headers = running.bearer("notify.inbox", worker=new_id())
+
+    answer = await running.http.get(
+        "/v1/inbox/stream", headers={**headers, "last-event-id": "yesterday"}
+    )
+
+    assert answer.status_code == 422
+    assert "yesterday" not in answer.text
+
+
+def test_what_was_saved_a_little_earlier_by_another_clock_is_not_left_out() -> None:
+    following = Following(beginning(NOON))
+    late = notification(at=NOON).model_copy(update={"saved_at": NOON - 20 * SECOND})
+    following.pass_by(NOON)
+
+    assert late.moved > following.after
+    assert following.new([late]) == [late]
+    assert following.new([late]) == []
+    assert following.new([late.end(NOON)]) != []
