@@ -529,7 +529,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     # Only whoever has signed decides, in their own name.
     ("plans", "POST", "/v1/meetings/{meeting_id}/cases/{case_id}/decision"): Case(
-        ("specialist", "coordinator"), {"level": "extreme"}
+        ("specialist", "coordinator"), {"level": "high"}
     ),
     (
         "plans",

@@ -7,7 +7,7 @@ import pytest
 from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.allocation import Role
 from accord_contracts.message import Event, Message
-from accord_contracts.plans import ActionDone
+from accord_contracts.plans import ActionDone, MeetingDecided
 from accord_contracts.referrals import (
     Answer,
     IncidentKind,
@@ -18,7 +18,7 @@ from accord_contracts.referrals import (
     OrderRecorded,
     PersonRole,
 )
-from accord_contracts.risk import RiskAssessed, RiskLevel
+from accord_contracts.risk import RiskAssessed, RiskChanged, RiskLevel
 from risk.domain.assessment import Assessment
 from risk.domain.form import Form
 from risk.domain.judgement.acts import (
@@ -41,7 +41,7 @@ from risk.domain.order import Order
 from risk.domain.policy import Policy
 from risk.domain.telling import Telling, of_children, of_pairs, with_telling
 from risk.handlers import assess_referral
-from risk.judging import heed_order, note_meeting
+from risk.judging import heed_order, heed_table, note_meeting
 from risk.store import Assessments
 from risk_builders import POLICY, answers, referral
 
@@ -50,6 +50,7 @@ ANNE, BO = "anne", "bo"
 DAY = timedelta(days=1)
 YEAR = 366 * DAY
 REASON = "danger_has_passed"
+MEETING = new_id()
 
 
 def by_rules(rules: ProofRules) -> Policy:
@@ -581,3 +582,53 @@ async def test_a_breach_is_weighed_once_and_one_taken_back_lowers_nothing(
     assert levels[3] == (MEDIUM, False)
     assert not held.orders[order_id].binds(NOON)
     assert len(await published(assessments)) == 2
+
+
+def decided_at_a_meeting(case_id: str, level: RiskLevel, number: int) -> MeetingDecided:
+    return MeetingDecided(
+        case_id=case_id,
+        meeting_id=MEETING,
+        number=number,
+        decided_by=new_id(),
+        agency="police",
+        level=level,
+        raised=True,
+        lead=None,
+        roles=(),
+        review_at=None,
+        carried_over=False,
+        decided_at=NOON + timedelta(minutes=number),
+    )
+
+
+async def test_a_meeting_raises_a_level_in_the_name_of_who_decided_and_lowers_none(
+    assessments: Assessments,
+) -> None:
+    message = referral()
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    case_id = message.data.case_id
+    told = [
+        decided_at_a_meeting(case_id, level, number)
+        for level, number in ((HIGH, 1), (MEDIUM, 3), (EXTREME, 2))
+    ]
+
+    for each in told:
+        of_it = message_of(each, at=NOON + DAY)
+        await heed_table(of_it, assessments=assessments, policy=POLICY)
+
+    held = await assessments.get(case_id)
+    assert held is not None
+    assert held.level is EXTREME
+    change = held.judgement.changes[-1]
+    assert (change.how, change.by) == (How.RAISED, told[2].decided_by)
+    assert change.why == ("decided_at_a_meeting",)
+    assert [(e.level, e.held) for e in held.judgement.decided] == [
+        (HIGH, LOW),
+        (EXTREME, HIGH),
+        # Lower than what is held: it is remembered, and lowers nothing.
+        (MEDIUM, HIGH),
+    ]
+    assert [type(each.data) for each in await published(assessments)] == [
+        RiskAssessed,
+        *(RiskAssessed, RiskChanged) * 2,
+    ]

@@ -194,7 +194,7 @@ CATALOGUE = Catalogue.of(
         Entry(plans.ActionAssigned, "plans"),
         Entry(plans.ActionDone, "plans", ("referrals", "risk", "plans")),
         Entry(plans.ActionOverdue, "plans", ("plans", "notify")),
-        Entry(plans.MeetingDecided, "plans", ("plans",)),
+        Entry(plans.MeetingDecided, "plans", ("risk", "plans")),
         Entry(plans.MeetingTaskDone, "plans", ("plans",)),
         Entry(plans.MeetingClosed, "plans"),
         Entry(plans.NeedAssessed, "plans"),

@@ -4,7 +4,7 @@ from functools import partial
 
 from accord_chassis import service
 from accord_chassis.settings import ChassisSettings, policy_of
-from accord_contracts.plans import ActionDone, PlanClosed
+from accord_contracts.plans import ActionDone, MeetingDecided, PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
@@ -82,6 +82,9 @@ def create_app(
         risk.on(OrderEnded, heed)
         risk.on(
             ActionDone, partial(judging.note_meeting, assessments=held, policy=policy)
+        )
+        risk.on(
+            MeetingDecided, partial(judging.heed_table, assessments=held, policy=policy)
         )
         risk.on(CaseErased, partial(handlers.erase, assessments=held))
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from accord_contracts.message import Event, Lane, Message
-from accord_contracts.plans import ActionDone
+from accord_contracts.plans import ActionDone, MeetingDecided
 from accord_contracts.referrals import (
     Answer,
     IncidentKind,
@@ -17,7 +17,7 @@ from accord_contracts.risk import LoweringAsked, RiskLevel
 from risk.domain.assessment import Assessment, NotAssessed
 from risk.domain.form import Form
 from risk.domain.judgement import acts
-from risk.domain.judgement.record import Contact
+from risk.domain.judgement.record import Contact, Decided
 from risk.domain.order import Order
 from risk.domain.policy import Policy, UnknownGroup
 from risk.handlers import NOTHING_FILLED_IN, assessed, check_known, lane_of
@@ -160,6 +160,30 @@ async def note_meeting(
     judgement = held.judgement.met(told.done_at)
     new = held.model_copy(update={"judgement": judgement})
     await assessments.save(new, cause=message)
+
+
+async def heed_table(
+    message: Message[MeetingDecided], *, assessments: Assessments, policy: Policy
+) -> None:
+    """Raise a level as a meeting decided, in the name of whoever decided there."""
+    told = message.data
+    held = await assessments.get(told.case_id, cause=message)
+    if held is None or not held.weighed:
+        return
+    decided = Decided(
+        meeting_id=told.meeting_id,
+        number=told.number,
+        level=told.level,
+        held=held.level,
+        by=told.decided_by,
+        agency=told.agency,
+        at=told.decided_at,
+    )
+    new = acts.heed_table(held, decided, policy, message.time)
+    if new is held:
+        return
+    events = assessed(new, None) if new.level is not held.level else []
+    await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
 
 
 async def heed_order(
