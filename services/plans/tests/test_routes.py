@@ -11,7 +11,7 @@ from accord_chassis.testing import NOON, eventually, new_id
 from accord_contracts.access import Side
 from accord_contracts.allocation import Role
 from accord_contracts.message import Event, Lane
-from accord_contracts.plans import ActionOverdue, PlanDrafted
+from accord_contracts.plans import ActionDone, ActionOutcome, ActionOverdue, PlanDrafted
 from accord_contracts.risk import RiskLevel
 from plans import handlers
 from plans.app import Settings, create_app
@@ -162,12 +162,22 @@ async def test_an_owner_says_that_a_commitment_was_kept(
     action = (await read(running, case_id))["actions"][0]
     path = f"/v1/plans/{case_id}/actions/{action['action_id']}/completion"
 
-    first = await running.post(path, WORK, worker=worker_id)
+    said = {"outcome": "met_in_person"}
+    first = await running.post(path, WORK, worker=worker_id, body=said)
     clock.advance(HOUR)
     again = await running.post(path, WORK, worker=worker_id)
 
     assert first.status_code == again.status_code == 200
     assert first.json() == again.json()
+    assert first.json()["outcome"] == "met_in_person"
+
+    async def told() -> list[Event]:
+        waiting = running.told("risk", Lane.URGENT)
+        return [each for each in waiting if isinstance(each, ActionDone)]
+
+    [done] = await eventually(told)
+    assert isinstance(done, ActionDone)
+    assert done.outcome is ActionOutcome.MET_IN_PERSON
     assert datetime.fromisoformat(first.json()["done_at"]) == NOON
 
 

@@ -7,7 +7,7 @@ import pytest
 from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.allocation import Role
 from accord_contracts.message import Event, Message
-from accord_contracts.plans import ActionDone, MeetingDecided
+from accord_contracts.plans import ActionDone, ActionOutcome, MeetingDecided
 from accord_contracts.referrals import (
     Answer,
     IncidentKind,
@@ -46,6 +46,7 @@ from risk.store import Assessments
 from risk_builders import POLICY, answers, referral
 
 LOW, MEDIUM, HIGH, EXTREME = RiskLevel
+SPECIALIST, OUTREACH = Role.INDEPENDENT_VICTIM_SPECIALIST, Role.PERPETRATOR_OUTREACH
 ANNE, BO = "anne", "bo"
 DAY = timedelta(days=1)
 YEAR = 366 * DAY
@@ -489,28 +490,46 @@ def test_an_amendment_and_its_referral_say_the_same_in_any_order() -> None:
     assert one[id_].people == {PersonRole.CHILD: (person,)}
 
 
-async def test_an_action_that_meets_her_is_noted_and_no_other(
+@pytest.mark.parametrize(
+    ("action", "outcome", "role", "met"),
+    [
+        ("safe_contact", ActionOutcome.MET_IN_PERSON, SPECIALIST, True),
+        ("safe_contact", ActionOutcome.SPOKE_REMOTELY, SPECIALIST, False),
+        ("safe_contact", None, SPECIALIST, False),
+        # What the locality says of an action counts where nobody said what came of it.
+        ("home_safety_checked", None, SPECIALIST, True),
+        ("home_safety_checked", ActionOutcome.NOT_REACHED, SPECIALIST, False),
+        # He was met, not she.
+        ("outreach_contact", ActionOutcome.MET_IN_PERSON, OUTREACH, False),
+    ],
+)
+async def test_that_she_was_met_is_noted_by_what_came_of_an_action(
     assessments: Assessments,
+    action: str,
+    outcome: ActionOutcome | None,
+    role: Role,
+    *,
+    met: bool,
 ) -> None:
     message = referral()
     await assess_referral(message, assessments=assessments, policy=POLICY)
     case_id = message.data.case_id
+    done = ActionDone(
+        case_id=case_id,
+        plan_version=1,
+        action_id=new_id(),
+        action=action,
+        role=role,
+        worker_id=new_id(),
+        done_at=NOON + DAY,
+        outcome=outcome,
+    )
 
-    for action in ("safe_contact", "home_safety_checked"):
-        done = ActionDone(
-            case_id=case_id,
-            plan_version=1,
-            action_id=new_id(),
-            action=action,
-            role=Role.INDEPENDENT_VICTIM_SPECIALIST,
-            worker_id=new_id(),
-            done_at=NOON + DAY,
-        )
-        await note_meeting(message_of(done), assessments=assessments, policy=POLICY)
-        held = await assessments.get(case_id)
-        assert held
-        met = held.judgement.met_at
-        assert met == (NOON + DAY if action == "home_safety_checked" else None)
+    await note_meeting(message_of(done), assessments=assessments, policy=POLICY)
+
+    held = await assessments.get(case_id)
+    assert held
+    assert held.judgement.met_at == (NOON + DAY if met else None)
 
 
 @pytest.mark.parametrize("late", [False, True])

@@ -9,6 +9,7 @@ from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import (
     ActionAssigned,
     ActionDone,
+    ActionOutcome,
     ActionOverdue,
     PlanAgreed,
     PlanClosed,
@@ -120,7 +121,13 @@ async def agree(case_id: str, plan_version: int, *, at: datetime, plans: Plans) 
 
 
 async def complete(
-    case_id: str, action_id: str, worker_id: str, *, at: datetime, plans: Plans
+    case_id: str,
+    action_id: str,
+    worker_id: str,
+    *,
+    at: datetime,
+    plans: Plans,
+    outcome: ActionOutcome | None = None,
 ) -> Action:
     """Note that a worker kept a commitment of theirs.
 
@@ -133,10 +140,12 @@ async def complete(
         held = await plans.get(held.home_of(action_id))
     if held is None:
         raise NoSuchAction
-    new = held.complete(action_id, worker_id, at)
+    new = held.complete(action_id, worker_id, at, outcome)
     done = new.action(action_id)
     if new is not held:
-        kept = ActionDone(**_about(new, done), worker_id=worker_id, done_at=at)
+        kept = ActionDone(
+            **_about(new, done), worker_id=worker_id, done_at=at, outcome=outcome
+        )
         await plans.save(new, kept, lane=lane_of(new))
     return done
 

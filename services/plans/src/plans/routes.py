@@ -21,6 +21,7 @@ from accord_chassis.service import part, settled
 from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import Role
 from accord_contracts.message import Code, Id
+from accord_contracts.plans import ActionOutcome
 from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskLevel
 from fastapi import APIRouter, Security
@@ -84,6 +85,17 @@ class AgreeToPlan(BaseModel):
     plan_version: Annotated[int, Field(ge=1, strict=True)]
 
 
+class CompleteAction(BaseModel):
+    """What came of an action."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: ActionOutcome | None = None
+
+
+NOTHING_SAID = CompleteAction()
+
+
 class ClosePlan(BaseModel):
     """Why the response to this household has ended."""
 
@@ -98,6 +110,7 @@ class ActionView(BaseModel):
     Attributes:
         overdue_at: When it was told that its time had passed.
         last_done_at: When it was done in an earlier episode.
+        outcome: What came of it, as far as whoever did it said.
         from_case: The merged case whose plan it comes from, if it does.
     """
 
@@ -111,6 +124,7 @@ class ActionView(BaseModel):
     done_at: datetime | None
     overdue_at: datetime | None
     last_done_at: datetime | None
+    outcome: ActionOutcome | None
     from_case: Id | None = None
 
     @classmethod
@@ -278,9 +292,15 @@ async def agree_to_plan(
 
 @router.post("/plans/{case_id}/actions/{action_id}/completion")
 async def complete_action(
-    case_id: Id, action_id: Id, plans: Plans_, clock: Clock_, worker: Worker
+    case_id: Id,
+    action_id: Id,
+    completed: CompleteAction = NOTHING_SAID,
+    *,
+    plans: Plans_,
+    clock: Clock_,
+    worker: Worker,
 ) -> ActionView:
-    """Say that a commitment of one's own was kept."""
+    """Say that a commitment of one's own was kept, and what came of it."""
     await worker.permit(COMPLETE_ACTION, plan_of(case_id), otherwise=NoSuchAction)
     if worker.worker is None:
         raise NoSuchAction
@@ -294,6 +314,7 @@ async def complete_action(
         worker.worker,
         at=clock.now(),
         plans=plans,
+        outcome=completed.outcome,
     )
     return ActionView.of(await settled(complete))
 

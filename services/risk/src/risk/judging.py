@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from accord_contracts.access import SIDES, Side
 from accord_contracts.message import Event, Lane, Message
-from accord_contracts.plans import ActionDone, MeetingDecided
+from accord_contracts.plans import ActionDone, ActionOutcome, MeetingDecided
 from accord_contracts.referrals import (
     Answer,
     IncidentKind,
@@ -150,9 +151,16 @@ async def _held(case_id: str, assessments: Assessments) -> Assessment:
 async def note_meeting(
     message: Message[ActionDone], *, assessments: Assessments, policy: Policy
 ) -> None:
-    """Note that the person harmed was met for an action of the plan."""
+    """Note that the person harmed was met for an action of the plan.
+
+    What was said of it counts; if nothing was, what the locality says of such
+    actions. Whoever meets the person using violence has not met the person harmed.
+    """
     told = message.data
-    if told.action not in policy.judging.meets_in_person:
+    met = told.action in policy.judging.meets_in_person
+    if told.outcome is not None:
+        met = told.outcome is ActionOutcome.MET_IN_PERSON
+    if not met or SIDES[told.role] is Side.PERSON_USING_VIOLENCE:
         return
     held = await assessments.get(told.case_id, cause=message)
     if held is None or held.erased_at:

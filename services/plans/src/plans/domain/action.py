@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from accord_contracts.allocation import Role
+from accord_contracts.plans import ActionOutcome
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict
 
@@ -29,6 +30,7 @@ class Action(BaseModel):
         worker_id: Its owner, once somebody has taken the role.
         overdue_at: When it was told that the time had passed.
         last_done_at: When it was done in an earlier episode.
+        outcome: What came of it, as far as whoever did it said.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,6 +45,7 @@ class Action(BaseModel):
     done_at: datetime | None = None
     overdue_at: datetime | None = None
     last_done_at: datetime | None = None
+    outcome: ActionOutcome | None = None
 
     @property
     def open(self) -> bool:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID, uuid5
 
 from accord_contracts.allocation import Role
+from accord_contracts.plans import ActionOutcome
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict, computed_field
 
@@ -376,7 +377,13 @@ class Plan(BaseModel):
         }
         return self.with_current(agreed_at=at).model_copy(update={"coming": calm})
 
-    def complete(self, action_id: str, worker_id: str, at: datetime) -> "Plan":
+    def complete(
+        self,
+        action_id: str,
+        worker_id: str,
+        at: datetime,
+        outcome: ActionOutcome | None = None,
+    ) -> "Plan":
         """Note that a worker has done what they own. Noting it again changes nothing.
 
         Raises:
@@ -390,7 +397,7 @@ class Plan(BaseModel):
             return self
         if self.status is Status.CLOSED:
             raise AlreadyClosed
-        return self._with_actions({action_id: {"done_at": at}})
+        return self._with_actions({action_id: {"done_at": at, "outcome": outcome}})
 
     def close(self, reason: str, policy: Policy, at: datetime) -> "Plan":
         """End the response to this household. Ending it again changes nothing.
