@@ -33,7 +33,7 @@ EVERY_SCOPE = (
     "referrals.answer",
     "referrals.inquire", "referrals.disclosures", "referrals.contacts",
     "referrals.reach", "referrals.sandbox", "referrals.quality", "referrals.orders",
-    "referrals.rights", "risk.validity",
+    "referrals.rights", "risk.validity", "risk.ask",
     "risk.read", "risk.work", "plans.read", "plans.work", "plans.close", "plans.meet",
     "allocation.admin", "allocation.ask", "allocation.read", "allocation.work",
     "allocation.glass", "notify.inbox", "notify.review",
@@ -234,6 +234,13 @@ class Worker(Somebody):
         """Say that one has kept a commitment."""
         path = f"/api/plans/v1/plans/{action['case_id']}/actions"
         return await self.sends("POST", f"{path}/{action['action_id']}/completion")
+
+    async def reassesses(self, case_id: str) -> Answer:
+        """Say that one has met the person harmed, and that no danger was found."""
+        path = f"/api/risk/v1/assessments/{case_id}/reassessment"
+        found = dict.fromkeys(self.region.world.questions, "no")
+        told = {"answers": found, "contact": "in_person"}
+        return await self.sends("POST", path, told)
 
 
 class Coordinator(Worker):

@@ -491,6 +491,8 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         KNOWS_SAFETY, {"level": "low"}
     ),
     ("risk", "GET", "/v1/assessments/{case_id}/proof"): Case(JUDGES),
+    # A scope of services; whoever is barred from the case learns nothing by it either.
+    ("risk", "POST", "/v1/proofs"): Case(NOT_BARRED, "proof"),
     ("risk", "GET", "/v1/assessments/{case_id}/history"): Case(JUDGES),
     ("risk", "GET", "/v1/assessments/{case_id}/people"): Case(JUDGES),
     ("risk", "PUT", "/v1/assessments/{case_id}/groups"): Case(
@@ -652,6 +654,7 @@ def sent(stage: Stage, body: Any) -> Any:
         "standings": {
             "asked": [{"worker_id": ids["worker_id"], "case_ids": [ids["case_id"]]}]
         },
+        "proof": {"case_id": ids["case_id"], "closed_by": ids["worker_id"]},
         "offer": {"worker_id": stage.workers["colleague"]},
         "rota": {
             "rota": "after_hours",

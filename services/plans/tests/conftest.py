@@ -14,6 +14,8 @@ from meetings_builders import RULES
 from plans.app import Settings, create_app
 from plans.store import Plans
 from plans_builders import POLICY, Running
+from pydantic import SecretStr
+from risk_stand_in import Risk, serving
 
 
 @pytest.fixture
@@ -35,8 +37,18 @@ def locality(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings(common_settings: dict[str, Any], locality: Path) -> Settings:
-    return Settings(**common_settings, locality=locality)
+async def risk() -> AsyncIterator[Risk]:
+    """The risk service, which proves whatever it is asked for until it is told else."""
+    async with serving(Risk()) as served:
+        yield served
+
+
+@pytest.fixture
+def settings(common_settings: dict[str, Any], locality: Path, risk: Risk) -> Settings:
+    token = SecretStr("token")
+    return Settings(
+        **common_settings, locality=locality, risk_url=risk.url, service_token=token
+    )
 
 
 @pytest.fixture

@@ -47,6 +47,7 @@ def policy_fields() -> dict[str, Any]:
         "version": "test-1",
         "strands": ["immediate_safety", "behaviour_change"],
         "closing_reasons": ["safety_goals_met", "opened_in_error"],
+        "unproved_reasons": ["opened_in_error"],
         "actions": {
             "safe_contact": {"strand": "immediate_safety", "each_episode": True},
             "safety_advice": {"strand": "immediate_safety"},

@@ -638,9 +638,11 @@ async def test_a_meeting_raises_a_level_in_the_name_of_who_decided_and_lowers_no
     held = await assessments.get(case_id)
     assert held is not None
     assert held.level is EXTREME
-    change = held.judgement.changes[-1]
-    assert (change.how, change.by) == (How.RAISED, told[2].decided_by)
-    assert change.why == ("decided_at_a_meeting",)
+    _, *raised = held.judgement.changes
+    assert [(e.level, e.how, e.by, e.why) for e in raised] == [
+        (each.level, How.RAISED, each.decided_by, ("decided_at_a_meeting",))
+        for each in (told[0], told[2])
+    ]
     assert [(e.level, e.held) for e in held.judgement.decided] == [
         (HIGH, LOW),
         (EXTREME, HIGH),

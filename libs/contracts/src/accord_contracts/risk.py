@@ -89,6 +89,32 @@ class RiskAssessed(Event):
     tier: Tier | None = None
 
 
+class AskClosing(BaseModel):
+    """The question whether the response to a case may end (``POST /v1/proofs``).
+
+    Attributes:
+        closed_by: The worker who would end it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    case_id: Id
+    closed_by: Id
+
+
+class ClosingProof(BaseModel):
+    """What is missing before the response to a case may end; nothing: it may.
+
+    Attributes:
+        missing: Codes of conditions.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    case_id: Id
+    missing: Annotated[tuple[Code, ...], Field(max_length=30)]
+
+
 class AssessmentCarried(Event):
     """What is known of a merged case has changed. Risk tells itself.
 

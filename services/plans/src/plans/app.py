@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from accord_chassis import service
+from accord_chassis.asking import token_of
+from accord_chassis.doors import Trust
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn
 from accord_contracts.message import Event
@@ -30,6 +32,7 @@ from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
 from plans import handlers, merging, routes
+from plans.asks import Proofs
 from plans.domain.meeting.meeting import Meeting
 from plans.domain.meeting.rules import Rules
 from plans.domain.plan import Plan
@@ -46,7 +49,13 @@ from plans.store import Plans
 
 
 class Settings(ChassisSettings):
-    """How this locality runs its plans service."""
+    """How this locality runs its plans service.
+
+    Attributes:
+        risk_url: Where the risk service is: it proves that a response may end.
+    """
+
+    risk_url: str
 
 
 def create_app(
@@ -59,10 +68,15 @@ def create_app(
     """
     policy = policy_of(Policy, settings.locality, "plans")
     rules = policy_of(Rules, settings.locality, "meetings")
+    token = token_of(settings)
 
     def wire(plans: service.Service) -> None:
         held = plans.store(Plans)
         plans.provide(policy)
+        trusted = Trust.of(settings).context() if settings.ca_file else None
+        proofs = Proofs(settings.risk_url, token, tls=trusted)
+        plans.at_close(proofs.close)
+        plans.provide(proofs)
         plans.on(
             RiskAssessed,
             partial(handlers.draft_plan, plans=held, policy=policy, clock=plans.clock),

@@ -27,7 +27,8 @@ from accord_contracts.risk import RiskLevel
 from fastapi import APIRouter, Security
 from pydantic import BaseModel, ConfigDict, Field
 
-from plans import handlers
+from plans import closing, handlers
+from plans.asks import Proofs
 from plans.domain.action import Action as Action_
 from plans.domain.action import NoSuchAction, NotYourActions
 from plans.domain.coming import Coming
@@ -40,6 +41,7 @@ router = APIRouter(tags=["plans"])
 
 Plans_ = Annotated[Plans, part(Plans)]
 Policy_ = Annotated[Policy, part(Policy)]
+Proofs_ = Annotated[Proofs, part(Proofs)]
 Clock_ = Annotated[Clock, part(Clock)]
 Reader = Annotated[Asking, Security(asking, scopes=["plans.read"])]
 Worker = Annotated[Asking, Security(asking, scopes=["plans.work"])]
@@ -326,6 +328,7 @@ async def close_plan(
     *,
     plans: Plans_,
     policy: Policy_,
+    proofs: Proofs_,
     clock: Clock_,
     closer: Closer,
 ) -> PlanView:
@@ -333,13 +336,17 @@ async def close_plan(
     await closer.permit(CLOSE_PLAN, plan_of(case_id), otherwise=NoPlan)
     seen = await closer.permit(READ_PLAN, plan_of(case_id), otherwise=NoPlan)
     seen = await _of_all(await plans.get(case_id), seen, closer)
+    if closer.worker is None:
+        raise NoPlan
     close = partial(
-        handlers.close,
+        closing.close,
         case_id,
         closed.reason,
+        by=closer.worker,
         at=clock.now(),
         plans=plans,
         policy=policy,
+        proofs=proofs,
     )
     return PlanView.of(await settled(close), seen)
 

@@ -26,7 +26,7 @@ from fastapi import FastAPI
 from risk import handlers, judging, merging
 from risk.domain.assessment import Assessment
 from risk.domain.policy import Policy
-from risk.routes import assessments, groups, judged, judgement, validity
+from risk.routes import assessments, groups, judged, judgement, proofs, validity
 from risk.store import Assessments
 
 
@@ -104,5 +104,6 @@ def create_app(
         judged.router,
         groups.router,
         validity.router,
+        proofs.router,
         stand_ins=stand_ins,
     )

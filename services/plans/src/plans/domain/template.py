@@ -110,13 +110,20 @@ class NeedRules(BaseModel):
 
 
 class Policy(BaseModel):
-    """How a locality plans for safety (``localities/<name>/plans.yaml``)."""
+    """How a locality plans for safety (``localities/<name>/plans.yaml``).
+
+    Attributes:
+        closing_reasons: Why a response may end.
+        unproved_reasons: Those of them for which risk is not asked for its proof:
+            nobody is left here of whom it could prove anything.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: str
     strands: frozenset[Code]
     closing_reasons: Annotated[frozenset[Code], Field(min_length=1)]
+    unproved_reasons: frozenset[Code] = frozenset()
     actions: dict[Code, ActionKind]
     levels: dict[RiskLevel, Level]
     in_force: InForce
@@ -128,6 +135,8 @@ class Policy(BaseModel):
             raise ValueError(f"levels lacks {_named(missing)}")
         if unknown := {each.strand for each in self.actions.values()} - self.strands:
             raise ValueError(f"{_named(unknown)}: not a strand")
+        if others := self.unproved_reasons - self.closing_reasons:
+            raise ValueError(f"{_named({*others})}: no reason for closing a plan")
         for name, level in self.levels.items():
             if strange := set(level.duties) - set(self.actions):
                 raise ValueError(f"{_named(strange)}: not an action, at {name}")
