@@ -45,7 +45,7 @@ async def draft_plan(
         assessed_at=told.assessed_at,
         first_referred_at=told.first_referred_at,
     )
-    new = held.draft(assessment, policy, clock.now())
+    new = held.draft(assessment, policy, clock.now(), tier=told.tier)
     if new is held:
         return
     events = (drafted(new), *assigned(new, held))

@@ -1,7 +1,7 @@
 """What a locality asks of every plan: its templates, level by level."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from itertools import pairwise
@@ -9,12 +9,19 @@ from typing import Annotated, Self
 
 from accord_contracts.allocation import Role
 from accord_contracts.message import Code
-from accord_contracts.risk import RiskLevel
+from accord_contracts.risk import RiskLevel, Tier
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from plans.domain.coming import InForce
 
-Hours = Annotated[int, Field(gt=0, le=8760)]
+MOST_HOURS = 8760
+"""A year: no clock of a plan runs longer."""
+
+Hours = Annotated[int, Field(gt=0, le=MOST_HOURS)]
+
+PLAN_REVIEW = "plan_review"
+"""The clock of a tier by which its plan is to be reviewed; another one is named after
+the action that is due by it."""
 
 
 class ActionKind(BaseModel):
@@ -83,6 +90,15 @@ class Measure:
     within: timedelta
     mandatory: bool
     each_episode: bool
+
+    def demanded_by(self, tier: Tier) -> "Measure":
+        """Give it as a tier demands it: mandatory, and no later than by its clock."""
+        hours = tier.clocks.get(self.code, MOST_HOURS)
+        return replace(
+            self,
+            mandatory=self.mandatory or self.code in tier.actions,
+            within=min(self.within, timedelta(hours=hours)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +185,26 @@ class Policy(BaseModel):
             )
             for name, level in self.levels.items()
         }
+
+    def template(self, level: RiskLevel, tier: Tier | None) -> Template:
+        """Give what is drafted for a level, and for the tier that follows from it.
+
+        What the tier demands is mandatory, and by its clock if that is sooner. What the
+        level does not ask for at all is taken from the next higher level that does.
+        """
+        drafted = self.templates[level]
+        if tier is None:
+            return drafted
+        by_code = {each.code: each for each in drafted.measures}
+        above = [e for e in RiskLevel if e.rank > level.rank]
+        for each in (m for higher in above for m in self.templates[higher].measures):
+            if each.code in tier.actions:
+                by_code.setdefault(each.code, each)
+        review = timedelta(hours=tier.clocks.get(PLAN_REVIEW, MOST_HOURS))
+        return Template(
+            min(drafted.review, review),
+            tuple(each.demanded_by(tier) for each in by_code.values()),
+        )
 
     def _measure(self, code: str, duty: Duty, *, mandatory: bool) -> Measure:
         kind = self.actions[code]
