@@ -498,6 +498,8 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("risk", "PUT", "/v1/assessments/{case_id}/groups"): Case(
         KNOWS_SAFETY, {"groups": {"gender": "woman"}}
     ),
+    # Neither locality weighs by a second version.
+    ("risk", "GET", "/v1/policies/shadow"): Case((), by_scope=True),
     ("risk", "GET", "/v1/validity"): Case(PERSONAS, by_scope=True),
     ("risk", "GET", "/v1/validity/plot"): Case(PERSONAS, by_scope=True),
     ("plans", "GET", "/v1/plans/{case_id}"): Case(CASE_READERS),

@@ -1,9 +1,10 @@
 """The risk service: who listens to what."""
 
 from functools import partial
+from pathlib import Path
 
 from accord_chassis import service
-from accord_chassis.settings import ChassisSettings, policy_of
+from accord_chassis.settings import BadConfiguration, ChassisSettings, policy_of
 from accord_contracts.plans import ActionDone, MeetingDecided, PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
@@ -26,12 +27,29 @@ from fastapi import FastAPI
 from risk import handlers, judging, merging
 from risk.domain.assessment import Assessment
 from risk.domain.policy import Policy
-from risk.routes import assessments, groups, judged, judgement, proofs, validity
+from risk.routes import assessments, groups, judged, judgement, proofs, shadow, validity
 from risk.store import Assessments
 
 
 class Settings(ChassisSettings):
     """How this locality runs its risk service."""
+
+
+def policies_of(locality: Path) -> Policy:
+    """Read the policy in force, with the version that is weighed by beside it, if any.
+
+    Raises:
+        BadConfiguration: One of them is missing or wrong.
+    """
+    policy = policy_of(Policy, locality, "risk")
+    if policy.shadow is None:
+        return policy
+    try:
+        return policy.beside(policy_of(Policy, locality, policy.shadow))
+    except ValueError as wrong:
+        raise BadConfiguration(
+            f"Correct shadow in risk.yaml, or the file that it names: {wrong}."
+        ) from None
 
 
 def create_app(
@@ -42,7 +60,7 @@ def create_app(
     Raises:
         BadConfiguration: The locality's policy is missing or wrong.
     """
-    policy = policy_of(Policy, settings.locality, "risk")
+    policy = policies_of(settings.locality)
 
     def wire(risk: service.Service) -> None:
         held = risk.store(Assessments)
@@ -105,5 +123,6 @@ def create_app(
         groups.router,
         validity.router,
         proofs.router,
+        shadow.router,
         stand_ins=stand_ins,
     )

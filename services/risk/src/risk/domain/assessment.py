@@ -17,6 +17,7 @@ from risk.domain.judgement.record import Change, How, Judgement
 from risk.domain.order import Order
 from risk.domain.policy import Policy, highest
 from risk.domain.scoring import Result
+from risk.domain.shadow import Shadowed
 from risk.domain.share import Share
 from risk.domain.telling import Telling, occurred, with_telling
 from risk.domain.weighing import Known, Would
@@ -67,6 +68,7 @@ class Assessment(BaseModel):
         groups: Codes of the groups that it counts in when it is looked at how well
             levels tell what comes, by dimension; they weigh nothing.
         orders: Those that bind, or bound, somebody in the case.
+        shadow: What another version of the policy finds, to be counted.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -104,6 +106,7 @@ class Assessment(BaseModel):
     tellings: dict[str, Telling] = {}
     orders: dict[str, Order] = {}
     groups: dict[str, str] = {}
+    shadow: Shadowed | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -246,7 +249,8 @@ class Assessment(BaseModel):
             )
             own = highest(own, policy.weigh(itself).level)
         least = highest(floor, own, *(each.level for each in shares))
-        found = policy.weigh(self.everything(at), least)
+        known = self.everything(at)
+        found = policy.weigh(known, least)
         level = highest(least, found.level)
         if self.heard_of and not self.shares:
             own = highest(own, found.level)
@@ -281,6 +285,7 @@ class Assessment(BaseModel):
                 "results": found.results,
                 "tier": policy.tier(level, found.reasons),
                 "policy_version": policy.version,
+                "shadow": policy.shadowed(known, found.level),
                 "assessed_at": at,
                 "reassess_by": by,
                 "reassessment": Reassessment.AHEAD,
