@@ -18,7 +18,7 @@ from accord_contracts.referrals import (
     OrderRecorded,
     PersonRole,
 )
-from accord_contracts.risk import RiskAssessed, RiskChanged, RiskLevel
+from accord_contracts.risk import LoweringLapsed, RiskAssessed, RiskChanged, RiskLevel
 from risk.domain.assessment import Assessment
 from risk.domain.form import Form
 from risk.domain.judgement.acts import (
@@ -40,14 +40,14 @@ from risk.domain.judgement.rules import ISR, MARAC, SHIPPED, VIOGEN, Demand, Pro
 from risk.domain.order import Order
 from risk.domain.policy import Policy
 from risk.domain.telling import Telling, of_children, of_pairs, with_telling
-from risk.handlers import assess_referral
+from risk.handlers import assess_referral, attend
 from risk.judging import heed_order, heed_table, note_meeting
 from risk.store import Assessments
 from risk_builders import POLICY, answers, referral
 
 LOW, MEDIUM, HIGH, EXTREME = RiskLevel
 SPECIALIST, OUTREACH = Role.INDEPENDENT_VICTIM_SPECIALIST, Role.PERPETRATOR_OUTREACH
-ANNE, BO = "anne", "bo"
+ANNE, BO = new_id(), new_id()
 DAY = timedelta(days=1)
 YEAR = 366 * DAY
 REASON = "danger_has_passed"
@@ -205,6 +205,40 @@ def test_what_becomes_known_meanwhile_ends_what_is_asked_for() -> None:
     with pytest.raises(NobodyAsks):
         lower(stirred, LOW, BO, POLICY, AFTER)
     assert Condition.LOWER_IN_A_ROW in missing(stirred)
+
+
+@pytest.mark.parametrize(
+    ("overtaken", "over_at"),
+    [(False, AFTER + timedelta(hours=72)), (True, AFTER + timedelta(hours=1))],
+)
+async def test_that_a_lowering_has_lapsed_is_told_once_to_whoever_asked(
+    assessments: Assessments, *, overtaken: bool, over_at: datetime
+) -> None:
+    asked = asks(found_low_twice(case("threat_to_kill")))
+    if overtaken:
+        asked = asked.weigh(answers("stalking"), frozenset(), POLICY, over_at)
+    quiet = asked.model_copy(update={"due_at": None, "version": 0})
+    held = await assessments.save(quiet)
+    assert not await assessments.due_now(over_at - timedelta(seconds=1))
+
+    later = over_at + timedelta(minutes=1)
+    for _ in range(2):
+        for due in await assessments.due_now(later):
+            await attend(due, at=later, assessments=assessments, policy=POLICY)
+
+    assert [each.data for each in await published(assessments)] == [
+        LoweringLapsed(
+            case_id=held.id,
+            level=LOW,
+            worker_id=ANNE,
+            asked_at=AFTER,
+            lapsed_at=later,
+            late_by=60.0,
+        )
+    ]
+    after = await assessments.get(held.id)
+    assert after is not None
+    assert (after.level, after.judgement.asked) == (held.level, None)
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,7 @@ CATALOGUE = Catalogue.of(
         Entry(risk.AssessmentCarried, "risk", ("risk",)),
         Entry(risk.RiskChanged, "risk", ("notify",)),
         Entry(risk.LoweringAsked, "risk", ("notify",)),
+        Entry(risk.LoweringLapsed, "risk", ("notify",)),
         Entry(risk.ReassessmentDue, "risk", ("notify",)),
         Entry(risk.ReassessmentOverdue, "risk", ("notify",)),
         Entry(allocation.RoleWanted, "allocation", ("allocation",)),

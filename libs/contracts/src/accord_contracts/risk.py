@@ -160,6 +160,28 @@ class LoweringAsked(Event):
     until: AwareDatetime
 
 
+class LoweringLapsed(Event):
+    """A lowering that somebody asks for is over unconfirmed: the level stays.
+
+    Nobody confirmed it in time, or something that it did not rest on became known.
+
+    Attributes:
+        level: The level that it was to be lowered to.
+        worker_id: Who asked.
+        asked_at: When.
+        lapsed_at: When it was noticed that it is over.
+        late_by: Seconds between when it was over and then.
+    """
+
+    TYPE: ClassVar[str] = "risk.lowering_lapsed.v1"
+
+    level: RiskLevel
+    worker_id: Id
+    asked_at: AwareDatetime
+    lapsed_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]
+
+
 class ReassessmentDue(Event):
     """A case is to be assessed anew.
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 from risk.domain.ahead import Ahead, with_latest
 from risk.domain.answers import merged
 from risk.domain.form import Form, all_forms
-from risk.domain.judgement.record import Change, How, Judgement
+from risk.domain.judgement.record import Asked, Change, How, Judgement
 from risk.domain.order import Order
 from risk.domain.policy import Policy, highest
 from risk.domain.scoring import Result
@@ -111,9 +111,14 @@ class Assessment(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def wakes_at(self) -> datetime | None:
-        """When something is next to be done: a reassessment, or a date comes near."""
+        """When something is next to be done.
+
+        A reassessment, a date that comes near, or telling that a lowering has lapsed.
+        """
         dates = [each.wakes_at for each in self.ahead.values()] if self.weighed else []
-        return min((at for at in (self.due_at, *dates) if at), default=None)
+        asked = self.judgement.asked
+        times = (self.due_at, asked and asked.until, *dates)
+        return min((at for at in times if at), default=None)
 
     @property
     def weighed(self) -> bool:
@@ -420,6 +425,11 @@ class Assessment(BaseModel):
                 "due_at": min(self.due_at, new.due_at),
             }
         )
+
+    def lapsed(self, at: datetime) -> Asked | None:
+        """Give the lowering that was asked for and is over unconfirmed, if one is."""
+        asked = self.judgement.asked
+        return asked if asked and asked.until <= at else None
 
     def fall_due(self, policy: Policy) -> "Assessment":
         """Note that reassessment is due, or has been for too long.

@@ -85,8 +85,11 @@ class Look(BaseModel):
 class Asked(BaseModel):
     """A lowering that somebody asks for, and another has to confirm.
 
+    It stays when it has lapsed until that is told.
+
     Attributes:
-        until: When it lapses if nobody has.
+        until: When it lapses if nobody has; sooner if something becomes known that it
+            does not rest on.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -158,14 +161,26 @@ class Judgement(BaseModel):
             update={
                 "stirred": revision,
                 "stirred_at": _later(self.stirred_at, at),
-                "asked": None,
+                "asked": self._overtaken(at),
             }
         )
 
     def looked(self, look: Look) -> "Judgement":
         """Note a reassessment. What was asked for rested on the ones before it."""
         looks = (*self.looks, look)[-KEPT_LOOKS:]
-        return self.model_copy(update={"looks": looks, "asked": None})
+        update = {"looks": looks, "asked": self._overtaken(look.at)}
+        return self.model_copy(update=update)
+
+    def _overtaken(self, at: datetime) -> Asked | None:
+        """Have what is asked for be over by now; that it is will be told."""
+        if self.asked is None:
+            return None
+        until = min(self.asked.until, at)
+        return self.asked.model_copy(update={"until": until})
+
+    def forgotten(self) -> "Judgement":
+        """Have nothing asked for any more."""
+        return self.model_copy(update={"asked": None})
 
     def met(self, at: datetime) -> "Judgement":
         """Note that the person harmed was met."""
