@@ -21,6 +21,18 @@ CHUNK = 500
 KEPT_BACK = {"outbox": 0, "inbox": 0, "swept": 0}
 """What a document holds that is none of the assessment."""
 
+NOT_SIMULATED = {
+    **KEPT_BACK,
+    **dict.fromkeys(
+        (
+            "judgement", "orders", "questions", "reasons", "results", "shadow", "tier",
+            "unknowns", "would",
+        ),
+        0,
+    ),
+}  # fmt: skip
+"""What another policy's weighing does not look at: it was found, or is no sign."""
+
 
 class Assessments(Store[Assessment]):
     """The assessments, by case."""

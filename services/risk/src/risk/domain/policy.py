@@ -281,8 +281,11 @@ class Policy(BaseModel):
         near: frozenset[TriggerKind] = frozenset(),
     ) -> tuple[RiskLevel, tuple[str, ...]]:
         """Give the level of what is known, and the codes of what led to it."""
-        found = self.weigh(Known(answers, incidents, repeats, near))
-        return found.level, found.reasons
+        return self.grounds(Known(answers, incidents, repeats, near))
+
+    def grounds(self, known: Known) -> tuple[RiskLevel, tuple[str, ...]]:
+        """Give the level of what is known and what led to it, and no more."""
+        return self._plan.grounds(known)
 
 
 def highest(*levels: RiskLevel) -> RiskLevel:

@@ -191,8 +191,7 @@ def _by_itself(
     )
     known = _still_yes(held, answers)
     standing = _still_filled_in(held, forms)
-    found = policy.weigh(Known(known, incidents, repeats, near, standing))
-    return found.level, found.reasons
+    return policy.grounds(Known(known, incidents, repeats, near, standing))
 
 
 def _still_yes(held: Assessment, now: Mapping[str, Answer]) -> dict[str, Answer]:
