@@ -39,6 +39,7 @@ from outboxes import outboxes_of
 from people import (
     EVERY_SCOPE,
     HIGH_RISK_TEAM,
+    LEAD,
     OFFERED,
     OUTREACH,
     REFERRALS,
@@ -535,6 +536,9 @@ async def live_through(region: Region, told: Told) -> str:
     await coordinator.agrees(
         await eventually(coordinator.reads_plan(case), within=WITHIN)
     )
+    lead = asked[LEAD].worker
+    owed = await eventually(lead.owes(case), within=WITHIN)
+    assert (await lead.does(owed[0])).ok
     await be_amended(region, referral_id, told)
     return case
 
