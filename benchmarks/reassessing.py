@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 
 from accord.deployment import Deployment
-from accord.rescoring import of_store, run
+from accord.rescoring import run_stored
 from accord_chassis.clock import SystemClock
 from accord_chassis.development.store import LocalStore
 from accord_chassis.settings import policy_of
@@ -118,7 +118,7 @@ def main(cases: int = 100_000, reassessments: int = 10_000) -> None:
         asyncio.run(measure(local.url, cases, reassessments))
         deployment = Deployment(store_url=local.url)
         began = time.perf_counter()
-        report = run(POLICIES, of_store(deployment), NOW)
+        report = run_stored(POLICIES, deployment, NOW)
         took = time.perf_counter() - began
         seen = report[POLICIES[0].version]["all", "all"].cases
         print(f"{seen} stored cases by two policies: {took:.1f} s")

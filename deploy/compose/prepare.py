@@ -20,6 +20,7 @@ from typing import Any
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.grants import databases, role_commands, user_command
 from accord_chassis.topology import OPERATOR
+from accord_contracts.access import ASKS_BESIDES
 from accord_contracts.catalogue import CATALOGUE
 
 FOLDER = Path(__file__).parent / "secrets"
@@ -30,7 +31,7 @@ SEALING = ("referrals", "allocation", "plans")
 """The services that seal what identifies or locates people."""
 
 SERVICE_TOKEN_DAYS = 30
-"""How long notify's own token is good for; a real identity provider's is minutes."""
+"""How long a service's own token is good for; a real identity provider's is minutes."""
 
 
 def password(path: Path) -> str:
@@ -67,6 +68,7 @@ def prepare(folder: Path, region: str) -> None:
         token = issuer.token(
             service,
             "allocation.ask",
+            *ASKS_BESIDES.get(service, ()),
             region=region,
             lifetime=SERVICE_TOKEN_DAYS * day,
         )

@@ -459,6 +459,7 @@ def test_a_pod_reaches_what_it_needs_and_nothing_else(objects: list[Object]) -> 
     wanted["notify"] |= {("mail", 587)}
     for name in ASKING:
         wanted[name] |= {("allocation", 8000)}
+    wanted["plans"] |= {("risk", 8000)}
     wanted["topology"] = {("dns", 53), ("broker", 15671)}
     wanted["store-users"] = wanted["audit"] = {("dns", 53), ("store", 27017)}
 
@@ -480,6 +481,7 @@ def test_a_pod_is_reached_from_the_gateway_and_by_whom_it_answers(
     pods = places(objects)
     wanted = {name: {("gateway", 8000)} for name in SERVICES}
     wanted["allocation"] |= {(name, 8000) for name in ASKING}
+    wanted["risk"] |= {("plans", 8000)}
     wanted |= {name: set() for name in JOBS}
 
     for name, pod in pods.items():

@@ -48,7 +48,7 @@ async def called(region: Region, case: str, leads: Somebody, *seats: Somebody) -
         answers.append(await each.sends("POST", f"{PATH}/{meeting}/attendance", signed))
     answers.append(await leads.sends("POST", f"{PATH}/{meeting}/beginning"))
     task = {"action": "patrols_asked_for", "agency": "police", "within_hours": 24}
-    wanted = {"level": "extreme", "lead": "refuge", "tasks": [task]}
+    wanted = {"level": "high", "lead": "refuge", "tasks": [task]}
     path = f"{PATH}/{meeting}/cases/{case}/decision"
     decided = await leads.sends("POST", path, wanted)
     answers.append(decided)

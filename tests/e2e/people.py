@@ -34,7 +34,7 @@ EVERY_SCOPE = (
     "referrals.answer", "referrals.transfer",
     "referrals.inquire", "referrals.disclosures", "referrals.contacts",
     "referrals.reach", "referrals.sandbox", "referrals.quality", "referrals.orders",
-    "referrals.rights", "risk.validity",
+    "referrals.rights", "risk.validity", "risk.ask",
     "risk.read", "risk.work", "plans.read", "plans.work", "plans.close", "plans.meet",
     "allocation.admin", "allocation.ask", "allocation.read", "allocation.work",
     "allocation.glass", "notify.inbox", "notify.review", "notify.admin",
@@ -255,6 +255,13 @@ class Worker(Somebody):
             return coordinator
         roles = await coordinator.roles_of(case_id)
         return self.region.worker(roles[SPECIALIST]["worker_id"])
+
+    async def reassesses(self, case_id: str) -> Answer:
+        """Say that one has met the person harmed, and that no danger was found."""
+        path = f"/api/risk/v1/assessments/{case_id}/reassessment"
+        found = dict.fromkeys(self.region.world.questions, "no")
+        told = {"answers": found, "contact": "in_person"}
+        return await self.sends("POST", path, told)
 
 
 class Coordinator(Worker):

@@ -29,7 +29,7 @@ async def test_a_closed_case_is_called_for_only_after_it_was_referred_again(
     police: ReferringAgency,
     coordinator: Coordinator,
 ) -> None:
-    told = region.referral()
+    told = region.calm_referral()
     case = await eventually(region.case_of(await police.refers(told)))
     await help_until_closed(coordinator, case)
     await eventually(region.is_quiet)

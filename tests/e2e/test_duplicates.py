@@ -105,7 +105,9 @@ async def live_through_everything(
 ) -> None:
     """Have one case worked on, through a repeat and a decline, and another closed."""
     told = region.referral()
-    ended = await eventually(region.case_of(await police.refers(region.referral())))
+    ended = await eventually(
+        region.case_of(await police.refers(region.calm_referral()))
+    )
     case = await eventually(region.case_of(await police.refers(told)))
     await hospital.refers(region.grave_referral(people=told["people"]))
     asked = await eventually(coordinator.finds_asked(case, *HIGH_RISK_TEAM))

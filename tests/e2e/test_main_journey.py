@@ -24,6 +24,8 @@ STAGES = (
     "received", "assessed", "allocated", "being_acted_on", "contact_made", "closed",
 )  # fmt: skip
 
+NOT_PROVEN = "urn:accord:problem:not-proven"
+
 
 async def test_a_household_at_high_risk_is_helped_until_the_plan_is_closed(
     region: Region, police: ReferringAgency, coordinator: Coordinator
@@ -57,12 +59,15 @@ async def test_a_household_at_high_risk_is_helped_until_the_plan_is_closed(
             assert (await each.worker.does(action)).ok
         assert not await each.worker.owes(case)()
     await eventually(police.is_told("contact_made", of=referral))
-    assert (await coordinator.closes(case)).ok
+    unproved = await coordinator.closes(case)
+    assert (unproved.status, unproved.json()["type"]) == (409, NOT_PROVEN)
+    assert "held_at_low" in unproved.json()["detail"]
+    assert (await coordinator.closes(case, "moved_to_another_region")).ok
 
     end = await eventually(police.is_told("closed", of=referral))
     times = [datetime.fromisoformat(end[f"{stage}_at"]) for stage in STAGES]
     assert times == sorted(times)
-    assert end["closed_as"] == "completed"
+    assert end["closed_as"] == "ended"
 
 
 async def test_a_team_is_dissolved_and_its_places_are_free_when_the_plan_is_closed(
@@ -78,7 +83,7 @@ async def test_a_team_is_dissolved_and_its_places_are_free_when_the_plan_is_clos
     for action in await eventually(asked.worker.owes(case)):
         assert (await asked.worker.does(action)).ok
 
-    await coordinator.closes(case)
+    assert (await coordinator.closes(case, "moved_to_another_region")).ok
 
     await eventually(region.hears("case_team.changed.v1", case_id=case, members=[]))
     await eventually(coordinator.finds(case, SUPPORT, "ended"))

@@ -532,11 +532,15 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         KNOWS_SAFETY, {"level": "low"}
     ),
     ("risk", "GET", "/v1/assessments/{case_id}/proof"): Case(JUDGES),
+    # A scope of services; whoever is barred from the case learns nothing by it either.
+    ("risk", "POST", "/v1/proofs"): Case(NOT_BARRED, "proof"),
     ("risk", "GET", "/v1/assessments/{case_id}/history"): Case(JUDGES),
     ("risk", "GET", "/v1/assessments/{case_id}/people"): Case(JUDGES),
     ("risk", "PUT", "/v1/assessments/{case_id}/groups"): Case(
         KNOWS_SAFETY, {"groups": {"gender": "woman"}}
     ),
+    # Neither locality weighs by a second version.
+    ("risk", "GET", "/v1/policies/shadow"): Case((), by_scope=True),
     ("risk", "GET", "/v1/validity"): Case(PERSONAS, by_scope=True),
     ("risk", "GET", "/v1/validity/plot"): Case(PERSONAS, by_scope=True),
     ("plans", "GET", "/v1/plans/{case_id}"): Case(CASE_READERS),
@@ -596,7 +600,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     # Only whoever has signed decides, in their own name.
     ("plans", "POST", "/v1/meetings/{meeting_id}/cases/{case_id}/decision"): Case(
-        ("specialist", "coordinator"), {"level": "extreme"}
+        ("specialist", "coordinator"), {"level": "high"}
     ),
     (
         "plans",
@@ -777,6 +781,7 @@ def sent(stage: Stage, body: Any) -> Any:
         "standings": {
             "asked": [{"worker_id": ids["worker_id"], "case_ids": [ids["case_id"]]}]
         },
+        "proof": {"case_id": ids["case_id"], "closed_by": ids["worker_id"]},
         "offer": {"worker_id": stage.workers["colleague"]},
         "rota": {
             "rota": "after_hours",

@@ -39,6 +39,7 @@ from outboxes import outboxes_of
 from people import (
     EVERY_SCOPE,
     HIGH_RISK_TEAM,
+    LEAD,
     OFFERED,
     OUTREACH,
     REFERRALS,
@@ -110,7 +111,7 @@ LATER = {
     "notification.declined.v1", "notification.handed_over.v1",
     "notification.reopened.v1",
     "plan.not_in_force.v1", "confirmation.lapsed.v1", "information.overdue.v1",
-    "service.overdue.v1", "risk.lowering_asked.v1",
+    "service.overdue.v1", "risk.lowering_asked.v1", "risk.lowering_lapsed.v1",
     "allocation.handed_over.v1", "allocation.ended.v1",
     "person.merged.v1", "person.unmerged.v1",
     "roles.questioned.v1", "roles.undecided.v1", "roles.decided.v1",
@@ -124,7 +125,7 @@ LATER_TEMPLATES = {
     "offer_lapsed", "offer_withdrawn", "nobody_found", "action_overdue",
     "something_changed", "review_due", "review_overdue", "plan_drafted",
     "date_is_here", "plan_not_in_force", "confirmation_lapsed",
-    "information_overdue", "handed_over", "action_due_soon",
+    "information_overdue", "handed_over", "action_due_soon", "not_lowered",
 }  # fmt: skip
 """Templates that tell of those, or of a second draft: none has room for a value."""
 
@@ -552,6 +553,9 @@ async def live_through(region: Region, told: Told) -> str:
     await coordinator.agrees(
         await eventually(coordinator.reads_plan(case), within=WITHIN)
     )
+    lead = asked[LEAD].worker
+    owed = await eventually(lead.owes(case), within=WITHIN)
+    assert (await lead.does(owed[0])).ok
     await be_amended(region, referral_id, told)
     return case
 

@@ -834,11 +834,11 @@ def simulate_policy(
     from accord import rescoring
 
     read = rescoring.versions(policy)
-    stored = against == rescoring.STORED
-    cases = (
-        rescoring.of_store(deployment()) if stored else rescoring.of_file(Path(against))
-    )
-    report = rescoring.run(read, cases, datetime.now(UTC))
+    at = datetime.now(UTC)
+    if against == rescoring.STORED:
+        report = rescoring.run_stored(read, deployment(), at)
+    else:
+        report = rescoring.run(read, rescoring.of_file(Path(against)), at)
     if json:
         show.document(rescoring.document(report))
         return

@@ -1,19 +1,25 @@
 """What another risk policy would make of the cases that there are, before it is on."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 from pymongo import MongoClient
+from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 from risk.domain.assessment import Assessment
 from risk.domain.policy import Policy
-from risk.domain.simulation import Group, Report, Tally, simulate
-from risk.store import KEPT_BACK
+from risk.domain.simulation import Group, Report, Tally, simulate, together
+from risk.store import NOT_SIMULATED
 
 from accord.deployment import Deployment
 from accord.faults import CannotGoOn
@@ -21,6 +27,12 @@ from accord.faults import CannotGoOn
 STORED = "stored"
 
 SECONDS = 10.0
+
+FEW = 10_000
+"""So many cases one process has weighed before others have started."""
+
+HEXADECIMAL = "0123456789abcdef"
+"""With what ids of cases begin, evenly."""
 
 LEAST = 10
 """Groups of fewer cases are left out: somebody might be known by them."""
@@ -79,8 +91,68 @@ def of_file(file: Path) -> Iterator[Assessment]:
         raise CannotGoOn(f"{file} cannot be read ({type(wrong).__name__}).") from None
 
 
-def of_store(deployment: Deployment) -> Iterator[Assessment]:
-    """Read all cases that a deployment's risk service keeps.
+def run_stored(
+    policies: Sequence[Policy], deployment: Deployment, at: datetime
+) -> Report:
+    """Weigh all cases that a deployment's risk service keeps, as ``run`` does.
+
+    If there are many, each processor reads and weighs its part of them.
+
+    Args:
+        policies: By which.
+        deployment: Whose.
+        at: The present time.
+
+    Raises:
+        CannotGoOn: The store is away, or does not let us.
+    """
+    weigh = partial(weigh_part, policies, deployment, at)
+    if _count(deployment) <= FEW:
+        found = [weigh({})]
+    else:
+        parts = parts_of(min(os.cpu_count() or 1, len(HEXADECIMAL)))
+        fresh = get_context("spawn")
+        with ProcessPoolExecutor(len(parts), mp_context=fresh) as pool:
+            found = list(pool.map(weigh, parts))
+    return _tellable(together(found))
+
+
+def parts_of(count: int) -> list[dict[str, str]]:
+    """Divide ids by how they begin, into so many parts that leave none out."""
+    starts = [HEXADECIMAL[n * len(HEXADECIMAL) // count] for n in range(1, count)]
+    return [
+        {**({"$gte": since} if since else {}), **({"$lt": until} if until else {})}
+        for since, until in zip(["", *starts], [*starts, ""], strict=True)
+    ]
+
+
+def weigh_part(
+    policies: Sequence[Policy],
+    deployment: Deployment,
+    at: datetime,
+    ids: dict[str, str],
+) -> Report:
+    """Weigh the stored cases of these ids.
+
+    Raises:
+        CannotGoOn: The store is away, or does not let us.
+    """
+    with _kept(deployment) as kept:
+        found = kept.find({"_id": ids} if ids else {}, projection=NOT_SIMULATED)
+        cases = (
+            Assessment.model_validate({**each, "id": each["_id"]}) for each in found
+        )
+        return simulate(cases, policies, at)
+
+
+def _count(deployment: Deployment) -> int:
+    with _kept(deployment) as kept:
+        return kept.estimated_document_count()
+
+
+@contextmanager
+def _kept(deployment: Deployment) -> Iterator[Collection[dict[str, Any]]]:
+    """Connect to the assessments that are stored.
 
     Raises:
         CannotGoOn: The store is away, or does not let us.
@@ -93,9 +165,7 @@ def of_store(deployment: Deployment) -> Iterator[Assessment]:
             serverSelectionTimeoutMS=SECONDS * 1000,
             **line.store_options(),
         ) as client:
-            database = client[deployment.databases.get("risk", "risk")]
-            for each in database["assessments"].find({}, projection=KEPT_BACK):
-                yield Assessment.model_validate({**each, "id": each["_id"]})
+            yield client[deployment.databases.get("risk", "risk")]["assessments"]
     except PyMongoError as fault:
         raise CannotGoOn(
             f"The store does not answer ({type(fault).__name__}).",
@@ -107,7 +177,10 @@ def run(
     policies: Sequence[Policy], cases: Iterator[Assessment], at: datetime
 ) -> Report:
     """Weigh all cases by each version, and leave out what could betray somebody."""
-    report = simulate(cases, policies, at)
+    return _tellable(simulate(cases, policies, at))
+
+
+def _tellable(report: Report) -> Report:
     return {
         version: {
             group: tally

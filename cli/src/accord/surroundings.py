@@ -24,6 +24,7 @@ from accord_chassis.development.process import (
 from accord_chassis.doors import Line
 from accord_chassis.service import LIMITS, StandIns
 from accord_chassis.topology import OPERATOR
+from accord_contracts.access import ASKS_BESIDES
 from fastapi import FastAPI
 from pymongo import MongoClient
 
@@ -145,6 +146,7 @@ class Surroundings:
         token = self.issuer.token(
             service,
             "allocation.ask",
+            *ASKS_BESIDES.get(service, ()),
             region=self.region,
             lifetime=TOKEN_DAYS * 24 * 3600,
         )

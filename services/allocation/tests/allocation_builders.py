@@ -23,7 +23,7 @@ from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import AgencyKind, ReferralReceived, Wishes
-from accord_contracts.risk import RiskAssessed, RiskLevel
+from accord_contracts.risk import RiskAssessed, RiskLevel, Tier
 from allocation.domain.choosing import Choice
 from allocation.domain.directory import Worker
 from allocation.domain.need import Need
@@ -115,6 +115,7 @@ def assessed(
     first_referred_at: datetime | None = None,
     revision: int = 1,
     lane: Lane | None = None,
+    tier: Tier | None = None,
 ) -> Message[RiskAssessed]:
     """Risk has spoken."""
     told = RiskAssessed(
@@ -129,6 +130,7 @@ def assessed(
         assessed_at=at,
         reassess_by=at,
         first_referred_at=first_referred_at or at,
+        tier=tier,
     )
     usual = Lane.URGENT if level.urgent else Lane.ROUTINE
     return message_of(told, at=at, lane=lane or usual, version=revision)

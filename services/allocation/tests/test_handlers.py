@@ -23,7 +23,7 @@ from accord_contracts.allocation import (
 from accord_contracts.message import Lane, Message
 from accord_contracts.notify import NotificationDeclined
 from accord_contracts.referrals import CaseErased, CaseTransferred, ContactWish, Wishes
-from accord_contracts.risk import RiskLevel
+from accord_contracts.risk import RiskLevel, Tier
 from allocation.domain.directory import Gender, Worker
 from allocation.domain.offer import Answer, OfferExpired, Status
 from allocation.domain.offering import HOLD_SLACK, Allocation
@@ -976,6 +976,40 @@ async def test_roles_that_come_in_the_wrong_order_keep_the_higher_level(
     held = await office.allocation(case_id)
     assert held.level is HIGH
     assert len(await office.told(AllocationOffered)) == 1
+
+
+async def test_a_tier_names_roles_beside_those_of_the_level(office: Office) -> None:
+    case_id = new_id()
+    lifted = Tier(
+        code="high",
+        # The other is a word of risk's that nobody here answers to.
+        roles=(SPECIALIST, OUTREACH, "astrologer"),
+        actions=(),
+        clocks={},
+        meeting=None,
+    )
+    tiers = [(1, None), (3, lifted), (2, None)]
+
+    for revision, tier in tiers:
+        told = assessed(case_id, MEDIUM, revision=revision, tier=tier)
+        await want_roles(told, desk=office.desk)
+
+    wanted = {each.data.role for each in await office.told(RoleWanted)}
+    assert wanted == {*POLICY.roles[MEDIUM], SPECIALIST, OUTREACH}
+
+
+async def test_a_role_of_a_tier_that_is_over_is_not_wanted_by_what_comes_late(
+    office: Office,
+) -> None:
+    case_id = new_id()
+    lifted = Tier(code="high", roles=(SPECIALIST,), actions=(), clocks={}, meeting=None)
+
+    await want_roles(assessed(case_id, MEDIUM, revision=2), desk=office.desk)
+    late = assessed(case_id, MEDIUM, revision=1, tier=lifted)
+    await want_roles(late, desk=office.desk)
+
+    wanted = {each.data.role for each in await office.told(RoleWanted)}
+    assert wanted == {*POLICY.roles[MEDIUM]}
 
 
 async def test_no_event_carries_more_than_ids_codes_and_times(office: Office) -> None:

@@ -15,6 +15,8 @@ from papers_builders import WORDING
 from plans.app import Settings, create_app
 from plans.store import Plans
 from plans_builders import POLICY, Running
+from pydantic import SecretStr
+from risk_stand_in import Risk, serving
 
 
 @pytest.fixture
@@ -38,8 +40,18 @@ def locality(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings(common_settings: dict[str, Any], locality: Path) -> Settings:
-    return Settings(**common_settings, locality=locality)
+async def risk() -> AsyncIterator[Risk]:
+    """The risk service, which proves whatever it is asked for until it is told else."""
+    async with serving(Risk()) as served:
+        yield served
+
+
+@pytest.fixture
+def settings(common_settings: dict[str, Any], locality: Path, risk: Risk) -> Settings:
+    token = SecretStr("token")
+    return Settings(
+        **common_settings, locality=locality, risk_url=risk.url, service_token=token
+    )
 
 
 @pytest.fixture

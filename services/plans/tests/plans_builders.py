@@ -66,6 +66,7 @@ def policy_fields() -> dict[str, Any]:
         "reminders": {"low": 24, "medium": 24, "high": 4, "extreme": 1},
         "confirm_within_hours": 24,
         "stale_before_hours": 168,
+        "unproved_reasons": ["opened_in_error"],
         "actions": {
             "safe_contact": {
                 "strand": "immediate_safety",

@@ -7,7 +7,7 @@ import yaml
 from accord_chassis.settings import policy_of
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.allocation import Role
-from accord_contracts.risk import RiskLevel
+from accord_contracts.risk import RiskLevel, Tier
 from plans.domain.action import Action, NoSuchAction
 from plans.domain.closing import MandatoryActionsOpen, UnknownReason
 from plans.domain.keeping import overdue_since
@@ -411,6 +411,44 @@ def test_every_action_is_asked_of_a_role_that_the_locality_fills_at_the_level(
     asked = {str(each.role) for each in policy.levels[level].duties.values()}
 
     assert asked <= set(allocation["roles"][level])
+
+
+@pytest.mark.parametrize("name", ["canterbury", "waikato"])
+def test_what_a_tier_demands_is_an_action_of_the_locality(name: str) -> None:
+    policy = policy_of(Policy, LOCALITIES / name, "plans")
+    risk = yaml.safe_load((LOCALITIES / name / "risk.yaml").read_bytes())
+
+    for each in risk["tiers"]:
+        level = RiskLevel(each["from_level"])
+        asked = policy.template(level, told_tier(*each["actions"])).measures
+        assert {*each["actions"]} <= {e.code for e in asked if e.mandatory}
+
+
+def told_tier(*actions: str, **clocks: int) -> Tier:
+    return Tier(code="t", roles=(), actions=actions, clocks=clocks, meeting=None)
+
+
+def test_a_tier_makes_mandatory_what_its_level_does_not_by_its_clocks() -> None:
+    tier = told_tier("safety_advice", "programme", safety_advice=12, plan_review=24)
+
+    held = Plan(id=new_id()).draft(assessment(LOW), POLICY, NOON, tier=tier)
+
+    found = by_code(held)
+    # The level alone asks for no advice: role and all are those of the next that does.
+    assert (found["safety_advice"].role, found["safety_advice"].mandatory) == (
+        IVS,
+        True,
+    )
+    assert found["safety_advice"].due_at == NOON + 12 * HOUR
+    assert found["programme"].mandatory
+    assert found["safe_contact"].due_at == NOON + 120 * HOUR
+    assert held.current.review_by == NOON + 24 * HOUR
+
+
+def test_a_tier_slackens_nothing() -> None:
+    tier = told_tier("juggling", safe_contact=8760, plan_review=8760)
+
+    assert POLICY.template(HIGH, tier) == POLICY.templates[HIGH]
 
 
 def _without_extreme(fields: dict[str, Any]) -> None:

@@ -175,12 +175,14 @@ async def test_an_owner_says_that_a_commitment_was_kept(
     action = (await read(running, case_id))["actions"][0]
     path = f"/v1/plans/{case_id}/actions/{action['action_id']}/completion"
 
-    first = await running.post(path, WORK, worker=worker_id, body=SHOWN)
+    said = SHOWN | {"outcome": "met_in_person"}
+    first = await running.post(path, WORK, worker=worker_id, body=said)
     clock.advance(HOUR)
     again = await running.post(path, WORK, worker=worker_id, body=SHOWN)
 
     assert first.status_code == again.status_code == 200
     assert first.json() == again.json()
+    assert first.json()["said"]["outcome"] == "met_in_person"
     assert first.json()["done_at"] is None
     assert datetime.fromisoformat(first.json()["said"]["at"]) == NOON
 

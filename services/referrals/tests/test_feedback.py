@@ -8,7 +8,7 @@ from accord_chassis.guard import Side
 from accord_chassis.store import EPOCH
 from accord_chassis.testing import COORDINATOR, NOON, eventually, message_of, new_id
 from accord_contracts.allocation import Role
-from accord_contracts.plans import ActionDone
+from accord_contracts.plans import ActionDone, ActionOutcome
 from referrals import handlers
 from referrals.domain.feedback import ClosedAs
 from referrals.store import Cases
@@ -17,7 +17,7 @@ from referrals_builders import JOHN, MERE, POLICY, Running, body, case, househol
 LATER = NOON + timedelta(minutes=3)
 
 
-def done(case_id: str, action: str) -> Any:
+def done(case_id: str, action: str, outcome: ActionOutcome | None = None) -> Any:
     return message_of(
         ActionDone(
             case_id=case_id,
@@ -27,6 +27,7 @@ def done(case_id: str, action: str) -> Any:
             role=Role.INDEPENDENT_VICTIM_SPECIALIST,
             worker_id=new_id(),
             done_at=LATER,
+            outcome=outcome,
         )
     )
 
@@ -51,6 +52,8 @@ async def test_contact_is_made_by_reaching_the_person_harmed_alone(
     held = await running.cases.save(case(household()))
     for action in ("outreach_contact", "orders_checked"):
         await note(done(held.id, action), running.cases)
+    in_vain = done(held.id, "safe_contact", ActionOutcome.NOT_REACHED)
+    await note(in_vain, running.cases)
     untouched = await running.cases.get(held.id)
 
     reached = done(held.id, "safe_contact")

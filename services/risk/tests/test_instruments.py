@@ -18,7 +18,7 @@ GUARD = dict.fromkeys(shipped("odara").applies_if, YES)
 def score(key: str, form: Form, **chosen: Any) -> Result:
     """Score what an agency has filled in."""
     used = Choice.model_validate(chosen).of(shipped(key))
-    return Scorer(used, {}).score({}, form)[0]
+    return Scorer(used, {}).score({}, form).result()
 
 
 def band(key: str, form: Form, name: str | None = None, **chosen: Any) -> str | None:
@@ -110,7 +110,7 @@ def test_odara_later_norms_are_not_confirmed_and_off(number: int, again: int) ->
     switched_on = Choice(variant="later_norms").of(held)
 
     def figure(used: Instrument) -> float:
-        reached = Scorer(used, {}).score({}, total(number))[0].sums[0].band
+        reached = Scorer(used, {}).score({}, total(number)).result().sums[0].band
         bands = used.sums["score"].bands
         return next(e.figures["assaulted_again"] for e in bands if e.code == reached)
 

@@ -7,7 +7,7 @@ import pytest
 from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.allocation import Role
 from accord_contracts.message import Event, Message
-from accord_contracts.plans import ActionDone
+from accord_contracts.plans import ActionDone, ActionOutcome, MeetingDecided
 from accord_contracts.referrals import (
     Answer,
     IncidentKind,
@@ -18,7 +18,7 @@ from accord_contracts.referrals import (
     OrderRecorded,
     PersonRole,
 )
-from accord_contracts.risk import RiskAssessed, RiskLevel
+from accord_contracts.risk import LoweringLapsed, RiskAssessed, RiskChanged, RiskLevel
 from risk.domain.assessment import Assessment
 from risk.domain.form import Form
 from risk.domain.judgement.acts import (
@@ -40,17 +40,19 @@ from risk.domain.judgement.rules import ISR, MARAC, SHIPPED, VIOGEN, Demand, Pro
 from risk.domain.order import Order
 from risk.domain.policy import Policy
 from risk.domain.telling import Telling, of_children, of_pairs, with_telling
-from risk.handlers import assess_referral
-from risk.judging import heed_order, note_meeting
+from risk.handlers import assess_referral, attend
+from risk.judging import heed_order, heed_table, note_meeting
 from risk.routes.judged import RiskView
 from risk.store import Assessments
 from risk_builders import POLICY, answers, referral
 
 LOW, MEDIUM, HIGH, EXTREME = RiskLevel
-ANNE, BO = "anne", "bo"
+SPECIALIST, OUTREACH = Role.INDEPENDENT_VICTIM_SPECIALIST, Role.PERPETRATOR_OUTREACH
+ANNE, BO = new_id(), new_id()
 DAY = timedelta(days=1)
 YEAR = 366 * DAY
 REASON = "danger_has_passed"
+MEETING = new_id()
 
 
 def by_rules(rules: ProofRules) -> Policy:
@@ -204,6 +206,40 @@ def test_what_becomes_known_meanwhile_ends_what_is_asked_for() -> None:
     with pytest.raises(NobodyAsks):
         lower(stirred, LOW, BO, POLICY, AFTER)
     assert Condition.LOWER_IN_A_ROW in missing(stirred)
+
+
+@pytest.mark.parametrize(
+    ("overtaken", "over_at"),
+    [(False, AFTER + timedelta(hours=72)), (True, AFTER + timedelta(hours=1))],
+)
+async def test_that_a_lowering_has_lapsed_is_told_once_to_whoever_asked(
+    assessments: Assessments, *, overtaken: bool, over_at: datetime
+) -> None:
+    asked = asks(found_low_twice(case("threat_to_kill")))
+    if overtaken:
+        asked = asked.weigh(answers("stalking"), frozenset(), POLICY, over_at)
+    quiet = asked.model_copy(update={"due_at": None, "version": 0})
+    held = await assessments.save(quiet)
+    assert not await assessments.due_now(over_at - timedelta(seconds=1))
+
+    later = over_at + timedelta(minutes=1)
+    for _ in range(2):
+        for due in await assessments.due_now(later):
+            await attend(due, at=later, assessments=assessments, policy=POLICY)
+
+    assert [each.data for each in await published(assessments)] == [
+        LoweringLapsed(
+            case_id=held.id,
+            level=LOW,
+            worker_id=ANNE,
+            asked_at=AFTER,
+            lapsed_at=later,
+            late_by=60.0,
+        )
+    ]
+    after = await assessments.get(held.id)
+    assert after is not None
+    assert (after.level, after.judgement.asked) == (held.level, None)
 
 
 @pytest.mark.parametrize(
@@ -504,28 +540,46 @@ def test_an_amendment_and_its_referral_say_the_same_in_any_order() -> None:
     assert one[id_].people == {PersonRole.CHILD: (person,)}
 
 
-async def test_an_action_that_meets_her_is_noted_and_no_other(
+@pytest.mark.parametrize(
+    ("action", "outcome", "role", "met"),
+    [
+        ("safe_contact", ActionOutcome.MET_IN_PERSON, SPECIALIST, True),
+        ("safe_contact", ActionOutcome.SPOKE_REMOTELY, SPECIALIST, False),
+        ("safe_contact", None, SPECIALIST, False),
+        # What the locality says of an action counts where nobody said what came of it.
+        ("home_safety_checked", None, SPECIALIST, True),
+        ("home_safety_checked", ActionOutcome.NOT_REACHED, SPECIALIST, False),
+        # He was met, not she.
+        ("outreach_contact", ActionOutcome.MET_IN_PERSON, OUTREACH, False),
+    ],
+)
+async def test_that_she_was_met_is_noted_by_what_came_of_an_action(
     assessments: Assessments,
+    action: str,
+    outcome: ActionOutcome | None,
+    role: Role,
+    *,
+    met: bool,
 ) -> None:
     message = referral()
     await assess_referral(message, assessments=assessments, policy=POLICY)
     case_id = message.data.case_id
+    done = ActionDone(
+        case_id=case_id,
+        plan_version=1,
+        action_id=new_id(),
+        action=action,
+        role=role,
+        worker_id=new_id(),
+        done_at=NOON + DAY,
+        outcome=outcome,
+    )
 
-    for action in ("safe_contact", "home_safety_checked"):
-        done = ActionDone(
-            case_id=case_id,
-            plan_version=1,
-            action_id=new_id(),
-            action=action,
-            role=Role.INDEPENDENT_VICTIM_SPECIALIST,
-            worker_id=new_id(),
-            done_at=NOON + DAY,
-        )
-        await note_meeting(message_of(done), assessments=assessments, policy=POLICY)
-        held = await assessments.get(case_id)
-        assert held
-        met = held.judgement.met_at
-        assert met == (NOON + DAY if action == "home_safety_checked" else None)
+    await note_meeting(message_of(done), assessments=assessments, policy=POLICY)
+
+    held = await assessments.get(case_id)
+    assert held
+    assert held.judgement.met_at == (NOON + DAY if met else None)
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -597,3 +651,55 @@ async def test_a_breach_is_weighed_once_and_one_taken_back_lowers_nothing(
     assert levels[3] == (MEDIUM, False)
     assert not held.orders[order_id].binds(NOON)
     assert len(await published(assessments)) == 2
+
+
+def decided_at_a_meeting(case_id: str, level: RiskLevel, number: int) -> MeetingDecided:
+    return MeetingDecided(
+        case_id=case_id,
+        meeting_id=MEETING,
+        number=number,
+        decided_by=new_id(),
+        agency="police",
+        level=level,
+        raised=True,
+        lead=None,
+        roles=(),
+        review_at=None,
+        carried_over=False,
+        decided_at=NOON + timedelta(minutes=number),
+    )
+
+
+async def test_a_meeting_raises_a_level_in_the_name_of_who_decided_and_lowers_none(
+    assessments: Assessments,
+) -> None:
+    message = referral()
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    case_id = message.data.case_id
+    told = [
+        decided_at_a_meeting(case_id, level, number)
+        for level, number in ((HIGH, 1), (MEDIUM, 3), (EXTREME, 2))
+    ]
+
+    for each in told:
+        of_it = message_of(each, at=NOON + DAY)
+        await heed_table(of_it, assessments=assessments, policy=POLICY)
+
+    held = await assessments.get(case_id)
+    assert held is not None
+    assert held.level is EXTREME
+    _, *raised = held.judgement.changes
+    assert [(e.level, e.how, e.by, e.why) for e in raised] == [
+        (each.level, How.RAISED, each.decided_by, ("decided_at_a_meeting",))
+        for each in (told[0], told[2])
+    ]
+    assert [(e.level, e.held) for e in held.judgement.decided] == [
+        (HIGH, LOW),
+        (EXTREME, HIGH),
+        # Lower than what is held: it is remembered, and lowers nothing.
+        (MEDIUM, HIGH),
+    ]
+    assert [type(each.data) for each in await published(assessments)] == [
+        RiskAssessed,
+        *(RiskAssessed, RiskChanged) * 2,
+    ]

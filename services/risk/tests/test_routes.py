@@ -400,3 +400,48 @@ async def test_groups_are_noted_by_the_localitys_codes_and_weigh_nothing(
     held = await risk.service.store(Assessments).get(case_id)
     assert held
     assert held.groups == {"ethnicity": "maori"}
+
+
+async def test_another_service_is_told_what_is_missing_before_a_response_ends(
+    client: httpx2.AsyncClient, risk: Alive, issuer: DevelopmentIssuer, case_id: str
+) -> None:
+    token = issuer.token("plans", "risk.ask", region="test")
+    headers = {"Authorization": f"Bearer {token}"}
+    one, other = new_id(), new_id()
+
+    async def missing(closed_by: str) -> list[str]:
+        asked = {"case_id": case_id, "closed_by": closed_by}
+        answer = await client.post("/v1/proofs", json=asked, headers=headers)
+        assert answer.status_code == 200
+        assert answer.json()["case_id"] == case_id
+        found: list[str] = answer.json()["missing"]
+        return found
+
+    before = await missing(one)
+    await reassess(
+        case_id,
+        ALL_NO,
+        Contact.IN_PERSON,
+        by=one,
+        at=NOON,
+        assessments=risk.service.store(Assessments),
+        policy=POLICY,
+    )
+
+    assert before == ["lower_assessments_in_a_row", "contact_in_person"]
+    # Nobody ends a response on the word of their own reassessment.
+    assert await missing(one) == ["second_person"]
+    assert await missing(other) == []
+    unknown = {"case_id": new_id(), "closed_by": one}
+    answer = await client.post("/v1/proofs", json=unknown, headers=headers)
+    assert answer.status_code == 404
+
+
+async def test_only_a_service_asks_for_a_proof(
+    client: httpx2.AsyncClient, case_id: str, worker: dict[str, str]
+) -> None:
+    asked = {"case_id": case_id, "closed_by": new_id()}
+
+    answer = await client.post("/v1/proofs", json=asked, headers=worker)
+
+    assert answer.status_code == 403

@@ -1,6 +1,8 @@
 """What another policy would make of cases, and how well levels told what came."""
 
+import asyncio
 import json
+import pickle
 from collections import Counter
 from datetime import datetime, timedelta
 from math import log, sqrt
@@ -8,15 +10,29 @@ from pathlib import Path
 from statistics import fmean, variance
 
 import pytest
+from accord.deployment import Deployment
 from accord.faults import CannotGoOn
-from accord.rescoring import document, of_file, rows, run, versions, written
+from accord.rescoring import (
+    document,
+    of_file,
+    parts_of,
+    rows,
+    run,
+    run_stored,
+    versions,
+    weigh_part,
+    written,
+)
+from accord_chassis.development.backing import Backing
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.referrals import IncidentKind, PersonRole, TriggerKind
 from accord_contracts.risk import RiskLevel
+from pydantic import SecretStr
 from risk.domain.ahead import Ahead
 from risk.domain.assessment import Assessment, Reassessment
 from risk.domain.policy import Policy
 from risk.domain.simulation import ALL, simulate
+from risk.domain.simulation import together as put_together
 from risk.domain.telling import Telling
 from risk.domain.validity import (
     LEAST_CELL,
@@ -330,3 +346,33 @@ def test_two_versions_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:
     with pytest.raises(CannotGoOn, match="is no risk policy"):
         versions([tmp_path / "risk.yaml"])
     assert isinstance(versions([path])[0], Policy)
+
+
+async def test_stored_cases_are_weighed_alike_as_a_whole_and_in_parts(
+    assessments: Assessments, backing_services: Backing
+) -> None:
+    cases = [case(*yes) for yes in (("threat_to_kill",), ("escalation",), ()) * 4]
+    for each in cases:
+        await assessments.save(each.model_copy(update={"version": 0}))
+    database = assessments.documents.database.name
+    url = SecretStr(backing_services.store_url)
+    deployment = Deployment(store_url=url, databases={"risk": database})
+    both = [POLICY, SHARPER]
+
+    whole = await asyncio.to_thread(run_stored, both, deployment, NOON)
+    parts = [
+        await asyncio.to_thread(weigh_part, both, deployment, NOON, ids)
+        for ids in parts_of(3)
+    ]
+
+    assert whole == run(both, iter(cases), NOON)
+    # Sums of other orders differ in their last digit.
+    assert document(put_together(parts)) == document(simulate(cases, both, NOON))
+
+
+def test_what_one_process_gives_another_weighs_there_as_here() -> None:
+    copy = pickle.loads(pickle.dumps(SHARPER))  # noqa: S301 - Its own.
+
+    assert simulate([case("escalation")], [copy], NOON) == simulate(
+        [case("escalation")], [SHARPER], NOON
+    )

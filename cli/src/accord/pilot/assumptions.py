@@ -140,6 +140,10 @@ CLOSED_AFTER: Mapping[RiskLevel, timedelta] = {
 """How long after its last plan was agreed the response to a household ends, which gives
 its workers back to others."""
 
+CLOSED_FOR = "moved_to_another_region"
+"""Why it ends: a reason for which no proof is asked. The pilot handed households on
+after weeks; Accord's proof would keep those whose risk was high for half a year."""
+
 CLOSED_LATER = timedelta(weeks=1)
 """When it is tried again, while something mandatory is open."""
 

@@ -279,7 +279,7 @@ class Practice:
             self._agenda.put(self._next_slot() + SLOT, case_id, again)
             return
         path = f"/plans/v1/plans/{case_id}/closure"
-        told = {"reason": "safety_goals_met", "outcomes": assumptions.OUTCOMES}
+        told = {"reason": assumptions.CLOSED_FOR, "outcomes": assumptions.OUTCOMES}
         answer = await self._region.ask(
             self._staff.coordinator, "POST", path, told, expected=(CONFLICT,)
         )

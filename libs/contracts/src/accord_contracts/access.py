@@ -5,6 +5,7 @@ asks it how a worker stands to a case (``POST /v1/standings``) before it shows o
 changes anything of the case.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
@@ -48,6 +49,10 @@ SIDES = {
     Role.LEAD_AGENCY_COORDINATOR: Side.WHOLE_CASE,
 }
 """Whoever meets the person using violence must not know where the person harmed is."""
+
+
+ASKS_BESIDES: Mapping[str, tuple[str, ...]] = {"plans": ("risk.ask",)}
+"""Under which scopes a service asks others than allocation, which all of them ask."""
 
 
 class ClosedToChange(Refusal):

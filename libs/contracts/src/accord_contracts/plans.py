@@ -259,17 +259,30 @@ class ActionNotDone(ActionEvent):
     settled_at: AwareDatetime
 
 
+class ActionOutcome(StrEnum):
+    """What came of an action: how the person harmed was spoken to, if at all."""
+
+    MET_IN_PERSON = "met_in_person"
+    SPOKE_REMOTELY = "spoke_remotely"
+    WROTE = "wrote"
+    NOT_REACHED = "not_reached"
+    DECLINED = "declined"
+    NO_CONTACT_NEEDED = "no_contact_needed"
+
+
 class ActionDone(ActionEvent):
     """A commitment was kept.
 
     Attributes:
         worker_id: Who kept it.
+        outcome: What came of it; none: they did not say.
     """
 
     TYPE: ClassVar[str] = "action.done.v1"
 
     worker_id: Id
     done_at: AwareDatetime
+    outcome: ActionOutcome | None = None
 
 
 class ActionOverdue(ActionEvent):

@@ -89,6 +89,32 @@ class RiskAssessed(Event):
     tier: Tier | None = None
 
 
+class AskClosing(BaseModel):
+    """The question whether the response to a case may end (``POST /v1/proofs``).
+
+    Attributes:
+        closed_by: The worker who would end it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    case_id: Id
+    closed_by: Id
+
+
+class ClosingProof(BaseModel):
+    """What is missing before the response to a case may end; nothing: it may.
+
+    Attributes:
+        missing: Codes of conditions.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    case_id: Id
+    missing: Annotated[tuple[Code, ...], Field(max_length=30)]
+
+
 class AssessmentCarried(Event):
     """What is known of a merged case has changed. Risk tells itself.
 
@@ -132,6 +158,28 @@ class LoweringAsked(Event):
     asked_by: Id
     asked_at: AwareDatetime
     until: AwareDatetime
+
+
+class LoweringLapsed(Event):
+    """A lowering that somebody asks for is over unconfirmed: the level stays.
+
+    Nobody confirmed it in time, or something that it did not rest on became known.
+
+    Attributes:
+        level: The level that it was to be lowered to.
+        worker_id: Who asked.
+        asked_at: When.
+        lapsed_at: When it was noticed that it is over.
+        late_by: Seconds between when it was over and then.
+    """
+
+    TYPE: ClassVar[str] = "risk.lowering_lapsed.v1"
+
+    level: RiskLevel
+    worker_id: Id
+    asked_at: AwareDatetime
+    lapsed_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]
 
 
 class ReassessmentDue(Event):

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from accord_chassis import service
+from accord_chassis.asking import token_of
+from accord_chassis.doors import Trust
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn
@@ -34,6 +36,7 @@ from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
 from plans import handlers, merging, routes
+from plans.asks import Proofs
 from plans.documents import handlers as papering
 from plans.documents.handlers import Papers
 from plans.documents.pack_routes import router as packs_router
@@ -60,7 +63,13 @@ from plans.store import Plans
 
 
 class Settings(VaultSettings, ChassisSettings):
-    """How this locality runs its plans service."""
+    """How this locality runs its plans service.
+
+    Attributes:
+        risk_url: Where the risk service is: it proves that a response may end.
+    """
+
+    risk_url: str
 
 
 def create_app(
@@ -75,10 +84,15 @@ def create_app(
     rules = policy_of(Rules, settings.locality, "meetings")
     wording = policy_of(Wording, settings.locality, "documents")
     speech = Speech(wording=wording, time_zone=rules.time_zone)
+    token = token_of(settings)
 
     def wire(plans: service.Service) -> None:
         held = plans.store(Plans)
         plans.provide(policy)
+        trusted = Trust.of(settings).context() if settings.ca_file else None
+        proofs = Proofs(settings.risk_url, token, tls=trusted)
+        plans.at_close(proofs.close)
+        plans.provide(proofs)
         plans.on(
             RiskAssessed,
             partial(handlers.draft_plan, plans=held, policy=policy, clock=plans.clock),

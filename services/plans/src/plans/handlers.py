@@ -7,6 +7,7 @@ from accord_chassis.clock import Clock
 from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn
 from accord_contracts.message import Lane, Message
 from accord_contracts.plans import (
+    ActionOutcome,
     PlanAgreed,
     PlanClosed,
     StaleReason,
@@ -23,7 +24,7 @@ from accord_contracts.referrals import (
 )
 from accord_contracts.risk import RiskAssessed
 
-from plans.domain.action import Action, Evidence, NoSuchAction, Owner
+from plans.domain.action import Action, Evidence, NoSuchAction, Owner, Said
 from plans.domain.closing import close as end
 from plans.domain.coming import Coming
 from plans.domain.keeping import complete as keep
@@ -64,7 +65,7 @@ async def draft_plan(
         assessed_at=told.assessed_at,
         first_referred_at=told.first_referred_at,
     )
-    drawn = held.draft(assessment, policy, clock.now())
+    drawn = held.draft(assessment, policy, clock.now(), tier=told.tier)
     if drawn is held:
         return
     new = stale_by_draft(drawn, held, clock.now())
@@ -175,6 +176,7 @@ async def complete(
     at: datetime,
     plans: Plans,
     policy: Policy,
+    outcome: ActionOutcome | None = None,
     evidence: Evidence | None = None,
 ) -> Action:
     """Note that a worker kept a commitment of theirs.
@@ -187,7 +189,8 @@ async def complete(
         UnknownCode: The kind of evidence is not one of the locality's.
     """
     held = await home_of(case_id, action_id, plans)
-    new = keep(held, action_id, worker_id, at, policy=policy, evidence=evidence)
+    said = Said(at=at, by=worker_id, outcome=outcome, evidence=evidence)
+    new = keep(held, action_id, said, policy)
     await save_settled(new, held, plans)
     return new.action(action_id)
 

@@ -19,7 +19,8 @@ from accord_chassis.service import part, settled
 from accord_contracts.message import Id
 from fastapi import APIRouter, Security
 
-from plans import handlers
+from plans import closing, handlers
+from plans.asks import Proofs
 from plans.domain.action import NoSuchAction, NotYourActions
 from plans.domain.plan import NoPlan, Plan
 from plans.domain.template import Part, Policy
@@ -38,6 +39,7 @@ router = APIRouter(tags=["plans"])
 
 Plans_ = Annotated[Plans, part(Plans)]
 Policy_ = Annotated[Policy, part(Policy)]
+Proofs_ = Annotated[Proofs, part(Proofs)]
 Clock_ = Annotated[Clock, part(Clock)]
 Reader = Annotated[Asking, Security(asking, scopes=["plans.read"])]
 Worker = Annotated[Asking, Security(asking, scopes=["plans.work"])]
@@ -151,6 +153,7 @@ async def complete_action(
         at=clock.now(),
         plans=plans,
         policy=policy,
+        outcome=done.outcome if done else None,
         evidence=done.shown if done else None,
     )
     return ActionView.of(await settled(complete))
@@ -163,6 +166,7 @@ async def close_plan(
     *,
     plans: Plans_,
     policy: Policy_,
+    proofs: Proofs_,
     clock: Clock_,
     closer: Closer,
 ) -> PlanView:
@@ -170,14 +174,18 @@ async def close_plan(
     await closer.permit(CLOSE_PLAN, plan_of(case_id), otherwise=NoPlan)
     seen = await closer.permit(READ_PLAN, plan_of(case_id), otherwise=NoPlan)
     seen = await of_all(await plans.get(case_id), seen, closer)
+    if closer.worker is None:
+        raise NoPlan
     close = partial(
-        handlers.close,
+        closing.close,
         case_id,
         closed.reason,
         closed.told,
+        by=closer.worker,
         at=clock.now(),
         plans=plans,
         policy=policy,
+        proofs=proofs,
     )
     return PlanView.of(await settled(close), seen)
 

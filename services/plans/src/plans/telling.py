@@ -73,7 +73,10 @@ def settled(new: Plan, held: Plan) -> list[Event]:
     for each in ended_since(new, held):
         if each.done_at and each.worker_id:
             kept = ActionDone(
-                **about(new, each), worker_id=each.worker_id, done_at=each.done_at
+                **about(new, each),
+                worker_id=each.worker_id,
+                done_at=each.done_at,
+                outcome=each.said.outcome if each.said else None,
             )
             told.append(kept)
         elif each.undone_at and each.said and each.said.reason:

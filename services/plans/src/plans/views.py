@@ -6,7 +6,7 @@ from typing import Annotated
 from accord_chassis.guard import ANYBODY, NOT_OUTREACH, Permit
 from accord_contracts.allocation import Role
 from accord_contracts.message import Code, Id
-from accord_contracts.plans import OutcomeKind, OutcomeState, StaleReason
+from accord_contracts.plans import ActionOutcome, OutcomeKind, OutcomeState, StaleReason
 from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict, Field
@@ -71,10 +71,15 @@ class EvidenceView(BaseModel):
 
 
 class CompleteAction(BaseModel):
-    """That a commitment was kept. At a high level it takes what shows it."""
+    """That a commitment was kept. At a high level it takes what shows it.
+
+    Attributes:
+        outcome: What came of it: how the person harmed was spoken to, if at all.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
+    outcome: ActionOutcome | None = None
     evidence: EvidenceView | None = None
 
     @property
@@ -92,6 +97,7 @@ class SaidView(BaseModel):
 
     at: datetime
     by: Id
+    outcome: ActionOutcome | None
     evidence: EvidenceView | None
     reason: Code | None
     confirm_by: datetime | None

@@ -10,7 +10,12 @@ from accord_chassis.clock import Clock
 from accord_chassis.store import Conflict
 from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.message import Event, Lane, Message
-from accord_contracts.plans import ActionDone, PlanAgreed, PlanClosed
+from accord_contracts.plans import (
+    ActionDone,
+    ActionOutcome,
+    PlanAgreed,
+    PlanClosed,
+)
 from accord_contracts.referrals import (
     CaseOpened,
     FilledIn,
@@ -267,7 +272,8 @@ async def note_contact(
 ) -> None:
     """Note that the person harmed was reached, for what is merged into the case too."""
     told = message.data
-    if told.action not in rules.contact_actions:
+    reached = told.outcome is not ActionOutcome.NOT_REACHED
+    if told.action not in rules.contact_actions or not reached:
         return
     at = told.done_at
     await _note_merged(told.case_id, lambda case: case.contact(at), cases=cases)

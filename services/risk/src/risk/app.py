@@ -1,10 +1,11 @@
 """The risk service: who listens to what."""
 
 from functools import partial
+from pathlib import Path
 
 from accord_chassis import service
-from accord_chassis.settings import ChassisSettings, policy_of
-from accord_contracts.plans import ActionDone, PlanClosed
+from accord_chassis.settings import BadConfiguration, ChassisSettings, policy_of
+from accord_contracts.plans import ActionDone, MeetingDecided, PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
@@ -27,12 +28,29 @@ from fastapi import FastAPI
 from risk import handlers, judging, merging
 from risk.domain.assessment import Assessment
 from risk.domain.policy import Policy
-from risk.routes import assessments, groups, judged, judgement, validity
+from risk.routes import assessments, groups, judged, judgement, proofs, shadow, validity
 from risk.store import Assessments
 
 
 class Settings(ChassisSettings):
     """How this locality runs its risk service."""
+
+
+def policies_of(locality: Path) -> Policy:
+    """Read the policy in force, with the version that is weighed by beside it, if any.
+
+    Raises:
+        BadConfiguration: One of them is missing or wrong.
+    """
+    policy = policy_of(Policy, locality, "risk")
+    if policy.shadow is None:
+        return policy
+    try:
+        return policy.beside(policy_of(Policy, locality, policy.shadow))
+    except ValueError as wrong:
+        raise BadConfiguration(
+            f"Correct shadow in risk.yaml, or the file that it names: {wrong}."
+        ) from None
 
 
 def create_app(
@@ -43,7 +61,7 @@ def create_app(
     Raises:
         BadConfiguration: The locality's policy is missing or wrong.
     """
-    policy = policy_of(Policy, settings.locality, "risk")
+    policy = policies_of(settings.locality)
 
     def wire(risk: service.Service) -> None:
         held = risk.store(Assessments)
@@ -85,6 +103,9 @@ def create_app(
             ActionDone, partial(judging.note_meeting, assessments=held, policy=policy)
         )
         risk.on(CaseTransferred, partial(handlers.leave, assessments=held))
+        risk.on(
+            MeetingDecided, partial(judging.heed_table, assessments=held, policy=policy)
+        )
         risk.on(CaseErased, partial(handlers.erase, assessments=held))
 
         async def call(due: Assessment) -> None:
@@ -103,5 +124,7 @@ def create_app(
         judged.router,
         groups.router,
         validity.router,
+        proofs.router,
+        shadow.router,
         stand_ins=stand_ins,
     )

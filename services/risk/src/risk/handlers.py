@@ -20,6 +20,7 @@ from accord_contracts.referrals import (
     TriggerScheduled,
 )
 from accord_contracts.risk import (
+    LoweringLapsed,
     ReassessmentDue,
     ReassessmentOverdue,
     RiskAssessed,
@@ -251,10 +252,22 @@ async def _noted(
 async def attend(
     held: Assessment, *, at: datetime, assessments: Assessments, policy: Policy
 ) -> None:
-    """Weigh a date that has come near, or call for a reassessment that is due.
+    """Tell that a lowering has lapsed, weigh a date, or call for a reassessment.
 
     One thing at a turn, because each changes the assessment.
     """
+    if lapsed := held.lapsed(at):
+        forgotten = {"judgement": held.judgement.forgotten()}
+        told = LoweringLapsed(
+            case_id=held.id,
+            level=lapsed.level,
+            worker_id=lapsed.by,
+            asked_at=lapsed.at,
+            lapsed_at=at,
+            late_by=(at - lapsed.until).total_seconds(),
+        )
+        await assessments.save(held.model_copy(update=forgotten), told)
+        return
     if not held.comes_near(at):
         await call_for_reassessment(held, at=at, assessments=assessments, policy=policy)
         return

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from accord_contracts.access import SIDES, Side
 from accord_contracts.message import Event, Lane, Message
-from accord_contracts.plans import ActionDone
+from accord_contracts.plans import ActionDone, ActionOutcome, MeetingDecided
 from accord_contracts.referrals import (
     Answer,
     IncidentKind,
@@ -17,7 +18,7 @@ from accord_contracts.risk import LoweringAsked, RiskLevel
 from risk.domain.assessment import Assessment, NotAssessed
 from risk.domain.form import Form
 from risk.domain.judgement import acts
-from risk.domain.judgement.record import Contact
+from risk.domain.judgement.record import Contact, Decided
 from risk.domain.order import Order
 from risk.domain.policy import Policy, UnknownGroup
 from risk.handlers import NOTHING_FILLED_IN, assessed, check_known, lane_of
@@ -150,9 +151,16 @@ async def _held(case_id: str, assessments: Assessments) -> Assessment:
 async def note_meeting(
     message: Message[ActionDone], *, assessments: Assessments, policy: Policy
 ) -> None:
-    """Note that the person harmed was met for an action of the plan."""
+    """Note that the person harmed was met for an action of the plan.
+
+    What was said of it counts; if nothing was, what the locality says of such
+    actions. Whoever meets the person using violence has not met the person harmed.
+    """
     told = message.data
-    if told.action not in policy.judging.meets_in_person:
+    met = told.action in policy.judging.meets_in_person
+    if told.outcome is not None:
+        met = told.outcome is ActionOutcome.MET_IN_PERSON
+    if not met or SIDES[told.role] is Side.PERSON_USING_VIOLENCE:
         return
     held = await assessments.get(told.case_id, cause=message)
     if held is None or held.erased_at:
@@ -160,6 +168,30 @@ async def note_meeting(
     judgement = held.judgement.met(told.done_at)
     new = held.model_copy(update={"judgement": judgement})
     await assessments.save(new, cause=message)
+
+
+async def heed_table(
+    message: Message[MeetingDecided], *, assessments: Assessments, policy: Policy
+) -> None:
+    """Raise a level as a meeting decided, in the name of whoever decided there."""
+    told = message.data
+    held = await assessments.get(told.case_id, cause=message)
+    if held is None or not held.weighed:
+        return
+    decided = Decided(
+        meeting_id=told.meeting_id,
+        number=told.number,
+        level=told.level,
+        held=held.level,
+        by=told.decided_by,
+        agency=told.agency,
+        at=told.decided_at,
+    )
+    new = acts.heed_table(held, decided, policy, message.time)
+    if new is held:
+        return
+    events = assessed(new, None) if new.level is not held.level else []
+    await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
 
 
 async def heed_order(

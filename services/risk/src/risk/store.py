@@ -1,14 +1,17 @@
 """Where assessments are kept."""
 
 import asyncio
+import itertools
 from collections.abc import Mapping
 from datetime import datetime
 
 from accord_chassis.store import Document, Store
 from accord_contracts.message import Event, Lane, Message
-from accord_contracts.risk import AssessmentCarried
+from accord_contracts.risk import AssessmentCarried, RiskLevel
+from pymongo import IndexModel
 
 from risk.domain.assessment import Assessment
+from risk.domain.shadow import Move
 from risk.domain.simulation import Group
 from risk.domain.validity import Counts, counted, together
 
@@ -18,6 +21,18 @@ CHUNK = 500
 KEPT_BACK = {"outbox": 0, "inbox": 0, "swept": 0}
 """What a document holds that is none of the assessment."""
 
+NOT_SIMULATED = {
+    **KEPT_BACK,
+    **dict.fromkeys(
+        (
+            "judgement", "orders", "questions", "reasons", "results", "shadow", "tier",
+            "unknowns", "would",
+        ),
+        0,
+    ),
+}  # fmt: skip
+"""What another policy's weighing does not look at: it was found, or is no sign."""
+
 
 class Assessments(Store[Assessment]):
     """The assessments, by case."""
@@ -25,6 +40,16 @@ class Assessments(Store[Assessment]):
     entity = Assessment
     collection = "assessments"
     due = "wakes_at"
+    indexes = (
+        IndexModel(
+            [
+                ("shadow.version", 1),
+                ("shadow.found", 1),
+                ("shadow.would", 1),
+                ("merged_into", 1),
+            ]
+        ),
+    )
 
     async def save(
         self,
@@ -39,6 +64,15 @@ class Assessments(Store[Assessment]):
             events = (*events, carried)
         return await super().save(entity, *events, cause=cause, lane=lane)
 
+    async def count_moves(self, version: str) -> Mapping[Move, int]:
+        """Count what a second version finds, beside the one in force.
+
+        A merged case counts in its survivor.
+        """
+        moves = list(itertools.product(RiskLevel, RiskLevel))
+        counts = (self.documents.count_documents(moved(version, e)) for e in moves)
+        return dict(zip(moves, await asyncio.gather(*counts), strict=True))
+
     async def count_outcomes(self, days: int, at: datetime) -> Mapping[Group, Counts]:
         """Count what came within so many days of each referral, by group.
 
@@ -52,6 +86,17 @@ class Assessments(Store[Assessment]):
                 counts = await asyncio.to_thread(_counted, counts, chunk, days, at)
                 chunk = []
         return _counted(counts, chunk, days, at)
+
+
+def moved(version: str, move: Move) -> Document:
+    """Look for the cases that a second version moves so."""
+    found, would = move
+    return {
+        "shadow.version": version,
+        "shadow.found": found.value,
+        "shadow.would": would.value,
+        "merged_into": None,
+    }
 
 
 def _counted(

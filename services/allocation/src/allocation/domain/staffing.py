@@ -311,7 +311,7 @@ class Staffing(BaseModel):
     def want(
         self, assessed: Assessed, policy: Policy, *, since: datetime | None = None
     ) -> "Staffing":
-        """Want what the level needs and is not there, and all that is open as urgently.
+        """Want what level and tier need and is not there; all that is open as urgently.
 
         The clock of the episode's first roles runs from the first referral; that of a
         role which only a later assessment found necessary, from that assessment. What
@@ -328,9 +328,12 @@ class Staffing(BaseModel):
             return self
         begun = assessed.assessed_at if self.roles else self._begun(assessed)
         roles = {role: self._raised(wanted) for role, wanted in self.roles.items()}
-        by_level = (*policy.roles[self.level], *self.besides)
-        needed = () if self.merged_into else by_level
-        for role in needed:
+        latest = self.latest
+        if latest is None or assessed.revision > latest.revision:
+            latest = Assessed(**assessed.model_dump(include=set(Assessed.model_fields)))
+        by_level = (*policy.roles[self.level], *latest.roles, *self.besides)
+        needed = dict.fromkeys(by_level)
+        for role in () if self.merged_into else needed:
             if self.doubted and outreach(role):
                 continue
             if role not in roles and role not in self.filled:
@@ -340,9 +343,6 @@ class Staffing(BaseModel):
                     since=since or begun,
                     first_referred_at=assessed.first_referred_at,
                 )
-        latest = self.latest
-        if latest is None or assessed.revision > latest.revision:
-            latest = Assessed(**assessed.model_dump(include=set(Assessed.model_fields)))
         update: dict[str, object] = {"roles": roles, "latest": latest}
         if self.lead_decided_by is None:
             update["lead_agency"] = policy.lead_agencies[self.level]

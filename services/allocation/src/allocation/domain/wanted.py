@@ -37,6 +37,7 @@ class Assessed(BaseModel):
         revision: The version of risk's own document, which says what is later.
         first_referred_at: When the response to the episode was first asked for.
         assessed_at: When what was assessed became known.
+        roles: Whom its tier names, beside whom the level needs.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +45,7 @@ class Assessed(BaseModel):
     revision: int
     first_referred_at: datetime
     assessed_at: datetime
+    roles: tuple[Role, ...] = ()
 
 
 class Awaited(Assessed):

@@ -7,6 +7,7 @@ from accord_chassis.guard import NoSuchRecord
 from accord_contracts.allocation import (
     AllocationAccepted,
     CaseTeamChanged,
+    Role,
     RoleWanted,
     TeamMember,
     WithdrawnFor,
@@ -40,7 +41,7 @@ async def note_wishes(message: Message[ReferralReceived], *, desk: Desk) -> None
 
 
 async def want_roles(message: Message[RiskAssessed], *, desk: Desk) -> None:
-    """Want the roles that the level of risk needs."""
+    """Want the roles that the level of risk needs, and its tier names besides."""
     told = message.data
     held = await desk.staffing(message)
     if held.erased_at:
@@ -51,6 +52,8 @@ async def want_roles(message: Message[RiskAssessed], *, desk: Desk) -> None:
             revision=message.aggregate_version,
             first_referred_at=told.first_referred_at,
             assessed_at=told.assessed_at,
+            # The tier is risk's vocabulary: a role that nobody here has is passed over.
+            roles=tuple(e for e in Role if told.tier and e in told.tier.roles),
         ),
         told.level,
         told_at=message.time,

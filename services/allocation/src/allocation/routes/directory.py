@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
+    StringConstraints,
 )
 
 from allocation.domain.availability import Absence, Moment, Window, contracted_points

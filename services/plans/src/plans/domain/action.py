@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from accord_contracts.allocation import Role
+from accord_contracts.plans import ActionOutcome
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict
 
@@ -57,6 +58,7 @@ class Said(BaseModel):
     """That something was done, or will not be, as somebody says.
 
     Attributes:
+        outcome: What came of it, as far as they say.
         reason: Why it will not be done, by one of the locality's codes; none: it was.
         confirm_by: Until when a second person should have confirmed it.
     """
@@ -65,6 +67,7 @@ class Said(BaseModel):
 
     at: datetime
     by: str
+    outcome: ActionOutcome | None = None
     evidence: Evidence | None = None
     reason: str | None = None
     confirm_by: datetime | None = None

@@ -3,13 +3,12 @@
 At a high level of risk nobody settles anything alone.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from accord_contracts.problem import Refusal
 
 from plans.domain.action import (
     Action,
-    Evidence,
     EvidenceMissing,
     NoSuchAction,
     Said,
@@ -32,15 +31,7 @@ class NotTheSecondPerson(Refusal):
     status = 403
 
 
-def complete(
-    held: Plan,
-    action_id: str,
-    worker_id: str,
-    at: datetime,
-    *,
-    policy: Policy,
-    evidence: Evidence | None = None,
-) -> Plan:
+def complete(held: Plan, action_id: str, said: Said, policy: Policy) -> Plan:
     """Note that a worker has done what they own. Noting it again changes nothing.
 
     At a high level it counts once somebody else has confirmed it.
@@ -53,7 +44,7 @@ def complete(
         UnknownCode: The kind of evidence is not one of the locality's.
     """
     action = held.action(action_id)
-    if action.worker_id != worker_id:
+    if action.worker_id != said.by:
         raise NoSuchAction
     if not action.open or (action.said and not action.said.reason):
         return held
@@ -61,11 +52,11 @@ def complete(
         raise AlreadyClosed
     if before := waited_for(action, held.actions):
         raise WaitsForAnother(f"{len(before)} open.")
-    if held.urgent and evidence is None:
+    if held.urgent and said.evidence is None:
         raise EvidenceMissing
-    if evidence and evidence.kind not in policy.evidence:
+    if said.evidence and said.evidence.kind not in policy.evidence:
         raise UnknownCode
-    return say(held, action, Said(at=at, by=worker_id, evidence=evidence), policy)
+    return say(held, action, said, policy)
 
 
 def say(held: Plan, action: Action, said: Said, policy: Policy) -> Plan:

@@ -9,6 +9,7 @@ from accord_contracts.allocation import Role
 from accord_contracts.plans import StaleReason
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import TRANSFERRED
+from accord_contracts.risk import Tier
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from plans.domain.action import (
@@ -192,8 +193,15 @@ class Plan(BaseModel):
         owners = (each.worker_id for each in self.open_actions)
         return tuple(dict.fromkeys(each for each in owners if each))
 
-    def draft(self, assessment: Assessment, policy: Policy, at: datetime) -> "Plan":
-        """Draw up the next version from the template for the level assessed.
+    def draft(
+        self,
+        assessment: Assessment,
+        policy: Policy,
+        at: datetime,
+        *,
+        tier: Tier | None = None,
+    ) -> "Plan":
+        """Draw up the next version from the template for level and tier assessed.
 
         What was done and who owns what is carried over, and so is what the new level
         does not ask for: a commitment ends when it is kept. An assessment that is
@@ -202,7 +210,7 @@ class Plan(BaseModel):
         outdated = self.versions and not assessment.outdates(self.current.assessment)
         if outdated or self.erased_at or self.transferred_at:
             return self
-        template = policy.templates[assessment.level]
+        template = policy.template(assessment.level, tier)
         drafted = PlanVersion(
             number=self.current.number + 1 if self.versions else 1,
             assessment=assessment,

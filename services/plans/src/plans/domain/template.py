@@ -1,7 +1,7 @@
 """What a locality asks of every plan: its templates, level by level."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -12,11 +12,18 @@ from typing import Annotated, Self
 from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import Role
 from accord_contracts.message import Code
-from accord_contracts.risk import RiskLevel
+from accord_contracts.risk import RiskLevel, Tier
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from plans.domain.coming import InForce
 from plans.domain.hours import Hours, Within, Working
+
+MOST_HOURS = 8760
+"""A year: no clock of a plan runs longer."""
+
+PLAN_REVIEW = "plan_review"
+"""The clock of a tier by which its plan is to be reviewed; another one is named after
+the action that is due by it."""
 
 STRANDS = frozenset(
     {
@@ -110,6 +117,15 @@ class Measure:
     each_episode: bool
     after: frozenset[str]
 
+    def demanded_by(self, tier: Tier, working: Working) -> "Measure":
+        """Give it as a tier demands it: mandatory, and no later than by its clock."""
+        clock = Within(within_hours=tier.clocks.get(self.code, MOST_HOURS))
+        return replace(
+            self,
+            mandatory=self.mandatory or self.code in tier.actions,
+            within=clock if self.within.may_outlast(clock, working) else self.within,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -148,7 +164,9 @@ class Policy(BaseModel):
 
     Attributes:
         strands: The parts of a family's life that a plan looks after.
-        closing_reasons: Why a plan may be closed.
+        closing_reasons: Why a response may end.
+        unproved_reasons: Those of them for which risk is not asked for its proof:
+            nobody is left here of whom it could prove anything.
         outcome_sources: How it may be known what came of the response.
         evidence: What may show that an action was done.
         not_done_reasons: Why an action may be left undone.
@@ -164,6 +182,7 @@ class Policy(BaseModel):
     version: str
     strands: Codes = STRANDS
     closing_reasons: Codes
+    unproved_reasons: frozenset[Code] = frozenset()
     outcome_sources: Codes
     evidence: Codes
     not_done_reasons: Codes
@@ -185,6 +204,8 @@ class Policy(BaseModel):
             raise ValueError(f"reminders lacks {_named(missing)}")
         if unknown := {each.strand for each in self.actions.values()} - self.strands:
             raise ValueError(f"{_named(unknown)}: not a strand")
+        if others := self.unproved_reasons - self.closing_reasons:
+            raise ValueError(f"{_named({*others})}: no reason for closing a plan")
         for name, level in self.levels.items():
             if strange := set(level.duties) - set(self.actions):
                 raise ValueError(f"{_named(strange)}: not an action, at {name}")
@@ -258,6 +279,27 @@ class Policy(BaseModel):
             )
             for name, level in self.levels.items()
         }
+
+    def template(self, level: RiskLevel, tier: Tier | None) -> Template:
+        """Give what is drafted for a level, and for the tier that follows from it.
+
+        What the tier demands is mandatory, and by its clock if that is sooner. What the
+        level does not ask for at all is taken from the next higher level that does.
+        """
+        drafted = self.templates[level]
+        if tier is None:
+            return drafted
+        by_code = {each.code: each for each in drafted.measures}
+        above = [e for e in RiskLevel if e.rank > level.rank]
+        for each in (m for higher in above for m in self.templates[higher].measures):
+            if each.code in tier.actions:
+                by_code.setdefault(each.code, each)
+        review = timedelta(hours=tier.clocks.get(PLAN_REVIEW, MOST_HOURS))
+        working = drafted.working
+        measures = (each.demanded_by(tier, working) for each in by_code.values())
+        return replace(
+            drafted, review=min(drafted.review, review), measures=tuple(measures)
+        )
 
     def _measure(self, code: str, duty: Duty, *, mandatory: bool) -> Measure:
         kind = self.actions[code]

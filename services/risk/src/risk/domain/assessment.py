@@ -13,10 +13,11 @@ from pydantic import BaseModel, ConfigDict, computed_field
 from risk.domain.ahead import Ahead, with_latest
 from risk.domain.answers import merged
 from risk.domain.form import Form, all_forms
-from risk.domain.judgement.record import Change, How, Judgement
+from risk.domain.judgement.record import Asked, Change, How, Judgement
 from risk.domain.order import Order
 from risk.domain.policy import Policy, highest
 from risk.domain.scoring import Result
+from risk.domain.shadow import Shadowed
 from risk.domain.share import Share
 from risk.domain.telling import Telling, occurred, with_telling
 from risk.domain.weighing import Known, Would
@@ -69,6 +70,7 @@ class Assessment(BaseModel):
         groups: Codes of the groups that it counts in when it is looked at how well
             levels tell what comes, by dimension; they weigh nothing.
         orders: Those that bind, or bound, somebody in the case.
+        shadow: What another version of the policy finds, to be counted.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -107,15 +109,21 @@ class Assessment(BaseModel):
     tellings: dict[str, Telling] = {}
     orders: dict[str, Order] = {}
     groups: dict[str, str] = {}
+    shadow: Shadowed | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def wakes_at(self) -> datetime | None:
-        """When something is next to be done: a reassessment, or a date comes near."""
+        """When something is next to be done.
+
+        A reassessment, a date that comes near, or telling that a lowering has lapsed.
+        """
         if self.transferred_at:
             return None
         dates = [each.wakes_at for each in self.ahead.values()] if self.weighed else []
-        return min((at for at in (self.due_at, *dates) if at), default=None)
+        asked = self.judgement.asked
+        times = (self.due_at, asked and asked.until, *dates)
+        return min((at for at in times if at), default=None)
 
     @property
     def weighed(self) -> bool:
@@ -251,7 +259,8 @@ class Assessment(BaseModel):
             )
             own = highest(own, policy.weigh(itself).level)
         least = highest(floor, own, *(each.level for each in shares))
-        found = policy.weigh(self.everything(at), least)
+        known = self.everything(at)
+        found = policy.weigh(known, least)
         level = highest(least, found.level)
         if self.heard_of and not self.shares:
             own = highest(own, found.level)
@@ -287,6 +296,7 @@ class Assessment(BaseModel):
                 "results": found.results,
                 "tier": policy.tier(level, found.reasons),
                 "policy_version": policy.version,
+                "shadow": policy.shadowed(known, found.level),
                 "assessed_at": at,
                 "reassess_by": by,
                 "reassessment": Reassessment.STOPPED
@@ -423,6 +433,11 @@ class Assessment(BaseModel):
                 "due_at": min(self.due_at, new.due_at),
             }
         )
+
+    def lapsed(self, at: datetime) -> Asked | None:
+        """Give the lowering that was asked for and is over unconfirmed, if one is."""
+        asked = self.judgement.asked
+        return asked if asked and asked.until <= at else None
 
     def fall_due(self, policy: Policy) -> "Assessment":
         """Note that reassessment is due, or has been for too long.

@@ -23,6 +23,7 @@ from risk.domain.instrument import Instrument
 from risk.domain.instruments import SHIPPED, shipped
 from risk.domain.judgement.rules import Judging
 from risk.domain.scoring import Scorer
+from risk.domain.shadow import Shadowed
 from risk.domain.tier import TierRule
 from risk.domain.weighing import Known, Plan, Weighing
 
@@ -66,6 +67,8 @@ class Policy(BaseModel):
         unanswered_share: The share of them, and of a form, that may be unanswered.
         reassess_hours: Hours until a case is assessed anew.
         grace_hours: Hours after which silence is an alarm.
+        shadow: The file beside this one, without its ending, of another version by
+            which each case is weighed too, to be counted; none: by no other.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,7 +86,9 @@ class Policy(BaseModel):
     grace_hours: Hours
     judging: Judging
     groups: dict[Code, tuple[Code, ...]] = {}
+    shadow: Code | None = None
 
+    _beside: "Policy | None" = PrivateAttr(default=None)
     _plan: Plan = PrivateAttr()
     _words: dict[str, str] = PrivateAttr()
 
@@ -226,6 +231,35 @@ class Policy(BaseModel):
         """Give the level of what is known alone, without what could raise it."""
         return self._plan.level(known)
 
+    def beside(self, other: "Policy") -> "Policy":
+        """Give this policy, with another version that each case is weighed by too.
+
+        Raises:
+            ValueError: It is no other version, or names one itself.
+        """
+        if other.version == self.version:
+            raise ValueError("its version is that of the policy in force")
+        if other.shadow is not None:
+            raise ValueError("it names a shadow itself")
+        both = self.model_copy()
+        both._beside = other  # noqa: SLF001 - Of the same class.
+        return both
+
+    @property
+    def shadow_version(self) -> str | None:
+        """The other version that each case is weighed by, if there is one."""
+        return self._beside.version if self._beside else None
+
+    def shadowed(self, known: Known, found: RiskLevel) -> Shadowed | None:
+        """Weigh what is known by the other version too, if there is one.
+
+        A date is near when the policy in force says so.
+        """
+        if self._beside is None:
+            return None
+        would = self._beside.level_of(known)
+        return Shadowed(version=self._beside.version, found=found, would=would)
+
     def tier(self, level: RiskLevel, reasons: tuple[str, ...]) -> Tier | None:
         """Give the highest tier that a case is in, if it is in any."""
         rule = next((e for e in self.tiers if e.holds(level, reasons)), None)
@@ -247,8 +281,11 @@ class Policy(BaseModel):
         near: frozenset[TriggerKind] = frozenset(),
     ) -> tuple[RiskLevel, tuple[str, ...]]:
         """Give the level of what is known, and the codes of what led to it."""
-        found = self.weigh(Known(answers, incidents, repeats, near))
-        return found.level, found.reasons
+        return self.grounds(Known(answers, incidents, repeats, near))
+
+    def grounds(self, known: Known) -> tuple[RiskLevel, tuple[str, ...]]:
+        """Give the level of what is known and what led to it, and no more."""
+        return self._plan.grounds(known)
 
 
 def highest(*levels: RiskLevel) -> RiskLevel:

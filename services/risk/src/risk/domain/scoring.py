@@ -129,9 +129,16 @@ class Scorer:
         """Tell whether anything is asked or known of it."""
         return form is not None or bool(self.questions)
 
-    def score(
-        self, known: Mapping[str, int], form: Form | None
-    ) -> tuple[Result, list[Tally]]:
+    @cached_property
+    def _sources(self) -> tuple[tuple[str, str | None, Item], ...]:
+        """Each item that it weighs, and which question answers it too, if any does."""
+        reported = self.instrument.reported
+        return tuple(
+            (key, self.questions.get(key, key if key in reported else None), item)
+            for key, item in self.ranges.items()
+        )
+
+    def score(self, known: Mapping[str, int], form: Form | None) -> "Score":
         """Score it.
 
         Args:
@@ -151,16 +158,15 @@ class Scorer:
             why_not=self._why_not(values, form or NO_FORM, guards),
         )
         tallies = [self._tally(name, each, seen) for name, each in held.sums.items()]
-        return self._result(seen, tallies, len(items)), tallies
+        return Score(held, seen, tallies, len(items))
 
     def _values(self, known: Mapping[str, int], form: Form) -> dict[str, int]:
         """Give what is known of its items: the graver, if it was told in two places."""
         told = {k: VALUE[a] for k, a in form.answers.items() if a in VALUE}
         values = {key: told[key] for key in self.instrument.applies_if if key in told}
-        for key, item in self.ranges.items():
+        for key, question, item in self._sources:
             own = told.get(key) if item.most == 1 else form.numbers.get(key)
-            shared = key in self.questions or key in self.instrument.reported
-            other = known.get(self.questions.get(key, key)) if shared else None
+            other = None if question is None else known.get(question)
             if own is not None or other is not None:
                 least = item.least
                 value = max(least if own is None else own, other or least, least)
@@ -210,28 +216,6 @@ class Scorer:
             return 0
         return min(max(form.total, told.least), told.most)
 
-    def _result(self, seen: "_Seen", tallies: list[Tally], asked: int) -> Result:
-        held = self.instrument
-        return Result(
-            instrument=held.key,
-            version=held.version,
-            why_not=seen.why_not,
-            level=graver(each.level for each in tallies),
-            could_be=graver(each.could_be for each in tallies),
-            total=seen.form.total,
-            sums=tuple(
-                Scored(
-                    sum=name,
-                    value=max(each.now, 0),
-                    could_be=max(each.highest, 0),
-                    band=band_at(each.rule, each.now),
-                )
-                for name, each in zip(held.sums, tallies, strict=True)
-            ),
-            unanswered=len(seen.open),
-            asked=asked,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
@@ -247,6 +231,51 @@ class _Seen:
     form: Form
     guards: tuple[str, ...]
     why_not: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What was found when an instrument was scored.
+
+    Attributes:
+        tallies: Its sums.
+        asked: How many of its items were there to be answered.
+    """
+
+    instrument: Instrument
+    seen: _Seen
+    tallies: list[Tally]
+    asked: int
+
+    def half_done(self, unanswered_share: float) -> bool:
+        """Tell whether a form that could say more is mostly unanswered."""
+        could = any(each.could_be for each in self.tallies)
+        if self.seen.form.total is not None or not could:
+            return False
+        return len(self.seen.open) > unanswered_share * self.asked
+
+    def result(self) -> Result:
+        """Give what it says, to be kept and read."""
+        held, seen = self.instrument, self.seen
+        return Result(
+            instrument=held.key,
+            version=held.version,
+            why_not=seen.why_not,
+            level=graver(each.level for each in self.tallies),
+            could_be=graver(each.could_be for each in self.tallies),
+            total=seen.form.total,
+            sums=tuple(
+                Scored(
+                    sum=name,
+                    value=max(each.now, 0),
+                    could_be=max(each.highest, 0),
+                    band=band_at(each.rule, each.now),
+                )
+                for name, each in zip(held.sums, self.tallies, strict=True)
+            ),
+            unanswered=len(seen.open),
+            asked=self.asked,
+        )
 
 
 def band_at(rule: Sum, value: int) -> str | None:

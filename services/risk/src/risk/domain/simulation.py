@@ -41,6 +41,15 @@ class Tally:
     due: int = 0
     overdue: int = 0
 
+    def add(self, other: "Tally") -> None:
+        """Count what was made of other cases too."""
+        self.cases += other.cases
+        for move, count in other.moves.items():
+            self.moves[move] += count
+        self.reassessments_a_week += other.reassessments_a_week
+        self.due += other.due
+        self.overdue += other.overdue
+
     @property
     def found(self) -> Mapping[RiskLevel, int]:
         """How many are found at each level."""
@@ -84,11 +93,22 @@ def simulate(
         groups = groups_of(case)
         for policy in versions:
             known = _by_lead(case, policy).everything(at)
-            found = policy.level_of(known)
+            one = _counted(case, policy.level_of(known), policy, at)
+            tallies = report[policy.version]
             for group in groups:
-                tally = report[policy.version].setdefault(group, Tally())
-                _count(tally, case, found, policy, at)
+                tallies.setdefault(group, Tally()).add(one)
     return report
+
+
+def together(reports: Iterable[Report]) -> Report:
+    """Put reports about different cases together."""
+    whole: Report = {}
+    for report in reports:
+        for version, groups in report.items():
+            tallies = whole.setdefault(version, {})
+            for group, tally in groups.items():
+                tallies.setdefault(group, Tally()).add(tally)
+    return whole
 
 
 def groups_of(case: Assessment) -> list[Group]:
@@ -109,17 +129,16 @@ def _by_lead(case: Assessment, policy: Policy) -> Assessment:
     return case.model_copy(update={"ahead": ahead}) if ahead else case
 
 
-def _count(
-    tally: Tally, case: Assessment, found: RiskLevel, policy: Policy, at: datetime
-) -> None:
-    tally.cases += 1
-    tally.moves[case.level, found] += 1
+def _counted(case: Assessment, found: RiskLevel, policy: Policy, at: datetime) -> Tally:
+    """Give what a version makes of one case."""
+    tally = Tally(cases=1, moves=Counter({(case.level, found): 1}))
     if case.reassessment is Reassessment.STOPPED:
-        return
+        return tally
     hours = policy.reassess_hours[highest(case.level, found)]
-    tally.reassessments_a_week += HOURS_A_WEEK / hours
+    tally.reassessments_a_week = HOURS_A_WEEK / hours
     late = at - case.assessed_at - timedelta(hours=hours)
     if late >= timedelta(hours=policy.grace_hours):
-        tally.overdue += 1
+        tally.overdue = 1
     elif late >= timedelta():
-        tally.due += 1
+        tally.due = 1
+    return tally

@@ -4,7 +4,7 @@ Instruments are combined by the highest level that any of them reaches, never by
 one that sees danger is not outvoted by three that do not.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from accord_contracts.message import Code
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from risk.domain.answers import ANSWERED
 from risk.domain.form import Form
-from risk.domain.scoring import RANK, VALUE, Result, Scorer, Tally, graver
+from risk.domain.scoring import RANK, VALUE, Result, Score, Scorer, Tally, graver
 
 TOO_MUCH_UNKNOWN = "too_much_unknown"
 """The reason of a level that is not low only because too little is known."""
@@ -125,14 +125,24 @@ class Plan:
         """Give the level alone, as ``weigh`` does, of many cases sooner."""
         known = self._with_forms(known)
         values = known.values()
-        _, tallies, provisional = self._scored(known, values)
-        return self._found(values, tallies, provisional=provisional)
+        scores, provisional = self._scored(known, values)
+        return self._found(values, _tallies(scores), provisional=provisional)
+
+    def grounds(self, known: Known) -> tuple[RiskLevel, tuple[str, ...]]:
+        """Give the level and what led to it, as ``weigh`` does, and no more."""
+        known = self._with_forms(known)
+        values = known.values()
+        scores, provisional = self._scored(known, values)
+        level = self._found(values, _tallies(scores), provisional=provisional)
+        results = [each.result() for each in scores]
+        return level, self._reasons(known, results, provisional=provisional)
 
     def weigh(self, known: Known, floor: RiskLevel) -> Weighing:
         """Weigh everything known of a case that is held at a level at least."""
         known = self._with_forms(known)
         values = known.values()
-        results, tallies, provisional = self._scored(known, values)
+        scores, provisional = self._scored(known, values)
+        tallies, results = _tallies(scores), [each.result() for each in scores]
         level = self._found(values, tallies, provisional=provisional)
         lifts = self._lifts(values)
         unknowns = self.open(known.answers)
@@ -163,19 +173,18 @@ class Plan:
 
     def _scored(
         self, known: Known, values: Mapping[str, int]
-    ) -> tuple[list[Result], list[Tally], bool]:
+    ) -> tuple[list[Score], bool]:
         """Score every instrument; tell whether too little is known to rely on it."""
-        results: list[Result] = []
-        tallies: list[Tally] = []
+        scores: list[Score] = []
         provisional = self.too_little(known.answers)
         for each in self.scorers:
             form = known.forms.get(each.instrument.key)
             if each.concerns(form):
-                result, its = each.score(values, form)
-                results.append(result)
-                tallies += its
-                provisional |= form is not None and self._half_done(result, its)
-        return results, tallies, provisional
+                score = each.score(values, form)
+                scores.append(score)
+                half_done = form is not None and score.half_done(self.unanswered_share)
+                provisional |= half_done
+        return scores, provisional
 
     def _lifts(self, values: Mapping[str, int]) -> RiskLevel | None:
         return graver(self.triggers[each] for each in self.triggers if values.get(each))
@@ -188,12 +197,6 @@ class Plan:
         if provisional and found is RiskLevel.LOW:
             return RiskLevel.MEDIUM
         return found
-
-    def _half_done(self, result: Result, tallies: list[Tally]) -> bool:
-        """Tell whether a form that could say more is mostly unanswered."""
-        if result.total is not None or not any(each.could_be for each in tallies):
-            return False
-        return result.unanswered > self.unanswered_share * result.asked
 
     def _reasons(
         self, known: Known, results: list[Result], *, provisional: bool
@@ -211,6 +214,10 @@ class Plan:
         if provisional:
             reasons.append(TOO_MUCH_UNKNOWN)
         return tuple(reasons)
+
+
+def _tallies(scores: Iterable[Score]) -> list[Tally]:
+    return [each for score in scores for each in score.tallies]
 
 
 class _Asking:

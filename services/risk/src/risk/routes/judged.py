@@ -64,11 +64,27 @@ class LookView(BaseModel):
     policy_version: str
 
 
+class DecidedView(BaseModel):
+    """What a meeting decided on the level, by whom, and what was held then.
+
+    Attributes:
+        held: The level held when it was heard of. One below it lowered nothing.
+    """
+
+    meeting_id: Id
+    level: RiskLevel
+    held: RiskLevel
+    by: Id
+    agency: Code | None
+    at: datetime
+
+
 class HistoryView(BaseModel):
-    """The levels of a case and its reassessments, each from the first on."""
+    """The levels of a case, its reassessments, and what meetings decided, in order."""
 
     changes: tuple[ChangeView, ...]
     reassessments: tuple[LookView, ...]
+    meetings: tuple[DecidedView, ...]
 
 
 class EndView(BaseModel):
@@ -226,6 +242,10 @@ async def read_history(
     return HistoryView(
         changes=tuple(ChangeView(**each.model_dump()) for each in judged.changes),
         reassessments=tuple(LookView(**each) for each in looks),
+        meetings=tuple(
+            DecidedView(**each.model_dump(exclude={"number"}))
+            for each in judged.decided
+        ),
     )
 
 

@@ -17,9 +17,19 @@ from risk.domain.judgement.proof import (
     prove,
     recent_incidents,
 )
-from risk.domain.judgement.record import Asked, Change, Contact, How, Look
+from risk.domain.judgement.record import (
+    Asked,
+    Change,
+    Contact,
+    Decided,
+    How,
+    Look,
+)
 from risk.domain.policy import Policy, highest
 from risk.domain.weighing import Known
+
+AT_A_MEETING = "decided_at_a_meeting"
+"""Why a level was raised that a meeting of agencies has decided on."""
 
 NO_FORMS: Mapping[str, Form] = {}
 
@@ -78,6 +88,35 @@ def raise_level(
         raise UnknownReasonForLevel
     if level.rank <= held.level.rank:
         raise NotHigher
+    return _raised(held, level, reason, by=by, policy=policy, at=at)
+
+
+def heed_table(
+    held: Assessment, decided: Decided, policy: Policy, at: datetime
+) -> Assessment:
+    """Note what a meeting decided, and raise the level to it, as whoever decided.
+
+    A meeting lowers none: a level below the one that is held stays in the history.
+    """
+    if held.judgement.knows(decided):
+        return held
+    new = held.model_copy(update={"judgement": held.judgement.heard(decided)})
+    if decided.level.rank <= held.level.rank:
+        return new
+    return _raised(
+        new, decided.level, AT_A_MEETING, by=decided.by, policy=policy, at=at
+    )
+
+
+def _raised(
+    held: Assessment,
+    level: RiskLevel,
+    reason: str,
+    *,
+    by: str,
+    policy: Policy,
+    at: datetime,
+) -> Assessment:
     weighed = held.reweigh(policy, at, level)
     change = Change(
         level=weighed.level,
@@ -152,8 +191,7 @@ def _by_itself(
     )
     known = _still_yes(held, answers)
     standing = _still_filled_in(held, forms)
-    found = policy.weigh(Known(known, incidents, repeats, near, standing))
-    return found.level, found.reasons
+    return policy.grounds(Known(known, incidents, repeats, near, standing))
 
 
 def _still_yes(held: Assessment, now: Mapping[str, Answer]) -> dict[str, Answer]:

@@ -49,8 +49,9 @@ class Evidence:
 
     Attributes:
         looks: The reassessments in a row that count, latest first.
-        second: Who confirms; none: nobody yet.
+        second: Who confirms, or ends the response; none: nobody yet.
         asked_by: Who asks.
+        end: What is to be proved.
     """
 
     held: Assessment
@@ -60,6 +61,7 @@ class Evidence:
     looks: Sequence[Look]
     second: str | None
     asked_by: str | None
+    end: End
 
     @property
     def counted(self) -> Sequence[Look]:
@@ -122,7 +124,8 @@ def prove(
         policy: By whose rules.
         at: The present time.
         asked_by: Who asks for it.
-        second: Who confirms it.
+        second: Who confirms it; or ends the response, which nobody does on the word of
+            their own reassessment.
     """
     rules = policy.judging.proof
     supervised = end is End.CLOSING and _supervised(held, rules, at)
@@ -130,7 +133,7 @@ def prove(
     if supervised and rules.supervision:
         demand = rules.supervision.demand
     looks = lower_in_a_row(held, end, demand)
-    seen = Evidence(held, policy, at, demand, looks, second, asked_by)
+    seen = Evidence(held, policy, at, demand, looks, second, asked_by, end)
     met = {each: _TABLE[each](seen) for each in _ASKED_FOR[end]}
     to = highest(*(e.level for e in seen.found)) if seen.found else None
     return Proof(end, to if end is End.LOWERING else None, supervised, demand, met)
@@ -226,6 +229,14 @@ def _held_long(seen: Evidence) -> bool:
     return not held_for or bool(changes and seen.at - changes[-1].at >= held_for)
 
 
+def _second_person(seen: Evidence) -> bool:
+    """See that whoever confirms is none of those on whose word it rests."""
+    firsts = {None, seen.asked_by}
+    if seen.end is End.CLOSING:
+        firsts |= {each.by for each in seen.counted}
+    return seen.second not in firsts
+
+
 def _quiet(seen: Evidence) -> bool:
     days = timedelta(days=seen.demand.quiet_days)
     told = seen.held.tellings.values()
@@ -242,7 +253,7 @@ _TABLE: Mapping[Condition, Callable[[Evidence], bool]] = {
     Condition.NO_BREACH: _no_breach,
     Condition.HELD_LONG: _held_long,
     Condition.QUIET: _quiet,
-    Condition.SECOND_PERSON: lambda seen: seen.second not in (None, seen.asked_by),
+    Condition.SECOND_PERSON: _second_person,
 }
 
 _ASKED_FOR: Mapping[End, tuple[Condition, ...]] = {

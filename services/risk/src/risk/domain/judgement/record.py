@@ -15,6 +15,9 @@ KEPT_CHANGES = 200
 KEPT_LOOKS = 20
 """Reassessments that a case remembers: more in a row than any rule asks for."""
 
+KEPT_DECISIONS = 100
+"""Decisions of meetings that a case remembers, the latest ones."""
+
 
 class Contact(StrEnum):
     """How the person harmed was spoken to for a reassessment."""
@@ -82,8 +85,11 @@ class Look(BaseModel):
 class Asked(BaseModel):
     """A lowering that somebody asks for, and another has to confirm.
 
+    It stays when it has lapsed until that is told.
+
     Attributes:
-        until: When it lapses if nobody has.
+        until: When it lapses if nobody has; sooner if something becomes known that it
+            does not rest on.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -95,6 +101,27 @@ class Asked(BaseModel):
     until: datetime
 
 
+class Decided(BaseModel):
+    """What a meeting of agencies decided on the level, and what was held then.
+
+    Attributes:
+        number: Which decision on the case there, counted from 1.
+        held: The level that the case was held at when this was heard of.
+        by: The worker who decided.
+        agency: For whom they sat there; none: for the locality.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    meeting_id: str
+    number: int
+    level: RiskLevel
+    held: RiskLevel
+    by: str
+    agency: str | None
+    at: datetime
+
+
 class Judgement(BaseModel):
     """What people, and what was weighed, have made of a case's level.
 
@@ -104,6 +131,7 @@ class Judgement(BaseModel):
             that speaks of danger. No reassessment from before then proves anything.
         stirred_at: When that became known.
         met_at: When the person harmed was last met for an action of the plan.
+        decided: What meetings decided, whether or not the level rose by it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -115,6 +143,7 @@ class Judgement(BaseModel):
     stirred: int = 0
     stirred_at: datetime | None = None
     met_at: datetime | None = None
+    decided: tuple[Decided, ...] = ()
 
     def noted(self, change: Change, revision: int) -> "Judgement":
         """Note a change of level: a rise makes everything found before it moot."""
@@ -132,18 +161,40 @@ class Judgement(BaseModel):
             update={
                 "stirred": revision,
                 "stirred_at": _later(self.stirred_at, at),
-                "asked": None,
+                "asked": self._overtaken(at),
             }
         )
 
     def looked(self, look: Look) -> "Judgement":
         """Note a reassessment. What was asked for rested on the ones before it."""
         looks = (*self.looks, look)[-KEPT_LOOKS:]
-        return self.model_copy(update={"looks": looks, "asked": None})
+        update = {"looks": looks, "asked": self._overtaken(look.at)}
+        return self.model_copy(update=update)
+
+    def _overtaken(self, at: datetime) -> Asked | None:
+        """Have what is asked for be over by now; that it is will be told."""
+        if self.asked is None:
+            return None
+        until = min(self.asked.until, at)
+        return self.asked.model_copy(update={"until": until})
+
+    def forgotten(self) -> "Judgement":
+        """Have nothing asked for any more."""
+        return self.model_copy(update={"asked": None})
 
     def met(self, at: datetime) -> "Judgement":
         """Note that the person harmed was met."""
         return self.model_copy(update={"met_at": _later(self.met_at, at)})
+
+    def heard(self, decided: Decided) -> "Judgement":
+        """Note what a meeting decided, in whichever order it is heard of."""
+        all_ = sorted((*self.decided, decided), key=lambda each: each.at)
+        return self.model_copy(update={"decided": tuple(all_[-KEPT_DECISIONS:])})
+
+    def knows(self, decided: Decided) -> bool:
+        """Tell whether this decision was noted already."""
+        of_it = (decided.meeting_id, decided.number)
+        return any((e.meeting_id, e.number) == of_it for e in self.decided)
 
 
 def _later(known: datetime | None, at: datetime) -> datetime:

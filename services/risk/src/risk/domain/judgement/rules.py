@@ -128,7 +128,8 @@ class Judging(BaseModel):
         proof: Rules that are shipped, by name, or the locality's own.
         raise_reasons: Why somebody may raise a level.
         lower_reasons: Why somebody may ask to lower one.
-        meets_in_person: Actions of plans for which the person harmed is met.
+        meets_in_person: Actions of plans for which the person harmed is met, where
+            whoever did one did not say what came of it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,0 +1,71 @@
+"""What plans asks of the risk service: whether the response to a case may end.
+
+An answer is never remembered: what is found meanwhile may speak against it.
+"""
+
+import ssl
+
+import httpx2
+import structlog
+from accord_chassis.asking import ServiceToken
+from accord_contracts.problem import Refusal
+from accord_contracts.risk import AskClosing, ClosingProof
+from pydantic import ValidationError
+
+log = structlog.get_logger()
+
+TIMEOUT_SECONDS = 2.0
+
+
+class ProofAway(Refusal):
+    """Whether the response may end cannot be known at present: try again soon."""
+
+    status = 503
+
+
+class Proofs:
+    """What risk says of whether responses may end.
+
+    Args:
+        risk_url: Where the risk service is.
+        token: Under which it is asked.
+        tls: Whose certificates are believed, if not the machine's.
+    """
+
+    def __init__(
+        self, risk_url: str, token: ServiceToken, *, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._url = f"{risk_url.rstrip('/')}/v1/proofs"
+        self._token = token
+        self._client = httpx2.AsyncClient(
+            timeout=TIMEOUT_SECONDS, verify=True if tls is None else tls
+        )
+
+    async def missing(self, case_id: str, closed_by: str) -> tuple[str, ...]:
+        """Give the codes of what is missing before a worker may end a response.
+
+        Raises:
+            ProofAway: Risk does not answer, or not what can be understood.
+        """
+        asked = AskClosing(case_id=case_id, closed_by=closed_by)
+        try:
+            answer = await self._client.post(
+                self._url,
+                content=asked.model_dump_json(),
+                headers={
+                    "Authorization": f"Bearer {self._token.current()}",
+                    "Content-Type": "application/json",
+                },
+            )
+            answer.raise_for_status()
+            told = ClosingProof.model_validate_json(answer.content)
+        except (httpx2.HTTPError, OSError, ValidationError) as fault:
+            log.warning("proof.not_known", fault=type(fault).__name__)
+            raise ProofAway from None
+        if told.case_id != case_id:
+            raise ProofAway
+        return told.missing
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._client.aclose()
