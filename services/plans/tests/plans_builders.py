@@ -19,7 +19,7 @@ from accord_contracts.plans import OutcomeKind
 from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskAssessed, RiskLevel
 from plans import handlers
-from plans.domain.action import Action, Evidence, Owner
+from plans.domain.action import Action, Evidence, Owner, Said
 from plans.domain.closing import close
 from plans.domain.keeping import complete, confirm
 from plans.domain.outcome import Outcome
@@ -140,13 +140,27 @@ TOLD = [
 
 OUTCOMES = tuple(Outcome.model_validate(each) for each in TOLD)
 
-SECOND = "another"
+SECOND = "00000000-0000-4000-8000-000000000002"
 """Who confirms what somebody else says."""
+
+
+def says_done(
+    held: Plan,
+    action_id: str,
+    worker_id: str,
+    at: datetime,
+    *,
+    policy: Policy = POLICY,
+    evidence: Evidence | None = None,
+) -> Plan:
+    """Have its owner say that something is done."""
+    said = Said(at=at, by=worker_id, evidence=evidence)
+    return complete(held, action_id, said, policy)
 
 
 def does(held: Plan, action_id: str, worker_id: str, at: datetime) -> Plan:
     """Have something done, and confirmed by somebody else where that is needed."""
-    said = complete(held, action_id, worker_id, at, policy=POLICY, evidence=SHOWN)
+    said = says_done(held, action_id, worker_id, at, evidence=SHOWN)
     if not said.action(action_id).open:
         return said
     return confirm(said, action_id, SECOND, POLICY, agrees=True)

@@ -10,7 +10,7 @@ from accord_chassis.testing import COORDINATOR, NOON, new_id, published
 from accord_contracts.plans import PlanClosed
 from accord_contracts.risk import AskClosing
 from plans.app import Settings, create_app
-from plans_builders import IVS, POLICY, Running, plan
+from plans_builders import IVS, POLICY, TOLD, Running, does, plan
 from risk_stand_in import Risk
 
 PROVED, UNPROVED = "safety_goals_met", "opened_in_error"
@@ -22,13 +22,15 @@ async def ready_to_close(running: Running) -> str:
     held = plan(owners={IVS: worker_id})
     for each in held.open_actions:
         if each.mandatory:
-            held = held.complete(each.id, worker_id, NOON)
+            held = does(held, each.id, worker_id, NOON)
     return (await running.plans.save(held)).id
 
 
 async def close(running: Running, case_id: str, reason: str) -> httpx2.Response:
     path = f"/v1/plans/{case_id}/closure"
-    return await running.post(path, "plans.close", body={"reason": reason})
+    return await running.post(
+        path, "plans.close", body={"reason": reason, "outcomes": TOLD}
+    )
 
 
 async def closings(running: Running) -> int:

@@ -24,7 +24,6 @@ from plans.domain.hours import Within
 from plans.domain.keeping import (
     NothingToConfirm,
     NotTheSecondPerson,
-    complete,
     confirm,
     leave_undone,
     overdue_since,
@@ -57,6 +56,7 @@ from plans_builders import (
     parted_policy,
     plan,
     policy_fields,
+    says_done,
 )
 from pydantic import ValidationError
 
@@ -79,7 +79,7 @@ def of(held: Plan, code: str) -> Action:
 
 
 def said_done(held: Plan, code: str, at: datetime = NOON) -> Plan:
-    return complete(held, of(held, code).id, "w", at, policy=PARTED, evidence=SHOWN)
+    return says_done(held, of(held, code).id, "w", at, policy=PARTED, evidence=SHOWN)
 
 
 # In Auckland it is 13 hours later than UTC then, and 2026-11-02 is a Monday.
@@ -184,7 +184,7 @@ def test_what_runs_does_not_wait_again_in_the_next_version() -> None:
 def test_at_low_risk_the_owner_settles_it_alone() -> None:
     held = plan(LOW, owners={WHANAU: "w"})
 
-    done = complete(held, of(held, "safe_contact").id, "w", NOON, policy=POLICY)
+    done = says_done(held, of(held, "safe_contact").id, "w", NOON, policy=POLICY)
 
     assert of(done, "safe_contact").done_at == NOON
 
@@ -196,14 +196,14 @@ def test_at_high_risk_it_takes_what_shows_it_and_a_second_person(
     held = plan(level, owners={IVS: "w"})
     action_id = of(held, "safe_contact").id
     with pytest.raises(EvidenceMissing):
-        complete(held, action_id, "w", NOON, policy=POLICY)
+        says_done(held, action_id, "w", NOON, policy=POLICY)
     strange = Evidence(kind="hearsay")
     with pytest.raises(UnknownCode):
-        complete(held, action_id, "w", NOON, policy=POLICY, evidence=strange)
+        says_done(held, action_id, "w", NOON, policy=POLICY, evidence=strange)
     with pytest.raises(NothingToConfirm):
         confirm(held, action_id, "x", POLICY, agrees=True)
 
-    said = complete(held, action_id, "w", NOON, policy=POLICY, evidence=SHOWN)
+    said = says_done(held, action_id, "w", NOON, policy=POLICY, evidence=SHOWN)
 
     assert said.action(action_id).open
     with pytest.raises(NotTheSecondPerson):
@@ -227,7 +227,7 @@ def test_nobody_confirms_for_the_owner_what_the_owner_did_not_say() -> None:
 def test_what_is_not_so_is_still_to_be_done() -> None:
     held = plan(HIGH, owners={IVS: "w"})
     action_id = of(held, "safe_contact").id
-    said = complete(held, action_id, "w", NOON, policy=POLICY, evidence=SHOWN)
+    said = says_done(held, action_id, "w", NOON, policy=POLICY, evidence=SHOWN)
 
     denied = confirm(said, action_id, "x", POLICY, agrees=False)
 
@@ -238,7 +238,7 @@ def test_what_was_said_in_time_may_be_confirmed_a_day_later() -> None:
     held = plan(HIGH, owners={IVS: "w"})
     action_id = of(held, "safe_contact").id
 
-    said = complete(
+    said = says_done(
         held, action_id, "w", NOON + 20 * HOUR, policy=POLICY, evidence=SHOWN
     )
 

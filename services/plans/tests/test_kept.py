@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from plans.domain.action import Action, Evidence, Said
 from plans.domain.closing import close
 from plans.domain.hours import Within
-from plans.domain.keeping import complete, confirm, leave_undone
+from plans.domain.keeping import confirm, leave_undone
 from plans.domain.outcome import Outcome
 from plans.domain.plan import Plan
 from plans.domain.revising import Wanted, revise
@@ -36,6 +36,7 @@ from plans_builders import (
     assessment,
     owner,
     parted_policy,
+    says_done,
 )
 
 POLICY = parted_policy()
@@ -118,7 +119,7 @@ class Kept(RuleBasedStateMachine):
         self, place: int, worker: str, shown: Evidence | None
     ) -> None:
         self.step(
-            lambda held: complete(
+            lambda held: says_done(
                 held,
                 self.action(place),
                 worker,
