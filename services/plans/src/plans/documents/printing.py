@@ -68,7 +68,7 @@ async def _printed(html: bytes) -> bytes:
         stdin=PIPE,
         stdout=PIPE,
         stderr=DEVNULL,
-        env={"LANG": "C.UTF-8", "HOME": "/tmp"},  # noqa: S108 # nosec B108 - Fonts' cache.
+        env={"LANG": "C.UTF-8"},
         cwd="/",
     )
     try:
