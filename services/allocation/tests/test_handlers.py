@@ -1077,9 +1077,7 @@ async def test_nobody_works_on_a_case_that_was_transferred(
     )
     case_id = await offered_case(office, HIGH)
     await accepted_by(office, case_id, SPECIALIST)
-    told = message_of(
-        CaseTransferred(case_id=case_id, agency="waikato", transferred_at=clock.now())
-    )
+    told = message_of(CaseTransferred(case_id=case_id, transferred_at=clock.now()))
 
     await leave_case(told, desk=office.desk)
     await end_allocations(told, desk=office.desk)

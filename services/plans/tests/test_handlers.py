@@ -450,9 +450,7 @@ async def test_a_transferred_case_is_planned_for_no_more(
     plans: Plans, clock: SimulatedClock, first: str
 ) -> None:
     case_id = new_id()
-    told = message_of(
-        CaseTransferred(case_id=case_id, agency="waikato", transferred_at=NOON)
-    )
+    told = message_of(CaseTransferred(case_id=case_id, transferred_at=NOON))
 
     if first == "transferred":
         await handlers.end_transferred(told, plans=plans)

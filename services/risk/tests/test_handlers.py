@@ -521,9 +521,7 @@ async def test_no_clock_runs_for_a_case_that_was_transferred(
 ) -> None:
     message = referral("strangulation")
     case_id = message.data.case_id
-    told = message_of(
-        CaseTransferred(case_id=case_id, agency="waikato", transferred_at=NOON)
-    )
+    told = message_of(CaseTransferred(case_id=case_id, transferred_at=NOON))
 
     if first == "transferred":
         await leave(told, assessments=assessments)

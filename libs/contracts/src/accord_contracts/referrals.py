@@ -306,15 +306,14 @@ class CaseTransferred(Event):
     """A case was handed over to another region. Here the response to it has ended.
 
     Nothing of it is changed any more; a new referral of the family opens another case.
+    To which region is not told: it says where to look for her.
 
     Attributes:
-        agency: Who got it, by the code that the register has for the other region.
         transferred_at: When that was decided.
     """
 
     TYPE: ClassVar[str] = "case.transferred.v1"
 
-    agency: Code
     transferred_at: AwareDatetime
 
 

@@ -55,7 +55,8 @@ async def hand_over(
     case = await standing_case(case_id, cases)
     if case.merged_into:
         raise AlreadyMerged
-    for each in (*case.taken, case_id):
+    family = [each.id for each in await _family(case, handing)]
+    for each in family:
         if any(doubt.open for doubt in await handing.doubts.of_case(each)):
             raise PartsInDoubt
 
@@ -64,14 +65,20 @@ async def hand_over(
         new = transfer(held, handover, handing.bureau.policy.retention)
         if new is held:
             return held
-        told = CaseTransferred(
-            case_id=each, agency=terms.to, transferred_at=decision.at
-        )
+        told = CaseTransferred(case_id=each, transferred_at=decision.at)
         return await cases.save(new, told)
 
-    for each in case.taken:
+    for each in family[1:]:
         await settled(partial(close, each))
     return await settled(partial(close, case_id))
+
+
+async def _family(case: Case, handing: Handing) -> list[Case]:
+    """Give a case, and those that are merged into it and not only about to be."""
+    cases = handing.contacting.shelves.cases
+    taken = await asyncio.gather(*map(cases.get, case.taken))
+    merged = (each for each in taken if each and not each.erased)
+    return [case, *(each for each in merged if each.merged_into == case.id)]
 
 
 async def package_of(case: Case, handing: Handing) -> tuple[Packed, ...]:
@@ -84,8 +91,7 @@ async def package_of(case: Case, handing: Handing) -> tuple[Packed, ...]:
         raise NotTransferred
     contacting, bureau = handing.contacting, handing.bureau
     shelves, at = contacting.shelves, contacting.clock.now()
-    taken = await asyncio.gather(*map(shelves.cases.get, case.taken))
-    family = [case, *(each for each in taken if each)]
+    family = await _family(case, handing)
     found = await asyncio.gather(*map(shelves.referrals.of_case, family))
     referrals = {each.id: each for some in found for each in some}
     ids = {who for each in referrals.values() for who in each.person_ids}

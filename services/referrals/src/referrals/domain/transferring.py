@@ -22,11 +22,9 @@ class NotTransferred(Refusal):
     status = 404
 
 
+# To an agency that a case was transferred would tell where she went.
 class ResponseOver(Refusal):
-    """The response to this referral has ended for good: refer anew what is new.
-
-    An agency is not told that a case was transferred: that would tell where she went.
-    """
+    """The response to this referral has ended for good: refer anew what is new."""
 
 
 class PartsInDoubt(Refusal):
