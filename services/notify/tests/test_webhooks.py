@@ -216,6 +216,8 @@ async def test_a_system_that_is_away_or_answers_too_late_misses_nothing(
         "http://[::1]/told",
         "http://[::ffff:127.0.0.1]/told",
         "http://[fd00::1]/told",
+        "http://[64:ff9b::10.0.0.7]/told",
+        "http://[2002:0a00:0007::1]/told",
         "http://0.0.0.0/told",
         "http://2130706433/told",
         "http://224.0.0.1/told",

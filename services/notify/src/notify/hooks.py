@@ -32,6 +32,10 @@ TAKEN = range(200, 300)
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
+TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/96")))
+"""Whose last 32 bits are an IPv4 address, by NAT64 (RFC 6052, RFC 8215)."""
+
+
 class NotAllowed(Exception):
     """There is an address behind the name that must not be told.
 
@@ -64,9 +68,14 @@ class Hooks:
         self._plain = plain
         self._timeout_seconds = timeout_seconds
         self._turns = asyncio.Semaphore(AT_ONCE)
-        # No proxy of the environment: it would look the name up anew.
         self._client = httpx2.AsyncClient(
-            follow_redirects=False, trust_env=False, timeout=timeout_seconds
+            follow_redirects=False,
+            # No proxy of the environment: it would look the name up anew.
+            trust_env=False,
+            # No connection is used twice: at one address there may be many names, and
+            # the certificate was looked at for one of them.
+            limits=httpx2.Limits(max_keepalive_connections=0),
+            timeout=timeout_seconds,
         )
 
     def may_be(self, url: str) -> bool:
@@ -109,11 +118,10 @@ class Hooks:
         return addresses[0]
 
     def _may_be_told(self, address: IP) -> bool:
-        # An IPv4 address may hide in one of IPv6, of which both must be looked at.
-        mapped = getattr(address, "ipv4_mapped", None) or address
-        if any(mapped in each for each in self._allowed):
+        leads_to = _hidden_in(address) or address
+        if any(leads_to in each for each in self._allowed):
             return True
-        return mapped.is_global and not mapped.is_multicast
+        return leads_to.is_global and not leads_to.is_multicast
 
     async def _posted(
         self, url: str, address: IP, body: bytes, headers: Mapping[str, str]
@@ -147,3 +155,13 @@ class Hooks:
         if answer.status_code in TAKEN:
             return Posted(Outcome.SENT)
         return Posted(Outcome.NOT_TAKEN, f"status_{answer.status_code}")
+
+
+def _hidden_in(address: IP) -> ipaddress.IPv4Address | None:
+    """Give the IPv4 address to which one of IPv6 leads, if it does."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    if any(address in each for each in TRANSLATED):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    teredo = address.teredo[1] if address.teredo else None
+    return address.ipv4_mapped or address.sixtofour or teredo

@@ -159,9 +159,6 @@ async def deliver(due: Delivery, *, at: datetime, by: Telling) -> None:
         reason = held.off.value if held.off else "channel_off"
         await by.deliveries.save(due.wait(at + WAIT, reason))
         return
-    if due.state is DeliveryState.CLAIMED:
-        # Whoever claimed it died: it may have arrived, and is tried again.
-        log.info("webhook.unknown", count=1)
     await by.deliveries.save(due.claim(at, by.policy))
     body = body_of(due, reference_of(due.id), by.link_base)
     secrets = held.secrets(by.key_or_refusal(), at, by.policy)

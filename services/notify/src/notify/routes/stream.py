@@ -89,6 +89,7 @@ class Streams:
             yield
         finally:
             self._open[worker_id] -= 1
+            # Of whom none is open any more, nothing is kept.
             self._open += Counter()
 
 
