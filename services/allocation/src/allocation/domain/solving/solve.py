@@ -43,8 +43,8 @@ SHAKES = (
     (EXACT, 600),
     (sys.maxsize, 30),
 )
-"""Up to so many pairs: how often it is shaken, two to four seconds of work. The smallest
-are proved sooner than that."""
+"""Up to so many pairs: how often it is shaken, two to four seconds of work; the
+smallest are proved sooner than that."""
 TABLE = 4_000_000
 """Cells of the knapsacks' tables, workers by units; beyond it they are left out."""
 
