@@ -18,7 +18,7 @@ from accord_contracts.allocation import Role, RoleWanted, WithdrawnFor
 from accord_contracts.message import Event, Lane, Message
 
 from allocation.domain.choosing import choose
-from allocation.domain.directory import CannotTake, Worker
+from allocation.domain.directory import CannotTake, NoSuchWorker, Worker
 from allocation.domain.looking import need_of
 from allocation.domain.need import Need
 from allocation.domain.offer import Alarm, Status
@@ -292,7 +292,7 @@ async def keep_again(held: Allocation, keeper: str, *, desk: Desk) -> bool:
 
     try:
         await desk.directory.change(keeper, keeping, held.lane)
-    except CannotTake:
+    except (CannotTake, NoSuchWorker):
         return False
     return True
 

@@ -4,6 +4,7 @@ import asyncio
 from datetime import datetime
 
 from accord_chassis.guard import NoSuchRecord
+from accord_chassis.store import EPOCH
 from accord_contracts.allocation import (
     AllocationAccepted,
     CaseTeamChanged,
@@ -191,7 +192,8 @@ async def decide_lead(case_id: str, agency: str, by: str, *, desk: Desk) -> Staf
     held = await desk.staffings.get(case_id)
     if held is None or held.erased_at is not None:
         raise NoSuchRecord
-    at = desk.clock.now()
+    # Another service's clock may be ahead: what is said now comes last all the same.
+    at = max(desk.clock.now(), held.lead_decided_at or EPOCH)
     new = held.led_by(agency, by, at)
     if new is held:
         return held

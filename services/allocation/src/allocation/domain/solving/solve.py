@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from allocation.domain.solving.instance import (
 )
 from allocation.domain.solving.lagrangian import filled, priced, whole
 from allocation.domain.solving.search import improve
+from allocation.domain.solving.shaking import shaken
 
 PASSES = 200
 """Passes of the local search; a local optimum usually comes long before."""
@@ -31,9 +33,18 @@ EXACT = 20_000
 """So many pairs of role and worker CP-SAT can still make something of."""
 EFFORT = 2.0
 """What CP-SAT may spend, in its own reproducible seconds."""
-ROUNDS = ((5_000, 300, 2), (EXACT, 150, 3), (sys.maxsize, 30, 6))
+ROUNDS = ((5_000, 300, 2), (EXACT, 150, 3), (sys.maxsize, 80, 40))
 """Up to so many pairs: how many rounds of knapsacks, and every which is mended. About
 five seconds of work, whatever the size."""
+SHAKES = (
+    (2_000, 100),
+    (5_000, 4_000),
+    (10_000, 1_500),
+    (EXACT, 600),
+    (sys.maxsize, 30),
+)
+"""Up to so many pairs: how often it is shaken, two to four seconds of work; the
+smallest are proved sooner than that."""
 TABLE = 4_000_000
 """Cells of the knapsacks' tables, workers by units; beyond it they are left out."""
 
@@ -79,7 +90,7 @@ def solve(
         instance: What is to be placed.
         seconds: The ceiling. A step that has begun ends first; the longest take a tenth
             of a second or so of an instance of 500 workers and 10,000 roles.
-        seed: Of CP-SAT's random choices; nothing else is random.
+        seed: Of random choices.
         clock: Tells seconds.
 
     Raises:
@@ -91,6 +102,7 @@ def solve(
     search = _Search(instance, clock() + seconds, clock)
     search.price()
     search.fill()
+    search.shake(seed)
     search.prove(seed)
     return search.answer()
 
@@ -151,6 +163,21 @@ class _Search:
                 return
             if at % every == every - 1:
                 self._take(improve(near, start, PASSES, self._late), By.LAGRANGIAN)
+
+    def shake(self, seed: int) -> None:
+        """Look for better beyond the local optimum."""
+        if self._best is None or self._over():
+            return
+        pairs = int(self._instance.may.sum())
+        times = next(each for size, each in SHAKES if pairs <= size)
+        may = self._near()
+        may[np.arange(self._instance.roles), self._best] = True
+        near = self._instance.restricted(may)
+        shakes = shaken(near, self._best, self._price, seed, self._late)
+        for held in islice(shakes, times):
+            self._take(held, By.LOCAL_SEARCH)
+            if self._over():
+                return
 
     def prove(self, seed: int) -> None:
         """Let CP-SAT search, without what is too dear to be in any better one.
