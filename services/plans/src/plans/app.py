@@ -22,6 +22,7 @@ from accord_contracts.referrals import (
     CaseUnmerged,
     InformationDecided,
     InformationRequested,
+    ReferralAmended,
     ReferralReceived,
     RolesDecided,
     TriggerCancelled,
@@ -80,10 +81,9 @@ def create_app(
         merge = partial(merging.note_merging, plans=held, policy=policy)
         plans.on(CaseMerged, merge)
         plans.on(CaseUnmerged, merge)
-        plans.on(
-            ReferralReceived,
-            partial(handlers.meet_children, plans=held, policy=policy),
-        )
+        meet = partial(handlers.meet_children, plans=held, policy=policy)
+        plans.on(ReferralReceived, meet)
+        plans.on(ReferralAmended, meet)
         plans.on(PlanCarried, partial(merging.carry, plans=held, policy=policy))
         plans.on(PlanClosed, partial(merging.close_merged, plans=held))
         plans.on(CaseErased, partial(handlers.erase, plans=held))

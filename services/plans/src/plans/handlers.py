@@ -14,6 +14,7 @@ from accord_contracts.plans import (
 from accord_contracts.referrals import (
     CaseErased,
     PersonRole,
+    ReferralAmended,
     ReferralReceived,
     TriggerCancelled,
     TriggerFellDue,
@@ -112,7 +113,10 @@ async def release_actions(
 
 
 async def meet_children(
-    message: Message[ReferralReceived], *, plans: Plans, policy: Policy
+    message: Message[ReferralReceived] | Message[ReferralAmended],
+    *,
+    plans: Plans,
+    policy: Policy,
 ) -> None:
     """Give each child of a case a part of its plan, as soon as it is known of them."""
     told = message.data
@@ -185,7 +189,15 @@ async def complete(
         UnknownCode: The kind of evidence is not one of the locality's.
     """
     held = await home_of(case_id, action_id, plans)
-    new = keep(held, action_id, worker_id, at, policy=policy, evidence=evidence)
+    new = keep(
+        held,
+        action_id,
+        worker_id,
+        at,
+        policy=policy,
+        evidence=evidence,
+        grave=await grave(held, plans),
+    )
     await save_settled(new, held, plans)
     return new.action(action_id)
 
@@ -202,6 +214,12 @@ async def home_of(case_id: str, action_id: str, plans: Plans) -> Plan:
     if held is None:
         raise NoSuchAction
     return held
+
+
+async def grave(held: Plan, plans: Plans) -> bool:
+    """Tell whether the risk is high in the case that a plan's is merged into."""
+    survivor = await plans.get(held.merged_into) if held.merged_into else None
+    return bool(survivor and survivor.versions and survivor.urgent)
 
 
 async def save_settled(new: Plan, held: Plan, plans: Plans) -> None:

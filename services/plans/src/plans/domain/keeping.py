@@ -40,10 +40,20 @@ def complete(
     *,
     policy: Policy,
     evidence: Evidence | None = None,
+    grave: bool = False,
 ) -> Plan:
     """Note that a worker has done what they own. Noting it again changes nothing.
 
     At a high level it counts once somebody else has confirmed it.
+
+    Args:
+        held: The plan.
+        action_id: What was done.
+        worker_id: By whom.
+        at: When.
+        policy: The locality's.
+        evidence: What shows it.
+        grave: The risk is high in the case that this one is merged into.
 
     Raises:
         NoSuchAction: There is no such action, or it is not this worker's.
@@ -61,16 +71,20 @@ def complete(
         raise AlreadyClosed
     if before := waited_for(action, held.actions):
         raise WaitsForAnother(f"{len(before)} open.")
-    if held.urgent and evidence is None:
+    grave = grave or held.urgent
+    if grave and evidence is None:
         raise EvidenceMissing
     if evidence and evidence.kind not in policy.evidence:
         raise UnknownCode
-    return say(held, action, Said(at=at, by=worker_id, evidence=evidence), policy)
+    said = Said(at=at, by=worker_id, evidence=evidence)
+    return _say(held, action, said, policy, alone=not grave)
 
 
-def say(held: Plan, action: Action, said: Said, policy: Policy) -> Plan:
-    """Note what is said of an action: it counts if that is enough at this level."""
-    if not held.urgent:
+def _say(
+    held: Plan, action: Action, said: Said, policy: Policy, *, alone: bool
+) -> Plan:
+    """Note what is said of an action: it counts if one person's word is enough."""
+    if alone:
         return settle(held, action, said, policy)
     confirm_by = said.at + timedelta(hours=policy.confirm_within_hours)
     waiting = said.model_copy(update={"confirm_by": confirm_by})
@@ -98,10 +112,20 @@ def settle(
     return new if said.reason else new.reaches(Stage.DONE, said.at)
 
 
-def leave_undone(held: Plan, action_id: str, said: Said, policy: Policy) -> Plan:
+def leave_undone(
+    held: Plan, action_id: str, said: Said, policy: Policy, *, grave: bool = False
+) -> Plan:
     """Note why something will not be done. Noting it again changes nothing.
 
-    At a high level it counts once somebody else has confirmed it.
+    At a high level, or if it is not their own, it counts once somebody else has
+    confirmed it.
+
+    Args:
+        held: The plan.
+        action_id: What will not be done.
+        said: By whom, and why.
+        policy: The locality's.
+        grave: The risk is high in the case that this one is merged into.
 
     Raises:
         NoSuchAction: There is no such action.
@@ -115,7 +139,11 @@ def leave_undone(held: Plan, action_id: str, said: Said, policy: Policy) -> Plan
         said.reason,
         said.by,
     )
-    return held if not action.open or again else say(held, action, said, policy)
+    if not action.open or again:
+        return held
+    own = said.by == action.worker_id
+    alone = own and not (grave or held.urgent)
+    return _say(held, action, said, policy, alone=alone)
 
 
 def confirm(

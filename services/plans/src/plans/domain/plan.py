@@ -10,11 +10,7 @@ from accord_contracts.plans import StaleReason
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from plans.domain.action import (
-    Action,
-    NoSuchAction,
-    Owner,
-)
+from plans.domain.action import Action, NoSuchAction, Owner
 from plans.domain.coming import Coming, InForce, with_latest
 from plans.domain.drawing import Ground, drawn_up
 from plans.domain.share import Share
