@@ -214,6 +214,17 @@ def test_at_high_risk_it_takes_what_shows_it_and_a_second_person(
     assert done.said.evidence == SHOWN
 
 
+def test_whoever_did_it_stays_named_though_another_has_the_role_by_now() -> None:
+    held = plan(HIGH, owners={IVS: "w"})
+    action_id = of(held, "safe_contact").id
+    said = complete(held, action_id, "w", NOON, policy=POLICY, evidence=SHOWN)
+    handed = said.take_role(IVS, owner("v", NOON + HOUR))
+
+    done = confirm(handed, action_id, "x", POLICY, agrees=True).action(action_id)
+
+    assert done.worker_id == "w"
+
+
 def test_nobody_confirms_for_the_owner_what_the_owner_did_not_say() -> None:
     held = plan(HIGH, owners={IVS: "w"})
     action_id = of(held, "safe_contact").id

@@ -221,6 +221,7 @@ def nothing_is_settled_alone(before: Plan, new: Plan) -> None:
             alone = said.by == each.worker_id and not before.urgent
             assert alone or each.confirmed_by not in {None, said.by, each.worker_id}
         if each.done_at:
+            assert each.worker_id == said.by
             assert not was_waiting(each, before)
 
 

@@ -103,8 +103,13 @@ def settle(
         policy: The locality's.
         by: The second person, who confirms it.
     """
-    end = "undone_at" if said.reason else "done_at"
-    update = {"said": said, end: said.at, "confirmed_by": by}
+    # Whoever did it stays named, though another has the role by now.
+    how = (
+        {"undone_at": said.at}
+        if said.reason
+        else {"done_at": said.at, "worker_id": said.by}
+    )
+    update = {"said": said, "confirmed_by": by, **how}
     settled = held.with_actions({action.id: update})
     template = policy.templates[held.current.assessment.level]
     actions = running(settled.actions, template.working, template.remind, said.at)
