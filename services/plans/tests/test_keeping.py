@@ -214,6 +214,17 @@ def test_at_high_risk_it_takes_what_shows_it_and_a_second_person(
     assert done.said.evidence == SHOWN
 
 
+def test_whoever_did_it_stays_named_though_another_has_the_role_by_now() -> None:
+    held = plan(HIGH, owners={IVS: "w"})
+    action_id = of(held, "safe_contact").id
+    said = says_done(held, action_id, "w", NOON, policy=POLICY, evidence=SHOWN)
+    handed = said.take_role(IVS, owner("v", NOON + HOUR))
+
+    done = confirm(handed, action_id, "x", POLICY, agrees=True).action(action_id)
+
+    assert done.worker_id == "w"
+
+
 def test_nobody_confirms_for_the_owner_what_the_owner_did_not_say() -> None:
     held = plan(HIGH, owners={IVS: "w"})
     action_id = of(held, "safe_contact").id
@@ -222,6 +233,17 @@ def test_nobody_confirms_for_the_owner_what_the_owner_did_not_say() -> None:
 
     with pytest.raises(NotTheSecondPerson):
         confirm(left, action_id, "w", POLICY, agrees=True)
+
+
+def test_at_low_risk_too_nobody_gives_up_alone_what_another_promised() -> None:
+    held = plan(LOW, owners={WHANAU: "w"})
+    action_id = of(held, "safe_contact").id
+
+    said = Said(at=NOON, by="lead", reason="does_not_apply")
+    left = leave_undone(held, action_id, said, POLICY)
+
+    assert left.action(action_id).open
+    assert not confirm(left, action_id, "x", POLICY, agrees=True).action(action_id).open
 
 
 def test_what_is_not_so_is_still_to_be_done() -> None:

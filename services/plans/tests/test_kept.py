@@ -217,12 +217,12 @@ def nothing_is_settled_alone(before: Plan, new: Plan) -> None:
         if known[each.id].said is None:
             # By one word: then the risk was low, and it was the owner's if it was done.
             assert not before.urgent
-            assert said.reason or said.by == each.worker_id
+            assert said.by == each.worker_id
         else:
-            assert each.confirmed_by not in {None, said.by, each.worker_id} or (
-                not before.urgent
-            )
+            alone = said.by == each.worker_id and not before.urgent
+            assert alone or each.confirmed_by not in {None, said.by, each.worker_id}
         if each.done_at:
+            assert each.worker_id == said.by
             assert not was_waiting(each, before)
 
 

@@ -43,6 +43,7 @@ from plans_builders import (
     IVS,
     OUTCOMES,
     POLICY,
+    SHOWN,
     WHANAU,
     Running,
     accepted,
@@ -177,6 +178,29 @@ async def test_each_has_its_own_again_and_what_was_done_stays_done(desk: Desk) -
     assert other.action(action.id).done_at == NOON
     theirs = {each.worker_id for each in other.actions if each.role is WHANAU}
     assert theirs == {worker}
+
+
+async def test_what_is_done_for_a_case_merged_into_a_grave_one_takes_a_second_person(
+    desk: Desk,
+) -> None:
+    one, two, worker = new_id(), new_id(), new_id()
+    await desk.hears(
+        assessed(one, HIGH), assessed(two, LOW), accepted(two, WHANAU, worker),
+        merged(two, one),
+    )  # fmt: skip
+    [action] = [e for e in (await desk.of(two)).actions if e.worker_id == worker]
+
+    said = await handlers.complete(
+        two,
+        action.id,
+        worker,
+        at=NOON,
+        plans=desk.plans,
+        policy=POLICY,
+        evidence=SHOWN,
+    )
+
+    assert said.open
 
 
 async def test_a_plan_is_not_closed_over_what_was_taken_on_in_a_merged_case(

@@ -153,6 +153,8 @@ async def test_whoever_serves_the_person_using_violence_sees_their_part_alone(
     assert not found.get("stale")
     assert not found.get("breaches")
     assert not found.get("first")
+    versions = found.get("versions", [found])
+    assert {each["agreed_by"] for each in versions} == {None}
 
 
 async def test_whoever_serves_them_compares_their_part_alone(running: Running) -> None:

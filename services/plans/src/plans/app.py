@@ -26,6 +26,7 @@ from accord_contracts.referrals import (
     CaseUnmerged,
     InformationDecided,
     InformationRequested,
+    ReferralAmended,
     ReferralReceived,
     RolesDecided,
     TriggerCancelled,
@@ -106,10 +107,9 @@ def create_app(
         merge = partial(merging.note_merging, plans=held, policy=policy)
         plans.on(CaseMerged, merge)
         plans.on(CaseUnmerged, merge)
-        plans.on(
-            ReferralReceived,
-            partial(handlers.meet_children, plans=held, policy=policy),
-        )
+        meet = partial(handlers.meet_children, plans=held, policy=policy)
+        plans.on(ReferralReceived, meet)
+        plans.on(ReferralAmended, meet)
         plans.on(PlanCarried, partial(merging.carry, plans=held, policy=policy))
         plans.on(PlanClosed, partial(merging.close_merged, plans=held))
         plans.on(CaseTransferred, partial(handlers.end_transferred, plans=held))

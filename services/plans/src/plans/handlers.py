@@ -17,6 +17,7 @@ from accord_contracts.referrals import (
     CaseErased,
     CaseTransferred,
     PersonRole,
+    ReferralAmended,
     ReferralReceived,
     TriggerCancelled,
     TriggerFellDue,
@@ -115,7 +116,10 @@ async def release_actions(
 
 
 async def meet_children(
-    message: Message[ReferralReceived], *, plans: Plans, policy: Policy
+    message: Message[ReferralReceived] | Message[ReferralAmended],
+    *,
+    plans: Plans,
+    policy: Policy,
 ) -> None:
     """Give each child of a case a part of its plan, as soon as it is known of them."""
     told = message.data
@@ -190,7 +194,7 @@ async def complete(
     """
     held = await home_of(case_id, action_id, plans)
     said = Said(at=at, by=worker_id, outcome=outcome, evidence=evidence)
-    new = keep(held, action_id, said, policy)
+    new = keep(held, action_id, said, policy, grave=await grave(held, plans))
     await save_settled(new, held, plans)
     return new.action(action_id)
 
@@ -207,6 +211,12 @@ async def home_of(case_id: str, action_id: str, plans: Plans) -> Plan:
     if held is None:
         raise NoSuchAction
     return held
+
+
+async def grave(held: Plan, plans: Plans) -> bool:
+    """Tell whether the risk is high in the case that a plan's is merged into."""
+    survivor = await plans.get(held.merged_into) if held.merged_into else None
+    return bool(survivor and survivor.versions and survivor.urgent)
 
 
 async def save_settled(new: Plan, held: Plan, plans: Plans) -> None:

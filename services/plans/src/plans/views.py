@@ -91,12 +91,13 @@ class CompleteAction(BaseModel):
 class SaidView(BaseModel):
     """What was said of an action: that it was done, or why it will not be.
 
+    By whom, the audit log knows: whoever sees this part may not know of every other.
+
     Attributes:
         confirm_by: Until when a second person should confirm it, if one must.
     """
 
     at: datetime
-    by: Id
     outcome: ActionOutcome | None
     evidence: EvidenceView | None
     reason: Code | None
@@ -105,7 +106,7 @@ class SaidView(BaseModel):
     @classmethod
     def of(cls, held: Said) -> "SaidView":
         """Show it."""
-        return cls.model_validate(held.model_dump())
+        return cls.model_validate(held.model_dump(exclude={"by"}))
 
 
 class ClosePlan(BaseModel):
@@ -133,6 +134,7 @@ class ActionView(BaseModel):
         said: What was said of it last.
         done_at: When it was done, once that counts.
         undone_at: When it was settled that it will not be done.
+        confirmed: A second person has confirmed it. Who, the audit log knows.
         overdue_at: When it was told that its time had passed.
         last_done_at: When it was done in an earlier episode.
         from_case: The merged case whose plan it comes from, if it does.
@@ -151,7 +153,7 @@ class ActionView(BaseModel):
     said: SaidView | None
     done_at: datetime | None
     undone_at: datetime | None
-    confirmed_by: Id | None
+    confirmed: bool
     overdue_at: datetime | None
     last_done_at: datetime | None
     from_case: Id | None = None
@@ -165,6 +167,7 @@ class ActionView(BaseModel):
             action_id=held.id,
             action=held.code,
             waits=held.open and held.within is not None,
+            confirmed=held.confirmed_by is not None,
             said=said,
             from_case=from_case,
             **shown,
@@ -175,9 +178,9 @@ class PlanVersionView(BaseModel):
     """A version of a plan: what it rested on, and when it was drafted and agreed.
 
     Attributes:
-        agreed_by: The worker who agreed.
         digest: Of what was agreed to: SHA-256, in hexadecimal.
-        outcomes: What had come of the response by its closing, for whoever may know.
+        agreed_by: The worker who agreed, for whoever may know; likewise, why the plan
+            was closed and what had come of the response by then.
     """
 
     plan_version: int
@@ -202,8 +205,11 @@ class PlanVersionView(BaseModel):
             include={"level", "referral_id", "assessed_at"}
         )
         shown = held.model_dump(include=set(cls.model_fields) - {"outcomes"})
-        told = held.outcomes if "care" in seen else ()
-        outcomes = tuple(OutcomeView(**dict(each)) for each in told)
+        outcomes = tuple(OutcomeView(**dict(each)) for each in held.outcomes)
+        if "care" not in seen:
+            # That somebody has moved to another region is a reason.
+            shown |= {"agreed_by": None, "closed_for": None}
+            outcomes = ()
         return cls(plan_version=held.number, outcomes=outcomes, **basis, **shown)
 
 

@@ -30,7 +30,7 @@ class OutcomesMissing(Refusal):
 
 def close(
     held: Plan, reason: str, outcomes: Iterable[Outcome], policy: Policy, at: datetime
-) -> "Plan":
+) -> Plan:
     """End the response to this household. Ending it again changes nothing.
 
     Raises:

@@ -31,10 +31,19 @@ class NotTheSecondPerson(Refusal):
     status = 403
 
 
-def complete(held: Plan, action_id: str, said: Said, policy: Policy) -> Plan:
+def complete(
+    held: Plan, action_id: str, said: Said, policy: Policy, *, grave: bool = False
+) -> Plan:
     """Note that a worker has done what they own. Noting it again changes nothing.
 
     At a high level it counts once somebody else has confirmed it.
+
+    Args:
+        held: The plan.
+        action_id: What was done.
+        said: By whom, when, what came of it, and what shows it.
+        policy: The locality's.
+        grave: The risk is high in the case that this one is merged into.
 
     Raises:
         NoSuchAction: There is no such action, or it is not this worker's.
@@ -52,16 +61,19 @@ def complete(held: Plan, action_id: str, said: Said, policy: Policy) -> Plan:
         raise AlreadyClosed
     if before := waited_for(action, held.actions):
         raise WaitsForAnother(f"{len(before)} open.")
-    if held.urgent and said.evidence is None:
+    grave = grave or held.urgent
+    if grave and said.evidence is None:
         raise EvidenceMissing
     if said.evidence and said.evidence.kind not in policy.evidence:
         raise UnknownCode
-    return say(held, action, said, policy)
+    return _say(held, action, said, policy, alone=not grave)
 
 
-def say(held: Plan, action: Action, said: Said, policy: Policy) -> Plan:
-    """Note what is said of an action: it counts if that is enough at this level."""
-    if not held.urgent:
+def _say(
+    held: Plan, action: Action, said: Said, policy: Policy, *, alone: bool
+) -> Plan:
+    """Note what is said of an action: it counts if one person's word is enough."""
+    if alone:
         return settle(held, action, said, policy)
     confirm_by = said.at + timedelta(hours=policy.confirm_within_hours)
     waiting = said.model_copy(update={"confirm_by": confirm_by})
@@ -80,8 +92,13 @@ def settle(
         policy: The locality's.
         by: The second person, who confirms it.
     """
-    end = "undone_at" if said.reason else "done_at"
-    update = {"said": said, end: said.at, "confirmed_by": by}
+    # Whoever did it stays named, though another has the role by now.
+    how = (
+        {"undone_at": said.at}
+        if said.reason
+        else {"done_at": said.at, "worker_id": said.by}
+    )
+    update = {"said": said, "confirmed_by": by, **how}
     settled = held.with_actions({action.id: update})
     template = policy.templates[held.current.assessment.level]
     actions = running(settled.actions, template.working, template.remind, said.at)
@@ -89,10 +106,20 @@ def settle(
     return new if said.reason else new.reaches(Stage.DONE, said.at)
 
 
-def leave_undone(held: Plan, action_id: str, said: Said, policy: Policy) -> Plan:
+def leave_undone(
+    held: Plan, action_id: str, said: Said, policy: Policy, *, grave: bool = False
+) -> Plan:
     """Note why something will not be done. Noting it again changes nothing.
 
-    At a high level it counts once somebody else has confirmed it.
+    At a high level, or if it is not their own, it counts once somebody else has
+    confirmed it.
+
+    Args:
+        held: The plan.
+        action_id: What will not be done.
+        said: By whom, and why.
+        policy: The locality's.
+        grave: The risk is high in the case that this one is merged into.
 
     Raises:
         NoSuchAction: There is no such action.
@@ -106,7 +133,11 @@ def leave_undone(held: Plan, action_id: str, said: Said, policy: Policy) -> Plan
         said.reason,
         said.by,
     )
-    return held if not action.open or again else say(held, action, said, policy)
+    if not action.open or again:
+        return held
+    own = said.by == action.worker_id
+    alone = own and not (grave or held.urgent)
+    return _say(held, action, said, policy, alone=alone)
 
 
 def confirm(

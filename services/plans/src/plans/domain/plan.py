@@ -12,11 +12,7 @@ from accord_contracts.referrals import TRANSFERRED
 from accord_contracts.risk import Tier
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from plans.domain.action import (
-    Action,
-    NoSuchAction,
-    Owner,
-)
+from plans.domain.action import Action, NoSuchAction, Owner
 from plans.domain.coming import Coming, InForce, with_latest
 from plans.domain.drawing import Ground, drawn_up
 from plans.domain.share import Share

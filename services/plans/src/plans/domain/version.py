@@ -68,15 +68,8 @@ class Promise(BaseModel):
     @classmethod
     def of(cls, action: Action) -> "Promise":
         """Note an action as it stands."""
-        return cls(
-            action_id=action.id,
-            **{
-                name: getattr(action, name) for name in cls.model_fields if name in KEPT
-            },
-        )
-
-
-KEPT = frozenset(Action.model_fields) & frozenset(Promise.model_fields)
+        names = cls.model_fields.keys() - {"action_id"}
+        return cls(action_id=action.id, **{e: getattr(action, e) for e in names})
 
 
 class PlanVersion(BaseModel):

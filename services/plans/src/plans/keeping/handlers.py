@@ -15,7 +15,7 @@ from plans.domain.stage import Breach
 from plans.domain.staleness import note_breach
 from plans.domain.staleness import review as look_again
 from plans.domain.template import Policy
-from plans.handlers import home_of, save_settled
+from plans.handlers import grave, home_of, save_settled
 from plans.store import Plans
 from plans.telling import assigned, drafted, lane_of, stale
 
@@ -31,7 +31,7 @@ async def leave_undone(
         AlreadyClosed: The plan is closed, and the action went with it.
     """
     held = await home_of(case_id, action_id, plans)
-    new = leave(held, action_id, said, policy)
+    new = leave(held, action_id, said, policy, grave=await grave(held, plans))
     await save_settled(new, held, plans)
     return new.action(action_id)
 
