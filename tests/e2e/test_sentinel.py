@@ -455,12 +455,9 @@ def assert_planted(told: list[Told], planted: Planted) -> None:
     copied = {each for each in sealed if each.startswith("referrals.people.likeness.")}
     elsewhere = {
         "allocation.workers.email",
-<<<<<<< HEAD
         "plans.voices.entries.words",
-=======
         # Nobody here has one; allocation's own tests see that it is sealed.
         "allocation.workers.mobile",
->>>>>>> notify2
         "referrals.inquiries.decisions.said.pieces.text",
         "referrals.rights.asked.statement",
         # It was told in the fields that it stood in before an amendment.
