@@ -8,7 +8,7 @@ import pytest
 import yaml
 from accord_chassis.guard import NOT_OUTREACH, Permit
 from accord_chassis.testing import NOON, new_id
-from accord_contracts.access import SIDES, Side
+from accord_contracts.access import Side
 from accord_contracts.allocation import Role
 from accord_contracts.plans import NeedLevel, ServiceStep
 from accord_contracts.referrals import TriggerKind
@@ -34,7 +34,7 @@ from plans.documents.wording import Wording
 from plans.domain.action import Action
 from plans.domain.coming import Coming
 from plans.domain.meeting.discussion import Decision, Discussion, Task, Wanted
-from plans.domain.template import Policy
+from plans.domain.template import Part, Policy
 from plans.meeting.views import ExtractCaseView
 from plans.needs.need import Need, Reached, Service
 from plans.needs.need import Voice as Word
@@ -44,6 +44,14 @@ LOCALITIES = Path(__file__).parents[3] / "localities"
 HOUR = timedelta(hours=1)
 
 AGENCIES = ("police", "refuge_agency", "outreach_agency")
+
+
+SEEN_FROM = {
+    Part.PERSON_HARMED: HERS,
+    Part.CHILD: BOTH,
+    Part.PERSON_USING_VIOLENCE: HIS,
+    Part.WHOLE_CASE: BOTH,
+}
 
 
 @dataclass
@@ -77,14 +85,19 @@ def families(draw: st.DrawFn) -> Family:
     actions = tuple(
         Action(
             id=new_id(),
-            code=family.token("action", SIDES[role]),
+            code=family.token("action", SEEN_FROM[part]),
             strand="immediate_safety",
+            part=part,
             role=role,
             mandatory=True,
             due_at=NOON,
             worker_id=family.token("worker", BOTH),
         )
-        for role in draw(st.lists(st.sampled_from(Role), max_size=5))
+        for part, role in draw(
+            st.lists(
+                st.tuples(st.sampled_from(Part), st.sampled_from(Role)), max_size=5
+            )
+        )
     )
     needs = tuple(
         Need(

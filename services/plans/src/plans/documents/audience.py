@@ -10,13 +10,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from accord_contracts.access import SIDES, Side
+from accord_contracts.access import Side
 
 from plans.documents.voice import Entry, OwnVoice
 from plans.domain.action import Action
 from plans.domain.coming import Coming
 from plans.domain.meeting.discussion import Discussion
 from plans.domain.plan import Plan
+from plans.domain.template import Part
 from plans.domain.version import PlanVersion
 from plans.needs.need import Need
 
@@ -41,7 +42,7 @@ EVERYTHING = frozenset(
     {
         "stand",
         "dates",
-        *(f"actions_{side}" for side in Side),
+        *(f"actions_{part}" for part in Part),
         *(f"tasks_{side}" for side in Side),
         *(f"{kind}_{side}" for kind in ("needs", "voices") for side in (HERS, HIS)),
     }
@@ -51,10 +52,15 @@ EVERYTHING = frozenset(
 AUDIENCES: Mapping[Audience, frozenset[str]] = {
     Audience.TEAM: EVERYTHING,
     # Nothing about others: no date of his, no level, no work with the whole household.
-    Audience.PERSON: frozenset({f"{e}_{HERS}" for e in ("actions", "needs", "voices")}),
+    Audience.PERSON: frozenset(
+        {f"actions_{Part.PERSON_HARMED}", f"needs_{HERS}", f"voices_{HERS}"}
+    ),
     # He may look over a shoulder: nothing of theirs, and no level either.
     Audience.OUTREACH: frozenset(
-        {f"{each}_{HIS}" for each in ("actions", "needs", "voices", "tasks")}
+        {
+            f"actions_{Part.PERSON_USING_VIOLENCE}",
+            *(f"{each}_{HIS}" for each in ("needs", "voices", "tasks")),
+        }
     ),
     # A paper for an agency keeps to one compartment, whatever else it has promised.
     Audience.AGENCY: frozenset({f"tasks_{HERS}", f"tasks_{BOTH}"}),
@@ -155,7 +161,7 @@ def redacted(facts: Facts, to: Addressed) -> Facts:
     return Facts(
         version=facts.version if "stand" in parts else None,
         dates=facts.dates if "dates" in parts else (),
-        actions=tuple(e for e in facts.actions if f"actions_{SIDES[e.role]}" in parts),
+        actions=tuple(e for e in facts.actions if f"actions_{e.part}" in parts),
         needs=tuple(
             e for e in facts.needs if f"needs_{e.side}" in parts and theirs(e.person_id)
         ),

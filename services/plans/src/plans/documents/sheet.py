@@ -6,11 +6,12 @@ before, so that nothing here has to think of it.
 
 from collections.abc import Callable, Iterable, Mapping
 
-from accord_contracts.access import SIDES, Side
 from pydantic import BaseModel, ConfigDict
 
 from plans.documents.audience import Addressed, Audience, Facts, redacted
 from plans.documents.wording import Cell, Speech
+from plans.domain.action import Action
+from plans.domain.template import Part
 from plans.needs.need import Need
 
 Row = tuple[Cell, ...]
@@ -59,6 +60,7 @@ WHO, WHEN, DONE = (
     both("Done", "Kua oti"),
 )
 OPEN, KEPT = both("Not yet"), both("Yes", "Āe")
+UNDONE = both("It will not be")
 
 TITLES: Mapping[Audience, Cell] = {
     Audience.TEAM: both("Family safety plan", "Mahere haumaru whānau"),
@@ -115,25 +117,31 @@ def dates(facts: Facts, speech: Speech) -> Section:
     return _table("dates", both("Dates that come"), columns, rows)
 
 
-def actions_of(side: Side, en: str, mi: str | None = None) -> "Build":
-    """Say what is to be done for one side."""
+def actions_of(part: Part, en: str, mi: str | None = None) -> "Build":
+    """Say what is to be done in one part of the plan, and what was left undone."""
 
     def build(facts: Facts, speech: Speech) -> Section:
-        held = (each for each in facts.actions if SIDES[each.role] is side)
+        held = (each for each in facts.actions if each.part is part)
         rows = [
             (
                 speech.say(each.code),
                 speech.say(each.strand),
                 speech.say(each.role),
                 speech.time(each.due_at),
-                speech.time(each.done_at) if each.done_at else OPEN,
+                _end_of(each, speech),
             )
             for each in sorted(held, key=lambda each: (each.due_at, each.code))
         ]
         columns = (WHAT, FOR_WHAT, WHO, WHEN, DONE)
-        return _table(f"actions_{side}", both(en, mi), columns, rows)
+        return _table(f"actions_{part}", both(en, mi), columns, rows)
 
     return build
+
+
+def _end_of(action: Action, speech: Speech) -> Cell:
+    if action.undone_at:
+        return UNDONE
+    return speech.time(action.done_at) if action.done_at else OPEN
 
 
 def needs(facts: Facts, speech: Speech) -> Section:
@@ -217,8 +225,9 @@ def own_actions(facts: Facts, speech: Speech) -> Section:
     """Say plainly what is done for a person."""
     held = sorted(facts.actions, key=lambda each: (each.due_at, each.code))
     rows = [
-        (plain, speech.day(each.due_at), KEPT if each.done_at else OPEN)
+        (plain, speech.day(each.due_at), UNDONE if each.undone_at else kept)
         for each in held
+        for kept in (KEPT if each.done_at else OPEN,)
         if (plain := speech.plainly(each.code))
     ]
     heading = both("What we will do with you", "Ā mātou mahi ki tō taha")
@@ -262,10 +271,11 @@ def _table(name: str, heading: Cell, columns: Row, rows: Iterable[Row]) -> Secti
 Build = Callable[[Facts, Speech], Section]
 
 for_her = actions_of(
-    Side.PERSON_HARMED, "For the people harmed", "Mō te hunga i tūkinotia"
+    Part.PERSON_HARMED, "For the people harmed", "Mō te hunga i tūkinotia"
 )
-for_all = actions_of(Side.WHOLE_CASE, "For the whole case", "Mō te whānau katoa")
-with_him = actions_of(Side.PERSON_USING_VIOLENCE, "With the person using violence")
+for_each_child = actions_of(Part.CHILD, "For each child", "Mō ia tamaiti")
+for_all = actions_of(Part.WHOLE_CASE, "For the whole case", "Mō te whānau katoa")
+with_him = actions_of(Part.PERSON_USING_VIOLENCE, "With the person using violence")
 
 LAYOUT: Mapping[Audience, tuple[Build, ...]] = {
     Audience.TEAM: (
@@ -273,6 +283,7 @@ LAYOUT: Mapping[Audience, tuple[Build, ...]] = {
         dates,
         said,
         for_her,
+        for_each_child,
         for_all,
         needs,
         promises,
