@@ -202,7 +202,7 @@ async def cannot_take(
 ) -> None:
     """Say that one cannot take it, and why, so that the next is told at once.
 
-    An offer of a role is answered at the allocation service.
+    Said to an offer of a role, by whoever it was made to, it declines the offer.
     """
     held = await notifications.get(message_id)
     resource = message_of(message_id, held)
