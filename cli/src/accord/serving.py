@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import uvicorn
 from accord_chassis.development.process import LOOPBACK
@@ -104,6 +105,8 @@ async def until_ready(url: str, *, what: str, within: float = READY_SECONDS) -> 
     )
 
 
-def _lacking(told: dict[str, dict[str, dict[str, object]]]) -> str:
-    waits = [name for name, each in told["dependencies"].items() if not each["ok"]]
-    return f"it waits for {', '.join(waits)}"
+def _lacking(told: Mapping[str, Any]) -> str:
+    # While the store is busy it may be a problem, which names no dependency.
+    found = told.get("dependencies", {})
+    waits = [name for name, each in found.items() if not each["ok"]]
+    return f"it waits for {', '.join(waits)}" if waits else "it cannot look yet"
