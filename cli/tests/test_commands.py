@@ -64,7 +64,7 @@ def test_a_changed_contract_is_found(tmp_path: Path) -> None:
             "The development issuer signs anything",
         ),
         ({"ACCORD_DATABASE": "risk_demo"}, "holds a demonstration's invented data"),
-        ({"ACCORD_TLS_TERMINATED": "false"}, "Nothing says that TLS is terminated"),
+        ({"ACCORD_TLS_TERMINATED": "false"}, "This service would speak without TLS"),
         ({"ACCORD_REGION": ""}, "ACCORD_REGION"),
     ],
 )

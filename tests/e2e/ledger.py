@@ -265,8 +265,8 @@ class Audit:
                 yield f"plan {case_id}: drafted more often than referred"
             if versions[-1]["assessment"]["level"] != case["level"]:
                 yield f"plan {case_id} is for another level"
-            codes = [each["code"] for each in plan["actions"]]
-            if len({*codes}) != len(codes):
+            kinds = [(e["code"], e["person_id"]) for e in plan["actions"]]
+            if len({*kinds}) != len(kinds):
                 yield f"plan {case_id}: an action stands in it twice"
         for stray in held:
             yield f"plan {stray} is of no case"
