@@ -1,4 +1,4 @@
-"""Where notifications, teams and the ends of offers are kept."""
+"""Where notifications, teams and the ends of offers and alarms are kept."""
 
 import contextlib
 from datetime import datetime
@@ -8,6 +8,7 @@ from accord_contracts.message import Event, Lane, Message
 from pymongo.operations import IndexModel
 
 from notify.domain.delivery import Delivery, DeliveryState
+from notify.domain.ended import Ended
 from notify.domain.notification import Notification, open_since, stamp
 from notify.domain.offer import Offer
 from notify.domain.rota import Rota
@@ -166,6 +167,13 @@ class Offers(Store[Offer]):
 
     entity = Offer
     collection = "offers"
+
+
+class Ends(Store[Ended]):
+    """That what alarms are about is over."""
+
+    entity = Ended
+    collection = "ends"
 
 
 class Webhooks(Store[Webhook]):
