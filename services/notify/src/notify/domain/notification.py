@@ -96,7 +96,6 @@ class Notification(Told):
     created_at: datetime
     ack_by: datetime | None = None
     escalate_at: datetime | None = None
-    acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
     repeats: tuple[Repeat, ...] = ()
     acknowledge_minutes: int | None = None

@@ -35,6 +35,7 @@ class Told(BaseModel):
 
     Attributes:
         ended_at: When nothing more was to be done: somebody knew, or need not any more.
+        acknowledged_at: When somebody said that they know, and it is not asked anew.
         ways: By which ways it rings, each if the one before it failed.
         told: Each of them, in order; somebody may be told more than once.
     """
@@ -45,6 +46,7 @@ class Told(BaseModel):
     urgency: Urgency
     ways: tuple[Way, ...] = ()
     ended_at: datetime | None = None
+    acknowledged_at: datetime | None = None
     told: Annotated[tuple[Telling, ...], Field(min_length=1)]
 
     @computed_field  # type: ignore[prop-decorator]
@@ -52,6 +54,11 @@ class Told(BaseModel):
     def told_workers(self) -> list[str]:
         """Everyone in whose inbox it stands. Any of them may acknowledge it."""
         return list(dict.fromkeys(each.worker_id for each in self.told))
+
+    @property
+    def is_known(self) -> bool:
+        """Tell whether nothing need ring: somebody knows, or it has ended."""
+        return self.ended_at is not None or self.acknowledged_at is not None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -146,12 +153,14 @@ class Told(BaseModel):
     ) -> Self:
         """Note what became of an attempt.
 
-        What was not taken need not go out any more once the message has ended.
+        Once somebody knows or the message has ended, nothing is tried again, and of
+        what was not taken nothing is kept.
         """
         mail = self.told[number].mail
-        settled = mail.settle(outcome, reason, at, policy) if mail else None
-        needless = self.ended_at is not None and outcome is Outcome.NOT_TAKEN
-        return self.with_mail(number, None if needless else settled)
+        if mail is None or (self.is_known and outcome is Outcome.NOT_TAKEN):
+            return self.with_mail(number, None)
+        settled = mail.settle(outcome, reason, at, policy)
+        return self.with_mail(number, settled.rest() if self.is_known else settled)
 
     def way_after(self, number: int) -> Way | None:
         """Give by which way to ring when the one at hand fails; none if it is last."""
@@ -187,10 +196,14 @@ class Told(BaseModel):
         return str(uuid5(UUID(self.id), f"sms/{number}"))
 
     def without_waiting_mails(self) -> tuple[Telling, ...]:
-        """Give them without the e-mails that have not gone out: those stay at home."""
+        """Give them without the e-mails that have not gone out: those stay at home.
+
+        What may have arrived stays as it is, and is not repeated.
+        """
         return tuple(
-            each.model_copy(update={"mail": None})
-            if each.mail and each.mail.state is MailState.WANTED
-            else each
-            for each in self.told
+            each.model_copy(update={"mail": _gone_out(each.mail)}) for each in self.told
         )
+
+
+def _gone_out(mail: Mail | None) -> Mail | None:
+    return mail.rest() if mail and mail.state is not MailState.WANTED else None

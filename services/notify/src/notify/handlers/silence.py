@@ -24,6 +24,7 @@ from accord_contracts.notify import (
     NotificationReopened,
 )
 
+from notify.asks import DirectoryAway
 from notify.domain.answers import AnswerTheOffer, CannotBeHandedOver
 from notify.domain.notification import NoSuchMessage, Notification
 from notify.domain.offer import Offer, offer_id
@@ -234,7 +235,12 @@ async def attend(
     if due.is_to_reopen(at):
         await reopen(due, at=at)
     elif due.is_silent(at):
-        await escalate(due, at=at)
+        try:
+            await escalate(due, at=at)
+        except DirectoryAway:
+            # Nobody can be told next: all the more must it ring where it is to.
+            await send_mail(due, at=at)
+            raise
     else:
         await send_mail(due, at=at)
 
