@@ -221,6 +221,12 @@ async def test_a_system_that_is_away_or_answers_too_late_misses_nothing(
         "http://0.0.0.0/told",
         "http://2130706433/told",
         "http://224.0.0.1/told",
+        "http://[64:ff9b:1::8.8.8.8]/told",
+        "http://[::8.8.8.8]/told",
+        "http://[::ffff:0:8.8.8.8]/told",
+        "http://[3fff::1]/told",
+        "http://[fec0::1]/told",
+        "http://168.63.129.16/told",
     ],
 )
 async def test_nothing_inside_is_told_anything(url: str) -> None:
@@ -230,6 +236,45 @@ async def test_nothing_inside_is_told_anything(url: str) -> None:
     await hooks.close()
 
     assert (posted.outcome, posted.reason) == (Outcome.NOT_TAKEN, "private_address")
+
+
+async def test_other_ports_than_a_systems_are_told_in_allowed_networks_alone() -> None:
+    hooks, near = Hooks(), Hooks(allowed=LOOPBACK)
+
+    far = await hooks.post("https://8.8.8.8:9200/told", b"{}", {})
+    allowed = await near.post("https://127.0.0.1:1/told", b"{}", {})
+    await hooks.close()
+    await near.close()
+
+    assert (far.outcome, far.reason) == (Outcome.NOT_TAKEN, "port")
+    assert allowed.reason == "server_away"
+
+
+async def test_a_slow_system_holds_up_no_other() -> None:
+    hooks = Hooks()
+
+    async with hooks.turn("slow"), hooks.turn("slow"):
+        third = asyncio.create_task(hooks.turn("slow").__aenter__())
+        async with asyncio.timeout(5), hooks.turn("other"):
+            waits = not third.done()
+    async with asyncio.timeout(5):
+        await third
+    await hooks.close()
+
+    assert waits
+
+
+async def test_nothing_is_begun_once_the_service_stops(
+    telling: Running, receiver: Receiver
+) -> None:
+    await registers(telling, receiver.url)
+    await telling.hears(asked())
+    telling.service.ending.set()
+
+    await telling.service.sweep_once()
+
+    assert receiver.told == []
+    assert await states(telling) == [DeliveryState.WANTED]
 
 
 async def test_nobody_is_told_in_the_clear() -> None:

@@ -227,6 +227,8 @@ def tell_agencies(notify: service.Service, settings: Settings, policy: Policy) -
         policy=policy.webhooks,
         key=key.get_secret_value() if key else None,
         link_base=settings.link_base.rstrip("/"),
+        clock=notify.clock,
+        ending=notify.ending,
     )
     notify.provide(by)
     known: dict[str, Any] = {"webhooks": kept, "deliveries": deliveries}
@@ -236,7 +238,7 @@ def tell_agencies(notify: service.Service, settings: Settings, policy: Policy) -
             notify.on(event, want)
     look_after = partial(hooking.look_after, **known, policy=policy.webhooks)
     notify.sweep(kept, at_present(notify.clock, look_after))
-    notify.sweep(deliveries, at_present(notify.clock, partial(hooking.deliver, by=by)))
+    notify.sweep(deliveries, partial(hooking.deliver, by=by))
     notify.on(CaseErased, partial(erasing.erase_deliveries, deliveries=deliveries))
 
 

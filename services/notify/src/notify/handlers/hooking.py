@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
+from accord_chassis.clock import Clock
+from accord_chassis.ending import Ending
 from accord_chassis.service import settled
 from accord_contracts.message import Message
 from accord_contracts.notify import WebhookDisabled, WebhookOff
@@ -60,6 +62,8 @@ class Telling:
     policy: WebhookPolicy
     key: str | None
     link_base: str
+    clock: Clock
+    ending: Ending
 
     def key_or_refusal(self) -> str:
         """Give the key.
@@ -149,8 +153,15 @@ async def want_delivery(
     await deliveries.add(wanted, cause=message)
 
 
-async def deliver(due: Delivery, *, at: datetime, by: Telling) -> None:
-    """Tell a system what has fallen due."""
+async def deliver(due: Delivery, *, by: Telling) -> None:
+    """Tell a system what has fallen due, once it is its turn."""
+    async with by.hooks.turn(due.agency):
+        # Once the service stops, nothing is begun that would hold it up.
+        if not by.ending.is_set():
+            await _deliver(due, at=by.clock.now(), by=by)
+
+
+async def _deliver(due: Delivery, *, at: datetime, by: Telling) -> None:
     held = await by.webhooks.get(webhook_id(due.agency))
     if held is None or held.off is WebhookOff.REMOVED:
         await by.deliveries.save(due.give_up("removed"))
