@@ -222,13 +222,17 @@ class Notification(Told):
             }
         )
 
-    def acknowledge(self, worker_id: str, at: datetime) -> Self:
+    def acknowledge(
+        self, worker_id: str, at: datetime, *, by_link: bool = False
+    ) -> Self:
         """Note that somebody knows, so that nobody else is told.
 
         It is over then, unless something was to be done: it opens again if that is not
         done in time.
         """
-        said = Answer(said=Said.ACKNOWLEDGED, worker_id=worker_id, at=at)
+        said = Answer(
+            said=Said.ACKNOWLEDGED, worker_id=worker_id, at=at, by_link=by_link
+        )
         known: dict[str, Any] = {"acknowledged_at": at, "acknowledged_by": worker_id}
         known["answers"] = (*self.answers, said)
         if self.ended_at is None:
