@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
-from accord_chassis.testing import NOON
+from accord_chassis.testing import NOON, new_id
 from notify.asks import DirectoryAway, NobodyOnDuty
 from notify.domain.channels import Way
 from notify.domain.hours import Urgency
@@ -102,3 +102,25 @@ async def test_it_rings_though_nobody_can_be_told_next(fault: type[Exception]) -
         )
 
     assert done == [silent.id]
+
+
+def test_who_is_unreached_is_known_by_their_own_telling() -> None:
+    first = message_to_a_worker(mail=True).with_mail(0, None)
+    deputy = new_id()
+    held = first.tell(deputy, 1, at=LATER, until=LATER, mail=True)
+    exhausted = Mail(state=MailState.UNKNOWN, due_at=None, reason="no_answer")
+
+    silent = held.with_mail(1, exhausted)
+    [(told, mail)] = silent.unreached
+
+    assert (told.worker_id, told.at, mail.reason) == (deputy, LATER, "no_answer")
+    assert silent.in_vain
+    assert not silent.end(LATER).in_vain
+    assert not held.with_mail(1, exhausted.postpone(LATER)).in_vain
+
+
+def test_of_an_erased_message_no_mail_is_known() -> None:
+    held = message_to_a_worker(mail=True)
+    told = held.tell(new_id(), 1, at=LATER, until=LATER, mail=True)
+
+    assert told.erase(LATER).mail_state(1) is None

@@ -232,7 +232,9 @@ def tell_agencies(notify: service.Service, settings: Settings, policy: Policy) -
     )
     notify.provide(by)
     known: dict[str, Any] = {"webhooks": kept, "deliveries": deliveries}
-    want = at_present(notify.clock, partial(hooking.want_delivery, **known))
+    teams = notify.store(Teams)
+    wants = partial(hooking.want_delivery, **known, teams=teams)
+    want = at_present(notify.clock, wants)
     for event in FOR_AGENCIES:
         if event.TYPE in policy.webhooks.events:
             notify.on(event, want)

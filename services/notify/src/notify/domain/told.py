@@ -67,13 +67,21 @@ class Told(BaseModel):
         return bool(self.unreached)
 
     @property
-    def unreached(self) -> dict[str, Mail]:
-        """Give whom nothing has reached that was to ring, and what was tried last."""
-        return {
-            each.worker_id: each.mail
+    def unreached(self) -> list[tuple[Telling, Mail]]:
+        """Give who was told of which nothing has reached them, and what was tried last.
+
+        What may have arrived counts once it is tried no more, unless somebody knows.
+        """
+        return [
+            (each, each.mail)
             for each in self.told
-            if each.mail and each.mail.state is MailState.FAILED
-        }
+            if each.mail and self._is_in_vain(each.mail)
+        ]
+
+    def _is_in_vain(self, mail: Mail) -> bool:
+        if mail.state is MailState.UNKNOWN:
+            return mail.due_at is None and not self.is_known
+        return mail.state is MailState.FAILED
 
     def mail_due(self, at: datetime) -> int | None:
         """Give the first of those told whose e-mail is to go out now."""
@@ -128,8 +136,8 @@ class Told(BaseModel):
         return mail.channel if mail else Way.EMAIL
 
     def mail_state(self, number: int) -> MailState | None:
-        """Tell how far an e-mail has come."""
-        mail = self.told[number].mail
+        """Tell how far an e-mail has come; none of one that there is not any more."""
+        mail = self.told[number].mail if number < len(self.told) else None
         return mail.state if mail else None
 
     def claim_mail(
