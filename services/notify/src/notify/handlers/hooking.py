@@ -202,11 +202,11 @@ async def _record(delivery_id: str, posted: Posted, at: datetime, by: Telling) -
             log.info("webhook.not_taken", reason=posted.reason, count=new.attempts)
 
 
-async def _keep(told: Delivery, by: Telling) -> None:
+async def _keep(delivery: Delivery, by: Telling) -> None:
     """Keep how far a delivery has come, and say so if it is given up."""
-    await by.deliveries.save(told)
-    if told.state is DeliveryState.FAILED:
-        log.warning("webhook.given_up", reason=told.reason, count=told.attempts)
+    await by.deliveries.save(delivery)
+    if delivery.state is DeliveryState.FAILED:
+        log.warning("webhook.given_up", reason=delivery.reason, count=delivery.attempts)
 
 
 async def look_after(
