@@ -251,7 +251,7 @@ async def workers_reached(
         told["worker_id"]
         async for each in found.limit(500)
         for told in each["told"]
-        if (told.get("mail") or {}).get("state") == "failed"
+        if _rang_in_vain(told.get("mail") or {})
     }
     if not workers:
         return ok("workers reached", "everybody, as far as is known")
@@ -260,6 +260,11 @@ async def workers_reached(
         f"nothing that rang has reached {len(workers)} of them in the past day",
         "See who they are with GET /v1/unreachable of notify; correct the directory.",
     )
+
+
+def _rang_in_vain(mail: dict[str, Any]) -> bool:
+    state = mail.get("state")
+    return state == "failed" or (state == "unknown" and mail.get("due_at") is None)
 
 
 async def systems_told(database: AsyncDatabase[dict[str, Any]]) -> Finding:

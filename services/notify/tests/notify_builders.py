@@ -277,6 +277,7 @@ def notification(
         case_id=new_id(),
         lane=Lane.URGENT,
         revision=1,
+        happened_at=at,
         about_id=new_id(),
     )
     return Notification.of(

@@ -1,7 +1,7 @@
 """The alarm that no plan is in force: who is told, and what ends it."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,7 +24,9 @@ from notify_builders import LEAD, MINUTE, POLICY, Running, WorkersDirectory, tea
 Tell = Callable[..., Awaitable[None]]
 
 
-def alarm(case_id: str, trigger_id: str) -> Message[PlanNotInForce]:
+def alarm(
+    case_id: str, trigger_id: str, at: datetime = NOON
+) -> Message[PlanNotInForce]:
     told = PlanNotInForce(
         case_id=case_id,
         trigger_id=trigger_id,
@@ -34,7 +36,7 @@ def alarm(case_id: str, trigger_id: str) -> Message[PlanNotInForce]:
         level=None,
         late_by=0.0,
     )
-    return message_of(told, lane=Lane.URGENT)
+    return message_of(told, at=at, lane=Lane.URGENT)
 
 
 def date(kind: type[Any], case_id: str, trigger_id: str) -> Message[Any]:
@@ -174,12 +176,55 @@ async def test_an_alarm_that_was_raised_since_stands(
 ) -> None:
     case_id, trigger_id = new_id(), new_id()
     workers.has_on_duty()
-    await tells(alarm(case_id, trigger_id), at=NOON + 2 * MINUTE)
+    raised = NOON + 2 * MINUTE
+    await tells(alarm(case_id, trigger_id, raised), at=raised)
 
     await end_alarms(ending(case_id, trigger_id), notifications=notifications)
 
     [stands] = await notifications.about_any(trigger_id)
     assert stands.ended_at is None
+
+
+async def test_an_alarm_that_waited_in_a_queue_ends_like_any_other(
+    tells: Tell, notifications: Notifications, workers: WorkersDirectory
+) -> None:
+    case_id, trigger_id = new_id(), new_id()
+    workers.has_on_duty()
+    await tells(alarm(case_id, trigger_id), at=NOON + 2 * MINUTE)
+
+    await end_alarms(agreed(case_id, trigger_id), notifications=notifications)
+
+    [over] = await notifications.about_any(trigger_id)
+    assert over.ended_at == NOON + MINUTE
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        agreed,
+        lambda case_id, _: closed(case_id),
+        lambda case_id, key: date(TriggerCancelled, case_id, key),
+    ],
+)
+async def test_an_alarm_that_is_heard_after_its_end_is_born_ended(
+    running: Running,
+    workers: WorkersDirectory,
+    ending: Callable[[str, str], Message[Ending]],
+) -> None:
+    case_id, trigger_id = new_id(), new_id()
+    workers.has_on_duty()
+
+    await running.hears(ending(case_id, trigger_id))
+    await running.hears(alarm(case_id, trigger_id))
+    await running.hears(alarm(case_id, trigger_id, NOON + 2 * MINUTE))
+
+    found = await running.notifications.about_any(trigger_id)
+    over = {
+        each.happened_at: each.ended_at
+        for each in found
+        if each.event == PlanNotInForce.TYPE
+    }
+    assert over == {NOON: NOON + MINUTE, NOON + 2 * MINUTE: None}
 
 
 @pytest.mark.parametrize("ending", [agreed, lambda case_id, _: closed(case_id)])

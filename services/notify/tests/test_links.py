@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from accord_chassis.testing import NOON, new_id
 from notify.domain.link import Link, NoSuchLink
+from notify.domain.mail import Outcome
+from notify.domain.record import lines
 from notify_builders import (
     LINK_BASE,
     MAIL_FROM,
@@ -22,7 +24,7 @@ from notify_builders import (
 from pydantic import SecretStr
 
 KEY = "k" * 32
-LINK = re.compile(re.escape(LINK_BASE) + r"/acknowledge/([A-Za-z0-9_-]{46})")
+LINK = re.compile(re.escape(LINK_BASE) + r"/acknowledge#([A-Za-z0-9_-]{46})")
 GOOD = POLICY.links.lasts
 
 
@@ -67,6 +69,8 @@ async def test_a_link_says_that_its_worker_knows_and_works_once(
     [held] = await linking.all()
     assert answers == [204, 404]
     assert held.acknowledged_by == worker
+    assert [each.by_link for each in held.answers] == [True]
+    assert "acknowledged_by_link" in [each.what for each in lines([held])]
 
 
 async def test_whoever_is_barred_meanwhile_has_no_link_any_more(
@@ -98,7 +102,7 @@ async def test_without_a_key_no_email_has_a_link(
     await mailing.hears(offered(worker))
     await mailing.later(timedelta())
 
-    assert "/acknowledge/" not in mail_server.letters[-1].get_content()
+    assert "/acknowledge#" not in mail_server.letters[-1].get_content()
     assert await uses(mailing, Link(new_id(), 0).written(KEY)) == 404
 
 
@@ -114,6 +118,18 @@ def test_a_link_is_good_for_a_while_and_for_one_telling() -> None:
         link.opener(again, NOON + 3 * MINUTE, GOOD)
     with pytest.raises(NoSuchLink):
         Link(held.id, 1).opener(held, NOON, GOOD)
+
+
+def test_the_life_of_a_link_counts_from_when_its_letter_went_out() -> None:
+    held = notification(mail=True)
+    link = Link(held.id, 0)
+    morning = NOON + timedelta(hours=10)
+    mail = held.claim_mail(0, morning, POLICY.email)
+    sent = mail.settle_mail(0, Outcome.SENT, None, morning, POLICY.email)
+
+    assert link.opener(sent, morning + GOOD, GOOD) == held.worker_id
+    with pytest.raises(NoSuchLink):
+        link.opener(sent, morning + GOOD + MINUTE, GOOD)
 
 
 @pytest.mark.parametrize("changed", range(0, 46, 5))

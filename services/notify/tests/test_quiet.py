@@ -275,6 +275,7 @@ def test_the_time_to_acknowledge_begins_when_it_can_be_heard(
         case_id=new_id(),
         lane=Lane.ROUTINE,
         revision=1,
+        happened_at=NOON,
     )
     night = NOON + timedelta(hours=8)
 

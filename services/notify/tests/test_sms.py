@@ -338,6 +338,14 @@ def test_a_gateway_that_could_be_told_anything_else_does_not_load(
         SmsPolicy.model_validate({**SMS.model_dump(), **changed})
 
 
+def test_an_alarm_that_would_not_ring_by_sms_does_not_load() -> None:
+    told = POLICY.model_dump(mode="json")
+    told["rules"]["glass.broken.v1"]["channels"] = ["inbox", "email"]
+
+    with pytest.raises(ValidationError, match=r"glass.broken.v1: what is critical"):
+        Policy.model_validate(told)
+
+
 def test_a_rule_that_rings_by_what_there_is_not_does_not_load() -> None:
     told = POLICY.model_dump()
 

@@ -2,16 +2,17 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2
 import pytest
 from accord_chassis.protocol import BoundedProtocol
 from accord_chassis.testing import NOON, eventually, new_id
-from notify.domain.following import Following, beginning
+from notify.domain.following import Following, beginning, taken_up
 from notify.routes import stream
 from notify_builders import MINUTE, Running, listening, notification, offered
 
@@ -162,15 +163,40 @@ async def test_nobody_has_more_streams_than_anybody_needs(
     await eventually(let_in)
 
 
-async def test_a_place_that_is_none_is_refused(running: Running) -> None:
+@pytest.mark.parametrize("place", ["yesterday", f"2026-02-31T12:00:00.000.{new_id()}"])
+async def test_a_place_that_is_none_is_refused(running: Running, place: str) -> None:
     headers = running.bearer("notify.inbox", worker=new_id())
 
     answer = await running.http.get(
-        "/v1/inbox/stream", headers={**headers, "last-event-id": "yesterday"}
+        "/v1/inbox/stream", headers={**headers, "last-event-id": place}
     )
 
     assert answer.status_code == 422
-    assert "yesterday" not in answer.text
+    assert place not in answer.text
+
+
+def test_a_stream_is_taken_up_within_the_last_day() -> None:
+    hour = timedelta(hours=1)
+
+    def follows(at: datetime) -> str:
+        return taken_up(f"{beginning(at)}.{new_id()}", NOON)
+
+    assert taken_up(None, NOON) == beginning(NOON)
+    assert follows(NOON - hour).startswith(beginning(NOON - hour))
+    assert follows(NOON + hour) == beginning(NOON)
+    assert follows(NOON - 9999 * hour) == beginning(NOON - 24 * hour)
+
+
+async def test_a_stream_ends_by_the_clock_however_long_it_looks(
+    running: Running, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "LOOK_SECONDS", 0.01)
+    watcher = Watcher(running, url, new_id())
+    began = time.monotonic()
+
+    await watcher.watch(lasting=1)
+
+    assert 1 <= time.monotonic() - began < 10
 
 
 def test_what_was_saved_a_little_earlier_by_another_clock_is_not_left_out() -> None:

@@ -23,7 +23,7 @@ from notify.domain.webhook import Webhook as Webhook_
 from notify.domain.webhook import WebhookPolicy
 from notify.handlers.hooking import look_after, want_delivery
 from notify.hooks import Hooks
-from notify.store import Deliveries, Webhooks
+from notify.store import Deliveries, Teams, Webhooks
 from notify_builders import LINK_BASE, POLICY, Running, listening
 from pydantic import SecretStr, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -221,6 +221,12 @@ async def test_a_system_that_is_away_or_answers_too_late_misses_nothing(
         "http://0.0.0.0/told",
         "http://2130706433/told",
         "http://224.0.0.1/told",
+        "http://[64:ff9b:1::8.8.8.8]/told",
+        "http://[::8.8.8.8]/told",
+        "http://[::ffff:0:8.8.8.8]/told",
+        "http://[3fff::1]/told",
+        "http://[fec0::1]/told",
+        "http://168.63.129.16/told",
     ],
 )
 async def test_nothing_inside_is_told_anything(url: str) -> None:
@@ -230,6 +236,45 @@ async def test_nothing_inside_is_told_anything(url: str) -> None:
     await hooks.close()
 
     assert (posted.outcome, posted.reason) == (Outcome.NOT_TAKEN, "private_address")
+
+
+async def test_other_ports_than_a_systems_are_told_in_allowed_networks_alone() -> None:
+    hooks, near = Hooks(), Hooks(allowed=LOOPBACK)
+
+    far = await hooks.post("https://8.8.8.8:9200/told", b"{}", {})
+    allowed = await near.post("https://127.0.0.1:1/told", b"{}", {})
+    await hooks.close()
+    await near.close()
+
+    assert (far.outcome, far.reason) == (Outcome.NOT_TAKEN, "port")
+    assert allowed.reason == "server_away"
+
+
+async def test_a_slow_system_holds_up_no_other() -> None:
+    hooks = Hooks()
+
+    async with hooks.turn("slow"), hooks.turn("slow"):
+        third = asyncio.create_task(hooks.turn("slow").__aenter__())
+        async with asyncio.timeout(5), hooks.turn("other"):
+            waits = not third.done()
+    async with asyncio.timeout(5):
+        await third
+    await hooks.close()
+
+    assert waits
+
+
+async def test_nothing_is_begun_once_the_service_stops(
+    telling: Running, receiver: Receiver
+) -> None:
+    await registers(telling, receiver.url)
+    await telling.hears(asked())
+    telling.service.ending.set()
+
+    await telling.service.sweep_once()
+
+    assert receiver.told == []
+    assert await states(telling) == [DeliveryState.WANTED]
 
 
 async def test_nobody_is_told_in_the_clear() -> None:
@@ -269,8 +314,8 @@ async def test_that_a_system_is_told_nothing_more_is_an_alarm(
     webhooks, deliveries = Webhooks(database), Deliveries(database)
     at = datetime.now(UTC)
     held = await webhooks.save(Webhook_.of(AGENCY, "https://a.example", "salt", at))
-    await want_delivery(asked(), at=at, webhooks=webhooks, deliveries=deliveries)
     known: dict[str, Any] = {"webhooks": webhooks, "deliveries": deliveries}
+    await want_delivery(asked(), at=at, teams=Teams(database), **known)
 
     for days in (1, 4):
         due = await webhooks.get(held.id)
@@ -294,10 +339,13 @@ async def test_an_erased_case_is_told_to_no_system(
     erased = CaseErased(case_id=message.data.case_id, reason="retention", erased_at=at)
 
     await telling.hears(message_of(erased))
+    await telling.hears(asked(case_id=message.data.case_id))
     await telling.later(DAY)
 
     assert len(receiver.told) == 1
-    assert await states(telling) == [DeliveryState.FAILED]
+    [left] = await deliveries_of(telling)
+    assert left.state is DeliveryState.FAILED
+    assert (left.case_id, left.about_id) == ("", "")
 
 
 async def test_whoever_is_taken_out_is_told_nothing_and_comes_back_with_a_new_secret(
@@ -305,7 +353,9 @@ async def test_whoever_is_taken_out_is_told_nothing_and_comes_back_with_a_new_se
 ) -> None:
     old = await registers(telling, receiver.url)
 
+    await telling.hears(asked())
     assert (await asks(telling, "DELETE", "")).status_code == 204
+    assert await states(telling) == [DeliveryState.FAILED]
     await telling.hears(asked())
     await telling.later(timedelta())
     gone = [(await asks(telling, each, "")).status_code for each in ("GET", "DELETE")]
@@ -363,3 +413,35 @@ def test_pauses_are_longer_by_chance_and_end() -> None:
         assert minutes <= pause / timedelta(minutes=1) <= minutes * 1.25
     assert policy.again_after(10, key) is None
     assert policy.again_after(9, key) != policy.again_after(9, new_id())
+
+
+def delivery(**known: Any) -> Delivery:
+    at = datetime.now(UTC)
+    same = {"id": new_id(), "case_id": new_id(), "about_id": new_id()}
+    told = {"agency": AGENCY, "event": "information.requested.v1", "created_at": at}
+    return Delivery.model_validate({**same, **told, "due_at": at, **known})
+
+
+def test_attempts_are_counted_anew_when_a_system_is_put_again() -> None:
+    at = datetime.now(UTC)
+    tried = delivery(attempts=9, counted_since=at)
+
+    assert tried.told_since(at) is tried
+    assert tried.told_since(at + DAY).attempts == 0
+
+
+async def test_an_attempt_of_which_nothing_is_heard_counts(
+    telling: Running, receiver: Receiver
+) -> None:
+    await registers(telling, receiver.url)
+    kept = telling.service.store(Deliveries)
+    due_at = telling.clock.now()
+    held = delivery(state=DeliveryState.CLAIMED, due_at=due_at)
+    await kept.save(held)
+
+    await telling.service.sweep_once()
+
+    [now] = await deliveries_of(telling)
+    assert (now.state, now.attempts) == (DeliveryState.WANTED, 1)
+    assert now.due_at
+    assert now.due_at > due_at

@@ -55,7 +55,7 @@ from notify.hooks import Hooks
 from notify.post import ADDRESS, NoPost, Post, Server, SmtpPost
 from notify.routes import inbox, links, review, stream, unreachable, webhooks
 from notify.sms import SmsPost
-from notify.store import Deliveries, Notifications, Offers, Rotas, Teams, Webhooks
+from notify.store import Deliveries, Ends, Notifications, Offers, Rotas, Teams, Webhooks
 
 log = structlog.get_logger()
 
@@ -90,6 +90,7 @@ DEALT_WITH = frozenset(
 
 ENDINGS: tuple[type[Event], ...] = get_args(silence.Ending)
 FOR_AGENCIES: tuple[type[Event], ...] = get_args(hooking.ForAgency)
+ALARMS: tuple[type[Event], ...] = get_args(alarms.Alarm)
 ALARM_ENDINGS: tuple[type[Event], ...] = get_args(alarms.Ending)
 
 
@@ -174,8 +175,7 @@ def create_app(
         notify.on(CaseErased, partial(erasing.erase_team, teams=teams))
         notify.on(CaseErased, partial(erasing.erase_notifications, notifications=held))
         follow_offers(notify, held)
-        for event in ALARM_ENDINGS:
-            notify.on(event, partial(alarms.end_alarms, notifications=held))
+        follow_alarms(notify, held)
 
         send_mail = partial(
             mail.send_mail,
@@ -227,16 +227,20 @@ def tell_agencies(notify: service.Service, settings: Settings, policy: Policy) -
         policy=policy.webhooks,
         key=key.get_secret_value() if key else None,
         link_base=settings.link_base.rstrip("/"),
+        clock=notify.clock,
+        ending=notify.ending,
     )
     notify.provide(by)
     known: dict[str, Any] = {"webhooks": kept, "deliveries": deliveries}
-    want = at_present(notify.clock, partial(hooking.want_delivery, **known))
+    teams = notify.store(Teams)
+    wants = partial(hooking.want_delivery, **known, teams=teams)
+    want = at_present(notify.clock, wants)
     for event in FOR_AGENCIES:
         if event.TYPE in policy.webhooks.events:
             notify.on(event, want)
     look_after = partial(hooking.look_after, **known, policy=policy.webhooks)
     notify.sweep(kept, at_present(notify.clock, look_after))
-    notify.sweep(deliveries, at_present(notify.clock, partial(hooking.deliver, by=by)))
+    notify.sweep(deliveries, partial(hooking.deliver, by=by))
     notify.on(CaseErased, partial(erasing.erase_deliveries, deliveries=deliveries))
 
 
@@ -252,6 +256,20 @@ def follow_offers(notify: service.Service, notifications: Notifications) -> None
         notify.on(ending, partial(silence.note_ending, offers=offers))
         notify.on(ending, end)
     notify.on(AllocationOffered, end)
+
+
+def follow_alarms(notify: service.Service, notifications: Notifications) -> None:
+    """Have alarms end with what they are about, in whatever order that is heard.
+
+    Called after the handlers are wired that tell of alarms, for the same reason.
+    """
+    ends = notify.store(Ends)
+    for ending in ALARM_ENDINGS:
+        notify.on(ending, partial(alarms.note_ending, ends=ends))
+        notify.on(ending, partial(alarms.end_alarms, notifications=notifications))
+    end = partial(alarms.end_if_over, ends=ends, notifications=notifications)
+    for alarm in ALARMS:
+        notify.on(alarm, end)
 
 
 def told_of(catalogue: Catalogue) -> tuple[type[Event], ...]:

@@ -1,4 +1,4 @@
-"""Where notifications, teams and the ends of offers are kept."""
+"""Where notifications, teams and the ends of offers and alarms are kept."""
 
 import contextlib
 from datetime import datetime
@@ -8,6 +8,7 @@ from accord_contracts.message import Event, Lane, Message
 from pymongo.operations import IndexModel
 
 from notify.domain.delivery import Delivery, DeliveryState
+from notify.domain.ended import Ended
 from notify.domain.notification import Notification, open_since, stamp
 from notify.domain.offer import Offer
 from notify.domain.rota import Rota
@@ -105,12 +106,12 @@ class Notifications(Store[Notification]):
         return [self.load(each) async for each in found.sort("since", 1)]
 
     async def rung_in_vain(self, since: datetime) -> list[Notification]:
-        """Give what has reached somebody by no way since a time, first to last."""
+        """Give what has reached somebody by no way since a time, the newest first."""
         found = self.documents.find(
             {"in_vain": True, "since": {"$gt": stamp(since)}},
             projection={"inbox": 0, "outbox": 0},
         )
-        return [self.load(each) async for each in found.sort("since", 1).limit(MANY)]
+        return [self.load(each) async for each in found.sort("since", -1).limit(MANY)]
 
     async def open_to(self, worker_id: str, since: datetime) -> list[Notification]:
         """Give what stands open in a worker's inbox since a time, the newest first."""
@@ -168,6 +169,13 @@ class Offers(Store[Offer]):
     collection = "offers"
 
 
+class Ends(Store[Ended]):
+    """That what alarms are about is over."""
+
+    entity = Ended
+    collection = "ends"
+
+
 class Webhooks(Store[Webhook]):
     """The agencies' own systems that are told that something waits."""
 
@@ -197,6 +205,15 @@ class Deliveries(Store[Delivery]):
         """Give what agencies' systems are told of a case."""
         found = self.documents.find(
             {"case_id": case_id}, projection={"inbox": 0, "outbox": 0}
+        )
+        return [self.load(each) async for each in found]
+
+    async def waiting(self, agency: str) -> list[Delivery]:
+        """Give what an agency's system is still to be told."""
+        states = [DeliveryState.WANTED.value, DeliveryState.CLAIMED.value]
+        found = self.documents.find(
+            {"agency": agency, "state": {"$in": states}},
+            projection={"inbox": 0, "outbox": 0},
         )
         return [self.load(each) async for each in found]
 

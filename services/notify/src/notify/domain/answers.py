@@ -39,6 +39,8 @@ class Answer(BaseModel):
         worker_id: Who; of a message that opens again, who had acknowledged it.
         to: Whom it was handed over to.
         reason: Why they cannot take it.
+        by_link: By the link in their e-mail: whoever has that mailbox, and not somebody
+            who logged in.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,3 +50,4 @@ class Answer(BaseModel):
     at: datetime
     to: str | None = None
     reason: DeclineReason | None = None
+    by_link: bool = False

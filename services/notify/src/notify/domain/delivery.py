@@ -30,6 +30,7 @@ class Delivery(BaseModel):
         attempts: How often it was tried.
         due_at: When it is to be tried (again); none if it is not.
         reason: Why it has not gone out yet, as a code.
+        counted_since: Since when its system was told for which attempts are counted.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -46,11 +47,19 @@ class Delivery(BaseModel):
     due_at: datetime | None
     sent_at: datetime | None = None
     reason: str | None = None
+    counted_since: datetime | None = None
 
     @property
     def link(self) -> str:
         """Where it leads, below the portal's address."""
         return f"/inquiries/{self.about_id}"
+
+    def told_since(self, on_since: datetime) -> Self:
+        """Count attempts anew where its system was put again since."""
+        if self.counted_since == on_since:
+            return self
+        anew = {"attempts": 0, "counted_since": on_since}
+        return self.model_copy(update=anew)
 
     def claim(self, at: datetime, policy: WebhookPolicy) -> Self:
         """Note that it is about to be tried."""
@@ -82,6 +91,11 @@ class Delivery(BaseModel):
     def give_up(self, reason: str) -> Self:
         """Note that it is tried no more."""
         return self._now(DeliveryState.FAILED, None, reason=reason)
+
+    def erase(self) -> Self:
+        """Leave a tombstone: that an agency was told something, and when."""
+        ended = self.give_up("erased") if self.due_at else self
+        return ended.model_copy(update={"case_id": "", "about_id": ""})
 
     def _now(
         self,

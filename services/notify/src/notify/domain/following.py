@@ -9,6 +9,9 @@ LOOK_BACK = timedelta(seconds=30)
 """How far one looks back each time: clocks differ, and of two messages that are saved
 at the same time the later one may be there first."""
 
+LONGEST_AWAY = timedelta(days=1)
+"""How far back a stream can be taken up."""
+
 Looks = tuple[datetime | None, datetime | None]
 """What one sees of a message that may change: that somebody knows, that it is over."""
 
@@ -48,6 +51,16 @@ class Following:
         """
         self.after = max(self.after, stamp(at - LOOK_BACK))
         self._seen = {id_: e for id_, e in self._seen.items() if e[0] > self.after}
+
+
+def taken_up(place: str | None, at: datetime) -> str:
+    """Give the place from which to follow on: the one given, of the last day alone.
+
+    Whoever was away for longer reads the inbox; whoever names a time to come follows
+    from now on.
+    """
+    now = beginning(at)
+    return min(max(place or now, beginning(at - LONGEST_AWAY)), now)
 
 
 def beginning(at: datetime) -> str:

@@ -66,7 +66,8 @@ class Link(NamedTuple):
         Args:
             held: The message.
             at: When.
-            lasts: For how long it is good, from when they were told.
+            lasts: For how long it is good, from when its letter went out, or is next
+                to: one that waited for the morning is not old by then.
 
         Raises:
             NoSuchLink: It is over, too old, or somebody has said something since.
@@ -78,6 +79,8 @@ class Link(NamedTuple):
             each.worker_id == told.worker_id and each.at >= told.at
             for each in held.answers
         )
-        if answered or at > told.at + lasts:
+        mail = told.mail
+        sent_at = (mail.sent_at or mail.due_at) if mail else None
+        if answered or at > max(told.at, sent_at or told.at) + lasts:
             raise NoSuchLink
         return told.worker_id

@@ -71,6 +71,10 @@ class Mail(BaseModel):
         """Note that it is tried no more, because another way is."""
         return self.model_copy(update={"state": MailState.FAILED, "due_at": None})
 
+    def rest(self) -> Self:
+        """Note that it is not tried again, because it need not ring any more."""
+        return self.model_copy(update={"due_at": None})
+
     def postpone(self, until: datetime) -> Self:
         """Note that it is to be looked at again later."""
         return self.model_copy(update={"due_at": until})

@@ -58,6 +58,8 @@ class Notification(Told):
     Attributes:
         event: The type of what happened.
         revision: The version of the publisher's document that was told of.
+        happened_at: When it happened, by its publisher's clock; none, if it was told
+            before this was kept.
         about_id: The allocation or action in question, if one is.
         worker_id: Who was to be told.
         eyes: Who may know of it.
@@ -80,6 +82,7 @@ class Notification(Told):
     case_id: str
     event: str
     revision: int
+    happened_at: datetime | None = None
     about_id: str | None = None
     worker_id: str
     # One from before this was kept was told to everybody alike.
@@ -93,7 +96,6 @@ class Notification(Told):
     created_at: datetime
     ack_by: datetime | None = None
     escalate_at: datetime | None = None
-    acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
     repeats: tuple[Repeat, ...] = ()
     acknowledge_minutes: int | None = None
@@ -132,6 +134,7 @@ class Notification(Told):
             case_id=what.case_id,
             event=what.event,
             revision=what.revision,
+            happened_at=what.happened_at,
             about_id=what.about_id,
             worker_id=to.worker_id,
             eyes=to.eyes,
@@ -219,13 +222,17 @@ class Notification(Told):
             }
         )
 
-    def acknowledge(self, worker_id: str, at: datetime) -> Self:
+    def acknowledge(
+        self, worker_id: str, at: datetime, *, by_link: bool = False
+    ) -> Self:
         """Note that somebody knows, so that nobody else is told.
 
         It is over then, unless something was to be done: it opens again if that is not
         done in time.
         """
-        said = Answer(said=Said.ACKNOWLEDGED, worker_id=worker_id, at=at)
+        said = Answer(
+            said=Said.ACKNOWLEDGED, worker_id=worker_id, at=at, by_link=by_link
+        )
         known: dict[str, Any] = {"acknowledged_at": at, "acknowledged_by": worker_id}
         known["answers"] = (*self.answers, said)
         if self.ended_at is None:
@@ -355,6 +362,13 @@ class Notification(Told):
         """Have the next of the chain told at once, if somebody has to say they know."""
         escalate_at = min(self.escalate_at, at) if self.escalate_at else None
         return self.model_copy(update={"escalate_at": escalate_at})
+
+    def is_over_by(self, at: datetime) -> bool:
+        """Tell whether it is open, and is of what had happened by a time.
+
+        When it was told says nothing of that: it may have waited in a queue for long.
+        """
+        return self.ended_at is None and (self.happened_at or self.created_at) <= at
 
     def repeats_of(self, message_id: str) -> bool:
         """Tell whether a message has told the same again."""

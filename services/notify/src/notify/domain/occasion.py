@@ -1,7 +1,7 @@
 """What happened, and whom a message about it is for."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from accord_contracts.message import Lane
@@ -23,6 +23,7 @@ class Occasion:
         message_id: Which message told of it.
         event: Its type.
         revision: The version of the publisher's document that it told of.
+        happened_at: When it happened, by its publisher's clock.
         about_id: The allocation or action in question, if one is.
         eyes: Who may know of it; none: whoever is told, from where they see the case.
     """
@@ -32,6 +33,7 @@ class Occasion:
     case_id: str
     lane: Lane
     revision: int
+    happened_at: datetime
     about_id: str | None = None
     eyes: Eyes | None = None
 

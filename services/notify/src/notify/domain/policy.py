@@ -195,7 +195,17 @@ class Policy(Part):
             raise ValueError(f"{_listed(unknown)}: no such chain")
         if self.sms is None and any(Way.SMS in each.channels for each in used):
             raise ValueError("rules use sms: say in sms how they go out")
+        if self.sms and (quiet := self._critical_without_sms()):
+            raise ValueError(f"{_listed(quiet)}: what is critical rings by sms too")
         return self
+
+    def _critical_without_sms(self) -> set[str]:
+        return {
+            type_
+            for type_, rule in self.rules.items()
+            for each in rule.variants
+            if each.urgency is Urgency.CRITICAL and Way.SMS not in each.channels
+        }
 
     def check(
         self, events: Mapping[str, Mapping[str, bool]], ending: Collection[str]

@@ -22,7 +22,8 @@ class Line(NamedTuple):
     Attributes:
         at: When; of an e-mail that did not go out, when it was wanted.
         what: ``told`` (in their inbox), ``email_sent``, ``sms_failed`` and so on,
-            ``told_again``, ``acknowledged`` and the other answers, or ``over``.
+            ``told_again``, ``acknowledged`` (or ``acknowledged_by_link``) and the other
+            answers, or ``over``.
         to: Whom it was handed over to.
         reason: Why it could not be taken, or an e-mail could not go out.
         step: Of the chain, of whoever was told; 0 for those whom the rule names.
@@ -69,6 +70,7 @@ def _of(held: Notification) -> Iterator[Line]:
         yield Line(again.at, "told_again", *same, held.worker_id)
     for said in held.answers:
         to, reason = said.to or "", said.reason.value if said.reason else ""
-        yield Line(said.at, said.said.value, *same, said.worker_id, to, reason)
+        what = f"{said.said}_by_link" if said.by_link else said.said.value
+        yield Line(said.at, what, *same, said.worker_id, to, reason)
     if held.ended_at:
         yield Line(held.ended_at, "over", *same)

@@ -35,6 +35,7 @@ class Told(BaseModel):
 
     Attributes:
         ended_at: When nothing more was to be done: somebody knew, or need not any more.
+        acknowledged_at: When somebody said that they know, and it is not asked anew.
         ways: By which ways it rings, each if the one before it failed.
         told: Each of them, in order; somebody may be told more than once.
     """
@@ -45,6 +46,7 @@ class Told(BaseModel):
     urgency: Urgency
     ways: tuple[Way, ...] = ()
     ended_at: datetime | None = None
+    acknowledged_at: datetime | None = None
     told: Annotated[tuple[Telling, ...], Field(min_length=1)]
 
     @computed_field  # type: ignore[prop-decorator]
@@ -53,6 +55,11 @@ class Told(BaseModel):
         """Everyone in whose inbox it stands. Any of them may acknowledge it."""
         return list(dict.fromkeys(each.worker_id for each in self.told))
 
+    @property
+    def is_known(self) -> bool:
+        """Tell whether nothing need ring: somebody knows, or it has ended."""
+        return self.ended_at is not None or self.acknowledged_at is not None
+
     @computed_field  # type: ignore[prop-decorator]
     @property
     def in_vain(self) -> bool:
@@ -60,13 +67,21 @@ class Told(BaseModel):
         return bool(self.unreached)
 
     @property
-    def unreached(self) -> dict[str, Mail]:
-        """Give whom nothing has reached that was to ring, and what was tried last."""
-        return {
-            each.worker_id: each.mail
+    def unreached(self) -> list[tuple[Telling, Mail]]:
+        """Give who was told of which nothing has reached them, and what was tried last.
+
+        What may have arrived counts once it is tried no more, unless somebody knows.
+        """
+        return [
+            (each, each.mail)
             for each in self.told
-            if each.mail and each.mail.state is MailState.FAILED
-        }
+            if each.mail and self._is_in_vain(each.mail)
+        ]
+
+    def _is_in_vain(self, mail: Mail) -> bool:
+        if mail.state is MailState.UNKNOWN:
+            return mail.due_at is None and not self.is_known
+        return mail.state is MailState.FAILED
 
     def mail_due(self, at: datetime) -> int | None:
         """Give the first of those told whose e-mail is to go out now."""
@@ -121,8 +136,8 @@ class Told(BaseModel):
         return mail.channel if mail else Way.EMAIL
 
     def mail_state(self, number: int) -> MailState | None:
-        """Tell how far an e-mail has come."""
-        mail = self.told[number].mail
+        """Tell how far an e-mail has come; none of one that there is not any more."""
+        mail = self.told[number].mail if number < len(self.told) else None
         return mail.state if mail else None
 
     def claim_mail(
@@ -146,12 +161,14 @@ class Told(BaseModel):
     ) -> Self:
         """Note what became of an attempt.
 
-        What was not taken need not go out any more once the message has ended.
+        Once somebody knows or the message has ended, nothing is tried again, and of
+        what was not taken nothing is kept.
         """
         mail = self.told[number].mail
-        settled = mail.settle(outcome, reason, at, policy) if mail else None
-        needless = self.ended_at is not None and outcome is Outcome.NOT_TAKEN
-        return self.with_mail(number, None if needless else settled)
+        if mail is None or (self.is_known and outcome is Outcome.NOT_TAKEN):
+            return self.with_mail(number, None)
+        settled = mail.settle(outcome, reason, at, policy)
+        return self.with_mail(number, settled.rest() if self.is_known else settled)
 
     def way_after(self, number: int) -> Way | None:
         """Give by which way to ring when the one at hand fails; none if it is last."""
@@ -187,10 +204,14 @@ class Told(BaseModel):
         return str(uuid5(UUID(self.id), f"sms/{number}"))
 
     def without_waiting_mails(self) -> tuple[Telling, ...]:
-        """Give them without the e-mails that have not gone out: those stay at home."""
+        """Give them without the e-mails that have not gone out: those stay at home.
+
+        What may have arrived stays as it is, and is not repeated.
+        """
         return tuple(
-            each.model_copy(update={"mail": None})
-            if each.mail and each.mail.state is MailState.WANTED
-            else each
-            for each in self.told
+            each.model_copy(update={"mail": _gone_out(each.mail)}) for each in self.told
         )
+
+
+def _gone_out(mail: Mail | None) -> Mail | None:
+    return mail.rest() if mail and mail.state is not MailState.WANTED else None

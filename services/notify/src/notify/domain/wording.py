@@ -103,7 +103,8 @@ class Wording:
         if self._link_key is None or notification.chain is None:
             return []
         written = Link(notification.id, number).written(self._link_key)
-        link = f"{self._link_base}/acknowledge/{written}"
+        # After the hash: so no server, proxy or log on the way is sent it.
+        link = f"{self._link_base}/acknowledge#{written}"
         texts = self._policy.links.text
         return [texts[each].replace(LINK, link) for each in self._policy.languages]
 

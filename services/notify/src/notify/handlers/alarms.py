@@ -16,8 +16,9 @@ from accord_contracts.plans import (
 )
 from accord_contracts.referrals import TriggerCancelled, TriggerScheduled
 
+from notify.domain.ended import Ended, ended_id
 from notify.domain.notification import Notification
-from notify.store import Notifications
+from notify.store import Ends, Notifications
 
 Ending = (
     PlanAgreed
@@ -30,6 +31,9 @@ Ending = (
 )
 """What ends an alarm."""
 
+Alarm = PlanNotInForce | ActionOverdue | ActionDueSoon | ActionToConfirm
+"""What is ended by it."""
+
 OF_PLANS = frozenset({PlanNotInForce.TYPE})
 OF_ACTIONS = frozenset({ActionOverdue.TYPE, ActionDueSoon.TYPE, ActionToConfirm.TYPE})
 
@@ -37,18 +41,67 @@ OF_ACTIONS = frozenset({ActionOverdue.TYPE, ActionDueSoon.TYPE, ActionToConfirm.
 async def end_alarms(message: Message[Ending], *, notifications: Notifications) -> None:
     """Tell nobody else of what is over: no plan in force, or something still to do.
 
-    What was told after the message is another alarm, and stands. An alarm that is heard
-    only after what ended it stands too, until somebody acknowledges it: one too many is
-    better than one too few.
+    What happened after the message is another alarm, and stands.
     """
     over = [
         each
         for each in await _told(message.data, notifications)
-        if each.event in _ended_by(message.data)
-        and each.ended_at is None
-        and each.created_at <= message.time
+        if each.event in _ended_by(message.data) and each.is_over_by(message.time)
     ]
     await asyncio.gather(*(notifications.save(each.end(message.time)) for each in over))
+
+
+async def note_ending(message: Message[Ending], *, ends: Ends) -> None:
+    """Note what is over, for alarms that are heard only after that."""
+
+    async def note(ended: Ended) -> None:
+        known = await ends.get(ended.id, cause=message)
+        new = ended.or_later(known)
+        if new is not known:
+            await ends.save(new, cause=message)
+
+    over = (Ended(id=each, ended_at=message.time) for each in _over(message.data))
+    await asyncio.gather(*map(note, over))
+
+
+async def end_if_over(
+    message: Message[Alarm], *, ends: Ends, notifications: Notifications
+) -> None:
+    """End an alarm at once that is heard only after what ended it.
+
+    After what it told was stored: of an alarm and its ending that are handled at the
+    same time, one at least finds what the other has stored.
+    """
+    told = message.data
+    about = told.trigger_id if isinstance(told, PlanNotInForce) else told.action_id
+    ids = (ended_id(about), ended_id(about, told.case_id), ended_id(told.case_id))
+    found = await asyncio.gather(*map(ends.get, ids))
+    ended_at = max((each.ended_at for each in found if each), default=None)
+    if ended_at is None:
+        return
+    over = [
+        each
+        for each in await notifications.about_any(about)
+        if each.event == message.type
+        and each.case_id == told.case_id
+        and each.is_over_by(ended_at)
+    ]
+    await asyncio.gather(*(notifications.save(each.end(ended_at)) for each in over))
+
+
+def _over(over: Ending) -> list[str]:
+    """Give what is over, as it is kept: by what ``_told`` looks for."""
+    match over:
+        case PlanClosed():
+            return [ended_id(over.case_id)]
+        case PlanAlarmsEnded(triggers=about):
+            return [ended_id(each, over.case_id) for each in about]
+        case PlanAgreed(triggers=about):
+            return [ended_id(each) for each in about]
+        case ActionDone() | ActionNotDone():
+            return [ended_id(over.action_id)]
+        case _:
+            return [ended_id(over.trigger_id)]
 
 
 def _ended_by(over: Ending) -> frozenset[str]:

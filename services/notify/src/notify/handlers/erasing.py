@@ -33,7 +33,6 @@ async def erase_notifications(
 async def erase_deliveries(
     message: Message[CaseErased], *, deliveries: Deliveries
 ) -> None:
-    """Tell agencies' systems nothing of the case that they were not told yet."""
+    """Leave tombstones of what agencies' systems were told, and tell them no more."""
     for each in await deliveries.of_case(message.data.case_id):
-        if each.due_at is not None:
-            await deliveries.save(each.give_up("erased"))
+        await deliveries.save(each.erase())

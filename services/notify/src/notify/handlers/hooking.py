@@ -5,12 +5,16 @@ days; a system that takes nothing for so long is told nothing more until somebod
 looked at it, and what has happened meanwhile waits for that.
 """
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
+from accord_chassis.clock import Clock
+from accord_chassis.ending import Ending
 from accord_chassis.service import settled
+from accord_chassis.store import Conflict
 from accord_contracts.message import Message
 from accord_contracts.notify import WebhookDisabled, WebhookOff
 from accord_contracts.problem import Refusal
@@ -32,7 +36,7 @@ from notify.domain.webhook import (
 )
 from notify.hooks import Hooks
 from notify.post import Posted
-from notify.store import Deliveries, Webhooks
+from notify.store import Deliveries, Teams, Webhooks
 
 log = structlog.get_logger()
 
@@ -60,6 +64,8 @@ class Telling:
     policy: WebhookPolicy
     key: str | None
     link_base: str
+    clock: Clock
+    ending: Ending
 
     def key_or_refusal(self) -> str:
         """Give the key.
@@ -123,6 +129,10 @@ async def remove(agency: str, *, at: datetime, by: Telling) -> None:
     """
     held = await webhook_of(agency, by=by)
     await by.webhooks.save(held.turn_off(WebhookOff.REMOVED, at))
+    for each in await by.deliveries.waiting(agency):
+        # What is being told at this moment is seen to by whoever tells it.
+        with contextlib.suppress(Conflict):
+            await _keep(each.give_up("removed"), by)
 
 
 async def want_delivery(
@@ -131,9 +141,13 @@ async def want_delivery(
     at: datetime,
     webhooks: Webhooks,
     deliveries: Deliveries,
+    teams: Teams,
 ) -> None:
-    """Have an agency's system told, if it has one."""
+    """Have an agency's system told, if it has one, and the case was not erased."""
     told = message.data
+    team = await teams.get(told.case_id)
+    if team and team.erased_at:
+        return
     held = await webhooks.get(webhook_id(told.agency))
     if held is None or held.off is WebhookOff.REMOVED:
         return
@@ -149,11 +163,23 @@ async def want_delivery(
     await deliveries.add(wanted, cause=message)
 
 
-async def deliver(due: Delivery, *, at: datetime, by: Telling) -> None:
-    """Tell a system what has fallen due."""
+async def deliver(due: Delivery, *, by: Telling) -> None:
+    """Tell a system what has fallen due, once it is its turn."""
+    async with by.hooks.turn(due.agency):
+        # Once the service stops, nothing is begun that would hold it up.
+        if not by.ending.is_set():
+            await _deliver(due, at=by.clock.now(), by=by)
+
+
+async def _deliver(due: Delivery, *, at: datetime, by: Telling) -> None:
     held = await by.webhooks.get(webhook_id(due.agency))
     if held is None or held.off is WebhookOff.REMOVED:
-        await by.deliveries.save(due.give_up("removed"))
+        await _keep(due.give_up("removed"), by)
+        return
+    due = due.told_since(held.on_since)
+    if due.state is DeliveryState.CLAIMED:
+        # Whoever was about to tell it never came to say what became of that.
+        await _keep(due.settle(Outcome.UNKNOWN, "no_answer", at, by.policy), by)
         return
     if held.off or by.key is None:
         reason = held.off.value if held.off else "channel_off"
@@ -171,9 +197,16 @@ async def _record(delivery_id: str, posted: Posted, at: datetime, by: Telling) -
     held = await by.deliveries.get(delivery_id)
     if held and held.state is DeliveryState.CLAIMED:
         new = held.settle(posted.outcome, posted.reason, at, by.policy)
-        await by.deliveries.save(new)
+        await _keep(new, by)
         if posted.outcome is not Outcome.SENT:
             log.info("webhook.not_taken", reason=posted.reason, count=new.attempts)
+
+
+async def _keep(delivery: Delivery, by: Telling) -> None:
+    """Keep how far a delivery has come, and say so if it is given up."""
+    await by.deliveries.save(delivery)
+    if delivery.state is DeliveryState.FAILED:
+        log.warning("webhook.given_up", reason=delivery.reason, count=delivery.attempts)
 
 
 async def look_after(

@@ -47,5 +47,5 @@ async def use(link: Link, *, at: datetime, links: Links) -> None:
     if await links.reach.eyes(worker_id, held.case_id, held.eyes) is None:
         raise NoSuchLink
     await silence.acknowledge(
-        held.id, worker_id, at=at, notifications=links.notifications
+        held.id, worker_id, at=at, notifications=links.notifications, by_link=True
     )

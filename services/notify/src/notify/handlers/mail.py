@@ -27,7 +27,7 @@ from accord_contracts.notify import (
 from notify.domain.channels import EmailPolicy, Way
 from notify.domain.gathering import Gathered, gather
 from notify.domain.hours import Urgency
-from notify.domain.mail import MailState, Outcome
+from notify.domain.mail import Mail, MailState, Outcome
 from notify.domain.notification import Notification
 from notify.domain.wording import Letter, Wording
 from notify.handlers.reaching import Reach
@@ -127,8 +127,8 @@ class Attempt:
     ) -> tuple[Notification, *tuple[Event, ...]]:
         """Give the message after the attempt, and what is told of that.
 
-        What failed, or was not taken for some while, rings by the next way; a server
-        that there is not is not waited for.
+        What failed, or has not surely arrived for some while, rings by the next way; a
+        server that there is not is not waited for. Once somebody knows, nothing rings.
         """
         new = held.settle_mail(
             self.number, posted.outcome, posted.reason, self.at, self.policy
@@ -140,14 +140,28 @@ class Attempt:
         if mail.state is MailState.SENT:
             return new, _sent(new, worker_id, mail.channel, self.at)
         way = new.way_after(self.number)
-        patient = mail.attempts < self.policy.other_way_after_attempts
-        if mail.due_at and (way is None or patient or mail.state is MailState.UNKNOWN):
+        waits = mail.due_at and (way is None or self._may_wait(new, mail))
+        rests = new.is_known and mail.state is MailState.UNKNOWN
+        if waits or rests:
             return (new,)
         reason = mail.reason or mail.state.value
         failed = _failed(new, worker_id, mail.channel, reason, self.at)
+        if new.is_known:
+            return new, failed
         if way:
             return new.fail_over(self.number, way, self.at), failed
         return new.not_reached(self.number, self.at), failed
+
+    def _may_wait(self, held: Notification, mail: Mail) -> bool:
+        """Tell whether it is tried again by the same way first.
+
+        An alarm of which nobody knows whether it has arrived is not: that it comes
+        twice is better than that it comes late.
+        """
+        alarm = held.urgency is Urgency.CRITICAL
+        if alarm and mail.state is MailState.UNKNOWN:
+            return False
+        return mail.attempts < self.policy.other_way_after_attempts
 
     def without_address(
         self, held: Notification

@@ -24,6 +24,7 @@ from accord_contracts.notify import (
     NotificationReopened,
 )
 
+from notify.asks import DirectoryAway
 from notify.domain.answers import AnswerTheOffer, CannotBeHandedOver
 from notify.domain.notification import NoSuchMessage, Notification
 from notify.domain.offer import Offer, offer_id
@@ -54,6 +55,7 @@ async def acknowledge(
     *,
     at: datetime,
     notifications: Notifications,
+    by_link: bool = False,
 ) -> None:
     """Note that one of those who were told knows. Nobody else is told from then on.
 
@@ -64,7 +66,7 @@ async def acknowledge(
     if held is None or worker_id not in held.told_workers:
         raise NoSuchMessage
     if held.acknowledged_at is None:
-        await _note(held, worker_id, at, notifications)
+        await _note(held, worker_id, at, notifications, by_link=by_link)
 
 
 async def cannot_take(
@@ -234,7 +236,12 @@ async def attend(
     if due.is_to_reopen(at):
         await reopen(due, at=at)
     elif due.is_silent(at):
-        await escalate(due, at=at)
+        try:
+            await escalate(due, at=at)
+        except DirectoryAway:
+            # Nobody can be told next: all the more must it ring where it is to.
+            await send_mail(due, at=at)
+            raise
     else:
         await send_mail(due, at=at)
 
@@ -278,9 +285,10 @@ async def _note(
     notifications: Notifications,
     *,
     cause: Message[Event] | None = None,
+    by_link: bool = False,
 ) -> None:
     acknowledged = NotificationAcknowledged(**_of(held, worker_id), acknowledged_at=at)
-    known = held.acknowledge(worker_id, at)
+    known = held.acknowledge(worker_id, at, by_link=by_link)
     # Whoever has answered has done what was to be done.
     new = known.end(at) if cause and known.ended_at is None else known
     await notifications.save(new, acknowledged, cause=cause, lane=held.lane)

@@ -150,6 +150,7 @@ def occasion(message: Message[Event]) -> Occasion:
         case_id=event.case_id,
         lane=message.lane,
         revision=message.aggregate_version,
+        happened_at=message.time,
         about_id=about,
         eyes=of_role if of_one_side else None,
     )

@@ -23,7 +23,7 @@ class Unreached:
         way: By which way it was tried last.
         reason: Why that failed, as a code.
         told_at: When they were told that of which nothing rang.
-        count: How many messages rang in vain.
+        count: How often something rang in vain.
     """
 
     worker_id: str
@@ -36,12 +36,12 @@ class Unreached:
 async def unreached(at: datetime, *, notifications: Notifications) -> list[Unreached]:
     """Give those whom nothing has reached since something rang in vain, by id."""
     found: dict[str, Unreached] = {}
-    for each in await notifications.rung_in_vain(at - LOOKED_BACK):
-        for worker_id, mail in each.unreached.items():
-            before = found[worker_id].count if worker_id in found else 0
-            found[worker_id] = Unreached(
-                worker_id, mail.channel, mail.reason, each.created_at, before + 1
-            )
+    in_vain = await notifications.rung_in_vain(at - LOOKED_BACK)
+    tellings = [telling for each in in_vain for telling in each.unreached]
+    for told, mail in sorted(tellings, key=lambda each: each[0].at):
+        who = told.worker_id
+        before = found[who].count if who in found else 0
+        found[who] = Unreached(who, mail.channel, mail.reason, told.at, before + 1)
     latest = await asyncio.gather(
         *(notifications.of_worker(e, after=None, limit=LATEST) for e in found)
     )

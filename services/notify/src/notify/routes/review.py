@@ -83,6 +83,7 @@ class AnswerView(BaseModel):
     at: datetime
     to: Id | None
     reason: DeclineReason | None
+    by_link: bool
 
     @classmethod
     def of(cls, said: Answer) -> Self:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -18,12 +19,12 @@ from accord_contracts.message import Id
 from accord_contracts.problem import Refusal
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BaseModel, StringConstraints
+from pydantic import AfterValidator, BaseModel, StringConstraints
 from pymongo.errors import PyMongoError
 
-from notify.domain.following import Following, beginning
+from notify.domain.following import Following, taken_up
 from notify.domain.hours import Urgency
-from notify.domain.notification import NoInbox, Notification
+from notify.domain.notification import AT_LENGTH, NoInbox, Notification
 from notify.routes.messages import (
     LONGEST_PAGE,
     READ_INBOX,
@@ -54,12 +55,20 @@ AGAIN_MS = range(500, 5000)
 
 router = APIRouter()
 
+
+def _is_a_time(place: str) -> str:
+    """See that a place begins with a time that there is."""
+    datetime.fromisoformat(place[:AT_LENGTH])
+    return place
+
+
 Moved = Annotated[
     str,
     StringConstraints(
         pattern=r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]"
         r"\.[0-9]{3}\.[0-9a-f-]{36}$"
     ),
+    AfterValidator(_is_a_time),
 ]
 
 
@@ -127,17 +136,20 @@ class Watching:
     following: Following
     clock: Clock
 
-    async def look(self) -> list[Notification]:
-        """Give what is new, if it may still be shown: that is decided each time."""
-        place, more, new = self.following.after, True, list[Notification]()
+    async def look(self) -> AsyncIterator[list[Notification]]:
+        """Give what is new page by page, if it may still be shown."""
+        at, place, more = self.clock.now(), self.following.after, True
         while more:
             found = await self.notifications.moved(
                 self.inbox.id, after=place, limit=LONGEST_PAGE
             )
-            new += self.following.new(found)
             more = len(found) == LONGEST_PAGE
             place = found[-1].moved if found else place
-        self.following.pass_by(self.clock.now())
+            yield await self._permitted(self.following.new(found))
+        self.following.pass_by(at)
+
+    async def _permitted(self, new: list[Notification]) -> list[Notification]:
+        """Give what may still be shown: that is decided each time."""
         if not new:
             return []
         messages = [(message_of(each.id, each), each) for each in new]
@@ -162,7 +174,7 @@ async def watching(
         raise NoInbox
     inbox = Resource("inbox", owner.worker, workers=frozenset({owner.worker}))
     await owner.permit(READ_INBOX, inbox, otherwise=NoInbox)
-    following = Following(last or beginning(clock.now()))
+    following = Following(taken_up(last, clock.now()))
     with streams.one_more(owner.worker):
         yield Watching(owner, inbox, notifications, following, clock)
 
@@ -176,23 +188,24 @@ async def watch_inbox(
     """Watch one's own inbox: an event for each message that is new, or is over.
 
     An event says which message, and not what it is about. Take up where it ended with
-    ``Last-Event-ID``; what is from the half minute before comes once more. It ends by
-    itself after ``lasting`` seconds, and when the service stops. Begin to watch, then
-    read the inbox: so nothing is missed.
+    ``Last-Event-ID``, within a day; what is from the half minute before comes once
+    more. It ends by itself after ``lasting`` seconds, and when the service stops. Begin
+    to watch, then read the inbox: so nothing is missed.
     """
     # A client knows by the first line that it is watching.
     again = secrets.choice(AGAIN_MS)
     yield ServerSentEvent(comment="watching", retry=again)
-    for _ in range(int(lasting / LOOK_SECONDS)):
+    ends = time.monotonic() + lasting
+    while time.monotonic() < ends:
         try:
-            new = await watcher.look()
+            async for new in watcher.look():
+                for each in new:
+                    shown = ChangeView.of(each)
+                    yield ServerSentEvent(data=shown, event="message", id=each.moved)
         except (Refusal, PyMongoError) as fault:
             # The answer has begun: whoever watches comes again, and is told then.
             log.info("stream.ended", reason=type(fault).__name__)
             return
-        for each in new:
-            shown = ChangeView.of(each)
-            yield ServerSentEvent(data=shown, event="message", id=each.moved)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_SECONDS):
                 await ending.wait()

@@ -29,7 +29,7 @@ class UnreachableView(BaseModel):
         way: By which way it was tried last.
         reason: Why that failed, as a code.
         told_at: When they were told that of which nothing rang.
-        count: How many messages rang in vain within a week.
+        count: How often something rang in vain within a week.
     """
 
     worker_id: Id

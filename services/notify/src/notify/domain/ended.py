@@ -1,0 +1,35 @@
+"""That what an alarm would be about is over: an alarm heard later is born ended."""
+
+from datetime import datetime
+from typing import Self
+from uuid import UUID, uuid5
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Ended(BaseModel):
+    """That something ended, the last time as far as was heard.
+
+    Attributes:
+        id: Of what ended, and of its case if it ended there alone.
+        ended_at: When, by the clock of whoever said so.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    ended_at: datetime
+
+    def or_later(self, known: Self | None) -> Self:
+        """Give the later of two endings."""
+        if known is None:
+            return self
+        if known.ended_at >= self.ended_at:
+            return known
+        return self.model_copy(update={"version": known.version})
+
+
+def ended_id(about_id: str, case_id: str | None = None) -> str:
+    """Derive the id: of a date or action, of one in one case, or of a case's plan."""
+    return str(uuid5(UUID(about_id), f"ended/{case_id or ''}"))
