@@ -52,6 +52,7 @@ ANNE, BO = new_id(), new_id()
 DAY = timedelta(days=1)
 YEAR = 366 * DAY
 REASON = "danger_has_passed"
+DASH = tuple(k for k, e in POLICY.used["dash"].items.items() if e.most == 1)
 MEETING = new_id()
 
 
@@ -318,6 +319,47 @@ def test_a_form_stands_until_the_same_is_filled_in_anew() -> None:
     assert anew.level is HIGH
     lowered = lower(asks(twice), LOW, BO, POLICY, AFTER)
     assert (lowered.level, lowered.forms) == (LOW, light)
+
+
+@pytest.mark.parametrize(
+    ("told", "now"),
+    [
+        ({"danger_assessment": Form(total=40, certified=True)}, Form()),
+        ({"danger_assessment": Form(total=40, certified=True)}, Form(certified=True)),
+        ({"danger_assessment": Form(total=40, certified=True)}, Form(total=0)),
+        ({"dash": Form(total=14)}, Form()),
+        (
+            {"dash": Form(answers=dict.fromkeys(DASH, Answer.YES))},
+            Form(answers=dict.fromkeys(DASH, Answer.UNKNOWN)),
+        ),
+        (
+            {"dash": Form(answers=dict.fromkeys(DASH, Answer.YES), certified=True)},
+            Form(answers=dict.fromkeys(DASH, Answer.NO)),
+        ),
+    ],
+)
+def test_a_form_left_open_or_filled_in_by_somebody_less_certified_lowers_nothing(
+    told: dict[str, Form], now: Form
+) -> None:
+    held = saved(case().weigh({}, frozenset(), POLICY, NOON, forms=told))
+    for day in (0, 1):
+        at = NOON + YEAR + day * DAY
+        held = found(held, at=at, forms=dict.fromkeys(told, now))
+
+    assert held.judgement.looks[-1].level is held.level
+    assert held.level.rank >= HIGH.rank
+    assert Condition.LOWER_IN_A_ROW in missing(held)
+
+
+def test_a_form_that_is_filled_in_anew_but_mostly_open_proves_nothing() -> None:
+    held = raise_level(case(), HIGH, "escalating", by=BO, policy=POLICY, at=NOON)
+    held = saved(held)
+    half = {"dash": Form(answers={DASH[0]: Answer.NO})}
+    for day in (0, 1):
+        held = found(held, at=NOON + YEAR + day * DAY, forms=half)
+
+    assert held.judgement.looks[-1].level is MEDIUM
+    assert missing(held) == {Condition.ENOUGH_KNOWN}
 
 
 def test_one_that_is_sent_twice_is_one() -> None:

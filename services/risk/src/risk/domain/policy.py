@@ -206,7 +206,7 @@ class Policy(BaseModel):
         graded = {item for item, each in used.items.items() if each.most > 1}
         for item in (*(form.answers.keys() & graded), *(form.numbers.keys() - graded)):
             yield f"{key}.{item}"
-        if form.total is not None and not (used.total or used.evidence_only):
+        if form.gravest_total is not None and not (used.total or used.evidence_only):
             yield f"{key}.total"
 
     def knows(self, reason: str) -> bool:
@@ -269,9 +269,11 @@ class Policy(BaseModel):
         """Give the questions that have neither yes nor no, heaviest first."""
         return self._plan.open(answers)
 
-    def provisional(self, answers: dict[str, Answer]) -> bool:
-        """Tell whether too many of the key questions are unanswered."""
-        return self._plan.too_little(answers)
+    def provisional(
+        self, answers: Mapping[str, Answer], forms: Mapping[str, Form]
+    ) -> bool:
+        """Tell whether too much is unanswered, of the key questions or of a form."""
+        return self._plan.provisional(Known(answers, forms=forms))
 
     def level(
         self,
