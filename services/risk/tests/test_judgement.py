@@ -35,7 +35,7 @@ from risk.domain.judgement.acts import (
     raise_level,
 )
 from risk.domain.judgement.proof import Condition, End, Proof, prove
-from risk.domain.judgement.record import Contact, How
+from risk.domain.judgement.record import Change, Contact, How
 from risk.domain.judgement.rules import ISR, MARAC, SHIPPED, VIOGEN, Demand, ProofRules
 from risk.domain.order import Order
 from risk.domain.policy import Policy
@@ -497,6 +497,61 @@ def test_viogen_supervises_two_referrals_within_six_months_and_children(
         held = held.told(new_id(), told(at=NOON + day * DAY))
 
     assert prove(held, End.CLOSING, POLICY, AFTER).supervised
+
+
+def with_merged(held: Assessment, other: Assessment, at: datetime) -> Assessment:
+    return saved(held.carry(other.id, other.share(), POLICY, at))
+
+
+LOWERED_EXTREME = (
+    Change(
+        level=EXTREME, previous=None, at=NOON - YEAR, how=How.WEIGHED, why=(),
+        policy_version="x",
+    ),
+    Change(
+        level=LOW, previous=EXTREME, at=NOON, how=How.LOWERED, why=(),
+        policy_version="x",
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("settled", [False, True])
+@pytest.mark.parametrize("what", ["child", "twice", "extreme"])
+def test_what_a_merged_case_tells_has_a_closing_supervised_too(
+    what: str, *, settled: bool
+) -> None:
+    other = case(people={PersonRole.CHILD: (new_id(),)} if what == "child" else {})
+    # Their referrals lie further apart than two that count as often.
+    held = case(at=NOON if what == "twice" else NOON - YEAR)
+    if what == "extreme":
+        judged = other.judgement.model_copy(update={"changes": LOWERED_EXTREME})
+        other = other.model_copy(update={"judgement": judged})
+    held = with_merged(held, other, NOON + DAY)
+    share = held.shares[other.id].model_copy(update={"settled": settled})
+    held = held.model_copy(update={"shares": {other.id: share}})
+
+    proof = prove(found(held, at=NOON + YEAR), End.CLOSING, POLICY, AFTER)
+
+    assert proof.supervised
+    assert proof.demand.in_a_row == 2
+
+
+def test_a_merged_case_above_low_lately_and_its_referrals_count() -> None:
+    other = case(at=AFTER - 30 * DAY)
+    _, lowered = LOWERED_EXTREME
+    changes = (
+        LOWERED_EXTREME[0].model_copy(update={"level": MEDIUM}),
+        lowered.model_copy(update={"at": AFTER - 20 * DAY}),
+    )
+    judged = other.judgement.model_copy(update={"changes": changes})
+    other = other.model_copy(update={"judgement": judged})
+    held = with_merged(case(), other, AFTER - 10 * DAY)
+    held = found(held, at=AFTER - 2 * DAY)
+    held = found(held, at=AFTER)
+
+    assert prove(held, End.CLOSING, POLICY, AFTER).open == (Condition.HELD_LONG,)
+    marac = prove(held, End.CLOSING, by_rules(MARAC), AFTER + 300 * DAY)
+    assert marac.open == (Condition.QUIET,)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import reduce
 
 from accord_contracts.problem import Refusal
-from accord_contracts.referrals import Answer, IncidentKind
+from accord_contracts.referrals import Answer, IncidentKind, PersonRole
 from accord_contracts.risk import RiskLevel, Tier
 from pydantic import BaseModel, ConfigDict, computed_field
 
@@ -215,6 +215,16 @@ class Assessment(BaseModel):
         return known
 
     @property
+    def received(self) -> tuple[datetime, ...]:
+        """When each referral of this case itself was, in order."""
+        return tuple(sorted(each.received_at for each in self.tellings.values()))
+
+    @property
+    def child(self) -> bool:
+        """Tell whether a referral of this case itself names a child."""
+        return any(e.people.get(PersonRole.CHILD) for e in self.tellings.values())
+
+    @property
     def known(self) -> dict[str, Answer]:
         """Everything answered so far, in the cases merged into it too."""
         shared = (each.answers for each in self.shares.values() if not each.settled)
@@ -348,6 +358,10 @@ class Assessment(BaseModel):
             first_referred_at=self.first_referred_at,
             occurred=self.occurred,
             orders=self.orders,
+            received=self.received,
+            child=self.child,
+            ever_extreme=self.judgement.ever_extreme,
+            above_low_until=self.judgement.above_low_until,
         )
 
     def carry(

@@ -145,6 +145,18 @@ class Judgement(BaseModel):
     met_at: datetime | None = None
     decided: tuple[Decided, ...] = ()
 
+    @property
+    def ever_extreme(self) -> bool:
+        """Tell whether it was ever held at extreme."""
+        return any(each.level is RiskLevel.EXTREME for each in self.changes)
+
+    @property
+    def above_low_until(self) -> datetime | None:
+        """When a level above low last ended, as each does with the next change."""
+        pairs = zip(self.changes, self.changes[1:], strict=False)
+        ends = (end.at for each, end in pairs if each.level is not RiskLevel.LOW)
+        return max(ends, default=None)
+
     def noted(self, change: Change, revision: int) -> "Judgement":
         """Note a change of level: a rise makes everything found before it moot."""
         changes = (*self.changes, change)[-KEPT_CHANGES:]
