@@ -402,12 +402,50 @@ def test_contact_in_person_comes_with_an_assessment_or_an_action() -> None:
     held = case("threat_to_kill")
     for day in (0, 1):
         held = found(held, at=NOON + YEAR + day * DAY, contact=Contact.REMOTE)
-    met = held.model_copy(update={"judgement": held.judgement.met(NOON + YEAR)})
-    long_ago = held.model_copy(update={"judgement": held.judgement.met(NOON - DAY)})
+    met = was_met(held, NOON + YEAR)
+    long_ago = was_met(held, NOON - DAY)
 
     assert missing(held) == {Condition.CONTACT}
     assert missing(met) == set()
     assert missing(long_ago) == {Condition.CONTACT}
+
+
+def was_met(held: Assessment, at: datetime, by: str = ANNE) -> Assessment:
+    return held.model_copy(update={"judgement": held.judgement.met(at, by)})
+
+
+def closing(held: Assessment, at: datetime, second: str) -> tuple[Condition, ...]:
+    return prove(held, End.CLOSING, POLICY, at, second=second).missing
+
+
+@pytest.mark.parametrize(
+    ("met", "looked", "closed", "lacks"),
+    [
+        # While what happened then still counts.
+        (0, 100, 181, ()),
+        (0, 400, 400, (Condition.CONTACT,)),
+        # With the reassessment, however long ago.
+        (399, 400, 700, ()),
+    ],
+)
+def test_contact_in_person_grows_old(
+    met: int, looked: int, closed: int, lacks: tuple[Condition, ...]
+) -> None:
+    held = was_met(case(), NOON + met * DAY)
+    held = found(held, at=NOON + looked * DAY, contact=Contact.REMOTE)
+
+    assert closing(held, NOON + closed * DAY, second=BO) == lacks
+
+
+def test_nobody_ends_a_response_on_the_word_of_their_own_contact() -> None:
+    met = was_met(case(), NOON + DAY, by=BO)
+    remote = found(met, at=NOON + DAY, contact=Contact.REMOTE)
+    in_person = found(met, at=NOON + DAY)
+    at = NOON + 2 * DAY
+
+    assert closing(remote, at, second=BO) == (Condition.SECOND_PERSON,)
+    assert closing(remote, at, second=new_id()) == ()
+    assert closing(in_person, at, second=BO) == ()
 
 
 def test_too_little_asked_proves_nothing() -> None:
@@ -677,6 +715,7 @@ async def test_that_she_was_met_is_noted_by_what_came_of_an_action(
     held = await assessments.get(case_id)
     assert held
     assert held.judgement.met_at == (NOON + DAY if met else None)
+    assert held.judgement.met_by == (done.worker_id if met else None)
 
 
 @pytest.mark.parametrize("late", [False, True])

@@ -165,7 +165,7 @@ async def note_meeting(
     held = await assessments.get(told.case_id, cause=message)
     if held is None or held.erased_at:
         return
-    judgement = held.judgement.met(told.done_at)
+    judgement = held.judgement.met(told.done_at, told.worker_id)
     new = held.model_copy(update={"judgement": judgement})
     await assessments.save(new, cause=message)
 

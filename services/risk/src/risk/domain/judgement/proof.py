@@ -193,10 +193,25 @@ def _above_low_until(held: Assessment) -> list[datetime]:
 
 
 def _contact(seen: Evidence) -> bool:
+    return _with_a_look(seen) or _for_an_action(seen)
+
+
+def _with_a_look(seen: Evidence) -> bool:
+    return any(each.contact is Contact.IN_PERSON for each in seen.counted)
+
+
+def _for_an_action(seen: Evidence) -> bool:
+    """See that she was met for an action since danger was last told of, and lately.
+
+    That is while what happened then still counts, or about when the reassessments were
+    made that count.
+    """
     met, stirred = seen.held.judgement.met_at, seen.held.judgement.stirred_at
-    for_an_action = met is not None and (stirred is None or met >= stirred)
-    with_it = any(each.contact is Contact.IN_PERSON for each in seen.counted)
-    return with_it or for_an_action
+    if met is None or (stirred is not None and met < stirred):
+        return False
+    apart = timedelta(hours=seen.demand.apart_hours)
+    with_looks = seen.counted and met >= seen.counted[-1].at - apart
+    return met >= seen.since or bool(with_looks)
 
 
 def _no_trigger(seen: Evidence) -> bool:
@@ -244,6 +259,8 @@ def _second_person(seen: Evidence) -> bool:
     firsts = {None, seen.asked_by}
     if seen.end is End.CLOSING:
         firsts |= {each.by for each in seen.counted}
+        if not _with_a_look(seen):
+            firsts |= {seen.held.judgement.met_by}
     return seen.second not in firsts
 
 

@@ -131,6 +131,7 @@ class Judgement(BaseModel):
             that speaks of danger. No reassessment from before then proves anything.
         stirred_at: When that became known.
         met_at: When the person harmed was last met for an action of the plan.
+        met_by: The worker who did that action.
         decided: What meetings decided, whether or not the level rose by it.
     """
 
@@ -143,6 +144,7 @@ class Judgement(BaseModel):
     stirred: int = 0
     stirred_at: datetime | None = None
     met_at: datetime | None = None
+    met_by: str | None = None
     decided: tuple[Decided, ...] = ()
 
     @property
@@ -194,9 +196,11 @@ class Judgement(BaseModel):
         """Have nothing asked for any more."""
         return self.model_copy(update={"asked": None})
 
-    def met(self, at: datetime) -> "Judgement":
-        """Note that the person harmed was met."""
-        return self.model_copy(update={"met_at": _later(self.met_at, at)})
+    def met(self, at: datetime, by: str) -> "Judgement":
+        """Note that a worker has met the person harmed, unless one did later."""
+        if self.met_at and self.met_at >= at:
+            return self
+        return self.model_copy(update={"met_at": at, "met_by": by})
 
     def heard(self, decided: Decided) -> "Judgement":
         """Note what a meeting decided, in whichever order it is heard of."""
