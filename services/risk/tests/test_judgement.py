@@ -839,3 +839,48 @@ async def test_a_meeting_raises_a_level_in_the_name_of_who_decided_and_lowers_no
         RiskAssessed,
         *(RiskAssessed, RiskChanged) * 2,
     ]
+
+
+async def test_what_a_meeting_decided_before_anything_was_weighed_stands_then(
+    assessments: Assessments,
+) -> None:
+    message = referral()
+    case_id = message.data.case_id
+    told = [
+        decided_at_a_meeting(case_id, level, number)
+        for level, number in ((EXTREME, 1), (MEDIUM, 2))
+    ]
+    for each in told:
+        await heed_table(message_of(each), assessments=assessments, policy=POLICY)
+    noted = await assessments.get(case_id)
+    assert noted is not None
+    assert (noted.weighed, noted.wakes_at) == (False, None)
+
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+
+    held = await assessments.get(case_id)
+    assert held is not None
+    assert (held.level, held.own_level) == (EXTREME, EXTREME)
+    assert [(e.level, e.how, e.by) for e in held.judgement.changes] == [
+        (LOW, How.WEIGHED, None),
+        (EXTREME, How.RAISED, told[0].decided_by),
+    ]
+    (assessed,) = await published(assessments)
+    assert isinstance(assessed.data, RiskAssessed)
+    assert assessed.data.level is EXTREME
+    lowered = held.weigh({}, frozenset(), POLICY, NOON)
+    assert len(lowered.judgement.changes) == 2
+
+
+async def test_what_a_meeting_decided_of_an_erased_case_is_not_noted(
+    assessments: Assessments,
+) -> None:
+    case_id = new_id()
+    await assessments.save(Assessment.new(case_id, NOON).erase(NOON))
+
+    told = message_of(decided_at_a_meeting(case_id, EXTREME, 1))
+    await heed_table(told, assessments=assessments, policy=POLICY)
+
+    held = await assessments.get(case_id)
+    assert held is not None
+    assert held.judgement.decided == ()

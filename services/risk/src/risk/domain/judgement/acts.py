@@ -18,6 +18,7 @@ from risk.domain.judgement.proof import (
     recent_incidents,
 )
 from risk.domain.judgement.record import (
+    AT_A_MEETING,
     Asked,
     Change,
     Contact,
@@ -27,9 +28,6 @@ from risk.domain.judgement.record import (
 )
 from risk.domain.policy import Policy, highest
 from risk.domain.weighing import Known
-
-AT_A_MEETING = "decided_at_a_meeting"
-"""Why a level was raised that a meeting of agencies has decided on."""
 
 NO_FORMS: Mapping[str, Form] = {}
 
@@ -96,11 +94,14 @@ def heed_table(
 ) -> Assessment:
     """Note what a meeting decided, and raise the level to it, as whoever decided.
 
-    A meeting lowers none: a level below the one that is held stays in the history.
+    A meeting lowers none: a level below the one that is held stays in the history. Of
+    what nothing was weighed yet, the level is raised to it when something is.
     """
     if held.judgement.knows(decided):
         return held
     new = held.model_copy(update={"judgement": held.judgement.heard(decided)})
+    if not held.weighed:
+        return new
     if decided.level.rank <= held.level.rank:
         return new
     return _raised(
