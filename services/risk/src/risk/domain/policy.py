@@ -1,5 +1,6 @@
 """A locality's rules for weighing risk."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Self
 
@@ -26,6 +27,8 @@ from risk.domain.scoring import Scorer
 from risk.domain.shadow import Shadowed
 from risk.domain.tier import TierRule
 from risk.domain.weighing import Known, Plan, Weighing
+
+log = logging.getLogger("risk.shadow")
 
 Hours = Annotated[int, Field(gt=0)]
 
@@ -253,11 +256,17 @@ class Policy(BaseModel):
     def shadowed(self, known: Known, found: RiskLevel) -> Shadowed | None:
         """Weigh what is known by the other version too, if there is one.
 
-        A date is near when the policy in force says so.
+        A date is near when the policy in force says so. If it cannot weigh what is
+        known, nothing is counted, and the policy in force goes on.
         """
         if self._beside is None:
             return None
-        would = self._beside.level_of(known)
+        try:
+            would = self._beside.level_of(known)
+        except Exception as fault:  # noqa: BLE001 - It stops no real weighing.
+            # Of a logger that is none of structlog's, services write the name alone.
+            log.getChild(type(fault).__name__).warning("shadow.failed")
+            return None
         return Shadowed(version=self._beside.version, found=found, would=would)
 
     def tier(self, level: RiskLevel, reasons: tuple[str, ...]) -> Tier | None:
