@@ -310,6 +310,19 @@ def test_what_people_have_set_stays_when_a_merging_is_taken_back(by: str) -> Non
     assert "strangulation" not in alone.reasons
 
 
+def test_what_a_meeting_decided_waits_for_the_first_weighing_in_its_own_name() -> None:
+    nothing = GRAVE.model_copy(update={"weighed": False})
+    held = Assessment.new(new_id(), NOON).carry("other", nothing, POLICY, NOON)
+    held = heed_table(held, decided(RiskLevel.EXTREME), POLICY, NOON)
+
+    alone = held.carry("other", None, POLICY, NOON)
+    weighed = alone.weigh({}, frozenset(), POLICY, NOON)
+
+    assert (alone.weighed, alone.own_level) == (False, None)
+    assert weighed.judgement.raised is not None
+    assert weighed.level is RiskLevel.EXTREME
+
+
 def decided(level: RiskLevel) -> Decided:
     return Decided(
         meeting_id=new_id(), number=1, level=level, held=LOW, by=new_id(),

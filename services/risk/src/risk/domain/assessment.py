@@ -398,8 +398,9 @@ class Assessment(BaseModel):
             said = self.judgement.stands
             if not shares and not self.heard_of and said is None:
                 return self._unweighed(at)
-            own = highest(self.own_level or self.level, said or RiskLevel.LOW)
-            held = held.model_copy(update={"own_level": own})
+            if self.weighed:
+                own = highest(self.own_level or self.level, said or RiskLevel.LOW)
+                held = held.model_copy(update={"own_level": own})
         told = share or known
         same = known and share and known.facts == share.facts
         near = known and share and share.comes_near_after(known)
