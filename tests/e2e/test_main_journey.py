@@ -62,7 +62,9 @@ async def test_a_household_at_high_risk_is_helped_until_the_plan_is_closed(
     unproved = await coordinator.closes(case)
     assert (unproved.status, unproved.json()["type"]) == (409, NOT_PROVEN)
     assert "held_at_low" in unproved.json()["detail"]
-    assert (await coordinator.closes(case, "moved_to_another_region")).ok
+    moved = await coordinator.closes(case, "moved_to_another_region")
+    assert (moved.status, moved.json()["type"]) == (409, NOT_PROVEN)
+    assert (await coordinator.closes(case, "died")).ok
 
     end = await eventually(police.is_told("closed", of=referral))
     times = [datetime.fromisoformat(end[f"{stage}_at"]) for stage in STAGES]
@@ -83,7 +85,7 @@ async def test_a_team_is_dissolved_and_its_places_are_free_when_the_plan_is_clos
     for action in await eventually(asked.worker.owes(case)):
         assert (await asked.worker.does(action)).ok
 
-    assert (await coordinator.closes(case, "moved_to_another_region")).ok
+    assert (await coordinator.closes(case, "died")).ok
 
     await eventually(region.hears("case_team.changed.v1", case_id=case, members=[]))
     await eventually(coordinator.finds(case, SUPPORT, "ended"))

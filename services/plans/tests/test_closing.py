@@ -1,18 +1,21 @@
 """A response ends by risk's proof: a plan is closed if risk says so, or it is not."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 import yaml
-from accord_chassis.settings import BadConfiguration
+from accord_chassis.settings import BadConfiguration, policy_of
 from accord_chassis.testing import COORDINATOR, NOON, new_id, published
 from accord_contracts.plans import PlanClosed
 from accord_contracts.risk import AskClosing
 from plans.app import Settings, create_app
+from plans.domain.template import Policy
 from plans_builders import IVS, POLICY, TOLD, Running, does, plan
 from risk_stand_in import Risk
 
+LOCALITIES = Path(__file__).parents[3] / "localities"
 PROVED, UNPROVED = "safety_goals_met", "opened_in_error"
 
 
@@ -109,3 +112,12 @@ def test_what_needs_no_proof_is_one_of_the_reasons_for_closing(
 
     with pytest.raises(BadConfiguration, match="no reason for closing"):
         create_app(settings)
+
+
+@pytest.mark.parametrize("name", ["canterbury", "waikato"])
+def test_no_locality_ends_a_response_on_one_word_but_for_who_has_died(
+    name: str,
+) -> None:
+    policy = policy_of(Policy, LOCALITIES / name, "plans")
+
+    assert policy.unproved_reasons == {"died"}

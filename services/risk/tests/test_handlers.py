@@ -18,6 +18,7 @@ from accord_contracts.referrals import (
     SharingReason,
 )
 from accord_contracts.risk import (
+    LoweringLapsed,
     ReassessmentDue,
     ReassessmentOverdue,
     RiskAssessed,
@@ -25,6 +26,7 @@ from accord_contracts.risk import (
     RiskLevel,
 )
 from risk.domain.assessment import Assessment, NotAssessed, Reassessment
+from risk.domain.judgement.record import Asked
 from risk.domain.policy import UnknownIndicator
 from risk.handlers import (
     add_answers,
@@ -533,3 +535,40 @@ async def test_no_clock_runs_for_a_case_that_was_transferred(
     assert held.level is RiskLevel.HIGH
     assert held.reassessment is Reassessment.STOPPED
     assert await assessments.due_now(YEARS_LATER) == []
+
+
+async def test_no_clock_begins_again_when_a_transferred_case_is_put_right(
+    assessments: Assessments,
+) -> None:
+    message = referral("strangulation")
+    case_id = message.data.case_id
+    told = message_of(CaseTransferred(case_id=case_id, transferred_at=NOON))
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    await leave(told, assessments=assessments)
+
+    anew = (await held_of(case_id, assessments)).due_now(NOON)
+
+    assert (anew.due_at, anew.wakes_at) == (None, None)
+
+
+async def test_a_lowering_that_waits_is_over_when_the_case_is_transferred(
+    assessments: Assessments,
+) -> None:
+    message = referral("strangulation")
+    case_id = message.data.case_id
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    held = await held_of(case_id, assessments)
+    asked = Asked(
+        level=RiskLevel.LOW, reason="danger_has_passed", by=new_id(), at=NOON,
+        until=NOON + timedelta(hours=72),
+    )  # fmt: skip
+    judgement = held.judgement.model_copy(update={"asked": asked})
+    await assessments.save(held.model_copy(update={"judgement": judgement}))
+
+    told = message_of(CaseTransferred(case_id=case_id, transferred_at=NOON))
+    await leave(told, assessments=assessments)
+
+    assert (await held_of(case_id, assessments)).judgement.asked is None
+    *_, lapsed = [each.data for each in await published(assessments)]
+    assert isinstance(lapsed, LoweringLapsed)
+    assert (lapsed.worker_id, lapsed.late_by) == (asked.by, 0)

@@ -6,7 +6,7 @@ import pytest
 from accord_contracts.referrals import Answer
 from accord_contracts.risk import RiskLevel
 from risk.domain.choice import Choice
-from risk.domain.form import Form
+from risk.domain.form import Form, all_forms
 from risk.domain.instrument import Instrument
 from risk.domain.instruments import SHIPPED, shipped
 from risk.domain.scoring import Result, Scorer
@@ -377,3 +377,17 @@ def test_two_forms_of_an_instrument_are_put_together_in_any_order() -> None:
     assert both.answers == {"a": YES, "b": NO}
     assert both.numbers == {"n": 3}
     assert (both.total, both.certified) == (4, True), "the certified total stands"
+    assert both.gravest_total == 9
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_an_empty_certified_form_erases_no_total(first: int) -> None:
+    empty, graver, lighter = Form(certified=True), Form(total=24), Form(total=3)
+    forms = [empty, graver, lighter]
+    order = forms[first:] + forms[:first]
+
+    known = all_forms(*({"dash": each} for each in order))["dash"]
+
+    assert known == Form(certified=True, uncertified_total=24)
+    assert score("dash", known).level is RiskLevel.HIGH
+    assert score("danger_assessment", known).total is None, "nobody certified told it"

@@ -35,7 +35,7 @@ from risk.domain.judgement.acts import (
     raise_level,
 )
 from risk.domain.judgement.proof import Condition, End, Proof, prove
-from risk.domain.judgement.record import Contact, How
+from risk.domain.judgement.record import Change, Contact, How
 from risk.domain.judgement.rules import ISR, MARAC, SHIPPED, VIOGEN, Demand, ProofRules
 from risk.domain.order import Order
 from risk.domain.policy import Policy
@@ -52,6 +52,7 @@ ANNE, BO = new_id(), new_id()
 DAY = timedelta(days=1)
 YEAR = 366 * DAY
 REASON = "danger_has_passed"
+DASH = tuple(k for k, e in POLICY.used["dash"].items.items() if e.most == 1)
 MEETING = new_id()
 
 
@@ -320,6 +321,47 @@ def test_a_form_stands_until_the_same_is_filled_in_anew() -> None:
     assert (lowered.level, lowered.forms) == (LOW, light)
 
 
+@pytest.mark.parametrize(
+    ("told", "now"),
+    [
+        ({"danger_assessment": Form(total=40, certified=True)}, Form()),
+        ({"danger_assessment": Form(total=40, certified=True)}, Form(certified=True)),
+        ({"danger_assessment": Form(total=40, certified=True)}, Form(total=0)),
+        ({"dash": Form(total=14)}, Form()),
+        (
+            {"dash": Form(answers=dict.fromkeys(DASH, Answer.YES))},
+            Form(answers=dict.fromkeys(DASH, Answer.UNKNOWN)),
+        ),
+        (
+            {"dash": Form(answers=dict.fromkeys(DASH, Answer.YES), certified=True)},
+            Form(answers=dict.fromkeys(DASH, Answer.NO)),
+        ),
+    ],
+)
+def test_a_form_left_open_or_filled_in_by_somebody_less_certified_lowers_nothing(
+    told: dict[str, Form], now: Form
+) -> None:
+    held = saved(case().weigh({}, frozenset(), POLICY, NOON, forms=told))
+    for day in (0, 1):
+        at = NOON + YEAR + day * DAY
+        held = found(held, at=at, forms=dict.fromkeys(told, now))
+
+    assert held.judgement.looks[-1].level is held.level
+    assert held.level.rank >= HIGH.rank
+    assert Condition.LOWER_IN_A_ROW in missing(held)
+
+
+def test_a_form_that_is_filled_in_anew_but_mostly_open_proves_nothing() -> None:
+    held = raise_level(case(), HIGH, "escalating", by=BO, policy=POLICY, at=NOON)
+    held = saved(held)
+    half = {"dash": Form(answers={DASH[0]: Answer.NO})}
+    for day in (0, 1):
+        held = found(held, at=NOON + YEAR + day * DAY, forms=half)
+
+    assert held.judgement.looks[-1].level is MEDIUM
+    assert missing(held) == {Condition.ENOUGH_KNOWN}
+
+
 def test_one_that_is_sent_twice_is_one() -> None:
     held = case("threat_to_kill")
     for _ in range(2):
@@ -360,12 +402,50 @@ def test_contact_in_person_comes_with_an_assessment_or_an_action() -> None:
     held = case("threat_to_kill")
     for day in (0, 1):
         held = found(held, at=NOON + YEAR + day * DAY, contact=Contact.REMOTE)
-    met = held.model_copy(update={"judgement": held.judgement.met(NOON + YEAR)})
-    long_ago = held.model_copy(update={"judgement": held.judgement.met(NOON - DAY)})
+    met = was_met(held, NOON + YEAR)
+    long_ago = was_met(held, NOON - DAY)
 
     assert missing(held) == {Condition.CONTACT}
     assert missing(met) == set()
     assert missing(long_ago) == {Condition.CONTACT}
+
+
+def was_met(held: Assessment, at: datetime, by: str = ANNE) -> Assessment:
+    return held.model_copy(update={"judgement": held.judgement.met(at, by)})
+
+
+def closing(held: Assessment, at: datetime, second: str) -> tuple[Condition, ...]:
+    return prove(held, End.CLOSING, POLICY, at, second=second).missing
+
+
+@pytest.mark.parametrize(
+    ("met", "looked", "closed", "lacks"),
+    [
+        # While what happened then still counts.
+        (0, 100, 181, ()),
+        (0, 400, 400, (Condition.CONTACT,)),
+        # With the reassessment, however long ago.
+        (399, 400, 700, ()),
+    ],
+)
+def test_contact_in_person_grows_old(
+    met: int, looked: int, closed: int, lacks: tuple[Condition, ...]
+) -> None:
+    held = was_met(case(), NOON + met * DAY)
+    held = found(held, at=NOON + looked * DAY, contact=Contact.REMOTE)
+
+    assert closing(held, NOON + closed * DAY, second=BO) == lacks
+
+
+def test_nobody_ends_a_response_on_the_word_of_their_own_contact() -> None:
+    met = was_met(case(), NOON + DAY, by=BO)
+    remote = found(met, at=NOON + DAY, contact=Contact.REMOTE)
+    in_person = found(met, at=NOON + DAY)
+    at = NOON + 2 * DAY
+
+    assert closing(remote, at, second=BO) == (Condition.SECOND_PERSON,)
+    assert closing(remote, at, second=new_id()) == ()
+    assert closing(in_person, at, second=BO) == ()
 
 
 def test_too_little_asked_proves_nothing() -> None:
@@ -455,6 +535,61 @@ def test_viogen_supervises_two_referrals_within_six_months_and_children(
         held = held.told(new_id(), told(at=NOON + day * DAY))
 
     assert prove(held, End.CLOSING, POLICY, AFTER).supervised
+
+
+def with_merged(held: Assessment, other: Assessment, at: datetime) -> Assessment:
+    return saved(held.carry(other.id, other.share(), POLICY, at))
+
+
+LOWERED_EXTREME = (
+    Change(
+        level=EXTREME, previous=None, at=NOON - YEAR, how=How.WEIGHED, why=(),
+        policy_version="x",
+    ),
+    Change(
+        level=LOW, previous=EXTREME, at=NOON, how=How.LOWERED, why=(),
+        policy_version="x",
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("settled", [False, True])
+@pytest.mark.parametrize("what", ["child", "twice", "extreme"])
+def test_what_a_merged_case_tells_has_a_closing_supervised_too(
+    what: str, *, settled: bool
+) -> None:
+    other = case(people={PersonRole.CHILD: (new_id(),)} if what == "child" else {})
+    # Their referrals lie further apart than two that count as often.
+    held = case(at=NOON if what == "twice" else NOON - YEAR)
+    if what == "extreme":
+        judged = other.judgement.model_copy(update={"changes": LOWERED_EXTREME})
+        other = other.model_copy(update={"judgement": judged})
+    held = with_merged(held, other, NOON + DAY)
+    share = held.shares[other.id].model_copy(update={"settled": settled})
+    held = held.model_copy(update={"shares": {other.id: share}})
+
+    proof = prove(found(held, at=NOON + YEAR), End.CLOSING, POLICY, AFTER)
+
+    assert proof.supervised
+    assert proof.demand.in_a_row == 2
+
+
+def test_a_merged_case_above_low_lately_and_its_referrals_count() -> None:
+    other = case(at=AFTER - 30 * DAY)
+    _, lowered = LOWERED_EXTREME
+    changes = (
+        LOWERED_EXTREME[0].model_copy(update={"level": MEDIUM}),
+        lowered.model_copy(update={"at": AFTER - 20 * DAY}),
+    )
+    judged = other.judgement.model_copy(update={"changes": changes})
+    other = other.model_copy(update={"judgement": judged})
+    held = with_merged(case(), other, AFTER - 10 * DAY)
+    held = found(held, at=AFTER - 2 * DAY)
+    held = found(held, at=AFTER)
+
+    assert prove(held, End.CLOSING, POLICY, AFTER).open == (Condition.HELD_LONG,)
+    marac = prove(held, End.CLOSING, by_rules(MARAC), AFTER + 300 * DAY)
+    assert marac.open == (Condition.QUIET,)
 
 
 @pytest.mark.parametrize(
@@ -580,6 +715,7 @@ async def test_that_she_was_met_is_noted_by_what_came_of_an_action(
     held = await assessments.get(case_id)
     assert held
     assert held.judgement.met_at == (NOON + DAY if met else None)
+    assert held.judgement.met_by == (done.worker_id if met else None)
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -703,3 +839,48 @@ async def test_a_meeting_raises_a_level_in_the_name_of_who_decided_and_lowers_no
         RiskAssessed,
         *(RiskAssessed, RiskChanged) * 2,
     ]
+
+
+async def test_what_a_meeting_decided_before_anything_was_weighed_stands_then(
+    assessments: Assessments,
+) -> None:
+    message = referral()
+    case_id = message.data.case_id
+    told = [
+        decided_at_a_meeting(case_id, level, number)
+        for level, number in ((EXTREME, 1), (MEDIUM, 2))
+    ]
+    for each in told:
+        await heed_table(message_of(each), assessments=assessments, policy=POLICY)
+    noted = await assessments.get(case_id)
+    assert noted is not None
+    assert (noted.weighed, noted.wakes_at) == (False, None)
+
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+
+    held = await assessments.get(case_id)
+    assert held is not None
+    assert (held.level, held.own_level) == (EXTREME, EXTREME)
+    assert [(e.level, e.how, e.by) for e in held.judgement.changes] == [
+        (LOW, How.WEIGHED, None),
+        (EXTREME, How.RAISED, told[0].decided_by),
+    ]
+    (assessed,) = await published(assessments)
+    assert isinstance(assessed.data, RiskAssessed)
+    assert assessed.data.level is EXTREME
+    lowered = held.weigh({}, frozenset(), POLICY, NOON)
+    assert len(lowered.judgement.changes) == 2
+
+
+async def test_what_a_meeting_decided_of_an_erased_case_is_not_noted(
+    assessments: Assessments,
+) -> None:
+    case_id = new_id()
+    await assessments.save(Assessment.new(case_id, NOON).erase(NOON))
+
+    told = message_of(decided_at_a_meeting(case_id, EXTREME, 1))
+    await heed_table(told, assessments=assessments, policy=POLICY)
+
+    held = await assessments.get(case_id)
+    assert held is not None
+    assert held.judgement.decided == ()

@@ -33,7 +33,10 @@ from accord_contracts.referrals import (
 from accord_contracts.risk import AssessmentCarried, RiskAssessed, RiskLevel
 from risk import merging
 from risk.domain.assessment import Assessment, Reassessment
+from risk.domain.judgement.acts import heed_table, raise_level
+from risk.domain.judgement.record import Decided
 from risk.domain.order import Order
+from risk.domain.share import Share
 from risk.handlers import (
     assess_referral,
     attend,
@@ -257,6 +260,74 @@ async def test_a_survivor_keeps_nothing_of_a_merged_case_that_was_erased(
     held = await desk.of(one)
     assert not held.shares
     assert "strangulation" not in held.reasons
+
+
+GRAVE = Share(
+    answers={"strangulation": Answer.YES}, incidents=frozenset(), repeats=0,
+    level=RiskLevel.HIGH, weighed=True, stopped=False, first_referred_at=NOON,
+)  # fmt: skip
+
+
+def only_by_another() -> Assessment:
+    """A case of which nothing is known but what one merged into it knows."""
+    order = Order(revision=1, ends_at=None)
+    held = (
+        Assessment.new(new_id(), NOON)
+        .bind("order", order)
+        .carry("other", GRAVE, POLICY, NOON)
+    )
+    return held.model_copy(update={"version": held.version + 1})
+
+
+def test_what_was_never_the_merged_cases_stays_when_it_is_taken_back() -> None:
+    held = only_by_another().transfer(NOON)
+    groups = {"groups": {"age": "from_25"}}
+
+    alone = held.model_copy(update=groups).carry("other", None, POLICY, NOON)
+
+    assert (alone.level, alone.weighed, alone.reasons) == (LOW, False, ())
+    assert alone.transferred_at == NOON
+    assert alone.reassessment is Reassessment.STOPPED
+    assert (alone.orders, alone.groups) == (held.orders, groups["groups"])
+    assert alone.judgement.changes == held.judgement.changes
+
+
+@pytest.mark.parametrize("by", ["person", "meeting", "meeting_below"])
+def test_what_people_have_set_stays_when_a_merging_is_taken_back(by: str) -> None:
+    held = only_by_another()
+    set_ = RiskLevel.HIGH if by == "meeting_below" else RiskLevel.EXTREME
+    if by == "person":
+        held = raise_level(
+            held, set_, "victims_own_fear", by=new_id(), policy=POLICY, at=NOON
+        )
+    else:
+        held = heed_table(held, decided(set_), POLICY, NOON)
+
+    alone = held.carry("other", None, POLICY, NOON)
+
+    assert (alone.level, alone.own_level) == (set_, set_)
+    assert alone.weighed
+    assert "strangulation" not in alone.reasons
+
+
+def test_what_a_meeting_decided_waits_for_the_first_weighing_in_its_own_name() -> None:
+    nothing = GRAVE.model_copy(update={"weighed": False})
+    held = Assessment.new(new_id(), NOON).carry("other", nothing, POLICY, NOON)
+    held = heed_table(held, decided(RiskLevel.EXTREME), POLICY, NOON)
+
+    alone = held.carry("other", None, POLICY, NOON)
+    weighed = alone.weigh({}, frozenset(), POLICY, NOON)
+
+    assert (alone.weighed, alone.own_level) == (False, None)
+    assert weighed.judgement.raised is not None
+    assert weighed.level is RiskLevel.EXTREME
+
+
+def decided(level: RiskLevel) -> Decided:
+    return Decided(
+        meeting_id=new_id(), number=1, level=level, held=LOW, by=new_id(),
+        agency=None, at=NOON,
+    )  # fmt: skip
 
 
 async def test_whoever_may_not_see_a_merged_case_does_not_see_the_survivor_either(

@@ -9,7 +9,7 @@ import yaml
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.settings import BadConfiguration
-from accord_chassis.testing import Alive, alive, new_id, published
+from accord_chassis.testing import NOON, Alive, alive, new_id, published
 from accord_contracts.message import Message
 from accord_contracts.referrals import ReferralReceived
 from accord_contracts.risk import RiskLevel
@@ -92,8 +92,40 @@ async def test_moves_are_counted_and_few_are_never_told(
     }
 
 
+async def test_what_an_older_policy_found_or_another_region_has_is_not_counted(
+    assessments: Assessments,
+) -> None:
+    older = policy(version="test-older").beside(SHARPER)
+    for by in (BOTH, BOTH, older):
+        held = await weighed(referral("escalation"), by, assessments)
+        if by is BOTH:
+            last = held
+    await assessments.save(last.transfer(NOON))
+
+    counts = await assessments.count_moves("test-sharper", POLICY.version)
+
+    assert {move: n for move, n in counts.items() if n} == {(LOW, EXTREME): 1}
+
+
+def test_one_that_cannot_weigh_stops_no_weighing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: object) -> RiskLevel:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Policy, "level_of", fails)
+    told = referral("threat_to_kill").data
+    begun = Assessment.new(told.case_id, NOON)
+
+    held = begun.weigh(told.answers, frozenset(), BOTH, NOON)
+
+    assert (held.level, held.shadow) == (HIGH, None)
+    (line,) = caplog.records
+    assert line.name == "risk.shadow.ZeroDivisionError"
+
+
 async def test_what_is_counted_is_found_by_an_index(assessments: Assessments) -> None:
-    query = moved("test-sharper", (LOW, EXTREME))
+    query = moved("test-sharper", POLICY.version, (LOW, EXTREME))
 
     explained = await assessments.documents.find(query).explain()
 

@@ -141,8 +141,9 @@ CLOSED_AFTER: Mapping[RiskLevel, timedelta] = {
 its workers back to others."""
 
 CLOSED_FOR = "moved_to_another_region"
-"""Why it ends: a reason for which no proof is asked. The pilot handed households on
-after weeks; Accord's proof would keep those whose risk was high for half a year."""
+"""Why it ends: a reason for which the replay, and no locality, asks for no proof. The
+pilot handed households on after weeks; Accord's proof would keep those whose risk was
+high for half a year."""
 
 CLOSED_LATER = timedelta(weeks=1)
 """When it is tried again, while something mandatory is open."""

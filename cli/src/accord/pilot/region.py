@@ -7,6 +7,7 @@ HTTP library. The events and the documents go over the real broker and the real 
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
@@ -15,6 +16,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import yaml
 from accord_chassis.bus import Activity
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.development.backing import Backing
@@ -29,6 +31,7 @@ from starlette.types import Message, Scope
 from accord.client import Answer
 from accord.faults import CannotGoOn
 from accord.management import Management
+from accord.pilot import assumptions
 from accord.pilot.published import Site
 from accord.pilot.watch import Watch
 from accord.serving import listen, serving
@@ -222,7 +225,7 @@ def _prepared(site: Site, found: Backing, here: Path) -> Surroundings:
     surroundings = prepare(
         found,
         region=site.locality,
-        locality=locality_at(None, site.locality),
+        locality=_as_then(locality_at(None, site.locality), folder / "locality"),
         folder=here,
         vhost=_vhost(site),
         issuer=DevelopmentIssuer(folder / "issuer"),
@@ -231,6 +234,15 @@ def _prepared(site: Site, found: Backing, here: Path) -> Surroundings:
     )
     # The services of the other region ask under tokens of their own.
     return replace(surroundings, folder=folder)
+
+
+def _as_then(locality: Path, copy: Path) -> Path:
+    """Give a locality that ends a response without a proof, as the pilot did."""
+    shutil.copytree(locality, copy, dirs_exist_ok=True)
+    plans = yaml.safe_load((locality / "plans.yaml").read_bytes())
+    plans["unproved_reasons"] = [assumptions.CLOSED_FOR]
+    (copy / "plans.yaml").write_text(yaml.safe_dump(plans, allow_unicode=True))
+    return copy
 
 
 def _vhost(site: Site) -> str:

@@ -30,6 +30,7 @@ from accord_contracts.risk import (
 from risk.domain.ahead import Ahead
 from risk.domain.assessment import Assessment, NotAssessed, Reassessment
 from risk.domain.form import Form, forms_of
+from risk.domain.judgement.record import Asked
 from risk.domain.policy import AnsweredOtherwise, Policy, UnknownIndicator
 from risk.domain.telling import Telling
 from risk.store import Assessments
@@ -180,12 +181,19 @@ async def stop_clock(message: Message[PlanClosed], *, assessments: Assessments) 
 
 
 async def leave(message: Message[CaseTransferred], *, assessments: Assessments) -> None:
-    """Call for nothing more in a case that was transferred, heard of or not."""
+    """Call for nothing more in a case that was transferred, heard of or not.
+
+    A lowering that somebody asks for is over with that, and told to be.
+    """
     told = message.data
     held = await assessments.get(told.case_id, cause=message)
     held = held or Assessment.new(told.case_id, message.time)
-    if not held.erased_at:
-        await assessments.save(held.transfer(told.transferred_at), cause=message)
+    if held.erased_at:
+        return
+    asked = held.judgement.asked
+    events = [lapsed_of(held.id, asked, message.time)] if asked else []
+    new = held.transfer(told.transferred_at)
+    await assessments.save(new, *events, cause=message)
 
 
 async def erase(message: Message[CaseErased], *, assessments: Assessments) -> None:
@@ -258,14 +266,7 @@ async def attend(
     """
     if lapsed := held.lapsed(at):
         forgotten = {"judgement": held.judgement.forgotten()}
-        told = LoweringLapsed(
-            case_id=held.id,
-            level=lapsed.level,
-            worker_id=lapsed.by,
-            asked_at=lapsed.at,
-            lapsed_at=at,
-            late_by=(at - lapsed.until).total_seconds(),
-        )
+        told = lapsed_of(held.id, lapsed, at)
         await assessments.save(held.model_copy(update=forgotten), told)
         return
     if not held.comes_near(at):
@@ -328,6 +329,18 @@ def assessed(new: Assessment, referral_id: str | None) -> list[Event]:
             )
         )
     return told
+
+
+def lapsed_of(case_id: str, asked: Asked, at: datetime) -> LoweringLapsed:
+    """Tell that a lowering that was asked for is over, by now at the latest."""
+    return LoweringLapsed(
+        case_id=case_id,
+        level=asked.level,
+        worker_id=asked.by,
+        asked_at=asked.at,
+        lapsed_at=at,
+        late_by=max((at - asked.until).total_seconds(), 0),
+    )
 
 
 def telling_of(told: ReferralReceived | ReferralAmended, at: datetime) -> Telling:

@@ -165,7 +165,7 @@ async def note_meeting(
     held = await assessments.get(told.case_id, cause=message)
     if held is None or held.erased_at:
         return
-    judgement = held.judgement.met(told.done_at)
+    judgement = held.judgement.met(told.done_at, told.worker_id)
     new = held.model_copy(update={"judgement": judgement})
     await assessments.save(new, cause=message)
 
@@ -173,10 +173,14 @@ async def note_meeting(
 async def heed_table(
     message: Message[MeetingDecided], *, assessments: Assessments, policy: Policy
 ) -> None:
-    """Raise a level as a meeting decided, in the name of whoever decided there."""
+    """Raise a level as a meeting decided, in the name of whoever decided there.
+
+    What is heard before anything of the case is noted until something is.
+    """
     told = message.data
     held = await assessments.get(told.case_id, cause=message)
-    if held is None or not held.weighed:
+    held = held or Assessment.new(told.case_id, message.time)
+    if held.erased_at:
         return
     decided = Decided(
         meeting_id=told.meeting_id,

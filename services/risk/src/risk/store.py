@@ -46,7 +46,9 @@ class Assessments(Store[Assessment]):
                 ("shadow.version", 1),
                 ("shadow.found", 1),
                 ("shadow.would", 1),
+                ("policy_version", 1),
                 ("merged_into", 1),
+                ("transferred_at", 1),
             ]
         ),
     )
@@ -64,13 +66,15 @@ class Assessments(Store[Assessment]):
             events = (*events, carried)
         return await super().save(entity, *events, cause=cause, lane=lane)
 
-    async def count_moves(self, version: str) -> Mapping[Move, int]:
+    async def count_moves(self, version: str, in_force: str) -> Mapping[Move, int]:
         """Count what a second version finds, beside the one in force.
 
-        A merged case counts in its survivor.
+        A merged case counts in its survivor, one that another region has in none, and
+        one that was last weighed by an older policy when it is weighed again.
         """
         moves = list(itertools.product(RiskLevel, RiskLevel))
-        counts = (self.documents.count_documents(moved(version, e)) for e in moves)
+        queries = (moved(version, in_force, each) for each in moves)
+        counts = (self.documents.count_documents(each) for each in queries)
         return dict(zip(moves, await asyncio.gather(*counts), strict=True))
 
     async def count_outcomes(self, days: int, at: datetime) -> Mapping[Group, Counts]:
@@ -88,14 +92,16 @@ class Assessments(Store[Assessment]):
         return _counted(counts, chunk, days, at)
 
 
-def moved(version: str, move: Move) -> Document:
-    """Look for the cases that a second version moves so."""
+def moved(version: str, in_force: str, move: Move) -> Document:
+    """Look for the cases that a second version moves so from the one in force."""
     found, would = move
     return {
         "shadow.version": version,
         "shadow.found": found.value,
         "shadow.would": would.value,
+        "policy_version": in_force,
         "merged_into": None,
+        "transferred_at": None,
     }
 
 

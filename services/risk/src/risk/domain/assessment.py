@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import reduce
 
 from accord_contracts.problem import Refusal
-from accord_contracts.referrals import Answer, IncidentKind
+from accord_contracts.referrals import Answer, IncidentKind, PersonRole
 from accord_contracts.risk import RiskLevel, Tier
 from pydantic import BaseModel, ConfigDict, computed_field
 
@@ -21,6 +21,12 @@ from risk.domain.shadow import Shadowed
 from risk.domain.share import Share
 from risk.domain.telling import Telling, occurred, with_telling
 from risk.domain.weighing import Known, Would
+
+KEPT_UNWEIGHED = (
+    "version", "ahead", "groups", "judgement", "merged_into", "merging", "orders",
+    "reassessment", "tellings", "transferred_at",
+)  # fmt: skip
+"""What stays of a case of which nothing is weighed any more."""
 
 
 class NotAssessed(Refusal):
@@ -116,12 +122,13 @@ class Assessment(BaseModel):
     def wakes_at(self) -> datetime | None:
         """When something is next to be done.
 
-        A reassessment, a date that comes near, or telling that a lowering has lapsed.
+        A reassessment, a date that comes near, or telling that a lowering has lapsed:
+        that alone once another region has the case.
         """
-        if self.transferred_at:
-            return None
-        dates = [each.wakes_at for each in self.ahead.values()] if self.weighed else []
         asked = self.judgement.asked
+        if self.transferred_at:
+            return asked.until if asked else None
+        dates = [each.wakes_at for each in self.ahead.values()] if self.weighed else []
         times = (self.due_at, asked and asked.until, *dates)
         return min((at for at in times if at), default=None)
 
@@ -215,6 +222,16 @@ class Assessment(BaseModel):
         return known
 
     @property
+    def received(self) -> tuple[datetime, ...]:
+        """When each referral of this case itself was, in order."""
+        return tuple(sorted(each.received_at for each in self.tellings.values()))
+
+    @property
+    def child(self) -> bool:
+        """Tell whether a referral of this case itself names a child."""
+        return any(e.people.get(PersonRole.CHILD) for e in self.tellings.values())
+
+    @property
     def known(self) -> dict[str, Answer]:
         """Everything answered so far, in the cases merged into it too."""
         shared = (each.answers for each in self.shares.values() if not each.settled)
@@ -264,7 +281,6 @@ class Assessment(BaseModel):
         level = highest(least, found.level)
         if self.heard_of and not self.shares:
             own = highest(own, found.level)
-        by = at + timedelta(hours=policy.reassess_hours[level])
         elsewhere = self.merged_into or self.transferred_at
         judgement = self.judgement
         if level is not self.level or not self.weighed:
@@ -277,6 +293,12 @@ class Assessment(BaseModel):
                 policy_version=policy.version,
             )
             judgement = judgement.noted(change, self.version + 1)
+        said = None if self.weighed else judgement.decided_highest
+        if said and said.level.rank > level.rank:
+            change = said.raising(level, at, policy.version)
+            judgement = judgement.noted(change, self.version + 1)
+            level = own = said.level
+        by = at + timedelta(hours=policy.reassess_hours[level])
         return self.model_copy(
             update={
                 "revision": self.version + 1,
@@ -309,7 +331,7 @@ class Assessment(BaseModel):
 
     def due_now(self, at: datetime) -> "Assessment":
         """Have people assess it at once; of a merged case, its survivor."""
-        due_at = None if self.merged_into else at
+        due_at = None if self.merged_into or self.transferred_at else at
         return self.model_copy(update={"reassess_by": at, "due_at": due_at})
 
     def merge(
@@ -348,6 +370,10 @@ class Assessment(BaseModel):
             first_referred_at=self.first_referred_at,
             occurred=self.occurred,
             orders=self.orders,
+            received=self.received,
+            child=self.child,
+            ever_extreme=self.judgement.ever_extreme,
+            above_low_until=self.judgement.above_low_until,
         )
 
     def carry(
@@ -368,17 +394,21 @@ class Assessment(BaseModel):
         if share is not None:
             shares[other] = share
         held = self.model_copy(update={"shares": shares})
-        if not shares and not self.heard_of:
-            begun = Assessment.new(self.id, self.first_referred_at)
-            kept = {"version": self.version, "merging": self.merging, "due_at": None}
-            return begun.model_copy(update={**kept, "ahead": self.ahead})
+        if share is None:
+            said = self.judgement.stands
+            if not shares and not self.heard_of and said is None:
+                return self._unweighed(at)
+            if self.weighed:
+                own = highest(self.own_level or self.level, said or RiskLevel.LOW)
+                held = held.model_copy(update={"own_level": own})
         told = share or known
         same = known and share and known.facts == share.facts
         near = known and share and share.comes_near_after(known)
         if (same and not near) or told is None or not told.weighed:
             return held
-        floor = self.level if share else self.own_level or self.level
-        if self.reassessment is Reassessment.STOPPED and told.stopped:
+        floor = self.level if share else held.own_level or self.level
+        stopped = self.reassessment is Reassessment.STOPPED
+        if stopped and told.stopped and self.weighed:
             levels = (each.level for each in shares.values())
             return held.model_copy(update={"level": highest(floor, *levels)})
         new = (held if same else held.stir(at)).reweigh(policy, at, floor)
@@ -386,6 +416,13 @@ class Assessment(BaseModel):
             return new
         begins = told.first_referred_at > known.first_referred_at
         return held.clock_after_date(new, at, begins=begins)
+
+    def _unweighed(self, at: datetime) -> "Assessment":
+        """Give what is left where all that was weighed was another case's."""
+        begun = Assessment.new(self.id, self.first_referred_at)
+        stirred = self.stir(at)
+        kept = {each: getattr(stirred, each) for each in KEPT_UNWEIGHED}
+        return begun.model_copy(update=kept)
 
     def foresee(self, trigger_id: str, told: Ahead) -> "Assessment":
         """Take note of a date, unless something later is known of it."""
@@ -467,8 +504,14 @@ class Assessment(BaseModel):
 
     def transfer(self, at: datetime) -> "Assessment":
         """Stop every clock, because another region assesses the case from now on."""
-        stopped = {"reassessment": Reassessment.STOPPED, "due_at": None}
-        return self.model_copy(update={**stopped, "transferred_at": at})
+        return self.model_copy(
+            update={
+                "reassessment": Reassessment.STOPPED,
+                "due_at": None,
+                "judgement": self.judgement.forgotten(),
+                "transferred_at": at,
+            }
+        )
 
     def close(self, revision: int) -> "Assessment":
         """Stop the clock, because the response has ended. The level stays as it is.

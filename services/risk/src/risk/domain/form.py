@@ -8,7 +8,7 @@ from accord_contracts.message import Code
 from accord_contracts.referrals import Answer, FilledIn
 from pydantic import BaseModel, ConfigDict, Field
 
-from risk.domain.answers import merged
+from risk.domain.answers import ANSWERED, merged
 from risk.domain.instrument import Number
 
 
@@ -19,6 +19,8 @@ class Form(BaseModel):
         numbers: Of items that are counted or graded, by item.
         total: As the agency added it up.
         certified: A certified user has scored it.
+        uncertified_total: Of a form that is certified: the highest total that somebody
+            else told of the same instrument.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,19 +29,31 @@ class Form(BaseModel):
     numbers: Annotated[dict[Code, Number], Field(max_length=100)] = {}
     total: Number | None = None
     certified: bool = False
+    uncertified_total: Number | None = None
 
     @property
     def answered(self) -> bool:
         """Tell whether any item was."""
         return bool(self.answers or self.numbers)
 
+    @property
+    def gravest_total(self) -> int | None:
+        """Give the highest total told, whoever scored it."""
+        return _graver(self.total, self._others)
+
+    @property
+    def _others(self) -> int | None:
+        return self.uncertified_total if self.certified else self.total
+
     def put_together(self, other: "Form") -> "Form":
         """Put two together: the graver of both stands, whichever came first.
 
-        Where one is certified, a total that is not counts no more.
+        Where one is certified, a total that is not is kept beside it.
         """
+        both = (self, other)
         certified = self.certified or other.certified
-        totals = (e.total for e in (self, other) if e.certified is certified)
+        scored = _graver(*(each.total for each in both if each.certified))
+        others = _graver(*(each._others for each in both))  # noqa: SLF001 - Its own.
         numbers = {
             key: max(self.numbers.get(key, 0), other.numbers.get(key, 0))
             for key in {**self.numbers, **other.numbers}
@@ -47,9 +61,32 @@ class Form(BaseModel):
         return Form(
             answers=merged(self.answers, other.answers),
             numbers=numbers,
-            total=max((e for e in totals if e is not None), default=None),
+            total=scored if certified else others,
             certified=certified,
+            uncertified_total=others if certified else None,
         )
+
+    def anew(self, now: "Form") -> "Form":
+        """Have what is filled in now stand for what was, item by item.
+
+        What has no yes, no or number now stands as it was, and so does a total if none
+        is told. Beside what a certified user has scored nobody else's takes its place.
+        """
+        if self.certified and not now.certified:
+            return self.put_together(now)
+        totals = self.put_together(now) if now.total is None else now
+        given = {key: each for key, each in now.answers.items() if each in ANSWERED}
+        return Form(
+            answers={**self.answers, **given},
+            numbers={**self.numbers, **now.numbers},
+            total=totals.total,
+            certified=now.certified,
+            uncertified_total=totals.uncertified_total,
+        )
+
+
+def _graver(*totals: int | None) -> int | None:
+    return max((each for each in totals if each is not None), default=None)
 
 
 def forms_of(told: Iterable[FilledIn]) -> dict[str, Form]:

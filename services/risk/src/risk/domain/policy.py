@@ -1,5 +1,6 @@
 """A locality's rules for weighing risk."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Self
 
@@ -26,6 +27,8 @@ from risk.domain.scoring import Scorer
 from risk.domain.shadow import Shadowed
 from risk.domain.tier import TierRule
 from risk.domain.weighing import Known, Plan, Weighing
+
+log = logging.getLogger("risk.shadow")
 
 Hours = Annotated[int, Field(gt=0)]
 
@@ -206,7 +209,7 @@ class Policy(BaseModel):
         graded = {item for item, each in used.items.items() if each.most > 1}
         for item in (*(form.answers.keys() & graded), *(form.numbers.keys() - graded)):
             yield f"{key}.{item}"
-        if form.total is not None and not (used.total or used.evidence_only):
+        if form.gravest_total is not None and not (used.total or used.evidence_only):
             yield f"{key}.total"
 
     def knows(self, reason: str) -> bool:
@@ -253,11 +256,17 @@ class Policy(BaseModel):
     def shadowed(self, known: Known, found: RiskLevel) -> Shadowed | None:
         """Weigh what is known by the other version too, if there is one.
 
-        A date is near when the policy in force says so.
+        A date is near when the policy in force says so. If it cannot weigh what is
+        known, nothing is counted, and the policy in force goes on.
         """
         if self._beside is None:
             return None
-        would = self._beside.level_of(known)
+        try:
+            would = self._beside.level_of(known)
+        except Exception as fault:  # noqa: BLE001 - It stops no real weighing.
+            # Of a logger that is none of structlog's, services write the name alone.
+            log.getChild(type(fault).__name__).warning("shadow.failed")
+            return None
         return Shadowed(version=self._beside.version, found=found, would=would)
 
     def tier(self, level: RiskLevel, reasons: tuple[str, ...]) -> Tier | None:
@@ -269,9 +278,11 @@ class Policy(BaseModel):
         """Give the questions that have neither yes nor no, heaviest first."""
         return self._plan.open(answers)
 
-    def provisional(self, answers: dict[str, Answer]) -> bool:
-        """Tell whether too many of the key questions are unanswered."""
-        return self._plan.too_little(answers)
+    def provisional(
+        self, answers: Mapping[str, Answer], forms: Mapping[str, Form]
+    ) -> bool:
+        """Tell whether too much is unanswered, of the key questions or of a form."""
+        return self._plan.provisional(Known(answers, forms=forms))
 
     def level(
         self,

@@ -212,9 +212,10 @@ class Scorer:
     def _total(self, name: str, form: Form) -> int:
         """Give the total that was told of a sum; none told: nothing."""
         told = self.instrument.total
-        if told is None or told.of != name or form.total is None:
+        total = told_total(self.instrument, form)
+        if told is None or told.of != name or total is None:
             return 0
-        return min(max(form.total, told.least), told.most)
+        return min(max(total, told.least), told.most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,7 @@ class Score:
     def half_done(self, unanswered_share: float) -> bool:
         """Tell whether a form that could say more is mostly unanswered."""
         could = any(each.could_be for each in self.tallies)
-        if self.seen.form.total is not None or not could:
+        if told_total(self.instrument, self.seen.form) is not None or not could:
             return False
         return len(self.seen.open) > unanswered_share * self.asked
 
@@ -263,7 +264,7 @@ class Score:
             why_not=seen.why_not,
             level=graver(each.level for each in self.tallies),
             could_be=graver(each.could_be for each in self.tallies),
-            total=seen.form.total,
+            total=told_total(held, seen.form),
             sums=tuple(
                 Scored(
                     sum=name,
@@ -276,6 +277,14 @@ class Score:
             unanswered=len(seen.open),
             asked=self.asked,
         )
+
+
+def told_total(instrument: Instrument, form: Form) -> int | None:
+    """Give the total that counts: a certified user's, where only theirs says anything.
+
+    Elsewhere nobody's is worth more than another's: the highest does.
+    """
+    return form.total if instrument.certified else form.gravest_total
 
 
 def band_at(rule: Sum, value: int) -> str | None:

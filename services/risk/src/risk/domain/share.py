@@ -22,8 +22,13 @@ class Share(BaseModel):
         first_referred_at: When the response to its latest episode was asked for.
         occurred: When each kind of incident last did, as far as that is known.
         orders: Those that bind, or bound, somebody in it.
+        received: When each of its referrals was, in order.
+        child: One of them names a child.
+        ever_extreme: It was ever held at extreme.
+        above_low_until: When a level above low last ended; none: none has.
         settled: A lowering that was proved has taken it into account: but for its
-            dates it weighs no more, until something in it changes.
+            dates it weighs no more, until something in it changes. How often it was
+            referred, and for whom, counts all the same.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,6 +44,10 @@ class Share(BaseModel):
     first_referred_at: datetime
     occurred: dict[IncidentKind, datetime] = {}
     orders: dict[str, Order] = {}
+    received: tuple[datetime, ...] = ()
+    child: bool = False
+    ever_extreme: bool = False
+    above_low_until: datetime | None = None
     settled: bool = False
 
     @property

@@ -116,6 +116,11 @@ class Plan:
         open_ = sum(answers.get(each) not in ANSWERED for each in self.key_questions)
         return open_ / len(self.key_questions) > self.unanswered_share
 
+    def provisional(self, known: Known) -> bool:
+        """Tell whether too little is known to rely on what is found."""
+        known = self._with_forms(known)
+        return self._scored(known, known.values())[1]
+
     def open(self, answers: Mapping[str, Answer]) -> tuple[str, ...]:
         """Give the questions without yes or no, heaviest first."""
         open_ = [each for each in self.questions if answers.get(each) not in ANSWERED]

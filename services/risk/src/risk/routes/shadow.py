@@ -62,7 +62,7 @@ async def read_shadow(
     version = policy.shadow_version
     if version is None:
         raise NoShadow
-    counts = await assessments.count_moves(version)
+    counts = await assessments.count_moves(version, policy.version)
     return ShadowView(
         version=version,
         in_force=policy.version,

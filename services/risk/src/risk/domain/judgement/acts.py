@@ -18,6 +18,7 @@ from risk.domain.judgement.proof import (
     recent_incidents,
 )
 from risk.domain.judgement.record import (
+    AT_A_MEETING,
     Asked,
     Change,
     Contact,
@@ -27,9 +28,6 @@ from risk.domain.judgement.record import (
 )
 from risk.domain.policy import Policy, highest
 from risk.domain.weighing import Known
-
-AT_A_MEETING = "decided_at_a_meeting"
-"""Why a level was raised that a meeting of agencies has decided on."""
 
 NO_FORMS: Mapping[str, Form] = {}
 
@@ -96,11 +94,14 @@ def heed_table(
 ) -> Assessment:
     """Note what a meeting decided, and raise the level to it, as whoever decided.
 
-    A meeting lowers none: a level below the one that is held stays in the history.
+    A meeting lowers none: a level below the one that is held stays in the history. Of
+    what nothing was weighed yet, the level is raised to it when something is.
     """
     if held.judgement.knows(decided):
         return held
     new = held.model_copy(update={"judgement": held.judgement.heard(decided)})
+    if not held.weighed:
+        return new
     if decided.level.rank <= held.level.rank:
         return new
     return _raised(
@@ -163,7 +164,7 @@ def look_anew(
         answers=answers,
         forms=dict(forms),
         triggers=tuple(each for each in reasons if each in policy.triggers),
-        provisional=policy.provisional(answers),
+        provisional=policy.provisional(answers, _filled_in_now(held, forms)),
         policy_version=policy.version,
     )
     # Its own yes is in its level: only what makes the case rise makes it moot.
@@ -202,8 +203,14 @@ def _still_yes(held: Assessment, now: Mapping[str, Answer]) -> dict[str, Answer]
 
 
 def _still_filled_in(held: Assessment, now: Mapping[str, Form]) -> dict[str, Form]:
-    """Add every form that was filled in before and not anew."""
-    return {**held.all_forms, **now}
+    """Add every form that was filled in before, but for what of it was anew."""
+    return {**held.all_forms, **_filled_in_now(held, now)}
+
+
+def _filled_in_now(held: Assessment, now: Mapping[str, Form]) -> dict[str, Form]:
+    """Give the forms that are filled in now, on top of what was known of them."""
+    known = held.all_forms
+    return {key: known[key].anew(e) if key in known else e for key, e in now.items()}
 
 
 def ask_lowering(
@@ -291,7 +298,7 @@ def _resting_on(
 ) -> Assessment:
     """Have a case rest on a reassessment, and on what happened lately.
 
-    A yes that it did not ask about stands, and so does a form not filled in anew.
+    A yes that it did not ask about stands, and so does what of a form it left open.
     """
     since = at - timedelta(days=policy.judging.proof.counts_days)
     told = held.tellings.values()

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import chain
 
-from accord_contracts.referrals import IncidentKind, PersonRole, TriggerKind
+from accord_contracts.referrals import IncidentKind, TriggerKind
 from accord_contracts.risk import RiskLevel
 
 from risk.domain.ahead import Ahead
@@ -163,18 +164,14 @@ def _supervised(held: Assessment, rules: ProofRules, at: datetime) -> bool:
         return False
     changes = held.judgement.changes
     since = at - timedelta(days=asked.above_low_days)
-    above = [each for each in changes if each.level is not RiskLevel.LOW]
-    # A level stands until the next change: what ends within the time was held in it.
-    lately = any(
-        later is None or later.at > since
-        for each, later in zip(changes, (*changes[1:], None), strict=True)
-        if each.level is not RiskLevel.LOW
-    )
-    extreme = any(each.level is RiskLevel.EXTREME for each in above)
-    times = sorted(each.received_at for each in held.tellings.values())
+    above = bool(changes) and changes[-1].level is not RiskLevel.LOW
+    lately = above or any(until > since for until in _above_low_until(held))
+    times = _received(held)
     first = times[0] + timedelta(days=asked.referrals_days) if times else at
     often = sum(each <= first for each in times) >= asked.referrals
-    child = any(e.people.get(PersonRole.CHILD) for e in held.tellings.values())
+    shares = held.shares.values()
+    child = held.child or any(each.child for each in shares)
+    extreme = held.judgement.ever_extreme or any(e.ever_extreme for e in shares)
     return (
         lately
         or often
@@ -183,11 +180,38 @@ def _supervised(held: Assessment, rules: ProofRules, at: datetime) -> bool:
     )
 
 
+def _received(held: Assessment) -> list[datetime]:
+    """Give when each referral was, of what is merged into the case too, in order."""
+    shared = (each.received for each in held.shares.values())
+    return sorted(chain(held.received, *shared))
+
+
+def _above_low_until(held: Assessment) -> list[datetime]:
+    """Give when the case, and each merged into it, was last above low and ceased."""
+    shared = (each.above_low_until for each in held.shares.values())
+    return [each for each in (held.judgement.above_low_until, *shared) if each]
+
+
 def _contact(seen: Evidence) -> bool:
+    return _with_a_look(seen) or _for_an_action(seen)
+
+
+def _with_a_look(seen: Evidence) -> bool:
+    return any(each.contact is Contact.IN_PERSON for each in seen.counted)
+
+
+def _for_an_action(seen: Evidence) -> bool:
+    """See that she was met for an action since danger was last told of, and lately.
+
+    That is while what happened then still counts, or about when the reassessments were
+    made that count.
+    """
     met, stirred = seen.held.judgement.met_at, seen.held.judgement.stirred_at
-    for_an_action = met is not None and (stirred is None or met >= stirred)
-    with_it = any(each.contact is Contact.IN_PERSON for each in seen.counted)
-    return with_it or for_an_action
+    if met is None or (stirred is not None and met < stirred):
+        return False
+    apart = timedelta(hours=seen.demand.apart_hours)
+    with_looks = seen.counted and met >= seen.counted[-1].at - apart
+    return met >= seen.since or bool(with_looks)
 
 
 def _no_trigger(seen: Evidence) -> bool:
@@ -226,7 +250,8 @@ def _no_breach(seen: Evidence) -> bool:
 def _held_long(seen: Evidence) -> bool:
     changes = seen.held.judgement.changes
     held_for = timedelta(days=seen.demand.held_days)
-    return not held_for or bool(changes and seen.at - changes[-1].at >= held_for)
+    starts = [*(each.at for each in changes[-1:]), *_above_low_until(seen.held)]
+    return not held_for or bool(changes and seen.at - max(starts) >= held_for)
 
 
 def _second_person(seen: Evidence) -> bool:
@@ -234,13 +259,14 @@ def _second_person(seen: Evidence) -> bool:
     firsts = {None, seen.asked_by}
     if seen.end is End.CLOSING:
         firsts |= {each.by for each in seen.counted}
+        if not _with_a_look(seen):
+            firsts |= {seen.held.judgement.met_by}
     return seen.second not in firsts
 
 
 def _quiet(seen: Evidence) -> bool:
     days = timedelta(days=seen.demand.quiet_days)
-    told = seen.held.tellings.values()
-    return not days or all(seen.at - each.received_at >= days for each in told)
+    return not days or all(seen.at - each >= days for each in _received(seen.held))
 
 
 _TABLE: Mapping[Condition, Callable[[Evidence], bool]] = {

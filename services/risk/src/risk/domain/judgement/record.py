@@ -19,6 +19,10 @@ KEPT_DECISIONS = 100
 """Decisions of meetings that a case remembers, the latest ones."""
 
 
+AT_A_MEETING = "decided_at_a_meeting"
+"""Why a level was raised that a meeting of agencies has decided on."""
+
+
 class Contact(StrEnum):
     """How the person harmed was spoken to for a reassessment."""
 
@@ -121,6 +125,18 @@ class Decided(BaseModel):
     agency: str | None
     at: datetime
 
+    def raising(self, held: RiskLevel, at: datetime, policy_version: str) -> Change:
+        """Give the change by which a level that is held rises to it."""
+        return Change(
+            level=self.level,
+            previous=held,
+            at=at,
+            how=How.RAISED,
+            by=self.by,
+            why=(AT_A_MEETING,),
+            policy_version=policy_version,
+        )
+
 
 class Judgement(BaseModel):
     """What people, and what was weighed, have made of a case's level.
@@ -131,6 +147,7 @@ class Judgement(BaseModel):
             that speaks of danger. No reassessment from before then proves anything.
         stirred_at: When that became known.
         met_at: When the person harmed was last met for an action of the plan.
+        met_by: The worker who did that action.
         decided: What meetings decided, whether or not the level rose by it.
     """
 
@@ -143,7 +160,33 @@ class Judgement(BaseModel):
     stirred: int = 0
     stirred_at: datetime | None = None
     met_at: datetime | None = None
+    met_by: str | None = None
     decided: tuple[Decided, ...] = ()
+
+    @property
+    def ever_extreme(self) -> bool:
+        """Tell whether it was ever held at extreme."""
+        return any(each.level is RiskLevel.EXTREME for each in self.changes)
+
+    @property
+    def above_low_until(self) -> datetime | None:
+        """When a level above low last ended, as each does with the next change."""
+        pairs = zip(self.changes, self.changes[1:], strict=False)
+        ends = (end.at for each, end in pairs if each.level is not RiskLevel.LOW)
+        return max(ends, default=None)
+
+    @property
+    def decided_highest(self) -> Decided | None:
+        """The highest level that a meeting has decided on since it was last lowered."""
+        ends = [each.at for each in self.changes if each.how is How.LOWERED]
+        stand = (e for e in self.decided if not ends or e.at > ends[-1])
+        return max(stand, key=lambda each: each.level.rank, default=None)
+
+    @property
+    def stands(self) -> RiskLevel | None:
+        """The highest level that people have set, if nobody has lowered it since."""
+        said = (each.level for each in (self.raised, self.decided_highest) if each)
+        return max(said, key=lambda each: each.rank, default=None)
 
     def noted(self, change: Change, revision: int) -> "Judgement":
         """Note a change of level: a rise makes everything found before it moot."""
@@ -182,9 +225,11 @@ class Judgement(BaseModel):
         """Have nothing asked for any more."""
         return self.model_copy(update={"asked": None})
 
-    def met(self, at: datetime) -> "Judgement":
-        """Note that the person harmed was met."""
-        return self.model_copy(update={"met_at": _later(self.met_at, at)})
+    def met(self, at: datetime, by: str) -> "Judgement":
+        """Note that a worker has met the person harmed, unless one did later."""
+        if self.met_at and self.met_at >= at:
+            return self
+        return self.model_copy(update={"met_at": at, "met_by": by})
 
     def heard(self, decided: Decided) -> "Judgement":
         """Note what a meeting decided, in whichever order it is heard of."""
