@@ -72,6 +72,17 @@ def test_a_family_that_is_referred_anew_has_a_case_of_its_own_again() -> None:
     assert again.keys == second.keys
 
 
+def test_a_family_has_a_case_of_its_own_when_the_first_one_is_gone() -> None:
+    pair = household(("mere", HARMED), ("john", USING))
+    first = gone_elsewhere(case(pair))
+    second, _ = Case(id="second", opened_at=NOON).join("r2", pair, [first])
+    second = gone_elsewhere(second)
+
+    third, _ = Case(id="third", opened_at=NOON).join("r3", pair, [second])
+
+    assert not {*second.keys} & {*third.keys}
+
+
 def test_two_first_referrals_after_a_transfer_claim_the_same() -> None:
     pair = household(("mere", HARMED), ("john", USING))
     first = gone_elsewhere(case(pair))
