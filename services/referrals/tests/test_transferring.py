@@ -1,11 +1,25 @@
 """Handing a case over to another region: what goes, what stays, and what is closed."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
-from accord_chassis.testing import COORDINATOR, NOON, eventually, new_id
-from accord_contracts.referrals import CaseTransferred, TriggerCancelled, TriggerKind
+from accord_chassis.clock import SimulatedClock
+from accord_chassis.testing import (
+    COORDINATOR,
+    NOON,
+    eventually,
+    message_of,
+    new_id,
+)
+from accord_contracts.referrals import (
+    CaseTransferred,
+    TriggerCancelled,
+    TriggerKind,
+    TriggerScheduled,
+    TriggerTold,
+)
 from referrals.domain.case import Case, find_case
 from referrals.domain.contact import Heard, Point
 from referrals.domain.erasure import Decision
@@ -15,8 +29,9 @@ from referrals.domain.ledger import FieldGroup
 from referrals.domain.package import Known, packed, reached
 from referrals.domain.telling import Channel, Safety
 from referrals.domain.transferring import TransferredElsewhere, transfer
+from referrals.domain.trigger import State
 from referrals.keeping import Disclosures
-from referrals.triggers import Triggers
+from referrals.triggers import Triggers, dates_of, schedule, scheduled
 from referrals_builders import (
     HARMED,
     JOHN,
@@ -221,7 +236,7 @@ async def test_what_was_transferred_is_told_and_stands_in_the_ledger(
     assert (entry.agency, entry.purpose) == ("waikato", S20Purpose.PROTECTION)
 
 
-async def test_its_agency_changes_nothing_more_and_learns_nothing_of_where(
+async def test_its_agency_sees_and_changes_its_referral_as_in_any_case_that_is_closed(
     running: Running,
 ) -> None:
     await region(running)
@@ -229,27 +244,86 @@ async def test_its_agency_changes_nothing_more_and_learns_nothing_of_where(
     referral_id, one = await refer(running, body(triggers=[released]))
     triggers = running.service.store(Triggers)
     await eventually(lambda: triggers.of_case(one.id))
-    await asks(running, one.id)
-
-    amended = await running.amend(referral_id, {"narrative": "More."})
     headers = {**running.bearer("referrals.submit"), "Idempotency-Key": "w"}
     below = f"/v1/referrals/{referral_id}"
-    withdrawn = await running.http.post(
-        f"{below}/withdrawal", headers=headers, json={"reason": "duplicate"}
-    )
+    reads = running.bearer("referrals.read")
+    seen = (await running.http.get(f"{below}/triggers", headers=reads)).json()
+    await asks(running, one.id)
+    await hears(running, TriggerCancelled)
+
+    dates = await running.http.get(f"{below}/triggers", headers=reads)
     moved = await running.http.put(
         f"{below}/triggers/0", headers=headers, json={"on": "2026-12-26"}
     )
-    order = {"kind": "bail", "starts_at": "2026-11-01T00:00:00Z", "bound": [1]}
-    bound = await running.http.post(f"{below}/orders", headers=headers, json=order)
-
-    answers = (amended, withdrawn, moved, bound)
-    assert {each.status_code for each in answers} == {409}
-    assert {each.json()["type"].rpartition(":")[2] for each in answers} == {
-        "response-over"
+    order = {
+        "kind": "bail",
+        "starts_at": "2026-11-01T00:00:00Z",
+        "ends_at": "2027-11-01T00:00:00Z",
+        "bound": [1],
     }
-    assert "waikato" not in "".join(each.text for each in answers)
+    bound = await running.http.post(f"{below}/orders", headers=headers, json=order)
+    amended = await running.amend(referral_id, {"narrative": "More."})
+    package = (await asks(running, one.id, method="GET")).json()
+    withdrawn = await running.http.post(
+        f"{below}/withdrawal", headers=headers, json={"reason": "duplicate"}
+    )
+
+    answers = (dates, moved, bound, amended, withdrawn)
+    assert [each.status_code for each in answers] == [200, 200, 201, 202, 202]
+    assert dates.json() == seen
+    assert "transferred" not in "".join(each.text for each in answers)
     assert (await running.status(referral_id)).json()["closed_as"] == "ended"
+    [told] = package["referrals"]
+    [date] = told["referral"]["triggers"]
+    assert date["at"].startswith("2026-12-25T11:00")
+    assert told["referral"]["narrative"] == "More."
+    assert [each["kind"] for each in told["orders"]] == ["bail"]
+    # Nobody here hears of what is ahead in it any more.
+    assert len(await hears(running, TriggerScheduled)) == 1
+
+
+def test_a_date_goes_also_before_its_clock_is_set() -> None:
+    release = {"kind": "prison_release", "on": "2026-12-24"}
+    told = referral(triggers=[release, {**release, "on": "2026-12-09"}])
+    told = told.recognised(("m", "j"))
+
+    first, second = dates_of([told], new_id(), ())
+    moved = first.move(NOON, by="somebody", at=NOON)
+
+    assert first.happens_at == told.due[0]
+    assert dates_of([told], first.case_id, [moved]) == (moved, second)
+
+
+async def test_a_date_heard_of_after_the_transfer_is_told_to_its_agency_alone(
+    running: Running,
+) -> None:
+    triggers = running.service.store(Triggers)
+    pair = household(("mere", HARMED), ("john", USING))
+    gone = await running.cases.save(gone_elsewhere(case(pair)))
+    told = TriggerTold(
+        case_id=gone.id,
+        trigger_id=new_id(),
+        kind=TriggerKind.HEARING,
+        due_at=NOON + timedelta(days=1),
+        referral_id=new_id(),
+        number=0,
+        agency="police",
+        person_ids=(),
+        reference=None,
+    )
+
+    await schedule(
+        message_of(told),
+        triggers=triggers,
+        cases=running.cases,
+        rules=POLICY.triggers,
+        clock=SimulatedClock(NOON),
+    )
+
+    held = await triggers.get(told.trigger_id)
+    assert held
+    assert (held.state, held.elsewhere) == (State.SCHEDULED, True)
+    assert scheduled(held) == []
 
 
 async def test_what_is_merged_into_it_goes_with_it(running: Running) -> None:

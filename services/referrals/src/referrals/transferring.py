@@ -7,6 +7,7 @@ ledger and the ends of its clocks, reacts to that.
 
 import asyncio
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 from accord_chassis.service import settled
@@ -26,7 +27,7 @@ from referrals.erasing import standing_case
 from referrals.inquiring import Bureau
 from referrals.orders import Orders
 from referrals.roles import Doubts
-from referrals.triggers import Triggers
+from referrals.triggers import Triggers, dates_of
 
 
 class Handing(NamedTuple):
@@ -107,7 +108,7 @@ async def package_of(case: Case, handing: Handing) -> tuple[Packed, ...]:
             who: reached(points, told_in, at, rules)
             for who, (_, points) in zip(standing, looked, strict=True)
         },
-        dates=tuple(each for some in dates for each in some),
+        dates=dates_of(referrals.values(), case.id, chain.from_iterable(dates)),
         orders=tuple(await handing.orders.of_cases([each.id for each in family])),
     )
     terms, recognition = case.transferred.terms, bureau.policy.recognition
