@@ -234,6 +234,7 @@ async def test_what_was_transferred_is_told_and_stands_in_the_ledger(
     assert await eventually(entered) == {FieldGroup.IDENTITY, FieldGroup.CONTACT}
     [entry, _] = await disclosures.about(mere)
     assert (entry.agency, entry.purpose) == ("waikato", S20Purpose.PROTECTION)
+    assert entry.transfer
 
 
 async def test_its_agency_sees_and_changes_its_referral_as_in_any_case_that_is_closed(
