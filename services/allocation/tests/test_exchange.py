@@ -127,6 +127,7 @@ workers_ = st.builds(
     absences=st.lists(absences, max_size=2),
     capacity=st.integers(0, 100_000),
     email=st.none() | emails,
+    mobile=st.none() | st.integers(10**6, 10**14).map("+{}".format),
     deputy=st.none() | st.uuids(version=4).map(str),
     team_lead=st.none() | st.uuids(version=4).map(str),
     duty_coordinator=st.booleans(),
@@ -380,6 +381,10 @@ def test_the_template_has_every_heading() -> None:
     template = LOCALITIES.parent / "docs/workers-template.csv"
 
     assert template.read_text("utf-8").strip().split(",") == [*sheet.HEADINGS]
+
+
+def test_a_sheet_says_all_that_is_told_of_a_worker() -> None:
+    assert {*sheet.HEADINGS} == {*ToldWorker.model_fields}
 
 
 async def test_workers_come_as_a_sheet_alone(running: Running) -> None:

@@ -27,8 +27,8 @@ SWITCHES = ("kaupapa_maori", "duty_coordinator", "active")
 HEADINGS = (
     "worker_id", "active", "roles", "gender", "languages", "kaupapa_maori", "provider",
     "team", "compartment", "skills", "iwi", "communities", "areas", "base", "hours",
-    "contracted_hours", "absences", "capacity", "email", "deputy", "team_lead",
-    "duty_coordinator",
+    "contracted_hours", "absences", "capacity", "email", "mobile", "deputy",
+    "team_lead", "duty_coordinator",
 )  # fmt: skip
 
 NUMBER = re.compile(r"[0-9]{1,9}")
