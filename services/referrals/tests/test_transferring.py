@@ -331,13 +331,16 @@ async def test_what_is_merged_into_it_goes_with_it(running: Running) -> None:
     await region(running)
     hana = [{**MERE, "given_name": "Hana"}, {**JOHN, "given_name": "Jon"}]
     _, one = await refer(running, body())
-    _, other = await refer(running, body(people=hana))
+    wishes = {"not_told": ["waikato"]}
+    _, other = await refer(running, body(people=hana, wishes=wishes))
     await merges(running, "merge", one.id, other.id)
 
-    refused = await asks(running, other.id)
-    answer = await asks(running, one.id)
+    wished = await asks(running, one.id)
+    refused = await asks(running, other.id, against_wish=True)
+    answer = await asks(running, one.id, against_wish=True)
     apart = await merges(running, "merge", other.id, one.id)
 
+    assert wished.json()["errors"][0]["rule"] == "wished not to be told"
     assert (refused.status_code, answer.status_code) == (409, 201)
     assert len(answer.json()["referrals"]) == 2
     assert apart.status_code == 409

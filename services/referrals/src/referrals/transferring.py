@@ -56,7 +56,7 @@ async def hand_over(
     case = await standing_case(case_id, cases)
     if case.merged_into:
         raise AlreadyMerged
-    family = [each.id for each in await _family(case, handing)]
+    family = [each.id for each in await family_of(case, handing)]
     for each in family:
         if any(doubt.open for doubt in await handing.doubts.of_case(each)):
             raise PartsInDoubt
@@ -74,7 +74,7 @@ async def hand_over(
     return await settled(partial(close, case_id))
 
 
-async def _family(case: Case, handing: Handing) -> list[Case]:
+async def family_of(case: Case, handing: Handing) -> list[Case]:
     """Give a case, and those that are merged into it and not only about to be."""
     cases = handing.contacting.shelves.cases
     taken = await asyncio.gather(*map(cases.get, case.taken))
@@ -92,7 +92,7 @@ async def package_of(case: Case, handing: Handing) -> tuple[Packed, ...]:
         raise NotTransferred
     contacting, bureau = handing.contacting, handing.bureau
     shelves, at = contacting.shelves, contacting.clock.now()
-    family = await _family(case, handing)
+    family = await family_of(case, handing)
     found = await asyncio.gather(*map(shelves.referrals.of_case, family))
     referrals = {each.id: each for some in found for each in some}
     ids = {who for each in referrals.values() for who in each.person_ids}
