@@ -13,6 +13,7 @@ from accord_chassis.testing import (
     message_of,
     new_id,
 )
+from accord_contracts.calendar import Day
 from accord_contracts.referrals import (
     CaseTransferred,
     TriggerCancelled,
@@ -21,7 +22,7 @@ from accord_contracts.referrals import (
     TriggerTold,
 )
 from referrals.domain.case import Case, find_case
-from referrals.domain.contact import Heard, Point
+from referrals.domain.contact import Confirmation, Heard, Held, Kept, Point, Window
 from referrals.domain.erasure import Decision
 from referrals.domain.grounds import Belief, S20Purpose
 from referrals.domain.handover import Handover, HandoverTerms
@@ -157,6 +158,28 @@ def test_what_another_case_told_of_a_number_is_not_told_but_warns() -> None:
     assert told(own, others) == [(Safety.SAFE, None)]
     assert told(own, warns) == [(Safety.UNSAFE, None)]
     assert told(others) == []
+
+
+def test_what_she_said_of_a_number_goes_at_any_hour_by_the_channels_told_here() -> None:
+    here, number = new_id(), "021 555 0001"
+    reach = f"contact_number:{number}"
+    night = Window(days=frozenset({Day.SATURDAY}), starts="21:00", ends="23:00")
+    said = Confirmation(
+        at=NOON,
+        by="x",
+        channels=frozenset({Channel.PHONE, Channel.TEXT}),
+        until=NOON + timedelta(days=28),
+        held=Held(value=number, hours=(night,), code_word="kererū"),
+    )
+    own = Heard(here, NOON, Channel.PHONE, number)
+    kept = Kept(id=new_id(), reach=reach, confirmation=said)
+    point = Point(id=kept.id, reach=reach, heard=(own,), kept=kept)
+
+    [told] = reached([point], frozenset({here}), NOON, POLICY.contacts)
+
+    assert (told.channel, told.safety) == (Channel.PHONE, Safety.SAFE)
+    assert told.hours == "saturday 21:00-23:00"
+    assert told.code_word == "kererū"
 
 
 async def region(running: Running, code: str = "waikato") -> None:
