@@ -460,7 +460,10 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         },
         unregistered=403,
     ),
-    ("referrals", "GET", "/v1/people/{person_id}/disclosures"): Case(NOT_BARRED),
+    # Where a case was handed over to says where she went.
+    ("referrals", "GET", "/v1/people/{person_id}/disclosures"): Case(
+        tuple(each for each in NOT_BARRED if each != "outreach")
+    ),
     ("referrals", "POST", "/v1/rights"): Case(NOT_BARRED, "rights"),
     # What is about a case from which one is barred is left out of both lists.
     ("referrals", "GET", "/v1/rights"): Case(PERSONAS, by_scope=True),

@@ -27,6 +27,8 @@ PATHS = {
     Format.CSV: "/api/allocation/v1/directory/workers",
 }
 TYPES = {Format.HSDS: "application/json", Format.CSV: "text/csv"}
+LOOKED_OVER = frozenset({415, 422})
+"""As what a file is refused before any of it is written."""
 PRIVATE = 0o600
 """Its owner may read and write a file, and nobody else."""
 
@@ -118,8 +120,19 @@ async def _asked(
             mend="See that allocation runs: `accord doctor`.",
         ) from None
     if not answer.ok:
-        raise CannotGoOn(_said(answer), mend="Nothing was taken.")
+        raise CannotGoOn(_said(answer), mend=mending(answer) if body else "")
     return answer
+
+
+def mending(answer: Answer) -> str:
+    """Say what became of a file that was refused.
+
+    What is wrong in it is found before any of it is written; whatever else is in the
+    way may come in the middle.
+    """
+    if answer.status in LOOKED_OVER:
+        return "Nothing was taken."
+    return "Send the same file again: it does what is left of it."
 
 
 def _said(answer: Answer) -> str:

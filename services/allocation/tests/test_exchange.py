@@ -32,6 +32,7 @@ from hypothesis import strategies as st
 
 ADMIN = "allocation.admin"
 SENTINEL = "Zsentinel"
+ALL = f"{','.join(sheet.HEADINGS)}\n"
 
 codes = st.sampled_from(["mi", "en_nz", "a", "linwood2", "z_9"])
 some = st.frozensets(codes, max_size=3)
@@ -127,6 +128,7 @@ workers_ = st.builds(
     absences=st.lists(absences, max_size=2),
     capacity=st.integers(0, 100_000),
     email=st.none() | emails,
+    mobile=st.none() | st.integers(10**6, 10**14).map("+{}".format),
     deputy=st.none() | st.uuids(version=4).map(str),
     team_lead=st.none() | st.uuids(version=4).map(str),
     duty_coordinator=st.booleans(),
@@ -323,18 +325,35 @@ async def test_a_file_of_organisations_is_taken_whole_or_not_at_all(
     assert (await ask(running, "GET", "/providers")).json() == []
 
 
+def sheet_of(*rows: dict[str, str]) -> str:
+    """Write a sheet, with all headings and these cells."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, sheet.HEADINGS, restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
 async def test_a_sheet_of_workers_is_taken_whole_or_not_at_all(
     running: Running,
 ) -> None:
     good, other = new_id(), new_id()
-    heading = "worker_id,roles,base,capacity,hours"
-    fine = f'{good},whanau_support_worker,linwood,50,"monday,friday 08:00-16:30"'
-    both = f"{other},perpetrator_outreach;independent_victim_specialist,,,"
-    unread = f"{other},{SENTINEL},{SENTINEL},{SENTINEL},{SENTINEL}"
-    away = f"{other},,{SENTINEL.lower()},,"
+    fine = {
+        "worker_id": good,
+        "roles": "whanau_support_worker",
+        "base": "linwood",
+        "capacity": "50",
+        "hours": "monday,friday 08:00-16:30",
+    }
+    both = {
+        "worker_id": other,
+        "roles": "perpetrator_outreach;independent_victim_specialist",
+    }
+    unread = {**dict.fromkeys(fine, SENTINEL), "worker_id": other}
+    away = {"worker_id": other, "base": SENTINEL.lower()}
 
-    async def wrong(*rows: str) -> set[tuple[str, str]]:
-        answer = await sends(running, "\n".join((heading, *rows)))
+    async def wrong(*rows: dict[str, str]) -> set[tuple[str, str]]:
+        answer = await sends(running, sheet_of(*rows))
         assert answer.status_code == 422
         assert SENTINEL.lower() not in answer.text.lower()
         return {(e["pointer"], e["rule"]) for e in answer.json()["errors"]}
@@ -347,7 +366,7 @@ async def test_a_sheet_of_workers_is_taken_whole_or_not_at_all(
     assert await wrong(fine, fine) == {("/3/worker_id", "named twice")}
     assert not (await ask(running, "GET", "/workers")).json()["workers"]
 
-    taken = await sends(running, f"{heading}\n{fine}\n")
+    taken = await sends(running, sheet_of(fine))
     given_ = await ask(running, "GET", "/directory/workers")
     again = await sends(running, given_.text)
 
@@ -363,8 +382,9 @@ async def test_a_sheet_of_workers_is_taken_whole_or_not_at_all(
         (f"worker_id,{SENTINEL}\n", "Line 1, column 2"),
         ("worker_id,worker_id\n", "Line 1, column 2"),
         ("roles\n", "worker_id"),
-        (f'worker_id\n"{SENTINEL}', "Line 2"),
-        (f"worker_id\n{SENTINEL},{SENTINEL}\n", "Line 2"),
+        (ALL.replace(",email", ""), "email"),
+        (f'{ALL}"{SENTINEL}', "Line 2"),
+        (f"{ALL}{SENTINEL}{',' * len(sheet.HEADINGS)}\n", "Line 2"),
         ("", "Line 1"),
     ],
 )
@@ -380,6 +400,10 @@ def test_the_template_has_every_heading() -> None:
     template = LOCALITIES.parent / "docs/workers-template.csv"
 
     assert template.read_text("utf-8").strip().split(",") == [*sheet.HEADINGS]
+
+
+def test_a_sheet_says_all_that_is_told_of_a_worker() -> None:
+    assert {*sheet.HEADINGS} == {*ToldWorker.model_fields}
 
 
 async def test_workers_come_as_a_sheet_alone(running: Running) -> None:

@@ -25,6 +25,7 @@ from allocation.domain.walls import SameCompartment
 from allocation.handlers.access import changed
 from allocation.handlers.answering import accept, decline
 from allocation.handlers.directory import put_worker
+from allocation.handlers.exchange import wrong_with
 from allocation.handlers.handing import (
     candidates,
     free_handed_over,
@@ -385,6 +386,29 @@ async def test_nobody_changes_to_a_team_that_meets_the_other_side(
 
     assert (await office.worker(outreach.id)).wall == "west."
     assert specialist.wall == "north."
+
+
+async def test_two_of_one_file_do_not_meet_from_both_sides_of_a_case(
+    office: Office,
+) -> None:
+    specialist, outreach = await office.employs(
+        *members(specialist="north", outreach="south")
+    )
+    await office.employs(worker(COORDINATOR))
+    await offered_case(office, RiskLevel.HIGH)
+
+    async def wrong(*teams: str) -> list[tuple[int, str]]:
+        told = [
+            each.model_copy(update={"team": team})
+            for each, team in zip((specialist, outreach), teams, strict=True)
+        ]
+        found = await wrong_with(
+            told, at=office.clock.now(), workers=office.workers, desk=office.desk
+        )
+        return [(each.number, each.field) for each in found]
+
+    assert await wrong("west", "west") == [(0, "compartment"), (1, "compartment")]
+    assert await wrong("west", "east") == []
 
 
 async def test_two_hundred_offers_at_once_to_one_place_ask_one_worker_once(

@@ -117,6 +117,23 @@ def test_what_another_meeting_or_the_level_wants_or_somebody_has_stays() -> None
     assert new.roles == held.roles
 
 
+def test_what_the_tier_wants_or_somebody_has_just_accepted_stays() -> None:
+    told = Assessed(
+        revision=2, first_referred_at=NOON, assessed_at=NOON, roles=(KAUPAPA,)
+    )
+    held = heed(known().want(told, POLICY), decision(CHILD, KAUPAPA), POLICY)
+    taken = frozenset({held.roles[CHILD].allocation_id})
+
+    assert heed(held, decision(number=2), POLICY, taken).roles == held.roles
+    assert {*heed(held, decision(number=2), POLICY).roles} == {WHANAU, KAUPAPA}
+
+
+def test_a_meeting_decides_nothing_of_a_case_that_was_transferred() -> None:
+    gone = known().transfer(NOON)
+
+    assert heed(gone, decision(CHILD, lead="corrections"), POLICY) is gone
+
+
 def test_a_role_that_is_wanted_again_is_another_than_the_one_that_ended() -> None:
     first = heed(known(), decision(CHILD), POLICY)
     dropped = heed(first, decision(number=2), POLICY)
@@ -200,19 +217,14 @@ async def test_what_a_coordinator_said_later_of_the_lead_stays(office: Office) -
     assert held.lead_agency == "refuge"
 
 
-@pytest.mark.parametrize("accepted", [False, True])
 async def test_whoever_was_asked_for_what_a_meeting_no_longer_wants_is_told(
-    office: Office, *, accepted: bool
+    office: Office,
 ) -> None:
-    """Also if they accept between its decision and its being heard of."""
     [child] = await office.employs(worker(CHILD))
     case_id = new_id()
     await want_roles(assessed(case_id), desk=office.desk)
     await heed_meeting(decided(case_id, CHILD), desk=office.desk)
     await office.deliver()
-    asked = await office.allocation(case_id, CHILD)
-    if accepted:
-        await accept(asked.id, child.id, desk=office.desk)
 
     dropped = decided(case_id, number=2, at=LATER + timedelta(minutes=1))
     await heed_meeting(dropped, desk=office.desk)
@@ -225,3 +237,26 @@ async def test_whoever_was_asked_for_what_a_meeting_no_longer_wants_is_told(
     ]
     assert not (await office.worker(child.id)).holds
     assert len(await office.told(AllocationOffered)) == 1
+
+
+async def test_whoever_has_accepted_what_a_meeting_no_longer_wants_keeps_it(
+    office: Office,
+) -> None:
+    """Also if the case has not heard yet that they have."""
+    [child] = await office.employs(worker(CHILD))
+    case_id = new_id()
+    await want_roles(assessed(case_id), desk=office.desk)
+    await heed_meeting(decided(case_id, CHILD), desk=office.desk)
+    await office.deliver()
+    asked = await office.allocation(case_id, CHILD)
+    await accept(asked.id, child.id, desk=office.desk)
+
+    dropped = decided(case_id, number=2, at=LATER + timedelta(minutes=1))
+    await heed_meeting(dropped, desk=office.desk)
+    await end_unwanted(dropped, desk=office.desk)
+    await office.deliver()
+
+    held = await office.desk.staffings.get(case_id)
+    assert held is not None
+    assert held.roles[CHILD].worker_id == child.id
+    assert await office.told(AllocationWithdrawn) == []

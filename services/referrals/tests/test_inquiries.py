@@ -189,8 +189,10 @@ def test_the_ledger_has_an_entry_for_everybody_of_whom_something_was_told(
 def test_a_tombstone_of_the_ledger_has_no_value_left() -> None:
     [entry, _] = of_asking(asked())
 
+    entry = entry.model_copy(update={"transfer": True})
     left = entry.tombstone(DECISION).model_dump(exclude_none=True)
 
+    assert not left.pop("transfer")
     assert left.keys() == {"id", "version", "person_id", "at", "erased"}
 
 
@@ -540,13 +542,18 @@ async def test_the_ledger_says_who_got_what_of_whom_on_which_ground(
     assert TEXT not in (await ledger_of(running, mere)).text
 
 
-async def test_who_is_barred_from_a_case_of_somebody_does_not_read_their_ledger(
-    running: Running,
+@pytest.mark.parametrize(
+    "stands",
+    [{"excluded": True}, {"sides": frozenset({Side.PERSON_USING_VIOLENCE})}],
+    ids=["barred", "serves him"],
+)
+async def test_who_is_barred_from_a_case_or_serves_him_does_not_read_a_ledger(
+    running: Running, stands: dict[str, Any]
 ) -> None:
     case = await case_of(running)
     [mere] = case.harmed
     barred = new_id()
-    running.standings.tell(barred, case.id, excluded=True)
+    running.standings.tell(barred, case.id, **stands)
     headers = running.bearer("referrals.disclosures", agency="", worker=barred)
 
     answer = await running.http.get(f"/v1/people/{mere}/disclosures", headers=headers)

@@ -198,6 +198,28 @@ def test_she_has_hers_but_no_number_that_is_his_too() -> None:
         assert secret not in text
 
 
+def test_where_she_went_is_told_to_whoever_was_harmed_there_alone() -> None:
+    case_id = new_id()
+    asked = Disclosure(id=new_id(), person_id=HER, at=NOON, agency="refuge")
+    went = asked.model_copy(
+        update={"agency": "waikato", "case_id": case_id, "transfer": True}
+    )
+
+    def told(*harmed_in: str) -> list[str | None]:
+        made = export_of(
+            HER,
+            ALL,
+            [],
+            [asked, went],
+            used_violence=False,
+            harmed_in=frozenset(harmed_in),
+        )
+        return [each.agency for each in made.disclosures]
+
+    assert told(case_id) == ["refuge", "waikato"]
+    assert told(new_id()) == ["refuge"]
+
+
 def asked_for(asked: AskRight = ACCESS) -> RightsRequest:
     return RightsRequest(
         id=new_id(),

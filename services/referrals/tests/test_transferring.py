@@ -1,13 +1,28 @@
 """Handing a case over to another region: what goes, what stays, and what is closed."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
-from accord_chassis.testing import COORDINATOR, NOON, eventually, new_id
-from accord_contracts.referrals import CaseTransferred, TriggerCancelled, TriggerKind
+from accord_chassis.clock import SimulatedClock
+from accord_chassis.testing import (
+    COORDINATOR,
+    NOON,
+    eventually,
+    message_of,
+    new_id,
+)
+from accord_contracts.calendar import Day
+from accord_contracts.referrals import (
+    CaseTransferred,
+    TriggerCancelled,
+    TriggerKind,
+    TriggerScheduled,
+    TriggerTold,
+)
 from referrals.domain.case import Case, find_case
-from referrals.domain.contact import Heard, Point
+from referrals.domain.contact import Confirmation, Heard, Held, Kept, Point, Window
 from referrals.domain.erasure import Decision
 from referrals.domain.grounds import Belief, S20Purpose
 from referrals.domain.handover import Handover, HandoverTerms
@@ -15,8 +30,9 @@ from referrals.domain.ledger import FieldGroup
 from referrals.domain.package import Known, packed, reached
 from referrals.domain.telling import Channel, Safety
 from referrals.domain.transferring import TransferredElsewhere, transfer
+from referrals.domain.trigger import State
 from referrals.keeping import Disclosures
-from referrals.triggers import Triggers
+from referrals.triggers import Triggers, dates_of, schedule, scheduled
 from referrals_builders import (
     HARMED,
     JOHN,
@@ -70,6 +86,17 @@ def test_a_family_that_is_referred_anew_has_a_case_of_its_own_again() -> None:
     assert not keys[1] & keys[2]
     again, _ = second.join("r4", pair, [first])
     assert again.keys == second.keys
+
+
+def test_a_family_has_a_case_of_its_own_when_the_first_one_is_gone() -> None:
+    pair = household(("mere", HARMED), ("john", USING))
+    first = gone_elsewhere(case(pair))
+    second, _ = Case(id="second", opened_at=NOON).join("r2", pair, [first])
+    second = gone_elsewhere(second)
+
+    third, _ = Case(id="third", opened_at=NOON).join("r3", pair, [second])
+
+    assert not {*second.keys} & {*third.keys}
 
 
 def test_two_first_referrals_after_a_transfer_claim_the_same() -> None:
@@ -131,6 +158,28 @@ def test_what_another_case_told_of_a_number_is_not_told_but_warns() -> None:
     assert told(own, others) == [(Safety.SAFE, None)]
     assert told(own, warns) == [(Safety.UNSAFE, None)]
     assert told(others) == []
+
+
+def test_what_she_said_of_a_number_goes_at_any_hour_by_the_channels_told_here() -> None:
+    here, number = new_id(), "021 555 0001"
+    reach = f"contact_number:{number}"
+    night = Window(days=frozenset({Day.SATURDAY}), starts="21:00", ends="23:00")
+    said = Confirmation(
+        at=NOON,
+        by="x",
+        channels=frozenset({Channel.PHONE, Channel.TEXT}),
+        until=NOON + timedelta(days=28),
+        held=Held(value=number, hours=(night,), code_word="kererū"),
+    )
+    own = Heard(here, NOON, Channel.PHONE, number)
+    kept = Kept(id=new_id(), reach=reach, confirmation=said)
+    point = Point(id=kept.id, reach=reach, heard=(own,), kept=kept)
+
+    [told] = reached([point], frozenset({here}), NOON, POLICY.contacts)
+
+    assert (told.channel, told.safety) == (Channel.PHONE, Safety.SAFE)
+    assert told.hours == "saturday 21:00-23:00"
+    assert told.code_word == "kererū"
 
 
 async def region(running: Running, code: str = "waikato") -> None:
@@ -208,9 +257,10 @@ async def test_what_was_transferred_is_told_and_stands_in_the_ledger(
     assert await eventually(entered) == {FieldGroup.IDENTITY, FieldGroup.CONTACT}
     [entry, _] = await disclosures.about(mere)
     assert (entry.agency, entry.purpose) == ("waikato", S20Purpose.PROTECTION)
+    assert entry.transfer
 
 
-async def test_its_agency_changes_nothing_more_and_learns_nothing_of_where(
+async def test_its_agency_sees_and_changes_its_referral_as_in_any_case_that_is_closed(
     running: Running,
 ) -> None:
     await region(running)
@@ -218,40 +268,102 @@ async def test_its_agency_changes_nothing_more_and_learns_nothing_of_where(
     referral_id, one = await refer(running, body(triggers=[released]))
     triggers = running.service.store(Triggers)
     await eventually(lambda: triggers.of_case(one.id))
-    await asks(running, one.id)
-
-    amended = await running.amend(referral_id, {"narrative": "More."})
     headers = {**running.bearer("referrals.submit"), "Idempotency-Key": "w"}
     below = f"/v1/referrals/{referral_id}"
-    withdrawn = await running.http.post(
-        f"{below}/withdrawal", headers=headers, json={"reason": "duplicate"}
-    )
+    reads = running.bearer("referrals.read")
+    seen = (await running.http.get(f"{below}/triggers", headers=reads)).json()
+    await asks(running, one.id)
+    await hears(running, TriggerCancelled)
+
+    dates = await running.http.get(f"{below}/triggers", headers=reads)
     moved = await running.http.put(
         f"{below}/triggers/0", headers=headers, json={"on": "2026-12-26"}
     )
-    order = {"kind": "bail", "starts_at": "2026-11-01T00:00:00Z", "bound": [1]}
-    bound = await running.http.post(f"{below}/orders", headers=headers, json=order)
-
-    answers = (amended, withdrawn, moved, bound)
-    assert {each.status_code for each in answers} == {409}
-    assert {each.json()["type"].rpartition(":")[2] for each in answers} == {
-        "response-over"
+    order = {
+        "kind": "bail",
+        "starts_at": "2026-11-01T00:00:00Z",
+        "ends_at": "2027-11-01T00:00:00Z",
+        "bound": [1],
     }
-    assert "waikato" not in "".join(each.text for each in answers)
+    bound = await running.http.post(f"{below}/orders", headers=headers, json=order)
+    amended = await running.amend(referral_id, {"narrative": "More."})
+    package = (await asks(running, one.id, method="GET")).json()
+    withdrawn = await running.http.post(
+        f"{below}/withdrawal", headers=headers, json={"reason": "duplicate"}
+    )
+
+    answers = (dates, moved, bound, amended, withdrawn)
+    assert [each.status_code for each in answers] == [200, 200, 201, 202, 202]
+    assert dates.json() == seen
+    assert "transferred" not in "".join(each.text for each in answers)
     assert (await running.status(referral_id)).json()["closed_as"] == "ended"
+    [told] = package["referrals"]
+    [date] = told["referral"]["triggers"]
+    assert date["at"].startswith("2026-12-25T11:00")
+    assert told["referral"]["narrative"] == "More."
+    assert [each["kind"] for each in told["orders"]] == ["bail"]
+    # Nobody here hears of what is ahead in it any more.
+    assert len(await hears(running, TriggerScheduled)) == 1
+
+
+def test_a_date_goes_also_before_its_clock_is_set() -> None:
+    release = {"kind": "prison_release", "on": "2026-12-24"}
+    told = referral(triggers=[release, {**release, "on": "2026-12-09"}])
+    told = told.recognised(("m", "j"))
+
+    first, second = dates_of([told], new_id(), ())
+    moved = first.move(NOON, by="somebody", at=NOON)
+
+    assert first.happens_at == told.due[0]
+    assert dates_of([told], first.case_id, [moved]) == (moved, second)
+
+
+async def test_a_date_heard_of_after_the_transfer_is_told_to_its_agency_alone(
+    running: Running,
+) -> None:
+    triggers = running.service.store(Triggers)
+    pair = household(("mere", HARMED), ("john", USING))
+    gone = await running.cases.save(gone_elsewhere(case(pair)))
+    told = TriggerTold(
+        case_id=gone.id,
+        trigger_id=new_id(),
+        kind=TriggerKind.HEARING,
+        due_at=NOON + timedelta(days=1),
+        referral_id=new_id(),
+        number=0,
+        agency="police",
+        person_ids=(),
+        reference=None,
+    )
+
+    await schedule(
+        message_of(told),
+        triggers=triggers,
+        cases=running.cases,
+        rules=POLICY.triggers,
+        clock=SimulatedClock(NOON),
+    )
+
+    held = await triggers.get(told.trigger_id)
+    assert held
+    assert (held.state, held.elsewhere) == (State.SCHEDULED, True)
+    assert scheduled(held) == []
 
 
 async def test_what_is_merged_into_it_goes_with_it(running: Running) -> None:
     await region(running)
     hana = [{**MERE, "given_name": "Hana"}, {**JOHN, "given_name": "Jon"}]
     _, one = await refer(running, body())
-    _, other = await refer(running, body(people=hana))
+    wishes = {"not_told": ["waikato"]}
+    _, other = await refer(running, body(people=hana, wishes=wishes))
     await merges(running, "merge", one.id, other.id)
 
-    refused = await asks(running, other.id)
-    answer = await asks(running, one.id)
+    wished = await asks(running, one.id)
+    refused = await asks(running, other.id, against_wish=True)
+    answer = await asks(running, one.id, against_wish=True)
     apart = await merges(running, "merge", other.id, one.id)
 
+    assert wished.json()["errors"][0]["rule"] == "wished not to be told"
     assert (refused.status_code, answer.status_code) == (409, 201)
     assert len(answer.json()["referrals"]) == 2
     assert apart.status_code == 409

@@ -404,7 +404,10 @@ async def change_case(
     if case.erased:
         return
     change = referral.changes[told.number - 1]
-    named = await _renamed(referral, case, referrals=referrals, cases=cases)
+    named = case
+    # A copy of what another region has stays as it is.
+    if not case.transferred:
+        named = await _renamed(referral, case, referrals=referrals, cases=cases)
     lane = Lane.URGENT if case.level and case.level.urgent else None
     events = [told_of(referral, change, told.number, case.id)]
     doubt = await doubts.get(doubt_id(referral.id))

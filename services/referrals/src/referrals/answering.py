@@ -175,12 +175,22 @@ async def export(held: RightsRequest, counter: Counter) -> Export:
     if person_id is None:
         return Export()
     shelves = counter.shelves
-    violent, referrals, disclosures = await asyncio.gather(
+    violent, cases, referrals, disclosures = await asyncio.gather(
         used_violence(person_id, shelves),
+        cases_of(person_id, shelves),
         shelves.referrals.of_person(person_id),
         shelves.disclosures.about(person_id),
     )
-    return export_of(person_id, parts, referrals, disclosures, used_violence=violent)
+    return export_of(
+        person_id,
+        parts,
+        referrals,
+        disclosures,
+        used_violence=violent,
+        harmed_in=frozenset(
+            each.merged_into or each.id for each in cases if person_id in each.harmed
+        ),
+    )
 
 
 async def enter_notice(

@@ -167,7 +167,8 @@ async def end(
             # Its agency says so too; everybody knows it already.
             return []
         told: list[Event] = _ended(new)
-        if (ends_at := new.terms.ends_at) is not None and ends_at > now:
+        ends_at = new.terms.ends_at
+        if ends_at is not None and ends_at > now and not new.elsewhere:
             told.append(_called_off(new, ends_at))
         return told
 
@@ -232,7 +233,7 @@ async def forget(message: Message[CaseErased], *, orders: Orders) -> None:
 def _told(new: Order, was: Order | None) -> list[Event]:
     told: list[Event] = [_recorded(new)]
     before = was.terms.ends_at if was else None
-    if (ends_at := new.terms.ends_at) == before:
+    if (ends_at := new.terms.ends_at) == before or new.elsewhere:
         return told
     if ends_at is None and before is not None:
         return [*told, _called_off(new, before)]

@@ -7,6 +7,7 @@ ledger and the ends of its clocks, reacts to that.
 
 import asyncio
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 from accord_chassis.service import settled
@@ -26,7 +27,7 @@ from referrals.erasing import standing_case
 from referrals.inquiring import Bureau
 from referrals.orders import Orders
 from referrals.roles import Doubts
-from referrals.triggers import Triggers
+from referrals.triggers import Triggers, dates_of
 
 
 class Handing(NamedTuple):
@@ -55,7 +56,7 @@ async def hand_over(
     case = await standing_case(case_id, cases)
     if case.merged_into:
         raise AlreadyMerged
-    family = [each.id for each in await _family(case, handing)]
+    family = [each.id for each in await family_of(case, handing)]
     for each in family:
         if any(doubt.open for doubt in await handing.doubts.of_case(each)):
             raise PartsInDoubt
@@ -73,7 +74,7 @@ async def hand_over(
     return await settled(partial(close, case_id))
 
 
-async def _family(case: Case, handing: Handing) -> list[Case]:
+async def family_of(case: Case, handing: Handing) -> list[Case]:
     """Give a case, and those that are merged into it and not only about to be."""
     cases = handing.contacting.shelves.cases
     taken = await asyncio.gather(*map(cases.get, case.taken))
@@ -91,7 +92,7 @@ async def package_of(case: Case, handing: Handing) -> tuple[Packed, ...]:
         raise NotTransferred
     contacting, bureau = handing.contacting, handing.bureau
     shelves, at = contacting.shelves, contacting.clock.now()
-    family = await _family(case, handing)
+    family = await family_of(case, handing)
     found = await asyncio.gather(*map(shelves.referrals.of_case, family))
     referrals = {each.id: each for some in found for each in some}
     ids = {who for each in referrals.values() for who in each.person_ids}
@@ -107,7 +108,7 @@ async def package_of(case: Case, handing: Handing) -> tuple[Packed, ...]:
             who: reached(points, told_in, at, rules)
             for who, (_, points) in zip(standing, looked, strict=True)
         },
-        dates=tuple(each for some in dates for each in some),
+        dates=dates_of(referrals.values(), case.id, chain.from_iterable(dates)),
         orders=tuple(await handing.orders.of_cases([each.id for each in family])),
     )
     terms, recognition = case.transferred.terms, bureau.policy.recognition

@@ -1,7 +1,7 @@
 """What referrals does about dates that are known ahead."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from accord_chassis.clock import Clock
@@ -9,7 +9,6 @@ from accord_chassis.service import settled
 from accord_chassis.store import Conflict, Store
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.referrals import (
-    TRANSFERRED,
     CaseErased,
     CaseTransferred,
     TriggerCancelled,
@@ -61,6 +60,10 @@ class Triggers(Store[Trigger]):
 
 def told_of(referral: Referral, case_id: str) -> list[Event]:
     """Tell of the dates of a referral that has found its case."""
+    return [*_told(referral, case_id)]
+
+
+def _told(referral: Referral, case_id: str) -> list[TriggerTold]:
     told = zip(referral.told.triggers, referral.due, strict=False)
     return [
         TriggerTold(
@@ -80,6 +83,42 @@ def told_of(referral: Referral, case_id: str) -> list[Event]:
     ]
 
 
+def trigger_of(told: TriggerTold, *, elsewhere: bool) -> Trigger:
+    """Give a date as it is first told.
+
+    Args:
+        told: What is told of it.
+        elsewhere: Its case was transferred.
+    """
+    return Trigger(
+        id=told.trigger_id,
+        case_id=told.case_id,
+        referral_id=told.referral_id,
+        number=told.number,
+        agency=told.agency,
+        kind=told.kind,
+        happens_at=told.due_at,
+        person_ids=told.person_ids,
+        reference=told.reference,
+        elsewhere=elsewhere,
+    )
+
+
+def dates_of(
+    referrals: Iterable[Referral], case_id: str, known: Iterable[Trigger]
+) -> tuple[Trigger, ...]:
+    """Give all dates that some referrals told of, as they are known now.
+
+    Args:
+        referrals: Of one case, or of what is merged into it.
+        case_id: Of it.
+        known: The dates whose clocks are set: of the latest they may not be yet.
+    """
+    told = (told for each in referrals for told in _told(each, case_id))
+    first = {each.trigger_id: trigger_of(each, elsewhere=False) for each in told}
+    return tuple({**first, **{each.id: each for each in known}}.values())
+
+
 async def schedule(
     message: Message[TriggerTold],
     *,
@@ -93,22 +132,12 @@ async def schedule(
     case = await cases.get(told.case_id)
     if case is None or case.erased:
         return
-    new = Trigger(
-        id=told.trigger_id,
-        case_id=told.case_id,
-        referral_id=told.referral_id,
-        number=told.number,
-        agency=told.agency,
-        kind=told.kind,
-        happens_at=told.due_at,
-        person_ids=told.person_ids,
-        reference=told.reference,
-    )
+    new = trigger_of(told, elsewhere=case.transferred is not None)
     near = rules.near(new.happens_at, clock.now())
     lane = Lane.URGENT if near else message.lane
     # Its id comes from the referral, so one that is there was set before.
     with contextlib.suppress(Conflict):
-        await triggers.save(new, scheduled(new), cause=message, lane=lane)
+        await triggers.save(new, *scheduled(new), cause=message, lane=lane)
 
 
 async def move(
@@ -145,13 +174,8 @@ async def cancel(held_id: str, *, by: str, at: datetime, triggers: Triggers) -> 
     def cancelled(held: Trigger) -> Trigger:
         return held.cancel(by=by, at=at)
 
-    def told(new: Trigger) -> Event:
-        return TriggerCancelled(
-            case_id=new.case_id,
-            trigger_id=new.id,
-            kind=new.kind,
-            due_at=new.happens_at,
-        )
+    def told(new: Trigger) -> list[Event]:
+        return [] if new.elsewhere else [called_off(new)]
 
     return await _change(held_id, cancelled, told, lane=Lane.ROUTINE, triggers=triggers)
 
@@ -159,7 +183,7 @@ async def cancel(held_id: str, *, by: str, at: datetime, triggers: Triggers) -> 
 async def _change(
     held_id: str,
     change: Callable[[Trigger], Trigger],
-    tell: Callable[[Trigger], Event],
+    tell: Callable[[Trigger], list[Event]],
     *,
     lane: Lane,
     triggers: Triggers,
@@ -171,7 +195,7 @@ async def _change(
         new = change(held)
         if new is held:
             return held
-        return await triggers.save(new, tell(new), lane=lane)
+        return await triggers.save(new, *tell(new), lane=lane)
 
     return await settled(decide)
 
@@ -188,16 +212,24 @@ async def fall_due(due: Trigger, *, triggers: Triggers, clock: Clock) -> None:
         due_at=due.happens_at,
         late_by=(at - due.happens_at).total_seconds(),
     )
-    await triggers.save(due.fall_due(at), fell_due, lane=Lane.URGENT)
+    told = [] if due.elsewhere else [fell_due]
+    await triggers.save(due.fall_due(at), *told, lane=Lane.URGENT)
 
 
 async def call_off(message: Message[CaseTransferred], *, triggers: Triggers) -> None:
-    """Call off all dates of a case that was transferred: there they are told anew."""
-    told = message.data
-    for each in await triggers.of_case(told.case_id):
-        if each.state is State.SCHEDULED:
-            at = told.transferred_at
-            await cancel(each.id, by=TRANSFERRED, at=at, triggers=triggers)
+    """Call off all dates of a case that was transferred: there they are told anew.
+
+    Not to whoever told of them: that would tell where she went.
+    """
+
+    def left(held: Trigger) -> Trigger:
+        return held if held.elsewhere else held.leave()
+
+    def told(new: Trigger) -> list[Event]:
+        return [called_off(new)] if new.state is State.SCHEDULED else []
+
+    for each in await triggers.of_case(message.data.case_id):
+        await _change(each.id, left, told, lane=Lane.ROUTINE, triggers=triggers)
 
 
 async def forget(message: Message[CaseErased], *, triggers: Triggers) -> None:
@@ -205,8 +237,19 @@ async def forget(message: Message[CaseErased], *, triggers: Triggers) -> None:
     await triggers.remove_case(message.data.case_id)
 
 
-def scheduled(new: Trigger) -> Event:
-    """Tell when something is known to come."""
-    return TriggerScheduled(
+def scheduled(new: Trigger) -> list[Event]:
+    """Tell when something is known to come; nothing if its case was transferred."""
+    told = TriggerScheduled(
         case_id=new.case_id, trigger_id=new.id, kind=new.kind, due_at=new.happens_at
+    )
+    return [] if new.elsewhere else [told]
+
+
+def called_off(held: Trigger) -> Event:
+    """Tell that something does not come any more."""
+    return TriggerCancelled(
+        case_id=held.case_id,
+        trigger_id=held.id,
+        kind=held.kind,
+        due_at=held.happens_at,
     )

@@ -35,14 +35,28 @@ class Decision(BaseModel):
     at: datetime
 
 
-def heed(staffing: Staffing, decision: Decision, policy: Policy) -> Staffing:
+def heed(
+    staffing: Staffing,
+    decision: Decision,
+    policy: Policy,
+    taken: frozenset[str] = frozenset(),
+) -> Staffing:
     """Want whom a meeting wants, and have lead whom it named, in its decider's name.
 
     What the same meeting wanted before and wants no longer is wanted no longer, if
-    neither the level nor another meeting asks for it and nobody has accepted it. What
-    was decided before the episode began, or before what is known of the same meeting,
-    changes nothing.
+    neither the level nor its tier nor another meeting asks for it and nobody has
+    accepted it. What was decided before the episode began, or before what is known of
+    the same meeting, changes nothing; nor does anything once it was transferred.
+
+    Args:
+        staffing: What is known of the case's roles.
+        decision: What was decided.
+        policy: What a level needs.
+        taken: The allocations that somebody has accepted, also those of which the case
+            has not heard yet.
     """
+    if staffing.transferred_at is not None:
+        return staffing
     if staffing.closed_at is not None and decision.at <= staffing.closed_at:
         return staffing
     known = staffing.meetings.get(decision.meeting_id)
@@ -56,7 +70,9 @@ def heed(staffing: Staffing, decision: Decision, policy: Policy) -> Staffing:
     held = staffing.model_copy(update={"meetings": dict(latest)})
     if decision.lead is not None:
         held = held.led_by(decision.lead, decision.by, decision.at)
-    kept = {*held.besides, *policy.roles[held.level]}
+    by_tier = held.latest.roles if held.latest else ()
+    kept = {*held.besides, *policy.roles[held.level], *by_tier}
+    kept |= {role for role, each in held.roles.items() if each.allocation_id in taken}
     before = known.roles if known else ()
     held = held.without_open([each for each in before if each not in kept])
     return held.want_again(policy, decision.at)

@@ -27,8 +27,8 @@ SWITCHES = ("kaupapa_maori", "duty_coordinator", "active")
 HEADINGS = (
     "worker_id", "active", "roles", "gender", "languages", "kaupapa_maori", "provider",
     "team", "compartment", "skills", "iwi", "communities", "areas", "base", "hours",
-    "contracted_hours", "absences", "capacity", "email", "deputy", "team_lead",
-    "duty_coordinator",
+    "contracted_hours", "absences", "capacity", "email", "mobile", "deputy",
+    "team_lead", "duty_coordinator",
 )  # fmt: skip
 
 NUMBER = re.compile(r"[0-9]{1,9}")
@@ -127,15 +127,20 @@ def read(content: bytes) -> list[tuple[int, dict[str, Any]]]:
 
 
 def _headings(cells: Sequence[str]) -> tuple[str, ...]:
-    """See that every heading is known, and name the first column whose is not."""
+    """See that every heading is there and known; name the first that is not.
+
+    A row replaces all that is said of a worker: a column that is not there would empty
+    its field for everybody.
+    """
     headings = tuple(each.strip() for each in cells)
     for number, each in enumerate(headings, 1):
         if each not in HEADINGS:
             raise BadSheet(f"Line 1, column {number}: this heading is not known.")
         if headings.index(each) != number - 1:
             raise BadSheet(f"Line 1, column {number}: this heading stands twice.")
-    if "worker_id" not in headings:
-        raise BadSheet("Line 1: there is no column worker_id.")
+    for each in HEADINGS:
+        if each not in headings:
+            raise BadSheet(f"Line 1: there is no column {each}.")
     return headings
 
 

@@ -1,21 +1,25 @@
 """The directory as files: taken in whole or not at all, and given out.
 
-Everything in a file is looked over before any of it is written. What is written then is
-a document after the other, each as when it is told alone; should a process die in
-between, the same file sent again does the rest and changes nothing twice.
+Everything in a file is looked over, each for itself and all together, before any of it
+is written. What is written then is a document after the other, each as when it is told
+alone; should a process die or somebody else change one in between, the same file sent
+again does the rest and changes nothing twice.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple, TypeVar
 
+from accord_chassis.service import settled
 from accord_contracts.allocation import Role
 from accord_contracts.problem import Refusal
 
 from allocation.domain.directory import Worker
 from allocation.domain.hsds import Room
+from allocation.domain.policy import outreach
 from allocation.domain.providers import Listing, Provider
 from allocation.domain.walls import SameCompartment
 from allocation.handlers.directory import put_worker
@@ -23,6 +27,8 @@ from allocation.handlers.placing import Desk
 from allocation.store.kept import PAGE, Providers, Workers
 
 T = TypeVar("T")
+
+OTHER_SIDE = ("compartment", "serves_the_other_side")
 
 TOGETHER = 100
 """Workers that are looked over or written at the same time."""
@@ -34,6 +40,32 @@ class WrongWorker(NamedTuple):
     number: int
     field: str
     rule: str
+
+
+class Moving(NamedTuple):
+    """That one of some workers would serve a case from another compartment.
+
+    Attributes:
+        number: Which one.
+        case_id: The case, or the one that it is merged into.
+        wall: The compartment.
+        outreach: They serve the person using violence there.
+    """
+
+    number: int
+    case_id: str
+    wall: str
+    outreach: bool
+
+
+def clashing(moving: Iterable[Moving]) -> Iterator[int]:
+    """Give those who would meet in one compartment from both sides of a case."""
+    there = defaultdict[tuple[str, str], list[Moving]](list)
+    for each in moving:
+        there[each.case_id, each.wall].append(each)
+    for some in there.values():
+        if len({each.outreach for each in some}) > 1:
+            yield from (each.number for each in some)
 
 
 async def wrong_with(
@@ -48,16 +80,20 @@ async def wrong_with(
         for some in numbers.values()
         for number in some[1:]
     ]
+    moving = list[Moving]()
     for some in _some([*enumerate(told)]):
         checked = await asyncio.gather(
-            *(_wrong(each, at, workers, desk) for _, each in some)
+            *(_wrong(number, each, at, workers, desk) for number, each in some)
         )
-        found += [
-            WrongWorker(number, *each)
-            for (number, _), each in zip(some, checked, strict=True)
-            if each is not None
+        found += [each for each in checked if isinstance(each, WrongWorker)]
+        moving += [
+            moved
+            for each in checked
+            if not isinstance(each, WrongWorker)
+            for moved in each
         ]
-    return sorted(found)
+    found += [WrongWorker(number, *OTHER_SIDE) for number in clashing(moving)]
+    return sorted({*found})
 
 
 def _some(every: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -65,28 +101,33 @@ def _some(every: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 async def _wrong(
-    told: Worker, at: datetime, workers: Workers, desk: Desk
-) -> tuple[str, str] | None:
+    number: int, told: Worker, at: datetime, workers: Workers, desk: Desk
+) -> WrongWorker | list[Moving]:
+    """Say why a worker cannot be taken in; else where they would serve from anew."""
     held = await workers.get(told.id)
     try:
         told.check()
         if held is None:
-            return None
+            return []
         held.replaced_by(told, at)
-        if told.wall is not None and told.wall != held.wall:
-            await _check_wall(held, told.wall, desk)
+        if told.wall is None or told.wall == held.wall:
+            return []
+        return [each async for each in _moving(number, held, told.wall, desk)]
     except SameCompartment:
-        return "compartment", "serves_the_other_side"
+        return WrongWorker(number, *OTHER_SIDE)
     except Refusal:
-        return "roles", "serves_both_sides"
-    return None
+        return WrongWorker(number, "roles", "serves_both_sides")
 
 
-async def _check_wall(held: Worker, wall: str, desk: Desk) -> None:
+async def _moving(
+    number: int, held: Worker, wall: str, desk: Desk
+) -> AsyncIterator[Moving]:
     for each in held.holds.values():
         staffing = await desk.staffings.get(each.case_id)
-        if staffing is not None and wall in staffing.walls_against(each.role):
+        if staffing is None or wall in staffing.walls_against(each.role):
             raise SameCompartment
+        family = staffing.merged_into or staffing.id
+        yield Moving(number, family, wall, outreach(each.role))
 
 
 async def put_workers(
@@ -96,11 +137,15 @@ async def put_workers(
 
     Raises:
         Refusal: One changed since all were looked over, so that they cannot be.
+        Conflict: One kept changing.
     """
+
+    async def put(each: Worker) -> None:
+        put_one = partial(put_worker, each, at=at, workers=workers, desk=desk)
+        await settled(put_one)
+
     for some in _some(told):
-        await asyncio.gather(
-            *(put_worker(each, at=at, workers=workers, desk=desk) for each in some)
-        )
+        await asyncio.gather(*map(put, some))
 
 
 async def all_workers(workers: Workers) -> list[Worker]:

@@ -24,7 +24,9 @@ async def heed_meeting(message: Message[MeetingDecided], *, desk: Desk) -> None:
         by=told.decided_by,
         at=told.decided_at,
     )
-    new = heed(held, decision, desk.policy)
+    found = await desk.allocations.of_case(told.case_id)
+    taken = frozenset(each.id for each in found if each.working)
+    new = heed(held, decision, desk.policy, taken)
     if new is held:
         return
     events = wanted(new, held)

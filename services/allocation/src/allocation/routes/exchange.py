@@ -172,8 +172,7 @@ async def import_workers(
     lines = [line for line, _ in rows]
     if wrong := await exchange.wrong_with(told, at=at, workers=workers, desk=desk):
         raise _invalid(((lines[e.number], e.field), e.rule) for e in wrong)
-    putting = partial(exchange.put_workers, told, at=at, workers=workers, desk=desk)
-    await settled(putting)
+    await exchange.put_workers(told, at=at, workers=workers, desk=desk)
     return TakenView(taken=len(told))
 
 

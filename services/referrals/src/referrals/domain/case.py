@@ -3,7 +3,6 @@
 What a case remembers is bounded, because some families are referred hundreds of times.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -366,20 +365,23 @@ class Case(BaseModel):
         """Choose the keys that this case may have beside others; never none.
 
         The store's unique index takes an empty list for a key like any other. Of what
-        was transferred the keys stay: who is referred again has them with a number.
+        was transferred the keys stay: who is referred again has them with a number, the
+        one after the highest, since an earlier one may be free again by now.
         """
-        gone: Counter[str] = Counter()
+        gone: dict[str, int] = {}
         wanted = {_bare(each) for each in keys}
         for other in others:
             if other.transferred:
-                gone.update(map(_bare, other.keys))
+                for each in other.keys:
+                    after = _number(each) + 1
+                    gone[_bare(each)] = max(after, gone.get(_bare(each), 0))
             else:
                 wanted = wanted.difference(map(_bare, other.keys), other.harmed)
         held = {each.person_id for each in self.people}
         held.update(each.couple for each in self.pairs)
         numbered = {_bare(each): each for each in self.keys}
         claimed = (
-            numbered.get(each) or (f"{each}/{gone[each]}" if gone[each] else each)
+            numbered.get(each) or (f"{each}/{gone[each]}" if each in gone else each)
             for each in wanted & held
         )
         return tuple(sorted(claimed)) or (self.id,)
@@ -569,6 +571,11 @@ def is_repeat(
 def _bare(key: str) -> str:
     """Give a key without the number that it has since a case was transferred."""
     return key.partition("/")[0]
+
+
+def _number(key: str) -> int:
+    """Give the number of a key; 0 if it has none."""
+    return int(key.partition("/")[2] or 0)
 
 
 def _latest(known: Sequence[T], met: Sequence[T], most: int) -> tuple[T, ...]:

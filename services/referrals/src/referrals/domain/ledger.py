@@ -41,6 +41,8 @@ class Disclosure(BaseModel):
         agency: The agency that got it; none: whoever works on ``case_id``.
         case_id: The case of the inquiry that it was told for.
         ipp11: The ground, if it was not s 20.
+        transfer: It was told to the region that the case was handed over to: where the
+            person harmed in it went.
         erased: They are erased. That there was a disclosure stays.
     """
 
@@ -60,6 +62,7 @@ class Disclosure(BaseModel):
     belief: Belief | None = None
     consulted: bool | None = None
     why_not_safe: WhyNotSafe | None = None
+    transfer: bool = False
     erased: Decision | None = None
 
     def tombstone(self, decision: Decision) -> Self:
@@ -141,6 +144,7 @@ def of_transfer(case: Case, told: Iterable[Packed]) -> Iterator[Disclosure]:
             belief=terms.belief,
             consulted=terms.consulted,
             why_not_safe=terms.why_not_safe,
+            transfer=True,
         )
 
 

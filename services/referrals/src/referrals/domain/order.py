@@ -229,7 +229,8 @@ class Order(BaseModel):
         """
         if (terms, people) == (self.terms, self.people):
             return self
-        if self.ended is not None:
+        ends_at = self.terms.ends_at
+        if self.ended is not None or (ends_at is not None and ends_at <= at):
             raise OrderOver
         was = TermsChange(
             at=at,

@@ -244,8 +244,7 @@ def reached(
         each
         for point in own
         if point.decided.closed_at is None
-        if any(heard.referral_id in told_in for heard in point.heard)
-        for each in _channels(point, at, rules)
+        for each in _channels(point, told_in, at, rules)
     )
     return tuple(sorted(told, key=lambda each: FIRST.index(each.safety)))[:MOST_POINTS]
 
@@ -257,12 +256,13 @@ def _without_others(point: Point, told_in: frozenset[str]) -> Point:
 
 
 def _channels(
-    point: Point, at: datetime, rules: ContactRules
+    point: Point, told_in: frozenset[str], at: datetime, rules: ContactRules
 ) -> Iterator[ContactPoint]:
     held = point.confirmation.held if point.confirmation else None
-    for channel in point.channels:
+    named = {each.channel for each in point.heard if each.referral_id in told_in}
+    for channel in (each for each in point.channels if each in named):
         said = [each for each in point.heard if each.channel is channel]
-        use = may_use(point, channel, at, AccessPurpose.PLAN, rules)
+        use = may_use(_at_any_hour(point), channel, at, AccessPurpose.PLAN, rules)
         if isinstance(use, Permitted):
             yield ContactPoint(
                 channel=channel,
@@ -273,12 +273,23 @@ def _channels(
                 leave_message=use.leave_message,
                 say_who=use.say_who,
             )
-        elif held or said:
+        else:
             safety = Safety.UNSAFE if use.code in WARNED else Safety.UNKNOWN
             value = held.value if held else said[-1].value
             yield ContactPoint(
                 channel=channel, value=value, safety=safety, hours=_hours(held)
             )
+
+
+def _at_any_hour(point: Point) -> Point:
+    """Give a point without its hours: they go with it, whenever that is."""
+    told = point.confirmation
+    if point.kept is None or told is None or told.held is None:
+        return point
+    held = told.held.model_copy(update={"hours": None})
+    confirmation = told.model_copy(update={"held": held})
+    kept = point.kept.model_copy(update={"confirmation": confirmation})
+    return replace(point, kept=kept)
 
 
 def _hours(held: Held | None) -> str | None:

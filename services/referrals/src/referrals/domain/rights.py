@@ -374,6 +374,7 @@ def export_of(
     disclosures: Iterable[Disclosure],
     *,
     used_violence: bool,
+    harmed_in: frozenset[str] = frozenset(),
 ) -> Export:
     """Make what is released: each part from a list of what may leave, nothing else.
 
@@ -384,6 +385,8 @@ def export_of(
         disclosures: What was told of them.
         used_violence: They were ever told to use violence: whatever was decided, only
             how those describe them who deal with them anyway, without saying who did.
+        harmed_in: The cases in which they were harmed: of no other are they told where
+            it was handed over to.
     """
     if used_violence:
         parts &= FOR_USERS_OF_VIOLENCE
@@ -400,7 +403,9 @@ def export_of(
         identity=_identity(e for _, e in told) if Part.IDENTITY in parts else (),
         contact=_contact(told, person_id) if Part.CONTACT in parts else (),
         episodes=_episodes(told) if Part.EPISODES in parts else (),
-        disclosures=_told_on(disclosures) if Part.DISCLOSURES in parts else (),
+        disclosures=tuple(_told_on(disclosures, harmed_in))
+        if Part.DISCLOSURES in parts
+        else (),
     )
 
 
@@ -449,15 +454,16 @@ def _episodes(
     return tuple(sorted(found, key=lambda each: each.on))
 
 
-def _told_on(disclosures: Iterable[Disclosure]) -> tuple[ToldOn, ...]:
-    return tuple(
-        ToldOn(
-            on=each.at.date(),
-            group=each.group,
-            holder=each.holder,
-            agency=each.agency,
-            purpose=each.purpose,
-        )
-        for each in disclosures
-        if each.erased is None
-    )
+def _told_on(
+    disclosures: Iterable[Disclosure], harmed_in: frozenset[str]
+) -> Iterator[ToldOn]:
+    for each in disclosures:
+        where_she_went = each.transfer and each.case_id not in harmed_in
+        if each.erased is None and not where_she_went:
+            yield ToldOn(
+                on=each.at.date(),
+                group=each.group,
+                holder=each.holder,
+                agency=each.agency,
+                purpose=each.purpose,
+            )

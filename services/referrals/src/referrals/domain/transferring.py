@@ -22,11 +22,6 @@ class NotTransferred(Refusal):
     status = 404
 
 
-# To an agency that a case was transferred would tell where she went.
-class ResponseOver(Refusal):
-    """The response to this referral has ended for good: refer anew what is new."""
-
-
 class PartsInDoubt(Refusal):
     """A referral of this case waits for who harmed whom: decide that before."""
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from accord_contracts.message import Code
 from accord_contracts.problem import Refusal
-from accord_contracts.referrals import TRANSFERRED, TriggerKind
+from accord_contracts.referrals import TriggerKind
 from pydantic import (
     AwareDatetime,
     BaseModel,
@@ -168,6 +168,8 @@ class Trigger(BaseModel):
         reference: The agency's own code.
         fell_due_at: When that was noticed.
         changes: The latest, oldest first.
+        elsewhere: Its case was transferred: whoever told of it sees it as ever, and
+            nobody else is told of it any more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -185,6 +187,7 @@ class Trigger(BaseModel):
     state: State = State.SCHEDULED
     fell_due_at: datetime | None = None
     changes: tuple[Change, ...] = ()
+    elsewhere: bool = False
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -194,10 +197,11 @@ class Trigger(BaseModel):
 
     def ahead_at(self, at: datetime) -> bool:
         """Tell whether it is still to come: here, or where its case was transferred."""
-        last = self.changes[-1] if self.changes else None
-        elsewhere = self.state is State.CANCELLED and last and last.by == TRANSFERRED
-        stands = self.state is State.SCHEDULED or elsewhere
-        return bool(stands) and self.happens_at > at
+        return self.state is State.SCHEDULED and self.happens_at > at
+
+    def leave(self) -> "Trigger":
+        """Note that its case was transferred."""
+        return self.model_copy(update={"elsewhere": True})
 
     def move(self, happens_at: datetime, *, by: str, at: datetime) -> "Trigger":
         """Put it at another time, also if it has fallen due or was called off.

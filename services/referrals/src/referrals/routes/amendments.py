@@ -25,7 +25,6 @@ from referrals.routes.referrals import (
     Referrals_,
     Submitter,
     own,
-    still_here,
     unquoted,
 )
 
@@ -82,7 +81,6 @@ async def amend_referral(
     """
     resource = await own(referral_id, referrals, cases)
     await agency.permit(AMEND_REFERRAL, resource, otherwise=NotReferred)
-    await still_here(resource.case_id, cases)
     if key is None:
         raise NoKey("An Idempotency-Key is needed.")
     if seen is None:
@@ -126,7 +124,6 @@ async def withdraw_referral(
     """
     resource = await own(referral_id, referrals, cases)
     await agency.permit(WITHDRAW_REFERRAL, resource, otherwise=NotReferred)
-    await still_here(resource.case_id, cases)
     if key is None:
         raise NoKey("An Idempotency-Key is needed.")
     held = await amending.withdraw(

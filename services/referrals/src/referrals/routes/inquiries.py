@@ -76,7 +76,11 @@ READ_PIECES = Action("inquiry.read_pieces", CASE_TEAM, parts={"record": NOT_OUTR
 READ_ASKED = Action("inquiry.read_asked", (Relation.OWNER,), purposes=SHARING)
 DECIDE = Action("inquiry.decide", (Relation.OWNER,), purposes=SHARING)
 READ_LEDGER = Action(
-    "disclosures.read", (Relation.SCOPE,), purposes=(Purpose.OPERATION,)
+    "disclosures.read",
+    (Relation.SCOPE,),
+    # To whom a case was handed over says where she went.
+    parts={"record": NOT_OUTREACH},
+    purposes=(Purpose.OPERATION,),
 )
 
 
@@ -242,6 +246,7 @@ class DisclosureView(BaseModel):
     Attributes:
         holder: The agency that told it; none: the response to the case.
         agency: The agency that got it; none: whoever works on ``case_id``.
+        transfer: It got it because the case was handed over to it.
     """
 
     at: datetime
@@ -255,6 +260,7 @@ class DisclosureView(BaseModel):
     belief: Belief | None
     consulted: bool | None
     why_not_safe: WhyNotSafe | None
+    transfer: bool
     erased: bool
 
     @classmethod

@@ -49,7 +49,6 @@ from referrals.erasing import standing_case
 from referrals.orders import Registry
 from referrals.routes.agencies import registered
 from referrals.routes.lines import errors_of
-from referrals.routes.referrals import still_here
 
 router = APIRouter(tags=["orders"])
 
@@ -178,7 +177,7 @@ async def tell_order(
     referral, case_id = await _told_with(TELL, referral_id, registry, agency)
     if case_id is None:
         raise NoCaseYet
-    await still_here(case_id, registry.shelves.cases)
+    case = await registry.shelves.cases.get(case_id)
     referral.may_be_changed()
     terms, at = _terms_of(told), registry.clock.now()
     wrong = [*_misplaced(told, len(referral.told.people))]
@@ -199,6 +198,8 @@ async def tell_order(
         people=people,
         recorded_at=at,
         by=agency.who.subject,
+        # Taken as in any case: a refusal would tell the agency that she has moved.
+        elsewhere=bool(case and case.transferred),
     )
     return ToldOrderView.told(await _record(new, registry), at)
 
@@ -363,7 +364,6 @@ async def _own(
     held = await registry.orders.get(order_id)
     if held is None or held.referral_id != referral_id:
         raise NoSuchOrder
-    await still_here(held.case_id, registry.shelves.cases)
     return held
 
 

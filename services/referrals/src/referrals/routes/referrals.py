@@ -23,7 +23,6 @@ from referrals.domain.case import Episode, Stage
 from referrals.domain.feedback import ClosedAs
 from referrals.domain.policy import Expected, Policy
 from referrals.domain.referral import NotReferred, Referral, Sender
-from referrals.domain.transferring import ResponseOver
 from referrals.routes.agencies import registered
 from referrals.routes.changes import AmendmentView, WantedView, WithdrawalView, etag_of
 from referrals.routes.lines import (
@@ -196,19 +195,6 @@ async def own(referral_id: str, referrals: Referrals, cases: Cases) -> Resource:
     sender = held.sender.agency if held else None
     left = held.left_case_id if held else None
     return Resource("referral", referral_id, case.id if case else left, agency=sender)
-
-
-async def still_here(case_id: str | None, cases: Cases) -> None:
-    """See that a referral's case, if it has one yet, was not transferred.
-
-    Of a worker their standing to the case says so; an agency has none.
-
-    Raises:
-        ResponseOver: It was.
-    """
-    held = await cases.get(case_id) if case_id else None
-    if held and held.transferred:
-        raise ResponseOver
 
 
 async def post(

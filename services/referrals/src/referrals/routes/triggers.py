@@ -26,7 +26,6 @@ from referrals.domain.trigger import (
     When,
 )
 from referrals.routes.agencies import registered
-from referrals.routes.referrals import Cases_, still_here
 from referrals.store import Referrals
 from referrals.triggers import Triggers
 
@@ -110,7 +109,6 @@ async def move_trigger(
     *,
     referrals: Referrals_,
     triggers: Triggers_,
-    cases: Cases_,
     policy: Policy_,
     clock: Clock_,
     agency: Submitter,
@@ -118,7 +116,6 @@ async def move_trigger(
     """Move a date. The time that it had does not fall due any more."""
     found = await permitted(MOVE_TRIGGER, referral_id, referrals, triggers, agency)
     held, at, rules = one(found, number), clock.now(), policy.triggers
-    await still_here(held.case_id, cases)
     if wrong := rules.wrong_with(when, at):
         named = "on" if when.at is None else "at"
         raise RequestValidationError([{"loc": ("body", named), "type": wrong}])
@@ -134,14 +131,12 @@ async def cancel_trigger(
     *,
     referrals: Referrals_,
     triggers: Triggers_,
-    cases: Cases_,
     clock: Clock_,
     agency: Submitter,
 ) -> None:
     """Call a date off: it does not fall due."""
     found = await permitted(CANCEL_TRIGGER, referral_id, referrals, triggers, agency)
     held, who = one(found, number), agency.who.subject
-    await still_here(held.case_id, cases)
     await handlers.cancel(held.id, by=who, at=clock.now(), triggers=triggers)
 
 
