@@ -175,6 +175,9 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
     for each in asked.values():
         await each.accepts()
     actions = await eventually(asked[SPECIALIST].worker.owes(case))
+    # A version that was agreed to stays, however many come after it.
+    plan = await eventually(region.coordinator.reads_plan(case))
+    await region.coordinator.agrees(plan)
     # Beside whoever sets the lists, some coordinator must be left.
     await hire(region, duty_coordinator=True)
     workers = {
@@ -241,7 +244,7 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "inquiry_id": inquiry.json()["inquiries"][0]["inquiry_id"],
         "referral_id": referral,
         "number": "0",
-        "plan_version": "1",
+        "plan_version": str(plan["plan_version"]),
         "worker_id": workers["specialist"],
         "allocation_id": asked[SPECIALIST].allocation,
         "action_id": actions[0]["action_id"],
@@ -590,6 +593,9 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("plans", "GET", "/v1/meetings/{meeting_id}"): Case(
         (*AGENCIES, "specialist", *LOCALITYS)
     ),
+    ("plans", "GET", "/v1/meetings/{meeting_id}/pack"): Case(
+        (*AGENCIES, "specialist", *LOCALITYS)
+    ),
     ("plans", "PUT", "/v1/meetings/{meeting_id}"): Case(("coordinator",), "meeting"),
     ("plans", "POST", "/v1/meetings/{meeting_id}/attendance"): Case(
         ("specialist", *LOCALITYS), {"statement": STATEMENT}, unregistered=403
@@ -614,9 +620,6 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("plans", "GET", "/v1/meetings/{meeting_id}/extract"): Case(()),
     ("plans", "POST", "/v1/meetings/{meeting_id}/closure"): Case(LOCALITYS),
     ("plans", "GET", "/v1/meetings/{meeting_id}/minutes"): Case(LOCALITYS),
-    ("plans", "GET", "/v1/meetings/{meeting_id}/pack"): Case(
-        (*AGENCIES, "specialist", *LOCALITYS)
-    ),
     ("plans", "GET", "/v1/meetings/{meeting_id}/extract/pack"): Case(()),
     ("plans", "GET", "/v1/plans/{case_id}/papers/{audience}"): Case(KNOWS_SAFETY),
     ("plans", "GET", "/v1/plans/{case_id}/releases"): Case((*TEAM, "coordinator")),

@@ -455,6 +455,12 @@ def assert_planted(told: list[Told], planted: Planted) -> None:
     copied = {each for each in sealed if each.startswith("referrals.people.likeness.")}
     elsewhere = {
         "allocation.workers.email",
+        # What providers publish of themselves.
+        "allocation.providers.about.description",
+        "allocation.providers.about.email",
+        "allocation.providers.about.name",
+        "allocation.providers.about.phones.number",
+        "allocation.providers.about.website",
         "plans.voices.entries.words",
         # Nobody here has one; allocation's own tests see that it is sealed.
         "allocation.workers.mobile",
