@@ -249,12 +249,18 @@ class Worker(Somebody):
         return await second.sends("POST", f"{path}/confirmation", {"confirmed": True})
 
     async def _second(self, case_id: str) -> "Worker":
-        """Give who else may confirm: the coordinator, or somebody of their team."""
+        """Give who else may confirm: a coordinator, or the specialist who has joined."""
         coordinator = self.region.coordinator
         if self.id != coordinator.id:
             return coordinator
-        roles = await coordinator.roles_of(case_id)
-        return self.region.worker(roles[SPECIALIST]["worker_id"])
+        found = (await coordinator.roles_of(case_id)).get(SPECIALIST, {})
+        if found.get("status") == "accepted":
+            return self.region.worker(found["worker_id"])
+        other = new_id()
+        path = f"/api/allocation/v1/workers/{other}"
+        hired = await coordinator.sends("PUT", path, {"duty_coordinator": True})
+        assert hired.ok, hired.body
+        return self.region.worker(other)
 
     async def reassesses(self, case_id: str) -> Answer:
         """Say that one has met the person harmed, and that no danger was found."""
