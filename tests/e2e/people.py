@@ -246,7 +246,8 @@ class Worker(Somebody):
         if not said.ok or said.json()["done_at"]:
             return said
         second = await self._second(action["case_id"])
-        return await second.sends("POST", f"{path}/confirmation", {"confirmed": True})
+        meant = {"said_at": said.json()["said"]["at"], "confirmed": True}
+        return await second.sends("POST", f"{path}/confirmation", meant)
 
     async def _second(self, case_id: str) -> "Worker":
         """Give who else may confirm: the coordinator, or somebody of their team."""

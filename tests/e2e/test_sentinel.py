@@ -723,11 +723,12 @@ async def be_kept(region: Region, case: str) -> None:
         if each["role"] == OUTREACH
     )
     shown = {"evidence": {"kind": "contact_record", "reference": new_id()}}
+    meant = {"confirmed": True}
     steps: tuple[tuple[Worker, str, dict[str, Any]], ...] = (
         (outreach, f"{contact}/completion", shown),
-        (coordinator, f"{contact}/confirmation", {"confirmed": True}),
+        (coordinator, f"{contact}/confirmation", meant),
         (outreach, f"{programme}/undone", {"reason": "declined_by_person"}),
-        (coordinator, f"{programme}/confirmation", {"confirmed": True}),
+        (coordinator, f"{programme}/confirmation", meant),
         (
             outreach,
             f"{path}/breaches",
@@ -738,6 +739,8 @@ async def be_kept(region: Region, case: str) -> None:
     for somebody, step, told in steps:
         answer = await somebody.sends("POST", step, told)
         assert answer.ok, (step.rpartition("/")[2], answer.body)
+        if said := answer.json().get("said"):
+            meant["said_at"] = said["at"]
 
 
 async def be_on_call(region: Region) -> None:

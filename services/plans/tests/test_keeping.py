@@ -22,6 +22,7 @@ from plans.domain.closing import OutcomesMissing, UnknownReason, close
 from plans.domain.coming import Coming
 from plans.domain.hours import Within
 from plans.domain.keeping import (
+    AnotherWordStands,
     NothingToConfirm,
     NotTheSecondPerson,
     confirm,
@@ -49,6 +50,7 @@ from plans_builders import (
     SHOWN,
     WHANAU,
     assessment,
+    confirms,
     does,
     ends,
     owner,
@@ -152,7 +154,7 @@ def test_what_waits_for_something_else_has_no_clock_until_that_is_settled() -> N
 
     said = said_done(held, "safety_advice", NOON + 30 * HOUR)
     assert of(said, "advice_checked").within
-    done = confirm(said, of(said, "safety_advice").id, "x", PARTED, agrees=True)
+    done = confirms(said, of(said, "safety_advice").id, "x", PARTED)
 
     runs = of(done, "advice_checked")
     assert (runs.within, runs.due_at) == (None, NOON + 54 * HOUR)
@@ -164,14 +166,14 @@ def test_what_waits_runs_on_when_the_other_is_left_undone() -> None:
     said = Said(at=NOON + HOUR, by="w", reason="declined_by_person")
 
     left = leave_undone(held, of(held, "safety_advice").id, said, PARTED)
-    settled = confirm(left, of(left, "safety_advice").id, "x", PARTED, agrees=True)
+    settled = confirms(left, of(left, "safety_advice").id, "x", PARTED)
 
     assert of(settled, "advice_checked").due_at == NOON + 25 * HOUR
 
 
 def test_what_runs_does_not_wait_again_in_the_next_version() -> None:
     held = said_done(parted(), "safety_advice")
-    held = confirm(held, of(held, "safety_advice").id, "x", PARTED, agrees=True)
+    held = confirms(held, of(held, "safety_advice").id, "x", PARTED)
     later = NOON + HOUR
     anew = assessment(EXTREME, revision=2, at=later, referred=NOON)
 
@@ -201,14 +203,14 @@ def test_at_high_risk_it_takes_what_shows_it_and_a_second_person(
     with pytest.raises(UnknownCode):
         says_done(held, action_id, "w", NOON, policy=POLICY, evidence=strange)
     with pytest.raises(NothingToConfirm):
-        confirm(held, action_id, "x", POLICY, agrees=True)
+        confirms(held, action_id, "x", POLICY)
 
     said = says_done(held, action_id, "w", NOON, policy=POLICY, evidence=SHOWN)
 
     assert said.action(action_id).open
     with pytest.raises(NotTheSecondPerson):
-        confirm(said, action_id, "w", POLICY, agrees=True)
-    done = confirm(said, action_id, "x", POLICY, agrees=True).action(action_id)
+        confirms(said, action_id, "w", POLICY)
+    done = confirms(said, action_id, "x", POLICY).action(action_id)
     assert (done.done_at, done.confirmed_by) == (NOON, "x")
     assert done.said
     assert done.said.evidence == SHOWN
@@ -220,7 +222,7 @@ def test_whoever_did_it_stays_named_though_another_has_the_role_by_now() -> None
     said = says_done(held, action_id, "w", NOON, policy=POLICY, evidence=SHOWN)
     handed = said.take_role(IVS, owner("v", NOON + HOUR))
 
-    done = confirm(handed, action_id, "x", POLICY, agrees=True).action(action_id)
+    done = confirms(handed, action_id, "x", POLICY).action(action_id)
 
     assert done.worker_id == "w"
 
@@ -232,7 +234,7 @@ def test_nobody_confirms_for_the_owner_what_the_owner_did_not_say() -> None:
     left = leave_undone(held, action_id, said, POLICY)
 
     with pytest.raises(NotTheSecondPerson):
-        confirm(left, action_id, "w", POLICY, agrees=True)
+        confirms(left, action_id, "w", POLICY)
 
 
 def test_at_low_risk_too_nobody_gives_up_alone_what_another_promised() -> None:
@@ -243,7 +245,31 @@ def test_at_low_risk_too_nobody_gives_up_alone_what_another_promised() -> None:
     left = leave_undone(held, action_id, said, POLICY)
 
     assert left.action(action_id).open
-    assert not confirm(left, action_id, "x", POLICY, agrees=True).action(action_id).open
+    assert not confirms(left, action_id, "x", POLICY).action(action_id).open
+
+
+def test_a_second_person_confirms_what_they_have_read_and_nothing_else() -> None:
+    held = plan(HIGH, owners={IVS: "w"})
+    action_id = of(held, "safe_contact").id
+    said = says_done(held, action_id, "w", NOON, policy=POLICY, evidence=SHOWN)
+    left = Said(at=NOON + HOUR, by="w", reason="does_not_apply")
+    otherwise = leave_undone(said, action_id, left, POLICY)
+
+    with pytest.raises(AnotherWordStands):
+        confirm(otherwise, action_id, "x", POLICY, said_at=NOON, agrees=True)
+
+
+def test_nobody_speaks_over_what_another_has_said_and_nobody_confirmed() -> None:
+    held = plan(HIGH, owners={IVS: "w"})
+    action_id = of(held, "safe_contact").id
+    done = says_done(held, action_id, "w", NOON, policy=POLICY, evidence=SHOWN)
+    others = Said(at=NOON, by="lead", reason="does_not_apply")
+    left = leave_undone(held, action_id, others, POLICY)
+
+    with pytest.raises(AnotherWordStands):
+        leave_undone(done, action_id, others, POLICY)
+    with pytest.raises(AnotherWordStands):
+        says_done(left, action_id, "w", NOON, policy=POLICY, evidence=SHOWN)
 
 
 def test_what_is_not_so_is_still_to_be_done() -> None:
@@ -251,7 +277,7 @@ def test_what_is_not_so_is_still_to_be_done() -> None:
     action_id = of(held, "safe_contact").id
     said = says_done(held, action_id, "w", NOON, policy=POLICY, evidence=SHOWN)
 
-    denied = confirm(said, action_id, "x", POLICY, agrees=False)
+    denied = confirms(said, action_id, "x", POLICY, agrees=False)
 
     assert denied.action(action_id) == held.action(action_id)
 
@@ -523,4 +549,4 @@ def test_a_closed_plan_leaves_nothing_to_settle() -> None:
     with pytest.raises(Refusal):
         leave_undone(held, left, said, POLICY)
     with pytest.raises(Refusal):
-        confirm(held, left, "x", POLICY, agrees=True)
+        confirms(held, left, "x", POLICY)

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from plans.domain.action import Action, Evidence, Said
 from plans.domain.closing import close
 from plans.domain.hours import Within
-from plans.domain.keeping import confirm, leave_undone
+from plans.domain.keeping import leave_undone
 from plans.domain.outcome import Outcome
 from plans.domain.plan import Plan
 from plans.domain.revising import Wanted, revise
@@ -34,6 +34,7 @@ from plans_builders import (
     SHOWN,
     WHANAU,
     assessment,
+    confirms,
     owner,
     parted_policy,
     says_done,
@@ -137,9 +138,7 @@ class Kept(RuleBasedStateMachine):
     @rule(place=places, worker=workers, agrees=st.booleans())
     def somebody_confirms(self, place: int, worker: str, *, agrees: bool) -> None:
         self.step(
-            lambda held: confirm(
-                held, self.action(place), worker, POLICY, agrees=agrees
-            )
+            lambda held: confirms(held, self.action(place), worker, agrees=agrees)
         )
 
     @rule()

@@ -178,7 +178,7 @@ async def test_at_high_risk_a_second_person_settles_what_the_owner_says(
     bare = await running.post(f"{path}/completion", WORK, worker=specialist)
     said = await running.post(f"{path}/completion", WORK, worker=specialist, body=SHOWN)
     clock.advance(HOUR)
-    confirmed = {"confirmed": True}
+    confirmed = {"said_at": said.json()["said"]["at"], "confirmed": True}
     alone = await running.post(
         f"{path}/confirmation", WORK, worker=specialist, body=confirmed
     )
@@ -223,7 +223,8 @@ async def test_what_will_not_be_done_is_told_with_its_reason_once_it_is_settled(
     left = await running.post(f"{path}/undone", WORK, worker=specialist, body=reason)
     assert left.json()["undone_at"] is None
     assert not await told(running.plans, ActionNotDone)
-    await running.post(f"{path}/confirmation", WORK, body={"confirmed": True})
+    meant = {"said_at": left.json()["said"]["at"], "confirmed": True}
+    await running.post(f"{path}/confirmation", WORK, body=meant)
 
     [settled] = await told(running.plans, ActionNotDone)
     assert (settled.action_id, settled.reason) == (action_id, "declined_by_person")

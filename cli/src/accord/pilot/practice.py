@@ -233,7 +233,8 @@ class Practice:
         if not answer.ok or answer.json()["done_at"]:
             return answer.ok
         second = self._second(case_id, worker_id)
-        path, told = f"{path}/confirmation", {"confirmed": True}
+        path = f"{path}/confirmation"
+        told = {"said_at": answer.json()["said"]["at"], "confirmed": True}
         expected = (FORBIDDEN, NOT_FOUND)
         confirmed = await self._region.ask(
             second, "POST", path, told, expected=expected

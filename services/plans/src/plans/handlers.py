@@ -189,6 +189,7 @@ async def complete(
         NoSuchAction: There is none, or it is not theirs.
         AlreadyClosed: The plan is closed, and the action went with it.
         WaitsForAnother: Something must be settled before it.
+        AnotherWordStands: What somebody else said of it waits for a second person.
         EvidenceMissing: At this level it takes something that shows it.
         UnknownCode: The kind of evidence is not one of the locality's.
     """

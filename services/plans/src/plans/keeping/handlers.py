@@ -29,6 +29,7 @@ async def leave_undone(
         NoSuchAction: There is none.
         UnknownCode: The reason is not one of the locality's.
         AlreadyClosed: The plan is closed, and the action went with it.
+        AnotherWordStands: What somebody else said of it waits for a second person.
     """
     held = await home_of(case_id, action_id, plans)
     new = leave(held, action_id, said, policy, grave=await grave(held, plans))
@@ -41,6 +42,7 @@ async def confirm(
     action_id: str,
     by: str,
     *,
+    said_at: datetime,
     agrees: bool,
     plans: Plans,
     policy: Policy,
@@ -50,11 +52,12 @@ async def confirm(
     Raises:
         NoSuchAction: There is none.
         NothingToConfirm: Nothing was said of it.
+        AnotherWordStands: Something else than what they have read.
         NotTheSecondPerson: They have said it themselves, or own it.
         AlreadyClosed: The plan is closed, and the action went with it.
     """
     held = await home_of(case_id, action_id, plans)
-    new = confirm_said(held, action_id, by, policy, agrees=agrees)
+    new = confirm_said(held, action_id, by, policy, said_at=said_at, agrees=agrees)
     await save_settled(new, held, plans)
     return new.action(action_id)
 

@@ -50,11 +50,13 @@ class Confirm(BaseModel):
     """Whether what was said of an action is so.
 
     Attributes:
+        said_at: When what is meant was said: another word may stand by now.
         confirmed: It is. If not, it is still to be done.
     """
 
     model_config = ConfigDict(extra="forbid")
 
+    said_at: AwareDatetime
     confirmed: Annotated[bool, Field(strict=True)]
 
 
@@ -170,6 +172,7 @@ async def confirm(
         case_id,
         action_id,
         by,
+        said_at=told.said_at,
         agrees=told.confirmed,
         plans=plans,
         policy=policy,
