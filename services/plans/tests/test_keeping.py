@@ -30,6 +30,7 @@ from plans.domain.keeping import (
     overdue_since,
     reminded_since,
 )
+from plans.domain.merging import carry, share_of
 from plans.domain.plan import AnotherVersionIsCurrent, Plan
 from plans.domain.stage import Breach, Stage
 from plans.domain.staleness import (
@@ -141,6 +142,22 @@ def test_what_was_asked_for_any_child_is_for_the_first_who_is_known() -> None:
     assert (second.person_id, second.due_at) == (two, NOON + 49 * HOUR)
     assert second.worker_id == "w"
     assert met.meet([two, one], PARTED, NOON + 2 * HOUR) is met
+
+
+def test_the_children_of_a_merged_case_are_asked_for_as_long_as_it_is_merged() -> None:
+    child, theirs = new_id(), new_id()
+    held, other = parted(HIGH, child), parted(HIGH, theirs)
+    share, later = share_of(other), NOON + HOUR
+
+    merged = carry(held, other.id, share, {}, policy=PARTED, at=later)
+    apart = carry(merged, other.id, None, {}, policy=PARTED, at=later)
+
+    seen = [e.person_id for e in merged.actions if e.code == "child_seen"]
+    assert seen == [child, theirs]
+    again = assessment(HIGH, revision=2, at=later, referred=NOON)
+    redrawn = merged.draft(again, PARTED, later)
+    assert [e.person_id for e in redrawn.actions if e.person_id] == [child, theirs]
+    assert [e.person_id for e in apart.actions if e.person_id] == [child]
 
 
 def test_what_waits_for_something_else_has_no_clock_until_that_is_settled() -> None:

@@ -297,9 +297,7 @@ async def test_a_child_who_becomes_known_makes_what_was_agreed_to_stale(
     await handlers.agree(case_id, 1, at=NOON, plans=plans)
 
     for _ in range(2):
-        await handlers.meet_children(
-            referred(case_id, child), plans=plans, policy=POLICY
-        )
+        await handlers.meet_people(referred(case_id, child), plans=plans, policy=POLICY)
 
     held = await plans.get(case_id)
     assert held
@@ -308,14 +306,19 @@ async def test_a_child_who_becomes_known_makes_what_was_agreed_to_stale(
     assert len(await told(plans, PlanStale)) == 1
 
 
-async def test_a_referral_without_children_costs_the_plan_nothing(
+async def test_a_referral_that_names_nobody_new_costs_the_plan_nothing(
     plans: Plans,
 ) -> None:
     case_id = new_id()
+    told = referred(case_id)
 
-    await handlers.meet_children(referred(case_id), plans=plans, policy=POLICY)
+    for each in (told, message_of(told.data)):
+        await handlers.meet_people(each, plans=plans, policy=POLICY)
 
-    assert await plans.get(case_id) is None
+    held = await plans.get(case_id)
+    assert held
+    assert (held.version, held.children) == (1, ())
+    assert len(held.harmed) == 1
 
 
 async def test_the_sweep_reminds_of_what_is_due_soon(

@@ -19,6 +19,7 @@ from accord_contracts.referrals import (
     PersonRole,
     ReferralAmended,
     ReferralReceived,
+    RolesDecided,
     TriggerCancelled,
     TriggerFellDue,
     TriggerScheduled,
@@ -115,24 +116,37 @@ async def release_actions(
     await plans.save(new, *stale(new, held), cause=message, lane=lane)
 
 
-async def meet_children(
+async def meet_people(
     message: Message[ReferralReceived] | Message[ReferralAmended],
     *,
     plans: Plans,
     policy: Policy,
 ) -> None:
-    """Give each child of a case a part of its plan, as soon as it is known of them."""
+    """Give each child of a case a part of its plan, as soon as it is known of them.
+
+    And note whom it is to protect: what is done for them stands on nobody else's copy.
+    """
     told = message.data
     children = [e.person_id for e in told.parties if e.role is PersonRole.CHILD]
-    if not children:
-        return
+    harmed = [e.person_id for e in told.parties if e.role is PersonRole.PERSON_HARMED]
     held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
-    met = held.meet(children, policy, message.time)
-    if met is held:
+    known = held.protects(harmed)
+    new = known.meet(children, policy, message.time)
+    if new is held:
         return
-    new = go_stale(met, (StaleReason.CHILD_KNOWN,), message.time)
+    if new is not known:
+        new = go_stale(new, (StaleReason.CHILD_KNOWN,), message.time)
     events = (*assigned(new, held), *stale(new, held))
     await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
+
+
+async def note_harmed(message: Message[RolesDecided], *, plans: Plans) -> None:
+    """Note who was harmed, as a person has decided."""
+    told = message.data
+    held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
+    new = held.protects([told.harmed])
+    if new is not held:
+        await plans.save(new, cause=message, lane=lane_of(new, message.lane))
 
 
 async def agree(

@@ -129,7 +129,7 @@ def _action(
     theirs = kind.part is Part.PERSON_USING_VIOLENCE
     if theirs != (SIDES[wanted.role] is Side.PERSON_USING_VIOLENCE):
         raise NotTheirPart
-    known = wanted.person_id in held.children
+    known = wanted.person_id in held.all_children
     if known != (kind.part is Part.CHILD) or (wanted.person_id and not known):
         raise NoSuchChild
     due_at = wanted.within.after(at, policy.working)
