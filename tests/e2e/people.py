@@ -316,7 +316,7 @@ class Coordinator(Worker):
 
     async def agrees(self, plan: Mapping[str, Any]) -> None:
         """Agree to the version of a plan that was read."""
-        await self.region.actors.agree(plan["case_id"], plan["plan_version"])
+        await self.region.actors.agree(plan)
 
     async def closes(self, case_id: str, reason: str = "safety_goals_met") -> Answer:
         """End the response to a household."""

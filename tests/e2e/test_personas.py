@@ -565,7 +565,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         CASE_READERS, query="?from=1&to=1"
     ),
     ("plans", "POST", "/v1/plans/{case_id}/review"): Case(
-        KNOWS_SAFETY, {"plan_version": 1}
+        KNOWS_SAFETY, {"plan_version": 1, "review_by": "2026-01-01T00:00:00Z"}
     ),
     ("plans", "POST", "/v1/plans/{case_id}/revision"): Case(
         KNOWS_SAFETY,

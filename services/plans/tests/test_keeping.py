@@ -31,11 +31,12 @@ from plans.domain.keeping import (
     reminded_since,
 )
 from plans.domain.merging import carry, share_of
-from plans.domain.plan import AnotherVersionIsCurrent, Plan
+from plans.domain.plan import AnotherVersionIsCurrent, Merged, MoreToRead, Plan
 from plans.domain.stage import Breach, Stage
 from plans.domain.staleness import (
     NotAgreed,
     NotYet,
+    Read,
     UnknownBreach,
     note_breach,
     review,
@@ -79,6 +80,11 @@ def parted(level: RiskLevel = HIGH, *children: str) -> Plan:
 def of(held: Plan, code: str) -> Action:
     [found] = [each for each in held.actions if each.code == code]
     return found
+
+
+def read(held: Plan) -> Read:
+    """What somebody has read of a plan as it stands."""
+    return Read(held.current.number, held.current.review_by, held.stale)
 
 
 def said_done(held: Plan, code: str, at: datetime = NOON) -> Plan:
@@ -361,8 +367,9 @@ def test_a_plan_is_stale_when_the_risk_rises_until_the_next_is_agreed_to() -> No
 
     assert stale.stale == {StaleReason.RISK_ROSE: NOON + HOUR}
     with pytest.raises(NotAgreed):
-        review(stale, 2, POLICY, NOON + 2 * HOUR, "a")
-    assert stale.agree(2, NOON + 2 * HOUR).stale == {}
+        review(stale, read(stale), POLICY, NOON + 2 * HOUR, "a")
+    agreed = stale.agree(2, NOON + 2 * HOUR, stale=stale.stale)
+    assert agreed.stale == {}
 
 
 @pytest.mark.parametrize("level", [LOW, HIGH])
@@ -381,7 +388,7 @@ def test_a_plan_is_stale_when_a_role_that_has_something_to_do_falls_vacant() -> 
     stale = stale_by_leaving(agreed.leave_role(IVS, left), agreed, IVS, NOON + HOUR)
 
     assert stale.stale == {StaleReason.ROLE_VACANT: NOON + HOUR}
-    reviewed = review(stale, 1, POLICY, NOON + 2 * HOUR, "a")
+    reviewed = review(stale, read(stale), POLICY, NOON + 2 * HOUR, "a")
     assert reviewed.stale == {}
     assert reviewed.current.reviewed_by == "a"
     assert reviewed.current.review_by == NOON + 2 * HOUR + timedelta(days=7)
@@ -406,7 +413,7 @@ def test_a_plan_is_stale_once_when_a_date_comes_near() -> None:
     stale = stale_by_dates(agreed, near)
 
     assert stale.stale == {StaleReason.DATE_NEAR: near}
-    reviewed = review(stale, 1, POLICY, near + HOUR, "a")
+    reviewed = review(stale, read(stale), POLICY, near + HOUR, "a")
     assert stale_by_dates(reviewed, near + 2 * HOUR) is reviewed
 
 
@@ -435,8 +442,50 @@ def test_a_breach_is_noted_once_and_makes_the_plan_stale() -> None:
 
 
 def test_nobody_reviews_what_they_have_not_read() -> None:
+    agreed = plan(LOW).agree(1, NOON)
+
     with pytest.raises(AnotherVersionIsCurrent):
-        review(plan(LOW).agree(1, NOON), 2, POLICY, NOON, "a")
+        review(agreed, Read(2, NOON), POLICY, NOON, "a")
+
+
+def breach(hours: int) -> Breach:
+    at = NOON + hours * HOUR
+    return Breach(kind="came_near", happened_at=at, noted_at=at, noted_by="w")
+
+
+def test_nobody_reviews_or_agrees_over_a_breach_that_they_have_not_read_of() -> None:
+    agreed = plan(LOW).agree(1, NOON)
+    once = note_breach(agreed, breach(1), POLICY)
+    twice = note_breach(once, breach(2), POLICY)
+    anew = assessment(LOW, revision=2, at=NOON + 3 * HOUR, referred=NOON)
+    redrawn = twice.draft(anew, POLICY, NOON + 3 * HOUR)
+
+    for known in (read(agreed), read(once)):
+        with pytest.raises(MoreToRead):
+            review(twice, known, POLICY, NOON + 3 * HOUR, "a")
+        with pytest.raises(MoreToRead):
+            redrawn.agree(2, NOON + 4 * HOUR, stale=known.stale)
+    assert not review(twice, read(twice), POLICY, NOON + 3 * HOUR, "a").stale
+    assert not redrawn.agree(2, NOON + 4 * HOUR, stale=redrawn.stale).stale
+
+
+def test_a_breach_is_noted_where_somebody_looks_at_it() -> None:
+    merged = plan(LOW).agree(1, NOON).model_copy(update={"merged_into": new_id()})
+
+    with pytest.raises(Merged):
+        note_breach(merged, breach(1), POLICY)
+
+
+def test_a_review_that_is_sent_again_is_the_same_review() -> None:
+    agreed = plan(LOW).agree(1, NOON)
+    reviewed = review(agreed, read(agreed), POLICY, NOON + HOUR, "a")
+    broken = note_breach(reviewed, breach(2), POLICY)
+
+    assert review(broken, read(agreed), POLICY, NOON + 3 * HOUR, "a") is broken
+    with pytest.raises(MoreToRead):
+        review(reviewed, read(agreed), POLICY, NOON + 3 * HOUR, "b")
+    again = review(reviewed, read(reviewed), POLICY, NOON + 3 * HOUR, "a")
+    assert again.current.reviewed_at == NOON + 3 * HOUR
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from plans.domain.plan import Plan
 from plans.domain.revising import Wanted, revise
 from plans.domain.stage import Breach, Stage, Status
 from plans.domain.staleness import (
+    Read,
     note_breach,
     review,
     stale_by_dates,
@@ -143,11 +144,18 @@ class Kept(RuleBasedStateMachine):
 
     @rule()
     def is_agreed_to(self) -> None:
-        self.step(lambda held: held.agree(held.current.number, self.at, "a"))
+        self.step(
+            lambda held: held.agree(held.current.number, self.at, "a", stale=held.stale)
+        )
 
     @rule()
     def is_reviewed(self) -> None:
-        self.step(lambda held: review(held, held.current.number, POLICY, self.at, "a"))
+        self.step(lambda held: review(held, self.read(held), POLICY, self.at, "a"))
+
+    @staticmethod
+    def read(held: Plan) -> Read:
+        current = held.current
+        return Read(current.number, current.review_by, held.stale)
 
     @rule(code=st.sampled_from(["safety_advice", "advice_checked", "safe_contact"]))
     def is_revised(self, code: str) -> None:

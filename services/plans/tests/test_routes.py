@@ -269,7 +269,7 @@ async def test_a_closed_plan_takes_no_more(running: Running) -> None:
         ("agreement", WORK, {"plan_version": 1}),
         (f"actions/{left}/completion", WORK, SHOWN),
         (f"actions/{left}/undone", WORK, {"reason": "does_not_apply"}),
-        ("review", WORK, {"plan_version": 1}),
+        ("review", WORK, {"plan_version": 1, "review_by": NOON.isoformat()}),
         ("breaches", WORK, CAME_NEAR),
     ):
         answer = await running.post(

@@ -231,7 +231,7 @@ async def test_what_will_not_be_done_is_told_with_its_reason_once_it_is_settled(
 
 
 async def test_a_vacant_role_makes_a_plan_stale_until_it_is_reviewed(
-    running: Running,
+    running: Running, clock: SimulatedClock
 ) -> None:
     case_id = new_id()
     taken = accepted(case_id, IVS, new_id())
@@ -242,8 +242,17 @@ async def test_a_vacant_role_makes_a_plan_stale_until_it_is_reviewed(
     await handlers.release_actions(withdrawn(taken), plans=running.plans)
     stale = await shown(running, case_id)
     path = f"/v1/plans/{case_id}/review"
-    reviewed = await running.post(path, WORK, body={"plan_version": 1})
+    read = {key: stale[key] for key in ("plan_version", "review_by", "stale")}
+    clock.advance(HOUR)
+    blind = await running.post(path, WORK, body={**read, "stale": {}})
+    reviewed = await running.post(path, WORK, body=read)
+    before = await running.plans.get(case_id)
+    again = await running.post(path, WORK, body=read)
 
+    assert problem(blind) == (409, "more-to-read")
+    assert again.json() == reviewed.json()
+    # Nothing is saved, so nothing is told.
+    assert await running.plans.get(case_id) == before
     assert list(stale["stale"]) == ["role_vacant"]
     assert reviewed.json()["stale"] == {}
     [said] = await told(running.plans, PlanStale)

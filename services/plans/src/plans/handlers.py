@@ -1,6 +1,6 @@
 """What the plans service does when something happens."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from accord_chassis.clock import Clock
@@ -49,9 +49,9 @@ from plans.telling import (
     not_in_force,
     overdue,
     settled,
-    stale,
     to_confirm,
 )
+from plans.telling import stale as stale_told
 
 
 async def draft_plan(
@@ -70,8 +70,8 @@ async def draft_plan(
     drawn = held.draft(assessment, policy, clock.now(), tier=told.tier)
     if drawn is held:
         return
-    new = stale_by_draft(drawn, held, clock.now())
-    events = (drafted(new), *assigned(new, held), *stale(new, held))
+    new = stale_by_draft(drawn, held, drawn.current.drafted_at)
+    events = (drafted(new), *assigned(new, held), *stale_told(new, held))
     await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
 
 
@@ -113,7 +113,7 @@ async def release_actions(
         return
     new = stale_by_leaving(freed, held, told.role, told.withdrawn_at)
     lane = lane_of(new, message.lane)
-    await plans.save(new, *stale(new, held), cause=message, lane=lane)
+    await plans.save(new, *stale_told(new, held), cause=message, lane=lane)
 
 
 async def meet_people(
@@ -136,7 +136,7 @@ async def meet_people(
         return
     if new is not known:
         new = go_stale(new, (StaleReason.CHILD_KNOWN,), message.time)
-    events = (*assigned(new, held), *stale(new, held))
+    events = (*assigned(new, held), *stale_told(new, held))
     await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
 
 
@@ -156,11 +156,13 @@ async def agree(
     at: datetime,
     plans: Plans,
     by: str | None = None,
+    stale: Mapping[StaleReason, datetime] | None = None,
 ) -> Plan:
     """Agree to the version of a plan that was read.
 
     Raises:
         NoPlan: There is none.
+        MoreToRead: There is more by now for which it should be looked at again.
         AnotherVersionIsCurrent: What was read is not what would be agreed to.
         AlreadyClosed: The plan is closed.
         Merged: The case is merged into another, whose plan it is that is agreed to.
@@ -168,7 +170,7 @@ async def agree(
     held = await plans.get(case_id)
     if held is None:
         raise NoPlan
-    new = held.agree(plan_version, at, by)
+    new = held.agree(plan_version, at, by, stale=stale)
     if new is held:
         return held
     versions = {case_id: plan_version}
@@ -325,7 +327,7 @@ async def tell_overdue(held: Plan, *, at: datetime, plans: Plans) -> None:
     new = stale_by_dates(held.fall_due(at).remind(at).raise_alarms(at), at)
     alarms = not_in_force(new, held, at)
     lane = Lane.URGENT if alarms else lane_of(new)
-    told = (*overdue(new, held, at), *due_soon(new, held), *stale(new, held))
+    told = (*overdue(new, held, at), *due_soon(new, held), *stale_told(new, held))
     await plans.save(new, *told, *alarms, lane=lane)
 
 

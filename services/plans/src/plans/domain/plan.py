@@ -30,6 +30,10 @@ class AnotherVersionIsCurrent(Refusal):
     """Another version of the plan is current: read it before you agree to it."""
 
 
+class MoreToRead(Refusal):
+    """More is known by now of why the plan should be looked at again: read that."""
+
+
 class AlreadyClosed(Refusal):
     """The plan is closed."""
 
@@ -400,12 +404,26 @@ class Plan(BaseModel):
         known = self.owners.get(role)
         return bool(self.erased_at) or ended or not owner.follows(known)
 
-    def agree(self, number: int, at: datetime, by: str | None = None) -> "Plan":
+    def agree(
+        self,
+        number: int,
+        at: datetime,
+        by: str | None = None,
+        *,
+        stale: Mapping[StaleReason, datetime] | None = None,
+    ) -> "Plan":
         """Agree to a version: the one that was read. Agreeing again changes nothing.
 
         Every alarm that no plan is in force is over with it, and nothing is stale.
 
+        Args:
+            number: The version that was read.
+            at: When.
+            by: Who.
+            stale: Why it should be looked at again, as it was read.
+
         Raises:
+            MoreToRead: There is more than that.
             NoPlan: No plan was drafted.
             AnotherVersionIsCurrent: The version is not the current one.
             AlreadyClosed: The plan is closed.
@@ -420,6 +438,7 @@ class Plan(BaseModel):
             raise AlreadyClosed
         if self.merged_into:
             raise Merged
+        self.is_read(stale)
         merged = {key: e.plan_version for key, e in self.shares.items() if not e.closed}
         agreed = current.agreed(self.actions, merged, at, by)
         calm = {
@@ -433,6 +452,15 @@ class Plan(BaseModel):
             .looked_at(at)
             .reaches(Stage.AGREED, at)
         )
+
+    def is_read(self, stale: Mapping[StaleReason, datetime] | None) -> None:
+        """See that somebody knows all for which it should be looked at again.
+
+        Raises:
+            MoreToRead: They do not.
+        """
+        if self.stale != dict(stale or {}):
+            raise MoreToRead
 
     def looked_at(self, at: datetime) -> "Plan":
         """Note that what is agreed to is so for all that is known by now."""

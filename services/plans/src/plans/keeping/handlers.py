@@ -12,7 +12,7 @@ from plans.domain.plan import NoPlan, Plan
 from plans.domain.revising import Wanted
 from plans.domain.revising import revise as with_wanted
 from plans.domain.stage import Breach
-from plans.domain.staleness import note_breach
+from plans.domain.staleness import Read, note_breach
 from plans.domain.staleness import review as look_again
 from plans.domain.template import Policy
 from plans.handlers import grave, home_of, save_settled
@@ -64,14 +64,14 @@ async def confirm(
 
 async def review(
     case_id: str,
-    number: int,
+    read: Read,
     *,
     by: str | None,
     at: datetime,
     plans: Plans,
     policy: Policy,
 ) -> Plan:
-    """Note that what was agreed to was looked at again, and stands.
+    """Note that what was agreed to was looked at again, and stands; once for each.
 
     Raises:
         NoPlan: There is none.
@@ -79,10 +79,13 @@ async def review(
         AlreadyClosed: The plan is closed.
         Merged: The case is merged into another, whose plan is reviewed.
         NotAgreed: Nobody has agreed to it yet.
+        MoreToRead: There is more by now for which to look at it, or somebody has.
     """
     held = await _held(case_id, plans)
-    new = look_again(held, number, policy, at, by)
-    told = PlanReviewed(case_id=case_id, plan_version=number, reviewed_at=at)
+    new = look_again(held, read, policy, at, by)
+    if new is held:
+        return held
+    told = PlanReviewed(case_id=case_id, plan_version=read.number, reviewed_at=at)
     return await plans.save(new, told, lane=lane_of(new))
 
 
@@ -119,6 +122,7 @@ async def breach(case_id: str, noted: Breach, *, plans: Plans, policy: Policy) -
     Raises:
         NoPlan: There is none.
         AlreadyClosed: It is closed.
+        Merged: The case is merged into another, in whose plan it is noted.
         UnknownBreach: The kind is not one of the locality's.
         NotYet: It has not happened yet.
     """
