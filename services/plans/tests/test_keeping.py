@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from accord_chassis.testing import NOON, new_id
-from accord_contracts.plans import StaleReason
+from accord_contracts.plans import ActionAssigned, StaleReason
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskLevel
@@ -45,6 +45,7 @@ from plans.domain.staleness import (
     stale_by_leaving,
 )
 from plans.domain.template import Part, Policy
+from plans.telling import refused
 from plans_builders import (
     IVS,
     OUTCOMES,
@@ -316,6 +317,30 @@ def test_what_was_said_in_time_may_be_confirmed_a_day_later() -> None:
     late = said.fall_due(NOON + 43 * HOUR)
     assert late.action(action_id).overdue_at is None
     assert said.fall_due(NOON + 44 * HOUR).action(action_id).overdue_at
+
+
+def test_what_was_said_too_late_is_overdue_again_if_nobody_confirms_it() -> None:
+    late = plan(HIGH, owners={IVS: "w"}).fall_due(NOON + 25 * HOUR)
+    action_id = of(late, "safe_contact").id
+    at = NOON + 30 * HOUR
+
+    said = says_done(late, action_id, "w", at, policy=POLICY, evidence=SHOWN)
+
+    told = said.fall_due(at + 24 * HOUR)
+    assert action_id in {each.id for each in overdue_since(told, said)}
+
+
+def test_the_owner_is_told_that_what_they_said_is_not_so() -> None:
+    held = plan(HIGH, owners={IVS: (owner_id := new_id())})
+    action_id = of(held, "safe_contact").id
+    said = says_done(held, action_id, owner_id, NOON, policy=POLICY, evidence=SHOWN)
+
+    denied = confirms(said, action_id, "x", agrees=False)
+
+    [told] = refused(denied, said)
+    assert isinstance(told, ActionAssigned)
+    assert (told.action_id, told.worker_id) == (action_id, owner_id)
+    assert refused(denied, denied) == refused(said, held) == []
 
 
 def test_what_is_left_undone_has_a_reason_of_the_locality_and_is_asked_anew() -> None:

@@ -48,6 +48,7 @@ from plans.telling import (
     lane_of,
     not_in_force,
     overdue,
+    refused,
     settled,
     to_confirm,
 )
@@ -243,6 +244,7 @@ async def save_settled(new: Plan, held: Plan, plans: Plans) -> None:
     events = [
         *settled(new, held),
         *to_confirm(new, held),
+        *refused(new, held),
         # What waited for it has an end now.
         *assigned(new, held),
     ]

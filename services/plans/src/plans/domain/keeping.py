@@ -84,7 +84,8 @@ def _say(
         return settle(held, action, said, policy)
     confirm_by = said.at + timedelta(hours=policy.confirm_within_hours)
     waiting = said.model_copy(update={"confirm_by": confirm_by})
-    return held.with_actions({action.id: {"said": waiting}})
+    # Its second person has a clock of their own, though its owner's has run out.
+    return held.with_actions({action.id: {"said": waiting, "overdue_at": None}})
 
 
 def settle(
@@ -211,6 +212,12 @@ def said_since(new: Plan, held: Plan) -> tuple[Action, ...]:
     return tuple(
         each for each in new.open_actions if each.said and each.said != known[each.id]
     )
+
+
+def refused_since(new: Plan, held: Plan) -> tuple[Action, ...]:
+    """Give what a second person says is not so, and is still to be done."""
+    said = {each.id for each in held.actions if each.said}
+    return tuple(e for e in new.open_actions if e.said is None and e.id in said)
 
 
 def reminded_since(new: Plan, held: Plan) -> tuple[Action, ...]:
