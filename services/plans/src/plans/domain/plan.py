@@ -215,6 +215,7 @@ class Plan(BaseModel):
         drafted = PlanVersion(
             number=self.current.number + 1 if self.versions else 1,
             assessment=assessment,
+            tier=tier,
             policy_version=policy.version,
             drafted_at=at,
             review_by=assessment.assessed_at + template.review,
@@ -299,7 +300,7 @@ class Plan(BaseModel):
         if same or not self.versions or self.status is Status.CLOSED:
             return self
         current = self.current
-        template = policy.templates[current.assessment.level]
+        template = policy.template(current.assessment.level, current.tier)
         left = [e for e in self.actions if not (e.open and e.person_id in gone)]
         ground = self._ground(current, at, risen=False)
         return self.model_copy(update={"actions": drawn_up(template, left, ground)})

@@ -134,7 +134,7 @@ def review(
             return held
         raise MoreToRead
     held.is_read(read.stale)
-    next_review = at + policy.templates[current.assessment.level].review
+    next_review = at + policy.template(current.assessment.level, current.tier).review
     reviewed = held.with_current(reviewed_at=at, reviewed_by=by, review_by=next_review)
     return reviewed.looked_at(at).reaches(Stage.REVIEWED, at)
 

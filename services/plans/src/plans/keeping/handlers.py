@@ -108,6 +108,7 @@ async def revise(
         UnknownCode: An action is not one of the locality's.
         NotTheirPart: A role does nothing in the part of an action.
         NoSuchChild: A child's action is for no child of the case.
+        WaitsForWorkingDay: An action may, and the level of risk is high.
         AskedAlready: An action is open already.
         TooManyActions: There are too many.
     """
