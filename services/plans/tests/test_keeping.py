@@ -30,8 +30,14 @@ from plans.domain.keeping import (
     overdue_since,
     reminded_since,
 )
-from plans.domain.merging import carry, share_of
-from plans.domain.plan import AnotherVersionIsCurrent, Merged, MoreToRead, Plan
+from plans.domain.merging import carry, close_with_survivor, share_of
+from plans.domain.plan import (
+    AlreadyClosed,
+    AnotherVersionIsCurrent,
+    Merged,
+    MoreToRead,
+    Plan,
+)
 from plans.domain.stage import Breach, Stage
 from plans.domain.staleness import (
     NotAgreed,
@@ -529,6 +535,34 @@ def test_how_an_outcome_is_known_is_one_of_the_localitys_codes() -> None:
 
     with pytest.raises(UnknownReason):
         close(plan(LOW), "safety_goals_met", strange, POLICY, NOON)
+
+
+def test_a_plan_is_closed_once_with_what_was_said_then() -> None:
+    held = plan(LOW, owners={WHANAU: "w"})
+    held = does(held, of(held, "safe_contact").id, "w", NOON)
+    closed = ends(held, NOON)
+    others = [e.model_copy(update={"source": "not_reached"}) for e in OUTCOMES]
+
+    assert ends(closed, NOON + HOUR) is closed
+    with pytest.raises(AlreadyClosed):
+        close(closed, "safety_goals_met", others, POLICY, NOON)
+
+
+def test_the_plan_of_a_merged_case_is_closed_as_whole_as_any() -> None:
+    held = (
+        plan(LOW)
+        .agree(1, NOON)
+        .draft(assessment(LOW, revision=2, at=NOON + HOUR), POLICY, NOON + HOUR)
+    )
+    broken = note_breach(held, breach(1), POLICY)
+    merged = broken.model_copy(update={"merged_into": new_id()})
+
+    closed = close_with_survivor(merged, "safety_goals_met", NOON + 2 * HOUR)
+
+    assert (closed.stale, closed.first[Stage.CLOSED]) == ({}, NOON + 2 * HOUR)
+    promises = closed.current.promises
+    assert promises
+    assert {each.action_id for each in promises} == {e.id for e in held.actions}
 
 
 def test_each_stage_has_the_time_at_which_it_was_first_reached() -> None:

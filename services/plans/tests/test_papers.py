@@ -291,6 +291,18 @@ def test_a_copy_has_what_is_done_for_whose_it_is_and_for_nobody_else() -> None:
     assert not {e.id for e in of_other} & {e.id for e in held.actions}
 
 
+def test_the_teams_paper_says_for_which_child_each_thing_is() -> None:
+    one, two = new_id(), new_id()
+    met = Plan(id=new_id()).meet([one, two], PARTED, NOON)
+    facts = Facts.of(met.draft(assessment(), PARTED, NOON))
+
+    sheet = sheet_of(facts, Addressed(Audience.TEAM), SPEECH)
+
+    [section] = [e for e in sheet.sections if e.name == "actions_child"]
+    assert {row[1].en for row in section.rows} == {reference(one), reference(two)}
+    assert {len(row) for row in section.rows} == {len(section.columns)}
+
+
 def test_what_is_open_when_a_plan_ends_is_promised_on_no_paper() -> None:
     held = plan(RiskLevel.HIGH)
 

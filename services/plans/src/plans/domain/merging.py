@@ -6,7 +6,7 @@ from datetime import datetime
 from plans.domain.coming import Coming, InForce, with_latest
 from plans.domain.plan import Plan
 from plans.domain.share import Share
-from plans.domain.stage import Status
+from plans.domain.stage import Stage, Status
 from plans.domain.template import Policy
 
 
@@ -113,5 +113,6 @@ def close_with_survivor(held: Plan, reason: str, at: datetime) -> Plan:
     """End it, because that of the case which it is merged into has ended."""
     if held.merged_into is None or held.status is not Status.MERGED:
         return held
-    closed = held.with_current(closed_at=at, closed_for=reason)
-    return closed.model_copy(update={"owners": {}})
+    closed = held.settled().with_current(closed_at=at, closed_for=reason)
+    ended = closed.model_copy(update={"owners": {}, "stale": {}})
+    return ended.reaches(Stage.CLOSED, at)
