@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 from accord_chassis.clock import SimulatedClock
+from accord_chassis.guard import Permit
 from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.access import Side
 from accord_contracts.allocation import Role
@@ -27,8 +28,21 @@ from accord_contracts.referrals import (
 )
 from accord_contracts.risk import RiskLevel
 from plans import handlers
+from plans.domain.merging import carry
+from plans.domain.plan import Plan
+from plans.domain.share import Share
+from plans.keeping.versions import WholeVersionView
 from plans.store import Plans
-from plans_builders import IVS, POLICY, Running, accepted, assessed, withdrawn
+from plans_builders import (
+    IVS,
+    POLICY,
+    Running,
+    accepted,
+    assessed,
+    assessment,
+    parted_policy,
+    withdrawn,
+)
 
 LOW, _, HIGH, _ = RiskLevel
 HOUR = timedelta(hours=1)
@@ -157,6 +171,34 @@ async def test_whoever_serves_the_person_using_violence_sees_their_part_alone(
     assert {each["agreed_by"] for each in versions} == {None}
 
 
+@pytest.mark.parametrize("care", [True, False])
+def test_an_old_version_tells_nothing_of_a_household_merged_by_mistake(
+    *, care: bool
+) -> None:
+    child, theirs, other = new_id(), new_id(), new_id()
+    share = Share(
+        plan_version=3,
+        revision=1,
+        closed=False,
+        actions=(),
+        owners={},
+        children=(theirs,),
+    )
+    policy = parted_policy()
+    held = Plan(id=new_id(), shares={other: share}).meet([child], policy, NOON)
+    agreed = held.draft(assessment(HIGH), policy, NOON).agree(1, NOON)
+    apart = carry(agreed, other, None, {}, policy=policy, at=NOON)
+    parts = frozenset({"actions_child", *(["care"] if care else [])})
+    seen = Permit("team", parts)
+
+    told = [WholeVersionView.whole(e, e.versions[0], seen) for e in (agreed, apart)]
+
+    assert [each.merged for each in told] == [{other: 3} if care else {}, {}]
+    people = [{e.person_id for e in each.promises} for each in told]
+    assert people == [{child, theirs}, {child}]
+    assert all(each.intact for each in told)
+
+
 async def test_whoever_serves_them_compares_their_part_alone(running: Running) -> None:
     case_id = await given(running, LOW, HIGH)
     outreach = serves_him(running, case_id)
@@ -240,6 +282,7 @@ async def test_a_vacant_role_makes_a_plan_stale_until_it_is_reviewed(
     await running.post(f"/v1/plans/{case_id}/agreement", WORK, body={"plan_version": 1})
 
     await handlers.release_actions(withdrawn(taken), plans=running.plans)
+    [said] = await told(running.plans, PlanStale)
     stale = await shown(running, case_id)
     path = f"/v1/plans/{case_id}/review"
     read = {key: stale[key] for key in ("plan_version", "review_by", "stale")}
@@ -255,7 +298,6 @@ async def test_a_vacant_role_makes_a_plan_stale_until_it_is_reviewed(
     assert await running.plans.get(case_id) == before
     assert list(stale["stale"]) == ["role_vacant"]
     assert reviewed.json()["stale"] == {}
-    [said] = await told(running.plans, PlanStale)
     assert (said.reasons, said.level) == ((StaleReason.ROLE_VACANT,), HIGH)
     assert "reviewed" in reviewed.json()["first"]
 
