@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from accord.actors import AGENCY_SCOPES, COORDINATOR_SCOPES, WORKER_SCOPES
 from accord.client import Answer, Client
 from accord.world import Agency
+from accord_chassis.testing import new_id
 from accord_contracts.allocation import DeclineReason, Role
 from accord_contracts.plans import OutcomeKind
 
@@ -246,10 +247,11 @@ class Worker(Somebody):
         if not said.ok or said.json()["done_at"]:
             return said
         second = await self._second(action["case_id"])
-        return await second.sends("POST", f"{path}/confirmation", {"confirmed": True})
+        meant = {"said_at": said.json()["said"]["at"], "confirmed": True}
+        return await second.sends("POST", f"{path}/confirmation", meant)
 
     async def _second(self, case_id: str) -> "Worker":
-        """Give who else may confirm: a coordinator, or the specialist who has joined."""
+        """Give who else may confirm: a coordinator, or the specialist who joined."""
         coordinator = self.region.coordinator
         if self.id != coordinator.id:
             return coordinator
@@ -321,7 +323,7 @@ class Coordinator(Worker):
 
     async def agrees(self, plan: Mapping[str, Any]) -> None:
         """Agree to the version of a plan that was read."""
-        await self.region.actors.agree(plan["case_id"], plan["plan_version"])
+        await self.region.actors.agree(plan)
 
     async def closes(self, case_id: str, reason: str = "safety_goals_met") -> Answer:
         """End the response to a household."""

@@ -561,7 +561,9 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     # Whose own action it is confirms nothing of it.
     ("plans", "POST", "/v1/plans/{case_id}/actions/{action_id}/confirmation"): Case(
-        ("lead", "coordinator"), {"confirmed": False}, not_both=403
+        ("lead", "coordinator"),
+        {"said_at": "2026-01-01T00:00:00Z", "confirmed": False},
+        not_both=403,
     ),
     ("plans", "GET", "/v1/plans/{case_id}/versions"): Case(CASE_READERS),
     ("plans", "GET", "/v1/plans/{case_id}/versions/{plan_version}"): Case(CASE_READERS),
@@ -569,7 +571,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         CASE_READERS, query="?from=1&to=1"
     ),
     ("plans", "POST", "/v1/plans/{case_id}/review"): Case(
-        KNOWS_SAFETY, {"plan_version": 1}
+        KNOWS_SAFETY, {"plan_version": 1, "review_by": "2026-01-01T00:00:00Z"}
     ),
     ("plans", "POST", "/v1/plans/{case_id}/revision"): Case(
         KNOWS_SAFETY,

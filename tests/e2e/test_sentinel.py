@@ -729,21 +729,26 @@ async def be_kept(region: Region, case: str) -> None:
         if each["role"] == OUTREACH
     )
     shown = {"evidence": {"kind": "contact_record", "reference": new_id()}}
+    meant: dict[str, Any] = {"confirmed": True}
     steps: tuple[tuple[Worker, str, dict[str, Any]], ...] = (
         (outreach, f"{contact}/completion", shown),
-        (coordinator, f"{contact}/confirmation", {"confirmed": True}),
+        (coordinator, f"{contact}/confirmation", meant),
         (outreach, f"{programme}/undone", {"reason": "declined_by_person"}),
-        (coordinator, f"{programme}/confirmation", {"confirmed": True}),
+        (coordinator, f"{programme}/confirmation", meant),
         (
             outreach,
             f"{path}/breaches",
             {"kind": "came_near", "happened_at": region.clock.now().isoformat()},
         ),
-        (coordinator, f"{path}/review", {"plan_version": plan["plan_version"]}),
     )
     for somebody, step, told in steps:
         answer = await somebody.sends("POST", step, told)
         assert answer.ok, (step.rpartition("/")[2], answer.body)
+        if said := answer.json().get("said"):
+            meant["said_at"] = said["at"]
+    plan = await coordinator.reads_plan(case, "agreed")()
+    read = {key: plan[key] for key in ("plan_version", "review_by", "stale")}
+    assert (await coordinator.sends("POST", f"{path}/review", read)).ok
 
 
 async def be_on_call(region: Region) -> None:

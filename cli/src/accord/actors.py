@@ -173,10 +173,10 @@ class Actors:
         # A plan may have owners of its actions before it is drafted.
         return plan if plan and plan["status"] != "none" else None
 
-    async def agree(self, case_id: str, plan_version: int) -> None:
-        """Agree to a version of a plan, as the coordinator."""
-        path = f"/api/plans/v1/plans/{case_id}/agreement"
-        told = {"plan_version": plan_version}
+    async def agree(self, plan: Mapping[str, Any]) -> None:
+        """Agree to a plan as it was read, as the coordinator."""
+        path = f"/api/plans/v1/plans/{plan['case_id']}/agreement"
+        told = {key: plan[key] for key in ("plan_version", "stale")}
         _expect(await self._as_coordinator("POST", path, told), "No plan was agreed")
 
     async def answer_offers(self, random: Random) -> dict[str, int]:
@@ -196,7 +196,7 @@ class Actors:
                 done["accepted"] += 1
                 plan = await self.plan(offer["case_id"])
                 if plan and plan["status"] == "drafted":
-                    await self.agree(offer["case_id"], plan["plan_version"])
+                    await self.agree(plan)
                     done["agreed"] += 1
         return done
 

@@ -53,7 +53,7 @@ class SelfTest:
         plan = await self._until("planned", lambda: actors.plan(case_id))
         await self._take_up(case_id)
         await self._until("allocated", lambda: self._at(referral, "allocated_at"))
-        await actors.agree(case_id, plan["plan_version"])
+        await actors.agree(plan)
         await self._until("agreed", lambda: self._at(referral, "being_acted_on_at"))
         return self.milliseconds
 

@@ -158,12 +158,26 @@ def says_done(
     return complete(held, action_id, said, policy)
 
 
+def confirms(
+    held: Plan,
+    action_id: str,
+    by: str,
+    policy: Policy = POLICY,
+    *,
+    agrees: bool = True,
+) -> Plan:
+    """Have somebody confirm what was said of an action last, or say that it is not."""
+    said = held.action(action_id).said
+    at = said.at if said else NOON
+    return confirm(held, action_id, by, policy, said_at=at, agrees=agrees)
+
+
 def does(held: Plan, action_id: str, worker_id: str, at: datetime) -> Plan:
     """Have something done, and confirmed by somebody else where that is needed."""
     said = says_done(held, action_id, worker_id, at, evidence=SHOWN)
     if not said.action(action_id).open:
         return said
-    return confirm(said, action_id, SECOND, POLICY, agrees=True)
+    return confirms(said, action_id, SECOND)
 
 
 def ends(held: Plan, at: datetime, reason: str = "safety_goals_met") -> Plan:
@@ -267,7 +281,9 @@ async def settle(
     )
     if not done.open:
         return done
-    return await keeping.confirm(case_id, action_id, SECOND, agrees=True, **known)
+    return await keeping.confirm(
+        case_id, action_id, SECOND, said_at=at, agrees=True, **known
+    )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from plans.domain.plan import (
     Plan,
 )
 from plans.domain.stage import Status
-from plans.domain.template import Policy
+from plans.domain.staleness import Read, review
+from plans.domain.template import PLAN_REVIEW, Policy
 from plans.domain.version import KEPT_VERSIONS
 from plans_builders import (
     IVS,
@@ -422,6 +423,7 @@ def test_what_a_tier_demands_is_an_action_of_the_locality(name: str) -> None:
         level = RiskLevel(each["from_level"])
         asked = policy.template(level, told_tier(*each["actions"])).measures
         assert {*each["actions"]} <= {e.code for e in asked if e.mandatory}
+        assert {*each["clocks"]} <= {e.code for e in asked} | {PLAN_REVIEW}
 
 
 def told_tier(*actions: str, **clocks: int) -> Tier:
@@ -443,6 +445,21 @@ def test_a_tier_makes_mandatory_what_its_level_does_not_by_its_clocks() -> None:
     assert found["programme"].mandatory
     assert found["safe_contact"].due_at == NOON + 120 * HOUR
     assert held.current.review_by == NOON + 24 * HOUR
+
+
+def test_what_a_tier_demands_stays_so_when_more_becomes_known() -> None:
+    tier = told_tier("safety_advice", safety_advice=12, plan_review=24)
+    held = Plan(id=new_id()).draft(assessment(LOW), POLICY, NOON, tier=tier)
+
+    met = held.meet([new_id()], POLICY, NOON + HOUR)
+    agreed = met.agree(1, NOON)
+    reviewed = review(
+        agreed, Read(1, agreed.current.review_by), POLICY, NOON + HOUR, "a"
+    )
+
+    advice = by_code(met)["safety_advice"]
+    assert (advice.mandatory, advice.due_at) == (True, NOON + 12 * HOUR)
+    assert reviewed.current.review_by == NOON + 25 * HOUR
 
 
 def test_a_tier_slackens_nothing() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from accord_chassis.testing import NOON, new_id
-from accord_contracts.plans import StaleReason
+from accord_contracts.plans import ActionAssigned, StaleReason
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskLevel
@@ -22,6 +22,7 @@ from plans.domain.closing import OutcomesMissing, UnknownReason, close
 from plans.domain.coming import Coming
 from plans.domain.hours import Within
 from plans.domain.keeping import (
+    AnotherWordStands,
     NothingToConfirm,
     NotTheSecondPerson,
     confirm,
@@ -29,11 +30,19 @@ from plans.domain.keeping import (
     overdue_since,
     reminded_since,
 )
-from plans.domain.plan import AnotherVersionIsCurrent, Plan
+from plans.domain.merging import carry, close_with_survivor, share_of
+from plans.domain.plan import (
+    AlreadyClosed,
+    AnotherVersionIsCurrent,
+    Merged,
+    MoreToRead,
+    Plan,
+)
 from plans.domain.stage import Breach, Stage
 from plans.domain.staleness import (
     NotAgreed,
     NotYet,
+    Read,
     UnknownBreach,
     note_breach,
     review,
@@ -42,6 +51,7 @@ from plans.domain.staleness import (
     stale_by_leaving,
 )
 from plans.domain.template import Part, Policy
+from plans.telling import refused
 from plans_builders import (
     IVS,
     OUTCOMES,
@@ -49,6 +59,7 @@ from plans_builders import (
     SHOWN,
     WHANAU,
     assessment,
+    confirms,
     does,
     ends,
     owner,
@@ -76,6 +87,11 @@ def parted(level: RiskLevel = HIGH, *children: str) -> Plan:
 def of(held: Plan, code: str) -> Action:
     [found] = [each for each in held.actions if each.code == code]
     return found
+
+
+def read(held: Plan) -> Read:
+    """What somebody has read of a plan as it stands."""
+    return Read(held.current.number, held.current.review_by, held.stale)
 
 
 def said_done(held: Plan, code: str, at: datetime = NOON) -> Plan:
@@ -141,6 +157,22 @@ def test_what_was_asked_for_any_child_is_for_the_first_who_is_known() -> None:
     assert met.meet([two, one], PARTED, NOON + 2 * HOUR) is met
 
 
+def test_the_children_of_a_merged_case_are_asked_for_as_long_as_it_is_merged() -> None:
+    child, theirs = new_id(), new_id()
+    held, other = parted(HIGH, child), parted(HIGH, theirs)
+    share, later = share_of(other), NOON + HOUR
+
+    merged = carry(held, other.id, share, {}, policy=PARTED, at=later)
+    apart = carry(merged, other.id, None, {}, policy=PARTED, at=later)
+
+    seen = [e.person_id for e in merged.actions if e.code == "child_seen"]
+    assert seen == [child, theirs]
+    again = assessment(HIGH, revision=2, at=later, referred=NOON)
+    redrawn = merged.draft(again, PARTED, later)
+    assert [e.person_id for e in redrawn.actions if e.person_id] == [child, theirs]
+    assert [e.person_id for e in apart.actions if e.person_id] == [child]
+
+
 def test_what_waits_for_something_else_has_no_clock_until_that_is_settled() -> None:
     held = parted()
     waiting = of(held, "advice_checked")
@@ -152,7 +184,7 @@ def test_what_waits_for_something_else_has_no_clock_until_that_is_settled() -> N
 
     said = said_done(held, "safety_advice", NOON + 30 * HOUR)
     assert of(said, "advice_checked").within
-    done = confirm(said, of(said, "safety_advice").id, "x", PARTED, agrees=True)
+    done = confirms(said, of(said, "safety_advice").id, "x", PARTED)
 
     runs = of(done, "advice_checked")
     assert (runs.within, runs.due_at) == (None, NOON + 54 * HOUR)
@@ -164,14 +196,14 @@ def test_what_waits_runs_on_when_the_other_is_left_undone() -> None:
     said = Said(at=NOON + HOUR, by="w", reason="declined_by_person")
 
     left = leave_undone(held, of(held, "safety_advice").id, said, PARTED)
-    settled = confirm(left, of(left, "safety_advice").id, "x", PARTED, agrees=True)
+    settled = confirms(left, of(left, "safety_advice").id, "x", PARTED)
 
     assert of(settled, "advice_checked").due_at == NOON + 25 * HOUR
 
 
 def test_what_runs_does_not_wait_again_in_the_next_version() -> None:
     held = said_done(parted(), "safety_advice")
-    held = confirm(held, of(held, "safety_advice").id, "x", PARTED, agrees=True)
+    held = confirms(held, of(held, "safety_advice").id, "x", PARTED)
     later = NOON + HOUR
     anew = assessment(EXTREME, revision=2, at=later, referred=NOON)
 
@@ -201,14 +233,14 @@ def test_at_high_risk_it_takes_what_shows_it_and_a_second_person(
     with pytest.raises(UnknownCode):
         says_done(held, action_id, "w", NOON, policy=POLICY, evidence=strange)
     with pytest.raises(NothingToConfirm):
-        confirm(held, action_id, "x", POLICY, agrees=True)
+        confirms(held, action_id, "x", POLICY)
 
     said = says_done(held, action_id, "w", NOON, policy=POLICY, evidence=SHOWN)
 
     assert said.action(action_id).open
     with pytest.raises(NotTheSecondPerson):
-        confirm(said, action_id, "w", POLICY, agrees=True)
-    done = confirm(said, action_id, "x", POLICY, agrees=True).action(action_id)
+        confirms(said, action_id, "w", POLICY)
+    done = confirms(said, action_id, "x", POLICY).action(action_id)
     assert (done.done_at, done.confirmed_by) == (NOON, "x")
     assert done.said
     assert done.said.evidence == SHOWN
@@ -220,7 +252,7 @@ def test_whoever_did_it_stays_named_though_another_has_the_role_by_now() -> None
     said = says_done(held, action_id, "w", NOON, policy=POLICY, evidence=SHOWN)
     handed = said.take_role(IVS, owner("v", NOON + HOUR))
 
-    done = confirm(handed, action_id, "x", POLICY, agrees=True).action(action_id)
+    done = confirms(handed, action_id, "x", POLICY).action(action_id)
 
     assert done.worker_id == "w"
 
@@ -232,7 +264,7 @@ def test_nobody_confirms_for_the_owner_what_the_owner_did_not_say() -> None:
     left = leave_undone(held, action_id, said, POLICY)
 
     with pytest.raises(NotTheSecondPerson):
-        confirm(left, action_id, "w", POLICY, agrees=True)
+        confirms(left, action_id, "w", POLICY)
 
 
 def test_at_low_risk_too_nobody_gives_up_alone_what_another_promised() -> None:
@@ -243,7 +275,31 @@ def test_at_low_risk_too_nobody_gives_up_alone_what_another_promised() -> None:
     left = leave_undone(held, action_id, said, POLICY)
 
     assert left.action(action_id).open
-    assert not confirm(left, action_id, "x", POLICY, agrees=True).action(action_id).open
+    assert not confirms(left, action_id, "x", POLICY).action(action_id).open
+
+
+def test_a_second_person_confirms_what_they_have_read_and_nothing_else() -> None:
+    held = plan(HIGH, owners={IVS: "w"})
+    action_id = of(held, "safe_contact").id
+    said = says_done(held, action_id, "w", NOON, policy=POLICY, evidence=SHOWN)
+    left = Said(at=NOON + HOUR, by="w", reason="does_not_apply")
+    otherwise = leave_undone(said, action_id, left, POLICY)
+
+    with pytest.raises(AnotherWordStands):
+        confirm(otherwise, action_id, "x", POLICY, said_at=NOON, agrees=True)
+
+
+def test_nobody_speaks_over_what_another_has_said_and_nobody_confirmed() -> None:
+    held = plan(HIGH, owners={IVS: "w"})
+    action_id = of(held, "safe_contact").id
+    done = says_done(held, action_id, "w", NOON, policy=POLICY, evidence=SHOWN)
+    others = Said(at=NOON, by="lead", reason="does_not_apply")
+    left = leave_undone(held, action_id, others, POLICY)
+
+    with pytest.raises(AnotherWordStands):
+        leave_undone(done, action_id, others, POLICY)
+    with pytest.raises(AnotherWordStands):
+        says_done(left, action_id, "w", NOON, policy=POLICY, evidence=SHOWN)
 
 
 def test_what_is_not_so_is_still_to_be_done() -> None:
@@ -251,7 +307,7 @@ def test_what_is_not_so_is_still_to_be_done() -> None:
     action_id = of(held, "safe_contact").id
     said = says_done(held, action_id, "w", NOON, policy=POLICY, evidence=SHOWN)
 
-    denied = confirm(said, action_id, "x", POLICY, agrees=False)
+    denied = confirms(said, action_id, "x", POLICY, agrees=False)
 
     assert denied.action(action_id) == held.action(action_id)
 
@@ -267,6 +323,30 @@ def test_what_was_said_in_time_may_be_confirmed_a_day_later() -> None:
     late = said.fall_due(NOON + 43 * HOUR)
     assert late.action(action_id).overdue_at is None
     assert said.fall_due(NOON + 44 * HOUR).action(action_id).overdue_at
+
+
+def test_what_was_said_too_late_is_overdue_again_if_nobody_confirms_it() -> None:
+    late = plan(HIGH, owners={IVS: "w"}).fall_due(NOON + 25 * HOUR)
+    action_id = of(late, "safe_contact").id
+    at = NOON + 30 * HOUR
+
+    said = says_done(late, action_id, "w", at, policy=POLICY, evidence=SHOWN)
+
+    told = said.fall_due(at + 24 * HOUR)
+    assert action_id in {each.id for each in overdue_since(told, said)}
+
+
+def test_the_owner_is_told_that_what_they_said_is_not_so() -> None:
+    held = plan(HIGH, owners={IVS: (owner_id := new_id())})
+    action_id = of(held, "safe_contact").id
+    said = says_done(held, action_id, owner_id, NOON, policy=POLICY, evidence=SHOWN)
+
+    denied = confirms(said, action_id, "x", agrees=False)
+
+    [told] = refused(denied, said)
+    assert isinstance(told, ActionAssigned)
+    assert (told.action_id, told.worker_id) == (action_id, owner_id)
+    assert refused(denied, denied) == refused(said, held) == []
 
 
 def test_what_is_left_undone_has_a_reason_of_the_locality_and_is_asked_anew() -> None:
@@ -318,8 +398,9 @@ def test_a_plan_is_stale_when_the_risk_rises_until_the_next_is_agreed_to() -> No
 
     assert stale.stale == {StaleReason.RISK_ROSE: NOON + HOUR}
     with pytest.raises(NotAgreed):
-        review(stale, 2, POLICY, NOON + 2 * HOUR, "a")
-    assert stale.agree(2, NOON + 2 * HOUR).stale == {}
+        review(stale, read(stale), POLICY, NOON + 2 * HOUR, "a")
+    agreed = stale.agree(2, NOON + 2 * HOUR, stale=stale.stale)
+    assert agreed.stale == {}
 
 
 @pytest.mark.parametrize("level", [LOW, HIGH])
@@ -338,7 +419,7 @@ def test_a_plan_is_stale_when_a_role_that_has_something_to_do_falls_vacant() -> 
     stale = stale_by_leaving(agreed.leave_role(IVS, left), agreed, IVS, NOON + HOUR)
 
     assert stale.stale == {StaleReason.ROLE_VACANT: NOON + HOUR}
-    reviewed = review(stale, 1, POLICY, NOON + 2 * HOUR, "a")
+    reviewed = review(stale, read(stale), POLICY, NOON + 2 * HOUR, "a")
     assert reviewed.stale == {}
     assert reviewed.current.reviewed_by == "a"
     assert reviewed.current.review_by == NOON + 2 * HOUR + timedelta(days=7)
@@ -363,7 +444,7 @@ def test_a_plan_is_stale_once_when_a_date_comes_near() -> None:
     stale = stale_by_dates(agreed, near)
 
     assert stale.stale == {StaleReason.DATE_NEAR: near}
-    reviewed = review(stale, 1, POLICY, near + HOUR, "a")
+    reviewed = review(stale, read(stale), POLICY, near + HOUR, "a")
     assert stale_by_dates(reviewed, near + 2 * HOUR) is reviewed
 
 
@@ -392,8 +473,50 @@ def test_a_breach_is_noted_once_and_makes_the_plan_stale() -> None:
 
 
 def test_nobody_reviews_what_they_have_not_read() -> None:
+    agreed = plan(LOW).agree(1, NOON)
+
     with pytest.raises(AnotherVersionIsCurrent):
-        review(plan(LOW).agree(1, NOON), 2, POLICY, NOON, "a")
+        review(agreed, Read(2, NOON), POLICY, NOON, "a")
+
+
+def breach(hours: int) -> Breach:
+    at = NOON + hours * HOUR
+    return Breach(kind="came_near", happened_at=at, noted_at=at, noted_by="w")
+
+
+def test_nobody_reviews_or_agrees_over_a_breach_that_they_have_not_read_of() -> None:
+    agreed = plan(LOW).agree(1, NOON)
+    once = note_breach(agreed, breach(1), POLICY)
+    twice = note_breach(once, breach(2), POLICY)
+    anew = assessment(LOW, revision=2, at=NOON + 3 * HOUR, referred=NOON)
+    redrawn = twice.draft(anew, POLICY, NOON + 3 * HOUR)
+
+    for known in (read(agreed), read(once)):
+        with pytest.raises(MoreToRead):
+            review(twice, known, POLICY, NOON + 3 * HOUR, "a")
+        with pytest.raises(MoreToRead):
+            redrawn.agree(2, NOON + 4 * HOUR, stale=known.stale)
+    assert not review(twice, read(twice), POLICY, NOON + 3 * HOUR, "a").stale
+    assert not redrawn.agree(2, NOON + 4 * HOUR, stale=redrawn.stale).stale
+
+
+def test_a_breach_is_noted_where_somebody_looks_at_it() -> None:
+    merged = plan(LOW).agree(1, NOON).model_copy(update={"merged_into": new_id()})
+
+    with pytest.raises(Merged):
+        note_breach(merged, breach(1), POLICY)
+
+
+def test_a_review_that_is_sent_again_is_the_same_review() -> None:
+    agreed = plan(LOW).agree(1, NOON)
+    reviewed = review(agreed, read(agreed), POLICY, NOON + HOUR, "a")
+    broken = note_breach(reviewed, breach(2), POLICY)
+
+    assert review(broken, read(agreed), POLICY, NOON + 3 * HOUR, "a") is broken
+    with pytest.raises(MoreToRead):
+        review(reviewed, read(agreed), POLICY, NOON + 3 * HOUR, "b")
+    again = review(reviewed, read(reviewed), POLICY, NOON + 3 * HOUR, "a")
+    assert again.current.reviewed_at == NOON + 3 * HOUR
 
 
 @pytest.mark.parametrize(
@@ -412,6 +535,34 @@ def test_how_an_outcome_is_known_is_one_of_the_localitys_codes() -> None:
 
     with pytest.raises(UnknownReason):
         close(plan(LOW), "safety_goals_met", strange, POLICY, NOON)
+
+
+def test_a_plan_is_closed_once_with_what_was_said_then() -> None:
+    held = plan(LOW, owners={WHANAU: "w"})
+    held = does(held, of(held, "safe_contact").id, "w", NOON)
+    closed = ends(held, NOON)
+    others = [e.model_copy(update={"source": "not_reached"}) for e in OUTCOMES]
+
+    assert ends(closed, NOON + HOUR) is closed
+    with pytest.raises(AlreadyClosed):
+        close(closed, "safety_goals_met", others, POLICY, NOON)
+
+
+def test_the_plan_of_a_merged_case_is_closed_as_whole_as_any() -> None:
+    held = (
+        plan(LOW)
+        .agree(1, NOON)
+        .draft(assessment(LOW, revision=2, at=NOON + HOUR), POLICY, NOON + HOUR)
+    )
+    broken = note_breach(held, breach(1), POLICY)
+    merged = broken.model_copy(update={"merged_into": new_id()})
+
+    closed = close_with_survivor(merged, "safety_goals_met", NOON + 2 * HOUR)
+
+    assert (closed.stale, closed.first[Stage.CLOSED]) == ({}, NOON + 2 * HOUR)
+    promises = closed.current.promises
+    assert promises
+    assert {each.action_id for each in promises} == {e.id for e in held.actions}
 
 
 def test_each_stage_has_the_time_at_which_it_was_first_reached() -> None:
@@ -523,4 +674,4 @@ def test_a_closed_plan_leaves_nothing_to_settle() -> None:
     with pytest.raises(Refusal):
         leave_undone(held, left, said, POLICY)
     with pytest.raises(Refusal):
-        confirm(held, left, "x", POLICY, agrees=True)
+        confirms(held, left, "x", POLICY)

@@ -14,12 +14,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from plans.domain.action import Action, Evidence, Said
 from plans.domain.closing import close
 from plans.domain.hours import Within
-from plans.domain.keeping import confirm, leave_undone
+from plans.domain.keeping import leave_undone
 from plans.domain.outcome import Outcome
 from plans.domain.plan import Plan
 from plans.domain.revising import Wanted, revise
 from plans.domain.stage import Breach, Stage, Status
 from plans.domain.staleness import (
+    Read,
     note_breach,
     review,
     stale_by_dates,
@@ -34,6 +35,7 @@ from plans_builders import (
     SHOWN,
     WHANAU,
     assessment,
+    confirms,
     owner,
     parted_policy,
     says_done,
@@ -137,18 +139,23 @@ class Kept(RuleBasedStateMachine):
     @rule(place=places, worker=workers, agrees=st.booleans())
     def somebody_confirms(self, place: int, worker: str, *, agrees: bool) -> None:
         self.step(
-            lambda held: confirm(
-                held, self.action(place), worker, POLICY, agrees=agrees
-            )
+            lambda held: confirms(held, self.action(place), worker, agrees=agrees)
         )
 
     @rule()
     def is_agreed_to(self) -> None:
-        self.step(lambda held: held.agree(held.current.number, self.at, "a"))
+        self.step(
+            lambda held: held.agree(held.current.number, self.at, "a", stale=held.stale)
+        )
 
     @rule()
     def is_reviewed(self) -> None:
-        self.step(lambda held: review(held, held.current.number, POLICY, self.at, "a"))
+        self.step(lambda held: review(held, self.read(held), POLICY, self.at, "a"))
+
+    @staticmethod
+    def read(held: Plan) -> Read:
+        current = held.current
+        return Read(current.number, current.review_by, held.stale)
 
     @rule(code=st.sampled_from(["safety_advice", "advice_checked", "safe_contact"]))
     def is_revised(self, code: str) -> None:

@@ -34,14 +34,17 @@ from plans.documents.wording import Wording
 from plans.domain.action import Action
 from plans.domain.coming import Coming
 from plans.domain.meeting.discussion import Decision, Discussion, Task, Wanted
+from plans.domain.merging import carry, share_of
+from plans.domain.plan import Plan
 from plans.domain.template import Part, Policy
 from plans.meeting.views import ExtractCaseView
 from plans.needs.need import Need, Reached, Service
 from plans.needs.need import Voice as Word
-from plans_builders import plan
+from plans_builders import IVS, assessment, owner, parted_policy, plan
 
 LOCALITIES = Path(__file__).parents[3] / "localities"
 HOUR = timedelta(hours=1)
+PARTED = parted_policy()
 
 AGENCIES = ("police", "refuge_agency", "outreach_agency")
 
@@ -250,8 +253,10 @@ def test_only_who_may_read_all_of_a_paper_has_it() -> None:
 
 
 def test_her_own_copy_has_only_what_the_locality_has_put_plainly() -> None:
-    facts = Facts.of(plan(RiskLevel.HIGH), voices=[voice("Hello")])
-    to = Addressed(Audience.PERSON, person_id=facts.said[0].person_id)
+    said = voice("Hello")
+    held = plan(RiskLevel.HIGH).protects([said.person_id])
+    facts = Facts.of(held, voices=[said])
+    to = Addressed(Audience.PERSON, person_id=said.person_id)
 
     page = page_of(
         sheet_of(facts, to, SPEECH), Mark.released_to(to, new_id(), NOON, SPEECH)
@@ -260,6 +265,51 @@ def test_her_own_copy_has_only_what_the_locality_has_put_plainly() -> None:
     assert "We ring you." in page
     assert "safety advice" not in page
     assert "programme" not in page
+
+
+def own(held: Plan, person_id: str) -> set[str]:
+    """Give what is done for somebody, by their own copy."""
+    left = redacted(Facts.of(held), Addressed(Audience.PERSON, person_id=person_id))
+    return {each.code for each in left.actions}
+
+
+def test_a_copy_has_what_is_done_for_whose_it_is_and_for_nobody_else() -> None:
+    her, child, sister, gran, other = (new_id() for _ in range(5))
+    known = Plan(id=new_id()).protects([her]).meet([child, sister], PARTED, NOON)
+    held = known.draft(assessment(), PARTED, NOON)
+    theirs = Plan(id=new_id()).protects([other]).draft(assessment(), PARTED, NOON)
+    share = share_of(theirs.take_role(IVS, owner("w", NOON)))
+
+    merged = carry(held, theirs.id, share, {}, policy=PARTED, at=NOON)
+
+    assert own(merged, her) >= {"safe_contact", "safety_advice"}
+    assert own(merged, child) == own(merged, sister) == {"child_seen"}
+    assert own(merged, gran) == set()
+    facts = Facts.of(merged)
+    of_other = redacted(facts, Addressed(Audience.PERSON, person_id=other)).actions
+    assert of_other
+    assert not {e.id for e in of_other} & {e.id for e in held.actions}
+
+
+def test_the_teams_paper_says_for_which_child_each_thing_is() -> None:
+    one, two = new_id(), new_id()
+    met = Plan(id=new_id()).meet([one, two], PARTED, NOON)
+    facts = Facts.of(met.draft(assessment(), PARTED, NOON))
+
+    sheet = sheet_of(facts, Addressed(Audience.TEAM), SPEECH)
+
+    [section] = [e for e in sheet.sections if e.name == "actions_child"]
+    assert {row[1].en for row in section.rows} == {reference(one), reference(two)}
+    assert {len(row) for row in section.rows} == {len(section.columns)}
+
+
+def test_what_is_open_when_a_plan_ends_is_promised_on_no_paper() -> None:
+    held = plan(RiskLevel.HIGH)
+
+    facts = Facts.of(held.transfer(NOON))
+
+    assert held.open_actions
+    assert facts.actions == ()
 
 
 def test_what_people_say_is_text_on_a_paper_and_nothing_else() -> None:

@@ -11,12 +11,14 @@ from accord_chassis.clock import SimulatedClock
 from accord_chassis.sealing import SealedStore
 from accord_chassis.testing import NOON, eventually, message_of, new_id
 from accord_contracts.access import Side
-from accord_contracts.referrals import CaseErased, RolesDecided
+from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
 from papers_builders import HERS, HIS
 from plans import handlers
 from plans.documents.page import POLICY
 from plans.documents.printing import MOST_HTML, PaperTooLong, Press, PressAway
 from plans.documents.store import Releases, Voices
+from plans.domain.merging import share_of
+from plans.domain.plan import Plan
 from plans_builders import POLICY as PLANS
 from plans_builders import Running, assessed
 from pypdf import PdfReader
@@ -81,8 +83,9 @@ class Worker:
         return await self.asks("GET", f"/releases/{release}/paper?form={form}")
 
 
-async def given_case(running: Running) -> str:
+async def given_case(running: Running, *harmed: str) -> str:
     case = new_id()
+    await running.plans.save(Plan(id=case).protects(harmed))
     await handlers.draft_plan(
         assessed(case), plans=running.plans, policy=PLANS, clock=running.service.clock
     )
@@ -112,7 +115,8 @@ def text_of(pdf: bytes) -> str:
 async def test_a_persons_own_copy_leaves_as_a_pdf_with_nothing_of_others(
     running: Running,
 ) -> None:
-    case, her, child = await given_case(running), new_id(), new_id()
+    her, child = new_id(), new_id()
+    case = await given_case(running, her)
     one, other = Worker(running, case), Worker(running, case)
     await one.notes(her)
     await one.notes(child, "I like my own bed.")
@@ -225,6 +229,75 @@ async def test_a_copy_that_is_unsafe_to_hold_is_never_printed(
     assert held.json()["unsafe_to_hold"] is True
     for each in (asked, *fetched):
         assert each.json()["type"] == "urn:accord:problem:unsafe-to-hold"
+
+
+async def merged_cases(running: Running) -> tuple[str, str]:
+    """Give a case, and one that is merged into it."""
+    case, other = await given_case(running), await given_case(running)
+    held, merged = await running.plans.get(case), await running.plans.get(other)
+    assert held
+    assert merged
+    share = share_of(merged)
+    assert share
+    await running.plans.save(held.model_copy(update={"shares": {other: share}}))
+    await running.plans.save(merged.model_copy(update={"merged_into": case}))
+    return case, other
+
+
+async def test_what_was_said_in_a_merged_case_counts_for_the_papers_of_its_survivor(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case, merged = await merged_cases(running)
+    her, him = new_id(), new_id()
+    one, other = Worker(running, case), Worker(running, case)
+    there = Worker(running, merged)
+    for person in (her, him):
+        await there.notes(person)
+    assert WORDS in (await one.asks("GET", f"/papers/person?person_id={her}")).text
+    release = await released(one, other, "person", person_id=him)
+
+    body = {"side": "person_harmed", "unsafe": True}
+    await there.asks("PUT", f"/voices/{her}/holding", body)
+    refused = await one.wants_out("person", person_id=her)
+    clock.advance(timedelta(minutes=1))
+    told: dict[str, Any] = {"harmed": her, "using_violence": him, "corrected": True}
+    decided = RolesDecided(case_id=merged, decided_at=clock.now(), **told)
+    await running.hears(message_of(decided))
+
+    assert refused.json()["type"] == "urn:accord:problem:unsafe-to-hold"
+
+    async def over() -> bool:
+        listed = (await one.asks("GET", "/releases")).json()
+        copy = await one.asks("GET", f"/papers/person?person_id={him}")
+        ended = [e for e in listed if e["release_id"] == release and e["ended_at"]]
+        return bool(ended) and copy.status_code == 409
+
+    await eventually(over)
+
+
+async def test_what_was_let_go_ends_with_the_case_and_can_be_stopped_after(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case, her = await given_case(running), new_id()
+    one, other = Worker(running, case), Worker(running, case)
+    await one.notes(her)
+    release = await released(one, other)
+    clock.advance(timedelta(minutes=1))
+    for each in (one, other):
+        sides = {"sides": [HERS], "transferred": True}
+        running.standings.tell(each.id, case, **sides)
+
+    body = {"side": "person_harmed", "unsafe": True}
+    held = await one.asks("PUT", f"/voices/{her}/holding", body)
+    told = CaseTransferred(case_id=case, transferred_at=clock.now())
+    await running.hears(message_of(told))
+
+    async def over() -> bool:
+        return "release-over" in (await one.fetches(release, "html")).text
+
+    await eventually(over)
+    stopped = await one.asks("DELETE", f"/releases/{release}")
+    assert (held.status_code, stopped.status_code) == (200, 200)
 
 
 async def test_outreach_has_its_own_paper_and_no_other(running: Running) -> None:

@@ -6,7 +6,7 @@ import pytest
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.allocation import Role
 from accord_contracts.problem import Refusal
-from accord_contracts.risk import RiskLevel
+from accord_contracts.risk import RiskLevel, Tier
 from plans.domain.action import UnknownCode
 from plans.domain.hours import Within
 from plans.domain.plan import AlreadyClosed, AnotherVersionIsCurrent, Plan
@@ -14,6 +14,7 @@ from plans.domain.revising import (
     AskedAlready,
     NoSuchChild,
     NotTheirPart,
+    WaitsForWorkingDay,
     Wanted,
     revise,
 )
@@ -63,6 +64,21 @@ def test_a_revision_is_a_draft_with_what_is_wanted_besides() -> None:
     later = assessment(HIGH, revision=2, referred=NOON)
     drawn = revised.draft(later, POLICY, NOON)
     assert advice.id in {each.id for each in drawn.actions}
+
+
+def test_what_a_tier_demands_stays_demanded_in_a_revision() -> None:
+    tier = Tier(code="t", roles=(), actions=(), clocks={}, meeting=None)
+    held = Plan(id=new_id()).draft(assessment(LOW), POLICY, NOON, tier=tier)
+
+    assert revise(held, 1, [want()], POLICY, NOON).current.tier == tier
+
+
+def test_nothing_waits_for_a_working_day_at_high_risk() -> None:
+    slow = want().model_copy(update={"within": Within(within_working_days=1)})
+    revise(drafted(LOW), 1, [slow], POLICY, NOON)
+
+    with pytest.raises(WaitsForWorkingDay):
+        revise(drafted(HIGH), 1, [slow], POLICY, NOON)
 
 
 def test_what_was_done_before_may_be_wanted_again() -> None:

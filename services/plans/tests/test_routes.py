@@ -56,10 +56,11 @@ async def read(running: Running, case_id: str) -> dict[str, Any]:
     return found
 
 
-async def confirm(running: Running, completion: str) -> None:
+async def confirm(running: Running, completion: str, said: dict[str, Any]) -> None:
     """Confirm, as the coordinator, what somebody says that they have done."""
     path = completion.replace("completion", "confirmation")
-    answer = await running.post(path, WORK, body={"confirmed": True})
+    meant = {"said_at": said["said"]["at"], "confirmed": True}
+    answer = await running.post(path, WORK, body=meant)
     assert answer.status_code == 200
 
 
@@ -70,7 +71,7 @@ async def do_mandatory(running: Running, case_id: str, worker_id: str) -> None:
             answer = await running.post(path, WORK, worker=worker_id, body=SHOWN)
             assert answer.status_code == 200
             if answer.json()["done_at"] is None:
-                await confirm(running, path)
+                await confirm(running, path, answer.json())
 
 
 def problem(answer: httpx2.Response) -> tuple[int, str]:
@@ -268,7 +269,7 @@ async def test_a_closed_plan_takes_no_more(running: Running) -> None:
         ("agreement", WORK, {"plan_version": 1}),
         (f"actions/{left}/completion", WORK, SHOWN),
         (f"actions/{left}/undone", WORK, {"reason": "does_not_apply"}),
-        ("review", WORK, {"plan_version": 1}),
+        ("review", WORK, {"plan_version": 1, "review_by": NOON.isoformat()}),
         ("breaches", WORK, CAME_NEAR),
     ):
         answer = await running.post(
@@ -286,8 +287,8 @@ async def test_a_worker_reads_what_they_have_still_to_do_by_due_time(
     await given_plan(running, owners={IVS: new_id()})
     done = (await read(running, high))["actions"][0]["action_id"]
     path = f"/v1/plans/{high}/actions/{done}/completion"
-    await running.post(path, WORK, worker=worker_id, body=SHOWN)
-    await confirm(running, path)
+    said = await running.post(path, WORK, worker=worker_id, body=SHOWN)
+    await confirm(running, path, said.json())
 
     answer = await running.get(
         f"/v1/workers/{worker_id}/actions", READ, worker=worker_id
@@ -369,7 +370,11 @@ async def test_every_route_needs_a_token_with_its_own_scope(
             {"evidence": {"kind": "contact_record", "reference": "021 555 0100"}},
         ),
         (f"actions/{ID}/undone", WORK, {"reason": SENTINEL}),
-        (f"actions/{ID}/confirmation", WORK, {"confirmed": "true"}),
+        (
+            f"actions/{ID}/confirmation",
+            WORK,
+            {"said_at": "2026-01-01T00:00:00Z", "confirmed": "true"},
+        ),
     ],
 )
 async def test_a_request_that_does_not_fit_is_refused_without_an_echo(

@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 from accord_chassis.clock import SimulatedClock
+from accord_chassis.guard import Permit
 from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.access import Side
 from accord_contracts.allocation import Role
@@ -27,8 +28,21 @@ from accord_contracts.referrals import (
 )
 from accord_contracts.risk import RiskLevel
 from plans import handlers
+from plans.domain.merging import carry
+from plans.domain.plan import Plan
+from plans.domain.share import Share
+from plans.keeping.versions import WholeVersionView
 from plans.store import Plans
-from plans_builders import IVS, POLICY, Running, accepted, assessed, withdrawn
+from plans_builders import (
+    IVS,
+    POLICY,
+    Running,
+    accepted,
+    assessed,
+    assessment,
+    parted_policy,
+    withdrawn,
+)
 
 LOW, _, HIGH, _ = RiskLevel
 HOUR = timedelta(hours=1)
@@ -157,6 +171,34 @@ async def test_whoever_serves_the_person_using_violence_sees_their_part_alone(
     assert {each["agreed_by"] for each in versions} == {None}
 
 
+@pytest.mark.parametrize("care", [True, False])
+def test_an_old_version_tells_nothing_of_a_household_merged_by_mistake(
+    *, care: bool
+) -> None:
+    child, theirs, other = new_id(), new_id(), new_id()
+    share = Share(
+        plan_version=3,
+        revision=1,
+        closed=False,
+        actions=(),
+        owners={},
+        children=(theirs,),
+    )
+    policy = parted_policy()
+    held = Plan(id=new_id(), shares={other: share}).meet([child], policy, NOON)
+    agreed = held.draft(assessment(HIGH), policy, NOON).agree(1, NOON)
+    apart = carry(agreed, other, None, {}, policy=policy, at=NOON)
+    parts = frozenset({"actions_child", *(["care"] if care else [])})
+    seen = Permit("team", parts)
+
+    told = [WholeVersionView.whole(e, e.versions[0], seen) for e in (agreed, apart)]
+
+    assert [each.merged for each in told] == [{other: 3} if care else {}, {}]
+    people = [{e.person_id for e in each.promises} for each in told]
+    assert people == [{child, theirs}, {child}]
+    assert all(each.intact for each in told)
+
+
 async def test_whoever_serves_them_compares_their_part_alone(running: Running) -> None:
     case_id = await given(running, LOW, HIGH)
     outreach = serves_him(running, case_id)
@@ -178,7 +220,7 @@ async def test_at_high_risk_a_second_person_settles_what_the_owner_says(
     bare = await running.post(f"{path}/completion", WORK, worker=specialist)
     said = await running.post(f"{path}/completion", WORK, worker=specialist, body=SHOWN)
     clock.advance(HOUR)
-    confirmed = {"confirmed": True}
+    confirmed = {"said_at": said.json()["said"]["at"], "confirmed": True}
     alone = await running.post(
         f"{path}/confirmation", WORK, worker=specialist, body=confirmed
     )
@@ -223,14 +265,15 @@ async def test_what_will_not_be_done_is_told_with_its_reason_once_it_is_settled(
     left = await running.post(f"{path}/undone", WORK, worker=specialist, body=reason)
     assert left.json()["undone_at"] is None
     assert not await told(running.plans, ActionNotDone)
-    await running.post(f"{path}/confirmation", WORK, body={"confirmed": True})
+    meant = {"said_at": left.json()["said"]["at"], "confirmed": True}
+    await running.post(f"{path}/confirmation", WORK, body=meant)
 
     [settled] = await told(running.plans, ActionNotDone)
     assert (settled.action_id, settled.reason) == (action_id, "declined_by_person")
 
 
 async def test_a_vacant_role_makes_a_plan_stale_until_it_is_reviewed(
-    running: Running,
+    running: Running, clock: SimulatedClock
 ) -> None:
     case_id = new_id()
     taken = accepted(case_id, IVS, new_id())
@@ -239,13 +282,22 @@ async def test_a_vacant_role_makes_a_plan_stale_until_it_is_reviewed(
     await running.post(f"/v1/plans/{case_id}/agreement", WORK, body={"plan_version": 1})
 
     await handlers.release_actions(withdrawn(taken), plans=running.plans)
+    [said] = await told(running.plans, PlanStale)
     stale = await shown(running, case_id)
     path = f"/v1/plans/{case_id}/review"
-    reviewed = await running.post(path, WORK, body={"plan_version": 1})
+    read = {key: stale[key] for key in ("plan_version", "review_by", "stale")}
+    clock.advance(HOUR)
+    blind = await running.post(path, WORK, body={**read, "stale": {}})
+    reviewed = await running.post(path, WORK, body=read)
+    before = await running.plans.get(case_id)
+    again = await running.post(path, WORK, body=read)
 
+    assert problem(blind) == (409, "more-to-read")
+    assert again.json() == reviewed.json()
+    # Nothing is saved, so nothing is told.
+    assert await running.plans.get(case_id) == before
     assert list(stale["stale"]) == ["role_vacant"]
     assert reviewed.json()["stale"] == {}
-    [said] = await told(running.plans, PlanStale)
     assert (said.reasons, said.level) == ((StaleReason.ROLE_VACANT,), HIGH)
     assert "reviewed" in reviewed.json()["first"]
 
@@ -296,9 +348,7 @@ async def test_a_child_who_becomes_known_makes_what_was_agreed_to_stale(
     await handlers.agree(case_id, 1, at=NOON, plans=plans)
 
     for _ in range(2):
-        await handlers.meet_children(
-            referred(case_id, child), plans=plans, policy=POLICY
-        )
+        await handlers.meet_people(referred(case_id, child), plans=plans, policy=POLICY)
 
     held = await plans.get(case_id)
     assert held
@@ -307,14 +357,19 @@ async def test_a_child_who_becomes_known_makes_what_was_agreed_to_stale(
     assert len(await told(plans, PlanStale)) == 1
 
 
-async def test_a_referral_without_children_costs_the_plan_nothing(
+async def test_a_referral_that_names_nobody_new_costs_the_plan_nothing(
     plans: Plans,
 ) -> None:
     case_id = new_id()
+    told = referred(case_id)
 
-    await handlers.meet_children(referred(case_id), plans=plans, policy=POLICY)
+    for each in (told, message_of(told.data)):
+        await handlers.meet_people(each, plans=plans, policy=POLICY)
 
-    assert await plans.get(case_id) is None
+    held = await plans.get(case_id)
+    assert held
+    assert (held.version, held.children) == (1, ())
+    assert len(held.harmed) == 1
 
 
 async def test_the_sweep_reminds_of_what_is_due_soon(

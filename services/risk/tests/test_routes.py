@@ -168,7 +168,7 @@ async def test_an_assessment_can_be_said_aloud(
     assert "Whatever the scores, this makes it high: strangulation or choking." in said
     assert "Tier high: independent victim specialist" in said
     assert f"It was weighed by {POLICY.version}." in said
-    assert shown["tier"]["clocks"]["first_contact"] == 24
+    assert shown["tier"]["clocks"]["safe_contact"] == 24
     assert [each["instrument"] for each in shown["results"]] == ["triage", "da5"]
 
 

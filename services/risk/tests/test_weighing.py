@@ -304,7 +304,7 @@ def test_the_tier_follows_from_the_level_and_names_who_acts() -> None:
     high = held[HIGH]
     assert high is not None
     assert "independent_victim_specialist" in high.roles
-    assert high.clocks["first_contact"] == 24
+    assert high.clocks["safe_contact"] == 24
     assert high.meeting == "intensive_case_management"
 
 

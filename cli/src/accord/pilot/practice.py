@@ -170,9 +170,11 @@ class Practice:
         if case.plan_version != event.plan_version or case.closed:
             self.done["superseded"] += 1
             return
-        path = f"/plans/v1/plans/{event.case_id}/agreement"
-        told = {"plan_version": event.plan_version}
-        answer = await self._region.ask(self._staff.coordinator, "POST", path, told)
+        coordinator, path = self._staff.coordinator, f"/plans/v1/plans/{event.case_id}"
+        stale = (await self._region.ask(coordinator, "GET", path)).json()["stale"]
+        told = {"plan_version": event.plan_version, "stale": stale}
+        path = f"{path}/agreement"
+        answer = await self._region.ask(coordinator, "POST", path, told)
         case.agreed_version = event.plan_version
         self.done["reviews_agreed" if event.referral_id is None else "agreed"] += 1
         for action in answer.json()["actions"]:
@@ -233,7 +235,8 @@ class Practice:
         if not answer.ok or answer.json()["done_at"]:
             return answer.ok
         second = self._second(case_id, worker_id)
-        path, told = f"{path}/confirmation", {"confirmed": True}
+        path = f"{path}/confirmation"
+        told = {"said_at": answer.json()["said"]["at"], "confirmed": True}
         expected = (FORBIDDEN, NOT_FOUND)
         confirmed = await self._region.ask(
             second, "POST", path, told, expected=expected

@@ -1,6 +1,6 @@
 """What the plans service does when something happens."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from accord_chassis.clock import Clock
@@ -19,6 +19,7 @@ from accord_contracts.referrals import (
     PersonRole,
     ReferralAmended,
     ReferralReceived,
+    RolesDecided,
     TriggerCancelled,
     TriggerFellDue,
     TriggerScheduled,
@@ -47,10 +48,11 @@ from plans.telling import (
     lane_of,
     not_in_force,
     overdue,
+    refused,
     settled,
-    stale,
     to_confirm,
 )
+from plans.telling import stale as stale_told
 
 
 async def draft_plan(
@@ -69,8 +71,8 @@ async def draft_plan(
     drawn = held.draft(assessment, policy, clock.now(), tier=told.tier)
     if drawn is held:
         return
-    new = stale_by_draft(drawn, held, clock.now())
-    events = (drafted(new), *assigned(new, held), *stale(new, held))
+    new = stale_by_draft(drawn, held, drawn.current.drafted_at)
+    events = (drafted(new), *assigned(new, held), *stale_told(new, held))
     await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
 
 
@@ -112,27 +114,40 @@ async def release_actions(
         return
     new = stale_by_leaving(freed, held, told.role, told.withdrawn_at)
     lane = lane_of(new, message.lane)
-    await plans.save(new, *stale(new, held), cause=message, lane=lane)
+    await plans.save(new, *stale_told(new, held), cause=message, lane=lane)
 
 
-async def meet_children(
+async def meet_people(
     message: Message[ReferralReceived] | Message[ReferralAmended],
     *,
     plans: Plans,
     policy: Policy,
 ) -> None:
-    """Give each child of a case a part of its plan, as soon as it is known of them."""
+    """Give each child of a case a part of its plan, as soon as it is known of them.
+
+    And note whom it is to protect: what is done for them stands on nobody else's copy.
+    """
     told = message.data
     children = [e.person_id for e in told.parties if e.role is PersonRole.CHILD]
-    if not children:
-        return
+    harmed = [e.person_id for e in told.parties if e.role is PersonRole.PERSON_HARMED]
     held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
-    met = held.meet(children, policy, message.time)
-    if met is held:
+    known = held.protects(harmed)
+    new = known.meet(children, policy, message.time)
+    if new is held:
         return
-    new = go_stale(met, (StaleReason.CHILD_KNOWN,), message.time)
-    events = (*assigned(new, held), *stale(new, held))
+    if new is not known:
+        new = go_stale(new, (StaleReason.CHILD_KNOWN,), message.time)
+    events = (*assigned(new, held), *stale_told(new, held))
     await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
+
+
+async def note_harmed(message: Message[RolesDecided], *, plans: Plans) -> None:
+    """Note who was harmed, as a person has decided."""
+    told = message.data
+    held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
+    new = held.protects([told.harmed])
+    if new is not held:
+        await plans.save(new, cause=message, lane=lane_of(new, message.lane))
 
 
 async def agree(
@@ -142,11 +157,13 @@ async def agree(
     at: datetime,
     plans: Plans,
     by: str | None = None,
+    stale: Mapping[StaleReason, datetime] | None = None,
 ) -> Plan:
     """Agree to the version of a plan that was read.
 
     Raises:
         NoPlan: There is none.
+        MoreToRead: There is more by now for which it should be looked at again.
         AnotherVersionIsCurrent: What was read is not what would be agreed to.
         AlreadyClosed: The plan is closed.
         Merged: The case is merged into another, whose plan it is that is agreed to.
@@ -154,7 +171,7 @@ async def agree(
     held = await plans.get(case_id)
     if held is None:
         raise NoPlan
-    new = held.agree(plan_version, at, by)
+    new = held.agree(plan_version, at, by, stale=stale)
     if new is held:
         return held
     versions = {case_id: plan_version}
@@ -189,6 +206,7 @@ async def complete(
         NoSuchAction: There is none, or it is not theirs.
         AlreadyClosed: The plan is closed, and the action went with it.
         WaitsForAnother: Something must be settled before it.
+        AnotherWordStands: What somebody else said of it waits for a second person.
         EvidenceMissing: At this level it takes something that shows it.
         UnknownCode: The kind of evidence is not one of the locality's.
     """
@@ -226,6 +244,7 @@ async def save_settled(new: Plan, held: Plan, plans: Plans) -> None:
     events = [
         *settled(new, held),
         *to_confirm(new, held),
+        *refused(new, held),
         # What waited for it has an end now.
         *assigned(new, held),
     ]
@@ -310,7 +329,7 @@ async def tell_overdue(held: Plan, *, at: datetime, plans: Plans) -> None:
     new = stale_by_dates(held.fall_due(at).remind(at).raise_alarms(at), at)
     alarms = not_in_force(new, held, at)
     lane = Lane.URGENT if alarms else lane_of(new)
-    told = (*overdue(new, held, at), *due_soon(new, held), *stale(new, held))
+    told = (*overdue(new, held, at), *due_soon(new, held), *stale_told(new, held))
     await plans.save(new, *told, *alarms, lane=lane)
 
 

@@ -6,15 +6,16 @@ each plan with its own.
 """
 
 from accord_contracts.message import Lane, Message
-from accord_contracts.plans import PlanCarried, PlanClosed
+from accord_contracts.plans import PlanCarried, PlanClosed, StaleReason
 from accord_contracts.referrals import CaseMerged, CaseUnmerged
 
 from plans.domain.merging import carry as carry_share
 from plans.domain.merging import close_with_survivor, merge, share_of
 from plans.domain.plan import Plan
+from plans.domain.staleness import go_stale
 from plans.domain.template import Policy
 from plans.store import Plans
-from plans.telling import alarms_ended, assigned, lane_of, not_in_force
+from plans.telling import alarms_ended, assigned, lane_of, not_in_force, stale
 
 
 async def note_merging(
@@ -56,12 +57,15 @@ async def carry(message: Message[PlanCarried], *, plans: Plans, policy: Policy) 
     share, dates = (
         (share_of(other), other.own_coming) if other and merged else (None, {})
     )
-    alarmed, rule, at = held.raise_alarms(message.time), policy.in_force, message.time
-    new = carry_share(alarmed, told.from_id, share, dates, rule=rule, at=at)
+    alarmed, at = held.raise_alarms(message.time), message.time
+    new = carry_share(alarmed, told.from_id, share, dates, policy=policy, at=at)
     if new is held:
         return
+    if {*new.all_children} - {*held.all_children}:
+        new = go_stale(new, (StaleReason.CHILD_KNOWN,), at)
     alarms = not_in_force(alarmed, held, at)
-    events = (*assigned(new, held), *alarms, *alarms_ended(new, alarmed))
+    ended = alarms_ended(new, alarmed)
+    events = (*assigned(new, held), *alarms, *ended, *stale(new, held))
     lane = Lane.URGENT if alarms else lane_of(new, message.lane)
     await plans.save(new, *events, cause=message, lane=lane)
 

@@ -120,6 +120,7 @@ async def agree_to_plan(
         at=clock.now(),
         plans=plans,
         by=worker.worker,
+        stale=agreed.stale,
     )
     return PlanView.of(await settled(agree), seen)
 

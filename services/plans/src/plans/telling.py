@@ -1,5 +1,6 @@
 """What the plans service tells of what has changed in a plan."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,13 @@ from accord_contracts.plans import (
 )
 
 from plans.domain.action import Action
-from plans.domain.keeping import ended_since, overdue_since, reminded_since, said_since
+from plans.domain.keeping import (
+    ended_since,
+    overdue_since,
+    refused_since,
+    reminded_since,
+    said_since,
+)
 from plans.domain.plan import Plan
 
 
@@ -60,9 +67,18 @@ def drafted(new: Plan) -> PlanDrafted:
 
 def assigned(new: Plan, held: Plan) -> list[Event]:
     """Tell every owner of what is theirs, or due at another time, since before."""
+    return _is_theirs(new, new.changed_since(held))
+
+
+def refused(new: Plan, held: Plan) -> list[Event]:
+    """Tell every owner anew of what a second person has not confirmed since before."""
+    return _is_theirs(new, refused_since(new, held))
+
+
+def _is_theirs(new: Plan, actions: Iterable[Action]) -> list[Event]:
     return [
         ActionAssigned(**about(new, each), worker_id=each.worker_id, due_at=each.due_at)
-        for each in new.changed_since(held)
+        for each in actions
         if each.worker_id
     ]
 

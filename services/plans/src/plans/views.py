@@ -9,7 +9,7 @@ from accord_contracts.message import Code, Id
 from accord_contracts.plans import ActionOutcome, OutcomeKind, OutcomeState, StaleReason
 from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskLevel
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from plans.domain.action import Action, Evidence, Said
 from plans.domain.coming import Coming
@@ -35,11 +35,16 @@ are."""
 
 
 class AgreeToPlan(BaseModel):
-    """The version of the plan that was read and is agreed to."""
+    """The version of the plan that was read and is agreed to.
+
+    Attributes:
+        stale: Why it should be looked at again, as it was read; none, if it need not.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     plan_version: Annotated[int, Field(ge=1, strict=True)]
+    stale: dict[StaleReason, AwareDatetime] = {}
 
 
 class OutcomeView(BaseModel):
@@ -248,7 +253,8 @@ class PlanView(BaseModel):
     """A plan as it stands: where, what is to be done, and its versions.
 
     Attributes:
-        stale: Why what was agreed to should be looked at again, and since when.
+        stale: Why what was agreed to should be looked at again, and since when; of a
+            breach, since the last. Whoever agrees or reviews gives it back as read.
         breaches: How it was broken, first to last.
         first: When each stage was first reached.
         plan_version: The current version, which may be agreed to.

@@ -5,7 +5,7 @@ none can forget to.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
@@ -17,6 +17,7 @@ from plans.domain.action import Action
 from plans.domain.coming import Coming
 from plans.domain.meeting.discussion import Discussion
 from plans.domain.plan import Plan
+from plans.domain.stage import Status
 from plans.domain.template import Part
 from plans.domain.version import PlanVersion
 from plans.needs.need import Need
@@ -53,7 +54,12 @@ AUDIENCES: Mapping[Audience, frozenset[str]] = {
     Audience.TEAM: EVERYTHING,
     # Nothing about others: no date of his, no level, no work with the whole household.
     Audience.PERSON: frozenset(
-        {f"actions_{Part.PERSON_HARMED}", f"needs_{HERS}", f"voices_{HERS}"}
+        {
+            f"actions_{Part.PERSON_HARMED}",
+            f"actions_{Part.CHILD}",
+            f"needs_{HERS}",
+            f"voices_{HERS}",
+        }
     ),
     # He may look over a shoulder: nothing of theirs, and no level either.
     Audience.OUTREACH: frozenset(
@@ -114,6 +120,8 @@ class Facts:
 
     Attributes:
         version: The current version of the plan, with its level, where that is told.
+        own: Whose own an action is, by its id: it stands on the copy of nobody else.
+        transferred: The case was handed over to another region: no paper leaves here.
     """
 
     version: PlanVersion | None
@@ -122,6 +130,8 @@ class Facts:
     needs: tuple[Need, ...]
     promises: tuple[Promise, ...]
     said: tuple[Said, ...]
+    own: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    transferred: bool = False
 
     @classmethod
     def of(
@@ -136,11 +146,21 @@ class Facts:
         Raises:
             NoPlan: None was drafted yet.
         """
-        shared = (each for share in plan.shares.values() for each in share.actions)
+        of_each = [(plan.harmed, plan.actions)]
+        of_each += [(each.harmed, each.actions) for each in plan.shares.values()]
+        ended = plan.status is Status.CLOSED
+        held = [
+            (whose(action, harmed), action)
+            for harmed, actions in of_each
+            for action in actions
+            if not (ended and action.open)
+        ]
         return cls(
             version=plan.current,
             dates=tuple(e for e in plan.coming.values() if not e.over),
-            actions=(*plan.actions, *shared),
+            actions=tuple(each for _, each in held),
+            own={each.id: people for people, each in held},
+            transferred=plan.transferred_at is not None,
             needs=tuple(needs),
             promises=tuple(p for each in discussions for p in Promise.all_of(each)),
             said=tuple(
@@ -151,6 +171,17 @@ class Facts:
         )
 
 
+def whose(action: Action, harmed: Iterable[str]) -> frozenset[str]:
+    """Say whose own an action is: a child's, or of whom the case is to protect.
+
+    A child may live with the person using violence: what is done for others of the
+    household is not on a child's copy, nor on that of anybody else beside them.
+    """
+    if action.part is Part.CHILD:
+        return frozenset({action.person_id} if action.person_id else ())
+    return frozenset(harmed) if action.part is Part.PERSON_HARMED else frozenset()
+
+
 def redacted(facts: Facts, to: Addressed) -> Facts:
     """Leave of some facts what a paper may carry for whom it is for."""
     parts = AUDIENCES[to.audience]
@@ -158,10 +189,16 @@ def redacted(facts: Facts, to: Addressed) -> Facts:
     def theirs(person_id: str) -> bool:
         return to.person_id is None or person_id == to.person_id
 
+    def own(action: Action) -> bool:
+        people = facts.own.get(action.id, frozenset())
+        return to.person_id is None or to.person_id in people
+
     return Facts(
         version=facts.version if "stand" in parts else None,
         dates=facts.dates if "dates" in parts else (),
-        actions=tuple(e for e in facts.actions if f"actions_{e.part}" in parts),
+        actions=tuple(
+            e for e in facts.actions if f"actions_{e.part}" in parts and own(e)
+        ),
         needs=tuple(
             e for e in facts.needs if f"needs_{e.side}" in parts and theirs(e.person_id)
         ),

@@ -1,12 +1,13 @@
 """What is done when somebody speaks, a paper is let go, or a decision changes both."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from accord_chassis.clock import Clock
-from accord_contracts.access import Side
+from accord_contracts.access import ClosedToChange, Side
 from accord_contracts.message import Message
-from accord_contracts.referrals import CaseErased, RolesDecided
+from accord_contracts.plans import PlanClosed
+from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
 
 from plans.documents.audience import Addressed, Audience, Facts, redacted
 from plans.documents.printing import Press
@@ -73,10 +74,13 @@ async def leaving(case_id: str, to: Addressed, papers: Papers) -> Paper:
     Raises:
         NoPlan: There is no plan for this case.
         NotTheirCopy: It is nobody's copy of their own.
+        ClosedToChange: The case was handed over to another region.
         UnsafeToHold: Having it is unsafe for whose copy it is.
         ProtectedText: It may tell where somebody is.
     """
     facts, voices = await _known(case_id, papers)
+    if facts.transferred:
+        raise ClosedToChange
     paper = _paper(facts, voices, to, papers)
     if any(e.unsafe_to_hold and e.person_id == to.person_id for e in voices):
         raise UnsafeToHold
@@ -88,9 +92,11 @@ async def _known(case_id: str, papers: Papers) -> tuple[Facts, list[OwnVoice]]:
     plan = await papers.plans.get(case_id)
     if plan is None:
         raise NoPlan
-    needs = await papers.needs.of_cases([case_id])
-    discussions = await papers.discussions.of_case(case_id)
-    voices = await papers.voices.of_case(case_id)
+    # What people said and need stays with the case in which they did: all are theirs.
+    cases = [case_id, *plan.merged_cases]
+    needs = await papers.needs.of_cases(cases)
+    discussions = await papers.discussions.of_cases(cases)
+    voices = await papers.voices.of_cases(cases)
     return Facts.of(plan, needs, discussions, voices), voices
 
 
@@ -250,13 +256,34 @@ async def decide_roles(
             await voices.save(new)
 
 
-async def end_releases(message: Message[RolesDecided], *, releases: Releases) -> None:
-    """Let nothing leave any more that was let go before it was decided anew."""
-    for each in await releases.standing(message.data.case_id):
-        if each.asked_at <= message.data.decided_at:
-            new = each.end(message.data.decided_at)
-            if new is not each:
-                await releases.save(new)
+async def end_releases(
+    message: Message[RolesDecided] | Message[CaseTransferred] | Message[PlanClosed],
+    *,
+    releases: Releases,
+    plans: Plans,
+) -> None:
+    """Let nothing leave any more that was let go before it was decided anew, or ended.
+
+    Nor of the case that it is merged into, on whose papers its people are too.
+    """
+    told = message.data
+    plan = await plans.get(told.case_id)
+    survivor = plan.merged_into if plan else None
+    at = _when(told)
+    for case_id in filter(None, (told.case_id, survivor)):
+        for each in await releases.standing(case_id):
+            if each.asked_at <= at:
+                await releases.save(each.end(at))
+
+
+def _when(told: RolesDecided | CaseTransferred | PlanClosed) -> datetime:
+    match told:
+        case RolesDecided():
+            return told.decided_at
+        case CaseTransferred():
+            return told.transferred_at
+        case PlanClosed():
+            return told.closed_at
 
 
 async def erase_voices(message: Message[CaseErased], *, voices: Voices) -> None:

@@ -57,7 +57,9 @@ LIST_RELEASES = Action("releases.read", CASE_TEAM, parts=PAPERS)
 def paper_action(verb: str, audience: Audience) -> Action:
     """Give something that is done with the paper of an audience."""
     parts = {audience.value: PAPERS[audience.value]}
-    return Action(f"paper.{verb}", CASE_TEAM, parts=parts)
+    # What was let go can be stopped for as long as there is anything to stop.
+    outlasts = verb == "end"
+    return Action(f"paper.{verb}", CASE_TEAM, parts=parts, outlasts=outlasts)
 
 
 class WhichPaper(BaseModel):

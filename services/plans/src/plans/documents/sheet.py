@@ -60,6 +60,7 @@ WHO, WHEN, DONE = (
     both("Done", "Kua oti"),
 )
 OPEN, KEPT = both("Not yet"), both("Yes", "Āe")
+ANY_CHILD = both("Any child")
 UNDONE = both("It will not be")
 
 TITLES: Mapping[Audience, Cell] = {
@@ -118,13 +119,18 @@ def dates(facts: Facts, speech: Speech) -> Section:
 
 
 def actions_of(part: Part, en: str, mi: str | None = None) -> "Build":
-    """Say what is to be done in one part of the plan, and what was left undone."""
+    """Say what is to be done in one part of the plan, and what was left undone.
+
+    In that of the children also for which of them.
+    """
+    whose = part is Part.CHILD
 
     def build(facts: Facts, speech: Speech) -> Section:
         held = (each for each in facts.actions if each.part is part)
         rows = [
             (
                 speech.say(each.code),
+                *([_child(each)] if whose else ()),
                 speech.say(each.strand),
                 speech.say(each.role),
                 speech.time(each.due_at),
@@ -132,10 +138,15 @@ def actions_of(part: Part, en: str, mi: str | None = None) -> "Build":
             )
             for each in sorted(held, key=lambda each: (each.due_at, each.code))
         ]
-        columns = (WHAT, FOR_WHAT, WHO, WHEN, DONE)
+        person = (both("Person"),) if whose else ()
+        columns = (WHAT, *person, FOR_WHAT, WHO, WHEN, DONE)
         return _table(f"actions_{part}", both(en, mi), columns, rows)
 
     return build
+
+
+def _child(action: Action) -> Cell:
+    return Cell(en=reference(action.person_id)) if action.person_id else ANY_CHILD
 
 
 def _end_of(action: Action, speech: Speech) -> Cell:

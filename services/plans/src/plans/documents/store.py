@@ -1,6 +1,6 @@
 """Where it is kept what people say for themselves, and what was let go."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from accord_chassis.sealing import ERASED, SealedStore
@@ -32,7 +32,12 @@ class Voices(SealedStore[OwnVoice]):
 
     async def of_case(self, case_id: str) -> list[OwnVoice]:
         """Give what everybody in a case says."""
-        found = self.documents.find({"case_id": case_id}, projection=WITHOUT)
+        return await self.of_cases([case_id])
+
+    async def of_cases(self, case_ids: Iterable[str]) -> list[OwnVoice]:
+        """Give what everybody in some cases says."""
+        named = {"case_id": {"$in": [*case_ids]}}
+        found = self.documents.find(named, projection=WITHOUT)
         return self.load_all(await self.open([each async for each in found]))
 
     async def keep(self, was: OwnVoice, new: OwnVoice) -> OwnVoice:

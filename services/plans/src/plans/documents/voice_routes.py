@@ -24,6 +24,7 @@ PARTS = {
 }
 READ_VOICES = Action("voices.read", CASE_TEAM, parts=PARTS)
 RECORD_VOICE = Action("voice.record", CASE_TEAM, parts=PARTS)
+HOLD_COPY = Action("voice.hold", CASE_TEAM, parts=PARTS, outlasts=True)
 
 Sides = Literal[Side.PERSON_HARMED, Side.PERSON_USING_VIOLENCE]
 Words = Annotated[
@@ -113,7 +114,7 @@ async def record_words(
     worker: Worker,
 ) -> VoiceView:
     """Write down what somebody wants, agrees to or refuses, in their own words."""
-    await _permitted(case_id, worker, told.side)
+    await _permitted(RECORD_VOICE, case_id, worker, told.side)
     entry = Entry(
         id=entry_id,
         said_at=papers.clock.now(),
@@ -149,7 +150,7 @@ async def hold_copy(
     case_id: Id, person_id: Id, told: HoldCopy, papers: Papers_, worker: Worker
 ) -> VoiceView:
     """Say whether having a copy is unsafe for somebody: then none is printed."""
-    await _permitted(case_id, worker, told.side)
+    await _permitted(HOLD_COPY, case_id, worker, told.side)
 
     async def hold() -> OwnVoice:
         held = await handlers.voice_of(case_id, told.side, person_id, papers)
@@ -158,8 +159,8 @@ async def hold_copy(
     return VoiceView.of(await settled(hold))
 
 
-async def _permitted(case_id: str, worker: Asking, side: Side) -> None:
-    seen = await worker.permit(RECORD_VOICE, plan_of(case_id), otherwise=NoPlan)
+async def _permitted(action: Action, case_id: str, worker: Asking, side: Side) -> None:
+    seen = await worker.permit(action, plan_of(case_id), otherwise=NoPlan)
     if _part(side) not in seen:
         raise NoPlan
 

@@ -37,7 +37,7 @@ def close(
         UnknownReason: The reason is not one of the locality's.
         OutcomesMissing: It is not said what came of it, of each thing once.
         NoPlan: No plan was drafted.
-        AlreadyClosed: It is closed for another reason.
+        AlreadyClosed: It is closed for another reason, or with other outcomes.
         MandatoryActionsOpen: Something that must be done is not, here or for a case
             merged into it.
         Merged: The survivor's is closed.
@@ -51,7 +51,7 @@ def close(
         raise OutcomesMissing
     current = held.current
     if current.closed_at:
-        if current.closed_for == reason:
+        if (current.closed_for, current.outcomes) == (reason, told):
             return held
         raise AlreadyClosed
     if held.merged_into:

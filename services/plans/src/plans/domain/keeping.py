@@ -3,7 +3,7 @@
 At a high level of risk nobody settles anything alone.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from accord_contracts.problem import Refusal
 
@@ -23,6 +23,10 @@ from plans.domain.waiting import running, waited_for
 
 class NothingToConfirm(Refusal):
     """Nobody has said that it was done, or will not be."""
+
+
+class AnotherWordStands(Refusal):
+    """Something else was said of it by now: read that first."""
 
 
 class NotTheSecondPerson(Refusal):
@@ -49,16 +53,19 @@ def complete(
         NoSuchAction: There is no such action, or it is not this worker's.
         AlreadyClosed: The plan is closed, and the action went with it.
         WaitsForAnother: Something must be settled before it.
+        AnotherWordStands: What somebody else said of it waits for a second person.
         EvidenceMissing: At this level it takes something that shows it.
         UnknownCode: The kind of evidence is not one of the locality's.
     """
     action = held.action(action_id)
     if action.worker_id != said.by:
         raise NoSuchAction
-    if not action.open or (action.said and not action.said.reason):
+    own = action.said if action.said and action.said.by == said.by else None
+    if not action.open or (own and not own.reason):
         return held
     if held.status is Status.CLOSED:
         raise AlreadyClosed
+    _not_over_anothers(action, said.by)
     if before := waited_for(action, held.actions):
         raise WaitsForAnother(f"{len(before)} open.")
     grave = grave or held.urgent
@@ -77,7 +84,8 @@ def _say(
         return settle(held, action, said, policy)
     confirm_by = said.at + timedelta(hours=policy.confirm_within_hours)
     waiting = said.model_copy(update={"confirm_by": confirm_by})
-    return held.with_actions({action.id: {"said": waiting}})
+    # Its second person has a clock of their own, though its owner's has run out.
+    return held.with_actions({action.id: {"said": waiting, "overdue_at": None}})
 
 
 def settle(
@@ -125,6 +133,7 @@ def leave_undone(
         NoSuchAction: There is no such action.
         UnknownCode: The reason is not one of the locality's.
         AlreadyClosed: The plan is closed, and the action went with it.
+        AnotherWordStands: What somebody else said of it waits for a second person.
     """
     if said.reason not in policy.not_done_reasons:
         raise UnknownCode
@@ -135,25 +144,43 @@ def leave_undone(
     )
     if not action.open or again:
         return held
+    _not_over_anothers(action, said.by)
     own = said.by == action.worker_id
     alone = own and not (grave or held.urgent)
     return _say(held, action, said, policy, alone=alone)
 
 
 def confirm(
-    held: Plan, action_id: str, by: str, policy: Policy, *, agrees: bool
+    held: Plan,
+    action_id: str,
+    by: str,
+    policy: Policy,
+    *,
+    said_at: datetime,
+    agrees: bool,
 ) -> Plan:
     """Confirm what was said of an action, or say that it is not so.
 
     Confirming again changes nothing. What is not so is still to be done.
 
+    Args:
+        held: The plan.
+        action_id: Of which action.
+        by: The second person.
+        policy: The locality's.
+        said_at: When what they have read was said.
+        agrees: It is so.
+
     Raises:
         NoSuchAction: There is no such action.
         NothingToConfirm: Nothing was said of it.
+        AnotherWordStands: Something else than what they have read.
         NotTheSecondPerson: They have said it themselves.
         AlreadyClosed: The plan is closed, and the action went with it.
     """
     action = _open(held, action_id)
+    if action.said and action.said.at != said_at:
+        raise AnotherWordStands
     if not action.open:
         return held
     # Whoever owns it is no second person either, if another has spoken for them.
@@ -164,6 +191,12 @@ def confirm(
     if agrees:
         return settle(held, action, action.said, policy, by)
     return held.with_actions({action.id: {"said": None}})
+
+
+def _not_over_anothers(action: Action, by: str) -> None:
+    """See that nobody puts their word in the place of one that is being confirmed."""
+    if action.said and action.said.by != by:
+        raise AnotherWordStands
 
 
 def _open(held: Plan, action_id: str) -> Action:
@@ -179,6 +212,12 @@ def said_since(new: Plan, held: Plan) -> tuple[Action, ...]:
     return tuple(
         each for each in new.open_actions if each.said and each.said != known[each.id]
     )
+
+
+def refused_since(new: Plan, held: Plan) -> tuple[Action, ...]:
+    """Give what a second person says is not so, and is still to be done."""
+    said = {each.id for each in held.actions if each.said}
+    return tuple(e for e in new.open_actions if e.said is None and e.id in said)
 
 
 def reminded_since(new: Plan, held: Plan) -> tuple[Action, ...]:

@@ -6,7 +6,8 @@ from datetime import datetime
 from plans.domain.coming import Coming, InForce, with_latest
 from plans.domain.plan import Plan
 from plans.domain.share import Share
-from plans.domain.stage import Status
+from plans.domain.stage import Stage, Status
+from plans.domain.template import Policy
 
 
 def merge(
@@ -49,6 +50,8 @@ def share_of(held: Plan) -> Share | None:
         closed=closed,
         actions=tuple(taken),
         owners={r: e.worker_id for r, e in held.owners.items() if e.worker_id},
+        children=held.children,
+        harmed=held.harmed,
     )
 
 
@@ -58,28 +61,30 @@ def carry(
     share: Share | None,
     dates: Mapping[str, Coming],
     *,
-    rule: InForce,
+    policy: Policy,
     at: datetime,
 ) -> Plan:
     """Show what is planned for a merged case, or no longer, and heed its dates.
 
-    What nobody owns here is whoever's has the role there, for as long.
+    What nobody owns here is whoever's has the role there, for as long. What is asked
+    for each child here is asked for each of the merged case, for as long too.
 
     Args:
         held: The survivor's plan.
         other: The merged case.
         share: What is planned for it; none: nothing, or it is on its own again.
         dates: What is known to come in it.
-        rule: By when a plan must be in force for a date.
+        policy: The locality's.
         at: When that was told.
     """
-    coming = _coming_with(held, other, dates, rule, at)
+    coming = _coming_with(held, other, dates, policy.in_force, at)
     if held.shares.get(other) == share and coming == held.coming:
         return held
     shares = {key: each for key, each in held.shares.items() if key != other}
     if share is not None:
         shares[other] = share
-    new = held.model_copy(update={"shares": shares, "coming": coming})
+    shared = held.model_copy(update={"shares": shares, "coming": coming})
+    new = shared.asks_for_each_child(held, policy, at)
     own = {each.worker_id for each in held.owners.values()}
     return new.handed_over(held.shared_owners - new.shared_owners - own)
 
@@ -108,5 +113,6 @@ def close_with_survivor(held: Plan, reason: str, at: datetime) -> Plan:
     """End it, because that of the case which it is merged into has ended."""
     if held.merged_into is None or held.status is not Status.MERGED:
         return held
-    closed = held.with_current(closed_at=at, closed_for=reason)
-    return closed.model_copy(update={"owners": {}})
+    closed = held.settled().with_current(closed_at=at, closed_for=reason)
+    ended = closed.model_copy(update={"owners": {}, "stale": {}})
+    return ended.reaches(Stage.CLOSED, at)

@@ -1,7 +1,6 @@
 """What a family safety plan is, and what may become of it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -31,6 +30,10 @@ class AnotherVersionIsCurrent(Refusal):
     """Another version of the plan is current: read it before you agree to it."""
 
 
+class MoreToRead(Refusal):
+    """More is known by now of why the plan should be looked at again: read that."""
+
+
 class AlreadyClosed(Refusal):
     """The plan is closed."""
 
@@ -56,6 +59,7 @@ class Plan(BaseModel):
         transferred_at: When the case was handed over to another region; nothing is
             planned for it here any more.
         children: The children of the case, in the order in which they became known.
+        harmed: Whom the case was referred to protect, children aside.
         stale: Why what was agreed to should be looked at again, and since when.
         breaches: How it was broken, first to last.
         first: When each stage was first reached. It is never changed: all durations
@@ -76,6 +80,7 @@ class Plan(BaseModel):
     merging: int = 0
     transferred_at: datetime | None = None
     children: tuple[str, ...] = ()
+    harmed: tuple[str, ...] = ()
     stale: dict[StaleReason, datetime] = {}
     breaches: tuple[Breach, ...] = ()
     first: dict[Stage, datetime] = {}
@@ -210,6 +215,7 @@ class Plan(BaseModel):
         drafted = PlanVersion(
             number=self.current.number + 1 if self.versions else 1,
             assessment=assessment,
+            tier=tier,
             policy_version=policy.version,
             drafted_at=at,
             review_by=assessment.assessed_at + template.review,
@@ -241,7 +247,7 @@ class Plan(BaseModel):
             since=since,
             episode=version.assessment.first_referred_at,
             risen=risen,
-            children=self.children,
+            children=self.all_children,
             owner=self.owner_of,
         )
 
@@ -267,16 +273,37 @@ class Plan(BaseModel):
         if not new or self.erased_at:
             return self
         known = self.model_copy(update={"children": (*self.children, *new)})
-        if not self.versions or self.status is Status.CLOSED:
-            return known
+        return known.asks_for_each_child(self, policy, at)
+
+    def protects(self, people: Iterable[str]) -> "Plan":
+        """Take note of whom the case was referred to protect: what is theirs is."""
+        new = tuple(each for each in people if each not in self.harmed)
+        if not new or self.erased_at:
+            return self
+        return self.model_copy(update={"harmed": (*self.harmed, *new)})
+
+    @property
+    def all_children(self) -> tuple[str, ...]:
+        """The children of the case, and of those that are merged into it."""
+        merged = (child for each in self.shares.values() for child in each.children)
+        return tuple(dict.fromkeys((*self.children, *merged)))
+
+    def asks_for_each_child(
+        self, before: "Plan", policy: Policy, at: datetime
+    ) -> "Plan":
+        """Ask of the current version what is asked for a child, for those it has now.
+
+        What is still open for one who is of the household no longer goes with them.
+        """
+        gone = {*before.all_children} - {*self.all_children}
+        same = not gone and len(before.all_children) == len(self.all_children)
+        if same or not self.versions or self.status is Status.CLOSED:
+            return self
         current = self.current
-        template = policy.templates[current.assessment.level]
-        ground = replace(
-            self._ground(current, at, risen=False), children=known.children
-        )
-        return known.model_copy(
-            update={"actions": drawn_up(template, self.actions, ground)}
-        )
+        template = policy.template(current.assessment.level, current.tier)
+        left = [e for e in self.actions if not (e.open and e.person_id in gone)]
+        ground = self._ground(current, at, risen=False)
+        return self.model_copy(update={"actions": drawn_up(template, left, ground)})
 
     def time_to_agree(self, rule: InForce, at: datetime) -> dict[str, Coming]:
         """Leave time to agree to a new version before an alarm rises for a date.
@@ -378,12 +405,26 @@ class Plan(BaseModel):
         known = self.owners.get(role)
         return bool(self.erased_at) or ended or not owner.follows(known)
 
-    def agree(self, number: int, at: datetime, by: str | None = None) -> "Plan":
+    def agree(
+        self,
+        number: int,
+        at: datetime,
+        by: str | None = None,
+        *,
+        stale: Mapping[StaleReason, datetime] | None = None,
+    ) -> "Plan":
         """Agree to a version: the one that was read. Agreeing again changes nothing.
 
         Every alarm that no plan is in force is over with it, and nothing is stale.
 
+        Args:
+            number: The version that was read.
+            at: When.
+            by: Who.
+            stale: Why it should be looked at again, as it was read.
+
         Raises:
+            MoreToRead: There is more than that.
             NoPlan: No plan was drafted.
             AnotherVersionIsCurrent: The version is not the current one.
             AlreadyClosed: The plan is closed.
@@ -398,6 +439,7 @@ class Plan(BaseModel):
             raise AlreadyClosed
         if self.merged_into:
             raise Merged
+        self.is_read(stale)
         merged = {key: e.plan_version for key, e in self.shares.items() if not e.closed}
         agreed = current.agreed(self.actions, merged, at, by)
         calm = {
@@ -411,6 +453,15 @@ class Plan(BaseModel):
             .looked_at(at)
             .reaches(Stage.AGREED, at)
         )
+
+    def is_read(self, stale: Mapping[StaleReason, datetime] | None) -> None:
+        """See that somebody knows all for which it should be looked at again.
+
+        Raises:
+            MoreToRead: They do not.
+        """
+        if self.stale != dict(stale or {}):
+            raise MoreToRead
 
     def looked_at(self, at: datetime) -> "Plan":
         """Note that what is agreed to is so for all that is known by now."""

@@ -40,6 +40,12 @@ class NoSuchChild(Refusal):
     status = 422
 
 
+class WaitsForWorkingDay(Refusal):
+    """At a high level of risk nothing waits for working days: say how many hours."""
+
+    status = 422
+
+
 class TooManyActions(Refusal):
     """So many actions are asked for that one more would help nobody."""
 
@@ -76,6 +82,7 @@ def revise(
         UnknownCode: The action is not one of the locality's.
         NotTheirPart: The role is not one that does anything in that part.
         NoSuchChild: A child's action is for no child of the case.
+        WaitsForWorkingDay: It may, and the level of risk is high.
         AskedAlready: It is open already.
         TooManyActions: There are too many.
     """
@@ -89,6 +96,7 @@ def revise(
     drafted = PlanVersion(
         number=number + 1,
         assessment=current.assessment,
+        tier=current.tier,
         policy_version=policy.version,
         drafted_at=at,
         review_by=current.review_by,
@@ -129,9 +137,11 @@ def _action(
     theirs = kind.part is Part.PERSON_USING_VIOLENCE
     if theirs != (SIDES[wanted.role] is Side.PERSON_USING_VIOLENCE):
         raise NotTheirPart
-    known = wanted.person_id in held.children
+    known = wanted.person_id in held.all_children
     if known != (kind.part is Part.CHILD) or (wanted.person_id and not known):
         raise NoSuchChild
+    if held.urgent and wanted.within.within_working_days:
+        raise WaitsForWorkingDay
     due_at = wanted.within.after(at, policy.working)
     whose = f"/{wanted.person_id}" if wanted.person_id else ""
     name = f"action/{drafted.number}/{wanted.code}{whose}"

@@ -16,6 +16,8 @@ class Share(BaseModel):
         actions: What somebody has taken on, or has done. What nobody owns is the
             survivor's own template to ask for.
         owners: Who has which role in the merged case.
+        children: The children of the merged case.
+        harmed: Whom it was referred to protect.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -25,3 +27,5 @@ class Share(BaseModel):
     closed: bool
     actions: tuple[Action, ...]
     owners: dict[Role, str]
+    children: tuple[str, ...] = ()
+    harmed: tuple[str, ...] = ()

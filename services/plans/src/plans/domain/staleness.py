@@ -4,7 +4,8 @@ A plan is agreed to for what is known that day. It goes stale, and says so, when
 no longer all: until somebody has reviewed it, or has agreed to its next version.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from accord_contracts.allocation import Role
@@ -15,6 +16,7 @@ from plans.domain.plan import (
     AlreadyClosed,
     AnotherVersionIsCurrent,
     Merged,
+    MoreToRead,
     Plan,
 )
 from plans.domain.stage import Breach, Stage, Status
@@ -90,8 +92,23 @@ def stale_by_dates(held: Plan, at: datetime) -> Plan:
     return go_stale(told, (StaleReason.DATE_NEAR,), at)
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read of a plan that is reviewed.
+
+    Attributes:
+        number: Which version.
+        review_by: By when it was to be reviewed: what tells one review from the next.
+        stale: Why it should be looked at again.
+    """
+
+    number: int
+    review_by: datetime
+    stale: Mapping[StaleReason, datetime] = field(default_factory=dict)
+
+
 def review(
-    held: Plan, number: int, policy: Policy, at: datetime, by: str | None
+    held: Plan, read: Read, policy: Policy, at: datetime, by: str | None
 ) -> Plan:
     """Note that somebody has looked at what was agreed to, and it stands.
 
@@ -101,9 +118,10 @@ def review(
         AlreadyClosed: The plan is closed.
         Merged: The survivor's is reviewed.
         NotAgreed: Nobody has agreed to it yet.
+        MoreToRead: There is more by now for which to look at it, or somebody has.
     """
     current = held.current
-    if current.number != number:
+    if current.number != read.number:
         raise AnotherVersionIsCurrent(f"Version {current.number} is current.")
     if current.closed_at:
         raise AlreadyClosed
@@ -111,7 +129,12 @@ def review(
         raise Merged
     if not current.agreed_at:
         raise NotAgreed
-    next_review = at + policy.templates[current.assessment.level].review
+    if read.review_by != current.review_by:
+        if current.reviewed_at and current.reviewed_by == by:
+            return held
+        raise MoreToRead
+    held.is_read(read.stale)
+    next_review = at + policy.template(current.assessment.level, current.tier).review
     reviewed = held.with_current(reviewed_at=at, reviewed_by=by, review_by=next_review)
     return reviewed.looked_at(at).reaches(Stage.REVIEWED, at)
 
@@ -122,6 +145,7 @@ def note_breach(held: Plan, breach: Breach, policy: Policy) -> Plan:
     Raises:
         NoPlan: No plan was drafted.
         AlreadyClosed: The plan is closed.
+        Merged: It is noted in the survivor's, at which people look again.
         UnknownBreach: The kind is not one of the locality's.
         NotYet: It has not happened yet.
     """
@@ -131,10 +155,16 @@ def note_breach(held: Plan, breach: Breach, policy: Policy) -> Plan:
         raise NotYet
     if held.current.closed_at:
         raise AlreadyClosed
+    if held.merged_into:
+        raise Merged
     same = (breach.kind, breach.happened_at)
     if any((each.kind, each.happened_at) == same for each in held.breaches):
         return held
     noted = held.model_copy(
         update={"breaches": (*held.breaches, breach)[-MOST_BREACHES:]}
     ).reaches(Stage.BREACHED, breach.noted_at)
+    if StaleReason.BREACHED in noted.stale:
+        # Who has read of one breach has not read of the next.
+        since = {**noted.stale, StaleReason.BREACHED: breach.noted_at}
+        return noted.model_copy(update={"stale": since})
     return go_stale(noted, (StaleReason.BREACHED,), breach.noted_at)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hmac import compare_digest
 
 from accord_contracts.allocation import Role
-from accord_contracts.risk import RiskLevel
+from accord_contracts.risk import RiskLevel, Tier
 from pydantic import BaseModel, ConfigDict
 
 from plans.domain.action import Action
@@ -77,6 +77,7 @@ class PlanVersion(BaseModel):
 
     Attributes:
         number: Counted from 1.
+        tier: What follows from its level besides, as risk told it.
         promises: What stood in it, when it was agreed to, or when the next took its
             place. Of what stood in it of merged cases, their own plans tell.
         merged: Which versions of the plans of merged cases stood in it, by case.
@@ -91,6 +92,7 @@ class PlanVersion(BaseModel):
 
     number: int
     assessment: Assessment
+    tier: Tier | None = None
     policy_version: str
     drafted_at: datetime
     review_by: datetime

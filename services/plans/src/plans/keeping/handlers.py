@@ -12,7 +12,7 @@ from plans.domain.plan import NoPlan, Plan
 from plans.domain.revising import Wanted
 from plans.domain.revising import revise as with_wanted
 from plans.domain.stage import Breach
-from plans.domain.staleness import note_breach
+from plans.domain.staleness import Read, note_breach
 from plans.domain.staleness import review as look_again
 from plans.domain.template import Policy
 from plans.handlers import grave, home_of, save_settled
@@ -29,6 +29,7 @@ async def leave_undone(
         NoSuchAction: There is none.
         UnknownCode: The reason is not one of the locality's.
         AlreadyClosed: The plan is closed, and the action went with it.
+        AnotherWordStands: What somebody else said of it waits for a second person.
     """
     held = await home_of(case_id, action_id, plans)
     new = leave(held, action_id, said, policy, grave=await grave(held, plans))
@@ -41,6 +42,7 @@ async def confirm(
     action_id: str,
     by: str,
     *,
+    said_at: datetime,
     agrees: bool,
     plans: Plans,
     policy: Policy,
@@ -50,25 +52,26 @@ async def confirm(
     Raises:
         NoSuchAction: There is none.
         NothingToConfirm: Nothing was said of it.
+        AnotherWordStands: Something else than what they have read.
         NotTheSecondPerson: They have said it themselves, or own it.
         AlreadyClosed: The plan is closed, and the action went with it.
     """
     held = await home_of(case_id, action_id, plans)
-    new = confirm_said(held, action_id, by, policy, agrees=agrees)
+    new = confirm_said(held, action_id, by, policy, said_at=said_at, agrees=agrees)
     await save_settled(new, held, plans)
     return new.action(action_id)
 
 
 async def review(
     case_id: str,
-    number: int,
+    read: Read,
     *,
     by: str | None,
     at: datetime,
     plans: Plans,
     policy: Policy,
 ) -> Plan:
-    """Note that what was agreed to was looked at again, and stands.
+    """Note that what was agreed to was looked at again, and stands; once for each.
 
     Raises:
         NoPlan: There is none.
@@ -76,10 +79,13 @@ async def review(
         AlreadyClosed: The plan is closed.
         Merged: The case is merged into another, whose plan is reviewed.
         NotAgreed: Nobody has agreed to it yet.
+        MoreToRead: There is more by now for which to look at it, or somebody has.
     """
     held = await _held(case_id, plans)
-    new = look_again(held, number, policy, at, by)
-    told = PlanReviewed(case_id=case_id, plan_version=number, reviewed_at=at)
+    new = look_again(held, read, policy, at, by)
+    if new is held:
+        return held
+    told = PlanReviewed(case_id=case_id, plan_version=read.number, reviewed_at=at)
     return await plans.save(new, told, lane=lane_of(new))
 
 
@@ -102,6 +108,7 @@ async def revise(
         UnknownCode: An action is not one of the locality's.
         NotTheirPart: A role does nothing in the part of an action.
         NoSuchChild: A child's action is for no child of the case.
+        WaitsForWorkingDay: An action may, and the level of risk is high.
         AskedAlready: An action is open already.
         TooManyActions: There are too many.
     """
@@ -116,6 +123,7 @@ async def breach(case_id: str, noted: Breach, *, plans: Plans, policy: Policy) -
     Raises:
         NoPlan: There is none.
         AlreadyClosed: It is closed.
+        Merged: The case is merged into another, in whose plan it is noted.
         UnknownBreach: The kind is not one of the locality's.
         NotYet: It has not happened yet.
     """

@@ -7,6 +7,7 @@ from accord_chassis.guard import ANYBODY, NOT_OUTREACH, Action, Asking
 from accord_chassis.service import settled
 from accord_contracts.allocation import Role
 from accord_contracts.message import Code, Id
+from accord_contracts.plans import StaleReason
 from fastapi import APIRouter
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -16,6 +17,7 @@ from plans.domain.meeting.rules import to_the_minute
 from plans.domain.plan import NoPlan
 from plans.domain.revising import Wanted
 from plans.domain.stage import Breach
+from plans.domain.staleness import Read
 from plans.keeping import handlers
 from plans.routes import (
     CASE_TEAM,
@@ -50,20 +52,34 @@ class Confirm(BaseModel):
     """Whether what was said of an action is so.
 
     Attributes:
+        said_at: When what is meant was said: another word may stand by now.
         confirmed: It is. If not, it is still to be done.
     """
 
     model_config = ConfigDict(extra="forbid")
 
+    said_at: AwareDatetime
     confirmed: Annotated[bool, Field(strict=True)]
 
 
 class ReviewPlan(BaseModel):
-    """The version of the plan that was looked at again, and stands."""
+    """The version of the plan that was looked at again, and stands.
+
+    Attributes:
+        review_by: By when it was to be, as read: so one review is told from the next.
+        stale: Why it should be looked at again, as it was read; none, if it need not.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     plan_version: Annotated[int, Field(ge=1, strict=True)]
+    review_by: AwareDatetime
+    stale: dict[StaleReason, AwareDatetime] = {}
+
+    @property
+    def read(self) -> Read:
+        """It, as the domain knows it."""
+        return Read(self.plan_version, self.review_by, self.stale)
 
 
 class WantAction(Within):
@@ -170,6 +186,7 @@ async def confirm(
         case_id,
         action_id,
         by,
+        said_at=told.said_at,
         agrees=told.confirmed,
         plans=plans,
         policy=policy,
@@ -193,7 +210,7 @@ async def review_plan(
     review = partial(
         handlers.review,
         case_id,
-        read.plan_version,
+        read.read,
         by=worker.worker,
         at=clock.now(),
         plans=plans,

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
 from plans.domain.comparing import Difference, differences, version_of
+from plans.domain.plan import Plan
 from plans.domain.template import Part
 from plans.domain.version import PlanVersion, Promise
 from plans.routes import Plans_, Reader, readable
@@ -52,7 +53,8 @@ class WholeVersionView(PlanVersionView):
     Attributes:
         promises: What stood in it when it was agreed to, or was replaced; of the
             current draft, what stands in it now.
-        merged: Which versions of the plans of merged cases stood in it, by case.
+        merged: Which versions of the plans of merged cases stood in it, by case, for
+            whoever may know; of a household that was merged by mistake nothing is told.
         intact: It is what was agreed to; none: nobody agreed to it.
     """
 
@@ -61,14 +63,15 @@ class WholeVersionView(PlanVersionView):
     intact: bool | None
 
     @classmethod
-    def whole(cls, held: PlanVersion, seen: Permit) -> "WholeVersionView":
+    def whole(cls, plan: Plan, held: PlanVersion, seen: Permit) -> "WholeVersionView":
         """Show a version and what stood in it."""
-        promises = held.promises or ()
+        promises = [e for e in held.promises or () if of_household(e, plan)]
+        still = {*plan.merged_cases} if "care" in seen else set[str]()
         return cls(
             promises=tuple(
                 PromiseView.of(each) for each in promises if part_of(each) in seen
             ),
-            merged=held.merged,
+            merged={key: e for key, e in held.merged.items() if key in still},
             intact=held.intact if held.agreed_at else None,
             **PlanVersionView.of(held, seen).model_dump(),
         )
@@ -106,12 +109,16 @@ class ComparisonView(BaseModel):
 
     @classmethod
     def of(
-        cls, case_id: str, one: PlanVersion, other: PlanVersion, seen: Permit
+        cls, plan: Plan, one: PlanVersion, other: PlanVersion, seen: Permit
     ) -> "ComparisonView":
         """Compare two versions."""
-        differing = [e for e in differences(one, other) if shown(e, seen)]
+        differing = [
+            each
+            for each in differences(one, other)
+            if shown(each, seen) and of_household(each.either, plan)
+        ]
         return cls(
-            case_id=case_id,
+            case_id=plan.id,
             versions=(one.number, other.number),
             levels=(one.assessment.level, other.assessment.level),
             review_by=(one.review_by, other.review_by),
@@ -123,6 +130,11 @@ class ComparisonView(BaseModel):
                 if f"actions_{part}" in seen
             },
         )
+
+
+def of_household(promise: Promise, plan: Plan) -> bool:
+    """Tell whether a promise is for nobody, or for a child of the household still."""
+    return promise.person_id is None or promise.person_id in plan.all_children
 
 
 def shown(difference: Difference, seen: Permit) -> bool:
@@ -145,7 +157,7 @@ async def read_version(
 ) -> WholeVersionView:
     """Read what stood in a version of a plan."""
     held, seen = await readable(case_id, plans, reader)
-    return WholeVersionView.whole(version_of(held, plan_version), seen)
+    return WholeVersionView.whole(held, version_of(held, plan_version), seen)
 
 
 @router.get("/plans/{case_id}/comparison")
@@ -159,4 +171,4 @@ async def compare(
     """Read two versions side by side: what differs, part by part."""
     held, seen = await readable(case_id, plans, reader)
     one, other = version_of(held, from_), version_of(held, to)
-    return ComparisonView.of(case_id, one, other, seen)
+    return ComparisonView.of(held, one, other, seen)

@@ -102,7 +102,13 @@ class Discussions(Store[Discussion]):
 
     async def of_case(self, case_id: str) -> list[Discussion]:
         """Give all of a case."""
-        return await self._all({"case_id": case_id})
+        return await self.of_cases([case_id])
+
+    async def of_cases(self, case_ids: Iterable[str]) -> list[Discussion]:
+        """Give all of some cases."""
+        named = {"case_id": {"$in": [*case_ids]}}
+        found = self.documents.find(named, WITHOUT)
+        return [self.load(each) async for each in found]
 
     async def _all(self, which: dict[str, str]) -> list[Discussion]:
         found = self.documents.find(which, WITHOUT)
