@@ -163,7 +163,10 @@ async def test_nobody_has_more_streams_than_anybody_needs(
     await eventually(let_in)
 
 
-@pytest.mark.parametrize("place", ["yesterday", f"2026-02-31T12:00:00.000.{new_id()}"])
+NO_DAY = "2026-02-31T12:00:00.000.00000000-0000-4000-8000-000000000001"
+
+
+@pytest.mark.parametrize("place", ["yesterday", NO_DAY])
 async def test_a_place_that_is_none_is_refused(running: Running, place: str) -> None:
     headers = running.bearer("notify.inbox", worker=new_id())
 
