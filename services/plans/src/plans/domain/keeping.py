@@ -179,15 +179,16 @@ def confirm(
         AlreadyClosed: The plan is closed, and the action went with it.
     """
     action = _open(held, action_id)
-    if action.said and action.said.at != said_at:
-        raise AnotherWordStands
-    if not action.open:
+    meant = action.said is None or action.said.at == said_at
+    if not action.open and meant:
         return held
     # Whoever owns it is no second person either, if another has spoken for them.
     if by in {action.said.by if action.said else None, action.worker_id}:
         raise NotTheSecondPerson
     if action.said is None:
         raise NothingToConfirm
+    if not meant:
+        raise AnotherWordStands
     if agrees:
         return settle(held, action, action.said, policy, by)
     return held.with_actions({action.id: {"said": None}})
