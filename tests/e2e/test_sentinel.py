@@ -83,7 +83,7 @@ APART = {
     "serve", "demo", "status", "assertion", "reset",
     "topology apply", "store apply", "audit prepare", "match evaluate",
     "match bench", "allocation solve", "allocation simulate", "risk weigh",
-    "risk schema", "risk simulate",
+    "risk schema", "risk simulate", "directory import", "directory export",
 }  # fmt: skip
 """Commands that run a demonstration, make what there must be before any data, or read
 an operator's own file."""
@@ -102,6 +102,7 @@ SPOKEN = {
 """Routes that show what somebody says for themselves to whoever works with them."""
 
 LATER = {
+    "notification.texted.v1", "notification.not_texted.v1", "webhook.disabled.v1",
     "allocation.expired.v1", "allocation.unfilled.v1", "allocation.withdrawn.v1",
     "action.overdue.v1", "glass.not_reviewed.v1", "notification.failed.v1",
     "risk.reassessment_due.v1", "risk.reassessment_overdue.v1", "risk.changed.v1",
