@@ -68,6 +68,7 @@ SEED = "ACCORD_TEST_SEED"
 FIELDS = Path(__file__).parents[2] / "docs/fields.yaml"
 
 BROUGHT = {
+    ("allocation", "GET", "/v1/directory/workers"),
     ("allocation", "GET", "/v1/workers"),
     ("allocation", "GET", "/v1/workers/{worker_id}"),
     ("allocation", "GET", "/v1/workers/{worker_id}/contact"),
