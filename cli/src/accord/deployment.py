@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 from urllib.parse import quote, unquote, urlsplit
 
 from accord_chassis.development.process import Unavailable, locked, write_private
@@ -30,6 +30,37 @@ HERE = Path(".accord")
 """Where a demonstration keeps everything, below the directory it is run in."""
 
 STATE = "demonstration.json"
+
+
+class Asker(NamedTuple):
+    """As whom a command asks the services.
+
+    Attributes:
+        who: Whose token a demonstration has for it.
+        unknown: What is not known, where nobody says.
+        needed: Whose token it takes, in words.
+    """
+
+    who: str
+    unknown: str
+    needed: str
+
+
+def target(url: str | None, token: str | None, asker: Asker) -> tuple[str, str]:
+    """Say whom to ask and under which token; by default the demonstration that runs.
+
+    Raises:
+        CannotGoOn: It is not known where, or no token is given.
+    """
+    if url and token:
+        return url, token
+    state = running()
+    if state is None or url or token:
+        raise CannotGoOn(
+            f"{asker.unknown} is not known.",
+            mend=f"Give --url and --token ({asker.needed}), or run `accord demo` here.",
+        )
+    return state["url"], (Path(state["here"]) / "tokens" / asker.who).read_text()
 
 
 class Deployment(BaseModel):

@@ -8,7 +8,7 @@ from typing import Any
 from accord_chassis.development.process import write_private
 
 from accord.client import Answer, Client, Gone
-from accord.deployment import running
+from accord.deployment import Asker
 from accord.faults import CannotGoOn
 
 
@@ -33,23 +33,11 @@ PRIVATE = 0o600
 """Its owner may read and write a file, and nobody else."""
 
 
-def target(url: str | None, token: str | None) -> tuple[str, str]:
-    """Say whom to ask and as whom; by default the demonstration, as its coordinator.
-
-    Raises:
-        CannotGoOn: It is not known where, or no token is given.
-    """
-    if url and token:
-        return url, token
-    state = running()
-    if state is None or url or token:
-        raise CannotGoOn(
-            "Where the directory is, or as whom to ask, is not known.",
-            mend="Give --url and --token (with the scope allocation.admin), or run "
-            "`accord demo` here.",
-        )
-    coordinator = Path(state["here"]) / "tokens" / "coordinator"
-    return state["url"], coordinator.read_text()
+ASKER = Asker(
+    "coordinator",
+    "Where the directory is, or as whom to ask,",
+    "with the scope allocation.admin",
+)
 
 
 def read(file: Path) -> bytes:

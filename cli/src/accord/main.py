@@ -21,7 +21,7 @@ from accord_chassis.topology import OPERATOR
 from accord import contracts as contracts_
 from accord import show
 from accord.catalogue import SERVICES, catalogue_of
-from accord.deployment import HERE, deployment, is_held, running
+from accord.deployment import HERE, deployment, is_held, running, target
 from accord.faults import CannotGoOn
 from accord.findings import Finding, Verdict, worst
 
@@ -236,7 +236,7 @@ def replay_file(
         return
     from accord import replay
 
-    given = replay.target(url, token)
+    given = target(url, token, replay.ASKER)
     with show.progress(file, quiet=json) as advance:
         poster = replay.Replay(*given, concurrency=concurrency, progress=advance)
         summary = run(poster.run(replay.lines(file)))
@@ -710,7 +710,7 @@ def import_directory(
     from accord import directory
 
     kind = directory_format(format_)
-    where = directory.target(url, token)
+    where = target(url, token, directory.ASKER)
     taken = run(directory.take_in(directory.read(file), kind, where))
     show.say(f"{taken} were taken in.")
 
@@ -727,7 +727,7 @@ def export_directory(
     from accord import directory
 
     kind = directory_format(format_)
-    content = run(directory.give_out(kind, directory.target(url, token)))
+    content = run(directory.give_out(kind, target(url, token, directory.ASKER)))
     directory.write(file, content)
     show.say(f"{file} is written.")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from accord.client import Answer, Client, Gone
-from accord.deployment import running
+from accord.deployment import Asker
 from accord.faults import CannotGoOn
 
 PATH = "/api/referrals/v1/referrals"
@@ -37,23 +37,11 @@ BUSY = frozenset({429, 502, 503, 504})
 Progress = Callable[[], None]
 
 
-def target(url: str | None, token: str | None) -> tuple[str, str]:
-    """Say where to post and as whom; by default as the demonstration's police.
-
-    Raises:
-        CannotGoOn: It is not known where, or no token is given.
-    """
-    if url and token:
-        return url, token
-    state = running()
-    if state is None or url or token:
-        raise CannotGoOn(
-            "Where to post, or as whom, is not known.",
-            mend="Give --url and --token (an agency's, with the scopes "
-            "referrals.submit and referrals.read), or run `accord demo` here.",
-        )
-    police = Path(state["here"]) / "tokens" / "police"
-    return state["url"], police.read_text()
+ASKER = Asker(
+    "police",
+    "Where to post, or as whom,",
+    "an agency's, with the scopes referrals.submit and referrals.read",
+)
 
 
 @dataclass(slots=True)

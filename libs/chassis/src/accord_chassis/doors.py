@@ -87,6 +87,15 @@ class Trust:
             ) from None
         return made
 
+    @classmethod
+    def asked_by(cls, settings: ChassisSettings) -> ssl.SSLContext | None:
+        """Make what a service needs that asks another; none for the machine's own.
+
+        Raises:
+            BadConfiguration: See ``context``.
+        """
+        return cls.of(settings).context() if settings.ca_file else None
+
     def renew(self, context: ssl.SSLContext) -> None:
         """Have a context, which is in use, show and believe what the files say now.
 

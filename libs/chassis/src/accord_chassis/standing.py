@@ -142,5 +142,5 @@ def asked_of_allocation(settings: ChassisSettings) -> AskedStandings:
             "Set ACCORD_ALLOCATION_URL to where the allocation service is: it knows "
             "who works on which case."
         )
-    tls = Trust.of(settings).context() if settings.ca_file else None
+    tls = Trust.asked_by(settings)
     return AskedStandings(settings.allocation_url, token_of(settings), tls=tls)

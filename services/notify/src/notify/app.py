@@ -150,7 +150,7 @@ def create_app(
 
     def wire(notify: service.Service) -> None:
         held, teams = notify.store(Notifications), notify.store(Teams)
-        trusted = Trust.of(settings).context() if settings.ca_file else None
+        trusted = Trust.asked_by(settings)
         directory = Directory(settings.allocation_url, token, tls=trusted)
         notify.at_close(directory.close)
         notify.provide(wording)

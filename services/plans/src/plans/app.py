@@ -90,7 +90,7 @@ def create_app(
     def wire(plans: service.Service) -> None:
         held = plans.store(Plans)
         plans.provide(policy)
-        trusted = Trust.of(settings).context() if settings.ca_file else None
+        trusted = Trust.asked_by(settings)
         proofs = Proofs(settings.risk_url, token, tls=trusted)
         plans.at_close(proofs.close)
         plans.provide(proofs)

@@ -1,12 +1,15 @@
 """Finding what was referred before about the people of a case."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import NamedTuple
+
+from accord_chassis.guard import Asking, Resource
 
 from referrals.domain.case import Case
 from referrals.domain.history import Heard
 from referrals.erasing import Shelves, standing_case
-from referrals.store import PARTS
+from referrals.store import PARTS, People
 
 
 class Told(NamedTuple):
@@ -56,3 +59,17 @@ async def heard_of(case_id: str, shelves: Shelves) -> Told:
         merged=frozenset(each.id for each in merged),
         complete=len(found) < PARTS,
     )
+
+
+async def note_namesakes(
+    person_ids: Iterable[str], of: Resource, people: People, reader: Asking
+) -> None:
+    """Raise the alarm if somebody of them bears the reader's own family name.
+
+    Nobody's name is opened for a reader whose own is not known.
+
+    Raises:
+        AuditAway: It cannot be kept.
+    """
+    if reader.who.family_name:
+        await reader.note_namesakes(await people.family_names(person_ids), of)

@@ -39,6 +39,7 @@ from referrals.domain.contact import (
 from referrals.domain.erasure import NoSuchPerson
 from referrals.domain.telling import Channel, Text
 from referrals.erasing import cases_of
+from referrals.looking_back import note_namesakes
 
 router = APIRouter(tags=["contacts"])
 
@@ -246,8 +247,8 @@ async def read_contacts(
 ) -> ContactsView:
     """Read how somebody may be reached now. Each value that is shown is audited."""
     case = await _permit(person_id, READ_CONTACTS, by, reader, purpose)
-    names = await by.shelves.people.family_names([person_id])
-    await reader.note_namesakes(names, Resource("contacts", person_id, case))
+    of = Resource("contacts", person_id, case)
+    await note_namesakes([person_id], of, by.shelves.people, reader)
     _, points = await by.look(person_id)
     at = by.clock.now()
     found = [ContactView.of(each, at, purpose, by) for each in points]

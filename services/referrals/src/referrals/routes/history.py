@@ -19,7 +19,7 @@ from referrals.domain.case import Case
 from referrals.domain.erasure import NoSuchCase
 from referrals.domain.history import History
 from referrals.erasing import Shelves
-from referrals.looking_back import heard_of
+from referrals.looking_back import heard_of, note_namesakes
 
 router = APIRouter(tags=["history"])
 
@@ -47,8 +47,7 @@ async def read_history(
     await reader.permit(READ_HISTORY, history_of(case_id), otherwise=NoSuchCase)
     found = await heard_of(case_id, shelves)
     people = {each.person_id for told in found.heard for each in told.members}
-    names = await shelves.people.family_names(people)
-    await reader.note_namesakes(names, history_of(case_id))
+    await note_namesakes(people, history_of(case_id), shelves.people, reader)
     others = [(history_of(each.id), each) for each in found.others]
     seen = await _seen(others, history_of(case_id), reader)
     heard = [
