@@ -15,6 +15,10 @@ Rows = list[dict[str, Any]]
 SECONDS = 30.0
 
 
+class Silent(CannotGoOn):
+    """The management API was asked, and says nothing."""
+
+
 class Management:
     """One broker's management API, spoken to with an administrator's rights.
 
@@ -90,7 +94,8 @@ class Management:
         try:
             answer = self._client.request(method, where, json=body)
         except httpx2.TransportError as fault:
-            raise CannotGoOn(
+            kind = Silent if isinstance(fault, httpx2.ReadTimeout) else CannotGoOn
+            raise kind(
                 f"The broker's management API does not answer at {self.address} "
                 f"({type(fault).__name__}).",
                 mend="Start the broker with its management plugin, or correct "

@@ -88,6 +88,10 @@ class Delivery(BaseModel):
         """Note that it waits, because the system is told nothing at present."""
         return self._now(self.state, until, reason=reason)
 
+    def hurry(self, at: datetime) -> Self:
+        """Note that it waits no longer: its system was put again."""
+        return self._now(self.state, at, reason=self.reason)
+
     def give_up(self, reason: str) -> Self:
         """Note that it is tried no more."""
         return self._now(DeliveryState.FAILED, None, reason=reason)

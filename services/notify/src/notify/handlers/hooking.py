@@ -99,6 +99,8 @@ async def put_webhook(
 ) -> Webhook:
     """Tell an agency's system from now on, or at another address, or again.
 
+    What waits is told now, however long the pause is in which it was.
+
     Raises:
         NoWebhooks: The locality tells none.
     """
@@ -108,7 +110,13 @@ async def put_webhook(
     if held and held.off is WebhookOff.REMOVED:
         # Whoever was taken out and comes back does not know what was shown before.
         new = new.rotate(salt, at)
-    return await by.webhooks.save(new)
+    put = await by.webhooks.save(new)
+    for each in await by.deliveries.waiting(agency):
+        # What is being told at this moment is seen to by whoever tells it.
+        if each.state is DeliveryState.WANTED:
+            with contextlib.suppress(Conflict):
+                await by.deliveries.save(each.hurry(at))
+    return put
 
 
 async def rotate(agency: str, salt: str, *, at: datetime, by: Telling) -> Webhook:
