@@ -4,9 +4,11 @@ What a good team writes first: an annotated handler a message, an idempotent ins
 a transaction (the message's id into an inbox collection, then the documents), a
 publish with confirm, an acknowledgement. The same quorum queues, durable writes, events
 and domain rules as Accord's, for weighing risk and for telling who is who, and the same
-documents: an entry of the audit log, the keys of the referral, which here seal nothing,
-and the docket of the case. Notify asks allocation how a worker stands to a case before
-it tells them. No chassis, no batching, no outbox. One process a service:
+documents: an entry of the audit log, the docket of the case, and what identifies or
+locates people sealed, each part of a referral and each person under a key of their own,
+so that each can be destroyed alone; people are found by blind indexes. Notify asks
+allocation how a worker stands to a case before it tells them. No chassis, no batching,
+no outbox. One process a service:
 
     python benchmarks/plain.py SERVICE
 
@@ -15,6 +17,8 @@ with ``PLAIN_AMQP_URL``, ``PLAIN_STORE_URL``, ``PLAIN_DATABASE``, ``PLAIN_PORT``
 """
 
 import asyncio
+import hmac
+import json
 import logging
 import os
 import random
@@ -35,6 +39,7 @@ from accord_contracts import plans as pl
 from accord_contracts import referrals as re
 from accord_contracts import risk as ri
 from accord_contracts.message import Event
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastapi import FastAPI
 from faststream.rabbit import (
     Channel,
@@ -75,6 +80,70 @@ def db(session: AsyncClientSession) -> Any:
 def beside(name: str) -> Any:
     """What a database of its own holds: the audit log's entries, or keys."""
     return client[f"{os.environ['PLAIN_DATABASE']}_{name}"].entries
+
+
+class Seal:
+    """Seals a record's parts by AES-GCM, each under a key of its own.
+
+    The keys are wrapped and kept in a document of their own, so that each can be
+    destroyed; whoever made or read them keeps them.
+    """
+
+    def __init__(self) -> None:
+        self._regional = AESGCM(os.urandom(32))
+        self._blind = os.urandom(32)
+        self._keys: dict[str, dict[str, bytes]] = {}
+
+    async def parts(
+        self, record: str, parts: dict[str, Any], session: AsyncClientSession
+    ) -> dict[str, bytes]:
+        """Seal the parts of a new record, and keep their keys."""
+        keys = {each: AESGCM.generate_key(256) for each in parts}
+        wrapped = {
+            name: self._sealed(self._regional, key) for name, key in keys.items()
+        }
+        await beside("vault").insert_one(
+            {"_id": record, "keys": wrapped}, session=session
+        )
+        self._keys[record] = keys
+        return {
+            name: self._sealed(AESGCM(keys[name]), json.dumps(value).encode())
+            for name, value in parts.items()
+        }
+
+    def again(self, record: str, part: str, value: Any) -> bytes:
+        """Seal a part that has changed."""
+        key = self._keys[record][part]
+        return self._sealed(AESGCM(key), json.dumps(value).encode())
+
+    async def opened(self, record: str, sealed: dict[str, bytes]) -> dict[str, Any]:
+        """Open a record's parts."""
+        if record not in self._keys:
+            held = await beside("vault").find_one({"_id": record})
+            wrapped = held["keys"].items()
+            self._keys[record] = {n: self._bare(self._regional, k) for n, k in wrapped}
+        keys = self._keys[record]
+        return {
+            name: json.loads(self._bare(AESGCM(keys[name]), value))
+            for name, value in sealed.items()
+        }
+
+    def blind(self, key: str) -> str:
+        """Give what a ``<kind>:<value>`` of a person is found by."""
+        kind, _, value = key.partition(":")
+        return f"{kind}:{hmac.digest(self._blind, value.encode(), 'sha256').hex()}"
+
+    @staticmethod
+    def _sealed(by: AESGCM, value: bytes) -> bytes:
+        nonce = os.urandom(12)
+        return nonce + by.encrypt(nonce, value, None)
+
+    @staticmethod
+    def _bare(by: AESGCM, sealed: bytes) -> bytes:
+        return by.decrypt(sealed[:12], sealed[12:], None)
+
+
+seal = Seal()
 
 
 async def once(message_id: str, change: Change) -> None:
@@ -144,8 +213,9 @@ def referrals(app: FastAPI) -> None:  # noqa: PLR0915 - Handlers in a row.
     rules = policy_of(Intake, locality, "referrals").recognition
     matching = policy_of(MatchingPolicy, locality, "matching")
 
-    def person_of(document: dict[str, Any]) -> known_by.Person:
-        return known_by.Person.model_validate({**document, "id": document["_id"]})
+    async def person_of(document: dict[str, Any]) -> known_by.Person:
+        told = await seal.opened(document["_id"], document["sealed"])
+        return known_by.Person.model_validate({**told["person"], "id": document["_id"]})
 
     @app.post("/v1/referrals", status_code=202)
     async def post(made: SubmitReferral) -> dict[str, str]:
@@ -160,16 +230,16 @@ def referrals(app: FastAPI) -> None:  # noqa: PLR0915 - Handlers in a row.
             }
         )
 
+        document = made.model_dump(mode="json")
+        document |= {"_id": referral_id, "received_at": now()}
+        people = document.pop("people")
+        document["roles"] = [each["role"] for each in people]
+        parts = {f"address/{i}": e.pop("contact_points") for i, e in enumerate(people)}
+        parts |= {f"person/{place}": each for place, each in enumerate(people)}
+        parts |= {each: document.pop(each) for each in ("place", "narrative")}
+
         async def store(session: AsyncClientSession) -> list[Event]:
-            parts = ["narrative", "place"]
-            for place in range(len(made.people)):
-                parts += [f"person/{place}", f"address/{place}"]
-            await beside("vault").insert_one(
-                {"_id": referral_id, "keys": {each: os.urandom(62) for each in parts}},
-                session=session,
-            )
-            document = made.model_dump(mode="json")
-            document |= {"_id": referral_id, "received_at": now()}
+            document["sealed"] = await seal.parts(referral_id, parts, session)
             await db(session).referrals.insert_one(document, session=session)
             return [re.ReferralPosted(referral_id=referral_id)]
 
@@ -182,11 +252,19 @@ def referrals(app: FastAPI) -> None:  # noqa: PLR0915 - Handlers in a row.
             found = await db(session).referrals.find_one(
                 {"_id": told.referral_id}, session=session
             )
+            parts = await seal.opened(told.referral_id, found["sealed"])
+            people = [
+                {
+                    **parts[f"person/{place}"],
+                    "contact_points": parts[f"address/{place}"],
+                }
+                for place in range(len(found["roles"]))
+            ]
             seen = known_by.sightings(
                 told.referral_id,
-                [DescribedPerson.model_validate(each) for each in found["people"]],
+                [DescribedPerson.model_validate(each) for each in people],
                 rules,
-                str,
+                seal.blind,
             )
             known: dict[str, known_by.Person] = {}
             weighed = {}
@@ -195,25 +273,31 @@ def referrals(app: FastAPI) -> None:  # noqa: PLR0915 - Handlers in a row.
                     {"keys": {"$in": each.keys}}, session=session
                 )
                 if holder is not None:
-                    one = person_of(holder)
+                    one = await person_of(holder)
                     known |= dict.fromkeys(one.keys, one)
                     continue
                 near = db(session).people.find(
                     {"blocks": {"$in": each.asks}}, session=session
                 )
-                alike = [person_of(one) async for one in near.limit(20)]
+                alike = [await person_of(one) async for one in near.limit(20)]
                 weighed[each.id] = weigh(each, alike, matching.weights)
             who = known_by.recognise(seen, known, now(), weighed)
             for new in who.changed:
+                person = new.model_dump(mode="json", exclude={"id"})
+                held = next((e for e in known.values() if e.id == new.id), None)
+                document = {
+                    "keys": new.keys,
+                    "blocks": new.blocks,
+                    "sealed": {"person": seal.again(new.id, "person", person)}
+                    if held
+                    else await seal.parts(new.id, {"person": person}, session),
+                }
                 await db(session).people.replace_one(
-                    {"_id": new.id},
-                    new.model_dump(mode="json", exclude={"id"}),
-                    upsert=True,
-                    session=session,
+                    {"_id": new.id}, document, upsert=True, session=session
                 )
             parties = [
-                re.Party(person_id=one, role=re.PersonRole(person["role"]))
-                for one, person in zip(who.ids, found["people"], strict=True)
+                re.Party(person_id=one, role=re.PersonRole(role))
+                for one, role in zip(who.ids, found["roles"], strict=True)
             ]
             await db(session).referrals.update_one(
                 {"_id": told.referral_id},
