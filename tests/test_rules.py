@@ -145,7 +145,7 @@ EXEMPT: dict[tuple[str, str], str] = {
     ("audit.py", "queries_made_of_text"): (
         "The service's own name, as its operator gave it, begins its chains' ids."
     ),
-    ("service.py", "logs_what_was_sent"): (
+    ("application.py", "logs_what_was_sent"): (
         "service.not_started tells a LookupError of our own, which names types only."
     ),
     ("telemetry.py", "guessable_randomness"): (

@@ -360,7 +360,7 @@ async def test_a_container_becomes_ready_and_ends_when_told(
     ("path", "sent"),
     [
         ("requirements.lock", True),
-        ("libs/chassis/src/accord_chassis/service.py", True),
+        ("libs/chassis/src/accord_chassis/service/life.py", True),
         ("services/risk/pyproject.toml", True),
         ("deploy/image/start.py", True),
         (".git/config", False),

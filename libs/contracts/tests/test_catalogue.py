@@ -86,7 +86,9 @@ def test_a_type_is_a_noun_a_past_verb_and_a_version(entry: Entry) -> None:
 
 @ENTRIES
 def test_an_event_stands_in_the_module_of_its_publisher(entry: Entry) -> None:
-    assert entry.event.__module__ == f"accord_contracts.{entry.producer}"
+    package, module, *_ = entry.event.__module__.split(".")
+
+    assert (package, module) == ("accord_contracts", entry.producer)
 
 
 @ENTRIES

@@ -1,77 +1,39 @@
-"""The life of a service: connect, wire, consume, relay, sweep, serve, drain.
+"""The life of a service: connect, consume, relay, sweep, drain.
 
-A service's ``app.py`` says who listens to what; everything else that its life needs is
-here. Nothing is served before the wiring has been checked against the catalogue, and
-nothing that was taken is left unfinished when the service stops.
+Nothing that was taken is left unfinished when the service stops.
 """
 
 import asyncio
-import contextlib
-import gc
 import signal
-import socket
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
 from typing import Any, TypeVar
 
 import structlog
-import uvicorn
 from accord_contracts.catalogue import CATALOGUE, Catalogue
 from accord_contracts.message import Event
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from pymongo import AsyncMongoClient
-from pymongo.errors import (
-    ConnectionFailure,
-    ExecutionTimeout,
-    OperationFailure,
-    PyMongoError,
-)
-from starlette.types import ASGIApp
+from pymongo.errors import OperationFailure, PyMongoError
 
-from accord_chassis import docs, migrations, problems, telemetry
-from accord_chassis.access import DEVELOPMENT_ISSUER, authority_for
+from accord_chassis import migrations, telemetry
 from accord_chassis.audit import ANCHOR_SECONDS, AuditLog
 from accord_chassis.bus import Bus, Handler
 from accord_chassis.clock import Clock, SystemClock
-from accord_chassis.doors import (
-    RENEW_SECONDS,
-    Line,
-    Shown,
-    Trust,
-    check_lines,
-    reason_of,
-    renew_client,
-)
-from accord_chassis.edge import BODY_LIMIT, Edge
+from accord_chassis.doors import RENEW_SECONDS, Line, reason_of
 from accord_chassis.ending import Ending, heed_cancellation
-from accord_chassis.guard import Guard, NothingUndecided, Standings
-from accord_chassis.limits import Limits
-from accord_chassis.protocol import BoundedProtocol
+from accord_chassis.guard import Guard, Standings
 from accord_chassis.rabbit import RabbitTransport
 from accord_chassis.relay import Relay
-from accord_chassis.settings import (
-    BadConfiguration,
-    ChassisSettings,
-    catalogue_of,
-    settings_of,
-)
-from accord_chassis.standing import AskedStandings, asked_of_allocation
-from accord_chassis.store import Conflict, Database, Store, connect
+from accord_chassis.service.lines import StoreLines
+from accord_chassis.settings import ChassisSettings
+from accord_chassis.store import Conflict, Database, Store
 from accord_chassis.transport import Transport
 from accord_chassis.vault import VaultSettings, vault_of
 
 log = structlog.get_logger()
-
-POOL = 16
-"""Connections to the store: with batching, more would only wait."""
-
-STORE_SECONDS = 5.0
-"""How long a store is looked for. Its answer may take twice as long, so a request into
-a line that is dead is told to come back after three times as long (measured)."""
 
 RECOVER_SECONDS = 1.0
 ALIGN_SECONDS = 60.0
@@ -84,24 +46,10 @@ the broker is away they are in good hands, and claiming them again changes nothi
 PAGES = 20
 """How often in a row what was left behind is looked for."""
 
-LIMITS = (
-    "requests_a_minute",
-    "guesses_a_minute",
-    "records_an_hour",
-    "agency_records_an_hour",
-)
-"""The settings that only a development may set to nought."""
-
 REQUESTS_SHARE, MESSAGES_SHARE, GOODBYE_SHARE = 0.3, 0.5, 0.2
 """Of the time to drain: for requests in hand, then for messages, then to disconnect."""
 
-NOT_STARTED = 3
-"""What a process ends with that never served, as uvicorn's own does."""
-
-P = TypeVar("P")
 S = TypeVar("S", bound=Store[Any])
-R = TypeVar("R")
-C = TypeVar("C", bound=ChassisSettings)
 
 Sweep = Callable[[Any], Awaitable[None]]
 
@@ -132,9 +80,8 @@ class Service:
         self.settings = settings
         self.clock = stand_ins.clock or SystemClock()
         self.catalogue = stand_ins.catalogue or CATALOGUE
-        line = Line.to(settings, "store_url")
-        self.client = _connected(line, name)
-        self._store_lines = [(self.client, line)]
+        self._store_lines = StoreLines(settings, name)
+        self.client = self._store_lines.connect("store_url")
         self.database = Database(
             self.client,
             settings.database or name,
@@ -194,9 +141,7 @@ class Service:
         """Give the connection to the audit log: the store's, unless it has its own."""
         if self.settings.audit_url is None:
             return self.client
-        line = Line.to(self.settings, "audit_url")
-        client = _connected(line, self.name)
-        self._store_lines.append((client, line))
+        client = self._store_lines.connect("audit_url")
         self.at_close(client.close)
         return client
 
@@ -206,10 +151,7 @@ class Service:
         """Give the connection to the vault, if it has a store of its own."""
         if settings.vault_url is None:
             return None
-        line = Line.to(self.settings, "vault_url")
-        client = _connected(line, self.name)
-        self._store_lines.append((client, line))
-        return client
+        return self._store_lines.connect("vault_url")
 
     def store(self, kind: type[S]) -> S:
         """Give the service's one store of a kind."""
@@ -289,19 +231,13 @@ class Service:
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
-            await self._renew_stores()
+            await self._store_lines.renew()
 
     async def _renew(self) -> None:
         """Follow passwords and certificates that were written anew."""
         if isinstance(self.transport, RabbitTransport):
             self.transport.renew()
-        await self._renew_stores()
-
-    async def _renew_stores(self) -> None:
-        for client, line in self._store_lines:
-            if line.renewed():
-                await renew_client(client, line)
-                log.info("line.renewed", dependency="store")
+        await self._store_lines.renew()
 
     async def _every(self, seconds: float, do: Callable[[], Awaitable[object]]) -> None:
         while True:
@@ -456,143 +392,6 @@ class Service:
         return True
 
 
-def _connected(line: Line, name: str) -> AsyncMongoClient[dict[str, Any]]:
-    """Connect a service to a store, so that nobody waits for it for ever."""
-    return connect(
-        line.url,
-        maxPoolSize=POOL,
-        serverSelectionTimeoutMS=STORE_SECONDS * 1000,
-        connectTimeoutMS=STORE_SECONDS * 1000,
-        socketTimeoutMS=STORE_SECONDS * 2000,
-        waitQueueTimeoutMS=STORE_SECONDS * 2000,
-        appname=f"accord-{name}",
-        **line.store_options(),
-    )
-
-
-def part(kind: type[P]) -> Any:  # noqa: ANN401 - FastAPI's marker.
-    """Have a route given a store or another part of its service, by type."""
-
-    # Asynchronous, or every request would pay for a thread.
-    async def find(request: Request) -> P:
-        running: Service = request.app.state.service
-        found: P = running.parts[kind]
-        return found
-
-    return Depends(find)
-
-
-async def settled(decide: Callable[[], Awaitable[R]], *, tries: int = 10) -> R:
-    """Decide again when what was decided on has changed meanwhile.
-
-    Raises:
-        Conflict: It kept changing.
-    """
-    for attempt in range(tries - 1):
-        try:
-            return await decide()
-        except Conflict:
-            await asyncio.sleep(0.002 * 2**attempt)
-    return await decide()
-
-
-def create_app(
-    settings: ChassisSettings,
-    name: str,
-    wire: Callable[[Service], None],
-    *routers: APIRouter,
-    knows_standings: bool = False,
-    stand_ins: StandIns | None = None,
-) -> FastAPI:
-    """Make a service's application.
-
-    Args:
-        settings: How the locality runs it.
-        name: Which service.
-        wire: Says who listens to what; the subscription table.
-        routers: What it serves over HTTP, below ``/v1``.
-        knows_standings: It knows by itself who works on what; others ask allocation.
-        stand_ins: What a test puts in the place of the usual.
-
-    Raises:
-        BadConfiguration: What the locality adds to the catalogue is wrong, the service
-            cannot ask who works on what, a certificate cannot be read, or the settings
-            about certificates do not go together.
-    """
-    Trust.of(settings).context()
-    given = stand_ins or StandIns()
-    heard = given.catalogue or catalogue_of(settings.locality)
-    standings = given.standings
-    if standings is None and not knows_standings:
-        standings = asked_of_allocation(settings)
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        chosen = replace(given, catalogue=heard, standings=standings)
-        running = app.state.service = Service(settings, name, chosen)
-        if isinstance(standings, AskedStandings):
-            running.at_close(standings.close)
-        try:
-            wire(running)
-            running.bus.check()
-            running.parts[Guard] = running.guard
-        except Exception as wrong:
-            log.critical(
-                "service.not_started",
-                service=name,
-                fault=type(wrong).__name__,
-                # It names types and services only, and an operator must see which.
-                reason=str(wrong) if isinstance(wrong, LookupError) else None,
-            )
-            await running.close()
-            raise
-        async with running.living():
-            yield
-
-    app = _Application(
-        title=f"Accord {name}",
-        version="0.1.0",
-        lifespan=lifespan,
-        max_body_size=BODY_LIMIT,
-        telemetry={"tracing": False, "metrics": False, "logs": False},
-        openapi_url="/openapi.json" if settings.development or settings.docs else None,
-        docs_url=None,
-        redoc_url=None,
-    )
-    app.state.name = name
-    app.state.tls = settings.tls_terminated or settings.server_cert_file is not None
-    app.state.proxies = settings.trusted_proxies
-    app.state.authority = authority_for(settings)
-    app.state.limits = Limits.of(settings, name)
-    app.add_middleware(NothingUndecided)
-    if settings.development or settings.docs:
-        docs.install(app)
-    problems.install(app)
-    problems.put_off(app, ConnectionFailure, ExecutionTimeout, Conflict)
-    for router in routers:
-        app.include_router(router, prefix="/v1")
-    app.include_router(_health)
-    return app
-
-
-class _Application(FastAPI):
-    """An application whose edge stands outside of the framework's own answers."""
-
-    def openapi(self) -> dict[str, Any]:
-        """Describe the service, with what every route may refuse."""
-        if not self.openapi_schema:
-            self.openapi_schema = problems.describe(super().openapi())
-        return self.openapi_schema
-
-    def build_middleware_stack(self) -> ASGIApp:
-        """Put the edge around everything."""
-        return Edge(
-            super().build_middleware_stack(),
-            service=self.state.name,
-            tls=self.state.tls,
-        )
-
-
 def _died(life: asyncio.Task[None]) -> None:
     """End the process when a part of the service died, so that it is started anew."""
     fault = life.exception() if not life.cancelled() else None
@@ -605,145 +404,3 @@ def _died(life: asyncio.Task[None]) -> None:
         place=telemetry.place_of(fault) if fault else None,
     )
     signal.raise_signal(signal.SIGTERM)
-
-
-_health = APIRouter()
-
-
-@_health.get("/live", include_in_schema=False)
-async def live() -> dict[str, str]:
-    """Say that the process answers."""
-    return {"status": "live"}
-
-
-@_health.get("/ready", include_in_schema=False)
-async def ready(request: Request, response: Response) -> dict[str, Any]:
-    """Say whether the service can do its work, and what it waits for."""
-    running: Service = request.app.state.service
-    found = await running.dependencies()
-    status = running.status(found)
-    response.status_code = 503 if status == "not_ready" else 200
-    return {"status": status, "dependencies": found}
-
-
-def check_production(settings: ChassisSettings) -> None:
-    """Refuse what may only run in development.
-
-    Raises:
-        BadConfiguration: A development issuer or database, keys that anybody could
-            have put there, or no TLS of its own, to the broker, to the store or to
-            another service.
-    """
-    if settings.issuer == DEVELOPMENT_ISSUER or settings.jwks_url.startswith("file:"):
-        raise BadConfiguration(
-            "The development issuer signs anything: set ACCORD_ISSUER and "
-            "ACCORD_JWKS_URL (https) to your identity provider's."
-        )
-    if not settings.jwks_url.startswith("https:"):
-        raise BadConfiguration(
-            "Whoever stands between could put keys of their own into "
-            "ACCORD_JWKS_URL's answer: it must begin with https://."
-        )
-    if settings.database.endswith("_demo"):
-        raise BadConfiguration(
-            "ACCORD_DATABASE holds a demonstration's invented data: name another."
-        )
-    if settings.audit_database in {settings.database, ""}:
-        raise BadConfiguration(
-            "Whoever may change a database may change the audit log in it: "
-            "ACCORD_AUDIT_DATABASE must name another than ACCORD_DATABASE."
-        )
-    if settings.audit_anchors is None and settings.log_level not in {"debug", "info"}:
-        raise BadConfiguration(
-            "Nothing would tell the heads of the audit log to anybody: set "
-            "ACCORD_AUDIT_ANCHORS, or ACCORD_LOG_LEVEL=info."
-        )
-    if not settings.tls_terminated and settings.server_cert_file is None:
-        raise BadConfiguration(
-            "This service would speak without TLS: set ACCORD_SERVER_CERT_FILE to its "
-            "certificate, or ACCORD_TLS_TERMINATED=true if a proxy beside it ends TLS."
-        )
-    if lifted := [name for name in LIMITS if not getattr(settings, name)]:
-        raise BadConfiguration(
-            f"Nothing limits what one may ask for: set ACCORD_{lifted[0].upper()} to "
-            "more than nought, or leave it out."
-        )
-    check_lines(settings)
-
-
-def main(
-    name: str,
-    kind: type[C],
-    make: Callable[[C], FastAPI],
-) -> None:
-    """Serve a service from the environment; the whole of its ``__main__``."""
-    try:
-        settings = settings_of(kind)
-        run(make(settings), settings, name)
-    except BadConfiguration as wrong:
-        sys.exit(str(wrong))
-
-
-def spare_the_collector() -> None:
-    """Have Python look for cyclic garbage less often.
-
-    A busy service makes thousands of short-lived objects for each that stays, and
-    those that stay need not be looked through again and again: in a replay of the
-    pilot that took a fifth of the time (measured).
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-
-
-def run(app: FastAPI, settings: ChassisSettings, name: str) -> None:
-    """Serve a service until it is told to stop.
-
-    Raises:
-        BadConfiguration: It is not fit for production and not said to be development.
-    """
-    if not settings.development:
-        check_production(settings)
-    shown = Shown.of(settings)
-    telemetry.configure(
-        name, settings.region, settings.log_level, settings.otlp_endpoint
-    )
-    spare_the_collector()
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        root_path=settings.root_path,
-        loop="uvloop",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        http=BoundedProtocol,
-        ws="none",
-        # Whose peer may tell of certificates is decided by where it really is, not by
-        # what a header says of that.
-        proxy_headers=False,
-        ssl_context_factory=shown.context if shown else None,
-        timeout_graceful_shutdown=max(1, int(settings.drain_seconds * REQUESTS_SHARE)),
-    )
-    server = _Server(config, app)
-    with contextlib.suppress(KeyboardInterrupt):
-        server.run()
-    if not server.started:
-        sys.exit(NOT_STARTED)
-
-
-class _Server(uvicorn.Server):
-    """A server that says first that it ends, then waits for requests in hand."""
-
-    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
-        super().__init__(config)
-        self._app = app
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End, and have answers end first that would go on for ever."""
-        running: Service | None = getattr(self._app.state, "service", None)
-        if running:
-            running.ending.set()
-        await super().shutdown(sockets)

@@ -1,0 +1,84 @@
+# ruff: noqa: PLC0415 - A command imports what it needs: all of it takes a second.
+"""Who is the same person."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from accord import show
+from accord.commands.given import Json, Locality, run
+
+group = typer.Typer(no_args_is_help=True, help="Who is the same person.")
+
+
+@group.command("evaluate")
+def evaluate_matching(
+    file: Annotated[Path, typer.Argument(help="People, as CSV in UTF-8.")],
+    *,
+    map_: Annotated[
+        list[str],
+        typer.Option(
+            "--map",
+            help="ours=theirs, once for each column: family_name=surname, "
+            "identifier.nhi=NHI (two that differ are never one person), or "
+            "code=number (one that may be mistyped).",
+        ),
+    ],
+    truth: Annotated[str, typer.Option(help="The column with the true person's id.")],
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Write what was learned here, for a matching.yaml."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Learn from a file's own people, untold, and say how well they are matched."""
+    from accord import matching
+
+    report = matching.evaluate(file, map_, truth)
+    if weights:
+        weights.write_text(matching.written(report), encoding="utf-8")
+    if json:
+        show.document(report.document())
+        return
+    show.say(
+        f"{report.records} records, {report.compared} pairs compared: "
+        f"{report.expected:.0f} expected to be one person, {report.true} are."
+    )
+    rows = [
+        (told, str(at.pairs), *(f"{n:.4f}" for n in (at.precision, at.recall, at.f1)))
+        for told, at in matching.told(report)
+    ]
+    show.table("threshold", "pairs", "precision", "recall", "F1", rows=rows)
+
+
+@group.command("bench")
+def bench_matching(
+    people: Annotated[
+        int, typer.Option(min=100, max=5_000_000, help="Invented people to know.")
+    ] = 100_000,
+    *,
+    asked: Annotated[
+        int, typer.Option(min=100, max=100_000, help="Of whom is asked who they are.")
+    ] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is invented.")] = 1,
+    locality: Locality = None,
+    json: Json = False,
+) -> None:
+    """Measure how long it takes to tell who somebody is, among many who are known."""
+    from accord import among
+    from accord.where import locality_at
+
+    report = run(among.measure(locality_at(locality), people, asked, seed))
+    if json:
+        show.document(report.document())
+        return
+    answers = ", ".join(
+        f"{count} {answer.replace('_', ' ')}"
+        for answer, count in report.answers.items()
+    )
+    show.say(
+        f"{report.people} people were saved in {report.loading:.0f} s. "
+        f"Each question took {report.at(50):.1f} ms in the median, "
+        f"{report.at(99):.1f} ms at most in 99 of 100: {answers}."
+    )

@@ -1,0 +1,78 @@
+"""The people who are known: who is one with whom, and what is owed to them."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import AwareDatetime, Field
+
+from accord_contracts.message import Event, Id
+
+
+class PersonEvent(Event):
+    """What every event about two people who may be one says.
+
+    Attributes:
+        case_id: One of their cases; each of them is told.
+        match_id: What a coordinator decided; its document says what is later.
+        person_id: The one. Nothing that was told of the other is theirs by it.
+        other_id: The other.
+    """
+
+    match_id: Id
+    person_id: Id
+    other_id: Id
+
+
+class PersonMerged(PersonEvent):
+    """Two people who are known are one: a person has decided so.
+
+    Attributes:
+        merged_at: When that was decided.
+    """
+
+    TYPE: ClassVar[str] = "person.merged.v1"
+
+    merged_at: AwareDatetime
+
+
+class PersonUnmerged(PersonEvent):
+    """Two people are two again: that they are one was taken back.
+
+    Attributes:
+        unmerged_at: When that was decided.
+    """
+
+    TYPE: ClassVar[str] = "person.unmerged.v1"
+
+    unmerged_at: AwareDatetime
+
+
+class RightsOverdue(Event):
+    """Somebody who asks for what is held of them was not answered in time.
+
+    Attributes:
+        case_id: One of those that they are in; the request's own id, if in none.
+        request_id: Which request, by the id that referrals answers.
+        late_by: Seconds between when it was due and when that was noticed.
+    """
+
+    TYPE: ClassVar[str] = "rights.overdue.v1"
+
+    request_id: Id
+    due_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]
+
+
+class ContactSuspended(Event):
+    """A way to reach somebody must not be used until they were asked again.
+
+    Attributes:
+        person_id: Whose it is.
+        contact_id: Which it is; what it is, nobody is told.
+        suspended_at: Since when.
+    """
+
+    TYPE: ClassVar[str] = "contact.suspended.v1"
+
+    person_id: Id
+    contact_id: Id
+    suspended_at: AwareDatetime
