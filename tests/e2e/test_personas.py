@@ -502,6 +502,8 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "POST", "/v1/people/{person_id}/contact-permission"): Case(
         (), {"channel": "phone", "purpose": "fva20_c"}
     ),
+    # Whoever could have a text looked through would find anybody by guessing.
+    ("referrals", "POST", "/v1/screenings"): Case((), "screening"),
     ("referrals", "GET", "/v1/requests/{request_id}"): Case(NOT_BARRED),
     ("referrals", "POST", "/v1/requests/{request_id}/confirmation"): Case(
         tuple(each for each in NOT_BARRED if each != "lead"), not_both=403
@@ -790,6 +792,9 @@ def sent(stage: Stage, body: Any) -> Any:
             "asked": [{"worker_id": ids["worker_id"], "case_ids": [ids["case_id"]]}]
         },
         "proof": {"case_id": ids["case_id"], "closed_by": ids["worker_id"]},
+        "screening": {
+            "case_id": ids["case_id"], "audience": "team", "texts": ["anybody"]
+        },
         "offer": {"worker_id": stage.workers["colleague"]},
         "rota": {
             "rota": "after_hours",

@@ -10,13 +10,14 @@ from accord_chassis.guard import NOT_OUTREACH, Permit
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.access import Side
 from accord_contracts.allocation import Role
+from accord_contracts.papers import Audience
 from accord_contracts.plans import NeedLevel, ServiceStep
 from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskLevel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from papers_builders import BOTH, HERS, HIS, SPEECH, entry, voice
-from plans.documents.audience import Addressed, Audience, Facts, redacted
+from plans.documents.audience import Addressed, Facts, redacted
 from plans.documents.page import Mark, page_of
 from plans.documents.release import (
     AnotherPaper,

@@ -6,11 +6,12 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Self
 
+from accord_contracts.papers import Audience
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict
 
-from plans.documents.audience import Addressed, Audience
+from plans.documents.audience import Addressed
 from plans.documents.sheet import Sheet, reference
 from plans.documents.wording import Speech
 

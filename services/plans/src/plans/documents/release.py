@@ -4,13 +4,15 @@ A leak is seldom an attack. It is a letter to the wrong household, or a bundle t
 nobody had read. So nothing leaves on one person's word.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Self
 
+from accord_contracts.papers import Audience
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict
 
-from plans.documents.audience import Addressed, Audience
+from plans.documents.audience import Addressed
 
 
 class NoSuchRelease(Refusal):
@@ -37,6 +39,24 @@ class AnotherPaper(Refusal):
     """The paper is not the one that was read: read it as it is now."""
 
 
+MOST_REFUSED = 5
+"""Papers for one audience that may be refused within a day for what they tell.
+
+Enough to put one right; too few to find an address by writing guesses into a paper.
+"""
+
+REFUSED_WITHIN = timedelta(hours=24)
+
+
+class RefusedTooOften(Refusal):
+    """Papers for this audience were refused so often that none leaves until tomorrow.
+
+    Have whoever coordinates the case look at what is written there.
+    """
+
+    status = 429
+
+
 class Reader(BaseModel):
     """Who has read a paper: to the identity provider, and in the directory."""
 
@@ -60,6 +80,7 @@ class Release(BaseModel):
         paper: What tells that very paper from others: a digest under a key.
         until: When it lapses: by then it is to be confirmed, or fetched.
         ended_at: When it was taken back, or who harmed whom was decided anew.
+        refused: It was never let go, for what the paper tells.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -77,6 +98,7 @@ class Release(BaseModel):
     confirmed_at: datetime | None = None
     until: datetime
     ended_at: datetime | None = None
+    refused: bool = False
 
     @property
     def to(self) -> Addressed:
@@ -130,6 +152,10 @@ class Release(BaseModel):
         if paper != self.paper:
             raise AnotherPaper
 
+    def refuse(self, at: datetime) -> Self:
+        """Have it never leave, for what it tells."""
+        return self.model_copy(update={"ended_at": at, "refused": True})
+
     def end(self, at: datetime) -> Self:
         """Have it not leave any more. Ending it again changes nothing."""
         if self.ended_at:
@@ -139,3 +165,20 @@ class Release(BaseModel):
     def _stands(self, at: datetime) -> None:
         if self.ended_at or at >= self.until:
             raise ReleaseOver
+
+
+def may_ask(held: Iterable[Release], audience: Audience, at: datetime) -> None:
+    """See that somebody may ask to let another paper go.
+
+    Args:
+        held: What was let go of the case or was asked for, lately.
+        audience: For whom the paper is.
+        at: When.
+
+    Raises:
+        RefusedTooOften: Too many of these papers were refused within a day.
+    """
+    refused = [e for e in held if e.refused and e.audience is audience]
+    lately = [e for e in refused if at - e.asked_at < REFUSED_WITHIN]
+    if len(lately) >= MOST_REFUSED:
+        raise RefusedTooOften

@@ -1,6 +1,7 @@
 """Papers, and letting them go, over HTTP."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -16,6 +17,7 @@ from accord_chassis.guard import (
 from accord_chassis.service import part, settled
 from accord_contracts.access import Side
 from accord_contracts.message import Code, Id
+from accord_contracts.papers import Audience
 from accord_contracts.problem import Refusal
 from fastapi import APIRouter, Query, Response
 from fastapi.exceptions import RequestValidationError
@@ -23,11 +25,12 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from plans.documents import handlers
-from plans.documents.audience import AUDIENCES, EVERYTHING, Addressed, Audience
+from plans.documents.audience import AUDIENCES, EVERYTHING, Addressed
 from plans.documents.handlers import Paper, Papers
 from plans.documents.page import POLICY, Mark, page_of
 from plans.documents.printing import MEDIA_TYPE
 from plans.documents.release import NoSuchRelease, Reader, Release
+from plans.documents.scan import ProtectedText
 from plans.domain.plan import NoPlan
 from plans.routes import Reader as Reader_
 from plans.routes import Worker, plan_of
@@ -50,6 +53,9 @@ PAPERS = {
     for audience, parts in AUDIENCES.items()
 }
 """Who may have the paper of an audience: only who may read all of its parts."""
+
+TELLS_TOO_MUCH = Action("paper.release", ())
+"""Done by nobody: a paper that tells who or where somebody is does not leave."""
 
 LIST_RELEASES = Action("releases.read", CASE_TEAM, parts=PAPERS)
 
@@ -91,6 +97,7 @@ class ReleaseView(BaseModel):
 
     Attributes:
         until: When it lapses: by then it is confirmed, or fetched.
+        refused: It was never let go, for what the paper tells.
     """
 
     release_id: Id
@@ -101,6 +108,7 @@ class ReleaseView(BaseModel):
     confirmed_at: datetime | None
     until: datetime
     ended_at: datetime | None
+    refused: bool
 
     @classmethod
     def of(cls, held: Release) -> "ReleaseView":
@@ -156,7 +164,14 @@ async def ask_release(
         by=_who(worker),
         papers=papers,
     )
-    return ReleaseView.of(await settled(ask))
+    try:
+        return ReleaseView.of(await settled(ask))
+    except ProtectedText:
+        # Whoever writes guesses into papers is seen by whoever watches refusals.
+        with suppress(ProtectedText):
+            about = plan_of(case_id)
+            await worker.permit(TELLS_TOO_MUCH, about, otherwise=ProtectedText)
+        raise
 
 
 @router.post("/plans/{case_id}/releases/{release_id}/confirmation")
