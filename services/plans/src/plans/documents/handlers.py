@@ -13,7 +13,7 @@ from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
 from plans.asks import Screens
 from plans.documents.audience import Addressed, Facts, redacted
 from plans.documents.printing import Press
-from plans.documents.release import AnotherPaper, Reader, Release, may_ask
+from plans.documents.release import Release, may_ask
 from plans.documents.scan import ProtectedText, look_through, refuse, told_on
 from plans.documents.sheet import Sheet, sheet_of
 from plans.documents.store import Releases, Voices
@@ -26,6 +26,7 @@ from plans.documents.voice import (
     voice_id,
 )
 from plans.documents.wording import Speech
+from plans.domain.letting import AnotherPaper, Reader
 from plans.domain.plan import NoPlan
 from plans.domain.template import Policy
 from plans.meeting.store import Discussions

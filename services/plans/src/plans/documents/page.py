@@ -59,8 +59,12 @@ class Mark(BaseModel):
             Audience.OUTREACH: "outreach",
             Audience.AGENCY: speech.say(to.agency or "").en,
         }
-        when = speech.time(at).en
-        text = f"For {names[to.audience]} · {when} · {reference(release_id)}"
+        return cls.leaving(names[to.audience], release_id, at, speech)
+
+    @classmethod
+    def leaving(cls, name: str, release_id: str, at: datetime, speech: Speech) -> Self:
+        """Mark a copy that leaves, for whoever bears a name."""
+        text = f"For {name} · {speech.time(at).en} · {reference(release_id)}"
         return cls(text=text, released=True)
 
 

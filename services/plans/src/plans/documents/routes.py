@@ -29,8 +29,9 @@ from plans.documents.audience import AUDIENCES, EVERYTHING, Addressed
 from plans.documents.handlers import Paper, Papers
 from plans.documents.page import POLICY, Mark, page_of
 from plans.documents.printing import MEDIA_TYPE
-from plans.documents.release import NoSuchRelease, Reader, Release
+from plans.documents.release import Release
 from plans.documents.scan import ProtectedText
+from plans.domain.letting import NoSuchRelease, Reader
 from plans.domain.plan import NoPlan
 from plans.routes import Reader as Reader_
 from plans.routes import Worker, plan_of
@@ -161,7 +162,7 @@ async def ask_release(
         to,
         asked.paper,
         id_=str(uuid4()),
-        by=_who(worker),
+        by=who(worker),
         papers=papers,
     )
     try:
@@ -187,7 +188,7 @@ async def confirm_release(
 
     async def confirm() -> Release:
         held = await _release("confirm", case_id, release_id, papers, worker)
-        return await handlers.confirm(held, _who(worker), told.paper, papers)
+        return await handlers.confirm(held, who(worker), told.paper, papers)
 
     return ReleaseView.of(await settled(confirm))
 
@@ -222,7 +223,13 @@ async def fetch_paper(
     held = await _release("fetch", case_id, release_id, papers, worker)
     paper = await handlers.fetch(held, papers)
     at = papers.clock.now()
-    page = page_of(paper.sheet, Mark.released_to(held.to, held.id, at, papers.speech))
+    mark = Mark.released_to(held.to, held.id, at, papers.speech)
+    return await printed(paper, mark, form, papers)
+
+
+async def printed(paper: Paper, mark: Mark, form: str, papers: Papers) -> Response:
+    """Give a paper that leaves: as HTML, or as a PDF."""
+    page = page_of(paper.sheet, mark)
     if form == "html":
         return _html(page, paper)
     # A name that says nothing to whoever sees a list of files.
@@ -292,9 +299,10 @@ async def _release(
     return held
 
 
-def _who(asker: Asking) -> Reader:
-    who = asker.who
-    return Reader(issuer=who.issuer, subject=who.subject, worker=who.worker)
+def who(asker: Asking) -> Reader:
+    """Say who has read a paper."""
+    known = asker.who
+    return Reader(issuer=known.issuer, subject=known.subject, worker=known.worker)
 
 
 def _html(page: str, paper: Paper) -> HTMLResponse:

@@ -70,6 +70,15 @@ def look_through(sheet: Sheet, given: Facts, left: Facts) -> None:
     refuse(each.name for each in sheet.sections if _betrays(each, withheld))
 
 
+def look_over(sheet: Sheet) -> None:
+    """See that a paper that quotes nobody has nothing of a protected shape on it.
+
+    Raises:
+        ProtectedText: It has.
+    """
+    refuse(each.name for each in sheet.sections if _betrays(each, set()))
+
+
 def told_on(sheet: Sheet) -> list[tuple[str, str]]:
     """Give everything on a paper that was told of its case, each with its section."""
     return [
