@@ -274,8 +274,8 @@ async def test_a_service_may_ask_what_it_needs_and_nothing_more(
     caller = await authority(secrets, "allocation").verify(token)
 
     assert caller.subject == service
-    proof = {"risk.ask"} if service == "plans" else set()
-    assert caller.scopes == {"allocation.ask"} | proof
+    more = {"risk.ask", "referrals.screen"} if service == "plans" else set()
+    assert caller.scopes == {"allocation.ask"} | more
 
 
 async def test_a_signed_token_is_believed(secrets: Path) -> None:

@@ -35,7 +35,7 @@ EVERY_SCOPE = (
     "referrals.answer", "referrals.transfer",
     "referrals.inquire", "referrals.disclosures", "referrals.contacts",
     "referrals.reach", "referrals.sandbox", "referrals.quality", "referrals.orders",
-    "referrals.rights", "risk.validity", "risk.ask",
+    "referrals.rights", "referrals.screen", "risk.validity", "risk.ask",
     "risk.read", "risk.work", "plans.read", "plans.work", "plans.close", "plans.meet",
     "allocation.admin", "allocation.ask", "allocation.read", "allocation.work",
     "allocation.glass", "notify.inbox", "notify.review", "notify.admin",

@@ -236,6 +236,7 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "need_id": need_id,
         "service_id": service.json()["services"][0]["service_id"],
         "audience": "team",
+        "pack": "agenda",
         "release_id": await asked_for_release(people["lead"], case),
         "entry_id": new_id(),
         "order_id": bail.json()["order_id"],
@@ -502,6 +503,8 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "POST", "/v1/people/{person_id}/contact-permission"): Case(
         (), {"channel": "phone", "purpose": "fva20_c"}
     ),
+    # Whoever could have a text looked through would find anybody by guessing.
+    ("referrals", "POST", "/v1/screenings"): Case((), "screening"),
     ("referrals", "GET", "/v1/requests/{request_id}"): Case(NOT_BARRED),
     ("referrals", "POST", "/v1/requests/{request_id}/confirmation"): Case(
         tuple(each for each in NOT_BARRED if each != "lead"), not_both=403
@@ -598,6 +601,26 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("plans", "GET", "/v1/meetings/{meeting_id}/pack"): Case(
         (*AGENCIES, "specialist", *LOCALITYS)
     ),
+    # The pack that was read is another: 409, for whoever may read one and is somebody.
+    ("plans", "POST", "/v1/meetings/{meeting_id}/packs/{pack}/releases"): Case(
+        ("specialist", *LOCALITYS), {"paper": "a" * 16}
+    ),
+    # Nobody has let a pack go.
+    (
+        "plans",
+        "POST",
+        "/v1/meetings/{meeting_id}/packs/{pack}/releases/{release_id}/confirmation",
+    ): Case((), {"paper": "a" * 16}),
+    (
+        "plans",
+        "GET",
+        "/v1/meetings/{meeting_id}/packs/{pack}/releases/{release_id}/paper",
+    ): Case(()),
+    (
+        "plans",
+        "DELETE",
+        "/v1/meetings/{meeting_id}/packs/{pack}/releases/{release_id}",
+    ): Case(()),
     ("plans", "PUT", "/v1/meetings/{meeting_id}"): Case(("coordinator",), "meeting"),
     ("plans", "POST", "/v1/meetings/{meeting_id}/attendance"): Case(
         ("specialist", *LOCALITYS), {"statement": STATEMENT}, unregistered=403
@@ -790,6 +813,11 @@ def sent(stage: Stage, body: Any) -> Any:
             "asked": [{"worker_id": ids["worker_id"], "case_ids": [ids["case_id"]]}]
         },
         "proof": {"case_id": ids["case_id"], "closed_by": ids["worker_id"]},
+        "screening": {
+            "case_id": ids["case_id"],
+            "audience": "team",
+            "texts": ["anybody"],
+        },
         "offer": {"worker_id": stage.workers["colleague"]},
         "rota": {
             "rota": "after_hours",

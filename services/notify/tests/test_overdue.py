@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
+from accord_chassis.store import Database
 from accord_chassis.testing import NOON, KnownStandings, message_of, new_id
 from accord_contracts.access import Side
 from accord_contracts.allocation import Role
 from accord_contracts.message import Event, Message
 from accord_contracts.plans import (
     ActionDone,
+    ActionNotConfirmed,
     ActionNotDone,
     ActionOverdue,
     ActionToConfirm,
@@ -19,9 +21,9 @@ from accord_contracts.plans import (
 )
 from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskLevel
-from notify.handlers.alarms import end_alarms
+from notify.handlers.alarms import end_alarms, end_if_over, note_ending
 from notify.handlers.telling import follow_team
-from notify.store import Notifications, Teams
+from notify.store import Ends, Notifications, Teams
 from notify_builders import IVS, LEAD, MINUTE, WorkersDirectory, overdue, team
 
 OUTREACH = Role.PERPETRATOR_OUTREACH
@@ -138,6 +140,54 @@ async def test_whoever_says_that_it_was_done_is_not_asked_to_confirm_it(
 
     [told] = await notifications.about_any(action_id)
     assert told.worker_id == (coordinator if by_lead else lead)
+
+
+def to_confirm(about: ActionOverdue) -> Message[ActionToConfirm]:
+    named = about.model_dump(include={"case_id", "plan_version", "action_id", "action"})
+    asked = ActionToConfirm(
+        **named,
+        role=IVS,
+        level=RiskLevel.HIGH,
+        asked_by=new_id(),
+        confirm_by=NOON + timedelta(days=1),
+    )
+    return message_of(asked, at=NOON)
+
+
+def not_confirmed(about: ActionOverdue) -> Message[ActionNotConfirmed]:
+    named = about.model_dump(include={"case_id", "plan_version", "action_id", "action"})
+    at = NOON + MINUTE
+    return message_of(ActionNotConfirmed(**named, role=IVS, refused_at=at), at=at)
+
+
+@pytest.mark.parametrize("heard_first", [True, False])
+async def test_nobody_confirms_what_somebody_has_said_is_not_so(
+    tells: Tell,
+    notifications: Notifications,
+    database: Database,
+    workers: WorkersDirectory,
+    *,
+    heard_first: bool,
+) -> None:
+    ends = Ends(database)
+    await ends.prepare()
+    workers.has_on_duty()
+    late = overdue(new_id(), workers.knows(), level=RiskLevel.HIGH)
+    asked, refused = to_confirm(late.data), not_confirmed(late.data)
+    await tells(late, at=NOON)
+    if heard_first:
+        await tells(asked, at=NOON)
+    await note_ending(refused, ends=ends)
+    await end_alarms(refused, notifications=notifications)
+    if not heard_first:
+        await tells(asked, at=NOON)
+    for each in (asked, late):
+        await end_if_over(each, ends=ends, notifications=notifications)
+
+    # It is still to be done, and late.
+    found = await notifications.about_any(late.data.action_id)
+    ended = {each.event: each.ended_at for each in found}
+    assert ended == {ActionToConfirm.TYPE: NOON + MINUTE, ActionOverdue.TYPE: None}
 
 
 async def test_of_a_breach_whoever_serves_the_person_using_violence_hears_nothing(

@@ -16,7 +16,7 @@ from plans.app import Settings, create_app
 from plans.store import Plans
 from plans_builders import POLICY, Running
 from pydantic import SecretStr
-from risk_stand_in import Risk, serving
+from stand_ins import Referrals, Risk, serving
 
 
 @pytest.fixture
@@ -40,18 +40,29 @@ def locality(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def risk() -> AsyncIterator[Risk]:
+def risk() -> Risk:
     """The risk service, which proves whatever it is asked for until it is told else."""
-    async with serving(Risk()) as served:
-        yield served
+    return Risk()
 
 
 @pytest.fixture
-def settings(common_settings: dict[str, Any], locality: Path, risk: Risk) -> Settings:
-    token = SecretStr("token")
-    return Settings(
-        **common_settings, locality=locality, risk_url=risk.url, service_token=token
-    )
+def referrals() -> Referrals:
+    """The referrals service, which knows of one name."""
+    return Referrals()
+
+
+@pytest.fixture
+async def settings(
+    common_settings: dict[str, Any], locality: Path, risk: Risk, referrals: Referrals
+) -> AsyncIterator[Settings]:
+    async with serving(risk, referrals):
+        yield Settings(
+            **common_settings,
+            locality=locality,
+            risk_url=risk.url,
+            referrals_url=referrals.url,
+            service_token=SecretStr("token"),
+        )
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from accord_contracts.risk import AskClosing
 from plans.app import Settings, create_app
 from plans.domain.template import Policy
 from plans_builders import IVS, POLICY, TOLD, Running, does, plan
-from risk_stand_in import Risk
+from stand_ins import Risk
 
 LOCALITIES = Path(__file__).parents[3] / "localities"
 PROVED, UNPROVED = "safety_goals_met", "opened_in_error"

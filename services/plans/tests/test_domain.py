@@ -167,6 +167,9 @@ def test_a_new_episode_asks_again_for_what_belongs_to_each() -> None:
     assert contact.open
     assert contact.id != before.id
     assert contact.last_done_at == NOON + HOUR
+    [past] = contact.past
+    assert past.action_id == before.id
+    assert past.said == before.said
     assert contact.worker_id == "w"
     assert not by_code(again)["safety_advice"].open
     assert len(again.actions) == len(held.actions)

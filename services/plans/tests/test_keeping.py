@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from accord_chassis.testing import NOON, new_id
-from accord_contracts.plans import ActionAssigned, StaleReason
+from accord_contracts.plans import ActionAssigned, ActionNotConfirmed, StaleReason
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskLevel
@@ -343,10 +343,11 @@ def test_the_owner_is_told_that_what_they_said_is_not_so() -> None:
 
     denied = confirms(said, action_id, "x", agrees=False)
 
-    [told] = refused(denied, said)
+    over, told = refused(denied, said, NOON)
+    assert isinstance(over, ActionNotConfirmed)
     assert isinstance(told, ActionAssigned)
     assert (told.action_id, told.worker_id) == (action_id, owner_id)
-    assert refused(denied, denied) == refused(said, held) == []
+    assert refused(denied, denied, NOON) == refused(said, held, NOON) == []
 
 
 def test_what_is_left_undone_has_a_reason_of_the_locality_and_is_asked_anew() -> None:

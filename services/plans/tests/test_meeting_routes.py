@@ -635,3 +635,46 @@ async def test_a_pack_holds_what_its_reader_may_see_and_no_more(
     assert "high" not in mine.text
     assert "Give safety advice" not in other.text
     assert "high" in other.text
+
+
+async def test_a_pack_leaves_on_two_words_for_whoever_reads_the_same(
+    running: Running, clock: SimulatedClock
+) -> None:
+    [case] = await referred(running, HIGH)
+    meeting = morning(clock)
+    leads, one, other, refuge = await sat_down(
+        running, meeting, ("police", "police", "refuge")
+    )
+    task = {"action": "safety_advice", "agency": "police", "within_hours": 4}
+    await leads.decides(meeting, case, lead="police", tasks=[task])
+    path = f"/{meeting}/packs/extract/releases"
+
+    async def read(by: Member) -> dict[str, str]:
+        answer = await by.asks("GET", f"/{meeting}/extract/pack")
+        return {"paper": answer.headers["etag"].strip('"')}
+
+    unread = await one.asks("POST", path, {"paper": "a" * 16})
+    asked = await one.asks("POST", path, await read(one))
+    assert asked.status_code == 201, asked.text
+    release = f"{path}/{asked.json()['release_id']}"
+    early = await other.asks("GET", f"{release}/paper?form=html")
+    own = await one.asks("POST", f"{release}/confirmation", await read(one))
+    strange = await refuge.asks("POST", f"{release}/confirmation", await read(refuge))
+    agreed = await other.asks("POST", f"{release}/confirmation", await read(other))
+    fetched = await other.asks("GET", f"{release}/paper?form=html")
+    # Whoever reads another pack fetches none; nor is it the agenda that was let go.
+    for_refuge = await refuge.asks("GET", f"{release}/paper?form=html")
+    agenda = release.replace("extract", "agenda")
+    not_that = await other.asks("GET", f"{agenda}/paper?form=html")
+
+    assert problem(unread) == problem(strange) == (409, "another-paper")
+    assert problem(early) == (409, "not-confirmed")
+    assert problem(own) == (403, "own-release")
+    assert agreed.status_code == 200
+    assert "For police" in fetched.text
+    assert 'class="reading"' not in fetched.text
+    assert problem(for_refuge) == (409, "another-paper")
+    assert problem(not_that) == (404, "no-such-release")
+    assert (await one.asks("DELETE", release)).json()["ended_at"]
+    over = await other.asks("GET", f"{release}/paper?form=html")
+    assert problem(over) == (409, "release-over")

@@ -10,22 +10,16 @@ from accord_chassis.guard import NOT_OUTREACH, Permit
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.access import Side
 from accord_contracts.allocation import Role
+from accord_contracts.papers import Audience
 from accord_contracts.plans import NeedLevel, ServiceStep
 from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskLevel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from papers_builders import BOTH, HERS, HIS, SPEECH, entry, voice
-from plans.documents.audience import Addressed, Audience, Facts, redacted
+from plans.documents.audience import Addressed, Facts, redacted
 from plans.documents.page import Mark, page_of
-from plans.documents.release import (
-    AnotherPaper,
-    NotConfirmed,
-    OwnRelease,
-    Reader,
-    Release,
-    ReleaseOver,
-)
+from plans.documents.release import Release
 from plans.documents.routes import PAPERS
 from plans.documents.scan import ProtectedText, look_through
 from plans.documents.sheet import reference, sheet_of
@@ -33,6 +27,13 @@ from plans.documents.voice import NotTheirCopy, OwnVoice, copy_of
 from plans.documents.wording import Wording
 from plans.domain.action import Action
 from plans.domain.coming import Coming
+from plans.domain.letting import (
+    AnotherPaper,
+    NotConfirmed,
+    OwnRelease,
+    Reader,
+    ReleaseOver,
+)
 from plans.domain.meeting.discussion import Decision, Discussion, Task, Wanted
 from plans.domain.merging import carry, share_of
 from plans.domain.plan import Plan

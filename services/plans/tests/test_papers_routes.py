@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.sealing import SealedStore
-from accord_chassis.testing import NOON, eventually, message_of, new_id
+from accord_chassis.testing import NOON, audited, eventually, message_of, new_id
 from accord_contracts.access import Side
 from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
 from papers_builders import HERS, HIS
@@ -22,6 +22,7 @@ from plans.domain.plan import Plan
 from plans_builders import POLICY as PLANS
 from plans_builders import Running, assessed
 from pypdf import PdfReader
+from stand_ins import Referrals
 
 WORDS = "I want to stay at home, with new locks."
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><text>sentinel</text></svg>'
@@ -325,6 +326,83 @@ async def test_outreach_has_its_own_paper_and_no_other(running: Running) -> None
     body = {"side": "person_harmed", "unsafe": True}
     tried = await outreach.asks("PUT", f"/voices/{her}/holding", body)
     assert tried.status_code == 404
+
+
+async def test_what_names_somebody_whom_only_referrals_knows_does_not_leave(
+    running: Running, referrals: Referrals
+) -> None:
+    case, her = await given_case(running), new_id()
+    one, other = Worker(running, case), Worker(running, case)
+    await one.notes(her, "Tell Mrs TĀMIHANA nothing.")
+
+    answer = await one.wants_out("person", person_id=her)
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "Look at: said."
+    assert "mihana" not in answer.text.casefold()
+    asked, token = referrals.asked[-1]
+    assert (asked.case_id, asked.audience, asked.person_id) == (case, "person", her)
+    assert "Tell Mrs TĀMIHANA nothing." in asked.texts
+    assert token == "Bearer token"
+    [listed] = (await other.asks("GET", "/releases")).json()
+    assert listed["refused"]
+    assert listed["ended_at"]
+    refused = [
+        each
+        for each in await audited(running.service.audit)
+        if (each.action, each.outcome) == ("paper.release", "refused")
+    ]
+    assert [each.worker for each in refused] == [one.id]
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(503, None), (404, None), (200, b"{}"), (200, b'{"found":[]}')]
+)
+async def test_while_referrals_does_not_say_nothing_leaves(
+    running: Running, referrals: Referrals, status: int, body: bytes | None
+) -> None:
+    case, her = await given_case(running), new_id()
+    one, other = Worker(running, case), Worker(running, case)
+    await one.notes(her)
+    release = await released(one, other, "person", person_id=her)
+    referrals.status, referrals.body = status, body
+
+    answers = [
+        await one.wants_out("person", person_id=her),
+        await one.fetches(release),
+    ]
+
+    for each in answers:
+        assert each.status_code == 503
+        assert each.json()["type"] == "urn:accord:problem:screening-away"
+
+
+async def test_nobody_finds_her_by_writing_guesses_into_papers(
+    running: Running, referrals: Referrals, clock: SimulatedClock
+) -> None:
+    case, him = await given_case(running), new_id()
+    outreach, other = (Worker(running, case, HIS) for _ in range(2))
+    release = await released(outreach, other, "outreach")
+    referrals.protected = "hornby"
+    guess = await outreach.notes(him, "in Hornby", HIS)
+    for _ in range(5):
+        assert (await outreach.wants_out("outreach")).status_code == 422
+    await outreach.asks("DELETE", f"/voices/{him}/entries/{guess}")
+
+    # Neither by asking again, nor by fetching what was let go before.
+    again = await other.wants_out("outreach")
+    fetched = await outreach.fetches(release, "html")
+
+    assert again.status_code == 429
+    assert again.json()["type"] == "urn:accord:problem:refused-too-often"
+    assert fetched.status_code == 200
+    asked = len(referrals.asked)
+    await outreach.notes(him, "in Hornby", HIS)
+    changed = await outreach.fetches(release, "html")
+    assert changed.json()["type"] == "urn:accord:problem:another-paper"
+    assert len(referrals.asked) == asked
+    clock.advance(timedelta(hours=24))
+    assert (await outreach.wants_out("outreach")).status_code == 422
 
 
 async def test_a_decision_on_who_harmed_whom_ends_what_was_let_go(

@@ -90,6 +90,7 @@ def test_what_was_done_before_may_be_wanted_again() -> None:
 
     [again] = [each for each in revised.actions if each.code == "safe_contact"]
     assert (again.open, again.last_done_at) == (True, NOON)
+    assert [each.said for each in again.past] == [held.action(contact.id).said]
 
 
 def test_what_waits_for_something_else_waits_in_a_revision_too() -> None:

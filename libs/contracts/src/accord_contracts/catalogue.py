@@ -209,6 +209,7 @@ CATALOGUE = Catalogue.of(
         Entry(plans.ActionAssigned, "plans"),
         Entry(plans.ActionDueSoon, "plans", ("notify",)),
         Entry(plans.ActionToConfirm, "plans", ("notify",)),
+        Entry(plans.ActionNotConfirmed, "plans", ("notify",)),
         Entry(plans.ActionNotDone, "plans", ("plans", "notify")),
         Entry(plans.ActionDone, "plans", ("referrals", "risk", "plans", "notify")),
         Entry(plans.ActionOverdue, "plans", ("plans", "notify")),

@@ -244,6 +244,14 @@ class ActionToConfirm(ActionEvent):
     confirm_by: AwareDatetime
 
 
+class ActionNotConfirmed(ActionEvent):
+    """A second person says that it is not so: the action is still to be done."""
+
+    TYPE: ClassVar[str] = "action.not_confirmed.v1"
+
+    refused_at: AwareDatetime
+
+
 class ActionNotDone(ActionEvent):
     """It is settled that a commitment will not be kept.
 

@@ -26,6 +26,7 @@ from accord_contracts.catalogue import CATALOGUE, Catalogue
 from accord_contracts.message import Event
 from accord_contracts.plans import (
     ActionDone,
+    ActionNotConfirmed,
     ActionNotDone,
     ActionOverdue,
     ActionToConfirm,
@@ -72,6 +73,7 @@ TELLS_NOBODY = frozenset(
         PlanAlarmsEnded,
         PlanClosed,
         ActionDone,
+        ActionNotConfirmed,
         ActionNotDone,
         RotaChanged,
     }

@@ -37,7 +37,7 @@ from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
 from plans import handlers, merging, routes
-from plans.asks import Proofs
+from plans.asks import Proofs, Screens
 from plans.documents import handlers as papering
 from plans.documents.handlers import Papers
 from plans.documents.pack_routes import router as packs_router
@@ -68,9 +68,12 @@ class Settings(VaultSettings, ChassisSettings):
 
     Attributes:
         risk_url: Where the risk service is: it proves that a response may end.
+        referrals_url: Where the referrals service is: it looks through what is to
+            leave for whom and where it may not tell.
     """
 
     risk_url: str
+    referrals_url: str
 
 
 def create_app(
@@ -128,7 +131,9 @@ def create_app(
         plans.sweep(held, tell)
         plans.sweep(needs, tell_unanswered)
         wire_meetings(plans, rules, policy)
-        wire_papers(plans, speech, policy)
+        screens = Screens(settings.referrals_url, token, tls=trusted)
+        plans.at_close(screens.close)
+        wire_papers(plans, speech, policy, screens)
 
     return service.create_app(
         settings,
@@ -180,7 +185,9 @@ def wire_meetings(plans: service.Service, rules: Rules, policy: Policy) -> None:
     plans.sweep(held, close)
 
 
-def wire_papers(plans: service.Service, speech: Speech, policy: Policy) -> None:
+def wire_papers(
+    plans: service.Service, speech: Speech, policy: Policy, screens: Screens
+) -> None:
     """Say what papers are made with, and what ends what was let go."""
     voices, releases = plans.store(Voices), plans.store(Releases)
     papers = Papers(
@@ -192,6 +199,7 @@ def wire_papers(plans: service.Service, speech: Speech, policy: Policy) -> None:
         policy=policy,
         speech=speech,
         press=Press(),
+        screens=screens,
         clock=plans.clock,
     )
     plans.provide(papers)

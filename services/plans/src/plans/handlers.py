@@ -213,7 +213,7 @@ async def complete(
     held = await home_of(case_id, action_id, plans)
     said = Said(at=at, by=worker_id, outcome=outcome, evidence=evidence)
     new = keep(held, action_id, said, policy, grave=await grave(held, plans))
-    await save_settled(new, held, plans)
+    await save_settled(new, held, plans, at)
     return new.action(action_id)
 
 
@@ -237,14 +237,14 @@ async def grave(held: Plan, plans: Plans) -> bool:
     return bool(survivor and survivor.versions and survivor.urgent)
 
 
-async def save_settled(new: Plan, held: Plan, plans: Plans) -> None:
+async def save_settled(new: Plan, held: Plan, plans: Plans, at: datetime) -> None:
     """Save what was said of an action, or settled, and tell it; if anything was."""
     if new is held:
         return
     events = [
         *settled(new, held),
         *to_confirm(new, held),
-        *refused(new, held),
+        *refused(new, held, at),
         # What waited for it has an end now.
         *assigned(new, held),
     ]

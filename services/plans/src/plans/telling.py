@@ -9,6 +9,7 @@ from accord_contracts.plans import (
     ActionAssigned,
     ActionDone,
     ActionDueSoon,
+    ActionNotConfirmed,
     ActionNotDone,
     ActionOverdue,
     ActionToConfirm,
@@ -70,9 +71,11 @@ def assigned(new: Plan, held: Plan) -> list[Event]:
     return _is_theirs(new, new.changed_since(held))
 
 
-def refused(new: Plan, held: Plan) -> list[Event]:
-    """Tell every owner anew of what a second person has not confirmed since before."""
-    return _is_theirs(new, refused_since(new, held))
+def refused(new: Plan, held: Plan, at: datetime) -> list[Event]:
+    """Tell what a second person has not confirmed since before; its owner anew."""
+    found = refused_since(new, held)
+    told = [ActionNotConfirmed(**about(new, e), refused_at=at) for e in found]
+    return [*told, *_is_theirs(new, found)]
 
 
 def _is_theirs(new: Plan, actions: Iterable[Action]) -> list[Event]:

@@ -142,6 +142,7 @@ class ActionView(BaseModel):
         confirmed: A second person has confirmed it. Who, the audit log knows.
         overdue_at: When it was told that its time had passed.
         last_done_at: When it was done in an earlier episode.
+        past: How it ended each time it was asked for before, the latest last.
         from_case: The merged case whose plan it comes from, if it does.
     """
 
@@ -161,12 +162,13 @@ class ActionView(BaseModel):
     confirmed: bool
     overdue_at: datetime | None
     last_done_at: datetime | None
+    past: tuple[SaidView, ...]
     from_case: Id | None = None
 
     @classmethod
     def of(cls, held: Action, from_case: str | None = None) -> "ActionView":
         """Show an action."""
-        shown = held.model_dump(include=set(cls.model_fields) - {"said"})
+        shown = held.model_dump(include=set(cls.model_fields) - {"said", "past"})
         said = SaidView.of(held.said) if held.said else None
         return cls(
             action_id=held.id,
@@ -174,6 +176,7 @@ class ActionView(BaseModel):
             waits=held.open and held.within is not None,
             confirmed=held.confirmed_by is not None,
             said=said,
+            past=tuple(SaidView.of(each.said) for each in held.past),
             from_case=from_case,
             **shown,
         )

@@ -61,6 +61,7 @@ from referrals.routes import (
     referrals,
     rights,
     sandbox,
+    screening,
     transferring,
     triggers,
 )
@@ -213,6 +214,7 @@ def create_app(
         contacts.router,
         orders.router,
         rights.router,
+        screening.router,
         stand_ins=stand_ins,
     )
 

@@ -116,7 +116,7 @@ class Referrals(SealedStore[Referral]):
 
     async def of_person(self, person_id: str) -> list[Referral]:
         """Give the referrals in which somebody is recognised, or was by mistake."""
-        return await self._of([person_id])
+        return await self.of_people([person_id])
 
     async def wanting(self, agency: str) -> list[tuple[str, Wanted]]:
         """Give what is asked about an agency's referrals, longest waiting first.
@@ -133,10 +133,11 @@ class Referrals(SealedStore[Referral]):
     async def of_case(self, case: Case) -> list[Referral]:
         """Give the referrals of a case, also those that it let go of."""
         kept = {each.referral_id for each in case.episodes}
-        near = await self._of([each.person_id for each in case.people])
+        near = await self.of_people([each.person_id for each in case.people])
         return [e for e in near if e.id in kept or e.left_case_id == case.id]
 
-    async def _of(self, person_ids: Sequence[str]) -> list[Referral]:
+    async def of_people(self, person_ids: Sequence[str]) -> list[Referral]:
+        """Give the referrals in which any of some people is or was recognised."""
         # One after the other: of an alternative, the embedded store reads everything.
         found: dict[str, Document] = {}
         for field in ("person_ids", "former.person_id"):

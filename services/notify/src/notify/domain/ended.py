@@ -11,7 +11,7 @@ class Ended(BaseModel):
     """That something ended, the last time as far as was heard.
 
     Attributes:
-        id: Of what ended, and of its case if it ended there alone.
+        id: Of what ended, and of where if it ended there alone.
         ended_at: When, by the clock of whoever said so.
     """
 
@@ -30,6 +30,11 @@ class Ended(BaseModel):
         return self.model_copy(update={"version": known.version})
 
 
-def ended_id(about_id: str, case_id: str | None = None) -> str:
-    """Derive the id: of a date or action, of one in one case, or of a case's plan."""
-    return str(uuid5(UUID(about_id), f"ended/{case_id or ''}"))
+def ended_id(about_id: str, there: str | None = None) -> str:
+    """Derive the id: of a date, an action or a case's plan.
+
+    Args:
+        about_id: Its own.
+        there: In which case alone, or which of its alarms alone.
+    """
+    return str(uuid5(UUID(about_id), f"ended/{there or ''}"))

@@ -6,6 +6,7 @@ from accord_contracts.message import Message
 from accord_contracts.plans import (
     ActionDone,
     ActionDueSoon,
+    ActionNotConfirmed,
     ActionNotDone,
     ActionOverdue,
     ActionToConfirm,
@@ -27,6 +28,7 @@ Ending = (
     | TriggerScheduled
     | TriggerCancelled
     | ActionDone
+    | ActionNotConfirmed
     | ActionNotDone
 )
 """What ends an alarm."""
@@ -36,6 +38,10 @@ Alarm = PlanNotInForce | ActionOverdue | ActionDueSoon | ActionToConfirm
 
 OF_PLANS = frozenset({PlanNotInForce.TYPE})
 OF_ACTIONS = frozenset({ActionOverdue.TYPE, ActionDueSoon.TYPE, ActionToConfirm.TYPE})
+OF_CONFIRMING = frozenset({ActionToConfirm.TYPE})
+
+CONFIRMING = "confirmation"
+"""Of an action whose confirmation was refused, that alone is over: it is still due."""
 
 
 async def end_alarms(message: Message[Ending], *, notifications: Notifications) -> None:
@@ -74,7 +80,9 @@ async def end_if_over(
     """
     told = message.data
     about = told.trigger_id if isinstance(told, PlanNotInForce) else told.action_id
-    ids = (ended_id(about), ended_id(about, told.case_id), ended_id(told.case_id))
+    ids = [ended_id(about), ended_id(about, told.case_id), ended_id(told.case_id)]
+    if isinstance(told, ActionToConfirm):
+        ids.append(ended_id(about, CONFIRMING))
     found = await asyncio.gather(*map(ends.get, ids))
     ended_at = max((each.ended_at for each in found if each), default=None)
     if ended_at is None:
@@ -100,6 +108,8 @@ def _over(over: Ending) -> list[str]:
             return [ended_id(each) for each in about]
         case ActionDone() | ActionNotDone():
             return [ended_id(over.action_id)]
+        case ActionNotConfirmed():
+            return [ended_id(over.action_id, CONFIRMING)]
         case _:
             return [ended_id(over.trigger_id)]
 
@@ -107,6 +117,8 @@ def _over(over: Ending) -> list[str]:
 def _ended_by(over: Ending) -> frozenset[str]:
     if isinstance(over, PlanClosed):
         return OF_PLANS | OF_ACTIONS
+    if isinstance(over, ActionNotConfirmed):
+        return OF_CONFIRMING
     return OF_ACTIONS if isinstance(over, ActionDone | ActionNotDone) else OF_PLANS
 
 
@@ -117,7 +129,7 @@ async def _told(over: Ending, notifications: Notifications) -> list[Notification
             return await notifications.all_of(over.case_id)
         case PlanAgreed(triggers=about) | PlanAlarmsEnded(triggers=about):
             pass
-        case ActionDone() | ActionNotDone():
+        case ActionDone() | ActionNotConfirmed() | ActionNotDone():
             about = (over.action_id,)
         case _:
             about = (over.trigger_id,)

@@ -7,10 +7,10 @@ none can forget to.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Self
 
 from accord_contracts.access import Side
+from accord_contracts.papers import Audience
 
 from plans.documents.voice import Entry, OwnVoice
 from plans.domain.action import Action
@@ -21,21 +21,6 @@ from plans.domain.stage import Status
 from plans.domain.template import Part
 from plans.domain.version import PlanVersion
 from plans.needs.need import Need
-
-
-class Audience(StrEnum):
-    """For whom a paper is.
-
-    ``TEAM``: the case's team and its coordinator. ``PERSON``: one person harmed, in
-    plain language. ``OUTREACH``: whoever meets the person using violence. ``AGENCY``:
-    one agency, what it has promised.
-    """
-
-    TEAM = "team"
-    PERSON = "person"
-    OUTREACH = "outreach"
-    AGENCY = "agency"
-
 
 HERS, HIS, BOTH = Side.PERSON_HARMED, Side.PERSON_USING_VIOLENCE, Side.WHOLE_CASE
 

@@ -6,13 +6,15 @@ from typing import NamedTuple
 from accord_chassis.clock import Clock
 from accord_contracts.access import ClosedToChange, Side
 from accord_contracts.message import Message
+from accord_contracts.papers import Audience
 from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
 
-from plans.documents.audience import Addressed, Audience, Facts, redacted
+from plans.asks import Screens
+from plans.documents.audience import Addressed, Facts, redacted
 from plans.documents.printing import Press
-from plans.documents.release import Reader, Release
-from plans.documents.scan import look_through
+from plans.documents.release import Release, may_ask
+from plans.documents.scan import ProtectedText, look_through, refuse, told_on
 from plans.documents.sheet import Sheet, sheet_of
 from plans.documents.store import Releases, Voices
 from plans.documents.voice import (
@@ -24,6 +26,7 @@ from plans.documents.voice import (
     voice_id,
 )
 from plans.documents.wording import Speech
+from plans.domain.letting import AnotherPaper, Reader
 from plans.domain.plan import NoPlan
 from plans.domain.template import Policy
 from plans.meeting.store import Discussions
@@ -43,6 +46,7 @@ class Papers(NamedTuple):
     policy: Policy
     speech: Speech
     press: Press
+    screens: Screens
     clock: Clock
 
 
@@ -68,23 +72,40 @@ async def read_paper(case_id: str, to: Addressed, papers: Papers) -> Paper:
     return _paper(facts, voices, to, papers)
 
 
-async def leaving(case_id: str, to: Addressed, papers: Papers) -> Paper:
+async def leaving(case_id: str, to: Addressed, read: str, papers: Papers) -> Paper:
     """Make a paper that may leave, if nothing on it forbids that.
 
+    What is looked for is looked for on the paper that was read alone. Whoever could
+    have others looked through, by changing it meanwhile, would learn word by word what
+    is protected.
+
+    Args:
+        case_id: Of which case.
+        to: For whom it is.
+        read: Which paper was read.
+        papers: What it is made with.
+
     Raises:
+        AnotherPaper: It is not the one that was read.
         NoPlan: There is no plan for this case.
         NotTheirCopy: It is nobody's copy of their own.
         ClosedToChange: The case was handed over to another region.
         UnsafeToHold: Having it is unsafe for whose copy it is.
-        ProtectedText: It may tell where somebody is.
+        ProtectedText: It may tell who or where somebody is.
+        ScreeningAway: Whether it does cannot be known at present.
     """
     facts, voices = await _known(case_id, papers)
     if facts.transferred:
         raise ClosedToChange
     paper = _paper(facts, voices, to, papers)
+    if paper.digest != read:
+        raise AnotherPaper
     if any(e.unsafe_to_hold and e.person_id == to.person_id for e in voices):
         raise UnsafeToHold
     look_through(paper.sheet, facts, redacted(facts, to))
+    told = told_on(paper.sheet)
+    found = await papers.screens.found(case_id, to, [text for _, text in told])
+    refuse(told[each][0] for each in found)
     return paper
 
 
@@ -116,11 +137,11 @@ async def ask(
     """Ask that a paper may leave, which one has read.
 
     Raises:
-        AnotherPaper: It is not the one that was read.
+        RefusedTooOften: Papers for the same audience were, today.
         Refusal: As ``leaving`` says.
     """
-    paper = await leaving(case_id, to, papers)
     at = papers.clock.now()
+    may_ask(await papers.releases.of_case(case_id), to.audience, at)
     waits = timedelta(hours=papers.speech.wording.confirm_within_hours)
     new = Release(
         id=id_,
@@ -133,7 +154,11 @@ async def ask(
         asked_at=at,
         until=at + waits,
     )
-    new.is_of(paper.digest)
+    try:
+        await leaving(case_id, to, read, papers)
+    except ProtectedText:
+        await papers.releases.save(new.refuse(at))
+        raise
     return await papers.releases.save(new)
 
 
@@ -145,8 +170,7 @@ async def confirm(held: Release, by: Reader, read: str, papers: Papers) -> Relea
     """
     at, hours = papers.clock.now(), papers.speech.wording.released_hours
     new = held.confirm(by, read, at=at, hours=hours)
-    paper = await leaving(held.case_id, held.to, papers)
-    new.fetch(paper.digest, at)
+    await leaving(held.case_id, held.to, held.paper, papers)
     return new if new is held else await papers.releases.save(new)
 
 
@@ -158,9 +182,7 @@ async def fetch(held: Release, papers: Papers) -> Paper:
     """
     at = papers.clock.now()
     held.fetch(held.paper, at)
-    paper = await leaving(held.case_id, held.to, papers)
-    held.fetch(paper.digest, at)
-    return paper
+    return await leaving(held.case_id, held.to, held.paper, papers)
 
 
 async def end(held: Release, papers: Papers) -> Release:

@@ -1,7 +1,7 @@
 """What is read at a meeting: its agenda, and what one agency took away from it.
 
-They are made of what the meeting shows to that reader anyway, so they hold no more.
-They are read on the screen and never leave: what does is an agency's paper of one case.
+They are made of what the meeting shows to that reader anyway, so they hold no more, and
+leave for nobody who is shown anything else.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from plans.documents.sheet import (
 from plans.documents.wording import Cell, Speech
 from plans.meeting.views import CaseView, ExtractView, TableView
 
-CLOSING = both("To be read at the meeting, by whoever has signed. It names nobody.")
+CLOSING = both("For whoever has signed at this meeting alone. It names nobody.")
 
 CASE = both("Case", "Kēhi")
 LEVEL = both("Level of risk")
@@ -106,4 +106,6 @@ def extract_of(shown: ExtractView, speech: Speech) -> Sheet:
 
 
 def _listed(codes: Iterable[str], speech: Speech) -> Cell:
-    return Cell(en=", ".join(speech.say(each).en for each in sorted(codes)))
+    said = [speech.say(each) for each in sorted(codes)]
+    told = any(each.told for each in said)
+    return Cell(en=", ".join(each.en for each in said), told=told)

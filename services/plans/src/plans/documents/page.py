@@ -6,11 +6,12 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Self
 
+from accord_contracts.papers import Audience
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict
 
-from plans.documents.audience import Addressed, Audience
+from plans.documents.audience import Addressed
 from plans.documents.sheet import Sheet, reference
 from plans.documents.wording import Speech
 
@@ -58,8 +59,12 @@ class Mark(BaseModel):
             Audience.OUTREACH: "outreach",
             Audience.AGENCY: speech.say(to.agency or "").en,
         }
-        when = speech.time(at).en
-        text = f"For {names[to.audience]} · {when} · {reference(release_id)}"
+        return cls.leaving(names[to.audience], release_id, at, speech)
+
+    @classmethod
+    def leaving(cls, name: str, release_id: str, at: datetime, speech: Speech) -> Self:
+        """Mark a copy that leaves, for whoever bears a name."""
+        text = f"For {name} · {speech.time(at).en} · {reference(release_id)}"
         return cls(text=text, released=True)
 
 

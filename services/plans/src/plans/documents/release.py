@@ -1,141 +1,72 @@
-"""Letting a paper go: two people, each of whom has read that very paper.
+"""Letting a paper of a case go, and how often that may be tried.
 
-A leak is seldom an attack. It is a letter to the wrong household, or a bundle that
-nobody had read. So nothing leaves on one person's word.
+See ``domain.letting`` for the two people that it takes.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Self
 
+from accord_contracts.papers import Audience
 from accord_contracts.problem import Refusal
-from pydantic import BaseModel, ConfigDict
 
-from plans.documents.audience import Addressed, Audience
+from plans.documents.audience import Addressed
+from plans.domain.letting import Letting
 
+MOST_REFUSED = 5
+"""Papers for one audience that may be refused within a day for what they tell.
 
-class NoSuchRelease(Refusal):
-    """There is no such release."""
+Enough to put one right; too few to find an address by writing guesses into a paper.
+"""
 
-    status = 404
-
-
-class OwnRelease(Refusal):
-    """Whoever asked for a release does not confirm it: that takes somebody else."""
-
-    status = 403
+REFUSED_WITHIN = timedelta(hours=24)
 
 
-class ReleaseOver(Refusal):
-    """This release is over: ask for a new one."""
+class RefusedTooOften(Refusal):
+    """Papers for this audience were refused so often that none leaves until tomorrow.
 
-
-class NotConfirmed(Refusal):
-    """Nobody but who asked for it has read this paper yet, so it does not leave."""
-
-
-class AnotherPaper(Refusal):
-    """The paper is not the one that was read: read it as it is now."""
-
-
-class Reader(BaseModel):
-    """Who has read a paper: to the identity provider, and in the directory."""
-
-    model_config = ConfigDict(frozen=True)
-
-    issuer: str
-    subject: str
-    worker: str | None = None
-
-    def is_same(self, other: "Reader") -> bool:
-        """Tell whether they are one person, by either of what names them."""
-        if self.worker is not None and self.worker == other.worker:
-            return True
-        return (self.issuer, self.subject) == (other.issuer, other.subject)
-
-
-class Release(BaseModel):
-    """That a paper may leave.
-
-    Attributes:
-        paper: What tells that very paper from others: a digest under a key.
-        until: When it lapses: by then it is to be confirmed, or fetched.
-        ended_at: When it was taken back, or who harmed whom was decided anew.
+    Have whoever coordinates the case look at what is written there.
     """
 
-    model_config = ConfigDict(frozen=True)
+    status = 429
 
-    id: str
+
+class Release(Letting):
+    """That a paper of a case may leave.
+
+    Attributes:
+        refused: It was never let go, for what the paper tells.
+    """
+
     version: int = 0
     case_id: str
     audience: Audience
     person_id: str | None = None
     agency: str | None = None
-    paper: str
-    asked_by: Reader
-    asked_at: datetime
-    confirmed_by: Reader | None = None
-    confirmed_at: datetime | None = None
-    until: datetime
-    ended_at: datetime | None = None
+    refused: bool = False
 
     @property
     def to(self) -> Addressed:
         """For whom the paper is."""
         return Addressed(self.audience, self.person_id, self.agency)
 
-    def confirm(self, by: Reader, paper: str, *, at: datetime, hours: int) -> Self:
-        """Give a second person's word. Giving it again changes nothing.
+    def refuse(self, at: datetime) -> Self:
+        """Have it never leave, for what it tells."""
+        return self.model_copy(update={"ended_at": at, "refused": True})
 
-        Args:
-            by: Who.
-            paper: The one that they have read.
-            at: When.
-            hours: So long it may be fetched from then on.
 
-        Raises:
-            OwnRelease: It is the word of whoever asked.
-            ReleaseOver: It has lapsed, or was ended.
-            AnotherPaper: They have read another paper.
-        """
-        if by.is_same(self.asked_by):
-            raise OwnRelease
-        self._stands(at)
-        self.is_of(paper)
-        if self.confirmed_by:
-            return self
-        until = at + timedelta(hours=hours)
-        return self.model_copy(
-            update={"confirmed_by": by, "confirmed_at": at, "until": until}
-        )
+def may_ask(held: Iterable[Release], audience: Audience, at: datetime) -> None:
+    """See that somebody may ask to let another paper go.
 
-    def fetch(self, paper: str, at: datetime) -> None:
-        """See that the paper may leave as it is now.
+    Args:
+        held: What was let go of the case or was asked for, lately.
+        audience: For whom the paper is.
+        at: When.
 
-        Raises:
-            ReleaseOver: It has lapsed, or was ended.
-            NotConfirmed: There is no second person's word.
-            AnotherPaper: It is not what the two have read.
-        """
-        self._stands(at)
-        if self.confirmed_by is None:
-            raise NotConfirmed
-        self.is_of(paper)
-
-    def is_of(self, paper: str) -> None:
-        """See that it is of this very paper.
-
-        Raises:
-            AnotherPaper: It is not.
-        """
-        if paper != self.paper:
-            raise AnotherPaper
-
-    def end(self, at: datetime) -> Self:
-        """Have it not leave any more. Ending it again changes nothing."""
-        if self.ended_at:
-            return self
-        return self.model_copy(update={"ended_at": at})
-
-    def _stands(self, at: datetime) -> None:
-        if self.ended_at or at >= self.until:
-            raise ReleaseOver
+    Raises:
+        RefusedTooOften: Too many of these papers were refused within a day.
+    """
+    refused = [e for e in held if e.refused and e.audience is audience]
+    lately = [e for e in refused if at - e.asked_at < REFUSED_WITHIN]
+    if len(lately) >= MOST_REFUSED:
+        raise RefusedTooOften

@@ -1,6 +1,7 @@
 """Papers, and letting them go, over HTTP."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -16,6 +17,7 @@ from accord_chassis.guard import (
 from accord_chassis.service import part, settled
 from accord_contracts.access import Side
 from accord_contracts.message import Code, Id
+from accord_contracts.papers import Audience
 from accord_contracts.problem import Refusal
 from fastapi import APIRouter, Query, Response
 from fastapi.exceptions import RequestValidationError
@@ -23,11 +25,13 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from plans.documents import handlers
-from plans.documents.audience import AUDIENCES, EVERYTHING, Addressed, Audience
+from plans.documents.audience import AUDIENCES, EVERYTHING, Addressed
 from plans.documents.handlers import Paper, Papers
 from plans.documents.page import POLICY, Mark, page_of
 from plans.documents.printing import MEDIA_TYPE
-from plans.documents.release import NoSuchRelease, Reader, Release
+from plans.documents.release import Release
+from plans.documents.scan import ProtectedText
+from plans.domain.letting import NoSuchRelease, Reader
 from plans.domain.plan import NoPlan
 from plans.routes import Reader as Reader_
 from plans.routes import Worker, plan_of
@@ -50,6 +54,9 @@ PAPERS = {
     for audience, parts in AUDIENCES.items()
 }
 """Who may have the paper of an audience: only who may read all of its parts."""
+
+TELLS_TOO_MUCH = Action("paper.release", ())
+"""Done by nobody: a paper that tells who or where somebody is does not leave."""
 
 LIST_RELEASES = Action("releases.read", CASE_TEAM, parts=PAPERS)
 
@@ -91,6 +98,7 @@ class ReleaseView(BaseModel):
 
     Attributes:
         until: When it lapses: by then it is confirmed, or fetched.
+        refused: It was never let go, for what the paper tells.
     """
 
     release_id: Id
@@ -101,6 +109,7 @@ class ReleaseView(BaseModel):
     confirmed_at: datetime | None
     until: datetime
     ended_at: datetime | None
+    refused: bool
 
     @classmethod
     def of(cls, held: Release) -> "ReleaseView":
@@ -153,10 +162,17 @@ async def ask_release(
         to,
         asked.paper,
         id_=str(uuid4()),
-        by=_who(worker),
+        by=who(worker),
         papers=papers,
     )
-    return ReleaseView.of(await settled(ask))
+    try:
+        return ReleaseView.of(await settled(ask))
+    except ProtectedText:
+        # Whoever writes guesses into papers is seen by whoever watches refusals.
+        with suppress(ProtectedText):
+            about = plan_of(case_id)
+            await worker.permit(TELLS_TOO_MUCH, about, otherwise=ProtectedText)
+        raise
 
 
 @router.post("/plans/{case_id}/releases/{release_id}/confirmation")
@@ -172,7 +188,7 @@ async def confirm_release(
 
     async def confirm() -> Release:
         held = await _release("confirm", case_id, release_id, papers, worker)
-        return await handlers.confirm(held, _who(worker), told.paper, papers)
+        return await handlers.confirm(held, who(worker), told.paper, papers)
 
     return ReleaseView.of(await settled(confirm))
 
@@ -207,7 +223,13 @@ async def fetch_paper(
     held = await _release("fetch", case_id, release_id, papers, worker)
     paper = await handlers.fetch(held, papers)
     at = papers.clock.now()
-    page = page_of(paper.sheet, Mark.released_to(held.to, held.id, at, papers.speech))
+    mark = Mark.released_to(held.to, held.id, at, papers.speech)
+    return await printed(paper, mark, form, papers)
+
+
+async def printed(paper: Paper, mark: Mark, form: str, papers: Papers) -> Response:
+    """Give a paper that leaves: as HTML, or as a PDF."""
+    page = page_of(paper.sheet, mark)
     if form == "html":
         return _html(page, paper)
     # A name that says nothing to whoever sees a list of files.
@@ -277,9 +299,10 @@ async def _release(
     return held
 
 
-def _who(asker: Asking) -> Reader:
-    who = asker.who
-    return Reader(issuer=who.issuer, subject=who.subject, worker=who.worker)
+def who(asker: Asking) -> Reader:
+    """Say who has read a paper."""
+    known = asker.who
+    return Reader(issuer=known.issuer, subject=known.subject, worker=known.worker)
 
 
 def _html(page: str, paper: Paper) -> HTMLResponse:

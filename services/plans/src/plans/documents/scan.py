@@ -7,7 +7,7 @@ or another way to find somebody, and for whatever redaction should have left out
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from accord_contracts.problem import Refusal
 
@@ -67,9 +67,37 @@ def look_through(sheet: Sheet, given: Facts, left: Facts) -> None:
         ProtectedText: Something does. It names the sections, and never what it is.
     """
     withheld = {*_told_in(given)} - {*_told_in(left)}
-    found = [each.name for each in sheet.sections if _betrays(each, withheld)]
-    if found:
-        raise ProtectedText(f"Look at: {', '.join(dict.fromkeys(found))}.")
+    refuse(each.name for each in sheet.sections if _betrays(each, withheld))
+
+
+def look_over(sheet: Sheet) -> None:
+    """See that a paper that quotes nobody has nothing of a protected shape on it.
+
+    Raises:
+        ProtectedText: It has.
+    """
+    refuse(each.name for each in sheet.sections if _betrays(each, set()))
+
+
+def told_on(sheet: Sheet) -> list[tuple[str, str]]:
+    """Give everything on a paper that was told of its case, each with its section."""
+    return [
+        (section.name, each.en)
+        for section in sheet.sections
+        for row in section.rows
+        for each in row
+        if each.told and each.en.strip()
+    ]
+
+
+def refuse(found: Iterable[str]) -> None:
+    """Refuse a paper if anything protected stands in any of its sections.
+
+    Raises:
+        ProtectedText: It does.
+    """
+    if sections := dict.fromkeys(found):
+        raise ProtectedText(f"Look at: {', '.join(sections)}.")
 
 
 def _betrays(section: Section, withheld: set[str]) -> bool:

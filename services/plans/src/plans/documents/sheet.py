@@ -6,9 +6,10 @@ before, so that nothing here has to think of it.
 
 from collections.abc import Callable, Iterable, Mapping
 
+from accord_contracts.papers import Audience
 from pydantic import BaseModel, ConfigDict
 
-from plans.documents.audience import Addressed, Audience, Facts, redacted
+from plans.documents.audience import Addressed, Facts, redacted
 from plans.documents.wording import Cell, Speech
 from plans.domain.action import Action
 from plans.domain.template import Part

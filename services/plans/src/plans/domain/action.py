@@ -73,6 +73,25 @@ class Said(BaseModel):
     confirm_by: datetime | None = None
 
 
+MOST_PAST = 20
+"""Times that an action is remembered to have ended; more is a household of years."""
+
+
+class Past(BaseModel):
+    """How an action ended before it was asked for anew.
+
+    Attributes:
+        said: By whom and when, with what shows it and what came of it, or why not.
+        confirmed_by: The second person who confirmed it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    action_id: str
+    said: Said
+    confirmed_by: str | None = None
+
+
 class Action(BaseModel):
     """A commitment: what is to be done, by whom and by when.
 
@@ -92,6 +111,7 @@ class Action(BaseModel):
         remind_at: When it is to be reminded of; none: it was, or need not be.
         overdue_at: When it was told that the time had passed.
         last_done_at: When it was done in an earlier episode.
+        past: How it ended each time it was asked for before, the latest last.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -114,11 +134,20 @@ class Action(BaseModel):
     remind_at: datetime | None = None
     overdue_at: datetime | None = None
     last_done_at: datetime | None = None
+    past: tuple[Past, ...] = ()
 
     @property
     def open(self) -> bool:
         """Tell whether it is still to be done."""
         return self.done_at is None and self.undone_at is None
+
+    @property
+    def ended(self) -> tuple[Past, ...]:
+        """How it ended each time, this one included: for when it is asked for anew."""
+        if self.open or self.said is None:
+            return self.past
+        last = Past(action_id=self.id, said=self.said, confirmed_by=self.confirmed_by)
+        return (*self.past, last)[-MOST_PAST:]
 
     @property
     def terms(self) -> tuple[object, ...]:

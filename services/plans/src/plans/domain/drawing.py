@@ -92,5 +92,6 @@ def _action(
         worker_id=ground.owner(measure.role),
         remind_at=due_at - template.remind,
         last_done_at=(held.done_at or held.last_done_at) if held else None,
+        past=held.ended if held else (),
     )
     return held.carried_into(new, template.remind) if held and held.open else new

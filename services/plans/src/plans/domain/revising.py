@@ -124,8 +124,10 @@ def _with(actions: tuple[Action, ...], new: Action) -> tuple[Action, ...]:
     if any(each.open for each in same):
         raise AskedAlready
     before = same[0].done_at or same[0].last_done_at if same else None
+    past = same[0].ended if same else ()
     others = (each for each in actions if each not in same)
-    return (*others, new.model_copy(update={"last_done_at": before}))
+    remembered = {"last_done_at": before, "past": past}
+    return (*others, new.model_copy(update=remembered))
 
 
 def _action(

@@ -33,7 +33,7 @@ async def leave_undone(
     """
     held = await home_of(case_id, action_id, plans)
     new = leave(held, action_id, said, policy, grave=await grave(held, plans))
-    await save_settled(new, held, plans)
+    await save_settled(new, held, plans, said.at)
     return new.action(action_id)
 
 
@@ -44,6 +44,7 @@ async def confirm(
     *,
     said_at: datetime,
     agrees: bool,
+    at: datetime,
     plans: Plans,
     policy: Policy,
 ) -> Action:
@@ -58,7 +59,7 @@ async def confirm(
     """
     held = await home_of(case_id, action_id, plans)
     new = confirm_said(held, action_id, by, policy, said_at=said_at, agrees=agrees)
-    await save_settled(new, held, plans)
+    await save_settled(new, held, plans, at)
     return new.action(action_id)
 
 

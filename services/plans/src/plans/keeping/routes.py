@@ -177,6 +177,7 @@ async def confirm(
     *,
     plans: Plans_,
     policy: Policy_,
+    clock: Clock_,
     worker: Worker,
 ) -> ActionView:
     """Say, as the second person, whether what was said of an action is so."""
@@ -188,6 +189,7 @@ async def confirm(
         by,
         said_at=told.said_at,
         agrees=told.confirmed,
+        at=clock.now(),
         plans=plans,
         policy=policy,
     )

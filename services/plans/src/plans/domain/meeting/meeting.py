@@ -9,6 +9,7 @@ from accord_contracts.problem import Refusal
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict, computed_field
 
+from plans.domain.letting import Letting, NoSuchRelease
 from plans.domain.meeting.docket import Why
 from plans.domain.meeting.rules import CALLED, Rules, Slot, Terms
 
@@ -16,6 +17,9 @@ MOST_CASES = 500
 """Cases of one meeting: Christchurch's daily table has about 40."""
 
 MOST_SEATS = 200
+
+MOST_RELEASES = 50
+"""Of packs; of more the first are forgotten, and then do not leave."""
 
 
 class NoSuchMeeting(Refusal):
@@ -104,6 +108,27 @@ class Entry(BaseModel):
     clock: datetime
 
 
+class Pack(StrEnum):
+    """What is read at a meeting.
+
+    ``AGENDA``: its cases. ``EXTRACT``: what one agency took away from it.
+    """
+
+    AGENDA = "agenda"
+    EXTRACT = "extract"
+
+
+class PackRelease(Letting):
+    """That a meeting's pack may leave.
+
+    Attributes:
+        agency: Of whoever asked; none: whoever leads it.
+    """
+
+    pack: Pack
+    agency: Code | None
+
+
 class Meeting(BaseModel):
     """One meeting.
 
@@ -113,6 +138,7 @@ class Meeting(BaseModel):
         carried: The cases that it did not decide on: they come first next time.
         minutes: The hash of its minutes, once they are locked.
         due_at: From when on it is closed by the clock, or its closing is ended.
+        releases: Of its packs, the latest last.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -134,6 +160,7 @@ class Meeting(BaseModel):
     carried: tuple[str, ...] = ()
     minutes: str | None = None
     due_at: datetime | None = None
+    releases: tuple[PackRelease, ...] = ()
 
     @classmethod
     def of_slot(cls, slot: Slot, rules: Rules) -> Self:
@@ -246,6 +273,22 @@ class Meeting(BaseModel):
         if self.closing_at:
             return self
         return self.model_copy(update={"closing_at": at, "due_at": at})
+
+    def release(self, release_id: str) -> PackRelease:
+        """Give a release of one of its packs.
+
+        Raises:
+            NoSuchRelease: There is none.
+        """
+        for each in self.releases:
+            if each.id == release_id:
+                return each
+        raise NoSuchRelease
+
+    def with_release(self, new: PackRelease) -> Self:
+        """Note what is to become of a pack that leaves."""
+        others = tuple(each for each in self.releases if each.id != new.id)
+        return self.model_copy(update={"releases": (*others, new)[-MOST_RELEASES:]})
 
     def forget(self, case_id: str) -> Self:
         """Say nothing of an erased case any more; the minutes stay as they are."""

@@ -1,0 +1,123 @@
+"""Letting a meeting's pack go: as it is read, and to nobody who reads another."""
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from plans.documents.handlers import Paper, Papers
+from plans.documents.scan import look_over
+from plans.documents.sheet import Sheet
+from plans.domain.letting import AnotherPaper, NoSuchRelease, Reader
+from plans.domain.meeting.meeting import Pack, PackRelease
+from plans.meeting.handlers import meeting_of
+from plans.meeting.store import Table
+
+
+class Read(NamedTuple):
+    """A pack as it is shown to whoever would do something with it.
+
+    Attributes:
+        meeting_id: Of which meeting.
+        by: Who reads it.
+        agency: For whom they sit there; none: they lead it.
+    """
+
+    meeting_id: str
+    pack: Pack
+    paper: Paper
+    by: Reader
+    agency: str | None
+
+
+def paper_of(sheet: Sheet, papers: Papers) -> Paper:
+    """Tell a pack from others."""
+    return Paper(sheet, papers.voices.vault.digest("pack", sheet.model_dump_json()))
+
+
+async def ask(
+    read: Read, digest: str, *, id_: str, papers: Papers, table: Table
+) -> PackRelease:
+    """Ask that a pack may leave, which one has read.
+
+    Raises:
+        AnotherPaper: It is not the one that was read.
+        ProtectedText: Something on it may tell where somebody is.
+    """
+    at = papers.clock.now()
+    _leaving(read, digest)
+    waits = timedelta(hours=papers.speech.wording.confirm_within_hours)
+    new = PackRelease(
+        id=id_,
+        pack=read.pack,
+        agency=read.agency,
+        paper=digest,
+        asked_by=read.by,
+        asked_at=at,
+        until=at + waits,
+    )
+    held = await meeting_of(read.meeting_id, table)
+    await table.meetings.save(held.with_release(new))
+    return new
+
+
+async def confirm(
+    read: Read, release_id: str, digest: str, *, papers: Papers, table: Table
+) -> PackRelease:
+    """Give a second person's word that a pack may leave.
+
+    Raises:
+        NoSuchRelease: There is none of it.
+        Refusal: As ``Letting.confirm`` says, and ``ask``.
+    """
+    at, hours = papers.clock.now(), papers.speech.wording.released_hours
+    meeting = await meeting_of(read.meeting_id, table)
+    held = _of(meeting.release(release_id), read.pack)
+    new = held.confirm(read.by, digest, at=at, hours=hours)
+    _leaving(read, held.paper)
+    if new is not held:
+        await table.meetings.save(meeting.with_release(new))
+    return new
+
+
+async def fetch(
+    read: Read, release_id: str, *, papers: Papers, table: Table
+) -> PackRelease:
+    """See that a pack may leave, as it is for whoever fetches it.
+
+    Raises:
+        NoSuchRelease: There is none of it.
+        Refusal: As ``Letting.fetch`` says, and ``ask``.
+    """
+    meeting = await meeting_of(read.meeting_id, table)
+    held = _of(meeting.release(release_id), read.pack)
+    held.fetch(read.paper.digest, papers.clock.now())
+    _leaving(read, held.paper)
+    return held
+
+
+async def end(
+    meeting_id: str, pack: Pack, release_id: str, *, papers: Papers, table: Table
+) -> PackRelease:
+    """Have a pack not leave any more.
+
+    Raises:
+        NoSuchRelease: There is none of it.
+    """
+    meeting = await meeting_of(meeting_id, table)
+    held = _of(meeting.release(release_id), pack)
+    new = held.end(papers.clock.now())
+    if new is not held:
+        await table.meetings.save(meeting.with_release(new))
+    return new
+
+
+def _of(held: PackRelease, pack: Pack) -> PackRelease:
+    if held.pack is not pack:
+        raise NoSuchRelease
+    return held
+
+
+def _leaving(read: Read, digest: str) -> None:
+    """See that it is the pack that was read, and tells nothing by itself."""
+    if read.paper.digest != digest:
+        raise AnotherPaper
+    look_over(read.paper.sheet)
