@@ -494,6 +494,25 @@ class ReferralAmended(Event):
     instruments: Instruments = ()
 
 
+class TransferOutdated(Event):
+    """A referral of a case that was handed over to another region was amended since.
+
+    What that region was told is not all any more: whoever handed the case over reads
+    the package anew, and sends it.
+
+    Attributes:
+        number: Of the changes of this referral, the first one being 1.
+        worker_id: Who handed the case over; none: no worker did, as far as is known.
+    """
+
+    TYPE: ClassVar[str] = "transfer.outdated.v1"
+
+    referral_id: Id
+    number: Annotated[int, Field(ge=1)]
+    worker_id: Id | None
+    amended_at: AwareDatetime
+
+
 class ReferralWithdrawn(Event):
     """The agency has taken its referral back. What rests on it stays.
 
