@@ -153,6 +153,11 @@ def test_what_has_ended_is_merged_or_erased_is_on_no_agenda() -> None:
     ).open  # fmt: skip
     assert not held.merge(new_id(), 1).open
     assert held.merge(new_id(), 1).merge(None, 2).open
+    elsewhere = held.transfer(NOON)
+    assert elsewhere.wanted_from is None
+    assert not elsewhere.assess(
+        LOW, HIGH, revision=2, at=NOON, first_referred_at=NOON, referred=True
+    ).open  # fmt: skip
     assert held.erase(NOON).wanted_from is None
     assert held.erase(NOON).foresee(new_id(), date(NOON)).dates == {}
 

@@ -10,10 +10,11 @@ from accord_chassis.clock import SimulatedClock
 from accord_chassis.testing import NOON, eventually, message_of, new_id
 from accord_contracts.access import Side
 from accord_contracts.plans import NeedLevel, ServiceStep
-from accord_contracts.referrals import CaseErased, RolesDecided
+from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
 from hypothesis import given
 from hypothesis import strategies as st
 from plans import handlers
+from plans.meeting.store import Dockets
 from plans.needs.handlers import close_sides
 from plans.needs.need import (
     AFTER,
@@ -253,6 +254,31 @@ async def test_a_strand_that_there_is_not_is_refused(running: Running) -> None:
     assert refused.status_code == 422
     assert "astrology" not in refused.text
     assert nowhere.status_code == 404
+
+
+async def test_what_another_region_has_waits_for_no_provider_and_no_meeting(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case = await given_case(running)
+    made = await assess(running, case, told())
+    need_id = made.json()["need_id"]
+    path = f"/v1/plans/{case}/needs/{need_id}/services"
+    await running.post(path, WORK, body={"provider": "refuge"})
+    needs, dockets = running.service.store(Needs), running.service.store(Dockets)
+
+    at = clock.now()
+    await running.hears(message_of(CaseTransferred(case_id=case, transferred_at=at)))
+
+    async def ended() -> bool:
+        held, docket = await needs.get(need_id), await dockets.get(case)
+        return bool(held and held.transferred_at and docket and docket.transferred_at)
+
+    await eventually(ended)
+    assert await needs.due_now(at + 2 * TWO_DAYS) == []
+    # In the seconds for which a standing is believed, a request may still come.
+    late = await running.post(path, WORK, body={"provider": "iwi"})
+    assert late.status_code == 409, late.text
+    assert late.json()["type"].endswith("closed-to-change")
 
 
 async def test_a_provider_that_is_late_is_told_of_and_erased_with_the_case(

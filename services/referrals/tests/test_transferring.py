@@ -16,6 +16,7 @@ from accord_chassis.testing import (
 from accord_contracts.calendar import Day
 from accord_contracts.referrals import (
     CaseTransferred,
+    TransferOutdated,
     TriggerCancelled,
     TriggerKind,
     TriggerScheduled,
@@ -302,6 +303,11 @@ async def test_its_agency_sees_and_changes_its_referral_as_in_any_case_that_is_c
     assert date["at"].startswith("2026-12-25T11:00")
     assert told["referral"]["narrative"] == "More."
     assert [each["kind"] for each in told["orders"]] == ["bail"]
+    # Whoever handed it over is to pass on what was told since; but nothing says where.
+    [outdated] = await hears(running, TransferOutdated)
+    assert (outdated.case_id, outdated.referral_id) == (one.id, referral_id)
+    assert (outdated.worker_id, outdated.number) == (COORDINATOR, 1)
+    assert "waikato" not in outdated.model_dump_json()
     # Nobody here hears of what is ahead in it any more.
     assert len(await hears(running, TriggerScheduled)) == 1
 

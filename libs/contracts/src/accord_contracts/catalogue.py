@@ -145,6 +145,7 @@ CATALOGUE = Catalogue.of(
         Entry(referrals.ChangePosted, "referrals", ("referrals",)),
         Entry(referrals.ChangeRecognised, "referrals", ("referrals",)),
         Entry(referrals.ReferralAmended, "referrals", ("risk", "plans", "notify")),
+        Entry(referrals.TransferOutdated, "referrals", ("notify",)),
         Entry(referrals.ReferralWithdrawn, "referrals", ("notify",)),
         Entry(referrals.TriggerTold, "referrals", ("referrals",)),
         Entry(referrals.TriggerScheduled, "referrals", ("risk", "plans", "notify")),

@@ -121,6 +121,7 @@ def create_app(
         needs = plans.store(Needs)
         plans.on(CaseErased, partial(needing.erase, needs=needs))
         plans.on(RolesDecided, partial(needing.close_sides, needs=needs))
+        plans.on(CaseTransferred, partial(needing.end_transferred, needs=needs))
 
         async def tell(due: Plan) -> None:
             await handlers.tell_overdue(due, at=plans.clock.now(), plans=held)
@@ -170,6 +171,7 @@ def wire_meetings(plans: service.Service, rules: Rules, policy: Policy) -> None:
         MeetingDecided: hearing.note_decision,
         MeetingTaskDone: hearing.note_decision,
         PlanClosed: hearing.note_end,
+        CaseTransferred: hearing.note_transfer,
         CaseMerged: hearing.note_merging,
         CaseUnmerged: hearing.note_merging,
     }

@@ -20,6 +20,7 @@ from accord_contracts.referrals import (
     Party,
     ReferralAmended,
     ReferralWithdrawn,
+    TransferOutdated,
     WithdrawalReason,
 )
 
@@ -410,6 +411,17 @@ async def change_case(
         named = await _renamed(referral, case, referrals=referrals, cases=cases)
     lane = Lane.URGENT if case.level and case.level.urgent else None
     events = [told_of(referral, change, told.number, case.id)]
+    if case.transferred and not change.reason:
+        # Nobody works on it here any more who could pass it on.
+        events.append(
+            TransferOutdated(
+                case_id=case.id,
+                referral_id=referral.id,
+                number=told.number,
+                worker_id=case.transferred.worker,
+                amended_at=change.at,
+            )
+        )
     doubt = await doubts.get(doubt_id(referral.id))
     if doubt and doubt.standing is Standing.WAITING and not change.reason:
         # Whoever has read the referral before it was amended does not send it now.

@@ -17,8 +17,7 @@ from accord_contracts.referrals import CaseTransferred
 from referrals import amending, inquiring
 from referrals.contacting import Contacting
 from referrals.domain.case import Case
-from referrals.domain.erasure import Decision
-from referrals.domain.handover import Handover, HandoverTerms
+from referrals.domain.handover import Handover
 from referrals.domain.ledger import of_transfer
 from referrals.domain.merging import AlreadyMerged
 from referrals.domain.package import Known, Packed, packed, reached
@@ -40,9 +39,7 @@ class Handing(NamedTuple):
     orders: Orders
 
 
-async def hand_over(
-    case_id: str, terms: HandoverTerms, decision: Decision, handing: Handing
-) -> Case:
+async def hand_over(case_id: str, handover: Handover, handing: Handing) -> Case:
     """Hand a case over, with all that is merged into it; once is as good as twice.
 
     Raises:
@@ -51,7 +48,6 @@ async def hand_over(
         TransferredElsewhere: It was handed over to another.
         PartsInDoubt: It waits for who harmed whom.
     """
-    handover = Handover(terms=terms, decision=decision)
     cases = handing.contacting.shelves.cases
     case = await standing_case(case_id, cases)
     if case.merged_into:
@@ -66,7 +62,7 @@ async def hand_over(
         new = transfer(held, handover, handing.bureau.policy.retention)
         if new is held:
             return held
-        told = CaseTransferred(case_id=each, transferred_at=decision.at)
+        told = CaseTransferred(case_id=each, transferred_at=handover.decision.at)
         return await cases.save(new, told)
 
     for each in family[1:]:

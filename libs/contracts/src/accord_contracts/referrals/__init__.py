@@ -9,6 +9,7 @@ from accord_contracts.referrals.cases import (
     CaseUnmerged,
     ConfirmationAsked,
     ConfirmationLapsed,
+    TransferOutdated,
 )
 from accord_contracts.referrals.intake import (
     BeforeItsCase,
@@ -120,6 +121,7 @@ __all__ = [
     "Score",
     "SharingDecision",
     "SharingReason",
+    "TransferOutdated",
     "TriggerCancelled",
     "TriggerEvent",
     "TriggerFellDue",

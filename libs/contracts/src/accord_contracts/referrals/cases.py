@@ -116,3 +116,22 @@ class ConfirmationLapsed(Event):
     worker_id: Id | None
     lapsed_at: AwareDatetime
     late_by: Annotated[float, Field(ge=0)]
+
+
+class TransferOutdated(Event):
+    """A referral of a case that was handed over to another region was amended since.
+
+    What that region was told is not all any more: whoever handed the case over reads
+    the package anew, and sends it.
+
+    Attributes:
+        number: Of the changes of this referral, the first one being 1.
+        worker_id: Who handed the case over; none: no worker did, as far as is known.
+    """
+
+    TYPE: ClassVar[str] = "transfer.outdated.v1"
+
+    referral_id: Id
+    number: Annotated[int, Field(ge=1)]
+    worker_id: Id | None
+    amended_at: AwareDatetime

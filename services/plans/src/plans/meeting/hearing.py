@@ -15,6 +15,7 @@ from accord_contracts.plans import (
 from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
+    CaseTransferred,
     CaseUnmerged,
     InformationDecided,
     InformationRequested,
@@ -125,6 +126,12 @@ async def note_end(message: Message[PlanClosed], *, table: Table) -> None:
     """Note that the response has ended."""
     revision = message.data.assessment_revision
     await _note(message, table, lambda held: held.end(revision))
+
+
+async def note_transfer(message: Message[CaseTransferred], *, table: Table) -> None:
+    """Note that another region has the case, whether or not it ever had a plan."""
+    at = message.data.transferred_at
+    await _note(message, table, lambda held: held.transfer(at))
 
 
 async def note_merging(

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from accord_contracts.access import ClosedToChange
 from accord_contracts.message import Message
 from accord_contracts.plans import (
     NeedAssessed,
@@ -10,7 +11,7 @@ from accord_contracts.plans import (
     ServiceOverdue,
     ServiceStep,
 )
-from accord_contracts.referrals import CaseErased, RolesDecided
+from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
 
 from plans.domain.plan import NoPlan
 from plans.domain.template import Policy
@@ -33,10 +34,14 @@ async def assess(new: Need, *, needs: Needs, plans: Plans, policy: Policy) -> Ne
         NoPlan: There is none for their case, or no longer; or what is kept is of the
             other side by now.
         UnknownStrand: The locality has no such strand.
+        ClosedToChange: The case was handed over: a request came in the seconds for
+            which that was not known.
     """
     plan = await plans.get(new.case_id)
     if plan is None or plan.erased_at:
         raise NoPlan
+    if plan.transferred_at:
+        raise ClosedToChange
     if new.strand not in policy.strands:
         raise UnknownStrand
     held = await needs.get(new.id)
@@ -63,6 +68,7 @@ async def ask(
     """Ask a provider to meet a need.
 
     Raises:
+        ClosedToChange: The case was handed over to another region.
         NotAgreedTo: The person did not agree to it.
         StillAsked: It is asked already.
         TooManyServices: There are too many.
@@ -136,6 +142,18 @@ async def close_sides(message: Message[RolesDecided], *, needs: Needs) -> None:
         return
     for each in await needs.of_cases([told.case_id]):
         new = each.put_right(told.using_violence)
+        if new is not each:
+            await needs.save(new)
+
+
+async def end_transferred(message: Message[CaseTransferred], *, needs: Needs) -> None:
+    """Wait for no provider any more in a case that was handed over.
+
+    Each write is its own, and changes nothing the second time.
+    """
+    told = message.data
+    for each in await needs.of_cases([told.case_id]):
+        new = each.transfer(told.transferred_at)
         if new is not each:
             await needs.save(new)
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid5
 
-from accord_contracts.access import Side
+from accord_contracts.access import ClosedToChange, Side
 from accord_contracts.plans import NeedLevel, ServiceStep
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict, computed_field
@@ -141,6 +141,8 @@ class Need(BaseModel):
             nothing of what the others need.
         level: How far it is met, as last assessed.
         voice: What they said to a service being asked for it.
+        transferred_at: When the case was handed over to another region: whether a
+            provider answers is no clock of this one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -156,11 +158,14 @@ class Need(BaseModel):
     assessed_at: datetime
     by: str
     services: tuple[Service, ...] = ()
+    transferred_at: datetime | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def due_at(self) -> datetime | None:
         """When the next provider should have answered."""
+        if self.transferred_at:
+            return None
         return min((e.answer_by for e in self.services if e.awaited), default=None)
 
     def assess(self, again: "Need") -> "Need":
@@ -181,6 +186,12 @@ class Need(BaseModel):
             return self
         return self.model_copy(update={"side": Side.PERSON_HARMED})
 
+    def transfer(self, at: datetime) -> "Need":
+        """End its clocks, because the case was handed over to another region."""
+        if self.transferred_at:
+            return self
+        return self.model_copy(update={"transferred_at": at})
+
     def ask(self, provider: str, within: timedelta, *, at: datetime, by: str) -> "Need":
         """Ask a provider to meet it.
 
@@ -191,10 +202,14 @@ class Need(BaseModel):
             by: Who asks.
 
         Raises:
+            ClosedToChange: The case was handed over: a request came in the seconds for
+                which that was not known.
             NotAgreedTo: The person did not agree to it.
             StillAsked: It is asked already.
             TooManyServices: There are too many.
         """
+        if self.transferred_at:
+            raise ClosedToChange
         if self.voice is not Voice.AGREED:
             raise NotAgreedTo
         if any(e.provider == provider and not e.over for e in self.services):

@@ -41,9 +41,15 @@ class HandoverTerms(Grounds):
 
 
 class Handover(BaseModel):
-    """On what terms a case was handed over, and who decided it, when."""
+    """On what terms a case was handed over, and who decided it, when.
+
+    Attributes:
+        worker: The id of whoever decided, who hears of what is told later; none: it is
+            not known, or no worker's.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     terms: HandoverTerms
     decision: Decision
+    worker: str | None = None

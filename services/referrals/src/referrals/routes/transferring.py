@@ -23,7 +23,7 @@ from pydantic import BaseModel
 from referrals import inquiring, transferring
 from referrals.domain.case import Case
 from referrals.domain.erasure import Decision, NoSuchCase
-from referrals.domain.handover import HandoverTerms
+from referrals.domain.handover import Handover, HandoverTerms
 from referrals.domain.package import OrderBody, Packed
 from referrals.domain.policy import Misfit
 from referrals.domain.registration import registered_under_s19
@@ -136,7 +136,8 @@ async def transfer_case(
     at = handing.contacting.clock.now()
     decision = Decision(reason=told.reason, by=coordinator.who.subject, at=at)
     terms = HandoverTerms(**told.model_dump())
-    held = await transferring.hand_over(case_id, terms, decision, handing)
+    handover = Handover(terms=terms, decision=decision, worker=coordinator.who.worker)
+    held = await transferring.hand_over(case_id, handover, handing)
     return PackageView.of(held, await transferring.package_of(held, handing))
 
 

@@ -105,6 +105,8 @@ class Docket(BaseModel):
         review_at: When it wanted to see it again.
         owed: What agencies have promised, and workers are late with.
         ended: The assessment on which the plan rested that was closed.
+        transferred_at: When the case was handed over to another region: whatever is
+            heard of it later, nobody here is to talk about it.
         merging: The version of the case in referrals that said whether it is merged.
     """
 
@@ -124,6 +126,7 @@ class Docket(BaseModel):
     owed: dict[str, Owed] = {}
     asked: dict[str, Asked] = {}
     ended: int = 0
+    transferred_at: datetime | None = None
     merged_into: str | None = None
     merging: int = 0
     erased_at: datetime | None = None
@@ -132,7 +135,7 @@ class Docket(BaseModel):
     @property
     def open(self) -> bool:
         """Whether anybody is to talk about it at all."""
-        gone = self.merged_into or self.erased_at
+        gone = self.merged_into or self.erased_at or self.transferred_at
         return not gone and self.level is not None and self.revision > self.ended
 
     @computed_field  # type: ignore[prop-decorator]
@@ -248,6 +251,12 @@ class Docket(BaseModel):
         if assessment_revision <= self.ended:
             return self
         return self.model_copy(update={"ended": assessment_revision})
+
+    def transfer(self, at: datetime) -> "Docket":
+        """Take note that the case was handed over to another region."""
+        if self.transferred_at or self.erased_at:
+            return self
+        return self.model_copy(update={"transferred_at": at})
 
     def merge(self, survivor: str | None, merging: int) -> "Docket":
         """Take note that it is merged into another, or is on its own again."""
