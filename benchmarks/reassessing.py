@@ -1,28 +1,38 @@
-"""How many cases risk reassesses, and how long another policy takes to be simulated.
+"""What a reassessment costs, and how long another policy takes to be simulated.
 
     .venv/bin/python benchmarks/reassessing.py [CASES [REASSESSMENTS]]
 
-Reassessments go through the real handler and a real store of its own, thirty-two side
-by side: loaded, weighed twice, saved in one durable write with the event to tell. HTTP,
-the audit log and the relay are left out. The same store's cases are then read and
-weighed by two policies, as `accord risk simulate --against stored` does it.
+Reassessments go through the real handler, a store and a broker of its own, thirty-two
+side by side: loaded, weighed, saved in one durable write, and told with confirms to the
+queues of everybody who listens. HTTP, decisions and the audit log are left out. The
+same store's cases are then read and weighed by two policies, as `accord risk simulate
+--against stored` does it. Processor time is shown beside the clock's, because that does
+not change with what else runs on the machine.
 """
 
 import asyncio
+import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
+from accord.catalogue import catalogue_of
 from accord.deployment import Deployment
 from accord.rescoring import run_stored
+from accord.surroundings import prepare
 from accord_chassis.clock import SystemClock
-from accord_chassis.development.store import LocalStore
+from accord_chassis.development.backing import Backing, backing
+from accord_chassis.rabbit import RabbitTransport
+from accord_chassis.relay import Relay
 from accord_chassis.settings import policy_of
 from accord_chassis.store import Database, connect
 from accord_contracts.referrals import Answer, IncidentKind, PersonRole
+from pipeline import cpu_seconds, machine_pids
 from risk.domain.assessment import Assessment
 from risk.domain.judgement.record import Contact
 from risk.domain.policy import Policy
@@ -72,12 +82,37 @@ def id_(random: Random) -> str:
     return "-".join((raw[:8], raw[8:12], raw[12:16], raw[16:20], raw[20:]))
 
 
-async def measure(url: str, cases: int, reassessments: int) -> None:
-    """Fill a store, reassess, and simulate."""
-    random = Random(1)
-    client = connect(url)
-    database = Database(client, "risk", source="/bench/risk", clock=SystemClock())
-    store = Assessments(database)
+@contextmanager
+def spending(machines: dict[str, int], what: str, count: int) -> Iterator[None]:
+    """Print what is spent meanwhile: in all, and by each process for one of many.
+
+    Ended children count with this process.
+    """
+    began, own, before = time.perf_counter(), _own(), _all(machines)
+    yield
+    took, own = time.perf_counter() - began, _own() - own
+    spent = {name: each - before[name] for name, each in _all(machines).items()}
+    each = {"service": own, **spent}
+    parts = ", ".join(f"{n} {t / count * 1000:.2f}" for n, t in each.items())
+    print(
+        f"{count} {what}: {took:.1f} s, {count / took * 60:.0f} a minute; processor"
+        f" {sum(each.values()):.1f} s, {sum(each.values()) / count * 1000:.2f} ms each"
+        f" ({parts})",
+        flush=True,
+    )
+
+
+def _own() -> float:
+    told = os.times()
+    return told.user + told.system + told.children_user + told.children_system
+
+
+def _all(machines: dict[str, int]) -> dict[str, float]:
+    return {name: cpu_seconds(pid) for name, pid in machines.items()}
+
+
+async def fill(store: Assessments, cases: int, random: Random) -> list[str]:
+    """Store invented cases, and give their ids."""
     await store.prepare()
     ids: list[str] = []
     while len(ids) < cases:
@@ -87,14 +122,37 @@ async def measure(url: str, cases: int, reassessments: int) -> None:
             store._document(each.model_dump(), [], None)  # noqa: SLF001
             for each in some
         )
-    print(f"{cases} cases stored", flush=True)
-    turns = iter(random.sample(ids, reassessments))
+    return ids
+
+
+async def measure(
+    found: Backing, folder: Path, machines: dict[str, int], cases: int, turns: int
+) -> None:
+    """Fill a store, and reassess."""
+    locality = LOCALITIES / "canterbury"
+    region = await asyncio.to_thread(
+        prepare, found, region="canterbury", locality=locality, folder=folder / "told"
+    )
+    client = connect(found.store_url)
+    database = Database(client, "risk", source="/canterbury/risk", clock=SystemClock())
+    random = Random(1)
+    store = Assessments(database)
+    with spending(machines, "cases stored", cases):
+        ids = await fill(store, cases, random)
+    transport = RabbitTransport(region.amqp_url_of("risk"), name="risk")
+    await transport.connect()
+    relay = database.relay = Relay(
+        transport, catalogue_of(locality), database.clear, service="risk"
+    )
+    telling = asyncio.create_task(relay.run())
+    todo = [(each, answers(random)) for each in random.sample(ids, turns)]
+    left = iter(todo)
 
     async def work() -> None:
-        for case_id in turns:
+        for case_id, found_now in left:
             await reassess(
                 case_id,
-                answers(random),
+                found_now,
                 Contact.IN_PERSON,
                 by=ids[0],
                 at=NOW,
@@ -102,26 +160,24 @@ async def measure(url: str, cases: int, reassessments: int) -> None:
                 policy=POLICIES[0],
             )
 
-    began = time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(SIDE_BY_SIDE)))
-    took = time.perf_counter() - began
-    print(f"{reassessments} reassessments: {reassessments / took * 60:.0f} a minute")
+    with spending(machines, "reassessments", turns):
+        await asyncio.gather(*(work() for _ in range(SIDE_BY_SIDE)))
+        await relay.drain()
+    telling.cancel()
+    await transport.close()
     await client.close()
 
 
 def main(cases: int = 100_000, reassessments: int = 10_000) -> None:
-    """Measure both on a store of their own."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        LocalStore(Path(folder)).running() as local,
-    ):
-        asyncio.run(measure(local.url, cases, reassessments))
-        deployment = Deployment(store_url=local.url)
-        began = time.perf_counter()
-        report = run_stored(POLICIES, deployment, NOW)
-        took = time.perf_counter() - began
+    """Measure both on a store and a broker of their own."""
+    with tempfile.TemporaryDirectory() as made, backing(Path(made)) as found:
+        machines = machine_pids(Path(made))
+        asyncio.run(measure(found, Path(made), machines, cases, reassessments))
+        deployment = Deployment(store_url=found.store_url)
+        with spending(machines, "stored cases by two policies", cases):
+            report = run_stored(POLICIES, deployment, NOW)
         seen = report[POLICIES[0].version]["all", "all"].cases
-        print(f"{seen} stored cases by two policies: {took:.1f} s")
+        print(f"{seen} of them are weighed")
 
 
 if __name__ == "__main__":

@@ -89,25 +89,6 @@ async def test_who_gave_up_waiting_does_not_disturb_the_others() -> None:
         await hasty
 
 
-async def test_what_cannot_wait_passes_the_batch_under_way() -> None:
-    under_way, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slow_if_many(questions: Sequence[int]) -> list[int | BaseException]:
-        if len(questions) > 1:
-            under_way.set()
-            await go_on.wait()
-        return list(questions)
-
-    ask = Batcher(slow_if_many)
-    routine = asyncio.gather(ask(1), ask(2))
-    await under_way.wait()
-
-    assert await ask.alone(3) == 3
-    assert not routine.done()
-    go_on.set()
-    assert await routine == [1, 2]
-
-
 async def test_what_nobody_waits_for_gathers_for_a_while() -> None:
     batches: list[list[int]] = []
 

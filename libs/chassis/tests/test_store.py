@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import warnings
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.message import Lane
 from accord_contracts.risk import RiskLevel
 from chassis_builders import Thing, Things, changed, message, thing
+from pymongo import UpdateOne
 
 
 @pytest.fixture
@@ -47,6 +49,39 @@ async def test_state_and_events_are_saved_together_and_in_order(things: Things) 
     assert {each.lane for each in told} == {Lane.URGENT}
     assert {each.aggregate_version for each in told} == {1}
     assert len({each.id for each in told}) == len(events)
+
+
+class Slow(Database):
+    """A database whose batches of many writes wait until they may go on."""
+
+    def __init__(self, like: Database) -> None:
+        super().__init__(like.client, like.name, source=like.source, clock=like.clock)
+        self.under_way, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def _update_all(
+        self, operations: Sequence[UpdateOne]
+    ) -> Sequence[bool | BaseException]:
+        if len(operations) > 1:
+            self.under_way.set()
+            await self.go_on.wait()
+        return await super()._update_all(operations)
+
+
+async def test_what_is_urgent_passes_the_routine_batch_under_way(
+    database: Database,
+) -> None:
+    slow = Slow(database)
+    things = Things(slow)
+    one, two, urgent = [await things.save(thing()) for _ in range(3)]
+    routine = asyncio.gather(things.save(one), things.save(two))
+    await slow.under_way.wait()
+
+    saved = await things.save(urgent, lane=Lane.URGENT)
+
+    assert saved.version == 2
+    assert not routine.done()
+    slow.go_on.set()
+    assert [each.version for each in await routine] == [2, 2]
 
 
 async def test_a_stale_version_is_a_conflict_and_changes_nothing(

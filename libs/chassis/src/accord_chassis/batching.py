@@ -43,12 +43,6 @@ class Batcher(Generic[Q, A]):
             self._working = asyncio.create_task(self._work())
         return await answer
 
-    async def alone(self, question: Q) -> A:
-        """Ask by itself, beside the batch under way: for what cannot wait for it."""
-        answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
-        await self._answer([(question, answer)])
-        return await answer
-
     async def _work(self) -> None:
         try:
             while self._waiting:

@@ -49,7 +49,7 @@ the embedded store would walk through otherwise (measured: 12 ms for 0.25)."""
 DUPLICATE_KEY = 11000
 
 BATCH = 200
-"""The most documents of one write."""
+"""The most documents of one write, or of one load."""
 
 TOLD = 1000
 """The most entities that are kept for the service's own next step with them."""
@@ -96,8 +96,6 @@ class Entity(Protocol):
 
 
 T = TypeVar("T", bound=Entity)
-Q = TypeVar("Q")
-A = TypeVar("A")
 
 
 def connect(url: str, **options: Any) -> AsyncMongoClient[Document]:  # noqa: ANN401
@@ -167,9 +165,9 @@ class Database:
         self.clock = clock
         self.relay: Relay | None = None
         self.vault: Vault | None = None
-        self._inserts: dict[str, Batcher[Document, None]] = {}
+        self._inserts: dict[tuple[str, Lane], Batcher[Document, None]] = {}
         self._clears: dict[str, Batcher[Saved, None]] = {}
-        self._updates = Batcher(self._update_all, limit=BATCH)
+        self._updates = {lane: Batcher(self._update_all, limit=BATCH) for lane in Lane}
         self._ahead = timedelta()
 
     @property
@@ -193,21 +191,21 @@ class Database:
     async def insert(
         self, collection: str, document: Document, lane: Lane = Lane.ROUTINE
     ) -> None:
-        """Insert a document, together with others that are being inserted.
+        """Insert a document, together with others of its lane.
 
-        What is urgent goes by itself: it never waits for a batch of routine ones.
+        What is urgent never waits for a batch of routine ones: each lane has its own.
 
         Raises:
             Conflict: It, or one of its unique keys, exists already.
         """
-        if collection not in self._inserts:
+        if (collection, lane) not in self._inserts:
             insert = partial(self._insert_all, collection)
-            self._inserts[collection] = Batcher(insert, limit=BATCH)
-        await _asked(self._inserts[collection], document, lane)
+            self._inserts[collection, lane] = Batcher(insert, limit=BATCH)
+        await self._inserts[collection, lane](document)
 
     async def update(self, operation: UpdateOne, lane: Lane = Lane.ROUTINE) -> bool:
-        """Update a document, together with others, and say whether it was matched."""
-        return await _asked(self._updates, operation, lane)
+        """Update a document with others of its lane, and say whether it was matched."""
+        return await self._updates[lane](operation)
 
     async def clear(self, events: Sequence[Saved]) -> None:
         """Take confirmed events out of their outboxes, all of a collection at once."""
@@ -267,12 +265,6 @@ class Database:
         return outcomes
 
 
-async def _asked(batcher: Batcher[Q, A], question: Q, lane: Lane) -> A:
-    if lane is Lane.URGENT:
-        return await batcher.alone(question)
-    return await batcher(question)
-
-
 def _write_fault(code: int) -> BaseException:
     if code == DUPLICATE_KEY:
         return Conflict("The document or one of its unique keys exists already.")
@@ -300,7 +292,7 @@ class Store(Generic[T]):
         self._database = database
         self._namespace = f"{database.name}.{self.collection}"
         self._source = f"{database.source}/{self.collection}"
-        self._load_batch = Batcher(self._find, limit=200)
+        self._loads = {lane: Batcher(self._find, limit=BATCH) for lane in Lane}
         self._follow = set(self.entity.model_computed_fields)
         self._fields = set(self.entity.model_fields) - {"id"}
         self._known = WeakValueDictionary[str, T]()
@@ -338,7 +330,7 @@ class Store(Generic[T]):
         if told is not None and told.id == entity_id:
             return told
         lane = cause.lane if cause else Lane.ROUTINE
-        document = await _asked(self._load_batch, entity_id, lane)
+        document = await self._loads[lane](entity_id)
         if document is None:
             return None
         if cause and _raw(cause.id) in document.get("inbox", ()):

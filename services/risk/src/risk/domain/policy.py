@@ -23,7 +23,7 @@ from risk.domain.form import Form
 from risk.domain.instrument import Instrument
 from risk.domain.instruments import SHIPPED, shipped
 from risk.domain.judgement.rules import Judging
-from risk.domain.scoring import Scorer
+from risk.domain.scoring import RANK, Scorer
 from risk.domain.shadow import Shadowed
 from risk.domain.tier import TierRule
 from risk.domain.weighing import Known, Plan, Weighing
@@ -301,7 +301,7 @@ class Policy(BaseModel):
 
 def highest(*levels: RiskLevel) -> RiskLevel:
     """Give the highest of some levels."""
-    return max(levels, key=lambda each: each.rank)
+    return max(levels, key=RANK.__getitem__)
 
 
 def _named(keys: set[Any]) -> str:

@@ -130,13 +130,32 @@ class Scorer:
         return form is not None or bool(self.questions)
 
     @cached_property
-    def _sources(self) -> tuple[tuple[str, str | None, Item], ...]:
-        """Each item that it weighs, and which question answers it too, if any does."""
+    def _sources(self) -> tuple[tuple[str, str | None, int, int], ...]:
+        """Each item, the question that answers it too if any, its least and most.
+
+        Read once here, because every case that is weighed goes through all of them.
+        """
         reported = self.instrument.reported
         return tuple(
-            (key, self.questions.get(key, key if key in reported else None), item)
+            (
+                key,
+                self.questions.get(key, key if key in reported else None),
+                item.least,
+                item.most,
+            )
             for key, item in self.ranges.items()
         )
+
+    @cached_property
+    def _weighed(self) -> Mapping[str, tuple[tuple[str, int, int, int], ...]]:
+        """For each sum its items: the weight, the least, and what one could add."""
+        return {
+            name: tuple(
+                (key, weight, (item := self.ranges[key]).least, item.most - item.least)
+                for key, weight in rule.weights.items()
+            )
+            for name, rule in self.instrument.sums.items()
+        }
 
     def score(self, known: Mapping[str, int], form: Form | None) -> "Score":
         """Score it.
@@ -164,13 +183,18 @@ class Scorer:
         """Give what is known of its items: the graver, if it was told in two places."""
         told = {k: VALUE[a] for k, a in form.answers.items() if a in VALUE}
         values = {key: told[key] for key in self.instrument.applies_if if key in told}
-        for key, question, item in self._sources:
-            own = told.get(key) if item.most == 1 else form.numbers.get(key)
+        numbers = form.numbers
+        for key, question, least, most in self._sources:
+            own = told.get(key) if most == 1 else numbers.get(key)
             other = None if question is None else known.get(question)
-            if own is not None or other is not None:
-                least = item.least
-                value = max(least if own is None else own, other or least, least)
-                values[key] = min(value, item.most)
+            if own is None and other is None:
+                continue
+            value = least
+            if own is not None and own > value:
+                value = own
+            if other is not None and other > value:
+                value = other
+            values[key] = min(value, most)
         return values
 
     def _why_not(
@@ -188,12 +212,12 @@ class Scorer:
     def _tally(self, name: str, rule: Sum, seen: "_Seen") -> Tally:
         now = 0
         adds: dict[str, int] = {}
-        for key, weight in rule.weights.items():
-            item = self.ranges[key]
-            now += weight * seen.values.get(key, item.least)
-            if key in seen.open:
-                question, most = seen.open[key], weight * (item.most - item.least)
-                adds[question] = adds.get(question, 0) + most
+        values, open_ = seen.values, seen.open
+        for key, weight, least, more in self._weighed[name]:
+            now += weight * values.get(key, least)
+            if key in open_:
+                question = open_[key]
+                adds[question] = adds.get(question, 0) + weight * more
         total = self._total(name, seen.form)
         lowest = now + sum(each for each in adds.values() if each < 0)
         highest = now + sum(each for each in adds.values() if each > 0)
@@ -212,10 +236,10 @@ class Scorer:
     def _total(self, name: str, form: Form) -> int:
         """Give the total that was told of a sum; none told: nothing."""
         told = self.instrument.total
-        total = told_total(self.instrument, form)
-        if told is None or told.of != name or total is None:
+        if told is None or told.of != name:
             return 0
-        return min(max(total, told.least), told.most)
+        total = told_total(self.instrument, form)
+        return 0 if total is None else min(max(total, told.least), told.most)
 
 
 @dataclass(frozen=True, slots=True)

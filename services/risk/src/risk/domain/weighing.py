@@ -63,7 +63,8 @@ class Would(BaseModel):
     questions: tuple[Code, ...]
 
 
-class Weighing(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Weighing:
     """What is found when everything known is weighed.
 
     Attributes:
@@ -77,8 +78,6 @@ class Weighing(BaseModel):
         would: What would raise it, level by level.
         results: What each instrument says.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     level: RiskLevel
     lowest: RiskLevel
@@ -119,6 +118,8 @@ class Plan:
     def provisional(self, known: Known) -> bool:
         """Tell whether too little is known to rely on what is found."""
         known = self._with_forms(known)
+        if not known.forms:
+            return self.too_little(known.answers)
         return self._scored(known, known.values())[1]
 
     def open(self, answers: Mapping[str, Answer]) -> tuple[str, ...]:
@@ -139,7 +140,8 @@ class Plan:
         values = known.values()
         scores, provisional = self._scored(known, values)
         level = self._found(values, _tallies(scores), provisional=provisional)
-        results = [each.result() for each in scores]
+        filled = (each for each in scores if each.instrument.key in known.forms)
+        results = [each.result() for each in filled]
         return level, self._reasons(known, results, provisional=provisional)
 
     def weigh(self, known: Known, floor: RiskLevel) -> Weighing:
