@@ -274,8 +274,8 @@ async def test_a_service_may_ask_what_it_needs_and_nothing_more(
     caller = await authority(secrets, "allocation").verify(token)
 
     assert caller.subject == service
-    proof = {"risk.ask"} if service == "plans" else set()
-    assert caller.scopes == {"allocation.ask"} | proof
+    besides = {"plans": {"risk.ask"}, "notify": {"referrals.reach"}}
+    assert caller.scopes == {"allocation.ask"} | besides.get(service, set())
 
 
 async def test_a_signed_token_is_believed(secrets: Path) -> None:

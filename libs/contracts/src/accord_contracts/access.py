@@ -51,7 +51,10 @@ SIDES = {
 """Whoever meets the person using violence must not know where the person harmed is."""
 
 
-ASKS_BESIDES: Mapping[str, tuple[str, ...]] = {"plans": ("risk.ask",)}
+ASKS_BESIDES: Mapping[str, tuple[str, ...]] = {
+    "plans": ("risk.ask",),
+    "notify": ("referrals.reach",),
+}
 """Under which scopes a service asks others than allocation, which all of them ask."""
 
 
