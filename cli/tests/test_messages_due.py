@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from accord.doctor import messages_due, systems_told, workers_reached
 from accord.findings import Verdict
+from accord.hearing import heard_by_all, messages_due, systems_told, workers_reached
 from accord_chassis.store import Database
 from accord_chassis.testing import NOON
 
@@ -67,3 +67,29 @@ async def test_a_system_that_was_turned_off_is_found(database: Database) -> None
 
     assert fine.verdict is Verdict.OK
     assert (await systems_told(database.documents)).verdict is Verdict.WARN
+
+
+async def test_a_way_that_is_silent_and_replies_of_nobody_are_found(
+    database: Database,
+) -> None:
+    fine = await heard_by_all(database.documents, NOON)
+    pulses, callbacks = (database.documents[e] for e in ("pulses", "callbacks"))
+    await pulses.insert_many(
+        [
+            {"_id": "a", "way": "sms", "silent_at": NOON},
+            {"_id": "b", "way": "email", "silent_at": None},
+        ]
+    )
+    await callbacks.insert_many(
+        [
+            {"_id": "a", "unknown": True, "at": NOON},
+            {"_id": "b", "unknown": True, "at": NOON - 25 * 60 * MINUTE},
+        ]
+    )
+
+    found = {each.what: each for each in await heard_by_all(database.documents, NOON)}
+
+    assert {each.verdict for each in fine} == {Verdict.OK}
+    assert found["channels"].verdict is Verdict.FAIL
+    assert "by sms," in found["channels"].told
+    assert found["replies by SMS"].told.startswith("1 came")

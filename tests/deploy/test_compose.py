@@ -274,8 +274,11 @@ async def test_a_service_may_ask_what_it_needs_and_nothing_more(
     caller = await authority(secrets, "allocation").verify(token)
 
     assert caller.subject == service
-    more = {"risk.ask", "referrals.screen"} if service == "plans" else set()
-    assert caller.scopes == {"allocation.ask"} | more
+    besides = {
+        "plans": {"risk.ask", "referrals.screen"},
+        "notify": {"referrals.reach"},
+    }
+    assert caller.scopes == {"allocation.ask"} | besides.get(service, set())
 
 
 async def test_a_signed_token_is_believed(secrets: Path) -> None:

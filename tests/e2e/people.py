@@ -39,7 +39,7 @@ EVERY_SCOPE = (
     "risk.read", "risk.work", "plans.read", "plans.work", "plans.close", "plans.meet",
     "allocation.admin", "allocation.ask", "allocation.read", "allocation.work",
     "allocation.glass", "notify.inbox", "notify.review", "notify.admin",
-    "notify.link",
+    "notify.link", "notify.contact", "notify.gateway",
 )  # fmt: skip
 
 OFFERED = "allocation.offered.v1"

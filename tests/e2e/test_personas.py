@@ -761,7 +761,18 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("notify", "POST", "/v1/inbox/{message_id}/handover"): Case(
         ("specialist",), {"worker_id": new_id()}
     ),
+    (
+        "notify",
+        "PUT",
+        "/v1/cases/{case_id}/people/{person_id}/contacts/{contact_id}/messages/{message_id}",
+    ): Case(
+        KNOWS_SAFETY, {"text": "we_will_ring", "language": "en", "purpose": "fva20_c"}
+    ),
+    ("notify", "GET", "/v1/cases/{case_id}/contact-messages"): Case(KNOWS_SAFETY),
     ("notify", "GET", "/v1/unreachable"): Case(PERSONAS, by_scope=True),
+    # Without a signature it is from nobody: 422, for whoever has the scope.
+    ("notify", "POST", "/v1/sms-callbacks"): Case((), {}, by_scope=True),
+    ("notify", "GET", "/v1/sms-callbacks/unknown"): Case(PERSONAS, by_scope=True),
     # There is no such link, for nobody.
     ("notify", "POST", "/v1/acknowledgements"): Case(
         (), {"link": "x" * 46}, by_scope=True

@@ -15,9 +15,8 @@ from urllib.parse import urlsplit
 import httpx2
 from accord_chassis.access import ALGORITHMS, DEVELOPMENT_ISSUER
 from accord_chassis.settings import BadConfiguration
-from accord_chassis.store import EPOCH, LEASE
+from accord_chassis.store import LEASE
 from pymongo import AsyncMongoClient
-from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
 from accord import parked, topology
@@ -26,6 +25,7 @@ from accord.client import Client, Gone
 from accord.deployment import Deployment
 from accord.faults import CannotGoOn
 from accord.findings import Finding, Verdict, fail, ok, warn
+from accord.hearing import AGE_FAIL, AGE_WARN, heard_by_all
 from accord.management import Management
 from accord.surroundings import application
 
@@ -35,8 +35,6 @@ BULK_WRITE_WIRE = 25
 """The wire version of MongoDB 8.0, which brought bulk writes across collections."""
 
 SKEW_WARN, SKEW_FAIL = timedelta(seconds=5), timedelta(seconds=60)
-AGE_WARN, AGE_FAIL = timedelta(seconds=60), timedelta(minutes=10)
-
 SECONDS = 5.0
 
 
@@ -158,9 +156,7 @@ async def _store(deployment: Deployment) -> list[Finding]:
                 _store_version(version, hello["maxWireVersion"]),
                 _skew(skew),
                 await _outboxes(client, deployment),
-                await messages_due(notify, datetime.now(UTC)),
-                await workers_reached(notify, datetime.now(UTC)),
-                await systems_told(notify),
+                *await heard_by_all(notify, datetime.now(UTC)),
             ]
     except PyMongoError as fault:
         told = f"does not answer ({type(fault).__name__})"
@@ -211,71 +207,6 @@ async def _outboxes(
         verdict,
         told,
         "See that the service runs and that the broker takes its events.",
-    )
-
-
-async def messages_due(
-    database: AsyncDatabase[dict[str, Any]], now: datetime
-) -> Finding:
-    """Find the oldest message to a worker of which something is due and not done.
-
-    Looked for from outside, because a notify service that has died tells nobody. What
-    waits for the end of quiet hours is not due yet.
-    """
-    oldest = await database["notifications"].find_one(
-        {"due_at": {"$gt": EPOCH, "$lt": now}},
-        projection={"due_at": 1},
-        sort=[("due_at", 1)],
-    )
-    age = now - oldest["due_at"] if oldest else timedelta()
-    if age <= AGE_WARN:
-        return ok("messages to workers", "nobody waits to be told")
-    verdict = Verdict.FAIL if age > AGE_FAIL else Verdict.WARN
-    return Finding(
-        "messages to workers",
-        verdict,
-        f"somebody has not been told for {age.total_seconds():.0f} s",
-        "See that notify and allocation run, and that a coordinator is on duty.",
-    )
-
-
-async def workers_reached(
-    database: AsyncDatabase[dict[str, Any]], now: datetime
-) -> Finding:
-    """Find workers whom nothing has reached that was to ring within the past day."""
-    since = (now - timedelta(days=1)).isoformat(timespec="milliseconds")
-    found = database["notifications"].find(
-        {"in_vain": True, "since": {"$gt": since}}, projection={"told": 1}
-    )
-    workers = {
-        told["worker_id"]
-        async for each in found.limit(500)
-        for told in each["told"]
-        if _rang_in_vain(told.get("mail") or {})
-    }
-    if not workers:
-        return ok("workers reached", "everybody, as far as is known")
-    return warn(
-        "workers reached",
-        f"nothing that rang has reached {len(workers)} of them in the past day",
-        "See who they are with GET /v1/unreachable of notify; correct the directory.",
-    )
-
-
-def _rang_in_vain(mail: dict[str, Any]) -> bool:
-    state = mail.get("state")
-    return state == "failed" or (state == "unknown" and mail.get("due_at") is None)
-
-
-async def systems_told(database: AsyncDatabase[dict[str, Any]]) -> Finding:
-    """Find agencies' own systems that are told nothing more, because they failed."""
-    off = await database["webhooks"].count_documents({"off": "failing"})
-    if not off:
-        return ok("agencies' systems", "none was turned off")
-    return warn(
-        "agencies' systems",
-        f"{off} took nothing for days and are told nothing more",
-        "See that they run, then put each again: PUT /v1/agencies/{code}/webhook.",
     )
 
 

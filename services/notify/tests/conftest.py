@@ -141,6 +141,7 @@ def settings(
         **common_settings,
         locality=locality,
         allocation_url=workers.url,
+        referrals_url=workers.url,
         service_token=SecretStr("token"),
         link_base=LINK_BASE,
     )

@@ -29,6 +29,7 @@ def bare(tmp_path: Path) -> Settings:
         jwks_url=(tmp_path / "jwks.json").as_uri(),
         issuer="https://identity.example",
         allocation_url="http://allocation:8000",
+        referrals_url="http://referrals:8000",
         service_token=SecretStr("token"),
         link_base="https://portal.example",
     )

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from accord_chassis.testing import NOON
 from accord_contracts.risk import RiskLevel
-from fastapi import FastAPI, Request, Response
 from notify.domain.channels import SmsPolicy, Way
 from notify.domain.mail import MailState, Outcome
 from notify.domain.notification import Notification
@@ -27,10 +26,10 @@ from notify_builders import (
     MailServer,
     Running,
     WorkersDirectory,
-    listening,
     notification,
     offered,
 )
+from notify_devices import Gateway, gateway_listening
 from pydantic import SecretStr, ValidationError
 
 MOBILE, EMAIL = "+64275550100", "worker@agency.example"
@@ -39,40 +38,9 @@ assert SMS
 LETTER = Letter("a-key", "", "A message: 7F3K-2Q", POLICY.languages)
 
 
-class Gateway:
-    """An SMS gateway on a real port, which does as the test says.
-
-    Attributes:
-        status: What it answers.
-        slow: It answers when this is set.
-        taken: What it was sent.
-    """
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.status = 202
-        self.slow: asyncio.Event | None = None
-        self.taken: list[tuple[dict[str, str], str]] = []
-
-    def app(self) -> FastAPI:
-        served = FastAPI()
-
-        @served.post("/messages")
-        async def messages(request: Request) -> Response:
-            body = (await request.body()).decode()
-            self.taken.append((dict(request.headers), body))
-            if self.slow:
-                await self.slow.wait()
-            return Response(status_code=self.status)
-
-        return served
-
-
 @pytest.fixture
 async def gateway() -> AsyncIterator[Gateway]:
-    served = Gateway()
-    async with listening(served.app()) as url:
-        served.url = f"{url}/messages"
+    async with gateway_listening() as served:
         yield served
 
 

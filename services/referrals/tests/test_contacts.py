@@ -13,14 +13,16 @@ from accord_chassis.testing import (
     NOON,
     audited,
     eventually,
+    message_of,
     new_id,
 )
 from accord_contracts.access import Side
 from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Lane
+from accord_contracts.notify import ContactStopped
 from accord_contracts.referrals import ContactSuspended
 from referrals.contact_store import ContactBooks
-from referrals.contacting import Contacting
+from referrals.contacting import Contacting, stop
 from referrals.domain.erasure import Decision
 from referrals.erasing import forget
 from referrals_builders import JOHN, MERE, Running, body
@@ -326,14 +328,48 @@ async def test_a_service_is_told_a_value_only_with_a_yes(running: Running) -> No
         (True, NUMBER, None),
         (False, None, "unknown"),
     ]
-    assert (await permission(running, mere, channel="email")).json() == {
-        "permissions": []
-    }
+    none = await permission(running, mere, channel="email")
+    assert none.json()["permissions"] == []
     by_people: list[dict[str, Any]] = [{"worker": COORDINATOR}, {"agency": "police"}]
     for claims in by_people:
         refused = await permission(running, mere, claims=claims)
         assert refused.status_code in {403, 404}
     assert (await permission(running, new_id())).status_code == 404
+
+
+async def test_a_service_reaches_for_a_case_only_who_was_harmed_in_it(
+    running: Running,
+) -> None:
+    mere = await told_of(running, contact(code_word="piwakawaka"))
+    [case] = await running.cases.of_people([mere])
+    john = next(e.person_id for e in case.people if e.person_id != mere)
+
+    told = await permission(running, mere, case_id=case.id)
+    for_another = await permission(running, mere, case_id=new_id())
+    of_who_harmed = await permission(running, john, case_id=case.id)
+
+    [point] = told.json()["permissions"]
+    assert (point["value"], point["word_agreed"]) == (NUMBER, True)
+    assert "piwakawaka" not in told.text
+    assert told.json()["case_ids"] == [case.id]
+    assert for_another.status_code == of_who_harmed.status_code == 404
+
+
+async def test_what_came_back_to_stop_suspends_the_point_until_somebody_asks(
+    running: Running,
+) -> None:
+    mere = await told_of(running, contact())
+    [case] = await running.cases.of_people([mere])
+    [point] = await points(running, mere)
+    contacting: Contacting = running.service.parts[Contacting]
+    told = {"case_id": case.id, "person_id": mere, "stopped_at": NOON}
+
+    for contact_id in (point["contact_id"], new_id()):
+        stopped = ContactStopped(contact_id=contact_id, **told)
+        await stop(message_of(stopped), contacting=contacting)
+
+    [seen] = await points(running, mere)
+    assert (seen["value"], seen["suspended"]) == (None, "asked_to_stop")
 
 
 async def test_nobody_asks_whether_they_might_have_called_before(

@@ -52,7 +52,8 @@ SIDES = {
 
 
 ASKS_BESIDES: Mapping[str, tuple[str, ...]] = {
-    "plans": ("risk.ask", "referrals.screen")
+    "plans": ("risk.ask", "referrals.screen"),
+    "notify": ("referrals.reach",),
 }
 """Under which scopes a service asks others than allocation, which all of them ask."""
 

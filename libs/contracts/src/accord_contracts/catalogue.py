@@ -230,6 +230,12 @@ CATALOGUE = Catalogue.of(
         Entry(notify.NotificationFailed, "notify"),
         Entry(notify.NotificationTexted, "notify"),
         Entry(notify.NotificationNotTexted, "notify"),
+        Entry(notify.ContactMessaged, "notify"),
+        Entry(notify.ContactNotMessaged, "notify", ("notify",)),
+        Entry(notify.ContactAnswered, "notify", ("notify",)),
+        Entry(notify.ContactStopped, "notify", ("referrals",)),
+        Entry(notify.ReplyNotKnown, "notify"),
+        Entry(notify.ChannelSilent, "notify"),
         Entry(notify.WebhookDisabled, "notify"),
     )
 )

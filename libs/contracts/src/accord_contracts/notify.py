@@ -154,6 +154,109 @@ class NotificationFailed(NotificationEvent):
     failed_at: AwareDatetime
 
 
+class ContactEvent(Event):
+    """What every event about messages to a person's own device says.
+
+    Attributes:
+        person_id: Whose it is.
+        contact_id: By which way to reach them; what it is, nobody is told.
+    """
+
+    person_id: Id
+    contact_id: Id
+
+
+class ContactMessaged(ContactEvent):
+    """A message left for a person's own device, because a worker asked for it.
+
+    Attributes:
+        template: Which of the locality's agreed texts.
+    """
+
+    TYPE: ClassVar[str] = "contact.messaged.v1"
+
+    message_id: Id
+    template: Code
+    sent_at: AwareDatetime
+
+
+class ContactNotMessaged(ContactEvent):
+    """A message to a person's own device was not sent, or may not have arrived.
+
+    It is not tried again by itself: a worker decides how the person is reached.
+
+    Attributes:
+        reason: A code of why.
+        uncertain: It may have arrived all the same.
+    """
+
+    TYPE: ClassVar[str] = "contact.not_messaged.v1"
+
+    message_id: Id
+    reason: Code
+    uncertain: bool
+    noted_at: AwareDatetime
+
+
+class ContactAnswered(ContactEvent):
+    """Something came back from a person's own device; who wrote it, nobody can tell."""
+
+    TYPE: ClassVar[str] = "contact.answered.v1"
+
+    answered_at: AwareDatetime
+
+
+class ContactStopped(ContactEvent):
+    """From a person's own device came that nothing more is to be sent there."""
+
+    TYPE: ClassVar[str] = "contact.stopped.v1"
+
+    stopped_at: AwareDatetime
+
+
+class ReplyNotKnown(Event):
+    """Something came by SMS from nobody who is known: a person has to look at it.
+
+    Attributes:
+        case_id: None: it is of no case that is known.
+        reply_id: Which it is; what it says stands with the gateway alone.
+    """
+
+    TYPE: ClassVar[str] = "reply.not_known.v1"
+
+    case_id: Id | None = None  # type: ignore[assignment]  # It is of no case.
+    reply_id: Id
+    received_at: AwareDatetime
+
+    @property
+    def subject(self) -> str:
+        """The reply, because there is no case."""
+        return self.reply_id
+
+
+class ChannelSilent(Event):
+    """Nothing has left by a channel for too long, though something was due.
+
+    Attributes:
+        case_id: None: it is for no case in particular.
+        way: ``email`` or ``sms``; ``inbox``: nobody can be found to be told next.
+        since: Since when what is due has not left.
+    """
+
+    TYPE: ClassVar[str] = "channel.silent.v1"
+
+    case_id: Id | None = None  # type: ignore[assignment]  # It is for no case.
+    channel_id: Id
+    way: Code
+    since: AwareDatetime
+    noticed_at: AwareDatetime
+
+    @property
+    def subject(self) -> str:
+        """The channel, because there is no case."""
+        return self.channel_id
+
+
 class WebhookOff(StrEnum):
     """Why an agency's own system is told nothing."""
 

@@ -45,18 +45,50 @@ from fastapi import FastAPI
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from notify.asks import Directory
+from notify import ways
+from notify.asks import Directory, SafeContacts
 from notify.domain.channels import Way
 from notify.domain.policy import Policy
 from notify.domain.wording import Wording
-from notify.handlers import alarms, erasing, hooking, mail, rotas, silence, telling
+from notify.handlers import (
+    alarms,
+    answering,
+    contacting,
+    erasing,
+    hooking,
+    mail,
+    rotas,
+    silence,
+    telling,
+    watching,
+)
 from notify.handlers.links import Links
 from notify.handlers.reaching import Reach
 from notify.hooks import Hooks
-from notify.post import ADDRESS, NoPost, Post, Server, SmtpPost
-from notify.routes import inbox, links, review, stream, unreachable, webhooks
+from notify.post import Post
+from notify.routes import (
+    callbacks,
+    contacts,
+    inbox,
+    links,
+    review,
+    stream,
+    unreachable,
+    webhooks,
+)
 from notify.sms import SmsPost
-from notify.store import Deliveries, Ends, Notifications, Offers, Rotas, Teams, Webhooks
+from notify.store import (
+    Callbacks,
+    Deliveries,
+    Ends,
+    Notifications,
+    Offers,
+    PersonalContacts,
+    Pulses,
+    Rotas,
+    Teams,
+    Webhooks,
+)
 
 log = structlog.get_logger()
 
@@ -100,6 +132,7 @@ class Settings(ChassisSettings):
     """How this locality runs its notify service.
 
     Attributes:
+        referrals_url: Where it is known how people may be reached.
         link_base: The address of the portal, to which links lead.
         smtp_url: ``smtps://``, ``smtp+starttls://`` or ``smtp://``, with user and
             password if needed. Without it there is no e-mail.
@@ -107,6 +140,8 @@ class Settings(ChassisSettings):
         link_key: Of which the links are made by which one says that one knows. Without
             it there are none.
         sms_secret: What the SMS gateway knows us by. Without it there are no SMS.
+        sms_callback_key: By which the SMS gateway signs what it posts back, and numbers
+            of people are hidden. Without it nothing is heard of it.
         webhook_key: Of which the secrets are made that agencies' own systems know
             messages by. Without it no system is told anything.
         webhook_networks: Networks in which such a system may be though they are
@@ -114,10 +149,12 @@ class Settings(ChassisSettings):
     """
 
     allocation_url: str
+    referrals_url: str
     link_base: str
     smtp_url: SecretStr | None = None
     mail_from: str = ""
     sms_secret: SecretStr | None = None
+    sms_callback_key: Annotated[SecretStr | None, Field(min_length=32)] = None
     link_key: Annotated[SecretStr | None, Field(min_length=32)] = None
     webhook_key: Annotated[SecretStr | None, Field(min_length=32)] = None
     webhook_networks: Annotated[tuple[Network, ...], NoDecode] = ()
@@ -141,9 +178,14 @@ def create_app(
     """
     catalogue = (stand_ins and stand_ins.catalogue) or CATALOGUE
     policy = policy_for(settings, catalogue)
+    development = settings.development
     posts: dict[Way, Post] = {
-        Way.EMAIL: post_for(settings),
-        Way.SMS: sms_for(settings, policy),
+        Way.EMAIL: ways.by_email(
+            _secret(settings.smtp_url), settings.mail_from, development=development
+        ),
+        Way.SMS: ways.by_sms(
+            policy.sms, _secret(settings.sms_secret), development=development
+        ),
     }
     policy = policy.by_ways([way for way, post in posts.items() if post.on])
     token = token_of(settings)
@@ -151,6 +193,14 @@ def create_app(
     wording = Wording(policy, settings.link_base, link_key)
 
     def wire(notify: service.Service) -> None:
+        pulses = notify.store(Pulses)
+        watch = watching.Watch(pulses, policy.email.silent_after)
+        watched: dict[Way, Post] = {
+            way: watching.WatchedPost(post, way, watch) for way, post in posts.items()
+        }
+        notify.sweep(
+            pulses, at_present(notify.clock, partial(watching.alarm, pulses=pulses))
+        )
         held, teams = notify.store(Notifications), notify.store(Teams)
         trusted = Trust.asked_by(settings)
         directory = Directory(settings.allocation_url, token, tls=trusted)
@@ -185,7 +235,7 @@ def create_app(
             reach=reach,
             policy=policy.email,
             wording=wording,
-            posts=posts,
+            posts=watched,
         )
         notify.provide(silence.HandingOver(partial(silence.hand_over, **known)))
         attend = partial(
@@ -194,13 +244,15 @@ def create_app(
             escalate=partial(silence.escalate, **known),
             send_mail=send_mail,
         )
+        attend = partial(watching.attend, do=attend, watch=watch)
         notify.sweep(held, at_present(notify.clock, attend))
         tell_agencies(notify, settings, policy)
+        write_to_people(notify, settings, policy, watched[Way.SMS], reach)
         if isinstance(sms := posts[Way.SMS], SmsPost):
             notify.at_close(sms.close)
 
     # What watches an inbox comes before what names one of its messages.
-    served = (stream, inbox, links, review, unreachable, webhooks)
+    served = (stream, inbox, links, review, contacts, callbacks, unreachable, webhooks)
     routers = tuple(each.router for each in served)
     return service.create_app(settings, "notify", wire, *routers, stand_ins=stand_ins)
 
@@ -244,6 +296,36 @@ def tell_agencies(notify: service.Service, settings: Settings, policy: Policy) -
     notify.sweep(kept, at_present(notify.clock, look_after))
     notify.sweep(deliveries, partial(hooking.deliver, by=by))
     notify.on(CaseErased, partial(erasing.erase_deliveries, deliveries=deliveries))
+
+
+def write_to_people(
+    notify: service.Service,
+    settings: Settings,
+    policy: Policy,
+    post: Post,
+    reach: Reach,
+) -> None:
+    """Have people's own devices written to where a worker asks, and replies heard."""
+    safe = SafeContacts(
+        settings.referrals_url, token_of(settings), tls=Trust.asked_by(settings)
+    )
+    notify.at_close(safe.close)
+    notify.provide(safe)
+    held, key = notify.store(PersonalContacts), settings.sms_callback_key
+    hides = key.get_secret_value() if key else None
+    notify.provide(contacting.Writing(held, post, policy, hides))
+    give_up = partial(contacting.give_up, contacts=held)
+    notify.sweep(held, at_present(notify.clock, give_up))
+    notify.on(CaseErased, partial(contacting.erase_contacts, contacts=held))
+    hearing = answering.Hearing(
+        callbacks=notify.store(Callbacks),
+        notifications=notify.store(Notifications),
+        contacts=held,
+        reach=reach,
+        key=hides,
+        country=policy.people.country if policy.people else None,
+    )
+    notify.provide(hearing)
 
 
 def follow_offers(notify: service.Service, notifications: Notifications) -> None:
@@ -297,53 +379,13 @@ def policy_for(settings: Settings, catalogue: Catalogue) -> Policy:
     return policy
 
 
-def post_for(settings: Settings) -> Post:
-    """Choose how e-mail goes out.
-
-    Raises:
-        BadConfiguration: It could be read on its way, or has no sender.
-    """
-    url = settings.smtp_url.get_secret_value() if settings.smtp_url else ""
-    if not url:
-        log.info("channel.off", type="email", reason="ACCORD_SMTP_URL is not set")
-        return NoPost()
-    try:
-        server = Server.at(url)
-    except ValueError as wrong:
-        raise BadConfiguration(f"Correct ACCORD_SMTP_URL: {wrong}.") from None
-    if server.readable and not settings.development:
-        raise BadConfiguration(
-            "ACCORD_SMTP_URL sends e-mail where others can read it on its way: begin "
-            "it with smtps:// or smtp+starttls://."
-        )
-    if not ADDRESS.fullmatch(settings.mail_from):
-        raise BadConfiguration(
-            "Set ACCORD_MAIL_FROM to the address that e-mails come from."
-        )
-    return SmtpPost(server, settings.mail_from)
-
-
-def sms_for(settings: Settings, policy: Policy) -> Post:
-    """Choose how SMS go out.
-
-    Raises:
-        BadConfiguration: They could be read on their way.
-    """
-    secret = settings.sms_secret.get_secret_value() if settings.sms_secret else ""
-    if policy.sms is None or not secret:
-        log.info("channel.off", type="sms", reason="ACCORD_SMS_SECRET is not set")
-        return NoPost()
-    if not policy.sms.url.startswith("https://") and not settings.development:
-        raise BadConfiguration(
-            f"Correct {settings.locality / 'notify.yaml'}: sms.url sends messages "
-            "where others can read them on their way: begin it with https://."
-        )
-    return SmsPost(policy.sms, secret)
-
-
 def _fields(event: type[Event]) -> dict[str, bool]:
     """Give an event's fields, and whether each is always filled in."""
     return {
         name: type(None) not in get_args(field.annotation)
         for name, field in event.model_fields.items()
     }
+
+
+def _secret(given: SecretStr | None) -> str:
+    return given.get_secret_value() if given else ""

@@ -1,4 +1,4 @@
-"""What notify asks of the allocation service: whom to tell, whom not, and how.
+"""What notify asks of others: whom to tell, whom not, and how they are reached.
 
 Answers hold addresses: they are kept in memory for a minute, and never logged.
 """
@@ -9,12 +9,18 @@ import time
 from collections.abc import Sequence
 
 import httpx2
+import structlog
 from accord_chassis.asking import ServiceToken
 from accord_chassis.batching import Batcher
 from accord_chassis.guard import StandingAway, Standings
-from accord_contracts.access import Standing
+from accord_contracts.access import Purpose, Standing
 from accord_contracts.allocation import WorkerContact
-from pydantic import TypeAdapter, ValidationError
+from accord_contracts.problem import Refusal
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from notify.domain.contact import NoSuchContact, Permission
+
+log = structlog.get_logger()
 
 FRESH_SECONDS = 60.0
 """How long an answer is believed."""
@@ -139,3 +145,81 @@ def _contacts_in(answer: httpx2.Response) -> tuple[WorkerContact, ...]:
     answer.raise_for_status()
     found = CONTACTS.validate_json(answer.content)
     return found if isinstance(found, tuple) else (found,)
+
+
+class ContactsAway(Refusal):
+    """How people may be reached cannot be known at present: try again soon."""
+
+    status = 503
+
+
+class Permissions(BaseModel):
+    """By which ways somebody may be written to now.
+
+    Attributes:
+        case_ids: The cases that they are in.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    permissions: tuple[Permission, ...]
+    case_ids: tuple[str, ...]
+
+    def by(self, contact_id: str) -> Permission | None:
+        """Give one way to reach them."""
+        found = (e for e in self.permissions if e.contact_id == contact_id)
+        return next(found, None)
+
+
+class SafeContacts:
+    """The referrals service, which knows how people may be reached.
+
+    It is asked each time, and no answer is kept: what was safe a minute ago may not be.
+
+    Args:
+        referrals_url: Where it is.
+        token: Under which notify asks.
+        tls: Whom to trust there, if not the machine's own authorities.
+        timeout_seconds: How long an answer may take.
+    """
+
+    def __init__(
+        self,
+        referrals_url: str,
+        token: ServiceToken,
+        *,
+        tls: ssl.SSLContext | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self._base = f"{referrals_url.rstrip('/')}/v1/people"
+        self._token = token
+        self._client = httpx2.AsyncClient(
+            timeout=timeout_seconds, verify=True if tls is None else tls
+        )
+
+    async def ask(self, person_id: str, case_id: str, purpose: Purpose) -> Permissions:
+        """Ask by which numbers a person who was harmed may be written to now.
+
+        Raises:
+            NoSuchContact: There is no such person in this case.
+            ContactsAway: There is no answer.
+        """
+        asked = {"channel": "text", "purpose": purpose.value, "case_id": case_id}
+        try:
+            answer = await self._client.post(
+                f"{self._base}/{person_id}/contact-permission",
+                json=asked,
+                headers={"Authorization": f"Bearer {self._token.current()}"},
+            )
+            if answer.status_code == NOBODY_THERE:
+                raise NoSuchContact
+            answer.raise_for_status()
+            return Permissions.model_validate_json(answer.content)
+        except (httpx2.HTTPError, OSError, ValidationError) as fault:
+            # What the fault says may hold an address; its kind is enough.
+            log.warning("contacts.not_known", fault=type(fault).__name__)
+            raise ContactsAway from None
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._client.aclose()

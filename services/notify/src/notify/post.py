@@ -104,10 +104,20 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What became of a letter, and why, as a code."""
+    """What became of a letter, and why, as a code.
+
+    Attributes:
+        failed: Whoever was to take it broke down over it, so that it may have gone out.
+    """
 
     outcome: Outcome
     reason: str | None = None
+    failed: bool = False
+
+    @property
+    def surely(self) -> bool:
+        """Whether what has not gone out has surely not."""
+        return self.outcome is not Outcome.UNKNOWN and not self.failed
 
 
 AWAY = Posted(Outcome.NOT_TAKEN, "server_away")

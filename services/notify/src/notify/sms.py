@@ -106,9 +106,9 @@ class SmsPost:
             return Posted(Outcome.SENT)
         if status in FOR_GOOD or status in self._policy.refused:
             return Posted(Outcome.REFUSED, "message_refused")
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if failed := status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log.warning("post.away", dependency="sms", status=status)
-        return Posted(Outcome.NOT_TAKEN, f"status_{status}")
+        return Posted(Outcome.NOT_TAKEN, f"status_{status}", failed=failed)
 
     def _leave_alone(self, fault: BaseException) -> None:
         self._away_until = time.monotonic() + self._away_seconds

@@ -7,10 +7,13 @@ from accord_chassis.store import EPOCH, Conflict, Store
 from accord_contracts.message import Event, Lane, Message
 from pymongo.operations import IndexModel
 
+from notify.domain.callback import Callback
+from notify.domain.contact import PersonalContact
 from notify.domain.delivery import Delivery, DeliveryState
 from notify.domain.ended import Ended
 from notify.domain.notification import Notification, open_since, stamp
 from notify.domain.offer import Offer
+from notify.domain.pulse import Pulse
 from notify.domain.rota import Rota
 from notify.domain.team import Team
 from notify.domain.webhook import Webhook
@@ -121,6 +124,14 @@ class Notifications(Store[Notification]):
             projection={"inbox": 0, "outbox": 0},
         )
         return [self.load(each) async for each in found.sort("place", -1).limit(MANY)]
+
+    async def between(self, first: str, last: str) -> list[Notification]:
+        """Give the messages whose ids lie between two, these among them."""
+        found = self.documents.find(
+            {"_id": {"$gte": first, "$lte": last}},
+            projection={"inbox": 0, "outbox": 0},
+        )
+        return [self.load(each) async for each in found]
 
     async def about_any(self, about_id: str) -> list[Notification]:
         """Give what anybody was told first of one thing."""
@@ -235,3 +246,55 @@ class Deliveries(Store[Delivery]):
             return False
         taken = {"agency": agency, "sent_at": {"$gt": since}}
         return await self.documents.find_one(taken) is None
+
+
+class PersonalContacts(Store[PersonalContact]):
+    """What was sent to people's own devices, by way to reach them."""
+
+    entity = PersonalContact
+    collection = "contacts"
+    indexes = (IndexModel([("case_ids", 1)]), IndexModel([("reach", 1)]))
+    due = "due_at"
+
+    async def of_case(self, case_id: str) -> list[PersonalContact]:
+        """Give the ways by which people of a case were to be reached."""
+        found = self.documents.find(
+            {"case_ids": case_id}, projection={"inbox": 0, "outbox": 0}
+        )
+        return [self.load(each) async for each in found]
+
+    async def reached_by(self, reach: str) -> list[PersonalContact]:
+        """Give the ways that lead to the same number."""
+        found = self.documents.find(
+            {"reach": reach}, projection={"inbox": 0, "outbox": 0}
+        )
+        return [self.load(each) async for each in found]
+
+
+class Callbacks(Store[Callback]):
+    """What the SMS gateway has posted back, and whose it was."""
+
+    entity = Callback
+    collection = "callbacks"
+    indexes = (IndexModel([("unknown", 1), ("at", 1)]),)
+
+    async def add(self, heard: Callback, *events: Event) -> None:
+        """Keep that something was heard, unless it is there."""
+        with contextlib.suppress(Conflict):
+            await self.save(heard, *events)
+
+    async def unknown_since(self, since: datetime) -> list[Callback]:
+        """Give the replies since a time that came from nobody who is known."""
+        found = self.documents.find(
+            {"unknown": True, "at": {"$gt": since}},
+            projection={"inbox": 0, "outbox": 0},
+        )
+        return [self.load(e) async for e in found.sort("at", -1).limit(MANY)]
+
+
+class Pulses(Store[Pulse]):
+    """Since when nothing has left, by way."""
+
+    entity = Pulse
+    collection = "pulses"
+    due = "due_at"

@@ -8,6 +8,7 @@ from accord_chassis.retention import class_of
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import AllocationAccepted
+from accord_contracts.notify import ContactStopped
 from accord_contracts.plans import ActionDone, PlanAgreed, PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
@@ -32,7 +33,7 @@ from referrals import orders as binding
 from referrals import triggers as ahead
 from referrals.answering import Counter
 from referrals.contact_store import ContactBooks
-from referrals.contacting import Contacting
+from referrals.contacting import Contacting, stop
 from referrals.deciding import Office
 from referrals.domain.policy import Policy
 from referrals.domain.weighing import MatchingPolicy
@@ -189,6 +190,7 @@ def create_app(
         keep_orders(intake, registry)
         contacting = Contacting(shelves, policy.contacts, intake.clock)
         intake.provide(contacting)
+        intake.on(ContactStopped, partial(stop, contacting=contacting))
         doubts, orders = intake.store(Doubts), registry.orders
         hand_over(intake, Handing(bureau, contacting, doubts, dates, orders))
 

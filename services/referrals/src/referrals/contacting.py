@@ -5,25 +5,30 @@ so it is never older than the referrals, and there is no second copy of an addre
 """
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from accord_chassis.clock import Clock
 from accord_chassis.service import settled
 from accord_contracts.access import Purpose
-from accord_contracts.message import Event
+from accord_contracts.message import Event, Message
+from accord_contracts.notify import ContactStopped
 from accord_contracts.problem import Refusal
-from accord_contracts.referrals import ContactSuspended
+from accord_contracts.referrals import ContactSuspended, PersonRole
 
 from referrals.contact_store import heard_of
+from referrals.domain.case import Case, with_role
 from referrals.domain.contact import (
     Confirmation,
     ContactBook,
     ContactRules,
+    NoSuchContact,
     Permitted,
     Point,
     Refused,
+    SuspendedFor,
     Suspension,
     find,
     heed,
@@ -162,6 +167,37 @@ async def suspend(
         return book.suspend(find(contact_id, points), why)
 
     await _change(person_id, decide, contacting, *told)
+
+
+async def stop(message: Message[ContactStopped], *, contacting: Contacting) -> None:
+    """Have a point not used from which came that nothing more is to be sent there."""
+    told = message.data
+    why = Suspension(
+        reason=SuspendedFor.ASKED_TO_STOP, by=message.source, at=told.stopped_at
+    )
+    # Of whom nothing is known any more nothing can be used either.
+    with contextlib.suppress(NoSuchContact, NoSuchPerson):
+        await suspend(told.person_id, told.contact_id, why, contacting)
+
+
+def was_harmed(person_id: str, case_id: str, cases: Iterable[Case]) -> bool:
+    """Tell whether somebody was harmed in a case, and is said to use violence in none.
+
+    Args:
+        person_id: Who.
+        case_id: The case, or the one that it is merged into.
+        cases: Every case that they are in.
+    """
+    held = list(cases)
+    harmed = any(
+        person_id in each.harmed
+        for each in held
+        if case_id in {each.id, each.merged_into}
+    )
+    using_violence = PersonRole.PERSON_USING_VIOLENCE
+    return harmed and not any(
+        person_id in with_role(using_violence, each.people) for each in held
+    )
 
 
 async def _change(

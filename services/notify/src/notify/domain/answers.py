@@ -41,6 +41,7 @@ class Answer(BaseModel):
         reason: Why they cannot take it.
         by_link: By the link in their e-mail: whoever has that mailbox, and not somebody
             who logged in.
+        by_sms: By a reply from the telephone that the directory has as theirs.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,3 +52,4 @@ class Answer(BaseModel):
     to: str | None = None
     reason: DeclineReason | None = None
     by_link: bool = False
+    by_sms: bool = False

@@ -35,6 +35,8 @@ class EmailPolicy(Part):
             before it counts as one that may or may not have arrived.
         other_way_after_attempts: After so many failures it rings by the rule's next
             way, where it has one, though it could be tried again.
+        silent_after_minutes: After so long in which nothing that is due has left by a
+            way, that is an alarm.
         gather_minutes: For so long after an e-mail about a case, further normal ones to
             the same worker wait, and become one that says how many.
     """
@@ -42,12 +44,18 @@ class EmailPolicy(Part):
     again_after_minutes: Annotated[tuple[Minutes, ...], Field(min_length=1)]
     unknown_after_minutes: Minutes
     other_way_after_attempts: Annotated[int, Field(ge=1)]
+    silent_after_minutes: Minutes
     gather_minutes: Minutes
 
     @property
     def window(self) -> timedelta:
         """How long one e-mail about a case stands for itself."""
         return timedelta(minutes=self.gather_minutes)
+
+    @property
+    def silent_after(self) -> timedelta:
+        """How long nothing may leave though something is due."""
+        return timedelta(minutes=self.silent_after_minutes)
 
     @property
     def unknown_after(self) -> timedelta:

@@ -40,6 +40,7 @@ class Mail(BaseModel):
         attempts: How often it was tried.
         due_at: When it is to be tried (again); none if it is not.
         reason: Why it has not gone out yet, as a code.
+        delivered_at: When its gateway said that it has arrived.
         covers: Further messages for which this letter speaks: it says how many.
         within: The message whose letter spoke for this one.
     """
@@ -52,6 +53,7 @@ class Mail(BaseModel):
     due_at: datetime | None
     sent_at: datetime | None = None
     reason: str | None = None
+    delivered_at: datetime | None = None
     covers: tuple[str, ...] = ()
     within: str | None = None
 
@@ -70,6 +72,17 @@ class Mail(BaseModel):
     def give_up(self) -> Self:
         """Note that it is tried no more, because another way is."""
         return self.model_copy(update={"state": MailState.FAILED, "due_at": None})
+
+    def arrive(self, at: datetime) -> Self:
+        """Note that its gateway says that it has arrived."""
+        sent = self._now(MailState.SENT, None, sent_at=self.sent_at or at)
+        same = {"delivered_at": at, "attempts": self.attempts}
+        return sent.model_copy(update=same)
+
+    def bounce(self, reason: str) -> Self:
+        """Note that its gateway says that it never arrives."""
+        gone = self._now(MailState.FAILED, None, reason=reason)
+        return gone.model_copy(update={"attempts": self.attempts})
 
     def rest(self) -> Self:
         """Note that it is not tried again, because it need not ring any more."""

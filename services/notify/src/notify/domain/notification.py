@@ -223,7 +223,12 @@ class Notification(Told):
         )
 
     def acknowledge(
-        self, worker_id: str, at: datetime, *, by_link: bool = False
+        self,
+        worker_id: str,
+        at: datetime,
+        *,
+        by_link: bool = False,
+        by_sms: bool = False,
     ) -> Self:
         """Note that somebody knows, so that nobody else is told.
 
@@ -231,7 +236,11 @@ class Notification(Told):
         done in time.
         """
         said = Answer(
-            said=Said.ACKNOWLEDGED, worker_id=worker_id, at=at, by_link=by_link
+            said=Said.ACKNOWLEDGED,
+            worker_id=worker_id,
+            at=at,
+            by_link=by_link,
+            by_sms=by_sms,
         )
         known: dict[str, Any] = {"acknowledged_at": at, "acknowledged_by": worker_id}
         known["answers"] = (*self.answers, said)

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from notify.domain.channels import EmailPolicy, LinkPolicy, Minutes, SmsPolicy, Way
 from notify.domain.hours import Quiet, Urgency
+from notify.domain.people import PeoplePolicy
 from notify.domain.texts import Language, Part, SeveralText, Text
 from notify.domain.webhook import WebhookPolicy
 
@@ -155,6 +156,7 @@ class Policy(Part):
         links: How one says that one knows by a link.
         webhooks: What agencies' own systems are told of.
         sms: How SMS go out; none: the locality has no gateway.
+        people: What may be written to people's own devices; none: nothing is.
     """
 
     version: str
@@ -168,6 +170,7 @@ class Policy(Part):
     links: LinkPolicy
     webhooks: WebhookPolicy
     sms: SmsPolicy | None = None
+    people: PeoplePolicy | None = None
 
     @field_validator("chains")
     @classmethod
@@ -185,6 +188,9 @@ class Policy(Part):
     def _holds_together(self) -> Self:
         written: dict[str, Mapping[Language, object]]
         written = {**self.templates, "several": self.several, "links": self.links.text}
+        if self.people:
+            agreed = self.people.texts.items()
+            written |= {f"people {name}": each.text for name, each in agreed}
         for name, texts in written.items():
             if missing := set(self.languages) - set(texts):
                 raise ValueError(f"{name} is not written in {_listed(missing)}")
@@ -193,6 +199,8 @@ class Policy(Part):
             raise ValueError(f"{_listed(unknown)}: no such template")
         if unknown := {each.chain for each in used if each.chain} - set(self.chains):
             raise ValueError(f"{_listed(unknown)}: no such chain")
+        if self.sms is None and self.people:
+            raise ValueError("people are written to by sms: say in sms how they go out")
         if self.sms is None and any(Way.SMS in each.channels for each in used):
             raise ValueError("rules use sms: say in sms how they go out")
         if self.sms and (quiet := self._critical_without_sms()):

@@ -22,8 +22,8 @@ class Line(NamedTuple):
     Attributes:
         at: When; of an e-mail that did not go out, when it was wanted.
         what: ``told`` (in their inbox), ``email_sent``, ``sms_failed`` and so on,
-            ``told_again``, ``acknowledged`` (or ``acknowledged_by_link``) and the other
-            answers, or ``over``.
+            ``told_again``, ``acknowledged`` (or ``acknowledged_by_link``, ``_by_sms``)
+            and the other answers, or ``over``.
         to: Whom it was handed over to.
         reason: Why it could not be taken, or an e-mail could not go out.
         step: Of the chain, of whoever was told; 0 for those whom the rule names.
@@ -70,7 +70,8 @@ def _of(held: Notification) -> Iterator[Line]:
         yield Line(again.at, "told_again", *same, held.worker_id)
     for said in held.answers:
         to, reason = said.to or "", said.reason.value if said.reason else ""
-        what = f"{said.said}_by_link" if said.by_link else said.said.value
+        means = "_by_link" if said.by_link else "_by_sms" if said.by_sms else ""
+        what = f"{said.said}{means}"
         yield Line(said.at, what, *same, said.worker_id, to, reason)
     if held.ended_at:
         yield Line(held.ended_at, "over", *same)

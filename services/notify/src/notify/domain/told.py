@@ -10,6 +10,8 @@ from notify.domain.channels import EmailPolicy, Way
 from notify.domain.hours import Urgency
 from notify.domain.mail import Mail, MailState, Outcome
 
+AT_GATEWAY = frozenset({MailState.CLAIMED, MailState.SENT, MailState.UNKNOWN})
+
 
 class Telling(BaseModel):
     """That somebody was told.
@@ -200,8 +202,29 @@ class Told(BaseModel):
         return str(uuid5(UUID(self.id), f"mail/{number}"))
 
     def sms_key(self, number: int) -> str:
-        """Identify an SMS likewise."""
-        return str(uuid5(UUID(self.id), f"sms/{number}"))
+        """Identify an SMS likewise; by it the gateway says what became of it."""
+        return f"{self.id}.{number}"
+
+    @property
+    def texted_workers(self) -> list[str]:
+        """Those who were told by SMS, or were to be."""
+        rang = (
+            (each.worker_id, mail)
+            for each in self.told
+            for mail in (*each.tried, each.mail)
+        )
+        texted = (who for who, mail in rang if mail and mail.channel is Way.SMS)
+        return list(dict.fromkeys(texted))
+
+    def with_gateway(self, number: int) -> Mail | None:
+        """Give an SMS that its gateway has, as far as is known; none if there is none.
+
+        Of one that has arrived it has nothing more to say.
+        """
+        mail = self.told[number].mail if number < len(self.told) else None
+        if mail is None or mail.channel is not Way.SMS or mail.delivered_at:
+            return None
+        return mail if mail.state in AT_GATEWAY else None
 
     def without_waiting_mails(self) -> tuple[Telling, ...]:
         """Give them without the e-mails that have not gone out: those stay at home.

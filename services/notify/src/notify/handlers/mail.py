@@ -178,6 +178,23 @@ class Attempt:
         return (held.with_mail(self.number, None),)
 
 
+def bounced(
+    held: Notification, number: int, gone: Mail, at: datetime
+) -> tuple[Notification, *tuple[Event, ...]]:
+    """Give the message after its gateway said of an SMS that it never arrives.
+
+    It rings by the next way, or the next of the chain is told, unless somebody knows.
+    """
+    new, worker_id = held.with_mail(number, gone), held.told[number].worker_id
+    reason = gone.reason or gone.state.value
+    failed = _failed(new, worker_id, gone.channel, reason, at)
+    if new.is_known:
+        return new, failed
+    if way := new.way_after(number):
+        return new.fail_over(number, way, at), failed
+    return new.not_reached(number, at), failed
+
+
 async def _gathered(
     due: Notification, attempt: Attempt, notifications: Notifications, reach: Reach
 ) -> Gathered:

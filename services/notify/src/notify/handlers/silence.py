@@ -56,6 +56,7 @@ async def acknowledge(
     at: datetime,
     notifications: Notifications,
     by_link: bool = False,
+    by_sms: bool = False,
 ) -> None:
     """Note that one of those who were told knows. Nobody else is told from then on.
 
@@ -66,7 +67,8 @@ async def acknowledge(
     if held is None or worker_id not in held.told_workers:
         raise NoSuchMessage
     if held.acknowledged_at is None:
-        await _note(held, worker_id, at, notifications, by_link=by_link)
+        note = partial(_note, held, worker_id, at, notifications)
+        await note(by_link=by_link, by_sms=by_sms)
 
 
 async def cannot_take(
@@ -286,9 +288,10 @@ async def _note(
     *,
     cause: Message[Event] | None = None,
     by_link: bool = False,
+    by_sms: bool = False,
 ) -> None:
     acknowledged = NotificationAcknowledged(**_of(held, worker_id), acknowledged_at=at)
-    known = held.acknowledge(worker_id, at, by_link=by_link)
+    known = held.acknowledge(worker_id, at, by_link=by_link, by_sms=by_sms)
     # Whoever has answered has done what was to be done.
     new = known.end(at) if cause and known.ended_at is None else known
     await notifications.save(new, acknowledged, cause=cause, lane=held.lane)

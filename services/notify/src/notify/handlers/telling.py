@@ -6,7 +6,12 @@ from datetime import datetime, timedelta
 from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import CaseTeamChanged
 from accord_contracts.message import Event, Message
-from accord_contracts.notify import Channel, NotificationSent
+from accord_contracts.notify import (
+    Channel,
+    ContactAnswered,
+    ContactNotMessaged,
+    NotificationSent,
+)
 from accord_contracts.plans import PlanBreached
 from accord_contracts.referrals import (
     CaseMerged,
@@ -35,7 +40,9 @@ ABOUT = (
 """What an event is about, besides its case."""
 
 OF_HER_SIDE = ContactSuspended | OrderBreached | PlanBreached
-"""What whoever serves the person using violence is not told: it may tell who spoke."""
+OF_HER_DEVICE = ContactAnswered | ContactNotMessaged
+"""What whoever serves the person using violence is not told: it may tell who spoke, or
+how she is reached."""
 
 
 REMEMBERED = timedelta(days=7)
@@ -143,7 +150,8 @@ def occasion(message: Message[Event]) -> Occasion:
     role = getattr(event, "role", None)
     outreach = role is not None and SIDES[role] is Side.PERSON_USING_VIOLENCE
     of_role = Eyes.ALL if outreach else Eyes.NOT_OUTREACH
-    of_one_side = role is not None or isinstance(event, OF_HER_SIDE)
+    of_her = isinstance(event, OF_HER_SIDE | OF_HER_DEVICE)
+    of_one_side = role is not None or of_her
     return Occasion(
         message_id=message.id,
         event=message.type,

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Header
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from notify.domain.hours import Urgency
-from notify.domain.notification import NoInbox, NoSuchMessage, Notification
+from notify.domain.notification import NoInbox, Notification
 from notify.domain.wording import Wording
 from notify.handlers import silence
 from notify.routes.messages import (
@@ -25,7 +25,7 @@ from notify.routes.messages import (
     Notifications_,
     Owner,
     message_of,
-    shown,
+    opened,
 )
 
 router = APIRouter()
@@ -160,10 +160,8 @@ async def read_message(
     languages: Languages = "",
 ) -> MessageView:
     """Read one message of one's own inbox: where its link leads."""
-    held = await notifications.get(message_id)
-    resource = message_of(message_id, held)
-    permit = await owner.permit(READ_MESSAGE, resource, otherwise=NoSuchMessage)
-    return MessageView.of(shown(held, permit), wording, preferred(languages))
+    held = await opened(message_id, READ_MESSAGE, notifications, owner)
+    return MessageView.of(held, wording, preferred(languages))
 
 
 @router.post(
@@ -178,13 +176,10 @@ async def acknowledge(
     clock: Clock_,
 ) -> None:
     """Say that one knows, so that nobody else is told. Once is as good as twice."""
-    held = await notifications.get(message_id)
-    resource = message_of(message_id, held)
-    permit = await owner.permit(ACKNOWLEDGE, resource, otherwise=NoSuchMessage)
-    shown(held, permit)
+    held = await opened(message_id, ACKNOWLEDGE, notifications, owner)
     note = partial(
         silence.acknowledge,
-        message_id,
+        held.id,
         owner.worker or "",
         at=clock.now(),
         notifications=notifications,
@@ -204,12 +199,10 @@ async def cannot_take(
 
     Said to an offer of a role, by whoever it was made to, it declines the offer.
     """
-    held = await notifications.get(message_id)
-    resource = message_of(message_id, held)
-    permit = await owner.permit(CANNOT_TAKE, resource, otherwise=NoSuchMessage)
+    held = await opened(message_id, CANNOT_TAKE, notifications, owner)
     note = partial(
         silence.cannot_take,
-        shown(held, permit),
+        held,
         owner.worker or "",
         why.reason,
         at=clock.now(),
@@ -229,12 +222,10 @@ async def hand_over(
     clock: Clock_,
 ) -> None:
     """Have another worker told in one's own place, who may know of the case."""
-    held = await notifications.get(message_id)
-    resource = message_of(message_id, held)
-    permit = await owner.permit(HAND_OVER, resource, otherwise=NoSuchMessage)
+    held = await opened(message_id, HAND_OVER, notifications, owner)
     give = partial(
         handing.do,
-        shown(held, permit),
+        held,
         owner.worker or "",
         to.worker_id,
         at=clock.now(),

@@ -6,7 +6,6 @@ from accord_chassis.clock import Clock
 from accord_chassis.guard import (
     Action,
     Asking,
-    Permit,
     Relation,
     Resource,
     absent,
@@ -43,12 +42,17 @@ def message_of(message_id: str, held: Notification | None) -> Resource:
     return Resource("message", message_id, held.case_id, workers=told)
 
 
-def shown(held: Notification | None, permit: Permit) -> Notification:
-    """Give a message, if its reader may see it from their side of the case.
+async def opened(
+    message_id: str, to: Action, notifications: Notifications, owner: Asking
+) -> Notification:
+    """Give a message of somebody's inbox for what they would do with it, if they may.
 
     Raises:
         NoSuchMessage: There is none, or none for them.
     """
+    held = await notifications.get(message_id)
+    resource = message_of(message_id, held)
+    permit = await owner.permit(to, resource, otherwise=NoSuchMessage)
     if held is None or held.eyes.value not in permit:
         raise NoSuchMessage
     return held

@@ -43,12 +43,13 @@ class RangView(BaseModel):
     channel: Way
     state: MailState
     sent_at: datetime | None
+    delivered_at: datetime | None
     reason: str | None
 
     @classmethod
     def of(cls, rang: Mail) -> Self:
         """Show it."""
-        same = {"channel", "state", "sent_at", "reason"}
+        same = {"channel", "state", "sent_at", "delivered_at", "reason"}
         return cls(**rang.model_dump(include=same))
 
 
@@ -84,6 +85,7 @@ class AnswerView(BaseModel):
     to: Id | None
     reason: DeclineReason | None
     by_link: bool
+    by_sms: bool
 
     @classmethod
     def of(cls, said: Answer) -> Self:

@@ -210,6 +210,7 @@ class SuspendedFor(StrEnum):
     DURESS_WORD = "duress_word"
     NOT_THEIRS = "not_theirs"
     READ_BY_OTHERS = "read_by_others"
+    ASKED_TO_STOP = "asked_to_stop"
 
 
 class Suspension(BaseModel):

@@ -22,7 +22,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from pydantic_core import PydanticCustomError
 
 from referrals import contacting
-from referrals.contacting import Contacting
+from referrals.contacting import Contacting, was_harmed
 from referrals.domain.case import Case
 from referrals.domain.contact import (
     KINDS,
@@ -215,6 +215,8 @@ class AskPermission(BaseModel):
 
     Attributes:
         at: Now, if it is left out; a day ahead at the most.
+        case_id: The case of theirs in which they were harmed, for which it is; then
+            nobody else is reached, and nobody who is said to use violence anywhere.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -222,10 +224,16 @@ class AskPermission(BaseModel):
     channel: Channel
     at: AwareDatetime | None = None
     purpose: Purpose
+    case_id: Id | None = None
 
 
 class PermissionView(BaseModel):
-    """Whether one point may be used in the way that was asked for."""
+    """Whether one point may be used in the way that was asked for.
+
+    Attributes:
+        word_agreed: Whoever calls can say a word by which the person knows them. Which
+            it is, no service is told.
+    """
 
     contact_id: Id
     permitted: bool
@@ -233,12 +241,19 @@ class PermissionView(BaseModel):
     value: str | None = None
     leave_message: bool = False
     say_who: bool = False
+    word_agreed: bool = False
 
 
 class PermissionsView(BaseModel):
-    """Which points of a person may be used in the way that was asked for."""
+    """Which points of a person may be used in the way that was asked for.
+
+    Attributes:
+        case_ids: The cases that they are in: whoever is barred from one of them has
+            nothing to do with how they are reached.
+    """
 
     permissions: tuple[PermissionView, ...]
+    case_ids: tuple[Id, ...]
 
 
 @router.get("/people/{person_id}/contacts")
@@ -304,7 +319,8 @@ async def ask_permission(
     """Tell a service whether somebody may be reached. A value comes only with a yes."""
     cases = await cases_of(person_id, by.shelves)
     machine = service.who.worker is None and service.who.agency is None
-    action = ASK if machine and cases else NOT_A_SERVICE
+    reached = asked.case_id is None or was_harmed(person_id, asked.case_id, cases)
+    action = ASK if machine and cases and reached else NOT_A_SERVICE
     for each in _resources(person_id, cases):
         await service.permit(
             action, each, purpose=asked.purpose, otherwise=NoSuchPerson
@@ -318,7 +334,8 @@ async def ask_permission(
         await service.permit(
             SHOW_TO_SERVICE, point, purpose=asked.purpose, otherwise=NoSuchPerson
         )
-    return PermissionsView(permissions=tuple(found))
+    about = tuple(each.id for each in cases)
+    return PermissionsView(permissions=tuple(found), case_ids=about)
 
 
 def _permission(
@@ -332,6 +349,7 @@ def _permission(
             value=found.value,
             leave_message=found.leave_message,
             say_who=found.say_who,
+            word_agreed=found.code_word is not None,
         )
     return PermissionView(contact_id=point.id, permitted=False, refused=found.code)
 

@@ -1,0 +1,120 @@
+"""What the doctor finds of notify: who is not told, and what nothing leaves by."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from accord_chassis.store import EPOCH
+from pymongo.asynchronous.database import AsyncDatabase
+
+from accord.findings import Finding, Verdict, ok, warn
+
+AGE_WARN, AGE_FAIL = timedelta(seconds=60), timedelta(minutes=10)
+
+
+async def heard_by_all(
+    database: AsyncDatabase[dict[str, Any]], now: datetime
+) -> list[Finding]:
+    """Look through everything by which somebody might not be told."""
+    return [
+        await messages_due(database, now),
+        await channels_alive(database),
+        await workers_reached(database, now),
+        await replies_known(database, now),
+        await systems_told(database),
+    ]
+
+
+async def messages_due(
+    database: AsyncDatabase[dict[str, Any]], now: datetime
+) -> Finding:
+    """Find the oldest message to a worker of which something is due and not done.
+
+    Looked for from outside, because a notify service that has died tells nobody. What
+    waits for the end of quiet hours is not due yet.
+    """
+    oldest = await database["notifications"].find_one(
+        {"due_at": {"$gt": EPOCH, "$lt": now}},
+        projection={"due_at": 1},
+        sort=[("due_at", 1)],
+    )
+    age = now - oldest["due_at"] if oldest else timedelta()
+    if age <= AGE_WARN:
+        return ok("messages to workers", "nobody waits to be told")
+    verdict = Verdict.FAIL if age > AGE_FAIL else Verdict.WARN
+    return Finding(
+        "messages to workers",
+        verdict,
+        f"somebody has not been told for {age.total_seconds():.0f} s",
+        "See that notify and allocation run, and that a coordinator is on duty.",
+    )
+
+
+async def workers_reached(
+    database: AsyncDatabase[dict[str, Any]], now: datetime
+) -> Finding:
+    """Find workers whom nothing has reached that was to ring within the past day."""
+    since = (now - timedelta(days=1)).isoformat(timespec="milliseconds")
+    found = database["notifications"].find(
+        {"in_vain": True, "since": {"$gt": since}}, projection={"told": 1}
+    )
+    workers = {
+        told["worker_id"]
+        async for each in found.limit(500)
+        for told in each["told"]
+        if _rang_in_vain(told.get("mail") or {})
+    }
+    if not workers:
+        return ok("workers reached", "everybody, as far as is known")
+    return warn(
+        "workers reached",
+        f"nothing that rang has reached {len(workers)} of them in the past day",
+        "See who they are with GET /v1/unreachable of notify; correct the directory.",
+    )
+
+
+def _rang_in_vain(mail: dict[str, Any]) -> bool:
+    state = mail.get("state")
+    return state == "failed" or (state == "unknown" and mail.get("due_at") is None)
+
+
+async def systems_told(database: AsyncDatabase[dict[str, Any]]) -> Finding:
+    """Find agencies' own systems that are told nothing more, because they failed."""
+    off = await database["webhooks"].count_documents({"off": "failing"})
+    if not off:
+        return ok("agencies' systems", "none was turned off")
+    return warn(
+        "agencies' systems",
+        f"{off} took nothing for days and are told nothing more",
+        "See that they run, then put each again: PUT /v1/agencies/{code}/webhook.",
+    )
+
+
+async def replies_known(
+    database: AsyncDatabase[dict[str, Any]], now: datetime
+) -> Finding:
+    """Find what came by SMS within the past day from nobody who is known."""
+    found = {"unknown": True, "at": {"$gt": now - timedelta(days=1)}}
+    count = await database["callbacks"].count_documents(found)
+    if not count:
+        return ok("replies by SMS", "none from a number that is not known")
+    return warn(
+        "replies by SMS",
+        f"{count} came in the past day from numbers that are not known",
+        "See when with GET /v1/sms-callbacks/unknown of notify; read them at the "
+        "gateway.",
+    )
+
+
+async def channels_alive(database: AsyncDatabase[dict[str, Any]]) -> Finding:
+    """Find ways by which nothing leaves, though something is due."""
+    found = database["pulses"].find({"silent_at": {"$gt": EPOCH}})
+    silent = sorted([each["way"] async for each in found])
+    if not silent:
+        return ok("channels", "what is due leaves")
+    return Finding(
+        "channels",
+        Verdict.FAIL,
+        f"nothing leaves by {', '.join(silent)}, though something is due",
+        "See that the mail server and the SMS gateway answer, and, for the inbox, that "
+        "allocation runs and a coordinator is on duty.",
+    )

@@ -1,0 +1,255 @@
+"""Messages to a person's own device: what was asked for, and what became of it.
+
+Where the person is reached is asked for at the moment of sending, and never kept here.
+Nothing is ever sent twice by itself: a message of which nobody knows whether it has
+arrived may be read by somebody else already.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Self
+
+from accord_contracts.problem import Refusal
+from pydantic import BaseModel, ConfigDict, computed_field
+
+from notify.domain.people import PeoplePolicy, PersonText
+from notify.domain.texts import Language
+
+MOST = 500
+"""Messages by one way to reach a person: more were no help to anybody."""
+
+LOST_AFTER = timedelta(minutes=10)
+"""How long a sending may take before it counts as one that may have arrived."""
+
+UNKNOWN_POINT, NO_WORD, SAYS_WHO = "unknown", "no_word", "says_who"
+NO_NUMBER, TOO_SOON, STOPPED, OFF = "no_number", "too_soon", "stopped", "off"
+ON_ITS_WAY, NO_ANSWER = "on_its_way", "no_answer"
+
+
+class AnotherMessage(Refusal):
+    """This id is that of another message: ask under an id of its own."""
+
+
+class TooManyMessages(Refusal):
+    """So many messages are sent to nobody: reach them in another way."""
+
+
+class NoSuchText(Refusal):
+    """The locality has not agreed on such a text, or not in this language."""
+
+    status = 422
+
+
+class NoSuchContact(Refusal):
+    """There is no such person in this case, or nobody who may be written to for you."""
+
+    status = 404
+
+
+class Permission(BaseModel):
+    """What referrals says of one way to reach a person, at the moment of asking.
+
+    Attributes:
+        refused: Why it may not be used, as a code.
+        value: Where; it is kept nowhere.
+        say_who: What is sent may tell where it comes from.
+        word_agreed: The person knows a caller by a word.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    contact_id: str
+    permitted: bool
+    refused: str | None = None
+    value: str | None = None
+    say_who: bool = False
+    word_agreed: bool = False
+
+
+class Asked(BaseModel):
+    """What a worker asks for.
+
+    Attributes:
+        text: Which of the locality's.
+        by: The worker's id.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    case_id: str
+    text: str
+    language: Language
+    by: str
+
+
+class SentState(StrEnum):
+    """What became of a message to a person's own device; claimed is saved before."""
+
+    CLAIMED = "claimed"
+    SENT = "sent"
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
+
+
+class ContactMessage(BaseModel):
+    """One message to a person's own device.
+
+    Attributes:
+        policy_version: Of the locality's texts.
+        reason: Why it was not sent, or why nobody knows, as a code.
+        delivered_at: When the gateway said that it has arrived.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    asked: Asked
+    policy_version: str
+    at: datetime
+    state: SentState
+    reason: str | None = None
+    delivered_at: datetime | None = None
+
+    @property
+    def may_have_left(self) -> bool:
+        """Tell whether something of it may stand on the device."""
+        return self.state is not SentState.NOT_SENT
+
+
+class PersonalContact(BaseModel):
+    """One way to reach a person, as far as messages by it go.
+
+    Attributes:
+        id: As referrals knows it.
+        reach: Where it leads, blind, so that it is known when something comes back.
+        answered_at: When something last came back.
+        stopped_at: When it came back that nothing more is to be sent.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    person_id: str
+    reach: str | None = None
+    messages: tuple[ContactMessage, ...] = ()
+    answered_at: datetime | None = None
+    stopped_at: datetime | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def case_ids(self) -> list[str]:
+        """The cases for which messages were asked for."""
+        return list(dict.fromkeys(each.asked.case_id for each in self.messages))
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def due_at(self) -> datetime | None:
+        """When a sending of which nothing was heard counts as lost."""
+        claimed = (e.at for e in self.messages if e.state is SentState.CLAIMED)
+        return min((at + LOST_AFTER for at in claimed), default=None)
+
+    def message(self, message_id: str) -> ContactMessage | None:
+        """Give a message by its id."""
+        return next((e for e in self.messages if e.asked.id == message_id), None)
+
+    def known(self, asked: Asked) -> ContactMessage | None:
+        """Give the message that was asked for before under the same id, if one was.
+
+        Raises:
+            AnotherMessage: It was another.
+        """
+        held = self.message(asked.id)
+        if held and held.asked != asked:
+            raise AnotherMessage
+        return held
+
+    def refusal(
+        self,
+        told: Permission | None,
+        text: PersonText,
+        at: datetime,
+        policy: PeoplePolicy,
+    ) -> str | None:
+        """Say why nothing may be sent, as a code; none if it may."""
+        if told is None or not told.permitted or told.value is None:
+            return (told and told.refused) or UNKNOWN_POINT
+        apart = at - policy.apart
+        denials = {
+            STOPPED: self.stopped_at is not None,
+            NO_WORD: text.needs_word and not told.word_agreed,
+            SAYS_WHO: text.says_who and not told.say_who,
+            NO_NUMBER: policy.number(told.value) is None,
+            TOO_SOON: any(e.may_have_left and e.at > apart for e in self.messages),
+        }
+        return next((code for code, holds in denials.items() if holds), None)
+
+    def add(self, new: ContactMessage) -> Self:
+        """Keep a message that was refused, or is about to be sent.
+
+        Raises:
+            TooManyMessages: There are too many already.
+        """
+        if len(self.messages) >= MOST:
+            raise TooManyMessages
+        return self.model_copy(update={"messages": (*self.messages, new)})
+
+    def leading_to(self, reach: str | None) -> Self:
+        """Note where it leads now, blind."""
+        return self.model_copy(update={"reach": reach})
+
+    def settle(self, message_id: str, state: SentState, reason: str | None) -> Self:
+        """Note what became of a message that was claimed; of any other, nothing."""
+        return self._change(
+            message_id, {SentState.CLAIMED}, {"state": state, "reason": reason}
+        )
+
+    def lost(self, at: datetime) -> list[ContactMessage]:
+        """Give the messages of which nothing was heard for too long."""
+        return [
+            each
+            for each in self.messages
+            if each.state is SentState.CLAIMED and each.at + LOST_AFTER <= at
+        ]
+
+    def arrive(self, message_id: str, at: datetime) -> Self:
+        """Note that the gateway says that a message has arrived."""
+        arrived = {"state": SentState.SENT, "reason": None, "delivered_at": at}
+        return self._change(message_id, _ON_THE_WAY, arrived)
+
+    def bounce(self, message_id: str, reason: str) -> Self:
+        """Note that the gateway says that a message will never arrive."""
+        gone = {"state": SentState.NOT_SENT, "reason": reason}
+        return self._change(message_id, _ON_THE_WAY, gone)
+
+    def answer(self, at: datetime) -> Self:
+        """Note that something came back. By whom, nobody can tell."""
+        return self.model_copy(update={"answered_at": at})
+
+    def stop(self, at: datetime) -> Self:
+        """Note that nothing more is to be sent."""
+        if self.stopped_at:
+            return self
+        return self.model_copy(update={"stopped_at": at, "answered_at": at})
+
+    def erase(self, case_id: str) -> Self:
+        """Keep nothing of a case; with its last, not where it led either."""
+        stay = tuple(e for e in self.messages if e.asked.case_id != case_id)
+        reach = self.reach if stay else None
+        return self.model_copy(update={"messages": stay, "reach": reach})
+
+    def _change(
+        self, message_id: str, states: set[SentState], told: Mapping[str, object]
+    ) -> Self:
+        """Change one message that stands in one of these states."""
+        held = self.message(message_id)
+        if held is None or held.state not in states or held.delivered_at:
+            return self
+        changed = held.model_copy(update=told)
+        new = tuple(changed if each is held else each for each in self.messages)
+        return self.model_copy(update={"messages": new})
+
+
+_ON_THE_WAY = {SentState.CLAIMED, SentState.SENT, SentState.UNKNOWN}
+"""Of a message in one of these, the gateway may still say what became of it."""

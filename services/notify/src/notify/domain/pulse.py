@@ -1,0 +1,61 @@
+"""Whether anything leaves by a way, though something is due: silence is an alarm."""
+
+from datetime import datetime, timedelta
+from typing import Self
+from uuid import UUID, uuid5
+
+from pydantic import BaseModel, ConfigDict
+
+from notify.domain.channels import Way
+
+WAYS = UUID("a3b8a0b4-5f0e-4a63-8a43-0c9c6a0a6d11")
+"""Names of ways, of which each has one pulse."""
+
+
+class Pulse(BaseModel):
+    """Of one way: since when what is due has not left by it.
+
+    What is due heeds quiet hours, so whenever something waits here, it is late.
+
+    Attributes:
+        way: By the inbox, that the next person of a chain is told.
+        waits_since: Since when; none while things leave, or nothing is due.
+        due_at: When somebody is to be told of that.
+        silent_at: When somebody was.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    way: Way
+    waits_since: datetime | None = None
+    due_at: datetime | None = None
+    silent_at: datetime | None = None
+
+    @classmethod
+    def of(cls, way: Way) -> Self:
+        """Begin to watch a way."""
+        return cls(id=pulse_id(way), way=way)
+
+    def wait(self, at: datetime, patience: timedelta) -> Self:
+        """Note that something which is due has not left."""
+        if self.waits_since:
+            return self
+        return self.model_copy(update={"waits_since": at, "due_at": at + patience})
+
+    def leave(self) -> Self:
+        """Note that something has left."""
+        if self.waits_since is None:
+            return self
+        over = {"waits_since": None, "due_at": None, "silent_at": None}
+        return self.model_copy(update=over)
+
+    def alarm(self, at: datetime) -> Self:
+        """Note that somebody was told that nothing leaves."""
+        return self.model_copy(update={"due_at": None, "silent_at": at})
+
+
+def pulse_id(way: Way) -> str:
+    """Derive the id of a way's pulse: it has one."""
+    return str(uuid5(WAYS, way.value))

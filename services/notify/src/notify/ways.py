@@ -1,0 +1,52 @@
+"""Choosing how messages go out, by what there is and what may be."""
+
+import structlog
+from accord_chassis.settings import BadConfiguration
+
+from notify.domain.channels import SmsPolicy
+from notify.post import ADDRESS, NoPost, Post, Server, SmtpPost
+from notify.sms import SmsPost
+
+log = structlog.get_logger()
+
+
+def by_email(url: str, sender: str, *, development: bool) -> Post:
+    """Choose how e-mail goes out.
+
+    Raises:
+        BadConfiguration: It could be read on its way, or has no sender.
+    """
+    if not url:
+        log.info("channel.off", type="email", reason="ACCORD_SMTP_URL is not set")
+        return NoPost()
+    try:
+        server = Server.at(url)
+    except ValueError as wrong:
+        raise BadConfiguration(f"Correct ACCORD_SMTP_URL: {wrong}.") from None
+    if server.readable and not development:
+        raise BadConfiguration(
+            "ACCORD_SMTP_URL sends e-mail where others can read it on its way: begin "
+            "it with smtps:// or smtp+starttls://."
+        )
+    if not ADDRESS.fullmatch(sender):
+        raise BadConfiguration(
+            "Set ACCORD_MAIL_FROM to the address that e-mails come from."
+        )
+    return SmtpPost(server, sender)
+
+
+def by_sms(policy: SmsPolicy | None, secret: str, *, development: bool) -> Post:
+    """Choose how SMS go out.
+
+    Raises:
+        BadConfiguration: They could be read on their way.
+    """
+    if policy is None or not secret:
+        log.info("channel.off", type="sms", reason="ACCORD_SMS_SECRET is not set")
+        return NoPost()
+    if not policy.url.startswith("https://") and not development:
+        raise BadConfiguration(
+            "Correct the locality's notify.yaml: sms.url sends messages where others "
+            "can read them on their way: begin it with https://."
+        )
+    return SmsPost(policy, secret)

@@ -1,0 +1,297 @@
+"""What the SMS gateway posts back: only what it signed, and hardly a word is read."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from accord_chassis.testing import NOON, eventually, new_id
+from accord_contracts.risk import RiskLevel
+from notify.app import Settings
+from notify.domain.callback import (
+    NotTheGateway,
+    Signed,
+    acknowledged,
+    ids_of,
+    stops,
+)
+from notify.domain.mail import MailState
+from notify.domain.notification import Notification, reference_of
+from notify.store import Callbacks, PersonalContacts
+from notify_builders import Running, WorkersDirectory, offered
+from notify_devices import (
+    AS_SENT,
+    Gateway,
+    SafeNumbers,
+    gateway_listening,
+    referrals_listening,
+)
+from pydantic import SecretStr
+from standardwebhooks import Webhook
+
+KEY = "c" * 32
+MOBILE = "+64275550100"
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    async with gateway_listening() as served:
+        yield served
+
+
+@pytest.fixture
+async def safe() -> AsyncIterator[SafeNumbers]:
+    async with referrals_listening() as served:
+        yield served
+
+
+@pytest.fixture
+async def hearing(
+    start: Any,
+    settings: Settings,
+    gateway: Gateway,
+    safe: SafeNumbers,
+    tmp_path: Path,
+) -> AsyncIterator[Running]:
+    """The service, alive, with a gateway that posts back."""
+    for each in settings.locality.iterdir():
+        text = each.read_text("utf-8")
+        text = text.replace("https://sms.example/messages", gateway.url)
+        (tmp_path / each.name).write_text(text)
+    async with start(
+        sms_secret=SecretStr("s"),
+        sms_callback_key=SecretStr(KEY),
+        referrals_url=safe.url,
+        locality=tmp_path,
+    ) as running:
+        yield running
+
+
+def signed(body: bytes, id_: str, at: datetime, key: str = KEY) -> dict[str, str]:
+    """Sign as the library of Standard Webhooks does."""
+    signature = Webhook(key.encode()).sign(id_, at, body.decode())
+    return {
+        "webhook-id": id_,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": signature,
+        "content-type": "application/json",
+    }
+
+
+async def posts(
+    running: Running, told: dict[str, Any], id_: str = "", **changed: Any
+) -> httpx2.Response:
+    """The gateway posts something back."""
+    body = json.dumps(told).encode()
+    at = changed.pop("at", running.clock.now())
+    headers = signed(body, id_ or new_id(), at, **changed)
+    return await running.http.post(
+        "/v1/sms-callbacks",
+        content=body,
+        headers={**headers, **running.bearer("notify.gateway")},
+    )
+
+
+async def texted(running: Running, workers: WorkersDirectory) -> tuple[str, str]:
+    """Have a worker told by SMS; give their id, and the gateway's key."""
+    workers.has_on_duty()
+    worker = workers.knows(mobile=MOBILE)
+    await running.hears(offered(worker, level=RiskLevel.EXTREME))
+    await running.later(timedelta())
+    [held] = await running.all()
+    return worker, held.sms_key(0)
+
+
+async def held_of(running: Running) -> Notification:
+    [held] = await running.all()
+    return held
+
+
+def reply(text: str, sender: str = MOBILE) -> dict[str, Any]:
+    return {"kind": "reply", "sender": sender, "text": text}
+
+
+async def test_a_receipt_says_that_it_has_arrived_once_and_for_all(
+    hearing: Running, workers: WorkersDirectory, gateway: Gateway
+) -> None:
+    _, key = await texted(hearing, workers)
+    [(sent, _)] = gateway.taken
+
+    arrived = await posts(hearing, {"kind": "delivered", "key": key})
+    failed = await posts(hearing, {"kind": "failed", "key": key})
+
+    assert sent["idempotency-key"] == key
+    assert arrived.status_code == failed.status_code == 204
+    mail = (await held_of(hearing)).told[0].mail
+    assert mail
+    assert (mail.state, mail.delivered_at) == (MailState.SENT, NOON)
+
+
+async def test_what_bounces_rings_by_the_next_of_the_chain_and_is_seen(
+    hearing: Running, workers: WorkersDirectory
+) -> None:
+    worker, key = await texted(hearing, workers)
+
+    await posts(hearing, {"kind": "failed", "key": key})
+
+    held = await held_of(hearing)
+    assert held.escalate_at == NOON
+    headers = hearing.bearer("notify.admin")
+    shown = await hearing.http.get("/v1/unreachable", headers=headers)
+    [seen] = shown.json()["workers"]
+    assert (seen["worker_id"], seen["reason"]) == (worker, "not_delivered")
+
+
+async def test_a_worker_acknowledges_by_their_own_telephone_alone(
+    hearing: Running, workers: WorkersDirectory
+) -> None:
+    worker, _ = await texted(hearing, workers)
+    code = (await held_of(hearing)).reference
+
+    for told in (reply(f"ACK {code}", "+64275550199"), reply("ACK 0000-00")):
+        assert (await posts(hearing, told)).status_code == 204
+    before = await held_of(hearing)
+    await posts(hearing, reply(f" ack {code.replace('-', '').lower()} "))
+
+    after = await held_of(hearing)
+    assert before.acknowledged_at is None
+    assert after.acknowledged_by == worker
+    assert after.answers[0].by_sms
+    headers = hearing.bearer("notify.admin")
+    shown = await hearing.http.get("/v1/sms-callbacks/unknown", headers=headers)
+    assert len(shown.json()["replies"]) == 2
+
+
+async def writes(running: Running, safe: SafeNumbers) -> str:
+    """Have the person written to; give the gateway's key."""
+    headers = running.bearer("notify.contact", worker=new_id())
+    message = new_id()
+    path = f"/v1/cases/{safe.case_id}/people/{safe.person_id}/contacts"
+    answer = await running.http.put(
+        f"{path}/{safe.contact_id}/messages/{message}",
+        headers=headers,
+        json={"text": "we_will_ring", "language": "en", "purpose": "fva20_c"},
+    )
+    assert answer.json()["state"] == "sent", answer.text
+    return f"{safe.contact_id}.{message}"
+
+
+async def test_what_comes_back_from_a_persons_device_is_read_by_people_alone(
+    hearing: Running, safe: SafeNumbers, workers: WorkersDirectory
+) -> None:
+    duty = workers.has_on_duty()
+    await writes(hearing, safe)
+    said, id_ = "Ring me, he has found out where I am", new_id()
+
+    for _ in range(2):
+        assert (await posts(hearing, reply(said, AS_SENT), id_)).status_code == 204
+
+    [task] = await eventually(lambda: hearing.inbox(duty))
+    assert (task["event"], task["urgency"]) == ("contact.answered.v1", "critical")
+    stores = (PersonalContacts, Callbacks)
+    kept = [
+        str([each async for each in hearing.service.store(kind).documents.find({})])
+        for kind in stores
+    ]
+    assert "found out" not in str(kept)
+    assert AS_SENT[1:] not in str(kept)
+
+
+async def test_stop_from_a_persons_device_ends_it(
+    hearing: Running, safe: SafeNumbers, gateway: Gateway
+) -> None:
+    await writes(hearing, safe)
+
+    await posts(hearing, reply("stop", "021 555 0100"))
+    hearing.clock.advance(timedelta(days=1))
+    headers = hearing.bearer("notify.contact", worker=new_id())
+    path = f"/v1/cases/{safe.case_id}/people/{safe.person_id}/contacts"
+    refused = await hearing.http.put(
+        f"{path}/{safe.contact_id}/messages/{new_id()}",
+        headers=headers,
+        json={"text": "we_will_ring", "language": "en", "purpose": "fva20_c"},
+    )
+
+    assert refused.json()["reason"] == "stopped"
+    assert len(gateway.taken) == 1
+
+
+async def test_a_message_to_a_person_that_bounces_is_a_task_and_not_sent_again(
+    hearing: Running, safe: SafeNumbers, gateway: Gateway, workers: WorkersDirectory
+) -> None:
+    duty = workers.has_on_duty()
+    key = await writes(hearing, safe)
+
+    await posts(hearing, {"kind": "failed", "key": key})
+
+    [task] = await eventually(lambda: hearing.inbox(duty))
+    assert task["event"] == "contact.not_messaged.v1"
+    assert len(gateway.taken) == 1
+
+
+async def test_whoever_is_not_the_gateway_is_not_heard(hearing: Running) -> None:
+    told, late = reply("ACK 0000-00"), hearing.clock.now() - timedelta(minutes=6)
+
+    forged = await posts(hearing, told, key="f" * 32)
+    replayed = await posts(hearing, told, at=late)
+    body = json.dumps(told).encode()
+    headers = signed(body, new_id(), hearing.clock.now())
+    changed = await hearing.http.post(
+        "/v1/sms-callbacks",
+        content=body.replace(b"ACK", b"ack"),
+        headers={**headers, **hearing.bearer("notify.gateway")},
+    )
+    without = await hearing.http.post(
+        "/v1/sms-callbacks",
+        content=body,
+        headers={**headers, **hearing.bearer("notify.inbox")},
+    )
+
+    assert [e.status_code for e in (forged, replayed, changed, without)] == [403] * 4
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "signature"),
+    [("", "v1,x"), ("soon", "v1,x"), ("9" * 40, "v1,x"), ("-1", ""), ("0", "é")],
+)
+def test_what_is_no_signature_is_refused(timestamp: str, signature: str) -> None:
+    with pytest.raises(NotTheGateway):
+        Signed("id", timestamp, signature, b"{}").check(KEY, NOON)
+
+
+@pytest.mark.parametrize(
+    ("text", "reference"),
+    [
+        ("ACK 7F3K-2Q", "7F3K2Q"),
+        (" ack 7f3k2q ", "7F3K2Q"),
+        ("ACK 7FOK-LI", "7F0K11"),
+        ("ACK 7F3K-2Q and tell her", None),
+        ("7F3K-2Q", None),
+        ("NAK 7F3K-2Q", None),
+        ("", None),
+    ],
+)
+def test_of_what_a_worker_writes_back_one_thing_is_read(
+    text: str, reference: str | None
+) -> None:
+    assert acknowledged(text) == reference
+
+
+def test_a_reference_is_how_an_id_begins() -> None:
+    id_ = new_id()
+    between = ids_of(reference_of(id_).replace("-", ""))
+
+    assert between
+    assert between[0] <= id_ <= between[1]
+    assert ids_of("7F3KU!") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("STOP", True), (" kāti ", True), ("stop it he is here", False), ("", False)],
+)
+def test_of_what_comes_from_a_device_stop_is_read(text: str, *, says: bool) -> None:
+    assert stops(text) is says
