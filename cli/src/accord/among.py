@@ -46,7 +46,7 @@ REMEMBERED = 10_000
 """The most people of whom it is remembered how they were described, to ask for them."""
 
 CACHE = "2G"
-"""What the store may fill. The blocking keys of a million people take most of one."""
+"""How much memory the store may fill: a region's keeps its indexes in memory too."""
 
 STORES = ("match", "vault")
 """What the databases' names begin with."""
