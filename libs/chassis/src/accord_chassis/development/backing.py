@@ -23,7 +23,7 @@ from accord_chassis.development.machine import (
     look,
 )
 from accord_chassis.development.process import Unavailable, locked
-from accord_chassis.development.store import LocalStore
+from accord_chassis.development.store import CACHE, LocalStore
 
 __all__ = [
     "Backing",
@@ -109,8 +109,13 @@ def broker(folder: Path, machine: Machine) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def store(folder: Path, machine: Machine) -> Iterator[str]:
+def store(folder: Path, machine: Machine, *, cache: str = CACHE) -> Iterator[str]:
     """Have a store alone, and give its URL.
+
+    Args:
+        folder: Where it keeps its data.
+        machine: What there is to choose from.
+        cache: How much memory it may fill, if it is a process of ours.
 
     Raises:
         Unavailable: The machine can have none.
@@ -125,7 +130,7 @@ def store(folder: Path, machine: Machine) -> Iterator[str]:
             with containers.store(folder) as url:
                 yield url
         case Means.PROCESS:
-            with LocalStore(folder).running() as local:
+            with LocalStore(folder, cache=cache).running() as local:
                 yield local.url
         case Means.NONE:
             raise Unavailable(f"There is no store: {choice.why}.")

@@ -42,6 +42,9 @@ START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 LOCK_SECONDS = 5.0
 
+CACHE = "256M"
+"""Enough for a demo and for tests; several may run side by side on one machine."""
+
 
 class LocalStore:
     """A store that can be stopped, killed and started again on the same data.
@@ -57,16 +60,22 @@ class LocalStore:
         folder: Its data, port, password and log, kept from one run to the next.
         options: Further ones of the program.
         query: What its address says besides.
+        cache: How much memory it may fill, as the program understands it.
     """
 
     def __init__(
-        self, folder: Path, options: Sequence[str] = (), query: str = ""
+        self,
+        folder: Path,
+        options: Sequence[str] = (),
+        query: str = "",
+        cache: str = CACHE,
     ) -> None:
         self._folder = folder.absolute()
         self._process = Process("secantusd-rs", self._folder)
         self._ports: list[int] = []
         self._options = tuple(options)
         self._query = query
+        self._cache = cache
 
     @property
     def url(self) -> str:
@@ -123,7 +132,7 @@ class LocalStore:
             "--host": LOOPBACK,
             "--port": str(self._ports[0]),
             "--storage-path": str(self._folder / "data"),
-            "--cache-size": "256M",
+            "--cache-size": self._cache,
             # By default the log is a file of 2 GB.
             "--log-file-max": "128MB",
         }

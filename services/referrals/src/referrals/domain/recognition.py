@@ -33,6 +33,9 @@ and one by which nobody is recognised."""
 
 NO_REGISTER = frozenset({NAME, ALONE, ANEW})
 
+PARTED = re.compile(r"[\s-]")
+"""By what the parts of a code are parted; it is no part of it."""
+
 Folded = Annotated[str, AfterValidator(folded)]
 
 
@@ -75,7 +78,7 @@ class RecognitionRules(BaseModel):
 
 
 def _compact(code: str) -> str:
-    return re.sub(r"[\s-]", "", code).casefold()
+    return PARTED.sub("", code).casefold()
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ SEVERAL = re.compile(r"[;|]")
 """Parts phone numbers that stand in one field."""
 
 LONG_VOWEL = re.compile(r"([aeiou])\1+")
+NO_DIGIT = re.compile(r"\D")
+COUNTRY = re.compile(r"^(?:0*64|0+)")
 DIGITS = {BORN, PHONE}
 NAMES = {GIVEN, FAMILY}
 
@@ -98,7 +100,7 @@ def _values(field: str, text: str) -> tuple[Value, ...]:
 
 def _value(field: str, text: str) -> Value:
     if field in DIGITS:
-        digits = re.sub(r"\D", "", text)
+        digits = NO_DIGIT.sub("", text)
         return Value(digits, national(digits) if field == PHONE else digits)
     if field in {CODE, POSTCODE, NUMBER}:
         code = code_value(text)
@@ -119,7 +121,7 @@ def code_value(text: str) -> str:
 
 def national(digits: str) -> str:
     """Write a New Zealand number without the country's code and leading zeros."""
-    return re.sub(r"^(?:0*64|0+)", "", digits) or digits
+    return COUNTRY.sub("", digits) or digits
 
 
 def fold_vowels(plain: str) -> str:
