@@ -35,6 +35,8 @@ class Weighed(Protocol):
     @property
     def questions(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
+    def unknowns(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
     def would(self) -> tuple[Would, ...]: ...  # noqa: D102
     @property
     def results(self) -> tuple[Result, ...]: ...  # noqa: D102
@@ -83,7 +85,9 @@ def _since(held: Assessment) -> Iterator[str]:
     last = held.judgement.changes[-1]
     since = f"since {spoken(last.at)}"
     if last.how is How.WEIGHED:
-        yield f"It is so {since}; it falls only by a proof and a second person."
+        low = held.level is RiskLevel.LOW
+        falls = "" if low else "; it falls only by a proof and a second person"
+        yield f"It is so {since}{falls}."
         return
     by = "A person" if last.how is How.RAISED else "Two people"
     why = listed([plain(each) for each in last.why])
@@ -181,6 +185,9 @@ def _next(held: Weighed, policy: Policy) -> Iterator[str]:
         yield f"To be asked next: {listed(words[:NEXT])}."
     if len(words) > NEXT:
         yield f"{len(words) - NEXT} more questions could change the level."
+    rest = [policy.says(each) for each in held.unknowns if each not in held.questions]
+    if rest:
+        yield f"Not known either, and by itself no reason to raise it: {listed(rest)}."
 
 
 def plain(code: str) -> str:
