@@ -325,11 +325,21 @@ class Coordinator(Worker):
         """Agree to the version of a plan that was read."""
         await self.region.actors.agree(plan)
 
-    async def closes(self, case_id: str, reason: str = "safety_goals_met") -> Answer:
-        """End the response to a household."""
+    async def closes(
+        self,
+        case_id: str,
+        reason: str = "safety_goals_met",
+        second: Worker | None = None,
+    ) -> Answer:
+        """End the response to a household; somebody else confirms it if needed."""
         path = f"/api/plans/v1/plans/{case_id}/closure"
         told = {"reason": reason, "outcomes": OUTCOMES}
-        return await self.sends("POST", path, told)
+        said = await self.sends("POST", path, told)
+        if not said.ok or said.json()["status"] == "closed":
+            return said
+        second = second or await self._second(case_id)
+        meant = {"said_at": said.json()["versions"][-1]["ending"]["at"]}
+        return await second.sends("POST", f"{path}/confirmation", meant)
 
     async def merges(self, survivor: str, other: str) -> Answer:
         """Merge a case into another."""

@@ -85,7 +85,7 @@ async def test_a_team_is_dissolved_and_its_places_are_free_when_the_plan_is_clos
     for action in await eventually(asked.worker.owes(case)):
         assert (await asked.worker.does(action)).ok
 
-    assert (await coordinator.closes(case, "died")).ok
+    assert (await coordinator.closes(case, "died", second=asked.worker)).ok
 
     await eventually(region.hears("case_team.changed.v1", case_id=case, members=[]))
     await eventually(coordinator.finds(case, SUPPORT, "ended"))

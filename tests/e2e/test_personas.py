@@ -590,6 +590,10 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("plans", "POST", "/v1/plans/{case_id}/closure"): Case(
         ("lead", "coordinator"), {"reason": "safety_goals_met", "outcomes": OUTCOMES}
     ),
+    # Of what nobody says there is nothing to confirm: 409, and only to whoever may.
+    ("plans", "POST", "/v1/plans/{case_id}/closure/confirmation"): Case(
+        KNOWS_SAFETY, {"said_at": "2026-01-01T00:00:00Z"}
+    ),
     ("plans", "GET", "/v1/workers/{worker_id}/actions"): Case(("specialist",)),
     # The calendar is no secret; the agencies that are invited see when, and no case.
     ("plans", "GET", "/v1/meetings"): Case(PERSONAS, by_scope=True),

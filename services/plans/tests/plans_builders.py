@@ -52,7 +52,7 @@ def policy_fields() -> dict[str, Any]:
     return {
         "version": "test-1",
         "strands": ["immediate_safety", "behaviour_change"],
-        "closing_reasons": ["safety_goals_met", "opened_in_error"],
+        "closing_reasons": ["safety_goals_met", "died", "opened_in_error"],
         "outcome_sources": ["said_by_person", "not_reached"],
         "evidence": ["contact_record"],
         "not_done_reasons": ["declined_by_person", "does_not_apply"],
@@ -66,7 +66,7 @@ def policy_fields() -> dict[str, Any]:
         "reminders": {"low": 24, "medium": 24, "high": 4, "extreme": 1},
         "confirm_within_hours": 24,
         "stale_before_hours": 168,
-        "unproved_reasons": ["opened_in_error"],
+        "unproved_reasons": ["died", "opened_in_error"],
         "actions": {
             "safe_contact": {
                 "strand": "immediate_safety",

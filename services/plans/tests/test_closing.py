@@ -1,5 +1,6 @@
 """A response ends by risk's proof: a plan is closed if risk says so, or it is not."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,24 +9,46 @@ import pytest
 import yaml
 from accord_chassis.settings import BadConfiguration, policy_of
 from accord_chassis.testing import COORDINATOR, NOON, new_id, published
-from accord_contracts.plans import PlanClosed
-from accord_contracts.risk import AskClosing
+from accord_contracts.access import Side
+from accord_contracts.plans import OutcomeState, PlanClosed
+from accord_contracts.risk import AskClosing, RiskLevel
 from plans.app import Settings, create_app
+from plans.domain.closing import NobodyEndsIt, ask_to_close, confirm_closing
+from plans.domain.plan import Plan
 from plans.domain.template import Policy
-from plans_builders import IVS, POLICY, TOLD, Running, does, plan
+from plans_builders import (
+    IVS,
+    OUTCOMES,
+    POLICY,
+    TOLD,
+    WHANAU,
+    Running,
+    assessment,
+    does,
+    plan,
+)
 from stand_ins import Risk
 
 LOCALITIES = Path(__file__).parents[3] / "localities"
-PROVED, UNPROVED = "safety_goals_met", "opened_in_error"
+PROVED = "safety_goals_met"
+WORKER, SECOND = new_id(), new_id()
+OWNERS = {IVS: WORKER, WHANAU: WORKER}
+WORSE = tuple(
+    each.model_copy(update={"state": OutcomeState.WORSE}) for each in OUTCOMES
+)
 
 
-async def ready_to_close(running: Running) -> str:
-    """Give a case for which everything that is mandatory was done."""
-    worker_id = new_id()
-    held = plan(owners={IVS: worker_id})
+def settled(held: Plan) -> Plan:
+    """Have everything that is mandatory be done."""
     for each in held.open_actions:
         if each.mandatory:
-            held = does(held, each.id, worker_id, NOON)
+            held = does(held, each.id, WORKER, NOON)
+    return held
+
+
+async def ready_to_close(running: Running, level: RiskLevel = RiskLevel.HIGH) -> str:
+    """Give a case for which everything that is mandatory was done."""
+    held = settled(plan(level, owners=OWNERS))
     return (await running.plans.save(held)).id
 
 
@@ -90,16 +113,94 @@ async def test_while_risk_does_not_say_nothing_is_closed(
     assert not await closings(running)
 
 
-async def test_where_nothing_is_left_to_prove_risk_is_not_asked(
-    running: Running, risk: Risk
+async def confirm(
+    running: Running, case_id: str, said: httpx2.Response, worker: str = SECOND
+) -> httpx2.Response:
+    path = f"/v1/plans/{case_id}/closure/confirmation"
+    told = {"said_at": said.json()["versions"][-1]["ending"]["at"]}
+    return await running.post(path, "plans.work", worker=worker, body=told)
+
+
+@pytest.mark.parametrize(
+    ("reason", "level"), [("died", RiskLevel.HIGH), ("opened_in_error", RiskLevel.LOW)]
+)
+async def test_where_nothing_can_be_proved_a_second_person_ends_it_without_risk(
+    running: Running, risk: Risk, reason: str, level: RiskLevel
 ) -> None:
     risk.status = 503
+    case_id = await ready_to_close(running, level)
+    running.standings.tell(SECOND, case_id, sides=frozenset({Side.PERSON_HARMED}))
+
+    said = await close(running, case_id, reason)
+    again = await close(running, case_id, reason)
+    before = await closings(running)
+    own = await confirm(running, case_id, said, worker=COORDINATOR)
+    ended = await confirm(running, case_id, said)
+    twice = await confirm(running, case_id, said)
+
+    assert said.status_code == 200
+    assert said.json() == again.json()
+    assert (said.json()["status"], before) == ("drafted", 0)
+    assert own.status_code == 409
+    assert own.json()["type"] == "urn:accord:problem:end-takes-a-second-person"
+    assert ended.status_code == twice.status_code == 200
+    assert ended.json()["status"] == twice.json()["status"] == "closed"
+    [version] = ended.json()["versions"]
+    assert version["closed_for"] == reason
+    ending = version["ending"]
+    assert (ending["by"], ending["confirmed_by"]) == (COORDINATOR, SECOND)
+    assert await closings(running) == 1
+    assert not risk.asked
+
+
+async def test_that_it_was_opened_in_error_takes_the_proof_above_low(
+    running: Running, risk: Risk
+) -> None:
+    risk.missing = ("held_at_low",)
     case_id = await ready_to_close(running)
 
-    answer = await close(running, case_id, UNPROVED)
+    answer = await close(running, case_id, "opened_in_error")
 
-    assert answer.status_code == 200
-    assert not risk.asked
+    assert answer.status_code == 409
+    assert answer.json()["type"] == "urn:accord:problem:not-proven"
+
+
+ASKED = timedelta(hours=POLICY.confirm_within_hours)
+
+
+@pytest.mark.parametrize(
+    ("later", "level"),
+    [(ASKED, None), (timedelta(hours=1), RiskLevel.LOW)],
+    ids=["lapsed", "assessed since"],
+)
+def test_what_is_lapsed_or_said_before_an_assessment_ends_nothing(
+    later: timedelta, level: RiskLevel | None
+) -> None:
+    held = plan(RiskLevel.LOW, owners=OWNERS)
+    held = asked = ask_to_close(
+        settled(held), "opened_in_error", OUTCOMES, by="one", policy=POLICY, at=NOON
+    )
+    at = NOON + later
+    if level:
+        held = asked.draft(assessment(level, revision=2, at=at), POLICY, at)
+
+    with pytest.raises(NobodyEndsIt):
+        confirm_closing(held, NOON, by="two", policy=POLICY, at=at)
+    soon = NOON + ASKED - timedelta(minutes=1)
+    ended = confirm_closing(asked, NOON, by="two", policy=POLICY, at=soon)
+    assert ended.current.closed_at == soon
+
+
+def test_what_was_said_anew_since_it_was_read_is_not_confirmed_unread() -> None:
+    held, later = settled(plan(owners=OWNERS)), NOON + timedelta(minutes=1)
+    for at, outcomes in ((NOON, OUTCOMES), (later, WORSE)):
+        held = ask_to_close(held, "died", outcomes, by="one", policy=POLICY, at=at)
+
+    with pytest.raises(NobodyEndsIt):
+        confirm_closing(held, NOON, by="two", policy=POLICY, at=later)
+    ended = confirm_closing(held, later, by="two", policy=POLICY, at=later)
+
+    assert ended.current.outcomes == tuple(sorted(WORSE, key=lambda each: each.kind))
 
 
 def test_what_needs_no_proof_is_one_of_the_reasons_for_closing(
@@ -115,9 +216,9 @@ def test_what_needs_no_proof_is_one_of_the_reasons_for_closing(
 
 
 @pytest.mark.parametrize("name", ["canterbury", "waikato"])
-def test_no_locality_ends_a_response_on_one_word_but_for_who_has_died(
+def test_only_these_end_a_response_on_two_words_without_a_proof(
     name: str,
 ) -> None:
     policy = policy_of(Policy, LOCALITIES / name, "plans")
 
-    assert policy.unproved_reasons == {"died"}
+    assert policy.unproved_reasons == {"died", "opened_in_error"}

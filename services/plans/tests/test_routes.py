@@ -326,6 +326,7 @@ async def test_nobody_reads_what_somebody_else_has_to_do(running: Running) -> No
         ("POST", "/v1/plans/{id}/agreement", WORK),
         ("POST", "/v1/plans/{id}/actions/{id}/completion", WORK),
         ("POST", "/v1/plans/{id}/closure", CLOSE),
+        ("POST", "/v1/plans/{id}/closure/confirmation", WORK),
         ("GET", "/v1/workers/{id}/actions", READ),
     ],
 )
@@ -353,6 +354,7 @@ async def test_every_route_needs_a_token_with_its_own_scope(
         ("closure", CLOSE, {**MET, "reason": "x" * 65}),
         ("closure", CLOSE, {**MET, "note": SENTINEL}),
         ("closure", CLOSE, {"reason": "safety_goals_met"}),
+        ("closure/confirmation", WORK, {"said_at": SENTINEL}),
         ("breaches", WORK, {**CAME_NEAR, "kind": SENTINEL}),
         ("breaches", WORK, {**CAME_NEAR, "happened_at": "2026-01-01"}),
         ("review", WORK, {"plan_version": SENTINEL}),

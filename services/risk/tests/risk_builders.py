@@ -93,12 +93,14 @@ def amended(
     return message_of(ReferralAmended(case_id=case_id, **fields))
 
 
-def closed(case_id: str, *, revision: int = 1) -> Message[PlanClosed]:
+def closed(
+    case_id: str, *, revision: int = 1, reason: str = "safety_goals_met"
+) -> Message[PlanClosed]:
     """The response has ended, by a plan that rested on this assessment."""
     told = PlanClosed(
         case_id=case_id,
         plan_version=revision,
-        reason="safety_goals_met",
+        reason=reason,
         assessment_revision=revision,
         closed_at=NOON,
     )

@@ -9,8 +9,9 @@ from accord_chassis.testing import NOON, new_id
 from accord_contracts.referrals import Answer
 from accord_contracts.risk import RiskLevel
 from risk.domain.assessment import Assessment
-from risk.domain.explaining import explain, listed
+from risk.domain.explaining import explain, explain_held, listed
 from risk.domain.form import Form
+from risk.domain.judgement.acts import raise_level
 from risk.domain.weighing import Known
 from risk.routes.assessments import AssessmentView
 from risk.schemas import schemas
@@ -45,6 +46,55 @@ def test_it_says_that_it_is_provisional_and_never_that_there_is_no_risk() -> Non
     assert "While so much is not known, it cannot be low." in told
     assert "No sign of danger is known." in told
     assert "no risk" not in told.lower()
+
+
+def held(*yes: str, **told: Answer) -> Assessment:
+    begun = Assessment.new(new_id(), NOON)
+    return begun.weigh(answers(*yes, **told), frozenset(), POLICY, NOON)
+
+
+def test_it_says_since_when_a_level_is_held_and_by_which_version_it_was_weighed() -> (
+    None
+):
+    grave = held("strangulation", weapon_used_or_threatened=UNKNOWN)
+    old = grave.model_copy(update={"policy_version": "an-older-one"})
+
+    told = explain_held(old, POLICY)
+
+    assert told[:2] == (
+        "The risk is high.",
+        "It is so since 2 November 2026; it falls only by a proof and a second person.",
+    )
+    assert "It was weighed by an-older-one." in told
+    assert any("not known" in each.lower() and "weapon" in each for each in told)
+    assert told[-1] == "It is to be assessed anew by 9 November 2026."
+    assert explain_held(held(), POLICY)[1] == "It is so since 2 November 2026."
+
+
+def test_it_says_that_a_person_raised_it_and_why() -> None:
+    reason = POLICY.judging.raise_reasons[0]
+    raised = raise_level(
+        held(), RiskLevel.EXTREME, reason, by=new_id(), policy=POLICY, at=NOON
+    )
+
+    told = explain_held(raised, POLICY)
+
+    because = reason.replace("_", " ")
+    assert told[1] == f"A person raised it: {because}. It is so since 2 November 2026."
+    assert "No sign of danger is known." in told
+
+
+def test_it_says_when_it_is_late_and_when_nobody_is_called_any_more() -> None:
+    case = held()
+    late = case.fall_due(POLICY)
+    mistaken = case.close(case.revision, mistaken_at=NOON)
+
+    day = f"{case.reassess_by.day} {case.reassess_by:%B %Y}"
+    assert explain_held(late, POLICY)[-1] == f"To assess it anew is due since {day}."
+    assert explain_held(mistaken, POLICY)[-2:] == (
+        "Two people said that it was opened in error: it counts in no figure.",
+        "No reassessment is called for here any more.",
+    )
 
 
 def test_it_says_all_that_are_needed_and_the_single_one() -> None:

@@ -1,6 +1,6 @@
 """What risk does when something happens."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from accord_chassis.store import AlreadyHandled, Conflict
@@ -268,6 +268,26 @@ async def test_a_case_assessed_while_its_plan_is_closed_is_called_for_either_way
     held = await held_of(case_id, assessments)
     assert held.reassessment is Reassessment.AHEAD
     assert [each.id for each in await assessments.due_now(YEARS_LATER)] == [case_id]
+
+
+@pytest.mark.parametrize(
+    ("reason", "mistaken_at"), [("opened_in_error", NOON), ("safety_goals_met", None)]
+)
+async def test_of_a_case_opened_in_error_all_stays_and_it_is_noted(
+    assessments: Assessments, reason: str, mistaken_at: datetime | None
+) -> None:
+    message = referral("prior_violence")
+    case_id = message.data.case_id
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    before = await held_of(case_id, assessments)
+
+    await stop_clock(closed(case_id, reason=reason), assessments=assessments)
+
+    held = await held_of(case_id, assessments)
+    assert held.mistaken_at == mistaken_at
+    assert held.reassessment is Reassessment.STOPPED
+    kept = {"answers", "level", "judgement", "tellings", "results", "reasons"}
+    assert held.model_dump(include=kept) == before.model_dump(include=kept)
 
 
 async def test_a_closing_told_again_does_not_stop_the_clock_of_the_next_episode(

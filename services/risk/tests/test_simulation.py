@@ -230,6 +230,17 @@ def test_only_who_was_followed_long_enough_counts_and_a_repeat_within_it() -> No
     assert counts.again == {LOW: 0, MEDIUM: 0, HIGH: 1, EXTREME: 0}
 
 
+def test_a_case_opened_in_error_counts_nowhere_until_it_is_weighed_again() -> None:
+    held = case(referred=(NOON,))
+    at = NOON + 90 * DAY
+
+    mistaken = held.close(held.revision, mistaken_at=NOON + DAY)
+    again = mistaken.weigh(answers("threat_to_kill"), frozenset(), POLICY, NOON + DAY)
+
+    assert counted([mistaken], 90, at) == {}
+    assert counted([held], 90, at) == counted([again], 90, at) != {}
+
+
 def test_the_level_counts_at_which_it_was_held_then() -> None:
     held = case(referred=(NOON,)).weigh(
         answers("threat_to_kill"), frozenset(), POLICY, NOON + DAY

@@ -6,6 +6,7 @@ messages come.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
@@ -286,13 +287,27 @@ class Practice:
         answer = await self._region.ask(
             self._staff.coordinator, "POST", path, told, expected=(CONFLICT,)
         )
-        if answer.ok:
+        if answer.ok and await self._confirm_closing(case_id, answer.json()):
             case.closed = True
             self.done["closed"] += 1
             return
         self.done["closing_put_off"] += 1
         later = self._region.now + assumptions.CLOSED_LATER
         self._agenda.put(self._next_slot(later), case_id, again)
+
+    async def _confirm_closing(self, case_id: str, plan: Mapping[str, Any]) -> bool:
+        """Have a second person confirm that a response has ended."""
+        if plan["status"] == "closed":
+            return True
+        [ending] = (e["ending"] for e in plan["versions"] if e["ending"])
+        answer = await self._region.ask(
+            self._second(case_id, ""),
+            "POST",
+            f"/plans/v1/plans/{case_id}/closure/confirmation",
+            {"said_at": ending["at"]},
+            expected=(FORBIDDEN, NOT_FOUND, CONFLICT),
+        )
+        return answer.ok
 
     def _plan_reading(self, event: NotificationSent, lane: Lane) -> None:
         """Plan that a message which asks for it is acknowledged."""

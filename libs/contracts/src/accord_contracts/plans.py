@@ -155,6 +155,11 @@ class PlanAlarmsEnded(Event):
     triggers: Annotated[tuple[Id, ...], Field(min_length=1, max_length=100)]
 
 
+OPENED_IN_ERROR = "opened_in_error"
+"""The reason for which a plan is closed whose case should never have been opened. Every
+locality that has such a reason calls it so: risk counts the case in no figure then."""
+
+
 class PlanClosed(PlanEvent):
     """A plan is closed: the response to this household has ended.
 
@@ -162,7 +167,8 @@ class PlanClosed(PlanEvent):
     was opened again, or will be: plans had not heard of that assessment yet.
 
     Attributes:
-        reason: Why, by one of the locality's codes.
+        reason: Why, by one of the locality's codes; ``opened_in_error`` means the same
+            everywhere.
         assessment_revision: Which assessment the plan rested on: the aggregate version
             of the ``risk.assessed`` message that told of it.
     """

@@ -1,4 +1,4 @@
-"""Ending the response to a household: by risk's proof, and never without it."""
+"""Ending the response to a household: by risk's proof, or on two people's word."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,6 +7,7 @@ from accord_contracts.problem import Refusal
 
 from plans import handlers
 from plans.asks import Proofs
+from plans.domain.closing import ask_to_close, confirm_closing, unproved
 from plans.domain.closing import close as end
 from plans.domain.outcome import Outcome
 from plans.domain.plan import NoPlan, Plan
@@ -34,12 +35,14 @@ async def close(
 ) -> Plan:
     """Close a plan, if risk proves that the response may end.
 
+    Where nothing can be proved it waits for a second person instead.
+
     What plans itself refuses comes first. What risk hears of meanwhile opens the plan
     again, because the closing says on which assessment it rested.
 
     Args:
         case_id: Whose.
-        reason: One of the locality's; for some it asks for no proof.
+        reason: One of the locality's; for some a second person stands for the proof.
         outcomes: What came of it.
         by: The worker who closes it.
         at: The present time.
@@ -58,10 +61,36 @@ async def close(
         raise NoPlan
     if end(held, reason, told, policy, at) is held:
         return held
-    if reason not in policy.unproved_reasons:
-        missing = await proofs.missing(case_id, by)
-        if missing:
-            raise NotProven(missing)
+    if unproved(held, reason, policy):
+        asked = ask_to_close(held, reason, told, by=by, policy=policy, at=at)
+        return held if asked is held else await plans.save(asked)
+    missing = await proofs.missing(case_id, by)
+    if missing:
+        raise NotProven(missing)
     return await handlers.close(
         case_id, reason, told, at=at, plans=plans, policy=policy
     )
+
+
+async def confirm(
+    case_id: str,
+    said_at: datetime,
+    *,
+    by: str,
+    at: datetime,
+    plans: Plans,
+    policy: Policy,
+) -> Plan:
+    """Close a plan for a reason of which nothing can be proved, as another says.
+
+    Raises:
+        NoPlan: There is none.
+        Refusal: Of ``confirm_closing``.
+    """
+    held = await plans.get(case_id)
+    if held is None:
+        raise NoPlan
+    new = confirm_closing(held, said_at, by=by, policy=policy, at=at)
+    if new is held:
+        return held
+    return await handlers.save_closed(new, plans)

@@ -276,8 +276,15 @@ async def close(
     new = end(held, reason, outcomes, policy, at)
     if new is held:
         return held
+    return await save_closed(new, plans)
+
+
+async def save_closed(new: Plan, plans: Plans) -> Plan:
+    """Save a plan that was closed, and tell so of it and of what is merged into it."""
     current = new.current
-    ends = {case_id: (current.number, current.assessment.revision)}
+    if current.closed_at is None or current.closed_for is None:
+        raise NoPlan
+    ends = {new.id: (current.number, current.assessment.revision)}
     for merged, share in new.shares.items():
         if not share.closed:
             ends[merged] = (share.plan_version, share.revision)
@@ -285,9 +292,9 @@ async def close(
         PlanClosed(
             case_id=each,
             plan_version=number,
-            reason=reason,
+            reason=current.closed_for,
             assessment_revision=revision,
-            closed_at=at,
+            closed_at=current.closed_at,
         )
         for each, (number, revision) in ends.items()
     )

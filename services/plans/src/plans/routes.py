@@ -31,6 +31,7 @@ from plans.views import (
     AgreeToPlan,
     ClosePlan,
     CompleteAction,
+    ConfirmClosing,
     OwedActionView,
     PlanView,
 )
@@ -63,6 +64,9 @@ READ_PLAN = Action(
 AGREE_TO_PLAN = Action("plan.agree", CASE_TEAM, parts={"agreement": NOT_OUTREACH})
 COMPLETE_ACTION = Action("action.complete", (Relation.TEAM,), parts=PARTS)
 CLOSE_PLAN = Action("plan.close", CASE_TEAM, parts={"closure": LEADS})
+CONFIRM_CLOSING = Action(
+    "plan.confirm_closing", CASE_TEAM, parts={"closure": NOT_OUTREACH}
+)
 READ_OWN_ACTIONS = Action(
     "actions.read_own", (Relation.OWNER, Relation.TEAM), parts=PARTS
 )
@@ -171,7 +175,10 @@ async def close_plan(
     clock: Clock_,
     closer: Closer,
 ) -> PlanView:
-    """Close the plan: the response to this household has ended."""
+    """Close the plan: the response to this household has ended.
+
+    Where risk can prove nothing, it is closed once somebody else has confirmed that.
+    """
     await closer.permit(CLOSE_PLAN, plan_of(case_id), otherwise=NoPlan)
     seen = await closer.permit(READ_PLAN, plan_of(case_id), otherwise=NoPlan)
     seen = await of_all(await plans.get(case_id), seen, closer)
@@ -189,6 +196,34 @@ async def close_plan(
         proofs=proofs,
     )
     return PlanView.of(await settled(close), seen)
+
+
+@router.post("/plans/{case_id}/closure/confirmation")
+async def confirm_closing(
+    case_id: Id,
+    told: ConfirmClosing,
+    *,
+    plans: Plans_,
+    policy: Policy_,
+    clock: Clock_,
+    worker: Worker,
+) -> PlanView:
+    """Confirm that the response has ended, as somebody else of the team says."""
+    await worker.permit(CONFIRM_CLOSING, plan_of(case_id), otherwise=NoPlan)
+    seen = await worker.permit(READ_PLAN, plan_of(case_id), otherwise=NoPlan)
+    seen = await of_all(await plans.get(case_id), seen, worker)
+    if worker.worker is None or "care" not in seen:
+        raise NoPlan
+    confirm = partial(
+        closing.confirm,
+        case_id,
+        told.said_at,
+        by=worker.worker,
+        at=clock.now(),
+        plans=plans,
+        policy=policy,
+    )
+    return PlanView.of(await settled(confirm), seen)
 
 
 @router.get("/workers/{worker_id}/actions")

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from plans.domain.action import Action, Evidence, Said
 from plans.domain.coming import Coming
-from plans.domain.outcome import Outcome
+from plans.domain.outcome import Ending, Outcome
 from plans.domain.plan import Plan
 from plans.domain.stage import Stage, Status
 from plans.domain.template import Part
@@ -128,6 +128,34 @@ class ClosePlan(BaseModel):
         return tuple(Outcome(**dict(each)) for each in self.outcomes)
 
 
+class ConfirmClosing(BaseModel):
+    """That a response has ended as somebody else says, and when they said so."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    said_at: AwareDatetime
+
+
+class EndingView(BaseModel):
+    """Who says that a response should end, why, and what had come of it.
+
+    Attributes:
+        until: When it lapses, if nobody else confirms it.
+    """
+
+    reason: Code
+    outcomes: tuple[OutcomeView, ...]
+    by: Id
+    at: datetime
+    until: datetime
+    confirmed_by: Id | None
+
+    @classmethod
+    def of(cls, held: Ending) -> "EndingView":
+        """Show it."""
+        return cls.model_validate(held.model_dump())
+
+
 class ActionView(BaseModel):
     """A commitment: what is to be done, by whom and by when, and whether it was.
 
@@ -189,6 +217,7 @@ class PlanVersionView(BaseModel):
         digest: Of what was agreed to: SHA-256, in hexadecimal.
         agreed_by: The worker who agreed, for whoever may know; likewise, why the plan
             was closed and what had come of the response by then.
+        ending: What a second person should confirm, or has: for whoever may know.
     """
 
     plan_version: int
@@ -205,6 +234,7 @@ class PlanVersionView(BaseModel):
     closed_at: datetime | None
     closed_for: Code | None
     outcomes: tuple[OutcomeView, ...]
+    ending: EndingView | None
 
     @classmethod
     def of(cls, held: PlanVersion, seen: Permit) -> "PlanVersionView":
@@ -212,13 +242,16 @@ class PlanVersionView(BaseModel):
         basis = held.assessment.model_dump(
             include={"level", "referral_id", "assessed_at"}
         )
-        shown = held.model_dump(include=set(cls.model_fields) - {"outcomes"})
+        shown = held.model_dump(include=set(cls.model_fields) - {"outcomes", "ending"})
         outcomes = tuple(OutcomeView(**dict(each)) for each in held.outcomes)
+        ending = EndingView.of(held.ending) if held.ending else None
         if "care" not in seen:
+            ending = None
             # That somebody has moved to another region is a reason.
             shown |= {"agreed_by": None, "closed_for": None}
             outcomes = ()
-        return cls(plan_version=held.number, outcomes=outcomes, **basis, **shown)
+        told = {"outcomes": outcomes, "ending": ending}
+        return cls(plan_version=held.number, **told, **basis, **shown)
 
 
 class ComingView(BaseModel):

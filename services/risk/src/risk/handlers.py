@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from accord_contracts.message import Event, Lane, Message
-from accord_contracts.plans import PlanClosed
+from accord_contracts.plans import OPENED_IN_ERROR, PlanClosed
 from accord_contracts.referrals import (
     Answer,
     CaseErased,
@@ -175,7 +175,8 @@ async def stop_clock(message: Message[PlanClosed], *, assessments: Assessments) 
     held = await assessments.get(told.case_id, cause=message)
     if held is None or not held.weighed:
         return
-    new = held.close(told.assessment_revision)
+    mistaken_at = told.closed_at if told.reason == OPENED_IN_ERROR else None
+    new = held.close(told.assessment_revision, mistaken_at=mistaken_at)
     if new is not held:
         await assessments.save(new, cause=message)
 

@@ -1,12 +1,13 @@
 """The end of the response to a household."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from accord_contracts.plans import OutcomeKind
+from accord_contracts.plans import OPENED_IN_ERROR, OutcomeKind
 from accord_contracts.problem import Refusal
+from accord_contracts.risk import RiskLevel
 
-from plans.domain.outcome import Outcome
+from plans.domain.outcome import Ending, Outcome
 from plans.domain.plan import AlreadyClosed, Merged, Plan
 from plans.domain.stage import Stage
 from plans.domain.template import Policy
@@ -26,6 +27,14 @@ class OutcomesMissing(Refusal):
     """Say of each thing that a response is for how it stands, and how that is known."""
 
     status = 422
+
+
+class NobodyEndsIt(Refusal):
+    """Nobody says that the response should end, or not as it was read, or no longer."""
+
+
+class EndTakesASecondPerson(Refusal):
+    """Whoever says that the response should end cannot confirm it: another must."""
 
 
 def close(
@@ -62,3 +71,67 @@ def close(
     closed = held.settled().with_current(closed_at=at, closed_for=reason, outcomes=told)
     ended = closed.model_copy(update={"owners": {}, "stale": {}})
     return ended.reaches(Stage.CLOSED, at)
+
+
+def unproved(held: Plan, reason: str, policy: Policy) -> bool:
+    """Tell whether a second person's word stands in the place of risk's proof.
+
+    That a case was opened in error is believed at low alone: at any other level
+    something was told of it that speaks of danger.
+    """
+    if reason not in policy.unproved_reasons:
+        return False
+    low = held.current.assessment.level is RiskLevel.LOW
+    return low or reason != OPENED_IN_ERROR
+
+
+def ask_to_close(
+    held: Plan,
+    reason: str,
+    outcomes: Iterable[Outcome],
+    *,
+    by: str,
+    policy: Policy,
+    at: datetime,
+) -> Plan:
+    """Say that a response should end of which nothing can be proved.
+
+    Nothing ends until a second person confirms it. What stands already, whoever said
+    it, is changed by nobody who says the same.
+
+    Raises:
+        Refusal: Of ``close``.
+    """
+    closed = close(held, reason, outcomes, policy, at)
+    if closed is held:
+        return held
+    known, told = held.current.ending, closed.current.outcomes
+    if known and at < known.until and (known.reason, known.outcomes) == (reason, told):
+        return held
+    until = at + timedelta(hours=policy.confirm_within_hours)
+    ending = Ending(reason=reason, outcomes=told, by=by, at=at, until=until)
+    return held.with_current(ending=ending)
+
+
+def confirm_closing(
+    held: Plan, said_at: datetime, *, by: str, policy: Policy, at: datetime
+) -> Plan:
+    """End a response as somebody else said then. Confirming again changes nothing.
+
+    Raises:
+        NobodyEndsIt: Nobody said so then, it has lapsed, or it takes a proof by now.
+        EndTakesASecondPerson: They said so themselves.
+        Refusal: Of ``close``.
+    """
+    asked = held.current.ending
+    if asked is None or asked.at != said_at:
+        raise NobodyEndsIt
+    if held.current.closed_at and asked.confirmed_by == by:
+        return held
+    if at >= asked.until or not unproved(held, asked.reason, policy):
+        raise NobodyEndsIt
+    if asked.by == by:
+        raise EndTakesASecondPerson
+    confirmed = asked.model_copy(update={"confirmed_by": by})
+    ended = close(held, asked.reason, asked.outcomes, policy, at)
+    return ended.with_current(ending=confirmed)

@@ -1,4 +1,6 @@
-"""What had come of a response when it ended."""
+"""What had come of a response when it ended, and who says that it has."""
+
+from datetime import datetime
 
 from accord_contracts.plans import OutcomeKind, OutcomeState
 from pydantic import BaseModel, ConfigDict
@@ -16,3 +18,22 @@ class Outcome(BaseModel):
     kind: OutcomeKind
     state: OutcomeState
     source: str
+
+
+class Ending(BaseModel):
+    """That a response should end for a reason of which risk can prove nothing.
+
+    Attributes:
+        by: The worker who says so.
+        until: When it lapses, if nobody confirms it.
+        confirmed_by: The second person, once there is one.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+    outcomes: tuple[Outcome, ...]
+    by: str
+    at: datetime
+    until: datetime
+    confirmed_by: str | None = None

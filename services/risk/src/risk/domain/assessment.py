@@ -71,6 +71,8 @@ class Assessment(BaseModel):
         erased_at: When the case was erased; nothing is weighed for it any more.
         transferred_at: When it was handed over to another region: what is still heard
             is weighed, and no clock runs for it here.
+        mistaken_at: When two people said that the case was opened in error. All of it
+            stays; until something is weighed again, it counts in no figure.
         judgement: What people, and what was weighed, have made of its level.
         tellings: What each referral told, by the referral.
         groups: Codes of the groups that it counts in when it is looked at how well
@@ -108,6 +110,7 @@ class Assessment(BaseModel):
     due_at: datetime | None
     erased_at: datetime | None = None
     transferred_at: datetime | None = None
+    mistaken_at: datetime | None = None
     shares: dict[str, Share] = {}
     merged_into: str | None = None
     merging: int = 0
@@ -302,6 +305,7 @@ class Assessment(BaseModel):
         return self.model_copy(
             update={
                 "revision": self.version + 1,
+                "mistaken_at": None,
                 "level": level,
                 "own_level": own,
                 "previous": self.level if self.weighed else None,
@@ -513,7 +517,9 @@ class Assessment(BaseModel):
             }
         )
 
-    def close(self, revision: int) -> "Assessment":
+    def close(
+        self, revision: int, *, mistaken_at: datetime | None = None
+    ) -> "Assessment":
         """Stop the clock, because the response has ended. The level stays as it is.
 
         Whoever closed the plan knew this assessment or an older one. If it was an
@@ -521,9 +527,14 @@ class Assessment(BaseModel):
 
         Args:
             revision: Of the assessment that the closed plan rested on.
+            mistaken_at: When it was closed as opened in error, if it was.
         """
         if revision < self.revision or self.reassessment is Reassessment.STOPPED:
             return self
         return self.model_copy(
-            update={"reassessment": Reassessment.STOPPED, "due_at": None}
+            update={
+                "reassessment": Reassessment.STOPPED,
+                "due_at": None,
+                "mistaken_at": mistaken_at,
+            }
         )

@@ -1,11 +1,14 @@
 """Saying aloud what an assessment rests on, in sentences made of codes alone."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from accord_contracts.risk import RiskLevel, Tier
 
+from risk.domain.assessment import Assessment, Reassessment
 from risk.domain.instrument import Instrument
+from risk.domain.judgement.record import How
 from risk.domain.policy import Policy
 from risk.domain.scoring import Result, Scored
 from risk.domain.weighing import Would
@@ -32,6 +35,8 @@ class Weighed(Protocol):
     @property
     def questions(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
+    def unknowns(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
     def would(self) -> tuple[Would, ...]: ...  # noqa: D102
     @property
     def results(self) -> tuple[Result, ...]: ...  # noqa: D102
@@ -44,8 +49,17 @@ def headline(level: RiskLevel, *, provisional: bool) -> str:
     return f"The risk is {level}."
 
 
-def explain(held: Weighed, tier: Tier | None, policy: Policy) -> tuple[str, ...]:
-    """Say what the level is, why, what is not known, what to ask, and what follows."""
+def explain(
+    held: Weighed, tier: Tier | None, policy: Policy, version: str | None = None
+) -> tuple[str, ...]:
+    """Say what the level is, why, what is not known, what to ask, and what follows.
+
+    Args:
+        held: What was found, or is held.
+        tier: What follows.
+        policy: In whose words.
+        version: By which version it was weighed; none: by this policy's, just now.
+    """
     return (
         headline(held.level, provisional=held.provisional),
         *_would(held, policy),
@@ -53,9 +67,49 @@ def explain(held: Weighed, tier: Tier | None, policy: Policy) -> tuple[str, ...]
         *_instruments(held.results, policy),
         *_next(held, policy),
         *follows(tier),
-        f"It was weighed by {policy.version}.",
+        f"It was weighed by {version or policy.version}.",
         "No score tells what one person will do: it puts what is known into an order.",
     )
+
+
+def explain_held(held: Assessment, policy: Policy) -> tuple[str, ...]:
+    """Say of an assessment that is held what it says, and how it stands with it."""
+    first, *rest = explain(held, held.tier, policy, held.policy_version)
+    return (first, *_since(held), *rest, *_stands(held))
+
+
+def _since(held: Assessment) -> Iterator[str]:
+    """Say since when a level is held, and whether a person has set it."""
+    if not held.judgement.changes:
+        return
+    last = held.judgement.changes[-1]
+    since = f"since {spoken(last.at)}"
+    if last.how is How.WEIGHED:
+        low = held.level is RiskLevel.LOW
+        falls = "" if low else "; it falls only by a proof and a second person"
+        yield f"It is so {since}{falls}."
+        return
+    by = "A person" if last.how is How.RAISED else "Two people"
+    why = listed([plain(each) for each in last.why])
+    yield f"{by} {last.how} it: {why}. It is so {since}."
+
+
+def _stands(held: Assessment) -> Iterator[str]:
+    """Say when it is to be assessed anew."""
+    if held.mistaken_at:
+        yield "Two people said that it was opened in error: it counts in no figure."
+    match held.reassessment:
+        case Reassessment.AHEAD:
+            yield f"It is to be assessed anew by {spoken(held.reassess_by)}."
+        case Reassessment.STOPPED:
+            yield "No reassessment is called for here any more."
+        case late:
+            yield f"To assess it anew is {late} since {spoken(held.reassess_by)}."
+
+
+def spoken(at: datetime) -> str:
+    """Give a day as it is said: 5 March 2026. It is the day in UTC."""
+    return f"{at.day} {at:%B %Y}"
 
 
 def follows(tier: Tier | None) -> Iterator[str]:
@@ -131,6 +185,9 @@ def _next(held: Weighed, policy: Policy) -> Iterator[str]:
         yield f"To be asked next: {listed(words[:NEXT])}."
     if len(words) > NEXT:
         yield f"{len(words) - NEXT} more questions could change the level."
+    rest = [policy.says(each) for each in held.unknowns if each not in held.questions]
+    if rest:
+        yield f"Not known either, and by itself no reason to raise it: {listed(rest)}."
 
 
 def plain(code: str) -> str:

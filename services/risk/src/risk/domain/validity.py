@@ -113,11 +113,14 @@ class Validity:
 def counted(
     cases: Iterable[Assessment], days: int, at: datetime
 ) -> dict[Group, Counts]:
-    """Count, by group, what came after each referral, of those followed long enough."""
+    """Count, by group, what came after each referral, of those followed long enough.
+
+    Of a case that was opened in error no level was held of anybody.
+    """
     horizon = timedelta(days=days)
     counts: dict[Group, Counts] = {}
     for case in cases:
-        if case.merged_into or case.erased_at:
+        if case.merged_into or case.erased_at or case.mistaken_at:
             continue
         times = sorted(each.received_at for each in case.tellings.values())
         groups = groups_of(case)

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from risk import handlers
 from risk.domain.assessment import Assessment, NotAssessed, Reassessment
-from risk.domain.explaining import explain, follows, headline
+from risk.domain.explaining import explain_held, follows, headline
 from risk.domain.form import Form
 from risk.domain.policy import Policy
 from risk.domain.scoring import Result
@@ -95,6 +95,7 @@ class AssessmentView(BaseModel):
         results: What each instrument said.
         tier: What follows from the level.
         explanation: All of it in sentences that can be said aloud.
+        mistaken_at: When it was closed as opened in error, for whoever may know.
         merged_into: The case that goes by this one too, since they were merged.
         merged: The cases that are merged into this one.
     """
@@ -117,6 +118,7 @@ class AssessmentView(BaseModel):
     assessed_at: datetime
     reassess_by: datetime | None
     reassessment: Reassessment
+    mistaken_at: datetime | None
     merged_into: Id | None
     merged: tuple[Id, ...]
 
@@ -127,13 +129,13 @@ class AssessmentView(BaseModel):
         shown = held.model_dump(include=own) | {
             "answers": held.known,
             "forms": held.all_forms,
-            "explanation": explain(held, held.tier, policy) if held.weighed else (),
+            "explanation": explain_held(held, policy) if held.weighed else (),
         }
         if held.reassessment is Reassessment.STOPPED:
             shown["reassess_by"] = None
         if "basis" not in seen:
             shown |= dict.fromkeys(BASIS, ())
-            shown |= {"answers": {}, "forms": {}, "highest": None}
+            shown |= {"answers": {}, "forms": {}, "highest": None, "mistaken_at": None}
             # A trigger that put it into a higher tier would tell what was answered.
             tier = policy.tier(held.level, ())
             told = headline(held.level, provisional=held.provisional)
