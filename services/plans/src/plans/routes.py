@@ -22,7 +22,8 @@ from fastapi import APIRouter, Security
 from plans import closing, handlers
 from plans.asks import Proofs
 from plans.domain.action import NoSuchAction, NotYourActions
-from plans.domain.plan import NoPlan, Plan
+from plans.domain.held import NoPlan
+from plans.domain.plan import Plan
 from plans.domain.template import Part, Policy
 from plans.store import Plans
 from plans.views import (

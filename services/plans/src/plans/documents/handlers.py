@@ -26,8 +26,8 @@ from plans.documents.voice import (
     voice_id,
 )
 from plans.documents.wording import Speech
+from plans.domain.held import NoPlan
 from plans.domain.letting import AnotherPaper, Reader
-from plans.domain.plan import NoPlan
 from plans.domain.template import Policy
 from plans.meeting.store import Discussions
 from plans.needs.need import UnknownStrand

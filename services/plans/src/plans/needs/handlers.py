@@ -12,7 +12,7 @@ from accord_contracts.plans import (
 )
 from accord_contracts.referrals import CaseErased, RolesDecided
 
-from plans.domain.plan import NoPlan
+from plans.domain.held import NoPlan
 from plans.domain.template import Policy
 from plans.needs.need import (
     Need,
