@@ -19,7 +19,7 @@ from plans.documents.packing import Read, paper_of
 from plans.documents.page import Mark, page_of
 from plans.documents.routes import ConfirmRelease, Papers_, printed, shown, who
 from plans.domain.letting import NoSuchRelease
-from plans.domain.meeting.meeting import Pack, PackRelease
+from plans.domain.meeting.meeting import NoSuchMeeting, Pack, PackRelease
 from plans.meeting.routes import Member, Table_, read_extract, read_meeting
 from plans.meeting.store import Table
 
@@ -102,7 +102,7 @@ async def confirm_pack_release(
     member: Member,
 ) -> PackReleaseView:
     """Confirm that a pack may leave, which somebody else has asked for."""
-    read = await _read(meeting_id, pack, table, papers, member)
+    read = await _of_release(meeting_id, pack, table, papers, member)
     confirm = partial(
         packing.confirm, read, release_id, told.paper, papers=papers, table=table
     )
@@ -120,7 +120,7 @@ async def end_pack_release(
     member: Member,
 ) -> PackReleaseView:
     """Have a pack not leave any more."""
-    await _read(meeting_id, pack, table, papers, member)
+    await _of_release(meeting_id, pack, table, papers, member)
     end = partial(packing.end, meeting_id, pack, release_id, papers=papers, table=table)
     return PackReleaseView.of(await settled(end))
 
@@ -137,12 +137,22 @@ async def fetch_pack(
     member: Member,
 ) -> Response:
     """Fetch a pack that two people have let go, while their word stands."""
-    read = await _read(meeting_id, pack, table, papers, member)
+    read = await _of_release(meeting_id, pack, table, papers, member)
     held = await packing.fetch(read, release_id, papers=papers, table=table)
     speech, at = papers.speech, papers.clock.now()
     name = speech.say(held.agency).en if held.agency else "whoever leads the meeting"
     mark = Mark.leaving(name, held.id, at, speech)
     return await printed(read.paper, mark, form, papers)
+
+
+async def _of_release(
+    meeting_id: str, pack: Pack, table: Table, papers: Papers, member: Asking
+) -> Read:
+    """Give the pack of a release; of no meeting of theirs there is none."""
+    try:
+        return await _read(meeting_id, pack, table, papers, member)
+    except NoSuchMeeting:
+        raise NoSuchRelease from None
 
 
 async def _read(
