@@ -13,7 +13,7 @@ from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
 from plans.asks import Screens
 from plans.documents.audience import Addressed, Facts, redacted
 from plans.documents.printing import Press
-from plans.documents.release import Release, may_ask
+from plans.documents.release import REFUSED_WITHIN, Release, may_ask
 from plans.documents.scan import ProtectedText, look_through, refuse, told_on
 from plans.documents.sheet import Sheet, sheet_of
 from plans.documents.store import Releases, Voices
@@ -141,7 +141,8 @@ async def ask(
         Refusal: As ``leaving`` says.
     """
     at = papers.clock.now()
-    may_ask(await papers.releases.of_case(case_id), to.audience, at)
+    since = at - REFUSED_WITHIN
+    may_ask(await papers.releases.refused_since(since, case_id, to.audience))
     waits = timedelta(hours=papers.speech.wording.confirm_within_hours)
     new = Release(
         id=id_,
