@@ -852,7 +852,7 @@ def sent(stage: Stage, body: Any) -> Any:
     return named[body] if isinstance(body, str) else body
 
 
-CODES = frozenset({"code", "key_id", "breach", "audience", "plan_version"})
+CODES = frozenset({"code", "key_id", "breach", "audience", "pack", "plan_version"})
 """What stands in patterns and is no record's id."""
 
 

@@ -282,7 +282,7 @@ async def settle(
     if not done.open:
         return done
     return await keeping.confirm(
-        case_id, action_id, SECOND, said_at=at, agrees=True, **known
+        case_id, action_id, SECOND, said_at=at, agrees=True, at=at, **known
     )
 
 

@@ -10,13 +10,9 @@ from accord_contracts.allocation import Role
 from accord_contracts.risk import RiskLevel, Tier
 from plans.domain.action import Action, NoSuchAction
 from plans.domain.closing import MandatoryActionsOpen, UnknownReason
+from plans.domain.held import NoPlan
 from plans.domain.keeping import overdue_since
-from plans.domain.plan import (
-    AlreadyClosed,
-    AnotherVersionIsCurrent,
-    NoPlan,
-    Plan,
-)
+from plans.domain.plan import AlreadyClosed, AnotherVersionIsCurrent, Plan
 from plans.domain.stage import Status
 from plans.domain.staleness import Read, review
 from plans.domain.template import PLAN_REVIEW, Policy

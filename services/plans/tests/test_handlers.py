@@ -18,7 +18,7 @@ from accord_contracts.referrals import CaseErased, CaseTransferred
 from accord_contracts.risk import RiskAssessed, RiskLevel
 from plans import handlers
 from plans.domain.action import NoSuchAction
-from plans.domain.plan import NoPlan
+from plans.domain.held import NoPlan
 from plans.domain.stage import Status
 from plans.store import Plans
 from plans_builders import (

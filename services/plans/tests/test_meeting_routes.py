@@ -10,7 +10,14 @@ from typing import Any
 import httpx2
 import pytest
 from accord_chassis.clock import SimulatedClock
-from accord_chassis.testing import COORDINATOR, NOON, eventually, message_of, new_id
+from accord_chassis.testing import (
+    COORDINATOR,
+    NOON,
+    audited,
+    eventually,
+    message_of,
+    new_id,
+)
 from accord_contracts.access import Side
 from accord_contracts.plans import ActionOverdue, MeetingDecided, PlanClosed
 from accord_contracts.referrals import (
@@ -678,3 +685,6 @@ async def test_a_pack_leaves_on_two_words_for_whoever_reads_the_same(
     assert (await one.asks("DELETE", release)).json()["ended_at"]
     over = await other.asks("GET", f"{release}/paper?form=html")
     assert problem(over) == (409, "release-over")
+    done = [each.action for each in await audited(running.service.audit)]
+    kept = [each for each in done if each.startswith("pack.")]
+    assert {"pack.release", "pack.confirm", "pack.fetch", "pack.end"} == {*kept}

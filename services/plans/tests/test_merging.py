@@ -416,3 +416,32 @@ async def test_whoever_may_not_see_a_merged_case_sees_neither_its_dates_nor_the_
     assert (shown.status_code, shown.json()["merged"]) == (200, [two])
     assert [each["from_case"] for each in shown.json()["coming"]] == [two]
     assert hidden.status_code == 404
+
+
+async def test_of_a_merged_case_without_a_draft_the_people_are_known(
+    desk: Desk,
+) -> None:
+    survivor, other, child = new_id(), new_id(), new_id()
+    await desk.hears(assessed(survivor))
+    await desk.plans.save(
+        Plan(id=other).protects([her := new_id()]).meet([child], POLICY, NOON)
+    )
+
+    await desk.hears(merged(other, survivor))
+
+    held = await desk.of(survivor)
+    assert held.merged_cases == (other,)
+    assert held.all_children == (child,)
+    assert held.shares[other].harmed == (her,)
+    # There is nothing of it to agree to, or to close.
+    agreed = await handlers.agree(
+        survivor, held.current.number, at=NOON, plans=desk.plans
+    )
+    assert agreed.current.merged == {}
+    told = [e.data for e in await published(desk.plans)]
+    assert [e.case_id for e in told if isinstance(e, PlanAgreed)] == [survivor]
+
+    await desk.hears(unmerged(other, survivor))
+
+    parted = await desk.of(survivor)
+    assert parted.merged_cases == parted.all_children == ()

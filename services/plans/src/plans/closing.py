@@ -9,8 +9,9 @@ from plans import handlers
 from plans.asks import Proofs
 from plans.domain.closing import ask_to_close, confirm_closing, unproved
 from plans.domain.closing import close as end
+from plans.domain.held import NoPlan
 from plans.domain.outcome import Outcome
-from plans.domain.plan import NoPlan, Plan
+from plans.domain.plan import Plan
 from plans.domain.template import Policy
 from plans.store import Plans
 

@@ -29,9 +29,10 @@ from accord_contracts.risk import RiskAssessed
 from plans.domain.action import Action, Evidence, NoSuchAction, Owner, Said
 from plans.domain.closing import close as end
 from plans.domain.coming import Coming
+from plans.domain.held import NoPlan
 from plans.domain.keeping import complete as keep
 from plans.domain.outcome import Outcome
-from plans.domain.plan import NoPlan, Plan
+from plans.domain.plan import Plan
 from plans.domain.staleness import (
     go_stale,
     stale_by_dates,

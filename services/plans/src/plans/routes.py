@@ -22,7 +22,8 @@ from fastapi import APIRouter, Security
 from plans import closing, handlers
 from plans.asks import Proofs
 from plans.domain.action import NoSuchAction, NotYourActions
-from plans.domain.plan import NoPlan, Plan
+from plans.domain.held import NoPlan
+from plans.domain.plan import Plan
 from plans.domain.template import Part, Policy
 from plans.store import Plans
 from plans.views import (
@@ -97,6 +98,17 @@ async def readable(case_id: str, plans: Plans, reader: Asking) -> tuple[Plan, Pe
     return held, await of_all(held, seen, reader)
 
 
+async def shown_to(action: Action, case_id: str, plans: Plans, asker: Asking) -> Permit:
+    """See that somebody may do something with a plan; say what of it they may read.
+
+    Raises:
+        NoPlan: There is none, or none with which they may.
+    """
+    await asker.permit(action, plan_of(case_id), otherwise=NoPlan)
+    _, seen = await readable(case_id, plans, asker)
+    return seen
+
+
 async def of_all(held: Plan | None, seen: Permit, reader: Asking) -> Permit:
     """See that they may also read what is merged into it, whatever the lists of each.
 
@@ -114,9 +126,7 @@ async def agree_to_plan(
     case_id: Id, agreed: AgreeToPlan, plans: Plans_, clock: Clock_, worker: Worker
 ) -> PlanView:
     """Agree to the version of the plan that was read."""
-    await worker.permit(AGREE_TO_PLAN, plan_of(case_id), otherwise=NoPlan)
-    seen = await worker.permit(READ_PLAN, plan_of(case_id), otherwise=NoPlan)
-    seen = await of_all(await plans.get(case_id), seen, worker)
+    seen = await shown_to(AGREE_TO_PLAN, case_id, plans, worker)
     agree = partial(
         handlers.agree,
         case_id,
@@ -179,9 +189,7 @@ async def close_plan(
 
     Where risk can prove nothing, it is closed once somebody else has confirmed that.
     """
-    await closer.permit(CLOSE_PLAN, plan_of(case_id), otherwise=NoPlan)
-    seen = await closer.permit(READ_PLAN, plan_of(case_id), otherwise=NoPlan)
-    seen = await of_all(await plans.get(case_id), seen, closer)
+    seen = await shown_to(CLOSE_PLAN, case_id, plans, closer)
     if closer.worker is None:
         raise NoPlan
     close = partial(
@@ -209,9 +217,7 @@ async def confirm_closing(
     worker: Worker,
 ) -> PlanView:
     """Confirm that the response has ended, as somebody else of the team says."""
-    await worker.permit(CONFIRM_CLOSING, plan_of(case_id), otherwise=NoPlan)
-    seen = await worker.permit(READ_PLAN, plan_of(case_id), otherwise=NoPlan)
-    seen = await of_all(await plans.get(case_id), seen, worker)
+    seen = await shown_to(CONFIRM_CLOSING, case_id, plans, worker)
     if worker.worker is None or "care" not in seen:
         raise NoPlan
     confirm = partial(

@@ -13,7 +13,7 @@ from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
 from plans.asks import Screens
 from plans.documents.audience import Addressed, Facts, redacted
 from plans.documents.printing import Press
-from plans.documents.release import Release, may_ask
+from plans.documents.release import REFUSED_WITHIN, Release, may_ask
 from plans.documents.scan import ProtectedText, look_through, refuse, told_on
 from plans.documents.sheet import Sheet, sheet_of
 from plans.documents.store import Releases, Voices
@@ -26,8 +26,8 @@ from plans.documents.voice import (
     voice_id,
 )
 from plans.documents.wording import Speech
-from plans.domain.letting import AnotherPaper, Reader
-from plans.domain.plan import NoPlan
+from plans.domain.held import NoPlan
+from plans.domain.letting import Reader, is_same
 from plans.domain.template import Policy
 from plans.meeting.store import Discussions
 from plans.needs.need import UnknownStrand
@@ -98,8 +98,7 @@ async def leaving(case_id: str, to: Addressed, read: str, papers: Papers) -> Pap
     if facts.transferred:
         raise ClosedToChange
     paper = _paper(facts, voices, to, papers)
-    if paper.digest != read:
-        raise AnotherPaper
+    is_same(paper.digest, read)
     if any(e.unsafe_to_hold and e.person_id == to.person_id for e in voices):
         raise UnsafeToHold
     look_through(paper.sheet, facts, redacted(facts, to))
@@ -141,7 +140,8 @@ async def ask(
         Refusal: As ``leaving`` says.
     """
     at = papers.clock.now()
-    may_ask(await papers.releases.of_case(case_id), to.audience, at)
+    since = at - REFUSED_WITHIN
+    may_ask(await papers.releases.refused_since(since, case_id, to.audience))
     waits = timedelta(hours=papers.speech.wording.confirm_within_hours)
     new = Release(
         id=id_,

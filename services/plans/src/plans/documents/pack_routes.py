@@ -5,7 +5,7 @@ from functools import partial
 from typing import Annotated, Literal
 from uuid import uuid4
 
-from accord_chassis.guard import Asking
+from accord_chassis.guard import Action, Asking
 from accord_chassis.service import settled
 from accord_contracts.message import Code, Id
 from fastapi import APIRouter, Query, Response
@@ -19,8 +19,16 @@ from plans.documents.packing import Read, paper_of
 from plans.documents.page import Mark, page_of
 from plans.documents.routes import ConfirmRelease, Papers_, printed, shown, who
 from plans.domain.letting import NoSuchRelease
-from plans.domain.meeting.meeting import Pack, PackRelease
-from plans.meeting.routes import Member, Table_, read_extract, read_meeting
+from plans.domain.meeting.meeting import NoSuchMeeting, Pack, PackRelease
+from plans.meeting.handlers import meeting_of
+from plans.meeting.routes import (
+    INVITED,
+    Member,
+    Table_,
+    named,
+    read_extract,
+    read_meeting,
+)
 from plans.meeting.store import Table
 
 router = APIRouter(prefix="/meetings/{meeting_id}", tags=["papers"])
@@ -83,7 +91,7 @@ async def ask_pack_release(
 
     It leaves for whoever reads the very same: what each may see is decided each time.
     """
-    read = await _read(meeting_id, pack, table, papers, member)
+    read = await _read("release", meeting_id, pack, member, table=table, papers=papers)
     ask = partial(
         packing.ask, read, told.paper, id_=str(uuid4()), papers=papers, table=table
     )
@@ -102,7 +110,9 @@ async def confirm_pack_release(
     member: Member,
 ) -> PackReleaseView:
     """Confirm that a pack may leave, which somebody else has asked for."""
-    read = await _read(meeting_id, pack, table, papers, member)
+    read = await _of_release(
+        "confirm", meeting_id, pack, member, table=table, papers=papers
+    )
     confirm = partial(
         packing.confirm, read, release_id, told.paper, papers=papers, table=table
     )
@@ -120,7 +130,7 @@ async def end_pack_release(
     member: Member,
 ) -> PackReleaseView:
     """Have a pack not leave any more."""
-    await _read(meeting_id, pack, table, papers, member)
+    await _of_release("end", meeting_id, pack, member, table=table, papers=papers)
     end = partial(packing.end, meeting_id, pack, release_id, papers=papers, table=table)
     return PackReleaseView.of(await settled(end))
 
@@ -137,7 +147,9 @@ async def fetch_pack(
     member: Member,
 ) -> Response:
     """Fetch a pack that two people have let go, while their word stands."""
-    read = await _read(meeting_id, pack, table, papers, member)
+    read = await _of_release(
+        "fetch", meeting_id, pack, member, table=table, papers=papers
+    )
     held = await packing.fetch(read, release_id, papers=papers, table=table)
     speech, at = papers.speech, papers.clock.now()
     name = speech.say(held.agency).en if held.agency else "whoever leads the meeting"
@@ -145,13 +157,39 @@ async def fetch_pack(
     return await printed(read.paper, mark, form, papers)
 
 
+async def _of_release(
+    verb: str,
+    meeting_id: str,
+    pack: Pack,
+    member: Asking,
+    *,
+    table: Table,
+    papers: Papers,
+) -> Read:
+    """Give the pack of a release; of no meeting of theirs there is none."""
+    try:
+        return await _read(verb, meeting_id, pack, member, table=table, papers=papers)
+    except NoSuchMeeting:
+        raise NoSuchRelease from None
+
+
 async def _read(
-    meeting_id: str, pack: Pack, table: Table, papers: Papers, member: Asking
+    verb: str,
+    meeting_id: str,
+    pack: Pack,
+    member: Asking,
+    *,
+    table: Table,
+    papers: Papers,
 ) -> Read:
     """Give a pack as it is shown to a worker; an agency's machine lets nothing go."""
     paper = await _paper(meeting_id, pack, table, papers, member)
     if member.worker is None:
         raise NoSuchRelease
+    held = await meeting_of(meeting_id, table)
+    about = named(meeting_id, held, member, papers.clock.now())
+    # What is shown was decided above; that it is to leave stands in the audit log too.
+    await member.permit(Action(f"pack.{verb}", INVITED), about, otherwise=NoSuchRelease)
     return Read(meeting_id, pack, paper, who(member), member.who.agency)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from plans.documents.handlers import Paper, Papers
 from plans.documents.scan import look_over
 from plans.documents.sheet import Sheet
-from plans.domain.letting import AnotherPaper, NoSuchRelease, Reader
+from plans.domain.letting import NoSuchRelease, Reader, is_same
 from plans.domain.meeting.meeting import Pack, PackRelease
 from plans.meeting.handlers import meeting_of
 from plans.meeting.store import Table
@@ -118,6 +118,5 @@ def _of(held: PackRelease, pack: Pack) -> PackRelease:
 
 def _leaving(read: Read, digest: str) -> None:
     """See that it is the pack that was read, and tells nothing by itself."""
-    if read.paper.digest != digest:
-        raise AnotherPaper
+    is_same(read.paper.digest, digest)
     look_over(read.paper.sheet)

@@ -3,7 +3,6 @@
 See ``domain.letting`` for the two people that it takes.
 """
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -55,18 +54,14 @@ class Release(Letting):
         return self.model_copy(update={"ended_at": at, "refused": True})
 
 
-def may_ask(held: Iterable[Release], audience: Audience, at: datetime) -> None:
+def may_ask(refused: int) -> None:
     """See that somebody may ask to let another paper go.
 
     Args:
-        held: What was let go of the case or was asked for, lately.
-        audience: For whom the paper is.
-        at: When.
+        refused: How many of these papers were refused within a day.
 
     Raises:
-        RefusedTooOften: Too many of these papers were refused within a day.
+        RefusedTooOften: Too many.
     """
-    refused = [e for e in held if e.refused and e.audience is audience]
-    lately = [e for e in refused if at - e.asked_at < REFUSED_WITHIN]
-    if len(lately) >= MOST_REFUSED:
+    if refused >= MOST_REFUSED:
         raise RefusedTooOften

@@ -31,8 +31,8 @@ from plans.documents.page import POLICY, Mark, page_of
 from plans.documents.printing import MEDIA_TYPE
 from plans.documents.release import Release
 from plans.documents.scan import ProtectedText
+from plans.domain.held import NoPlan
 from plans.domain.letting import NoSuchRelease, Reader
-from plans.domain.plan import NoPlan
 from plans.routes import Reader as Reader_
 from plans.routes import Worker, plan_of
 

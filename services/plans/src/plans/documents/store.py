@@ -1,10 +1,12 @@
 """Where it is kept what people say for themselves, and what was let go."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from accord_chassis.sealing import ERASED, SealedStore
 from accord_chassis.store import Document, Store
+from accord_contracts.papers import Audience
 from pymongo.operations import IndexModel
 
 from plans.documents.release import Release
@@ -90,6 +92,14 @@ class Releases(Store[Release]):
         found = self.documents.find({"case_id": case_id}, projection=WITHOUT)
         latest = found.sort("asked_at", -1).limit(100)
         return [self.load(each) async for each in latest]
+
+    async def refused_since(
+        self, since: datetime, case_id: str, audience: Audience
+    ) -> int:
+        """Count those of a case for an audience that were refused since a time."""
+        asked = {"case_id": case_id, "asked_at": {"$gt": since}}
+        named = {**asked, "refused": True, "audience": audience.value}
+        return await self.documents.count_documents(named)
 
     async def standing(self, case_id: str) -> list[Release]:
         """Give those of a case that nobody has ended."""

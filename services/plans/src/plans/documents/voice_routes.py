@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from plans.documents import handlers
 from plans.documents.routes import CASE_TEAM, Papers_
 from plans.documents.voice import Entry, Kind, NoSuchEntry, OwnVoice
-from plans.domain.plan import NoPlan
+from plans.domain.held import NoPlan
 from plans.routes import Reader, Worker, plan_of
 
 router = APIRouter(prefix="/plans/{case_id}/voices", tags=["voices"])

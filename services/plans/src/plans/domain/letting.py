@@ -5,6 +5,7 @@ nobody had read. So nothing leaves on one person's word.
 """
 
 from datetime import datetime, timedelta
+from hmac import compare_digest
 from typing import Self
 
 from accord_contracts.problem import Refusal
@@ -115,8 +116,7 @@ class Letting(BaseModel):
         Raises:
             AnotherPaper: It is not.
         """
-        if paper != self.paper:
-            raise AnotherPaper
+        is_same(paper, self.paper)
 
     def end(self, at: datetime) -> Self:
         """Have it not leave any more. Ending it again changes nothing."""
@@ -127,3 +127,13 @@ class Letting(BaseModel):
     def _stands(self, at: datetime) -> None:
         if self.ended_at or at >= self.until:
             raise ReleaseOver
+
+
+def is_same(paper: str, read: str) -> None:
+    """See that a paper is the one that was read, by the digests of both.
+
+    Raises:
+        AnotherPaper: It is not.
+    """
+    if not compare_digest(paper, read):
+        raise AnotherPaper

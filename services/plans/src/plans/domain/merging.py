@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from accord_contracts.allocation import Role
+
 from plans.domain.coming import Coming, InForce, with_latest
 from plans.domain.plan import Plan
 from plans.domain.share import Share
@@ -38,10 +40,14 @@ def merge(
     return noted.model_copy(update={"coming": anew})
 
 
-def share_of(held: Plan) -> Share | None:
-    """Give what stands in a survivor's plan too."""
+def share_of(held: Plan) -> Share:
+    """Give what stands in a survivor's plan too.
+
+    Also of a case for which nothing was drafted yet: its people are known, and whoever
+    reads the survivor's plan must be one who may know of that case.
+    """
     if not held.versions:
-        return None
+        return Share(owners=_owners(held), children=held.children, harmed=held.harmed)
     closed = held.status is Status.CLOSED
     taken = (e for e in held.actions if e.done_at or (e.worker_id and not closed))
     return Share(
@@ -49,10 +55,14 @@ def share_of(held: Plan) -> Share | None:
         revision=held.current.assessment.revision,
         closed=closed,
         actions=tuple(taken),
-        owners={r: e.worker_id for r, e in held.owners.items() if e.worker_id},
+        owners=_owners(held),
         children=held.children,
         harmed=held.harmed,
     )
+
+
+def _owners(held: Plan) -> dict[Role, str]:
+    return {r: e.worker_id for r, e in held.owners.items() if e.worker_id}
 
 
 def carry(

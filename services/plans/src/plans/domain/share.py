@@ -10,9 +10,9 @@ class Share(BaseModel):
     """What is planned for a merged case, as it stands in its survivor's plan too.
 
     Attributes:
-        plan_version: Of the merged case's plan.
+        plan_version: Of the merged case's plan; 0: nothing was drafted.
         revision: Of the assessment that it rests on.
-        closed: It was closed already.
+        closed: There is none to agree to or to close: it was closed, or not drafted.
         actions: What somebody has taken on, or has done. What nobody owns is the
             survivor's own template to ask for.
         owners: Who has which role in the merged case.
@@ -22,10 +22,10 @@ class Share(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    plan_version: int
-    revision: int
-    closed: bool
-    actions: tuple[Action, ...]
+    plan_version: int = 0
+    revision: int = 0
+    closed: bool = True
+    actions: tuple[Action, ...] = ()
     owners: dict[Role, str]
     children: tuple[str, ...] = ()
     harmed: tuple[str, ...] = ()

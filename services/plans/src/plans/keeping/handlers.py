@@ -6,9 +6,10 @@ from datetime import datetime
 from accord_contracts.plans import PlanBreached, PlanReviewed
 
 from plans.domain.action import Action, Said
+from plans.domain.held import NoPlan
 from plans.domain.keeping import confirm as confirm_said
 from plans.domain.keeping import leave_undone as leave
-from plans.domain.plan import NoPlan, Plan
+from plans.domain.plan import Plan
 from plans.domain.revising import Wanted
 from plans.domain.revising import revise as with_wanted
 from plans.domain.stage import Breach

@@ -14,7 +14,6 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from plans.domain.action import NoSuchAction, Said
 from plans.domain.hours import Within
 from plans.domain.meeting.rules import to_the_minute
-from plans.domain.plan import NoPlan
 from plans.domain.revising import Wanted
 from plans.domain.stage import Breach
 from plans.domain.staleness import Read
@@ -27,7 +26,7 @@ from plans.routes import (
     Worker,
     of_all,
     plan_of,
-    readable,
+    shown_to,
 )
 from plans.store import Plans
 from plans.views import PARTS, ActionView, PlanView, part_of
@@ -207,8 +206,7 @@ async def review_plan(
     worker: Worker,
 ) -> PlanView:
     """Say that the agreed version that was read was looked at again, and stands."""
-    await worker.permit(REVIEW_PLAN, plan_of(case_id), otherwise=NoPlan)
-    _, seen = await readable(case_id, plans, worker)
+    seen = await shown_to(REVIEW_PLAN, case_id, plans, worker)
     review = partial(
         handlers.review,
         case_id,
@@ -232,8 +230,7 @@ async def revise_plan(
     worker: Worker,
 ) -> PlanView:
     """Draft the next version of the plan that was read, with what is wanted besides."""
-    await worker.permit(REVISE_PLAN, plan_of(case_id), otherwise=NoPlan)
-    _, seen = await readable(case_id, plans, worker)
+    seen = await shown_to(REVISE_PLAN, case_id, plans, worker)
     revise = partial(
         handlers.revise,
         case_id,
@@ -257,8 +254,7 @@ async def note_breach(
     worker: Worker,
 ) -> PlanView:
     """Say that somebody has broken what the plan rests on."""
-    await worker.permit(NOTE_BREACH, plan_of(case_id), otherwise=NoPlan)
-    _, seen = await readable(case_id, plans, worker)
+    seen = await shown_to(NOTE_BREACH, case_id, plans, worker)
     noted = Breach(
         kind=told.kind,
         happened_at=told.happened_at,

@@ -13,7 +13,7 @@ from accord_contracts.plans import (
 )
 from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
 
-from plans.domain.plan import NoPlan
+from plans.domain.held import NoPlan
 from plans.domain.template import Policy
 from plans.needs.need import (
     Need,

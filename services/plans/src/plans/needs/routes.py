@@ -18,7 +18,7 @@ from accord_contracts.plans import NeedLevel, ServiceStep
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from plans.domain.plan import NoPlan
+from plans.domain.held import NoPlan
 from plans.needs import handlers
 from plans.needs.need import Need, NoSuchNeed, Reached, Service, Voice, need_id
 from plans.needs.store import Needs

@@ -1,5 +1,6 @@
 """Telling plans whether what is to leave names or places somebody whom it must not."""
 
+import asyncio
 from typing import Annotated
 
 from accord_chassis.guard import Action, Asking, Relation, Resource, asking
@@ -39,5 +40,8 @@ async def screen_texts(
     about = Resource("texts", asked.case_id, asked.case_id)
     await service.permit(action, about, otherwise=NoSuchCase)
     known = await known_of(asked.case_id, handing)
-    found = screen(asked.texts, known, asked.audience, asked.person_id)
+    # Of a large family it takes a while, and others are not to wait for it.
+    found = await asyncio.to_thread(
+        screen, asked.texts, known, asked.audience, asked.person_id
+    )
     return Screening(case_id=asked.case_id, found=found)
