@@ -8,18 +8,15 @@ import ssl
 import time
 from collections.abc import Sequence
 
-import httpx2
-from accord_chassis.asking import ServiceToken
+from accord_chassis.asking import TIMEOUT_SECONDS, NoAnswer, Peer, ServiceToken
 from accord_chassis.batching import Batcher
 from accord_chassis.guard import StandingAway, Standings
 from accord_contracts.access import Standing
 from accord_contracts.allocation import WorkerContact
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 FRESH_SECONDS = 60.0
 """How long an answer is believed."""
-
-TIMEOUT_SECONDS = 2.0
 
 REMEMBERED = 4096
 """Workers of whom an answer is kept."""
@@ -73,11 +70,9 @@ class Directory:
         fresh_seconds: float = FRESH_SECONDS,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        self._base = f"{allocation_url.rstrip('/')}/v1"
-        self._token = token
         self._fresh_seconds = fresh_seconds
-        self._client = httpx2.AsyncClient(
-            timeout=timeout_seconds, verify=True if tls is None else tls
+        self._allocation = Peer(
+            allocation_url, token, tls=tls, timeout_seconds=timeout_seconds
         )
         self._ask = Batcher[str, tuple[WorkerContact, ...]](self._ask_all)
         self._answers: dict[str, tuple[float, tuple[WorkerContact, ...]]] = {}
@@ -101,7 +96,7 @@ class Directory:
 
     async def close(self) -> None:
         """Hang up."""
-        await self._client.aclose()
+        await self._allocation.close()
 
     async def _answer(self, path: str) -> tuple[WorkerContact, ...]:
         known = self._answers.get(path)
@@ -121,21 +116,13 @@ class Directory:
 
     async def _asked(self, path: str) -> tuple[WorkerContact, ...]:
         try:
-            headers = {"Authorization": f"Bearer {self._token.current()}"}
-            answer = await self._client.get(f"{self._base}{path}", headers=headers)
-            found = _contacts_in(answer)
-        except (httpx2.HTTPError, OSError, ValidationError) as fault:
-            # What the fault says may hold an address; its kind is enough.
-            raise DirectoryAway(type(fault).__name__) from None
+            answer = await self._allocation.get(path, CONTACTS)
+        except NoAnswer as none:
+            if none.status != NOBODY_THERE:
+                raise DirectoryAway(none.fault) from None
+            answer = ()
+        found = answer if isinstance(answer, tuple) else (answer,)
         if len(self._answers) >= REMEMBERED:
             self._answers.clear()
         self._answers[path] = (time.monotonic(), found)
         return found
-
-
-def _contacts_in(answer: httpx2.Response) -> tuple[WorkerContact, ...]:
-    if answer.status_code == NOBODY_THERE:
-        return ()
-    answer.raise_for_status()
-    found = CONTACTS.validate_json(answer.content)
-    return found if isinstance(found, tuple) else (found,)

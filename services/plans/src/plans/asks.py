@@ -5,16 +5,12 @@ An answer is never remembered: what is found meanwhile may speak against it.
 
 import ssl
 
-import httpx2
 import structlog
-from accord_chassis.asking import ServiceToken
+from accord_chassis.asking import NoAnswer, Peer, ServiceToken
 from accord_contracts.problem import Refusal
 from accord_contracts.risk import AskClosing, ClosingProof
-from pydantic import ValidationError
 
 log = structlog.get_logger()
-
-TIMEOUT_SECONDS = 2.0
 
 
 class ProofAway(Refusal):
@@ -35,11 +31,7 @@ class Proofs:
     def __init__(
         self, risk_url: str, token: ServiceToken, *, tls: ssl.SSLContext | None = None
     ) -> None:
-        self._url = f"{risk_url.rstrip('/')}/v1/proofs"
-        self._token = token
-        self._client = httpx2.AsyncClient(
-            timeout=TIMEOUT_SECONDS, verify=True if tls is None else tls
-        )
+        self._risk = Peer(risk_url, token, tls=tls)
 
     async def missing(self, case_id: str, closed_by: str) -> tuple[str, ...]:
         """Give the codes of what is missing before a worker may end a response.
@@ -49,18 +41,9 @@ class Proofs:
         """
         asked = AskClosing(case_id=case_id, closed_by=closed_by)
         try:
-            answer = await self._client.post(
-                self._url,
-                content=asked.model_dump_json(),
-                headers={
-                    "Authorization": f"Bearer {self._token.current()}",
-                    "Content-Type": "application/json",
-                },
-            )
-            answer.raise_for_status()
-            told = ClosingProof.model_validate_json(answer.content)
-        except (httpx2.HTTPError, OSError, ValidationError) as fault:
-            log.warning("proof.not_known", fault=type(fault).__name__)
+            told = await self._risk.post("/proofs", asked, ClosingProof)
+        except NoAnswer as none:
+            log.warning("proof.not_known", fault=none.fault)
             raise ProofAway from None
         if told.case_id != case_id:
             raise ProofAway
@@ -68,4 +51,4 @@ class Proofs:
 
     async def close(self) -> None:
         """Hang up."""
-        await self._client.aclose()
+        await self._risk.close()
