@@ -5,7 +5,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from accord_chassis.testing import NOON, message_of, new_id, published
+from accord_chassis.testing import NOON, message_of, new_id, sent_by
 from accord_contracts.access import Side
 from accord_contracts.allocation import AllocationWithdrawn, WithdrawnFor
 from accord_contracts.message import Message
@@ -14,7 +14,7 @@ from accord_contracts.risk import RiskLevel
 from allocation.domain.lists import Lists
 from allocation.domain.offer import Status
 from allocation.domain.staffing import Staffing
-from allocation.store.kept import Allocations, Staffings
+from allocation.store.kept import Staffings
 from allocation_builders import WHANAU, Front, Running, assessed
 
 LOW, _, HIGH, _ = RiskLevel
@@ -95,7 +95,7 @@ async def test_an_open_role_of_the_merged_case_is_taken_back_with_its_reason(
 
     await office.running.hears(merged(other, survivor))
 
-    told = await published(office.running.service.store(Allocations))
+    told = await sent_by(office.running.service, office.running.broker)
     [withdrawn] = [e.data for e in told if isinstance(e.data, AllocationWithdrawn)]
     assert (withdrawn.case_id, withdrawn.reason) == (other, WithdrawnFor.CASE_MERGED)
     [role] = await roles(office, survivor, lead)

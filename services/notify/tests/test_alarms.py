@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from accord_chassis.testing import NOON, message_of, new_id, published
+from accord_chassis.testing import NOON, message_of, new_id, sent_by
 from accord_contracts.message import Lane, Message
 from accord_contracts.notify import NotificationEscalated
 from accord_contracts.plans import PlanAgreed, PlanClosed, PlanNotInForce
@@ -241,5 +241,5 @@ async def test_an_alarm_that_is_over_goes_no_further_up(
     await running.hears(ending(case_id, trigger_id))
     await running.later(timedelta(days=1))
 
-    told = [each.data for each in await published(running.notifications)]
+    told = [each.data for each in await sent_by(running.service, running.broker)]
     assert not [each for each in told if isinstance(each, NotificationEscalated)]

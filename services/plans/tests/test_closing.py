@@ -8,7 +8,7 @@ import httpx2
 import pytest
 import yaml
 from accord_chassis.settings import BadConfiguration, policy_of
-from accord_chassis.testing import COORDINATOR, NOON, new_id, published
+from accord_chassis.testing import COORDINATOR, NOON, new_id, sent_by
 from accord_contracts.access import Side
 from accord_contracts.plans import OutcomeState, PlanClosed
 from accord_contracts.risk import AskClosing, RiskLevel
@@ -60,7 +60,7 @@ async def close(running: Running, case_id: str, reason: str) -> httpx2.Response:
 
 
 async def closings(running: Running) -> int:
-    told = await published(running.plans)
+    told = await sent_by(running.service, running.broker)
     return sum(isinstance(each.data, PlanClosed) for each in told)
 
 

@@ -12,7 +12,7 @@ from accord_chassis.testing import (
     eventually,
     message_of,
     new_id,
-    published,
+    sent_by,
 )
 from accord_contracts.access import Side
 from accord_contracts.message import Lane
@@ -290,7 +290,7 @@ async def ledger_of(running: Running, person_id: str) -> httpx2.Response:
 
 
 async def told_by(running: Running, kind: type[Any]) -> list[Any]:
-    found = await published(running.service.store(Inquiries))
+    found = await sent_by(running.service, running.broker)
     return [each for each in found if isinstance(each.data, kind)]
 
 

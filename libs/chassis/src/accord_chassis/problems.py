@@ -10,6 +10,7 @@ import structlog
 from accord_contracts.problem import Problem, Refusal, WrongField
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -148,6 +149,7 @@ def kebab(name: str) -> str:
 
 def install(app: FastAPI) -> None:
     """Have an application answer every refusal and fault with a problem."""
+    app.state.known_names = {}
 
     @app.exception_handler(Refusal)
     async def refused(_: Request, refusal: Refusal) -> JSONResponse:
@@ -155,7 +157,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, wrong: RequestValidationError) -> JSONResponse:
-        return invalid_response(wrong.errors(), _known_to(request.app))
+        return invalid_response(wrong.errors(), _known_to(request.scope))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, raised: HTTPException) -> JSONResponse:
@@ -258,10 +260,15 @@ def route_of(scope: Scope) -> str:
     return path
 
 
-def _known_to(app: FastAPI) -> frozenset[str]:
-    """Give every name that the application's own description publishes."""
-    known: frozenset[str] | None = getattr(app.state, "known_names", None)
-    if known is None:
+def _known_to(scope: Scope) -> frozenset[str]:
+    """Give every name that the description of the route which was asked publishes.
+
+    Of this route alone: to describe all of a service takes a second, for which nobody
+    else would be answered.
+    """
+    remembered: dict[Any, frozenset[str]] = scope["app"].state.known_names
+    endpoint = scope["endpoint"]
+    if endpoint not in remembered:
         names: set[str] = {"body", "query", "path", "header"}
 
         def collect(node: Any) -> None:  # noqa: ANN401 - Any JSON.
@@ -275,6 +282,6 @@ def _known_to(app: FastAPI) -> frozenset[str]:
                 for each in node:
                     collect(each)
 
-        collect(app.openapi())
-        known = app.state.known_names = frozenset(names)
-    return known
+        collect(get_openapi(title="", version="", routes=[scope["route"]]))
+        remembered[endpoint] = frozenset(names)
+    return remembered[endpoint]

@@ -217,7 +217,7 @@ class Additions(BaseModel):
     listeners: dict[ServiceName, tuple[str, ...]] = {}
 
 
-class _Strict(yaml.SafeLoader):
+class _Strict(yaml.CSafeLoader):
     """Reads YAML in which no key stands twice: the first would be lost silently."""
 
     def construct_mapping(

@@ -12,7 +12,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-import httpx2
 import structlog
 from accord_contracts.access import (
     CASES_OF_A_QUESTION,
@@ -24,7 +23,7 @@ from accord_contracts.access import (
 )
 from pydantic import ValidationError
 
-from accord_chassis.asking import ServiceToken, token_of
+from accord_chassis.asking import NoAnswer, Peer, ServiceToken, token_of
 from accord_chassis.batching import Batcher
 from accord_chassis.doors import Trust
 from accord_chassis.guard import StandingAway
@@ -34,8 +33,6 @@ log = structlog.get_logger()
 
 FRESH_SECONDS = 5.0
 """How long an answer is believed (DESIGN allows 60)."""
-
-TIMEOUT_SECONDS = 2.0
 
 REMEMBERED = 20_000
 """Standings that are kept, of all workers together."""
@@ -57,11 +54,7 @@ class AskedStandings:
         *,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._url = f"{allocation_url.rstrip('/')}/v1/standings"
-        self._token = token
-        self._client = httpx2.AsyncClient(
-            timeout=TIMEOUT_SECONDS, verify=True if tls is None else tls
-        )
+        self._allocation = Peer(allocation_url, token, tls=tls)
         self._known: dict[tuple[str, str], tuple[float, Standing]] = {}
         self._asked = Batcher(self._ask, limit=QUESTIONS_TOGETHER)
 
@@ -94,26 +87,19 @@ class AskedStandings:
 
     async def close(self) -> None:
         """Hang up."""
-        await self._client.aclose()
+        await self._allocation.close()
 
     async def _ask(self, asked: Sequence[AskStanding]) -> Sequence[Sequence[Standing]]:
         """Ask about many workers at once, each of whom somebody waits for."""
         # Before the question: what is changed while it is answered may not be in it.
         asked_at = time.monotonic()
+        question = AskStandings(asked=tuple(asked))
         try:
-            answer = await self._client.post(
-                self._url,
-                content=AskStandings(asked=tuple(asked)).model_dump_json(),
-                headers={
-                    "Authorization": f"Bearer {self._token.current()}",
-                    "Content-Type": "application/json",
-                },
-            )
-            answer.raise_for_status()
-            told = Standings.model_validate_json(answer.content).standings
-        except (httpx2.HTTPError, OSError, ValidationError) as fault:
-            log.warning("standing.not_known", fault=type(fault).__name__)
+            answer = await self._allocation.post("/standings", question, Standings)
+        except NoAnswer as none:
+            log.warning("standing.not_known", fault=none.fault)
             raise StandingAway from None
+        told = answer.standings
         if len(self._known) + len(told) > REMEMBERED:
             self._known.clear()
         of_worker: dict[str, list[Standing]] = defaultdict(list)

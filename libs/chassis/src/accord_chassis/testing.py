@@ -37,7 +37,7 @@ from pymongo import AsyncMongoClient
 from accord_chassis import topology
 from accord_chassis.access import DEVELOPMENT_ISSUER
 from accord_chassis.audit import AuditLog, Entry, raw
-from accord_chassis.binding import unpack
+from accord_chassis.binding import Packet, unpack
 from accord_chassis.clock import Clock, SimulatedClock
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.development.process import kept_master_key
@@ -280,6 +280,37 @@ class Alive:
     app: FastAPI
 
 
+class HeardBroker(InProcessBroker):
+    """A broker in memory that remembers every event, heard by somebody or not."""
+
+    def __init__(self, definitions: Mapping[str, Any]) -> None:
+        super().__init__(definitions)
+        self.heard: list[Packet] = []
+
+    def route(self, exchange: str, packet: Packet) -> int:
+        """Remember an event, and put a packet into every queue bound to its key."""
+        if exchange == topology.EVENTS:
+            self.heard.append(packet)
+        return super().route(exchange, packet)
+
+
+async def sent_by(service: Service, broker: InProcessBroker) -> list[Message[Event]]:
+    """Give what a living service has said to others, in order, when all is said.
+
+    Its outboxes do not show that: its relay empties them half a second later.
+    """
+
+    async def all_is_said() -> bool:
+        return not service.relay.pending
+
+    await eventually(all_is_said)
+    if not isinstance(broker, HeardBroker):
+        raise TypeError("Only the broker of a service that is alive remembers.")
+    return [
+        unpack(each, CATALOGUE) for each in broker.heard if each.user == service.name
+    ]
+
+
 @asynccontextmanager
 async def alive(
     name: str,
@@ -295,7 +326,7 @@ async def alive(
         settings: Its settings; their databases are dropped in the end.
         clock: Tells its time.
     """
-    broker = InProcessBroker(topology.definitions(CATALOGUE, vhost="test"))
+    broker = HeardBroker(topology.definitions(CATALOGUE, vhost="test"))
     transport = InProcessTransport(broker, user=name)
     standings = KnownStandings()
     stand_ins = StandIns(transport=transport, clock=clock, standings=standings)
@@ -364,7 +395,10 @@ def message_of(
 
 
 async def published(store: Store[Any]) -> list[Message[Event]]:
-    """Give what the saves of a store have said so far, in order."""
+    """Give what the saves of a store have said so far, in order.
+
+    Of a store that no service lives on: there it is ``sent_by``.
+    """
     found = store.documents.find({}, projection={"outbox": 1}).sort("_id", 1)
     return [
         unpack(_packet(entry), CATALOGUE)

@@ -8,15 +8,14 @@ import ssl
 import time
 from collections.abc import Sequence
 
-import httpx2
 import structlog
-from accord_chassis.asking import ServiceToken
+from accord_chassis.asking import TIMEOUT_SECONDS, NoAnswer, Peer, ServiceToken
 from accord_chassis.batching import Batcher
 from accord_chassis.guard import StandingAway, Standings
 from accord_contracts.access import Purpose, Standing
 from accord_contracts.allocation import WorkerContact
 from accord_contracts.problem import Refusal
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from notify.domain.contact import NoSuchContact, Permission
 
@@ -24,8 +23,6 @@ log = structlog.get_logger()
 
 FRESH_SECONDS = 60.0
 """How long an answer is believed."""
-
-TIMEOUT_SECONDS = 2.0
 
 REMEMBERED = 4096
 """Workers of whom an answer is kept."""
@@ -79,11 +76,9 @@ class Directory:
         fresh_seconds: float = FRESH_SECONDS,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        self._base = f"{allocation_url.rstrip('/')}/v1"
-        self._token = token
         self._fresh_seconds = fresh_seconds
-        self._client = httpx2.AsyncClient(
-            timeout=timeout_seconds, verify=True if tls is None else tls
+        self._allocation = Peer(
+            allocation_url, token, tls=tls, timeout_seconds=timeout_seconds
         )
         self._ask = Batcher[str, tuple[WorkerContact, ...]](self._ask_all)
         self._answers: dict[str, tuple[float, tuple[WorkerContact, ...]]] = {}
@@ -107,7 +102,7 @@ class Directory:
 
     async def close(self) -> None:
         """Hang up."""
-        await self._client.aclose()
+        await self._allocation.close()
 
     async def _answer(self, path: str) -> tuple[WorkerContact, ...]:
         known = self._answers.get(path)
@@ -127,24 +122,16 @@ class Directory:
 
     async def _asked(self, path: str) -> tuple[WorkerContact, ...]:
         try:
-            headers = {"Authorization": f"Bearer {self._token.current()}"}
-            answer = await self._client.get(f"{self._base}{path}", headers=headers)
-            found = _contacts_in(answer)
-        except (httpx2.HTTPError, OSError, ValidationError) as fault:
-            # What the fault says may hold an address; its kind is enough.
-            raise DirectoryAway(type(fault).__name__) from None
+            answer = await self._allocation.get(path, CONTACTS)
+        except NoAnswer as none:
+            if none.status != NOBODY_THERE:
+                raise DirectoryAway(none.fault) from None
+            answer = ()
+        found = answer if isinstance(answer, tuple) else (answer,)
         if len(self._answers) >= REMEMBERED:
             self._answers.clear()
         self._answers[path] = (time.monotonic(), found)
         return found
-
-
-def _contacts_in(answer: httpx2.Response) -> tuple[WorkerContact, ...]:
-    if answer.status_code == NOBODY_THERE:
-        return ()
-    answer.raise_for_status()
-    found = CONTACTS.validate_json(answer.content)
-    return found if isinstance(found, tuple) else (found,)
 
 
 class ContactsAway(Refusal):
@@ -171,6 +158,16 @@ class Permissions(BaseModel):
         return next(found, None)
 
 
+class AskPermission(BaseModel):
+    """Asks by which numbers somebody who was harmed may be written to now."""
+
+    model_config = ConfigDict(frozen=True)
+
+    channel: str = "text"
+    purpose: Purpose
+    case_id: str
+
+
 class SafeContacts:
     """The referrals service, which knows how people may be reached.
 
@@ -191,10 +188,8 @@ class SafeContacts:
         tls: ssl.SSLContext | None = None,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        self._base = f"{referrals_url.rstrip('/')}/v1/people"
-        self._token = token
-        self._client = httpx2.AsyncClient(
-            timeout=timeout_seconds, verify=True if tls is None else tls
+        self._referrals = Peer(
+            referrals_url, token, tls=tls, timeout_seconds=timeout_seconds
         )
 
     async def ask(self, person_id: str, case_id: str, purpose: Purpose) -> Permissions:
@@ -204,22 +199,16 @@ class SafeContacts:
             NoSuchContact: There is no such person in this case.
             ContactsAway: There is no answer.
         """
-        asked = {"channel": "text", "purpose": purpose.value, "case_id": case_id}
+        asked = AskPermission(purpose=purpose, case_id=case_id)
+        path = f"/people/{person_id}/contact-permission"
         try:
-            answer = await self._client.post(
-                f"{self._base}/{person_id}/contact-permission",
-                json=asked,
-                headers={"Authorization": f"Bearer {self._token.current()}"},
-            )
-            if answer.status_code == NOBODY_THERE:
-                raise NoSuchContact
-            answer.raise_for_status()
-            return Permissions.model_validate_json(answer.content)
-        except (httpx2.HTTPError, OSError, ValidationError) as fault:
-            # What the fault says may hold an address; its kind is enough.
-            log.warning("contacts.not_known", fault=type(fault).__name__)
+            return await self._referrals.post(path, asked, Permissions)
+        except NoAnswer as none:
+            if none.status == NOBODY_THERE:
+                raise NoSuchContact from None
+            log.warning("contacts.not_known", fault=none.fault)
             raise ContactsAway from None
 
     async def close(self) -> None:
         """Hang up."""
-        await self._client.aclose()
+        await self._referrals.close()

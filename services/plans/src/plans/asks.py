@@ -6,11 +6,9 @@ is none, what it was asked for is not done.
 
 import ssl
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, TypeVar
 
-import httpx2
 import structlog
-from accord_chassis.asking import ServiceToken
+from accord_chassis.asking import NoAnswer, Peer, ServiceToken
 from accord_contracts.papers import (
     LONGEST_TEXT,
     TEXTS_OF_A_QUESTION,
@@ -19,18 +17,13 @@ from accord_contracts.papers import (
 )
 from accord_contracts.problem import Refusal
 from accord_contracts.risk import AskClosing, ClosingProof
-from pydantic import BaseModel, ValidationError
 
 from plans.documents.audience import Addressed
 
 log = structlog.get_logger()
 
-TIMEOUT_SECONDS = 2.0
-
 BYTES_OF_A_QUESTION = 20_000
 """Of texts, so that a body stays below 64 KiB however its letters are written."""
-
-T = TypeVar("T", bound=BaseModel)
 
 
 class ProofAway(Refusal):
@@ -45,55 +38,19 @@ class ScreeningAway(Refusal):
     status = 503
 
 
-class Line:
-    """A line to another service, under this one's own token.
+class Proofs:
+    """What risk says of whether responses may end.
 
     Args:
-        url: Where the other service is.
+        risk_url: Where the risk service is.
         token: Under which it is asked.
         tls: Whose certificates are believed, if not the machine's.
     """
 
-    path: ClassVar[str]
-    """Where on it the question goes."""
-
     def __init__(
-        self, url: str, token: ServiceToken, *, tls: ssl.SSLContext | None = None
+        self, risk_url: str, token: ServiceToken, *, tls: ssl.SSLContext | None = None
     ) -> None:
-        self._url = f"{url.rstrip('/')}{self.path}"
-        self._token = token
-        self._client = httpx2.AsyncClient(
-            timeout=TIMEOUT_SECONDS, verify=True if tls is None else tls
-        )
-
-    async def ask(self, asked: BaseModel, answer: type[T]) -> T | None:
-        """Ask; none: there is no answer, or none that can be understood."""
-        try:
-            told = await self._client.post(
-                self._url,
-                content=asked.model_dump_json(),
-                headers={
-                    "Authorization": f"Bearer {self._token.current()}",
-                    "Content-Type": "application/json",
-                },
-            )
-            told.raise_for_status()
-            return answer.model_validate_json(told.content)
-        except (httpx2.HTTPError, OSError, ValidationError) as fault:
-            log.warning(
-                "question.unanswered", type=answer.__name__, fault=type(fault).__name__
-            )
-            return None
-
-    async def close(self) -> None:
-        """Hang up."""
-        await self._client.aclose()
-
-
-class Proofs(Line):
-    """What risk says of whether responses may end."""
-
-    path = "/v1/proofs"
+        self._risk = Peer(risk_url, token, tls=tls)
 
     async def missing(self, case_id: str, closed_by: str) -> tuple[str, ...]:
         """Give the codes of what is missing before a worker may end a response.
@@ -102,16 +59,37 @@ class Proofs(Line):
             ProofAway: Risk does not answer, or not what can be understood.
         """
         asked = AskClosing(case_id=case_id, closed_by=closed_by)
-        told = await self.ask(asked, ClosingProof)
-        if told is None or told.case_id != case_id:
+        try:
+            told = await self._risk.post("/proofs", asked, ClosingProof)
+        except NoAnswer as none:
+            log.warning("proof.not_known", fault=none.fault)
+            raise ProofAway from None
+        if told.case_id != case_id:
             raise ProofAway
         return told.missing
 
+    async def close(self) -> None:
+        """Hang up."""
+        await self._risk.close()
 
-class Screens(Line):
-    """What referrals says of whether texts name or place somebody of a case."""
 
-    path = "/v1/screenings"
+class Screens:
+    """What referrals says of whether texts name or place somebody of a case.
+
+    Args:
+        referrals_url: Where the referrals service is.
+        token: Under which it is asked.
+        tls: Whose certificates are believed, if not the machine's.
+    """
+
+    def __init__(
+        self,
+        referrals_url: str,
+        token: ServiceToken,
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._referrals = Peer(referrals_url, token, tls=tls)
 
     async def found(
         self, case_id: str, to: Addressed, texts: Sequence[str]
@@ -130,13 +108,20 @@ class Screens(Line):
                 person_id=to.person_id,
                 texts=some,
             )
-            told = await self.ask(asked, Screening)
-            beyond = told and any(each >= len(some) for each in told.found)
-            if told is None or told.case_id != case_id or beyond:
+            try:
+                told = await self._referrals.post("/screenings", asked, Screening)
+            except NoAnswer as none:
+                log.warning("screening.not_known", fault=none.fault)
+                raise ScreeningAway from None
+            if told.case_id != case_id or any(e >= len(some) for e in told.found):
                 raise ScreeningAway
             found += [first + each for each in told.found]
             first += len(some)
         return tuple(found)
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._referrals.close()
 
 
 def _parted(texts: Sequence[str]) -> Iterator[tuple[str, ...]]:
