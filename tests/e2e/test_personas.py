@@ -89,12 +89,12 @@ def person(region: Region, persona: str, worker_id: str | None) -> Somebody:
     return Somebody(region, f"persona-{persona}", *EVERY_SCOPE, **claims)
 
 
-async def person_in(region: Region, case: str) -> str:
+async def person_in(region: Region, case: str, *, harmed: bool = False) -> str:
     """Give somebody who is in a case, but not her: who is asked about is named."""
     held = await region.database("referrals")["cases"].find_one({"_id": case})
     assert held
-    others = (e for e in held["people"] if e["role"] != "person_harmed")
-    person_id: str = next(others)["person_id"]
+    people = (e for e in held["people"] if (e["role"] == "person_harmed") is harmed)
+    person_id: str = next(people)["person_id"]
     return person_id
 
 
@@ -252,6 +252,7 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "message_id": message["id"],
         "glass_id": broken.json()["glass_id"],
         "person_id": asked_about,
+        "harmed_id": await person_in(region, case, harmed=True),
         "match_id": await match_with(region, told["people"][1]),
         "meeting_id": meeting.meeting_id,
         "task_id": meeting.task_id,
@@ -768,14 +769,14 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     (
         "notify",
         "PUT",
-        "/v1/cases/{case_id}/people/{person_id}/contacts/{contact_id}/messages/{message_id}",
+        "/v1/cases/{case_id}/people/{harmed_id}/contacts/{contact_id}/messages/{message_id}",
     ): Case(
         KNOWS_SAFETY, {"text": "we_will_ring", "language": "en", "purpose": "fva20_c"}
     ),
     ("notify", "GET", "/v1/cases/{case_id}/contact-messages"): Case(KNOWS_SAFETY),
     ("notify", "GET", "/v1/unreachable"): Case(PERSONAS, by_scope=True),
     # Without a signature it is from nobody: 422, for whoever has the scope.
-    ("notify", "POST", "/v1/sms-callbacks"): Case((), {}, by_scope=True),
+    ("notify", "POST", "/v1/sms-callbacks"): Case(PERSONAS, {}, by_scope=True),
     ("notify", "GET", "/v1/sms-callbacks/unknown"): Case(PERSONAS, by_scope=True),
     # There is no such link, for nobody.
     ("notify", "POST", "/v1/acknowledgements"): Case(

@@ -120,14 +120,18 @@ LATER = {
     "order.ended.v1",
     "information.pushed.v1",
     "action.due_soon.v1", "plan.alarms_ended.v1",
+    "contact.messaged.v1", "contact.answered.v1", "contact.stopped.v1",
+    "reply.not_known.v1", "channel.silent.v1",
 }  # fmt: skip
-"""Events for which time would have to pass; that each is thin, its schema says."""
+"""Events for which time would have to pass, or a gateway be there; that each is thin,
+its schema says."""
 
 LATER_TEMPLATES = {
     "offer_lapsed", "offer_withdrawn", "nobody_found", "action_overdue",
     "something_changed", "review_due", "review_overdue", "plan_drafted",
     "date_is_here", "plan_not_in_force", "confirmation_lapsed",
     "information_overdue", "handed_over", "action_due_soon", "not_lowered",
+    "person_to_reach", "something_came_back",
 }  # fmt: skip
 """Templates that tell of those, or of a second draft: none has room for a value."""
 
@@ -496,6 +500,7 @@ def assert_seen_everywhere(seen: Seen, sources: Sources, routes: set[Route]) -> 
     # told, and no file of providers comes; tests of their own look at what is kept.
     may_be_empty |= {"documents referrals.trials", "documents referrals.doubts"}
     may_be_empty |= {"documents notify.webhooks", "documents notify.deliveries"}
+    may_be_empty |= {"documents notify.callbacks", "documents notify.pulses"}
     may_be_empty |= {"documents allocation.providers"}
     empty = {name for name, pieces in sources.items() if not any(pieces)}
     assert empty <= may_be_empty - more
@@ -787,6 +792,9 @@ async def be_reached(region: Region, case: str, sentinels: Sentinels) -> None:
     shown = await lead.reads(f"{path}?purpose=fva20_b")
     assert all(each.ok for each in answers), [each.body for each in answers]
     assert str(said["value"]).encode() in shown.body
+    ask = f"/api/notify/v1/cases/{case}/people/{ids['harmed_id']}/contacts/{contact}"
+    text = {"text": "we_will_ring", "language": "en", "purpose": "fva20_c"}
+    answers.append(await lead.sends("PUT", f"{ask}/messages/{new_id()}", text))
     why = {"reason": "someone_else_answered"}
     answers.append(await lead.sends("POST", f"{path}/{contact}/suspension", why))
     assert all(each.ok for each in answers), [each.body for each in answers]
@@ -870,6 +878,9 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
         "case_id": case,
         "referral_id": held["episodes"][0]["referral_id"],
         "person_id": held["people"][0]["person_id"],
+        "harmed_id": next(
+            e["person_id"] for e in held["people"] if e["role"] == "person_harmed"
+        ),
         "contact_id": new_id(),
         "worker_id": specialist.id,
         "allocation_id": role["allocation_id"],

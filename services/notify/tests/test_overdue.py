@@ -24,7 +24,7 @@ from accord_contracts.risk import RiskLevel
 from notify.handlers.alarms import end_alarms, end_if_over, note_ending
 from notify.handlers.telling import follow_team
 from notify.store import Ends, Notifications, Teams
-from notify_builders import IVS, LEAD, MINUTE, WorkersDirectory, overdue, team
+from notify_builders import IVS, LEAD, MINUTE, Running, WorkersDirectory, overdue, team
 
 OUTREACH = Role.PERPETRATOR_OUTREACH
 Tell = Callable[..., Awaitable[None]]
@@ -236,3 +236,25 @@ async def test_an_alarm_of_a_date_that_went_with_its_case_is_over_in_this_one_al
 
     found = await notifications.about_any(trigger_id)
     assert {each.case_id for each in found if each.ended_at is None} == {other}
+
+
+async def test_what_somebody_leaves_unanswered_goes_to_the_next_at_once(
+    running: Running, workers: WorkersDirectory
+) -> None:
+    workers.has_on_duty()
+    deputy, lead = workers.knows(), workers.knows()
+    left, other = workers.knows(deputy=deputy), workers.knows()
+    cases = {each: new_id() for each in ("handed_over", "closed")}
+    for case_id in cases.values():
+        members = team((left, IVS), (lead, LEAD), case_id=case_id)
+        await running.hears(members)
+        late = overdue(case_id, left, level=RiskLevel.HIGH)
+        await running.hears(message_of(late.data, at=NOON))
+
+    new = team((other, IVS), (lead, LEAD), case_id=cases["handed_over"], version=2)
+    await running.hears(new, team(case_id=cases["closed"], version=2))
+    await running.later(timedelta())
+
+    told = {each.case_id: each.told_workers for each in await running.all()}
+    assert told[cases["handed_over"]] == [left, lead]
+    assert told[cases["closed"]] == [left]

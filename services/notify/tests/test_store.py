@@ -3,16 +3,18 @@
 from typing import Any
 
 import pytest
-from accord_chassis.store import Conflict
+from accord_chassis.store import Conflict, Database, Store
 from accord_chassis.testing import NOON, new_id, published
+from notify.domain.callback import Callback, Whose
+from notify.domain.contact import PersonalContact
 from notify.handlers.telling import in_inbox
-from notify.store import FIRST, Notifications
+from notify.store import FIRST, Callbacks, Notifications, PersonalContacts
 from notify_builders import MINUTE, notification, offered
 
 
-async def plan(notifications: Notifications, found: Any, sort: str) -> str:
+async def plan(kept: Store[Any], found: Any, sort: str) -> str:
     """Say how the store finds something."""
-    explained = await notifications.documents.find(found).sort(sort).explain()
+    explained = await kept.documents.find(found).sort(sort).explain()
     return str(explained["queryPlanner"]["winningPlan"])
 
 
@@ -34,6 +36,23 @@ async def test_every_named_query_is_served_by_an_index(
     assert "IXSCAN" in await plan(notifications, about, "about_id")
     due = {"due_at": {"$lte": NOON}}
     assert "IXSCAN" in await plan(notifications, due, "due_at")
+
+
+async def test_what_comes_back_is_looked_up_by_an_index(database: Database) -> None:
+    contacts, callbacks = PersonalContacts(database), Callbacks(database)
+    for each in (contacts, callbacks):
+        await each.prepare()
+    for number in range(20):
+        contact = PersonalContact(id=new_id(), person_id=new_id(), reach=str(number))
+        await contacts.save(contact)
+        heard = Callback(id=new_id(), at=NOON, reply=True, whose=Whose.NOBODY)
+        await callbacks.save(heard)
+
+    assert "IXSCAN" in await plan(contacts, {"reach": "1"}, "reach")
+    assert "IXSCAN" in await plan(contacts, {"case_ids": new_id()}, "case_ids")
+    unknown = {"unknown": True, "at": {"$gt": NOON}}
+    assert "IXSCAN" in await plan(callbacks, unknown, "at")
+    assert len(await contacts.reached_by("1")) == 1
 
 
 async def test_a_stale_notification_is_a_conflict(notifications: Notifications) -> None:

@@ -222,6 +222,8 @@ def create_app(
         for event in told_of(catalogue):
             notify.on(event, tell)
         notify.on(CaseTeamChanged, partial(telling.follow_team, teams=teams))
+        moves = partial(silence.move_on, teams=teams, notifications=held)
+        notify.on(CaseTeamChanged, at_present(notify.clock, moves))
         notify.on(CaseMerged, partial(telling.note_merging, teams=teams))
         notify.on(CaseUnmerged, partial(telling.note_merging, teams=teams))
         notify.on(CaseErased, partial(erasing.erase_team, teams=teams))

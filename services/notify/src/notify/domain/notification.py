@@ -1,5 +1,6 @@
 """A message to a worker: from the inbox to its end, or up the chain."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Self
@@ -371,6 +372,11 @@ class Notification(Told):
         """Have the next of the chain told at once, if somebody has to say they know."""
         escalate_at = min(self.escalate_at, at) if self.escalate_at else None
         return self.model_copy(update={"escalate_at": escalate_at})
+
+    def waits_for(self, workers: Collection[str]) -> bool:
+        """Tell whether it waits for an answer of these workers, and of nobody else."""
+        asked = {each.worker_id for each in self.told if each.step == self.step}
+        return self.escalate_at is not None and asked <= set(workers)
 
     def is_over_by(self, at: datetime) -> bool:
         """Tell whether it is open, and is of what had happened by a time.

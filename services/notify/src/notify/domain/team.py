@@ -102,6 +102,17 @@ class Team(BaseModel):
         gone = (worker_id for worker_id, _ in self.before if left)
         return tuple(dict.fromkeys((*self.workers(at), *gone)))
 
+    def gone(self, heard: int) -> frozenset[str]:
+        """Who worked on it until a change, and does not any more.
+
+        Nobody, if the change is not the last that was heard of, or nobody works on it
+        now: then the response has ended, and there is nothing to take over.
+        """
+        if heard != self.heard or not self.members:
+            return frozenset()
+        now = {each.worker_id for each in self.members}
+        return frozenset(worker_id for worker_id, _ in self.before) - now
+
     def workers(self, at: datetime) -> tuple[str, ...]:
         """Everyone who worked on it at a time and does still, once.
 

@@ -13,6 +13,7 @@ from accord_contracts.allocation import (
     AllocationExpired,
     AllocationOffered,
     AllocationWithdrawn,
+    CaseTeamChanged,
     DeclineReason,
 )
 from accord_contracts.message import Event, Message
@@ -31,7 +32,7 @@ from notify.domain.offer import Offer, offer_id
 from notify.domain.policy import Policy
 from notify.handlers.reaching import Reach
 from notify.handlers.telling import in_inbox
-from notify.store import Notifications, Offers
+from notify.store import Notifications, Offers, Teams
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,27 @@ async def reopen(
         new = new.tell(worker_id, 0, at=at, until=until, mail=mail)
         told.append(in_inbox(due, worker_id, at))
     await notifications.save(new, *told, lane=due.lane)
+
+
+async def move_on(
+    message: Message[CaseTeamChanged],
+    *,
+    at: datetime,
+    teams: Teams,
+    notifications: Notifications,
+) -> None:
+    """Have the next of the chain told at once where whoever was asked has left.
+
+    Called after who works on the case was noted.
+    """
+    case_id = message.data.case_id
+    team = await teams.get(case_id)
+    gone = team.gone(message.aggregate_version) if team else frozenset()
+    if not gone:
+        return
+    waiting = [e for e in await notifications.all_of(case_id) if e.waits_for(gone)]
+    hurried = (notifications.save(each.hurry(at), cause=message) for each in waiting)
+    await asyncio.gather(*hurried)
 
 
 def _until(held: Notification, at: datetime, policy: Policy) -> datetime:

@@ -106,10 +106,10 @@ class ContactMessagesView(BaseModel):
     messages: list[ContactMessageView]
 
 
-@router.put("/{case_id}/people/{person_id}/contacts/{contact_id}/messages/{message_id}")
+@router.put("/{case_id}/people/{harmed_id}/contacts/{contact_id}/messages/{message_id}")
 async def write_to_person(
     case_id: Id,
-    person_id: Id,
+    harmed_id: Id,
     contact_id: Id,
     message_id: Id,
     told: WriteToPerson,
@@ -126,7 +126,7 @@ async def write_to_person(
     resource = Resource("contact", contact_id, case_id)
     permit = partial(worker.permit, purpose=told.purpose)
     await permit(WRITE, resource, otherwise=NoSuchContact)
-    found = await safe.ask(person_id, case_id, told.purpose)
+    found = await safe.ask(harmed_id, case_id, told.purpose)
     for each in found.case_ids:
         other = Resource("contact", contact_id, each)
         await permit(NOT_BARRED, other, otherwise=NoSuchContact)
@@ -138,16 +138,16 @@ async def write_to_person(
         by=worker.worker or "",
     )
     permission = found.by(contact_id)
-    errand = Errand(person_id, contact_id, asked, permission, clock.now())
+    errand = Errand(harmed_id, contact_id, asked, permission, clock.now())
     written = await contacting.write(errand, by=by)
-    return ContactMessageView.of(person_id, contact_id, written)
+    return ContactMessageView.of(harmed_id, contact_id, written)
 
 
 @router.get("/{case_id}/contact-messages")
 async def read_contact_messages(
     case_id: Id, by: Writing_, worker: Worker
 ) -> ContactMessagesView:
-    """Read what was sent to people of a case, or was not, and why."""
+    """Read what was sent to people of a case, or was not, and why, first to last."""
     resource = Resource("contact_messages", case_id, case_id)
     await worker.permit(READ, resource, otherwise=NoSuchRecord)
     found = [
@@ -156,4 +156,7 @@ async def read_contact_messages(
         for message in each.messages
         if message.asked.case_id == case_id
     ]
+    # That there is no such case looks as if one were barred from it.
+    if not found:
+        raise NoSuchRecord
     return ContactMessagesView(messages=sorted(found, key=lambda each: each.at))
