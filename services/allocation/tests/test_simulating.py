@@ -1,6 +1,8 @@
 """What would happen: demand against capacity, faster than time."""
 
+import math
 from datetime import timedelta
+from random import Random
 
 from accord_chassis.testing import NOON
 from accord_contracts.calendar import Day
@@ -8,6 +10,7 @@ from accord_contracts.referrals import ContactWish
 from accord_contracts.risk import RiskLevel
 from allocation.domain.availability import Window
 from allocation.domain.directory import Worker
+from allocation.domain.policy import Policy
 from allocation.domain.simulating import Arrival, needed, simulate
 from allocation.domain.wishes import Wishes
 from allocation_builders import (
@@ -23,6 +26,11 @@ from hypothesis import strategies as st
 
 LOW, HIGH = RiskLevel.LOW, RiskLevel.HIGH
 DAY = timedelta(days=1)
+
+
+def one_case_each() -> Policy:
+    full_time = POLICY.full_time.model_copy(update={"points": POLICY.points[LOW]})
+    return POLICY.model_copy(update={"full_time": full_time})
 
 
 def arrival(day: float, level: RiskLevel = LOW, days: float = 10) -> Arrival:
@@ -75,6 +83,48 @@ def test_it_says_how_many_workers_more_it_takes() -> None:
     assert needed([worker(WHANAU, capacity=1000)], many, POLICY, NOON + DAY) == {
         WHANAU: 0
     }
+
+
+def test_it_asks_for_no_worker_too_many() -> None:
+    # Workers of one case each, so that a few cases need many of them.
+    policy, random = one_case_each(), Random(1)  # noqa: S311 - Demand, no secret.
+    coming = [arrival(30 * random.random(), days=20) for _ in range(40)]
+    until = NOON + 60 * DAY
+
+    more = needed([], coming, policy, until)[WHANAU]
+
+    def breaches(number: int) -> int:
+        team = [worker(WHANAU, capacity=policy.points[LOW]) for _ in range(number)]
+        return simulate(team, coming, policy, until).breaches(policy)
+
+    few = 0.05 * len(coming)
+    assert more > 10
+    assert breaches(more) <= few < min(map(breaches, range(more - 3, more)))
+
+
+def test_as_many_wait_as_queueing_theory_says() -> None:
+    # Eight workers of one case, a case every 1.5 days, each 9 days long: six at work.
+    policy, random = one_case_each(), Random(4)  # noqa: S311
+    servers, between, days = 8, 1.5, 9.0
+    day, coming = 0.0, []
+    for _ in range(2_000):
+        day += random.expovariate(1 / between)
+        coming.append(arrival(day, days=random.expovariate(1 / days)))
+    team = [worker(WHANAU, capacity=policy.points[LOW]) for _ in range(servers)]
+
+    found = simulate(team, coming, policy, NOON + day * DAY)
+
+    # Erlang C: the share of those who wait, and for how long on average.
+    busy = days / between
+    lost = 1.0
+    for each in range(1, servers + 1):
+        lost = busy * lost / (each + busy * lost)
+    waits = lost / (1 - busy / servers * (1 - lost))
+    hours = found.hours(LOW)
+    share = sum(each > 0 for each in hours) / len(hours)
+    assert math.isclose(share, waits, abs_tol=0.04)
+    mean = 24 * waits * days / (servers - busy)
+    assert math.isclose(sum(hours) / len(hours), mean, rel_tol=0.2)
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from allocation.domain.solving.dividing import Dealing, divided
 from allocation.domain.solving.instance import Instance, NoPlacement
 from allocation.domain.solving.lagrangian import filled, priced, whole
 from allocation.domain.solving.reading import BadInstance, orlib, plain
@@ -77,6 +78,17 @@ def cheapest(given: Instance) -> int | None:
     return min(costs, default=None)
 
 
+def place_badly(given: Instance, held: np.ndarray) -> np.ndarray:
+    """Make an assignment dearer, a role at a time, for as long as nobody overflows."""
+    bad = held.copy()
+    for role, worker in itertools.product(range(given.roles), range(given.workers)):
+        other = bad.copy()
+        other[role] = worker
+        if given.holds(other) and given.total(other) > given.total(bad):
+            bad = other
+    return bad
+
+
 @st.composite
 def instances(draw: st.DrawFn, workers: int, roles: int) -> Instance:
     m, n = draw(st.integers(1, workers)), draw(st.integers(0, roles))
@@ -116,6 +128,41 @@ def test_no_relaxation_is_above_the_cheapest(given: Instance, rounds: int) -> No
     bounds += [bound.value for bound, _ in filled(given, start, least, rounds)]
 
     assert all(whole(bound) <= least for bound in bounds)
+
+
+@settings(max_examples=40, deadline=None)
+@given(instances(workers=3, roles=5), st.integers(0, 8), st.integers(0, 3))
+def test_a_part_that_is_divided_anew_is_divided_at_the_least(
+    given: Instance, prize: int, rounds: int
+) -> None:
+    every = itertools.product(range(given.workers), repeat=given.roles)
+    start = next((e for each in every if given.holds(e := np.array(each, int))), None)
+    if start is None or not given.roles:
+        return
+
+    # All workers are one part; whatever the prizes are, only the way there differs.
+    dealing = Dealing(given.roles, rounds, np.random.default_rng(1))
+    prizes = np.full(given.roles, float(prize))
+    found = next(divided(given, start, prizes, dealing, lambda: False))
+
+    assert given.holds(found)
+    assert given.total(found) == cheapest(given)
+
+
+def test_dividing_parts_never_overloads_and_never_costs_more() -> None:
+    given = literature("D", 12, 40, seed=3)
+    start = np.array(solve(given, 0.5, 1, time.monotonic).assignment)
+    dealing = Dealing(15, 5, np.random.default_rng(1))
+    held = place_badly(given, start)
+
+    found = divided(given, held, np.full(40, 100.0), dealing, lambda: False)
+    costs = [given.total(held)]
+    for each in itertools.islice(found, 40):
+        assert given.holds(each)
+        costs.append(given.total(each))
+
+    assert costs == sorted(costs, reverse=True)
+    assert costs[-1] < costs[0]
 
 
 @settings(max_examples=10, deadline=None)

@@ -6,7 +6,6 @@ begins. So waiting is for room and for hours alone, and what comes out is the le
 is to be expected.
 """
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -238,32 +237,39 @@ def needed(
 ) -> dict[Role, int]:
     """Say how many full-time workers more each role needs to be filled in time.
 
-    They are added a tenth at a time, at least one, until all roles of the kind but one
-    in twenty are filled in time, or as many are there as there are roles to fill.
+    The least number with which all roles of the kind but one in twenty are filled in
+    time, or as many as there are roles to fill: doubled until it is enough, then halved
+    between too few and enough. All kinds are looked for at once, as if more of one kind
+    changed nothing for another: nearly so where few workers are in several.
     """
-    there, added = list(workers), Counter[Role]()
     wanted = Counter(role for each in arrivals for role in policy.roles[each.level])
-    short = sorted(wanted)
-    while short:
-        outcome = simulate(there, arrivals, policy, until)
-        short = [
-            role
-            for role in short
-            if outcome.breaches(policy, role) > (1 - IN_TIME) * wanted[role]
-            and added[role] < wanted[role]
-        ]
-        for role in short:
-            have = sum(role in each.roles for each in there)
-            for _ in range(max(1, math.ceil(have / 10))):
-                added[role] += 1
-                there.append(
-                    Worker(
-                        id=f"added-{role}-{added[role]}",
-                        roles=frozenset({role}),
-                        capacity=policy.full_time.points,
-                    )
-                )
-    return {role: added[role] for role in sorted(wanted)}
+    few, enough = dict.fromkeys(wanted, -1), dict[Role, int]()
+    trying = dict.fromkeys(wanted, 0)
+    while trying:
+        more = _added({**enough, **trying}, policy)
+        outcome = simulate([*workers, *more], arrivals, policy, until)
+        for role, number in trying.items():
+            breaches = outcome.breaches(policy, role)
+            late = breaches > (1 - IN_TIME) * wanted[role] and number < wanted[role]
+            (few if late else enough)[role] = number
+        trying = {
+            role: (few[role] + enough[role]) // 2
+            if role in enough
+            else min(max(1, 2 * few[role]), wanted[role])
+            for role in trying
+            if enough.get(role) != few[role] + 1
+        }
+    return {role: enough[role] for role in sorted(wanted)}
+
+
+def _added(more: Mapping[Role, int], policy: Policy) -> list[Worker]:
+    """Make so many full-time workers of each role."""
+    points = policy.full_time.points
+    return [
+        Worker(id=f"added-{role}-{number}", roles=frozenset({role}), capacity=points)
+        for role, many in more.items()
+        for number in range(many)
+    ]
 
 
 def _seconds(since: datetime, until: datetime) -> float:
