@@ -43,6 +43,7 @@ from referrals.domain.order import (
     order_id,
 )
 from referrals.orders import Orders, end, expire, record
+from referrals.store import Cases
 from referrals_builders import POLICY, Running, body
 
 DAY = timedelta(days=1)
@@ -206,12 +207,12 @@ async def orders(database: Database) -> Orders:
 
 
 async def test_its_end_is_a_date_known_ahead_and_falls_due_once(
-    orders: Orders, clock: SimulatedClock
+    orders: Orders, cases: Cases, clock: SimulatedClock
 ) -> None:
     told = order(ends_at=NOON + DAY)
     rules = POLICY.triggers
-    held = await record(told, by="x", at=NOON, orders=orders, rules=rules)
-    same = await record(told, by="x", at=NOON, orders=orders, rules=rules)
+    held = await record(told, by="x", at=NOON, orders=orders, cases=cases, rules=rules)
+    same = await record(told, by="x", at=NOON, orders=orders, cases=cases, rules=rules)
     clock.advance(DAY)
     await expire(held, orders=orders, clock=clock)
 
@@ -234,18 +235,22 @@ async def test_its_end_is_a_date_known_ahead_and_falls_due_once(
 
 @pytest.mark.parametrize("kind", [OrderKind.PROTECTION_ORDER, OrderKind.PAROLE])
 async def test_ending_it_early_calls_its_end_off(
-    orders: Orders, kind: OrderKind
+    orders: Orders, cases: Cases, kind: OrderKind
 ) -> None:
     told = order(ends_at=NOON + 90 * DAY, kind=kind)
-    await record(told, by="x", at=NOON, orders=orders, rules=POLICY.triggers)
+    await record(
+        told, by="x", at=NOON, orders=orders, cases=cases, rules=POLICY.triggers
+    )
     longer = told.model_copy(
         update={"terms": terms(ends_at=NOON + 99 * DAY, kind=kind)}
     )
-    await record(longer, by="x", at=NOON, orders=orders, rules=POLICY.triggers)
+    await record(
+        longer, by="x", at=NOON, orders=orders, cases=cases, rules=POLICY.triggers
+    )
     for _ in range(2):
         await end(
             told.id, OrderEnd.DISCHARGED, by="x", by_agency=False,
-            at=NOON, now=NOON, orders=orders,
+            at=NOON, now=NOON, orders=orders, cases=cases,
         )  # fmt: skip
 
     sent = [each.data for each in await published(orders)]

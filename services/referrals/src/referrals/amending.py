@@ -20,7 +20,6 @@ from accord_contracts.referrals import (
     Party,
     ReferralAmended,
     ReferralWithdrawn,
-    TransferOutdated,
     WithdrawalReason,
 )
 
@@ -38,6 +37,7 @@ from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral
 from referrals.domain.roles import Standing, doubt_id
 from referrals.domain.telling import DescribedPerson
 from referrals.handlers import filled_in
+from referrals.outdating import outdated
 from referrals.recognising import Known, ask, keep, meet, tell_apart
 from referrals.roles import Doubts
 from referrals.store import Cases, People, Referrals
@@ -411,17 +411,9 @@ async def change_case(
         named = await _renamed(referral, case, referrals=referrals, cases=cases)
     lane = Lane.URGENT if case.level and case.level.urgent else None
     events = [told_of(referral, change, told.number, case.id)]
-    if case.transferred and not change.reason:
-        # Nobody works on it here any more who could pass it on.
-        events.append(
-            TransferOutdated(
-                case_id=case.id,
-                referral_id=referral.id,
-                number=told.number,
-                worker_id=case.transferred.worker,
-                amended_at=change.at,
-            )
-        )
+    # That it is withdrawn a coordinator is told in any case.
+    if not change.reason:
+        events += outdated(case, referral.id, change.at, told.number)
     doubt = await doubts.get(doubt_id(referral.id))
     if doubt and doubt.standing is Standing.WAITING and not change.reason:
         # Whoever has read the referral before it was amended does not send it now.

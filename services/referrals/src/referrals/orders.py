@@ -5,7 +5,7 @@ The end of an order is a date that is known ahead, like those that referrals tel
 the order's own document.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -31,6 +31,8 @@ from referrals.domain.order import NoSuchOrder, Order, ToldBreach
 from referrals.domain.policy import Policy
 from referrals.domain.trigger import TriggerRules
 from referrals.erasing import Shelves
+from referrals.outdating import outdated
+from referrals.store import Cases
 
 MOST = 200
 """Orders that are listed together."""
@@ -72,9 +74,17 @@ class Registry(NamedTuple):
 
 
 async def record(
-    new: Order, *, by: str, at: datetime, orders: Orders, rules: TriggerRules
+    new: Order,
+    *,
+    by: str,
+    at: datetime,
+    orders: Orders,
+    cases: Cases,
+    rules: TriggerRules,
 ) -> Order:
     """Record an order, or have it end otherwise, ask otherwise or protect others.
+
+    Where its case was handed over, whoever did that is told too.
 
     Raises:
         OrderOver: It has ended.
@@ -82,13 +92,12 @@ async def record(
 
     async def keep() -> Order:
         held = await orders.get(new.id)
-        if held is None:
-            return await orders.save(new, *_told(new, None), lane=_lane(new, at, rules))
-        changed = held.told_again(new.terms, new.people, by=by, at=at)
-        if changed is held:
-            return held
-        lane = _lane(changed, at, rules)
-        return await orders.save(changed, *_told(changed, held), lane=lane)
+        kept = held.told_again(new.terms, new.people, by=by, at=at) if held else new
+        if kept is held:
+            return kept
+        case = await cases.get(kept.case_id)
+        told = [*_told(kept, held), *outdated(case, kept.referral_id, at)]
+        return await orders.save(kept, *told, lane=_lane(kept, at, rules))
 
     return await settled(keep)
 
@@ -109,7 +118,7 @@ async def breach(
         TooManyBreaches: There are too many to keep one more.
     """
 
-    def tell(new: Order, _: Order) -> list[Event]:
+    async def tell(new: Order, _: Order) -> list[Event]:
         said = OrderBreached(
             **_state(new),
             number=len(new.breaches),
@@ -131,10 +140,12 @@ async def take_back_breach(
         NoSuchOrder: There is none.
         NoSuchBreach: It was not told.
     """
+
+    async def tell(new: Order, _: Order) -> list[Event]:
+        return [_recorded(new)]
+
     change = partial(Order.without_breach, number=number, by=by, by_agency=by_agency)
-    return await _change(
-        order_id, change, lambda new, _: [_recorded(new)], lane=None, orders=orders
-    )
+    return await _change(order_id, change, tell, lane=None, orders=orders)
 
 
 async def end(
@@ -146,8 +157,11 @@ async def end(
     at: datetime,
     now: datetime,
     orders: Orders,
+    cases: Cases,
 ) -> Order:
     """End an order; what was known ahead of it is called off.
+
+    Where its case was handed over, whoever did that is told too.
 
     Args:
         order_id: Which.
@@ -157,12 +171,13 @@ async def end(
         at: Since when it binds nobody.
         now: The present time.
         orders: Where orders are kept.
+        cases: Where cases are.
 
     Raises:
         NoSuchOrder: There is none.
     """
 
-    def tell(new: Order, held: Order) -> list[Event]:
+    async def tell(new: Order, held: Order) -> list[Event]:
         if new.ended == held.ended:
             # Its agency says so too; everybody knows it already.
             return []
@@ -170,7 +185,8 @@ async def end(
         ends_at = new.terms.ends_at
         if ends_at is not None and ends_at > now and not new.elsewhere:
             told.append(_called_off(new, ends_at))
-        return told
+        case = await cases.get(new.case_id)
+        return [*told, *outdated(case, new.referral_id, now)]
 
     change = partial(Order.end, reason=reason, at=at, by=by, by_agency=by_agency)
     return await _change(order_id, change, tell, lane=None, orders=orders)
@@ -179,7 +195,7 @@ async def end(
 async def _change(
     order_id: str,
     change: Callable[[Order], Order],
-    tell: Callable[[Order, Order], list[Event]],
+    tell: Callable[[Order, Order], Awaitable[list[Event]]],
     *,
     lane: Lane | None,
     orders: Orders,
@@ -191,7 +207,7 @@ async def _change(
         new = change(held)
         if new is held:
             return held
-        return await orders.save(new, *tell(new, held), lane=lane)
+        return await orders.save(new, *await tell(new, held), lane=lane)
 
     return await settled(decide)
 
@@ -221,7 +237,7 @@ async def call_off(message: Message[CaseTransferred], *, orders: Orders) -> None
             )
 
 
-def _date_called_off(_: Order, held: Order) -> list[Event]:
+async def _date_called_off(_: Order, held: Order) -> list[Event]:
     return [_called_off(held, held.due_at)] if held.due_at else []
 
 

@@ -1,7 +1,7 @@
 """What referrals does about dates that are known ahead."""
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
 from accord_chassis.clock import Clock
@@ -27,6 +27,7 @@ from referrals.domain.trigger import (
     When,
     trigger_id,
 )
+from referrals.outdating import outdated
 from referrals.store import Cases
 
 
@@ -133,6 +134,7 @@ async def schedule(
     if case is None or case.erased:
         return
     new = trigger_of(told, elsewhere=case.transferred is not None)
+    # Where that was handed over, it went along with its referral.
     near = rules.near(new.happens_at, clock.now())
     lane = Lane.URGENT if near else message.lane
     # Its id comes from the referral, so one that is there was set before.
@@ -147,9 +149,12 @@ async def move(
     by: str,
     at: datetime,
     triggers: Triggers,
+    cases: Cases,
     rules: TriggerRules,
 ) -> Trigger:
     """Put a date at another time; the old one does not fall due any more.
+
+    Where its case was handed over, whoever did that is told instead.
 
     Raises:
         NoSuchTrigger: There is none.
@@ -160,11 +165,19 @@ async def move(
     def moved(held: Trigger) -> Trigger:
         return held.move(happens_at, by=by, at=at)
 
-    return await _change(held_id, moved, scheduled, lane=lane, triggers=triggers)
+    async def told(new: Trigger) -> list[Event]:
+        case = await cases.get(new.case_id)
+        return [*scheduled(new), *outdated(case, new.referral_id, at)]
+
+    return await _change(held_id, moved, told, lane=lane, triggers=triggers)
 
 
-async def cancel(held_id: str, *, by: str, at: datetime, triggers: Triggers) -> Trigger:
+async def cancel(
+    held_id: str, *, by: str, at: datetime, triggers: Triggers, cases: Cases
+) -> Trigger:
     """Call a date off: it does not fall due any more.
+
+    Where its case was handed over, whoever did that is told instead.
 
     Raises:
         NoSuchTrigger: There is none.
@@ -174,8 +187,10 @@ async def cancel(held_id: str, *, by: str, at: datetime, triggers: Triggers) -> 
     def cancelled(held: Trigger) -> Trigger:
         return held.cancel(by=by, at=at)
 
-    def told(new: Trigger) -> list[Event]:
-        return [] if new.elsewhere else [called_off(new)]
+    async def told(new: Trigger) -> list[Event]:
+        case = await cases.get(new.case_id)
+        off = [] if new.elsewhere else [called_off(new)]
+        return [*off, *outdated(case, new.referral_id, at)]
 
     return await _change(held_id, cancelled, told, lane=Lane.ROUTINE, triggers=triggers)
 
@@ -183,7 +198,7 @@ async def cancel(held_id: str, *, by: str, at: datetime, triggers: Triggers) -> 
 async def _change(
     held_id: str,
     change: Callable[[Trigger], Trigger],
-    tell: Callable[[Trigger], list[Event]],
+    tell: Callable[[Trigger], Awaitable[list[Event]]],
     *,
     lane: Lane,
     triggers: Triggers,
@@ -195,7 +210,7 @@ async def _change(
         new = change(held)
         if new is held:
             return held
-        return await triggers.save(new, *tell(new), lane=lane)
+        return await triggers.save(new, *await tell(new), lane=lane)
 
     return await settled(decide)
 
@@ -212,6 +227,7 @@ async def fall_due(due: Trigger, *, triggers: Triggers, clock: Clock) -> None:
         due_at=due.happens_at,
         late_by=(at - due.happens_at).total_seconds(),
     )
+    # The other region was told of it, and has a clock for it too.
     told = [] if due.elsewhere else [fell_due]
     await triggers.save(due.fall_due(at), *told, lane=Lane.URGENT)
 
@@ -225,7 +241,7 @@ async def call_off(message: Message[CaseTransferred], *, triggers: Triggers) -> 
     def left(held: Trigger) -> Trigger:
         return held if held.elsewhere else held.leave()
 
-    def told(new: Trigger) -> list[Event]:
+    async def told(new: Trigger) -> list[Event]:
         return [called_off(new)] if new.state is State.SCHEDULED else []
 
     for each in await triggers.of_case(message.data.case_id):

@@ -119,19 +119,22 @@ class ConfirmationLapsed(Event):
 
 
 class TransferOutdated(Event):
-    """A referral of a case that was handed over to another region was amended since.
+    """More was told since of a case that was handed over to another region.
 
+    A referral was amended, a date moved or called off, an order told, changed or ended.
     What that region was told is not all any more: whoever handed the case over reads
     the package anew, and sends it.
 
     Attributes:
-        number: Of the changes of this referral, the first one being 1.
+        referral_id: With which its agency told that.
+        number: Of the changes of this referral, the first one being 1; none: it was not
+            amended, but a date or an order told of anew.
         worker_id: Who handed the case over; none: no worker did, as far as is known.
     """
 
     TYPE: ClassVar[str] = "transfer.outdated.v1"
 
     referral_id: Id
-    number: Annotated[int, Field(ge=1)]
+    number: Annotated[int, Field(ge=1)] | None = None
     worker_id: Id | None
     amended_at: AwareDatetime

@@ -384,6 +384,7 @@ async def _record(new: Order, registry: Registry) -> Order:
         by=new.by,
         at=new.recorded_at,
         orders=registry.orders,
+        cases=registry.shelves.cases,
         rules=registry.policy.triggers,
     )
 
@@ -441,6 +442,7 @@ async def _end(
         at=at,
         now=now,
         orders=orders,
+        cases=registry.shelves.cases,
     )
 
 

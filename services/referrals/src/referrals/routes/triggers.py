@@ -26,13 +26,14 @@ from referrals.domain.trigger import (
     When,
 )
 from referrals.routes.agencies import registered
-from referrals.store import Referrals
+from referrals.store import Cases, Referrals
 from referrals.triggers import Triggers
 
 router = APIRouter(prefix="/referrals/{referral_id}/triggers", tags=["triggers"])
 
 Referrals_ = Annotated[Referrals, part(Referrals)]
 Triggers_ = Annotated[Triggers, part(Triggers)]
+Cases_ = Annotated[Cases, part(Cases)]
 Policy_ = Annotated[Policy, part(Policy)]
 Clock_ = Annotated[Clock, part(Clock)]
 Number = Annotated[int, Path(ge=0, lt=MOST, description="As the referral told it.")]
@@ -109,6 +110,7 @@ async def move_trigger(
     *,
     referrals: Referrals_,
     triggers: Triggers_,
+    cases: Cases_,
     policy: Policy_,
     clock: Clock_,
     agency: Submitter,
@@ -120,8 +122,8 @@ async def move_trigger(
         named = "on" if when.at is None else "at"
         raise RequestValidationError([{"loc": ("body", named), "type": wrong}])
     who = agency.who.subject
-    move = partial(handlers.move, by=who, at=at, triggers=triggers, rules=rules)
-    return TriggerView.of(await move(held.id, when))
+    move = partial(handlers.move, by=who, at=at, triggers=triggers, cases=cases)
+    return TriggerView.of(await move(held.id, when, rules=rules))
 
 
 @router.delete("/{number}", status_code=204)
@@ -131,13 +133,14 @@ async def cancel_trigger(
     *,
     referrals: Referrals_,
     triggers: Triggers_,
+    cases: Cases_,
     clock: Clock_,
     agency: Submitter,
 ) -> None:
     """Call a date off: it does not fall due."""
     found = await permitted(CANCEL_TRIGGER, referral_id, referrals, triggers, agency)
-    held, who = one(found, number), agency.who.subject
-    await handlers.cancel(held.id, by=who, at=clock.now(), triggers=triggers)
+    held, who, at = one(found, number), agency.who.subject, clock.now()
+    await handlers.cancel(held.id, by=who, at=at, triggers=triggers, cases=cases)
 
 
 async def permitted(
