@@ -13,7 +13,7 @@ from allocation.domain.solving.instance import Instance, NoPlacement
 from allocation.domain.solving.lagrangian import filled, priced, whole
 from allocation.domain.solving.reading import BadInstance, orlib, plain
 from allocation.domain.solving.solve import By, Solution, solve
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 # One problem of two workers and three roles, and one of three and four.
@@ -132,6 +132,8 @@ def test_no_relaxation_is_above_the_cheapest(given: Instance, rounds: int) -> No
 
 @settings(max_examples=40, deadline=None)
 @given(instances(workers=3, roles=5), st.integers(0, 8), st.integers(0, 3))
+# By chance, whoever has nothing comes after whoever has the only role.
+@example(instance([10, 10], [[1], [1]], [[7], [1]]), 0, 0)
 def test_a_part_that_is_divided_anew_is_divided_at_the_least(
     given: Instance, prize: int, rounds: int
 ) -> None:

@@ -114,7 +114,9 @@ def _dealt(
     order = random.permutation(instance.workers)
     count = np.bincount(held, minlength=instance.workers)[order]
     part = np.empty(instance.workers, np.int64)
-    part[order] = (np.cumsum(count) - count) * parts // instance.roles
+    # Whoever comes after the last role is in the last part.
+    before = (np.cumsum(count) - count) * parts // instance.roles
+    part[order] = np.minimum(before, parts - 1)
     return part
 
 
