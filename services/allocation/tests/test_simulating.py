@@ -102,6 +102,21 @@ def test_it_asks_for_no_worker_too_many() -> None:
     assert breaches(more) <= few < min(map(breaches, range(more - 3, more)))
 
 
+def test_what_it_asks_for_is_enough_together_where_somebody_has_two_roles() -> None:
+    # Nine at once, and each worker has room for one: eight more are needed, beside the
+    # one who can be either and whom each kind alone would count on.
+    one = POLICY.points[LOW]
+    points = dict.fromkeys(POLICY.points, one)
+    policy = one_case_each().model_copy(update={"points": points})
+    team = [worker(WHANAU, SPECIALIST, capacity=one, id="both")]
+    coming = [arrival(n / 100, days=20) for n in range(4)]
+    coming += [arrival(n / 100, HIGH, days=20) for n in range(5)]
+
+    more = needed(team, coming, policy, NOON + 40 * DAY)
+
+    assert more[WHANAU] + more[SPECIALIST] == 8
+
+
 def test_as_many_wait_as_queueing_theory_says() -> None:
     # Eight workers of one case, a case every 1.5 days, each 9 days long: six at work.
     policy, random = one_case_each(), Random(4)  # noqa: S311

@@ -237,21 +237,31 @@ def needed(
 ) -> dict[Role, int]:
     """Say how many full-time workers more each role needs to be filled in time.
 
-    The least number with which all roles of the kind but one in twenty are filled in
-    time, or as many as there are roles to fill: doubled until it is enough, then halved
-    between too few and enough. All kinds are looked for at once, as if more of one kind
-    changed nothing for another: nearly so where few workers are in several.
+    So many that all roles of each kind but one in twenty are filled in time, or as many
+    as there are roles to fill: doubled until it is enough, then halved between too few
+    and enough. All kinds are looked for at once, as if more of one kind changed nothing
+    for another. Where workers are in several it does; so what was found is tried
+    together, with one more of each kind that is late, until none is. Where nobody is in
+    several, it is the least number.
     """
     wanted = Counter(role for each in arrivals for role in policy.roles[each.level])
+
+    def late_with(more: Mapping[Role, int]) -> set[Role]:
+        team = [*workers, *_added(more, policy)]
+        outcome = simulate(team, arrivals, policy, until)
+        return {
+            role
+            for role, number in more.items()
+            if outcome.breaches(policy, role) > (1 - IN_TIME) * wanted[role]
+            and number < wanted[role]
+        }
+
     few, enough = dict.fromkeys(wanted, -1), dict[Role, int]()
     trying = dict.fromkeys(wanted, 0)
     while trying:
-        more = _added({**enough, **trying}, policy)
-        outcome = simulate([*workers, *more], arrivals, policy, until)
+        late = late_with({**enough, **trying})
         for role, number in trying.items():
-            breaches = outcome.breaches(policy, role)
-            late = breaches > (1 - IN_TIME) * wanted[role] and number < wanted[role]
-            (few if late else enough)[role] = number
+            (few if role in late else enough)[role] = number
         trying = {
             role: (few[role] + enough[role]) // 2
             if role in enough
@@ -259,6 +269,8 @@ def needed(
             for role in trying
             if enough.get(role) != few[role] + 1
         }
+    while late := late_with(enough):
+        enough |= {role: enough[role] + 1 for role in late}
     return {role: enough[role] for role in sorted(wanted)}
 
 
