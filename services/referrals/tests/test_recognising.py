@@ -205,6 +205,20 @@ def test_of_those_who_were_born_on_one_day_few_are_compared() -> None:
         assert len(beside) <= 4
 
 
+def test_who_was_told_of_otherwise_ten_times_is_found_as_she_was_told_of_last() -> None:
+    names = [f"{first}ane" for first in "bdfghjklmnpr"]
+    tellings = [
+        sighting({**MERE, "given_name": given, "family_name": family})
+        for given, family in pairwise(names)
+    ]
+    met = known(HER)
+
+    for each in tellings[:10]:
+        met = met.remember(each)
+
+    assert {*tellings[9].blocks} <= {*met.blocks}
+
+
 def test_who_has_no_birthday_is_found_by_both_names() -> None:
     less = {**HER, "date_of_birth": None, "contact_points": []}
     for mine, theirs in ((HER, less), (less, HER), (less, less)):

@@ -24,8 +24,9 @@ from referrals.domain.telling import DescribedPerson
 KEYS_KEPT = 50
 """The most keys of one person: names and numbers gather over the years."""
 
-BLOCKS_KEPT = 60
-"""The most blocking keys of one person; one telling has six or so."""
+BLOCKS_KEPT = 80
+"""The most blocking keys of one person; one telling of names and a birthday has six to
+ten, one of which is its own."""
 
 NAME, ALONE, ANEW = "name", "alone", "anew"
 """Kinds of keys that are no register's: a name with a date of birth, nothing at all,
