@@ -170,6 +170,16 @@ def test_closing_stops_the_clock_and_leaves_the_level() -> None:
     assert closed.close(held.revision) is closed
 
 
+def test_what_was_closed_before_with_another_plan_can_be_said_to_be_an_error() -> None:
+    held = NOTHING.weigh(ALL_NO, frozenset(), POLICY, NOON)
+
+    closed = held.close(held.revision)
+    mistaken = closed.close(held.revision, mistaken_at=NOON)
+
+    assert mistaken.mistaken_at == NOON
+    assert mistaken.close(held.revision) is mistaken
+
+
 def test_what_is_weighed_after_the_closing_starts_the_clock_again() -> None:
     held = NOTHING.weigh(ALL_NO, frozenset(), POLICY, NOON)
     later = NOON + timedelta(days=90)

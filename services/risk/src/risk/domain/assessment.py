@@ -524,12 +524,16 @@ class Assessment(BaseModel):
 
         Whoever closed the plan knew this assessment or an older one. If it was an
         older one, what was weighed since opens the plan again, and the clock runs on.
+        A case that was merged is closed with each plan of its survivor's, and with its
+        own: once one of them says so, it was opened in error.
 
         Args:
             revision: Of the assessment that the closed plan rested on.
             mistaken_at: When it was closed as opened in error, if it was.
         """
-        if revision < self.revision or self.reassessment is Reassessment.STOPPED:
+        stopped = self.reassessment is Reassessment.STOPPED
+        said = self.mistaken_at or mistaken_at is None
+        if revision < self.revision or (stopped and said):
             return self
         return self.model_copy(
             update={
