@@ -125,6 +125,18 @@ def test_whoever_was_harmed_as_well_is_named_to_nobody() -> None:
     assert screen(["Hemi", "John"], known, Audience.OUTREACH, None) == (0,)
 
 
+def test_whoever_was_harmed_under_another_id_is_named_to_nobody() -> None:
+    """A victim was once recorded as who used violence, under an id since merged."""
+    harmed = Described(frozenset({HARMED}), frozenset({"Mere"}))
+    recorded = Described(frozenset({USING}), frozenset({"Mary"}))
+    known = Known({"a": harmed, "b": recorded}, same={"b": "a"})
+
+    assert screen(["Mere", "Mary"], known, Audience.OUTREACH, None) == (0, 1)
+    # Her own copy may name her, by whichever id it is asked for.
+    for own in ("a", "b"):
+        assert screen(["Mere", "Mary"], known, Audience.PERSON, own) == ()
+
+
 async def told_of(running: Running, **fields: Any) -> str:
     """Have Mere referred, with where she lives; give her case."""
     home = {"channel": "visit", "value": "7b Kōwhai Road, Hornby"}

@@ -90,12 +90,28 @@ class Known:
         ways: To reach any of them.
         places: Addresses where something happened.
         codes: Of registers, and words agreed with callers.
+        same: Ids of people who are one with another, each with the id that counts.
     """
 
     people: Mapping[str, Described] = field(default_factory=dict)
     ways: frozenset[tuple[Channel, str]] = frozenset()
     places: frozenset[str] = frozenset()
     codes: frozenset[str] = frozenset()
+    same: Mapping[str, str] = field(default_factory=dict)
+
+    def one(self, person_id: str) -> str:
+        """Give the id as which somebody counts."""
+        return self.same.get(person_id, person_id)
+
+    @property
+    def persons(self) -> dict[str, Described]:
+        """Everybody once, with all that was told of them under any of their ids."""
+        found: dict[str, Described] = {}
+        for person_id, told in self.people.items():
+            one = self.one(person_id)
+            known = found.get(one, Described(frozenset(), frozenset()))
+            found[one] = Described(known.roles | told.roles, known.names | told.names)
+        return found
 
 
 def screen(
@@ -122,22 +138,23 @@ def _spoken_of(
 ) -> frozenset[str]:
     """Give the ids of those who may be named."""
     if audience is Audience.PERSON:
-        return frozenset({person_id} if person_id else ())
+        return frozenset({known.one(person_id)} if person_id else ())
     if audience is Audience.OUTREACH:
         using = frozenset({PersonRole.PERSON_USING_VIOLENCE})
         # Whoever was harmed as well is named to nobody.
-        return frozenset(i for i, who in known.people.items() if who.roles == using)
+        return frozenset(i for i, who in known.persons.items() if who.roles == using)
     return frozenset()
 
 
 def _sought(known: Known, spoken_of: frozenset[str]) -> Iterator[Needle]:
+    persons = known.persons
     free = {
         word
-        for person_id in spoken_of & known.people.keys()
-        for name in known.people[person_id].names
+        for person_id in spoken_of & persons.keys()
+        for name in persons[person_id].names
         for word in (each.text for each in _names(name))
     }
-    for person_id, who in known.people.items():
+    for person_id, who in persons.items():
         if person_id not in spoken_of:
             for name in who.names:
                 yield from (e for e in _names(name) if e.text not in free)
