@@ -54,7 +54,8 @@ def family(chance: random.Random) -> tuple[Known, dict[str, tuple[str, str]]]:
         mailbox = sentinel(chance).translate(str.maketrans(PLAIN))
         number, phone = chance.randint(10, 99), f"021{chance.randint(10**6, 10**7 - 1)}"
         people[person] = Described(frozenset({role}), frozenset(names))
-        whole = f"{number} {street} Street, {suburb}"
+        comma = chance.choice((",", ""))
+        whole = f"{number} {street} Street{comma} {suburb}{comma} Christchurch"
         ways |= {
             (Channel.VISIT, whole),
             (Channel.PHONE, phone),
@@ -63,7 +64,8 @@ def family(chance: random.Random) -> tuple[Known, dict[str, tuple[str, str]]]:
         told |= dict.fromkeys(names, (person, "name"))
         parts = (
             whole, f"{number} {street}", f"{street} st", f"{street} Street",
-            f"kei {suburb}", phone[-7:], f"{mailbox}@other.test",
+            f"kei {suburb}", f"in {street}", "to Christchurch",
+            phone[-7:], f"{mailbox}@other.test",
         )  # fmt: skip
         told |= dict.fromkeys(parts, (person, "way"))
     return Known(people=people, ways=frozenset(ways)), told
@@ -104,6 +106,39 @@ def test_parts_of_it_are_found(text: str) -> None:
     )
 
     assert screen([text], known, Audience.TEAM, None) == (0,)
+
+
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [
+        ("12 Rimu Street Hornby Christchurch", "we moved to Hornby"),
+        ("12 Rimu Street Hornby Christchurch", "he is in christchurch"),
+        ("7 Rimu Road, Saint Albans", "in St Albans"),
+        ("7 Rimu Road St Albans", "she lives in Saint Albans"),
+        ("7 Rimu Road Saint Albans", "near Albans"),
+        ("2 Rimu Road, Mount Eden", "in Mt Eden"),
+        ("Rimu House, Hornby", "at Rimu"),
+        ("3 Elm Lane Te Ao", "kei Te Ao"),
+    ],
+)
+def test_a_place_is_found_with_or_without_commas(address: str, text: str) -> None:
+    known = Known(ways=frozenset({(Channel.VISIT, address)}))
+
+    assert screen([text], known, Audience.TEAM, None) == (0,)
+
+
+def test_the_article_of_a_street_is_no_place() -> None:
+    known = Known(ways=frozenset({(Channel.VISIT, "2 The Terrace, Hornby")}))
+
+    assert screen(["in the end", "on The Terrace"], known, Audience.TEAM, None) == (1,)
+
+
+def test_a_family_called_as_streets_are_is_found() -> None:
+    lane = Described(frozenset({HARMED}), frozenset({"Lane"}))
+
+    found = screen(["Mrs Lane", "along"], Known({"a": lane}), Audience.TEAM, None)
+
+    assert found == (0,)
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,16 @@ STREETS = {
     "parade": "pde", "close": "cl", "esplanade": "esp", "rise": "rise", "way": "way",
     "quay": "quay", "track": "track", "mews": "mews", "loop": "loop",
     "tiriti": "tiriti", "huarahi": "huarahi", "ara": "ara",
+    # Not of streets: Saint Albans is St Albans, Mount Eden is Mt Eden.
+    "saint": "st", "mount": "mt",
 }  # fmt: skip
 """What a street is called, and the one form in which it is compared."""
+
+LONGEST_PLACE = 3
+"""Words of a name after "in"; of a longer one any two side by side are found."""
+
+EVERYWHERE = frozenset({"the", "and"})
+"""Words of names of places that alone are words of any text: "in the"."""
 
 IN_FULL: Mapping[str, tuple[str, ...]] = {
     short: tuple({short, *(e for e, other in STREETS.items() if other == short)})
@@ -171,7 +179,8 @@ def _names(name: str) -> Iterator[Needle]:
     """Look for a name, and for each of its words."""
     for written in _spellings(name):
         for word in {_bare(written), *_words(written)}:
-            if len(word) >= SHORTEST_NAME:
+            # A family called Lane is compared as "ln", and is as much of a name.
+            if len(word) >= SHORTEST_NAME or word in IN_FULL:
                 yield Needle(word)
 
 
@@ -217,14 +226,21 @@ def _together(one: str, other: str) -> Iterator[str]:
 
 
 def _place_names(words: list[str]) -> Iterator[str]:
-    """Give what is between the number, the street's kind, and the end."""
+    """Give each word, and some side by side, between number, street's kind and end.
+
+    Many write no comma, so where a street's name ends and a suburb's begins is known
+    to nobody.
+    """
     name: list[str] = []
     for each in [*words, ""]:
         if each and not each[0].isdigit() and each not in IN_FULL:
             name.append(each)
             continue
-        if len("".join(name)) >= SHORTEST_NAME:
-            yield "".join(name)
+        for begin in range(len(name)):
+            for end in range(begin + 1, min(begin + LONGEST_PLACE, len(name)) + 1):
+                run = "".join(name[begin:end])
+                if len(run) >= SHORTEST_NAME and run not in EVERYWHERE:
+                    yield run
         name = []
 
 
