@@ -142,11 +142,40 @@ def test_a_family_called_as_streets_are_is_found() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("jo li cries", (0,)),
+        ("li, jo", (0,)),
+        ("Jo cries", (0,)),
+        ("at LI's house", (0,)),
+        ("J\u014d cries", (0,)),
+        ("the job is light, join us", ()),
+        ("jo cries", ()),
+    ],
+)
+def test_a_short_name_is_found_beside_another_or_where_it_is_capitalised(
+    text: str, found: tuple[int, ...]
+) -> None:
+    known = Known({"a": Described(frozenset({HARMED}), frozenset({"Jo", "Li", "Q"}))})
+
+    assert screen([text], known, Audience.TEAM, None) == found
+    own = screen([text], known, Audience.PERSON, "a")
+    assert own == ()
+
+
+@pytest.mark.parametrize(
     "text",
-    ["merely a road", "a kowhai tree", "17b kowhais", "he is in the way", "3 ways"],
+    [
+        "merely a road",
+        "Te Tiriti, on the street",
+        "a kowhai tree",
+        "17b kowhais",
+        "he is in the way",
+        "3 ways",
+    ],
 )
 def test_what_tells_nobody_is_not_found(text: str) -> None:
-    mere = Described(frozenset({HARMED}), frozenset({"Mere", "Te Ao"}))
+    mere = Described(frozenset({HARMED}), frozenset({"Mere", "Te Ao", "St John"}))
     known = Known({"a": mere}, frozenset({(Channel.POST, "7b Kōwhai Way")}))
 
     assert screen([text], known, Audience.TEAM, None) == ()
