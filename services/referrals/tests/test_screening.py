@@ -227,14 +227,24 @@ async def test_plans_learns_which_text_and_never_what(running: Running) -> None:
     case = await told_of(running, place={"address": "9 Elm Grove"})
     # What another referral tells of her counts, though it is of another household.
     moved = [{**MERE, "contact_points": [{"channel": "post", "value": "3 Ash Mews"}]}]
-    await running.submit(body(people=[*moved, {**JOHN, "given_name": "Tom"}]), key="b")
+    there = {"address": "4 Yew Rise"}
+    people = [*moved, {**JOHN, "given_name": "Tom"}]
+    await running.submit(body(people=people, place=there), key="b")
 
     async def found() -> bool:
-        texts = ("New locks.", "mere", "on kowhai rd", "9 elm", "3 ash", "hornby")
+        texts = (
+            "New locks.",
+            "mere",
+            "on kowhai rd",
+            "9 elm",
+            "3 ash",
+            "4 yew",
+            "hornby",
+        )
         answer = await ask(running, case, *texts)
         assert answer.status_code == 200, answer.text
         assert {*answer.json()} == {"case_id", "found"}
-        return Screening.model_validate_json(answer.content).found == (1, 2, 3, 4)
+        return Screening.model_validate_json(answer.content).found == (1, 2, 3, 4, 5)
 
     assert await eventually(found)
     [entry, *_] = [

@@ -70,7 +70,7 @@ class Gathering:
         same: Mapping[str, str],
         placeholders: Collection[str],
     ) -> None:
-        self._ids = ids
+        self._ids = frozenset(ids)
         self._same = same
         self._placeholders = placeholders
         self._cases = {each.id for each in family}
@@ -108,7 +108,7 @@ class Gathering:
             if own or who in self._ids:
                 self._describe(who, told, referral)
                 self._remember(who, place, referral)
-        if own:
+        if own or not self._ids.isdisjoint(ids):
             self._places.update(_addresses(referral))
 
     def look_into(self, book: ContactBook) -> None:
