@@ -14,7 +14,7 @@ from accord_contracts.plans import OutcomeState, PlanClosed
 from accord_contracts.risk import AskClosing, RiskLevel
 from plans.app import Settings, create_app
 from plans.domain.closing import NobodyEndsIt, ask_to_close, confirm_closing
-from plans.domain.plan import Plan
+from plans.domain.plan import AlreadyClosed, Plan
 from plans.domain.template import Policy
 from plans_builders import (
     IVS,
@@ -201,6 +201,18 @@ def test_what_was_said_anew_since_it_was_read_is_not_confirmed_unread() -> None:
     ended = confirm_closing(held, later, by="two", policy=POLICY, at=later)
 
     assert ended.current.outcomes == tuple(sorted(WORSE, key=lambda each: each.kind))
+
+
+def test_a_third_persons_word_changes_nothing_of_an_end() -> None:
+    held = ask_to_close(
+        settled(plan(owners=OWNERS)), "died", OUTCOMES, by="one", policy=POLICY, at=NOON
+    )
+    ended = confirm_closing(held, NOON, by="two", policy=POLICY, at=NOON)
+
+    assert confirm_closing(ended, NOON, by="two", policy=POLICY, at=NOON) is ended
+    for other in ("three", "one"):
+        with pytest.raises(AlreadyClosed):
+            confirm_closing(ended, NOON, by=other, policy=POLICY, at=NOON)
 
 
 def test_what_needs_no_proof_is_one_of_the_reasons_for_closing(

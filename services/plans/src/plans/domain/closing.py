@@ -118,7 +118,10 @@ def confirm_closing(
 ) -> Plan:
     """End a response as somebody else said then. Confirming again changes nothing.
 
+    Whose word it ended on stays so, whoever says the same later.
+
     Raises:
+        AlreadyClosed: Another has confirmed it.
         NobodyEndsIt: Nobody said so then, it has lapsed, or it takes a proof by now.
         EndTakesASecondPerson: They said so themselves.
         Refusal: Of ``close``.
@@ -126,8 +129,10 @@ def confirm_closing(
     asked = held.current.ending
     if asked is None or asked.at != said_at:
         raise NobodyEndsIt
-    if held.current.closed_at and asked.confirmed_by == by:
-        return held
+    if asked.confirmed_by:
+        if asked.confirmed_by == by:
+            return held
+        raise AlreadyClosed
     if at >= asked.until or not unproved(held, asked.reason, policy):
         raise NobodyEndsIt
     if asked.by == by:
