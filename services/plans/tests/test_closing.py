@@ -14,7 +14,9 @@ from accord_contracts.plans import OutcomeState, PlanClosed
 from accord_contracts.risk import AskClosing, RiskLevel
 from plans.app import Settings, create_app
 from plans.domain.closing import NobodyEndsIt, ask_to_close, confirm_closing
+from plans.domain.merging import carry
 from plans.domain.plan import AlreadyClosed, Plan
+from plans.domain.share import Share
 from plans.domain.template import Policy
 from plans_builders import (
     IVS,
@@ -213,6 +215,27 @@ def test_a_third_persons_word_changes_nothing_of_an_end() -> None:
     for other in ("three", "one"):
         with pytest.raises(AlreadyClosed):
             confirm_closing(ended, NOON, by=other, policy=POLICY, at=NOON)
+
+
+@pytest.mark.parametrize("left", [False, True], ids=["merged in", "on its own again"])
+def test_a_household_that_comes_or_goes_between_the_words_is_not_ended_unread(
+    left: bool,  # noqa: FBT001 - A case of the test.
+) -> None:
+    def told(held: Plan, share: Share | None) -> Plan:
+        return carry(held, other, share, {}, policy=POLICY, at=NOON)
+
+    other = new_id()
+    held = settled(plan(owners=OWNERS))
+    held = told(held, Share(owners={})) if left else held
+    asked = ask_to_close(held, "died", OUTCOMES, by="one", policy=POLICY, at=NOON)
+
+    changed = told(asked, None if left else Share(owners={}))
+
+    with pytest.raises(NobodyEndsIt):
+        confirm_closing(changed, NOON, by="two", policy=POLICY, at=NOON)
+    # What has ended keeps on whose word it did.
+    ended = confirm_closing(asked, NOON, by="two", policy=POLICY, at=NOON)
+    assert told(ended, None if left else Share(owners={})).current.ending
 
 
 def test_what_needs_no_proof_is_one_of_the_reasons_for_closing(
