@@ -1,6 +1,7 @@
 """A response ends by risk's proof: a plan is closed if risk says so, or it is not."""
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,13 @@ from accord_contracts.access import Side
 from accord_contracts.plans import OutcomeState, PlanClosed
 from accord_contracts.risk import AskClosing, RiskLevel
 from plans.app import Settings, create_app
-from plans.domain.closing import NobodyEndsIt, ask_to_close, confirm_closing
+from plans.domain.closing import (
+    DangerWasTold,
+    NobodyEndsIt,
+    ask_to_close,
+    confirm_closing,
+    unproved,
+)
 from plans.domain.merging import carry
 from plans.domain.plan import AlreadyClosed, Plan
 from plans.domain.share import Share
@@ -27,6 +34,7 @@ from plans_builders import (
     Running,
     assessment,
     does,
+    ends,
     plan,
 )
 from stand_ins import Risk
@@ -38,6 +46,11 @@ OWNERS = {IVS: WORKER, WHANAU: WORKER}
 WORSE = tuple(
     each.model_copy(update={"state": OutcomeState.WORSE}) for each in OUTCOMES
 )
+
+
+def asked_for(held: Plan, reason: str) -> Plan:
+    """Say that a response should end."""
+    return ask_to_close(held, reason, OUTCOMES, by="one", policy=POLICY, at=NOON)
 
 
 def settled(held: Plan) -> Plan:
@@ -155,16 +168,22 @@ async def test_where_nothing_can_be_proved_a_second_person_ends_it_without_risk(
     assert not risk.asked
 
 
-async def test_that_it_was_opened_in_error_takes_the_proof_above_low(
-    running: Running, risk: Risk
-) -> None:
-    risk.missing = ("held_at_low",)
-    case_id = await ready_to_close(running)
+@pytest.mark.parametrize("level", [each for each in RiskLevel if each != "low"])
+def test_above_low_nothing_was_opened_in_error(level: RiskLevel) -> None:
+    held = settled(plan(level, owners=OWNERS))
 
-    answer = await close(running, case_id, "opened_in_error")
+    for end in (partial(ends, at=NOON), asked_for):
+        with pytest.raises(DangerWasTold):
+            end(held, reason="opened_in_error")
 
-    assert answer.status_code == 409
-    assert answer.json()["type"] == "urn:accord:problem:not-proven"
+
+def test_that_it_was_opened_in_error_takes_two_people_whatever_the_locality_names() -> (
+    None
+):
+    strict = POLICY.model_copy(update={"unproved_reasons": frozenset()})
+
+    assert unproved("opened_in_error", strict)
+    assert not unproved("died", strict)
 
 
 ASKED = timedelta(hours=POLICY.confirm_within_hours)
