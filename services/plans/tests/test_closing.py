@@ -1,6 +1,7 @@
 """A response ends by risk's proof: a plan is closed if risk says so, or it is not."""
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,16 @@ from accord_contracts.access import Side
 from accord_contracts.plans import OutcomeState, PlanClosed
 from accord_contracts.risk import AskClosing, RiskLevel
 from plans.app import Settings, create_app
-from plans.domain.closing import NobodyEndsIt, ask_to_close, confirm_closing
-from plans.domain.plan import Plan
+from plans.domain.closing import (
+    DangerWasTold,
+    NobodyEndsIt,
+    ask_to_close,
+    confirm_closing,
+    unproved,
+)
+from plans.domain.merging import carry
+from plans.domain.plan import AlreadyClosed, Plan
+from plans.domain.share import Share
 from plans.domain.template import Policy
 from plans_builders import (
     IVS,
@@ -25,6 +34,7 @@ from plans_builders import (
     Running,
     assessment,
     does,
+    ends,
     plan,
 )
 from stand_ins import Risk
@@ -36,6 +46,11 @@ OWNERS = {IVS: WORKER, WHANAU: WORKER}
 WORSE = tuple(
     each.model_copy(update={"state": OutcomeState.WORSE}) for each in OUTCOMES
 )
+
+
+def asked_for(held: Plan, reason: str) -> Plan:
+    """Say that a response should end."""
+    return ask_to_close(held, reason, OUTCOMES, by="one", policy=POLICY, at=NOON)
 
 
 def settled(held: Plan) -> Plan:
@@ -153,16 +168,22 @@ async def test_where_nothing_can_be_proved_a_second_person_ends_it_without_risk(
     assert not risk.asked
 
 
-async def test_that_it_was_opened_in_error_takes_the_proof_above_low(
-    running: Running, risk: Risk
-) -> None:
-    risk.missing = ("held_at_low",)
-    case_id = await ready_to_close(running)
+@pytest.mark.parametrize("level", [each for each in RiskLevel if each != "low"])
+def test_above_low_nothing_was_opened_in_error(level: RiskLevel) -> None:
+    held = settled(plan(level, owners=OWNERS))
 
-    answer = await close(running, case_id, "opened_in_error")
+    for end in (partial(ends, at=NOON), asked_for):
+        with pytest.raises(DangerWasTold):
+            end(held, reason="opened_in_error")
 
-    assert answer.status_code == 409
-    assert answer.json()["type"] == "urn:accord:problem:not-proven"
+
+def test_that_it_was_opened_in_error_takes_two_people_whatever_the_locality_names() -> (
+    None
+):
+    strict = POLICY.model_copy(update={"unproved_reasons": frozenset()})
+
+    assert unproved("opened_in_error", strict)
+    assert not unproved("died", strict)
 
 
 ASKED = timedelta(hours=POLICY.confirm_within_hours)
@@ -201,6 +222,39 @@ def test_what_was_said_anew_since_it_was_read_is_not_confirmed_unread() -> None:
     ended = confirm_closing(held, later, by="two", policy=POLICY, at=later)
 
     assert ended.current.outcomes == tuple(sorted(WORSE, key=lambda each: each.kind))
+
+
+def test_a_third_persons_word_changes_nothing_of_an_end() -> None:
+    held = ask_to_close(
+        settled(plan(owners=OWNERS)), "died", OUTCOMES, by="one", policy=POLICY, at=NOON
+    )
+    ended = confirm_closing(held, NOON, by="two", policy=POLICY, at=NOON)
+
+    assert confirm_closing(ended, NOON, by="two", policy=POLICY, at=NOON) is ended
+    for other in ("three", "one"):
+        with pytest.raises(AlreadyClosed):
+            confirm_closing(ended, NOON, by=other, policy=POLICY, at=NOON)
+
+
+@pytest.mark.parametrize("left", [False, True], ids=["merged in", "on its own again"])
+def test_a_household_that_comes_or_goes_between_the_words_is_not_ended_unread(
+    left: bool,  # noqa: FBT001 - A case of the test.
+) -> None:
+    def told(held: Plan, share: Share | None) -> Plan:
+        return carry(held, other, share, {}, policy=POLICY, at=NOON)
+
+    other = new_id()
+    held = settled(plan(owners=OWNERS))
+    held = told(held, Share(owners={})) if left else held
+    asked = ask_to_close(held, "died", OUTCOMES, by="one", policy=POLICY, at=NOON)
+
+    changed = told(asked, None if left else Share(owners={}))
+
+    with pytest.raises(NobodyEndsIt):
+        confirm_closing(changed, NOON, by="two", policy=POLICY, at=NOON)
+    # What has ended keeps on whose word it did.
+    ended = confirm_closing(asked, NOON, by="two", policy=POLICY, at=NOON)
+    assert told(ended, None if left else Share(owners={})).current.ending
 
 
 def test_what_needs_no_proof_is_one_of_the_reasons_for_closing(

@@ -671,16 +671,18 @@ async def test_a_pack_leaves_on_two_words_for_whoever_reads_the_same(
     fetched = await other.asks("GET", f"{release}/paper?form=html")
     # Whoever reads another pack fetches none; nor is it the agenda that was let go.
     for_refuge = await refuge.asks("GET", f"{release}/paper?form=html")
+    not_theirs = await refuge.asks("DELETE", release)
     agenda = release.replace("extract", "agenda")
     not_that = await other.asks("GET", f"{agenda}/paper?form=html")
 
-    assert problem(unread) == problem(strange) == (409, "another-paper")
+    assert problem(unread) == (409, "another-paper")
+    assert problem(strange) == (404, "no-such-release")
     assert problem(early) == (409, "not-confirmed")
     assert problem(own) == (403, "own-release")
     assert agreed.status_code == 200
     assert "For police" in fetched.text
     assert 'class="reading"' not in fetched.text
-    assert problem(for_refuge) == (409, "another-paper")
+    assert problem(for_refuge) == problem(not_theirs) == (404, "no-such-release")
     assert problem(not_that) == (404, "no-such-release")
     assert (await one.asks("DELETE", release)).json()["ended_at"]
     over = await other.asks("GET", f"{release}/paper?form=html")

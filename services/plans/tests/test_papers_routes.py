@@ -1,5 +1,6 @@
 """Papers over HTTP: who reads which, how one is let go, and what it looks like then."""
 
+import asyncio
 import io
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ import httpx2
 import pytest
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.sealing import SealedStore
+from accord_chassis.service import settled
 from accord_chassis.testing import NOON, audited, eventually, message_of, new_id
 from accord_contracts.access import Side
 from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
@@ -16,7 +18,8 @@ from papers_builders import HERS, HIS
 from plans import handlers
 from plans.documents.page import POLICY
 from plans.documents.printing import MOST_HTML, PaperTooLong, Press, PressAway
-from plans.documents.store import Releases, Voices
+from plans.documents.release import MOST_LOOKS, LookedTooOften, Looks
+from plans.documents.store import LookedThrough, Releases, Voices
 from plans.domain.merging import share_of
 from plans.domain.plan import Plan
 from plans_builders import POLICY as PLANS
@@ -377,32 +380,120 @@ async def test_while_referrals_does_not_say_nothing_leaves(
         assert each.json()["type"] == "urn:accord:problem:screening-away"
 
 
+async def test_whoever_serves_him_learns_nothing_by_a_refusal(
+    running: Running, referrals: Referrals
+) -> None:
+    case, him = await given_case(running), new_id()
+    outreach = Worker(running, case, HIS)
+    one, other = (Worker(running, case) for _ in range(2))
+    release = await released(one, other, "outreach")
+    waiting = (await one.wants_out("outreach")).json()["release_id"]
+    referrals.protected = "hornby"
+    asked = len(referrals.asked)
+
+    # Where it would be let go and where it would be refused, the same is said.
+    tried = [await outreach.wants_out("outreach")]
+    await outreach.notes(him, "in Hornby", HIS)
+    paper = await outreach.reads("outreach")
+    tried += [
+        await outreach.wants_out("outreach"),
+        await outreach.confirms(waiting, paper),
+        await outreach.fetches(release, "html"),
+    ]
+
+    assert [each.status_code for each in tried] == [404] * 4
+    assert len(referrals.asked) == asked
+    refused = await one.wants_out("outreach")
+    assert refused.status_code == 422
+    seen = (await outreach.asks("GET", "/releases")).json()
+    assert {each["release_id"] for each in seen} == {release, waiting}
+    assert len((await one.asks("GET", "/releases")).json()) == 3
+
+
 async def test_nobody_finds_her_by_writing_guesses_into_papers(
     running: Running, referrals: Referrals, clock: SimulatedClock
 ) -> None:
     case, him = await given_case(running), new_id()
-    outreach, other = (Worker(running, case, HIS) for _ in range(2))
-    release = await released(outreach, other, "outreach")
+    outreach = Worker(running, case, HIS)
+    one, other = (Worker(running, case) for _ in range(2))
+    release = await released(one, other, "outreach")
     referrals.protected = "hornby"
-    guess = await outreach.notes(him, "in Hornby", HIS)
-    for _ in range(5):
-        assert (await outreach.wants_out("outreach")).status_code == 422
-    await outreach.asks("DELETE", f"/voices/{him}/entries/{guess}")
-
-    # Neither by asking again, nor by fetching what was let go before.
-    again = await other.wants_out("outreach")
-    fetched = await outreach.fetches(release, "html")
-
-    assert again.status_code == 429
-    assert again.json()["type"] == "urn:accord:problem:refused-too-often"
-    assert fetched.status_code == 200
+    # A guess that misses counts as one that hits does; the paper let go counted once.
+    for each in range(MOST_LOOKS - 1):
+        where = "Linwood" if each % 5 else "Hornby"
+        guess = await outreach.notes(him, f"in {where}, {each}", HIS)
+        code = (await one.wants_out("outreach")).status_code
+        assert code == (422 if where == "Hornby" else 201)
+        await outreach.asks("DELETE", f"/voices/{him}/entries/{guess}")
+        clock.advance(timedelta(seconds=1))
     asked = len(referrals.asked)
-    await outreach.notes(him, "in Hornby", HIS)
-    changed = await outreach.fetches(release, "html")
+
+    guess = await outreach.notes(him, "in Addington", HIS)
+    again = [await other.wants_out("outreach"), await one.wants_out("team")]
+    changed = await one.fetches(release)
+    await outreach.asks("DELETE", f"/voices/{him}/entries/{guess}")
+    fetched = await one.fetches(release, "html")
+
+    assert [each.status_code for each in again] == [429, 429]
+    assert again[0].json()["type"] == "urn:accord:problem:looked-too-often"
     assert changed.json()["type"] == "urn:accord:problem:another-paper"
-    assert len(referrals.asked) == asked
+    # What was looked through already is, again.
+    assert fetched.status_code == 200
+    assert len(referrals.asked) == asked + 1
     clock.advance(timedelta(hours=24))
-    assert (await outreach.wants_out("outreach")).status_code == 422
+    assert (await one.wants_out("outreach")).status_code == 201
+
+
+def test_a_day_has_so_many_looks_and_the_same_paper_is_one() -> None:
+    looks = Looks(id=new_id())
+    for each in range(MOST_LOOKS):
+        looks = looks.look(f"{each}", NOON)
+
+    with pytest.raises(LookedTooOften):
+        looks.look("another", NOON + timedelta(hours=23))
+    assert looks.look("0", NOON) is looks
+    assert [*looks.look("another", NOON + timedelta(hours=24)).papers] == ["another"]
+
+
+async def test_what_is_counted_at_once_is_counted_once_each(running: Running) -> None:
+    looks, case = running.service.store(LookedThrough), new_id()
+
+    async def look(paper: str) -> bool:
+        try:
+            await settled(lambda: looks.count(case, paper, NOON))
+        except LookedTooOften:
+            return False
+        return True
+
+    held = {f"{each}": NOON for each in range(MOST_LOOKS - 2)}
+    await looks.save(Looks(id=case, papers=held))
+    at_once = await asyncio.gather(*(look(each) for each in ("a", "b", "c", "d")))
+
+    assert sum(at_once) == 2
+
+
+async def test_a_paper_let_go_that_tells_by_now_is_refused_for_good_and_noted(
+    running: Running, referrals: Referrals
+) -> None:
+    case, her = await given_case(running), new_id()
+    one, other = Worker(running, case), Worker(running, case)
+    await one.notes(her, "I like my garden.")
+    release = await released(one, other)
+    waiting = (await one.wants_out()).json()["release_id"]
+    referrals.protected = "garden"
+
+    confirmed = await other.confirms(waiting, await other.reads())
+    fetched = await other.fetches(release)
+
+    assert (confirmed.status_code, fetched.status_code) == (422, 422)
+    listed = (await one.asks("GET", "/releases")).json()
+    assert [each["refused"] for each in listed] == [True, True]
+    noted = [
+        each.worker
+        for each in await audited(running.service.audit)
+        if (each.action, each.outcome) == ("paper.release", "refused")
+    ]
+    assert noted == [other.id] * 2
 
 
 async def test_a_decision_on_who_harmed_whom_ends_what_was_let_go(

@@ -241,6 +241,19 @@ def test_a_case_opened_in_error_counts_nowhere_until_it_is_weighed_again() -> No
     assert counted([held], 90, at) == counted([again], 90, at) != {}
 
 
+def test_of_a_case_that_was_ever_above_low_no_error_is_believed() -> None:
+    low = case(referred=(NOON,))
+    high = low.weigh(answers("threat_to_kill"), frozenset(), POLICY, NOON + DAY)
+    lowered = high.model_copy(update={"level": LOW})
+    merged = low.model_copy(update={"shares": {"other": lowered.share()}})
+    noted = [
+        each.close(each.revision, mistaken_at=NOON + DAY).mistaken_at
+        for each in (low, high, lowered, merged)
+    ]
+
+    assert noted == [NOON + DAY, None, None, None]
+
+
 def test_the_level_counts_at_which_it_was_held_then() -> None:
     held = case(referred=(NOON,)).weigh(
         answers("threat_to_kill"), frozenset(), POLICY, NOON + DAY

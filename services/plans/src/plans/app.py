@@ -43,7 +43,7 @@ from plans.documents.handlers import Papers
 from plans.documents.pack_routes import router as packs_router
 from plans.documents.printing import Press
 from plans.documents.routes import router as papers_router
-from plans.documents.store import Releases, Voices
+from plans.documents.store import LookedThrough, Releases, Voices
 from plans.documents.voice_routes import router as voices_router
 from plans.documents.wording import Speech, Wording
 from plans.domain.meeting.meeting import Meeting
@@ -192,12 +192,14 @@ def wire_papers(
 ) -> None:
     """Say what papers are made with, and what ends what was let go."""
     voices, releases = plans.store(Voices), plans.store(Releases)
+    looks = plans.store(LookedThrough)
     papers = Papers(
         plans=plans.store(Plans),
         needs=plans.store(Needs),
         discussions=plans.store(Discussions),
         voices=voices,
         releases=releases,
+        looks=looks,
         policy=policy,
         speech=speech,
         press=Press(),
@@ -211,4 +213,5 @@ def wire_papers(
     for ending in (RolesDecided, CaseTransferred, PlanClosed):
         plans.on(ending, end)
     plans.on(CaseErased, partial(papering.erase_voices, voices=voices))
-    plans.on(CaseErased, partial(papering.erase_releases, releases=releases))
+    erase = partial(papering.erase_releases, releases=releases, looks=looks)
+    plans.on(CaseErased, erase)

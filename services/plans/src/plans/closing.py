@@ -62,7 +62,7 @@ async def close(
         raise NoPlan
     if end(held, reason, told, policy, at) is held:
         return held
-    if unproved(held, reason, policy):
+    if unproved(reason, policy):
         asked = ask_to_close(held, reason, told, by=by, policy=policy, at=at)
         return held if asked is held else await plans.save(asked)
     missing = await proofs.missing(case_id, by)

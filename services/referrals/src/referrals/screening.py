@@ -7,7 +7,7 @@ moment ago counts.
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from accord_contracts.referrals import PersonRole
 
@@ -44,7 +44,8 @@ async def known_of(case_id: str, handing: Handing) -> Known:
         asyncio.gather(*map(shelves.contacts.get, sorted(ids))),
     )
     placeholders = handing.bureau.policy.recognition.placeholder_names
-    gathering = Gathering(family, ids, {*placeholders, folded(ERASED_NAME)})
+    unnamed = {*placeholders, folded(ERASED_NAME)}
+    gathering = Gathering(family, ids, same, unnamed)
     for each in referrals:
         gathering.hear(each)
     for book in filter(None, books):
@@ -58,6 +59,7 @@ class Gathering:
     Args:
         family: The cases.
         ids: Their people, under each id that they have.
+        same: Which ids are of one person, each with the one as which it counts.
         placeholders: What is written where no name is known, folded.
     """
 
@@ -65,9 +67,11 @@ class Gathering:
         self,
         family: Iterable[Case],
         ids: Collection[str],
+        same: Mapping[str, str],
         placeholders: Collection[str],
     ) -> None:
-        self._ids = ids
+        self._ids = frozenset(ids)
+        self._same = same
         self._placeholders = placeholders
         self._cases = {each.id for each in family}
         self._own = {e.referral_id for each in family for e in each.episodes}
@@ -88,6 +92,7 @@ class Gathering:
         }
         return Known(
             people=people,
+            same=self._same,
             ways=frozenset(self._ways),
             places=frozenset(self._places),
             codes=frozenset(self._codes),
@@ -103,7 +108,7 @@ class Gathering:
             if own or who in self._ids:
                 self._describe(who, told, referral)
                 self._remember(who, place, referral)
-        if own:
+        if own or not self._ids.isdisjoint(ids):
             self._places.update(_addresses(referral))
 
     def look_into(self, book: ContactBook) -> None:

@@ -13,10 +13,10 @@ from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
 from plans.asks import Screens
 from plans.documents.audience import Addressed, Facts, redacted
 from plans.documents.printing import Press
-from plans.documents.release import REFUSED_WITHIN, Release, may_ask
+from plans.documents.release import Release
 from plans.documents.scan import ProtectedText, look_through, refuse, told_on
 from plans.documents.sheet import Sheet, sheet_of
-from plans.documents.store import Releases, Voices
+from plans.documents.store import LookedThrough, Releases, Voices
 from plans.documents.voice import (
     Entry,
     NoSuchEntry,
@@ -43,6 +43,7 @@ class Papers(NamedTuple):
     discussions: Discussions
     voices: Voices
     releases: Releases
+    looks: LookedThrough
     policy: Policy
     speech: Speech
     press: Press
@@ -77,7 +78,7 @@ async def leaving(case_id: str, to: Addressed, read: str, papers: Papers) -> Pap
 
     What is looked for is looked for on the paper that was read alone. Whoever could
     have others looked through, by changing it meanwhile, would learn word by word what
-    is protected.
+    is protected. For the same reason each counts before anything is looked for on it.
 
     Args:
         case_id: Of which case.
@@ -91,6 +92,8 @@ async def leaving(case_id: str, to: Addressed, read: str, papers: Papers) -> Pap
         NotTheirCopy: It is nobody's copy of their own.
         ClosedToChange: The case was handed over to another region.
         UnsafeToHold: Having it is unsafe for whose copy it is.
+        LookedTooOften: Other papers of this case were looked through too often.
+        Conflict: Another was counted meanwhile.
         ProtectedText: It may tell who or where somebody is.
         ScreeningAway: Whether it does cannot be known at present.
     """
@@ -101,6 +104,7 @@ async def leaving(case_id: str, to: Addressed, read: str, papers: Papers) -> Pap
     is_same(paper.digest, read)
     if any(e.unsafe_to_hold and e.person_id == to.person_id for e in voices):
         raise UnsafeToHold
+    await papers.looks.count(case_id, paper.digest, papers.clock.now())
     look_through(paper.sheet, facts, redacted(facts, to))
     told = told_on(paper.sheet)
     found = await papers.screens.found(case_id, to, [text for _, text in told])
@@ -136,12 +140,9 @@ async def ask(
     """Ask that a paper may leave, which one has read.
 
     Raises:
-        RefusedTooOften: Papers for the same audience were, today.
         Refusal: As ``leaving`` says.
     """
     at = papers.clock.now()
-    since = at - REFUSED_WITHIN
-    may_ask(await papers.releases.refused_since(since, case_id, to.audience))
     waits = timedelta(hours=papers.speech.wording.confirm_within_hours)
     new = Release(
         id=id_,
@@ -154,11 +155,7 @@ async def ask(
         asked_at=at,
         until=at + waits,
     )
-    try:
-        await leaving(case_id, to, read, papers)
-    except ProtectedText:
-        await papers.releases.save(new.refuse(at))
-        raise
+    await _leaving(new, papers)
     return await papers.releases.save(new)
 
 
@@ -170,7 +167,7 @@ async def confirm(held: Release, by: Reader, read: str, papers: Papers) -> Relea
     """
     at, hours = papers.clock.now(), papers.speech.wording.released_hours
     new = held.confirm(by, read, at=at, hours=hours)
-    await leaving(held.case_id, held.to, held.paper, papers)
+    await _leaving(held, papers)
     return new if new is held else await papers.releases.save(new)
 
 
@@ -182,7 +179,20 @@ async def fetch(held: Release, papers: Papers) -> Paper:
     """
     at = papers.clock.now()
     held.fetch(held.paper, at)
-    return await leaving(held.case_id, held.to, held.paper, papers)
+    return await _leaving(held, papers)
+
+
+async def _leaving(held: Release, papers: Papers) -> Paper:
+    """Make the paper of a release, or have that never leave for what the paper tells.
+
+    Raises:
+        Refusal: As ``leaving`` says.
+    """
+    try:
+        return await leaving(held.case_id, held.to, held.paper, papers)
+    except ProtectedText:
+        await papers.releases.save(held.refuse(papers.clock.now()))
+        raise
 
 
 async def end(held: Release, papers: Papers) -> Release:
@@ -313,6 +323,9 @@ async def erase_voices(message: Message[CaseErased], *, voices: Voices) -> None:
     await voices.erase(message.data.case_id)
 
 
-async def erase_releases(message: Message[CaseErased], *, releases: Releases) -> None:
-    """Delete what was let go of a case that is erased."""
+async def erase_releases(
+    message: Message[CaseErased], *, releases: Releases, looks: LookedThrough
+) -> None:
+    """Delete what was let go of a case that is erased, and what was counted of it."""
     await releases.erase(message.data.case_id)
+    await looks.erase(message.data.case_id)

@@ -130,8 +130,10 @@ async def end_pack_release(
     member: Member,
 ) -> PackReleaseView:
     """Have a pack not leave any more."""
-    await _of_release("end", meeting_id, pack, member, table=table, papers=papers)
-    end = partial(packing.end, meeting_id, pack, release_id, papers=papers, table=table)
+    read = await _of_release(
+        "end", meeting_id, pack, member, table=table, papers=papers
+    )
+    end = partial(packing.end, read, release_id, papers=papers, table=table)
     return PackReleaseView.of(await settled(end))
 
 
@@ -190,7 +192,7 @@ async def _read(
     about = named(meeting_id, held, member, papers.clock.now())
     # What is shown was decided above; that it is to leave stands in the audit log too.
     await member.permit(Action(f"pack.{verb}", INVITED), about, otherwise=NoSuchRelease)
-    return Read(meeting_id, pack, paper, who(member), member.who.agency)
+    return Read(meeting_id, pack, paper, who(member), about.agency)
 
 
 async def _paper(

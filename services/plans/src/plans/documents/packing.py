@@ -65,12 +65,12 @@ async def confirm(
     """Give a second person's word that a pack may leave.
 
     Raises:
-        NoSuchRelease: There is none of it.
+        NoSuchRelease: There is none of it, or only another agency's.
         Refusal: As ``Letting.confirm`` says, and ``ask``.
     """
     at, hours = papers.clock.now(), papers.speech.wording.released_hours
     meeting = await meeting_of(read.meeting_id, table)
-    held = _of(meeting.release(release_id), read.pack)
+    held = _of(meeting.release(release_id), read)
     new = held.confirm(read.by, digest, at=at, hours=hours)
     _leaving(read, held.paper)
     if new is not held:
@@ -84,34 +84,38 @@ async def fetch(
     """See that a pack may leave, as it is for whoever fetches it.
 
     Raises:
-        NoSuchRelease: There is none of it.
+        NoSuchRelease: There is none of it, or only another agency's.
         Refusal: As ``Letting.fetch`` says, and ``ask``.
     """
     meeting = await meeting_of(read.meeting_id, table)
-    held = _of(meeting.release(release_id), read.pack)
+    held = _of(meeting.release(release_id), read)
     held.fetch(read.paper.digest, papers.clock.now())
     _leaving(read, held.paper)
     return held
 
 
 async def end(
-    meeting_id: str, pack: Pack, release_id: str, *, papers: Papers, table: Table
+    read: Read, release_id: str, *, papers: Papers, table: Table
 ) -> PackRelease:
     """Have a pack not leave any more.
 
     Raises:
-        NoSuchRelease: There is none of it.
+        NoSuchRelease: There is none of it, or only another agency's.
     """
-    meeting = await meeting_of(meeting_id, table)
-    held = _of(meeting.release(release_id), pack)
+    meeting = await meeting_of(read.meeting_id, table)
+    held = _of(meeting.release(release_id), read)
     new = held.end(papers.clock.now())
     if new is not held:
         await table.meetings.save(meeting.with_release(new))
     return new
 
 
-def _of(held: PackRelease, pack: Pack) -> PackRelease:
-    if held.pack is not pack:
+def _of(held: PackRelease, read: Read) -> PackRelease:
+    """Give a release, if it is of this pack and of whom they sit there for.
+
+    Two agencies may read the very same, and the mark names the one that let it go.
+    """
+    if held.pack is not read.pack or held.agency != read.agency:
         raise NoSuchRelease
     return held
 

@@ -3,26 +3,29 @@
 See ``domain.letting`` for the two people that it takes.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Self
 
 from accord_contracts.papers import Audience
 from accord_contracts.problem import Refusal
+from pydantic import BaseModel, ConfigDict
 
 from plans.documents.audience import Addressed
 from plans.domain.letting import Letting
 
-MOST_REFUSED = 5
-"""Papers for one audience that may be refused within a day for what they tell.
+MOST_LOOKS = 20
+"""Papers of one case that are looked through within a day, each counted once.
 
-Enough to put one right; too few to find an address by writing guesses into a paper.
+Enough for one of everybody's and to put some right. A guess that misses tells as much
+as one that hits, so both count.
 """
 
-REFUSED_WITHIN = timedelta(hours=24)
+WITHIN = timedelta(hours=24)
 
 
-class RefusedTooOften(Refusal):
-    """Papers for this audience were refused so often that none leaves until tomorrow.
+class LookedTooOften(Refusal):
+    """So many papers of this case were looked through that none leaves until tomorrow.
 
     Have whoever coordinates the case look at what is written there.
     """
@@ -54,14 +57,30 @@ class Release(Letting):
         return self.model_copy(update={"ended_at": at, "refused": True})
 
 
-def may_ask(refused: int) -> None:
-    """See that somebody may ask to let another paper go.
+class Looks(BaseModel):
+    """Which papers of a case were looked through for what they may not tell.
 
-    Args:
-        refused: How many of these papers were refused within a day.
-
-    Raises:
-        RefusedTooOften: Too many.
+    Attributes:
+        papers: When each was first, by what tells it from others.
     """
-    if refused >= MOST_REFUSED:
-        raise RefusedTooOften
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int = 0
+    papers: Mapping[str, datetime] = {}
+
+    def look(self, paper: str, at: datetime) -> Self:
+        """Count a paper before it is looked through. Again on one day counts once.
+
+        Raises:
+            LookedTooOften: Others were too often for this one.
+        """
+        papers = {
+            key: first for key, first in self.papers.items() if first > at - WITHIN
+        }
+        if paper in papers:
+            return self
+        if len(papers) >= MOST_LOOKS:
+            raise LookedTooOften
+        return self.model_copy(update={"papers": {**papers, paper: at}})

@@ -1,7 +1,7 @@
 """Papers, and letting them go, over HTTP."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -58,12 +58,25 @@ PAPERS = {
 TELLS_TOO_MUCH = Action("paper.release", ())
 """Done by nobody: a paper that tells who or where somebody is does not leave."""
 
-LIST_RELEASES = Action("releases.read", CASE_TEAM, parts=PAPERS)
+LIST_RELEASES = Action(
+    "releases.read", CASE_TEAM, parts={**PAPERS, "refused": NOT_OUTREACH}
+)
+
+LOOKED_THROUGH = frozenset({"release", "confirm", "fetch"})
+"""What is done with a paper after it was looked through, or it is refused."""
 
 
 def paper_action(verb: str, audience: Audience) -> Action:
-    """Give something that is done with the paper of an audience."""
-    parts = {audience.value: PAPERS[audience.value]}
+    """Give something that is done with the paper of an audience.
+
+    Whether a paper is refused tells what is protected. So none is looked through for
+    whoever may not know that, though they may read the paper: outreach's own is let go
+    by those who may know where the person harmed is.
+    """
+    sides = PAPERS[audience.value]
+    if verb in LOOKED_THROUGH:
+        sides &= NOT_OUTREACH
+    parts = {audience.value: sides}
     # What was let go can be stopped for as long as there is anything to stop.
     outlasts = verb == "end"
     return Action(f"paper.{verb}", CASE_TEAM, parts=parts, outlasts=outlasts)
@@ -143,7 +156,11 @@ async def list_releases(
     if await papers.plans.get(case_id) is None:
         raise NoPlan
     held = await papers.releases.of_case(case_id)
-    return tuple(ReleaseView.of(each) for each in held if each.audience in seen)
+    return tuple(
+        ReleaseView.of(each)
+        for each in held
+        if each.audience in seen and ("refused" in seen or not each.refused)
+    )
 
 
 @router.post("/plans/{case_id}/releases", status_code=201)
@@ -165,14 +182,8 @@ async def ask_release(
         by=who(worker),
         papers=papers,
     )
-    try:
+    async with _noticed(case_id, worker):
         return ReleaseView.of(await settled(ask))
-    except ProtectedText:
-        # Whoever writes guesses into papers is seen by whoever watches refusals.
-        with suppress(ProtectedText):
-            about = plan_of(case_id)
-            await worker.permit(TELLS_TOO_MUCH, about, otherwise=ProtectedText)
-        raise
 
 
 @router.post("/plans/{case_id}/releases/{release_id}/confirmation")
@@ -190,7 +201,8 @@ async def confirm_release(
         held = await _release("confirm", case_id, release_id, papers, worker)
         return await handlers.confirm(held, who(worker), told.paper, papers)
 
-    return ReleaseView.of(await settled(confirm))
+    async with _noticed(case_id, worker):
+        return ReleaseView.of(await settled(confirm))
 
 
 @router.delete("/plans/{case_id}/releases/{release_id}")
@@ -220,8 +232,13 @@ async def fetch_paper(
     worker: Worker,
 ) -> Response:
     """Fetch a paper that two people have let go, while their word stands."""
-    held = await _release("fetch", case_id, release_id, papers, worker)
-    paper = await handlers.fetch(held, papers)
+
+    async def fetch() -> tuple[Release, Paper]:
+        held = await _release("fetch", case_id, release_id, papers, worker)
+        return held, await handlers.fetch(held, papers)
+
+    async with _noticed(case_id, worker):
+        held, paper = await settled(fetch)
     at = papers.clock.now()
     mark = Mark.released_to(held.to, held.id, at, papers.speech)
     return await printed(paper, mark, form, papers)
@@ -260,6 +277,18 @@ def _misfits(
         if given is not (name == needed):
             rule = "not_for_this_audience" if given else "missing"
             yield {"loc": (place, name), "type": rule}
+
+
+@asynccontextmanager
+async def _noticed(case_id: str, asker: Asking) -> AsyncIterator[None]:
+    """Have whoever watches refusals see who writes guesses into papers."""
+    try:
+        yield
+    except ProtectedText:
+        with suppress(ProtectedText):
+            about = plan_of(case_id)
+            await asker.permit(TELLS_TOO_MUCH, about, otherwise=ProtectedText)
+        raise
 
 
 async def _permitted(

@@ -6,10 +6,9 @@ from typing import Any
 
 from accord_chassis.sealing import ERASED, SealedStore
 from accord_chassis.store import Document, Store
-from accord_contracts.papers import Audience
 from pymongo.operations import IndexModel
 
-from plans.documents.release import Release
+from plans.documents.release import Looks, Release
 from plans.documents.voice import OwnVoice, TakenBack
 
 WITHOUT = {"inbox": 0, "outbox": 0}
@@ -93,14 +92,6 @@ class Releases(Store[Release]):
         latest = found.sort("asked_at", -1).limit(100)
         return [self.load(each) async for each in latest]
 
-    async def refused_since(
-        self, since: datetime, case_id: str, audience: Audience
-    ) -> int:
-        """Count those of a case for an audience that were refused since a time."""
-        asked = {"case_id": case_id, "asked_at": {"$gt": since}}
-        named = {**asked, "refused": True, "audience": audience.value}
-        return await self.documents.count_documents(named)
-
     async def standing(self, case_id: str) -> list[Release]:
         """Give those of a case that nobody has ended."""
         found = self.documents.find({"case_id": case_id, "ended_at": None}, WITHOUT)
@@ -109,6 +100,32 @@ class Releases(Store[Release]):
     async def erase(self, case_id: str) -> None:
         """Delete those of a case that is erased."""
         await self.documents.delete_many({"case_id": case_id})
+
+
+class LookedThrough(Store[Looks]):
+    """Which papers of each case were looked through: a case's own document counts.
+
+    Whoever counts a paper twice at once has saved it once: saving is version-checked.
+    """
+
+    entity = Looks
+    collection = "looks"
+
+    async def count(self, case_id: str, paper: str, at: datetime) -> None:
+        """Count a paper that is about to be looked through.
+
+        Raises:
+            LookedTooOften: Others of the case were too often, today.
+            Conflict: Another was counted meanwhile.
+        """
+        held = await self.get(case_id) or Looks(id=case_id)
+        new = held.look(paper, at)
+        if new is not held:
+            await self.save(new)
+
+    async def erase(self, case_id: str) -> None:
+        """Delete what was counted of a case that is erased."""
+        await self.documents.delete_one({"_id": case_id})
 
 
 def _entries(fields: Document) -> Iterator[tuple[str, Document]]:

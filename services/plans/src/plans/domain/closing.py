@@ -33,6 +33,10 @@ class NobodyEndsIt(Refusal):
     """Nobody says that the response should end, or not as it was read, or no longer."""
 
 
+class DangerWasTold(Refusal):
+    """Something was told here that speaks of danger: it was not opened in error."""
+
+
 class EndTakesASecondPerson(Refusal):
     """Whoever says that the response should end cannot confirm it: another must."""
 
@@ -50,6 +54,7 @@ def close(
         MandatoryActionsOpen: Something that must be done is not, here or for a case
             merged into it.
         Merged: The survivor's is closed.
+        DangerWasTold: It is not at low risk, and is said to be opened in error.
     """
     told = tuple(sorted(outcomes, key=lambda each: each.kind))
     if reason not in policy.closing_reasons:
@@ -65,6 +70,8 @@ def close(
         raise AlreadyClosed
     if held.merged_into:
         raise Merged
+    if reason == OPENED_IN_ERROR and current.assessment.level is not RiskLevel.LOW:
+        raise DangerWasTold
     shared = [e for s in held.shares.values() for e in s.actions if e.open]
     if count := sum(each.mandatory for each in (*held.open_actions, *shared)):
         raise MandatoryActionsOpen(f"{count} open.")
@@ -73,16 +80,12 @@ def close(
     return ended.reaches(Stage.CLOSED, at)
 
 
-def unproved(held: Plan, reason: str, policy: Policy) -> bool:
+def unproved(reason: str, policy: Policy) -> bool:
     """Tell whether a second person's word stands in the place of risk's proof.
 
-    That a case was opened in error is believed at low alone: at any other level
-    something was told of it that speaks of danger.
+    Wherever a case is said to be opened in error it does: risk believes two people.
     """
-    if reason not in policy.unproved_reasons:
-        return False
-    low = held.current.assessment.level is RiskLevel.LOW
-    return low or reason != OPENED_IN_ERROR
+    return reason in policy.unproved_reasons or reason == OPENED_IN_ERROR
 
 
 def ask_to_close(
@@ -118,7 +121,10 @@ def confirm_closing(
 ) -> Plan:
     """End a response as somebody else said then. Confirming again changes nothing.
 
+    Whose word it ended on stays so, whoever says the same later.
+
     Raises:
+        AlreadyClosed: Another has confirmed it.
         NobodyEndsIt: Nobody said so then, it has lapsed, or it takes a proof by now.
         EndTakesASecondPerson: They said so themselves.
         Refusal: Of ``close``.
@@ -126,9 +132,11 @@ def confirm_closing(
     asked = held.current.ending
     if asked is None or asked.at != said_at:
         raise NobodyEndsIt
-    if held.current.closed_at and asked.confirmed_by == by:
-        return held
-    if at >= asked.until or not unproved(held, asked.reason, policy):
+    if asked.confirmed_by:
+        if asked.confirmed_by == by:
+            return held
+        raise AlreadyClosed
+    if at >= asked.until or not unproved(asked.reason, policy):
         raise NobodyEndsIt
     if asked.by == by:
         raise EndTakesASecondPerson

@@ -77,7 +77,8 @@ def carry(
     """Show what is planned for a merged case, or no longer, and heed its dates.
 
     What nobody owns here is whoever's has the role there, for as long. What is asked
-    for each child here is asked for each of the merged case, for as long too.
+    for each child here is asked for each of the merged case, for as long too. That the
+    response should end, which waits for a second person, was said of other people.
 
     Args:
         held: The survivor's plan.
@@ -94,6 +95,8 @@ def carry(
     if share is not None:
         shares[other] = share
     shared = held.model_copy(update={"shares": shares, "coming": coming})
+    if held.versions and not held.current.closed_at:
+        shared = shared.with_current(ending=None)
     new = shared.asks_for_each_child(held, policy, at)
     own = {each.worker_id for each in held.owners.values()}
     return new.handed_over(held.shared_owners - new.shared_owners - own)

@@ -167,7 +167,7 @@ class Policy(BaseModel):
         closing_reasons: Why a response may end.
         unproved_reasons: Those of them for which risk is not asked for its proof:
             there is nobody of whom it could prove anything. A second person confirms
-            them; of ``opened_in_error`` that is so at low risk alone.
+            them, and ``opened_in_error`` always, which is believed at low risk alone.
         outcome_sources: How it may be known what came of the response.
         evidence: What may show that an action was done.
         not_done_reasons: Why an action may be left undone.

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 from accord_contracts.papers import Audience
 from accord_contracts.referrals import PersonRole
@@ -19,13 +19,20 @@ from referrals.domain.naming import APOSTROPHES, folded
 from referrals.domain.telling import Channel
 
 SHORTEST_NAME = 3
-"""Letters of a name that is looked for alone; shorter ones are words of any text."""
+"""Letters of a name that is looked for in any letters; shorter ones are words of any
+text, and looked for beside another name of theirs, or where they are capitalised."""
+
+SHORTEST_CAPITALISED = 2
+"""Letters of a name that is looked for where it begins with a capital: "A" is none."""
 
 SHORTEST_CODE = 5
 """Letters and digits of a number or an address, of which any part of a text is one."""
 
 LAST_DIGITS = 6
 """Of a telephone number: with these, whoever knows the region rings it."""
+
+PARTICLES = frozenset({"te", "de", "da", "di", "du", "la", "le", "el", "st", "mt"})
+"""Words of names that begin many others: Te Whatu Ora."""
 
 STREETS = {
     "street": "st", "road": "rd", "avenue": "ave", "drive": "dr", "lane": "ln",
@@ -34,8 +41,16 @@ STREETS = {
     "parade": "pde", "close": "cl", "esplanade": "esp", "rise": "rise", "way": "way",
     "quay": "quay", "track": "track", "mews": "mews", "loop": "loop",
     "tiriti": "tiriti", "huarahi": "huarahi", "ara": "ara",
+    # Not of streets: Saint Albans is St Albans, Mount Eden is Mt Eden.
+    "saint": "st", "mount": "mt",
 }  # fmt: skip
 """What a street is called, and the one form in which it is compared."""
+
+LONGEST_PLACE = 3
+"""Words of a name after "in"; of a longer one any two side by side are found."""
+
+EVERYWHERE = frozenset({"the", "and"})
+"""Words of names of places that alone are words of any text: "in the"."""
 
 IN_FULL: Mapping[str, tuple[str, ...]] = {
     short: tuple({short, *(e for e, other in STREETS.items() if other == short)})
@@ -62,10 +77,12 @@ class Needle:
 
     Attributes:
         whole: It begins and ends where words do; otherwise any part of a text is it.
+        capital: It is a word that begins with a capital.
     """
 
     text: str
     whole: bool = True
+    capital: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +107,28 @@ class Known:
         ways: To reach any of them.
         places: Addresses where something happened.
         codes: Of registers, and words agreed with callers.
+        same: Ids of people who are one with another, each with the id that counts.
     """
 
     people: Mapping[str, Described] = field(default_factory=dict)
     ways: frozenset[tuple[Channel, str]] = frozenset()
     places: frozenset[str] = frozenset()
     codes: frozenset[str] = frozenset()
+    same: Mapping[str, str] = field(default_factory=dict)
+
+    def one(self, person_id: str) -> str:
+        """Give the id as which somebody counts."""
+        return self.same.get(person_id, person_id)
+
+    @property
+    def persons(self) -> dict[str, Described]:
+        """Everybody once, with all that was told of them under any of their ids."""
+        found: dict[str, Described] = {}
+        for person_id, told in self.people.items():
+            one = self.one(person_id)
+            known = found.get(one, Described(frozenset(), frozenset()))
+            found[one] = Described(known.roles | told.roles, known.names | told.names)
+        return found
 
 
 def screen(
@@ -122,25 +155,24 @@ def _spoken_of(
 ) -> frozenset[str]:
     """Give the ids of those who may be named."""
     if audience is Audience.PERSON:
-        return frozenset({person_id} if person_id else ())
+        return frozenset({known.one(person_id)} if person_id else ())
     if audience is Audience.OUTREACH:
         using = frozenset({PersonRole.PERSON_USING_VIOLENCE})
         # Whoever was harmed as well is named to nobody.
-        return frozenset(i for i, who in known.people.items() if who.roles == using)
+        return frozenset(i for i, who in known.persons.items() if who.roles == using)
     return frozenset()
 
 
 def _sought(known: Known, spoken_of: frozenset[str]) -> Iterator[Needle]:
+    persons = known.persons
     free = {
         word
-        for person_id in spoken_of & known.people.keys()
-        for name in known.people[person_id].names
-        for word in (each.text for each in _names(name))
+        for person_id in spoken_of & persons.keys()
+        for word in (each.text for each in _named(persons[person_id].names))
     }
-    for person_id, who in known.people.items():
+    for person_id, who in persons.items():
         if person_id not in spoken_of:
-            for name in who.names:
-                yield from (e for e in _names(name) if e.text not in free)
+            yield from (e for e in _named(who.names) if e.text not in free)
     for channel, value in known.ways:
         yield from _ways(KINDS[channel], value)
     for place in known.places:
@@ -150,12 +182,30 @@ def _sought(known: Known, spoken_of: frozenset[str]) -> Iterator[Needle]:
         yield Needle(_bare(code), whole=len(_bare(code)) < SHORTEST_CODE)
 
 
+def _named(names: Iterable[str]) -> Iterator[Needle]:
+    """Look for each name, and for a short one beside another: "Jo Li", "Li, Jo"."""
+    told = sorted(names)
+    for name in told:
+        yield from _names(name)
+    for one, other in permutations(told, 2):
+        if min(len(_bare(one)), len(_bare(other))) < SHORTEST_NAME:
+            yield from (
+                Needle(_bare(first) + _bare(second))
+                for first in _spellings(one)
+                for second in _spellings(other)
+            )
+
+
 def _names(name: str) -> Iterator[Needle]:
     """Look for a name, and for each of its words."""
     for written in _spellings(name):
-        for word in {_bare(written), *_words(written)}:
-            if len(word) >= SHORTEST_NAME:
+        whole = _bare(written)
+        for word in {whole, *_words(written)}:
+            # A family called Lane is compared as "ln", and is as much of a name.
+            if len(word) >= SHORTEST_NAME or (word == whole and word in IN_FULL):
                 yield Needle(word)
+            elif len(word) >= SHORTEST_CAPITALISED and word not in PARTICLES:
+                yield Needle(word, capital=True)
 
 
 def _spellings(text: str) -> set[str]:
@@ -200,26 +250,37 @@ def _together(one: str, other: str) -> Iterator[str]:
 
 
 def _place_names(words: list[str]) -> Iterator[str]:
-    """Give what is between the number, the street's kind, and the end."""
+    """Give each word, and some side by side, between number, street's kind and end.
+
+    Many write no comma, so where a street's name ends and a suburb's begins is known
+    to nobody.
+    """
     name: list[str] = []
     for each in [*words, ""]:
         if each and not each[0].isdigit() and each not in IN_FULL:
             name.append(each)
             continue
-        if len("".join(name)) >= SHORTEST_NAME:
-            yield "".join(name)
+        for begin in range(len(name)):
+            for end in range(begin + 1, min(begin + LONGEST_PLACE, len(name)) + 1):
+                run = "".join(name[begin:end])
+                if len(run) >= SHORTEST_NAME and run not in EVERYWHERE:
+                    yield run
         name = []
 
 
 def _tells(text: str, sought: Iterable[Needle]) -> bool:
     words = _words(text)
     joined = "".join(words)
+    capitals = {e for each in _shown(text) if each[0].isupper() for e in _words(each)}
     begins, at = set(), 0
     for each in words:
         begins.add(at)
         at += len(each)
     ends = {*begins, at}
-    return any(_stands(each, joined, begins, ends) for each in sought)
+    return any(
+        each.text in capitals if each.capital else _stands(each, joined, begins, ends)
+        for each in sought
+    )
 
 
 def _stands(needle: Needle, joined: str, begins: set[int], ends: set[int]) -> bool:
@@ -238,10 +299,20 @@ def _stands(needle: Needle, joined: str, begins: set[int], ends: set[int]) -> bo
 
 def _words(text: str) -> list[str]:
     """Give a text's words as they compare: letters and digits, no case, no macrons."""
+    theirs = _seen(text)
+    return [STREETS.get(each, each) for each in WORDS.findall(folded(theirs))]
+
+
+def _shown(text: str) -> list[str]:
+    """Give a text's words as they are written."""
+    return WORDS.findall(_seen(text))
+
+
+def _seen(text: str) -> str:
+    """Give a text without what nobody sees, and without whose something is."""
     seen = unicodedata.normalize("NFKC", text)
     shown = "".join(e for e in seen if unicodedata.category(e) != "Cf")
-    theirs = POSSESSIVE.sub("", APOSTROPHES.sub("'", shown))
-    return [STREETS.get(each, each) for each in WORDS.findall(folded(theirs))]
+    return POSSESSIVE.sub("", APOSTROPHES.sub("'", shown))
 
 
 def _bare(text: str) -> str:

@@ -214,6 +214,15 @@ class Assessment(BaseModel):
         return bool(self.answers or self.incidents or self.forms)
 
     @property
+    def ever_above_low(self) -> bool:
+        """Tell whether it, or what is merged into it, is or was held above low."""
+        levels = (self.level, *(each.level for each in self.judgement.changes))
+        return any(each is not RiskLevel.LOW for each in levels) or any(
+            each.above_low_until or each.level is not RiskLevel.LOW
+            for each in self.shares.values()
+        )
+
+    @property
     def occurred(self) -> dict[IncidentKind, datetime]:
         """When each kind of incident last did, as far as that is known."""
         known = occurred(self.tellings.values())
@@ -529,7 +538,8 @@ class Assessment(BaseModel):
 
         Args:
             revision: Of the assessment that the closed plan rested on.
-            mistaken_at: When it was closed as opened in error, if it was.
+            mistaken_at: When it was closed as opened in error, if it was. Of a case
+                that was ever held above low that is not believed.
         """
         stopped = self.reassessment is Reassessment.STOPPED
         said = self.mistaken_at or mistaken_at is None
@@ -539,6 +549,6 @@ class Assessment(BaseModel):
             update={
                 "reassessment": Reassessment.STOPPED,
                 "due_at": None,
-                "mistaken_at": mistaken_at,
+                "mistaken_at": None if self.ever_above_low else mistaken_at,
             }
         )
