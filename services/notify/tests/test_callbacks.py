@@ -18,6 +18,7 @@ from notify.domain.callback import (
     ids_of,
     stops,
 )
+from notify.domain.contact import point_id
 from notify.domain.mail import MailState
 from notify.domain.notification import Notification, reference_of
 from notify.store import Callbacks, PersonalContacts
@@ -176,7 +177,7 @@ async def writes(running: Running, safe: SafeNumbers) -> str:
         json={"text": "we_will_ring", "language": "en", "purpose": "fva20_c"},
     )
     assert answer.json()["state"] == "sent", answer.text
-    return f"{safe.contact_id}.{message}"
+    return f"{point_id(safe.person_id, safe.contact_id)}.{message}"
 
 
 async def test_what_comes_back_from_a_persons_device_is_read_by_people_alone(

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
+from uuid import UUID, uuid5
 
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict, computed_field
@@ -17,7 +18,12 @@ from notify.domain.people import PeoplePolicy, PersonText
 from notify.domain.texts import Language
 
 MOST = 500
-"""Messages by one way to reach a person: more were no help to anybody."""
+"""Messages by one way to reach a person that may have left, and as many that have not:
+more were no help to anybody, and whoever is told no often enough takes from nobody the
+room for what may be sent."""
+
+POINTS = UUID("7d4d3b3e-5a0f-4c86-9a5e-1f0b6f2f7c11")
+"""Names of ways to reach a person: by the person, and by how referrals calls it."""
 
 LOST_AFTER = timedelta(minutes=10)
 """How long a sending may take before it counts as one that may have arrived."""
@@ -121,7 +127,9 @@ class PersonalContact(BaseModel):
     """One way to reach a person, as far as messages by it go.
 
     Attributes:
-        id: As referrals knows it.
+        id: Derived from the person and from what referrals calls it: two people may
+            have one of the same name.
+        contact_id: As referrals knows it.
         reach: Where it leads, blind, so that it is known when something comes back.
         answered_at: When something last came back.
         stopped_at: When it came back that nothing more is to be sent.
@@ -132,10 +140,17 @@ class PersonalContact(BaseModel):
     id: str
     version: int = 0
     person_id: str
+    contact_id: str
     reach: str | None = None
     messages: tuple[ContactMessage, ...] = ()
     answered_at: datetime | None = None
     stopped_at: datetime | None = None
+
+    @classmethod
+    def of(cls, person_id: str, contact_id: str) -> Self:
+        """Begin to keep what is sent by a way to reach a person."""
+        id_ = point_id(person_id, contact_id)
+        return cls(id=id_, person_id=person_id, contact_id=contact_id)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -167,14 +182,14 @@ class PersonalContact(BaseModel):
 
     def refusal(
         self,
-        told: Permission | None,
+        told: Permission,
         text: PersonText,
         at: datetime,
         policy: PeoplePolicy,
     ) -> str | None:
         """Say why nothing may be sent, as a code; none if it may."""
-        if told is None or not told.permitted or told.value is None:
-            return (told and told.refused) or UNKNOWN_POINT
+        if not told.permitted or told.value is None:
+            return told.refused or UNKNOWN_POINT
         apart = at - policy.apart
         denials = {
             STOPPED: self.stopped_at is not None,
@@ -191,7 +206,8 @@ class PersonalContact(BaseModel):
         Raises:
             TooManyMessages: There are too many already.
         """
-        if len(self.messages) >= MOST:
+        alike = [e for e in self.messages if e.may_have_left is new.may_have_left]
+        if len(alike) >= MOST:
             raise TooManyMessages
         return self.model_copy(update={"messages": (*self.messages, new)})
 
@@ -249,6 +265,11 @@ class PersonalContact(BaseModel):
         changed = held.model_copy(update=told)
         new = tuple(changed if each is held else each for each in self.messages)
         return self.model_copy(update={"messages": new})
+
+
+def point_id(person_id: str, contact_id: str) -> str:
+    """Derive under which id it is kept what is sent by a way to reach a person."""
+    return str(uuid5(POINTS, f"{person_id}/{contact_id}"))
 
 
 _ON_THE_WAY = {SentState.CLAIMED, SentState.SENT, SentState.UNKNOWN}

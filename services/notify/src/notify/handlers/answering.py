@@ -141,9 +141,9 @@ async def _note_worker(
 
 
 async def _note_person(
-    contact_id: str, message_id: str, told: Receipt, *, at: datetime, by: Hearing
+    point_id: str, message_id: str, told: Receipt, *, at: datetime, by: Hearing
 ) -> Whose:
-    held = await by.contacts.get(contact_id)
+    held = await by.contacts.get(point_id)
     if held is None or held.message(message_id) is None:
         return Whose.NOBODY
     if told.delivered:
@@ -172,9 +172,9 @@ async def _note_reply(told: Reply, key: str, at: datetime, by: Hearing) -> Whose
     return await _acknowledge(told.text, number, at, by)
 
 
-async def _answer(contact_id: str, at: datetime, by: Hearing, *, stop: bool) -> None:
+async def _answer(point_id: str, at: datetime, by: Hearing, *, stop: bool) -> None:
     """Tell whoever leads that something came back, or have the point suspended."""
-    held = await by.contacts.get(contact_id)
+    held = await by.contacts.get(point_id)
     if held is None or not held.case_ids:
         return
     new = held.stop(at) if stop else held.answer(at)
@@ -185,7 +185,7 @@ def _answered(held: PersonalContact, at: datetime, *, stop: bool) -> Event:
     ids = {
         "case_id": held.case_ids[-1],
         "person_id": held.person_id,
-        "contact_id": held.id,
+        "contact_id": held.contact_id,
     }
     if stop:
         return ContactStopped(**ids, stopped_at=at)

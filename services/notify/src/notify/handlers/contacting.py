@@ -26,6 +26,7 @@ from notify.domain.contact import (
     Permission,
     PersonalContact,
     SentState,
+    point_id,
 )
 from notify.domain.mail import Outcome
 from notify.domain.people import PersonText, reach_of
@@ -78,6 +79,11 @@ class Errand:
     told: Permission | None
     at: datetime
 
+    @property
+    def point_id(self) -> str:
+        """Under which id it is kept what is sent by this way."""
+        return point_id(self.person_id, self.contact_id)
+
 
 async def write(errand: Errand, *, by: Writing) -> ContactMessage:
     """Send one message that a worker asks for, if nothing speaks against it.
@@ -85,7 +91,7 @@ async def write(errand: Errand, *, by: Writing) -> ContactMessage:
     Asked for again under the same id, it says what became of it, and sends nothing.
 
     Raises:
-        NoSuchContact: It is another person's.
+        NoSuchContact: Referrals knows no such way to reach them.
         NoSuchText: The locality has not agreed on it.
         AnotherMessage: The id is that of another one.
         TooManyMessages: There are too many already.
@@ -96,7 +102,7 @@ async def write(errand: Errand, *, by: Writing) -> ContactMessage:
     if not is_new or text is None or number is None:
         return message
     letter = Letter(
-        key=f"{errand.contact_id}.{asked.id}",
+        key=f"{errand.point_id}.{asked.id}",
         subject="",
         text=text.text[asked.language],
         languages=(asked.language,),
@@ -114,12 +120,12 @@ async def _claim(
         The message, and whether it is to be sent now.
     """
     asked, people = errand.asked, by.policy.people
-    held = await by.contacts.get(errand.contact_id)
-    held = held or PersonalContact(id=errand.contact_id, person_id=errand.person_id)
-    if held.person_id != errand.person_id:
-        raise NoSuchContact
+    held = await by.contacts.get(errand.point_id)
+    held = held or PersonalContact.of(errand.person_id, errand.contact_id)
     if known := held.known(asked):
         return known, False
+    if errand.told is None:
+        raise NoSuchContact
     reason: str | None = OFF
     if text and people:
         reason = held.refusal(errand.told, text, errand.at, people)
@@ -148,7 +154,7 @@ async def _settle(
     errand: Errand, posted: Posted, contacts: PersonalContacts
 ) -> ContactMessage:
     """Note what became of a message, whatever else has happened meanwhile."""
-    held = await contacts.get(errand.contact_id)
+    held = await contacts.get(errand.point_id)
     if held is None:
         raise NoSuchContact
     if posted.outcome is Outcome.SENT:
@@ -209,6 +215,6 @@ def _of(held: PersonalContact, message: ContactMessage) -> dict[str, Any]:
     return {
         "case_id": message.asked.case_id,
         "person_id": held.person_id,
-        "contact_id": held.id,
+        "contact_id": held.contact_id,
         "message_id": message.asked.id,
     }
