@@ -177,6 +177,24 @@ def message_to_her(
             "unsafe",
         ),
         (SAFE, CONTACT.stop(NOON), {}, "stopped"),
+        (
+            SAFE.model_copy(update={"confirmed_at": NOON}),
+            CONTACT.stop(NOON),
+            {},
+            "stopped",
+        ),
+        (
+            SAFE.model_copy(update={"confirmed_at": NOON}),
+            CONTACT.stop(NOON - MINUTE),
+            {},
+            None,
+        ),
+        (
+            SAFE.model_copy(update={"confirmed_at": NOON}),
+            CONTACT.stop(NOON - MINUTE).stop(NOON),
+            {},
+            "stopped",
+        ),
         (SAFE.model_copy(update={"word_agreed": False}), CONTACT, {}, "no_word"),
         (
             SAFE.model_copy(update={"word_agreed": False}),
@@ -311,6 +329,18 @@ async def test_a_point_that_is_not_known_is_answered_alike_and_leaves_nothing(
     assert await kept.count_documents({}) == 0
 
 
+def test_what_comes_back_is_told_to_every_case_that_may_have_written() -> None:
+    sent, lost, refused = SentState.SENT, SentState.UNKNOWN, SentState.NOT_SENT
+    told = (("one", sent), ("two", lost), ("one", sent), ("three", refused))
+    messages = tuple(message_to_her(state, case) for case, state in told)
+    held = PersonalContact.of(new_id(), new_id())
+    held = held.model_copy(update={"messages": messages})
+    bounced = held.model_copy(update={"messages": messages[3:]})
+
+    assert held.answering == ["one", "two"]
+    assert bounced.answering == ["three"]
+
+
 def test_one_name_of_two_people_is_two_points() -> None:
     assert PersonalContact.of("p", "c").id != PersonalContact.of("q", "c").id
 
@@ -322,6 +352,42 @@ def test_however_often_one_is_told_no_what_may_be_sent_still_is() -> None:
     with pytest.raises(TooManyMessages):
         full.add(refused)
     assert full.add(message_to_her(SentState.CLAIMED)).messages[-1].may_have_left
+
+
+async def test_what_holds_for_a_device_holds_for_whoever_is_reached_by_it(
+    writing: Running, safe: SafeNumbers, gateway: Gateway
+) -> None:
+    daughter = new_id()
+    safe.beside = (daughter,)
+
+    await ask(writing, safe)
+    soon = await ask(writing, safe, contact=daughter)
+    store = writing.service.store(PersonalContacts)
+    [mother] = [
+        each
+        for each in await store.of_case(safe.case_id)
+        if each.contact_id == safe.contact_id
+    ]
+    await store.save(mother.stop(writing.clock.now()))
+    writing.clock.advance(timedelta(days=1))
+    stopped = await ask(writing, safe, contact=daughter)
+
+    assert [e.json()["reason"] for e in (soon, stopped)] == ["too_soon", "stopped"]
+    assert len(gateway.taken) == 1
+
+
+async def test_two_at_once_to_one_device_are_never_two(
+    writing: Running, safe: SafeNumbers, gateway: Gateway
+) -> None:
+    safe.beside = (daughter := new_id(),)
+
+    both = await asyncio.gather(
+        ask(writing, safe), ask(writing, safe, contact=daughter)
+    )
+
+    told = {each.json()["reason"] or each.json()["state"] for each in both}
+    assert "too_soon" in told <= {"sent", "too_soon"}
+    assert len(gateway.taken) <= 1
 
 
 async def test_while_it_cannot_be_known_whether_it_is_safe_nothing_is_sent(

@@ -5,7 +5,7 @@ Nothing is ever sent twice by itself: a message of which nobody knows whether it
 arrived may be read by somebody else already.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
@@ -61,6 +61,7 @@ class Permission(BaseModel):
         value: Where; it is kept nowhere.
         say_who: What is sent may tell where it comes from.
         word_agreed: The person knows a caller by a word.
+        confirmed_at: When the person last said that it may be used.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -71,6 +72,7 @@ class Permission(BaseModel):
     value: str | None = None
     say_who: bool = False
     word_agreed: bool = False
+    confirmed_at: datetime | None = None
 
 
 class Asked(BaseModel):
@@ -158,6 +160,15 @@ class PersonalContact(BaseModel):
         """The cases for which messages were asked for."""
         return list(dict.fromkeys(each.asked.case_id for each in self.messages))
 
+    @property
+    def answering(self) -> list[str]:
+        """The cases to which belongs what comes back: whose messages may have left.
+
+        A gateway that says of all that they did not may be wrong: then it is every one.
+        """
+        left = (e.asked.case_id for e in self.messages if e.may_have_left)
+        return list(dict.fromkeys(left)) or self.case_ids
+
     @computed_field  # type: ignore[prop-decorator]
     @property
     def due_at(self) -> datetime | None:
@@ -186,19 +197,40 @@ class PersonalContact(BaseModel):
         text: PersonText,
         at: datetime,
         policy: PeoplePolicy,
+        *,
+        beside: Iterable["PersonalContact"] = (),
     ) -> str | None:
-        """Say why nothing may be sent, as a code; none if it may."""
+        """Say why nothing may be sent, as a code; none if it may.
+
+        Args:
+            told: What referrals says.
+            text: What is to be sent.
+            at: When.
+            policy: The locality's.
+            beside: What else leads to the same device, whosever it is.
+        """
         if not told.permitted or told.value is None:
             return told.refused or UNKNOWN_POINT
-        apart = at - policy.apart
+        device = (self, *beside)
         denials = {
-            STOPPED: self.stopped_at is not None,
+            STOPPED: any(each.is_stopped(told) for each in device),
             NO_WORD: text.needs_word and not told.word_agreed,
             SAYS_WHO: text.says_who and not told.say_who,
             NO_NUMBER: policy.number(told.value) is None,
-            TOO_SOON: any(e.may_have_left and e.at > apart for e in self.messages),
+            TOO_SOON: any(each.is_fresh(at, policy) for each in device),
         }
         return next((code for code, holds in denials.items() if holds), None)
+
+    def is_stopped(self, told: Permission) -> bool:
+        """Tell whether nothing more is to be sent: until the person was asked again."""
+        if self.stopped_at is None:
+            return False
+        return told.confirmed_at is None or told.confirmed_at <= self.stopped_at
+
+    def is_fresh(self, at: datetime, policy: PeoplePolicy) -> bool:
+        """Tell whether something may stand there for too short a time for the next."""
+        apart = at - policy.apart
+        return any(e.may_have_left and e.at > apart for e in self.messages)
 
     def add(self, new: ContactMessage) -> Self:
         """Keep a message that was refused, or is about to be sent.
@@ -245,8 +277,6 @@ class PersonalContact(BaseModel):
 
     def stop(self, at: datetime) -> Self:
         """Note that nothing more is to be sent."""
-        if self.stopped_at:
-            return self
         return self.model_copy(update={"stopped_at": at, "answered_at": at})
 
     def erase(self, case_id: str) -> Self:

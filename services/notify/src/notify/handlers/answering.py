@@ -178,18 +178,21 @@ async def _answer(point_id: str, at: datetime, by: Hearing, *, stop: bool) -> No
     if held is None or not held.case_ids:
         return
     new = held.stop(at) if stop else held.answer(at)
-    await by.contacts.save(new, _answered(held, at, stop=stop), lane=Lane.URGENT)
+    told = answered(held, at, stop=stop)
+    await by.contacts.save(new, *told, lane=Lane.URGENT)
 
 
-def _answered(held: PersonalContact, at: datetime, *, stop: bool) -> Event:
-    ids = {
-        "case_id": held.case_ids[-1],
-        "person_id": held.person_id,
-        "contact_id": held.contact_id,
-    }
+def answered(held: PersonalContact, at: datetime, *, stop: bool) -> list[Event]:
+    """Tell each case that may have written, or referrals that it is to stop.
+
+    Referrals tells every case of the person by itself, so it hears of that once.
+    """
+    ids = {"person_id": held.person_id, "contact_id": held.contact_id}
     if stop:
-        return ContactStopped(**ids, stopped_at=at)
-    return ContactAnswered(**ids, answered_at=at)
+        return [ContactStopped(case_id=held.answering[-1], stopped_at=at, **ids)]
+    return [
+        ContactAnswered(case_id=each, answered_at=at, **ids) for each in held.answering
+    ]
 
 
 async def _acknowledge(text: str, number: str, at: datetime, by: Hearing) -> Whose:

@@ -98,9 +98,13 @@ async def write(errand: Errand, *, by: Writing) -> ContactMessage:
     """
     text, asked = by.text(errand.asked), errand.asked
     number = _number(errand, by)
-    message, is_new = await settled(partial(_claim, errand, text, number, by))
+    reach = reach_of(number, by.key) if number and by.key else None
+    message, is_new = await settled(partial(_claim, errand, text, reach, by))
     if not is_new or text is None or number is None:
         return message
+    if late := await _meanwhile(errand, text, reach, by):
+        refused = Posted(Outcome.REFUSED, late)
+        return await settled(partial(_settle, errand, refused, by.contacts))
     letter = Letter(
         key=f"{errand.point_id}.{asked.id}",
         subject="",
@@ -112,7 +116,7 @@ async def write(errand: Errand, *, by: Writing) -> ContactMessage:
 
 
 async def _claim(
-    errand: Errand, text: PersonText | None, number: str | None, by: Writing
+    errand: Errand, text: PersonText | None, reach: str | None, by: Writing
 ) -> tuple[ContactMessage, bool]:
     """Save that a message is about to be sent, or why it is not, unless it is known.
 
@@ -128,7 +132,9 @@ async def _claim(
         raise NoSuchContact
     reason: str | None = OFF
     if text and people:
-        reason = held.refusal(errand.told, text, errand.at, people)
+        beside = await _beside(errand, reach, by)
+        told = errand.told
+        reason = held.refusal(told, text, errand.at, people, beside=beside)
     new = ContactMessage(
         asked=asked,
         policy_version=by.policy.version,
@@ -136,13 +142,35 @@ async def _claim(
         state=SentState.NOT_SENT if reason else SentState.CLAIMED,
         reason=reason,
     )
-    told = held.add(new)
+    kept = held.add(new)
     if reason:
-        await by.contacts.save(told, not_messaged(held, new, errand.at))
+        await by.contacts.save(kept, not_messaged(held, new, errand.at))
         return new, False
-    reach = reach_of(number, by.key) if number and by.key else None
-    await by.contacts.save(told.leading_to(reach))
+    await by.contacts.save(kept.leading_to(reach))
     return new, True
+
+
+async def _beside(
+    errand: Errand, reach: str | None, by: Writing
+) -> list[PersonalContact]:
+    """Give what else leads to the same device. Without a key nobody can know."""
+    found = await by.contacts.reached_by(reach) if reach else []
+    return [each for each in found if each.id != errand.point_id]
+
+
+async def _meanwhile(
+    errand: Errand, text: PersonText, reach: str | None, by: Writing
+) -> str | None:
+    """Say why what was claimed is not sent after all, as a code.
+
+    Of two that are claimed for one device at the same time, each by a document of its
+    own, one at least finds what the other has saved. Both may: then neither is sent.
+    """
+    beside, people = await _beside(errand, reach, by), by.policy.people
+    if errand.told is None or people is None or not beside:
+        return None
+    nothing = PersonalContact.of(errand.person_id, errand.contact_id)
+    return nothing.refusal(errand.told, text, errand.at, people, beside=beside)
 
 
 def _number(errand: Errand, by: Writing) -> str | None:
