@@ -427,7 +427,10 @@ async def test_what_was_sent_is_read_by_who_works_on_the_case_until_it_is_erased
     )
     await writing.hears(message_of(erased))
     gone = await writing.http.get(path, headers=headers)
+    writing.clock.advance(timedelta(days=1))
+    late = await ask(writing, safe, worker=worker)
 
+    assert late.status_code == 404
     assert read.json()["messages"] == [sent.json()]
     assert gone.status_code == 404
     [kept] = [

@@ -315,7 +315,8 @@ def write_to_people(
     notify.provide(safe)
     held, key = notify.store(PersonalContacts), settings.sms_callback_key
     hides = key.get_secret_value() if key else None
-    notify.provide(contacting.Writing(held, post, policy, hides))
+    teams = notify.store(Teams)
+    notify.provide(contacting.Writing(held, teams, post, policy, hides))
     give_up = partial(contacting.give_up, contacts=held)
     notify.sweep(held, at_present(notify.clock, give_up))
     notify.on(CaseErased, partial(contacting.erase_contacts, contacts=held))

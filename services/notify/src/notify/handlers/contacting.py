@@ -33,7 +33,7 @@ from notify.domain.people import PersonText, reach_of
 from notify.domain.policy import Policy
 from notify.domain.wording import Letter
 from notify.post import Post, Posted
-from notify.store import PersonalContacts
+from notify.store import PersonalContacts, Teams
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,13 @@ class Writing:
     """What it takes to write to people's own devices.
 
     Attributes:
+        teams: They know which cases are erased.
         policy: The locality's; without ``people`` in it nothing is sent.
         key: Hides the numbers by which what comes back is known; none: nothing is.
     """
 
     contacts: PersonalContacts
+    teams: Teams
     post: Post
     policy: Policy
     key: str | None
@@ -91,7 +93,7 @@ async def write(errand: Errand, *, by: Writing) -> ContactMessage:
     Asked for again under the same id, it says what became of it, and sends nothing.
 
     Raises:
-        NoSuchContact: Referrals knows no such way to reach them.
+        NoSuchContact: Referrals knows no such way to reach them, or the case is erased.
         NoSuchText: The locality has not agreed on it.
         AnotherMessage: The id is that of another one.
         TooManyMessages: There are too many already.
@@ -102,6 +104,10 @@ async def write(errand: Errand, *, by: Writing) -> ContactMessage:
     message, is_new = await settled(partial(_claim, errand, text, reach, by))
     if not is_new or text is None or number is None:
         return message
+    if await _is_erased(asked.case_id, by.teams):
+        # What was saved after the rest of the case was erased goes after it.
+        await settled(partial(_erase, errand.point_id, asked.case_id, by.contacts))
+        raise NoSuchContact
     if late := await _meanwhile(errand, text, reach, by):
         refused = Posted(Outcome.REFUSED, late)
         return await settled(partial(_settle, errand, refused, by.contacts))
@@ -128,7 +134,7 @@ async def _claim(
     held = held or PersonalContact.of(errand.person_id, errand.contact_id)
     if known := held.known(asked):
         return known, False
-    if errand.told is None:
+    if errand.told is None or await _is_erased(asked.case_id, by.teams):
         raise NoSuchContact
     reason: str | None = OFF
     if text and people:
@@ -148,6 +154,11 @@ async def _claim(
         return new, False
     await by.contacts.save(kept.leading_to(reach))
     return new, True
+
+
+async def _is_erased(case_id: str, teams: Teams) -> bool:
+    team = await teams.get(case_id)
+    return team is not None and team.erased_at is not None
 
 
 async def _beside(
@@ -225,6 +236,11 @@ async def erase_contacts(
     case_id = message.data.case_id
     found = await contacts.of_case(case_id)
     await asyncio.gather(*(contacts.save(each.erase(case_id)) for each in found))
+
+
+async def _erase(point_id: str, case_id: str, contacts: PersonalContacts) -> None:
+    if held := await contacts.get(point_id):
+        await contacts.save(held.erase(case_id))
 
 
 def not_messaged(
