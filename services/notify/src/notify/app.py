@@ -198,10 +198,9 @@ def create_app(
         watched: dict[Way, Post] = {
             way: watching.WatchedPost(post, way, watch) for way, post in posts.items()
         }
-        notify.sweep(
-            pulses, at_present(notify.clock, partial(watching.alarm, pulses=pulses))
-        )
         held, teams = notify.store(Notifications), notify.store(Teams)
+        alarm = partial(watching.alarm, watch=watch, notifications=held)
+        notify.sweep(pulses, at_present(notify.clock, alarm))
         trusted = Trust.asked_by(settings)
         directory = Directory(settings.allocation_url, token, tls=trusted)
         notify.at_close(directory.close)
