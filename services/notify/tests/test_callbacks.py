@@ -21,6 +21,7 @@ from notify.domain.callback import (
 from notify.domain.contact import point_id
 from notify.domain.mail import MailState
 from notify.domain.notification import Notification, reference_of
+from notify.domain.people import sender_of
 from notify.store import Callbacks, PersonalContacts
 from notify_builders import Running, WorkersDirectory, offered
 from notify_devices import (
@@ -288,6 +289,22 @@ def test_a_reference_is_how_an_id_begins() -> None:
     assert between
     assert between[0] <= id_ <= between[1]
     assert ids_of("7F3KU!") is None
+
+
+@pytest.mark.parametrize(
+    ("told", "sender"),
+    [
+        ("64275550100", MOBILE),
+        ("64 27 555 0100", MOBILE),
+        (MOBILE, MOBILE),
+        ("027 555 0100", MOBILE),
+        ("0064275550100", MOBILE),
+        ("61412345678", None),
+        ("VODAFONE", None),
+    ],
+)
+def test_a_gateway_may_leave_the_plus_out(told: str, sender: str | None) -> None:
+    assert sender_of(told, "64") == sender
 
 
 @pytest.mark.parametrize(

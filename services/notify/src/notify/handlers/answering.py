@@ -26,7 +26,7 @@ from notify.domain.callback import (
 )
 from notify.domain.contact import PersonalContact, SentState
 from notify.domain.notification import Notification
-from notify.domain.people import number_of, reach_of
+from notify.domain.people import number_of, reach_of, sender_of
 from notify.handlers import silence
 from notify.handlers.contacting import not_messaged
 from notify.handlers.mail import bounced
@@ -159,7 +159,7 @@ async def _note_person(
 
 
 async def _note_reply(told: Reply, key: str, at: datetime, by: Hearing) -> Whose:
-    number = by.number(told.sender)
+    number = sender_of(told.sender, by.country)
     if number is None:
         return Whose.NOBODY
     # A person's own device comes first: whatever stands there may be another's words.
