@@ -1,5 +1,6 @@
 """What the SMS gateway posts back: only what it signed, and hardly a word is read."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -8,7 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from accord_chassis.testing import NOON, eventually, new_id
+from accord_chassis.testing import NOON, eventually, new_id, sent_by
 from accord_contracts.risk import RiskLevel
 from notify.app import Settings
 from notify.domain.callback import (
@@ -132,6 +133,31 @@ async def test_a_receipt_says_that_it_has_arrived_once_and_for_all(
     assert (mail.state, mail.delivered_at) == (MailState.SENT, NOON)
 
 
+async def test_a_receipt_that_overtakes_the_answer_tells_that_it_was_sent_once(
+    hearing: Running, workers: WorkersDirectory, safe: SafeNumbers, gateway: Gateway
+) -> None:
+    gateway.slow = asyncio.Event()
+    workers.has_on_duty()
+    await hearing.hears(offered(workers.knows(mobile=MOBILE), level=RiskLevel.EXTREME))
+    sends = asyncio.create_task(hearing.later(timedelta()))
+    asks = asyncio.create_task(writes(hearing, safe))
+
+    async def both() -> bool:
+        return len(gateway.taken) == 2
+
+    await eventually(both)
+    for sent, _ in gateway.taken:
+        key = sent["idempotency-key"]
+        await posts(hearing, {"kind": "delivered", "key": key})
+    gateway.slow.set()
+    await asyncio.gather(sends, asks)
+
+    sent_events = await sent_by(hearing.service, hearing.broker)
+    told = [each.type for each in sent_events]
+    assert told.count("notification.texted.v1") == 1
+    assert told.count("contact.messaged.v1") == 1
+
+
 async def test_what_bounces_rings_by_the_next_of_the_chain_and_is_seen(
     hearing: Running, workers: WorkersDirectory
 ) -> None:
@@ -165,6 +191,21 @@ async def test_a_worker_acknowledges_by_their_own_telephone_alone(
     headers = hearing.bearer("notify.admin")
     shown = await hearing.http.get("/v1/sms-callbacks/unknown", headers=headers)
     assert len(shown.json()["replies"]) == 2
+
+
+async def test_an_acknowledgement_waits_at_the_gateway_while_allocation_is_away(
+    hearing: Running, workers: WorkersDirectory
+) -> None:
+    worker, _ = await texted(hearing, workers)
+    told, id_ = reply(f"ACK {(await held_of(hearing)).reference}"), new_id()
+
+    hearing.standings.away = True
+    away = await posts(hearing, told, id_)
+    hearing.standings.away = False
+    again = await posts(hearing, told, id_)
+
+    assert (away.status_code, again.status_code) == (503, 204)
+    assert (await held_of(hearing)).acknowledged_by == worker
 
 
 async def writes(running: Running, safe: SafeNumbers) -> str:

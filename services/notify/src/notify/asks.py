@@ -134,6 +134,12 @@ class Directory:
         return found
 
 
+class WorkersAway(Refusal):
+    """Whose telephone it is cannot be known at present: try again soon."""
+
+    status = 503
+
+
 class ContactsAway(Refusal):
     """How people may be reached cannot be known at present: try again soon."""
 

@@ -120,6 +120,11 @@ class ContactMessage(BaseModel):
     delivered_at: datetime | None = None
 
     @property
+    def is_on_its_way(self) -> bool:
+        """Tell whether nobody knows yet what became of it."""
+        return self.state in {SentState.CLAIMED, SentState.UNKNOWN}
+
+    @property
     def may_have_left(self) -> bool:
         """Tell whether something of it may stand on the device."""
         return self.state is not SentState.NOT_SENT

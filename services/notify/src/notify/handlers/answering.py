@@ -15,6 +15,7 @@ from accord_chassis.service import settled
 from accord_contracts.message import Event, Lane
 from accord_contracts.notify import ContactAnswered, ContactStopped, ReplyNotKnown
 
+from notify.asks import DirectoryAway, WorkersAway
 from notify.domain.callback import (
     Callback,
     NotTheGateway,
@@ -28,8 +29,8 @@ from notify.domain.contact import PersonalContact, SentState
 from notify.domain.notification import Notification
 from notify.domain.people import number_of, reach_of, sender_of
 from notify.handlers import silence
-from notify.handlers.contacting import not_messaged
-from notify.handlers.mail import bounced
+from notify.handlers.contacting import became
+from notify.handlers.mail import arrived, bounced
 from notify.handlers.reaching import Reach
 from notify.store import Callbacks, Notifications, PersonalContacts
 
@@ -97,6 +98,7 @@ async def hear(
 
     Raises:
         NotTheGateway: It is not from the gateway, or too old.
+        WorkersAway: It cannot be known whose it is. Nothing is kept of it.
     """
     key = by.check(signed, at)
     if await by.callbacks.get(signed.callback_id):
@@ -132,8 +134,7 @@ async def _note_worker(
         return Whose.NOBODY
     if mail := held.with_gateway(number):
         if told.delivered:
-            noted: tuple[Notification, *tuple[Event, ...]]
-            noted = (held.with_mail(number, mail.arrive(at)),)
+            noted = arrived(held, number, mail, at)
         else:
             noted = bounced(held, number, mail.bounce(NOT_DELIVERED), at)
         await by.notifications.save(*noted, lane=held.lane)
@@ -150,10 +151,11 @@ async def _note_person(
         new = held.arrive(message_id, at)
     else:
         new = held.bounce(message_id, NOT_DELIVERED)
-    message = new.message(message_id)
-    if new is not held and message:
-        failed = message.state is SentState.NOT_SENT
-        events = [not_messaged(held, message, at)] if failed else []
+    before, message = held.message(message_id), new.message(message_id)
+    if new is not held and before and message:
+        # The receipt may come before the answer, which then finds it settled.
+        is_news = before.is_on_its_way or message.state is SentState.NOT_SENT
+        events = [became(held, message, at)] if is_news else []
         await by.contacts.save(new, *events)
     return Whose.PERSON
 
@@ -219,10 +221,17 @@ async def _acknowledge(text: str, number: str, at: datetime, by: Hearing) -> Who
 async def _is_theirs(
     held: Notification, worker_id: str, number: str, by: Hearing
 ) -> bool:
-    """Tell whether a number is a worker's by the directory, and they may know still."""
-    contact = await by.reach.directory.contact(worker_id)
-    if contact is None or contact.mobile is None:
-        return False
-    if by.number(contact.mobile) != number:
-        return False
-    return await by.reach.eyes(worker_id, held.case_id, held.eyes) is not None
+    """Tell whether a number is a worker's by the directory, and they may know still.
+
+    Raises:
+        WorkersAway: Nobody can know at present.
+    """
+    try:
+        contact = await by.reach.directory.contact(worker_id)
+        if contact is None or contact.mobile is None:
+            return False
+        if by.number(contact.mobile) != number:
+            return False
+        return await by.reach.eyes(worker_id, held.case_id, held.eyes) is not None
+    except DirectoryAway:
+        raise WorkersAway from None

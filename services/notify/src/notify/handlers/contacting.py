@@ -205,11 +205,12 @@ async def _settle(
     if message is None:
         raise NoSuchContact
     if new is not held:
-        await contacts.save(new, _became(held, message, errand.at))
+        await contacts.save(new, became(held, message, errand.at))
     return message
 
 
-def _became(held: PersonalContact, message: ContactMessage, at: datetime) -> Event:
+def became(held: PersonalContact, message: ContactMessage, at: datetime) -> Event:
+    """Tell what became of a message of which nobody knew."""
     if message.state is not SentState.SENT:
         return not_messaged(held, message, at)
     template = message.asked.text
