@@ -32,10 +32,10 @@ from notify_devices import (
     gateway_listening,
     referrals_listening,
 )
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from standardwebhooks import Webhook
 
-KEY = "c" * 32
+KEY = "whsec_" + "c" * 32
 MOBILE = "+64275550100"
 
 
@@ -75,7 +75,7 @@ async def hearing(
 
 def signed(body: bytes, id_: str, at: datetime, key: str = KEY) -> dict[str, str]:
     """Sign as the library of Standard Webhooks does."""
-    signature = Webhook(key.encode()).sign(id_, at, body.decode())
+    signature = Webhook(key).sign(id_, at, body.decode())
     return {
         "webhook-id": id_,
         "webhook-timestamp": str(int(at.timestamp())),
@@ -294,6 +294,22 @@ async def test_whoever_is_not_the_gateway_is_not_heard(hearing: Running) -> None
     )
 
     assert [e.status_code for e in (forged, replayed, changed, without)] == [403] * 4
+
+
+@pytest.mark.parametrize("key", [KEY, KEY.removeprefix("whsec_"), "whsec_" + "b" * 35])
+def test_a_key_is_read_as_the_library_reads_it(key: str) -> None:
+    told = signed(b"{}", "id", NOON, key)
+    by = Signed("id", told["webhook-timestamp"], told["webhook-signature"], b"{}")
+
+    by.check(key, NOON)
+
+
+@pytest.mark.parametrize("key", ["c" * 31, "whsec_" + "c" * 28, "n o t base64" * 4])
+def test_a_key_that_is_none_stops_the_start(settings: Settings, key: str) -> None:
+    told = settings.model_dump() | {"sms_callback_key": SecretStr(key)}
+
+    with pytest.raises(ValidationError, match="must be base64 of 24 bytes"):
+        Settings.model_validate(told)
 
 
 @pytest.mark.parametrize(
