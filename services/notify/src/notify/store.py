@@ -167,6 +167,12 @@ class Teams(Store[Team]):
 
     entity = Team
     collection = "teams"
+    indexes = (IndexModel([("merged_into", 1)]),)
+
+    async def merged_into(self, case_id: str) -> list[str]:
+        """Give the cases that are merged into a case."""
+        found = self.documents.find({"merged_into": case_id}, projection={"_id": 1})
+        return [each["_id"] async for each in found]
 
 
 class Rotas(Store[Rota]):

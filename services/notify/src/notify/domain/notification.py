@@ -374,10 +374,11 @@ class Notification(Told):
         escalate_at = min(self.escalate_at, at) if self.escalate_at else None
         return self.model_copy(update={"escalate_at": escalate_at})
 
-    def waits_for(self, workers: Collection[str]) -> bool:
-        """Tell whether it waits for an answer of these workers, and of nobody else."""
+    def waits_for(self, workers: Collection[str], at: datetime) -> bool:
+        """Tell whether it waits yet for an answer of these workers, and nobody else."""
         asked = {each.worker_id for each in self.told if each.step == self.step}
-        return self.escalate_at is not None and asked <= set(workers)
+        waits = self.escalate_at is not None and self.escalate_at > at
+        return waits and asked <= set(workers)
 
     def waits_by(self, way: Way, at: datetime) -> bool:
         """Tell whether something of it is due by a way, and has not left.
