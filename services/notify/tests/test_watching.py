@@ -7,6 +7,7 @@ import pytest
 from accord_chassis.testing import NOON
 from notify.asks import DirectoryAway
 from notify.domain.channels import Way
+from notify.domain.mail import Outcome
 from notify.domain.notification import Notification
 from notify.domain.pulse import Pulse, pulse_id
 from notify.handlers.watching import Watch, attend
@@ -88,6 +89,18 @@ def test_only_a_change_is_noted() -> None:
     assert alarmed.due_at == NOON + 2 * PATIENCE
     assert alarmed.alarm(NOON + 2 * PATIENCE, PATIENCE).silent_at == NOON + PATIENCE
     assert alarmed.leave() == quiet
+
+
+def test_what_has_failed_by_a_way_waits_for_it_until_somebody_knows() -> None:
+    fresh = notification(mail=True)
+    failed = fresh.settle_mail(0, Outcome.NOT_TAKEN, "away", NOON, POLICY.email)
+    by_another = failed.fail_over(0, Way.SMS, NOON)
+    known = failed.acknowledge(fresh.worker_id, NOON)
+    told = (fresh, failed, by_another, known)
+
+    waits = [each.waits_by(Way.EMAIL, NOON) for each in told]
+
+    assert waits == [False, True, True, False]
 
 
 async def test_what_somebody_has_acknowledged_since_is_no_alarm(

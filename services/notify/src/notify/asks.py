@@ -34,8 +34,10 @@ CONTACTS = TypeAdapter[WorkerContact | tuple[WorkerContact, ...]](
 )
 
 
-class DirectoryAway(ConnectionError):
-    """The directory gives no answer. Whoever asked tries again later."""
+class DirectoryAway(Refusal, ConnectionError):
+    """The directory of workers gives no answer: try again soon."""
+
+    status = 503
 
 
 class NobodyOnDuty(DirectoryAway):
@@ -132,12 +134,6 @@ class Directory:
             self._answers.clear()
         self._answers[path] = (time.monotonic(), found)
         return found
-
-
-class WorkersAway(Refusal):
-    """Whose telephone it is cannot be known at present: try again soon."""
-
-    status = 503
 
 
 class ContactsAway(Refusal):

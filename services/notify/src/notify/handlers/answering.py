@@ -15,7 +15,6 @@ from accord_chassis.service import settled
 from accord_contracts.message import Event, Lane
 from accord_contracts.notify import ContactAnswered, ContactStopped, ReplyNotKnown
 
-from notify.asks import DirectoryAway, WorkersAway
 from notify.domain.callback import (
     Callback,
     NotTheGateway,
@@ -98,7 +97,7 @@ async def hear(
 
     Raises:
         NotTheGateway: It is not from the gateway, or too old.
-        WorkersAway: It cannot be known whose it is. Nothing is kept of it.
+        DirectoryAway: It cannot be known whose it is. Nothing is kept of it.
     """
     key = by.check(signed, at)
     if await by.callbacks.get(signed.callback_id):
@@ -224,14 +223,11 @@ async def _is_theirs(
     """Tell whether a number is a worker's by the directory, and they may know still.
 
     Raises:
-        WorkersAway: Nobody can know at present.
+        DirectoryAway: Nobody can know at present.
     """
-    try:
-        contact = await by.reach.directory.contact(worker_id)
-        if contact is None or contact.mobile is None:
-            return False
-        if by.number(contact.mobile) != number:
-            return False
-        return await by.reach.eyes(worker_id, held.case_id, held.eyes) is not None
-    except DirectoryAway:
-        raise WorkersAway from None
+    contact = await by.reach.directory.contact(worker_id)
+    if contact is None or contact.mobile is None:
+        return False
+    if by.number(contact.mobile) != number:
+        return False
+    return await by.reach.eyes(worker_id, held.case_id, held.eyes) is not None
