@@ -900,6 +900,7 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
         "need_id": new_id(),
         "service_id": new_id(),
         "audience": "team",
+        "pack": "agenda",
         "release_id": new_id(),
         "entry_id": new_id(),
         "rota_id": new_id(),
