@@ -230,6 +230,13 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
     services = f"/api/plans/v1/plans/{case}/needs/{need_id}/services"
     service = await people["lead"].sends("POST", services, {"provider": "refuge"})
     assert service.status == 201, service.body
+    harmed, point = await person_in(region, case, harmed=True), new_id()
+    reached = await people["lead"].sends(
+        "PUT",
+        f"/api/referrals/v1/people/{harmed}/contacts/{point}",
+        {"state": "confirmed", "channels": ["phone"], "value": "021 555 0100"},
+    )
+    assert reached.ok, reached.body
     ids = {
         "case_id": case,
         "rights_id": rights.json()["rights_id"],
@@ -252,11 +259,11 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "message_id": message["id"],
         "glass_id": broken.json()["glass_id"],
         "person_id": asked_about,
-        "harmed_id": await person_in(region, case, harmed=True),
+        "harmed_id": harmed,
         "match_id": await match_with(region, told["people"][1]),
         "meeting_id": meeting.meeting_id,
         "task_id": meeting.task_id,
-        "contact_id": new_id(),
+        "contact_id": point,
         "code": "tested_agency",
         "key_id": "a" * 16,
         "rota_id": new_id(),

@@ -783,7 +783,7 @@ async def be_reached(region: Region, case: str, sentinels: Sentinels) -> None:
         "code_word": sentinels.name("code_word"),
         "duress_word": sentinels.name("duress_word"),
     }
-    contact, other = new_id(), new_id()
+    contact, other, texts = new_id(), new_id(), new_id()
     answers = [await lead.sends("PUT", f"{path}/{contact}", said)]
     night = {"days": ["monday"], "starts": "21:00", "ends": "06:00"}
     read = {"value": sentinels.email("value"), "read_by": sentinels.text("read_by")}
@@ -792,7 +792,10 @@ async def be_reached(region: Region, case: str, sentinels: Sentinels) -> None:
     shown = await lead.reads(f"{path}?purpose=fva20_b")
     assert all(each.ok for each in answers), [each.body for each in answers]
     assert str(said["value"]).encode() in shown.body
-    ask = f"/api/notify/v1/cases/{case}/people/{ids['harmed_id']}/contacts/{contact}"
+    harmed = ids["harmed_id"]
+    reached = f"/api/referrals/v1/people/{harmed}/contacts/{texts}"
+    answers.append(await lead.sends("PUT", reached, {**said, "channels": ["text"]}))
+    ask = f"/api/notify/v1/cases/{case}/people/{harmed}/contacts/{texts}"
     text = {"text": "we_will_ring", "language": "en", "purpose": "fva20_c"}
     answers.append(await lead.sends("PUT", f"{ask}/messages/{new_id()}", text))
     why = {"reason": "someone_else_answered"}
@@ -897,6 +900,7 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
         "need_id": new_id(),
         "service_id": new_id(),
         "audience": "team",
+        "pack": "agenda",
         "release_id": new_id(),
         "entry_id": new_id(),
         "rota_id": new_id(),

@@ -61,6 +61,7 @@ class SafeNumbers:
         person_id: Whom it knows.
         case_id: In which case.
         contact_id: By which number, and what it says of it.
+        beside: What else leads to the same number.
         status: What every question is answered with, if not with the truth.
         asked: What it was asked, and under which token.
     """
@@ -70,6 +71,7 @@ class SafeNumbers:
     case_id: str = field(default_factory=new_id)
     also_in: tuple[str, ...] = ()
     contact_id: str = field(default_factory=new_id)
+    beside: tuple[str, ...] = ()
     told: dict[str, Any] = field(
         default_factory=lambda: {
             "permitted": True,
@@ -92,9 +94,10 @@ class SafeNumbers:
                 return Response(status_code=self.status)
             if (person_id, asked["case_id"]) != (self.person_id, self.case_id):
                 return Response(status_code=404)
-            point = {"contact_id": self.contact_id, **self.told}
+            ids = (self.contact_id, *self.beside)
+            points = [{"contact_id": each, **self.told} for each in ids]
             cases = [self.case_id, *self.also_in]
-            return JSONResponse({"permissions": [point], "case_ids": cases})
+            return JSONResponse({"permissions": points, "case_ids": cases})
 
         return served
 

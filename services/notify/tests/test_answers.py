@@ -267,8 +267,12 @@ async def test_a_message_is_handed_over_to_who_may_know_alone(
         await answers(running, lead, held.id, "handover", worker_id=to)
         for to in (barred, new_id(), lead)
     ]
+    workers.status = 500
+    away = await answers(running, lead, held.id, "handover", worker_id=other)
+    workers.status = 200
     given = await answers(running, lead, held.id, "handover", worker_id=other)
 
+    assert away.status_code == 503
     assert {each.status_code for each in refused} == {409}
     assert len({each.json()["type"] for each in refused}) == 1
     assert given.status_code == 204

@@ -1,5 +1,6 @@
 """What the SMS gateway posts back: only what it signed, and hardly a word is read."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -8,7 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from accord_chassis.testing import NOON, eventually, new_id
+from accord_chassis.testing import NOON, eventually, new_id, sent_by
 from accord_contracts.risk import RiskLevel
 from notify.app import Settings
 from notify.domain.callback import (
@@ -18,8 +19,10 @@ from notify.domain.callback import (
     ids_of,
     stops,
 )
+from notify.domain.contact import point_id
 from notify.domain.mail import MailState
 from notify.domain.notification import Notification, reference_of
+from notify.domain.people import sender_of
 from notify.store import Callbacks, PersonalContacts
 from notify_builders import Running, WorkersDirectory, offered
 from notify_devices import (
@@ -29,10 +32,10 @@ from notify_devices import (
     gateway_listening,
     referrals_listening,
 )
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from standardwebhooks import Webhook
 
-KEY = "c" * 32
+KEY = "whsec_" + "c" * 32
 MOBILE = "+64275550100"
 
 
@@ -72,7 +75,7 @@ async def hearing(
 
 def signed(body: bytes, id_: str, at: datetime, key: str = KEY) -> dict[str, str]:
     """Sign as the library of Standard Webhooks does."""
-    signature = Webhook(key.encode()).sign(id_, at, body.decode())
+    signature = Webhook(key).sign(id_, at, body.decode())
     return {
         "webhook-id": id_,
         "webhook-timestamp": str(int(at.timestamp())),
@@ -130,6 +133,31 @@ async def test_a_receipt_says_that_it_has_arrived_once_and_for_all(
     assert (mail.state, mail.delivered_at) == (MailState.SENT, NOON)
 
 
+async def test_a_receipt_that_overtakes_the_answer_tells_that_it_was_sent_once(
+    hearing: Running, workers: WorkersDirectory, safe: SafeNumbers, gateway: Gateway
+) -> None:
+    gateway.slow = asyncio.Event()
+    workers.has_on_duty()
+    await hearing.hears(offered(workers.knows(mobile=MOBILE), level=RiskLevel.EXTREME))
+    sends = asyncio.create_task(hearing.later(timedelta()))
+    asks = asyncio.create_task(writes(hearing, safe))
+
+    async def both() -> bool:
+        return len(gateway.taken) == 2
+
+    await eventually(both)
+    for sent, _ in gateway.taken:
+        key = sent["idempotency-key"]
+        await posts(hearing, {"kind": "delivered", "key": key})
+    gateway.slow.set()
+    await asyncio.gather(sends, asks)
+
+    sent_events = await sent_by(hearing.service, hearing.broker)
+    told = [each.type for each in sent_events]
+    assert told.count("notification.texted.v1") == 1
+    assert told.count("contact.messaged.v1") == 1
+
+
 async def test_what_bounces_rings_by_the_next_of_the_chain_and_is_seen(
     hearing: Running, workers: WorkersDirectory
 ) -> None:
@@ -165,6 +193,21 @@ async def test_a_worker_acknowledges_by_their_own_telephone_alone(
     assert len(shown.json()["replies"]) == 2
 
 
+async def test_an_acknowledgement_waits_at_the_gateway_while_allocation_is_away(
+    hearing: Running, workers: WorkersDirectory
+) -> None:
+    worker, _ = await texted(hearing, workers)
+    told, id_ = reply(f"ACK {(await held_of(hearing)).reference}"), new_id()
+
+    hearing.standings.away = True
+    away = await posts(hearing, told, id_)
+    hearing.standings.away = False
+    again = await posts(hearing, told, id_)
+
+    assert (away.status_code, again.status_code) == (503, 204)
+    assert (await held_of(hearing)).acknowledged_by == worker
+
+
 async def writes(running: Running, safe: SafeNumbers) -> str:
     """Have the person written to; give the gateway's key."""
     headers = running.bearer("notify.contact", worker=new_id())
@@ -176,7 +219,7 @@ async def writes(running: Running, safe: SafeNumbers) -> str:
         json={"text": "we_will_ring", "language": "en", "purpose": "fva20_c"},
     )
     assert answer.json()["state"] == "sent", answer.text
-    return f"{safe.contact_id}.{message}"
+    return f"{point_id(safe.person_id, safe.contact_id)}.{message}"
 
 
 async def test_what_comes_back_from_a_persons_device_is_read_by_people_alone(
@@ -253,6 +296,22 @@ async def test_whoever_is_not_the_gateway_is_not_heard(hearing: Running) -> None
     assert [e.status_code for e in (forged, replayed, changed, without)] == [403] * 4
 
 
+@pytest.mark.parametrize("key", [KEY, KEY.removeprefix("whsec_"), "whsec_" + "b" * 35])
+def test_a_key_is_read_as_the_library_reads_it(key: str) -> None:
+    told = signed(b"{}", "id", NOON, key)
+    by = Signed("id", told["webhook-timestamp"], told["webhook-signature"], b"{}")
+
+    by.check(key, NOON)
+
+
+@pytest.mark.parametrize("key", ["c" * 31, "whsec_" + "c" * 28, "n o t base64" * 4])
+def test_a_key_that_is_none_stops_the_start(settings: Settings, key: str) -> None:
+    told = settings.model_dump() | {"sms_callback_key": SecretStr(key)}
+
+    with pytest.raises(ValidationError, match="must be base64 of 24 bytes"):
+        Settings.model_validate(told)
+
+
 @pytest.mark.parametrize(
     ("timestamp", "signature"),
     [("", "v1,x"), ("soon", "v1,x"), ("9" * 40, "v1,x"), ("-1", ""), ("0", "é")],
@@ -287,6 +346,22 @@ def test_a_reference_is_how_an_id_begins() -> None:
     assert between
     assert between[0] <= id_ <= between[1]
     assert ids_of("7F3KU!") is None
+
+
+@pytest.mark.parametrize(
+    ("told", "sender"),
+    [
+        ("64275550100", MOBILE),
+        ("64 27 555 0100", MOBILE),
+        (MOBILE, MOBILE),
+        ("027 555 0100", MOBILE),
+        ("0064275550100", MOBILE),
+        ("61412345678", None),
+        ("VODAFONE", None),
+    ],
+)
+def test_a_gateway_may_leave_the_plus_out(told: str, sender: str | None) -> None:
+    assert sender_of(told, "64") == sender
 
 
 @pytest.mark.parametrize(

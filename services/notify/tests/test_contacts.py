@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,15 @@ from accord_contracts.access import Side
 from accord_contracts.notify import ContactNotMessaged
 from accord_contracts.referrals import CaseErased
 from notify.app import Settings
-from notify.domain.contact import Permission, PersonalContact
+from notify.domain.contact import (
+    MOST,
+    Asked,
+    ContactMessage,
+    Permission,
+    PersonalContact,
+    SentState,
+    TooManyMessages,
+)
 from notify.domain.mail import Outcome
 from notify.domain.people import PeoplePolicy
 from notify.domain.policy import Policy
@@ -86,7 +94,8 @@ async def ask(
     """Ask for a message to the person, by whoever works on the case."""
     headers = running.bearer("notify.contact", worker=told.pop("worker", new_id()))
     case_id = told.pop("case_id", safe.case_id)
-    person, contact = told.pop("person", safe.person_id), safe.contact_id
+    person = told.pop("person", safe.person_id)
+    contact = told.pop("contact", safe.contact_id)
     path = f"/v1/cases/{case_id}/people/{person}/contacts/{contact}/messages"
     body = {"text": "we_will_ring", "language": "en", "purpose": "fva20_c", **told}
     return await running.http.put(
@@ -145,14 +154,21 @@ async def test_what_is_not_safe_is_not_sent_and_becomes_a_task(
 SAFE = Permission(
     contact_id="c", permitted=True, value=NUMBER, say_who=False, word_agreed=True
 )
-CONTACT = PersonalContact(id="c", person_id="p")
+CONTACT = PersonalContact.of("p", "c")
+
+
+def message_to_her(
+    state: SentState, case_id: str = "one", at: datetime = NOON
+) -> ContactMessage:
+    """A message to the person's device, for a case."""
+    asked = Asked(id=new_id(), case_id=case_id, text="t", language="en", by="w")
+    return ContactMessage(asked=asked, policy_version="1", at=at, state=state)
 
 
 @pytest.mark.parametrize(
     ("told", "held", "text", "reason"),
     [
         (SAFE, CONTACT, {}, None),
-        (None, CONTACT, {}, "unknown"),
         (SAFE.model_copy(update={"value": None}), CONTACT, {}, "unknown"),
         (
             SAFE.model_copy(update={"permitted": False, "refused": "unsafe"}),
@@ -161,6 +177,24 @@ CONTACT = PersonalContact(id="c", person_id="p")
             "unsafe",
         ),
         (SAFE, CONTACT.stop(NOON), {}, "stopped"),
+        (
+            SAFE.model_copy(update={"confirmed_at": NOON}),
+            CONTACT.stop(NOON),
+            {},
+            "stopped",
+        ),
+        (
+            SAFE.model_copy(update={"confirmed_at": NOON}),
+            CONTACT.stop(NOON - MINUTE),
+            {},
+            None,
+        ),
+        (
+            SAFE.model_copy(update={"confirmed_at": NOON}),
+            CONTACT.stop(NOON - MINUTE).stop(NOON),
+            {},
+            "stopped",
+        ),
         (SAFE.model_copy(update={"word_agreed": False}), CONTACT, {}, "no_word"),
         (
             SAFE.model_copy(update={"word_agreed": False}),
@@ -179,7 +213,7 @@ CONTACT = PersonalContact(id="c", person_id="p")
     ],
 )
 def test_nothing_is_sent_unless_everything_says_yes(
-    told: Permission | None,
+    told: Permission,
     held: PersonalContact,
     text: dict[str, Any],
     reason: str | None,
@@ -284,6 +318,78 @@ async def test_nobody_is_written_to_who_is_not_theirs_to_write_to(
     assert gateway.taken == []
 
 
+async def test_a_point_that_is_not_known_is_answered_alike_and_leaves_nothing(
+    writing: Running, safe: SafeNumbers
+) -> None:
+    answer = await ask(writing, safe, contact=new_id())
+
+    assert answer.status_code == 404
+    assert answer.json()["type"].endswith("no-such-contact")
+    kept = writing.service.store(PersonalContacts).documents
+    assert await kept.count_documents({}) == 0
+
+
+def test_what_comes_back_is_told_to_every_case_that_may_have_written() -> None:
+    sent, lost, refused = SentState.SENT, SentState.UNKNOWN, SentState.NOT_SENT
+    told = (("one", sent), ("two", lost), ("one", sent), ("three", refused))
+    messages = tuple(message_to_her(state, case) for case, state in told)
+    held = PersonalContact.of(new_id(), new_id())
+    held = held.model_copy(update={"messages": messages})
+    bounced = held.model_copy(update={"messages": messages[3:]})
+
+    assert held.answering == ["one", "two"]
+    assert bounced.answering == ["three"]
+
+
+def test_one_name_of_two_people_is_two_points() -> None:
+    assert PersonalContact.of("p", "c").id != PersonalContact.of("q", "c").id
+
+
+def test_however_often_one_is_told_no_what_may_be_sent_still_is() -> None:
+    refused = message_to_her(SentState.NOT_SENT)
+    full = CONTACT.model_copy(update={"messages": (refused,) * MOST})
+
+    with pytest.raises(TooManyMessages):
+        full.add(refused)
+    assert full.add(message_to_her(SentState.CLAIMED)).messages[-1].may_have_left
+
+
+async def test_what_holds_for_a_device_holds_for_whoever_is_reached_by_it(
+    writing: Running, safe: SafeNumbers, gateway: Gateway
+) -> None:
+    daughter = new_id()
+    safe.beside = (daughter,)
+
+    await ask(writing, safe)
+    soon = await ask(writing, safe, contact=daughter)
+    store = writing.service.store(PersonalContacts)
+    [mother] = [
+        each
+        for each in await store.of_case(safe.case_id)
+        if each.contact_id == safe.contact_id
+    ]
+    await store.save(mother.stop(writing.clock.now()))
+    writing.clock.advance(timedelta(days=1))
+    stopped = await ask(writing, safe, contact=daughter)
+
+    assert [e.json()["reason"] for e in (soon, stopped)] == ["too_soon", "stopped"]
+    assert len(gateway.taken) == 1
+
+
+async def test_two_at_once_to_one_device_are_never_two(
+    writing: Running, safe: SafeNumbers, gateway: Gateway
+) -> None:
+    safe.beside = (daughter := new_id(),)
+
+    both = await asyncio.gather(
+        ask(writing, safe), ask(writing, safe, contact=daughter)
+    )
+
+    told = {each.json()["reason"] or each.json()["state"] for each in both}
+    assert "too_soon" in told <= {"sent", "too_soon"}
+    assert len(gateway.taken) <= 1
+
+
 async def test_while_it_cannot_be_known_whether_it_is_safe_nothing_is_sent(
     writing: Running, safe: SafeNumbers, gateway: Gateway
 ) -> None:
@@ -321,7 +427,10 @@ async def test_what_was_sent_is_read_by_who_works_on_the_case_until_it_is_erased
     )
     await writing.hears(message_of(erased))
     gone = await writing.http.get(path, headers=headers)
+    writing.clock.advance(timedelta(days=1))
+    late = await ask(writing, safe, worker=worker)
 
+    assert late.status_code == 404
     assert read.json()["messages"] == [sent.json()]
     assert gone.status_code == 404
     [kept] = [

@@ -17,7 +17,7 @@ from notify.domain.mail import Mail, MailState, Outcome
 from notify.domain.notification import Notification, notification_id, reference_of
 from notify.domain.offer import Offer
 from notify.domain.policy import Language, Policy, Text
-from notify.domain.team import Team
+from notify.domain.team import Team, gone
 from notify.domain.wording import Wording
 from notify_builders import IVS, LEAD, LINK_BASE, LOCALITIES, MINUTE, POLICY
 from notify_builders import notification as message_to_a_worker
@@ -602,6 +602,8 @@ def test_in_whatever_order_a_team_is_heard_of_it_is_the_same() -> None:
 
     assert reversed_ == in_order
     assert in_order.workers(NOON) == (one,)
+    assert gone([in_order]) == {former}
+    assert gone([in_order.hear([], 3, LATER)]) == set()
 
 
 def test_the_policies_of_both_localities_have_the_same_shape() -> None:

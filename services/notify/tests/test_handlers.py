@@ -28,7 +28,7 @@ from notify.asks import DirectoryAway, NobodyOnDuty
 from notify.domain.notification import NoSuchMessage, Notification
 from notify.domain.told import Telling
 from notify.handlers.erasing import erase_notifications, erase_team
-from notify.handlers.silence import acknowledge, end_offer, note_ending
+from notify.handlers.silence import acknowledge, end_offer, move_on, note_ending
 from notify.handlers.telling import follow_team, note_merging
 from notify.store import Notifications, Offers, Teams
 from notify_builders import (
@@ -896,6 +896,38 @@ async def test_events_hold_ids_codes_and_times_only(
 
     assert len(said) == 4
     assert sentinel not in "".join(said) + stored
+
+
+async def test_who_left_is_waited_for_no_more_however_fast_the_team_changes(
+    notifications: Notifications, teams: Teams
+) -> None:
+    one, other, third, case_id, merged = (new_id() for _ in range(5))
+    changes = [
+        team(*((who, IVS) for who in places), case_id=case_id, version=version)
+        for version, places in enumerate(((one, other), (other,), (other, third)), 1)
+    ]
+    to = {"case_id": case_id}, {"case_id": merged}
+    asks = [
+        notification(worker_id=one, event="action.overdue.v1").model_copy(update=each)
+        for each in to
+    ]
+    stays = notification(worker_id=other, event="action.overdue.v1")
+    offer = notification(worker_id=one)
+    others = [each.model_copy(update=to[0]) for each in (stays, offer)]
+    for each in (*asks, *others):
+        await notifications.save(each)
+    into = CaseMerged(case_id=merged, survivor_id=case_id, merged_at=NOON)
+    await note_merging(message_of(into), teams=teams)
+
+    # Both changes are noted before what follows from the first is done.
+    for each in changes:
+        await follow_team(each, teams=teams)
+    for each in changes:
+        await move_on(each, at=NOON, teams=teams, notifications=notifications)
+
+    now = {each.id: each.escalate_at == NOON for each in await all_of(notifications)}
+    assert [now[each.id] for each in asks] == [True, True]
+    assert [now[each.id] for each in others] == [False, False]
 
 
 async def test_an_erased_case_ends_what_was_told_of_it(

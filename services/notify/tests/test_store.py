@@ -43,7 +43,7 @@ async def test_what_comes_back_is_looked_up_by_an_index(database: Database) -> N
     for each in (contacts, callbacks):
         await each.prepare()
     for number in range(20):
-        contact = PersonalContact(id=new_id(), person_id=new_id(), reach=str(number))
+        contact = PersonalContact.of(new_id(), new_id()).leading_to(str(number))
         await contacts.save(contact)
         heard = Callback(id=new_id(), at=NOON, reply=True, whose=Whose.NOBODY)
         await callbacks.save(heard)

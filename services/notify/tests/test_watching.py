@@ -1,18 +1,24 @@
 """A way by which nothing leaves is an alarm, and no silence."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from accord_chassis.testing import NOON
+from notify.asks import DirectoryAway
 from notify.domain.channels import Way
+from notify.domain.mail import Outcome
+from notify.domain.notification import Notification
 from notify.domain.pulse import Pulse, pulse_id
-from notify.store import Pulses
+from notify.handlers.watching import Watch, attend
+from notify.store import Notifications, Pulses
 from notify_builders import (
     MINUTE,
     POLICY,
     MailServer,
     Running,
     WorkersDirectory,
+    notification,
     offered,
 )
 
@@ -79,5 +85,61 @@ def test_only_a_change_is_noted() -> None:
     assert quiet.leave() is quiet
     assert waits.wait(NOON + MINUTE, PATIENCE) is waits
     assert waits.due_at == NOON + PATIENCE
-    assert waits.alarm(NOON).due_at is None
-    assert waits.alarm(NOON).leave() == quiet
+    alarmed = waits.alarm(NOON + PATIENCE, PATIENCE)
+    assert alarmed.due_at == NOON + 2 * PATIENCE
+    assert alarmed.alarm(NOON + 2 * PATIENCE, PATIENCE).silent_at == NOON + PATIENCE
+    assert alarmed.leave() == quiet
+
+
+def test_what_has_failed_by_a_way_waits_for_it_until_somebody_knows() -> None:
+    fresh = notification(mail=True)
+    failed = fresh.settle_mail(0, Outcome.NOT_TAKEN, "away", NOON, POLICY.email)
+    by_another = failed.fail_over(0, Way.SMS, NOON)
+    known = failed.acknowledge(fresh.worker_id, NOON)
+    told = (fresh, failed, by_another, known)
+
+    waits = [each.waits_by(Way.EMAIL, NOON) for each in told]
+
+    assert waits == [False, True, True, False]
+
+
+async def test_what_somebody_has_acknowledged_since_is_no_alarm(
+    running: Running, workers: WorkersDirectory
+) -> None:
+    watched, worker = running.service.store(Pulses), workers.knows()
+    await running.hears(offered(worker))
+    await running.later(24 * 60 * MINUTE)
+    await running.later(PATIENCE)
+    [alarm] = await silent(running)
+
+    # Still nobody is on duty who could be told next, but that need not be any more.
+    [held] = await running.all()
+    kept = running.service.store(Notifications)
+    await kept.save(held.acknowledge(worker, running.clock.now()).end(NOON))
+    await running.later(PATIENCE)
+
+    assert alarm["way"] == "inbox"
+    assert await silent(running) == []
+    pulse = await watched.get(pulse_id(Way.INBOX))
+    assert pulse
+    assert (pulse.waits_since, pulse.due_at) == (None, None)
+
+
+async def test_only_that_nobody_can_be_told_next_is_noted_of_the_inbox(
+    running: Running,
+) -> None:
+    pulses = running.service.store(Pulses)
+    watch = Watch(pulses, PATIENCE)
+
+    async def away(_: Notification, **_at: datetime) -> None:
+        raise DirectoryAway
+
+    early = notification()
+    assert early.escalate_at
+    for at in (early.escalate_at - MINUTE, early.escalate_at):
+        with pytest.raises(DirectoryAway):
+            await attend(early, at=at, do=away, watch=watch)
+
+    pulse = await pulses.get(pulse_id(Way.INBOX))
+    assert pulse
+    assert pulse.waits_since == early.escalate_at

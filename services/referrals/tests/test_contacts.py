@@ -125,6 +125,8 @@ async def test_what_one_agency_calls_unsafe_shows_a_code_alone(
     assert await confirm(running, mere, point["contact_id"]) == 204
     [point] = await points(running, mere)
     assert (point["value"], refusals(point)) == (NUMBER, [None, "channel"])
+    [told] = (await permission(running, mere)).json()["permissions"]
+    assert told["confirmed_at"] == point["confirmed_at"]
 
 
 async def test_of_what_was_taken_back_only_what_warns_counts(running: Running) -> None:

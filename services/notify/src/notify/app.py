@@ -47,6 +47,7 @@ from pydantic_settings import NoDecode
 
 from notify import ways
 from notify.asks import Directory, SafeContacts
+from notify.domain.callback import LEAST_SECRET, secret_of
 from notify.domain.channels import Way
 from notify.domain.policy import Policy
 from notify.domain.wording import Wording
@@ -140,8 +141,9 @@ class Settings(ChassisSettings):
         link_key: Of which the links are made by which one says that one knows. Without
             it there are none.
         sms_secret: What the SMS gateway knows us by. Without it there are no SMS.
-        sms_callback_key: By which the SMS gateway signs what it posts back, and numbers
-            of people are hidden. Without it nothing is heard of it.
+        sms_callback_key: By which the SMS gateway signs what it posts back, as Standard
+            Webhooks write it, and numbers of people are hidden. Without it nothing is
+            heard of it.
         webhook_key: Of which the secrets are made that agencies' own systems know
             messages by. Without it no system is told anything.
         webhook_networks: Networks in which such a system may be though they are
@@ -154,10 +156,25 @@ class Settings(ChassisSettings):
     smtp_url: SecretStr | None = None
     mail_from: str = ""
     sms_secret: SecretStr | None = None
-    sms_callback_key: Annotated[SecretStr | None, Field(min_length=32)] = None
+    sms_callback_key: SecretStr | None = None
     link_key: Annotated[SecretStr | None, Field(min_length=32)] = None
     webhook_key: Annotated[SecretStr | None, Field(min_length=32)] = None
     webhook_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+
+    @field_validator("sms_callback_key")
+    @classmethod
+    def _signs(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is None:
+            return given
+        try:
+            secret_of(given.get_secret_value())
+        except ValueError:
+            # Without what was wrong: it may hold of the key.
+            raise ValueError(
+                f"must be base64 of {LEAST_SECRET} bytes of chance at least, with "
+                "whsec_ in front or without"
+            ) from None
+        return given
 
     @field_validator("webhook_networks", mode="before")
     @classmethod
@@ -198,10 +215,9 @@ def create_app(
         watched: dict[Way, Post] = {
             way: watching.WatchedPost(post, way, watch) for way, post in posts.items()
         }
-        notify.sweep(
-            pulses, at_present(notify.clock, partial(watching.alarm, pulses=pulses))
-        )
         held, teams = notify.store(Notifications), notify.store(Teams)
+        alarm = partial(watching.alarm, watch=watch, notifications=held)
+        notify.sweep(pulses, at_present(notify.clock, alarm))
         trusted = Trust.asked_by(settings)
         directory = Directory(settings.allocation_url, token, tls=trusted)
         notify.at_close(directory.close)
@@ -315,7 +331,8 @@ def write_to_people(
     notify.provide(safe)
     held, key = notify.store(PersonalContacts), settings.sms_callback_key
     hides = key.get_secret_value() if key else None
-    notify.provide(contacting.Writing(held, post, policy, hides))
+    teams = notify.store(Teams)
+    notify.provide(contacting.Writing(held, teams, post, policy, hides))
     give_up = partial(contacting.give_up, contacts=held)
     notify.sweep(held, at_present(notify.clock, give_up))
     notify.on(CaseErased, partial(contacting.erase_contacts, contacts=held))

@@ -34,8 +34,10 @@ CONTACTS = TypeAdapter[WorkerContact | tuple[WorkerContact, ...]](
 )
 
 
-class DirectoryAway(ConnectionError):
-    """The directory gives no answer. Whoever asked tries again later."""
+class DirectoryAway(Refusal, ConnectionError):
+    """The directory of workers gives no answer: try again soon."""
+
+    status = 503
 
 
 class NobodyOnDuty(DirectoryAway):

@@ -8,6 +8,7 @@ from accord_contracts.message import Event, Lane, Message
 from pymongo.operations import IndexModel
 
 from notify.domain.callback import Callback
+from notify.domain.channels import Way
 from notify.domain.contact import PersonalContact
 from notify.domain.delivery import Delivery, DeliveryState
 from notify.domain.ended import Ended
@@ -125,6 +126,16 @@ class Notifications(Store[Notification]):
         )
         return [self.load(each) async for each in found.sort("place", -1).limit(MANY)]
 
+    async def waits_by(self, way: Way, at: datetime) -> bool:
+        """Tell whether anything is due by a way, and has not left."""
+        found = self.documents.find(
+            {"due_at": {"$gt": EPOCH}}, projection={"inbox": 0, "outbox": 0}
+        )
+        async for each in found.sort("due_at", 1):
+            if self.load(each).waits_by(way, at):
+                return True
+        return False
+
     async def between(self, first: str, last: str) -> list[Notification]:
         """Give the messages whose ids lie between two, these among them."""
         found = self.documents.find(
@@ -156,6 +167,12 @@ class Teams(Store[Team]):
 
     entity = Team
     collection = "teams"
+    indexes = (IndexModel([("merged_into", 1)]),)
+
+    async def merged_into(self, case_id: str) -> list[str]:
+        """Give the cases that are merged into a case."""
+        found = self.documents.find({"merged_into": case_id}, projection={"_id": 1})
+        return [each["_id"] async for each in found]
 
 
 class Rotas(Store[Rota]):

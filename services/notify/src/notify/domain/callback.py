@@ -16,12 +16,16 @@ from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from notify.domain.notification import LETTERS, REFERENCE_BITS
+from notify.domain.webhook import PREFIX
 
 CALLBACKS = UUID("5b0c1f0a-2f55-4b2e-9d0a-7a5ad2b6f0c3")
 """Names of callbacks are their gateway's own ids."""
 
 TOLERANCE = timedelta(minutes=5)
 """How far the gateway's clock may be off: as in the libraries of Standard Webhooks."""
+
+LEAST_SECRET = 24
+"""How many bytes a secret has at least, by the specification."""
 
 ACKNOWLEDGES = re.compile(r"\s*ack\s+([0-9a-z]{4})-?([0-9a-z]{2})\s*", re.IGNORECASE)
 """The one thing that is read of what a worker writes back."""
@@ -92,7 +96,7 @@ class Signed(NamedTuple):
         if abs(at - signed_at) > TOLERANCE:
             raise NotTheGateway
         content = b".".join((self.id.encode(), self.timestamp.encode(), self.body))
-        mac = base64.b64encode(hmac.digest(key.encode(), content, "sha256"))
+        mac = base64.b64encode(hmac.digest(secret_of(key), content, "sha256"))
         good = b"v1," + mac
         given = self.signature.encode().split()
         if not any(hmac.compare_digest(each, good) for each in given):
@@ -102,6 +106,19 @@ class Signed(NamedTuple):
     def callback_id(self) -> str:
         """Derive the id under which it is known again."""
         return str(uuid5(CALLBACKS, self.id))
+
+
+def secret_of(key: str) -> bytes:
+    """Read a secret as the libraries of Standard Webhooks do, with a prefix or without.
+
+    Raises:
+        ValueError: It is not base64, or shorter than the 24 bytes that these ask for.
+    """
+    bare = key.removeprefix(PREFIX)
+    secret = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+    if len(secret) < LEAST_SECRET:
+        raise ValueError("it is too short")
+    return secret
 
 
 def acknowledged(text: str) -> str | None:

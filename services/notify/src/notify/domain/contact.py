@@ -5,10 +5,11 @@ Nothing is ever sent twice by itself: a message of which nobody knows whether it
 arrived may be read by somebody else already.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
+from uuid import UUID, uuid5
 
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict, computed_field
@@ -17,7 +18,12 @@ from notify.domain.people import PeoplePolicy, PersonText
 from notify.domain.texts import Language
 
 MOST = 500
-"""Messages by one way to reach a person: more were no help to anybody."""
+"""Messages by one way to reach a person that may have left, and as many that have not:
+more were no help to anybody, and whoever is told no often enough takes from nobody the
+room for what may be sent."""
+
+POINTS = UUID("7d4d3b3e-5a0f-4c86-9a5e-1f0b6f2f7c11")
+"""Names of ways to reach a person: by the person, and by how referrals calls it."""
 
 LOST_AFTER = timedelta(minutes=10)
 """How long a sending may take before it counts as one that may have arrived."""
@@ -55,6 +61,7 @@ class Permission(BaseModel):
         value: Where; it is kept nowhere.
         say_who: What is sent may tell where it comes from.
         word_agreed: The person knows a caller by a word.
+        confirmed_at: When the person last said that it may be used.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -65,6 +72,7 @@ class Permission(BaseModel):
     value: str | None = None
     say_who: bool = False
     word_agreed: bool = False
+    confirmed_at: datetime | None = None
 
 
 class Asked(BaseModel):
@@ -112,6 +120,11 @@ class ContactMessage(BaseModel):
     delivered_at: datetime | None = None
 
     @property
+    def is_on_its_way(self) -> bool:
+        """Tell whether nobody knows yet what became of it."""
+        return self.state in {SentState.CLAIMED, SentState.UNKNOWN}
+
+    @property
     def may_have_left(self) -> bool:
         """Tell whether something of it may stand on the device."""
         return self.state is not SentState.NOT_SENT
@@ -121,7 +134,9 @@ class PersonalContact(BaseModel):
     """One way to reach a person, as far as messages by it go.
 
     Attributes:
-        id: As referrals knows it.
+        id: Derived from the person and from what referrals calls it: two people may
+            have one of the same name.
+        contact_id: As referrals knows it.
         reach: Where it leads, blind, so that it is known when something comes back.
         answered_at: When something last came back.
         stopped_at: When it came back that nothing more is to be sent.
@@ -132,16 +147,32 @@ class PersonalContact(BaseModel):
     id: str
     version: int = 0
     person_id: str
+    contact_id: str
     reach: str | None = None
     messages: tuple[ContactMessage, ...] = ()
     answered_at: datetime | None = None
     stopped_at: datetime | None = None
+
+    @classmethod
+    def of(cls, person_id: str, contact_id: str) -> Self:
+        """Begin to keep what is sent by a way to reach a person."""
+        id_ = point_id(person_id, contact_id)
+        return cls(id=id_, person_id=person_id, contact_id=contact_id)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def case_ids(self) -> list[str]:
         """The cases for which messages were asked for."""
         return list(dict.fromkeys(each.asked.case_id for each in self.messages))
+
+    @property
+    def answering(self) -> list[str]:
+        """The cases to which belongs what comes back: whose messages may have left.
+
+        A gateway that says of all that they did not may be wrong: then it is every one.
+        """
+        left = (e.asked.case_id for e in self.messages if e.may_have_left)
+        return list(dict.fromkeys(left)) or self.case_ids
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -167,23 +198,44 @@ class PersonalContact(BaseModel):
 
     def refusal(
         self,
-        told: Permission | None,
+        told: Permission,
         text: PersonText,
         at: datetime,
         policy: PeoplePolicy,
+        *,
+        beside: Iterable["PersonalContact"] = (),
     ) -> str | None:
-        """Say why nothing may be sent, as a code; none if it may."""
-        if told is None or not told.permitted or told.value is None:
-            return (told and told.refused) or UNKNOWN_POINT
-        apart = at - policy.apart
+        """Say why nothing may be sent, as a code; none if it may.
+
+        Args:
+            told: What referrals says.
+            text: What is to be sent.
+            at: When.
+            policy: The locality's.
+            beside: What else leads to the same device, whosever it is.
+        """
+        if not told.permitted or told.value is None:
+            return told.refused or UNKNOWN_POINT
+        device = (self, *beside)
         denials = {
-            STOPPED: self.stopped_at is not None,
+            STOPPED: any(each.is_stopped(told) for each in device),
             NO_WORD: text.needs_word and not told.word_agreed,
             SAYS_WHO: text.says_who and not told.say_who,
             NO_NUMBER: policy.number(told.value) is None,
-            TOO_SOON: any(e.may_have_left and e.at > apart for e in self.messages),
+            TOO_SOON: any(each.is_fresh(at, policy) for each in device),
         }
         return next((code for code, holds in denials.items() if holds), None)
+
+    def is_stopped(self, told: Permission) -> bool:
+        """Tell whether nothing more is to be sent: until the person was asked again."""
+        if self.stopped_at is None:
+            return False
+        return told.confirmed_at is None or told.confirmed_at <= self.stopped_at
+
+    def is_fresh(self, at: datetime, policy: PeoplePolicy) -> bool:
+        """Tell whether something may stand there for too short a time for the next."""
+        apart = at - policy.apart
+        return any(e.may_have_left and e.at > apart for e in self.messages)
 
     def add(self, new: ContactMessage) -> Self:
         """Keep a message that was refused, or is about to be sent.
@@ -191,7 +243,8 @@ class PersonalContact(BaseModel):
         Raises:
             TooManyMessages: There are too many already.
         """
-        if len(self.messages) >= MOST:
+        alike = [e for e in self.messages if e.may_have_left is new.may_have_left]
+        if len(alike) >= MOST:
             raise TooManyMessages
         return self.model_copy(update={"messages": (*self.messages, new)})
 
@@ -229,8 +282,6 @@ class PersonalContact(BaseModel):
 
     def stop(self, at: datetime) -> Self:
         """Note that nothing more is to be sent."""
-        if self.stopped_at:
-            return self
         return self.model_copy(update={"stopped_at": at, "answered_at": at})
 
     def erase(self, case_id: str) -> Self:
@@ -249,6 +300,11 @@ class PersonalContact(BaseModel):
         changed = held.model_copy(update=told)
         new = tuple(changed if each is held else each for each in self.messages)
         return self.model_copy(update={"messages": new})
+
+
+def point_id(person_id: str, contact_id: str) -> str:
+    """Derive under which id it is kept what is sent by a way to reach a person."""
+    return str(uuid5(POINTS, f"{person_id}/{contact_id}"))
 
 
 _ON_THE_WAY = {SentState.CLAIMED, SentState.SENT, SentState.UNKNOWN}

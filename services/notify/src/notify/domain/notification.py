@@ -12,6 +12,7 @@ from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from notify.domain.answers import Answer, NothingToAnswer, Said
+from notify.domain.channels import Way
 from notify.domain.mail import Mail
 from notify.domain.occasion import Addressee, Eyes, Occasion
 from notify.domain.policy import Policy, Rule
@@ -373,10 +374,21 @@ class Notification(Told):
         escalate_at = min(self.escalate_at, at) if self.escalate_at else None
         return self.model_copy(update={"escalate_at": escalate_at})
 
-    def waits_for(self, workers: Collection[str]) -> bool:
-        """Tell whether it waits for an answer of these workers, and of nobody else."""
+    def waits_for(self, workers: Collection[str], at: datetime) -> bool:
+        """Tell whether it waits yet for an answer of these workers, and nobody else."""
         asked = {each.worker_id for each in self.told if each.step == self.step}
-        return self.escalate_at is not None and asked <= set(workers)
+        waits = self.escalate_at is not None and self.escalate_at > at
+        return waits and asked <= set(workers)
+
+    def waits_by(self, way: Way, at: datetime) -> bool:
+        """Tell whether something of it is due by a way, and has not left.
+
+        By the inbox, that the next of the chain is told. Else what was tried by it, and
+        is to be again, or has rung by another way since, while nobody knows.
+        """
+        if way is Way.INBOX:
+            return self.is_silent(at) or self.is_to_reopen(at)
+        return not self.is_known and self.has_failed_by(way)
 
     def is_over_by(self, at: datetime) -> bool:
         """Tell whether it is open, and is of what had happened by a time.

@@ -96,6 +96,18 @@ def number_of(told: str, country: str | None) -> str | None:
     return plain if NUMBER.fullmatch(plain) else None
 
 
+def sender_of(told: str, country: str | None) -> str | None:
+    """Write the number that a gateway names as E.164 does; none if it cannot be one.
+
+    Gateways leave the plus out of numbers with their country's. Only of what they name:
+    what people write like that may as well be a number that is rung from within.
+    """
+    plain = WRITTEN_APART.sub("", told.replace("(0)", ""))
+    if country and plain.startswith(country):
+        plain = f"+{plain}"
+    return number_of(plain, country)
+
+
 def reach_of(number: str, key: str) -> str:
     """Give where a number leads, blind: equal for equal numbers, and no more."""
     return hmac.digest(key.encode(), f"contact:{number}".encode(), "sha256").hex()

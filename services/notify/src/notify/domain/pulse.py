@@ -20,7 +20,8 @@ class Pulse(BaseModel):
     Attributes:
         way: By the inbox, that the next person of a chain is told.
         waits_since: Since when; none while things leave, or nothing is due.
-        due_at: When somebody is to be told of that.
+        due_at: When it is looked at whether anything waits still: then somebody is told
+            of it, once.
         silent_at: When somebody was.
     """
 
@@ -51,9 +52,10 @@ class Pulse(BaseModel):
         over = {"waits_since": None, "due_at": None, "silent_at": None}
         return self.model_copy(update=over)
 
-    def alarm(self, at: datetime) -> Self:
-        """Note that somebody was told that nothing leaves."""
-        return self.model_copy(update={"due_at": None, "silent_at": at})
+    def alarm(self, at: datetime, patience: timedelta) -> Self:
+        """Note that somebody was told that nothing leaves; it is looked at again."""
+        told = {"due_at": at + patience, "silent_at": self.silent_at or at}
+        return self.model_copy(update=told)
 
 
 def pulse_id(way: Way) -> str:

@@ -30,6 +30,7 @@ class Team(BaseModel):
 
     Attributes:
         id: The case's.
+        ever: Everyone who is or was on it, as far as has been heard.
         before: Who was on it until it last changed, as far as that was heard.
         before_heard: The version of allocation's own document that said so.
         changed_at: When it last changed.
@@ -44,6 +45,7 @@ class Team(BaseModel):
     id: str
     version: int = 0
     members: tuple[Member, ...] = ()
+    ever: tuple[str, ...] = ()
     before: tuple[Place, ...] = ()
     before_heard: int = 0
     changed_at: datetime | None = None
@@ -84,7 +86,8 @@ class Team(BaseModel):
             )
             for place, since in current.items()
         )
-        update: dict[str, object] = {"members": members}
+        ever = {*self.ever, *(worker_id for worker_id, _ in (*told, *known))}
+        update: dict[str, object] = {"members": members, "ever": tuple(sorted(ever))}
         if heard > self.heard:
             held = tuple(each.place for each in self.members)
             update |= {"before": held, "before_heard": self.heard}
@@ -101,17 +104,6 @@ class Team(BaseModel):
         left = self.changed_at is not None and at <= self.changed_at
         gone = (worker_id for worker_id, _ in self.before if left)
         return tuple(dict.fromkeys((*self.workers(at), *gone)))
-
-    def gone(self, heard: int) -> frozenset[str]:
-        """Who worked on it until a change, and does not any more.
-
-        Nobody, if the change is not the last that was heard of, or nobody works on it
-        now: then the response has ended, and there is nothing to take over.
-        """
-        if heard != self.heard or not self.members:
-            return frozenset()
-        now = {each.worker_id for each in self.members}
-        return frozenset(worker_id for worker_id, _ in self.before) - now
 
     def workers(self, at: datetime) -> tuple[str, ...]:
         """Everyone who worked on it at a time and does still, once.
@@ -133,6 +125,19 @@ class Team(BaseModel):
         return _once(
             each for each in self.members if each.role is lead and each.since <= at
         )
+
+
+def gone(teams: Iterable[Team]) -> frozenset[str]:
+    """Who worked on cases that belong together, and does on none of them any more.
+
+    Nobody, if nobody works on any now: then the response has ended, and there is
+    nothing to take over. It goes by all that was heard, not by one change: the next
+    may have been heard of before that one is dealt with.
+    """
+    known = list(teams)
+    now = {each.worker_id for team in known for each in team.members}
+    ever = {worker_id for team in known for worker_id in team.ever}
+    return frozenset(ever - now if now else ())
 
 
 def _once(members: Iterable[Member]) -> tuple[str, ...]:

@@ -132,6 +132,14 @@ class Told(BaseModel):
         mail = self.told[number].mail
         return self.with_mail(number, mail.speak_within(other, at) if mail else None)
 
+    def has_failed_by(self, way: Way) -> bool:
+        """Tell whether something that was tried by a way has not surely left by it."""
+        rang = (e for each in self.told for e in (*each.tried, each.mail) if e)
+        return any(
+            e.channel is way and e.attempts and e.state is not MailState.SENT
+            for e in rang
+        )
+
     def way_of(self, number: int) -> Way:
         """Give by which way it rings, or would."""
         mail = self.told[number].mail

@@ -26,10 +26,10 @@ from notify.domain.callback import (
 )
 from notify.domain.contact import PersonalContact, SentState
 from notify.domain.notification import Notification
-from notify.domain.people import number_of, reach_of
+from notify.domain.people import number_of, reach_of, sender_of
 from notify.handlers import silence
-from notify.handlers.contacting import not_messaged
-from notify.handlers.mail import bounced
+from notify.handlers.contacting import became
+from notify.handlers.mail import arrived, bounced
 from notify.handlers.reaching import Reach
 from notify.store import Callbacks, Notifications, PersonalContacts
 
@@ -97,6 +97,7 @@ async def hear(
 
     Raises:
         NotTheGateway: It is not from the gateway, or too old.
+        DirectoryAway: It cannot be known whose it is. Nothing is kept of it.
     """
     key = by.check(signed, at)
     if await by.callbacks.get(signed.callback_id):
@@ -132,8 +133,7 @@ async def _note_worker(
         return Whose.NOBODY
     if mail := held.with_gateway(number):
         if told.delivered:
-            noted: tuple[Notification, *tuple[Event, ...]]
-            noted = (held.with_mail(number, mail.arrive(at)),)
+            noted = arrived(held, number, mail, at)
         else:
             noted = bounced(held, number, mail.bounce(NOT_DELIVERED), at)
         await by.notifications.save(*noted, lane=held.lane)
@@ -141,25 +141,26 @@ async def _note_worker(
 
 
 async def _note_person(
-    contact_id: str, message_id: str, told: Receipt, *, at: datetime, by: Hearing
+    point_id: str, message_id: str, told: Receipt, *, at: datetime, by: Hearing
 ) -> Whose:
-    held = await by.contacts.get(contact_id)
+    held = await by.contacts.get(point_id)
     if held is None or held.message(message_id) is None:
         return Whose.NOBODY
     if told.delivered:
         new = held.arrive(message_id, at)
     else:
         new = held.bounce(message_id, NOT_DELIVERED)
-    message = new.message(message_id)
-    if new is not held and message:
-        failed = message.state is SentState.NOT_SENT
-        events = [not_messaged(held, message, at)] if failed else []
+    before, message = held.message(message_id), new.message(message_id)
+    if new is not held and before and message:
+        # The receipt may come before the answer, which then finds it settled.
+        is_news = before.is_on_its_way or message.state is SentState.NOT_SENT
+        events = [became(held, message, at)] if is_news else []
         await by.contacts.save(new, *events)
     return Whose.PERSON
 
 
 async def _note_reply(told: Reply, key: str, at: datetime, by: Hearing) -> Whose:
-    number = by.number(told.sender)
+    number = sender_of(told.sender, by.country)
     if number is None:
         return Whose.NOBODY
     # A person's own device comes first: whatever stands there may be another's words.
@@ -172,24 +173,27 @@ async def _note_reply(told: Reply, key: str, at: datetime, by: Hearing) -> Whose
     return await _acknowledge(told.text, number, at, by)
 
 
-async def _answer(contact_id: str, at: datetime, by: Hearing, *, stop: bool) -> None:
+async def _answer(point_id: str, at: datetime, by: Hearing, *, stop: bool) -> None:
     """Tell whoever leads that something came back, or have the point suspended."""
-    held = await by.contacts.get(contact_id)
+    held = await by.contacts.get(point_id)
     if held is None or not held.case_ids:
         return
     new = held.stop(at) if stop else held.answer(at)
-    await by.contacts.save(new, _answered(held, at, stop=stop), lane=Lane.URGENT)
+    told = answered(held, at, stop=stop)
+    await by.contacts.save(new, *told, lane=Lane.URGENT)
 
 
-def _answered(held: PersonalContact, at: datetime, *, stop: bool) -> Event:
-    ids = {
-        "case_id": held.case_ids[-1],
-        "person_id": held.person_id,
-        "contact_id": held.id,
-    }
+def answered(held: PersonalContact, at: datetime, *, stop: bool) -> list[Event]:
+    """Tell each case that may have written, or referrals that it is to stop.
+
+    Referrals tells every case of the person by itself, so it hears of that once.
+    """
+    ids = {"person_id": held.person_id, "contact_id": held.contact_id}
     if stop:
-        return ContactStopped(**ids, stopped_at=at)
-    return ContactAnswered(**ids, answered_at=at)
+        return [ContactStopped(case_id=held.answering[-1], stopped_at=at, **ids)]
+    return [
+        ContactAnswered(case_id=each, answered_at=at, **ids) for each in held.answering
+    ]
 
 
 async def _acknowledge(text: str, number: str, at: datetime, by: Hearing) -> Whose:
@@ -216,7 +220,11 @@ async def _acknowledge(text: str, number: str, at: datetime, by: Hearing) -> Who
 async def _is_theirs(
     held: Notification, worker_id: str, number: str, by: Hearing
 ) -> bool:
-    """Tell whether a number is a worker's by the directory, and they may know still."""
+    """Tell whether a number is a worker's by the directory, and they may know still.
+
+    Raises:
+        DirectoryAway: Nobody can know at present.
+    """
     contact = await by.reach.directory.contact(worker_id)
     if contact is None or contact.mobile is None:
         return False

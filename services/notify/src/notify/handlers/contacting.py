@@ -26,13 +26,14 @@ from notify.domain.contact import (
     Permission,
     PersonalContact,
     SentState,
+    point_id,
 )
 from notify.domain.mail import Outcome
 from notify.domain.people import PersonText, reach_of
 from notify.domain.policy import Policy
 from notify.domain.wording import Letter
 from notify.post import Post, Posted
-from notify.store import PersonalContacts
+from notify.store import PersonalContacts, Teams
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,13 @@ class Writing:
     """What it takes to write to people's own devices.
 
     Attributes:
+        teams: They know which cases are erased.
         policy: The locality's; without ``people`` in it nothing is sent.
         key: Hides the numbers by which what comes back is known; none: nothing is.
     """
 
     contacts: PersonalContacts
+    teams: Teams
     post: Post
     policy: Policy
     key: str | None
@@ -78,6 +81,11 @@ class Errand:
     told: Permission | None
     at: datetime
 
+    @property
+    def point_id(self) -> str:
+        """Under which id it is kept what is sent by this way."""
+        return point_id(self.person_id, self.contact_id)
+
 
 async def write(errand: Errand, *, by: Writing) -> ContactMessage:
     """Send one message that a worker asks for, if nothing speaks against it.
@@ -85,18 +93,26 @@ async def write(errand: Errand, *, by: Writing) -> ContactMessage:
     Asked for again under the same id, it says what became of it, and sends nothing.
 
     Raises:
-        NoSuchContact: It is another person's.
+        NoSuchContact: Referrals knows no such way to reach them, or the case is erased.
         NoSuchText: The locality has not agreed on it.
         AnotherMessage: The id is that of another one.
         TooManyMessages: There are too many already.
     """
     text, asked = by.text(errand.asked), errand.asked
     number = _number(errand, by)
-    message, is_new = await settled(partial(_claim, errand, text, number, by))
+    reach = reach_of(number, by.key) if number and by.key else None
+    message, is_new = await settled(partial(_claim, errand, text, reach, by))
     if not is_new or text is None or number is None:
         return message
+    if await _is_erased(asked.case_id, by.teams):
+        # What was saved after the rest of the case was erased goes after it.
+        await settled(partial(_erase, errand.point_id, asked.case_id, by.contacts))
+        raise NoSuchContact
+    if late := await _meanwhile(errand, text, reach, by):
+        refused = Posted(Outcome.REFUSED, late)
+        return await settled(partial(_settle, errand, refused, by.contacts))
     letter = Letter(
-        key=f"{errand.contact_id}.{asked.id}",
+        key=f"{errand.point_id}.{asked.id}",
         subject="",
         text=text.text[asked.language],
         languages=(asked.language,),
@@ -106,7 +122,7 @@ async def write(errand: Errand, *, by: Writing) -> ContactMessage:
 
 
 async def _claim(
-    errand: Errand, text: PersonText | None, number: str | None, by: Writing
+    errand: Errand, text: PersonText | None, reach: str | None, by: Writing
 ) -> tuple[ContactMessage, bool]:
     """Save that a message is about to be sent, or why it is not, unless it is known.
 
@@ -114,15 +130,17 @@ async def _claim(
         The message, and whether it is to be sent now.
     """
     asked, people = errand.asked, by.policy.people
-    held = await by.contacts.get(errand.contact_id)
-    held = held or PersonalContact(id=errand.contact_id, person_id=errand.person_id)
-    if held.person_id != errand.person_id:
-        raise NoSuchContact
+    held = await by.contacts.get(errand.point_id)
+    held = held or PersonalContact.of(errand.person_id, errand.contact_id)
     if known := held.known(asked):
         return known, False
+    if errand.told is None or await _is_erased(asked.case_id, by.teams):
+        raise NoSuchContact
     reason: str | None = OFF
     if text and people:
-        reason = held.refusal(errand.told, text, errand.at, people)
+        beside = await _beside(errand, reach, by)
+        told = errand.told
+        reason = held.refusal(told, text, errand.at, people, beside=beside)
     new = ContactMessage(
         asked=asked,
         policy_version=by.policy.version,
@@ -130,13 +148,40 @@ async def _claim(
         state=SentState.NOT_SENT if reason else SentState.CLAIMED,
         reason=reason,
     )
-    told = held.add(new)
+    kept = held.add(new)
     if reason:
-        await by.contacts.save(told, not_messaged(held, new, errand.at))
+        await by.contacts.save(kept, not_messaged(held, new, errand.at))
         return new, False
-    reach = reach_of(number, by.key) if number and by.key else None
-    await by.contacts.save(told.leading_to(reach))
+    await by.contacts.save(kept.leading_to(reach))
     return new, True
+
+
+async def _is_erased(case_id: str, teams: Teams) -> bool:
+    team = await teams.get(case_id)
+    return team is not None and team.erased_at is not None
+
+
+async def _beside(
+    errand: Errand, reach: str | None, by: Writing
+) -> list[PersonalContact]:
+    """Give what else leads to the same device. Without a key nobody can know."""
+    found = await by.contacts.reached_by(reach) if reach else []
+    return [each for each in found if each.id != errand.point_id]
+
+
+async def _meanwhile(
+    errand: Errand, text: PersonText, reach: str | None, by: Writing
+) -> str | None:
+    """Say why what was claimed is not sent after all, as a code.
+
+    Of two that are claimed for one device at the same time, each by a document of its
+    own, one at least finds what the other has saved. Both may: then neither is sent.
+    """
+    beside, people = await _beside(errand, reach, by), by.policy.people
+    if errand.told is None or people is None or not beside:
+        return None
+    nothing = PersonalContact.of(errand.person_id, errand.contact_id)
+    return nothing.refusal(errand.told, text, errand.at, people, beside=beside)
 
 
 def _number(errand: Errand, by: Writing) -> str | None:
@@ -148,7 +193,7 @@ async def _settle(
     errand: Errand, posted: Posted, contacts: PersonalContacts
 ) -> ContactMessage:
     """Note what became of a message, whatever else has happened meanwhile."""
-    held = await contacts.get(errand.contact_id)
+    held = await contacts.get(errand.point_id)
     if held is None:
         raise NoSuchContact
     if posted.outcome is Outcome.SENT:
@@ -160,11 +205,12 @@ async def _settle(
     if message is None:
         raise NoSuchContact
     if new is not held:
-        await contacts.save(new, _became(held, message, errand.at))
+        await contacts.save(new, became(held, message, errand.at))
     return message
 
 
-def _became(held: PersonalContact, message: ContactMessage, at: datetime) -> Event:
+def became(held: PersonalContact, message: ContactMessage, at: datetime) -> Event:
+    """Tell what became of a message of which nobody knew."""
     if message.state is not SentState.SENT:
         return not_messaged(held, message, at)
     template = message.asked.text
@@ -193,6 +239,11 @@ async def erase_contacts(
     await asyncio.gather(*(contacts.save(each.erase(case_id)) for each in found))
 
 
+async def _erase(point_id: str, case_id: str, contacts: PersonalContacts) -> None:
+    if held := await contacts.get(point_id):
+        await contacts.save(held.erase(case_id))
+
+
 def not_messaged(
     held: PersonalContact, message: ContactMessage, at: datetime
 ) -> ContactNotMessaged:
@@ -209,6 +260,6 @@ def _of(held: PersonalContact, message: ContactMessage) -> dict[str, Any]:
     return {
         "case_id": message.asked.case_id,
         "person_id": held.person_id,
-        "contact_id": held.id,
+        "contact_id": held.contact_id,
         "message_id": message.asked.id,
     }

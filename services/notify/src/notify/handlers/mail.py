@@ -178,6 +178,23 @@ class Attempt:
         return (held.with_mail(self.number, None),)
 
 
+def arrived(
+    held: Notification, number: int, mail: Mail, at: datetime
+) -> tuple[Notification, *tuple[Event, ...]]:
+    """Give the message after its gateway said of an SMS that it has arrived.
+
+    That it left is told with it, if it was not known yet: the answer to the sending,
+    which comes after, then finds it settled.
+    """
+    new, worker_id = (
+        held.with_mail(number, mail.arrive(at)),
+        held.told[number].worker_id,
+    )
+    if mail.state is MailState.SENT:
+        return (new,)
+    return new, _sent(new, worker_id, mail.channel, at)
+
+
 def bounced(
     held: Notification, number: int, gone: Mail, at: datetime
 ) -> tuple[Notification, *tuple[Event, ...]]:

@@ -30,7 +30,8 @@ from notify.domain.answers import AnswerTheOffer, CannotBeHandedOver
 from notify.domain.notification import NoSuchMessage, Notification
 from notify.domain.offer import Offer, offer_id
 from notify.domain.policy import Policy
-from notify.handlers.reaching import Reach
+from notify.domain.team import gone
+from notify.handlers.reaching import Reach, teams_of
 from notify.handlers.telling import in_inbox
 from notify.store import Notifications, Offers, Teams
 
@@ -164,16 +165,20 @@ async def move_on(
 ) -> None:
     """Have the next of the chain told at once where whoever was asked has left.
 
-    Called after who works on the case was noted.
+    Called after who works on the case was noted. What is told of a case that is merged
+    into it is told to this team too. An offer is made to whoever is asked, on the team
+    or not: allocation ends it. Somebody who was on the team once and is asked as
+    somebody else now counts as gone too: that the next is told early is better than
+    never.
     """
     case_id = message.data.case_id
-    team = await teams.get(case_id)
-    gone = team.gone(message.aggregate_version) if team else frozenset()
-    if not gone:
-        return
-    waiting = [e for e in await notifications.all_of(case_id) if e.waits_for(gone)]
-    hurried = (notifications.save(each.hurry(at), cause=message) for each in waiting)
-    await asyncio.gather(*hurried)
+    for each in (case_id, *await teams.merged_into(case_id)):
+        left = gone(await teams_of(each, teams))
+        held = await notifications.all_of(each) if left else ()
+        asking = (one for one in held if one.event != AllocationOffered.TYPE)
+        waiting = (one for one in asking if one.waits_for(left, at))
+        hurried = (notifications.save(one.hurry(at), cause=message) for one in waiting)
+        await asyncio.gather(*hurried)
 
 
 def _until(held: Notification, at: datetime, policy: Policy) -> datetime:

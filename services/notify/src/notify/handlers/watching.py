@@ -16,7 +16,7 @@ from notify.domain.notification import Notification
 from notify.domain.pulse import Pulse, pulse_id
 from notify.domain.wording import Letter
 from notify.post import Post, Posted
-from notify.store import Pulses
+from notify.store import Notifications, Pulses
 
 log = structlog.get_logger()
 
@@ -93,20 +93,35 @@ async def attend(
     Raises:
         DirectoryAway: Nobody can.
     """
+    is_next = due.is_silent(at) or due.is_to_reopen(at)
     try:
         await do(due, at=at)
     except DirectoryAway:
-        await watch.waits(Way.INBOX, at)
+        if is_next:
+            await watch.waits(Way.INBOX, at)
         raise
-    if due.is_silent(at) or due.is_to_reopen(at):
+    if is_next:
         await watch.left(Way.INBOX)
 
 
-async def alarm(due: Pulse, *, at: datetime, pulses: Pulses) -> None:
-    """Tell that nothing has left by a way for too long, though something was due."""
+async def alarm(
+    due: Pulse, *, at: datetime, watch: Watch, notifications: Notifications
+) -> None:
+    """Tell that nothing has left by a way for too long, though something is due.
+
+    Once; then it is looked at again and again whether anything is: what somebody has
+    acknowledged meanwhile, or is over, waits for nothing, and so does the way then.
+    """
+    if not await notifications.waits_by(due.way, at):
+        await watch.left(due.way)
+        return
+    told = due.alarm(at, watch.patience)
+    if due.silent_at:
+        await watch.pulses.save(told)
+        return
     log.critical("channel.silent", type=due.way.value)
     since = due.waits_since or at
     silent = ChannelSilent(
         channel_id=due.id, way=due.way.value, since=since, noticed_at=at
     )
-    await pulses.save(due.alarm(at), silent)
+    await watch.pulses.save(told, silent)

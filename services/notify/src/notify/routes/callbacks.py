@@ -47,7 +47,12 @@ class PostReceipt(BaseModel):
 
 
 class PostReply(BaseModel):
-    """What came from a telephone."""
+    """What came from a telephone.
+
+    Attributes:
+        sender: Its number: `+64215550100`, `64215550100`, or `021 555 0100` as it is
+            rung from within the locality's country.
+    """
 
     model_config = ConfigDict(extra="forbid")
 

@@ -151,7 +151,7 @@ async def read_contact_messages(
     resource = Resource("contact_messages", case_id, case_id)
     await worker.permit(READ, resource, otherwise=NoSuchRecord)
     found = [
-        ContactMessageView.of(each.person_id, each.id, message)
+        ContactMessageView.of(each.person_id, each.contact_id, message)
         for each in await by.contacts.of_case(case_id)
         for message in each.messages
         if message.asked.case_id == case_id

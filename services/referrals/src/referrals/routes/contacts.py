@@ -233,6 +233,7 @@ class PermissionView(BaseModel):
     Attributes:
         word_agreed: Whoever calls can say a word by which the person knows them. Which
             it is, no service is told.
+        confirmed_at: When the person said that it may be used.
     """
 
     contact_id: Id
@@ -242,6 +243,7 @@ class PermissionView(BaseModel):
     leave_message: bool = False
     say_who: bool = False
     word_agreed: bool = False
+    confirmed_at: datetime | None = None
 
 
 class PermissionsView(BaseModel):
@@ -350,6 +352,7 @@ def _permission(
             leave_message=found.leave_message,
             say_who=found.say_who,
             word_agreed=found.code_word is not None,
+            confirmed_at=point.confirmation.at if point.confirmation else None,
         )
     return PermissionView(contact_id=point.id, permitted=False, refused=found.code)
 
