@@ -76,6 +76,7 @@ def written() -> dict[str, Any]:
             "unknown_after_minutes": 10,
             "other_way_after_attempts": 2,
             "gather_minutes": 10,
+            "silent_after_minutes": 15,
         },
         "links": {"good_minutes": 60, "text": {"en": "{link}", "mi": "{link}"}},
         "webhooks": {
