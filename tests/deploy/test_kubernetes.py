@@ -459,7 +459,8 @@ def test_a_pod_reaches_what_it_needs_and_nothing_else(objects: list[Object]) -> 
     wanted["notify"] |= {("mail", 587)}
     for name in ASKING:
         wanted[name] |= {("allocation", 8000)}
-    wanted["plans"] |= {("risk", 8000)}
+    wanted["plans"] |= {("risk", 8000), ("referrals", 8000)}
+    wanted["notify"] |= {("referrals", 8000)}
     wanted["topology"] = {("dns", 53), ("broker", 15671)}
     wanted["store-users"] = wanted["audit"] = {("dns", 53), ("store", 27017)}
 
@@ -482,6 +483,7 @@ def test_a_pod_is_reached_from_the_gateway_and_by_whom_it_answers(
     wanted = {name: {("gateway", 8000)} for name in SERVICES}
     wanted["allocation"] |= {(name, 8000) for name in ASKING}
     wanted["risk"] |= {("plans", 8000)}
+    wanted["referrals"] |= {("plans", 8000), ("notify", 8000)}
     wanted |= {name: set() for name in JOBS}
 
     for name, pod in pods.items():
