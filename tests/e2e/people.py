@@ -158,8 +158,9 @@ class Worker(Somebody):
     ) -> None:
         super().__init__(region, f"worker-{worker_id}", *scopes, worker=worker_id)
         self.id = worker_id
-        known = (each for each in region.actors.staff if each.id == worker_id)
-        self.entry: Mapping[str, Any] = next(known).entry
+        staff = region.actors.staff
+        known = (each.entry for each in staff if each.id == worker_id)
+        self.entry: Mapping[str, Any] = next(known, {})
 
     async def inbox(self) -> list[dict[str, Any]]:
         """Look into one's inbox."""

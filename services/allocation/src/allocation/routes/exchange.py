@@ -42,8 +42,14 @@ CSV = "text/csv"
 FILE_LIMIT = 10 * 1024 * 1024
 """Bytes of one file: ten thousand workers, as of a batch of referrals."""
 
+LINE = {"properties": {each: {"type": "string"} for each in sheet.HEADINGS}}
+
 SHEET: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {CSV: {"schema": {"type": "string"}}}}
+    "requestBody": {
+        "required": True,
+        # What a line is stands here for readers, and for a problem to name it.
+        "content": {CSV: {"schema": {"type": "string"}, "x-line": LINE}},
+    }
 }
 
 
