@@ -647,7 +647,7 @@ async def test_a_pack_holds_what_its_reader_may_see_and_no_more(
 async def test_a_pack_leaves_on_two_words_for_whoever_reads_the_same(
     running: Running, clock: SimulatedClock
 ) -> None:
-    [case] = await referred(running, HIGH)
+    case, second = await referred(running, HIGH, HIGH)
     meeting = morning(clock)
     leads, one, other, refuge = await sat_down(
         running, meeting, ("police", "police", "refuge")
@@ -674,6 +674,10 @@ async def test_a_pack_leaves_on_two_words_for_whoever_reads_the_same(
     not_theirs = await refuge.asks("DELETE", release)
     agenda = release.replace("extract", "agenda")
     not_that = await other.asks("GET", f"{agenda}/paper?form=html")
+    # Nor does what two have read leave as what was decided since.
+    decided = await leads.decides(meeting, second, lead="police", tasks=[task])
+    assert decided.status_code == 200, decided.text
+    since = await other.asks("GET", f"{release}/paper?form=html")
 
     assert problem(unread) == (409, "another-paper")
     assert problem(strange) == (404, "no-such-release")
@@ -684,6 +688,7 @@ async def test_a_pack_leaves_on_two_words_for_whoever_reads_the_same(
     assert 'class="reading"' not in fetched.text
     assert problem(for_refuge) == problem(not_theirs) == (404, "no-such-release")
     assert problem(not_that) == (404, "no-such-release")
+    assert problem(since) == (409, "another-paper")
     assert (await one.asks("DELETE", release)).json()["ended_at"]
     over = await other.asks("GET", f"{release}/paper?form=html")
     assert problem(over) == (409, "release-over")

@@ -90,7 +90,7 @@ async def fetch(
     meeting = await meeting_of(read.meeting_id, table)
     held = _of(meeting.release(release_id), read)
     held.fetch(read.paper.digest, papers.clock.now())
-    _leaving(read, held.paper)
+    look_over(read.paper.sheet)
     return held
 
 
