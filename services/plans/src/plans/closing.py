@@ -9,7 +9,6 @@ from plans import handlers
 from plans.asks import Proofs
 from plans.domain.closing import ask_to_close, confirm_closing, unproved
 from plans.domain.closing import close as end
-from plans.domain.held import NoPlan
 from plans.domain.outcome import Outcome
 from plans.domain.plan import Plan
 from plans.domain.template import Policy
@@ -57,9 +56,7 @@ async def close(
         ProofAway: Risk does not answer.
     """
     told = tuple(outcomes)
-    held = await plans.get(case_id)
-    if held is None:
-        raise NoPlan
+    held = await plans.known(case_id)
     if end(held, reason, told, policy, at) is held:
         return held
     if unproved(reason, policy):
@@ -88,9 +85,7 @@ async def confirm(
         NoPlan: There is none.
         Refusal: Of ``confirm_closing``.
     """
-    held = await plans.get(case_id)
-    if held is None:
-        raise NoPlan
+    held = await plans.known(case_id)
     new = confirm_closing(held, said_at, by=by, policy=policy, at=at)
     if new is held:
         return held

@@ -169,9 +169,7 @@ async def agree(
         AlreadyClosed: The plan is closed.
         Merged: The case is merged into another, whose plan it is that is agreed to.
     """
-    held = await plans.get(case_id)
-    if held is None:
-        raise NoPlan
+    held = await plans.known(case_id)
     new = held.agree(plan_version, at, by, stale=stale)
     if new is held:
         return held
@@ -271,9 +269,7 @@ async def close(
         MandatoryActionsOpen: Something that must be done is not.
         Merged: The case is merged into another, whose plan it is that is closed.
     """
-    held = await plans.get(case_id)
-    if held is None:
-        raise NoPlan
+    held = await plans.known(case_id)
     new = end(held, reason, outcomes, policy, at)
     if new is held:
         return held

@@ -92,9 +92,7 @@ async def readable(case_id: str, plans: Plans, reader: Asking) -> tuple[Plan, Pe
         NoPlan: There is none, or none for them.
     """
     seen = await reader.permit(READ_PLAN, plan_of(case_id), otherwise=NoPlan)
-    held = await plans.get(case_id)
-    if held is None:
-        raise NoPlan
+    held = await plans.known(case_id)
     return held, await of_all(held, seen, reader)
 
 

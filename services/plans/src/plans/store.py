@@ -5,6 +5,7 @@ from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import PlanCarried
 from pymongo.operations import IndexModel
 
+from plans.domain.held import NoPlan
 from plans.domain.plan import Plan
 
 
@@ -27,6 +28,17 @@ class Plans(Store[Plan]):
         if survivor := entity.merged_into:
             events = (*events, PlanCarried(case_id=survivor, from_id=entity.id))
         return await super().save(entity, *events, cause=cause, lane=lane)
+
+    async def known(self, case_id: str) -> Plan:
+        """Give the plan of a case.
+
+        Raises:
+            NoPlan: There is none.
+        """
+        held = await self.get(case_id)
+        if held is None:
+            raise NoPlan
+        return held
 
     async def owed_by(self, worker_id: str) -> list[Plan]:
         """The plans in which a worker has something still to do."""

@@ -113,9 +113,7 @@ async def leaving(case_id: str, to: Addressed, read: str, papers: Papers) -> Pap
 
 
 async def _known(case_id: str, papers: Papers) -> tuple[Facts, list[OwnVoice]]:
-    plan = await papers.plans.get(case_id)
-    if plan is None:
-        raise NoPlan
+    plan = await papers.plans.known(case_id)
     # What people said and need stays with the case in which they did: all are theirs.
     cases = [case_id, *plan.merged_cases]
     needs = await papers.needs.of_cases(cases)

@@ -6,7 +6,6 @@ from datetime import datetime
 from accord_contracts.plans import PlanBreached, PlanReviewed
 
 from plans.domain.action import Action, Said
-from plans.domain.held import NoPlan
 from plans.domain.keeping import confirm as confirm_said
 from plans.domain.keeping import leave_undone as leave
 from plans.domain.plan import Plan
@@ -83,7 +82,7 @@ async def review(
         NotAgreed: Nobody has agreed to it yet.
         MoreToRead: There is more by now for which to look at it, or somebody has.
     """
-    held = await _held(case_id, plans)
+    held = await plans.known(case_id)
     new = look_again(held, read, policy, at, by)
     if new is held:
         return held
@@ -114,7 +113,7 @@ async def revise(
         AskedAlready: An action is open already.
         TooManyActions: There are too many.
     """
-    held = await _held(case_id, plans)
+    held = await plans.known(case_id)
     new = with_wanted(held, number, wanted, policy, at)
     return await plans.save(new, drafted(new), *assigned(new, held), lane=lane_of(new))
 
@@ -129,7 +128,7 @@ async def breach(case_id: str, noted: Breach, *, plans: Plans, policy: Policy) -
         UnknownBreach: The kind is not one of the locality's.
         NotYet: It has not happened yet.
     """
-    held = await _held(case_id, plans)
+    held = await plans.known(case_id)
     new = note_breach(held, noted, policy)
     if new is held:
         return held
@@ -140,10 +139,3 @@ async def breach(case_id: str, noted: Breach, *, plans: Plans, policy: Policy) -
         breached_at=noted.happened_at,
     )
     return await plans.save(new, told, *stale(new, held), lane=lane_of(new))
-
-
-async def _held(case_id: str, plans: Plans) -> Plan:
-    held = await plans.get(case_id)
-    if held is None:
-        raise NoPlan
-    return held
