@@ -30,6 +30,12 @@ from notify_builders import (
     receiving,
     serving,
 )
+from notify_devices import (
+    Gateway,
+    SafeNumbers,
+    gateway_listening,
+    referrals_listening,
+)
 from pydantic import SecretStr
 
 Start = Callable[..., AbstractAsyncContextManager[Running]]
@@ -122,6 +128,20 @@ async def mail_server() -> AsyncIterator[MailServer]:
         yield listening
 
 
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    """An SMS gateway that takes everything, until the test says otherwise."""
+    async with gateway_listening() as served:
+        yield served
+
+
+@pytest.fixture
+async def safe() -> AsyncIterator[SafeNumbers]:
+    """What the referrals service says of one person's number."""
+    async with referrals_listening() as served:
+        yield served
+
+
 @pytest.fixture(scope="session")
 def locality(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Canterbury's, where it is day at the noon that tests begin at."""
@@ -184,3 +204,13 @@ async def mailing(start: Start, mail_server: MailServer) -> AsyncIterator[Runnin
         smtp_url=SecretStr(mail_server.url), mail_from=MAIL_FROM
     ) as running_:
         yield running_
+
+
+@pytest.fixture
+def with_gateway(settings: Settings, gateway: Gateway, tmp_path: Path) -> Path:
+    """A locality whose gateway listens."""
+    for each in settings.locality.iterdir():
+        text = each.read_text("utf-8")
+        text = text.replace("https://sms.example/messages", gateway.url)
+        (tmp_path / each.name).write_text(text)
+    return tmp_path

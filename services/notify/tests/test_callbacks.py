@@ -29,8 +29,6 @@ from notify_devices import (
     AS_SENT,
     Gateway,
     SafeNumbers,
-    gateway_listening,
-    referrals_listening,
 )
 from pydantic import SecretStr, ValidationError
 from standardwebhooks import Webhook
@@ -40,35 +38,15 @@ MOBILE = "+64275550100"
 
 
 @pytest.fixture
-async def gateway() -> AsyncIterator[Gateway]:
-    async with gateway_listening() as served:
-        yield served
-
-
-@pytest.fixture
-async def safe() -> AsyncIterator[SafeNumbers]:
-    async with referrals_listening() as served:
-        yield served
-
-
-@pytest.fixture
 async def hearing(
-    start: Any,
-    settings: Settings,
-    gateway: Gateway,
-    safe: SafeNumbers,
-    tmp_path: Path,
+    start: Any, with_gateway: Path, safe: SafeNumbers
 ) -> AsyncIterator[Running]:
     """The service, alive, with a gateway that posts back."""
-    for each in settings.locality.iterdir():
-        text = each.read_text("utf-8")
-        text = text.replace("https://sms.example/messages", gateway.url)
-        (tmp_path / each.name).write_text(text)
     async with start(
         sms_secret=SecretStr("s"),
         sms_callback_key=SecretStr(KEY),
         referrals_url=safe.url,
-        locality=tmp_path,
+        locality=with_gateway,
     ) as running:
         yield running
 

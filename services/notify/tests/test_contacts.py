@@ -19,7 +19,6 @@ from accord_chassis.testing import (
 from accord_contracts.access import Side
 from accord_contracts.notify import ContactNotMessaged
 from accord_contracts.referrals import CaseErased
-from notify.app import Settings
 from notify.domain.contact import (
     MOST,
     Asked,
@@ -40,8 +39,6 @@ from notify_devices import (
     NUMBER,
     Gateway,
     SafeNumbers,
-    gateway_listening,
-    referrals_listening,
 )
 from pydantic import SecretStr, ValidationError
 
@@ -49,28 +46,6 @@ KEY = "c" * 32
 PEOPLE = POLICY.people
 assert PEOPLE
 TEXT = PEOPLE.texts["we_will_ring"].text
-
-
-@pytest.fixture
-async def gateway() -> AsyncIterator[Gateway]:
-    async with gateway_listening() as served:
-        yield served
-
-
-@pytest.fixture
-async def safe() -> AsyncIterator[SafeNumbers]:
-    async with referrals_listening() as served:
-        yield served
-
-
-@pytest.fixture
-def with_gateway(settings: Settings, gateway: Gateway, tmp_path: Path) -> Path:
-    """A locality whose gateway listens."""
-    for each in settings.locality.iterdir():
-        text = each.read_text("utf-8")
-        text = text.replace("https://sms.example/messages", gateway.url)
-        (tmp_path / each.name).write_text(text)
-    return tmp_path
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,19 +30,13 @@ from notify_builders import (
     notification,
     offered,
 )
-from notify_devices import Gateway, gateway_listening
+from notify_devices import Gateway
 from pydantic import SecretStr, ValidationError
 
 MOBILE, EMAIL = "+64275550100", "worker@agency.example"
 SMS = POLICY.sms
 assert SMS
 LETTER = Letter("a-key", "", "A message: 7F3K-2Q", POLICY.languages)
-
-
-@pytest.fixture
-async def gateway() -> AsyncIterator[Gateway]:
-    async with gateway_listening() as served:
-        yield served
 
 
 def at(gateway: Gateway, **changed: Any) -> SmsPolicy:
@@ -249,20 +244,11 @@ async def test_whoever_can_be_reached_by_no_way_is_not_waited_for(
 
 
 async def test_a_service_sends_sms_once_it_has_the_secret(
-    start: Any,
-    gateway: Gateway,
-    workers: WorkersDirectory,
-    tmp_path: Any,
-    settings: Any,
+    start: Any, gateway: Gateway, workers: WorkersDirectory, with_gateway: Path
 ) -> None:
-    for each in settings.locality.iterdir():
-        text = each.read_text("utf-8").replace(
-            "https://sms.example/messages", gateway.url
-        )
-        (tmp_path / each.name).write_text(text)
     worker = workers.knows(mobile=MOBILE)
 
-    async with start(sms_secret=SecretStr("s"), locality=tmp_path) as running:
+    async with start(sms_secret=SecretStr("s"), locality=with_gateway) as running:
         assert isinstance(running, Running)
         await running.hears(offered(worker, level=RiskLevel.EXTREME))
         await running.later(timedelta())
