@@ -169,6 +169,9 @@ STAFF: Mapping[str, Mapping[Role, int]] = {
 """Workers of each role: what the cases at one time need by the policies' points, and a
 fifth more. All but the leads work for NGOs; the pilot paid for 60 to 70 of those."""
 
+MANAGERS = 3
+"""Who carry no case at each site: the coordinator on duty, and two who lead teams."""
+
 KAUPAPA_MAORI = {"canterbury": 0.33, "waikato": 0.73}
 """Share of workers who are of a kaupapa Māori service, and of those harmed who wish for
 one: the published shares of bought services."""

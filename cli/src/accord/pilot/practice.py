@@ -63,7 +63,7 @@ class Practice:
         self._times: Counter[tuple[str, str]] = Counter()
         self._offers: dict[str, AllocationOffered] = {}
         self._asked: dict[tuple[str, str], str] = {}
-        self._told: set[str] = set()
+        self._told: dict[str, datetime] = {}
         self._roles: dict[str, Role] = {}
         self.done: Counter[str] = Counter()
 
@@ -314,7 +314,7 @@ class Practice:
         if event.notification_id in self._told:
             # It was told to the next of the chain, which is told by itself.
             return
-        self._told.add(event.notification_id)
+        self._told[event.notification_id] = self._region.now
         alarm = event.template in ALARMS and lane is Lane.URGENT
         if alarm or event.template in {OFFER, NOBODY_FOUND}:
             self._plan_acknowledgement(event, event.worker_id)
@@ -329,11 +329,21 @@ class Practice:
         self, event: NotificationSent | NotificationEscalated, worker_id: str
     ) -> None:
         """Acknowledge a message, or leave it unread."""
-        # Who is asked hangs on the order of messages, the role does not.
-        offered = (event.case_id, event.worker_id)
-        about = self._asked[offered] if event.template == OFFER else event.case_id
+        about = self._about(event)
         if self._lot(f"reading {event.template}", about).random() >= assumptions.READS:
             return
         path = f"/notify/v1/inbox/{event.notification_id}/acknowledgement"
         await self._region.ask(self._staff.workers[worker_id], "POST", path)
         self.done["acknowledged"] += 1
+
+    def _about(self, event: NotificationSent | NotificationEscalated) -> str:
+        """Give what tells a message from others, however messages come.
+
+        Who is told hangs on their order. The role does not, and neither does since when
+        it is told: two of a case that have both in common are as good as one another.
+        """
+        if event.template == OFFER:
+            return self._asked[event.case_id, event.worker_id]
+        role = self._staff.roles[event.worker_id]
+        since = self._told[event.notification_id]
+        return f"{event.case_id}/{role}/{since.isoformat()}"

@@ -31,11 +31,13 @@ class Staff:
         police: The agency that refers.
         coordinator: Of the daily table, on duty.
         workers: By their ids.
+        roles: The role that each of them has, by id.
     """
 
     police: str
     coordinator: str
     workers: Mapping[str, str]
+    roles: Mapping[str, Role]
 
 
 async def hired(region: Region) -> Staff:
@@ -49,6 +51,7 @@ async def hired(region: Region) -> Staff:
             who: region.token(f"worker-{who}", *WORKER_SCOPES, worker=who)
             for who in entries
         },
+        roles={who: Role(entry["roles"][0]) for who, entry in entries.items()},
     )
     administrator = region.token(ADMINISTRATOR, *ADMINISTRATOR_SCOPES)
     path = f"/referrals/v1/agencies/{POLICE.code}"
@@ -61,21 +64,31 @@ async def hired(region: Region) -> Staff:
 
 def directory(site: Site) -> Mapping[str, dict[str, Any]]:
     """Give what the directory is told of each worker, by id."""
-    return {
-        _id(site, role, number): _entry(site, role, number)
+    workers = {
+        _id(site, role, number): _worker(site, role, number)
         for role, count in assumptions.STAFF[site.locality].items()
         for number in range(count)
     }
+    managers = {
+        _manager_id(site, number): _manager(number)
+        for number in range(assumptions.MANAGERS)
+    }
+    return {**workers, **managers}
 
 
 def _id(site: Site, role: Role, number: int) -> str:
     return str(uuid5(WORLD, f"pilot/{site.locality}/{role}/{number}"))
 
 
-def _entry(site: Site, role: Role, number: int) -> dict[str, Any]:
+def _manager_id(site: Site, number: int) -> str:
+    return str(uuid5(WORLD, f"pilot/{site.locality}/manager/{number}"))
+
+
+def _worker(site: Site, role: Role, number: int) -> dict[str, Any]:
     random = lot("worker", site.locality, role, number)
-    lead = role is Role.LEAD_AGENCY_COORDINATOR
     count = assumptions.STAFF[site.locality][role]
+    # Who is asked hangs on the order of messages: their chains are all as long.
+    team_lead = 1 + number % (assumptions.MANAGERS - 1)
     return {
         "roles": [role.value],
         "gender": random.choice(("woman", "woman", "man")),
@@ -84,7 +97,19 @@ def _entry(site: Site, role: Role, number: int) -> dict[str, Any]:
         "areas": [],
         "capacity": assumptions.CAPACITY,
         "deputy": _id(site, role, (number + 1) % count),
-        "team_lead": _id(site, Role.LEAD_AGENCY_COORDINATOR, number % 3),
-        "duty_coordinator": lead and number == 0,
+        "team_lead": _manager_id(site, team_lead),
+        "duty_coordinator": False,
+        "active": True,
+    }
+
+
+def _manager(number: int) -> dict[str, Any]:
+    """Give somebody who carries no case: the first is on duty, others lead teams."""
+    return {
+        "roles": [Role.LEAD_AGENCY_COORDINATOR.value],
+        "languages": ["en"],
+        "areas": [],
+        "capacity": 0,
+        "duty_coordinator": number == 0,
         "active": True,
     }

@@ -133,7 +133,8 @@ def assumed(repeats: float) -> Iterator[str]:
         new is found."""
     for locality, staff in our.STAFF.items():
         counts = ", ".join(f"{count} {role.value}" for role, count in staff.items())
-        yield f"Staff of {locality}: {counts}; {our.CAPACITY} points each."
+        yield f"""Staff of {locality}: {counts}; {our.CAPACITY} points each; and
+            {our.MANAGERS} who carry no case."""
 
 
 def _weeks() -> str:
