@@ -15,6 +15,7 @@ import contextlib
 import importlib.metadata
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -83,9 +84,11 @@ class Through:
                     self.changed.clear()
                     await self.changed.wait()
         except TimeoutError:
+            amiss = set(self.posted) - (set(self.planned) & set(self.notified))
             raise TimeoutError(
                 f"Of {count} referrals, {len(self.planned)} were planned and "
-                f"{len(self.notified)} notified within {PATIENCE:.0f} s."
+                f"{len(self.notified)} notified within {PATIENCE:.0f} s; amiss: "
+                f"{' '.join(sorted(amiss))}."
             ) from None
 
     def durations(self) -> list[float]:
@@ -375,15 +378,22 @@ async def rounds(options: argparse.Namespace) -> dict[str, list[dict[str, float]
 
 
 async def round_of(name: str, options: argparse.Namespace) -> dict[str, float]:
-    """Measure one side once. Who comes second must not pay for what the first left."""
-    with tempfile.TemporaryDirectory(prefix="accord-bench-") as made:
-        folder = Path(made)
-        with backing(folder) as found:
-            machines = machine_pids(folder)
-            async with SIDES[name](found, folder) as side:
-                return await measure(
+    """Measure one side once. Who comes second must not pay for what the first left.
+
+    Of a round that fails everything is kept, to look for the reason.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="accord-bench-"))
+    with backing(folder) as found:
+        machines = machine_pids(folder)
+        async with SIDES[name](found, folder) as side:
+            try:
+                result = await measure(
                     side, machines, options.referrals, options.connections
                 )
+            except TimeoutError as fault:
+                raise SystemExit(f"{name}: {fault} See {folder}.") from None
+    shutil.rmtree(folder)
+    return result
 
 
 def machine_pids(folder: Path) -> dict[str, int]:
