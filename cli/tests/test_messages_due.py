@@ -1,11 +1,18 @@
 """The doctor sees from outside that somebody is not told."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from accord.findings import Verdict
-from accord.hearing import heard_by_all, messages_due, systems_told, workers_reached
+from accord.hearing import (
+    heard_by_all,
+    messages_due,
+    systems_told,
+    unpublished,
+    workers_reached,
+)
 from accord_chassis.store import Database
 from accord_chassis.testing import NOON
 
@@ -34,6 +41,33 @@ async def test_whoever_is_not_told_in_time_is_found(
     found = await messages_due(database.documents, NOON)
 
     assert found.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("saved", "verdict", "told"),
+    [
+        ([], Verdict.OK, "nothing waits"),
+        ([MINUTE / 2], Verdict.OK, "of 1 waits"),
+        ([MINUTE / 2, 2 * MINUTE], Verdict.WARN, "of 2 waits"),
+        ([11 * MINUTE, 2 * MINUTE], Verdict.FAIL, "for 660 s"),
+    ],
+)
+async def test_what_the_broker_does_not_take_is_found_whoever_has_it_in_hand(
+    database: Database, saved: list[timedelta], verdict: Verdict, told: str
+) -> None:
+    # A living service claims what is left anew, so its lease always ends in future.
+    until = NOON + MINUTE / 6
+    times = [(NOON - ago).isoformat().replace("+00:00", "Z") for ago in saved]
+    outbox = [
+        {"until": until, "headers": json.dumps({"ce-time": each})} for each in times
+    ]
+    await database.documents["cases"].insert_one({"_id": "a", "outbox": outbox})
+    await database.documents["cases"].insert_one({"_id": "b", "outbox": []})
+
+    found = await unpublished([database.documents], NOON)
+
+    assert found.verdict is verdict
+    assert told in found.told
 
 
 async def test_whom_nothing_reached_is_counted_once(database: Database) -> None:

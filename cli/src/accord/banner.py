@@ -30,11 +30,11 @@ def lines(state: dict[str, Any]) -> list[str]:
         "",
         "Try, in another terminal in this directory:",
         "  accord events tail",
-        f'  curl -H "Authorization: Bearer $(cat {here}/tokens/specialist)" \\',
-        f"       {url}/api/notify/v1/inbox",
         f'  curl -H "Authorization: Bearer $(cat {here}/tokens/police)" \\',
         f"       -H 'Content-Type: application/json' -d @{here}/{EXAMPLE} \\",
         f"       {url}/api/referrals/v1/referrals",
+        f'  curl -H "Authorization: Bearer $(cat {here}/tokens/specialist)" \\',
+        f"       {url}/api/notify/v1/inbox",
         "",
         "Ctrl-C stops everything.",
     ]  # fmt: skip

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 import httpx2
 from accord_chassis.access import ALGORITHMS, DEVELOPMENT_ISSUER
 from accord_chassis.settings import BadConfiguration
-from accord_chassis.store import LEASE
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
@@ -25,7 +24,7 @@ from accord.client import Client, Gone
 from accord.deployment import Deployment
 from accord.faults import CannotGoOn
 from accord.findings import Finding, Verdict, fail, ok, warn
-from accord.hearing import AGE_FAIL, AGE_WARN, heard_by_all
+from accord.hearing import heard_by_all, unpublished
 from accord.management import Management
 from accord.surroundings import application
 
@@ -181,33 +180,8 @@ def _skew(skew: timedelta) -> Finding:
 async def _outboxes(
     client: AsyncMongoClient[dict[str, Any]], deployment: Deployment
 ) -> Finding:
-    """Find the oldest event that was saved and has not been published."""
-    now = datetime.now(UTC)
-    ages = {}
-    for service in SERVICES:
-        database = client[deployment.databases.get(service, service)]
-        for name in await database.list_collection_names():
-            waiting = await database[name].find_one(
-                {"outbox.until": {"$lt": now}},
-                projection={"outbox.until": 1},
-                sort=[("outbox.until", 1)],
-            )
-            if waiting:
-                saved = min(each["until"] for each in waiting["outbox"]) - LEASE
-                ages[f"{service}/{name}"] = now - saved
-    if not ages:
-        return ok("outboxes", "nothing waits")
-    where, age = max(ages.items(), key=lambda each: each[1])
-    told = f"the oldest waits in {where} for {age.total_seconds():.0f} s"
-    if age <= AGE_WARN:
-        return ok("outboxes", told)
-    verdict = Verdict.FAIL if age > AGE_FAIL else Verdict.WARN
-    return Finding(
-        "outboxes",
-        verdict,
-        told,
-        "See that the service runs and that the broker takes its events.",
-    )
+    names = [deployment.databases.get(each, each) for each in SERVICES]
+    return await unpublished([client[each] for each in names], datetime.now(UTC))
 
 
 async def _services(deployment: Deployment) -> list[Finding]:

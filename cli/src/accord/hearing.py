@@ -1,5 +1,7 @@
-"""What the doctor finds of notify: who is not told, and what nothing leaves by."""
+"""What the doctor finds of who is not told, and of what nothing leaves by."""
 
+import json
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +11,40 @@ from pymongo.asynchronous.database import AsyncDatabase
 from accord.findings import Finding, Verdict, ok, warn
 
 AGE_WARN, AGE_FAIL = timedelta(seconds=60), timedelta(minutes=10)
+
+MOST = 1000
+"""Documents of a collection that are looked at for what waits in them."""
+
+
+async def unpublished(
+    databases: Iterable[AsyncDatabase[dict[str, Any]]], now: datetime
+) -> Finding:
+    """Find the oldest event that was saved and has not been published.
+
+    It goes by the event's own time: who is to publish it next is settled anew every few
+    seconds, for as long as the broker does not take it.
+    """
+    waiting = [
+        (datetime.fromisoformat(json.loads(each["headers"])["ce-time"]), database.name)
+        for database in databases
+        for name in await database.list_collection_names()
+        async for document in database[name]
+        .find({"outbox.until": {"$gt": EPOCH}}, projection={"outbox": 1})
+        .limit(MOST)
+        for each in document["outbox"]
+    ]
+    if not waiting:
+        return ok("outboxes", "nothing waits")
+    since, where = min(waiting)
+    age = now - since
+    told = (
+        f"the oldest of {len(waiting)} waits in {where} for {age.total_seconds():.0f} s"
+    )
+    if age <= AGE_WARN:
+        return ok("outboxes", told)
+    verdict = Verdict.FAIL if age > AGE_FAIL else Verdict.WARN
+    mend = "See that the service runs and that the broker takes its events."
+    return Finding("outboxes", verdict, told, mend)
 
 
 async def heard_by_all(
