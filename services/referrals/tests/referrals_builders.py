@@ -12,7 +12,8 @@ from accord_chassis.service import Service
 from accord_chassis.settings import policy_of
 from accord_chassis.testing import NOON, KnownStandings, new_id
 from accord_contracts.referrals import AgencyKind, PersonRole
-from referrals.domain.case import Case, Household, Member
+from referrals.domain.case import Case
+from referrals.domain.household import Household, Member
 from referrals.domain.policy import Policy
 from referrals.domain.referral import Referral, Sender
 from referrals.domain.request import Identity

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from referrals.domain.contact import (
-    CONTACT_PURPOSES,
     KINDS,
     AnotherContact,
     Confirmation,
@@ -25,16 +24,19 @@ from referrals.domain.contact import (
     Held,
     Kind,
     NoSuchContact,
-    Permitted,
     Point,
-    Refused,
-    RefusedFor,
     SuspendedFor,
     Suspension,
     Window,
     find,
-    may_use,
     reach_of,
+)
+from referrals.domain.safe_contact import (
+    CONTACT_PURPOSES,
+    Permitted,
+    Refused,
+    RefusedFor,
+    may_use,
 )
 from referrals.domain.telling import Channel, Safety
 

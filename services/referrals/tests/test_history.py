@@ -9,9 +9,9 @@ from accord_contracts.access import Side
 from accord_contracts.referrals import AgencyKind, IncidentKind
 from hypothesis import given
 from hypothesis import strategies as st
-from referrals.domain.case import Member
 from referrals.domain.erasure import Decision
 from referrals.domain.history import SHOWN, Heard, History, PairHistory, Trend
+from referrals.domain.household import Member
 from referrals.erasing import Shelves, forget
 from referrals_builders import CHILD, HARMED, JOHN, MERE, USING, Running, body
 from structlog.testing import capture_logs

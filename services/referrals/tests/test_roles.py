@@ -21,8 +21,9 @@ from accord_contracts.referrals import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from referrals.domain.case import Case, Household, Member, Settled
+from referrals.domain.case import Case
 from referrals.domain.erasure import Decision
+from referrals.domain.household import Household, Member, Settled
 from referrals.domain.roles import (
     NoSuchPair,
     RoleRules,

@@ -24,8 +24,9 @@ from accord_contracts.referrals import (
 )
 
 from referrals.domain.amendment import Amending, Change, ChangedMeanwhile, change_id
-from referrals.domain.case import Case, Household, Member, harmed_of
+from referrals.domain.case import Case
 from referrals.domain.feedback import Wanted
+from referrals.domain.household import Household, Member, harmed_of
 from referrals.domain.policy import Misfit, Policy
 from referrals.domain.recognition import (
     Person,

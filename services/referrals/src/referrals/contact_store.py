@@ -7,8 +7,8 @@ from accord_chassis.sealing import ERASED, SealedStore
 from accord_contracts.message import Event, Lane
 from accord_contracts.referrals import PersonRole
 
-from referrals.domain.case import role_of
 from referrals.domain.contact import ContactBook, ContactClosed, Heard, reach_of
+from referrals.domain.household import role_of
 from referrals.domain.telling import ContactPoint, Safety
 from referrals.store import PARTS, Document, Referrals, is_withdrawn
 

@@ -19,23 +19,22 @@ from accord_contracts.problem import Refusal
 from accord_contracts.referrals import ContactSuspended, PersonRole
 
 from referrals.contact_store import heard_of
-from referrals.domain.case import Case, with_role
+from referrals.domain.case import Case
 from referrals.domain.contact import (
     Confirmation,
     ContactBook,
     ContactRules,
     NoSuchContact,
-    Permitted,
     Point,
-    Refused,
     SuspendedFor,
     Suspension,
     find,
     heed,
-    may_use,
     reach_of,
 )
 from referrals.domain.erasure import NoSuchPerson
+from referrals.domain.household import with_role
+from referrals.domain.safe_contact import Permitted, Refused, may_use
 from referrals.domain.telling import Channel
 from referrals.erasing import Shelves, cases_of
 

@@ -35,18 +35,10 @@ from referrals.domain.agency import (
     Registration,
     agency_id,
 )
-from referrals.domain.case import (
-    Case,
-    Episode,
-    Household,
-    Member,
-    Stage,
-    find_case,
-    harmed_of,
-    is_repeat,
-)
+from referrals.domain.case import Case, Episode, Stage, find_case, is_repeat
 from referrals.domain.erasure import Retention
 from referrals.domain.feedback import FeedbackRules
+from referrals.domain.household import Household, Member, harmed_of
 from referrals.domain.policy import Policy
 from referrals.domain.recognition import RecognitionRules, sightings
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral, Sender

@@ -20,8 +20,9 @@ from accord_contracts.referrals import (
 )
 from pymongo.operations import IndexModel
 
-from referrals.domain.case import Case, Settled
+from referrals.domain.case import Case
 from referrals.domain.erasure import Decision
+from referrals.domain.household import Settled
 from referrals.domain.roles import (
     Doubt,
     Standing,

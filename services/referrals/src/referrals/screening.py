@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from accord_contracts.referrals import PersonRole
 
-from referrals.domain.case import Case, role_of
+from referrals.domain.case import Case
 from referrals.domain.contact import ContactBook
 from referrals.domain.erasure import ERASED_NAME
+from referrals.domain.household import role_of
 from referrals.domain.naming import folded
 from referrals.domain.referral import Referral
 from referrals.domain.screening import Described, Known

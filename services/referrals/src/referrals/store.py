@@ -17,10 +17,11 @@ from pymongo.operations import IndexModel
 
 from referrals.domain import amendment
 from referrals.domain.agency import Agency
-from referrals.domain.case import Case, Member, role_of
+from referrals.domain.case import Case
 from referrals.domain.erasure import ERASED_NAME, Tombstone
 from referrals.domain.feedback import Wanted
 from referrals.domain.history import Heard
+from referrals.domain.household import Member, role_of
 from referrals.domain.recognition import ANEW, Person, kind_of
 from referrals.domain.referral import Referral
 from referrals.domain.request import Request

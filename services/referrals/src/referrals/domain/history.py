@@ -15,7 +15,7 @@ from typing import Self
 from accord_contracts.referrals import AgencyKind, IncidentKind, PersonRole
 from pydantic import BaseModel, ConfigDict
 
-from referrals.domain.case import REPEAT, Household, Member, Pair, counted
+from referrals.domain.household import REPEAT, Household, Member, Pair, counted
 from referrals.domain.telling import Asker
 
 ESCALATING = 3

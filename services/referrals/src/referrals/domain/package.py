@@ -15,22 +15,15 @@ from accord_contracts.access import Purpose as AccessPurpose
 from accord_contracts.referrals import PersonRole
 from pydantic import BaseModel, ConfigDict, Field
 
-from referrals.domain.case import role_of
-from referrals.domain.contact import (
-    ContactRules,
-    Held,
-    Permitted,
-    Point,
-    RefusedFor,
-    Window,
-    may_use,
-)
+from referrals.domain.contact import ContactRules, Held, Point, Window
 from referrals.domain.contradictions import contradictions
 from referrals.domain.erasure import ERASED_NAME
 from referrals.domain.handover import HandoverTerms
+from referrals.domain.household import role_of
 from referrals.domain.order import Order, OrderTerms
 from referrals.domain.recognition import RecognitionRules
 from referrals.domain.referral import Referral
+from referrals.domain.safe_contact import Permitted, RefusedFor, may_use
 from referrals.domain.telling import (
     AskedBy,
     ContactPoint,

@@ -18,9 +18,10 @@ from referrals.domain.amendment import (
     Withdrawn,
     compared,
 )
-from referrals.domain.case import Episode, Member, role_of
+from referrals.domain.case import Episode
 from referrals.domain.erasure import Decision
 from referrals.domain.feedback import Wanted
+from referrals.domain.household import Member, role_of
 from referrals.domain.policy import Expected, Policy
 from referrals.domain.quality import Gap
 from referrals.domain.telling import Telling

@@ -18,7 +18,8 @@ from accord_contracts.problem import Refusal
 from accord_contracts.referrals import PersonRole
 from pydantic import BaseModel, ConfigDict, Field
 
-from referrals.domain.case import Case, Household, Member, Pair, Settled
+from referrals.domain.case import Case
+from referrals.domain.household import Household, Member, Pair, Settled
 
 Minutes = Annotated[float, Field(gt=0, le=60)]
 """Longer than an hour nothing waits, whatever a locality says."""

@@ -29,14 +29,13 @@ from referrals.domain.contact import (
     Confirmation,
     Held,
     Kind,
-    Permitted,
     Point,
-    RefusedFor,
     SuspendedFor,
     Suspension,
     Window,
 )
 from referrals.domain.erasure import NoSuchPerson
+from referrals.domain.safe_contact import Permitted, RefusedFor
 from referrals.domain.telling import Channel, Text
 from referrals.erasing import cases_of
 from referrals.looking_back import note_namesakes
