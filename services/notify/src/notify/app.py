@@ -20,6 +20,7 @@ from accord_contracts.allocation import (
     AllocationDeclined,
     AllocationOffered,
     CaseTeamChanged,
+    LeaveChanged,
     RotaChanged,
 )
 from accord_contracts.catalogue import CATALOGUE, Catalogue
@@ -57,6 +58,7 @@ from notify.handlers import (
     contacting,
     erasing,
     hooking,
+    leaves,
     mail,
     rotas,
     silence,
@@ -82,6 +84,7 @@ from notify.store import (
     Callbacks,
     Deliveries,
     Ends,
+    Leaves,
     Notifications,
     Offers,
     PersonalContacts,
@@ -108,6 +111,7 @@ TELLS_NOBODY = frozenset(
         ActionDone,
         ActionNotConfirmed,
         ActionNotDone,
+        LeaveChanged,
         RotaChanged,
     }
 )
@@ -225,7 +229,8 @@ def create_app(
         notify.provide(stream.Streams())
         turns = notify.store(Rotas)
         called = partial(rotas.on_call, turns, notify.clock)
-        reach = Reach(directory, notify.guard.standings, teams, called)
+        away = follow_leave(notify, held, policy)
+        reach = Reach(directory, notify.guard.standings, teams, called, away)
         notify.on(RotaChanged, partial(rotas.follow_rota, rotas=turns))
         notify.provide(Links(held, reach, link_key, policy.links.lasts))
         known: dict[str, Any] = {
@@ -345,6 +350,19 @@ def write_to_people(
         country=policy.people.country if policy.people else None,
     )
     notify.provide(hearing)
+
+
+def follow_leave(
+    notify: service.Service, notifications: Notifications, policy: Policy
+) -> Callable[[str], Awaitable[bool]]:
+    """Have nobody wait for whoever is on leave; give what tells who is."""
+    kept = notify.store(Leaves)
+    follow = partial(leaves.follow_leave, leaves=kept)
+    notify.on(LeaveChanged, at_present(notify.clock, follow))
+    known: dict[str, Any] = {"leaves": kept, "notifications": notifications}
+    begin = partial(leaves.begin, **known, quiet=policy.quiet)
+    notify.sweep(kept, at_present(notify.clock, begin))
+    return partial(leaves.is_away, leaves=kept, clock=notify.clock)
 
 
 def follow_offers(notify: service.Service, notifications: Notifications) -> None:
