@@ -84,6 +84,7 @@ async def test_whoever_is_on_leave_finds_it_later_and_the_next_is_told_at_once(
     lead = workers.knows()
     worker = workers.knows(email="w@agency.example", deputy=away, team_lead=lead)
     await mailing.hears(*(leave(e, (NOON, MIDNIGHT)) for e in (worker, away)))
+    await mailing.later(HOUR)
 
     await mailing.hears(offered(worker))
     await mailing.later(timedelta(seconds=1))
