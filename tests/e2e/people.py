@@ -40,6 +40,7 @@ EVERY_SCOPE = (
     "allocation.admin", "allocation.ask", "allocation.read", "allocation.work",
     "allocation.glass", "notify.inbox", "notify.review", "notify.admin",
     "notify.link", "notify.contact", "notify.gateway",
+    "notify.bounce",
 )  # fmt: skip
 
 OFFERED = "allocation.offered.v1"

@@ -784,6 +784,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("notify", "GET", "/v1/unreachable"): Case(PERSONAS, by_scope=True),
     # Without a signature it is from nobody: 422, for whoever has the scope.
     ("notify", "POST", "/v1/sms-callbacks"): Case(PERSONAS, {}, by_scope=True),
+    ("notify", "POST", "/v1/bounces"): Case(PERSONAS, {}, by_scope=True),
     ("notify", "GET", "/v1/sms-callbacks/unknown"): Case(PERSONAS, by_scope=True),
     # There is no such link, for nobody.
     ("notify", "POST", "/v1/acknowledgements"): Case(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from accord_chassis.retention import class_of
-from accord_chassis.testing import NOON, new_id
+from accord_chassis.testing import NOON, new_id, published
 from accord_contracts.allocation import (
     AllocationAccepted,
     AllocationHandedOver,
@@ -15,9 +15,11 @@ from accord_contracts.allocation import (
     AllocationWithdrawn,
     CaseTeamChanged,
     HandOverReason,
+    LeaveChanged,
 )
 from accord_contracts.message import Lane
 from accord_contracts.risk import RiskLevel
+from allocation.domain.availability import Absence
 from allocation.domain.directory import Worker
 from allocation.domain.offer import Answer, Status
 from allocation.domain.staffing import Staffing
@@ -360,3 +362,25 @@ async def test_how_a_leaver_is_reached_is_forgotten_unless_they_are_back(
     raw = await office.workers.documents.find_one({"_id": her.id})
     assert raw
     assert (raw["sealed"]["contact"] is None) is not back
+
+
+async def test_leave_is_told_with_what_the_directory_says_of_somebody(
+    office: Office,
+) -> None:
+    at = office.clock.now()
+    over, away, less = (
+        Absence(since=at - 9 * SECOND, until=at),
+        Absence(since=at, until=at + SECOND),
+        Absence(since=at, until=at + SECOND, percent=50),
+    )
+    told = worker(WHANAU)
+
+    for absences in ((), (over, away, less), (over, away, less), (), ()):
+        await puts(office, told.model_copy(update={"absences": absences}))
+
+    every = await published(office.workers)
+    said = [each for each in every if isinstance(each.data, LeaveChanged)]
+    assert [[span.since for span in e.data.leave] for e in said] == [[at], [at], []]
+    assert {each.data.worker_id for each in said} == {told.id}
+    versions = [each.aggregate_version for each in said]
+    assert versions == sorted(set(versions))

@@ -417,6 +417,7 @@ class MailServer:
         self.manner = "take"
         self.letters: list[EmailMessage] = []
         self.recipients: list[str] = []
+        self.senders: list[str] = []
         self.logins: list[tuple[bytes, bytes]] = []
         self.password = b"secret"
         self.released = asyncio.Event()
@@ -461,6 +462,7 @@ class MailServer:
         assert isinstance(letter, EmailMessage)
         self.letters.append(letter)
         self.recipients.extend(envelope.rcpt_tos)
+        self.senders.append(envelope.mail_from or "")
         if self.manner == "drop":
             cut(server)
         if self.manner == "hang":

@@ -307,6 +307,44 @@ class RotaChanged(Event):
         return self.rota_id
 
 
+class Leave(BaseModel):
+    """From when until when a worker is away. Why, is nobody's business.
+
+    Attributes:
+        since: From then on.
+        until: No longer then.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    since: AwareDatetime
+    until: AwareDatetime
+
+
+class LeaveChanged(Event):
+    """When a worker is away, as the directory was told; all that is not over.
+
+    Told whenever the directory is told of somebody who is to be away, or was to be. It
+    tells nothing of whoever can do less than all of their work.
+
+    Attributes:
+        case_id: None: leave is for no case in particular.
+        leave: In whatever order; some may be on at the same time; none: they are there.
+    """
+
+    TYPE: ClassVar[str] = "leave.changed.v1"
+
+    case_id: Id | None = None  # type: ignore[assignment]  # It is for no case.
+    worker_id: Id
+    leave: Annotated[tuple[Leave, ...], Field(max_length=50)]
+    changed_at: AwareDatetime
+
+    @property
+    def subject(self) -> str:
+        """The worker, because there is no case."""
+        return self.worker_id
+
+
 class WorkerContact(BaseModel):
     """How a worker is reached, as allocation answers ``/v1/workers/{id}/contact``.
 

@@ -191,6 +191,7 @@ CATALOGUE = Catalogue.of(
         Entry(allocation.AllocationEnded, "allocation"),
         Entry(allocation.CaseTeamChanged, "allocation", ("notify",)),
         Entry(allocation.RotaChanged, "allocation", ("notify",)),
+        Entry(allocation.LeaveChanged, "allocation", ("notify",)),
         Entry(allocation.GlassBroken, "allocation", ("notify",)),
         Entry(allocation.GlassReviewed, "allocation"),
         Entry(allocation.GlassNotReviewed, "allocation", ("notify",)),

@@ -20,6 +20,7 @@ from accord_contracts.allocation import (
     AllocationDeclined,
     AllocationOffered,
     CaseTeamChanged,
+    LeaveChanged,
     RotaChanged,
 )
 from accord_contracts.catalogue import CATALOGUE, Catalogue
@@ -57,17 +58,20 @@ from notify.handlers import (
     contacting,
     erasing,
     hooking,
+    leaves,
     mail,
     rotas,
     silence,
     telling,
     watching,
 )
+from notify.handlers.bouncing import Bouncing
 from notify.handlers.links import Links
 from notify.handlers.reaching import Reach
 from notify.hooks import Hooks
 from notify.post import Post
 from notify.routes import (
+    bounces,
     callbacks,
     contacts,
     inbox,
@@ -82,6 +86,7 @@ from notify.store import (
     Callbacks,
     Deliveries,
     Ends,
+    Leaves,
     Notifications,
     Offers,
     PersonalContacts,
@@ -108,6 +113,7 @@ TELLS_NOBODY = frozenset(
         ActionDone,
         ActionNotConfirmed,
         ActionNotDone,
+        LeaveChanged,
         RotaChanged,
     }
 )
@@ -138,6 +144,10 @@ class Settings(ChassisSettings):
         smtp_url: ``smtps://``, ``smtp+starttls://`` or ``smtp://``, with user and
             password if needed. Without it there is no e-mail.
         mail_from: The address that e-mails come from.
+        bounce_address: Where letters come back to that cannot be delivered, each with
+            its own mark after a plus. Without it nothing is heard of those.
+        bounce_key: By which the mail server signs what it posts of those, as Standard
+            Webhooks write it.
         link_key: Of which the links are made by which one says that one knows. Without
             it there are none.
         sms_secret: What the SMS gateway knows us by. Without it there are no SMS.
@@ -155,13 +165,15 @@ class Settings(ChassisSettings):
     link_base: str
     smtp_url: SecretStr | None = None
     mail_from: str = ""
+    bounce_address: str = ""
+    bounce_key: SecretStr | None = None
     sms_secret: SecretStr | None = None
     sms_callback_key: SecretStr | None = None
     link_key: Annotated[SecretStr | None, Field(min_length=32)] = None
     webhook_key: Annotated[SecretStr | None, Field(min_length=32)] = None
     webhook_networks: Annotated[tuple[Network, ...], NoDecode] = ()
 
-    @field_validator("sms_callback_key")
+    @field_validator("sms_callback_key", "bounce_key")
     @classmethod
     def _signs(cls, given: SecretStr | None) -> SecretStr | None:
         if given is None:
@@ -198,7 +210,10 @@ def create_app(
     development = settings.development
     posts: dict[Way, Post] = {
         Way.EMAIL: ways.by_email(
-            _secret(settings.smtp_url), settings.mail_from, development=development
+            _secret(settings.smtp_url),
+            settings.mail_from,
+            bounces=settings.bounce_address,
+            development=development,
         ),
         Way.SMS: ways.by_sms(
             policy.sms, _secret(settings.sms_secret), development=development
@@ -207,7 +222,7 @@ def create_app(
     policy = policy.by_ways([way for way, post in posts.items() if post.on])
     token = token_of(settings)
     link_key = settings.link_key.get_secret_value() if settings.link_key else None
-    wording = Wording(policy, settings.link_base, link_key)
+    wording = Wording(policy, settings.link_base, link_key, bounce_key_of(settings))
 
     def wire(notify: service.Service) -> None:
         pulses = notify.store(Pulses)
@@ -218,15 +233,18 @@ def create_app(
         held, teams = notify.store(Notifications), notify.store(Teams)
         alarm = partial(watching.alarm, watch=watch, notifications=held)
         notify.sweep(pulses, at_present(notify.clock, alarm))
-        trusted = Trust.asked_by(settings)
-        directory = Directory(settings.allocation_url, token, tls=trusted)
+        directory = Directory(
+            settings.allocation_url, token, tls=Trust.asked_by(settings)
+        )
         notify.at_close(directory.close)
         notify.provide(wording)
         notify.provide(stream.Streams())
         turns = notify.store(Rotas)
         called = partial(rotas.on_call, turns, notify.clock)
-        reach = Reach(directory, notify.guard.standings, teams, called)
+        away = follow_leave(notify, held, policy)
+        reach = Reach(directory, notify.guard.standings, teams, called, away)
         notify.on(RotaChanged, partial(rotas.follow_rota, rotas=turns))
+        notify.provide(Bouncing(held, bounce_key_of(settings)))
         notify.provide(Links(held, reach, link_key, policy.links.lasts))
         known: dict[str, Any] = {
             "notifications": held,
@@ -270,7 +288,10 @@ def create_app(
             notify.at_close(sms.close)
 
     # What watches an inbox comes before what names one of its messages.
-    served = (stream, inbox, links, review, contacts, callbacks, unreachable, webhooks)
+    served = (
+        *(stream, inbox, links, review, contacts),
+        *(callbacks, bounces, unreachable, webhooks),
+    )
     routers = tuple(each.router for each in served)
     return service.create_app(settings, "notify", wire, *routers, stand_ins=stand_ins)
 
@@ -347,6 +368,19 @@ def write_to_people(
     notify.provide(hearing)
 
 
+def follow_leave(
+    notify: service.Service, notifications: Notifications, policy: Policy
+) -> Callable[[str], Awaitable[bool]]:
+    """Have nobody wait for whoever is on leave; give what tells who is."""
+    kept = notify.store(Leaves)
+    follow = partial(leaves.follow_leave, leaves=kept)
+    notify.on(LeaveChanged, at_present(notify.clock, follow))
+    known: dict[str, Any] = {"leaves": kept, "notifications": notifications}
+    begin = partial(leaves.begin, **known, quiet=policy.quiet)
+    notify.sweep(kept, at_present(notify.clock, begin))
+    return partial(leaves.is_away, leaves=kept, clock=notify.clock)
+
+
 def follow_offers(notify: service.Service, notifications: Notifications) -> None:
     """Have what was told of an offer end with it.
 
@@ -396,6 +430,20 @@ def policy_for(settings: Settings, catalogue: Catalogue) -> Policy:
         path = settings.locality / "notify.yaml"
         raise BadConfiguration(f"Correct {path}: {wrong}.") from None
     return policy
+
+
+def bounce_key_of(settings: Settings) -> str | None:
+    """Give the key by which letters that come back are known, if any are heard of.
+
+    Raises:
+        BadConfiguration: It comes without their address, or their address without it.
+    """
+    key = settings.bounce_key
+    if (key is None) is not (not settings.bounce_address):
+        raise BadConfiguration(
+            "Set ACCORD_BOUNCE_ADDRESS and ACCORD_BOUNCE_KEY, or neither of them."
+        )
+    return key.get_secret_value() if key else None
 
 
 def _fields(event: type[Event]) -> dict[str, bool]:

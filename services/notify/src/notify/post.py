@@ -162,6 +162,8 @@ class SmtpPost:
     Args:
         server: Which.
         sender: The address that letters come from.
+        bounces: The address that letters come back to, each with its own mark after a
+            plus; none: they come back to the sender, and nothing is heard of it.
         timeout_seconds: How long getting to the letter may take, and the letter too.
         away_seconds: How long nobody tries after the server was found to be away.
     """
@@ -173,11 +175,13 @@ class SmtpPost:
         server: Server,
         sender: str,
         *,
+        bounces: str = "",
         timeout_seconds: float = TIMEOUT_SECONDS,
         away_seconds: float = AWAY_SECONDS,
     ) -> None:
         self._server = server
         self._sender = sender
+        self._bounces = bounces
         self._timeout_seconds = timeout_seconds
         self._away_seconds = away_seconds
         self._tls = ssl.create_default_context()
@@ -198,12 +202,19 @@ class SmtpPost:
                 return self.closed
             connection = self._connection()
             try:
-                opened = await self._open(connection, to)
+                opened = await self._open(connection, self._back_to(letter), to)
                 if opened is not None:
                     return opened
                 return await self._hand_over(connection, self._text(letter, to, at))
             finally:
                 connection.close()
+
+    def _back_to(self, letter: Letter) -> str:
+        """Give where a letter comes back to if it cannot be delivered."""
+        if not self._bounces or letter.returns_to is None:
+            return self._sender
+        mailbox, _, domain = self._bounces.rpartition("@")
+        return f"{mailbox}+{letter.returns_to}@{domain}"
 
     def _connection(self) -> SMTP:
         return SMTP(
@@ -219,12 +230,12 @@ class SmtpPost:
             local_hostname="accord",
         )
 
-    async def _open(self, connection: SMTP, to: str) -> Posted | None:
+    async def _open(self, connection: SMTP, back_to: str, to: str) -> Posted | None:
         """Get to where the letter itself may be sent; nothing has been sent yet."""
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 await connection.connect()
-                await connection.mail(self._sender)
+                await connection.mail(back_to)
                 await connection.rcpt(to)
         except SMTPRecipientRefused as refused:
             return _refused(refused.code, "recipient_refused")

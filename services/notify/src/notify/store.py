@@ -12,6 +12,7 @@ from notify.domain.channels import Way
 from notify.domain.contact import PersonalContact
 from notify.domain.delivery import Delivery, DeliveryState
 from notify.domain.ended import Ended
+from notify.domain.leave import Leave
 from notify.domain.notification import Notification, open_since, stamp
 from notify.domain.offer import Offer
 from notify.domain.pulse import Pulse
@@ -117,7 +118,9 @@ class Notifications(Store[Notification]):
         )
         return [self.load(each) async for each in found.sort("since", -1).limit(MANY)]
 
-    async def open_to(self, worker_id: str, since: datetime) -> list[Notification]:
+    async def open_to(
+        self, worker_id: str, since: datetime = EPOCH
+    ) -> list[Notification]:
         """Give what stands open in a worker's inbox since a time, the newest first."""
         place = open_since(since)
         found = self.documents.find(
@@ -188,6 +191,14 @@ class Rotas(Store[Rota]):
             {"coordinates": True}, projection={"inbox": 0, "outbox": 0}
         )
         return sorted([self.load(e) async for e in found], key=lambda each: each.id)
+
+
+class Leaves(Store[Leave]):
+    """Who is on leave and when, as far as has been heard, by worker."""
+
+    entity = Leave
+    collection = "leaves"
+    due = "look_at"
 
 
 class Offers(Store[Offer]):

@@ -3,14 +3,19 @@
 import structlog
 from accord_chassis.settings import BadConfiguration
 
+from notify.domain.bounce import LETTERS
 from notify.domain.channels import SmsPolicy
 from notify.post import ADDRESS, NoPost, Post, Server, SmtpPost
 from notify.sms import SmsPost
 
 log = structlog.get_logger()
 
+ROOM = 64 - len("+") - LETTERS
+"""What the mark of a letter leaves of the 64 characters that a mailbox may have (RFC
+5321, 4.5.3.1.1)."""
 
-def by_email(url: str, sender: str, *, development: bool) -> Post:
+
+def by_email(url: str, sender: str, *, bounces: str = "", development: bool) -> Post:
     """Choose how e-mail goes out.
 
     Raises:
@@ -32,7 +37,16 @@ def by_email(url: str, sender: str, *, development: bool) -> Post:
         raise BadConfiguration(
             "Set ACCORD_MAIL_FROM to the address that e-mails come from."
         )
-    return SmtpPost(server, sender)
+    if bounces and not (ADDRESS.fullmatch(bounces) and _has_room(bounces)):
+        raise BadConfiguration(
+            "Correct ACCORD_BOUNCE_ADDRESS: it must be an e-mail address with "
+            f"{ROOM} characters at most before the @."
+        )
+    return SmtpPost(server, sender, bounces=bounces)
+
+
+def _has_room(address: str) -> bool:
+    return len(address.rpartition("@")[0]) <= ROOM
 
 
 def by_sms(policy: SmsPolicy | None, secret: str, *, development: bool) -> Post:

@@ -3,6 +3,8 @@
 from datetime import datetime
 
 from accord_chassis.store import Conflict
+from accord_contracts.allocation import Leave, LeaveChanged
+from accord_contracts.message import Event, Lane
 
 from allocation.domain.directory import NoSuchWorker, Worker
 from allocation.domain.walls import SameCompartment
@@ -37,9 +39,23 @@ async def put_worker(
             raise Conflict
         return worker.replaced_by(told, at)
 
+    news = leave_of(held, told, at)
     try:
-        return await desk.directory.change(told.id, replacing)
+        return await desk.directory.change(told.id, replacing, Lane.ROUTINE, *news)
     except NoSuchWorker:
-        saved = await workers.save(Worker(id=told.id).replaced_by(told, at))
+        saved = await workers.save(Worker(id=told.id).replaced_by(told, at), *news)
         desk.directory.learn(saved)
         return saved
+
+
+def leave_of(held: Worker | None, told: Worker, at: datetime) -> list[Event]:
+    """Tell when somebody is away, if they are to be or were to be.
+
+    Also where nothing has changed: so whoever has not heard of it hears it from the
+    next file of the directory.
+    """
+    if not told.absences and not (held and held.absences):
+        return []
+    away = [e for e in told.absences if e.percent == 0 and e.until > at]
+    leave = tuple(Leave(since=each.since, until=each.until) for each in away)
+    return [LeaveChanged(worker_id=told.id, leave=leave, changed_at=at)]

@@ -13,7 +13,7 @@ from accord_chassis.batching import Batcher
 from accord_chassis.service import settled
 from accord_chassis.store import Conflict
 from accord_contracts.allocation import Role
-from accord_contracts.message import Lane
+from accord_contracts.message import Event, Lane
 from accord_contracts.problem import Refusal
 
 from allocation.domain.directory import NoSuchWorker, Worker
@@ -34,10 +34,11 @@ Change = Callable[[Worker], Worker]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Planned:
-    """A change that waits to be saved, and how urgently."""
+    """A change that waits to be saved, how urgently, and what is told with it."""
 
     change: Change
     lane: Lane
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(slots=True)
@@ -96,7 +97,7 @@ class Directory:
         return min(self._on_duty, default=None)
 
     async def change(
-        self, worker_id: str, change: Change, lane: Lane = Lane.ROUTINE
+        self, worker_id: str, change: Change, lane: Lane = Lane.ROUTINE, *events: Event
     ) -> Worker:
         """Change a worker's places; return when that is durable.
 
@@ -104,6 +105,7 @@ class Directory:
             worker_id: Whose.
             change: What is to become of them.
             lane: Whether it may wait for a batch of other writes.
+            events: What is told if it is saved.
 
         Raises:
             Refusal: The change must not be, as the worker is now.
@@ -112,7 +114,7 @@ class Directory:
         """
         known = self._known.get(worker_id) or await self._found(worker_id)
         known.expected = change(known.expected)
-        planned = _Planned(change, lane)
+        planned = _Planned(change, lane, events)
         known.planned.append(planned)
         self._place(known)
         return await known.changes(planned)
@@ -186,16 +188,17 @@ class Directory:
     async def _try_to_save(
         self, known: _Known, changes: Sequence[_Planned]
     ) -> list[Worker | BaseException]:
-        changed, outcomes = known.saved, []
+        changed, outcomes, events = known.saved, [], list[Event]()
         for each in changes:
             changed, outcome = _tried(each.change, changed)
             outcomes.append(outcome)
+            events += () if outcome else each.events
         if changed is known.saved:
             return [outcome or changed for outcome in outcomes]
         try:
             urgent = any(each.lane is Lane.URGENT for each in changes)
             lane = Lane.URGENT if urgent else Lane.ROUTINE
-            known.saved = await self._workers.save(changed, lane=lane)
+            known.saved = await self._workers.save(changed, *events, lane=lane)
         except Conflict:
             known.saved = await self._workers.get(changed.id) or known.saved
             raise

@@ -38,7 +38,7 @@ SPOKEN = str.maketrans("OIL", "011")
 
 
 class NotTheGateway(Refusal):
-    """This is not signed by the SMS gateway, or was signed too long ago."""
+    """This is not signed by who may post it, or was signed too long ago."""
 
     status = 403
 

@@ -80,7 +80,7 @@ class Mail(BaseModel):
         return sent.model_copy(update=same)
 
     def bounce(self, reason: str) -> Self:
-        """Note that its gateway says that it never arrives."""
+        """Note that its gateway or mail server says that it never arrives."""
         gone = self._now(MailState.FAILED, None, reason=reason)
         return gone.model_copy(update={"attempts": self.attempts})
 

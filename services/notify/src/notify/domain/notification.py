@@ -123,9 +123,10 @@ class Notification(Told):
         heard: nobody is late for what was still on its way, or for their night's rest.
         """
         within = rule.acknowledge_within
+        wait = timedelta() if to.away and within else within and (to.wait or within)
         loud = partial(policy.quiet.loud, rule.urgency, any_hour=rule.any_hour)
         wanted = None
-        if mail and rule.ways:
+        if mail and rule.ways and not to.away:
             mailed = policy.quiet.mailed(rule.urgency, at, any_hour=rule.any_hour)
             wanted = Mail(channel=rule.ways[0], due_at=mailed)
         first = Telling(
@@ -150,7 +151,7 @@ class Notification(Told):
             step=to.step,
             created_at=at,
             ack_by=loud(loud(at) + within) if within else None,
-            escalate_at=loud(loud(at) + (to.wait or within)) if within else None,
+            escalate_at=loud(loud(at) + wait) if wait is not None else None,
             told=(first,),
             acknowledge_minutes=rule.acknowledge_minutes,
             progress_minutes=rule.progress_minutes,
@@ -376,9 +377,17 @@ class Notification(Told):
 
     def waits_for(self, workers: Collection[str], at: datetime) -> bool:
         """Tell whether it waits yet for an answer of these workers, and nobody else."""
-        asked = {each.worker_id for each in self.told if each.step == self.step}
         waits = self.escalate_at is not None and self.escalate_at > at
-        return waits and asked <= set(workers)
+        return waits and self.asked <= set(workers)
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """Who was told at the step that it has come to."""
+        return frozenset(e.worker_id for e in self.told if e.step == self.step)
+
+    def last_told(self, worker_id: str) -> datetime:
+        """Give when somebody who was told was told last."""
+        return max(each.at for each in self.told if each.worker_id == worker_id)
 
     def waits_by(self, way: Way, at: datetime) -> bool:
         """Tell whether something of it is due by a way, and has not left.

@@ -48,6 +48,8 @@ class Addressee:
         told: Who is told in their place, because they may not know of the case.
         step: At which step of their chain that is.
         wait: How long until the next is told, if it is not as the rule says.
+        away: They are on leave: it stands in their inbox for when they are back, and if
+            somebody has to say that they know, the next is told at once.
     """
 
     worker_id: str
@@ -55,3 +57,4 @@ class Addressee:
     told: str | None = None
     step: int = 0
     wait: timedelta | None = None
+    away: bool = False

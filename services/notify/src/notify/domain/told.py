@@ -224,15 +224,23 @@ class Told(BaseModel):
         texted = (who for who, mail in rang if mail and mail.channel is Way.SMS)
         return list(dict.fromkeys(texted))
 
-    def with_gateway(self, number: int) -> Mail | None:
-        """Give an SMS that its gateway has, as far as is known; none if there is none.
+    def at_provider(self, number: int, way: Way) -> Mail | None:
+        """Give what its gateway or mail server has, as far as is known, if anything.
 
         Of one that has arrived it has nothing more to say.
         """
         mail = self.told[number].mail if number < len(self.told) else None
-        if mail is None or mail.channel is not Way.SMS or mail.delivered_at:
+        if mail is None or mail.channel is not way or mail.delivered_at:
             return None
         return mail if mail.state in AT_GATEWAY else None
+
+    def spoken_for(self, other: str) -> tuple[int, Mail] | None:
+        """Give the e-mail for which another message's letter spoke, and its number."""
+        for number, each in enumerate(self.told):
+            mail = each.mail
+            if mail and mail.within == other and mail.state is MailState.SENT:
+                return number, mail
+        return None
 
     def without_waiting_mails(self) -> tuple[Telling, ...]:
         """Give them without the e-mails that have not gone out: those stay at home.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from notify.domain.bounce import ReturnPath
 from notify.domain.link import Link
 from notify.domain.notification import Notification, reference_of
 from notify.domain.policy import Policy
@@ -25,12 +26,14 @@ class Letter:
     Attributes:
         key: The same at every attempt to send it.
         languages: In the order of the text.
+        returns_to: By what it is known again when it comes back, if that is heard.
     """
 
     key: str
     subject: str
     text: str
     languages: tuple[Language, ...]
+    returns_to: str | None = None
 
 
 class Wording:
@@ -41,14 +44,21 @@ class Wording:
         link_base: Where links lead, without a slash at the end.
         link_key: Of which links are made by which one says that one knows; none: there
             are none.
+        bounce_key: Of which it is made by what a letter that comes back is known; none:
+            it is not.
     """
 
     def __init__(
-        self, policy: Policy, link_base: str, link_key: str | None = None
+        self,
+        policy: Policy,
+        link_base: str,
+        link_key: str | None = None,
+        bounce_key: str | None = None,
     ) -> None:
         self._policy = policy
         self._link_base = link_base.rstrip("/")
         self._link_key = link_key
+        self._bounce_key = bounce_key
 
     def shown(self, notification: Notification, preferred: Sequence[str]) -> Shown:
         """Give a message in the first language that is preferred and there is."""
@@ -74,11 +84,13 @@ class Wording:
         texts = [each.text for each in every]
         if not covers:
             texts += self._known_by_link(notification, number)
+        key, path = self._bounce_key, ReturnPath(notification.id, number)
         return Letter(
             key=notification.mail_key(number),
             subject=every[0].subject,
             text="\n\n".join(texts) + "\n",
             languages=languages,
+            returns_to=path.written(key) if key else None,
         )
 
     def short(self, notification: Notification, number: int) -> Letter:

@@ -24,6 +24,7 @@ from notify.domain.callback import (
     ids_of,
     stops,
 )
+from notify.domain.channels import Way
 from notify.domain.contact import PersonalContact, SentState
 from notify.domain.notification import Notification
 from notify.domain.people import number_of, reach_of, sender_of
@@ -131,7 +132,7 @@ async def _note_worker(
     held = await by.notifications.get(notification_id)
     if held is None or number >= len(held.told):
         return Whose.NOBODY
-    if mail := held.with_gateway(number):
+    if mail := held.at_provider(number, Way.SMS):
         if told.delivered:
             noted = arrived(held, number, mail, at)
         else:

@@ -198,7 +198,7 @@ def arrived(
 def bounced(
     held: Notification, number: int, gone: Mail, at: datetime
 ) -> tuple[Notification, *tuple[Event, ...]]:
-    """Give the message after its gateway said of an SMS that it never arrives.
+    """Give the message after it was said of an SMS or letter that it never arrives.
 
     It rings by the next way, or the next of the chain is told, unless somebody knows.
     """

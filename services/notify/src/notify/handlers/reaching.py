@@ -5,7 +5,7 @@ place. How somebody stands to the case is asked each time before they are told.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -30,28 +30,55 @@ async def nobody() -> tuple[str, ...]:
     return ()
 
 
+async def not_away(_: str) -> bool:
+    """Tell that somebody is there: where no leave is heard of."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """What it takes to know who may be told, and who is next.
 
     Attributes:
         on_call: Gives who is on call in the place of the locality's coordinators.
+        away: Tells whether a worker is on leave.
     """
 
     directory: Directory
     standings: Standings
     teams: Teams
     on_call: Callable[[], Awaitable[tuple[str, ...]]] = nobody
+    away: Callable[[str], Awaitable[bool]] = not_away
 
-    async def on_duty(self) -> tuple[str, ...]:
-        """Give the coordinators on duty: whoever is on call, then the others.
+    async def on_duty(self) -> dict[str, bool]:
+        """Give the coordinators on duty, and whether they are on leave.
+
+        Whoever is on call comes first, whoever is on leave last.
 
         Raises:
             DirectoryAway: It cannot be known at present.
         """
         called = await self.on_call()
         others = (each.worker_id for each in await self.directory.coordinators())
-        return tuple(dict.fromkeys((*called, *others)))
+        named = list(dict.fromkeys((*called, *others)))
+        away = dict(zip(named, await self.all_away(named), strict=True))
+        return {each: away[each] for each in sorted(named, key=away.__getitem__)}
+
+    async def all_away(self, workers: Iterable[str]) -> list[bool]:
+        """Tell of each of some workers whether they are on leave."""
+        return await asyncio.gather(*map(self.away, workers))
+
+    async def there(
+        self, worker_id: str | None, case_id: str, *eyes: Eyes
+    ) -> Eyes | None:
+        """Give for which of these a worker may be told who is not on leave, if any.
+
+        Raises:
+            DirectoryAway: It cannot be known at present.
+        """
+        if worker_id is None or await self.away(worker_id):
+            return None
+        return await self.eyes(worker_id, case_id, *eyes)
 
     async def eyes(self, worker_id: str, case_id: str, *eyes: Eyes) -> Eyes | None:
         """Give the first of these for which a worker may be told; none if they may not.
@@ -69,13 +96,15 @@ class Reach:
     ) -> Addressee:
         """Give the first coordinator on duty who may be told.
 
-        Whoever was told already comes after all others.
+        Whoever was told already comes after all others, but before whoever is on leave:
+        they are told before nobody is.
 
         Raises:
             NobodyOnDuty: There is none.
             DirectoryAway: It cannot be known at present.
         """
-        for each in sorted(await self.on_duty(), key=lambda each: each in told):
+        on_duty = await self.on_duty()
+        for each in sorted(on_duty, key=lambda each: (on_duty[each], each in told)):
             if found := await self.eyes(each, case_id, *eyes):
                 return Addressee(each, found)
         raise NobodyOnDuty
@@ -85,18 +114,22 @@ class Reach:
     ) -> list[Addressee]:
         """Give all coordinators on duty who may be told, but for one.
 
+        Whoever is on leave is left out, unless there are no others.
+
         Raises:
             NobodyOnDuty: There is none.
             DirectoryAway: It cannot be known at present.
         """
-        others = [each for each in await self.on_duty() if each != but]
+        on_duty = await self.on_duty()
+        others = [each for each in on_duty if each != but]
         found = await asyncio.gather(
             *(self.eyes(each, case_id, *eyes) for each in others)
         )
         told = [Addressee(e, s) for e, s in zip(others, found, strict=True) if s]
         if not told:
             raise NobodyOnDuty
-        return told
+        there = [each for each in told if not on_duty[each.worker_id]]
+        return there or told
 
     async def next(
         self,
@@ -110,8 +143,8 @@ class Reach:
     ) -> tuple[int, tuple[str, ...]]:
         """Give the next step of a worker's chain, and who is told at it.
 
-        A step at which there is nobody, only somebody who was told already, or only
-        somebody who may not be, is passed over; but the last one never is. If that is
+        A step at which there is nobody, only somebody who was told already, is on leave
+        or may not be told, is passed over; but the last one never is. If that is
         the coordinator, each on duty is told before the first is told again.
 
         Args:
@@ -147,14 +180,14 @@ class Reach:
         if who is Next.CASE_LEAD:
             now = await teams_of(case_id, self.teams)
             leads = dict.fromkeys(each for team in now for each in team.leading)
-            may = [await self.eyes(each, case_id, eyes) for each in leads]
+            may = [await self.there(each, case_id, eyes) for each in leads]
             pairs = zip(leads, may, strict=True)
             return tuple(each for each, seen in pairs if seen and each != worker_id)
         contact = await self.directory.contact(worker_id)
         if contact is None:
             return ()
         found = contact.deputy if who is Next.DEPUTY else contact.team_lead
-        return (found,) if found and await self.eyes(found, case_id, eyes) else ()
+        return (found,) if found and await self.there(found, case_id, eyes) else ()
 
 
 async def recipients(
@@ -169,13 +202,17 @@ async def recipients(
     """Give the first of those whom a rule names of whom anybody is there and may know.
 
     If all that there are may not, and somebody has to say that they know, whoever is
-    next in the chain of the first of them is told in their place.
+    next in the chain of the first of them is told in their place. Whoever is on leave
+    finds it in their inbox when they are back; if all are, and nobody has to say that
+    they know, the next whom the rule names are told too.
     """
     eyes = (what.eyes,) if what.eyes else (Eyes.NOT_OUTREACH, Eyes.ALL)
     passed_over: list[str] = []
+    on_leave: dict[str, Addressee] = {}
     for who in rule.who:
         if who is Recipient.COORDINATOR:
-            return [await reach.coordinator(what.case_id, *eyes)]
+            coordinator = await reach.coordinator(what.case_id, *eyes)
+            return [*{**on_leave, coordinator.worker_id: coordinator}.values()]
         if who is Recipient.OTHER_COORDINATORS:
             asker = getattr(message.data, "asked_by", None)
             return await reach.coordinators(what.case_id, *eyes, but=asker)
@@ -184,17 +221,23 @@ async def recipients(
             *(reach.eyes(each, what.case_id, *eyes) for each in named)
         )
         passed_over += [e for e, seen in zip(named, found, strict=True) if not seen]
-        pairs = zip(named, found, strict=True)
-        told = {each: Addressee(each, seen) for each, seen in pairs if seen}
+        away = await reach.all_away(named)
+        told = {
+            each: Addressee(each, seen, away=gone)
+            for each, seen, gone in zip(named, found, away, strict=True)
+            if seen
+        }
         if who is Recipient.TEAM_AND_COORDINATOR:
             coordinator = await reach.coordinator(what.case_id, *eyes)
             return [*{coordinator.worker_id: coordinator, **told}.values()]
-        if told:
-            return [*told.values()]
+        if rule.chain is None and all(each.away for each in told.values()):
+            on_leave |= told
+        elif told:
+            return [*{**on_leave, **told}.values()]
     if passed_over:
         log.info("notification.passed_over", type=message.type, count=len(passed_over))
     if not passed_over or rule.chain is None:
-        return []
+        return [*on_leave.values()]
     chain = policy.chain(rule.chain)
     steps = [each.tell for each in chain]
     step, instead = await reach.next(steps, passed_over[0], what.case_id, eyes[0])

@@ -121,11 +121,12 @@ async def hand_over(
     Raises:
         AnswerTheOffer: It is an offer, to which allocation hears the answer.
         NothingToAnswer: It is over, or asks for no answer.
-        CannotBeHandedOver: They are unknown, or may not know of it; which is not said.
+        CannotBeHandedOver: They are unknown, on leave, or may not know of it; which is
+            not said.
     """
     _must_be_ours(held)
     known = to != worker_id and await reach.directory.contact(to)
-    if not known or await reach.eyes(to, held.case_id, held.eyes) is None:
+    if not known or await reach.there(to, held.case_id, held.eyes) is None:
         raise CannotBeHandedOver
     until = _until(held, at, policy)
     new = held.hand_over(worker_id, to, at=at, until=until, mail=mail)
@@ -144,12 +145,13 @@ async def reopen(
 ) -> None:
     """Ask whoever said that they know once more, because nothing has come of it.
 
-    If they may not know of the case any more, the next of the chain is told.
+    If they may not know of the case any more, or are on leave, the next of the chain is
+    told.
     """
     worker_id = due.acknowledged_by or due.worker_id
     new = due.reopen(at)
     told: list[Event] = [NotificationReopened(**_of(due, worker_id), reopened_at=at)]
-    if await reach.eyes(worker_id, due.case_id, due.eyes):
+    if await reach.there(worker_id, due.case_id, due.eyes):
         until = _until(due, at, policy)
         new = new.tell(worker_id, 0, at=at, until=until, mail=mail)
         told.append(in_inbox(due, worker_id, at))

@@ -1,0 +1,69 @@
+"""Hearing from the mail server which letters came back."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+import structlog
+from accord_chassis.service import settled
+
+from notify.domain.bounce import ReturnPath, bounce_of
+from notify.domain.callback import NotTheGateway, Signed
+from notify.domain.channels import Way
+from notify.handlers.mail import bounced
+from notify.store import Notifications
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Bouncing:
+    """What it takes to hear of letters that came back.
+
+    Attributes:
+        key: By which the mail server signs; none: nothing of it is believed.
+    """
+
+    notifications: Notifications
+    key: str | None
+
+
+async def hear(signed: Signed, *, at: datetime, by: Bouncing) -> None:
+    """Have it ring by the next way where a letter never arrives, or tell the next.
+
+    A letter that is only late is noted in the log, and so is what is no report of a
+    letter of ours: that somebody is away, say. Twice is as good as once: a letter that
+    has failed fails no more.
+
+    Raises:
+        NotTheGateway: It is not from the mail server, or too old.
+    """
+    if by.key is None:
+        raise NotTheGateway
+    signed.check(by.key, at)
+    told = bounce_of(signed.body)
+    path = ReturnPath.read(told.token, by.key) if told else None
+    if told is None or path is None:
+        log.info("bounce.heard", reason="not_understood")
+        return
+    log.info("bounce.heard", reason=told.reason or "delayed")
+    if told.reason:
+        await settled(partial(_fail, path, told.reason, at, by.notifications))
+
+
+async def _fail(
+    path: ReturnPath, reason: str, at: datetime, notifications: Notifications
+) -> None:
+    held = await notifications.get(path.notification_id)
+    mail = held.at_provider(path.number, Way.EMAIL) if held else None
+    if held is None or mail is None:
+        return
+    # Those for which the letter spoke come first: after it nobody looks for them.
+    for each in mail.covers:
+        other = await notifications.get(each)
+        if other and (spoken := other.spoken_for(held.id)):
+            number, within = spoken
+            noted = bounced(other, number, within.bounce(reason), at)
+            await notifications.save(*noted, lane=other.lane)
+    noted = bounced(held, path.number, mail.bounce(reason), at)
+    await notifications.save(*noted, lane=held.lane)

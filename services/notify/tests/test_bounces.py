@@ -1,0 +1,246 @@
+"""A letter that comes back is heard of, and nothing of it is read or kept."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+from accord_chassis.settings import BadConfiguration
+from accord_chassis.testing import NOON, new_id, sent_by
+from accord_contracts.risk import RiskLevel
+from notify.app import Settings, create_app
+from notify.domain.bounce import Bounce, ReturnPath, bounce_of
+from notify.domain.mail import MailState
+from notify.domain.notification import Notification
+from notify_builders import (
+    LEAD,
+    MAIL_FROM,
+    MINUTE,
+    MailServer,
+    Running,
+    WorkersDirectory,
+    drafted,
+    offered,
+    team,
+)
+from pydantic import SecretStr
+from standardwebhooks import Webhook
+
+KEY = "whsec_" + "d" * 32
+BACK_TO = "bounce@accord.example"
+TOKEN = ReturnPath(new_id(), 0).written(KEY)
+
+DSN = """\
+From: MAILER-DAEMON@mail.example
+To: {to}
+Subject: Undelivered Mail Returned to Sender
+Auto-Submitted: auto-replied
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="b1"
+
+--b1
+Content-Type: text/plain; charset=us-ascii
+
+I could not deliver your letter to jane.kaimahi@agency.example: she has left.
+
+--b1
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mail.example
+Arrival-Date: Mon, 2 Nov 2026 12:00:00 +0000
+
+Final-Recipient: rfc822; jane.kaimahi@agency.example
+Action: {action}
+Status: {status}
+Diagnostic-Code: smtp; 550 5.1.1 jane.kaimahi is not here
+
+--b1
+Content-Type: message/rfc822
+
+From: accord@accord.example
+To: jane.kaimahi@agency.example
+Subject: 7F3K-2Q
+
+The letter itself.
+
+--b1--
+"""
+"""As RFC 3464 has it."""
+
+
+def dsn(
+    to: str = f"bounce+{TOKEN}@accord.example",
+    action: str = "failed",
+    status: str = "5.1.1",
+) -> bytes:
+    """What a mail server says of a letter."""
+    text = DSN.format(to=to, action=action, status=status)
+    return text.replace("\n", "\r\n").encode()
+
+
+@pytest.fixture
+async def hearing(start: Any, mail_server: MailServer) -> AsyncIterator[Running]:
+    """The service, alive, with e-mail of which it hears what came back."""
+    async with start(
+        smtp_url=SecretStr(mail_server.url),
+        mail_from=MAIL_FROM,
+        bounce_address=BACK_TO,
+        bounce_key=SecretStr(KEY),
+    ) as running:
+        yield running
+
+
+async def posts(running: Running, body: bytes, key: str = KEY) -> httpx2.Response:
+    """The mail server posts what has come back."""
+    id_, at = new_id(), running.clock.now()
+    headers = {
+        "webhook-id": id_,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": Webhook(key).sign(id_, at, body.decode()),
+        "content-type": "message/rfc822",
+        **running.bearer("notify.bounce"),
+    }
+    return await running.http.post("/v1/bounces", content=body, headers=headers)
+
+
+async def only(running: Running) -> Notification:
+    [held] = await running.all()
+    return held
+
+
+async def test_what_came_back_for_good_has_failed_and_the_next_is_told(
+    hearing: Running, mail_server: MailServer, workers: WorkersDirectory
+) -> None:
+    deputy = workers.knows()
+    worker = workers.knows(email="jane.kaimahi@agency.example", deputy=deputy)
+    await hearing.hears(offered(worker, level=RiskLevel.HIGH))
+    await hearing.later(MINUTE)
+    [sender] = mail_server.senders
+
+    late = await posts(hearing, dsn(sender, "delayed", "4.4.1"))
+    before = (await only(hearing)).told[0].mail
+    answers = [await posts(hearing, dsn(sender.upper())) for _ in range(2)]
+    await hearing.later(MINUTE)
+
+    held = await only(hearing)
+    assert [e.status_code for e in (late, *answers)] == [204] * 3
+    assert before
+    assert before.state is MailState.SENT
+    mail = held.told[0].mail
+    assert mail
+    assert (mail.state, mail.reason) == (MailState.FAILED, "bounced_address")
+    assert held.told_workers == [worker, deputy]
+    said = await sent_by(hearing.service, hearing.broker)
+    assert [e.type for e in said].count("notification.failed.v1") == 1
+    shown = await hearing.http.get(
+        "/v1/unreachable", headers=hearing.bearer("notify.admin")
+    )
+    assert [e["worker_id"] for e in shown.json()["workers"]] == [worker]
+
+
+async def test_nothing_of_a_letter_is_kept_or_logged(
+    hearing: Running,
+    mail_server: MailServer,
+    workers: WorkersDirectory,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    workers.has_on_duty()
+    worker = workers.knows(email="jane.kaimahi@agency.example")
+    await hearing.hears(offered(worker))
+    await hearing.later(MINUTE)
+    [sender] = mail_server.senders
+
+    await posts(hearing, dsn(sender))
+
+    stored = str([e async for e in hearing.notifications.documents.find({})])
+    logged = capfd.readouterr()
+    assert worker not in sender
+    for each in ("kaimahi", "The letter", sender):
+        assert each not in stored + logged.out + logged.err
+
+
+async def test_what_a_letter_spoke_for_comes_back_with_it(
+    hearing: Running, mail_server: MailServer, workers: WorkersDirectory
+) -> None:
+    lead = workers.knows(email="jane.kaimahi@agency.example")
+    cases = [new_id(), new_id()]
+    for each in cases:
+        await hearing.hears(team((lead, LEAD), case_id=each, at=NOON - MINUTE))
+        await hearing.hears(drafted(each))
+    for wait in (24 * 60 * MINUTE, 30 * MINUTE):
+        await hearing.later(wait)
+    [sender] = mail_server.senders
+
+    await posts(hearing, dsn(sender, status="5.2.1"))
+
+    rang = [each.told[0].mail for each in await hearing.all()]
+    assert [e and e.reason for e in rang] == ["bounced_mailbox"] * 2
+
+
+async def test_whoever_is_not_the_mail_server_is_not_heard(hearing: Running) -> None:
+    forged = await posts(hearing, dsn(), key="f" * 32)
+
+    assert forged.status_code == 403
+
+
+async def test_what_is_of_no_letter_of_ours_changes_nothing(hearing: Running) -> None:
+    strange = ReturnPath(new_id(), 0).written("e" * 32)
+    to = f"bounce+{strange}@accord.example"
+
+    answers = [await posts(hearing, e) for e in (dsn(to), dsn(), b"I am away", b"")]
+
+    assert [each.status_code for each in answers] == [204] * 4
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "reason"),
+    [
+        ("failed", "5.1.1", "bounced_address"),
+        ("Failed", "5.2.2 (mailbox full)", "bounced_mailbox"),
+        ("failed", "4.4.7", "bounced_network"),
+        ("failed", "5.0.0", "bounced"),
+        ("failed", "no status", "bounced"),
+        ("delayed", "4.4.1", None),
+    ],
+)
+def test_a_report_says_whether_a_letter_ever_arrives(
+    action: str, status: str, reason: str | None
+) -> None:
+    assert bounce_of(dsn(action=action, status=status)) == Bounce(TOKEN, reason)
+
+
+DEEP = "".join(
+    f'Content-Type: multipart/mixed; boundary="{n}"\n\n--{n}\n' for n in range(3000)
+)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        dsn(action="delivered"),
+        dsn(to="bounce@accord.example"),
+        dsn().replace(b"multipart/report", b"multipart/mixed"),
+        dsn().replace(b"message/delivery-status", b"text/plain"),
+        f"To: bounce+{TOKEN}@accord.example\n{DEEP}".encode(),
+        b"\xff\x00" * 50,
+    ],
+)
+def test_what_is_no_report_is_none(told: bytes) -> None:
+    assert bounce_of(told) is None
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"bounce_address": BACK_TO},
+        {"bounce_key": SecretStr(KEY)},
+        {"bounce_key": SecretStr(KEY), "bounce_address": "a" * 16 + "@accord.example"},
+    ],
+)
+def test_half_of_what_it_takes_stops_the_start(
+    settings: Settings, told: dict[str, Any]
+) -> None:
+    mail = {"smtp_url": SecretStr("smtp://127.0.0.1"), "mail_from": MAIL_FROM}
+
+    with pytest.raises(BadConfiguration, match="ACCORD_BOUNCE_ADDRESS"):
+        create_app(settings.model_copy(update=mail | told))
