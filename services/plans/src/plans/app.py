@@ -54,6 +54,7 @@ from plans.keeping.routes import router as keeping
 from plans.keeping.versions import router as versions
 from plans.meeting import handlers as sitting
 from plans.meeting import hearing
+from plans.meeting.asking import router as asking
 from plans.meeting.routes import router as meetings
 from plans.meeting.store import Discussions, Dockets, Meetings, Table
 from plans.needs import handlers as needing
@@ -145,6 +146,7 @@ def create_app(
         versions,
         needs_routes.router,
         meetings,
+        asking,
         papers_router,
         packs_router,
         voices_router,
