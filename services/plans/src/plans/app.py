@@ -26,6 +26,8 @@ from accord_contracts.referrals import (
     CaseUnmerged,
     InformationDecided,
     InformationRequested,
+    PersonMerged,
+    PersonUnmerged,
     ReferralAmended,
     ReferralReceived,
     RolesDecided,
@@ -36,7 +38,7 @@ from accord_contracts.referrals import (
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
-from plans import handlers, merging, routes
+from plans import handlers, linking, merging, routes
 from plans.asks import Proofs, Screens
 from plans.documents import handlers as papering
 from plans.documents.handlers import Papers
@@ -119,6 +121,9 @@ def create_app(
         plans.on(PlanClosed, partial(merging.close_merged, plans=held))
         plans.on(CaseTransferred, partial(handlers.end_transferred, plans=held))
         plans.on(CaseErased, partial(handlers.erase, plans=held))
+        one = partial(linking.note_one_person, plans=held, policy=policy)
+        plans.on(PersonMerged, one)
+        plans.on(PersonUnmerged, one)
         needs = plans.store(Needs)
         plans.on(CaseErased, partial(needing.erase, needs=needs))
         plans.on(RolesDecided, partial(needing.close_sides, needs=needs))
