@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from accord_chassis.clock import SimulatedClock
-from accord_chassis.testing import NOON
+from accord_chassis.testing import NOON, new_id
 from app import Region, eventually
+from meetings import PATH, is_on_the_docket
 from people import HIGH_RISK_TEAM, Coordinator, ReferringAgency
 
 DECIDED = "information.decided.v1"
@@ -96,4 +97,40 @@ async def test_one_agency_declines_another_raises_the_level_a_third_is_silent(
         return await ledger.count_documents({"case_id": case, "holder": "hospital"}) > 0
 
     await eventually(all_entered)
+    await hospital_answers_before_the_meeting(region, case, coordinator)
     assert not await region.parked()
+
+
+async def hospital_answers_before_the_meeting(
+    region: Region, case: str, coordinator: Coordinator
+) -> None:
+    """Have a meeting called, its agencies asked but one, and the hospital answer."""
+    await is_on_the_docket(region, case)
+    meeting, starts = f"{PATH}/{new_id()}", region.clock.now() + timedelta(hours=2)
+    called = {"starts_at": starts.isoformat(), "cases": [case]}
+    assert (await coordinator.sends("PUT", meeting, called)).ok
+    told = {**GROUNDS, "leave_out": [{"case_id": case, "agencies": ["refuge"]}]}
+    asking = await coordinator.sends("POST", f"{meeting}/inquiries", told)
+    assert asking.status == 202, asking.body
+    due = asking.json()["answers_by"]
+
+    async def answers() -> dict[str, str | None]:
+        [shown] = (await coordinator.sends("GET", meeting)).json()["cases"]
+        asked_ = (each for each in shown["asked"] if each["needed_by"] == due)
+        return {each["agency"]: each["decision"] for each in asked_}
+
+    async def all_asked() -> bool:
+        return (await answers()).keys() == {"police", "corrections", "hospital"}
+
+    await eventually(all_asked)
+    hospital = region.agency("hospital")
+    listed = await hospital.sends("GET", "/api/referrals/v1/inquiries")
+    [own] = [each for each in listed.json()["inquiries"] if each["needed_by"] == due]
+    nothing = {"decision": "declined", "reason": "nothing_held"}
+    await decides(hospital, own["inquiry_id"], **nothing)
+
+    async def answered() -> bool:
+        return (await answers())["hospital"] == "declined"
+
+    await eventually(answered)
+    assert (await answers())["corrections"] is None

@@ -31,6 +31,12 @@ async def test_two_people_are_made_one_and_two_again_and_their_cases_with_them(
     assert {*decided.json()["cases"]} == {case, other}
     await eventually(region.hears("person.merged.v1", case_id=case))
     await eventually(region.hears("person.merged.v1", case_id=other))
+
+    async def one_in_the_plan() -> bool:
+        plan = await coordinator.reads(f"/api/plans/v1/plans/{case}")
+        return plan.ok and [{*e} for e in plan.json()["one_person"]] == [{her, again}]
+
+    await eventually(one_in_the_plan)
     both = await history_of(coordinator, case)
     assert {each["case_id"] for each in both["episodes"]} == {case, other}
     assert again not in str(both)
@@ -43,6 +49,11 @@ async def test_two_people_are_made_one_and_two_again_and_their_cases_with_them(
     assert back.json()["one"] is False
     await eventually(region.hears("person.unmerged.v1", case_id=other))
     assert await history_of(coordinator, case) == alone
+
+    async def two_in_the_plan() -> bool:
+        return not await one_in_the_plan()
+
+    await eventually(two_in_the_plan)
 
 
 async def harmed_in(region: Region, case: str) -> str:

@@ -638,6 +638,10 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         ("specialist", *LOCALITYS), {"statement": STATEMENT}, unregistered=403
     ),
     ("plans", "POST", "/v1/meetings/{meeting_id}/beginning"): Case(LOCALITYS),
+    # It has begun, so nobody is asked beforehand any more: 409, to whoever leads it.
+    ("plans", "POST", "/v1/meetings/{meeting_id}/inquiries"): Case(
+        LOCALITYS, {"belief": "may_help", "consulted": True}
+    ),
     ("plans", "PUT", "/v1/meetings/{meeting_id}/cases/{case_id}"): Case(
         ("specialist", "coordinator")
     ),

@@ -50,6 +50,7 @@ def rules_fields() -> dict[str, Any]:
             },
         },
         "called": {**TERMS, "cut_off_minutes": 0},
+        "asking": {"purpose": "fva20_a", "not_asked": ["outreach"]},
     }
 
 

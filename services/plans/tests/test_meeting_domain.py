@@ -170,7 +170,9 @@ def test_a_docket_is_the_same_in_whatever_order_things_are_heard() -> None:
         lambda held: held.owe(action, owed(NOON)),
         lambda held: held.owe(action, owed(NOON, revision=2, done=True)),
         lambda held: held.ask(inquiry, Asked(agency="police", needed_by=NOON)),
-        lambda held: held.ask(inquiry, Asked(agency="police", decided_at=NOON)),
+        lambda held: held.ask(
+            inquiry, Asked(agency="police", decided_at=NOON, number=1)
+        ),
     )
     case_id, ends = new_id(), []
     for order in permutations(told):
@@ -367,3 +369,40 @@ def test_the_same_wish_stays_the_same_in_the_store() -> None:
 
     assert wanted.review_at == datetime(2026, 11, 3, 10, 15, tzinfo=UTC)
     assert patrols().about is Side.WHOLE_CASE
+
+
+def test_each_agency_is_asked_once_before_meetings_until_something_is_new() -> None:
+    held, asked = docket().call_on(("police", "hospital"), (), NOON + HOUR)
+    assert asked == ("police", "hospital")
+
+    same, again = held.call_on(("police", "hospital", "refuge"), (), NOON + 2 * HOUR)
+    assert again == ("refuge",)
+    assert same.call_on(("police", "refuge"), (), NOON + 3 * HOUR) == (same, ())
+
+    new = same.model_copy(update={"referred_at": NOON + 4 * HOUR})
+    assert new.call_on(("police",), (), NOON + 5 * HOUR)[1] == ("police",)
+
+
+def test_who_is_kept_from_a_case_is_not_asked_about_it_at_a_later_meeting_either() -> (
+    None
+):
+    held, asked = docket().call_on(("police", "hospital"), ("hospital",), NOON)
+    assert asked == ("police",)
+
+    new = held.model_copy(update={"referred_at": NOON + HOUR})
+    later, asked = new.call_on(("police", "hospital"), (), NOON + 2 * HOUR)
+
+    assert asked == ("police",)
+    assert later.kept_from == ("hospital",)
+
+
+def test_nobody_is_asked_about_a_case_whose_response_has_ended() -> None:
+    held = docket().end(1)
+    assert held.call_on(("police",), ("hospital",), NOON) == (held, ())
+
+
+def test_who_is_never_asked_must_be_invited_somewhere() -> None:
+    fields = rules_fields()
+    fields["asking"]["not_asked"] = ["outreahc"]
+    with pytest.raises(ValidationError, match="invited nowhere"):
+        Rules.model_validate(fields)

@@ -17,11 +17,18 @@ from accord_chassis.testing import (
     eventually,
     message_of,
     new_id,
+    sent_by,
 )
 from accord_contracts.access import Side
-from accord_contracts.plans import ActionOverdue, MeetingDecided, PlanClosed
+from accord_contracts.plans import (
+    ActionOverdue,
+    MeetingAsked,
+    MeetingDecided,
+    PlanClosed,
+)
 from accord_contracts.referrals import (
     CaseErased,
+    CaseMerged,
     InformationDecided,
     InformationRequested,
     RolesDecided,
@@ -157,9 +164,97 @@ async def test_an_agenda_builds_itself_and_says_who_was_asked(
     assert mine["overdue"] == 1
     [answered] = mine["asked"]
     assert answered["agency"] == "hospital"
-    assert answered["decided_at"] is not None
+    assert answered["decision"] == "declined"
+    assert "nothing_held" not in str(found)
     assert "hospital" not in mine["unasked"]
     assert "police" in mine["unasked"]
+
+
+async def asked_before(
+    running: Running, case: str, *agencies: str
+) -> list[MeetingAsked]:
+    """Wait until as many agencies are to be asked about a case; give the commands."""
+
+    async def look() -> list[MeetingAsked] | None:
+        found = await sent_by(running.service, running.broker)
+        told = [e.data for e in found if isinstance(e.data, MeetingAsked)]
+        mine = [each for each in told if each.case_id == case]
+        return mine if {a for e in mine for a in e.agencies} >= {*agencies} else None
+
+    found = await eventually(look)
+    assert found
+    return found
+
+
+async def test_invited_agencies_are_asked_beforehand_but_those_that_are_kept_from_it(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case, other = await referred(running, MEDIUM, HIGH)
+    hidden = (await referred(running, HIGH))[0]
+    running.standings.tell(COORDINATOR, hidden, conflict=True)
+    meeting = daily(clock.now())
+    path, grounds = f"/{meeting.id}/inquiries", {"belief": "may_help"}
+    left_out = [{"case_id": case, "agencies": ["hospital", "kura"]}]
+    told = {**grounds, "consulted": True, "leave_out": left_out}
+
+    answer = await chair(running).asks("POST", path, told)
+    again = await chair(running).asks("POST", path, {**grounds, "consulted": True})
+
+    assert answer.status_code == 202
+    shown = {each["case_id"]: {*each["agencies"]} for each in answer.json()["asked"]}
+    everybody = {*AGENCIES} - {"outreach"}
+    assert shown == {case: everybody - {"hospital", "kura"}, other: everybody}
+    assert again.json()["asked"] == []
+    [mine] = await asked_before(running, case, "police")
+    assert {*mine.agencies} == everybody - {"hospital", "kura"}
+    assert (mine.asked_by, mine.needed_by) == (COORDINATOR, meeting.answers_by)
+    assert mine.purpose == "fva20_a"
+
+
+async def test_what_was_kept_from_a_household_is_kept_from_whom_it_is_merged_into(
+    running: Running, clock: SimulatedClock
+) -> None:
+    [gone] = await referred(running, HIGH)
+    path = f"/{daily(clock.now()).id}/inquiries"
+    grounds = {"belief": "may_help", "consulted": True}
+    left_out = [{"case_id": gone, "agencies": list(AGENCIES[1:])}]
+    first = await chair(running).asks("POST", path, {**grounds, "leave_out": left_out})
+    [case] = await referred(running, HIGH)
+    merged = CaseMerged(case_id=gone, survivor_id=case, merged_at=NOON)
+    await hearing.note_merging(message_of(merged), table=table_of(running))
+
+    answer = await chair(running).asks("POST", path, grounds)
+
+    for each, about in ((first, gone), (answer, case)):
+        asked = {"case_id": about, "agencies": ["police"]}
+        assert each.json()["asked"] == [asked]
+
+
+async def test_nobody_is_asked_too_late_nor_by_who_does_not_lead_nor_left_out_wrongly(
+    running: Running, clock: SimulatedClock
+) -> None:
+    [case] = await referred(running, HIGH)
+    grounds = {"belief": "may_help", "consulted": True}
+    held = daily(clock.now())
+    path = f"/{held.id}/inquiries"
+
+    def leaving_out(case_id: str, agency: str) -> dict[str, Any]:
+        out = [{"case_id": case_id, "agencies": [agency]}]
+        return {**grounds, "leave_out": out}
+
+    member = await Member(running, "police").asks("POST", path, grounds)
+    typo = await chair(running).asks("POST", path, leaving_out(case, "polcie"))
+    other = await chair(running).asks("POST", path, leaving_out(new_id(), "police"))
+    unbelieved = {**grounds, "belief": "no_reasonable_grounds"}
+    believed = await chair(running).asks("POST", path, unbelieved)
+    clock.advance(held.answers_by - clock.now())
+    late = await chair(running).asks("POST", path, grounds)
+
+    codes = [e.status_code for e in (member, typo, other, believed, late)]
+    assert codes == [404, 422, 404, 422, 409]
+    assert problem(late)[1] == "not-asked-now"
+    sent = await sent_by(running.service, running.broker)
+    assert not [each for each in sent if isinstance(each.data, MeetingAsked)]
 
 
 async def test_a_decision_settles_a_case_and_is_told_in_the_name_of_who_decided(

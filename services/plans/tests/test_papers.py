@@ -449,17 +449,17 @@ def right(held: OwnVoice, harmed: str, using: str, **told: object) -> OwnVoice:
 def test_whoever_uses_violence_has_no_copy_of_their_own() -> None:
     claimed = voice("I am the one who is harmed.")
     him, her = claimed.person_id, new_id()
-    copy_of(him, [claimed])
+    copy_of({him}, [claimed])
 
     closed = right(claimed, her, him)
 
     with pytest.raises(NotTheirCopy):
-        copy_of(him, [closed])
+        copy_of({him}, [closed])
     with pytest.raises(NotTheirCopy):
-        copy_of(her, [closed])
+        copy_of({her}, [closed])
     # An older decision changes nothing; a later one the other way opens it again.
     assert right(closed, him, her, at=NOON - HOUR) == closed
-    copy_of(him, [right(closed, him, her, at=NOON + HOUR)])
+    copy_of({him}, [right(closed, him, her, at=NOON + HOUR)])
 
 
 @pytest.mark.parametrize(("corrected", "side"), [(True, HERS), (False, HIS)])

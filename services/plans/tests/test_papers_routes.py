@@ -13,7 +13,12 @@ from accord_chassis.sealing import SealedStore
 from accord_chassis.service import settled
 from accord_chassis.testing import NOON, audited, eventually, message_of, new_id
 from accord_contracts.access import Side
-from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
+from accord_contracts.referrals import (
+    CaseErased,
+    CaseTransferred,
+    PersonMerged,
+    RolesDecided,
+)
 from papers_builders import HERS, HIS
 from plans import handlers
 from plans.documents.page import POLICY
@@ -22,6 +27,7 @@ from plans.documents.release import MOST_LOOKS, LookedTooOften, Looks
 from plans.documents.store import LookedThrough, Releases, Voices
 from plans.domain.merging import share_of
 from plans.domain.plan import Plan
+from plans.linking import note_one_person
 from plans_builders import POLICY as PLANS
 from plans_builders import Running, assessed
 from pypdf import PdfReader
@@ -229,9 +235,15 @@ async def test_a_copy_that_is_unsafe_to_hold_is_never_printed(
 
     asked = await one.wants_out("person", person_id=her)
     fetched = [await other.fetches(release, form) for form in ("pdf", "html")]
+    again = new_id()
+    await one.notes(again)
+    told = {"case_id": case, "match_id": new_id(), "merged_at": NOON}
+    merged = PersonMerged(**told, person_id=her, other_id=again)
+    await note_one_person(message_of(merged), plans=running.plans, policy=PLANS)
+    known_twice = await one.wants_out("person", person_id=again)
 
     assert held.json()["unsafe_to_hold"] is True
-    for each in (asked, *fetched):
+    for each in (asked, *fetched, known_twice):
         assert each.json()["type"] == "urn:accord:problem:unsafe-to-hold"
 
 

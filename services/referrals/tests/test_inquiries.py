@@ -15,7 +15,9 @@ from accord_chassis.testing import (
     sent_by,
 )
 from accord_contracts.access import Side
-from accord_contracts.message import Lane
+from accord_contracts.grounds import Belief, S20Purpose
+from accord_contracts.message import Lane, Message
+from accord_contracts.plans import MeetingAsked
 from accord_contracts.referrals import (
     AgencyKind,
     Answer,
@@ -42,7 +44,7 @@ from referrals.domain.inquiry import (
 from referrals.domain.ledger import FieldGroup, of_asking, of_decision, of_learned
 from referrals.domain.registration import registered_under_s19
 from referrals.erasing import Shelves
-from referrals.inquiring import Bureau, push, tell_overdue
+from referrals.inquiring import Bureau, ask_for_meeting, push, tell_overdue
 from referrals.keeping import Disclosures, Inquiries
 from referrals_builders import JOHN, MERE, POLICY, Running, body
 
@@ -765,3 +767,51 @@ async def test_an_agency_that_she_wishes_untold_is_asked_only_by_saying_so(
     assert refused.status_code == 422
     assert [e["rule"] for e in refused.json()["errors"]] == ["wished not to be told"]
     assert asked_.status_code == 201
+
+
+def before_a_meeting(case: Case, *agencies: str) -> Message[MeetingAsked]:
+    """Give the command to ask agencies about a case before a meeting."""
+    told = MeetingAsked(
+        case_id=case.id,
+        meeting_id=new_id(),
+        agencies=agencies,
+        purpose=S20Purpose.ASSESSMENT,
+        belief=Belief.MAY_HELP,
+        consulted=True,
+        why_not_safe=None,
+        needed_by=NOON + DAY,
+        asked_by=COORDINATOR,
+        asked_at=NOON,
+    )
+    return message_of(told)
+
+
+async def test_a_meeting_asks_once_whom_it_may_and_says_who_decided(
+    running: Running,
+) -> None:
+    case = await case_of(running, wishes={"not_told": ["refuge"]})
+    bureau = running.service.parts[Bureau]
+    command = before_a_meeting(case, "hospital", "refuge", "employer", "nobody")
+
+    await ask_for_meeting(command, bureau=bureau)
+    await ask_for_meeting(command, bureau=bureau)
+
+    [asked_] = await bureau.inquiries.of_case(case.id, "")
+    assert (asked_.agency, asked_.asked_by) == ("hospital", COORDINATOR)
+    assert asked_.needed_by == NOON + DAY
+    assert {*asked_.terms.people} == {each.person_id for each in case.people}
+    [told] = await told_by(running, InformationRequested)
+    assert told.data.agency == "hospital"
+    assert [e["needed_by"] for e in await sees(running)] != []
+
+
+async def test_a_meeting_asks_nobody_about_a_case_that_is_erased(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    shelves, bureau = running.service.parts[Shelves], running.service.parts[Bureau]
+    await erasing.erase_case(case.id, DECISION, NOON, shelves)
+
+    await ask_for_meeting(before_a_meeting(case, "hospital"), bureau=bureau)
+
+    assert await bureau.inquiries.of_case(case.id, "") == []

@@ -14,6 +14,7 @@ from accord_chassis.testing import (
     new_id,
 )
 from accord_contracts.calendar import Day
+from accord_contracts.grounds import Belief, S20Purpose
 from accord_contracts.referrals import (
     CaseTransferred,
     TransferOutdated,
@@ -25,7 +26,6 @@ from accord_contracts.referrals import (
 from referrals.domain.case import Case, find_case
 from referrals.domain.contact import Confirmation, Heard, Held, Kept, Point, Window
 from referrals.domain.erasure import Decision
-from referrals.domain.grounds import Belief, S20Purpose
 from referrals.domain.handover import Handover, HandoverTerms
 from referrals.domain.ledger import FieldGroup
 from referrals.domain.package import Known, packed, reached

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import AwareDatetime, Field
 
 from accord_contracts.allocation import Role
+from accord_contracts.grounds import Belief, S20Purpose, WhyNotSafe
 from accord_contracts.message import Code, Event, Id
 from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskLevel
@@ -415,6 +416,36 @@ class ServiceOverdue(ServiceEvent):
 
     answer_by: AwareDatetime
     late_by: Annotated[float, Field(ge=0)]
+
+
+class MeetingAsked(Event):
+    """Agencies are to be asked what they know of a case before a meeting.
+
+    A command to referrals, which has the people and the register, in the name of who
+    decided that they are asked.
+
+    Attributes:
+        meeting_id: Before which meeting.
+        agencies: Whom; those that may not be told now are left out.
+        purpose: For what, of the Family Violence Act 2018, s 20.
+        belief: What whoever decided so believes on reasonable grounds.
+        consulted: The people were asked about it first.
+        why_not_safe: If not: why asking them would not have been safe.
+        needed_by: When their decisions are due.
+        asked_by: The worker who decided so.
+    """
+
+    TYPE: ClassVar[str] = "meeting.asked.v1"
+
+    meeting_id: Id
+    agencies: Annotated[tuple[Code, ...], Field(min_length=1, max_length=60)]
+    purpose: S20Purpose
+    belief: Belief
+    consulted: bool
+    why_not_safe: WhyNotSafe | None
+    needed_by: AwareDatetime
+    asked_by: Id
+    asked_at: AwareDatetime
 
 
 class MeetingDecided(Event):

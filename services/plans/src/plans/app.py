@@ -26,6 +26,8 @@ from accord_contracts.referrals import (
     CaseUnmerged,
     InformationDecided,
     InformationRequested,
+    PersonMerged,
+    PersonUnmerged,
     ReferralAmended,
     ReferralReceived,
     RolesDecided,
@@ -36,7 +38,7 @@ from accord_contracts.referrals import (
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
-from plans import handlers, merging, routes
+from plans import handlers, linking, merging, routes
 from plans.asks import Proofs, Screens
 from plans.documents import handlers as papering
 from plans.documents.handlers import Papers
@@ -54,6 +56,7 @@ from plans.keeping.routes import router as keeping
 from plans.keeping.versions import router as versions
 from plans.meeting import handlers as sitting
 from plans.meeting import hearing
+from plans.meeting.asking import router as asking
 from plans.meeting.routes import router as meetings
 from plans.meeting.store import Discussions, Dockets, Meetings, Table
 from plans.needs import handlers as needing
@@ -118,6 +121,9 @@ def create_app(
         plans.on(PlanClosed, partial(merging.close_merged, plans=held))
         plans.on(CaseTransferred, partial(handlers.end_transferred, plans=held))
         plans.on(CaseErased, partial(handlers.erase, plans=held))
+        one = partial(linking.note_one_person, plans=held, policy=policy)
+        plans.on(PersonMerged, one)
+        plans.on(PersonUnmerged, one)
         needs = plans.store(Needs)
         plans.on(CaseErased, partial(needing.erase, needs=needs))
         plans.on(RolesDecided, partial(needing.close_sides, needs=needs))
@@ -145,6 +151,7 @@ def create_app(
         versions,
         needs_routes.router,
         meetings,
+        asking,
         papers_router,
         packs_router,
         voices_router,

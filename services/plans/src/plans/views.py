@@ -299,6 +299,7 @@ class PlanView(BaseModel):
         coming: What is known to come, first to last.
         merged_into: The case in whose plan this one stands too, since they were merged.
         merged: The cases whose plans stand in this one too.
+        one_person: Ids that are one person's, two and two.
     """
 
     case_id: Id
@@ -314,6 +315,7 @@ class PlanView(BaseModel):
     stale: dict[StaleReason, datetime]
     breaches: tuple[BreachView, ...]
     first: dict[Stage, datetime]
+    one_person: tuple[tuple[Id, Id], ...]
 
     @classmethod
     def of(cls, held: Plan, seen: Permit) -> "PlanView":
@@ -342,6 +344,11 @@ class PlanView(BaseModel):
                 if "care" in seen
             ),
             first=held.first if "care" in seen else {},
+            one_person=tuple(
+                each.people
+                for each in held.links.values()
+                if not each.over and "care" in seen
+            ),
         )
 
 

@@ -9,7 +9,7 @@ from accord_chassis.settings import ChassisSettings, policy_of
 from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.notify import ContactStopped
-from accord_contracts.plans import ActionDone, PlanAgreed, PlanClosed
+from accord_contracts.plans import ActionDone, MeetingAsked, PlanAgreed, PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
     CaseTransferred,
@@ -153,6 +153,7 @@ def create_app(
             intake.store(Inquiries),
             intake.store(Disclosures),
             posted,
+            cases,
             intake.store(Agencies),
             intake.store(Tombstones),
             policy,
@@ -288,6 +289,7 @@ def ask_agencies(intake: service.Service, bureau: Bureau) -> None:
     """Have agencies asked and answered, with a clock and a ledger."""
     intake.provide(bureau)
     for event, handler in (
+        (MeetingAsked, inquiring.ask_for_meeting),
         (InformationRequested, inquiring.enter_asking),
         (InformationDecided, inquiring.enter_decision),
         (InformationDecided, inquiring.push),

@@ -15,6 +15,7 @@ from accord_chassis.clock import Clock
 from accord_chassis.service import settled
 from accord_chassis.store import Conflict
 from accord_contracts.message import Lane, Message
+from accord_contracts.plans import MeetingAsked
 from accord_contracts.referrals import (
     Answer,
     CaseErased,
@@ -28,13 +29,19 @@ from accord_contracts.referrals import (
 from referrals.domain.agency import Agency, agency_id
 from referrals.domain.case import Case
 from referrals.domain.erasure import ERASED_NAME, Decision
-from referrals.domain.inquiry import Inquiry, NoSuchInquiry, Said, Terms
+from referrals.domain.inquiry import (
+    MOST_PEOPLE,
+    Inquiry,
+    NoSuchInquiry,
+    Said,
+    Terms,
+)
 from referrals.domain.ledger import Disclosure, of_asking, of_decision, of_learned
 from referrals.domain.policy import Policy
 from referrals.domain.registration import registered_under_s19
 from referrals.domain.telling import DescribedPerson
 from referrals.keeping import Disclosures, Inquiries
-from referrals.store import Agencies, Referrals, Tombstones
+from referrals.store import Agencies, Cases, Referrals, Tombstones
 
 DESCRIBED_BY = 20
 """The latest referrals of somebody whose descriptions an agency is shown."""
@@ -46,6 +53,7 @@ class Bureau(NamedTuple):
     inquiries: Inquiries
     disclosures: Disclosures
     referrals: Referrals
+    cases: Cases
     agencies: Agencies
     tombstones: Tombstones
     policy: Policy
@@ -76,6 +84,59 @@ async def ask(
         return await bureau.inquiries.save(new, requested, lane=lane)
 
     return await settled(keep)
+
+
+async def ask_for_meeting(message: Message[MeetingAsked], *, bureau: Bureau) -> None:
+    """Ask the agencies that are invited to a meeting about everybody in a case.
+
+    Whoever may not be told is left out: who is not in the register now, whom s 19 does
+    not name, and of whom the person harmed wishes that they are not told. Whoever leads
+    the case asks such an agency by name, on a ground of its own.
+    """
+    told = message.data
+    case = await bureau.cases.get(told.case_id)
+    if case is None or case.erased or case.transferred or case.merged_into:
+        return
+    members = [each.person_id for each in case.people]
+    gone = await erased_of(members, bureau)
+    people = tuple(each for each in members if each not in gone)
+    if not people:
+        return
+    terms = Terms(
+        # Of a larger household whoever was met last: nobody is asked about more.
+        people=people[-MOST_PEOPLE:],
+        purpose=told.purpose,
+        belief=told.belief,
+        consulted=told.consulted,
+        why_not_safe=told.why_not_safe,
+        needed_by=told.needed_by,
+    )
+    wished = await not_to_be_told(case, bureau)
+    for code in told.agencies:
+        if await why_not(code, terms, wished, bureau) is None:
+            await ask(case, code, terms, told.asked_by, bureau)
+
+
+async def why_not(
+    code: str, terms: Terms, wished: frozenset[str], bureau: Bureau
+) -> str | None:
+    """Say by which rule an agency may not be told whom a case is about, if it may not.
+
+    Args:
+        code: The agency's.
+        terms: What it would be asked, and on what grounds.
+        wished: Of whom the person harmed wishes that they are not told.
+        bureau: What is needed to know.
+    """
+    at = bureau.clock.now()
+    agency = await agency_of(code, bureau)
+    if agency is None or not agency.may_refer(at):
+        return "not_in_the_register"
+    if terms.ipp11 is None and not registered_under_s19(agency, at):
+        return "not_registered_under_s19"
+    if code in wished and not terms.against_wish:
+        return "wished_not_to_be_told"
+    return None
 
 
 async def decide(

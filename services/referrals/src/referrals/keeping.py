@@ -6,10 +6,10 @@ from typing import Any
 
 from accord_chassis.sealing import ERASED, SealedStore
 from accord_chassis.store import Document, Store
+from accord_contracts.grounds import S20Purpose
 from pymongo.operations import IndexModel
 
 from referrals.domain.erasure import ERASED_NAME
-from referrals.domain.grounds import S20Purpose
 from referrals.domain.inquiry import Inquiry
 from referrals.domain.ledger import Disclosure
 

@@ -16,6 +16,7 @@ from plans.documents.voice import Entry, OwnVoice
 from plans.domain.action import Action
 from plans.domain.coming import Coming
 from plans.domain.meeting.discussion import Discussion
+from plans.domain.one_person import Link, one_with
 from plans.domain.plan import Plan
 from plans.domain.stage import Status
 from plans.domain.template import Part
@@ -105,6 +106,7 @@ class Facts:
 
     Attributes:
         version: The current version of the plan, with its level, where that is told.
+        links: Which people of the case are one: each has what is known under any id.
         own: Whose own an action is, by its id: it stands on the copy of nobody else.
         transferred: The case was handed over to another region: no paper leaves here.
     """
@@ -116,6 +118,7 @@ class Facts:
     promises: tuple[Promise, ...]
     said: tuple[Said, ...]
     own: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
     transferred: bool = False
 
     @classmethod
@@ -125,6 +128,7 @@ class Facts:
         needs: Iterable[Need] = (),
         discussions: Iterable[Discussion] = (),
         voices: Iterable[OwnVoice] = (),
+        links: Iterable[Link] = (),
     ) -> Self:
         """Gather what is known of a case, with what is planned for those merged in.
 
@@ -145,6 +149,7 @@ class Facts:
             dates=tuple(e for e in plan.coming.values() if not e.over),
             actions=tuple(each for _, each in held),
             own={each.id: people for people, each in held},
+            links=(*plan.links.values(), *links),
             transferred=plan.transferred_at is not None,
             needs=tuple(needs),
             promises=tuple(p for each in discussions for p in Promise.all_of(each)),
@@ -170,13 +175,14 @@ def whose(action: Action, harmed: Iterable[str]) -> frozenset[str]:
 def redacted(facts: Facts, to: Addressed) -> Facts:
     """Leave of some facts what a paper may carry for whom it is for."""
     parts = AUDIENCES[to.audience]
+    ids = one_with(to.person_id, facts.links) if to.person_id else None
 
     def theirs(person_id: str) -> bool:
-        return to.person_id is None or person_id == to.person_id
+        return ids is None or person_id in ids
 
     def own(action: Action) -> bool:
         people = facts.own.get(action.id, frozenset())
-        return to.person_id is None or to.person_id in people
+        return ids is None or not ids.isdisjoint(people)
 
     return Facts(
         version=facts.version if "stand" in parts else None,

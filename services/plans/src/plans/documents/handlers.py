@@ -28,6 +28,7 @@ from plans.documents.voice import (
 from plans.documents.wording import Speech
 from plans.domain.held import NoPlan
 from plans.domain.letting import Reader, is_same
+from plans.domain.one_person import one_with
 from plans.domain.template import Policy
 from plans.meeting.store import Discussions
 from plans.needs.need import UnknownStrand
@@ -102,7 +103,8 @@ async def leaving(case_id: str, to: Addressed, read: str, papers: Papers) -> Pap
         raise ClosedToChange
     paper = _paper(facts, voices, to, papers)
     is_same(paper.digest, read)
-    if any(e.unsafe_to_hold and e.person_id == to.person_id for e in voices):
+    ids = one_with(to.person_id, facts.links) if to.person_id else frozenset()
+    if any(e.unsafe_to_hold and e.person_id in ids for e in voices):
         raise UnsafeToHold
     await papers.looks.count(case_id, paper.digest, papers.clock.now())
     look_through(paper.sheet, facts, redacted(facts, to))
@@ -119,14 +121,17 @@ async def _known(case_id: str, papers: Papers) -> tuple[Facts, list[OwnVoice]]:
     needs = await papers.needs.of_cases(cases)
     discussions = await papers.discussions.of_cases(cases)
     voices = await papers.voices.of_cases(cases)
-    return Facts.of(plan, needs, discussions, voices), voices
+    # Of two who are both in a merged case, that case alone was told that they are one.
+    merged = [await papers.plans.get(each) for each in plan.merged_cases]
+    links = [link for each in merged if each for link in each.links.values()]
+    return Facts.of(plan, needs, discussions, voices, links), voices
 
 
 def _paper(
     facts: Facts, voices: list[OwnVoice], to: Addressed, papers: Papers
 ) -> Paper:
-    if to.audience is Audience.PERSON:
-        copy_of(to.person_id, voices)
+    if to.audience is Audience.PERSON and to.person_id:
+        copy_of(one_with(to.person_id, facts.links), voices)
     sheet = sheet_of(facts, to, papers.speech)
     digest = papers.voices.vault.digest("paper", sheet.model_dump_json())
     return Paper(sheet, digest)

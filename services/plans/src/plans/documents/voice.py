@@ -5,7 +5,7 @@ kept sealed, and go back to them on their own copy; and if having that copy at h
 unsafe, it is not printed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
@@ -146,14 +146,14 @@ class OwnVoice(BaseModel):
         return self.model_copy(update=update)
 
 
-def copy_of(person_id: str | None, voices: Iterable[OwnVoice]) -> None:
-    """See that somebody may have a copy of their own.
+def copy_of(ids: Collection[str], voices: Iterable[OwnVoice]) -> None:
+    """See that somebody may have a copy of their own, by every id that they have.
 
     Raises:
         NotTheirCopy: Nothing is recorded of them as somebody harmed, or a person has
             decided that it is they who use violence.
     """
-    theirs = [e for e in voices if e.person_id == person_id]
+    theirs = [e for e in voices if e.person_id in ids]
     own = [e for e in theirs if e.side is not Side.PERSON_USING_VIOLENCE]
     if not own or any(each.closed for each in theirs):
         raise NotTheirCopy

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 from plans.domain.action import Action, NoSuchAction, Owner
 from plans.domain.coming import Coming
+from plans.domain.one_person import Link, each_once
 from plans.domain.share import Share
 from plans.domain.stage import Breach, Stage, Status
 from plans.domain.version import PlanVersion
@@ -38,6 +39,7 @@ class Held(BaseModel):
             planned for it here any more.
         children: The children of the case, in the order in which they became known.
         harmed: Whom the case was referred to protect, children aside.
+        links: Which of its people are one, by the decision that said so.
         stale: Why what was agreed to should be looked at again, and since when.
         breaches: How it was broken, first to last.
         first: When each stage was first reached. It is never changed: all durations
@@ -59,6 +61,7 @@ class Held(BaseModel):
     transferred_at: datetime | None = None
     children: tuple[str, ...] = ()
     harmed: tuple[str, ...] = ()
+    links: dict[str, Link] = {}
     stale: dict[StaleReason, datetime] = {}
     breaches: tuple[Breach, ...] = ()
     first: dict[Stage, datetime] = {}
@@ -171,6 +174,11 @@ class Held(BaseModel):
         """The children of the case, and of those that are merged into it."""
         merged = (child for each in self.shares.values() for child in each.children)
         return tuple(dict.fromkeys((*self.children, *merged)))
+
+    @property
+    def each_child(self) -> tuple[str, ...]:
+        """The children for whom anything is asked: each once, though known twice."""
+        return each_once(self.all_children, self.links.values())
 
     def alarmed_since(self, before: "Held") -> dict[str, Coming]:
         """Give the dates for which an alarm was raised since before."""

@@ -14,6 +14,7 @@ from plans.domain.action import Owner
 from plans.domain.coming import Coming, InForce, with_latest
 from plans.domain.drawing import Ground, drawn_up
 from plans.domain.held import Held
+from plans.domain.one_person import Link
 from plans.domain.stage import Stage, Status
 from plans.domain.template import Policy
 from plans.domain.version import Assessment, PlanVersion, kept
@@ -97,7 +98,7 @@ class Plan(Held):
             since=since,
             episode=version.assessment.first_referred_at,
             risen=risen,
-            children=self.all_children,
+            children=self.each_child,
             owner=self.owner_of,
         )
 
@@ -143,6 +144,25 @@ class Plan(Held):
         same = not gone and len(before.all_children) == len(self.all_children)
         if same or not self.versions or self.status is Status.CLOSED:
             return self
+        return self.drawn_anew(gone, policy, at)
+
+    def link(self, match_id: str, told: Link, policy: Policy, at: datetime) -> "Plan":
+        """Take note that two people are one, or two again; the last word counts.
+
+        What was asked for a child under either id is still to be done: a commitment
+        ends when it is kept. From now on it is asked once.
+        """
+        known = self.links.get(match_id)
+        if self.erased_at or (known and known.revision >= told.revision):
+            return self
+        new = self.model_copy(update={"links": {**self.links, match_id: told}})
+        apart = len(new.each_child) > len(self.each_child)
+        if not apart or not self.versions or self.status is Status.CLOSED:
+            return new
+        return new.drawn_anew(set(), policy, at)
+
+    def drawn_anew(self, gone: set[str], policy: Policy, at: datetime) -> "Plan":
+        """Ask what the current version asks, without what is open for who is gone."""
         current = self.current
         template = policy.template(current.assessment.level, current.tier)
         left = [e for e in self.actions if not (e.open and e.person_id in gone)]

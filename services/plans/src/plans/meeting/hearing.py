@@ -97,7 +97,12 @@ async def note_inquiry(
     if isinstance(told, InformationRequested):
         asked = Asked(agency=told.agency, needed_by=told.needed_by)
     else:
-        asked = Asked(agency=told.agency, decided_at=told.decided_at)
+        asked = Asked(
+            agency=told.agency,
+            decided_at=told.decided_at,
+            decision=told.decision,
+            number=told.number,
+        )
     await _note(message, table, lambda held: held.ask(told.inquiry_id, asked))
 
 

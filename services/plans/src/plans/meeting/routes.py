@@ -145,7 +145,7 @@ async def _found(meeting_id: str, table: Table) -> Meeting | None:
         return None
 
 
-async def _permitted(
+async def permitted(
     action: Action, meeting_id: str, table: Table, asker: Asking
 ) -> Meeting:
     """Give a meeting with which somebody may do something."""
@@ -205,7 +205,7 @@ async def read_meeting(meeting_id: Id, table: Table_, member: Member) -> TableVi
 
     An agency that has not signed sees when it is, and none of its cases.
     """
-    held = await _permitted(READ_MEETING, meeting_id, table, member)
+    held = await permitted(READ_MEETING, meeting_id, table, member)
     cases = [each async for each in _cases(held, table, member)]
     return TableView.laid(held, table.rules.statement, cases)
 
@@ -216,12 +216,12 @@ async def _cases(
     entries = await handlers.agenda_of(held, table)
     listed = [(case_at(held, each.case_id, table), each) for each in entries]
     of = named(held.id, held, member, table.clock.now())
-    permitted = await member.permit_each(READ_CASE, listed, of=of)
-    ids = [each.case_id for each, _ in permitted]
+    may = await member.permit_each(READ_CASE, listed, of=of)
+    ids = [each.case_id for each, _ in may]
     dockets = {each.id: each for each in await table.dockets.all_of(ids)}
     said = by_case(await table.discussions.of_meeting(held.id))
     at = table.clock.now()
-    for entry, seen in permitted:
+    for entry, seen in may:
         known, spoken = dockets.get(entry.case_id), said.get(entry.case_id)
         yield CaseView.of(entry, known, spoken, meeting=held, at=at, seen=seen)
 
@@ -231,7 +231,7 @@ async def attend(
     meeting_id: Id, told: SignStatement, table: Table_, member: Member
 ) -> SeatView:
     """Sit down at a meeting, having signed its confidentiality statement."""
-    await _permitted(SIGN, meeting_id, table, member)
+    await permitted(SIGN, meeting_id, table, member)
     if member.worker is None:
         raise SignFirst
     seat = Seat(
@@ -274,7 +274,7 @@ async def read_case(
 @router.post("/{meeting_id}/beginning")
 async def begin_meeting(meeting_id: Id, table: Table_, chair: Member) -> TableView:
     """Begin: the agenda stays as it is, and what was added until the cut-off."""
-    await _permitted(LEAD_MEETING, meeting_id, table, chair)
+    await permitted(LEAD_MEETING, meeting_id, table, chair)
     held = await settled(partial(handlers.begin, meeting_id, table=table))
     cases = [each async for each in _cases(held, table, chair)]
     return TableView.laid(held, table.rules.statement, cases)
@@ -307,16 +307,17 @@ def _misfits(told: Decide, held: Meeting, table: Table) -> Iterator[dict[str, An
     """Name what this locality cannot decide so, as the errors of a request."""
     for place, each in enumerate(told.tasks):
         if each.action not in table.policy.actions:
-            yield _error("unknown_action", "tasks", place, "action")
+            yield error("unknown_action", "tasks", place, "action")
         if each.agency not in held.agencies:
-            yield _error("not_invited", "tasks", place, "agency")
+            yield error("not_invited", "tasks", place, "agency")
     if told.lead is not None and told.lead not in held.agencies:
-        yield _error("not_invited", "lead")
+        yield error("not_invited", "lead")
     if told.review_at is not None and told.review_at <= table.clock.now():
-        yield _error("not_in_the_future", "review_at")
+        yield error("not_in_the_future", "review_at")
 
 
-def _error(rule: str, *at: str | int) -> dict[str, Any]:
+def error(rule: str, *at: str | int) -> dict[str, Any]:
+    """Give what is wrong with a field, as the error of a request."""
     return {"loc": ("body", *at), "type": rule}
 
 
@@ -352,7 +353,7 @@ def _only(seen: Permit, about: Side) -> Permit:
 @router.post("/{meeting_id}/closure")
 async def close_meeting(meeting_id: Id, table: Table_, chair: Member) -> MeetingView:
     """Close a meeting and lock its minutes: what is not decided is carried over."""
-    await _permitted(LEAD_MEETING, meeting_id, table, chair)
+    await permitted(LEAD_MEETING, meeting_id, table, chair)
     held = await settled(partial(handlers.close, meeting_id, table=table))
     return MeetingView.of(held, table.rules.statement)
 
@@ -360,19 +361,19 @@ async def close_meeting(meeting_id: Id, table: Table_, chair: Member) -> Meeting
 @router.get("/{meeting_id}/minutes")
 async def read_minutes(meeting_id: Id, table: Table_, chair: Member) -> MinutesView:
     """Read the locked minutes of a meeting, and whether they are what was locked."""
-    held = await _permitted(LEAD_MEETING, meeting_id, table, chair)
+    held = await permitted(LEAD_MEETING, meeting_id, table, chair)
     if held.closed_at is None:
         raise NotBegun("Its minutes are locked when it is closed.")
     said = await table.discussions.of_meeting(meeting_id)
     listed = [(case_at(held, each.case_id, table), each) for each in said]
     of = named(held.id, held, chair, table.clock.now())
-    permitted = await chair.permit_each(READ_CASE, listed, of=of)
+    may = await chair.permit_each(READ_CASE, listed, of=of)
     shown = MeetingView.of(held, table.rules.statement).model_dump()
-    seen = {each.case_id for each, _ in permitted}
+    seen = {each.case_id for each, _ in may}
     return MinutesView(
         **shown,
         seats=tuple(map(SeatView.of, held.seats)),
-        cases=tuple(DiscussionView.of(*each) for each in permitted),
+        cases=tuple(DiscussionView.of(*each) for each in may),
         carried_over=tuple(each for each in held.carried if each in seen),
         intact=intact(held, said),
     )
@@ -381,7 +382,7 @@ async def read_minutes(meeting_id: Id, table: Table_, chair: Member) -> MinutesV
 @router.get("/{meeting_id}/extract")
 async def read_extract(meeting_id: Id, table: Table_, member: Member) -> ExtractView:
     """Read what one's own agency has promised at a meeting, and where it leads."""
-    held = await _permitted(READ_MEETING, meeting_id, table, member)
+    held = await permitted(READ_MEETING, meeting_id, table, member)
     agency = member.who.agency
     if agency is None or member.worker is None:
         raise NoSuchMeeting
@@ -395,8 +396,8 @@ async def read_extract(meeting_id: Id, table: Table_, member: Member) -> Extract
         for each in said
     ]
     of = Resource("extract", held.id, agency=agency)
-    permitted = await member.permit_each(READ_EXTRACT, listed, of=of)
-    shown = (ExtractCaseView.of(each, agency, seen) for each, seen in permitted)
+    may = await member.permit_each(READ_EXTRACT, listed, of=of)
+    shown = (ExtractCaseView.of(each, agency, seen) for each, seen in may)
     cases = tuple(each for each in shown if each.leads or each.tasks)
     return ExtractView(meeting_id=meeting_id, agency=agency, cases=cases)
 

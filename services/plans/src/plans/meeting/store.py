@@ -23,7 +23,11 @@ class Dockets(Store[Docket]):
 
     entity = Docket
     collection = "dockets"
-    indexes = (IndexModel([("wanted_from", 1)]), IndexModel([("level", 1)]))
+    indexes = (
+        IndexModel([("wanted_from", 1)]),
+        IndexModel([("level", 1)]),
+        IndexModel([("merged_into", 1)]),
+    )
 
     async def wanted(self, by: datetime) -> list[Docket]:
         """Give the cases that something brings up by a time, the longest first."""
@@ -42,6 +46,11 @@ class Dockets(Store[Docket]):
     async def all_of(self, cases: Iterable[str]) -> list[Docket]:
         """Give some cases', those that there are."""
         found = self.documents.find({"_id": {"$in": [*cases]}}, WITHOUT)
+        return [self.load(each) async for each in found]
+
+    async def merged_into(self, case_id: str) -> list[Docket]:
+        """Give those of the cases that are merged into one."""
+        found = self.documents.find({"merged_into": case_id}, WITHOUT)
         return [self.load(each) async for each in found]
 
 

@@ -8,11 +8,13 @@ from accord_chassis.guard import Permit
 from accord_contracts.access import Side
 from accord_contracts.allocation import Role
 from accord_contracts.message import Code, Id
+from accord_contracts.plans import MeetingAsked
+from accord_contracts.referrals import SharingDecision
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel
 
 from plans.domain.meeting.discussion import Decision, Discussion, Task
-from plans.domain.meeting.docket import Docket, Why
+from plans.domain.meeting.docket import Asked, Docket, Why
 from plans.domain.meeting.meeting import Entry, Meeting, Seat, Stage
 
 
@@ -62,11 +64,43 @@ class SeatView(BaseModel):
 
 
 class AnswerView(BaseModel):
-    """An agency that was asked what it knows, and whether it has decided."""
+    """An agency that was asked what it knows, and whether and how it has decided.
+
+    Never what it has said, nor why it has not.
+    """
 
     agency: Code
     needed_by: datetime | None
     decided_at: datetime | None
+    decision: SharingDecision | None
+
+    @classmethod
+    def of(cls, held: Asked) -> Self:
+        """Show an agency that was asked."""
+        return cls(**held.model_dump(include=set(cls.model_fields)))
+
+
+class CalledOnView(BaseModel):
+    """The agencies that are asked about a case from now on."""
+
+    case_id: Id
+    agencies: tuple[Code, ...]
+
+    @classmethod
+    def of(cls, told: MeetingAsked) -> Self:
+        """Show who is asked."""
+        return cls(case_id=told.case_id, agencies=told.agencies)
+
+
+class AskingView(BaseModel):
+    """Who is asked before a meeting from now on, and by when they should answer.
+
+    Those that were asked already are not named, nor those that were left out.
+    """
+
+    meeting_id: Id
+    answers_by: datetime
+    asked: tuple[CalledOnView, ...]
 
 
 class CaseView(BaseModel):
@@ -114,7 +148,7 @@ class CaseView(BaseModel):
             why=entry.why if whole else (),
             clock=entry.clock if whole else None,
             overdue=docket.overdue(at) if docket and whole else None,
-            asked=tuple(AnswerView(**each.model_dump()) for each in asked),
+            asked=tuple(map(AnswerView.of, asked)),
             unasked=tuple(e for e in meeting.agencies if whole and e not in named),
             decisions=len(said.decisions) if said else 0,
             settled=said is not None and said.settled,

@@ -3,12 +3,12 @@
 from typing import Self
 
 from accord_contracts.access import Purpose
+from accord_contracts.grounds import Belief, Grounds, Ipp11, S20Purpose
 from accord_contracts.message import Code
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 from referrals.domain.erasure import Decision
-from referrals.domain.grounds import Belief, Grounds, Ipp11, S20Purpose
 
 
 class HandoverTerms(Grounds):

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Self
 from uuid import UUID, uuid5
 
+from accord_contracts.grounds import Belief, Grounds, GroundsToTell, Ipp11, S20Purpose
 from accord_contracts.message import Code, Id
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import SharingDecision, SharingReason
@@ -25,7 +26,6 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from referrals.domain.erasure import Decision
-from referrals.domain.grounds import Belief, Grounds, Ipp11, S20Purpose
 from referrals.domain.policy import InquiryRules, Misfit, Policy
 from referrals.domain.telling import SortedAnswers
 
@@ -53,11 +53,14 @@ class InquiryOver(Refusal):
     """This inquiry does not stand any more, or was decided on too often."""
 
 
-People = Annotated[tuple[Id, ...], Field(min_length=1, max_length=20)]
+MOST_PEOPLE = 20
+"""People whom one inquiry, or one piece, is about."""
+
+People = Annotated[tuple[Id, ...], Field(min_length=1, max_length=MOST_PEOPLE)]
 Questions = Annotated[tuple[Code, ...], Field(max_length=100)]
 
 
-class Terms(Grounds):
+class Terms(GroundsToTell):
     """What is asked, for what, and on what grounds the agency is told whom it is about.
 
     Attributes:
@@ -75,12 +78,6 @@ class Terms(Grounds):
     questions: Questions = ()
     needed_by: AwareDatetime | None = None
     against_wish: bool = False
-
-    @model_validator(mode="after")
-    def _believed(self) -> Self:
-        if self.belief is Belief.NONE:
-            raise PydanticCustomError("no_belief", "Nobody may be told without it.")
-        return self
 
     def in_order(self) -> Self:
         """Name everything once and in one order, so that the same wish is the same."""

@@ -11,12 +11,12 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID, uuid5
 
+from accord_contracts.grounds import Belief, Ipp11, S20Purpose, WhyNotSafe
 from accord_contracts.message import Code
 from pydantic import BaseModel, ConfigDict
 
 from referrals.domain.case import Case
 from referrals.domain.erasure import Decision
-from referrals.domain.grounds import Belief, Ipp11, S20Purpose, WhyNotSafe
 from referrals.domain.inquiry import Inquiry
 from referrals.domain.package import Packed
 from referrals.domain.telling import Telling

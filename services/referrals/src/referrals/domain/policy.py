@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Self
 
+from accord_contracts.grounds import S20Purpose
 from accord_contracts.message import Code, Lane
 from accord_contracts.referrals import Answer, IncidentKind
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -13,7 +14,6 @@ from referrals.domain.contact import ContactRules
 from referrals.domain.contradictions import contradictions
 from referrals.domain.erasure import Retention
 from referrals.domain.feedback import FeedbackRules
-from referrals.domain.grounds import S20Purpose
 from referrals.domain.instruments import InstrumentRule
 from referrals.domain.quality import Gap, QualityRules, gaps_of
 from referrals.domain.recognition import RecognitionRules

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID, uuid5
 
+from accord_contracts.grounds import S20Purpose
 from accord_contracts.message import Code, Id
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import AgencyKind, IncidentKind, PersonRole
@@ -23,7 +24,6 @@ from pydantic import (
 
 from referrals.domain.contact import reach_of
 from referrals.domain.erasure import ERASED_NAME
-from referrals.domain.grounds import S20Purpose
 from referrals.domain.ledger import Disclosure, FieldGroup
 from referrals.domain.policy import Misfit
 from referrals.domain.referral import Referral

@@ -23,6 +23,7 @@ from accord_chassis.guard import (
 )
 from accord_chassis.service import part
 from accord_contracts.access import Purpose
+from accord_contracts.grounds import Belief, Ipp11, S20Purpose, WhyNotSafe
 from accord_contracts.message import Code, Id
 from accord_contracts.referrals import Answer, SharingDecision, SharingReason
 from fastapi import APIRouter, Security
@@ -33,7 +34,6 @@ from referrals import inquiring
 from referrals.domain.agency import Agency
 from referrals.domain.case import Case
 from referrals.domain.erasure import NoSuchCase, NoSuchPerson
-from referrals.domain.grounds import Belief, Ipp11, S20Purpose, WhyNotSafe
 from referrals.domain.inquiry import (
     MOST_DECISIONS,
     Decided,
@@ -47,7 +47,6 @@ from referrals.domain.inquiry import (
 )
 from referrals.domain.ledger import Disclosure, FieldGroup
 from referrals.domain.policy import Misfit
-from referrals.domain.registration import registered_under_s19
 from referrals.domain.telling import DescribedPerson, Gender
 from referrals.erasing import Shelves, cases_of, standing_case
 from referrals.inquiring import Bureau
@@ -453,13 +452,8 @@ async def _misfits(
     for each in misfits_of_terms(told, standing, bureau.policy, at):
         yield each
     for place, code in enumerate(told.agencies):
-        agency = await inquiring.agency_of(code, bureau)
-        if agency is None or not agency.may_refer(at):
-            yield Misfit(("agencies", place), "not_in_the_register")
-        elif told.ipp11 is None and not registered_under_s19(agency, at):
-            yield Misfit(("agencies", place), "not_registered_under_s19")
-        elif code in wished and not told.against_wish:
-            yield Misfit(("agencies", place), "wished_not_to_be_told")
+        if rule := await inquiring.why_not(code, told, wished, bureau):
+            yield Misfit(("agencies", place), rule)
 
 
 def _asked(held: Inquiry) -> dict[str, object]:

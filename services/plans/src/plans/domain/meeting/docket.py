@@ -4,12 +4,12 @@ It is kept for every case, from what all services tell, so that an agenda is one
 and rests on nothing but its own documents.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
-from accord_contracts.referrals import TriggerKind
+from accord_contracts.referrals import SharingDecision, TriggerKind
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict, computed_field
 
@@ -80,13 +80,15 @@ class Owed(BaseModel):
 
 
 class Asked(BaseModel):
-    """That an agency was asked what it knows, and whether it has decided."""
+    """That an agency was asked what it knows, and what it has decided, if it has."""
 
     model_config = ConfigDict(frozen=True)
 
     agency: str
     needed_by: datetime | None = None
     decided_at: datetime | None = None
+    decision: SharingDecision | None = None
+    number: int = 0
 
 
 K = TypeVar("K")
@@ -104,6 +106,8 @@ class Docket(BaseModel):
         decided_level: The level that it decided by.
         review_at: When it wanted to see it again.
         owed: What agencies have promised, and workers are late with.
+        called: When each agency was last to be asked before a meeting.
+        kept_from: The agencies that are not asked so about this case; it only grows.
         ended: The assessment on which the plan rested that was closed.
         transferred_at: When the case was handed over to another region: whatever is
             heard of it later, nobody here is to talk about it.
@@ -125,6 +129,8 @@ class Docket(BaseModel):
     dates: dict[str, Date] = {}
     owed: dict[str, Owed] = {}
     asked: dict[str, Asked] = {}
+    called: dict[str, datetime] = {}
+    kept_from: tuple[str, ...] = ()
     ended: int = 0
     transferred_at: datetime | None = None
     merged_into: str | None = None
@@ -229,13 +235,38 @@ class Docket(BaseModel):
         if self.erased_at:
             return self
         known = self.asked.get(inquiry_id) or told
-        both = known.model_copy(
-            update={
-                "needed_by": told.needed_by or known.needed_by,
-                "decided_at": _later(known.decided_at, told.decided_at),
-            }
+        latest = max(known, told, key=lambda each: each.number)
+        both = latest.model_copy(
+            update={"needed_by": told.needed_by or known.needed_by}
         )
         return self.model_copy(update={"asked": _with(self.asked, inquiry_id, both)})
+
+    def call_on(
+        self, agencies: Iterable[str], kept_from: Iterable[str], at: datetime
+    ) -> "tuple[Docket, tuple[str, ...]]":
+        """Have agencies asked before a meeting, each once until something is new.
+
+        Args:
+            agencies: Who is invited.
+            kept_from: Who is not to be asked about this case, now or later.
+            at: When.
+
+        Returns:
+            The docket, and whom to ask.
+        """
+        if not self.open:
+            return self, ()
+        kept = tuple(sorted({*self.kept_from, *kept_from}))
+        news = _later(self.referred_at, self.changed_at)
+        asked = tuple(
+            each
+            for each in agencies
+            if each not in kept and _is_news(news, self.called.get(each))
+        )
+        if not asked and kept == self.kept_from:
+            return self, ()
+        called = {**self.called, **dict.fromkeys(asked, at)}
+        return self.model_copy(update={"called": called, "kept_from": kept}), asked
 
     def settle(
         self, at: datetime, level: RiskLevel, review_at: datetime | None
@@ -273,6 +304,10 @@ def _if_since(
     why: Why, since: datetime | None, clock: datetime | None = None
 ) -> list[Reason]:
     return [Reason(why, since, clock or since)] if since else []
+
+
+def _is_news(news: datetime | None, since: datetime | None) -> bool:
+    return since is None or (news is not None and news > since)
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from accord_contracts.calendar import DAYS, Day
+from accord_contracts.grounds import S20Purpose
 from accord_contracts.message import Code, PolicyVersion
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -83,6 +84,21 @@ class Slot(NamedTuple):
     starts_at: datetime
 
 
+class Asking(BaseModel):
+    """What invited agencies are asked before a meeting.
+
+    Attributes:
+        purpose: For what, of the Family Violence Act 2018, s 20.
+        not_asked: Who is invited and never asked so: whoever serves those who use
+            violence, say, and is told by people alone.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    purpose: S20Purpose
+    not_asked: frozenset[Code]
+
+
 class Rules(BaseModel):
     """How a locality meets.
 
@@ -92,6 +108,7 @@ class Rules(BaseModel):
         seat_hours: So long after a meeting those who sat there may look at it still.
         close_hours: So long after its end a meeting that nobody has closed is closed.
         called: The terms of what is called besides; who calls it may name others.
+        asking: What invited agencies are asked beforehand.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -104,6 +121,7 @@ class Rules(BaseModel):
     close_hours: Annotated[int, Field(gt=0, le=48)]
     series: Annotated[dict[Code, Series], Field(min_length=1, max_length=20)]
     called: Terms
+    asking: Asking
 
     @field_validator("time_zone")
     @classmethod
@@ -118,6 +136,11 @@ class Rules(BaseModel):
     def _holds_together(self) -> Self:
         if CALLED in self.series:
             raise ValueError(f"series: {CALLED} is what is called besides")
+        terms = (*self.series.values(), self.called)
+        invited = {code for each in terms for code in each.agencies}
+        # A code that is written wrongly would have somebody asked who may not know.
+        if not self.asking.not_asked <= invited:
+            raise ValueError("asking: not_asked names somebody who is invited nowhere")
         return self
 
     def terms_of(self, series: str) -> Terms:

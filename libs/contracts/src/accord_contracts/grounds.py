@@ -64,3 +64,13 @@ class Grounds(BaseModel):
                 "consulted_or_why_not_safe", "Say why asking was not safe."
             )
         return self
+
+
+class GroundsToTell(Grounds):
+    """On what grounds an agency is told whom it is asked about."""
+
+    @model_validator(mode="after")
+    def _believed(self) -> Self:
+        if self.belief is Belief.NONE:
+            raise PydanticCustomError("no_belief", "Nobody may be told without it.")
+        return self

@@ -1,0 +1,173 @@
+"""Asking the invited agencies before a meeting what they know, over HTTP.
+
+Who leads the meeting decides it, and who is not to be asked about which case. Referrals
+has the people, the register and what the person harmed wishes: it asks, and leaves out
+whoever may not be told.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import chain
+from typing import Annotated, Any
+
+from accord_chassis.guard import Action, Relation
+from accord_chassis.service import settled
+from accord_contracts.grounds import GroundsToTell
+from accord_contracts.message import Code, Id, Lane
+from accord_contracts.plans import MeetingAsked
+from accord_contracts.problem import Refusal
+from fastapi import APIRouter
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+
+from plans.domain.meeting.discussion import NotOnTheAgenda
+from plans.domain.meeting.meeting import MOST_CASES, Meeting, NoSuchMeeting
+from plans.meeting.handlers import agenda_of
+from plans.meeting.routes import (
+    LEAD_MEETING,
+    Member,
+    Table_,
+    case_at,
+    error,
+    named,
+    permitted,
+)
+from plans.meeting.store import Table
+from plans.meeting.views import AskingView, CalledOnView
+
+router = APIRouter(prefix="/meetings/{meeting_id}", tags=["meetings"])
+
+AHEAD = timedelta(days=14)
+"""So long before answers are due agencies are asked at the earliest: as far ahead as
+meetings are listed."""
+
+ASK = Action("discussion.ask", (Relation.COORDINATOR,))
+
+
+class NotAskedNow(Refusal):
+    """Agencies are asked within a fortnight before their answers are due."""
+
+
+class LeaveOut(BaseModel):
+    """The agencies that are not asked about a case, at this meeting or a later one.
+
+    Whose worker or client the person using violence is, say. Who leads the case may ask
+    such an agency still, by name.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    case_id: Id
+    agencies: Annotated[tuple[Code, ...], Field(min_length=1, max_length=60)]
+
+
+class AskBeforehand(GroundsToTell):
+    """On what grounds agencies are told whom a meeting is about, and who is not."""
+
+    leave_out: Annotated[tuple[LeaveOut, ...], Field(max_length=MOST_CASES)] = ()
+
+
+@router.post("/inquiries", status_code=202)
+async def ask_beforehand(
+    meeting_id: Id, told: AskBeforehand, table: Table_, chair: Member
+) -> AskingView:
+    """Ask the invited agencies what they know of the cases on the agenda.
+
+    Asked again, it is only whom something new is asked about: a referral, or another
+    level. The meeting shows who has answered.
+    """
+    held = await permitted(LEAD_MEETING, meeting_id, table, chair)
+    if chair.worker is None:
+        raise NoSuchMeeting
+    entries = await agenda_of(held, table)
+    listed = [(case_at(held, each.case_id, table), each) for each in entries]
+    of = named(held.id, held, chair, table.clock.now())
+    cases = [each.case_id for each, _ in await chair.permit_each(ASK, listed, of=of)]
+    if any(each.case_id not in cases for each in told.leave_out):
+        raise NotOnTheAgenda
+    if wrong := [*_misfits(told, held)]:
+        raise RequestValidationError(wrong)
+    asked = await ask(held, cases, told, by=chair.worker, table=table)
+    return AskingView(
+        meeting_id=held.id,
+        answers_by=held.answers_by,
+        asked=tuple(
+            CalledOnView(case_id=e.case_id, agencies=e.agencies) for e in asked
+        ),
+    )
+
+
+def _misfits(told: AskBeforehand, held: Meeting) -> Iterator[dict[str, Any]]:
+    for place, each in enumerate(told.leave_out):
+        for number, code in enumerate(each.agencies):
+            # Written wrongly, it would leave out nobody.
+            if code not in held.agencies:
+                yield error("not_invited", "leave_out", place, "agencies", number)
+
+
+async def ask(
+    held: Meeting,
+    cases: Sequence[str],
+    told: AskBeforehand,
+    *,
+    by: str,
+    table: Table,
+) -> list[MeetingAsked]:
+    """Have referrals ask the invited agencies about some cases, each one once.
+
+    Raises:
+        NotAskedNow: Their answers are due too soon, or too late.
+    """
+    at = table.clock.now()
+    if not at < held.answers_by <= at + AHEAD:
+        raise NotAskedNow
+    asks = (
+        settled(partial(_ask, held, each, told, by=by, at=at, table=table))
+        for each in cases
+    )
+    return [each for each in await asyncio.gather(*asks) if each]
+
+
+async def _ask(
+    held: Meeting,
+    case_id: str,
+    told: AskBeforehand,
+    *,
+    by: str,
+    at: datetime,
+    table: Table,
+) -> MeetingAsked | None:
+    docket, household = await asyncio.gather(
+        table.dockets.get(case_id), table.dockets.merged_into(case_id)
+    )
+    if docket is None:
+        return None
+    rules = table.rules.asking
+    invited = [each for each in held.agencies if each not in rules.not_asked]
+    left_out = (e.agencies for e in told.leave_out if e.case_id == case_id)
+    before = (each.kept_from for each in household)
+    new, agencies = docket.call_on(
+        invited, chain.from_iterable([*left_out, *before]), at
+    )
+    if new is docket:
+        return None
+    if not agencies:
+        await table.dockets.save(new)
+        return None
+    asked = MeetingAsked(
+        case_id=case_id,
+        meeting_id=held.id,
+        agencies=agencies,
+        purpose=rules.purpose,
+        belief=told.belief,
+        consulted=told.consulted,
+        why_not_safe=told.why_not_safe,
+        needed_by=held.answers_by,
+        asked_by=by,
+        asked_at=at,
+    )
+    lane = Lane.URGENT if docket.level and docket.level.urgent else Lane.ROUTINE
+    await table.dockets.save(new, asked, lane=lane)
+    return asked

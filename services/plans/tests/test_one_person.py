@@ -1,0 +1,113 @@
+"""Two people of a plan who are one: a link that moves nothing and can be taken back."""
+
+from datetime import timedelta
+from itertools import permutations
+
+import pytest
+from accord_chassis.testing import NOON, eventually, message_of, new_id
+from accord_contracts.referrals import PersonMerged, PersonUnmerged
+from papers_builders import voice
+from plans.documents.audience import Addressed, Audience, Facts, redacted
+from plans.documents.voice import NotTheirCopy, copy_of
+from plans.domain.action import Action
+from plans.domain.one_person import Link, each_once, one_with
+from plans.domain.plan import Plan
+from plans.domain.template import Part
+from plans_builders import Running, assessment, parted_policy
+
+PARTED = parted_policy()
+HOUR = timedelta(hours=1)
+MATCH = new_id()
+
+
+def linked(one: str, other: str, revision: int = 1, *, over: bool = False) -> Link:
+    return Link(people=(one, other), revision=revision, over=over)
+
+
+def children_of(held: Plan) -> list[Action]:
+    return [each for each in held.actions if each.part is Part.CHILD]
+
+
+def test_links_are_followed_and_end_when_they_are_taken_back() -> None:
+    links = [linked("c", "d"), linked("b", "c"), linked("a", "b")]
+
+    assert one_with("a", links) == {"a", "b", "c", "d"}
+    assert one_with("x", links) == {"x"}
+    assert one_with("a", [linked("a", "b", over=True)]) == {"a"}
+    assert each_once(["d", "x", "a"], links) == ("d", "x")
+
+
+def test_of_links_the_last_word_counts_in_whatever_order_it_is_heard() -> None:
+    told = [linked("a", "b", 1), linked("a", "b", 2, over=True), linked("a", "b", 3)]
+    ends = []
+    for order in permutations(told):
+        held = Plan(id=new_id())
+        for each in order:
+            held = held.link(MATCH, each, PARTED, NOON)
+        ends.append(held.links)
+    assert ends == [{MATCH: told[2]}] * 6
+
+
+def test_a_child_known_twice_is_asked_for_once_and_nothing_taken_on_is_lost() -> None:
+    one, two = new_id(), new_id()
+    met = Plan(id=new_id()).meet([one, two], PARTED, NOON)
+    before = met.draft(assessment(), PARTED, NOON)
+
+    held = before.link(MATCH, linked(one, two), PARTED, NOON + HOUR)
+    late = Plan(id=new_id()).meet([one], PARTED, NOON).draft(assessment(), PARTED, NOON)
+    late = late.link(MATCH, linked(one, two), PARTED, NOON)
+    late = late.meet([two], PARTED, NOON + HOUR)
+    apart = late.link(MATCH, linked(one, two, 2, over=True), PARTED, NOON + 2 * HOUR)
+
+    assert held.actions == before.actions
+    assert [each.person_id for each in children_of(late)] == [one]
+    assert [each.person_id for each in children_of(apart)] == [one, two]
+    assert children_of(apart)[0] == children_of(late)[0]
+
+
+def test_somebodys_copy_has_what_is_theirs_under_any_id_while_they_are_one() -> None:
+    said, other, gran = voice("My keys."), voice("My dog."), voice("My tea.")
+    voices = [said, other, gran]
+    held = Plan(id=new_id()).protects([other.person_id])
+    held = held.draft(assessment(), PARTED, NOON)
+    two = (said.person_id, other.person_id)
+
+    def copy(plan: Plan, person_id: str) -> tuple[set[str | None], bool]:
+        to = Addressed(Audience.PERSON, person_id=person_id)
+        left = redacted(Facts.of(plan, voices=voices), to)
+        return {each.entry.words for each in left.said}, bool(left.actions)
+
+    one = held.link(MATCH, linked(*two), PARTED, NOON)
+    apart = one.link(MATCH, linked(*two, 2, over=True), PARTED, NOON)
+
+    both = ({"My keys.", "My dog."}, True)
+    assert copy(one, two[0]) == copy(one, two[1]) == both
+    assert copy(one, gran.person_id) == ({"My tea."}, False)
+    assert copy(apart, two[0]) == copy(held, two[0]) == ({"My keys."}, False)
+
+
+def test_who_is_said_to_use_violence_under_any_id_has_no_copy() -> None:
+    said, other = voice("My keys."), voice("My dog.", closed=True)
+    ids = {said.person_id, other.person_id}
+
+    copy_of({said.person_id}, [said, other])
+    with pytest.raises(NotTheirCopy):
+        copy_of(ids, [said, other])
+
+
+async def test_a_plan_hears_that_two_are_one_and_two_again(running: Running) -> None:
+    case, one, two = new_id(), new_id(), new_id()
+    told = {"case_id": case, "match_id": MATCH, "person_id": one, "other_id": two}
+
+    async def links() -> dict[str, bool]:
+        held = await running.plans.get(case)
+        return {key: each.over for key, each in held.links.items()} if held else {}
+
+    async def are(*, over: bool) -> bool:
+        return await links() == {MATCH: over}
+
+    await running.hears(message_of(PersonMerged(**told, merged_at=NOON), version=2))
+    await eventually(lambda: are(over=False))
+    parted = PersonUnmerged(**told, unmerged_at=NOON)
+    await running.hears(message_of(parted, version=3))
+    await eventually(lambda: are(over=True))
