@@ -214,6 +214,12 @@ DEEP = "".join(
 )
 
 
+KELVIN = "\u212a"
+"""A sign that is a k to whoever does not tell capitals apart."""
+
+IN_NO_LETTERS = "boundary*=\"idna'en'%80\""
+
+
 @pytest.mark.parametrize(
     "told",
     [
@@ -222,6 +228,8 @@ DEEP = "".join(
         dsn().replace(b"multipart/report", b"multipart/mixed"),
         dsn().replace(b"message/delivery-status", b"text/plain"),
         f"To: bounce+{TOKEN}@accord.example\n{DEEP}".encode(),
+        f"Content-Type: multipart/report; {IN_NO_LETTERS}\n\n".encode(),
+        dsn(to=f"bounce+{KELVIN * 48}@accord.example"),
         b"\xff\x00" * 50,
     ],
 )
