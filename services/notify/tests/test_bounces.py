@@ -1,6 +1,10 @@
 """A letter that comes back is heard of, and nothing of it is read or kept."""
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -8,6 +12,7 @@ import pytest
 from accord_chassis.settings import BadConfiguration
 from accord_chassis.testing import NOON, new_id, sent_by
 from accord_contracts.risk import RiskLevel
+from fastapi import FastAPI, Request, Response
 from notify.app import Settings, create_app
 from notify.domain.bounce import Bounce, ReturnPath, bounce_of
 from notify.domain.mail import MailState
@@ -20,6 +25,7 @@ from notify_builders import (
     Running,
     WorkersDirectory,
     drafted,
+    listening,
     offered,
     team,
 )
@@ -27,6 +33,7 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook
 
 KEY = "whsec_" + "d" * 32
+PROGRAM = Path(__file__).parents[3] / "deploy/mail/post_bounce.py"
 BACK_TO = "bounce@accord.example"
 TOKEN = ReturnPath(new_id(), 0).written(KEY)
 
@@ -252,3 +259,50 @@ def test_half_of_what_it_takes_stops_the_start(
 
     with pytest.raises(BadConfiguration, match="ACCORD_BOUNCE_ADDRESS"):
         create_app(settings.model_copy(update=mail | told))
+
+
+async def test_the_mail_servers_program_posts_what_is_signed_and_says_nothing(
+    tmp_path: Path,
+) -> None:
+    """A real program, and a real receiver that signs it with the library."""
+    taken: list[bytes] = []
+    status = 204
+    app = FastAPI()
+
+    @app.post("/v1/bounces")
+    async def take(request: Request) -> Response:
+        body, headers = await request.body(), dict(request.headers)
+        at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+        good = Webhook(KEY).sign(headers["webhook-id"], at, body.decode())
+        assert headers["webhook-signature"] == good
+        assert headers["authorization"] == "Bearer a-token"
+        taken.append(body)
+        return Response(status_code=status)
+
+    async def runs() -> tuple[int | None, bytes]:
+        program = await asyncio.create_subprocess_exec(
+            sys.executable,
+            PROGRAM,
+            env={"ACCORD_BOUNCE_ENV": str(tmp_path / "env")},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await program.communicate(dsn())
+        return program.returncode, said
+
+    (tmp_path / "token").write_text("a-token\n")
+    async with listening(app) as url:
+        settings = (
+            f"ACCORD_BOUNCE_URL={url}/v1/bounces",
+            f"ACCORD_BOUNCE_KEY={KEY}",
+            f"ACCORD_BOUNCE_TOKEN={tmp_path / 'token'}",
+        )
+        (tmp_path / "env").write_text("\n".join(settings))
+        first = await runs()
+        status = 503
+        away = await runs()
+    nobody = await runs()
+
+    assert (first, away, nobody) == ((0, b""), (75, b""), (75, b""))
+    assert taken == [dsn(), dsn()]
