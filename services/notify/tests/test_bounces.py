@@ -15,19 +15,17 @@ from accord_contracts.risk import RiskLevel
 from fastapi import FastAPI, Request, Response
 from notify.app import Settings, create_app
 from notify.domain.bounce import Bounce, ReturnPath, bounce_of
-from notify.domain.mail import MailState
+from notify.domain.mail import Mail, MailState
 from notify.domain.notification import Notification
 from notify_builders import (
-    LEAD,
     MAIL_FROM,
     MINUTE,
     MailServer,
     Running,
     WorkersDirectory,
-    drafted,
     listening,
+    notification,
     offered,
-    team,
 )
 from pydantic import SecretStr
 from standardwebhooks import Webhook
@@ -166,22 +164,23 @@ async def test_nothing_of_a_letter_is_kept_or_logged(
         assert each not in stored + logged.out + logged.err
 
 
-async def test_what_a_letter_spoke_for_comes_back_with_it(
-    hearing: Running, mail_server: MailServer, workers: WorkersDirectory
-) -> None:
-    lead = workers.knows(email="jane.kaimahi@agency.example")
-    cases = [new_id(), new_id()]
-    for each in cases:
-        await hearing.hears(team((lead, LEAD), case_id=each, at=NOON - MINUTE))
-        await hearing.hears(drafted(each))
-    for wait in (24 * 60 * MINUTE, 30 * MINUTE):
-        await hearing.later(wait)
-    [sender] = mail_server.senders
+async def test_what_a_letter_spoke_for_comes_back_with_it(hearing: Running) -> None:
+    speaks, spoken, apart = (notification(mail=True) for _ in range(3))
+    letter = Mail(state=MailState.SENT, due_at=None, sent_at=NOON)
+    rang = (
+        (speaks, letter.model_copy(update={"covers": (spoken.id, apart.id)})),
+        (spoken, letter.model_copy(update={"within": speaks.id})),
+        (apart, letter),
+    )
+    for held, mail in rang:
+        await hearing.notifications.save(held.with_mail(0, mail))
+    token = ReturnPath(speaks.id, 0).written(KEY)
 
-    await posts(hearing, dsn(sender, status="5.2.1"))
+    await posts(hearing, dsn(f"bounce+{token}@accord.example", status="5.2.1"))
 
-    rang = [each.told[0].mail for each in await hearing.all()]
-    assert [e and e.reason for e in rang] == ["bounced_mailbox"] * 2
+    after = {each.id: each.told[0].mail for each in await hearing.all()}
+    reasons = [mail and mail.reason for mail in map(after.get, (e.id for e, _ in rang))]
+    assert reasons == ["bounced_mailbox", "bounced_mailbox", None]
 
 
 async def test_whoever_is_not_the_mail_server_is_not_heard(hearing: Running) -> None:
