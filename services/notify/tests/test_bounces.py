@@ -1,6 +1,10 @@
 """A letter that comes back is heard of, and nothing of it is read or kept."""
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -8,25 +12,26 @@ import pytest
 from accord_chassis.settings import BadConfiguration
 from accord_chassis.testing import NOON, new_id, sent_by
 from accord_contracts.risk import RiskLevel
+from fastapi import FastAPI, Request, Response
 from notify.app import Settings, create_app
 from notify.domain.bounce import Bounce, ReturnPath, bounce_of
-from notify.domain.mail import MailState
+from notify.domain.mail import Mail, MailState
 from notify.domain.notification import Notification
 from notify_builders import (
-    LEAD,
     MAIL_FROM,
     MINUTE,
     MailServer,
     Running,
     WorkersDirectory,
-    drafted,
+    listening,
+    notification,
     offered,
-    team,
 )
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
 KEY = "whsec_" + "d" * 32
+PROGRAM = Path(__file__).parents[3] / "deploy/mail/post_bounce.py"
 BACK_TO = "bounce@accord.example"
 TOKEN = ReturnPath(new_id(), 0).written(KEY)
 
@@ -159,22 +164,23 @@ async def test_nothing_of_a_letter_is_kept_or_logged(
         assert each not in stored + logged.out + logged.err
 
 
-async def test_what_a_letter_spoke_for_comes_back_with_it(
-    hearing: Running, mail_server: MailServer, workers: WorkersDirectory
-) -> None:
-    lead = workers.knows(email="jane.kaimahi@agency.example")
-    cases = [new_id(), new_id()]
-    for each in cases:
-        await hearing.hears(team((lead, LEAD), case_id=each, at=NOON - MINUTE))
-        await hearing.hears(drafted(each))
-    for wait in (24 * 60 * MINUTE, 30 * MINUTE):
-        await hearing.later(wait)
-    [sender] = mail_server.senders
+async def test_what_a_letter_spoke_for_comes_back_with_it(hearing: Running) -> None:
+    speaks, spoken, apart = (notification(mail=True) for _ in range(3))
+    letter = Mail(state=MailState.SENT, due_at=None, sent_at=NOON)
+    rang = (
+        (speaks, letter.model_copy(update={"covers": (spoken.id, apart.id)})),
+        (spoken, letter.model_copy(update={"within": speaks.id})),
+        (apart, letter),
+    )
+    for held, mail in rang:
+        await hearing.notifications.save(held.with_mail(0, mail))
+    token = ReturnPath(speaks.id, 0).written(KEY)
 
-    await posts(hearing, dsn(sender, status="5.2.1"))
+    await posts(hearing, dsn(f"bounce+{token}@accord.example", status="5.2.1"))
 
-    rang = [each.told[0].mail for each in await hearing.all()]
-    assert [e and e.reason for e in rang] == ["bounced_mailbox"] * 2
+    after = {each.id: each.told[0].mail for each in await hearing.all()}
+    reasons = [mail and mail.reason for mail in map(after.get, (e.id for e, _ in rang))]
+    assert reasons == ["bounced_mailbox", "bounced_mailbox", None]
 
 
 async def test_whoever_is_not_the_mail_server_is_not_heard(hearing: Running) -> None:
@@ -214,6 +220,12 @@ DEEP = "".join(
 )
 
 
+KELVIN = "\u212a"
+"""A sign that is a k to whoever does not tell capitals apart."""
+
+IN_NO_LETTERS = "boundary*=\"idna'en'%80\""
+
+
 @pytest.mark.parametrize(
     "told",
     [
@@ -222,6 +234,8 @@ DEEP = "".join(
         dsn().replace(b"multipart/report", b"multipart/mixed"),
         dsn().replace(b"message/delivery-status", b"text/plain"),
         f"To: bounce+{TOKEN}@accord.example\n{DEEP}".encode(),
+        f"Content-Type: multipart/report; {IN_NO_LETTERS}\n\n".encode(),
+        dsn(to=f"bounce+{KELVIN * 48}@accord.example"),
         b"\xff\x00" * 50,
     ],
 )
@@ -244,3 +258,50 @@ def test_half_of_what_it_takes_stops_the_start(
 
     with pytest.raises(BadConfiguration, match="ACCORD_BOUNCE_ADDRESS"):
         create_app(settings.model_copy(update=mail | told))
+
+
+async def test_the_mail_servers_program_posts_what_is_signed_and_says_nothing(
+    tmp_path: Path,
+) -> None:
+    """A real program, and a real receiver that signs it with the library."""
+    taken: list[bytes] = []
+    status = 204
+    app = FastAPI()
+
+    @app.post("/v1/bounces")
+    async def take(request: Request) -> Response:
+        body, headers = await request.body(), dict(request.headers)
+        at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+        good = Webhook(KEY).sign(headers["webhook-id"], at, body.decode())
+        assert headers["webhook-signature"] == good
+        assert headers["authorization"] == "Bearer a-token"
+        taken.append(body)
+        return Response(status_code=status)
+
+    async def runs() -> tuple[int | None, bytes]:
+        program = await asyncio.create_subprocess_exec(
+            sys.executable,
+            PROGRAM,
+            env={"ACCORD_BOUNCE_ENV": str(tmp_path / "env")},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await program.communicate(dsn())
+        return program.returncode, said
+
+    (tmp_path / "token").write_text("a-token\n")
+    async with listening(app) as url:
+        settings = (
+            f"ACCORD_BOUNCE_URL={url}/v1/bounces",
+            f"ACCORD_BOUNCE_KEY={KEY}",
+            f"ACCORD_BOUNCE_TOKEN={tmp_path / 'token'}",
+        )
+        (tmp_path / "env").write_text("\n".join(settings))
+        first = await runs()
+        status = 503
+        away = await runs()
+    nobody = await runs()
+
+    assert (first, away, nobody) == ((0, b""), (75, b""), (75, b""))
+    assert taken == [dsn(), dsn()]

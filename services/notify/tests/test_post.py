@@ -63,6 +63,20 @@ async def test_a_letter_arrives_and_says_a_reference_and_a_link(
     assert "Kei te tatari tētahi tono" in text
 
 
+async def test_letters_about_one_message_stand_together_and_no_others(
+    mail_server: MailServer,
+) -> None:
+    wording, other = Wording(POLICY, LINK_BASE), notification(mail=True)
+    same_case = other.model_copy(update={"case_id": HELD.case_id})
+    told = ((HELD, 0), (HELD, 1), (same_case, 0))
+
+    for held, number in told:
+        await post_to(mail_server).send(wording.letter(held, number), TO, NOON)
+
+    first, again, third = (each["References"] for each in mail_server.letters)
+    assert first == again != third
+
+
 async def test_only_the_headers_that_are_needed_are_there(
     mail_server: MailServer,
 ) -> None:
@@ -75,6 +89,7 @@ async def test_only_the_headers_that_are_needed_are_there(
         "Subject",
         "Date",
         "Message-ID",
+        "References",
         "Auto-Submitted",
         "X-Auto-Response-Suppress",
         "Content-Language",

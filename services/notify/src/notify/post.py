@@ -275,7 +275,12 @@ class SmtpPost:
         message["Subject"] = letter.subject
         message["Date"] = format_datetime(at)
         # The same at every attempt, so that a provider can drop what it has.
-        message["Message-ID"] = f"<{letter.key}@{self._sender.rpartition('@')[2]}>"
+        domain = self._sender.rpartition("@")[2]
+        message["Message-ID"] = f"<{letter.key}@{domain}>"
+        if letter.thread:
+            # Of a letter that never was: so all about one message stand together,
+            # and nothing about the same case does.
+            message["References"] = f"<{letter.thread}@{domain}>"
         message["Auto-Submitted"] = "auto-generated"
         message["X-Auto-Response-Suppress"] = "All"
         message.set_content(letter.text, cte="quoted-printable")

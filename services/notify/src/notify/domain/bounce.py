@@ -19,7 +19,7 @@ NUMBER_BYTES = 2
 LETTERS = 48
 """How long a token is: 30 bytes in letters that no server tells from capitals."""
 
-TOKEN = re.compile(rf"\+([a-z2-7]{{{LETTERS}}})@", re.IGNORECASE)
+TOKEN = re.compile(rf"\+([a-z2-7]{{{LETTERS}}})@", re.IGNORECASE | re.ASCII)
 STATUS = re.compile(r"\s*[245]\.([0-9]{1,3})\.[0-9]{1,3}")
 """RFC 3463, section 2: a class, a subject and a detail."""
 
@@ -84,8 +84,9 @@ def bounce_of(raw: bytes) -> Bounce | None:
     try:
         told = email.message_from_bytes(raw)
         blocks = _blocks(told)
-    except RecursionError:
-        # Parts within parts within parts: no server reports like that.
+    except (RecursionError, ValueError):
+        # Parts within parts within parts, or a boundary in letters that there are not:
+        # no server reports like that, but anybody may write to the address.
         return None
     headers = " ".join(str(e) for name in SENT_TO for e in told.get_all(name, []))
     token = TOKEN.search(headers)

@@ -209,6 +209,11 @@ class Told(BaseModel):
         """Identify an e-mail, the same at every attempt, so that twice can be seen."""
         return str(uuid5(UUID(self.id), f"mail/{number}"))
 
+    @property
+    def mail_thread(self) -> str:
+        """Identify all e-mails about it, so that programs show them together."""
+        return str(uuid5(UUID(self.id), "thread"))
+
     def sms_key(self, number: int) -> str:
         """Identify an SMS likewise; by it the gateway says what became of it."""
         return f"{self.id}.{number}"

@@ -27,6 +27,7 @@ class Letter:
         key: The same at every attempt to send it.
         languages: In the order of the text.
         returns_to: By what it is known again when it comes back, if that is heard.
+        thread: The same for all letters about one message, and for no others.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Letter:
     text: str
     languages: tuple[Language, ...]
     returns_to: str | None = None
+    thread: str | None = None
 
 
 class Wording:
@@ -91,6 +93,7 @@ class Wording:
             text="\n\n".join(texts) + "\n",
             languages=languages,
             returns_to=path.written(key) if key else None,
+            thread=notification.mail_thread,
         )
 
     def short(self, notification: Notification, number: int) -> Letter:
