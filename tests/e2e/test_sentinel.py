@@ -813,8 +813,22 @@ async def be_met_about(region: Region, case: str) -> Held:
     assert (await officer.sends("POST", path)).ok
     closure = f"{PATH}/{held.meeting_id}/closure"
     assert (await officer.sends("POST", closure)).ok
+    await be_asked_before_a_meeting(region, case, officer)
     officer.hang_up()
     return held
+
+
+async def be_asked_before_a_meeting(region: Region, case: str, leads: Somebody) -> None:
+    """Have the hospital, which was asked by name, asked before a meeting as well."""
+    path = f"{PATH}/{new_id()}"
+    starts = (region.clock.now() + timedelta(hours=2)).isoformat()
+    called_ = await leads.sends("PUT", path, {"starts_at": starts, "cases": [case]})
+    others = [e for e in called_.json()["agencies"] if e != "hospital"]
+    left_out = [{"case_id": case, "agencies": others}]
+    told = {"belief": "may_help", "consulted": True, "leave_out": left_out}
+    asking = await leads.sends("POST", f"{path}/inquiries", told)
+    assert asking.json()["asked"], asking.body
+    await eventually(region.hears("meeting.asked.v1", case_id=case))
 
 
 async def replay(region: Region, folder: Path, planted: Planted, seen: Seen) -> None:

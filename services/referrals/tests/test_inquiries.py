@@ -798,7 +798,7 @@ async def test_a_meeting_asks_once_whom_it_may_and_says_who_decided(
 
     [asked_] = await bureau.inquiries.of_case(case.id, "")
     assert (asked_.agency, asked_.asked_by) == ("hospital", COORDINATOR)
-    assert asked_.needed_by == NOON + DAY
+    assert (asked_.needed_by, asked_.due_at) == (NOON + DAY, None)
     assert {*asked_.terms.people} == {each.person_id for each in case.people}
     [told] = await told_by(running, InformationRequested)
     assert told.data.agency == "hospital"

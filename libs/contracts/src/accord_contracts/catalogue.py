@@ -222,7 +222,7 @@ CATALOGUE = Catalogue.of(
         Entry(plans.NeedAssessed, "plans"),
         Entry(plans.ServiceAsked, "plans"),
         Entry(plans.ServiceMoved, "plans"),
-        Entry(plans.ServiceOverdue, "plans"),
+        Entry(plans.ServiceOverdue, "plans", ("notify",)),
         Entry(notify.NotificationSent, "notify"),
         Entry(notify.NotificationAcknowledged, "notify"),
         Entry(notify.NotificationDeclined, "notify", ("allocation",)),

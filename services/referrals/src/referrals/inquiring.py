@@ -61,14 +61,22 @@ class Bureau(NamedTuple):
 
 
 async def ask(
-    case: Case, agency: str, terms: Terms, by: str, bureau: Bureau
+    case: Case,
+    agency: str,
+    terms: Terms,
+    by: str,
+    bureau: Bureau,
+    *,
+    alarm: bool = True,
 ) -> Inquiry:
     """Ask an agency; while the inquiry stands, once is as good as twice."""
     at = bureau.clock.now()
     rules = bureau.policy.inquiries
 
     async def keep() -> Inquiry:
-        new = Inquiry.ask(case.id, agency, terms, by=by, at=at, rules=rules)
+        new = Inquiry.ask(
+            case.id, agency, terms, by=by, at=at, rules=rules, alarm=alarm
+        )
         while held := await bureau.inquiries.get(new.id):
             if held.stands(at):
                 return held
@@ -91,7 +99,8 @@ async def ask_for_meeting(message: Message[MeetingAsked], *, bureau: Bureau) -> 
 
     Whoever may not be told is left out: who is not in the register now, whom s 19 does
     not name, and of whom the person harmed wishes that they are not told. Whoever leads
-    the case asks such an agency by name, on a ground of its own.
+    the case asks such an agency by name, on a ground of its own. Who is silent is seen
+    on the agenda: an alarm for each, all in one minute, would hide those that matter.
     """
     told = message.data
     case = await bureau.cases.get(told.case_id)
@@ -114,7 +123,7 @@ async def ask_for_meeting(message: Message[MeetingAsked], *, bureau: Bureau) -> 
     wished = await not_to_be_told(case, bureau)
     for code in told.agencies:
         if await why_not(code, terms, wished, bureau) is None:
-            await ask(case, code, terms, told.asked_by, bureau)
+            await ask(case, code, terms, told.asked_by, bureau, alarm=False)
 
 
 async def why_not(

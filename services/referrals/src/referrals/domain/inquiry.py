@@ -172,7 +172,7 @@ class Inquiry(BaseModel):
         stands_until: Until then it may decide, or decide anew, and sees whom it is
             about.
         due_at: When its clock next falls due; none once it has decided, or was told of
-            as overdue.
+            as overdue, or if nobody is to be told.
         decisions: Every one, the last of which counts.
         learned: What others have shared since, for the same purpose, the latest.
         erased: The case is erased, and nothing is left of what was shared.
@@ -204,11 +204,21 @@ class Inquiry(BaseModel):
         by: str,
         at: datetime,
         rules: InquiryRules,
+        alarm: bool = True,
     ) -> Self:
         """Ask an agency.
 
         One id stands for one wish, so asking the same again while it stands is as good
         as once.
+
+        Args:
+            case_id: About which case.
+            agency: Which agency.
+            terms: What, and on what grounds.
+            by: Who asks.
+            at: When.
+            rules: The locality's.
+            alarm: Somebody is told when it has not decided in time.
         """
         terms = terms.in_order()
         needed_by = terms.needed_by or at + rules.answer_within(terms.purpose)
@@ -221,7 +231,7 @@ class Inquiry(BaseModel):
             asked_at=at,
             needed_by=needed_by,
             stands_until=needed_by + timedelta(days=rules.stands_days),
-            due_at=needed_by,
+            due_at=needed_by if alarm else None,
         )
 
     def again(self) -> Self:
