@@ -184,18 +184,22 @@ def test_a_file_that_cannot_be_evaluated_is_not_quoted(
 def test_whoever_is_asked_for_with_a_slip_is_found_among_many(tmp_path: Path) -> None:
     words = ["match", "bench", "--asked", "100", "--keep", "kept", "--json"]
 
-    told, again, others = (
-        run_in(tmp_path, *words, "--people", each) for each in ("300", "300", "301")
+    told, more, others = (
+        run_in(tmp_path, *words, *("--people", each), *then)
+        for each, *then in (("300",), ("300", "--people", "400"), ("399",))
     )
 
     assert told.returncode == 0, told.stderr
     report = json.loads(told.stdout)
-    assert again.returncode == 0, again.stderr
-    same = json.loads(again.stdout)
+    assert more.returncode == 0, more.stderr
+    same, grown = map(json.loads, more.stdout.splitlines())
     answers = ("linked", "asked_about", "new", "loading_seconds")
     assert [same[each] for each in answers] == [report[each] for each in answers]
     assert others.returncode == 1
-    assert "holds 300 people" in others.stderr
+    assert "holds 400 people" in others.stderr
+    assert grown["people"] == 400
+    assert grown["loading_seconds"] > report["loading_seconds"]
+    assert grown["linked"] + grown["asked_about"] >= 90
     assert 0 < report["p50_processor_ms"] <= report["p99_processor_ms"]
     assert report["people"] == 300
     assert report["linked"] + report["asked_about"] + report["new"] == 100

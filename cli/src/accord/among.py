@@ -6,14 +6,16 @@ import gc
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import cycle, islice
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from statistics import quantiles
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from accord_chassis.clock import SystemClock
@@ -42,11 +44,27 @@ TOGETHER = 200
 SIDE_BY_SIDE = 4
 """How many times so many are on their way."""
 
-REMEMBERED = 10_000
-"""The most people of whom it is remembered how they were described, to ask for them."""
+SHARE = 10_000
+"""People who are invented of one seed, and saved by one process."""
 
-CACHE = "2G"
-"""How much memory the store may fill: a region's keeps its indexes in memory too."""
+PROCESSES = 2
+"""How many save people: telling, sealing and blinding takes longer than the store."""
+
+REMEMBERED = 100
+"""Of how many of a share it is remembered how they were described, to ask for them."""
+
+CACHE = "12G"
+"""How much memory the store may fill, of which a million people take some seven: a
+region's keeps its indexes in memory too."""
+
+UNWRITTEN = ",".join(
+    f"eviction_{what}_{bound}={percent}"
+    for what in ("dirty", "updates")
+    for bound, percent in (("target", 70), ("trigger", 80))
+)
+"""How full its cache may be of what is in its log alone. Blind keys come in no order:
+where the store begins to write pages at five percent, as it does by itself, each is
+written again for a few new keys, and saving becomes slower with each who is saved."""
 
 STORES = ("match", "vault")
 """What the databases' names begin with."""
@@ -122,6 +140,20 @@ class Report:
         """Give a percentile of this process's time for a question, in ms."""
         return _at([each.processor for each in self.took], percent)
 
+    def __str__(self) -> str:
+        """Say it in a paragraph."""
+        answers = ", ".join(
+            f"{count} {answer.replace('_', ' ')}"
+            for answer, count in self.answers.items()
+        )
+        return (
+            f"{self.people} people were saved in {self.loading:.0f} s. "
+            f"Each question took {self.wall(50):.1f} ms in the median, "
+            f"{self.wall(99):.1f} ms at most in 99 of 100: {answers}. Of that, the "
+            f"time of this process's processor: {self.processor(50):.1f} ms and "
+            f"{self.processor(99):.1f} ms."
+        )
+
     def document(self) -> dict[str, Any]:
         """Give it for a machine."""
         percents = (50, 90, 99)
@@ -144,8 +176,12 @@ def _at(milliseconds: list[float], percent: int) -> float:
 
 
 async def measure(
-    locality: Path, people: int, asked: int, seed: int, folder: Path | None = None
-) -> Report:
+    locality: Path,
+    people: Iterable[int],
+    asked: int,
+    seed: int,
+    folder: Path | None = None,
+) -> AsyncIterator[Report]:
     """Load invented people, then ask who some of them are, as a hurried form says it.
 
     Nobody is asked for by a code, and each has a slip in a name or in the birthday: the
@@ -153,43 +189,52 @@ async def measure(
 
     Args:
         locality: The directory of its policies.
-        people: How many are known.
-        asked: How many are asked for, one after another; at least two.
+        people: How many are known; if several, it is asked when so many are, and more
+            are loaded then.
+        asked: How many are asked for each time, one after another; at least two.
         seed: Of everything that is invented.
         folder: Where they stay for another time, if they shall. Whoever was loaded into
             it before is not loaded again.
 
     Raises:
-        CannotGoOn: Others were loaded into the folder.
+        CannotGoOn: Others were loaded into the folder, or more.
     """
     with tempfile.TemporaryDirectory(prefix="accord-match-") as gone:
         place = folder or Path(gone)
         known_as = place / "loaded.json"
-        kept = _kept(known_as, people, seed)
-        names = kept.names if kept else tuple(f"{e}_{uuid4().hex}" for e in STORES)
+        kept = _kept(known_as, min(people), seed)
+        _hold_unwritten(place / "store" / "data")
         with backing.store(place / "store", look(), cache=CACHE) as url:
             client = connect(url)
-            held = await _known(client, names, place, locality)
-            if kept is None:
-                kept = await _load(held, people, seed, names)
+            where = _Where(url, kept.names, place, locality)
+            held = await _known(client, *where[1:])
+            for count in sorted(people):
+                kept = await _grown(kept, count, where)
                 known_as.write_text(kept.model_dump_json(), encoding="utf-8")
-            again = islice(cycle(kept.some), asked)
-            took, answers = await _ask(held, again, Random(seed))  # noqa: S311
+                again = islice(cycle(kept.some), asked)
+                took, answers = await _ask(held, again, Random(seed))  # noqa: S311
+                yield Report(count, took, answers, kept.loading)
             if folder is None:
-                for each in names:
+                for each in kept.names:
                     await client.drop_database(each)
             await client.close()
-    return Report(people, took, answers, kept.loading)
 
 
-def _kept(known_as: Path, people: int, seed: int) -> Kept | None:
+def _hold_unwritten(data: Path) -> None:
+    """Have the embedded store's engine (WiredTiger) hold in memory what it can."""
+    data.mkdir(parents=True, exist_ok=True)
+    (data / "WiredTiger.config").write_text(f"{UNWRITTEN}\n", encoding="utf-8")
+
+
+def _kept(known_as: Path, people: int, seed: int) -> Kept:
     if not known_as.exists():
-        return None
+        names = tuple(f"{each}_{uuid4().hex}" for each in STORES)
+        return Kept(people=0, seed=seed, names=names, loading=0.0, some=[])
     kept = Kept.model_validate_json(known_as.read_bytes())
-    if (kept.people, kept.seed) != (people, seed):
+    if kept.seed != seed or kept.people > people:
         raise CannotGoOn(
             f"{known_as.parent} holds {kept.people} people of seed {kept.seed}.",
-            mend="Ask for as many of the same seed, or keep these somewhere else.",
+            mend="Ask for as many or more of the same seed, or keep these elsewhere.",
         )
     return kept
 
@@ -225,36 +270,67 @@ def _guard(folder: Path) -> KeyService:
     )
 
 
-async def _load(known: Known, people: int, seed: int, names: tuple[str, ...]) -> Kept:
-    """Save people as the service does, and keep how some of them were described."""
+class _Where(NamedTuple):
+    """Where people are saved, by whatever process."""
+
+    url: str
+    names: tuple[str, ...]
+    place: Path
+    locality: Path
+
+
+async def _grown(kept: Kept, people: int, where: _Where) -> Kept:
+    """Save people until so many are known, and keep how some were described."""
     began = time.perf_counter()
-    random = Random(seed)  # noqa: S311
-    told = enumerate(somebody(random) for _ in range(people))
+    starts = range(kept.people, people, SHARE)
+    counts = [min(SHARE, people - start) for start in starts]
+    seeds = [f"{kept.seed}/{start}" for start in starts]
+    in_parallel = asyncio.get_running_loop().run_in_executor
+    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+        shares = [
+            in_parallel(pool, _save_share, where, count, seed)
+            for count, seed in zip(counts, seeds, strict=True)
+        ]
+        some = [each for share in await asyncio.gather(*shares) for each in share]
+    update = {
+        "people": people,
+        "loading": kept.loading + time.perf_counter() - began,
+        "some": [*kept.some, *some],
+    }
+    return kept.model_copy(update=update)
+
+
+def _save_share(where: _Where, people: int, seed: str) -> list[dict[str, Any]]:
+    """Save people in a process of its own, and give how some were described."""
+    # All that is let go of goes by itself, and looking for what does not took a sixth
+    # of the time.
+    gc.disable()
+    try:
+        return asyncio.run(_load(where, people, Random(seed)))  # noqa: S311
+    finally:
+        gc.enable()
+
+
+async def _load(where: _Where, people: int, random: Random) -> list[dict[str, Any]]:
+    """Save people as the service does."""
     every = -(-people // REMEMBERED)
-    some: dict[int, dict[str, Any]] = {}
+    told = enumerate(somebody(random) for _ in range(people))
+    some: list[dict[str, Any]] = []
+    client = connect(where.url)
+    known = await _known(client, *where[1:])
 
     async def load() -> None:
         while batch := list(islice(told, TOGETHER)):
-            some.update((at, each) for at, each in batch if at % every == 0)
+            some.extend(each for at, each in batch if at % every == 0)
             met = [_met(_seen(each, known)) for _, each in batch]
             await asyncio.gather(*(_save(each, known.people) for each in met))
 
-    # While the store is busy with some, others are described. All of them are let go
-    # of by themselves, and looking for what is not took a sixth of the time.
-    gc.disable()
-    try:
-        async with asyncio.TaskGroup() as loading:
-            for _ in range(SIDE_BY_SIDE):
-                loading.create_task(load())
-    finally:
-        gc.enable()
-    return Kept(
-        people=people,
-        seed=seed,
-        names=names,
-        loading=time.perf_counter() - began,
-        some=[some[at] for at in sorted(some)],
-    )
+    # While the store is busy with some, others are described.
+    async with asyncio.TaskGroup() as loading:
+        for _ in range(SIDE_BY_SIDE):
+            loading.create_task(load())
+    await client.close()
+    return some
 
 
 async def _save(met: Person, people: People) -> None:

@@ -219,6 +219,36 @@ def test_who_was_told_of_otherwise_ten_times_is_found_as_she_was_told_of_last() 
     assert {*tellings[9].blocks} <= {*met.blocks}
 
 
+@quick
+@given(
+    one=people_,
+    field=st.sampled_from(["given_name", "family_name"]),
+    slips=st.lists(mistakes, max_size=1),
+    undated=st.sampled_from(["one", "other", "both"]),
+)
+def test_whoever_is_asked_about_without_a_birthday_is_found(
+    one: Told, field: str, slips: list[tuple[int, int, int]], undated: str
+) -> None:
+    mine = {**one, "identifiers": [], "contact_points": []}
+    theirs = {**mine, field: typo(mine[field], *slips[0])} if slips else {**mine}
+    if undated != "other":
+        mine["date_of_birth"] = None
+    if undated != "one":
+        theirs["date_of_birth"] = None
+    assume(weighed(mine, known(theirs)).likely)
+
+    assert set(sighting(mine).asks) & set(known(theirs).blocks)
+
+
+def test_without_a_birthday_nobody_is_compared_whose_names_only_begin_alike() -> None:
+    """Fifty thousand of a million have none: names begin alike for too many."""
+    less = {**MERE, "date_of_birth": None}
+    others = [{**less, "given_name": each} for each in ("Merelyn", "Merewyn")]
+
+    assert all({*known(each).blocks}.isdisjoint(sighting(less).asks) for each in others)
+    assert all({*known(each).blocks}.isdisjoint(sighting(MERE).asks) for each in others)
+
+
 def test_who_has_no_birthday_is_found_by_both_names() -> None:
     less = {**HER, "date_of_birth": None, "contact_points": []}
     for mine, theirs in ((HER, less), (less, HER), (less, less)):

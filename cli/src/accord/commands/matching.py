@@ -54,10 +54,15 @@ def evaluate_matching(
 
 @group.command("bench")
 def bench_matching(
-    people: Annotated[
-        int, typer.Option(min=100, max=5_000_000, help="Invented people to know.")
-    ] = 100_000,
     *,
+    people: Annotated[
+        list[int],
+        typer.Option(
+            min=100,
+            max=5_000_000,
+            help="Invented people to know; given several times, each is measured.",
+        ),
+    ] = [100_000],  # noqa: B006 - It is read once, and never changed.
     asked: Annotated[
         int, typer.Option(min=100, max=100_000, help="Of whom is asked who they are.")
     ] = 1_000,
@@ -73,18 +78,12 @@ def bench_matching(
     from accord import among
     from accord.where import locality_at
 
-    report = run(among.measure(locality_at(locality), people, asked, seed, keep))
-    if json:
-        show.document(report.document())
-        return
-    answers = ", ".join(
-        f"{count} {answer.replace('_', ' ')}"
-        for answer, count in report.answers.items()
-    )
-    show.say(
-        f"{report.people} people were saved in {report.loading:.0f} s. "
-        f"Each question took {report.wall(50):.1f} ms in the median, "
-        f"{report.wall(99):.1f} ms at most in 99 of 100: {answers}. Of that, the time "
-        f"of this process's processor: {report.processor(50):.1f} ms and "
-        f"{report.processor(99):.1f} ms."
-    )
+    async def measure() -> None:
+        where = locality_at(locality)
+        async for report in among.measure(where, people, asked, seed, keep):
+            if json:
+                show.document(report.document())
+            else:
+                show.say(str(report))
+
+    run(measure())

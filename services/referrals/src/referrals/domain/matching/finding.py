@@ -21,24 +21,25 @@ from referrals.domain.matching.record import (
 
 WHOLE_DATE = len("YYYYMMDD")
 
-BEGUN, BEGUN_PARTLY = "begun", "begun_partly"
-"""How both names begin: of whoever has a whole date of birth, and of who has not.
+NAMED, NAMED_ALONE = "named", "named_alone"
+"""How both names sound: of whoever has a whole date of birth, and of who has not.
 
 Whoever has one asks for those who have none alone; all others who are named like them
-are told from them by the date, and would be many."""
+are told from them by the date, and would be many. Where no date tells anything, both
+names have to be the same for somebody to be asked about (decision 72)."""
 
 
 def kept(record: Record) -> frozenset[str]:
     """Give the keys by which somebody is found. What one asks for, the other keeps."""
-    own = BEGUN if _day(record.first(BORN)) else BEGUN_PARTLY
-    return frozenset((*_shared(record), *_begun(record, own)))
+    own = NAMED if _day(record.first(BORN)) else NAMED_ALONE
+    return frozenset((*_shared(record), *_named(record, own)))
 
 
 def asked(record: Record) -> frozenset[str]:
     """Give the keys of those who may be somebody."""
-    others = [BEGUN_PARTLY] if _day(record.first(BORN)) else [BEGUN, BEGUN_PARTLY]
-    begun = (key for kind in others for key in _begun(record, kind))
-    return frozenset((*_shared(record), *begun))
+    others = [NAMED_ALONE] if _day(record.first(BORN)) else [NAMED, NAMED_ALONE]
+    named = (key for kind in others for key in _named(record, kind))
+    return frozenset((*_shared(record), *named))
 
 
 def _shared(record: Record) -> Iterator[str]:
@@ -49,15 +50,14 @@ def _shared(record: Record) -> Iterator[str]:
     if born is None:
         return
     year, day = born.folded[:4], _day(born)
+    # A wrong day.
+    yield from (f"{key}|{year}" for key in _named(record, "sounds_year"))
     if day:
         yield from (f"{key}|{year}|{day}" for key in _heard(record))
         # A wrong year: their names begin alike, and the day is the same.
-        yield from (f"{key}|{day}" for key in _begun(record, "begun_day"))
+        yield from (f"{key}|{day}" for key in _begun(record))
     given, family = record.first(GIVEN), record.first(FAMILY)
     if given and family:
-        # A wrong day; either order, because the names may have been swapped.
-        sounds = sorted((given.sound, family.sound))
-        yield f"sounds_year:{'|'.join(sounds)}|{year}"
         for group in given.groups:
             yield f"alias_year:{group}|{family.sound}|{year}"
 
@@ -75,11 +75,19 @@ def _heard(record: Record) -> Iterator[str]:
             yield from (f"born_alias:{group}" for group in name.groups)
 
 
-def _begun(record: Record, kind: str) -> Iterator[str]:
+def _named(record: Record, kind: str) -> Iterator[str]:
+    """Give how both names sound, in either order: they may have been swapped."""
+    given, family = record.first(GIVEN), record.first(FAMILY)
+    if given and family:
+        sounds = sorted(each.sound or each.folded for each in (given, family))
+        yield f"{kind}:{'|'.join(sounds)}"
+
+
+def _begun(record: Record) -> Iterator[str]:
     given, family = record.first(GIVEN), record.first(FAMILY)
     if given and family:
         begun = sorted(each.folded[:BEGINNING] for each in (given, family))
-        yield f"{kind}:{'|'.join(begun)}"
+        yield f"begun_day:{'|'.join(begun)}"
 
 
 def _day(born: Value | None) -> str:
