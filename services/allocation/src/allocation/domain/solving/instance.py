@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,14 +93,18 @@ class Instance:
         return Instance(self.capacity, self.load, self.cost, self.may & may)
 
 
-@dataclass(frozen=True, eq=False)
-class Pairs:
+class Pairs(NamedTuple):
     """A role and a worker who may take it, what that loads and what it costs."""
 
     role: Whole
     worker: Whole
     load: Whole
     cost: Real
+
+    def those(self, which: Flags) -> "Pairs":
+        """Give some of them."""
+        role, worker, load, cost = self
+        return Pairs(role[which], worker[which], load[which], cost[which])
 
 
 @dataclass(frozen=True, eq=False)

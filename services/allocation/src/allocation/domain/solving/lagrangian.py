@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from allocation.domain.solving.instance import (
     NOBODY,
     Instance,
+    Pairs,
     Real,
     Whole,
 )
@@ -89,36 +90,42 @@ def priced(instance: Instance, target: float, rounds: int) -> Iterator[Bound]:
 
 
 def filled(
-    instance: Instance, start: Real, target: float, rounds: int
-) -> Iterator[tuple[Bound, Whole]]:
-    """Prize roles by subgradients; give each round's best bound and its assignment.
+    pairs: Pairs,
+    capacity: Whole,
+    start: Real,
+    target: float,
+    rounds: int,
+    *,
+    pace: float = 1.0,
+) -> Iterator[tuple[Bound, Places]]:
+    """Prize roles by subgradients; give each round's best bound and what was taken.
 
-    The assignment has each role with the cheapest of those whose knapsack took it, or
-    with `NOBODY`; it overloads nobody, so that little is missing to a whole one.
+    What is taken overloads nobody, so that little is missing to an assignment, but
+    roles are taken by several workers or by none.
 
     Args:
-        instance: What is to be placed; every role has a candidate.
+        pairs: What is to be placed; every role has a candidate.
+        capacity: By worker.
         start: The prizes to begin with: what each role costs under good prices.
         target: What an assignment costs, or a guess of it.
         rounds: How many steps at most.
+        pace: How long steps are at first.
     """
-    pairs = instance.pairs
-    prize = start.astype(float)
-    best, direction = Bound(-math.inf, prize), np.zeros(instance.roles)
-    pace, stale = 1.0, 0
+    prize, roles = start.astype(float), len(start)
+    best, direction, stale = Bound(-math.inf, prize), np.zeros(roles), 0
     for _ in range(rounds):
-        worth, taken = _knapsacks(instance, prize[pairs.role] - pairs.cost)
+        worth, taken = _knapsacks(pairs, capacity, prize[pairs.role] - pairs.cost)
         bound = float(prize.sum() - worth)
         if bound > best.value:
             best, stale = Bound(bound, prize), 0
         else:
             stale += 1
-        yield best, _cheapest(instance, taken)
+        yield best, taken
         if stale >= PRIZES_PATIENCE:
             pace, stale, prize = pace / 2, 0, best.at
-            direction = np.zeros(instance.roles)
+            direction = np.zeros(roles)
             continue
-        times = np.bincount(pairs.role[taken], minlength=instance.roles)
+        times = np.bincount(pairs.role[taken], minlength=roles)
         direction = SMOOTHING * direction + (1 - SMOOTHING) * (1.0 - times)
         length = float(direction @ direction)
         if length == 0:
@@ -127,8 +134,8 @@ def filled(
         prize = prize + step * direction
 
 
-def _cheapest(instance: Instance, taken: Places) -> Whole:
-    """Leave each role with the cheapest of the workers that took it."""
+def cheapest(instance: Instance, taken: Places) -> Whole:
+    """Leave each role with the cheapest of the workers that took it, or `NOBODY`."""
     pairs = instance.pairs
     dearest_first = taken[np.argsort(-pairs.cost[taken], kind="stable")]
     assignment = np.full(instance.roles, NOBODY)
@@ -136,7 +143,7 @@ def _cheapest(instance: Instance, taken: Places) -> Whole:
     return assignment
 
 
-def _knapsacks(instance: Instance, gain: Real) -> tuple[float, Places]:
+def _knapsacks(pairs: Pairs, capacity: Whole, gain: Real) -> tuple[float, Places]:
     """Fill every worker with the roles that gain most together, all workers at once.
 
     What is gained by weight alone (Dantzig 1957) leaves a few roles in doubt: those
@@ -144,32 +151,32 @@ def _knapsacks(instance: Instance, gain: Real) -> tuple[float, Places]:
     out, and dynamic programming decides the rest.
 
     Returns:
-        What is gained, and which of the instance's pairs are taken.
+        What is gained, and which of the pairs are taken.
     """
-    pairs, everyone = instance.pairs, np.arange(instance.workers)
+    everyone = np.arange(len(capacity))
     (pair,) = np.nonzero(gain > 0)
     with np.errstate(divide="ignore"):
         ratio = gain[pair] / pairs.load[pair]
     pair = pair[np.lexsort((-ratio, pairs.worker[pair]))]
-    pair_at = _columns(pairs.worker[pair], pair, instance.workers)
+    pair_at = _columns(pairs.worker[pair], pair, len(capacity))
     real = pair_at >= 0
     load = np.where(real, pairs.load[pair_at], 0)
     worth = np.where(real, gain[pair_at], 0.0)
-    weight = np.cumsum(load, axis=0)
-    fits = real & (weight <= instance.capacity)
-    left = instance.capacity - np.where(fits, load, 0).sum(axis=0)
-    last = np.where(real & ~fits & (load <= left), worth, 0.0).max(axis=0, initial=0.0)
-    least = np.where(fits, worth, 0.0).sum(axis=0) + last
-    splits = real & ~fits & (load > 0)
+    left, least = capacity.copy(), np.zeros(len(capacity))
+    for loads, worths in zip(load, worth, strict=True):
+        fits = loads <= left
+        left -= np.where(fits, loads, 0)
+        least += np.where(fits, worths, 0.0)
+    splits = real & (np.cumsum(load, axis=0) > capacity) & (load > 0)
     at = splits.argmax(axis=0) if len(splits) else np.zeros_like(everyone)
-    price = np.zeros(instance.workers)
+    price = np.zeros(len(capacity))
     (some,) = np.nonzero(splits.any(axis=0))
     price[some] = worth[at[some], some] / load[at[some], some]
     surplus = worth - price * load
-    most = price * instance.capacity + np.maximum(surplus, 0).sum(axis=0)
+    most = price * capacity + np.maximum(surplus, 0).sum(axis=0)
     doubt = most - least + 1e-9 * (1 + np.abs(most))
     sure, core = real & (surplus > doubt), real & (np.abs(surplus) <= doubt)
-    room = instance.capacity - np.where(sure, load, 0).sum(axis=0)
+    room = capacity - np.where(sure, load, 0).sum(axis=0)
     turn, worker = np.nonzero(core)
     by_worker = np.argsort(worker, kind="stable")
     turn, worker = turn[by_worker], worker[by_worker]
@@ -190,26 +197,34 @@ def _columns(worker: Places, what: Places, workers: int) -> Places:
 def _fill(
     capacity: Whole, worker: Places, load: Whole, worth: Real
 ) -> tuple[float, Places]:
-    """Fill by dynamic programming; a turn offers each worker one more role."""
-    at = _columns(worker, np.arange(len(worker)), len(capacity))
-    most, everyone = int(capacity.max(initial=0)), np.arange(len(capacity))
-    loads = np.where(at >= 0, np.minimum(load[at], most + 1), most + 1)
-    worths = np.where(at >= 0, worth[at], 0.0)
+    """Fill by dynamic programming; a turn offers each worker one more role.
+
+    Whoever has most to be offered comes first, so that each turn is for the first few.
+    """
+    count = np.bincount(worker, minlength=len(capacity))
+    order = np.argsort(-count, kind="stable")
+    rank = np.argsort(order, kind="stable")
+    given = np.argsort(rank[worker], kind="stable")
+    at = _columns(rank[worker][given], given, len(capacity))
+    turns = (at >= 0).sum(axis=1).tolist()
+    room, everyone = capacity[order], np.arange(len(capacity))
+    most = int(room.max(initial=0))
+    loads, worths = np.minimum(load[at], most + 1), worth[at]
     # Before the first unit of each worker lies a stretch that no load may come from.
-    stretch = np.full((len(capacity), 2 * most + 2), -np.inf)
+    stretch = np.full((len(room), 2 * most + 2), -np.inf)
     held = stretch[:, most + 1 :]
     held[:] = 0.0
     flat = stretch.ravel()
     rows = (everyone * stretch.shape[1] + most + 1)[:, None] + np.arange(most + 1)
     takes = np.zeros((len(at), *held.shape), dtype=np.bool_)
-    for turn in range(len(at)):
-        with_it = flat[rows - loads[turn][:, None]] + worths[turn][:, None]
-        np.greater(with_it, held, out=takes[turn])
-        np.maximum(held, with_it, out=held)
-    room, chosen = capacity.copy(), []
-    gained = float(held[everyone, room].sum())
-    for turn in range(len(at) - 1, -1, -1):
-        (those,) = np.nonzero(takes[turn, everyone, room])
+    for turn, few in enumerate(turns):
+        with_it = flat[rows[:few] - loads[turn, :few, None]]
+        with_it += worths[turn, :few, None]
+        np.greater(with_it, held[:few], out=takes[turn, :few])
+        np.maximum(held[:few], with_it, out=held[:few])
+    gained, chosen = float(held[everyone, room].sum()), []
+    for turn, few in reversed(list(enumerate(turns))):
+        (those,) = np.nonzero(takes[turn, everyone[:few], room[:few]])
         chosen.append(at[turn, those])
         room[those] -= loads[turn, those]
     return gained, np.concatenate([np.zeros(0, dtype=np.int64), *chosen])

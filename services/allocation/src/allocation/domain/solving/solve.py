@@ -5,11 +5,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
 
 import numpy as np
 
-from allocation.domain.solving.dividing import Dealing, divided
+from allocation.domain.solving.diving import dived
 from allocation.domain.solving.exact import prove
 from allocation.domain.solving.greedy import place
 from allocation.domain.solving.instance import (
@@ -20,9 +19,8 @@ from allocation.domain.solving.instance import (
     Real,
     Whole,
 )
-from allocation.domain.solving.lagrangian import filled, priced, whole
+from allocation.domain.solving.lagrangian import cheapest, filled, priced, whole
 from allocation.domain.solving.search import improve
-from allocation.domain.solving.shaking import shaken
 
 PASSES = 200
 """Passes of the local search; a local optimum usually comes long before."""
@@ -36,21 +34,11 @@ PROVABLE = 4_000
 """So many, where an assignment is known: with more it hardly ever finds a better."""
 EFFORT = 2.0
 """What CP-SAT may spend, in its own reproducible seconds."""
-ROUNDS = ((5_000, 300, 2), (EXACT, 150, 3), (sys.maxsize, 80, 40))
-"""Up to so many pairs: how many rounds of knapsacks, and every which is mended. About
-five seconds of work, whatever the size."""
-SHAKES = ((EXACT, 100), (sys.maxsize, 30))
-"""Up to so many pairs: how often it is shaken, two seconds of work at most."""
-DIVISIBLE = 1_000
-"""More pairs than so many, and roles are divided anew; fewer are soon proved."""
-FEW = 4
-"""Where workers have fewer roles than so many on average, smaller parts do."""
-Division = tuple[int, int, int]
-SMALLER: tuple[Division, ...] = ((20, 0, 800), (32, 40, 60))
-LARGER: tuple[Division, ...] = ((40, 40, 120),)
-"""How many roles the parts have that are divided anew, how many rounds of knapsacks
-make prizes fit them, and how many parts: about five seconds of work. Found by trying,
-on type D with 40 workers and 100 and 200 roles."""
+WORK = ((5_000, 300, 6), (EXACT, 150, 1), (sys.maxsize, 60, 1))
+"""Up to so many pairs: how many rounds of knapsacks, and how many dives after them.
+Less than ten seconds, whatever the size; more dives gain hardly anything."""
+HOPED = 0.005
+"""Dives aim at so little above the bound, as a part of it."""
 TABLE = 4_000_000
 """Cells of the knapsacks' tables, workers by units; beyond it they are left out."""
 
@@ -108,8 +96,7 @@ def solve(
     search = _Search(instance, clock() + seconds, clock)
     search.price()
     search.fill()
-    search.divide(seed)
-    search.shake(seed)
+    search.dive(seed)
     search.prove(seed)
     return search.answer()
 
@@ -154,57 +141,34 @@ class _Search:
             self._take(improve(near, start, PASSES, self._late), By.LOCAL_SEARCH)
 
     def fill(self) -> None:
-        """Raise the bound by knapsacks, and mend what they give."""
+        """Raise the bound by knapsacks, and mend what they give in the end."""
         size = self._instance.workers * (int(self._instance.capacity.max()) + 1)
         if self._over() or size > TABLE:
             return
-        pairs = int(self._instance.may.sum())
-        rounds, every = next(each for size, *each in ROUNDS if pairs <= size)
+        rounds, _ = self._work()
         held = self._instance.candidates
         prize = (held.cost + self._price[held.worker] * held.load).min(axis=1)
         target = self._cost if self._best is not None else self._guess()
-        near = self._instance.restricted(self._near())
-        steps = filled(self._instance, prize, target, rounds)
-        for at, (bound, start) in enumerate(steps):
+        pairs, capacity = self._instance.pairs, self._instance.capacity
+        taken = np.zeros(0, np.int64)
+        for bound, last in filled(pairs, capacity, prize, target, rounds):
+            taken = last
             self._bound, self._prize = max(self._bound, bound.value), bound.at
             if self._over():
                 return
-            if at % every == every - 1:
-                self._take(improve(near, start, PASSES, self._late), By.LAGRANGIAN)
+        self._mend(cheapest(self._instance, taken))
 
-    def divide(self, seed: int) -> None:
-        """Divide the roles of a few workers at a time anew."""
-        if self._best is None or self._prize is None:
+    def dive(self, seed: int) -> None:
+        """Settle what knapsacks agree on, bit by bit; the first time without chance."""
+        if self._prize is None or self._over():
             return
-        if self._over() or not DIVISIBLE < self._instance.may.sum() <= EXACT:
-            return
-        few = self._instance.roles < FEW * self._instance.workers
-        random = np.random.default_rng(seed)
-        for size, rounds, parts in SMALLER if few else LARGER:
-            found = divided(
-                self._instance,
-                self._best,
-                self._prize,
-                Dealing(size, rounds, random),
-                self._late,
-            )
-            for held in islice(found, parts):
-                self._take(held, By.LAGRANGIAN)
-                if self._over():
-                    return
-
-    def shake(self, seed: int) -> None:
-        """Look for better beyond the local optimum."""
-        if self._best is None or self._over():
-            return
-        pairs = int(self._instance.may.sum())
-        times = next(each for size, each in SHAKES if pairs <= size)
-        may = self._near()
-        may[np.arange(self._instance.roles), self._best] = True
-        near = self._instance.restricted(may)
-        shakes = shaken(near, self._best, self._price, seed, self._late)
-        for held in islice(shakes, times):
-            self._take(held, By.LOCAL_SEARCH)
+        _, dives = self._work()
+        near = self._instance.restricted(self._near())
+        target = min(self._cost, self._bound + HOPED * abs(self._bound))
+        for at in range(dives):
+            random = np.random.default_rng([seed, at]) if at else None
+            start = dived(near, self._prize, target, random, self._late)
+            self._mend(start)
             if self._over():
                 return
 
@@ -240,6 +204,12 @@ class _Search:
         gap = (cost - bound) / max(abs(bound), 1)
         return Solution(tuple(self._best.tolist()), cost, bound, gap, self._by)
 
+    def _mend(self, start: Whole) -> None:
+        """Place what is with nobody, which may go to anybody, and move roles about."""
+        may = self._near() | (start == NOBODY)[:, None]
+        mended = improve(self._instance.restricted(may), start, PASSES, self._late)
+        self._take(mended, By.LAGRANGIAN)
+
     def _take(self, assignment: Whole, by: By) -> None:
         """Keep an assignment that is whole and cheaper."""
         if (assignment == NOBODY).any() or not self._instance.holds(assignment):
@@ -247,6 +217,11 @@ class _Search:
         cost = self._instance.total(assignment)
         if cost < self._cost:
             self._best, self._cost, self._by = assignment, cost, by
+
+    def _work(self) -> tuple[int, int]:
+        """Give how many rounds of knapsacks and how many dives suit the size."""
+        pairs = int(self._instance.may.sum())
+        return next((rounds, dives) for size, rounds, dives in WORK if pairs <= size)
 
     def _over(self) -> bool:
         """Tell whether nothing is to be gained, or no time is left."""
@@ -272,7 +247,9 @@ class _Search:
         return np.where(self._instance.may, dear, np.inf)
 
     def _near(self) -> Flags:
-        """Point out each role's cheapest workers."""
+        """Point out each role's cheapest workers, where looking at all takes long."""
+        if self._instance.may.sum() <= EXACT:
+            return self._instance.may.copy()
         value = self._value()
         last = min(NEAR, self._instance.workers) - 1
         near: Flags = value <= np.partition(value, last, axis=1)[:, [last]]
