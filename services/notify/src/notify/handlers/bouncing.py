@@ -46,9 +46,10 @@ async def hear(signed: Signed, *, at: datetime, by: Bouncing) -> None:
     if told is None or path is None:
         log.info("bounce.heard", reason="not_understood")
         return
-    log.info("bounce.heard", reason=told.reason or "delayed")
-    if told.reason:
-        await settled(partial(_fail, path, told.reason, at, by.notifications))
+    reason = told.reason
+    log.info("bounce.heard", reason=reason or "delayed")
+    if reason:
+        await settled(partial(_fail, path, reason, at, by.notifications))
 
 
 async def _fail(
