@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 from random import Random
 
@@ -32,6 +33,7 @@ from accord_chassis.relay import Relay
 from accord_chassis.settings import policy_of
 from accord_chassis.store import Database, connect
 from accord_contracts.referrals import Answer, IncidentKind, PersonRole
+from bson import decode, encode
 from pipeline import cpu_seconds, machine_pids
 from risk.domain.assessment import Assessment
 from risk.domain.judgement.record import Contact
@@ -47,6 +49,8 @@ POLICIES = [
 NOW = datetime.now(UTC)
 SIDE_BY_SIDE = 32
 AT_ONCE = 1000
+INVENTED = 5000
+"""Cases invented, which costs more than to weigh them; the others are like them."""
 
 
 def answers(random: Random) -> dict[str, Answer]:
@@ -112,17 +116,24 @@ def _all(machines: dict[str, int]) -> dict[str, float]:
 
 
 async def fill(store: Assessments, cases: int, random: Random) -> list[str]:
-    """Store invented cases, and give their ids."""
+    """Store cases, and give their ids: some are invented, the others are like them."""
     await store.prepare()
-    ids: list[str] = []
-    while len(ids) < cases:
-        some = [case(random) for _ in range(min(AT_ONCE, cases - len(ids)))]
-        ids += (each.id for each in some)
-        await store.documents.insert_many(
-            store._document(each.model_dump(), [], None)  # noqa: SLF001
-            for each in some
-        )
+    options = store.documents.codec_options
+    invented = (case(random).model_dump() for _ in range(min(INVENTED, cases)))
+    documents = [
+        decode(encode(store._document(each, [], None), codec_options=options), options)  # noqa: SLF001
+        for each in invented
+    ]
+    ids = [id_(random) for _ in range(cases)]
+    like = cycle(documents)
+    for some in batched(ids, AT_ONCE):
+        await store.documents.insert_many({**next(like), "_id": e} for e in some)
     return ids
+
+
+def batched(ids: list[str], size: int) -> Iterator[list[str]]:
+    """Give ids in portions."""
+    return (ids[at : at + size] for at in range(0, len(ids), size))
 
 
 async def measure(
@@ -137,8 +148,7 @@ async def measure(
     database = Database(client, "risk", source="/canterbury/risk", clock=SystemClock())
     random = Random(1)
     store = Assessments(database)
-    with spending(machines, "cases stored", cases):
-        ids = await fill(store, cases, random)
+    ids = await fill(store, cases, random)
     transport = RabbitTransport(region.amqp_url_of("risk"), name="risk")
     await transport.connect()
     relay = database.relay = Relay(

@@ -1,7 +1,6 @@
 """What another risk policy would make of the cases that there are, before it is on."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from signal import SIG_IGN, SIGINT, signal
 from typing import Any
 
 import yaml
@@ -31,7 +31,10 @@ SECONDS = 10.0
 FEW = 10_000
 """So many cases one process has weighed before others have started."""
 
-HEXADECIMAL = "0123456789abcdef"
+PARTS = 64
+"""Of many cases: enough that processors end together, and an interrupted one soon."""
+
+BEGINNINGS = [f"{each:02x}" for each in range(256)]
 """With what ids of cases begin, evenly."""
 
 LEAST = 10
@@ -108,18 +111,21 @@ def run_stored(
     """
     weigh = partial(weigh_part, policies, deployment, at)
     if _count(deployment) <= FEW:
-        found = [weigh({})]
-    else:
-        parts = parts_of(min(os.cpu_count() or 1, len(HEXADECIMAL)))
-        fresh = get_context("spawn")
-        with ProcessPoolExecutor(len(parts), mp_context=fresh) as pool:
-            found = list(pool.map(weigh, parts))
-    return _tellable(together(found))
+        return _tellable(weigh({}))
+    with ProcessPoolExecutor(
+        mp_context=get_context("spawn"), initializer=_leave_interrupts_to_the_parent
+    ) as pool:
+        return _tellable(together(pool.map(weigh, parts_of(PARTS))))
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    """Let a part end on Ctrl-C, after which the parent begins no other one."""
+    signal(SIGINT, SIG_IGN)
 
 
 def parts_of(count: int) -> list[dict[str, str]]:
     """Divide ids by how they begin, into so many parts that leave none out."""
-    starts = [HEXADECIMAL[n * len(HEXADECIMAL) // count] for n in range(1, count)]
+    starts = [BEGINNINGS[n * len(BEGINNINGS) // count] for n in range(1, count)]
     return [
         {**({"$gte": since} if since else {}), **({"$lt": until} if until else {})}
         for since, until in zip(["", *starts], [*starts, ""], strict=True)

@@ -1,18 +1,31 @@
 """How risk is weighed."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from random import Random
 from typing import Any
 
 import pytest
 from accord_chassis.settings import BadConfiguration, policy_of
 from accord_chassis.testing import NOON, new_id
-from accord_contracts.referrals import Answer, IncidentKind
+from accord_contracts.referrals import (
+    Answer,
+    IncidentKind,
+    PersonRole,
+    TriggerKind,
+)
 from accord_contracts.risk import RiskLevel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from risk.domain.ahead import Ahead
 from risk.domain.answers import merged
 from risk.domain.assessment import Assessment, Reassessment
-from risk.domain.policy import Policy
+from risk.domain.form import Form
+from risk.domain.judgement.acts import heed_table
+from risk.domain.judgement.record import Decided
+from risk.domain.order import Order
+from risk.domain.policy import Policy, highest
+from risk.domain.telling import Telling
 from risk_builders import ALL_NO, LOCALITIES, POINTS, POLICY, answers, one_point, policy
 
 TIERS = POLICY.model_dump(mode="json")["tiers"]
@@ -108,6 +121,92 @@ def test_the_order_of_two_referrals_does_not_change_what_is_known(
     assert yes == {q for q, a in behind.answers.items() if a is Answer.YES}
     assert ahead.incidents == behind.incidents
     assert set(ahead.unknowns) == set(behind.unknowns)
+
+
+def heard(held: Assessment, event: Any, at: datetime = NOON) -> Assessment:
+    """Hear of an event, as handlers do."""
+    match event:
+        case Telling():
+            held = held.told(event.people[PersonRole.CHILD][0], event)
+            return held.weigh(
+                event.answers, event.incidents, POLICY, at, repeat=event.repeat
+            )
+        case Form():
+            return held.weigh({}, frozenset(), POLICY, at, forms={"dash": event})
+        case Order():
+            return held.bind("order", event)
+        case Ahead():
+            noted = held.foresee("date", event)
+            near = noted.comes_near(at)
+            return noted.weigh_dates(POLICY, at, begins=False) if near else noted
+        case _:
+            return heed_table(held, event, POLICY, at)
+
+
+TIMES = st.datetimes(timezones=st.just(UTC), max_value=datetime(2027, 1, 1))  # noqa: DTZ001
+TELLINGS = st.builds(
+    Telling,
+    occurred_at=TIMES,
+    received_at=TIMES,
+    incidents=INCIDENTS,
+    answers=ANSWERS,
+    people=st.uuids().map(lambda each: {PersonRole.CHILD: (str(each),)}),
+    repeat=st.booleans(),
+)
+FORMS = st.builds(
+    Form,
+    answers=st.dictionaries(st.just("dash_01"), st.sampled_from(Answer)),
+    total=st.none() | st.integers(0, 24),
+    certified=st.booleans(),
+)
+REVISED = {"revision": st.integers(1, 9)}
+ORDERS = st.builds(Order, ends_at=st.none() | TIMES, **REVISED)
+DATES = st.builds(
+    Ahead,
+    kind=st.just(TriggerKind.HEARING),
+    happens_at=TIMES,
+    near_from=TIMES,
+    cancelled=st.booleans(),
+    **REVISED,
+)
+MEETINGS = st.builds(
+    Decided,
+    meeting_id=st.uuids().map(str),
+    number=st.just(1),
+    level=st.sampled_from(RiskLevel),
+    held=st.just(RiskLevel.LOW),
+    by=st.just("worker"),
+    agency=st.none(),
+    at=TIMES,
+)
+EVENTS = st.lists(
+    st.one_of(TELLINGS, FORMS, ORDERS, DATES, MEETINGS), min_size=2, max_size=6,
+    unique_by=lambda each: (type(each), getattr(each, "revision", id(each))),
+)  # fmt: skip
+
+
+@patient
+@given(EVENTS, st.randoms(use_true_random=False))
+def test_in_whatever_order_events_arrive_the_same_is_known_and_found(
+    events: list[Any], random: Random
+) -> None:
+    """Never less is held than that. By the way to it more may be: no level falls."""
+    shuffled = random.sample(events, len(events))
+    one, other = (reduce(heard, e, NOTHING) for e in (events, shuffled))
+
+    found = [POLICY.weigh(each.everything(NOON)) for each in (one, other)]
+
+    assert found[0] == found[1]
+    assert one.occurred == other.occurred
+    assert one.orders == other.orders
+    assert one.tellings == other.tellings
+    assert {each.at for each in one.judgement.decided} == {
+        each.at for each in other.judgement.decided
+    }
+    for each in (one, other):
+        said = each.judgement.decided_highest if each.weighed else None
+        least = highest(found[0].level, said.level if said else RiskLevel.LOW)
+        assert not each.weighed or each.level.rank >= least.rank
 
 
 @patient

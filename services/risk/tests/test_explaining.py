@@ -17,7 +17,7 @@ from risk.routes.assessments import AssessmentView
 from risk.schemas import schemas
 from risk_builders import POLICY, answers, policy
 
-UNKNOWN = Answer.UNKNOWN
+YES, NO, UNKNOWN = Answer.YES, Answer.NO, Answer.UNKNOWN
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 GRAVE = ("sexual_violence", "stalking", "escalation", "coercive_control")
 
@@ -119,6 +119,17 @@ def test_it_says_the_childs_age_that_the_locality_has_set() -> None:
 )  # fmt: skip
 def test_it_says_how_little_a_score_says(form: Form, sentence: str) -> None:
     assert sentence in said(forms={"odara": form})
+
+
+def test_it_gives_no_share_of_those_for_whom_an_instrument_was_not_made() -> None:
+    """As of a woman who assaults a man, or of two who never lived together (ODARA)."""
+    guards = dict.fromkeys(POLICY.used["odara"].applies_if, YES)
+    for guard in guards:
+        outside = Form(total=7, certified=True, answers={**guards, guard: NO})
+        told = said(forms={"odara": outside})
+
+        assert "7, score 7 13. It was not made for cases like this" in told
+        assert "assaulted again" not in told
 
 
 def test_words_are_joined_as_they_are_spoken() -> None:

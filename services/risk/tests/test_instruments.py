@@ -152,6 +152,18 @@ def test_dash_keeps_what_is_not_known_and_never_counts_it_as_no() -> None:
 
 
 @pytest.mark.parametrize(
+    ("repeats", "reached"), [(0, None), (1, "marac_repeat"), (9, "marac_repeat")]
+)
+def test_dash_repeat_of_safelives_is_told_and_sets_no_level(
+    repeats: int, reached: str | None
+) -> None:
+    found = Scorer(shipped("dash"), {}).score({"repeat": repeats}, yes_to("dash", 0))
+
+    sums = {each.sum: each.band for each in found.result().sums}
+    assert (sums["repeated"], found.result().level) == (reached, None)
+
+
+@pytest.mark.parametrize(
     ("number", "reached"),
     [
         (7, "variable"),
@@ -221,6 +233,14 @@ def test_lap_any_of_the_first_three_or_four_others_or_the_officers_belief(
     begin: int, yes: int, level: RiskLevel | None
 ) -> None:
     assert score("lap", yes_to("lap", yes, begin)).level is level
+
+
+def test_lap_takes_no_unanswered_question_for_a_yes() -> None:
+    open_ = Form(answers=dict.fromkeys(shipped("lap").items, UNKNOWN))
+
+    found = score("lap", open_)
+
+    assert (found.level, found.could_be) == (None, RiskLevel.HIGH)
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,13 @@ def test_an_answer_never_leaves_the_interval_that_was_said(
 
 @patient
 @given(KNOWN)
+def test_the_level_alone_is_the_one_that_is_weighed(known: Known) -> None:
+    assert EVERYTHING.level_of(known) is EVERYTHING.weigh(known).level
+    assert EVERYTHING.grounds(known)[0] is EVERYTHING.level_of(known)
+
+
+@patient
+@given(KNOWN)
 def test_what_is_said_to_raise_the_level_does(known: Known) -> None:
     said = EVERYTHING.weigh(known)
 

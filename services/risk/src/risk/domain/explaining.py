@@ -159,7 +159,8 @@ def _instruments(results: Sequence[Result], policy: Policy) -> Iterator[str]:
     for each in results:
         instrument = policy.used.get(each.instrument)
         title = instrument.title if instrument else plain(each.instrument)
-        sums = [_score(e, instrument) for e in each.sums if e.band or e.value]
+        made_for = instrument if each.why_not != "does_not_apply" else None
+        sums = [_score(e, made_for) for e in each.sums if e.band or e.value]
         if not sums and each.total is not None:
             sums = [str(each.total)]
         if sums:
@@ -168,6 +169,7 @@ def _instruments(results: Sequence[Result], policy: Policy) -> Iterator[str]:
 
 
 def _score(scored: Scored, instrument: Instrument | None) -> str:
+    """Say a score, and what came of those studied, if it is for cases like this."""
     if scored.band is None:
         return str(scored.value)
     said = f"{scored.value}, {plain(scored.band)}"

@@ -109,6 +109,10 @@ class Tally:
         return level_at(self.rule, value)
 
 
+Terms = tuple[tuple[str, int, int, int], ...]
+"""The items of a sum: its key, weight, least value, and how much more it could be."""
+
+
 @dataclass(frozen=True)
 class Scorer:
     """An instrument that a locality uses, ready to score.
@@ -147,7 +151,7 @@ class Scorer:
         )
 
     @cached_property
-    def _weighed(self) -> Mapping[str, tuple[tuple[str, int, int, int], ...]]:
+    def _weighed(self) -> Mapping[str, Terms]:
         """For each sum its items: the weight, the least, and what one could add."""
         return {
             name: tuple(
@@ -178,6 +182,26 @@ class Scorer:
         )
         tallies = [self._tally(name, each, seen) for name, each in held.sums.items()]
         return Score(held, seen, tallies, len(items))
+
+    def level(self, known: Mapping[str, int]) -> RiskLevel | None:
+        """Give the level that rests on it, if nobody has filled in a form of it.
+
+        The same as that of ``score``, sooner: nothing is made of what is open.
+        """
+        values = {
+            key: min(max(value, least), most)
+            for key, question, least, most in self._sources
+            if question and (value := known.get(question))
+        }
+        held = self.instrument
+        if held.evidence_only or held.certified:
+            return None
+        if not all(values.get(key) for key in held.applies_if):
+            return None
+        return graver(
+            level_at(held.sums[name], max(_added(terms, values), 0))
+            for name, terms in self._weighed.items()
+        )
 
     def _values(self, known: Mapping[str, int], form: Form) -> dict[str, int]:
         """Give what is known of its items: the graver, if it was told in two places."""
@@ -301,6 +325,11 @@ class Score:
             unanswered=len(seen.open),
             asked=self.asked,
         )
+
+
+def _added(terms: Terms, values: Mapping[str, int]) -> int:
+    """Give what a sum adds up to; what is not known counts as little as it can."""
+    return sum(weight * values.get(key, least) for key, weight, least, _ in terms)
 
 
 def told_total(instrument: Instrument, form: Form) -> int | None:

@@ -4,10 +4,11 @@ Nothing is stored, and no level moves: it says beforehand how many would be foun
 or lower, how many reassessments a week follow, and how many would be overdue at once.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from accord_contracts.referrals import PersonRole
 from accord_contracts.risk import RiskLevel
@@ -22,6 +23,15 @@ HOURS_A_WEEK = 168
 
 Group = tuple[str, str]
 """By what, and which: ``("ethnicity", "maori")``."""
+
+
+class One(NamedTuple):
+    """What a version makes of one case; a ``Tally`` says what each of this is."""
+
+    move: tuple[RiskLevel, RiskLevel]
+    reassessments_a_week: float = 0.0
+    due: bool = False
+    overdue: bool = False
 
 
 @dataclass
@@ -40,6 +50,14 @@ class Tally:
     reassessments_a_week: float = 0.0
     due: int = 0
     overdue: int = 0
+
+    def count(self, one: One) -> None:
+        """Count what was made of one more case."""
+        self.cases += 1
+        self.moves[one.move] += 1
+        self.reassessments_a_week += one.reassessments_a_week
+        self.due += one.due
+        self.overdue += one.overdue
 
     def add(self, other: "Tally") -> None:
         """Count what was made of other cases too."""
@@ -86,17 +104,19 @@ def simulate(
         versions: Of the policy; each has another ``version``.
         at: The present time.
     """
-    report: Report = {each.version: {} for each in versions}
+    report: Report = {each.version: defaultdict(Tally) for each in versions}
     for case in cases:
         if not case.weighed or case.erased_at or case.merged_into:
             continue
         groups = groups_of(case)
+        known = case.everything(at)
         for policy in versions:
-            known = _by_lead(case, policy).everything(at)
-            one = _counted(case, policy.level_of(known), policy, at)
+            if case.ahead:
+                known = _by_lead(case, policy).everything(at)
+            one = _one(case, policy.level_of(known), policy, at)
             tallies = report[policy.version]
             for group in groups:
-                tallies.setdefault(group, Tally()).add(one)
+                tallies[group].count(one)
     return report
 
 
@@ -126,19 +146,16 @@ def _by_lead(case: Assessment, policy: Policy) -> Assessment:
         )
         for key, each in case.ahead.items()
     }
-    return case.model_copy(update={"ahead": ahead}) if ahead else case
+    return case.model_copy(update={"ahead": ahead})
 
 
-def _counted(case: Assessment, found: RiskLevel, policy: Policy, at: datetime) -> Tally:
-    """Give what a version makes of one case."""
-    tally = Tally(cases=1, moves=Counter({(case.level, found): 1}))
+def _one(case: Assessment, found: RiskLevel, policy: Policy, at: datetime) -> One:
+    """Say what a version makes of one case."""
+    move = case.level, found
     if case.reassessment is Reassessment.STOPPED:
-        return tally
-    hours = policy.reassess_hours[highest(case.level, found)]
-    tally.reassessments_a_week = HOURS_A_WEEK / hours
+        return One(move)
+    hours = policy.reassess_hours[highest(*move)]
     late = at - case.assessed_at - timedelta(hours=hours)
-    if late >= timedelta(hours=policy.grace_hours):
-        tally.overdue = 1
-    elif late >= timedelta():
-        tally.due = 1
-    return tally
+    overdue = late >= timedelta(hours=policy.grace_hours)
+    due = late >= timedelta() and not overdue
+    return One(move, HOURS_A_WEEK / hours, due, overdue)

@@ -120,7 +120,7 @@ class Plan:
         known = self._with_forms(known)
         if not known.forms:
             return self.too_little(known.answers)
-        return self._scored(known, known.values())[1]
+        return self._scored(known, known.values(), self.scorers)[1]
 
     def open(self, answers: Mapping[str, Answer]) -> tuple[str, ...]:
         """Give the questions without yes or no, heaviest first."""
@@ -131,15 +131,21 @@ class Plan:
         """Give the level alone, as ``weigh`` does, of many cases sooner."""
         known = self._with_forms(known)
         values = known.values()
-        scores, provisional = self._scored(known, values)
-        return self._found(values, _tallies(scores), provisional=provisional)
+        forms = known.forms
+        filled = [e for e in self.scorers if e.instrument.key in forms]
+        others = [e for e in self.scorers if e.questions and e not in filled]
+        scores, provisional = self._scored(known, values, filled)
+        levels = (each.level for each in _tallies(scores))
+        scored = graver((*levels, *(each.level(values) for each in others)))
+        return self._found(values, scored, provisional=provisional)
 
     def grounds(self, known: Known) -> tuple[RiskLevel, tuple[str, ...]]:
         """Give the level and what led to it, as ``weigh`` does, and no more."""
         known = self._with_forms(known)
         values = known.values()
-        scores, provisional = self._scored(known, values)
-        level = self._found(values, _tallies(scores), provisional=provisional)
+        scores, provisional = self._scored(known, values, self.scorers)
+        scored = graver(each.level for each in _tallies(scores))
+        level = self._found(values, scored, provisional=provisional)
         filled = (each for each in scores if each.instrument.key in known.forms)
         results = [each.result() for each in filled]
         return level, self._reasons(known, results, provisional=provisional)
@@ -148,9 +154,10 @@ class Plan:
         """Weigh everything known of a case that is held at a level at least."""
         known = self._with_forms(known)
         values = known.values()
-        scores, provisional = self._scored(known, values)
+        scores, provisional = self._scored(known, values, self.scorers)
         tallies, results = _tallies(scores), [each.result() for each in scores]
-        level = self._found(values, tallies, provisional=provisional)
+        scored = graver(each.level for each in tallies)
+        level = self._found(values, scored, provisional=provisional)
         lifts = self._lifts(values)
         unknowns = self.open(known.answers)
         asking = _Asking(self, graver((level, floor)) or level, unknowns, tallies)
@@ -179,12 +186,12 @@ class Plan:
         return replace(known, answers={**known.answers, **yes}) if yes else known
 
     def _scored(
-        self, known: Known, values: Mapping[str, int]
+        self, known: Known, values: Mapping[str, int], scorers: Iterable[Scorer]
     ) -> tuple[list[Score], bool]:
-        """Score every instrument; tell whether too little is known to rely on it."""
+        """Score instruments; tell whether too little is known to rely on them."""
         scores: list[Score] = []
         provisional = self.too_little(known.answers)
-        for each in self.scorers:
+        for each in scorers:
             form = known.forms.get(each.instrument.key)
             if each.concerns(form):
                 score = each.score(values, form)
@@ -197,10 +204,9 @@ class Plan:
         return graver(self.triggers[each] for each in self.triggers if values.get(each))
 
     def _found(
-        self, values: Mapping[str, int], tallies: list[Tally], *, provisional: bool
+        self, values: Mapping[str, int], scored: RiskLevel | None, *, provisional: bool
     ) -> RiskLevel:
-        scores = (each.level for each in tallies)
-        found = graver((self._lifts(values), *scores)) or RiskLevel.LOW
+        found = graver((self._lifts(values), scored)) or RiskLevel.LOW
         if provisional and found is RiskLevel.LOW:
             return RiskLevel.MEDIUM
         return found
