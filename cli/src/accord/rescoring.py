@@ -19,7 +19,7 @@ from pymongo.errors import PyMongoError
 from risk.domain.assessment import Assessment
 from risk.domain.policy import Policy
 from risk.domain.simulation import Group, Report, Tally, simulate, together
-from risk.store import NOT_SIMULATED
+from risk.store import SIMULATED
 
 from accord.deployment import Deployment
 from accord.faults import CannotGoOn
@@ -144,7 +144,7 @@ def weigh_part(
         CannotGoOn: The store is away, or does not let us.
     """
     with _kept(deployment) as kept:
-        found = kept.find({"_id": ids} if ids else {}, projection=NOT_SIMULATED)
+        found = kept.find({"_id": ids} if ids else {}, projection=SIMULATED)
         cases = (
             Assessment.model_validate({**each, "id": each["_id"]}) for each in found
         )
