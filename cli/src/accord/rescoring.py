@@ -112,15 +112,23 @@ def run_stored(
     weigh = partial(weigh_part, policies, deployment, at)
     if _count(deployment) <= FEW:
         return _tellable(weigh({}))
-    with ProcessPoolExecutor(
-        mp_context=get_context("spawn"), initializer=_leave_interrupts_to_the_parent
-    ) as pool:
-        return _tellable(together(pool.map(weigh, parts_of(PARTS))))
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        with _without_interrupts():
+            parts = pool.map(weigh, parts_of(PARTS))
+        return _tellable(together(parts))
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    """Let a part end on Ctrl-C, after which the parent begins no other one."""
-    signal(SIGINT, SIG_IGN)
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach: the parent begins no further part.
+
+    One that it ended while it started would have the parent wait for it for ever.
+    """
+    before = signal(SIGINT, SIG_IGN)
+    try:
+        yield
+    finally:
+        signal(SIGINT, before)
 
 
 def parts_of(count: int) -> list[dict[str, str]]:
