@@ -19,7 +19,7 @@ from pymongo.errors import PyMongoError
 from risk.domain.assessment import Assessment
 from risk.domain.policy import Policy
 from risk.domain.simulation import Group, Report, Tally, simulate, together
-from risk.store import NOT_SIMULATED
+from risk.store import SIMULATED
 
 from accord.deployment import Deployment
 from accord.faults import CannotGoOn
@@ -112,15 +112,23 @@ def run_stored(
     weigh = partial(weigh_part, policies, deployment, at)
     if _count(deployment) <= FEW:
         return _tellable(weigh({}))
-    with ProcessPoolExecutor(
-        mp_context=get_context("spawn"), initializer=_leave_interrupts_to_the_parent
-    ) as pool:
-        return _tellable(together(pool.map(weigh, parts_of(PARTS))))
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        with _without_interrupts():
+            parts = pool.map(weigh, parts_of(PARTS))
+        return _tellable(together(parts))
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    """Let a part end on Ctrl-C, after which the parent begins no other one."""
-    signal(SIGINT, SIG_IGN)
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach: the parent begins no further part.
+
+    One that it ended while it started would have the parent wait for it for ever.
+    """
+    before = signal(SIGINT, SIG_IGN)
+    try:
+        yield
+    finally:
+        signal(SIGINT, before)
 
 
 def parts_of(count: int) -> list[dict[str, str]]:
@@ -144,7 +152,7 @@ def weigh_part(
         CannotGoOn: The store is away, or does not let us.
     """
     with _kept(deployment) as kept:
-        found = kept.find({"_id": ids} if ids else {}, projection=NOT_SIMULATED)
+        found = kept.find({"_id": ids} if ids else {}, projection=SIMULATED)
         cases = (
             Assessment.model_validate({**each, "id": each["_id"]}) for each in found
         )

@@ -129,26 +129,29 @@ class Plan:
 
     def level(self, known: Known) -> RiskLevel:
         """Give the level alone, as ``weigh`` does, of many cases sooner."""
-        known = self._with_forms(known)
-        values = known.values()
-        forms = known.forms
-        filled = [e for e in self.scorers if e.instrument.key in forms]
-        others = [e for e in self.scorers if e.questions and e not in filled]
-        scores, provisional = self._scored(known, values, filled)
-        levels = (each.level for each in _tallies(scores))
-        scored = graver((*levels, *(each.level(values) for each in others)))
-        return self._found(values, scored, provisional=provisional)
+        level, _, _ = self._briefly(self._with_forms(known))
+        return level
 
     def grounds(self, known: Known) -> tuple[RiskLevel, tuple[str, ...]]:
         """Give the level and what led to it, as ``weigh`` does, and no more."""
         known = self._with_forms(known)
-        values = known.values()
-        scores, provisional = self._scored(known, values, self.scorers)
-        scored = graver(each.level for each in _tallies(scores))
-        level = self._found(values, scored, provisional=provisional)
-        filled = (each for each in scores if each.instrument.key in known.forms)
+        level, filled, provisional = self._briefly(known)
         results = [each.result() for each in filled]
         return level, self._reasons(known, results, provisional=provisional)
+
+    def _briefly(self, known: Known) -> tuple[RiskLevel, list[Score], bool]:
+        """Give the level, the scores of what was filled in, and if it is provisional.
+
+        Nothing is made of what is open in the other instruments.
+        """
+        values, forms = known.values(), known.forms
+        filled = [each for each in self.scorers if each.instrument.key in forms]
+        others = [e for e in self.scorers if e.questions and e not in filled]
+        scores, provisional = self._scored(known, values, filled)
+        levels = (each.level for each in _tallies(scores))
+        scored = graver((*levels, *(each.level(values) for each in others)))
+        level = self._found(values, scored, provisional=provisional)
+        return level, scores, provisional
 
     def weigh(self, known: Known, floor: RiskLevel) -> Weighing:
         """Weigh everything known of a case that is held at a level at least."""
