@@ -36,7 +36,8 @@ EFFORT = 2.0
 """What CP-SAT may spend, in its own reproducible seconds."""
 WORK = ((10_000, 200, 3), (EXACT, 150, 1), (sys.maxsize, 90, 1))
 """Up to so many pairs: how many rounds of knapsacks, and how many dives after them.
-Less than ten seconds, whatever the size; more dives gain hardly anything."""
+Up to EXACT less than ten seconds of work, for 500 workers and 10,000 roles about as
+many; more dives gain hardly anything."""
 HOPED = 0.005
 """Dives aim at so little above the bound, as a part of it."""
 TABLE = 4_000_000
