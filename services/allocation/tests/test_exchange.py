@@ -11,9 +11,11 @@ import pytest
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.allocation import Role
 from accord_contracts.calendar import DAYS
-from allocation.domain import hsds, sheet
+from allocation.domain import sheet
 from allocation.domain.directory import Gender, Worker
-from allocation.domain.hsds import Page, Room, listings, page_of
+from allocation.domain.hsds.reading import Misfit, listings
+from allocation.domain.hsds.standard import Page
+from allocation.domain.hsds.writing import Room, page_of
 from allocation.domain.providers import About, Listing, Offered, Phone, Provider
 from allocation.handlers.exchange import rooms
 from allocation.routes.directory import ToldWorker
@@ -260,8 +262,8 @@ def test_an_organisation_that_is_told_in_two_ways_is_not_taken() -> None:
     _, wrong = listings(Page.model_validate(page), POLICY.places)
 
     assert wrong == [
-        hsds.Misfit(("contents", 1, "organization"), "told_differently"),
-        hsds.Misfit(("contents", 2, "attributes"), "named_twice"),
+        Misfit(("contents", 1, "organization"), "told_differently"),
+        Misfit(("contents", 2, "attributes"), "named_twice"),
     ]
 
 

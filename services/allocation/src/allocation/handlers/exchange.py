@@ -18,7 +18,7 @@ from accord_contracts.allocation import Role
 from accord_contracts.problem import Refusal
 
 from allocation.domain.directory import Worker
-from allocation.domain.hsds import Room
+from allocation.domain.hsds.writing import Room
 from allocation.domain.policy import outreach
 from allocation.domain.providers import Listing, Provider
 from allocation.domain.walls import SameCompartment

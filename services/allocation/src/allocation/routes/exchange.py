@@ -14,8 +14,11 @@ from fastapi import APIRouter, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from allocation.domain import hsds, sheet
+from allocation.domain import sheet
 from allocation.domain.directory import NoSuchPlace, Worker
+from allocation.domain.hsds.reading import listings
+from allocation.domain.hsds.standard import Page
+from allocation.domain.hsds.writing import page_of
 from allocation.domain.policy import Policy
 from allocation.domain.providers import Listing, NoSuchProvider, Provider
 from allocation.handlers import exchange
@@ -128,19 +131,19 @@ async def export_hsds(
     await administrator.permit(EXPORT, Resource("directory", "hsds"))
     at = desk.clock.now()
     rooms = exchange.rooms(await exchange.all_workers(workers), at)
-    return hsds.page_of(await providers.all(), rooms, desk.policy.places, at)
+    return page_of(await providers.all(), rooms, desk.policy.places, at)
 
 
 @router.put("/directory/hsds", max_body_size=FILE_LIMIT)
 async def import_hsds(
-    page: hsds.Page, providers: Providers_, desk: Desk_, administrator: Administrator
+    page: Page, providers: Providers_, desk: Desk_, administrator: Administrator
 ) -> TakenView:
     """Take organisations in as HSDS 3.1 has them: all that are told, or none.
 
     Those that are not told stay. Addresses, named contacts and capacities are not kept.
     """
     await administrator.permit(IMPORT, Resource("directory", "hsds"))
-    found, wrong = hsds.listings(page, desk.policy.places)
+    found, wrong = listings(page, desk.policy.places)
     if wrong:
         raise _invalid((each.loc, each.rule) for each in wrong)
     putting = partial(exchange.put_providers, found, providers=providers)

@@ -6,6 +6,7 @@ that this leaves. Diving, as in branch-and-price (Sadykov, Vanderbeck, Pessoa, T
 and Uchoa 2019), by subgradients in place of linear programs.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -31,6 +32,7 @@ def dived(
     prize: Real,
     target: float,
     random: np.random.Generator | None,
+    *,
     over: Callable[[], bool],
 ) -> Whole:
     """Settle role after role; what finds no room in the end stays with `NOBODY`.
@@ -60,7 +62,7 @@ def dived(
             prize[roles] = bound.at
         if random is not None:
             often *= np.exp(NOISE * random.standard_normal(len(often)))
-        left -= _settle(pairs, often, held, room, -int(-len(roles) * SHARE // 1))
+        left -= _settle(pairs, often, held, room, math.ceil(len(roles) * SHARE))
 
 
 def _settle(pairs: Pairs, often: Real, held: Whole, room: Whole, most: int) -> float:

@@ -34,9 +34,10 @@ PROVABLE = 4_000
 """So many, where an assignment is known: with more it hardly ever finds a better."""
 EFFORT = 2.0
 """What CP-SAT may spend, in its own reproducible seconds."""
-WORK = ((5_000, 300, 6), (EXACT, 150, 1), (sys.maxsize, 60, 1))
+WORK = ((10_000, 200, 3), (EXACT, 150, 1), (sys.maxsize, 90, 1))
 """Up to so many pairs: how many rounds of knapsacks, and how many dives after them.
-Less than ten seconds, whatever the size; more dives gain hardly anything."""
+Up to EXACT less than ten seconds of work, for 500 workers and 10,000 roles about as
+many; more dives gain hardly anything."""
 HOPED = 0.005
 """Dives aim at so little above the bound, as a part of it."""
 TABLE = 4_000_000
@@ -127,7 +128,7 @@ class _Search:
 
     def price(self) -> None:
         """Raise the bound by prices, and place by them twice."""
-        for rounds in (60, 200):
+        for rounds in (60, 120):
             target = self._cost if self._best is not None else self._guess()
             for bound in priced(self._instance, target, rounds):
                 self._bound, self._price = max(self._bound, bound.value), bound.at
@@ -141,7 +142,7 @@ class _Search:
             self._take(improve(near, start, PASSES, self._late), By.LOCAL_SEARCH)
 
     def fill(self) -> None:
-        """Raise the bound by knapsacks, and mend what they give in the end."""
+        """Raise the bound by knapsacks, and mend what they give if need be."""
         size = self._instance.workers * (int(self._instance.capacity.max()) + 1)
         if self._over() or size > TABLE:
             return
@@ -156,7 +157,8 @@ class _Search:
             self._bound, self._prize = max(self._bound, bound.value), bound.at
             if self._over():
                 return
-        self._mend(cheapest(self._instance, taken))
+        if self._best is None:
+            self._mend(cheapest(self._instance, taken))
 
     def dive(self, seed: int) -> None:
         """Settle what knapsacks agree on, bit by bit; the first time without chance."""
@@ -167,7 +169,7 @@ class _Search:
         target = min(self._cost, self._bound + HOPED * abs(self._bound))
         for at in range(dives):
             random = np.random.default_rng([seed, at]) if at else None
-            start = dived(near, self._prize, target, random, self._late)
+            start = dived(near, self._prize, target, random, over=self._late)
             self._mend(start)
             if self._over():
                 return
