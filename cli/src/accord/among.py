@@ -54,8 +54,8 @@ REMEMBERED = 100
 """Of how many of a share it is remembered how they were described, to ask for them."""
 
 CACHE = "12G"
-"""How much memory the store may fill, of which a million people take some seven: a
-region's keeps its indexes in memory too."""
+"""How much memory the store may fill: a region's keeps its indexes in memory too. Eight
+kilobytes a person were seen."""
 
 UNWRITTEN = ",".join(
     f"eviction_{what}_{bound}={percent}"
