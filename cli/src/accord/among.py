@@ -211,7 +211,8 @@ async def measure(
             for count in sorted(people):
                 kept = await _grown(kept, count, where)
                 known_as.write_text(kept.model_dump_json(), encoding="utf-8")
-                again = islice(cycle(kept.some), asked)
+                spread = kept.some[:: max(1, len(kept.some) // asked)]
+                again = islice(cycle(spread), asked)
                 took, answers = await _ask(held, again, Random(seed))  # noqa: S311
                 yield Report(count, took, answers, kept.loading)
             if folder is None:
