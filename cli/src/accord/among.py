@@ -54,8 +54,8 @@ REMEMBERED = 100
 """Of how many of a share it is remembered how they were described, to ask for them."""
 
 CACHE = "12G"
-"""How much memory the store may fill, of which a million people take some seven: a
-region's keeps its indexes in memory too."""
+"""How much memory the store may fill: a region's keeps its indexes in memory too. Eight
+kilobytes a person were seen."""
 
 UNWRITTEN = ",".join(
     f"eviction_{what}_{bound}={percent}"
@@ -211,7 +211,8 @@ async def measure(
             for count in sorted(people):
                 kept = await _grown(kept, count, where)
                 known_as.write_text(kept.model_dump_json(), encoding="utf-8")
-                again = islice(cycle(kept.some), asked)
+                spread = kept.some[:: max(1, len(kept.some) // asked)]
+                again = islice(cycle(spread), asked)
                 took, answers = await _ask(held, again, Random(seed))  # noqa: S311
                 yield Report(count, took, answers, kept.loading)
             if folder is None:
