@@ -46,7 +46,8 @@ windows = st.builds(
     times,
 )
 emails = st.text("-+='.a", min_size=1, max_size=5).map("{}@example.org".format)
-lines = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1)
+letters = st.characters(codec="utf-8", exclude_categories=["C"])
+lines = st.text(letters, min_size=1, max_size=200)
 
 
 @st.composite
