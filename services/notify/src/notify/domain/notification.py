@@ -382,8 +382,12 @@ class Notification(Told):
 
     @property
     def asked(self) -> frozenset[str]:
-        """Who was told at the step that it has come to."""
-        return frozenset(e.worker_id for e in self.told if e.step == self.step)
+        """Who was asked last: all who were told at the same step and time.
+
+        Whoever has handed it over, or did nothing of what they said, is not waited for.
+        """
+        last = (self.told[-1].step, self.told[-1].at)
+        return frozenset(e.worker_id for e in self.told if (e.step, e.at) == last)
 
     def last_told(self, worker_id: str) -> datetime:
         """Give when somebody who was told was told last."""
