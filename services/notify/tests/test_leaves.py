@@ -15,6 +15,7 @@ from notify_builders import (
     IVS,
     LEAD,
     MINUTE,
+    MailServer,
     Running,
     WorkersDirectory,
     notification,
@@ -220,6 +221,40 @@ async def test_leave_that_begins_at_night_wakes_nobody(
     assert at_night.told_workers == [worker]
     assert at_night.escalate_at is not None
     assert at_night.escalate_at.hour in range(6, 10)
+
+
+async def test_a_letter_due_after_leave_has_begun_goes_to_whoever_is_asked_instead(
+    mailing: Running, mail_server: MailServer, workers: WorkersDirectory
+) -> None:
+    deputy = workers.knows(email="deputy@agency.example")
+    worker = workers.knows(email="worker@agency.example", deputy=deputy)
+    mail_server.manner = "not_now"
+    await mailing.hears(offered(worker))
+    await mailing.later(timedelta())
+    due = await only(mailing)
+
+    mail_server.manner = "take"
+    await mailing.hears(leave(worker, (NOON, MIDNIGHT)))
+    await mailing.later(timedelta(seconds=1))
+    await mailing.later(10 * MINUTE)
+
+    held = await only(mailing)
+    assert due.mail_due(NOON + 10 * MINUTE) == 0
+    assert held.told_workers == [worker, deputy]
+    assert held.told[0].mail is None
+    assert mail_server.recipients == ["deputy@agency.example"]
+
+
+async def test_whoever_is_on_leave_gets_the_letter_if_nobody_else_is_there(
+    mailing: Running, mail_server: MailServer, workers: WorkersDirectory
+) -> None:
+    duty = workers.has_on_duty(email="duty@agency.example")
+    await mailing.hears(leave(duty, (NOON, MIDNIGHT)))
+
+    await mailing.hears(unfilled())
+    await mailing.later(MINUTE)
+
+    assert mail_server.recipients == ["duty@agency.example"]
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1), (1, 2, 1, 2)])

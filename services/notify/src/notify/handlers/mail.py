@@ -58,7 +58,8 @@ async def send_mail(
     """Send what has fallen due by its channel, if there is anywhere to send it.
 
     Whoever may not know of the case any more gets none, and the next of the chain is
-    told. What can become one letter with others does.
+    told. Whoever is on leave gets none if somebody who is there is asked instead. What
+    can become one letter with others does.
     """
     number = due.mail_due(at)
     if number is None:
@@ -67,6 +68,9 @@ async def send_mail(
     if await reach.eyes(worker_id, due.case_id, due.eyes) is None:
         failed = _failed(due, worker_id, due.way_of(number), PASSED_OVER, at)
         await notifications.save(due.pass_over(number, at), failed, lane=due.lane)
+        return
+    if await _is_left_in_peace(due, number, reach):
+        await notifications.save(due.with_mail(number, None))
         return
     attempt = Attempt(number, at, policy)
     gathered = await _gathered(due, attempt, notifications, reach)
@@ -94,6 +98,17 @@ async def send_mail(
         await settled(partial(_record, due.id, attempt, posted, notifications))
         return
     await notifications.save(*told, lane=due.lane)
+
+
+async def _is_left_in_peace(due: Notification, number: int, reach: Reach) -> bool:
+    """Tell whether a letter not gone out stays at home: its worker is on leave.
+
+    Only if anybody is there of those who were asked last: it rings rather than nothing.
+    """
+    if due.mail_state(number) is not MailState.WANTED:
+        return False
+    away = await reach.away(due.told[number].worker_id)
+    return away and not all(await reach.all_away(due.asked))
 
 
 def _address(contact: WorkerContact, way: Way) -> str | None:
