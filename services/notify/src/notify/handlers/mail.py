@@ -26,7 +26,7 @@ from accord_contracts.notify import (
 
 from notify.domain.channels import EmailPolicy, Way
 from notify.domain.gathering import Gathered, gather
-from notify.domain.hours import Urgency
+from notify.domain.hours import Quiet, Urgency
 from notify.domain.mail import Mail, MailState, Outcome
 from notify.domain.notification import Notification
 from notify.domain.wording import Letter, Wording
@@ -196,20 +196,22 @@ def arrived(
 
 
 def bounced(
-    held: Notification, number: int, gone: Mail, at: datetime
+    held: Notification, number: int, gone: Mail, *, at: datetime, quiet: Quiet
 ) -> tuple[Notification, *tuple[Event, ...]]:
     """Give the message after it was said of an SMS or letter that it never arrives.
 
-    It rings by the next way, or the next of the chain is told, unless somebody knows.
+    It rings by the next way, or the next of the chain is told, unless somebody knows:
+    at once, or in the morning if it must not ring now.
     """
     new, worker_id = held.with_mail(number, gone), held.told[number].worker_id
     reason = gone.reason or gone.state.value
     failed = _failed(new, worker_id, gone.channel, reason, at)
     if new.is_known:
         return new, failed
+    rings_at = quiet.loud(held.urgency, at, any_hour=held.any_hour)
     if way := new.way_after(number):
-        return new.fail_over(number, way, at), failed
-    return new.not_reached(number, at), failed
+        return new.fail_over(number, way, rings_at), failed
+    return new.not_reached(number, rings_at), failed
 
 
 async def _gathered(
