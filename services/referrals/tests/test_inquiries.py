@@ -769,7 +769,7 @@ async def test_an_agency_that_she_wishes_untold_is_asked_only_by_saying_so(
     assert asked_.status_code == 201
 
 
-def before_a_meeting(case: Case, *agencies: str) -> Message[MeetingAsked]:
+def before_a_meeting(case: Case, *agencies: str, **told_: Any) -> Message[MeetingAsked]:
     """Give the command to ask agencies about a case before a meeting."""
     told = MeetingAsked(
         case_id=case.id,
@@ -783,7 +783,7 @@ def before_a_meeting(case: Case, *agencies: str) -> Message[MeetingAsked]:
         asked_by=COORDINATOR,
         asked_at=NOON,
     )
-    return message_of(told)
+    return message_of(told.model_copy(update=told_))
 
 
 async def test_a_meeting_asks_once_whom_it_may_and_says_who_decided(
@@ -811,6 +811,41 @@ async def test_a_meeting_asks_nobody_about_a_case_that_is_erased(
     case = await case_of(running)
     shelves, bureau = running.service.parts[Shelves], running.service.parts[Bureau]
     await erasing.erase_case(case.id, DECISION, NOON, shelves)
+
+    await ask_for_meeting(before_a_meeting(case, "hospital"), bureau=bureau)
+
+    assert await bureau.inquiries.of_case(case.id, "") == []
+
+
+async def test_a_meeting_asks_again_about_something_new_and_once_if_told_twice(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    bureau = running.service.parts[Bureau]
+    meeting = new_id()
+    first = before_a_meeting(case, "hospital", meeting_id=meeting)
+    await ask_for_meeting(first, bureau=bureau)
+    # The household is another when the message is delivered again.
+    held = await running.cases.get(case.id)
+    assert held
+    await running.cases.save(held.model_copy(update={"people": held.people[:1]}))
+    await ask_for_meeting(first, bureau=bureau)
+    assert len(await bureau.inquiries.of_case(case.id, "")) == 1
+
+    later = NOON + timedelta(hours=1)
+    news = before_a_meeting(case, "hospital", meeting_id=meeting, asked_at=later)
+    for _ in range(2):
+        await ask_for_meeting(news, bureau=bureau)
+
+    assert len(await bureau.inquiries.of_case(case.id, "")) == 2
+
+
+async def test_a_command_that_comes_late_asks_nobody(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case = await case_of(running)
+    bureau = running.service.parts[Bureau]
+    clock.advance(DAY)
 
     await ask_for_meeting(before_a_meeting(case, "hospital"), bureau=bureau)
 

@@ -67,15 +67,29 @@ async def ask(
     by: str,
     bureau: Bureau,
     *,
-    alarm: bool = True,
+    before: MeetingAsked | None = None,
 ) -> Inquiry:
-    """Ask an agency; while the inquiry stands, once is as good as twice."""
+    """Ask an agency; while the inquiry stands, once is as good as twice.
+
+    Before a meeting the command is the occasion: told twice it asks once, whoever has
+    come into the case meanwhile, and the next one, about something new, asks anew.
+    """
     at = bureau.clock.now()
     rules = bureau.policy.inquiries
+    occasion = None
+    if before is not None:
+        occasion = f"{before.meeting_id}/{before.asked_at.isoformat()}"
 
     async def keep() -> Inquiry:
         new = Inquiry.ask(
-            case.id, agency, terms, by=by, at=at, rules=rules, alarm=alarm
+            case.id,
+            agency,
+            terms,
+            by=by,
+            at=at,
+            rules=rules,
+            alarm=before is None,
+            occasion=occasion,
         )
         while held := await bureau.inquiries.get(new.id):
             if held.stands(at):
@@ -103,6 +117,9 @@ async def ask_for_meeting(message: Message[MeetingAsked], *, bureau: Bureau) -> 
     on the agenda: an alarm for each, all in one minute, would hide those that matter.
     """
     told = message.data
+    if told.needed_by <= bureau.clock.now():
+        # It comes late: answers would serve no meeting.
+        return
     case = await bureau.cases.get(told.case_id)
     if case is None or case.erased or case.transferred or case.merged_into:
         return
@@ -123,7 +140,7 @@ async def ask_for_meeting(message: Message[MeetingAsked], *, bureau: Bureau) -> 
     wished = await not_to_be_told(case, bureau)
     for code in told.agencies:
         if await why_not(code, terms, wished, bureau) is None:
-            await ask(case, code, terms, told.asked_by, bureau, alarm=False)
+            await ask(case, code, terms, told.asked_by, bureau, before=told)
 
 
 async def why_not(
