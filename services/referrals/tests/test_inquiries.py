@@ -31,7 +31,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from referrals import erasing
 from referrals.domain.agency import Agency, Registration, Standing
-from referrals.domain.case import Case
+from referrals.domain.case import Case, Taken
 from referrals.domain.erasure import ERASED_NAME, Decision
 from referrals.domain.inquiry import (
     MOST_DECISIONS,
@@ -850,3 +850,25 @@ async def test_a_command_that_comes_late_asks_nobody(
     await ask_for_meeting(before_a_meeting(case, "hospital"), bureau=bureau)
 
     assert await bureau.inquiries.of_case(case.id, "") == []
+
+
+async def test_who_is_merged_into_a_case_is_asked_about_and_their_wishes_heeded(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    people = [{**MERE, "given_name": "Hana"}, {**JOHN, "given_name": "Jon"}]
+    other = await case_of(running, people=people, wishes={"not_told": ["refuge"]})
+    taken = {other.id: Taken(at=NOON, children=False)}
+    await running.cases.save(case.model_copy(update={"taken": taken}))
+    await running.cases.save(other.model_copy(update={"merged_into": case.id}))
+    bureau = running.service.parts[Bureau]
+    everybody = {each.person_id for one in (case, other) for each in one.people}
+
+    await ask_for_meeting(before_a_meeting(case, "hospital", "refuge"), bureau=bureau)
+    by_name = await ask(running, case, "hospital", people=sorted(everybody))
+    unwished = await ask(running, case, "refuge")
+
+    first, *_ = asked_ = await bureau.inquiries.of_case(case.id, "")
+    assert {each.agency for each in asked_} == {"hospital"}
+    assert {*first.terms.people} == everybody
+    assert (by_name.status_code, unwished.status_code) == (201, 422)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 from accord_chassis.clock import Clock
@@ -123,14 +124,12 @@ async def ask_for_meeting(message: Message[MeetingAsked], *, bureau: Bureau) -> 
     case = await bureau.cases.get(told.case_id)
     if case is None or case.erased or case.transferred or case.merged_into:
         return
-    members = [each.person_id for each in case.people]
-    gone = await erased_of(members, bureau)
-    people = tuple(each for each in members if each not in gone)
+    people = await people_of(case, bureau)
     if not people:
         return
     terms = Terms(
         # Of a larger household whoever was met last: nobody is asked about more.
-        people=people[-MOST_PEOPLE:],
+        people=people[:MOST_PEOPLE],
         purpose=told.purpose,
         belief=told.belief,
         consulted=told.consulted,
@@ -313,14 +312,30 @@ async def agency_of(code: str | None, bureau: Bureau) -> Agency | None:
 
 
 async def not_to_be_told(case: Case, bureau: Bureau) -> frozenset[str]:
-    """Give the agencies of which the person harmed wishes that they are not told."""
-    found = await bureau.referrals.of_case(case)
+    """Give the agencies of which the person harmed wishes that they are not told.
+
+    Also what was told in the cases that are merged into this one.
+    """
+    family = await bureau.cases.family_of(case)
+    found = await asyncio.gather(*map(bureau.referrals.of_case, family))
     return frozenset(
         code
-        for each in found
+        for each in chain.from_iterable(found)
         if not each.withdrawn
         for code in each.told.wishes.not_told
     )
+
+
+async def people_of(case: Case, bureau: Bureau) -> tuple[str, ...]:
+    """Give who is in a case or in one that is merged into it, and not erased.
+
+    The case's own first, of each case whoever was met last first.
+    """
+    family = await bureau.cases.family_of(case)
+    met = (each.person_id for one in family for each in reversed(one.people))
+    members = tuple(dict.fromkeys(met))
+    gone = await erased_of(members, bureau)
+    return tuple(each for each in members if each not in gone)
 
 
 async def erased_of(ids: Sequence[str], bureau: Bureau) -> frozenset[str]:

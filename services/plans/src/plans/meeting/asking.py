@@ -84,12 +84,12 @@ async def ask_beforehand(
     held = await permitted(LEAD_MEETING, meeting_id, table, chair)
     if chair.worker is None:
         raise NoSuchMeeting
-    named_ = {each.case_id for each in told.cases}
-    entries = [e for e in await agenda_of(held, table) if e.case_id in named_]
+    wanted = {each.case_id for each in told.cases}
+    entries = [e for e in await agenda_of(held, table) if e.case_id in wanted]
     listed = [(case_at(held, each.case_id, table), each) for each in entries]
     of = named(held.id, held, chair, table.clock.now())
     may = await chair.permit_each(ASK, listed, of=of)
-    if named_ != {each.case_id for each, _ in may}:
+    if wanted != {each.case_id for each, _ in may}:
         raise NotOnTheAgenda
     if wrong := [*_misfits(told, held)]:
         raise RequestValidationError(wrong)
@@ -108,7 +108,7 @@ def _misfits(told: AskBeforehand, held: Meeting) -> Iterator[dict[str, Any]]:
     for place, each in enumerate(told.cases):
         if each.case_id in before:
             # Which grounds, and who is left out, would be anybody's guess.
-            yield error("named_twice", "cases", place, "case_id")
+            yield error("wantedtwice", "cases", place, "case_id")
         before.add(each.case_id)
         for number, code in enumerate(each.leave_out):
             # Written wrongly, it would leave out nobody.
