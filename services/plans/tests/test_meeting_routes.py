@@ -29,6 +29,7 @@ from accord_contracts.plans import (
 from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
+    CaseUnmerged,
     InformationDecided,
     InformationRequested,
     RolesDecided,
@@ -256,6 +257,27 @@ async def test_what_was_kept_from_a_household_is_kept_from_whom_it_is_merged_int
     for each, case_id in ((first, gone), (answer, case)):
         asked = {"case_id": case_id, "agencies": ["police"]}
         assert each.json()["asked"] == [asked]
+
+
+async def test_who_is_left_out_of_a_household_stays_so_when_it_is_taken_apart(
+    running: Running, clock: SimulatedClock
+) -> None:
+    gone, case = await referred(running, HIGH, HIGH)
+    path, table = f"/{daily(clock.now()).id}/inquiries", table_of(running)
+    merged = CaseMerged(case_id=gone, survivor_id=case, merged_at=NOON)
+    # It is left out of the survivor while the merging is on its way.
+    await chair(running).asks("POST", path, asking(about(case, "hospital")))
+    message = message_of(merged)
+    await hearing.note_merging(message, table=table)
+    await hearing.note_merging(message, table=table)
+    await chair(running).asks("POST", path, asking(about(case, "kura")))
+    apart = CaseUnmerged(case_id=gone, survivor_id=case, unmerged_at=NOON)
+    await hearing.note_merging(message_of(apart, version=2), table=table)
+
+    answer = await chair(running).asks("POST", path, asking(about(gone)))
+
+    [asked] = answer.json()["asked"]
+    assert {*asked["agencies"]}.isdisjoint({"hospital", "kura"})
 
 
 async def test_nobody_is_asked_too_late_nor_by_who_does_not_lead_nor_left_out_wrongly(

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import chain
 from typing import Annotated, Any
 
 from accord_chassis.guard import Action, Relation
@@ -136,21 +135,15 @@ async def ask(
 async def _ask(
     held: Meeting, told: AskAbout, *, by: str, at: datetime, table: Table
 ) -> MeetingAsked | None:
-    docket, household = await asyncio.gather(
-        table.dockets.get(told.case_id), table.dockets.merged_into(told.case_id)
-    )
+    # First, so that whoever breaks off here has at least told nobody.
+    await table.dockets.keep_apart(told.case_id, told.leave_out)
+    docket = await table.dockets.get(told.case_id)
     if docket is None:
         return None
     rules = table.rules.asking
     invited = [each for each in held.agencies if each not in rules.not_asked]
-    before = (each.kept_from for each in household)
-    new, agencies = docket.call_on(
-        invited, chain.from_iterable([told.leave_out, *before]), at
-    )
-    if new is docket:
-        return None
+    new, agencies = docket.call_on(invited, told.leave_out, at)
     if not agencies:
-        await table.dockets.save(new)
         return None
     asked = MeetingAsked(
         case_id=told.case_id,
