@@ -171,6 +171,28 @@ async def test_an_agenda_builds_itself_and_says_who_was_asked(
     assert "police" in mine["unasked"]
 
 
+async def test_who_was_asked_is_shown_to_coordinators_and_to_the_agency_itself(
+    running: Running, clock: SimulatedClock
+) -> None:
+    [case] = await referred(running, HIGH)
+    inquiry = InformationRequested(
+        case_id=case,
+        inquiry_id=new_id(),
+        agency="hospital",
+        requested_at=NOON,
+        needed_by=NOON + 12 * HOUR,
+    )
+    await hearing.note_inquiry(message_of(inquiry), table=table_of(running))
+    meeting = morning(clock)
+    table = await sat_down(running, meeting, ("hospital", "police"))
+
+    shown = [(await each.reads(f"/{meeting}"))["cases"][0] for each in table]
+
+    asked = [[each["agency"] for each in one["asked"]] for one in shown]
+    assert asked == [["hospital"], ["hospital"], []]
+    assert ["police" in one["unasked"] for one in shown] == [True, False, False]
+
+
 async def asked_before(
     running: Running, case: str, *agencies: str
 ) -> list[MeetingAsked]:
