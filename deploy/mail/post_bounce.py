@@ -4,11 +4,17 @@
 For a pipe of the mail server: it stands alone and needs Python 3 and nothing else. It
 reads the letter and says nothing of it: what a pipe says, mail servers log or send on.
 
-    # Postfix, master.cf (transport_maps: bounce@accord.example bounce:)
-    bounce unix - n n - 2 pipe
+    # Postfix, master.cf ("bounce" itself is the name of a part of Postfix)
+    accordbounce unix - n n - 2 pipe
       flags=DX user=accord argv=/usr/local/bin/post_bounce.py
 
-With DX the address to which the letter came back stands in its headers. Settings: lines
+    # main.cf (transport: bounce@accord.example accordbounce:)
+    transport_maps = hash:/etc/postfix/transport
+    recipient_delimiter = +
+    accordbounce_destination_recipient_limit = 1
+
+By the delimiter ``bounce+mark@…`` is found as ``bounce@…``. With D, which asks for the
+limit, the address to which the letter came back stands in its headers. Settings: lines
 of ``name=value`` in ``/etc/accord/bounce.env``, or where ``ACCORD_BOUNCE_ENV`` says:
 ``ACCORD_BOUNCE_URL`` (``https://…/v1/bounces`` of notify), ``ACCORD_BOUNCE_KEY`` (as
 notify has it) and ``ACCORD_BOUNCE_TOKEN`` (a file that holds a token with the scope
@@ -18,12 +24,17 @@ notify has it) and ``ACCORD_BOUNCE_TOKEN`` (a file that holds a token with the s
 import base64
 import hashlib
 import hmac
+import http.client
 import os
 import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
+
+TAKEN = 204
+"""What notify answers, and nobody on the way to it."""
 
 LATER = 75
 """EX_TEMPFAIL: the mail server keeps the letter and tries again."""
@@ -56,6 +67,13 @@ def request_of(
     )
 
 
+class Stays(urllib.request.HTTPRedirectHandler):
+    """Goes nowhere else: the token and the letter are for notify alone."""
+
+    def redirect_request(self, *_args: Any, **_known: Any) -> None:  # noqa: ANN401
+        """Follow nothing; the answer is then an error as any other."""
+
+
 def main() -> int:
     """Hand a letter over; say whether it is to be tried again."""
     path = os.environ.get("ACCORD_BOUNCE_ENV", "/etc/accord/bounce.env")
@@ -64,9 +82,9 @@ def main() -> int:
         settings = dict(each.split("=", 1) for each in lines if "=" in each)
         letter = sys.stdin.buffer.read()[:LONGEST]
         request = request_of(letter, settings, int(time.time()))
-        with urllib.request.urlopen(request, timeout=30):  # noqa: S310
-            return 0
-    except (OSError, KeyError, ValueError):
+        with urllib.request.build_opener(Stays).open(request, timeout=30) as answer:
+            return 0 if answer.status == TAKEN else LATER
+    except (OSError, http.client.HTTPException, KeyError, ValueError):
         return LATER
 
 

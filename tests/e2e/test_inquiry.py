@@ -109,7 +109,7 @@ async def hospital_answers_before_the_meeting(
     meeting, starts = f"{PATH}/{new_id()}", region.clock.now() + timedelta(hours=2)
     called = {"starts_at": starts.isoformat(), "cases": [case]}
     assert (await coordinator.sends("PUT", meeting, called)).ok
-    told = {**GROUNDS, "leave_out": [{"case_id": case, "agencies": ["refuge"]}]}
+    told = {"cases": [{"case_id": case, **GROUNDS, "leave_out": ["refuge"]}]}
     asking = await coordinator.sends("POST", f"{meeting}/inquiries", told)
     assert asking.status == 202, asking.body
     due = asking.json()["answers_by"]

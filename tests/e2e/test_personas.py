@@ -640,7 +640,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("plans", "POST", "/v1/meetings/{meeting_id}/beginning"): Case(LOCALITYS),
     # It has begun, so nobody is asked beforehand any more: 409, to whoever leads it.
     ("plans", "POST", "/v1/meetings/{meeting_id}/inquiries"): Case(
-        LOCALITYS, {"belief": "may_help", "consulted": True}
+        ("coordinator",), "asking"
     ),
     ("plans", "PUT", "/v1/meetings/{meeting_id}/cases/{case_id}"): Case(
         ("specialist", "coordinator")
@@ -833,6 +833,11 @@ def sent(stage: Stage, body: Any) -> Any:
         "match": {"people": [ids["person_id"]] * 2},
         "worker": {"roles": [SPECIALIST], "capacity": 100},
         "inquiry": asks_about(ids["person_id"]),
+        "asking": {
+            "cases": [
+                {"case_id": ids["case_id"], "belief": "may_help", "consulted": True}
+            ]
+        },
         "meeting": {"starts_at": f"{AHEAD}T09:00:00Z", "cases": [ids["case_id"]]},
         "rights": access_of(ids["person_id"]),
         "order": {**BAIL, "bound": [ids["person_id"]]},

@@ -824,8 +824,8 @@ async def be_asked_before_a_meeting(region: Region, case: str, leads: Somebody) 
     starts = (region.clock.now() + timedelta(hours=2)).isoformat()
     called_ = await leads.sends("PUT", path, {"starts_at": starts, "cases": [case]})
     others = [e for e in called_.json()["agencies"] if e != "hospital"]
-    left_out = [{"case_id": case, "agencies": others}]
-    told = {"belief": "may_help", "consulted": True, "leave_out": left_out}
+    grounds = {"belief": "may_help", "consulted": True}
+    told = {"cases": [{"case_id": case, **grounds, "leave_out": others}]}
     asking = await leads.sends("POST", f"{path}/inquiries", told)
     assert asking.json()["asked"], asking.body
     await eventually(region.hears("meeting.asked.v1", case_id=case))

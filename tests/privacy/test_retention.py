@@ -40,6 +40,7 @@ def test_only_what_a_clock_ends_has_days(locality: Path) -> None:
 
     assert by_clock == {
         "referrals.requests",
+        "referrals.reviews",
         "referrals.trials",
         "allocation.workers",
     }

@@ -1,7 +1,9 @@
 """Whoever is no longer at work, or in a role: what they had goes to others."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,7 +27,7 @@ from allocation.domain.offer import Answer, Status
 from allocation.domain.staffing import Staffing
 from allocation.domain.wanted import Wanted
 from allocation.handlers.answering import accept
-from allocation.handlers.directory import put_worker
+from allocation.handlers.directory import leave_of, put_worker
 from allocation.handlers.handing import free_handed_over, hand_over
 from allocation.handlers.leaving import AT_ONCE, take_back
 from allocation.handlers.placing import attend
@@ -380,7 +382,75 @@ async def test_leave_is_told_with_what_the_directory_says_of_somebody(
 
     every = await published(office.workers)
     said = [each for each in every if isinstance(each.data, LeaveChanged)]
-    assert [[span.since for span in e.data.leave] for e in said] == [[at], [at], []]
+    since = [[span.since for span in e.data.leave] for e in said]
+    # Taken back, it is told at every file, should the first time be lost.
+    assert since == [[at], [at], [], []]
     assert {each.data.worker_id for each in said} == {told.id}
     versions = [each.aggregate_version for each in said]
     assert versions == sorted(set(versions))
+
+
+async def leave_told(office: Office) -> list[tuple[int, int]]:
+    """Give of what was told of leave the worker's version, and of how many absences."""
+    every = await published(office.workers)
+    said = [each for each in every if isinstance(each.data, LeaveChanged)]
+    return [(each.aggregate_version, len(each.data.leave)) for each in said]
+
+
+async def test_of_what_is_said_of_leave_at_once_the_last_is_told_once(
+    office: Office,
+) -> None:
+    at = office.clock.now()
+    [held] = await office.employs(worker(WHANAU))
+    away = held.model_copy(
+        update={"absences": (Absence(since=at, until=at + SECOND),)},
+    )
+
+    await asyncio.gather(
+        *(
+            office.desk.directory.change(
+                held.id,
+                lambda known, told=told: known.replaced_by(told, at),
+                Lane.ROUTINE,
+                partial(leave_of, at=at),
+            )
+            for told in (away, held)
+        )
+    )
+
+    saved = await office.worker(held.id)
+    assert saved.absences == ()
+    assert await leave_told(office) == [(saved.version, 0)]
+
+
+async def test_leave_that_is_taken_back_while_it_is_saved_is_told_to_be_over(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = office.clock.now()
+    [held] = await office.employs(worker(WHANAU))
+    away = held.model_copy(
+        update={"absences": (Absence(since=at, until=at + SECOND),)},
+    )
+    saving, was_read = asyncio.Event(), asyncio.Event()
+    get, save = office.workers.get, office.workers.save
+
+    async def save_later(*told: Any, **how: Any) -> Worker:
+        saving.set()
+        await was_read.wait()
+        return await save(*told, **how)
+
+    async def get_before(*which: Any) -> Worker | None:
+        found = await get(*which)
+        if saving.is_set():
+            was_read.set()
+        return found
+
+    monkeypatch.setattr(office.workers, "save", save_later)
+    monkeypatch.setattr(office.workers, "get", get_before)
+    first = asyncio.create_task(puts(office, away))
+    await saving.wait()
+    await puts(office, held)
+    await first
+
+    assert (await office.worker(held.id)).absences == ()
+    assert [spans for _, spans in await leave_told(office)] == [1, 0]

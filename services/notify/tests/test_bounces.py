@@ -1,16 +1,18 @@
 """A letter that comes back is heard of, and nothing of it is read or kept."""
 
 import asyncio
+import base64
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
 from accord_chassis.settings import BadConfiguration
-from accord_chassis.testing import NOON, new_id, sent_by
+from accord_chassis.testing import NOON, audited, new_id, sent_by
 from accord_contracts.risk import RiskLevel
 from fastapi import FastAPI, Request, Response
 from notify.app import Settings, create_app
@@ -155,13 +157,22 @@ async def test_nothing_of_a_letter_is_kept_or_logged(
     await hearing.later(MINUTE)
     [sender] = mail_server.senders
 
-    await posts(hearing, dsn(sender))
+    answer = await posts(hearing, dsn(sender))
 
     stored = str([e async for e in hearing.notifications.documents.find({})])
+    said = await sent_by(hearing.service, hearing.broker)
+    entries = await audited(hearing.service.audit)
     logged = capfd.readouterr()
+    logs = logged.out + logged.err
+    # It was read, told of, and written down in each of the places that are searched.
+    assert answer.status_code == 204
+    assert (await only(hearing)).mail_state(0) is MailState.FAILED
+    assert "bounce.heard" in logs
+    assert "notification.failed.v1" in [each.type for each in said]
+    assert "bounce.post" in [each.action for each in entries]
     assert worker not in sender
-    for each in ("kaimahi", "The letter", sender):
-        assert each not in stored + logged.out + logged.err
+    for each in ("kaimahi", "The letter", sender, sender.partition("@")[0]):
+        assert each not in f"{stored}{said}{entries}{logs}"
 
 
 async def test_what_a_letter_spoke_for_comes_back_with_it(hearing: Running) -> None:
@@ -181,6 +192,25 @@ async def test_what_a_letter_spoke_for_comes_back_with_it(hearing: Running) -> N
     after = {each.id: each.told[0].mail for each in await hearing.all()}
     reasons = [mail and mail.reason for mail in map(after.get, (e.id for e, _ in rang))]
     assert reasons == ["bounced_mailbox", "bounced_mailbox", None]
+
+
+def test_a_mark_tells_nothing_to_whoever_reads_it_in_a_log() -> None:
+    id_ = new_id()
+    first, next_, other = (
+        ReturnPath(*each).written(KEY) for each in ((id_, 0), (id_, 1), (new_id(), 0))
+    )
+
+    read = [base64.b32decode(e.upper() + "=") for e in (first, next_, other)]
+    known = UUID(id_).bytes
+    windows = {known[at : at + 4] for at in range(13)}
+    assert not any(each in mark for each in windows for mark in read)
+    # Two letters of one message have no more in common than any two.
+    pairs = zip(read[0], read[1], strict=True)
+    assert sum(one == another for one, another in pairs) < 8
+    assert len(f"{BACK_TO.partition('@')[0]}+{first}") <= 64
+    assert ReturnPath(id_, 0).written(KEY) == first
+    assert ReturnPath.read(next_.upper(), KEY) == ReturnPath(id_, 1)
+    assert ReturnPath.read(first[::-1], KEY) is None
 
 
 async def test_whoever_is_not_the_mail_server_is_not_heard(hearing: Running) -> None:
@@ -235,7 +265,7 @@ IN_NO_LETTERS = "boundary*=\"idna'en'%80\""
         dsn().replace(b"message/delivery-status", b"text/plain"),
         f"To: bounce+{TOKEN}@accord.example\n{DEEP}".encode(),
         f"Content-Type: multipart/report; {IN_NO_LETTERS}\n\n".encode(),
-        dsn(to=f"bounce+{KELVIN * 48}@accord.example"),
+        dsn(to=f"bounce+{KELVIN * 55}@accord.example"),
         b"\xff\x00" * 50,
     ],
 )
@@ -248,7 +278,7 @@ def test_what_is_no_report_is_none(told: bytes) -> None:
     [
         {"bounce_address": BACK_TO},
         {"bounce_key": SecretStr(KEY)},
-        {"bounce_key": SecretStr(KEY), "bounce_address": "a" * 16 + "@accord.example"},
+        {"bounce_key": SecretStr(KEY), "bounce_address": "a" * 9 + "@accord.example"},
     ],
 )
 def test_half_of_what_it_takes_stops_the_start(
@@ -265,8 +295,14 @@ async def test_the_mail_servers_program_posts_what_is_signed_and_says_nothing(
 ) -> None:
     """A real program, and a real receiver that signs it with the library."""
     taken: list[bytes] = []
-    status = 204
+    elsewhere: list[str] = []
+    statuses = iter((204, 200, 302, 503))
     app = FastAPI()
+
+    @app.get("/login")
+    async def log_in(request: Request) -> str:
+        elsewhere.append(request.headers.get("authorization", ""))
+        return "Who are you?"
 
     @app.post("/v1/bounces")
     async def take(request: Request) -> Response:
@@ -276,7 +312,7 @@ async def test_the_mail_servers_program_posts_what_is_signed_and_says_nothing(
         assert headers["webhook-signature"] == good
         assert headers["authorization"] == "Bearer a-token"
         taken.append(body)
-        return Response(status_code=status)
+        return Response(status_code=next(statuses), headers={"location": "/login"})
 
     async def runs() -> tuple[int | None, bytes]:
         program = await asyncio.create_subprocess_exec(
@@ -290,18 +326,33 @@ async def test_the_mail_servers_program_posts_what_is_signed_and_says_nothing(
         said, _ = await program.communicate(dsn())
         return program.returncode, said
 
-    (tmp_path / "token").write_text("a-token\n")
-    async with listening(app) as url:
+    def goes_to(url: str) -> None:
         settings = (
             f"ACCORD_BOUNCE_URL={url}/v1/bounces",
             f"ACCORD_BOUNCE_KEY={KEY}",
             f"ACCORD_BOUNCE_TOKEN={tmp_path / 'token'}",
         )
         (tmp_path / "env").write_text("\n".join(settings))
-        first = await runs()
-        status = 503
-        away = await runs()
-    nobody = await runs()
 
-    assert (first, away, nobody) == ((0, b""), (75, b""), (75, b""))
-    assert taken == [dsn(), dsn()]
+    async def babble(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"What?\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    (tmp_path / "token").write_text("a-token\n")
+    async with listening(app) as url:
+        goes_to(url)
+        handed_over = await runs()
+        later = [await runs() for _ in range(3)]
+    later.append(await runs())
+    async with await asyncio.start_server(babble, "127.0.0.1", 0) as no_http:
+        goes_to(f"http://127.0.0.1:{no_http.sockets[0].getsockname()[1]}")
+        later.append(await runs())
+
+    assert handed_over == (0, b"")
+    assert later == [(75, b"")] * 5
+    assert taken == [dsn()] * 4
+    assert elsewhere == []

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import permutations
 from typing import Any
@@ -28,6 +29,7 @@ from notify.asks import DirectoryAway, NobodyOnDuty
 from notify.domain.notification import NoSuchMessage, Notification
 from notify.domain.told import Telling
 from notify.handlers.erasing import erase_notifications, erase_team
+from notify.handlers.reaching import Reach
 from notify.handlers.silence import acknowledge, end_offer, move_on, note_ending
 from notify.handlers.telling import follow_team, note_merging
 from notify.store import Notifications, Offers, Teams
@@ -254,6 +256,33 @@ async def test_what_has_lapsed_is_told_to_who_asked(
     await tells(message_of(event))
 
     assert await told(notifications) == {asker if by_worker else coordinator}
+
+
+async def test_whoever_is_on_leave_finds_what_waits_for_a_coordinator(
+    tells: Tell,
+    reach: Reach,
+    notifications: Notifications,
+    teams: Teams,
+    workers: WorkersDirectory,
+) -> None:
+    lead, case_id = workers.knows(), new_id()
+
+    async def away(worker_id: str) -> bool:
+        return worker_id == lead
+
+    on_leave = replace(reach, away=away)
+    await follow_team(team((lead, LEAD), case_id=case_id), teams=teams)
+    message = review_overdue(case_id)
+
+    with pytest.raises(NobodyOnDuty):
+        await tells(message, reach=on_leave)
+    meanwhile = await told(notifications)
+    coordinator = workers.has_on_duty()
+    await tells(message, reach=on_leave)
+
+    assert meanwhile == {lead}
+    assert await told(notifications) == {lead, coordinator}
+    assert len(await all_of(notifications)) == 2
 
 
 async def test_an_alarm_is_not_swallowed_by_a_gap_in_the_rota(

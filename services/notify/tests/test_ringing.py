@@ -9,13 +9,14 @@ from notify.domain.channels import Way
 from notify.domain.hours import Urgency
 from notify.domain.mail import Mail, MailState, Outcome
 from notify.domain.notification import Notification
-from notify.handlers.mail import Attempt
+from notify.handlers.mail import Attempt, bounced
 from notify.handlers.silence import attend
 from notify.post import Posted
 from notify_builders import MINUTE, POLICY
 from notify_builders import notification as message_to_a_worker
 
 LATER = NOON + timedelta(minutes=30)
+DAY = timedelta(days=1)
 
 
 @pytest.mark.parametrize("state", [MailState.CLAIMED, MailState.UNKNOWN])
@@ -124,3 +125,54 @@ def test_of_an_erased_message_no_mail_is_known() -> None:
     told = held.tell(new_id(), 1, at=LATER, until=LATER, mail=True)
 
     assert told.erase(LATER).mail_state(1) is None
+
+
+GONE = Mail(due_at=None).bounce("bounced_address")
+
+
+def late(held: Notification, at: datetime) -> Notification:
+    """What the first e-mail that never arrives makes of a message."""
+    return bounced(held, 0, GONE, at=at, quiet=POLICY.quiet)[0]
+
+
+def test_a_late_bounce_takes_nobodys_time_who_was_told_since() -> None:
+    made = message_to_a_worker(mail=True)
+    until = NOON + 70 * MINUTE
+    known = {"at": NOON + 10 * MINUTE, "until": until, "mail": True}
+    told = made.tell(new_id(), 1, **known)
+    given = made.hand_over(made.worker_id, new_id(), **known)
+
+    after = [late(each, NOON + 11 * MINUTE) for each in (told, given)]
+    over = [each.pass_over(0, NOON + 11 * MINUTE) for each in (told, given)]
+
+    assert [each.escalate_at for each in after + over] == [until] * 4
+
+
+def test_a_bounce_hurries_where_nobody_else_was_told_since() -> None:
+    made, at = message_to_a_worker(mail=True), NOON + MINUTE
+    known = {"at": NOON, "until": LATER, "mail": True}
+    both = made.tell(new_id(), 1, **known).tell(new_id(), 1, **known)
+    gone = bounced(both, 1, GONE, at=at, quiet=POLICY.quiet)[0]
+
+    assert (late(made, at).escalate_at, gone.escalate_at) == (at, at)
+
+
+@pytest.mark.parametrize(
+    ("urgency", "any_hour", "hours"),
+    [
+        (Urgency.NORMAL, False, 19),
+        (Urgency.NORMAL, True, 11.5),
+        (Urgency.CRITICAL, False, 11.5),
+    ],
+)
+def test_a_bounce_rings_in_quiet_hours_only_what_may(
+    *, urgency: Urgency, any_hour: bool, hours: float
+) -> None:
+    night, rings = NOON + timedelta(hours=11.5), NOON + timedelta(hours=hours)
+    loud = {"urgency": urgency, "any_hour": any_hour, "escalate_at": NOON + 2 * DAY}
+    only = message_to_a_worker(mail=True).model_copy(update=loud)
+    ways = only.model_copy(update={"ways": (Way.EMAIL, Way.SMS)})
+
+    assert late(only, night).escalate_at == rings
+    assert late(ways, night).mail_due(rings) == 0
+    assert late(ways, night).mail_due(rings - MINUTE) is None

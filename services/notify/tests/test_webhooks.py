@@ -268,8 +268,9 @@ async def test_nothing_is_begun_once_the_service_stops(
     telling: Running, receiver: Receiver
 ) -> None:
     await registers(telling, receiver.url)
-    await telling.hears(asked())
+    # Before anything waits: the service looks by itself what has fallen due.
     telling.service.ending.set()
+    await telling.hears(asked())
 
     await telling.service.sweep_once()
 

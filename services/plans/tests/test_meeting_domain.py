@@ -397,8 +397,8 @@ def test_who_is_kept_from_a_case_is_not_asked_about_it_at_a_later_meeting_either
 
 
 def test_nobody_is_asked_about_a_case_whose_response_has_ended() -> None:
-    held = docket().end(1)
-    assert held.call_on(("police",), ("hospital",), NOON) == (held, ())
+    held, asked = docket().end(1).call_on(("police",), ("hospital",), NOON)
+    assert (held.kept_from, asked) == (("hospital",), ())
 
 
 def test_who_is_never_asked_must_be_invited_somewhere() -> None:

@@ -29,6 +29,7 @@ from accord_contracts.plans import (
 from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
+    CaseUnmerged,
     InformationDecided,
     InformationRequested,
     RolesDecided,
@@ -170,6 +171,28 @@ async def test_an_agenda_builds_itself_and_says_who_was_asked(
     assert "police" in mine["unasked"]
 
 
+async def test_who_was_asked_is_shown_to_coordinators_and_to_the_agency_itself(
+    running: Running, clock: SimulatedClock
+) -> None:
+    [case] = await referred(running, HIGH)
+    inquiry = InformationRequested(
+        case_id=case,
+        inquiry_id=new_id(),
+        agency="hospital",
+        requested_at=NOON,
+        needed_by=NOON + 12 * HOUR,
+    )
+    await hearing.note_inquiry(message_of(inquiry), table=table_of(running))
+    meeting = morning(clock)
+    table = await sat_down(running, meeting, ("hospital", "police"))
+
+    shown = [(await each.reads(f"/{meeting}"))["cases"][0] for each in table]
+
+    asked = [[each["agency"] for each in one["asked"]] for one in shown]
+    assert asked == [["hospital"], ["hospital"], []]
+    assert ["police" in one["unasked"] for one in shown] == [True, False, False]
+
+
 async def asked_before(
     running: Running, case: str, *agencies: str
 ) -> list[MeetingAsked]:
@@ -186,6 +209,16 @@ async def asked_before(
     return found
 
 
+def about(case: str, *leave_out: str, **grounds: Any) -> dict[str, Any]:
+    """Give a case that agencies are asked about, and who is left out."""
+    usual = {"belief": "may_help", "consulted": True}
+    return {"case_id": case, **usual, **grounds, "leave_out": list(leave_out)}
+
+
+def asking(*cases: dict[str, Any]) -> dict[str, Any]:
+    return {"cases": list(cases)}
+
+
 async def test_invited_agencies_are_asked_beforehand_but_those_that_are_kept_from_it(
     running: Running, clock: SimulatedClock
 ) -> None:
@@ -193,14 +226,15 @@ async def test_invited_agencies_are_asked_beforehand_but_those_that_are_kept_fro
     hidden = (await referred(running, HIGH))[0]
     running.standings.tell(COORDINATOR, hidden, conflict=True)
     meeting = daily(clock.now())
-    path, grounds = f"/{meeting.id}/inquiries", {"belief": "may_help"}
-    left_out = [{"case_id": case, "agencies": ["hospital", "kura"]}]
-    told = {**grounds, "consulted": True, "leave_out": left_out}
+    path, unsafe = f"/{meeting.id}/inquiries", "would_alert_person_using_violence"
+    alerted = about(other, consulted=False, why_not_safe=unsafe)
+    told = asking(about(case, "hospital", "kura"), alerted)
 
     answer = await chair(running).asks("POST", path, told)
-    again = await chair(running).asks("POST", path, {**grounds, "consulted": True})
+    again = await chair(running).asks("POST", path, asking(about(case), about(other)))
+    barred = await chair(running).asks("POST", path, asking(about(hidden)))
 
-    assert answer.status_code == 202
+    assert (answer.status_code, barred.status_code) == (202, 404)
     shown = {each["case_id"]: {*each["agencies"]} for each in answer.json()["asked"]}
     everybody = {*AGENCIES} - {"outreach"}
     assert shown == {case: everybody - {"hospital", "kura"}, other: everybody}
@@ -209,6 +243,25 @@ async def test_invited_agencies_are_asked_beforehand_but_those_that_are_kept_fro
     assert {*mine.agencies} == everybody - {"hospital", "kura"}
     assert (mine.asked_by, mine.needed_by) == (COORDINATOR, meeting.answers_by)
     assert mine.purpose == "fva20_a"
+    [theirs] = await asked_before(running, other, "police")
+    assert (mine.consulted, mine.why_not_safe) == (True, None)
+    assert (theirs.consulted, theirs.why_not_safe) == (False, unsafe)
+
+
+async def test_nobody_is_asked_about_a_case_that_whoever_leads_has_not_named(
+    running: Running, clock: SimulatedClock
+) -> None:
+    [seen] = await referred(running, HIGH)
+    path = f"/{daily(clock.now()).id}/inquiries"
+    told = asking(about(seen))
+    [since] = await referred(running, HIGH)
+
+    answer = await chair(running).asks("POST", path, told)
+
+    assert [each["case_id"] for each in answer.json()["asked"]] == [seen]
+    untouched = await table_of(running).dockets.get(since)
+    assert untouched
+    assert untouched.called == {}
 
 
 async def test_what_was_kept_from_a_household_is_kept_from_whom_it_is_merged_into(
@@ -216,42 +269,61 @@ async def test_what_was_kept_from_a_household_is_kept_from_whom_it_is_merged_int
 ) -> None:
     [gone] = await referred(running, HIGH)
     path = f"/{daily(clock.now()).id}/inquiries"
-    grounds = {"belief": "may_help", "consulted": True}
-    left_out = [{"case_id": gone, "agencies": list(AGENCIES[1:])}]
-    first = await chair(running).asks("POST", path, {**grounds, "leave_out": left_out})
+    first = await chair(running).asks("POST", path, asking(about(gone, *AGENCIES[1:])))
     [case] = await referred(running, HIGH)
     merged = CaseMerged(case_id=gone, survivor_id=case, merged_at=NOON)
     await hearing.note_merging(message_of(merged), table=table_of(running))
 
-    answer = await chair(running).asks("POST", path, grounds)
+    answer = await chair(running).asks("POST", path, asking(about(case)))
 
-    for each, about in ((first, gone), (answer, case)):
-        asked = {"case_id": about, "agencies": ["police"]}
+    for each, case_id in ((first, gone), (answer, case)):
+        asked = {"case_id": case_id, "agencies": ["police"]}
         assert each.json()["asked"] == [asked]
+
+
+async def test_who_is_left_out_of_a_household_stays_so_when_it_is_taken_apart(
+    running: Running, clock: SimulatedClock
+) -> None:
+    gone, case = await referred(running, HIGH, HIGH)
+    path, table = f"/{daily(clock.now()).id}/inquiries", table_of(running)
+    merged = CaseMerged(case_id=gone, survivor_id=case, merged_at=NOON)
+    # It is left out of the survivor while the merging is on its way.
+    await chair(running).asks("POST", path, asking(about(case, "hospital")))
+    message = message_of(merged)
+    await hearing.note_merging(message, table=table)
+    await hearing.note_merging(message, table=table)
+    await chair(running).asks("POST", path, asking(about(case, "kura")))
+    apart = CaseUnmerged(case_id=gone, survivor_id=case, unmerged_at=NOON)
+    await hearing.note_merging(message_of(apart, version=2), table=table)
+
+    answer = await chair(running).asks("POST", path, asking(about(gone)))
+
+    [asked] = answer.json()["asked"]
+    assert {*asked["agencies"]}.isdisjoint({"hospital", "kura"})
 
 
 async def test_nobody_is_asked_too_late_nor_by_who_does_not_lead_nor_left_out_wrongly(
     running: Running, clock: SimulatedClock
 ) -> None:
     [case] = await referred(running, HIGH)
-    grounds = {"belief": "may_help", "consulted": True}
     held = daily(clock.now())
-    path = f"/{held.id}/inquiries"
+    path, good = f"/{held.id}/inquiries", about(case)
+    wrong = [
+        asking(about(case, "polcie")),
+        asking(good, about(new_id())),
+        asking(about(case, belief="no_reasonable_grounds")),
+        asking(good, good),
+        asking(),
+        {"belief": "may_help", "consulted": True},
+    ]
 
-    def leaving_out(case_id: str, agency: str) -> dict[str, Any]:
-        out = [{"case_id": case_id, "agencies": [agency]}]
-        return {**grounds, "leave_out": out}
-
-    member = await Member(running, "police").asks("POST", path, grounds)
-    typo = await chair(running).asks("POST", path, leaving_out(case, "polcie"))
-    other = await chair(running).asks("POST", path, leaving_out(new_id(), "police"))
-    unbelieved = {**grounds, "belief": "no_reasonable_grounds"}
-    believed = await chair(running).asks("POST", path, unbelieved)
+    member = await Member(running, "police").asks("POST", path, asking(good))
+    refused = [await chair(running).asks("POST", path, each) for each in wrong]
     clock.advance(held.answers_by - clock.now())
-    late = await chair(running).asks("POST", path, grounds)
+    late = await chair(running).asks("POST", path, asking(good))
 
-    codes = [e.status_code for e in (member, typo, other, believed, late)]
-    assert codes == [404, 422, 404, 422, 409]
+    assert (member.status_code, late.status_code) == (404, 409)
+    assert [e.status_code for e in refused] == [422, 404, 422, 422, 422, 422]
     assert problem(late)[1] == "not-asked-now"
     sent = await sent_by(running.service, running.broker)
     assert not [each for each in sent if isinstance(each.data, MeetingAsked)]

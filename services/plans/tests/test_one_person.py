@@ -10,6 +10,7 @@ from papers_builders import voice
 from plans.documents.audience import Addressed, Audience, Facts, redacted
 from plans.documents.voice import NotTheirCopy, copy_of
 from plans.domain.action import Action
+from plans.domain.merging import carry, share_of
 from plans.domain.one_person import Link, each_once, one_with
 from plans.domain.plan import Plan
 from plans.domain.template import Part
@@ -35,6 +36,7 @@ def test_links_are_followed_and_end_when_they_are_taken_back() -> None:
     assert one_with("x", links) == {"x"}
     assert one_with("a", [linked("a", "b", over=True)]) == {"a"}
     assert each_once(["d", "x", "a"], links) == ("d", "x")
+    assert each_once(["d", "x", "a"], links, {"a", "x"}) == ("a", "x")
 
 
 def test_of_links_the_last_word_counts_in_whatever_order_it_is_heard() -> None:
@@ -63,6 +65,57 @@ def test_a_child_known_twice_is_asked_for_once_and_nothing_taken_on_is_lost() ->
     assert [each.person_id for each in children_of(late)] == [one]
     assert [each.person_id for each in children_of(apart)] == [one, two]
     assert children_of(apart)[0] == children_of(late)[0]
+
+
+def merged_into(held: Plan, other: Plan, hours: int = 1) -> Plan:
+    at = NOON + hours * HOUR
+    return carry(held, other.id, share_of(other), {}, policy=PARTED, at=at)
+
+
+def test_a_child_known_twice_in_a_merged_case_is_asked_for_once() -> None:
+    one, two = new_id(), new_id()
+    met = Plan(id=new_id()).meet([one, two], PARTED, NOON)
+    other = met.link(MATCH, linked(one, two), PARTED, NOON)
+    survivor = Plan(id=new_id()).draft(assessment(), PARTED, NOON)
+
+    held = merged_into(survivor, other)
+    parted = other.link(MATCH, linked(one, two, 2, over=True), PARTED, NOON)
+    apart = merged_into(held, parted, 2)
+    # What the one case has not heard yet, the other has.
+    heard = held.link(MATCH, linked(one, two, 2, over=True), PARTED, NOON + HOUR)
+
+    assert [each.person_id for each in children_of(held)] == [one]
+    for each in (apart, heard):
+        assert [e.person_id for e in children_of(each)] == [one, two]
+        assert each.one_person == ()
+
+
+def test_who_is_asked_for_under_one_id_is_not_asked_for_under_another() -> None:
+    one, two = new_id(), new_id()
+    met = Plan(id=new_id()).meet([one], PARTED, NOON)
+    other = met.link(MATCH, linked(one, two), PARTED, NOON)
+    survivor = Plan(id=new_id()).draft(assessment(), PARTED, NOON)
+    held = merged_into(survivor, other)
+
+    known = held.meet([two], PARTED, NOON + 2 * HOUR)
+    again = known.draft(assessment(revision=2), PARTED, NOON + 3 * HOUR)
+
+    assert known.all_children == (two, one)
+    for each in (held, known, again):
+        assert [e.person_id for e in children_of(each)] == [one]
+
+
+def test_a_plan_tells_of_nobody_who_is_known_in_a_case_that_is_not_merged() -> None:
+    her, again = new_id(), new_id()
+    survivor = Plan(id=new_id()).protects([her])
+    held = survivor.link(MATCH, linked(her, again), PARTED, NOON)
+    other = Plan(id=new_id()).protects([again])
+
+    both = merged_into(held, other)
+    apart = carry(both, other.id, None, {}, policy=PARTED, at=NOON + 2 * HOUR)
+
+    pairs = [each.one_person for each in (held, both, apart)]
+    assert pairs == [(), ((her, again),), ()]
 
 
 def test_somebodys_copy_has_what_is_theirs_under_any_id_while_they_are_one() -> None:

@@ -31,7 +31,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from referrals import erasing
 from referrals.domain.agency import Agency, Registration, Standing
-from referrals.domain.case import Case
+from referrals.domain.case import Case, Taken
 from referrals.domain.erasure import ERASED_NAME, Decision
 from referrals.domain.inquiry import (
     MOST_DECISIONS,
@@ -769,7 +769,7 @@ async def test_an_agency_that_she_wishes_untold_is_asked_only_by_saying_so(
     assert asked_.status_code == 201
 
 
-def before_a_meeting(case: Case, *agencies: str) -> Message[MeetingAsked]:
+def before_a_meeting(case: Case, *agencies: str, **told_: Any) -> Message[MeetingAsked]:
     """Give the command to ask agencies about a case before a meeting."""
     told = MeetingAsked(
         case_id=case.id,
@@ -783,7 +783,7 @@ def before_a_meeting(case: Case, *agencies: str) -> Message[MeetingAsked]:
         asked_by=COORDINATOR,
         asked_at=NOON,
     )
-    return message_of(told)
+    return message_of(told.model_copy(update=told_))
 
 
 async def test_a_meeting_asks_once_whom_it_may_and_says_who_decided(
@@ -815,3 +815,60 @@ async def test_a_meeting_asks_nobody_about_a_case_that_is_erased(
     await ask_for_meeting(before_a_meeting(case, "hospital"), bureau=bureau)
 
     assert await bureau.inquiries.of_case(case.id, "") == []
+
+
+async def test_a_meeting_asks_again_about_something_new_and_once_if_told_twice(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    bureau = running.service.parts[Bureau]
+    meeting = new_id()
+    first = before_a_meeting(case, "hospital", meeting_id=meeting)
+    await ask_for_meeting(first, bureau=bureau)
+    # The household is another when the message is delivered again.
+    held = await running.cases.get(case.id)
+    assert held
+    await running.cases.save(held.model_copy(update={"people": held.people[:1]}))
+    await ask_for_meeting(first, bureau=bureau)
+    assert len(await bureau.inquiries.of_case(case.id, "")) == 1
+
+    later = NOON + timedelta(hours=1)
+    news = before_a_meeting(case, "hospital", meeting_id=meeting, asked_at=later)
+    for _ in range(2):
+        await ask_for_meeting(news, bureau=bureau)
+
+    assert len(await bureau.inquiries.of_case(case.id, "")) == 2
+
+
+async def test_a_command_that_comes_late_asks_nobody(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case = await case_of(running)
+    bureau = running.service.parts[Bureau]
+    clock.advance(DAY)
+
+    await ask_for_meeting(before_a_meeting(case, "hospital"), bureau=bureau)
+
+    assert await bureau.inquiries.of_case(case.id, "") == []
+
+
+async def test_who_is_merged_into_a_case_is_asked_about_and_their_wishes_heeded(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    people = [{**MERE, "given_name": "Hana"}, {**JOHN, "given_name": "Jon"}]
+    other = await case_of(running, people=people, wishes={"not_told": ["refuge"]})
+    taken = {other.id: Taken(at=NOON, children=False)}
+    await running.cases.save(case.model_copy(update={"taken": taken}))
+    await running.cases.save(other.model_copy(update={"merged_into": case.id}))
+    bureau = running.service.parts[Bureau]
+    everybody = {each.person_id for one in (case, other) for each in one.people}
+
+    await ask_for_meeting(before_a_meeting(case, "hospital", "refuge"), bureau=bureau)
+    by_name = await ask(running, case, "hospital", people=sorted(everybody))
+    unwished = await ask(running, case, "refuge")
+
+    first, *_ = asked_ = await bureau.inquiries.of_case(case.id, "")
+    assert {each.agency for each in asked_} == {"hospital"}
+    assert {*first.terms.people} == everybody
+    assert (by_name.status_code, unwished.status_code) == (201, 422)

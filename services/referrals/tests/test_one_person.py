@@ -1,12 +1,14 @@
 """Two people who are known become one by a person, and two again."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
 from accord_chassis import topology
 from accord_chassis.binding import unpack
+from accord_chassis.clock import SimulatedClock
 from accord_chassis.testing import COORDINATOR, NOON, eventually, new_id
 from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Lane
@@ -27,10 +29,14 @@ from referrals.domain.review import (
     Review,
     TakenBack,
     counted_as,
+    in_order,
     may_be_one,
+    review_id,
 )
+from referrals.review_store import Reviews
 from referrals_builders import JOHN, MERE, SOMEBODY, Running, body, nhi
 from test_contacts import ADDRESS, NUMBER, OTHER_NUMBER, contact, points, refusals
+from test_erasing import erase
 from test_history import read as history_of
 
 COLLEAGUE = Identity(issuer="urn:test", subject="colleague", worker=None)
@@ -394,3 +400,98 @@ async def test_nobody_is_one_with_themselves_or_with_nobody(desk: Desk) -> None:
     nobody = await desk.sends("", {"people": [mere, new_id()]})
 
     assert (itself.status_code, nobody.status_code) == (422, 404)
+
+
+CASES = (new_id(), new_id())
+
+
+async def decided(reviews: Reviews, one: str, other: str, **fields: Any) -> Review:
+    """Keep that two are one, and which cases were told so."""
+    held = review(id=review_id(one, other), people=in_order(one, other), **fields)
+    await reviews.ask(held)
+    asked = await reviews.asked(held.id)
+    assert asked
+    told = {"told": CASES}
+    return await reviews.save(asked.decide(answer()).model_copy(update=told))
+
+
+async def waiting_to_be_told(reviews: Reviews, match_id: str) -> list[PersonUnmerged]:
+    """Give what a crash leaves to be told of a question."""
+    document = await reviews.documents.find_one({"_id": match_id})
+    return [
+        PersonUnmerged.model_validate_json(each["body"])
+        for each in (document or {}).get("outbox", ())
+        if each["type"] == PersonUnmerged.TYPE
+    ]
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+async def test_that_two_are_one_no_longer_outlives_whoever_is_forgotten(
+    reviews: Reviews, *, corrected: bool
+) -> None:
+    one, other = new_id(), new_id()
+    held = await decided(reviews, one, other, bits=1.5, referral_id=new_id())
+
+    if corrected:
+        await reviews.part(one, NOON)
+    await reviews.forget(one, NOON)
+    await reviews.forget(one, NOON)
+
+    told = await waiting_to_be_told(reviews, held.id)
+    assert [each.case_id for each in told] == [*CASES]
+    document = await reviews.documents.find_one({"_id": held.id}, {"outbox": 0})
+    assert document
+    assert document["one"] is False
+    kept = str(document)
+    for each in (one, other, held.referral_id, SOMEBODY.subject, *CASES):
+        assert str(each) not in kept
+    assert await reviews.asked(held.id) is None
+    assert await reviews.one_with([one, other]) == {}
+
+
+async def test_a_question_that_was_dropped_is_asked_again_as_a_later_one(
+    reviews: Reviews,
+) -> None:
+    one, other, referral_id = new_id(), new_id(), new_id()
+    first = await decided(reviews, one, other, referral_id=referral_id)
+    await reviews.ask_anew(first, TakenBack(reason="mistake", by=SOMEBODY, at=NOON))
+    await reviews.take_back(one, referral_id, NOON)
+    dropped = await reviews.asked(first.id)
+
+    again = await decided(reviews, one, other)
+
+    assert (dropped, await reviews.waiting()) == (None, [])
+    assert again.one
+    # Whoever heard that it was taken back goes by what is later alone.
+    assert again.version > first.version + 1
+
+
+async def test_what_nobody_decided_is_deleted_at_once(reviews: Reviews) -> None:
+    one, other = new_id(), new_id()
+    held = review(id=review_id(one, other), people=in_order(one, other))
+    await reviews.ask(held)
+
+    await reviews.forget(other, NOON)
+
+    assert await reviews.get(held.id) is None
+
+
+async def test_erasing_one_ends_the_link_and_later_leaves_nothing(
+    desk: Desk, clock: SimulatedClock
+) -> None:
+    (mere, _), case = await desk.refers(MERE, JOHN)
+    (ripeka, _), other = await desk.refers(RIPEKA, HEMI)
+    match_id = await desk.merges(mere, ripeka)
+
+    assert await erase(desk.running, f"people/{mere}") == 200
+
+    await eventually(lambda: _async(len(desk.hears(PersonUnmerged)) == 2))
+    assert {e.case_id for e in desk.hears(PersonUnmerged)} == {case.id, other.id}
+    assert (await desk.decides(match_id)).status_code == 404
+    await desk.running.service.sweep_once()
+    clock.advance(timedelta(days=29))
+    await desk.running.service.sweep_once()
+    assert await desk.running.reviews.get(match_id)
+    clock.advance(timedelta(days=1))
+    await desk.running.service.sweep_once()
+    assert await desk.running.reviews.get(match_id) is None

@@ -324,8 +324,8 @@ class Leave(BaseModel):
 class LeaveChanged(Event):
     """When a worker is away, as the directory was told; all that is not over.
 
-    Told whenever the directory is told of somebody who is to be away, or was to be. It
-    tells nothing of whoever can do less than all of their work.
+    Told whenever the directory is told of somebody who is to be away, or ever was to
+    be. It tells nothing of whoever can do less than all of their work.
 
     Attributes:
         case_id: None: leave is for no case in particular.

@@ -244,7 +244,7 @@ def create_app(
         away = follow_leave(notify, held, policy)
         reach = Reach(directory, notify.guard.standings, teams, called, away)
         notify.on(RotaChanged, partial(rotas.follow_rota, rotas=turns))
-        notify.provide(Bouncing(held, bounce_key_of(settings)))
+        notify.provide(Bouncing(held, bounce_key_of(settings), policy.quiet))
         notify.provide(Links(held, reach, link_key, policy.links.lasts))
         known: dict[str, Any] = {
             "notifications": held,
@@ -364,6 +364,7 @@ def write_to_people(
         reach=reach,
         key=hides,
         country=policy.people.country if policy.people else None,
+        quiet=policy.quiet,
     )
     notify.provide(hearing)
 

@@ -299,7 +299,7 @@ class PlanView(BaseModel):
         coming: What is known to come, first to last.
         merged_into: The case in whose plan this one stands too, since they were merged.
         merged: The cases whose plans stand in this one too.
-        one_person: Ids that are one person's, two and two.
+        one_person: Ids that are one person's, two and two, of people planned for here.
     """
 
     case_id: Id
@@ -344,11 +344,7 @@ class PlanView(BaseModel):
                 if "care" in seen
             ),
             first=held.first if "care" in seen else {},
-            one_person=tuple(
-                each.people
-                for each in held.links.values()
-                if not each.over and "care" in seen
-            ),
+            one_person=held.one_person if "care" in seen else (),
         )
 
 

@@ -295,9 +295,10 @@ async def _correct(
         (seen,), holders, referral, known, taken=others, instead=left
     )
     (person_id,), asked = found.ids, found.asked
+    at = referral.changes[-1].at
     if not told.elsewhere:
-        await known.reviews.take_back(was.id, referral.id)
-        await known.reviews.part(was.id, referral.changes[-1].at)
+        await known.reviews.take_back(was.id, referral.id, at)
+        await known.reviews.part(was.id, at)
     if not told.elsewhere and person_id == new:
         person_id = was.id
         asked = tuple((was.id, weighed) for _, weighed in asked)
@@ -311,7 +312,7 @@ async def _correct(
     else:
         # They are somebody who is known, and nobody else ever was whom they were not.
         await known.people.remove(was.id)
-        await known.reviews.forget(was.id)
+        await known.reviews.forget(was.id, at)
     for each in learned:
         await keep(each, seen, known.people)
     await ask(asked, referral, known)

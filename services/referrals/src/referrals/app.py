@@ -95,11 +95,14 @@ def create_app(
     policy = policy_of(Policy, settings.locality, "referrals")
     kept = class_of("referrals.requests", settings.locality)
     tried = class_of("referrals.trials", settings.locality)
+    dropped = class_of("referrals.reviews", settings.locality)
     matching = policy_of(MatchingPolicy, settings.locality, "matching")
 
     def wire(intake: service.Service) -> None:
         posted, people = intake.store(Referrals), intake.store(People)
         cases, reviews = intake.store(Cases), intake.store(Reviews)
+        forgotten = partial(reviews.remove_when_due, kept=dropped, clock=intake.clock)
+        intake.sweep(reviews, forgotten)
         register = Register(
             intake.store(Agencies), intake.clock, region=settings.region
         )

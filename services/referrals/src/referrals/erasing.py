@@ -106,8 +106,9 @@ async def forget(person_id: str, decision: Decision, shelves: Shelves) -> None:
     """Leave a tombstone of a person, and nothing by which to recognise them."""
     tombstone = Tombstone(id=person_id, kind=Erased.PERSON, decision=decision)
     await shelves.tombstones.keep(tombstone)
-    await shelves.reviews.forget(person_id)
     await shelves.people.remove(person_id)
+    # Then nobody can be made one with them any more.
+    await shelves.reviews.forget(person_id, decision.at)
     await inquiring.forget_about(
         person_id, decision, shelves.inquiries, shelves.disclosures
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 from accord_chassis.clock import Clock
@@ -67,15 +68,29 @@ async def ask(
     by: str,
     bureau: Bureau,
     *,
-    alarm: bool = True,
+    before: MeetingAsked | None = None,
 ) -> Inquiry:
-    """Ask an agency; while the inquiry stands, once is as good as twice."""
+    """Ask an agency; while the inquiry stands, once is as good as twice.
+
+    Before a meeting the command is the occasion: told twice it asks once, whoever has
+    come into the case meanwhile, and the next one, about something new, asks anew.
+    """
     at = bureau.clock.now()
     rules = bureau.policy.inquiries
+    occasion = None
+    if before is not None:
+        occasion = f"{before.meeting_id}/{before.asked_at.isoformat()}"
 
     async def keep() -> Inquiry:
         new = Inquiry.ask(
-            case.id, agency, terms, by=by, at=at, rules=rules, alarm=alarm
+            case.id,
+            agency,
+            terms,
+            by=by,
+            at=at,
+            rules=rules,
+            alarm=before is None,
+            occasion=occasion,
         )
         while held := await bureau.inquiries.get(new.id):
             if held.stands(at):
@@ -103,17 +118,18 @@ async def ask_for_meeting(message: Message[MeetingAsked], *, bureau: Bureau) -> 
     on the agenda: an alarm for each, all in one minute, would hide those that matter.
     """
     told = message.data
+    if told.needed_by <= bureau.clock.now():
+        # It comes late: answers would serve no meeting.
+        return
     case = await bureau.cases.get(told.case_id)
     if case is None or case.erased or case.transferred or case.merged_into:
         return
-    members = [each.person_id for each in case.people]
-    gone = await erased_of(members, bureau)
-    people = tuple(each for each in members if each not in gone)
+    people = await people_of(case, bureau)
     if not people:
         return
     terms = Terms(
         # Of a larger household whoever was met last: nobody is asked about more.
-        people=people[-MOST_PEOPLE:],
+        people=people[:MOST_PEOPLE],
         purpose=told.purpose,
         belief=told.belief,
         consulted=told.consulted,
@@ -123,7 +139,7 @@ async def ask_for_meeting(message: Message[MeetingAsked], *, bureau: Bureau) -> 
     wished = await not_to_be_told(case, bureau)
     for code in told.agencies:
         if await why_not(code, terms, wished, bureau) is None:
-            await ask(case, code, terms, told.asked_by, bureau, alarm=False)
+            await ask(case, code, terms, told.asked_by, bureau, before=told)
 
 
 async def why_not(
@@ -296,14 +312,30 @@ async def agency_of(code: str | None, bureau: Bureau) -> Agency | None:
 
 
 async def not_to_be_told(case: Case, bureau: Bureau) -> frozenset[str]:
-    """Give the agencies of which the person harmed wishes that they are not told."""
-    found = await bureau.referrals.of_case(case)
+    """Give the agencies of which the person harmed wishes that they are not told.
+
+    Also what was told in the cases that are merged into this one.
+    """
+    family = await bureau.cases.family_of(case)
+    found = await asyncio.gather(*map(bureau.referrals.of_case, family))
     return frozenset(
         code
-        for each in found
+        for each in chain.from_iterable(found)
         if not each.withdrawn
         for code in each.told.wishes.not_told
     )
+
+
+async def people_of(case: Case, bureau: Bureau) -> tuple[str, ...]:
+    """Give who is in a case or in one that is merged into it, and not erased.
+
+    The case's own first, of each case whoever was met last first.
+    """
+    family = await bureau.cases.family_of(case)
+    met = (each.person_id for one in family for each in reversed(one.people))
+    members = tuple(dict.fromkeys(met))
+    gone = await erased_of(members, bureau)
+    return tuple(each for each in members if each not in gone)
 
 
 async def erased_of(ids: Sequence[str], bureau: Bureau) -> frozenset[str]:

@@ -38,9 +38,8 @@ async def heard_of(case_id: str, shelves: Shelves) -> Told:
         NoSuchCase: There is none, or it is erased.
     """
     case = await standing_case(case_id, shelves.cases)
-    taken = await asyncio.gather(*map(shelves.cases.get, case.taken))
-    merged = [e for e in taken if e and e.merged_into == case_id and not e.erased]
-    ids = [each.person_id for one in (case, *merged) for each in one.people]
+    _, *merged = family = await shelves.cases.family_of(case)
+    ids = [each.person_id for one in family for each in one.people]
     same = await shelves.reviews.one_with(ids)
     ids = list(dict.fromkeys((*ids, *same)))
     found, cases = await asyncio.gather(

@@ -1,11 +1,15 @@
 """Where it is kept whether two people who are known are one."""
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 
 from accord_chassis.batching import Batcher
-from accord_chassis.store import EPOCH, Conflict, Database, Store
+from accord_chassis.clock import Clock
+from accord_chassis.retention import RecordClass
+from accord_chassis.service import settled
+from accord_chassis.store import EPOCH, Conflict, Database, Document, Store
 from accord_contracts.referrals import PersonUnmerged
 from pymongo.operations import IndexModel
 
@@ -18,6 +22,7 @@ class Reviews(Store[Review]):
 
     entity = Review
     collection = "reviews"
+    due = "due_at"
     indexes = (IndexModel([("waiting_since", 1)]), IndexModel([("people", 1)]))
 
     def __init__(self, database: Database) -> None:
@@ -50,10 +55,23 @@ class Reviews(Store[Review]):
         pairs = [(each["people"][0], each["people"][1]) async for each in found]
         return [[e for e in pairs if not asked.isdisjoint(e)] for asked in questions]
 
+    async def asked(self, review_id: str) -> Review | None:
+        """Give a question, unless it is asked no more."""
+        held = await self.get(review_id)
+        return None if held is None or held.dropped_at else held
+
     async def ask(self, review: Review) -> None:
-        """Ask, unless it was asked before: what was decided stays so."""
+        """Ask, unless it was asked before: what was decided stays so.
+
+        What was asked no more is asked again: later than all that was told of it.
+        """
         with contextlib.suppress(Conflict):
             await self.save(review)
+            return
+        held = await self.get(review.id)
+        if held and held.dropped_at:
+            with contextlib.suppress(Conflict):
+                await self.save(review.model_copy(update={"version": held.version}))
 
     async def waiting(self, limit: int = PAGE) -> list[Review]:
         """Give what waits for a decision, longest first."""
@@ -74,32 +92,54 @@ class Reviews(Store[Review]):
         asked = review.take_back(back)
         if asked is review:
             return review
-        told = [
-            PersonUnmerged(
-                case_id=each,
-                match_id=review.id,
-                person_id=review.people[0],
-                other_id=review.people[1],
-                unmerged_at=back.at,
-            )
-            for each in review.told
-            if review.one
-        ]
-        return await self.save(asked, *told)
+        return await self.save(asked, *_parted(review, back.at))
 
-    async def forget(self, person_id: str) -> None:
-        """Delete what is asked about somebody who is not there any more."""
-        await self.documents.delete_many({"people": person_id})
+    async def forget(self, person_id: str, at: datetime) -> None:
+        """Forget what is asked about somebody who is not there any more.
 
-    async def take_back(self, person_id: str, referral_id: str) -> None:
+        Every case that was told that they are one with another is told that this ends.
+        """
+        await self._drop({"people": person_id}, at, lambda held: held.forget(at))
+
+    async def take_back(self, person_id: str, referral_id: str, at: datetime) -> None:
         """Ask no more what a referral made be asked about somebody; decided stays."""
-        await self.documents.delete_many(
-            {
-                "people": person_id,
-                "referral_id": referral_id,
-                "waiting_since": {"$gt": EPOCH},
-            }
+        waits = {"referral_id": referral_id, "waiting_since": {"$gt": EPOCH}}
+        await self._drop(
+            {"people": person_id, **waits},
+            at,
+            lambda held: held.drop(at) if held.waiting_since else held,
         )
+
+    async def _drop(
+        self, which: Document, at: datetime, drop: Callable[[Review], Review]
+    ) -> None:
+        """Drop some questions; delete those of which nothing was ever decided.
+
+        Of any other something may have been told, and what is still to be told waits in
+        its document.
+        """
+        await self.documents.delete_many({**which, "version": 1})
+        found = self.documents.find(which, projection={"_id": 1})
+        ids = [each["_id"] async for each in found]
+
+        async def once(review_id: str) -> None:
+            held = await self.get(review_id)
+            if held and (new := drop(held)) is not held:
+                await self.save(new, *_parted(held, at))
+
+        for each in ids:
+            await settled(partial(once, each))
+
+    async def remove_when_due(
+        self, due: Review, *, kept: RecordClass, clock: Clock
+    ) -> None:
+        """Delete what was forgotten, once it was kept for its time."""
+        if due.dropped_at is None:
+            return
+        if clock.now() < (over := kept.over(due.dropped_at)):
+            await self.save(due.keep_until(over))
+            return
+        await self.documents.delete_one({"_id": due.id, "version": due.version})
 
     async def part(self, person_id: str, at: datetime) -> None:
         """Have it decided anew whom somebody is one with: they were corrected."""
@@ -116,3 +156,19 @@ class Reviews(Store[Review]):
         )
         both = [each["people"] async for each in found]
         return tuple(sorted(one for pair in both for one in pair if one != person_id))
+
+
+def _parted(review: Review, at: datetime) -> list[PersonUnmerged]:
+    """Tell every case that was told that two are one that they are two again."""
+    one, other = review.people
+    return [
+        PersonUnmerged(
+            case_id=each,
+            match_id=review.id,
+            person_id=one,
+            other_id=other,
+            unmerged_at=at,
+        )
+        for each in review.told
+        if review.one
+    ]

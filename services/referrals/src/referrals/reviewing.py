@@ -101,7 +101,7 @@ async def ask(one_id: str, other_id: str, desk: Desk) -> Review:
     if one_id == other_id:
         raise OnePerson
     asked = review_id(one_id, other_id)
-    if held := await desk.reviews.get(asked):
+    if held := await desk.reviews.asked(asked):
         return held
     one, other = await desk.people.all_of(in_order(one_id, other_id))
     if one is None or other is None:
@@ -138,7 +138,7 @@ async def decide(
     answer = Answer(same=same, reason=reason, by=by, at=desk.clock.now())
 
     async def note() -> Review:
-        held = await desk.reviews.get(review_id)
+        held = await desk.reviews.asked(review_id)
         if held is None:
             raise NoSuchMatch
         contradicts = await _may_be(held, desk, same=same)
@@ -208,7 +208,7 @@ async def take_back(review_id: str, reason: Code, by: Identity, desk: Desk) -> R
     back = TakenBack(reason=reason, by=by, at=desk.clock.now())
 
     async def note() -> Review:
-        held = await desk.reviews.get(review_id)
+        held = await desk.reviews.asked(review_id)
         if held is None:
             raise NoSuchMatch
         return await desk.reviews.ask_anew(held, back)

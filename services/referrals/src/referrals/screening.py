@@ -20,7 +20,7 @@ from referrals.domain.referral import Referral
 from referrals.domain.screening import Described, Known
 from referrals.domain.telling import Channel, ContactPoint, DescribedPerson
 from referrals.erasing import standing_case
-from referrals.transferring import Handing, family_of
+from referrals.transferring import Handing
 
 
 async def known_of(case_id: str, handing: Handing) -> Known:
@@ -36,7 +36,7 @@ async def known_of(case_id: str, handing: Handing) -> Known:
     case = await standing_case(case_id, shelves.cases)
     if case.merged_into:
         case = await standing_case(case.merged_into, shelves.cases)
-    family = await family_of(case, handing)
+    family = await shelves.cases.family_of(case)
     people = dict.fromkeys(m.person_id for each in family for m in each.people)
     same = await shelves.reviews.one_with(people)
     ids = {*people, *same}

@@ -472,6 +472,12 @@ class Cases(Store[Case]):
         """Give the cases that any of some people are in."""
         return self._standing(await self._with_people(frozenset(person_ids)))
 
+    async def family_of(self, case: Case) -> list[Case]:
+        """Give a case, and those that are merged into it and not only about to be."""
+        taken = await asyncio.gather(*map(self.get, case.taken))
+        merged = (each for each in taken if each and not each.erased)
+        return [case, *(each for each in merged if each.merged_into == case.id)]
+
     async def of_referral(self, referral_id: str) -> Case | None:
         """Give the case that keeps a referral's episode, if one does."""
         document = await self.documents.find_one(

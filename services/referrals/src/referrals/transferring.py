@@ -52,7 +52,7 @@ async def hand_over(case_id: str, handover: Handover, handing: Handing) -> Case:
     case = await standing_case(case_id, cases)
     if case.merged_into:
         raise AlreadyMerged
-    family = [each.id for each in await family_of(case, handing)]
+    family = [each.id for each in await cases.family_of(case)]
     for each in family:
         if any(doubt.open for doubt in await handing.doubts.of_case(each)):
             raise PartsInDoubt
@@ -70,14 +70,6 @@ async def hand_over(case_id: str, handover: Handover, handing: Handing) -> Case:
     return await settled(partial(close, case_id))
 
 
-async def family_of(case: Case, handing: Handing) -> list[Case]:
-    """Give a case, and those that are merged into it and not only about to be."""
-    cases = handing.contacting.shelves.cases
-    taken = await asyncio.gather(*map(cases.get, case.taken))
-    merged = (each for each in taken if each and not each.erased)
-    return [case, *(each for each in merged if each.merged_into == case.id)]
-
-
 async def package_of(case: Case, handing: Handing) -> tuple[Packed, ...]:
     """Put together what the other region gets of a case that was handed over to it.
 
@@ -88,7 +80,7 @@ async def package_of(case: Case, handing: Handing) -> tuple[Packed, ...]:
         raise NotTransferred
     contacting, bureau = handing.contacting, handing.bureau
     shelves, at = contacting.shelves, contacting.clock.now()
-    family = await family_of(case, handing)
+    family = await shelves.cases.family_of(case)
     found = await asyncio.gather(*map(shelves.referrals.of_case, family))
     referrals = {each.id: each for some in found for each in some}
     ids = {who for each in referrals.values() for who in each.person_ids}

@@ -111,6 +111,7 @@ class Worker(BaseModel):
         leaves_at: When the next of them are; after that, when how they are reached is
             forgotten.
         left_at: Since when they are not at work.
+        leave_told: It was told once when they are away, so it is told ever after.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -148,6 +149,7 @@ class Worker(BaseModel):
     leaving: tuple[str, ...] = ()
     leaves_at: datetime | None = None
     left_at: datetime | None = None
+    leave_told: bool = False
 
     @property
     def own_side(self) -> Side | None:
@@ -218,6 +220,7 @@ class Worker(BaseModel):
                 "leaving": leaving,
                 "leaves_at": at if due else None,
                 "left_at": left_at,
+                "leave_told": self.leave_told or bool(self.absences or told.absences),
             }
         )
 

@@ -1,6 +1,7 @@
 """What the locality says of its workers."""
 
 from datetime import datetime
+from functools import partial
 
 from accord_chassis.store import Conflict
 from accord_contracts.allocation import Leave, LeaveChanged
@@ -39,23 +40,24 @@ async def put_worker(
             raise Conflict
         return worker.replaced_by(told, at)
 
-    news = leave_of(held, told, at)
+    news = partial(leave_of, at=at)
     try:
-        return await desk.directory.change(told.id, replacing, Lane.ROUTINE, *news)
+        return await desk.directory.change(told.id, replacing, Lane.ROUTINE, news)
     except NoSuchWorker:
-        saved = await workers.save(Worker(id=told.id).replaced_by(told, at), *news)
+        new = Worker(id=told.id).replaced_by(told, at)
+        saved = await workers.save(new, *news(new))
         desk.directory.learn(saved)
         return saved
 
 
-def leave_of(held: Worker | None, told: Worker, at: datetime) -> list[Event]:
-    """Tell when somebody is away, if they are to be or were to be.
+def leave_of(worker: Worker, at: datetime) -> list[Event]:
+    """Tell when somebody is away, if they are to be or ever were to be.
 
-    Also where nothing has changed: so whoever has not heard of it hears it from the
-    next file of the directory.
+    Also where nothing has changed: so whoever has not heard of it, or of its being
+    taken back, hears it from the next file of the directory.
     """
-    if not told.absences and not (held and held.absences):
+    if not worker.leave_told:
         return []
-    away = [e for e in told.absences if e.percent == 0 and e.until > at]
+    away = [e for e in worker.absences if e.percent == 0 and e.until > at]
     leave = tuple(Leave(since=each.since, until=each.until) for each in away)
-    return [LeaveChanged(worker_id=told.id, leave=leave, changed_at=at)]
+    return [LeaveChanged(worker_id=worker.id, leave=leave, changed_at=at)]

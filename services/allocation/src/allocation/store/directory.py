@@ -31,6 +31,14 @@ OVERLAP = timedelta(seconds=2)
 Change = Callable[[Worker], Worker]
 """What is to become of a worker. Raises a refusal if it must not be."""
 
+News = Callable[[Worker], Sequence[Event]]
+"""What is told of a worker, as they are saved."""
+
+
+def no_news(_: Worker) -> Sequence[Event]:
+    """Tell nothing."""
+    return ()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Planned:
@@ -38,7 +46,7 @@ class _Planned:
 
     change: Change
     lane: Lane
-    events: tuple[Event, ...] = ()
+    news: News = no_news
 
 
 @dataclass(slots=True)
@@ -97,7 +105,11 @@ class Directory:
         return min(self._on_duty, default=None)
 
     async def change(
-        self, worker_id: str, change: Change, lane: Lane = Lane.ROUTINE, *events: Event
+        self,
+        worker_id: str,
+        change: Change,
+        lane: Lane = Lane.ROUTINE,
+        news: News = no_news,
     ) -> Worker:
         """Change a worker's places; return when that is durable.
 
@@ -105,7 +117,8 @@ class Directory:
             worker_id: Whose.
             change: What is to become of them.
             lane: Whether it may wait for a batch of other writes.
-            events: What is told if it is saved.
+            news: Says what is told of the worker as saved. It is told once, however
+                many changes with the same news are saved together.
 
         Raises:
             Refusal: The change must not be, as the worker is now.
@@ -114,7 +127,7 @@ class Directory:
         """
         known = self._known.get(worker_id) or await self._found(worker_id)
         known.expected = change(known.expected)
-        planned = _Planned(change, lane, events)
+        planned = _Planned(change, lane, news)
         known.planned.append(planned)
         self._place(known)
         return await known.changes(planned)
@@ -188,17 +201,20 @@ class Directory:
     async def _try_to_save(
         self, known: _Known, changes: Sequence[_Planned]
     ) -> list[Worker | BaseException]:
-        changed, outcomes, events = known.saved, [], list[Event]()
+        news: News = no_news
+        changed, outcomes = known.saved, []
         for each in changes:
             changed, outcome = _tried(each.change, changed)
             outcomes.append(outcome)
-            events += () if outcome else each.events
+            # All who save it together would tell the same of it: the last one does.
+            news = news if outcome or each.news is no_news else each.news
         if changed is known.saved:
             return [outcome or changed for outcome in outcomes]
         try:
             urgent = any(each.lane is Lane.URGENT for each in changes)
             lane = Lane.URGENT if urgent else Lane.ROUTINE
-            known.saved = await self._workers.save(changed, *events, lane=lane)
+            told = news(changed)
+            known.saved = await self._workers.save(changed, *told, lane=lane)
         except Conflict:
             known.saved = await self._workers.get(changed.id) or known.saved
             raise

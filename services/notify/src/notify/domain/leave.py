@@ -16,7 +16,8 @@ class Span(BaseModel):
     """From when until when a worker is away, as far as it is known.
 
     Attributes:
-        since: From then on; from when it was heard, if it was on by then.
+        since: From then on; from when they were first known to be away, if it was on
+            by then.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,11 +45,15 @@ class Leave(BaseModel):
     look_at: datetime | None = None
 
     def hear(self, told: Iterable[allocation.Leave], heard: int, at: datetime) -> Self:
-        """Take over when they are away, unless something newer is known."""
+        """Take over when they are away, unless something newer is known.
+
+        Heard again, leave that is on does not begin anew.
+        """
         if heard <= self.heard:
             return self
+        known = self.since(at) or at
         spans = tuple(
-            Span(since=max(each.since, at), until=each.until)
+            Span(since=each.since if each.since > at else known, until=each.until)
             for each in told
             if each.until > at
         )
@@ -59,11 +64,17 @@ class Leave(BaseModel):
     def since(self, at: datetime) -> datetime | None:
         """Give since when they are away at a time, as far as known; none: they are not.
 
-        Of several spans that are on, the one that began last: whatever they were told
-        before it was told to somebody of whom it was not known.
+        Spans that overlap or follow each other are one leave: whatever they were told
+        in it was told to somebody of whom it was known.
         """
-        on = (each.since for each in self.spans if each.since <= at < each.until)
-        return max(on, default=None)
+        since = until = None
+        for each in sorted(self.spans, key=lambda span: span.since):
+            if each.since > at:
+                break
+            if until is None or each.since > until:
+                since, until = each.since, each.until
+            until = max(until, each.until)
+        return since if until and at < until else None
 
     def looked(self, at: datetime) -> Self:
         """Note that it was looked for who waits for them."""

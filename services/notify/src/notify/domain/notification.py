@@ -359,16 +359,32 @@ class Notification(Told):
 
     def pass_over(self, number: int, at: datetime) -> Self:
         """Send no e-mail to somebody who may not know of the case any more."""
-        return self.with_mail(number, None).hurry(at)
+        new = self.with_mail(number, None)
+        return new if self._others_since(number) else new.hurry(at)
 
     def not_reached(self, number: int, at: datetime) -> Self:
         """Wait no longer for somebody who cannot be reached, the first time.
 
         Whoever ends a chain is told again and again, so after that its pauses hold.
+        Where somebody else has been told since, the time that runs is theirs.
         """
         worker_id = self.told[number].worker_id
         before = (each.worker_id for each in self.told[:number])
-        return self if worker_id in before else self.hurry(at)
+        if worker_id in before or self._others_since(number):
+            return self
+        return self.hurry(at)
+
+    def _others_since(self, number: int) -> bool:
+        """Tell whether somebody else was told later, and so is the one who is asked.
+
+        By the step alone that is not known: handing over and opening again begin anew
+        at the first. Those who are told at one step are told at one time.
+        """
+        telling = self.told[number]
+        return any(
+            each.at > telling.at and each.worker_id != telling.worker_id
+            for each in self.told
+        )
 
     def hurry(self, at: datetime) -> Self:
         """Have the next of the chain told at once, if somebody has to say they know."""
@@ -382,8 +398,12 @@ class Notification(Told):
 
     @property
     def asked(self) -> frozenset[str]:
-        """Who was told at the step that it has come to."""
-        return frozenset(e.worker_id for e in self.told if e.step == self.step)
+        """Who was asked last: all who were told at the same step and time.
+
+        Whoever has handed it over, or did nothing of what they said, is not waited for.
+        """
+        last = (self.told[-1].step, self.told[-1].at)
+        return frozenset(e.worker_id for e in self.told if (e.step, e.at) == last)
 
     def last_told(self, worker_id: str) -> datetime:
         """Give when somebody who was told was told last."""

@@ -188,7 +188,7 @@ class Told(BaseModel):
         return next((each for each in self.ways if each not in used), None)
 
     def fail_over(self, number: int, way: Way, at: datetime) -> Self:
-        """Have it ring by another way, now."""
+        """Have it ring by another way, at a time."""
         telling = self.told[number]
         before = (telling.mail.give_up(),) if telling.mail else ()
         ringing = {

@@ -26,6 +26,7 @@ from notify.domain.callback import (
 )
 from notify.domain.channels import Way
 from notify.domain.contact import PersonalContact, SentState
+from notify.domain.hours import Quiet
 from notify.domain.notification import Notification
 from notify.domain.people import number_of, reach_of, sender_of
 from notify.handlers import silence
@@ -46,6 +47,7 @@ class Hearing:
     Attributes:
         key: By which it signs; none: nothing of it is believed.
         country: Of numbers that are written as they are rung from within.
+        quiet: When nothing rings because of it.
     """
 
     callbacks: Callbacks
@@ -54,6 +56,7 @@ class Hearing:
     reach: Reach
     key: str | None
     country: str | None
+    quiet: Quiet
 
     def number(self, told: str) -> str | None:
         """Write a telephone number as E.164 does; none if it cannot be one."""
@@ -136,7 +139,8 @@ async def _note_worker(
         if told.delivered:
             noted = arrived(held, number, mail, at)
         else:
-            noted = bounced(held, number, mail.bounce(NOT_DELIVERED), at)
+            gone = mail.bounce(NOT_DELIVERED)
+            noted = bounced(held, number, gone, at=at, quiet=by.quiet)
         await by.notifications.save(*noted, lane=held.lane)
     return Whose.WORKER
 

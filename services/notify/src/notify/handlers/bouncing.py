@@ -10,6 +10,7 @@ from accord_chassis.service import settled
 from notify.domain.bounce import ReturnPath, bounce_of
 from notify.domain.callback import NotTheGateway, Signed
 from notify.domain.channels import Way
+from notify.domain.hours import Quiet
 from notify.handlers.mail import bounced
 from notify.store import Notifications
 
@@ -22,10 +23,12 @@ class Bouncing:
 
     Attributes:
         key: By which the mail server signs; none: nothing of it is believed.
+        quiet: When nothing rings because of it.
     """
 
     notifications: Notifications
     key: str | None
+    quiet: Quiet
 
 
 async def hear(signed: Signed, *, at: datetime, by: Bouncing) -> None:
@@ -49,22 +52,21 @@ async def hear(signed: Signed, *, at: datetime, by: Bouncing) -> None:
     reason = told.reason
     log.info("bounce.heard", reason=reason or "delayed")
     if reason:
-        await settled(partial(_fail, path, reason, at, by.notifications))
+        await settled(partial(_fail, path, reason, at, by))
 
 
-async def _fail(
-    path: ReturnPath, reason: str, at: datetime, notifications: Notifications
-) -> None:
-    held = await notifications.get(path.notification_id)
+async def _fail(path: ReturnPath, reason: str, at: datetime, by: Bouncing) -> None:
+    note = partial(bounced, at=at, quiet=by.quiet)
+    held = await by.notifications.get(path.notification_id)
     mail = held.at_provider(path.number, Way.EMAIL) if held else None
     if held is None or mail is None:
         return
     # Those for which the letter spoke come first: after it nobody looks for them.
     for each in mail.covers:
-        other = await notifications.get(each)
+        other = await by.notifications.get(each)
         if other and (spoken := other.spoken_for(held.id)):
             number, within = spoken
-            noted = bounced(other, number, within.bounce(reason), at)
-            await notifications.save(*noted, lane=other.lane)
-    noted = bounced(held, path.number, mail.bounce(reason), at)
-    await notifications.save(*noted, lane=held.lane)
+            noted = note(other, number, within.bounce(reason))
+            await by.notifications.save(*noted, lane=other.lane)
+    noted = note(held, path.number, mail.bounce(reason))
+    await by.notifications.save(*noted, lane=held.lane)

@@ -26,7 +26,7 @@ from accord_contracts.notify import (
 
 from notify.domain.channels import EmailPolicy, Way
 from notify.domain.gathering import Gathered, gather
-from notify.domain.hours import Urgency
+from notify.domain.hours import Quiet, Urgency
 from notify.domain.mail import Mail, MailState, Outcome
 from notify.domain.notification import Notification
 from notify.domain.wording import Letter, Wording
@@ -58,7 +58,8 @@ async def send_mail(
     """Send what has fallen due by its channel, if there is anywhere to send it.
 
     Whoever may not know of the case any more gets none, and the next of the chain is
-    told. What can become one letter with others does.
+    told. Whoever is on leave gets none if somebody who is there is asked instead. What
+    can become one letter with others does.
     """
     number = due.mail_due(at)
     if number is None:
@@ -67,6 +68,9 @@ async def send_mail(
     if await reach.eyes(worker_id, due.case_id, due.eyes) is None:
         failed = _failed(due, worker_id, due.way_of(number), PASSED_OVER, at)
         await notifications.save(due.pass_over(number, at), failed, lane=due.lane)
+        return
+    if await _is_left_in_peace(due, number, reach):
+        await notifications.save(due.with_mail(number, None))
         return
     attempt = Attempt(number, at, policy)
     gathered = await _gathered(due, attempt, notifications, reach)
@@ -94,6 +98,17 @@ async def send_mail(
         await settled(partial(_record, due.id, attempt, posted, notifications))
         return
     await notifications.save(*told, lane=due.lane)
+
+
+async def _is_left_in_peace(due: Notification, number: int, reach: Reach) -> bool:
+    """Tell whether a letter not gone out stays at home: its worker is on leave.
+
+    Only if anybody is there of those who were asked last: it rings rather than nothing.
+    """
+    if due.mail_state(number) is not MailState.WANTED:
+        return False
+    away = await reach.away(due.told[number].worker_id)
+    return away and not all(await reach.all_away(due.asked))
 
 
 def _address(contact: WorkerContact, way: Way) -> str | None:
@@ -196,20 +211,22 @@ def arrived(
 
 
 def bounced(
-    held: Notification, number: int, gone: Mail, at: datetime
+    held: Notification, number: int, gone: Mail, *, at: datetime, quiet: Quiet
 ) -> tuple[Notification, *tuple[Event, ...]]:
     """Give the message after it was said of an SMS or letter that it never arrives.
 
-    It rings by the next way, or the next of the chain is told, unless somebody knows.
+    It rings by the next way, or the next of the chain is told, unless somebody knows:
+    at once, or in the morning if it must not ring now.
     """
     new, worker_id = held.with_mail(number, gone), held.told[number].worker_id
     reason = gone.reason or gone.state.value
     failed = _failed(new, worker_id, gone.channel, reason, at)
     if new.is_known:
         return new, failed
+    rings_at = quiet.loud(held.urgency, at, any_hour=held.any_hour)
     if way := new.way_after(number):
-        return new.fail_over(number, way, at), failed
-    return new.not_reached(number, at), failed
+        return new.fail_over(number, way, rings_at), failed
+    return new.not_reached(number, rings_at), failed
 
 
 async def _gathered(

@@ -5,7 +5,7 @@ place. How somebody stands to the case is asked each time before they are told.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -23,6 +23,18 @@ log = structlog.get_logger()
 
 SEEN_FROM = {Eyes.ALL: ANYBODY, Eyes.NOT_OUTREACH: NOT_OUTREACH}
 """Whose side one must see a case from to be told."""
+
+
+class OnlyOnLeave(NobodyOnDuty):
+    """All who may be told are on leave, and no coordinator is on duty.
+
+    Attributes:
+        on_leave: Who finds it in their inbox while it waits for a coordinator.
+    """
+
+    def __init__(self, on_leave: list[Addressee]) -> None:
+        super().__init__()
+        self.on_leave = on_leave
 
 
 async def nobody() -> tuple[str, ...]:
@@ -205,14 +217,18 @@ async def recipients(
     next in the chain of the first of them is told in their place. Whoever is on leave
     finds it in their inbox when they are back; if all are, and nobody has to say that
     they know, the next whom the rule names are told too.
+
+    Raises:
+        OnlyOnLeave: There is nobody but them yet.
+        NobodyOnDuty: There is nobody at all yet.
+        DirectoryAway: It cannot be known at present.
     """
     eyes = (what.eyes,) if what.eyes else (Eyes.NOT_OUTREACH, Eyes.ALL)
     passed_over: list[str] = []
     on_leave: dict[str, Addressee] = {}
     for who in rule.who:
         if who is Recipient.COORDINATOR:
-            coordinator = await reach.coordinator(what.case_id, *eyes)
-            return [*{**on_leave, coordinator.worker_id: coordinator}.values()]
+            return await _with_coordinator(on_leave, what, eyes, reach)
         if who is Recipient.OTHER_COORDINATORS:
             asker = getattr(message.data, "asked_by", None)
             return await reach.coordinators(what.case_id, *eyes, but=asker)
@@ -243,6 +259,21 @@ async def recipients(
     step, instead = await reach.next(steps, passed_over[0], what.case_id, eyes[0])
     wait = chain[step - 1].wait
     return [Addressee(passed_over[0], eyes[0], told=instead[0], step=step, wait=wait)]
+
+
+async def _with_coordinator(
+    on_leave: Mapping[str, Addressee],
+    what: Occasion,
+    eyes: Collection[Eyes],
+    reach: Reach,
+) -> list[Addressee]:
+    try:
+        coordinator = await reach.coordinator(what.case_id, *eyes)
+    except NobodyOnDuty:
+        if on_leave:
+            raise OnlyOnLeave([*on_leave.values()]) from None
+        raise
+    return [*{**on_leave, coordinator.worker_id: coordinator}.values()]
 
 
 async def _workers(

@@ -24,7 +24,7 @@ from notify.domain.notification import Notification, notification_id
 from notify.domain.occasion import Addressee, Eyes, Occasion
 from notify.domain.policy import Policy, Rule
 from notify.domain.team import Team
-from notify.handlers.reaching import Reach, recipients
+from notify.handlers.reaching import OnlyOnLeave, Reach, recipients
 from notify.store import Notifications, Teams
 
 ABOUT = (
@@ -69,12 +69,21 @@ async def tell(
         reach: Who may be told, and who is next.
         policy: Who must know.
         mail: Whether e-mail can go out.
+
+    Raises:
+        NobodyOnDuty: It is still to be told to a coordinator; whoever is on leave was
+            told.
+        DirectoryAway: It cannot be known at present who may be told.
     """
     rule = policy.rule(message.type, getattr(message.data, "level", None))
     what = occasion(message)
-    workers = await recipients(
-        message, what, rule, teams=teams, reach=reach, policy=policy
-    )
+    waits: OnlyOnLeave | None = None
+    try:
+        workers = await recipients(
+            message, what, rule, teams=teams, reach=reach, policy=policy
+        )
+    except OnlyOnLeave as only:
+        workers, waits = only.on_leave, only
 
     async def add(to: Addressee) -> None:
         if rule.once and await _told_again(
@@ -90,6 +99,8 @@ async def tell(
         await add(workers[0])
     else:
         await asyncio.gather(*map(add, workers))
+    if waits:
+        raise waits
 
 
 async def _told_again(

@@ -128,7 +128,6 @@ class Facts:
         needs: Iterable[Need] = (),
         discussions: Iterable[Discussion] = (),
         voices: Iterable[OwnVoice] = (),
-        links: Iterable[Link] = (),
     ) -> Self:
         """Gather what is known of a case, with what is planned for those merged in.
 
@@ -149,7 +148,7 @@ class Facts:
             dates=tuple(e for e in plan.coming.values() if not e.over),
             actions=tuple(each for _, each in held),
             own={each.id: people for people, each in held},
-            links=(*plan.links.values(), *links),
+            links=plan.all_links,
             transferred=plan.transferred_at is not None,
             needs=tuple(needs),
             promises=tuple(p for each in discussions for p in Promise.all_of(each)),

@@ -121,10 +121,7 @@ async def _known(case_id: str, papers: Papers) -> tuple[Facts, list[OwnVoice]]:
     needs = await papers.needs.of_cases(cases)
     discussions = await papers.discussions.of_cases(cases)
     voices = await papers.voices.of_cases(cases)
-    # Of two who are both in a merged case, that case alone was told that they are one.
-    merged = [await papers.plans.get(each) for each in plan.merged_cases]
-    links = [link for each in merged if each for link in each.links.values()]
-    return Facts.of(plan, needs, discussions, voices, links), voices
+    return Facts.of(plan, needs, discussions, voices), voices
 
 
 def _paper(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 from plans.domain.action import Action, NoSuchAction, Owner
 from plans.domain.coming import Coming
-from plans.domain.one_person import Link, each_once
+from plans.domain.one_person import Link, each_once, latest
 from plans.domain.share import Share
 from plans.domain.stage import Breach, Stage, Status
 from plans.domain.version import PlanVersion
@@ -178,7 +178,25 @@ class Held(BaseModel):
     @property
     def each_child(self) -> tuple[str, ...]:
         """The children for whom anything is asked: each once, though known twice."""
-        return each_once(self.all_children, self.links.values())
+        asked = {each.person_id for each in self.actions}
+        return each_once(self.all_children, self.all_links, asked)
+
+    @property
+    def all_links(self) -> tuple[Link, ...]:
+        """Which people of it, and of the cases merged into it, are one, or were."""
+        merged = (each.links for each in self.shares.values())
+        return tuple(latest((self.links, *merged)).values())
+
+    @property
+    def one_person(self) -> tuple[tuple[str, str], ...]:
+        """Ids that are one person's, two and two, if both are of people planned for.
+
+        That somebody is known in a case that is not merged, only that case may tell.
+        """
+        harmed = (e for each in self.shares.values() for e in each.harmed)
+        people = {*self.all_children, *self.harmed, *harmed}
+        links = (each for each in self.all_links if not each.over)
+        return tuple(each.people for each in links if people.issuperset(each.people))
 
     def alarmed_since(self, before: "Held") -> dict[str, Coming]:
         """Give the dates for which an alarm was raised since before."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from accord_contracts.allocation import Role
 
@@ -47,7 +48,7 @@ def share_of(held: Plan) -> Share:
     reads the survivor's plan must be one who may know of that case.
     """
     if not held.versions:
-        return Share(owners=_owners(held), children=held.children, harmed=held.harmed)
+        return Share(owners=_owners(held), **_people(held))
     closed = held.status is Status.CLOSED
     taken = (e for e in held.actions if e.done_at or (e.worker_id and not closed))
     return Share(
@@ -56,9 +57,12 @@ def share_of(held: Plan) -> Share:
         closed=closed,
         actions=tuple(taken),
         owners=_owners(held),
-        children=held.children,
-        harmed=held.harmed,
+        **_people(held),
     )
+
+
+def _people(held: Plan) -> dict[str, Any]:
+    return {"children": held.children, "harmed": held.harmed, "links": held.links}
 
 
 def _owners(held: Plan) -> dict[Role, str]:

@@ -4,7 +4,7 @@ A link moves nothing. What was planned, noted and said under either id stays the
 whoever looks goes by both; so taking it back leaves each with their own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict
 
@@ -33,10 +33,32 @@ def one_with(person_id: str, links: Iterable[Link]) -> frozenset[str]:
     return frozenset(found)
 
 
-def each_once(people: Iterable[str], links: Iterable[Link]) -> tuple[str, ...]:
-    """Give people in order, each by the id by which they were known first."""
-    links, first = [*links], list[str]()
+def latest(told: Iterable[Mapping[str, Link]]) -> dict[str, Link]:
+    """Give what was said last of each link, by whichever case was told."""
+    links: dict[str, Link] = {}
+    for match_id, link in (pair for each in told for pair in each.items()):
+        known = links.get(match_id)
+        if known is None or link.revision > known.revision:
+            links[match_id] = link
+    return links
+
+
+def each_once(
+    people: Iterable[str],
+    links: Iterable[Link],
+    asked: Container[str | None] = (),
+) -> tuple[str, ...]:
+    """Give people in order, each by one id: the first that is known.
+
+    Or the first for which something is asked already, so that it is not asked twice.
+    """
+    people, links = [*people], [*links]
+    seen, found = set[str](), list[str]()
     for each in people:
-        if not one_with(each, links) & {*first}:
-            first.append(each)
-    return tuple(first)
+        if each in seen:
+            continue
+        same = one_with(each, links)
+        seen |= same
+        ids = [other for other in people if other in same]
+        found.append(next((other for other in ids if other in asked), each))
+    return tuple(found)

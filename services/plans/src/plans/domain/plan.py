@@ -141,8 +141,8 @@ class Plan(Held):
         What is still open for one who is of the household no longer goes with them.
         """
         gone = {*before.all_children} - {*self.all_children}
-        same = not gone and len(before.all_children) == len(self.all_children)
-        if same or not self.versions or self.status is Status.CLOSED:
+        new = {*self.each_child} - {*before.each_child}
+        if not (gone or new) or not self.versions or self.status is Status.CLOSED:
             return self
         return self.drawn_anew(gone, policy, at)
 
@@ -156,10 +156,7 @@ class Plan(Held):
         if self.erased_at or (known and known.revision >= told.revision):
             return self
         new = self.model_copy(update={"links": {**self.links, match_id: told}})
-        apart = len(new.each_child) > len(self.each_child)
-        if not apart or not self.versions or self.status is Status.CLOSED:
-            return new
-        return new.drawn_anew(set(), policy, at)
+        return new.asks_for_each_child(self, policy, at)
 
     def drawn_anew(self, gone: set[str], policy: Policy, at: datetime) -> "Plan":
         """Ask what the current version asks, without what is open for who is gone."""

@@ -4,6 +4,7 @@ from accord_contracts.allocation import Role
 from pydantic import BaseModel, ConfigDict
 
 from plans.domain.action import Action
+from plans.domain.one_person import Link
 
 
 class Share(BaseModel):
@@ -18,6 +19,7 @@ class Share(BaseModel):
         owners: Who has which role in the merged case.
         children: The children of the merged case.
         harmed: Whom it was referred to protect.
+        links: Which of its people are one: it may be that it alone was told.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,3 +31,4 @@ class Share(BaseModel):
     owners: dict[Role, str]
     children: tuple[str, ...] = ()
     harmed: tuple[str, ...] = ()
+    links: dict[str, Link] = {}

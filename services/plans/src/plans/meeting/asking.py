@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import chain
 from typing import Annotated, Any
 
 from accord_chassis.guard import Action, Relation
@@ -50,46 +49,50 @@ class NotAskedNow(Refusal):
     """Agencies are asked within a fortnight before their answers are due."""
 
 
-class LeaveOut(BaseModel):
-    """The agencies that are not asked about a case, at this meeting or a later one.
+class AskAbout(GroundsToTell):
+    """A case that agencies are asked about, and on what grounds they are told of it.
 
-    Whose worker or client the person using violence is, say. Who leads the case may ask
-    such an agency still, by name.
+    Attributes:
+        leave_out: Who is not asked about it, at this meeting or a later one: whose
+            worker or client the person using violence is, say. Who leads the case may
+            ask such an agency still, by name.
     """
+
+    case_id: Id
+    leave_out: Annotated[tuple[Code, ...], Field(max_length=60)] = ()
+
+
+class AskBeforehand(BaseModel):
+    """Which cases of the agenda agencies are asked about: about no other."""
 
     model_config = ConfigDict(extra="forbid")
 
-    case_id: Id
-    agencies: Annotated[tuple[Code, ...], Field(min_length=1, max_length=60)]
-
-
-class AskBeforehand(GroundsToTell):
-    """On what grounds agencies are told whom a meeting is about, and who is not."""
-
-    leave_out: Annotated[tuple[LeaveOut, ...], Field(max_length=MOST_CASES)] = ()
+    cases: Annotated[tuple[AskAbout, ...], Field(min_length=1, max_length=MOST_CASES)]
 
 
 @router.post("/inquiries", status_code=202)
 async def ask_beforehand(
     meeting_id: Id, told: AskBeforehand, table: Table_, chair: Member
 ) -> AskingView:
-    """Ask the invited agencies what they know of the cases on the agenda.
+    """Ask the invited agencies what they know of some cases on the agenda.
 
-    Asked again, it is only whom something new is asked about: a referral, or another
-    level. The meeting shows who has answered.
+    What has come on it since whoever leads read it is not asked about. Asked again, it
+    is only whom something new is asked about: a referral, or another level. The meeting
+    shows who has answered.
     """
     held = await permitted(LEAD_MEETING, meeting_id, table, chair)
     if chair.worker is None:
         raise NoSuchMeeting
-    entries = await agenda_of(held, table)
+    wanted = {each.case_id for each in told.cases}
+    entries = [e for e in await agenda_of(held, table) if e.case_id in wanted]
     listed = [(case_at(held, each.case_id, table), each) for each in entries]
     of = named(held.id, held, chair, table.clock.now())
-    cases = [each.case_id for each, _ in await chair.permit_each(ASK, listed, of=of)]
-    if any(each.case_id not in cases for each in told.leave_out):
+    may = await chair.permit_each(ASK, listed, of=of)
+    if wanted != {each.case_id for each, _ in may}:
         raise NotOnTheAgenda
     if wrong := [*_misfits(told, held)]:
         raise RequestValidationError(wrong)
-    asked = await ask(held, cases, told, by=chair.worker, table=table)
+    asked = await ask(held, told.cases, by=chair.worker, table=table)
     return AskingView(
         meeting_id=held.id,
         answers_by=held.answers_by,
@@ -100,20 +103,20 @@ async def ask_beforehand(
 
 
 def _misfits(told: AskBeforehand, held: Meeting) -> Iterator[dict[str, Any]]:
-    for place, each in enumerate(told.leave_out):
-        for number, code in enumerate(each.agencies):
+    before: set[str] = set()
+    for place, each in enumerate(told.cases):
+        if each.case_id in before:
+            # Which grounds, and who is left out, would be anybody's guess.
+            yield error("wantedtwice", "cases", place, "case_id")
+        before.add(each.case_id)
+        for number, code in enumerate(each.leave_out):
             # Written wrongly, it would leave out nobody.
             if code not in held.agencies:
-                yield error("not_invited", "leave_out", place, "agencies", number)
+                yield error("not_invited", "cases", place, "leave_out", number)
 
 
 async def ask(
-    held: Meeting,
-    cases: Sequence[str],
-    told: AskBeforehand,
-    *,
-    by: str,
-    table: Table,
+    held: Meeting, cases: Sequence[AskAbout], *, by: str, table: Table
 ) -> list[MeetingAsked]:
     """Have referrals ask the invited agencies about some cases, each one once.
 
@@ -124,40 +127,26 @@ async def ask(
     if not at < held.answers_by <= at + AHEAD:
         raise NotAskedNow
     asks = (
-        settled(partial(_ask, held, each, told, by=by, at=at, table=table))
-        for each in cases
+        settled(partial(_ask, held, each, by=by, at=at, table=table)) for each in cases
     )
     return [each for each in await asyncio.gather(*asks) if each]
 
 
 async def _ask(
-    held: Meeting,
-    case_id: str,
-    told: AskBeforehand,
-    *,
-    by: str,
-    at: datetime,
-    table: Table,
+    held: Meeting, told: AskAbout, *, by: str, at: datetime, table: Table
 ) -> MeetingAsked | None:
-    docket, household = await asyncio.gather(
-        table.dockets.get(case_id), table.dockets.merged_into(case_id)
-    )
+    # First, so that whoever breaks off here has at least told nobody.
+    await table.dockets.keep_apart(told.case_id, told.leave_out)
+    docket = await table.dockets.get(told.case_id)
     if docket is None:
         return None
     rules = table.rules.asking
     invited = [each for each in held.agencies if each not in rules.not_asked]
-    left_out = (e.agencies for e in told.leave_out if e.case_id == case_id)
-    before = (each.kept_from for each in household)
-    new, agencies = docket.call_on(
-        invited, chain.from_iterable([*left_out, *before]), at
-    )
-    if new is docket:
-        return None
+    new, agencies = docket.call_on(invited, told.leave_out, at)
     if not agencies:
-        await table.dockets.save(new)
         return None
     asked = MeetingAsked(
-        case_id=case_id,
+        case_id=told.case_id,
         meeting_id=held.id,
         agencies=agencies,
         purpose=rules.purpose,

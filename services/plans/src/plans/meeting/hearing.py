@@ -1,8 +1,10 @@
 """What a docket hears: each event changes the docket of its case, and nothing else."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
+from accord_chassis.store import AlreadyHandled
 from accord_contracts.message import Event, Message
 from accord_contracts.plans import (
     ActionDone,
@@ -142,11 +144,18 @@ async def note_transfer(message: Message[CaseTransferred], *, table: Table) -> N
 async def note_merging(
     message: Message[CaseMerged] | Message[CaseUnmerged], *, table: Table
 ) -> None:
-    """Note that the case is another's now, or its own again."""
+    """Note that the case is another's now, or its own again.
+
+    Who is kept from one case of a household is kept from all, and stays so.
+    """
     told = message.data
     survivor = told.survivor_id if isinstance(told, CaseMerged) else None
     version = message.aggregate_version
-    await _note(message, table, lambda held: held.merge(survivor, version))
+    with suppress(AlreadyHandled):
+        await _note(message, table, lambda held: held.merge(survivor, version))
+    # After that, so that who is left out meanwhile is kept from both; and once more if
+    # this broke off in between.
+    await table.dockets.keep_apart(told.case_id)
 
 
 async def forget(message: Message[CaseErased], *, table: Table) -> None:

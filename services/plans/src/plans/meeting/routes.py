@@ -80,7 +80,8 @@ TASKS = {
 }
 READ_CASE = Action(
     "discussion.read",
-    INVITED,
+    # Who coordinates is shown who was asked, also when they sit at the table.
+    (Relation.COORDINATOR, Relation.OWNER),
     parts={"stand": ANYBODY, "why": NOT_OUTREACH, "decision": NOT_OUTREACH, **TASKS},
 )
 DECIDE = Action("discussion.decide", (Relation.OWNER,), parts={"why": NOT_OUTREACH})
@@ -222,8 +223,15 @@ async def _cases(
     said = by_case(await table.discussions.of_meeting(held.id))
     at = table.clock.now()
     for entry, seen in may:
-        known, spoken = dockets.get(entry.case_id), said.get(entry.case_id)
-        yield CaseView.of(entry, known, spoken, meeting=held, at=at, seen=seen)
+        yield CaseView.of(
+            entry,
+            dockets.get(entry.case_id),
+            said.get(entry.case_id),
+            meeting=held,
+            at=at,
+            seen=seen,
+            agency=member.who.agency,
+        )
 
 
 @router.post("/{meeting_id}/attendance")

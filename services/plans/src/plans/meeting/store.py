@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from accord_chassis.clock import Clock
+from accord_chassis.service import settled
 from accord_chassis.store import EPOCH, Store
 from accord_contracts.risk import RiskLevel
 from pymongo.operations import IndexModel
@@ -48,10 +50,28 @@ class Dockets(Store[Docket]):
         found = self.documents.find({"_id": {"$in": [*cases]}}, WITHOUT)
         return [self.load(each) async for each in found]
 
-    async def merged_into(self, case_id: str) -> list[Docket]:
-        """Give those of the cases that are merged into one."""
-        found = self.documents.find({"merged_into": case_id}, WITHOUT)
-        return [self.load(each) async for each in found]
+    async def household_of(self, case_id: str) -> list[Docket]:
+        """Give a case's with those of what is merged with it, the survivor's first."""
+        held = await self.get(case_id)
+        survivor = (held and held.merged_into) or case_id
+        found = self.documents.find({"merged_into": survivor}, WITHOUT)
+        merged = [self.load(each) async for each in found]
+        return [*await self.all_of([survivor]), *merged]
+
+    async def keep_apart(self, case_id: str, agencies: Iterable[str] = ()) -> None:
+        """Write into every docket of a household who is kept from any of it.
+
+        So it stays when merged cases are taken apart, and in closed ones.
+        """
+        household = await self.household_of(case_id)
+        kept = {*agencies, *(code for each in household for code in each.kept_from)}
+        for each in household:
+            await settled(partial(self._keep_from, each.id, kept))
+
+    async def _keep_from(self, case_id: str, agencies: Iterable[str]) -> None:
+        held = await self.get(case_id)
+        if held is not None and (new := held.keep_from(agencies)) is not held:
+            await self.save(new)
 
 
 class Meetings(Store[Meeting]):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Self
 
-from accord_chassis.guard import Permit
+from accord_chassis.guard import Permit, Relation
 from accord_contracts.access import Side
 from accord_contracts.allocation import Role
 from accord_contracts.message import Code, Id
@@ -111,8 +111,10 @@ class CaseView(BaseModel):
         why: Why it is there; empty for whoever serves the person using violence.
         clock: What cases of one level are ordered by.
         overdue: How many things should be done by now and are not.
-        asked: Which agencies were asked what they know, and who has answered.
-        unasked: Those who are invited, and were not asked.
+        asked: Which agencies were asked what they know, and who has answered: all for
+            who coordinates, else one's own alone. An agency that is left out must not
+            see that it is, not even by what the others were asked.
+        unasked: Those who are invited, and were not asked; for who coordinates.
         decisions: How many were made here; the last one counts.
         settled: It need not come first next time.
     """
@@ -137,10 +139,13 @@ class CaseView(BaseModel):
         meeting: Meeting,
         at: datetime,
         seen: Permit,
+        agency: str | None,
     ) -> Self:
-        """Show of a case on the agenda what somebody may see."""
+        """Show of a case on the agenda what somebody of an agency may see."""
         whole = "why" in seen
-        asked = docket.asked.values() if docket and whole else ()
+        every = whole and seen.rule == Relation.COORDINATOR
+        known = docket.asked.values() if docket and whole else ()
+        asked = [each for each in known if every or each.agency == agency]
         named = {each.agency for each in asked}
         return cls(
             case_id=entry.case_id,
@@ -149,7 +154,7 @@ class CaseView(BaseModel):
             clock=entry.clock if whole else None,
             overdue=docket.overdue(at) if docket and whole else None,
             asked=tuple(map(AnswerView.of, asked)),
-            unasked=tuple(e for e in meeting.agencies if whole and e not in named),
+            unasked=tuple(e for e in meeting.agencies if every and e not in named),
             decisions=len(said.decisions) if said else 0,
             settled=said is not None and said.settled,
         )

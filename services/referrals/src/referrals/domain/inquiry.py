@@ -205,11 +205,13 @@ class Inquiry(BaseModel):
         at: datetime,
         rules: InquiryRules,
         alarm: bool = True,
+        occasion: str | None = None,
     ) -> Self:
         """Ask an agency.
 
         One id stands for one wish, so asking the same again while it stands is as good
-        as once.
+        as once. What is asked on another occasion is another wish, though the terms are
+        the same, and on the same one it is the same, though the terms are not.
 
         Args:
             case_id: About which case.
@@ -219,11 +221,13 @@ class Inquiry(BaseModel):
             at: When.
             rules: The locality's.
             alarm: Somebody is told when it has not decided in time.
+            occasion: On which it is asked; none: the terms say it.
         """
         terms = terms.in_order()
         needed_by = terms.needed_by or at + rules.answer_within(terms.purpose)
+        wish = occasion or terms.model_dump_json()
         return cls(
-            id=str(uuid5(UUID(case_id), f"{agency}/{terms.model_dump_json()}")),
+            id=str(uuid5(UUID(case_id), f"{agency}/{wish}")),
             case_id=case_id,
             agency=agency,
             terms=terms,

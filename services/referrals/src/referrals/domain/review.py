@@ -108,7 +108,7 @@ class Review(BaseModel):
 
     Attributes:
         id: Derived from the two, so that a pair is asked about once and for all.
-        people: The ids of both, the lesser first.
+        people: The ids of both, the lesser first; empty once one of them is forgotten.
         referral_id: The referral in which the one was met; none: a coordinator asks.
         bits: Log2 of the odds that they are one.
         signs: What speaks for it and against it.
@@ -122,6 +122,10 @@ class Review(BaseModel):
         one: They are one.
         told: The cases that were told so.
         past: What was decided and taken back.
+        dropped_at: Since when it is asked no more. Its version is kept, as others go by
+            it: what is decided when it is asked again is later than what they know.
+        due_at: When it is looked at whether it is kept any longer; none: while both are
+            known.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -143,6 +147,8 @@ class Review(BaseModel):
     one: bool = False
     told: tuple[str, ...] = ()
     past: tuple[Answer, ...] = ()
+    dropped_at: datetime | None = None
+    due_at: datetime | None = None
 
     @property
     def waits_for_second(self) -> bool:
@@ -196,6 +202,31 @@ class Review(BaseModel):
             waiting_since=back.at,
             past=(*self.past, past),
         )
+
+    def drop(self, at: datetime) -> "Review":
+        """Ask it no more, and keep nothing of what was asked and decided."""
+        return Review(
+            id=self.id,
+            version=self.version,
+            people=self.people,
+            referral_id=None,
+            opened_at=at,
+            bits=0,
+            signs=(),
+            rules=(),
+            policy=self.policy,
+            waiting_since=None,
+            dropped_at=at,
+        )
+
+    def forget(self, at: datetime) -> "Review":
+        """Ask it no more, and keep nothing of whom it was about either, for a time."""
+        update = {"people": ("", ""), "due_at": at}
+        return self.drop(at).model_copy(update=update)
+
+    def keep_until(self, at: datetime) -> "Review":
+        """Look again at a time whether it is kept any longer."""
+        return self._with(due_at=at)
 
     def _with(self, **changes: object) -> "Review":
         return self.model_copy(update=changes)

@@ -447,9 +447,8 @@ async def _misfits(
 ) -> AsyncIterator[Misfit]:
     at = bureau.clock.now()
     wished = await inquiring.not_to_be_told(case, bureau)
-    members = frozenset(each.person_id for each in case.people)
-    standing = members - await inquiring.erased_of(sorted(members), bureau)
-    for each in misfits_of_terms(told, standing, bureau.policy, at):
+    members = frozenset(await inquiring.people_of(case, bureau))
+    for each in misfits_of_terms(told, members, bureau.policy, at):
         yield each
     for place, code in enumerate(told.agencies):
         if rule := await inquiring.why_not(code, told, wished, bureau):

@@ -220,7 +220,7 @@ async def take_back_match(
 async def _permitted(
     match_id: str, action: Action, desk: Desk, reviewer: Asking
 ) -> tuple[Review, list[Case]]:
-    held = await desk.reviews.get(match_id)
+    held = await desk.reviews.asked(match_id)
     cases: list[Case] = []
     if held:
         [cases] = await reviewing.cases_about([held.people], desk)

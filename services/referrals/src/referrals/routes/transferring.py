@@ -167,9 +167,8 @@ async def _misfits(
         yield Misfit(("to",), "not_in_the_register")
     elif told.ipp11 is None and not registered_under_s19(agency, at):
         yield Misfit(("to",), "not_registered_under_s19")
-    elif not told.against_wish:
-        # What is merged into it goes with it.
-        for each in await transferring.family_of(case, handing):
-            if told.to in await inquiring.not_to_be_told(each, bureau):
-                yield Misfit(("to",), "wished_not_to_be_told")
-                return
+    # What is merged into it goes with it.
+    elif not told.against_wish and told.to in await inquiring.not_to_be_told(
+        case, bureau
+    ):
+        yield Misfit(("to",), "wished_not_to_be_told")

@@ -254,19 +254,26 @@ class Docket(BaseModel):
         Returns:
             The docket, and whom to ask.
         """
-        if not self.open:
-            return self, ()
-        kept = tuple(sorted({*self.kept_from, *kept_from}))
-        news = _later(self.referred_at, self.changed_at)
+        held = self.keep_from(kept_from)
+        if not held.open:
+            return held, ()
+        kept, news = held.kept_from, _later(held.referred_at, held.changed_at)
         asked = tuple(
             each
             for each in agencies
-            if each not in kept and _is_news(news, self.called.get(each))
+            if each not in kept and _is_news(news, held.called.get(each))
         )
-        if not asked and kept == self.kept_from:
-            return self, ()
-        called = {**self.called, **dict.fromkeys(asked, at)}
-        return self.model_copy(update={"called": called, "kept_from": kept}), asked
+        if not asked:
+            return held, ()
+        called = {**held.called, **dict.fromkeys(asked, at)}
+        return held.model_copy(update={"called": called}), asked
+
+    def keep_from(self, agencies: Iterable[str]) -> "Docket":
+        """Have agencies not asked about the case before meetings, open or not."""
+        kept = tuple(sorted({*self.kept_from, *agencies}))
+        if self.erased_at or kept == self.kept_from:
+            return self
+        return self.model_copy(update={"kept_from": kept})
 
     def settle(
         self, at: datetime, level: RiskLevel, review_at: datetime | None
