@@ -12,11 +12,12 @@ from accord_chassis.clock import SimulatedClock
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.store import Database
 from accord_chassis.testing import NOON, KnownStandings, alive
-from notify.app import Settings, create_app
+from notify.app import create_app
 from notify.asks import Directory
 from notify.handlers.reaching import Reach
 from notify.handlers.silence import escalate
 from notify.handlers.telling import tell
+from notify.settings import Settings
 from notify.store import Notifications, Offers, Teams
 from notify_builders import (
     LINK_BASE,

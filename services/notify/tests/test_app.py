@@ -10,7 +10,8 @@ from accord_chassis.service import StandIns
 from accord_chassis.settings import BadConfiguration, settings_of
 from accord_chassis.testing import AUDIT_KEY
 from accord_contracts.catalogue import CATALOGUE
-from notify.app import Settings, create_app
+from notify.app import create_app
+from notify.settings import Settings
 from notify_builders import LOCALITIES, MAIL_FROM
 from pydantic import SecretStr
 

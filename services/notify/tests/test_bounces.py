@@ -15,10 +15,11 @@ from accord_chassis.settings import BadConfiguration
 from accord_chassis.testing import NOON, audited, new_id, sent_by
 from accord_contracts.risk import RiskLevel
 from fastapi import FastAPI, Request, Response
-from notify.app import Settings, create_app
+from notify.app import create_app
 from notify.domain.bounce import Bounce, ReturnPath, bounce_of
 from notify.domain.mail import Mail, MailState
 from notify.domain.notification import Notification
+from notify.settings import Settings
 from notify_builders import (
     MAIL_FROM,
     MINUTE,

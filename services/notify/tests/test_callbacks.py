@@ -11,7 +11,6 @@ import httpx2
 import pytest
 from accord_chassis.testing import NOON, eventually, new_id, sent_by
 from accord_contracts.risk import RiskLevel
-from notify.app import Settings
 from notify.domain.callback import (
     NotTheGateway,
     Signed,
@@ -23,6 +22,7 @@ from notify.domain.contact import point_id
 from notify.domain.mail import MailState
 from notify.domain.notification import Notification, reference_of
 from notify.domain.people import sender_of
+from notify.settings import Settings
 from notify.store import Callbacks, PersonalContacts
 from notify_builders import Running, WorkersDirectory, offered
 from notify_devices import (

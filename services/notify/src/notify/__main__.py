@@ -2,6 +2,7 @@
 
 from accord_chassis.service import main
 
-from notify.app import Settings, create_app
+from notify.app import create_app
+from notify.settings import Settings
 
 main("notify", Settings, create_app)

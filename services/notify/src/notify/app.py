@@ -2,19 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
 import structlog
 from accord_chassis import service
 from accord_chassis.asking import token_of
 from accord_chassis.clock import Clock
 from accord_chassis.doors import Trust
-from accord_chassis.settings import (
-    BadConfiguration,
-    ChassisSettings,
-    Network,
-    policy_of,
-)
+from accord_chassis.settings import BadConfiguration, policy_of
 from accord_contracts.allocation import (
     AllocationAccepted,
     AllocationDeclined,
@@ -43,12 +38,10 @@ from accord_contracts.referrals import (
     InformationRequested,
 )
 from fastapi import FastAPI
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import NoDecode
+from pydantic import SecretStr
 
 from notify import ways
 from notify.asks import Directory, SafeContacts
-from notify.domain.callback import LEAST_SECRET, secret_of
 from notify.domain.channels import Way
 from notify.domain.policy import Policy
 from notify.domain.wording import Wording
@@ -81,6 +74,7 @@ from notify.routes import (
     unreachable,
     webhooks,
 )
+from notify.settings import Settings, bounce_key_of
 from notify.sms import SmsPost
 from notify.store import (
     Callbacks,
@@ -133,68 +127,6 @@ ENDINGS: tuple[type[Event], ...] = get_args(silence.Ending)
 FOR_AGENCIES: tuple[type[Event], ...] = get_args(hooking.ForAgency)
 ALARMS: tuple[type[Event], ...] = get_args(alarms.Alarm)
 ALARM_ENDINGS: tuple[type[Event], ...] = get_args(alarms.Ending)
-
-
-class Settings(ChassisSettings):
-    """How this locality runs its notify service.
-
-    Attributes:
-        referrals_url: Where it is known how people may be reached.
-        link_base: The address of the portal, to which links lead.
-        smtp_url: ``smtps://``, ``smtp+starttls://`` or ``smtp://``, with user and
-            password if needed. Without it there is no e-mail.
-        mail_from: The address that e-mails come from.
-        bounce_address: Where letters come back to that cannot be delivered, each with
-            its own mark after a plus. Without it nothing is heard of those.
-        bounce_key: By which the mail server signs what it posts of those, as Standard
-            Webhooks write it.
-        link_key: Of which the links are made by which one says that one knows. Without
-            it there are none.
-        sms_secret: What the SMS gateway knows us by. Without it there are no SMS.
-        sms_callback_key: By which the SMS gateway signs what it posts back, as Standard
-            Webhooks write it, and numbers of people are hidden. Without it nothing is
-            heard of it.
-        webhook_key: Of which the secrets are made that agencies' own systems know
-            messages by. Without it no system is told anything.
-        webhook_networks: Networks in which such a system may be though they are
-            private, with commas between.
-    """
-
-    allocation_url: str
-    referrals_url: str
-    link_base: str
-    smtp_url: SecretStr | None = None
-    mail_from: str = ""
-    bounce_address: str = ""
-    bounce_key: SecretStr | None = None
-    sms_secret: SecretStr | None = None
-    sms_callback_key: SecretStr | None = None
-    link_key: Annotated[SecretStr | None, Field(min_length=32)] = None
-    webhook_key: Annotated[SecretStr | None, Field(min_length=32)] = None
-    webhook_networks: Annotated[tuple[Network, ...], NoDecode] = ()
-
-    @field_validator("sms_callback_key", "bounce_key")
-    @classmethod
-    def _signs(cls, given: SecretStr | None) -> SecretStr | None:
-        if given is None:
-            return given
-        try:
-            secret_of(given.get_secret_value())
-        except ValueError:
-            # Without what was wrong: it may hold of the key.
-            raise ValueError(
-                f"must be base64 of {LEAST_SECRET} bytes of chance at least, with "
-                "whsec_ in front or without"
-            ) from None
-        return given
-
-    @field_validator("webhook_networks", mode="before")
-    @classmethod
-    def _networks(cls, given: object) -> object:
-        """Read a list as people write it: with commas."""
-        if not isinstance(given, str):
-            return given
-        return tuple(each.strip() for each in given.split(",") if each.strip())
 
 
 def create_app(
@@ -431,20 +363,6 @@ def policy_for(settings: Settings, catalogue: Catalogue) -> Policy:
         path = settings.locality / "notify.yaml"
         raise BadConfiguration(f"Correct {path}: {wrong}.") from None
     return policy
-
-
-def bounce_key_of(settings: Settings) -> str | None:
-    """Give the key by which letters that come back are known, if any are heard of.
-
-    Raises:
-        BadConfiguration: It comes without their address, or their address without it.
-    """
-    key = settings.bounce_key
-    if (key is None) is not (not settings.bounce_address):
-        raise BadConfiguration(
-            "Set ACCORD_BOUNCE_ADDRESS and ACCORD_BOUNCE_KEY, or neither of them."
-        )
-    return key.get_secret_value() if key else None
 
 
 def _fields(event: type[Event]) -> dict[str, bool]:
