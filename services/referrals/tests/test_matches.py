@@ -173,7 +173,7 @@ async def test_what_was_asked_about_somebody_who_is_erased_is_gone(
     table: Table,
 ) -> None:
     review = await table.asks()
-    await table.running.service.store(Reviews).forget(review.people[0])
+    await table.running.service.store(Reviews).forget(review.people[0], NOON)
 
     assert (await table.sends()).json() == []
     assert (await table.sends(f"/{review.id}")).status_code == 404
