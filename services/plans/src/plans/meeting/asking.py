@@ -22,7 +22,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 
 from plans.domain.meeting.discussion import NotOnTheAgenda
-from plans.domain.meeting.meeting import MOST_CASES, Meeting, NoSuchMeeting
+from plans.domain.meeting.meeting import MOST_CASES, Meeting
 from plans.meeting.handlers import agenda_of
 from plans.meeting.routes import (
     LEAD_MEETING,
@@ -80,9 +80,12 @@ async def ask_beforehand(
     is only whom something new is asked about: a referral, or another level. The meeting
     shows who has answered.
     """
-    held = await permitted(LEAD_MEETING, meeting_id, table, chair)
+    # As of a case from which they are barred: nothing tells the two apart.
+    held = await permitted(
+        LEAD_MEETING, meeting_id, table, chair, otherwise=NotOnTheAgenda
+    )
     if chair.worker is None:
-        raise NoSuchMeeting
+        raise NotOnTheAgenda
     wanted = {each.case_id for each in told.cases}
     entries = [e for e in await agenda_of(held, table) if e.case_id in wanted]
     listed = [(case_at(held, each.case_id, table), each) for each in entries]

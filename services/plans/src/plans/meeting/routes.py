@@ -18,6 +18,7 @@ from accord_chassis.guard import (
 from accord_chassis.service import part, settled
 from accord_contracts.access import Purpose, Side
 from accord_contracts.message import Code, Id, PolicyVersion
+from accord_contracts.problem import Refusal
 from fastapi import APIRouter, Response, Security
 from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -147,14 +148,19 @@ async def _found(meeting_id: str, table: Table) -> Meeting | None:
 
 
 async def permitted(
-    action: Action, meeting_id: str, table: Table, asker: Asking
+    action: Action,
+    meeting_id: str,
+    table: Table,
+    asker: Asking,
+    *,
+    otherwise: type[Refusal] = NoSuchMeeting,
 ) -> Meeting:
     """Give a meeting with which somebody may do something."""
     held = await _found(meeting_id, table)
     resource = named(meeting_id, held, asker, table.clock.now())
-    await asker.permit(action, resource, otherwise=NoSuchMeeting)
+    await asker.permit(action, resource, otherwise=otherwise)
     if held is None:
-        raise NoSuchMeeting
+        raise otherwise
     return held
 
 
