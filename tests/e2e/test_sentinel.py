@@ -381,6 +381,7 @@ async def go_through_all(
     await be_heard(region, case, planted.spoken)
     await be_kept(region, case)
     await be_on_call(region)
+    await be_away(region)
     await be_silent(region, case)
     await park(region, planted.careless)
     await replay(region, folder, planted, seen)
@@ -769,6 +770,14 @@ async def be_on_call(region: Region) -> None:
     }
     path = f"/api/allocation/v1/rotas/{new_id()}"
     assert (await region.coordinator.sends("PUT", path, told)).ok
+
+
+async def be_away(region: Region) -> None:
+    """Have somebody on leave who works on nothing."""
+    until = region.clock.now() + timedelta(days=14)
+    away = {"since": region.clock.now().isoformat(), "until": until.isoformat()}
+    path = f"/api/allocation/v1/workers/{new_id()}"
+    assert (await region.coordinator.sends("PUT", path, {"absences": [away]})).ok
 
 
 async def be_reached(region: Region, case: str, sentinels: Sentinels) -> None:
