@@ -18,16 +18,9 @@ import structlog
 from accord_chassis import service
 from accord_chassis.access import DEVELOPMENT_ISSUER
 from accord_chassis.clock import Clock
+from accord_chassis.decision import ANYBODY, NOT_OUTREACH, Action, Relation, Resource
 from accord_chassis.development.issuer import DevelopmentIssuer
-from accord_chassis.guard import (
-    ANYBODY,
-    NOT_OUTREACH,
-    Action,
-    Asking,
-    Relation,
-    Resource,
-    asking,
-)
+from accord_chassis.guard import Asking, asking
 from accord_chassis.service import Service, StandIns, part
 from accord_chassis.settings import ChassisSettings
 from accord_chassis.store import Store

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from accord_chassis.access import Caller
-from accord_chassis.guard import (
+from accord_chassis.decision import (
     ANYBODY,
     LEADS,
     NOT_OUTREACH,

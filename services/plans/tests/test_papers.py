@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from accord_chassis.guard import NOT_OUTREACH, Permit
+from accord_chassis.decision import NOT_OUTREACH, Permit
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.access import Side
 from accord_contracts.allocation import Role

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 from accord_chassis.clock import SimulatedClock
-from accord_chassis.guard import Permit
+from accord_chassis.decision import Permit
 from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.access import Side
 from accord_contracts.allocation import Role

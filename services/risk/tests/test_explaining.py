@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from accord_chassis.guard import Permit
+from accord_chassis.decision import Permit
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.referrals import Answer
 from accord_contracts.risk import RiskLevel

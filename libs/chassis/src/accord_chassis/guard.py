@@ -1,20 +1,17 @@
-"""Who may do what with which record, and which parts of it: one pure decision.
+"""Deciding on every record before anything leaves or changes.
 
-Every route decides on the record that it has in hand, before anything leaves or
-changes, and what was decided is in the audit log first. An answer of success for which
-nothing was decided is never sent. The order is that of RELIABILITY (c): purpose, hard
-denials, which beat everything, then the relation to the record, then its parts.
+Every route decides on the record that it has in hand, and what was decided is in the
+audit log first. An answer of success for which nothing was decided is never sent.
 """
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import StrEnum
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Protocol, TypeVar
 
 import structlog
-from accord_contracts.access import ClosedToChange, Purpose, Side, Standing
+from accord_contracts.access import Purpose, Standing
 from accord_contracts.problem import Refusal
 from fastapi import Header, Request, Security
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from accord_chassis.access import Caller, caller
 from accord_chassis.audit import PERMITTED, REFUSED, AuditLog, Entry
 from accord_chassis.clock import Clock
+from accord_chassis.decision import Action, Denial, Permit, Resource, decide
 from accord_chassis.oddities import OWN_NAME, bare
 from accord_chassis.problems import http_response
 from accord_chassis.telemetry import current_trace_id
@@ -32,218 +30,6 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 STEP_UP = timedelta(minutes=5)
 """How recently somebody must have logged in for what needs them to be themselves."""
-
-
-class Relation(StrEnum):
-    """Why somebody has to do with a record."""
-
-    OWNER = "owner"
-    TEAM = "team"
-    COORDINATOR = "coordinator"
-    GLASS = "glass"
-    SCOPE = "scope"
-    """The token's scope is for this alone: another service, an administrator."""
-
-
-ANYBODY = frozenset(Side)
-NOT_OUTREACH = frozenset({Side.PERSON_HARMED, Side.WHOLE_CASE})
-"""Whoever may know where the person harmed is, and what they say."""
-
-LEADS = frozenset({Side.WHOLE_CASE})
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """Something that may be done with a kind of record.
-
-    Attributes:
-        name: ``<record>.<verb>``, as the audit log has it.
-        relations: Who may do it; the first that holds counts.
-        parts: The record's parts, and whoever's side may see or change each.
-        glass: The parts that a broken glass shows.
-        purposes: What it may be done for; the first is meant when none is named.
-        outlasts: It is done to a case that was transferred too, though it changes
-            something: it keeps no work going, or the law asks for it.
-    """
-
-    name: str
-    relations: tuple[Relation, ...]
-    parts: Mapping[str, frozenset[Side]] = field(
-        default_factory=lambda: {"record": ANYBODY}
-    )
-    glass: frozenset[str] = frozenset()
-    purposes: tuple[Purpose, ...] = (
-        Purpose.PLAN,
-        Purpose.ASSESSMENT,
-        Purpose.PROTECTION,
-    )
-    outlasts: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """A record, as far as deciding about it goes.
-
-    Attributes:
-        kind: Which kind of record.
-        id: Which of them.
-        case_id: The case that it is about, if it is about one.
-        agency: The agency whose it is.
-        workers: The workers whose it is.
-    """
-
-    kind: str
-    id: str
-    case_id: str | None = None
-    agency: str | None = None
-    workers: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Permit:
-    """Something may be done.
-
-    Attributes:
-        rule: The relation that allows it.
-        parts: Of the record: these and no others.
-        glass_id: The broken glass through which it is seen.
-    """
-
-    rule: str
-    parts: frozenset[str]
-    glass_id: str | None = None
-
-    def __contains__(self, part: str) -> bool:
-        return part in self.parts
-
-
-@dataclass(frozen=True, slots=True)
-class Denial:
-    """Something may not be done.
-
-    Attributes:
-        rule: Which rule says so. Only the audit log learns it.
-        told: How the asker is told so, where it is no secret to them that the record
-            exists.
-    """
-
-    rule: str
-    told: type[Refusal] | None = None
-
-
-def decide(
-    who: Caller,
-    action: Action,
-    resource: Resource,
-    purpose: Purpose,
-    *,
-    standing: Standing | None,
-    at: datetime,
-    changes: bool = False,
-) -> Permit | Denial:
-    """Decide whether somebody may do something with a record, and with which parts.
-
-    Args:
-        who: Who asks, with the scope of the route.
-        action: What they would do.
-        resource: With which record.
-        purpose: What for.
-        standing: How they stand to the record's case; none if they are no worker, or
-            there is no case.
-        at: When.
-        changes: They would change something, and not only read.
-    """
-    if purpose not in action.purposes:
-        return Denial("purpose", told=Purposeless)
-    if resource.case_id is not None and who.worker is not None:
-        if standing is None or standing.case_id != resource.case_id:
-            return Denial("standing_unknown")
-        if barred := hard_denial(standing):
-            return Denial(barred)
-    relation = _relation(who, action, resource, standing, at)
-    if relation is None:
-        return Denial("no_relation")
-    seen = frozenset(
-        part
-        for part, sides in action.parts.items()
-        if sides & _sides(relation, standing)
-        and (relation is not Relation.GLASS or part in action.glass)
-    )
-    closed = standing is not None and standing.transferred and not action.outlasts
-    if not seen or (closed and changes):
-        gone = Denial("transferred", told=ClosedToChange)
-        return gone if seen else Denial("compartment")
-    glass = standing.glass if standing and relation is Relation.GLASS else None
-    return Permit(relation.value, seen, glass.id if glass else None)
-
-
-def hard_denial(standing: Standing) -> str | None:
-    """Name the rule by which a worker may have nothing to do with a case, if any.
-
-    Nothing overrides it: no role, no relation, no broken glass.
-    """
-    denials = {
-        "inactive": not standing.active,
-        "conflict": standing.conflict,
-        "excluded": standing.excluded,
-        "restricted": standing.unlisted,
-    }
-    return next((rule for rule, holds in denials.items() if holds), None)
-
-
-def kept_from(standing: Standing, sides: frozenset[Side]) -> str | None:
-    """Name the rule by which a worker may not be told of something in a case, if any.
-
-    Args:
-        standing: How they stand to the case.
-        sides: Whose side one must see the case from to be told.
-    """
-    if barred := hard_denial(standing):
-        return barred
-    return None if sides & _sides(Relation.OWNER, standing) else "compartment"
-
-
-def _relation(
-    who: Caller,
-    action: Action,
-    resource: Resource,
-    standing: Standing | None,
-    at: datetime,
-) -> Relation | None:
-    glass = standing.glass if standing else None
-    holds = {
-        Relation.OWNER: (who.agency is not None and who.agency == resource.agency)
-        or who.worker in resource.workers,
-        Relation.TEAM: standing is not None and bool(standing.sides),
-        Relation.COORDINATOR: standing is not None and standing.coordinator,
-        Relation.GLASS: glass is not None and glass.until > at,
-        Relation.SCOPE: True,
-    }
-    return next((each for each in action.relations if holds[each]), None)
-
-
-def _sides(relation: Relation, standing: Standing | None) -> frozenset[Side]:
-    """Say whose side somebody sees a record from.
-
-    Whoever serves the person using violence, or ever has in this case, sees it from
-    there alone, whatever else they are.
-    """
-    if standing is None:
-        return ANYBODY
-    served = standing.sides | standing.served
-    if Side.PERSON_USING_VIOLENCE in served or (
-        standing.own_side is Side.PERSON_USING_VIOLENCE
-    ):
-        return frozenset({Side.PERSON_USING_VIOLENCE})
-    if relation is Relation.COORDINATOR or standing.coordinator:
-        return NOT_OUTREACH
-    return standing.sides or NOT_OUTREACH
-
-
-class Purposeless(Refusal):
-    """This cannot be done for that purpose."""
-
-    status = 403
 
 
 class LogInAgain(Refusal):

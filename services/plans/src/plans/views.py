@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from accord_chassis.guard import ANYBODY, NOT_OUTREACH, Permit
+from accord_chassis.decision import ANYBODY, NOT_OUTREACH, Permit
 from accord_contracts.allocation import Role
 from accord_contracts.message import Code, Id
 from accord_contracts.plans import ActionOutcome, OutcomeKind, OutcomeState, StaleReason

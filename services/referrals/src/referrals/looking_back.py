@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from accord_chassis.guard import Asking, Resource
+from accord_chassis.decision import Resource
+from accord_chassis.guard import Asking
 
 from referrals.domain.case import Case
 from referrals.domain.history import Heard

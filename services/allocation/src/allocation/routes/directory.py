@@ -6,7 +6,8 @@ from functools import partial
 from typing import Annotated, Self
 
 from accord_chassis.clock import Clock
-from accord_chassis.guard import Action, Asking, Relation, Resource, asking
+from accord_chassis.decision import Action, Relation, Resource
+from accord_chassis.guard import Asking, asking
 from accord_chassis.service import part, settled
 from accord_contracts.access import Purpose
 from accord_contracts.allocation import Role, WorkerContact

@@ -5,16 +5,8 @@ from functools import partial
 from typing import Annotated, Self
 
 from accord_chassis.clock import Clock
-from accord_chassis.guard import (
-    NOT_OUTREACH,
-    Action,
-    Asking,
-    NoSuchRecord,
-    Relation,
-    Resource,
-    absent,
-    asking,
-)
+from accord_chassis.decision import NOT_OUTREACH, Action, Relation, Resource
+from accord_chassis.guard import Asking, NoSuchRecord, absent, asking
 from accord_chassis.service import part, settled
 from accord_contracts.allocation import DeclineReason, HandOverReason, Role
 from accord_contracts.message import Id

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Self
 
-from accord_chassis.guard import Action, Asking, Relation, Resource, asking
+from accord_chassis.decision import Action, Relation, Resource
+from accord_chassis.guard import Asking, asking
 from accord_chassis.service import part
 from accord_contracts.access import Purpose
 from accord_contracts.allocation import Role, Shift

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
-from accord_chassis.guard import ANYBODY, NOT_OUTREACH, Standings, kept_from
+from accord_chassis.decision import ANYBODY, NOT_OUTREACH, kept_from
+from accord_chassis.guard import Standings
 from accord_contracts.message import Event, Message
 from accord_contracts.referrals import CaseTransferred
 

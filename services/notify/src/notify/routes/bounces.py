@@ -5,7 +5,8 @@ Two things say that it is the mail server: its token, and its signature.
 
 from typing import Annotated
 
-from accord_chassis.guard import Action, Asking, Relation, Resource, asking
+from accord_chassis.decision import Action, Relation, Resource
+from accord_chassis.guard import Asking, asking
 from accord_chassis.service import part
 from accord_contracts.access import Purpose
 from fastapi import APIRouter, Header, Request, Security

@@ -6,7 +6,8 @@ Two things say that it is the gateway: its token, and its signature on what it p
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from accord_chassis.guard import Action, Asking, Relation, Resource, asking
+from accord_chassis.decision import Action, Relation, Resource
+from accord_chassis.guard import Asking, asking
 from accord_chassis.service import part
 from accord_contracts.access import Purpose
 from accord_contracts.message import Id

@@ -4,15 +4,8 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Self
 
-from accord_chassis.guard import (
-    NOT_OUTREACH,
-    Action,
-    Asking,
-    NoSuchRecord,
-    Relation,
-    Resource,
-    asking,
-)
+from accord_chassis.decision import NOT_OUTREACH, Action, Relation, Resource
+from accord_chassis.guard import Asking, NoSuchRecord, asking
 from accord_chassis.service import part
 from accord_contracts.access import Purpose
 from accord_contracts.message import Code, Id

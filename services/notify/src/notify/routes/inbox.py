@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Self
 
-from accord_chassis.guard import Action, Resource
+from accord_chassis.decision import Action, Resource
 from accord_chassis.service import part, settled
 from accord_contracts.allocation import DeclineReason
 from accord_contracts.message import Id

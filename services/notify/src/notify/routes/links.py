@@ -7,7 +7,8 @@ The portal shows a button, and asks this when it is pressed.
 from functools import partial
 from typing import Annotated
 
-from accord_chassis.guard import Action, Asking, Relation, Resource, asking
+from accord_chassis.decision import Action, Relation, Resource
+from accord_chassis.guard import Asking, asking
 from accord_chassis.service import part, settled
 from accord_contracts.access import Purpose
 from fastapi import APIRouter, Security

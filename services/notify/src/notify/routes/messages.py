@@ -3,14 +3,8 @@
 from typing import Annotated
 
 from accord_chassis.clock import Clock
-from accord_chassis.guard import (
-    Action,
-    Asking,
-    Relation,
-    Resource,
-    absent,
-    asking,
-)
+from accord_chassis.decision import Action, Relation, Resource
+from accord_chassis.guard import Asking, absent, asking
 from accord_chassis.service import part
 from fastapi import Query, Security
 

@@ -3,15 +3,8 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from accord_chassis.guard import (
-    NOT_OUTREACH,
-    Action,
-    Asking,
-    NoSuchRecord,
-    Relation,
-    Resource,
-    asking,
-)
+from accord_chassis.decision import NOT_OUTREACH, Action, Relation, Resource
+from accord_chassis.guard import Asking, NoSuchRecord, asking
 from accord_chassis.store import EPOCH
 from accord_contracts.allocation import DeclineReason
 from accord_contracts.message import Id

@@ -12,8 +12,9 @@ from typing import Annotated, Self
 
 import structlog
 from accord_chassis.clock import Clock
+from accord_chassis.decision import Resource
 from accord_chassis.ending import Ending
-from accord_chassis.guard import Asking, Resource
+from accord_chassis.guard import Asking
 from accord_chassis.service import part
 from accord_contracts.message import Id
 from accord_contracts.problem import Refusal

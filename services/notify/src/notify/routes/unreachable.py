@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from accord_chassis.guard import Action, Asking, Relation, Resource, asking
+from accord_chassis.decision import Action, Relation, Resource
+from accord_chassis.guard import Asking, asking
 from accord_contracts.access import Purpose
 from accord_contracts.message import Id
 from fastapi import APIRouter, Security

@@ -5,7 +5,8 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Self
 
-from accord_chassis.guard import Action, Asking, Relation, Resource, asking
+from accord_chassis.decision import Action, Relation, Resource
+from accord_chassis.guard import Asking, asking
 from accord_chassis.service import part, settled
 from accord_contracts.access import Purpose
 from accord_contracts.message import Code

@@ -5,7 +5,8 @@ from functools import partial
 from typing import Annotated, Literal
 from uuid import uuid4
 
-from accord_chassis.guard import Action, Asking
+from accord_chassis.decision import Action
+from accord_chassis.guard import Asking
 from accord_chassis.service import settled
 from accord_contracts.message import Code, Id
 from fastapi import APIRouter, Query, Response

@@ -7,13 +7,8 @@ from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
-from accord_chassis.guard import (
-    ANYBODY,
-    NOT_OUTREACH,
-    Action,
-    Asking,
-    Relation,
-)
+from accord_chassis.decision import ANYBODY, NOT_OUTREACH, Action, Relation
+from accord_chassis.guard import Asking
 from accord_chassis.service import part, settled
 from accord_contracts.access import Side
 from accord_contracts.message import Code, Id

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from accord_chassis.guard import ANYBODY, NOT_OUTREACH, Action, Asking
+from accord_chassis.decision import ANYBODY, NOT_OUTREACH, Action
+from accord_chassis.guard import Asking
 from accord_chassis.service import settled
 from accord_contracts.access import Side
 from accord_contracts.message import Code, Id

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from accord_chassis.guard import Permit
+from accord_chassis.decision import Permit
 from accord_contracts.allocation import Role
 from accord_contracts.message import Code, Id
 from accord_contracts.risk import RiskLevel

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 
-from accord_chassis.guard import Action, Relation
+from accord_chassis.decision import Action, Relation
 from accord_chassis.service import settled
 from accord_contracts.grounds import GroundsToTell
 from accord_contracts.message import Code, Id, Lane

@@ -5,16 +5,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 
-from accord_chassis.guard import (
+from accord_chassis.decision import (
     ANYBODY,
     NOT_OUTREACH,
     Action,
-    Asking,
     Permit,
     Relation,
     Resource,
-    asking,
 )
+from accord_chassis.guard import Asking, asking
 from accord_chassis.service import part, settled
 from accord_contracts.access import Purpose, Side
 from accord_contracts.message import Code, Id, PolicyVersion

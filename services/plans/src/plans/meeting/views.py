@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Self
 
-from accord_chassis.guard import Permit, Relation
+from accord_chassis.decision import Permit, Relation
 from accord_contracts.access import Side
 from accord_contracts.allocation import Role
 from accord_contracts.message import Code, Id

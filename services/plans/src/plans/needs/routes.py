@@ -4,13 +4,8 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Literal
 
-from accord_chassis.guard import (
-    ANYBODY,
-    NOT_OUTREACH,
-    Action,
-    Asking,
-    Relation,
-)
+from accord_chassis.decision import ANYBODY, NOT_OUTREACH, Action, Relation
+from accord_chassis.guard import Asking
 from accord_chassis.service import part, settled
 from accord_contracts.access import Side
 from accord_contracts.message import Code, Id

@@ -7,7 +7,8 @@ from typing import Annotated, Self
 
 from accord_chassis.access import NotAllowed
 from accord_chassis.clock import Clock
-from accord_chassis.guard import Action, Asking, Relation, Resource, asking
+from accord_chassis.decision import Action, Relation, Resource
+from accord_chassis.guard import Asking, asking
 from accord_chassis.keys import new_key
 from accord_chassis.service import part, settled
 from accord_contracts.access import Purpose

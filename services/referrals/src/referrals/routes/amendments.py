@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from accord_chassis.guard import Action
+from accord_chassis.decision import Action
 from accord_contracts.message import Id
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import WithdrawalReason

@@ -11,14 +11,8 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from accord_chassis.clock import Clock
-from accord_chassis.guard import (
-    Action,
-    Asking,
-    Relation,
-    Resource,
-    absent,
-    asking,
-)
+from accord_chassis.decision import Action, Relation, Resource
+from accord_chassis.guard import Asking, absent, asking
 from accord_chassis.service import part
 from accord_contracts.access import Purpose
 from accord_contracts.message import Code, Id

@@ -3,14 +3,8 @@
 from typing import Annotated
 
 from accord_chassis.clock import Clock
-from accord_chassis.guard import (
-    NOT_OUTREACH,
-    Action,
-    Asking,
-    Relation,
-    Resource,
-    asking,
-)
+from accord_chassis.decision import NOT_OUTREACH, Action, Relation, Resource
+from accord_chassis.guard import Asking, asking
 from accord_chassis.service import part
 from accord_contracts.message import Id
 from fastapi import APIRouter, Security

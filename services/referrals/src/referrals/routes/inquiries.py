@@ -11,16 +11,8 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated, Self
 
-from accord_chassis.guard import (
-    LEADS,
-    NOT_OUTREACH,
-    Action,
-    Asking,
-    Relation,
-    Resource,
-    absent,
-    asking,
-)
+from accord_chassis.decision import LEADS, NOT_OUTREACH, Action, Relation, Resource
+from accord_chassis.guard import Asking, absent, asking
 from accord_chassis.service import part
 from accord_contracts.access import Purpose
 from accord_contracts.grounds import Belief, Ipp11, S20Purpose, WhyNotSafe

@@ -9,15 +9,8 @@ import asyncio
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from accord_chassis.guard import (
-    LEADS,
-    NOT_OUTREACH,
-    Action,
-    Asking,
-    Relation,
-    Resource,
-    asking,
-)
+from accord_chassis.decision import LEADS, NOT_OUTREACH, Action, Relation, Resource
+from accord_chassis.guard import Asking, asking
 from accord_chassis.service import part
 from accord_contracts.access import Purpose
 from accord_contracts.message import Code, Id

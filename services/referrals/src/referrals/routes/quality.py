@@ -3,15 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from accord_chassis.guard import (
-    NOT_OUTREACH,
-    Action,
-    Asking,
-    Relation,
-    Resource,
-    absent,
-    asking,
-)
+from accord_chassis.decision import NOT_OUTREACH, Action, Relation, Resource
+from accord_chassis.guard import Asking, absent, asking
 from accord_contracts.message import Code
 from fastapi import APIRouter, Query, Security
 

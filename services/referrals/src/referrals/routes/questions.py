@@ -6,15 +6,8 @@ asked, and answers by an amendment.
 
 from typing import Annotated
 
-from accord_chassis.guard import (
-    NOT_OUTREACH,
-    Action,
-    Asking,
-    Relation,
-    Resource,
-    absent,
-    asking,
-)
+from accord_chassis.decision import NOT_OUTREACH, Action, Relation, Resource
+from accord_chassis.guard import Asking, absent, asking
 from accord_contracts.message import Id
 from accord_contracts.referrals import FieldGroup
 from fastapi import APIRouter, Security

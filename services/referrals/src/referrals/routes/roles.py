@@ -5,15 +5,8 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from accord_chassis.clock import Clock
-from accord_chassis.guard import (
-    NOT_OUTREACH,
-    Action,
-    Asking,
-    Relation,
-    Resource,
-    absent,
-    asking,
-)
+from accord_chassis.decision import NOT_OUTREACH, Action, Relation, Resource
+from accord_chassis.guard import Asking, absent, asking
 from accord_chassis.service import part
 from accord_contracts.message import Code, Id
 from fastapi import APIRouter, Security

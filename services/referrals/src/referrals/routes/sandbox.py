@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Annotated
 
 from accord_chassis.clock import Clock
-from accord_chassis.guard import Action, Asking, Resource
+from accord_chassis.decision import Action, Resource
+from accord_chassis.guard import Asking
 from accord_chassis.service import part
 from accord_contracts.access import Purpose
 from accord_contracts.message import Id

@@ -3,7 +3,8 @@
 import asyncio
 from typing import Annotated
 
-from accord_chassis.guard import Action, Asking, Relation, Resource, asking
+from accord_chassis.decision import Action, Relation, Resource
+from accord_chassis.guard import Asking, asking
 from accord_chassis.service import part
 from accord_contracts.access import Purpose
 from accord_contracts.papers import AskScreening, Screening

@@ -4,14 +4,8 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Self
 
-from accord_chassis.guard import (
-    NOT_OUTREACH,
-    Action,
-    Asking,
-    Relation,
-    Resource,
-    asking,
-)
+from accord_chassis.decision import NOT_OUTREACH, Action, Relation, Resource
+from accord_chassis.guard import Asking, asking
 from accord_chassis.service import part
 from accord_contracts.access import Purpose
 from accord_contracts.message import Code, Id

@@ -6,16 +6,15 @@ from functools import partial
 from typing import Annotated
 
 from accord_chassis.clock import Clock
-from accord_chassis.guard import (
+from accord_chassis.decision import (
     ANYBODY,
     NOT_OUTREACH,
     Action,
-    Asking,
     Permit,
     Relation,
     Resource,
-    asking,
 )
+from accord_chassis.guard import Asking, asking
 from accord_chassis.service import part, settled
 from accord_contracts.access import Purpose
 from accord_contracts.message import Code, Id

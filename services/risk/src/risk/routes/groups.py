@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated
 
-from accord_chassis.guard import NOT_OUTREACH, Action
+from accord_chassis.decision import NOT_OUTREACH, Action
 from accord_chassis.service import settled
 from accord_contracts.access import Purpose
 from accord_contracts.message import Code, Id

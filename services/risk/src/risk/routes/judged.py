@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Annotated
 
-from accord_chassis.guard import NOT_OUTREACH, Action, Asking, Relation
+from accord_chassis.decision import NOT_OUTREACH, Action, Relation
+from accord_chassis.guard import Asking
 from accord_contracts.message import Code, Id
 from accord_contracts.referrals import IncidentKind
 from accord_contracts.risk import RiskLevel

@@ -3,7 +3,8 @@
 from functools import partial
 from typing import Annotated
 
-from accord_chassis.guard import ANYBODY, NOT_OUTREACH, Action, Asking, Permit
+from accord_chassis.decision import ANYBODY, NOT_OUTREACH, Action, Permit
+from accord_chassis.guard import Asking
 from accord_chassis.service import settled
 from accord_contracts.message import Code, Id
 from accord_contracts.referrals import Answers

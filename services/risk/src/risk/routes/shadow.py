@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from accord_chassis.guard import Action, Asking, Relation, Resource, asking
+from accord_chassis.decision import Action, Relation, Resource
+from accord_chassis.guard import Asking, asking
 from accord_contracts.access import Purpose
 from accord_contracts.risk import RiskLevel
 from fastapi import APIRouter, Security
