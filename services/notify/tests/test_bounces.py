@@ -19,6 +19,7 @@ from notify.app import create_app
 from notify.domain.bounce import Bounce, ReturnPath, bounce_of
 from notify.domain.mail import Mail, MailState
 from notify.domain.notification import Notification
+from notify.domain.told import Telling
 from notify.settings import Settings
 from notify_builders import (
     MAIL_FROM,
@@ -177,7 +178,10 @@ async def test_nothing_of_a_letter_is_kept_or_logged(
 
 
 async def test_what_a_letter_spoke_for_comes_back_with_it(hearing: Running) -> None:
-    speaks, spoken, apart = (notification(mail=True) for _ in range(3))
+    worker = new_id()
+    speaks, spoken, apart = (
+        notification(mail=True, worker_id=worker) for _ in range(3)
+    )
     letter = Mail(state=MailState.SENT, due_at=None, sent_at=NOON)
     rang = (
         (speaks, letter.model_copy(update={"covers": (spoken.id, apart.id)})),
@@ -193,6 +197,17 @@ async def test_what_a_letter_spoke_for_comes_back_with_it(hearing: Running) -> N
     after = {each.id: each.told[0].mail for each in await hearing.all()}
     reasons = [mail and mail.reason for mail in map(after.get, (e.id for e, _ in rang))]
     assert reasons == ["bounced_mailbox", "bounced_mailbox", None]
+
+
+def test_a_letter_spoke_for_what_was_told_to_whom_it_went() -> None:
+    speaks, first, next_ = new_id(), new_id(), new_id()
+    sent = Mail(state=MailState.SENT, due_at=None, sent_at=NOON, within=speaks)
+    told = [Telling(worker_id=e, at=NOON, mail=sent) for e in (first, next_, first)]
+    held = notification(mail=True).model_copy(update={"told": tuple(told)})
+
+    assert held.spoken_for(speaks, next_) == (1, sent)
+    assert held.spoken_for(speaks, first) == (2, sent)
+    assert held.spoken_for(new_id(), first) is None
 
 
 def test_a_mark_tells_nothing_to_whoever_reads_it_in_a_log() -> None:

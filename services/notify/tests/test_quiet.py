@@ -188,6 +188,15 @@ def test_a_message_is_spoken_for_only_once_the_letter_has_gone() -> None:
     assert gathered(due, failed).wait_until is None
 
 
+def test_a_letter_does_not_speak_for_what_is_told_once_more() -> None:
+    due = message(Urgency.HIGH)
+    before = {"sent_at": NOON - MINUTE, "covers": (due.id,)}
+    sent = message(state=MailState.SENT, due_at=None, **before)
+
+    assert gathered(due, sent).within is None
+    assert gathered(due, sent).wait_until is None
+
+
 def test_what_was_tried_before_says_the_same_again() -> None:
     other = message(after=MINUTE)
     tried = message(attempts=1, covers=(WORKER,))

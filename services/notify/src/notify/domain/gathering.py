@@ -48,7 +48,8 @@ def gather(
         at: When it has fallen due.
         window: How long one e-mail about a case stands for itself.
     """
-    worker_id, mail = due.told[number].worker_id, due.told[number].mail
+    telling = due.told[number]
+    worker_id, mail = telling.worker_id, telling.mail
     if not due.may_be_gathered(number) or mail is None:
         return Gathered(covers=mail.covers if mail else ())
     mails = [
@@ -57,7 +58,7 @@ def gather(
         if each.id != due.id
         for sent in each.mails_to(worker_id)
     ]
-    if spoken := _spoken_for(due.id, mails, at):
+    if spoken := _spoken_for(due.id, mails, at, since=telling.at):
         return spoken
     sent_at = [sent.sent_at for _, sent in mails if sent.sent_at]
     if due.urgency is Urgency.NORMAL and sent_at and max(sent_at) + window > at:
@@ -74,12 +75,19 @@ def gather(
 
 
 def _spoken_for(
-    id_: str, mails: Iterable[tuple[Notification, Mail]], at: datetime
+    id_: str,
+    mails: Iterable[tuple[Notification, Mail]],
+    at: datetime,
+    *,
+    since: datetime,
 ) -> Gathered | None:
-    """Say what becomes of it if another's letter speaks for it, or is about to."""
+    """Say what becomes of it if another's letter speaks for it, or is about to.
+
+    One that went out before they were told once more speaks for that no more.
+    """
     speaks = [(each, sent) for each, sent in mails if id_ in sent.covers]
     for each, sent in speaks:
-        if sent.state is MailState.SENT:
+        if sent.state is MailState.SENT and sent.sent_at and sent.sent_at >= since:
             return Gathered(within=each.id)
     later = [sent.due_at for _, sent in speaks if sent.due_at]
     return Gathered(wait_until=max(*later, at + TURN)) if later else None

@@ -209,10 +209,13 @@ class Told(BaseModel):
         """Identify an e-mail, the same at every attempt, so that twice can be seen."""
         return str(uuid5(UUID(self.id), f"mail/{number}"))
 
-    @property
-    def mail_thread(self) -> str:
-        """Identify all e-mails about it, so that programs show them together."""
-        return str(uuid5(UUID(self.id), "thread"))
+    def mail_thread(self, number: int) -> str:
+        """Identify all e-mails about it to a worker: programs show them together.
+
+        What goes to others has another one: no two mailboxes show that it is the same.
+        """
+        worker_id = self.told[number].worker_id
+        return str(uuid5(UUID(self.id), f"thread/{worker_id}"))
 
     def sms_key(self, number: int) -> str:
         """Identify an SMS likewise; by it the gateway says what became of it."""
@@ -239,10 +242,15 @@ class Told(BaseModel):
             return None
         return mail if mail.state in AT_GATEWAY else None
 
-    def spoken_for(self, other: str) -> tuple[int, Mail] | None:
-        """Give the e-mail for which another message's letter spoke, and its number."""
-        for number, each in enumerate(self.told):
-            mail = each.mail
+    def spoken_for(self, other: str, worker_id: str) -> tuple[int, Mail] | None:
+        """Give a worker's last e-mail for which another's letter spoke, and its number.
+
+        Args:
+            other: The message whose letter it was.
+            worker_id: To whom that letter went.
+        """
+        for number, each in reversed([*enumerate(self.told)]):
+            mail = each.mail if each.worker_id == worker_id else None
             if mail and mail.within == other and mail.state is MailState.SENT:
                 return number, mail
         return None

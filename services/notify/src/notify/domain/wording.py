@@ -93,7 +93,7 @@ class Wording:
             text="\n\n".join(texts) + "\n",
             languages=languages,
             returns_to=path.written(key) if key else None,
-            thread=notification.mail_thread,
+            thread=notification.mail_thread(number),
         )
 
     def short(self, notification: Notification, number: int) -> Letter:

@@ -61,10 +61,11 @@ async def _fail(path: ReturnPath, reason: str, at: datetime, by: Bouncing) -> No
     mail = held.at_provider(path.number, Way.EMAIL) if held else None
     if held is None or mail is None:
         return
+    worker_id = held.told[path.number].worker_id
     # Those for which the letter spoke come first: after it nobody looks for them.
     for each in mail.covers:
         other = await by.notifications.get(each)
-        if other and (spoken := other.spoken_for(held.id)):
+        if other and (spoken := other.spoken_for(held.id, worker_id)):
             number, within = spoken
             noted = note(other, number, within.bounce(reason))
             await by.notifications.save(*noted, lane=other.lane)
