@@ -36,6 +36,7 @@ from referrals.review_store import Reviews
 from referrals.store import People
 
 from accord.faults import CannotGoOn
+from accord.parallel import without_interrupts
 from accord.world import invented_nhi, invented_phone
 
 TOGETHER = 200
@@ -288,10 +289,11 @@ async def _grown(kept: Kept, people: int, where: _Where) -> Kept:
     seeds = [f"{kept.seed}/{start}" for start in starts]
     in_parallel = asyncio.get_running_loop().run_in_executor
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
-        shares = [
-            in_parallel(pool, _save_share, where, count, seed)
-            for count, seed in zip(counts, seeds, strict=True)
-        ]
+        with without_interrupts():
+            shares = [
+                in_parallel(pool, _save_share, where, count, seed)
+                for count, seed in zip(counts, seeds, strict=True)
+            ]
         some = [each for share in await asyncio.gather(*shares) for each in share]
     update = {
         "people": people,

@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from signal import SIG_IGN, SIGINT, signal
 from typing import Any
 
 import yaml
@@ -23,6 +22,7 @@ from risk.store import SIMULATED
 
 from accord.deployment import Deployment
 from accord.faults import CannotGoOn
+from accord.parallel import without_interrupts
 
 STORED = "stored"
 
@@ -113,22 +113,9 @@ def run_stored(
     if _count(deployment) <= FEW:
         return _tellable(weigh({}))
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        with _without_interrupts():
+        with without_interrupts():
             parts = pool.map(weigh, parts_of(PARTS))
         return _tellable(together(parts))
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Start processes that Ctrl-C does not reach: the parent begins no further part.
-
-    One that it ended while it started would have the parent wait for it for ever.
-    """
-    before = signal(SIGINT, SIG_IGN)
-    try:
-        yield
-    finally:
-        signal(SIGINT, before)
 
 
 def parts_of(count: int) -> list[dict[str, str]]:

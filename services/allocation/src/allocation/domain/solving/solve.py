@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 import numpy as np
 
@@ -38,6 +39,11 @@ WORK = ((10_000, 200, 3), (EXACT, 150, 1), (sys.maxsize, 90, 1))
 """Up to so many pairs: how many rounds of knapsacks, and how many dives after them.
 Up to EXACT less than ten seconds of work, for 500 workers and 10,000 roles about as
 many; more dives gain hardly anything."""
+MENDED = 30
+"""After so many rounds of knapsacks each time what they give is made an assignment, so
+that there is something where the time is up before the first dive ends."""
+KEPT_BACK = 0.25
+"""Of the time that is left, so much is for mending what a dive has not settled."""
 HOPED = 0.005
 """Dives aim at so little above the bound, as a part of it."""
 TABLE = 4_000_000
@@ -151,14 +157,13 @@ class _Search:
         prize = (held.cost + self._price[held.worker] * held.load).min(axis=1)
         target = self._cost if self._best is not None else self._guess()
         pairs, capacity = self._instance.pairs, self._instance.capacity
-        taken = np.zeros(0, np.int64)
-        for bound, last in filled(pairs, capacity, prize, target, rounds):
-            taken = last
+        steps = filled(pairs, capacity, prize, target, rounds)
+        for done, (bound, taken) in enumerate(steps, start=1):
             self._bound, self._prize = max(self._bound, bound.value), bound.at
+            if done % MENDED == 0:
+                self._mend(cheapest(self._instance, taken))
             if self._over():
                 return
-        if self._best is None:
-            self._mend(cheapest(self._instance, taken))
 
     def dive(self, seed: int) -> None:
         """Settle what knapsacks agree on, bit by bit; the first time without chance."""
@@ -169,7 +174,9 @@ class _Search:
         target = min(self._cost, self._bound + HOPED * abs(self._bound))
         for at in range(dives):
             random = np.random.default_rng([seed, at]) if at else None
-            start = dived(near, self._prize, target, random, over=self._late)
+            mending = self._until - KEPT_BACK * (self._until - self._clock())
+            over = partial(self._past, mending)
+            start = dived(near, self._prize, target, random, over=over)
             self._mend(start)
             if self._over():
                 return
@@ -234,7 +241,11 @@ class _Search:
 
     def _late(self) -> bool:
         """Tell whether no time is left."""
-        return self._clock() >= self._until
+        return self._past(self._until)
+
+    def _past(self, time: float) -> bool:
+        """Tell whether it is as late as that."""
+        return self._clock() >= time
 
     def _guess(self) -> float:
         """Guess what an assignment costs while none is known."""
