@@ -139,6 +139,9 @@ async def test_what_becomes_known_is_weighed_pushed_answered_for_and_handed_over
     coordinator: Coordinator,
 ) -> None:
     first = region.referral(instruments=[DASH])
+    # Invented names are few: both might have the same one by chance.
+    him = next(each for each in first["people"] if each["role"] == USING)
+    him["given_name"] = "Zebedee"
     referral = await police.refers(first)
     case = await eventually(region.case_of(referral))
     await eventually(region.hears("risk.assessed.v1", case_id=case, level="high"))

@@ -8,7 +8,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-from accord_chassis.testing import NOON
+from accord_chassis.testing import NOON, new_id
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -63,18 +63,21 @@ async def test_a_letter_arrives_and_says_a_reference_and_a_link(
     assert "Kei te tatari tētahi tono" in text
 
 
-async def test_letters_about_one_message_stand_together_and_no_others(
+async def test_letters_about_one_message_to_one_worker_stand_together_alone(
     mail_server: MailServer,
 ) -> None:
     wording, other = Wording(POLICY, LINK_BASE), notification(mail=True)
     same_case = other.model_copy(update={"case_id": HELD.case_id})
-    told = ((HELD, 0), (HELD, 1), (same_case, 0))
+    [telling] = HELD.told
+    somebody = telling.model_copy(update={"worker_id": new_id()})
+    held = HELD.model_copy(update={"told": (telling, telling, somebody)})
 
-    for held, number in told:
-        await post_to(mail_server).send(wording.letter(held, number), TO, NOON)
+    for each, number in ((held, 0), (held, 1), (held, 2), (same_case, 0)):
+        await post_to(mail_server).send(wording.letter(each, number), TO, NOON)
 
-    first, again, third = (each["References"] for each in mail_server.letters)
-    assert first == again != third
+    first, again, *others = (each["References"] for each in mail_server.letters)
+    assert first == again
+    assert len({first, *others}) == 3
 
 
 async def test_only_the_headers_that_are_needed_are_there(

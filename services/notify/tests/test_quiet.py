@@ -159,6 +159,13 @@ def test_of_a_burst_the_first_speaks_for_the_others() -> None:
     assert gathered(second, first).wait_until == NOON + TURN
 
 
+def test_what_waits_for_its_turn_is_spoken_for() -> None:
+    first, second = message(), message(after=MINUTE, due_at=NOON + TURN)
+    later = message(after=MINUTE, due_at=NOON + 2 * TURN)
+
+    assert gathered(first, second, later).covers == (second.id,)
+
+
 def test_an_alarm_goes_by_itself_and_waits_for_nothing() -> None:
     alarm = message(Urgency.CRITICAL)
     sent = message(state=MailState.SENT, due_at=None, sent_at=NOON)

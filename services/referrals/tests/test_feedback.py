@@ -4,9 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from accord_chassis.guard import Side
 from accord_chassis.store import EPOCH
 from accord_chassis.testing import COORDINATOR, NOON, eventually, message_of, new_id
+from accord_contracts.access import Side
 from accord_contracts.allocation import Role
 from accord_contracts.plans import ActionDone, ActionOutcome
 from referrals import handlers

@@ -64,10 +64,11 @@ def gather(
     if due.urgency is Urgency.NORMAL and sent_at and max(sent_at) + window > at:
         return Gathered(wait_until=max(sent_at) + window)
     low = due.urgency is Urgency.LOW
+    # What waits for its turn is there too: several look at one another at one time.
     ready = {
         each.id: each
         for each, sent in mails
-        if each.is_ready(sent, at) and (each.urgency is Urgency.LOW) is low
+        if each.is_ready(sent, at + TURN) and (each.urgency is Urgency.LOW) is low
     }
     if any(_rank(each) < _rank(due) for each in ready.values()):
         return Gathered(wait_until=at + TURN)

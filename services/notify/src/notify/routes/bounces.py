@@ -28,7 +28,7 @@ LETTER = {
     "requestBody": {
         "required": True,
         "description": "The letter that came back, as the mail server has it.",
-        "content": {"message/rfc822": {"schema": {"type": "string"}}},
+        "content": {"application/octet-stream": {"schema": {"type": "string"}}},
     }
 }
 
