@@ -40,11 +40,24 @@ async def unpublished(
     told = (
         f"the oldest of {len(waiting)} waits in {where} for {age.total_seconds():.0f} s"
     )
-    if age <= AGE_WARN:
-        return ok("outboxes", told)
-    verdict = Verdict.FAIL if age > AGE_FAIL else Verdict.WARN
     mend = "See that the service runs and that the broker takes its events."
-    return Finding("outboxes", verdict, told, mend)
+    return _by_age("outboxes", age, told, mend, well=told)
+
+
+def _by_age(what: str, age: timedelta, told: str, mend: str, *, well: str) -> Finding:
+    """Find something well, or not, by how long it has waited.
+
+    Args:
+        what: What was looked at.
+        age: For how long.
+        told: What is said if that is long.
+        mend: What to do about it.
+        well: What is said otherwise.
+    """
+    if age <= AGE_WARN:
+        return ok(what, well)
+    verdict = Verdict.FAIL if age > AGE_FAIL else Verdict.WARN
+    return Finding(what, verdict, told, mend)
 
 
 async def heard_by_all(
@@ -74,14 +87,12 @@ async def messages_due(
         sort=[("due_at", 1)],
     )
     age = now - oldest["due_at"] if oldest else timedelta()
-    if age <= AGE_WARN:
-        return ok("messages to workers", "nobody waits to be told")
-    verdict = Verdict.FAIL if age > AGE_FAIL else Verdict.WARN
-    return Finding(
+    return _by_age(
         "messages to workers",
-        verdict,
+        age,
         f"somebody has not been told for {age.total_seconds():.0f} s",
         "See that notify and allocation run, and that a coordinator is on duty.",
+        well="nobody waits to be told",
     )
 
 
