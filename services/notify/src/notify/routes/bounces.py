@@ -28,7 +28,7 @@ LETTER = {
     "requestBody": {
         "required": True,
         "description": "The letter that came back, as the mail server has it.",
-        "content": {"application/octet-stream": {"schema": {"type": "string"}}},
+        "content": {"message/rfc822": {"schema": {"type": "string"}}},
     }
 }
 
