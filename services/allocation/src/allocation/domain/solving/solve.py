@@ -148,7 +148,7 @@ class _Search:
             self._take(improve(near, start, PASSES, self._late), By.LOCAL_SEARCH)
 
     def fill(self) -> None:
-        """Raise the bound by knapsacks, and mend what they give if need be."""
+        """Raise the bound by knapsacks, and mend what they give now and then."""
         size = self._instance.workers * (int(self._instance.capacity.max()) + 1)
         if self._over() or size > TABLE:
             return
