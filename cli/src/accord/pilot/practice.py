@@ -299,7 +299,8 @@ class Practice:
         """Have a second person confirm that a response has ended."""
         if plan["status"] == "closed":
             return True
-        [ending] = (e["ending"] for e in plan["versions"] if e["ending"])
+        # Earlier versions keep how they were said to end, before the case came back.
+        ending = plan["versions"][-1]["ending"]
         answer = await self._region.ask(
             self._second(case_id, ""),
             "POST",
