@@ -9,6 +9,7 @@ from accord.findings import Verdict
 from accord.hearing import (
     heard_by_all,
     messages_due,
+    nobody_on_duty,
     systems_told,
     unpublished,
     workers_reached,
@@ -93,6 +94,18 @@ async def test_whom_nothing_reached_is_counted_once(database: Database) -> None:
     assert nobody.verdict is Verdict.OK
     assert found.verdict is Verdict.WARN
     assert "has reached 1 of them" in found.told
+
+
+async def test_what_nobody_could_be_told_of_is_found(database: Database) -> None:
+    fine = await nobody_on_duty(database.documents, NOON)
+    waits = ({"_id": str(m), "since": NOON - m * MINUTE} for m in (2, 11))
+    await database.documents["untold"].insert_many(waits)
+
+    found = await nobody_on_duty(database.documents, NOON)
+
+    assert fine.verdict is Verdict.OK
+    assert found.verdict is Verdict.FAIL
+    assert "for 660 s" in found.told
 
 
 async def test_a_system_that_was_turned_off_is_found(database: Database) -> None:

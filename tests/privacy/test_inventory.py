@@ -19,7 +19,9 @@ from pydantic import BaseModel
 
 INVENTORY = Path(__file__).parents[2] / "docs/fields.yaml"
 
-CLASSES = {"id", "code", "sealed", "blind", "digest", "day", "place", "system"}
+CLASSES = {
+    "id", "code", "sealed", "blind", "digest", "day", "place", "system", "event",
+}  # fmt: skip
 
 Fields = dict[str, str]
 

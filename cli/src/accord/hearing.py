@@ -66,6 +66,7 @@ async def heard_by_all(
     """Look through everything by which somebody might not be told."""
     return [
         await messages_due(database, now),
+        await nobody_on_duty(database, now),
         await channels_alive(database),
         await workers_reached(database, now),
         await replies_known(database, now),
@@ -93,6 +94,21 @@ async def messages_due(
         f"somebody has not been told for {age.total_seconds():.0f} s",
         "See that notify and allocation run, and that a coordinator is on duty.",
         well="nobody waits to be told",
+    )
+
+
+async def nobody_on_duty(
+    database: AsyncDatabase[dict[str, Any]], now: datetime
+) -> Finding:
+    """Find the oldest thing that nobody could be told of, because nobody is there."""
+    oldest = await database["untold"].find_one(sort=[("since", 1)])
+    age = now - oldest["since"] if oldest else timedelta()
+    return _by_age(
+        "somebody on duty",
+        age,
+        f"something has been told to nobody for {age.total_seconds():.0f} s",
+        "Put a coordinator on duty who may know of it: it is told within a minute.",
+        well="nothing waits for anybody to come on duty",
     )
 
 

@@ -11,7 +11,7 @@ from notify.domain.mail import Outcome
 from notify.domain.notification import Notification
 from notify.domain.pulse import Pulse, pulse_id
 from notify.handlers.watching import Watch, attend
-from notify.store import Notifications, Pulses
+from notify.store import Notifications, Pulses, Untolds
 from notify_builders import (
     MINUTE,
     POLICY,
@@ -129,7 +129,7 @@ async def test_only_that_nobody_can_be_told_next_is_noted_of_the_inbox(
     running: Running,
 ) -> None:
     pulses = running.service.store(Pulses)
-    watch = Watch(pulses, PATIENCE)
+    watch = Watch(pulses, running.service.store(Untolds), PATIENCE)
 
     async def away(_: Notification, **_at: datetime) -> None:
         raise DirectoryAway

@@ -1,6 +1,6 @@
 """The notify service: who listens to what."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, get_args
 
@@ -56,6 +56,7 @@ from notify.handlers import (
     rotas,
     silence,
     telling,
+    waiting,
     watching,
 )
 from notify.handlers.bouncing import Bouncing
@@ -87,6 +88,7 @@ from notify.store import (
     Pulses,
     Rotas,
     Teams,
+    Untolds,
     Webhooks,
 )
 
@@ -158,7 +160,8 @@ def create_app(
 
     def wire(notify: service.Service) -> None:
         pulses = notify.store(Pulses)
-        watch = watching.Watch(pulses, policy.email.silent_after)
+        untold = notify.store(Untolds)
+        watch = watching.Watch(pulses, untold, policy.email.silent_after)
         watched: dict[Way, Post] = {
             way: watching.WatchedPost(post, way, watch) for way, post in posts.items()
         }
@@ -184,9 +187,19 @@ def create_app(
             "policy": policy,
             "mail": any(each.on for each in posts.values()),
         }
-        tell = at_present(notify.clock, partial(telling.tell, teams=teams, **known))
+        waits = waiting.Waiting(
+            untold,
+            watch,
+            catalogue,
+            partial(telling.tell, teams=teams, **known),
+            over_by_then(notify, held),
+        )
+        hear = partial(waiting.tell_or_wait, waiting=waits)
         for event in told_of(catalogue):
-            notify.on(event, tell)
+            notify.on(event, at_present(notify.clock, hear))
+        tell_at_last = partial(waiting.tell_at_last, waiting=waits)
+        notify.sweep(untold, at_present(notify.clock, tell_at_last))
+        notify.on(CaseErased, partial(waiting.erase_untold, untold=untold))
         notify.on(CaseTeamChanged, partial(telling.follow_team, teams=teams))
         moves = partial(silence.move_on, teams=teams, notifications=held)
         notify.on(CaseTeamChanged, at_present(notify.clock, moves))
@@ -194,8 +207,7 @@ def create_app(
         notify.on(CaseUnmerged, partial(telling.note_merging, teams=teams))
         notify.on(CaseErased, partial(erasing.erase_team, teams=teams))
         notify.on(CaseErased, partial(erasing.erase_notifications, notifications=held))
-        follow_offers(notify, held)
-        follow_alarms(notify, held)
+        follow_endings(notify, held, waits.after)
 
         send_mail = partial(
             mail.send_mail,
@@ -314,32 +326,39 @@ def follow_leave(
     return partial(leaves.is_away, leaves=kept, clock=notify.clock)
 
 
-def follow_offers(notify: service.Service, notifications: Notifications) -> None:
-    """Have what was told of an offer end with it.
+def over_by_then(
+    notify: service.Service, notifications: Notifications
+) -> dict[type[Event], waiting.Heard]:
+    """Give what ends that which is told when it is over, by what is told."""
+    end_offer = partial(
+        silence.end_offer, offers=notify.store(Offers), notifications=notifications
+    )
+    end_alarm = partial(
+        alarms.end_if_over, ends=notify.store(Ends), notifications=notifications
+    )
+    return {AllocationOffered: end_offer, **dict.fromkeys(ALARMS, end_alarm)}
 
-    Called after the handlers are wired that tell of offers: what they stored is looked
+
+def follow_endings(
+    notify: service.Service,
+    notifications: Notifications,
+    over: Mapping[type[Event], waiting.Heard],
+) -> None:
+    """Have what was told of an offer or alarm end with it, in whatever order.
+
+    Called after the handlers are wired that tell of them: what they stored is looked
     for.
     """
-    offers = notify.store(Offers)
+    offers, ends = notify.store(Offers), notify.store(Ends)
     end = partial(silence.end_offer, offers=offers, notifications=notifications)
     for ending in ENDINGS:
         notify.on(ending, partial(silence.note_ending, offers=offers))
         notify.on(ending, end)
-    notify.on(AllocationOffered, end)
-
-
-def follow_alarms(notify: service.Service, notifications: Notifications) -> None:
-    """Have alarms end with what they are about, in whatever order that is heard.
-
-    Called after the handlers are wired that tell of alarms, for the same reason.
-    """
-    ends = notify.store(Ends)
     for ending in ALARM_ENDINGS:
         notify.on(ending, partial(alarms.note_ending, ends=ends))
         notify.on(ending, partial(alarms.end_alarms, notifications=notifications))
-    end = partial(alarms.end_if_over, ends=ends, notifications=notifications)
-    for alarm in ALARMS:
-        notify.on(alarm, end)
+    for event, handler in over.items():
+        notify.on(event, handler)
 
 
 def told_of(catalogue: Catalogue) -> tuple[type[Event], ...]:

@@ -132,7 +132,9 @@ class Directory:
         found = answer if isinstance(answer, tuple) else (answer,)
         if len(self._answers) >= REMEMBERED:
             self._answers.clear()
-        self._answers[path] = (time.monotonic(), found)
+        if found:
+            # That nobody is there is believed once: whoever comes is told at once.
+            self._answers[path] = (time.monotonic(), found)
         return found
 
 

@@ -18,6 +18,7 @@ from notify.domain.offer import Offer
 from notify.domain.pulse import Pulse
 from notify.domain.rota import Rota
 from notify.domain.team import Team
+from notify.domain.untold import Untold
 from notify.domain.webhook import Webhook
 
 MANY = 500
@@ -326,3 +327,32 @@ class Pulses(Store[Pulse]):
     entity = Pulse
     collection = "pulses"
     due = "due_at"
+
+
+class Untolds(Store[Untold]):
+    """What nobody could be told of yet."""
+
+    entity = Untold
+    collection = "untold"
+    indexes = (IndexModel([("case_id", 1)]),)
+    due = "due_at"
+
+    async def add(self, waits: Untold, *, cause: Message[Event]) -> None:
+        """Keep what is to be told, unless it is there; its id is the message's."""
+        with contextlib.suppress(Conflict):
+            await self.save(waits, cause=cause)
+
+    async def of_case(self, case_id: str) -> list[Untold]:
+        """Give what waits of a case."""
+        found = self.documents.find(
+            {"case_id": case_id}, projection={"inbox": 0, "outbox": 0}
+        )
+        return [self.load(each) async for each in found]
+
+    async def waits(self) -> bool:
+        """Tell whether there is anything that nobody could be told of yet."""
+        return await self.documents.find_one({}, projection={"_id": 1}) is not None
+
+    async def remove(self, message_id: str) -> None:
+        """Keep nothing of what was told."""
+        await self.documents.delete_one({"_id": message_id})

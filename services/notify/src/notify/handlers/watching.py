@@ -16,7 +16,7 @@ from notify.domain.notification import Notification
 from notify.domain.pulse import Pulse, pulse_id
 from notify.domain.wording import Letter
 from notify.post import Post, Posted
-from notify.store import Notifications, Pulses
+from notify.store import Notifications, Pulses, Untolds
 
 log = structlog.get_logger()
 
@@ -29,10 +29,13 @@ class Watch:
     """Knows since when nothing has left by each way.
 
     Attributes:
+        untold: What nobody could be told of yet: while there is any, that somebody else
+            was told says nothing.
         patience: For how long nobody is told of that.
     """
 
     pulses: Pulses
+    untold: Untolds
     patience: timedelta
 
     async def waits(self, way: Way, at: datetime) -> None:
@@ -41,6 +44,8 @@ class Watch:
 
     async def left(self, way: Way) -> None:
         """Note that something has left."""
+        if way is Way.INBOX and await self.untold.waits():
+            return
         await settled(partial(self._note, way, Pulse.leave))
 
     async def _note(self, way: Way, change: Callable[[Pulse], Pulse]) -> None:
@@ -112,7 +117,8 @@ async def alarm(
     Once; then it is looked at again and again whether anything is: what somebody has
     acknowledged meanwhile, or is over, waits for nothing, and so does the way then.
     """
-    if not await notifications.waits_by(due.way, at):
+    untold = due.way is Way.INBOX and await watch.untold.waits()
+    if not untold and not await notifications.waits_by(due.way, at):
         await watch.left(due.way)
         return
     told = due.alarm(at, watch.patience)

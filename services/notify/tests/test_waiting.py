@@ -1,0 +1,93 @@
+"""What nobody can be told of at first is no silence, and is told when one comes."""
+
+from typing import Any
+
+from accord_chassis.testing import NOON, message_of, sent_by
+from accord_contracts.notify import ChannelSilent
+from accord_contracts.referrals import CaseErased
+from notify.domain.untold import AGAIN_AFTER
+from notify.store import Pulses, Untolds
+from notify_builders import MINUTE, POLICY, Running, WorkersDirectory, unfilled
+
+PATIENCE = POLICY.email.silent_after
+
+
+async def waiting(running: Running) -> list[dict[str, Any]]:
+    """What nobody could be told of yet."""
+    found = running.service.store(Untolds).documents.find({})
+    return [each async for each in found]
+
+
+async def alarms(running: Running) -> list[ChannelSilent]:
+    """What was said of nobody being there."""
+    told = await sent_by(running.service, running.broker)
+    return [e.data for e in told if isinstance(e.data, ChannelSilent)]
+
+
+async def test_that_nobody_is_there_for_a_first_alarm_is_an_alarm_itself(
+    running: Running,
+) -> None:
+    await running.hears(unfilled())
+    await running.later(PATIENCE - MINUTE)
+    before = await alarms(running)
+    await running.later(MINUTE)
+
+    [alarm] = await alarms(running)
+    assert before == []
+    assert (alarm.way, alarm.since) == ("inbox", NOON)
+    assert await running.all() == []
+    assert len(await waiting(running)) == 1
+
+
+async def test_whoever_comes_on_duty_is_told_within_a_minute(
+    running: Running, workers: WorkersDirectory
+) -> None:
+    message = unfilled()
+    await running.hears(message)
+    await running.later(2 * 60 * MINUTE)
+    coordinator = workers.has_on_duty()
+
+    await running.later(MINUTE)
+
+    [shown] = await running.inbox(coordinator)
+    assert shown["case_id"] == message.data.case_id
+    [told] = await running.all()
+    assert told.happened_at == message.time
+    assert told.created_at == running.clock.now()
+    assert await waiting(running) == []
+    pulses = running.service.store(Pulses)
+    assert [
+        e async for e in pulses.documents.find({"waits_since": {"$ne": None}})
+    ] == []
+
+
+async def test_that_others_are_told_does_not_end_the_alarm(
+    running: Running, workers: WorkersDirectory
+) -> None:
+    barred = workers.has_on_duty()
+    known, unknown = unfilled(), unfilled()
+    running.standings.tell(barred, unknown.data.case_id, conflict=True)
+    await running.hears(unknown)
+
+    for _ in range(int(PATIENCE / MINUTE)):
+        await running.hears(unfilled(case_id=known.data.case_id))
+        await running.later(MINUTE)
+
+    assert len(await alarms(running)) == 1
+    assert len(await running.all()) == PATIENCE / MINUTE
+
+
+async def test_of_an_erased_case_nobody_is_told_who_comes(
+    running: Running, workers: WorkersDirectory
+) -> None:
+    message = unfilled()
+    await running.hears(message)
+    case_id = message.data.case_id
+    erased = CaseErased(case_id=case_id, reason="court", erased_at=NOON)
+    await running.hears(message_of(erased))
+    workers.has_on_duty()
+
+    await running.later(2 * AGAIN_AFTER)
+
+    assert await waiting(running) == []
+    assert await running.all() == []
