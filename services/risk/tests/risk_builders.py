@@ -1,5 +1,6 @@
 """Referrals and policies for risk's tests."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from accord_contracts.referrals import (
     PersonRole,
     ReferralAmended,
     ReferralReceived,
+    RolesDecided,
     Wishes,
 )
 from risk.domain.policy import Policy
@@ -103,5 +105,19 @@ def closed(
         reason=reason,
         assessment_revision=revision,
         closed_at=NOON,
+    )
+    return message_of(told)
+
+
+def roles_decided(
+    case_id: str, harmed: str, using: str, *, corrected: bool, at: datetime = NOON
+) -> Message[RolesDecided]:
+    """A coordinator has decided who of the two harmed whom."""
+    told = RolesDecided(
+        case_id=case_id,
+        harmed=harmed,
+        using_violence=using,
+        corrected=corrected,
+        decided_at=at,
     )
     return message_of(told)

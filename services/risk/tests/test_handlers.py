@@ -13,7 +13,9 @@ from accord_contracts.referrals import (
     FieldGroup,
     FilledIn,
     InformationDecided,
-    RolesDecided,
+    Party,
+    PersonRole,
+    ReferralReceived,
     SharingDecision,
     SharingReason,
 )
@@ -28,6 +30,7 @@ from accord_contracts.risk import (
 from risk.domain.assessment import Assessment, NotAssessed, Reassessment
 from risk.domain.judgement.record import Asked
 from risk.domain.policy import UnknownIndicator
+from risk.domain.telling import of_pairs
 from risk.handlers import (
     add_answers,
     assess_amendment,
@@ -40,7 +43,7 @@ from risk.handlers import (
     stop_clock,
 )
 from risk.store import Assessments
-from risk_builders import POLICY, amended, closed, referral
+from risk_builders import POLICY, amended, closed, referral, roles_decided
 
 YEARS_LATER = NOON + timedelta(days=1000)
 
@@ -513,28 +516,85 @@ async def test_nothing_is_weighed_of_a_case_that_is_erased(
     assert await held_of(told.case_id, assessments) == before
 
 
+def turned(case_id: str, harmed: str, using: str) -> Message[ReferralReceived]:
+    """A referral that tells who was harmed as the one who did it."""
+    parties = (
+        Party(person_id=using, role=PersonRole.PERSON_HARMED),
+        Party(person_id=harmed, role=PersonRole.PERSON_USING_VIOLENCE),
+    )
+    return referral("strangulation", case_id=case_id, parties=parties)
+
+
 async def test_parts_that_were_put_right_have_people_assess_at_once(
     assessments: Assessments,
 ) -> None:
-    case_id = new_id()
-    first = referral("strangulation", case_id=case_id)
+    case_id, harmed, using = new_id(), new_id(), new_id()
+    first = turned(case_id, harmed, using)
     await assess_referral(first, assessments=assessments, policy=POLICY)
     before = await held_of(case_id, assessments)
-    told = {"case_id": case_id, "harmed": new_id(), "using_violence": new_id()}
+    known = roles_decided(case_id, harmed, new_id(), corrected=False)
+    await assess_corrected(known, assessments=assessments, policy=POLICY)
+    assert (await held_of(case_id, assessments)).revision == before.revision
 
-    for corrected in (False, True):
-        decided = RolesDecided(**told, corrected=corrected, decided_at=NOON)
-        await assess_corrected(
-            message_of(decided), assessments=assessments, policy=POLICY
-        )
+    corrected = roles_decided(case_id, harmed, using, corrected=True)
+    await assess_corrected(corrected, assessments=assessments, policy=POLICY)
 
     held = await held_of(case_id, assessments)
-    assert held.version == before.version + 1
+    assert held.revision == held.version > before.revision
     assert (held.level, held.due_at) == (before.level, held.assessed_at)
     assert held.judgement.stirred == held.version, "no earlier reassessment counts"
     *_, anew = await published(assessments)
     assert isinstance(anew.data, RiskAssessed)
     assert anew.lane is Lane.URGENT
+
+
+@pytest.mark.parametrize("corrected", [True, False])
+@pytest.mark.parametrize("first", ["told", "decided"])
+async def test_a_pair_whose_parts_were_put_right_is_shown_so_whichever_came_first(
+    assessments: Assessments, first: str, *, corrected: bool
+) -> None:
+    case_id, harmed, using = new_id(), new_id(), new_id()
+    told = turned(case_id, harmed, using)
+    decided = roles_decided(case_id, harmed, using, corrected=corrected)
+
+    if first == "told":
+        await assess_referral(told, assessments=assessments, policy=POLICY)
+    await assess_corrected(decided, assessments=assessments, policy=POLICY)
+    if first == "decided":
+        await assess_referral(told, assessments=assessments, policy=POLICY)
+
+    held = await held_of(case_id, assessments)
+    assert set(of_pairs(held.tellings)) == {(using, harmed)}
+    assert set(of_pairs(held.tellings, held.parts)) == {(harmed, using)}
+
+
+async def test_of_two_decisions_about_the_same_two_the_later_counts(
+    assessments: Assessments,
+) -> None:
+    case_id, one, other = new_id(), new_id(), new_id()
+    later = roles_decided(
+        case_id, one, other, corrected=True, at=NOON + timedelta(hours=1)
+    )
+    sooner = roles_decided(case_id, other, one, corrected=True)
+
+    for each in (later, sooner):
+        await assess_corrected(each, assessments=assessments, policy=POLICY)
+
+    [parts] = (await held_of(case_id, assessments)).parts
+    assert parts.pair == (one, other)
+
+
+async def test_of_an_erased_case_no_parts_are_kept(assessments: Assessments) -> None:
+    case_id = new_id()
+    decided = [
+        roles_decided(case_id, new_id(), new_id(), corrected=True) for _ in range(2)
+    ]
+    await assess_corrected(decided[0], assessments=assessments, policy=POLICY)
+    await erase(erased(case_id), assessments=assessments)
+
+    await assess_corrected(decided[1], assessments=assessments, policy=POLICY)
+
+    assert (await held_of(case_id, assessments)).parts == ()
 
 
 @pytest.mark.parametrize("first", ["transferred", "assessed"])

@@ -11,10 +11,10 @@ from accord_contracts.referrals import Answer, Party, PersonRole
 from accord_contracts.risk import RiskLevel
 from risk.domain.assessment import Assessment
 from risk.domain.judgement.record import Contact
-from risk.handlers import assess_referral, stop_clock
+from risk.handlers import assess_corrected, assess_referral, stop_clock
 from risk.judging import confirm_lowering, reassess
 from risk.store import Assessments
-from risk_builders import ALL_NO, POLICY, closed, referral
+from risk_builders import ALL_NO, POLICY, closed, referral, roles_decided
 
 
 @pytest.fixture
@@ -306,16 +306,20 @@ async def settled_lowering(risk: Alive, case_id: str) -> Assessment:
     )
 
 
-async def test_pairs_and_children_are_shown_beside_their_case(
+async def test_pairs_put_right_and_children_are_shown_beside_their_case(
     client: httpx2.AsyncClient, risk: Alive, worker: dict[str, str]
 ) -> None:
     roles = (
         PersonRole.PERSON_HARMED, PersonRole.PERSON_USING_VIOLENCE, PersonRole.CHILD,
     )  # fmt: skip
-    harmed, using, child = (Party(person_id=new_id(), role=each) for each in roles)
+    using, harmed, child = (Party(person_id=new_id(), role=each) for each in roles)
     message = referral("stalking", "threat_to_kill", parties=(harmed, using, child))
     store = risk.service.store(Assessments)
     await assess_referral(message, assessments=store, policy=POLICY)
+    right = roles_decided(
+        message.data.case_id, harmed.person_id, using.person_id, corrected=True
+    )
+    await assess_corrected(right, assessments=store, policy=POLICY)
 
     path = f"/v1/assessments/{message.data.case_id}/people"
     shown = (await client.get(path, headers=worker)).json()

@@ -32,7 +32,7 @@ from risk.domain.assessment import Assessment, NotAssessed, Reassessment
 from risk.domain.form import Form, forms_of
 from risk.domain.judgement.record import Asked
 from risk.domain.policy import AnsweredOtherwise, Policy, UnknownIndicator
-from risk.domain.telling import Telling
+from risk.domain.telling import Parts, Telling
 from risk.store import Assessments
 
 NOTHING_FILLED_IN: Mapping[str, Form] = {}
@@ -114,14 +114,21 @@ async def assess_amendment(
 async def assess_corrected(
     message: Message[RolesDecided], *, assessments: Assessments, policy: Policy
 ) -> None:
-    """Assess a case anew, and have people do so now, if its parts were put right.
+    """Note who harmed whom; if that was told otherwise, have people assess it now.
 
     What was answered was perhaps answered of somebody else, also in a reassessment:
     none from before proves anything. The level stays until a person lowers it.
     """
     told = message.data
     held = await assessments.get(told.case_id, cause=message)
-    if not told.corrected or held is None or held.erased_at or not held.weighed:
+    held = held or Assessment.new(told.case_id, message.time)
+    if held.erased_at:
+        return
+    held = held.put_right(
+        Parts(harmed=told.harmed, using=told.using_violence, decided_at=told.decided_at)
+    )
+    if not (told.corrected and held.weighed):
+        await assessments.save(held, cause=message)
         return
     stirred = held.stir(message.time)
     new = stirred.weigh({}, frozenset(), policy, message.time).due_now(message.time)

@@ -19,12 +19,12 @@ from risk.domain.policy import Policy, highest
 from risk.domain.scoring import Result
 from risk.domain.shadow import Shadowed
 from risk.domain.share import Share
-from risk.domain.telling import Telling, occurred, with_telling
+from risk.domain.telling import Parts, Telling, occurred, with_parts, with_telling
 from risk.domain.weighing import Known, Would
 
 KEPT_UNWEIGHED = (
     "version", "ahead", "groups", "judgement", "merged_into", "merging", "orders",
-    "reassessment", "tellings", "transferred_at",
+    "parts", "reassessment", "tellings", "transferred_at",
 )  # fmt: skip
 """What stays of a case of which nothing is weighed any more."""
 
@@ -75,6 +75,7 @@ class Assessment(BaseModel):
             stays; until something is weighed again, it counts in no figure.
         judgement: What people, and what was weighed, have made of its level.
         tellings: What each referral told, by the referral.
+        parts: Who harmed whom, of those about whom a coordinator has decided.
         groups: Codes of the groups that it counts in when it is looked at how well
             levels tell what comes, by dimension; they weigh nothing.
         orders: Those that bind, or bound, somebody in the case.
@@ -116,6 +117,7 @@ class Assessment(BaseModel):
     merging: int = 0
     judgement: Judgement = Judgement()
     tellings: dict[str, Telling] = {}
+    parts: tuple[Parts, ...] = ()
     orders: dict[str, Order] = {}
     groups: dict[str, str] = {}
     shadow: Shadowed | None = None
@@ -182,6 +184,11 @@ class Assessment(BaseModel):
         """Note what a referral told, before it is weighed with everything known."""
         tellings = with_telling(self.tellings, referral_id, telling)
         return self.model_copy(update={"tellings": tellings})
+
+    def put_right(self, decided: Parts) -> "Assessment":
+        """Note who harmed whom, unless a later decision about the two is known."""
+        parts = with_parts(self.parts, decided)
+        return self.model_copy(update={"parts": parts})
 
     def bind(self, order_id: str, order: Order) -> "Assessment":
         """Note how an order stands; of what was heard late, only that it has ended.

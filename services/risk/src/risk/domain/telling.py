@@ -100,13 +100,55 @@ Pair = tuple[str, str]
 """The person harmed and the person using violence, by id."""
 
 
-def of_pairs(tellings: Tellings) -> dict[Pair, Facts]:
-    """Give what was told of each pair: whatever names both of them."""
+class Parts(BaseModel):
+    """Who harmed whom of two people, as a coordinator has decided.
+
+    Attributes:
+        using: By whom.
+        decided_at: Of two decisions about the same two the later counts.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    harmed: str
+    using: str
+    decided_at: datetime
+
+    @property
+    def pair(self) -> Pair:
+        """Who was harmed, and by whom."""
+        return self.harmed, self.using
+
+    @property
+    def two(self) -> frozenset[str]:
+        """Both, whoever did it."""
+        return frozenset(self.pair)
+
+
+def with_parts(known: tuple[Parts, ...], decided: Parts) -> tuple[Parts, ...]:
+    """Put a decision among those known, whichever was heard first."""
+
+    def when(parts: Parts) -> tuple[datetime, Pair]:
+        return parts.decided_at, parts.pair
+
+    latest = {each.two: each for each in sorted((*known, decided), key=when)}
+    return tuple(sorted(latest.values(), key=when))
+
+
+def of_pairs(tellings: Tellings, parts: Iterable[Parts] = ()) -> dict[Pair, Facts]:
+    """Give what was told of each pair: whatever names both of them.
+
+    A pair is turned on reading, so that it does not matter whether what was told of it
+    came before its parts were put right or after.
+    """
+    right = {each.two: each.pair for each in parts}
     found: dict[Pair, list[Telling]] = {}
     for each in tellings.values():
         harmed = each.people.get(PersonRole.PERSON_HARMED, ())
         using = each.people.get(PersonRole.PERSON_USING_VIOLENCE, ())
-        for pair in ((one, other) for one in harmed for other in using):
+        told = ((one, other) for one in harmed for other in using)
+        # Whoever is told to have harmed each other makes one pair, once decided.
+        for pair in {right.get(frozenset(two), two): None for two in told}:
             found.setdefault(pair, []).append(each)
     return {pair: _together(told) for pair, told in found.items()}
 

@@ -265,7 +265,7 @@ async def read_people(
                 using_violence_id=using,
                 risk=RiskView.of(facts, policy),
             )
-            for (harmed, using), facts in of_pairs(held.tellings).items()
+            for (harmed, using), facts in of_pairs(held.tellings, held.parts).items()
         ),
         children=tuple(
             ChildView(child_id=child, risk=RiskView.of(facts, policy))
