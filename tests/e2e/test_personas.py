@@ -419,6 +419,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     ("referrals", "GET", "/v1/referrals/quality"): Case(AGENCIES, refusal=403),
     ("referrals", "GET", "/v1/referrals/questions"): Case(AGENCIES, refusal=403),
+    ("referrals", "GET", "/v1/referrals/corrections"): Case(AGENCIES, refusal=403),
     ("referrals", "POST", "/v1/agencies/{code}/keys"): Case(
         PERSONAS, {"days": 1}, by_scope=True
     ),

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 from accord_chassis.clock import SimulatedClock
-from accord_chassis.store import Conflict
+from accord_chassis.store import EPOCH, Conflict
 from accord_chassis.testing import COORDINATOR, NOON, eventually, new_id
 from accord_contracts.message import Lane
 from accord_contracts.referrals import (
@@ -21,8 +21,10 @@ from accord_contracts.referrals import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from referrals.domain.agency import Standing
 from referrals.domain.case import Case
 from referrals.domain.erasure import Decision
+from referrals.domain.feedback import FeedbackRules
 from referrals.domain.household import Household, Member, Settled
 from referrals.domain.roles import (
     NoSuchPair,
@@ -34,15 +36,17 @@ from referrals.domain.roles import (
     turned_round,
 )
 from referrals.roles import Doubts
-from referrals_builders import HARMED, JOHN, MERE, POLICY, USING, Running, case
+from referrals_builders import HARMED, JOHN, MERE, POLICY, USING, Running, body, case
 from referrals_builders import household as people_of
 from test_contacts import NUMBER, contact, points, refusals
 from test_history import read as history_of
+from test_merging import asks as merges
 from test_one_person import Desk
 
 DECISION = Decision(reason="looked_into", by="somebody", at=NOON)
 # The same two, told the other way round.
 HE_SAYS = ({**JOHN, "role": "person_harmed"}, {**MERE, "role": "person_using_violence"})
+CORRECTIONS = "/v1/referrals/corrections"
 BRIEFLY = timedelta(minutes=1)
 
 people = st.sampled_from("abcd")
@@ -274,6 +278,109 @@ async def test_what_was_told_wrongly_from_the_first_is_put_right_unasked(
     await table.refers(MERE, JOHN)
     await table.heard(ReferralReceived, 2)
     assert table.hears(RolesQuestioned, "notify") == []
+
+
+async def test_the_agency_learns_what_was_put_right_if_it_is_registered(
+    table: Table,
+) -> None:
+    running = table.running
+    await running.register("police", registered_as="family_violence_agency")
+    (john, mere), held = await table.refers(*HE_SAYS)
+    referral_id = held.episodes[0].referral_id
+    before = (await running.status(referral_id)).json()
+
+    await table.decides(held.id, mere, john)
+
+    async def told() -> Any:
+        answer = await running.http.get(CORRECTIONS, headers=running.bearer())
+        return answer.json()
+
+    [shown] = await eventually(told)
+    after = (await running.status(referral_id)).json()
+    assert before["parts_corrected_at"] is None
+    assert after["parts_corrected_at"] == shown["parts_corrected_at"]
+    assert shown["referral_id"] == referral_id
+    # Whoever is registered as nothing is not told which of the two is believed.
+    await running.register("police")
+    assert await told() == []
+    assert (await running.status(referral_id)).json()["parts_corrected_at"] is None
+    which = {"sender.agency": "police", "put_right_at": {"$gt": EPOCH}}
+    plan = await running.referrals.documents.find(which).explain()
+    assert "COLLSCAN" not in str(plan["queryPlanner"]["winningPlan"])
+
+
+@pytest.mark.parametrize(
+    ("told_to", "told"),
+    [("nobody", [False, False]), ("registered", [True, False]), ("everybody", [1, 1])],
+)
+def test_a_locality_says_who_is_told_what_was_put_right(
+    told_to: str, told: list[bool]
+) -> None:
+    said = {**POLICY.feedback.model_dump(), "tell_corrections": told_to}
+    rules = FeedbackRules.model_validate(said)
+    standings = (Standing.SOCIAL_SERVICES_PRACTITIONER, None)
+
+    assert [rules.corrections_told(each) for each in standings] == told
+
+
+async def test_what_is_decided_back_is_no_correction_any_more(table: Table) -> None:
+    (john, mere), held = await table.refers(*HE_SAYS)
+    referrals, referral_id = table.running.referrals, held.episodes[0].referral_id
+
+    async def corrected() -> bool:
+        return bool(await referrals.corrected("police"))
+
+    async def as_told() -> bool:
+        return not await corrected()
+
+    await table.decides(held.id, mere, john)
+    await eventually(corrected)
+    await table.decides(held.id, john, mere)
+    await eventually(as_told)
+
+    found = await referrals.get(referral_id)
+    assert found
+    assert found.put_right_at
+    assert found.corrected_at is None
+
+
+async def test_it_is_decided_in_every_case_of_a_family_that_tells_of_the_two(
+    table: Table,
+) -> None:
+    running = table.running
+    _, one = await table.refers({**MERE, "given_name": "Hana"}, JOHN)
+    (john, mere), other = await table.refers(*HE_SAYS)
+    await merges(running, "merge", one.id, other.id)
+    # The next one joins the survivor, so that both tell of the two.
+    await running.submit(body(people=HE_SAYS), key=new_id())
+
+    async def joined() -> bool:
+        held = await running.cases.get(one.id)
+        return bool(held and len(held.episodes) == 2)
+
+    await eventually(joined)
+    for _ in range(2):
+        assert (await table.decides(one.id, mere, john)).status_code == 204
+
+    await table.heard(RolesDecided, 2, "allocation")
+    told = table.hears(RolesDecided, "allocation")
+    assert {(each.case_id, each.harmed, each.corrected) for each in told} == {
+        (one.id, mere, True), (other.id, mere, True),
+    }  # fmt: skip
+    assert len(told) == 2
+
+
+async def test_it_is_decided_by_either_case_where_one_alone_tells_of_the_two(
+    table: Table,
+) -> None:
+    _, one = await table.refers({**MERE, "given_name": "Hana"}, JOHN)
+    (john, mere), other = await table.refers(*HE_SAYS)
+    await merges(table.running, "merge", one.id, other.id)
+
+    answer = await table.decides(one.id, mere, john)
+
+    assert answer.status_code == 204
+    assert (await table.heard(RolesDecided, 1)).case_id == other.id
 
 
 async def test_what_is_counted_tells_nothing_of_a_case_that_one_is_barred_from(

@@ -136,7 +136,7 @@ def test_who_is_erased_and_what_was_taken_back_is_not_told() -> None:
 
 def test_parts_are_told_as_a_person_has_put_them_right() -> None:
     told = referral(MERE, JOHN).recognised(("m", "j"))
-    right = told.with_parts({"m": USING, "j": HARMED})
+    right = told.with_parts({"m": USING, "j": HARMED}, NOON)
 
     [body_] = packed([right], TERMS, Known(), at=NOON, rules=RULES)
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from accord_chassis.access import Caller, NotAllowed
@@ -16,7 +17,7 @@ from accord_chassis.clock import Clock
 from accord_chassis.keys import HeldKey
 from accord_chassis.store import Conflict
 
-from referrals.domain.agency import Agency, NotRegistered, agency_id
+from referrals.domain.agency import Agency, NotRegistered, Standing, agency_id
 from referrals.store import Agencies
 
 FRESH_SECONDS = 5.0
@@ -79,6 +80,12 @@ class Register:
             await self._note_use(found, caller.subject)
         may = caller.scopes & found.scopes_by(key)
         return replace(caller, scopes=may, agency_kind=found.told.kind.value)
+
+    async def standing(self, code: str, at: datetime) -> Standing | None:
+        """Say as what an agency is registered (s 19) at a time."""
+        ask = partial(self._agencies.get, agency_id(code))
+        found = await self._fresh(f"agency {code}", ask)
+        return found.told.standing(at) if found else None
 
     def forget(self) -> None:
         """Ask anew, because something was changed; what is being asked is not kept."""

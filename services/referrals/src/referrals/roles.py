@@ -25,10 +25,12 @@ from referrals.domain.erasure import Decision
 from referrals.domain.household import Settled
 from referrals.domain.roles import (
     Doubt,
+    NoSuchPair,
     Standing,
     doubt_id,
     put_right,
     settle,
+    tells_of,
 )
 from referrals.erasing import standing_case
 from referrals.handlers import received
@@ -128,7 +130,7 @@ async def _send(
         return
     if not doubt.open and (right := _settled(case, doubt)):
         parts = put_right(referral.members, right.harmed, right.using_violence)
-        referral = referral.with_parts(parts)
+        referral = referral.with_parts(parts, right.decision.at)
     parties = tuple(
         Party(person_id=each.person_id, role=each.role) for each in referral.members
     )
@@ -143,12 +145,26 @@ async def decide(
 ) -> None:
     """Decide who harmed whom of two people of a case; once is as good as twice.
 
+    Every case of the family in which either was told to have harmed the other is
+    decided by itself, because each has people of its own who serve them.
+
     Raises:
         NoSuchCase: There is none, or it is erased.
         NoSuchPair: Neither was told to have harmed the other.
     """
     right = Settled(harmed=harmed, using_violence=using_violence, decision=decision)
+    case = await standing_case(case_id, roles.cases)
+    if case.merged_into:
+        case = await standing_case(case.merged_into, roles.cases)
+    family = await roles.cases.family_of(case)
+    concerned = [each.id for each in family if tells_of(each, right.two)]
+    if not concerned:
+        raise NoSuchPair
+    for each in concerned:
+        await _decide_one(each, right, roles)
 
+
+async def _decide_one(case_id: str, right: Settled, roles: Roles) -> None:
     async def note() -> None:
         held = await standing_case(case_id, roles.cases)
         new, turned = settle(held, right)
@@ -156,10 +172,10 @@ async def decide(
             return
         told = RolesDecided(
             case_id=case_id,
-            harmed=harmed,
-            using_violence=using_violence,
+            harmed=right.harmed,
+            using_violence=right.using_violence,
             corrected=turned,
-            decided_at=decision.at,
+            decided_at=right.decision.at,
         )
         await roles.cases.save(new, told, lane=Lane.URGENT)
 
@@ -178,7 +194,7 @@ async def follow(message: Message[RolesDecided], *, roles: Roles) -> None:
     for each in await roles.referrals.of_case(case):
         parts = put_right(each.members, told.harmed, told.using_violence)
         if parts:
-            await roles.referrals.save(each.with_parts(parts))
+            await roles.referrals.save(each.with_parts(parts, told.decided_at))
     two = frozenset({told.harmed, told.using_violence})
     asked = [e for e in await roles.doubts.of_case(case.id) if e.two == two]
     for doubt in (each for each in asked if each.open):

@@ -72,6 +72,7 @@ class Referrals(SealedStore[Referral]):
         IndexModel([("former.person_id", 1)], sparse=True),
         IndexModel([("sender.agency", 1), ("received_at", -1)]),
         IndexModel([("sender.agency", 1), ("wanted.asked_at", 1)]),
+        IndexModel([("sender.agency", 1), ("put_right_at", -1)]),
     )
 
     def fingerprint(self, told: Telling) -> str:
@@ -130,6 +131,19 @@ class Referrals(SealedStore[Referral]):
         )
         first = found.sort("wanted.asked_at", 1).limit(PAGE)
         return [(e["_id"], Wanted.model_validate(e["wanted"])) async for e in first]
+
+    async def corrected(self, agency: str) -> list[tuple[str, datetime]]:
+        """Give an agency's referrals whose parts were put right, the latest first.
+
+        By the referral's id, and when; nothing of what they tell is opened.
+        """
+        kept = ("put_right_at", "put_right", "person_ids", "told.people.role")
+        found = self.documents.find(
+            {"sender.agency": agency, "put_right_at": {"$gt": EPOCH}},
+            projection=dict.fromkeys(kept, 1),
+        )
+        latest = found.sort("put_right_at", -1).limit(PAGE)
+        return [(e["_id"], e["put_right_at"]) async for e in latest if _told_wrong(e)]
 
     async def of_case(self, case: Case) -> list[Referral]:
         """Give the referrals of a case, also those that it let go of."""
@@ -512,6 +526,12 @@ class Agencies(Store[Agency]):
 def is_withdrawn(document: Document) -> bool:
     """Tell whether a referral was taken back, without making it of its document."""
     return any(each.get("reason") for each in document.get("changes", ()))
+
+
+def _told_wrong(document: Document) -> bool:
+    right = document["put_right"]
+    told = zip(document["person_ids"], document["told"]["people"], strict=False)
+    return any(role_of(who, e["role"], right) != e["role"] for who, e in told)
 
 
 def _heard(document: Document) -> Heard:

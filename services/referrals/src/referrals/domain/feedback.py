@@ -13,12 +13,22 @@ from accord_contracts.message import Code
 from accord_contracts.referrals import FieldGroup
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from referrals.domain.agency import Standing
+
 
 class ClosedAs(StrEnum):
     """How the response to a referral ended, as coarse as an agency is told it."""
 
     COMPLETED = "completed"
     ENDED = "ended"
+
+
+class ToldTo(StrEnum):
+    """Which agencies are told that parts of their referral were put right."""
+
+    NOBODY = "nobody"
+    REGISTERED = "registered"
+    EVERYBODY = "everybody"
 
 
 class FeedbackRules(BaseModel):
@@ -28,12 +38,17 @@ class FeedbackRules(BaseModel):
         contact_actions: The actions of a plan by which the person harmed was reached.
         closed_as: How each reason for closing a plan is told. What is told covers
             several reasons, so that nobody can tell from it which one it was.
+        tell_corrections: Who is told that a person has put right who harmed whom in
+            their referral. Unless it is said, those alone with whom s 20 of the Family
+            Violence Act 2018 lets share: whoever is told knows which of the two is
+            believed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     contact_actions: Annotated[frozenset[Code], Field(min_length=1)]
     closed_as: dict[ClosedAs, frozenset[Code]]
+    tell_corrections: ToldTo = ToldTo.REGISTERED
 
     @model_validator(mode="after")
     def _tells_no_reason(self) -> Self:
@@ -51,6 +66,12 @@ class FeedbackRules(BaseModel):
         """Say what an agency is told when a plan is closed for a reason."""
         completed = reason in self.closed_as[ClosedAs.COMPLETED]
         return ClosedAs.COMPLETED if completed else ClosedAs.ENDED
+
+    def corrections_told(self, standing: Standing | None) -> bool:
+        """Tell whether an agency of some standing is told what was put right."""
+        registered = standing is not None
+        told = self.tell_corrections
+        return told is ToldTo.EVERYBODY or (told is ToldTo.REGISTERED and registered)
 
 
 class Wanted(BaseModel):

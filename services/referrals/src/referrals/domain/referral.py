@@ -105,6 +105,7 @@ class Referral(BaseModel):
         former: Whom people were taken for until the agency corrected who they are.
         put_right: The parts of people, by id, that a person has decided against what is
             told: that stays as the agency's word, and counts for nothing.
+        put_right_at: When that was decided last.
         changes: By the agency, in their order.
         wanted: What more it is asked for, and has not told yet.
         left_case: Where it stood when its case grew too long to keep it.
@@ -127,6 +128,7 @@ class Referral(BaseModel):
     person_ids: tuple[str, ...] = ()
     former: tuple[Mistaken, ...] = ()
     put_right: dict[str, PersonRole] = {}
+    put_right_at: datetime | None = None
     changes: tuple[Change, ...] = ()
     wanted: Wanted | None = None
     left_case: Episode | None = None
@@ -182,9 +184,17 @@ class Referral(BaseModel):
             Member(person_id=person, role=role) for person, role in dict.fromkeys(parts)
         )
 
-    def with_parts(self, right: dict[str, PersonRole]) -> "Referral":
+    @property
+    def corrected_at(self) -> datetime | None:
+        """When a person decided that it tells parts wrongly, if that stands."""
+        told = zip(self.person_ids, (e.role for e in self.told.people), strict=False)
+        wrong = any(role_of(who, role, self.put_right) != role for who, role in told)
+        return self.put_right_at if wrong else None
+
+    def with_parts(self, right: dict[str, PersonRole], at: datetime) -> "Referral":
         """Have people the parts that a person has decided, whatever is told."""
-        return self.model_copy(update={"put_right": {**self.put_right, **right}})
+        update = {"put_right": {**self.put_right, **right}, "put_right_at": at}
+        return self.model_copy(update=update)
 
     @property
     def withdrawn(self) -> Change | None:

@@ -85,6 +85,11 @@ def _parts(one: Pair | Settled, same: Mapping[str, str]) -> tuple[str, str]:
     )
 
 
+def tells_of(case: Case, two: frozenset[str]) -> bool:
+    """Tell whether one of two was told in a case to have harmed the other."""
+    return any({each.harmed, each.using_violence} == two for each in case.pairs)
+
+
 def settle(case: Case, right: Settled) -> tuple[Case, bool]:
     """Note who harmed whom of two, and let go of the parts that were told wrongly.
 

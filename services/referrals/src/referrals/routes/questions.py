@@ -4,6 +4,7 @@ The agency reads it with the status of its referral, or in one list of all that 
 asked, and answers by an amendment.
 """
 
+from datetime import datetime
 from typing import Annotated
 
 from accord_chassis.decision import NOT_OUTREACH, Action, Relation, Resource
@@ -22,6 +23,7 @@ from referrals.routes.referrals import (
     PURPOSES,
     Cases_,
     Clock_,
+    Learns,
     Reader,
     Referrals_,
     own,
@@ -41,6 +43,7 @@ ASK_MORE = Action(
 
 
 LIST_QUESTIONS = Action("questions.list", OWN, purposes=PURPOSES)
+LIST_CORRECTIONS = Action("corrections.list", OWN, purposes=PURPOSES)
 
 
 class AskMore(BaseModel):
@@ -73,6 +76,33 @@ async def list_questions(
     return tuple(
         QuestionView(referral_id=each, **WantedView.of(wanted).model_dump())
         for each, wanted in await referrals.wanting(own_)
+    )
+
+
+class CorrectionView(BaseModel):
+    """That a person put right who harmed whom in one referral, and when."""
+
+    referral_id: Id
+    parts_corrected_at: datetime
+
+
+@router.get("/corrections")
+async def list_corrections(
+    referrals: Referrals_, learns: Learns, agency: Reader
+) -> tuple[CorrectionView, ...]:
+    """List in which of one's own agency's referrals it was put right who harmed whom.
+
+    What they tell was told the wrong way round, and the agency's own records may be
+    too. The latest comes first, and 200 at the most; none, where the locality does not
+    tell an agency of this standing.
+    """
+    own_ = sender_of(agency.who).agency
+    await agency.permit(LIST_CORRECTIONS, Resource("questions", own_, agency=own_))
+    if not await learns(own_):
+        return ()
+    return tuple(
+        CorrectionView(referral_id=each, parts_corrected_at=at)
+        for each, at in await referrals.corrected(own_)
     )
 
 

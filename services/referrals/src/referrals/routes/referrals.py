@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from accord_chassis.service import part
 from accord_contracts.access import Purpose
 from accord_contracts.message import Id
 from accord_contracts.referrals import AgencyKind
-from fastapi import APIRouter, Header, Request, Response, Security
+from fastapi import APIRouter, Depends, Header, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
@@ -24,7 +25,7 @@ from referrals.domain.case import Episode, Stage
 from referrals.domain.feedback import ClosedAs
 from referrals.domain.policy import Expected, Policy
 from referrals.domain.referral import NotReferred, Referral, Sender
-from referrals.routes.agencies import registered
+from referrals.routes.agencies import Register_, registered
 from referrals.routes.changes import AmendmentView, WantedView, WithdrawalView, etag_of
 from referrals.routes.lines import (
     BATCH,
@@ -70,8 +71,28 @@ Key = Annotated[
 ]
 
 
+def of_corrections(
+    register: Register_, policy: Policy_, clock: Clock_
+) -> Callable[[str], Awaitable[bool]]:
+    """Give what tells whether an agency learns that parts were put right."""
+
+    async def learns(agency: str) -> bool:
+        standing = await register.standing(agency, clock.now())
+        return policy.feedback.corrections_told(standing)
+
+    return learns
+
+
+Learns = Annotated[Callable[[str], Awaitable[bool]], Depends(of_corrections)]
+
+
 class ReferralView(BaseModel):
-    """How far the response to a referral has come, and since when."""
+    """How far the response to a referral has come, and since when.
+
+    Attributes:
+        parts_corrected_at: When a person put right who harmed whom in it, if that
+            stands and the agency is one that is told.
+    """
 
     referral_id: Id
     reference: str | None
@@ -87,9 +108,12 @@ class ReferralView(BaseModel):
     expected: Expected
     amendments: tuple[AmendmentView, ...]
     withdrawn: WithdrawalView | None
+    parts_corrected_at: datetime | None
 
     @classmethod
-    def of(cls, referral: Referral, episode: Episode) -> "ReferralView":
+    def of(
+        cls, referral: Referral, episode: Episode, *, corrections: bool
+    ) -> "ReferralView":
         """Show a referral to the agency that made it, and nothing else of its case."""
         last, wanted = referral.withdrawn, referral.wanted
         return cls(
@@ -99,6 +123,7 @@ class ReferralView(BaseModel):
             more_information_needed=wanted and WantedView.of(wanted),
             amendments=AmendmentView.all_of(referral),
             withdrawn=last and WithdrawalView.of(referral, last),
+            parts_corrected_at=referral.corrected_at if corrections else None,
             **dict(episode),
         )
 
@@ -170,9 +195,11 @@ async def read_template(policy: Policy_, agency: Submitter) -> SheetResponse:
 @router.get("/{referral_id}")
 async def read_referral(
     referral_id: Id,
+    *,
     response: Response,
     referrals: Referrals_,
     cases: Cases_,
+    learns: Learns,
     agency: Reader,
 ) -> ReferralView:
     """Read how far the response to one's own agency's referral has come.
@@ -185,7 +212,8 @@ async def read_referral(
         referral_id, agency.who.agency, referrals=referrals, cases=cases
     )
     response.headers["ETag"] = etag_of(referral)
-    return ReferralView.of(referral, episode)
+    corrections = await learns(sender_of(agency.who).agency)
+    return ReferralView.of(referral, episode, corrections=corrections)
 
 
 async def own(referral_id: str, referrals: Referrals, cases: Cases) -> Resource:

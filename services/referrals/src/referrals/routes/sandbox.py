@@ -108,6 +108,7 @@ async def read_trial(
         expected=tried.expected,
         amendments=(),
         withdrawn=None,
+        parts_corrected_at=None,
         **dict(episode),
     )
 
