@@ -62,7 +62,7 @@ def docket(
 ) -> Docket:
     """A case of which one referral was weighed."""
     return Docket(id=case_id or new_id()).assess(
-        level, None, revision=1, at=at, first_referred_at=at, referred=True
+        level, None, revision=1, at=at, first_referred_at=at, weighed_at=at
     )
 
 

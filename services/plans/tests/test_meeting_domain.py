@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.access import Side
-from accord_contracts.referrals import TriggerKind
+from accord_contracts.referrals import SharingDecision, TriggerKind
 from accord_contracts.risk import RiskLevel
 from meetings_builders import (
     DAILY,
@@ -40,6 +40,7 @@ from pydantic import ValidationError
 
 LOW, MEDIUM, HIGH, EXTREME = RiskLevel
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 
 
 def date(since: datetime, *, revision: int = 1, over: bool = False) -> Date:
@@ -54,6 +55,15 @@ def date(since: datetime, *, revision: int = 1, over: bool = False) -> Date:
 
 def owed(due_at: datetime, *, revision: int = 1, done: bool = False) -> Owed:
     return Owed(due_at=due_at, since=due_at, revision=revision, done=done)
+
+
+def asked(agency: str, at: datetime) -> Asked:
+    return Asked(agency=agency, requested_at=at, needed_by=at + 12 * HOUR)
+
+
+def answer(agency: str, at: datetime) -> Asked:
+    decision = SharingDecision.SHARED
+    return Asked(agency=agency, decided_at=at, decision=decision, number=1)
 
 
 def why(held: Docket, at: datetime) -> set[Why]:
@@ -121,7 +131,7 @@ def test_a_new_referral_a_risen_level_a_date_and_what_is_late_bring_a_case_up() 
 
     held = held.assess(
         HIGH, MEDIUM, revision=2, at=NOON + 2 * HOUR, first_referred_at=NOON,
-        referred=False,
+        weighed_at=None,
     )  # fmt: skip
     held = held.foresee(new_id(), date(NOON + 3 * HOUR))
     held = held.owe(new_id(), owed(NOON + 4 * HOUR))
@@ -137,7 +147,7 @@ def test_a_level_that_the_table_itself_has_raised_brings_nothing_up() -> None:
 
     held = held.assess(
         HIGH, MEDIUM, revision=2, at=NOON + 2 * HOUR, first_referred_at=NOON,
-        referred=False,
+        weighed_at=None,
     )  # fmt: skip
 
     assert held.wanted_from is None
@@ -149,14 +159,14 @@ def test_what_has_ended_is_merged_or_erased_is_on_no_agenda() -> None:
 
     assert not held.end(1).open
     assert held.end(1).assess(
-        LOW, HIGH, revision=2, at=NOON, first_referred_at=NOON, referred=True
+        LOW, HIGH, revision=2, at=NOON, first_referred_at=NOON, weighed_at=NOON
     ).open  # fmt: skip
     assert not held.merge(new_id(), 1).open
     assert held.merge(new_id(), 1).merge(None, 2).open
     elsewhere = held.transfer(NOON)
     assert elsewhere.wanted_from is None
     assert not elsewhere.assess(
-        LOW, HIGH, revision=2, at=NOON, first_referred_at=NOON, referred=True
+        LOW, HIGH, revision=2, at=NOON, first_referred_at=NOON, weighed_at=NOON
     ).open  # fmt: skip
     assert held.erase(NOON).wanted_from is None
     assert held.erase(NOON).foresee(new_id(), date(NOON)).dates == {}
@@ -169,7 +179,7 @@ def test_a_docket_is_the_same_in_whatever_order_things_are_heard() -> None:
         lambda held: held.foresee(trigger, date(NOON, revision=2, over=True)),
         lambda held: held.owe(action, owed(NOON)),
         lambda held: held.owe(action, owed(NOON, revision=2, done=True)),
-        lambda held: held.ask(inquiry, Asked(agency="police", needed_by=NOON)),
+        lambda held: held.ask(inquiry, asked("police", NOON)),
         lambda held: held.ask(
             inquiry, Asked(agency="police", decided_at=NOON, number=1)
         ),
@@ -185,6 +195,59 @@ def test_a_docket_is_the_same_in_whatever_order_things_are_heard() -> None:
     assert ends[0].dates[trigger].over
     assert ends[0].owed[action].done
     assert ends[0].asked[inquiry].needed_by
+    assert ends[0].asked[inquiry].requested_at
+
+
+def test_what_was_answered_to_an_earlier_question_is_no_answer_to_this_one() -> None:
+    january, june = NOON, NOON + 150 * DAY
+    held = docket(at=january)
+    answered, again = new_id(), new_id()
+    held = held.ask(answered, asked("police", january))
+    held = held.ask(answered, answer("police", january + HOUR))
+    held = held.ask(new_id(), asked("refuge", january))
+
+    held = held.ask(again, asked("police", june))
+
+    shown = {each.agency: each for each in held.asked_since(june + HOUR)}
+    assert shown["police"].decided_at is None
+    assert shown["police"].requested_at == june
+    # What is owed an answer is shown, however long ago it was asked.
+    assert shown["refuge"].requested_at == january
+
+
+@pytest.mark.parametrize("news", ["referral", "decision"])
+def test_what_was_answered_before_a_referral_or_a_decision_is_shown_no_more(
+    news: str,
+) -> None:
+    inquiry, later = new_id(), NOON + 10 * DAY
+    held = docket(at=NOON).ask(inquiry, asked("police", NOON))
+    held = held.ask(inquiry, answer("police", NOON + HOUR))
+    assert [each.agency for each in held.asked_since(later)] == ["police"]
+
+    if news == "referral":
+        held = held.assess(
+            HIGH, HIGH, revision=2, at=later, first_referred_at=NOON, weighed_at=later
+        )
+    else:
+        held = held.settle(NOON + 2 * HOUR, HIGH, None)
+        # It is shown at the meeting that decides, before and after it has.
+        begun = NOON + HOUR + HOUR / 2
+        assert [each.agency for each in held.asked_since(begun)] == ["police"]
+
+    assert held.asked_since(later + DAY) == ()
+
+
+def test_an_answer_that_raises_the_level_is_shown() -> None:
+    inquiry = new_id()
+    held = docket(MEDIUM).ask(inquiry, asked("police", NOON))
+    held = held.ask(inquiry, answer("police", NOON + HOUR))
+
+    held = held.assess(
+        HIGH, MEDIUM, revision=2, at=NOON + 2 * HOUR, first_referred_at=NOON,
+        weighed_at=None,
+    )  # fmt: skip
+
+    assert [each.agency for each in held.asked_since(NOON + DAY)] == ["police"]
 
 
 def test_no_commitment_is_forgotten_for_those_that_were_kept() -> None:

@@ -171,6 +171,48 @@ async def test_an_agenda_builds_itself_and_says_who_was_asked(
     assert "police" in mine["unasked"]
 
 
+async def test_an_answer_of_before_is_not_shown_as_one_for_this_meeting(
+    running: Running, clock: SimulatedClock
+) -> None:
+    table = table_of(running)
+    [case] = await referred(running, HIGH)
+    for agency in ("police", "hospital"):
+        inquiry = {"case_id": case, "inquiry_id": new_id(), "agency": agency}
+        asked = InformationRequested(
+            **inquiry, requested_at=NOON, needed_by=NOON + 12 * HOUR
+        )
+        answered = InformationDecided(
+            **inquiry,
+            number=1,
+            decision=SharingDecision.SHARED,
+            reason=SharingReason.WILL_OR_MAY_HELP,
+            answers={},
+            decided_at=NOON + HOUR,
+        )
+        await hearing.note_inquiry(message_of(asked), table=table)
+        await hearing.note_inquiry(message_of(answered), table=table)
+    clock.advance(timedelta(days=150))
+    now = clock.now()
+    again = assessed(case, HIGH, revision=2, at=now)
+    await hearing.note_assessment(again, table=table)
+    anew = InformationRequested(
+        case_id=case,
+        inquiry_id=new_id(),
+        agency="police",
+        requested_at=now,
+        needed_by=now + 12 * HOUR,
+    )
+    await hearing.note_inquiry(message_of(anew), table=table)
+    meeting = morning(clock)
+
+    [shown] = (await chair(running).reads(f"/{meeting}"))["cases"]
+
+    assert [(e["agency"], e["decided_at"]) for e in shown["asked"]] == [
+        ("police", None)
+    ]
+    assert "hospital" in shown["unasked"]
+
+
 async def test_who_was_asked_is_shown_to_coordinators_and_to_the_agency_itself(
     running: Running, clock: SimulatedClock
 ) -> None:

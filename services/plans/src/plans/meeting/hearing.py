@@ -45,7 +45,7 @@ async def note_assessment(message: Message[RiskAssessed], *, table: Table) -> No
             revision=message.aggregate_version,
             at=at,
             first_referred_at=told.first_referred_at,
-            referred=told.referral_id is not None,
+            weighed_at=told.assessed_at if told.referral_id else None,
         ),
     )
 
@@ -97,7 +97,11 @@ async def note_inquiry(
     """Note that an agency was asked what it knows, or has decided."""
     told = message.data
     if isinstance(told, InformationRequested):
-        asked = Asked(agency=told.agency, needed_by=told.needed_by)
+        asked = Asked(
+            agency=told.agency,
+            requested_at=told.requested_at,
+            needed_by=told.needed_by,
+        )
     else:
         asked = Asked(
             agency=told.agency,

@@ -111,9 +111,10 @@ class CaseView(BaseModel):
         why: Why it is there; empty for whoever serves the person using violence.
         clock: What cases of one level are ordered by.
         overdue: How many things should be done by now and are not.
-        asked: Which agencies were asked what they know, and who has answered: all for
-            who coordinates, else one's own alone. An agency that is left out must not
-            see that it is, not even by what the others were asked.
+        asked: Which agencies were asked what they know since it was last referred or
+            decided on, and who has answered: all for who coordinates, else one's own
+            alone. An agency that is left out must not see that it is, not even by what
+            the others were asked.
         unasked: Those who are invited, and were not asked; for who coordinates.
         decisions: How many were made here; the last one counts.
         settled: It need not come first next time.
@@ -144,7 +145,8 @@ class CaseView(BaseModel):
         """Show of a case on the agenda what somebody of an agency may see."""
         whole = "why" in seen
         every = whole and seen.rule == Relation.COORDINATOR
-        known = docket.asked.values() if docket and whole else ()
+        begins_at = meeting.began_at or meeting.starts_at
+        known = docket.asked_since(begins_at) if docket and whole else ()
         asked = [each for each in known if every or each.agency == agency]
         named = {each.agency for each in asked}
         return cls(

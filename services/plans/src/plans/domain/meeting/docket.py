@@ -5,7 +5,7 @@ and rests on nothing but its own documents.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 KEPT = 100
 """Dates, actions and inquiries that a docket remembers of each kind, the latest."""
+
+FIRST = datetime.min.replace(tzinfo=UTC)
 
 
 class Why(StrEnum):
@@ -80,15 +82,25 @@ class Owed(BaseModel):
 
 
 class Asked(BaseModel):
-    """That an agency was asked what it knows, and what it has decided, if it has."""
+    """That an agency was asked what it knows, and what it has decided, if it has.
+
+    Attributes:
+        requested_at: When; none: only its decision was heard of so far.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     agency: str
+    requested_at: datetime | None = None
     needed_by: datetime | None = None
     decided_at: datetime | None = None
     decision: SharingDecision | None = None
     number: int = 0
+
+    @property
+    def said_at(self) -> datetime:
+        """When something was last said of it: the question, or the answer."""
+        return _later(self.requested_at, self.decided_at) or FIRST
 
 
 K = TypeVar("K")
@@ -101,8 +113,10 @@ class Docket(BaseModel):
         id: The case's.
         revision: The version of risk's document that last told the level.
         referred_at: When it was last heard that a referral was weighed.
+        weighed_at: When the last of those referrals became known, by its own time.
         changed_at: When it was last heard that the level is another.
         decided_at: When a meeting last decided on it: all before is settled.
+        decisions: When meetings decided on it, the latest last.
         decided_level: The level that it decided by.
         review_at: When it wanted to see it again.
         owed: What agencies have promised, and workers are late with.
@@ -122,8 +136,10 @@ class Docket(BaseModel):
     revision: int = 0
     first_referred_at: datetime | None = None
     referred_at: datetime | None = None
+    weighed_at: datetime | None = None
     changed_at: datetime | None = None
     decided_at: datetime | None = None
+    decisions: tuple[datetime, ...] = ()
     decided_level: RiskLevel | None = None
     review_at: datetime | None = None
     dates: dict[str, Date] = {}
@@ -187,7 +203,7 @@ class Docket(BaseModel):
         revision: int,
         at: datetime,
         first_referred_at: datetime,
-        referred: bool,
+        weighed_at: datetime | None,
     ) -> "Docket":
         """Take note of an assessment, in whatever order they are heard of.
 
@@ -197,13 +213,14 @@ class Docket(BaseModel):
             revision: The version of risk's document.
             at: When it is heard of: what is heard after a decision was not known to it.
             first_referred_at: Since when the response to this episode is asked for.
-            referred: A referral was weighed.
+            weighed_at: When the referral that was weighed became known; none: none was.
         """
         if self.erased_at:
             return self
         update: dict[str, Any] = {}
-        if referred:
+        if weighed_at:
             update["referred_at"] = _later(self.referred_at, at)
+            update["weighed_at"] = _later(self.weighed_at, weighed_at)
         if previous not in {None, level} and level is not self.decided_level:
             update["changed_at"] = _later(self.changed_at, at)
         if revision > self.revision:
@@ -236,10 +253,30 @@ class Docket(BaseModel):
             return self
         known = self.asked.get(inquiry_id) or told
         latest = max(known, told, key=lambda each: each.number)
-        both = latest.model_copy(
-            update={"needed_by": told.needed_by or known.needed_by}
-        )
+        update = {
+            "needed_by": told.needed_by or known.needed_by,
+            "requested_at": told.requested_at or known.requested_at,
+        }
+        both = latest.model_copy(update=update)
         return self.model_copy(update={"asked": _with(self.asked, inquiry_id, both)})
+
+    def asked_since(self, begins_at: datetime) -> tuple[Asked, ...]:
+        """Give who was asked for a meeting: of each agency its last inquiry.
+
+        What an agency answered before the last referral, or before an earlier meeting
+        decided, is no answer to what is asked now; what it still owes an answer to is.
+        Another level makes no answer old, because an answer may be what led to it.
+
+        Args:
+            begins_at: When the meeting begins, or began.
+        """
+        before = (each for each in self.decisions if each < begins_at)
+        since = _later(self.weighed_at, max(before, default=None)) or FIRST
+        last: dict[str, Asked] = {}
+        for each in sorted(self.asked.values(), key=_asked_at):
+            if each.decided_at is None or each.said_at >= since:
+                last[each.agency] = each
+        return tuple(last[agency] for agency in sorted(last))
 
     def call_on(
         self, agencies: Iterable[str], kept_from: Iterable[str], at: datetime
@@ -282,7 +319,8 @@ class Docket(BaseModel):
         if self.erased_at or (self.decided_at and self.decided_at >= at):
             return self
         decided = {"decided_at": at, "decided_level": level, "review_at": review_at}
-        return self.model_copy(update=decided)
+        decisions = (*self.decisions, at)[-KEPT:]
+        return self.model_copy(update={**decided, "decisions": decisions})
 
     def end(self, assessment_revision: int) -> "Docket":
         """Take note that the response has ended, by that assessment."""
@@ -311,6 +349,10 @@ def _if_since(
     why: Why, since: datetime | None, clock: datetime | None = None
 ) -> list[Reason]:
     return [Reason(why, since, clock or since)] if since else []
+
+
+def _asked_at(asked: Asked) -> datetime:
+    return asked.requested_at or asked.said_at
 
 
 def _is_news(news: datetime | None, since: datetime | None) -> bool:
