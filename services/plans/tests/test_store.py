@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -6,7 +7,7 @@ from accord_chassis.store import EPOCH, Conflict, Database
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.risk import RiskLevel
 from meetings_builders import RULES, daily, docket
-from plans.domain.meeting.meeting import Meeting
+from plans.domain.meeting.meeting import MOST_CASES, Meeting
 from plans.domain.meeting.rules import CALLED
 from plans.domain.plan import Plan
 from plans.meeting.store import Dockets, Meetings
@@ -116,14 +117,39 @@ async def test_an_agenda_uses_an_index(database: Database) -> None:
     for each in (*wanted, docket().settle(NOON, RiskLevel.HIGH, None)):
         await dockets.save(each)
 
-    times = {"$gt": EPOCH, "$lte": NOON}
-    explained = await dockets.documents.find({"wanted_from": times}).explain()
+    for times in ({"$gt": EPOCH, "$lte": NOON}, {"$gt": EPOCH}, None):
+        found = dockets.documents.find({"rank": 2, "wanted_from": times})
+        explained = await found.sort("wanted_from", 1).explain()
+        assert "IXSCAN" in stages(explained)
+        assert "COLLSCAN" not in stages(explained)
+    taken = await dockets.wanted(NOON, RiskLevel.LOW)
+    assert {each.id for each in taken.cases} == {e.id for e in wanted}
+    assert taken.left_off == 0
+    high = await dockets.at_risk(RiskLevel.HIGH)
+    assert [each.level for each in high.cases] == [
+        *(RiskLevel.EXTREME, RiskLevel.HIGH, RiskLevel.HIGH)
+    ]
+    # Nothing brings it up.
+    assert high.cases[-1].wanted_from is None
 
-    assert "IXSCAN" in stages(explained)
-    assert "COLLSCAN" not in stages(explained)
-    assert {each.id for each in await dockets.wanted(NOON)} == {e.id for e in wanted}
-    high = await dockets.at_risk([RiskLevel.HIGH])
-    assert len(high) == 2
+
+async def test_of_more_cases_than_a_meeting_has_the_gravest_come_first(
+    database: Database,
+) -> None:
+    dockets = Dockets(database)
+    await dockets.prepare()
+    waiting = [docket(RiskLevel.LOW) for _ in range(MOST_CASES + 1)]
+    await asyncio.gather(*map(dockets.save, waiting))
+    latest = docket(RiskLevel.EXTREME, at=NOON + timedelta(hours=1))
+    await dockets.save(latest)
+
+    for taken in (
+        await dockets.wanted(NOON + timedelta(hours=2), RiskLevel.LOW),
+        await dockets.at_risk(RiskLevel.LOW),
+    ):
+        assert taken.cases[0].id == latest.id
+        assert len(taken.cases) == MOST_CASES
+        assert taken.left_off == 2
 
 
 async def test_what_was_called_and_closed_since_uses_an_index(

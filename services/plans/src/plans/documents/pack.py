@@ -39,6 +39,9 @@ def pack_of(shown: TableView, speech: Speech) -> Sheet:
             _listed({e.agency for e in shown.seats if e.agency}, speech),
         ),
     ]
+    if shown.left_off:
+        more = Cell(en=str(shown.left_off))
+        head.append((both("Cases that are too many, none of them graver"), more))
     columns = (
         *(CASE, LEVEL, both("Why"), both("Late")),
         *(both("Answered"), both("Not answered"), both("Not asked"), both("Settled")),

@@ -87,7 +87,8 @@ async def ask_beforehand(
     if chair.worker is None:
         raise NotOnTheAgenda
     wanted = {each.case_id for each in told.cases}
-    entries = [e for e in await agenda_of(held, table) if e.case_id in wanted]
+    agenda = await agenda_of(held, table)
+    entries = [e for e in agenda.entries if e.case_id in wanted]
     listed = [(case_at(held, each.case_id, table), each) for each in entries]
     of = named(held.id, held, chair, table.clock.now())
     may = await chair.permit_each(ASK, listed, of=of)

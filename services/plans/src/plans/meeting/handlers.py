@@ -5,12 +5,13 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
+import structlog
 from accord_chassis.service import settled
 from accord_chassis.store import EPOCH
 from accord_contracts.message import Lane
 from accord_contracts.plans import MeetingClosed, MeetingDecided, MeetingTaskDone
-from accord_contracts.risk import RiskLevel
 
 from plans.domain.meeting.agenda import agenda
 from plans.domain.meeting.discussion import (
@@ -21,7 +22,6 @@ from plans.domain.meeting.discussion import (
     Wanted,
     id_of,
 )
-from plans.domain.meeting.docket import Docket
 from plans.domain.meeting.meeting import (
     Addition,
     Called,
@@ -35,7 +35,9 @@ from plans.domain.meeting.meeting import (
 )
 from plans.domain.meeting.minutes import minutes_of, seal_of
 from plans.domain.meeting.rules import CALLED, Takes
-from plans.meeting.store import Table, by_case
+from plans.meeting.store import Table, Taken, by_case
+
+log = structlog.get_logger()
 
 AROUND = timedelta(days=15)
 """So far before and after now meetings stand in the calendar without being called."""
@@ -64,7 +66,14 @@ async def upcoming(since: datetime, until: datetime, table: Table) -> list[Meeti
     return sorted(found.values(), key=lambda each: (each.starts_at, each.series))
 
 
-async def agenda_of(meeting: Meeting, table: Table) -> tuple[Entry, ...]:
+class Agenda(NamedTuple):
+    """What a meeting is about, and how many cases are too many for it."""
+
+    entries: tuple[Entry, ...]
+    left_off: int
+
+
+async def agenda_of(meeting: Meeting, table: Table) -> Agenda:
     """Give a meeting's agenda: as it stands, or as it was when the meeting began.
 
     What was added since stands behind, in the order of risk and clock.
@@ -75,13 +84,18 @@ async def agenda_of(meeting: Meeting, table: Table) -> tuple[Entry, ...]:
         late = await table.dockets.all_of(cases)
         # Beside what was added, nothing comes up any more.
         added = meeting.model_copy(update={"series": CALLED})
-        return (*meeting.agenda, *agenda(added, late, {}, table.rules))
+        entries = (*meeting.agenda, *agenda(added, late, {}, table.rules))
+        return Agenda(entries, meeting.left_off)
     carried = await _carried(meeting, table)
-    found = {each.id: each for each in await _taken(meeting, table)}
+    taken = await _taken(meeting, table)
+    if taken.left_off:
+        log.warning("agenda.left_off", count=taken.left_off)
+    found = {each.id: each for each in taken.cases}
     missing = (cases | carried.keys()) - found.keys()
     if missing:
         found |= {each.id: each for each in await table.dockets.all_of(missing)}
-    return agenda(meeting, found.values(), carried, table.rules)
+    entries = agenda(meeting, found.values(), carried, table.rules)
+    return Agenda(entries, taken.left_off)
 
 
 async def _carried(meeting: Meeting, table: Table) -> dict[str, datetime]:
@@ -100,14 +114,13 @@ async def _carried(meeting: Meeting, table: Table) -> dict[str, datetime]:
     return {case_id: each.starts_at for each in before for case_id in each.carried}
 
 
-async def _taken(meeting: Meeting, table: Table) -> list[Docket]:
+async def _taken(meeting: Meeting, table: Table) -> Taken:
     series = table.rules.series.get(meeting.series)
     if series is None:
-        return []
+        return Taken([], 0)
     if series.takes is Takes.STIRRED:
-        return await table.dockets.wanted(meeting.starts_at)
-    levels = (each for each in RiskLevel if each.rank >= series.least.rank)
-    return await table.dockets.at_risk(levels)
+        return await table.dockets.wanted(meeting.starts_at, series.least)
+    return await table.dockets.at_risk(series.least)
 
 
 async def call(
@@ -173,7 +186,8 @@ async def begin(meeting_id: str, *, table: Table) -> Meeting:
     held = await meeting_of(meeting_id, table)
     if held.began_at:
         return held
-    new = held.begin(await agenda_of(held, table), table.clock.now())
+    found = await agenda_of(held, table)
+    new = held.begin(found.entries, table.clock.now(), found.left_off)
     return await table.meetings.save(new)
 
 
@@ -299,7 +313,8 @@ async def close_by_clock(held: Meeting, *, table: Table) -> None:
     If it never began, all of them do.
     """
     if not held.began_at:
-        new = held.begin(await agenda_of(held, table), table.clock.now())
+        found = await agenda_of(held, table)
+        new = held.begin(found.entries, table.clock.now(), found.left_off)
         held = await table.meetings.save(new)
     if not held.closing_at:
         held = await table.meetings.save(held.end(table.clock.now()))

@@ -1,6 +1,6 @@
 """Meetings over HTTP."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
@@ -212,23 +212,21 @@ async def read_meeting(meeting_id: Id, table: Table_, member: Member) -> TableVi
     An agency that has not signed sees when it is, and none of its cases.
     """
     held = await permitted(READ_MEETING, meeting_id, table, member)
-    cases = [each async for each in _cases(held, table, member)]
-    return TableView.laid(held, table.rules.statement, cases)
+    return await _laid(held, table, member)
 
 
-async def _cases(
-    held: Meeting, table: Table, member: Asking
-) -> AsyncIterator[CaseView]:
-    entries = await handlers.agenda_of(held, table)
-    listed = [(case_at(held, each.case_id, table), each) for each in entries]
+async def _laid(held: Meeting, table: Table, member: Asking) -> TableView:
+    """Show of a meeting what somebody may see."""
+    agenda = await handlers.agenda_of(held, table)
+    listed = [(case_at(held, each.case_id, table), each) for each in agenda.entries]
     of = named(held.id, held, member, table.clock.now())
     may = await member.permit_each(READ_CASE, listed, of=of)
     ids = [each.case_id for each, _ in may]
     dockets = {each.id: each for each in await table.dockets.all_of(ids)}
     said = by_case(await table.discussions.of_meeting(held.id))
     at = table.clock.now()
-    for entry, seen in may:
-        yield CaseView.of(
+    cases = (
+        CaseView.of(
             entry,
             dockets.get(entry.case_id),
             said.get(entry.case_id),
@@ -237,6 +235,9 @@ async def _cases(
             seen=seen,
             agency=member.who.agency,
         )
+        for entry, seen in may
+    )
+    return TableView.laid(held, table.rules.statement, cases, agenda.left_off)
 
 
 @router.post("/{meeting_id}/attendance")
@@ -289,8 +290,7 @@ async def begin_meeting(meeting_id: Id, table: Table_, chair: Member) -> TableVi
     """Begin: the agenda stays as it is, and what was added until the cut-off."""
     await permitted(LEAD_MEETING, meeting_id, table, chair)
     held = await settled(partial(handlers.begin, meeting_id, table=table))
-    cases = [each async for each in _cases(held, table, chair)]
-    return TableView.laid(held, table.rules.statement, cases)
+    return await _laid(held, table, chair)
 
 
 @router.post("/{meeting_id}/cases/{case_id}/decision")

@@ -1,9 +1,10 @@
 """Where meetings, what is said at them, and the dockets of cases are kept."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
+from itertools import product
+from typing import Any, NamedTuple
 
 from accord_chassis.clock import Clock
 from accord_chassis.service import settled
@@ -20,30 +21,65 @@ from plans.domain.template import Policy
 WITHOUT = {"inbox": 0, "outbox": 0}
 
 
+class Taken(NamedTuple):
+    """The cases that a meeting takes.
+
+    Attributes:
+        left_off: How many it would take too, were it not for their number: none of
+            which is graver than those that are taken.
+    """
+
+    cases: list[Docket]
+    left_off: int
+
+
 class Dockets(Store[Docket]):
     """What every case has to bring before a meeting."""
 
     entity = Docket
     collection = "dockets"
     indexes = (
-        IndexModel([("wanted_from", 1)]),
-        IndexModel([("level", 1)]),
+        IndexModel([("rank", -1), ("wanted_from", 1)]),
         IndexModel([("merged_into", 1)]),
     )
 
-    async def wanted(self, by: datetime) -> list[Docket]:
-        """Give the cases that something brings up by a time, the longest first."""
-        found = self.documents.find(
-            {"wanted_from": {"$gt": EPOCH, "$lte": by}}, WITHOUT
-        )
-        page = found.sort("wanted_from", 1).limit(MOST_CASES)
-        return [self.load(each) async for each in page]
+    async def wanted(self, by: datetime, least: RiskLevel) -> "Taken":
+        """Give the cases that something brings up by a time.
 
-    async def at_risk(self, levels: Iterable[RiskLevel]) -> list[Docket]:
-        """Give the cases at some levels of risk whose response has not ended."""
-        named = [each.value for each in levels]
-        found = self.documents.find({"level": {"$in": named}, "open": True}, WITHOUT)
-        return [self.load(each) async for each in found.limit(MOST_CASES)]
+        Args:
+            by: When.
+            least: The lowest level that is asked for.
+        """
+        return await self._gravest(least, {"$gt": EPOCH, "$lte": by})
+
+    async def at_risk(self, least: RiskLevel) -> "Taken":
+        """Give the cases from a level of risk on whose response has not ended.
+
+        Of one level those that nothing brings up come last.
+        """
+        return await self._gravest(least, {"$gt": EPOCH}, None)
+
+    async def _gravest(
+        self, least: RiskLevel, *wanted: Mapping[str, Any] | None
+    ) -> "Taken":
+        """Give as many as one meeting has, the gravest and then the longest first.
+
+        Level by level, so that each is read from the index and the gravest are read
+        whatever waits below.
+        """
+        cases: list[Docket] = []
+        left_off = 0
+        levels = (each for each in reversed(RiskLevel) if each.rank >= least.rank)
+        for level, times in product(levels, wanted):
+            which = {"rank": level.rank, "wanted_from": times}
+            page: list[Docket] = []
+            if room := MOST_CASES - len(cases):
+                found = self.documents.find(which, WITHOUT).sort("wanted_from", 1)
+                page = [self.load(each) async for each in found.limit(room)]
+                cases += page
+            if len(cases) == MOST_CASES:
+                left_off += await self.documents.count_documents(which) - len(page)
+        return Taken(cases, left_off)
 
     async def all_of(self, cases: Iterable[str]) -> list[Docket]:
         """Give some cases', those that there are."""

@@ -166,17 +166,24 @@ class TableView(MeetingView):
     """A meeting with who sits there and what it is about, the highest risk first.
 
     What the reader may not see is left out, and not counted.
+
+    Attributes:
+        left_off: How many cases are too many for one meeting, none of them graver than
+            those that it takes, if nobody added them: another one is called for them.
     """
 
     seats: tuple[SeatView, ...]
     cases: tuple[CaseView, ...]
+    left_off: int
 
     @classmethod
-    def laid(cls, held: Meeting, statement: str, cases: Iterable[CaseView]) -> Self:
+    def laid(
+        cls, held: Meeting, statement: str, cases: Iterable[CaseView], left_off: int
+    ) -> Self:
         """Show a meeting and its cases."""
         seats = tuple(map(SeatView.of, held.seats))
         shown = _meeting(held) | {"seats": seats, "cases": tuple(cases)}
-        return cls(statement=statement, **shown)
+        return cls(statement=statement, left_off=left_off, **shown)
 
 
 class TaskView(BaseModel):

@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, computed_field
 KEPT = 100
 """Dates, actions and inquiries that a docket remembers of each kind, the latest."""
 
+NO_RANK = -1
+
 FIRST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -159,6 +161,12 @@ class Docket(BaseModel):
         """Whether anybody is to talk about it at all."""
         gone = self.merged_into or self.erased_at or self.transferred_at
         return not gone and self.level is not None and self.revision > self.ended
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def rank(self) -> int:
+        """How grave it is among those to talk about; below all: nobody is to."""
+        return self.level.rank if self.open and self.level else NO_RANK
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -135,6 +135,7 @@ class Meeting(BaseModel):
     Attributes:
         added: What was put on its agenda by somebody, in order.
         agenda: As it was when the meeting began.
+        left_off: How many cases were too many for it, none of them graver.
         carried: The cases that it did not decide on: they come first next time.
         minutes: The hash of its minutes, once they are locked.
         due_at: From when on it is closed by the clock, or its closing is ended.
@@ -154,6 +155,7 @@ class Meeting(BaseModel):
     seats: tuple[Seat, ...] = ()
     added: tuple[Addition, ...] = ()
     agenda: tuple[Entry, ...] = ()
+    left_off: int = 0
     began_at: datetime | None = None
     closing_at: datetime | None = None
     closed_at: datetime | None = None
@@ -256,11 +258,18 @@ class Meeting(BaseModel):
             raise TooMany
         return self.model_copy(update={"added": (*self.added, addition)})
 
-    def begin(self, agenda: tuple[Entry, ...], at: datetime) -> Self:
-        """Begin, with this agenda, which stays as it is."""
+    def begin(self, agenda: tuple[Entry, ...], at: datetime, left_off: int = 0) -> Self:
+        """Begin, with this agenda, which stays as it is.
+
+        Args:
+            agenda: Which.
+            at: When.
+            left_off: How many cases were too many for it.
+        """
         if self.began_at:
             return self
-        return self.model_copy(update={"agenda": agenda, "began_at": at})
+        update = {"agenda": agenda, "began_at": at, "left_off": left_off}
+        return self.model_copy(update=update)
 
     def end(self, at: datetime) -> Self:
         """Have nothing decided any more: the minutes are about to be locked.
