@@ -187,19 +187,10 @@ def create_app(
             "policy": policy,
             "mail": any(each.on for each in posts.values()),
         }
-        waits = waiting.Waiting(
-            untold,
-            watch,
-            catalogue,
-            partial(telling.tell, teams=teams, **known),
-            over_by_then(notify, held),
-        )
-        hear = partial(waiting.tell_or_wait, waiting=waits)
-        for event in told_of(catalogue):
-            notify.on(event, at_present(notify.clock, hear))
-        tell_at_last = partial(waiting.tell_at_last, waiting=waits)
-        notify.sweep(untold, at_present(notify.clock, tell_at_last))
-        notify.on(CaseErased, partial(waiting.erase_untold, untold=untold))
+        tell = partial(telling.tell, teams=teams, **known)
+        over = over_by_then(notify, held)
+        waits = waiting.Waiting(untold, watch, catalogue, tell, over)
+        tell_workers(notify, waits)
         notify.on(CaseTeamChanged, partial(telling.follow_team, teams=teams))
         moves = partial(silence.move_on, teams=teams, notifications=held)
         notify.on(CaseTeamChanged, at_present(notify.clock, moves))
@@ -207,7 +198,7 @@ def create_app(
         notify.on(CaseUnmerged, partial(telling.note_merging, teams=teams))
         notify.on(CaseErased, partial(erasing.erase_team, teams=teams))
         notify.on(CaseErased, partial(erasing.erase_notifications, notifications=held))
-        follow_endings(notify, held, waits.after)
+        follow_endings(notify, held, over)
 
         send_mail = partial(
             mail.send_mail,
@@ -218,14 +209,7 @@ def create_app(
             posts=watched,
         )
         notify.provide(silence.HandingOver(partial(silence.hand_over, **known)))
-        attend = partial(
-            silence.attend,
-            reopen=partial(silence.reopen, **known),
-            escalate=partial(silence.escalate, **known),
-            send_mail=send_mail,
-        )
-        attend = partial(watching.attend, do=attend, watch=watch)
-        notify.sweep(held, at_present(notify.clock, attend))
+        attend_to(notify, watch, send_mail, known)
         tell_agencies(notify, settings, policy)
         write_to_people(notify, settings, policy, watched[Way.SMS], reach)
         if isinstance(sms := posts[Way.SMS], SmsPost):
@@ -249,6 +233,33 @@ def at_present(
         await do(subject, at=clock.now())
 
     return done
+
+
+def tell_workers(notify: service.Service, waits: waiting.Waiting) -> None:
+    """Have those told who must know, or it kept until somebody is there."""
+    hear = partial(waiting.tell_or_wait, waiting=waits)
+    for event in told_of(waits.catalogue):
+        notify.on(event, at_present(notify.clock, hear))
+    tell_at_last = partial(waiting.tell_at_last, waiting=waits)
+    notify.sweep(waits.untold, at_present(notify.clock, tell_at_last))
+    notify.on(CaseErased, partial(waiting.erase_untold, untold=waits.untold))
+
+
+def attend_to(
+    notify: service.Service,
+    watch: watching.Watch,
+    send_mail: silence.Act,
+    known: Mapping[str, Any],
+) -> None:
+    """Have it ring, and the next told, when that falls due."""
+    attend = partial(
+        silence.attend,
+        reopen=partial(silence.reopen, **known),
+        escalate=partial(silence.escalate, **known),
+        send_mail=send_mail,
+    )
+    attend = partial(watching.attend, do=attend, watch=watch)
+    notify.sweep(notify.store(Notifications), at_present(notify.clock, attend))
 
 
 def tell_agencies(notify: service.Service, settings: Settings, policy: Policy) -> None:
