@@ -8,20 +8,21 @@ from types import NoneType
 from typing import Any
 
 import pytest
+from accord_chassis import bus as bus_module
 from accord_chassis import topology
 from accord_chassis.audit import AuditAway
 from accord_chassis.binding import Packet, pack
 from accord_chassis.bus import ENOUGH, IN_PLACE, Bus
 from accord_chassis.inprocess import InProcessBroker, InProcessTransport
 from accord_chassis.rabbit import RabbitTransport
-from accord_chassis.store import AlreadyHandled, Conflict
+from accord_chassis.store import AlreadyHandled, Conflict, StoreRefuses
 from accord_chassis.testing import VirtualHost, eventually, new_id
 from accord_chassis.transport import Delivery, Publication, Transport, Unroutable
 from accord_contracts.catalogue import Catalogue, Entry
 from accord_contracts.message import Lane, Message
 from accord_contracts.risk import RiskChanged
 from chassis_builders import message
-from pymongo.errors import AutoReconnect
+from pymongo.errors import AutoReconnect, OperationFailure
 
 CATALOGUE = Catalogue.of([Entry(RiskChanged, "risk", ("notify",))])
 ROUTINE = "notify.routine"
@@ -163,11 +164,21 @@ async def test_a_conflict_is_decided_again_in_place(connect: Connect) -> None:
     assert bus.activity.retried == 0
 
 
-@pytest.mark.parametrize("outage", [AutoReconnect, AuditAway])
+@pytest.mark.parametrize(
+    "outage",
+    [
+        AutoReconnect(),
+        AuditAway(),
+        StoreRefuses(),
+        OperationFailure("Out of disk space.", code=14031),
+        OperationFailure("Not authorised.", code=13),
+    ],
+    ids=["away", "audit away", "unconfirmed", "disk full", "not authorised"],
+)
 async def test_while_the_store_or_the_audit_log_is_away_messages_wait_in_place(
-    connect: Connect, outage: type[Exception]
+    connect: Connect, outage: Exception
 ) -> None:
-    heard = Heard(*(outage() for _ in range(4)))
+    heard = Heard(*[outage] * 4)
     bus = await listening(connect, heard)
 
     await say(connect, pack(message()))
@@ -415,6 +426,35 @@ async def test_routine_work_stands_back_while_urgent_work_is_in_hand(
 
     await eventually(lambda: seen(bus.activity.done == 11))
     assert order[0] is Lane.URGENT
+
+
+async def test_a_handler_that_hangs_holds_up_nobody_else(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus_module, "LONGEST_SECONDS", 0.2)
+    heard: list[str] = []
+    hanging = message(lane=Lane.URGENT)
+
+    async def hang_once(told: Message[Any]) -> None:
+        first = told.id == hanging.id and told.id not in heard
+        heard.append(told.id)
+        if first:
+            await asyncio.Event().wait()
+
+    bus = Bus("notify", await connect("notify"), CATALOGUE, prefetch=20)
+    bus.on(RiskChanged, hang_once)
+    await bus.start()
+
+    await say(connect, pack(hanging))
+    await eventually(lambda: seen(heard == [hanging.id]))
+    routine = message()
+    await say(connect, pack(routine))
+
+    await eventually(
+        lambda: seen(sorted(heard) == sorted([hanging.id] * 2 + [routine.id]))
+    )
+    await eventually(lambda: seen(bus.activity.done == 3))
+    assert (bus.activity.retried, bus.activity.parked) == (1, 0)
 
 
 class Recorder:

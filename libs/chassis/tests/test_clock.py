@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from accord_chassis.clock import SimulatedClock, SystemClock, whole_milliseconds
-from accord_chassis.store import Database
 from accord_chassis.testing import NOON
 
 
@@ -46,12 +45,3 @@ def test_a_clock_never_runs_backwards() -> None:
         clock.advance(timedelta(milliseconds=-1))
 
     assert clock.now() == NOON
-
-
-async def test_leases_are_written_in_the_stores_time(database: Database) -> None:
-    await database.align()
-
-    ahead = database.server_now() - datetime.now(UTC)
-
-    # The store runs on this machine, so their clocks are the same.
-    assert abs(ahead) < timedelta(seconds=1)

@@ -20,7 +20,7 @@ from accord_chassis.binding import Packet, pack, unpack
 from accord_chassis.bus import Bus
 from accord_chassis.development.backing import Backing
 from accord_chassis.rabbit import RabbitTransport
-from accord_chassis.relay import Relay, Saved
+from accord_chassis.relay import BATCH, Relay, Saved
 from accord_chassis.store import LEASE, Conflict, Database
 from accord_chassis.testing import NOON, VirtualHost, eventually, message_of, new_id
 from accord_contracts.catalogue import Catalogue, Entry
@@ -467,6 +467,34 @@ async def test_the_events_of_a_document_come_in_the_order_of_its_saves(
         assert [one.data for one in heard] == list(wanted(each.id, levels, 10))
         versions = [one.aggregate_version for one in heard]
         assert versions == sorted(versions)
+
+
+async def test_the_order_of_saving_holds_over_an_outage_of_the_broker(
+    things: Things, database: Database, host: VirtualHost
+) -> None:
+    levels = tuple(RiskLevel)
+    parts = urlsplit(host.url("toy"))
+    async with Proxy(parts.hostname or "", parts.port or 0) as proxy:
+        url = host.url("toy").replace(f":{parts.port}/", f":{proxy.port}/")
+        async with relaying(database, url) as relay:
+            held = await asyncio.gather(*(things.save(thing()) for _ in range(5)))
+            await proxy.become(Line.REFUSED)
+            # More than two batches, of a few documents.
+            for _ in range(25):
+                held = await asyncio.gather(
+                    *(
+                        things.save(each, *(changed(each.id, one) for one in levels))
+                        for each in held
+                    )
+                )
+            assert relay.pending == 5 * 25 * len(levels) > 2 * BATCH
+            await proxy.become(Line.GOOD)
+            messages = await told(host, relay.pending)
+            await cleared(relay, things)
+
+    for each in held:
+        heard = [one.data for one in messages if one.subject == each.id]
+        assert heard == list(wanted(each.id, levels, 25))
 
 
 def wanted(

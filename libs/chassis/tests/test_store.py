@@ -4,17 +4,25 @@ import asyncio
 import gc
 import warnings
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from accord_chassis.development.backing import Backing
-from accord_chassis.store import LEASE, AlreadyHandled, Conflict, Database, connect
+from accord_chassis.store import (
+    LEASE,
+    AlreadyHandled,
+    Conflict,
+    Database,
+    StoreRefuses,
+    connect,
+)
 from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.message import Lane
 from accord_contracts.risk import RiskLevel
 from chassis_builders import Thing, Things, changed, message, thing
 from pymongo import UpdateOne
+from pymongo.errors import ClientBulkWriteException
 
 
 @pytest.fixture
@@ -186,6 +194,60 @@ async def test_one_refused_write_of_a_batch_leaves_the_others_alone(
     ]
     assert refused == [10, 11]
     assert await things.documents.count_documents({}) == 21
+
+
+async def test_what_a_majority_did_not_confirm_is_not_saved(
+    things: Things, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = await things.save(thing())
+    write = database.client.bulk_write
+
+    async def unconfirmed(*given: Any, **options: Any) -> None:
+        """As PyMongo tells of writes that the primary alone has."""
+        done = await write(*given, **options)
+        raise ClientBulkWriteException(
+            {
+                **done.bulk_api_result,
+                "error": None,
+                "writeErrors": [],
+                "writeConcernErrors": [{"code": 64, "errmsg": "waiting timed out"}],
+            },
+            verbose=True,
+        )
+
+    monkeypatch.setattr(database.client, "bulk_write", unconfirmed)
+
+    with pytest.raises(StoreRefuses):
+        await things.save(held, changed(held.id))
+
+
+async def test_decisions_are_read_from_what_a_majority_has(things: Things) -> None:
+    assert things.documents.read_concern.level == "majority"
+
+
+async def test_leases_are_written_in_the_stores_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hello(_: str) -> dict[str, Any]:
+        # A store whose clock is ten minutes ahead of this machine's.
+        ahead = datetime.now(UTC) + timedelta(minutes=10)
+        return {"localTime": ahead.replace(tzinfo=None)}
+
+    other = Database(
+        database.client, database.name, source=database.source, clock=database.clock
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(type(database.client.admin), "command", staticmethod(hello))
+        await other.align()
+    assert timedelta(minutes=9) < other.server_now() - datetime.now(UTC)
+
+    # What it wrote is claimed by that clock, not by this machine's.
+    await Things(other).save(thing(), changed())
+    database.server_now = later(database, LEASE * 2)  # type: ignore[method-assign]
+    things = Things(database)
+    assert await things.left_behind() == []
+    database.server_now = later(database, timedelta(minutes=10))  # type: ignore[method-assign]
+    assert len(await things.left_behind()) == 1
 
 
 async def test_a_message_has_its_effect_once(things: Things) -> None:

@@ -17,12 +17,17 @@ import structlog
 from accord_contracts.catalogue import Catalogue
 from accord_contracts.message import Event, Lane, Message
 from opentelemetry.trace import SpanKind
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, NetworkTimeout
+from pymongo.errors import (
+    ConnectionFailure,
+    ExecutionTimeout,
+    NetworkTimeout,
+    OperationFailure,
+)
 
 from accord_chassis import topology
 from accord_chassis.audit import AuditAway
 from accord_chassis.binding import Packet, Unreadable, unpack
-from accord_chassis.store import AlreadyHandled, Conflict
+from accord_chassis.store import REFUSALS, AlreadyHandled, Conflict, StoreRefuses
 from accord_chassis.telemetry import span
 from accord_chassis.transport import Delivery, Publication, Transport
 
@@ -30,9 +35,13 @@ log = structlog.get_logger()
 
 Handler = Callable[[Message[Any]], Awaitable[None]]
 
-OUTAGE = (ConnectionFailure, NetworkTimeout, AuditAway)
+OUTAGE = (ConnectionFailure, NetworkTimeout, AuditAway, StoreRefuses)
 """The store or the audit log is away: messages wait for it in place instead of filling
 the ladder."""
+
+LONGEST_SECONDS = 60.0
+"""How long a handler may take once (RELIABILITY 1.2): routine work waits for urgent, so
+one that hangs would hold up everything."""
 
 TRANSIENT = (Conflict, ConnectionError, TimeoutError, ExecutionTimeout)
 """What may pass: tried again in place, then down the ladder. All else is parked."""
@@ -52,6 +61,10 @@ WINDOW_SECONDS = 0.02
 
 OUTAGE_PAUSE = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Pauses while the store is away; the last one repeats."""
+
+
+class TookTooLong(TimeoutError):
+    """A handler was ended: the ladder tries it again, with others in between."""
 
 
 class NotTheProducer(Exception):
@@ -305,20 +318,22 @@ class Bus:
         outages = 0
         while True:
             try:
-                await handler(message)
+                await _bounded(handler, message)
             except AlreadyHandled:
                 return None
-            except OUTAGE as fault:
-                pause = OUTAGE_PAUSE[min(outages, len(OUTAGE_PAUSE) - 1)]
-                outages += 1
-                log.warning("store.away", fault=type(fault).__name__, attempt=outages)
-                await asyncio.sleep(pause)
-            except TRANSIENT as fault:
-                if (next_pause := next(pauses, None)) is None:
-                    return fault
-                await asyncio.sleep(next_pause)
             except Exception as fault:  # noqa: BLE001 - Parked, and a person is told.
-                return fault
+                if _store_is_away(fault):
+                    pause = OUTAGE_PAUSE[min(outages, len(OUTAGE_PAUSE) - 1)]
+                    outages += 1
+                    name = type(fault).__name__
+                    log.warning("store.away", fault=name, attempt=outages)
+                elif (
+                    _may_pass_soon(fault) and (again := next(pauses, None)) is not None
+                ):
+                    pause = again
+                else:
+                    return fault
+                await asyncio.sleep(pause)
             else:
                 return None
 
@@ -376,3 +391,25 @@ class Bus:
                 "message.held", queue=delivery.queue, reason=type(refused).__name__
             )
             await asyncio.sleep(OUTAGE_PAUSE[min(attempt, len(OUTAGE_PAUSE) - 1)])
+
+
+async def _bounded(handler: Handler, message: Message[Event]) -> None:
+    limit = asyncio.timeout(LONGEST_SECONDS)
+    try:
+        async with limit:
+            await handler(message)
+    except TimeoutError:
+        if limit.expired():
+            raise TookTooLong from None
+        raise
+
+
+def _store_is_away(fault: Exception) -> bool:
+    """Tell whether the store is not there, or refuses everybody alike."""
+    refused = isinstance(fault, OperationFailure) and fault.code in REFUSALS
+    return refused or isinstance(fault, OUTAGE)
+
+
+def _may_pass_soon(fault: Exception) -> bool:
+    """Tell whether to try again in place. What took too long would hold the lane up."""
+    return isinstance(fault, TRANSIENT) and not isinstance(fault, TookTooLong)

@@ -230,10 +230,16 @@ class RabbitTransport:
             delivery = _delivery(queue, incoming, acknowledgements)
             taking = asyncio.create_task(take(delivery))
             self._taking.add(taking)
-            taking.add_done_callback(self._taking.discard)
+            taking.add_done_callback(self._taken)
 
         tag = await declared.consume(deliver)
         self._consumers.append((declared, tag))
+
+    def _taken(self, taking: asyncio.Task[None]) -> None:
+        """See that no defect ends in silence: the broker keeps what it took."""
+        self._taking.discard(taking)
+        if not taking.cancelled() and (fault := taking.exception()) is not None:
+            log.error("delivery.fault", fault=type(fault).__name__)
 
     async def stop_consuming(self) -> None:
         """Cancel the consumers; see ``Transport``."""

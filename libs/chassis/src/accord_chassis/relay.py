@@ -102,14 +102,25 @@ class Relay:
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """See that no defect ends in silence: its events come again by their lease."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            log.error("relay.fault", fault=type(fault).__name__)
 
     async def _tell_itself(self, event: Saved) -> None:
         """Hand an event to the service's own bus; by the broker if that fails.
 
         It stays in the outbox until it has had its effect, so a crash loses nothing.
         """
-        if await self._to_self(event.packet):
+        try:
+            handled = await self._to_self(event.packet)
+        except Exception:
+            self._known.discard(event.entry)
+            raise
+        if handled:
             self.published[event.type] += 1
             await self._clear_out([event])
         else:
@@ -149,30 +160,42 @@ class Relay:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                await self._publish_batch()
+                if not await self._publish_batch():
+                    await asyncio.sleep(PAUSE)
 
     async def drain(self) -> None:
         """Wait until everything handed over is published and cleared."""
         while self._known:  # noqa: ASYNC110 - Once, when the service stops.
             await asyncio.sleep(0.01)
 
-    async def _publish_batch(self) -> None:
+    async def _publish_batch(self) -> bool:
+        """Publish what waits longest, and tell whether the broker took it.
+
+        What was not confirmed stays in front, so the order of saving holds over an
+        outage. What nobody is bound to waits aside: it must not keep a family's other
+        events from those who are.
+        """
         count = min(BATCH, len(self._waiting))
         batch = [self._waiting.popleft() for _ in range(count)]
         outcomes = await self._transport.publish([self._published(e) for e in batch])
-        confirmed, failed = [], []
+        confirmed: list[Saved] = []
+        failed: list[Saved] = []
+        nobodys: list[Saved] = []
         for event, outcome in zip(batch, outcomes, strict=True):
             if outcome is None:
                 confirmed.append(event)
                 self._nobodys.discard(event.entry)
                 self.published[event.type] += 1
             else:
-                failed.append(event)
                 self._report(event, outcome)
+                aside = isinstance(outcome, Unroutable)
+                (nobodys if aside else failed).append(event)
         if confirmed:
             self._begin(self._clear_out(confirmed))
-        if failed:
-            asyncio.get_running_loop().call_later(PAUSE, self._again, failed)
+        if nobodys:
+            asyncio.get_running_loop().call_later(PAUSE, self._again, nobodys)
+        self._waiting.extendleft(reversed(failed))
+        return not failed
 
     def _published(self, event: Saved) -> Publication:
         heard = self.heard(event.type)

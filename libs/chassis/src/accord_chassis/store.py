@@ -48,6 +48,11 @@ the embedded store would walk through otherwise (measured: 12 ms for 0.25)."""
 
 DUPLICATE_KEY = 11000
 
+REFUSALS = frozenset({13, 18, 64, 100, 371, 14031})
+"""Codes with which a store that is there refuses everybody alike, until an operator
+mends it: unauthorized, authentication failed, not enough members confirmed in time,
+cannot be confirmed, writes blocked, out of disk space (MongoDB's error_codes.yml)."""
+
 BATCH = 200
 """The most documents of one write, or of one load."""
 
@@ -61,6 +66,13 @@ write costs the store a sync, and it was every third one (measured)."""
 
 class Conflict(Exception):
     """The document is another than the one that was decided on: load, decide again."""
+
+
+class StoreRefuses(ConnectionError):
+    """The store is there and takes no writes, or did not confirm one.
+
+    Nothing is known to be saved. It passes when the store is mended, like an outage.
+    """
 
 
 class AlreadyHandled(Exception):
@@ -109,6 +121,8 @@ def connect(url: str, **options: Any) -> AsyncMongoClient[Document]:  # noqa: AN
         url,
         w="majority",
         journal=True,
+        # What decides (a version, an inbox) must not be rolled back afterwards.
+        readConcernLevel="majority",
         tz_aware=True,
         type_registry=TypeRegistry(fallback_encoder=_plain),
         **options,
@@ -241,7 +255,7 @@ class Database:
             for each in fault.details["writeErrors"]:
                 outcomes[each["index"]] = _write_fault(each["code"])
             if fault.details.get("writeConcernErrors"):
-                raise ConnectionError("The store did not confirm a write.") from None
+                raise _unconfirmed() from None
         return outcomes
 
     async def _update_all(
@@ -255,6 +269,9 @@ class Database:
         except ClientBulkWriteException as fault:
             if fault.error is not None:
                 raise fault.error from None
+            # What was matched may go again: a majority does not have it.
+            if fault.write_concern_errors:
+                raise _unconfirmed() from None
             for each in fault.write_errors or ():
                 outcomes[each["idx"]] = _write_fault(each["code"])  # type: ignore[index]
             if fault.partial_result is None:
@@ -265,9 +282,15 @@ class Database:
         return outcomes
 
 
+def _unconfirmed() -> StoreRefuses:
+    return StoreRefuses("The store did not confirm a write.")
+
+
 def _write_fault(code: int) -> BaseException:
     if code == DUPLICATE_KEY:
         return Conflict("The document or one of its unique keys exists already.")
+    if code in REFUSALS:
+        return StoreRefuses(f"The store takes no writes (code {code}).")
     return RuntimeError(f"The store refused a write with code {code}.")
 
 

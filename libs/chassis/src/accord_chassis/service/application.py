@@ -22,7 +22,7 @@ from accord_chassis.limits import Limits
 from accord_chassis.service.life import Service, StandIns
 from accord_chassis.settings import ChassisSettings, catalogue_of
 from accord_chassis.standing import AskedStandings, asked_of_allocation
-from accord_chassis.store import Conflict
+from accord_chassis.store import Conflict, StoreRefuses
 
 log = structlog.get_logger()
 
@@ -101,7 +101,7 @@ def create_app(
     if settings.development or settings.docs:
         docs.install(app)
     problems.install(app)
-    problems.put_off(app, ConnectionFailure, ExecutionTimeout, Conflict)
+    problems.put_off(app, ConnectionFailure, ExecutionTimeout, Conflict, StoreRefuses)
     for router in routers:
         app.include_router(router, prefix="/v1")
     app.include_router(_health)
