@@ -232,6 +232,45 @@ def test_only_who_was_followed_long_enough_counts_and_a_repeat_within_it() -> No
     assert counts.again == {LOW: 0, MEDIUM: 0, HIGH: 1, EXTREME: 0}
 
 
+def told_of(*times: tuple[datetime, datetime]) -> Assessment:
+    """A case told of by several agencies: when each incident occurred, and was told."""
+    held = case(referred=tuple(received for _, received in times))
+    tellings = {
+        key: each.model_copy(update={"occurred_at": occurred})
+        for (key, each), (occurred, _) in zip(held.tellings.items(), times, strict=True)
+    }
+    return held.model_copy(update={"tellings": tellings})
+
+
+def test_one_incident_told_by_two_agencies_is_no_repeat() -> None:
+    held = told_of((NOON - DAY, NOON), (NOON - DAY, NOON + DAY))
+
+    counts = counted([held], 90, NOON + 365 * DAY)[ALL]
+
+    assert (counts.cases, counts.repeats) == (1, 0)
+
+
+def test_what_happened_before_and_is_told_late_neither_counts_nor_hides_a_repeat() -> (
+    None
+):
+    late, new = (NOON - 30 * DAY, NOON + DAY), (NOON + 2 * DAY, NOON + 3 * DAY)
+    held = told_of((NOON - DAY, NOON), late, new)
+
+    counts = counted([held], 90, NOON + 365 * DAY)[ALL]
+
+    assert (counts.cases, counts.repeats) == (2, 1)
+
+
+def test_a_transferred_case_is_followed_until_it_left() -> None:
+    held = told_of((NOON - DAY, NOON), (NOON + DAY, NOON + 2 * DAY))
+    at = NOON + 365 * DAY
+
+    left = [held.transfer(NOON + days * DAY) for days in (89, 90, 92)]
+
+    found = [counted([each], 90, at).get(ALL, Counts()) for each in left]
+    assert [(each.cases, each.repeats) for each in found] == [(0, 0), (1, 1), (2, 1)]
+
+
 def test_a_case_opened_in_error_counts_nowhere_until_it_is_weighed_again() -> None:
     held = case(referred=(NOON,))
     at = NOON + 90 * DAY
@@ -354,7 +393,12 @@ async def test_outcomes_are_counted_from_what_is_stored(
 ) -> None:
     child = {PersonRole.CHILD: (new_id(),)}
     held = case("threat_to_kill", referred=(NOON, NOON + DAY), gender="woman")
-    telling = next(iter(held.tellings.values())).model_copy(update={"people": child})
+    later = {
+        "people": child,
+        "occurred_at": NOON + 2 * DAY,
+        "received_at": NOON + 3 * DAY,
+    }
+    telling = next(iter(held.tellings.values())).model_copy(update=later)
     held = held.told(new_id(), telling)
     await assessments.save(held.model_copy(update={"version": 0}))
 

@@ -1,10 +1,11 @@
 """How well levels have told what came: discrimination and calibration. Pure.
 
 A locality's own outcomes: was a case referred again within so many days of the level at
-which it was held? Published instruments discriminate poorly and nobody knew for years
-(DOMAIN 1.5), so this says how little a level says, for whom, and when there is too
-little to say anything. A response that works prevents what it is measured by: a high
-level with few repeats may be a good response, and is no proof of a bad level.
+which it was held, for something that happened since? Published instruments discriminate
+poorly and nobody knew for years (DOMAIN 1.5), so this says how little a level says, for
+whom, and when there is too little to say anything. A response that works prevents what
+it is measured by: a high level with few repeats may be a good response, and is no proof
+of a bad level.
 """
 
 import math
@@ -18,9 +19,10 @@ from accord_contracts.risk import RiskLevel
 
 from risk.domain.assessment import Assessment
 from risk.domain.simulation import ALL, Group, groups_of
+from risk.domain.telling import Telling
 
 HORIZONS = (90, 180, 365)
-"""Days within which a further referral counts as a repeat."""
+"""Days within which a referral of something that happened since is a repeat."""
 
 LEAST_CELL = 10
 """Fewer cases are never told: somebody might be known by them."""
@@ -115,24 +117,45 @@ def counted(
 ) -> dict[Group, Counts]:
     """Count, by group, what came after each referral, of those followed long enough.
 
-    Of a case that was opened in error no level was held of anybody.
+    Of a case that was opened in error no level was held of anybody, and one that was
+    transferred is followed until then.
     """
     horizon = timedelta(days=days)
     counts: dict[Group, Counts] = {}
     for case in cases:
         if case.merged_into or case.erased_at or case.mistaken_at:
             continue
-        times = sorted(each.received_at for each in case.tellings.values())
+        until = min(at, case.transferred_at or at) - horizon
+        tellings = list(case.tellings.values())
         groups = groups_of(case)
-        for place, time in enumerate(times):
+        for time in counting(tellings):
             level = held_at(case, time)
-            if level is None or time + horizon > at:
+            if level is None or time > until:
                 continue
-            later = times[place + 1 :]
-            repeated = bool(later) and later[0] - time <= horizon
+            repeated = any(
+                again(each, time) and each.received_at <= time + horizon
+                for each in tellings
+            )
             for group in groups:
                 counts.setdefault(group, Counts()).count(level, repeated=repeated)
     return counts
+
+
+def counting(tellings: Iterable[Telling]) -> list[datetime]:
+    """Say when those referrals were received that tell of something new.
+
+    A second agency that tells of the same incident, or of an older one, is no new one.
+    """
+    times: list[datetime] = []
+    for each in sorted(tellings, key=lambda each: each.received_at):
+        if not times or again(each, times[-1]):
+            times.append(each.received_at)
+    return times
+
+
+def again(told: Telling, time: datetime) -> bool:
+    """Tell whether what a referral tells of happened after another was received."""
+    return told.occurred_at > time
 
 
 def together(
