@@ -6,18 +6,20 @@ from typing import Any
 
 import pytest
 from accord_chassis.store import Conflict
-from accord_chassis.testing import NOON, eventually, new_id
+from accord_chassis.testing import NOON, eventually, message_of, new_id
 from accord_contracts.access import Side, Standing
 from accord_contracts.allocation import (
     AllocationOffered,
     AllocationUnfilled,
     AllocationWithdrawn,
     CaseTeamChanged,
+    DeclineReason,
     GlassBroken,
     GlassNotReviewed,
     GlassReason,
 )
 from accord_contracts.message import Event
+from accord_contracts.notify import NotificationDeclined
 from accord_contracts.risk import RiskLevel
 from allocation.domain.choosing import choose
 from allocation.domain.glass import Glass, OwnGlass, ReviewedBefore
@@ -128,6 +130,37 @@ async def test_whoever_declines_for_a_conflict_is_barred_from_the_case(
     await office.running.idle()
 
     assert (await office.standing(her, case_id)).conflict
+
+
+async def test_a_conflict_told_of_any_message_bars_from_the_whole_case(
+    office: Front,
+) -> None:
+    her, other = [await office.hires(WHANAU) for _ in range(2)]
+    case_id = await office.case()
+    [held] = await office.roles(case_id)
+    assert held.worker_id in {her, other}
+    has, next_ = (her, other) if held.worker_id == her else (other, her)
+    await office.accepts(has)
+    told = NotificationDeclined(
+        case_id=case_id,
+        notification_id=new_id(),
+        worker_id=has,
+        template="action_overdue",
+        reason=DeclineReason.CONFLICT_OF_INTEREST,
+        declined_at=NOON,
+    )
+
+    await office.running.hears(message_of(told, at=NOON))
+
+    standing = await office.standing(has, case_id)
+    assert standing.conflict
+    assert not standing.sides
+    [held] = await office.roles(case_id)
+    assert (held.status, held.worker_id) == (Status.OFFERED, next_)
+    withdrawn = office.told(AllocationWithdrawn)
+    assert [getattr(each, "worker_id", None) for each in withdrawn] == [has]
+    [worker_] = [each for each in await office.workers() if each.id == has]
+    assert not worker_.holds
 
 
 async def test_nobody_takes_themselves_off_a_list(office: Front) -> None:

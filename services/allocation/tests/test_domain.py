@@ -786,8 +786,6 @@ AFTER = {
         ("accepted", "w", None, OfferAccepted),
         ("declined", "w", OfferDeclined, None),
         ("declined_then_offered", "w", OfferDeclined, None),
-        ("expired", "w", OfferExpired, OfferExpired),
-        ("expired_and_unfilled", "w", OfferExpired, OfferExpired),
         ("ended", "w", NoLongerNeeded, NoLongerNeeded),
     ],
 )
@@ -815,6 +813,37 @@ def test_an_answer_after_its_time_counts_while_nobody_else_was_asked() -> None:
 
     assert _offered().accept("w", late).accepted_at == late
     assert _offered().decline("w", BUSY, late).declined_by == {"w"}
+
+
+def test_an_answer_counts_after_nobody_was_found_to_be_asked_instead() -> None:
+    late = UNTIL + MINUTE
+
+    taken = AFTER["expired_and_unfilled"].accept("w", late)
+
+    assert (taken.holder, taken.working, taken.accepted_at) == ("w", ("w",), late)
+    assert (taken.retry_at, taken.due_at, taken.unowned_at) == (None, None, None)
+    assert taken.offer.answer is Answer.ACCEPTED
+    with pytest.raises(NoSuchOffer):
+        AFTER["expired_and_unfilled"].accept("x", late)
+
+
+def test_a_late_yes_is_refused_once_somebody_else_was_asked() -> None:
+    with pytest.raises(OfferExpired):
+        AFTER["expired"].accept("w", UNTIL)
+
+
+@pytest.mark.parametrize("after", ["expired", "expired_and_unfilled"])
+def test_a_late_no_always_counts(after: str) -> None:
+    before, late = AFTER[after], UNTIL + MINUTE
+
+    said = before.decline("w", DeclineReason.CONFLICT_OF_INTEREST, late)
+
+    assert said.declined_by == {"w"}
+    assert said.offers[0].answer is Answer.DECLINED
+    assert said.offers[0].declined_for is DeclineReason.CONFLICT_OF_INTEREST
+    assert said.offers[1:] == before.offers[1:]
+    assert (said.status, said.holder) == (before.status, before.holder)
+    assert said.due_at == before.due_at
 
 
 def test_a_declined_offer_keeps_its_reason() -> None:

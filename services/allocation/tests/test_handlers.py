@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from accord_contracts.message import Lane, Message
 from accord_contracts.notify import NotificationDeclined
 from accord_contracts.referrals import CaseErased, CaseTransferred, ContactWish, Wishes
 from accord_contracts.risk import RiskLevel, Tier
-from allocation.domain.directory import Gender, Worker
+from allocation.domain.directory import CannotTake, Gender, Worker
 from allocation.domain.offer import Answer, OfferExpired, Status
 from allocation.domain.offering import HOLD_SLACK, Allocation
 from allocation.domain.standing import standing_of
@@ -368,7 +369,11 @@ async def test_a_decline_is_offered_to_somebody_else_in_the_same_save(
 
 
 def cannot_take(
-    asked: Allocation, worker_id: str, *, offer: bool = True
+    asked: Allocation,
+    worker_id: str,
+    *,
+    offer: bool = True,
+    reason: DeclineReason = DeclineReason.ON_LEAVE,
 ) -> Message[NotificationDeclined]:
     """Somebody has said in their inbox that they cannot take what they were told of."""
     told = NotificationDeclined(
@@ -376,7 +381,7 @@ def cannot_take(
         notification_id=new_id(),
         worker_id=worker_id,
         template="offer",
-        reason=DeclineReason.ON_LEAVE,
+        reason=reason,
         declined_at=NOON,
         allocation_id=asked.id if offer else None,
     )
@@ -519,6 +524,127 @@ async def test_who_was_silent_is_asked_again_when_nobody_else_is_left(
     await attend_to_what_is_due(office)
 
     assert (await office.allocation(case_id)).worker_id == only.id
+
+
+async def silent_case(office: Office, clock: SimulatedClock) -> Allocation:
+    """A role whose only worker has not answered, so that nobody is left to ask."""
+    case_id = await offered_case(office)
+    clock.advance(HOUR + MINUTE)
+    await attend_to_what_is_due(office)
+    held = await office.allocation(case_id)
+    assert held.status is Status.UNFILLED
+    return held
+
+
+async def test_whoever_answers_late_has_the_role_while_nobody_else_was_asked(
+    office: Office, clock: SimulatedClock
+) -> None:
+    [only] = await office.employs(worker())
+    held = await silent_case(office, clock)
+
+    await accept(held.id, only.id, desk=office.desk)
+    await office.deliver()
+
+    taken = await office.allocation(held.case_id)
+    assert (taken.status, taken.worker_id) == (Status.ACCEPTED, only.id)
+    place = (await office.worker(only.id)).holds[held.id]
+    assert place.until is None
+    [told] = await office.told(AllocationAccepted)
+    assert told.data.worker_id == only.id
+    clock.advance(POLICY.retry_minutes[LOW] * MINUTE)
+    assert await attend_to_what_is_due(office) == 0
+
+
+async def test_a_late_yes_is_given_its_place_over_capacity(
+    office: Office, clock: SimulatedClock
+) -> None:
+    [only] = await office.employs(worker(capacity=POLICY.points[LOW]))
+    held = await silent_case(office, clock)
+    meanwhile = need(points=POLICY.points[LOW])
+    reserving = partial(
+        Worker.reserve, need=meanwhile, until=NOON + 99 * HOUR, at=clock.now()
+    )
+    await office.desk.directory.change(only.id, reserving)
+
+    await accept(held.id, only.id, desk=office.desk)
+
+    full_ = await office.worker(only.id)
+    assert full_.holds.keys() == {meanwhile.allocation_id, held.id}
+    assert full_.load > full_.capacity
+
+
+@pytest.mark.parametrize(
+    "changes", [{"active": False}, {"roles": frozenset({COORDINATOR})}, {"team": "b"}]
+)
+async def test_a_late_yes_is_refused_to_whoever_may_not_take_it_any_more(
+    office: Office, clock: SimulatedClock, changes: dict[str, Any]
+) -> None:
+    [only] = await office.employs(worker(team="a"))
+    held = await silent_case(office, clock)
+    staffing = await office.desk.staffings.get(held.case_id)
+    assert staffing is not None
+    await office.desk.staffings.save(staffing.ask(OUTREACH, "b."))
+    changed = (await office.worker(only.id)).model_copy(update=changes)
+    await office.employs(changed)
+
+    with pytest.raises(CannotTake):
+        await accept(held.id, only.id, desk=office.desk)
+
+    assert (await office.allocation(held.case_id)).status is Status.UNFILLED
+    assert not (await office.worker(only.id)).holds
+
+
+async def test_a_late_yes_is_refused_to_whoever_is_barred_meanwhile(
+    office: Office, clock: SimulatedClock
+) -> None:
+    [only] = await office.employs(worker())
+    held = await silent_case(office, clock)
+    staffing = await office.desk.staffings.get(held.case_id)
+    assert staffing is not None
+    await office.desk.staffings.save(staffing.note_conflict(only.id))
+
+    with pytest.raises(CannotTake):
+        await accept(held.id, only.id, desk=office.desk)
+
+
+async def test_a_late_conflict_of_interest_is_told_and_they_are_not_asked_again(
+    office: Office, clock: SimulatedClock
+) -> None:
+    [only] = await office.employs(worker())
+    held = await silent_case(office, clock)
+    conflict = DeclineReason.CONFLICT_OF_INTEREST
+    said = cannot_take(held, only.id, reason=conflict)
+
+    await heed_refusal(said, desk=office.desk)
+    await heed_refusal(said, desk=office.desk)
+
+    [told] = await office.told(AllocationDeclined)
+    assert (told.data.worker_id, told.data.reason) == (only.id, conflict)
+    clock.advance(POLICY.retry_minutes[LOW] * MINUTE)
+    await attend_to_what_is_due(office)
+    again = await office.allocation(held.case_id)
+    assert (again.status, again.holder) == (Status.UNFILLED, None)
+
+
+async def test_a_late_no_leaves_the_role_with_whoever_was_asked_since(
+    office: Office, clock: SimulatedClock
+) -> None:
+    await office.employs(worker(), worker())
+    case_id = await offered_case(office)
+    silent = (await office.allocation(case_id)).worker_id
+    assert silent
+    clock.advance(HOUR + MINUTE)
+    await attend_to_what_is_due(office)
+    other = await accepted_by(office, case_id)
+
+    held = await office.allocation(case_id)
+    await decline(held.id, silent, DeclineReason.UNSAFE, desk=office.desk)
+
+    after = await office.allocation(case_id)
+    assert (after.worker_id, after.status) == (other, Status.ACCEPTED)
+    assert after.declined_by == {silent}
+    assert held.id in (await office.worker(other)).holds
+    assert len(await office.told(AllocationDeclined)) == 1
 
 
 async def test_out_of_time_is_told_once_and_the_role_stays_unowned(

@@ -126,6 +126,9 @@ class AllocationAccepted(AllocationEvent):
 class AllocationDeclined(AllocationEvent):
     """A worker cannot take a role. It is offered to another at once.
 
+    Unless they say so after their time: then another has it, or is asked already, or
+    will be. Whoever has a conflict of interest is barred from the case.
+
     Attributes:
         worker_id: Who cannot take it.
         reason: Why not.
@@ -143,7 +146,8 @@ class AllocationExpired(AllocationEvent):
 
     Attributes:
         worker_id: Who did not answer.
-        expired_at: When that was noticed: from then on they cannot take it any more.
+        expired_at: When that was noticed: from then on they can take it only as long
+            as nobody else was asked.
         late_by: Seconds between the end of their time and then.
     """
 

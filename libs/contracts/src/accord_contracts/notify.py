@@ -78,7 +78,8 @@ class NotificationAcknowledged(NotificationEvent):
 class NotificationDeclined(NotificationEvent):
     """A worker cannot take what they were told of, so the next in the chain is told.
 
-    If it was an offer of a role, they decline it.
+    If it was an offer of a role, they decline it. Whoever has a conflict of interest is
+    barred from the case, whatever they were told of.
 
     Attributes:
         worker_id: Who cannot: any of those who were told; of an offer, whoever it was

@@ -112,6 +112,7 @@ def create_app(
 
         allocation.on(NotificationDeclined, partial(answering.heed_refusal, desk=desk))
         allocation.on(AllocationDeclined, partial(standing.note_conflict, door=door))
+        allocation.on(NotificationDeclined, partial(standing.note_conflict, door=door))
 
         take_back = partial(leaving.take_back, desk=desk, glasses=glasses, kept=leavers)
         allocation.sweep(kept, take_back)

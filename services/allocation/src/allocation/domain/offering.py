@@ -192,6 +192,15 @@ class Allocation(BaseModel):
             silent=frozenset(),
         )
 
+    def unanswered_by(self, worker_id: str) -> bool:
+        """Tell whether somebody let their time pass, and nobody was asked since."""
+        return (
+            self.status is Status.UNFILLED
+            and bool(self.offers)
+            and self.offer.worker_id == worker_id
+            and self.offer.answer is Answer.EXPIRED
+        )
+
     def accept(self, worker_id: str, at: datetime) -> "Allocation":
         """Take the role. Late is not too late as long as nobody else was asked.
 
@@ -206,7 +215,9 @@ class Allocation(BaseModel):
             return self
         return self._moved(
             status=Status.ACCEPTED,
+            worker_id=worker_id,
             kept_by=None,
+            retry_at=None,
             accepted_at=at,
             offers=self._last_offer(answer=Answer.ACCEPTED, answered_at=at),
         )
@@ -216,15 +227,19 @@ class Allocation(BaseModel):
     ) -> "Allocation":
         """Say no, for a reason. Saying no again changes nothing.
 
+        Whoever says so after their time is not asked again; who has the role, or is
+        asked now, stays.
+
         Raises:
             NoSuchOffer: They were never asked.
-            OfferExpired: Somebody else has been asked since.
             OfferAccepted: They have accepted.
             NoLongerNeeded: The response has ended.
         """
         if worker_id in self.declined_by:
             return self
-        self._check_asked(worker_id)
+        self._check_was_asked(worker_id)
+        if worker_id != self.worker_id:
+            return self._declined_late(worker_id, reason, at)
         if self.status is Status.ACCEPTED:
             raise OfferAccepted
         return self._moved(
@@ -374,12 +389,27 @@ class Allocation(BaseModel):
     def _check_asked(self, worker_id: str) -> None:
         if worker_id in self.declined_by:
             raise OfferDeclined
+        self._check_was_asked(worker_id)
+        if worker_id != self.worker_id and not self.unanswered_by(worker_id):
+            raise OfferExpired
+
+    def _check_was_asked(self, worker_id: str) -> None:
         if all(each.worker_id != worker_id for each in self.offers):
             raise NoSuchOffer
         if self.status is Status.ENDED:
             raise NoLongerNeeded
-        if worker_id != self.worker_id:
-            raise OfferExpired
+
+    def _declined_late(
+        self, worker_id: str, reason: DeclineReason, at: datetime
+    ) -> "Allocation":
+        no = {"answer": Answer.DECLINED, "answered_at": at, "declined_for": reason}
+        offers = tuple(
+            each.model_copy(update=no)
+            if each.worker_id == worker_id and each.answer is Answer.EXPIRED
+            else each
+            for each in self.offers
+        )
+        return self._moved(declined_by=self.declined_by | {worker_id}, offers=offers)
 
     def _last_offer(self, **changes: object) -> tuple[Offer, ...]:
         return (*self.offers[:-1], self.offer.model_copy(update=changes))

@@ -18,6 +18,7 @@ from accord_contracts.allocation import (
     GlassReviewed,
 )
 from accord_contracts.message import Event, Lane, Message
+from accord_contracts.notify import NotificationDeclined
 
 from allocation.domain.glass import Glass, NoSuchGlass, NotJustified
 from allocation.domain.lists import Lists
@@ -133,13 +134,19 @@ async def put_lists(case_id: str, lists: Lists, by: str, *, door: Door) -> Lists
     return new.lists
 
 
-async def note_conflict(message: Message[AllocationDeclined], *, door: Door) -> None:
-    """Bar from a case whoever has said that they have a conflict of interest."""
+async def note_conflict(
+    message: Message[AllocationDeclined] | Message[NotificationDeclined], *, door: Door
+) -> None:
+    """Bar from a case whoever has said that they have a conflict of interest.
+
+    Whether they have said so of a role or of anything else that they were told of the
+    case: every role that they have or are asked for is taken back with it.
+    """
     told = message.data
     if told.reason is not DeclineReason.CONFLICT_OF_INTEREST:
         return
     held = await door.staffings.get(told.case_id, cause=message)
-    if held is None:
+    if held is None or held.erased_at is not None:
         return
     new = held.note_conflict(told.worker_id)
     if new is held:

@@ -301,12 +301,17 @@ def role_of(allocation_id: str, held: Allocation | None) -> Resource:
 async def read_offer(
     allocation_id: Id, allocations: Allocations_, worker: Worker_
 ) -> OfferView:
-    """Read a role that is offered to the caller, or that they have taken."""
+    """Read a role that is offered to the caller, or that they have taken.
+
+    Also one whose offer they let pass, as long as nobody else was asked.
+    """
     held = await allocations.get(allocation_id)
     resource = offer_of(allocation_id, held)
     await worker.permit(READ_OFFER, resource, otherwise=NoSuchOffer)
     own = _worker_of(worker)
-    if held is None or own not in {held.worker_id, held.kept_by}:
+    if held is None or not (
+        own in {held.worker_id, held.kept_by} or held.unanswered_by(own)
+    ):
         raise NoSuchOffer
     return OfferView.of(held)
 
