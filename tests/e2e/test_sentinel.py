@@ -117,7 +117,7 @@ LATER = {
     "allocation.handed_over.v1", "allocation.ended.v1",
     "person.merged.v1", "person.unmerged.v1",
     "roles.questioned.v1", "roles.undecided.v1", "roles.decided.v1",
-    "order.ended.v1",
+    "order.ended.v1", "match.asked.v1", "match.overdue.v1",
     "information.pushed.v1",
     "action.due_soon.v1", "action.not_confirmed.v1", "plan.alarms_ended.v1",
     "contact.messaged.v1", "contact.answered.v1", "contact.stopped.v1",
@@ -131,7 +131,7 @@ LATER_TEMPLATES = {
     "something_changed", "review_due", "review_overdue", "plan_drafted",
     "date_is_here", "plan_not_in_force", "confirmation_lapsed",
     "information_overdue", "handed_over", "action_due_soon", "not_lowered",
-    "person_to_reach", "something_came_back",
+    "person_to_reach", "something_came_back", "match_waits", "match_overdue",
 }  # fmt: skip
 """Templates that tell of those, or of a second draft: none has room for a value."""
 

@@ -1,18 +1,25 @@
 """Deciding over HTTP whether two people are one."""
 
+from functools import partial
 from typing import Any
 
 import httpx2
 import pytest
+from accord_chassis.binding import unpack
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.testing import COORDINATOR, NOON, alive, eventually, new_id
+from accord_chassis.topology import queue_of
+from accord_contracts.catalogue import CATALOGUE
+from accord_contracts.message import Lane
+from accord_contracts.referrals import MatchAsked, MatchOverdue
+from accord_contracts.risk import RiskLevel
 from referrals.app import Settings, create_app
 from referrals.domain.erasure import Decision
-from referrals.domain.review import Review
+from referrals.domain.review import SETTLING, Review
 from referrals.merging import merge_cases
 from referrals.review_store import Reviews
-from referrals_builders import MERE, POLICY, Running, body
+from referrals_builders import MATCHING, MERE, POLICY, Running, body
 
 HER = {**MERE, "given_name": "Kahurangi"}
 MISHEARD = {**HER, "given_name": "Kahurang"}
@@ -177,3 +184,88 @@ async def test_what_was_asked_about_somebody_who_is_erased_is_gone(
 
     assert (await table.sends()).json() == []
     assert (await table.sends(f"/{review.id}")).status_code == 404
+
+
+async def assessed(table: Table, level: RiskLevel) -> str:
+    """Have the case of who is known be assessed, and give it."""
+    case_id = table.cases[0]
+    held = await table.running.cases.get(case_id)
+    assert held
+    of_it = held.episodes[0].referral_id
+    await table.running.cases.save(held.assess(of_it, level, NOON, revision=1))
+    return case_id
+
+
+def told(table: Table, kind: type[Any], lane: Lane) -> list[Any]:
+    queue = table.running.broker.queues[queue_of("notify", lane)].ready
+    heard = [unpack(each, CATALOGUE).data for each in queue]
+    return [each for each in heard if isinstance(each, kind)]
+
+
+async def test_it_is_told_once_that_a_question_waits_and_once_that_it_waits_too_long(
+    table: Table, clock: SimulatedClock
+) -> None:
+    review = await table.asks()
+    case_id = await assessed(table, RiskLevel.EXTREME)
+
+    clock.advance(2 * SETTLING)
+    [asked] = await eventually(lambda: _async(told(table, MatchAsked, Lane.URGENT)))
+    for _ in range(2):
+        clock.advance(MATCHING.decide_within)
+    [late] = await eventually(lambda: _async(told(table, MatchOverdue, Lane.URGENT)))
+
+    assert (asked.case_id, asked.match_id) == (case_id, review.id)
+    assert (asked.level, late.level) == (RiskLevel.EXTREME, RiskLevel.EXTREME)
+    assert (late.case_id, late.match_id) == (case_id, review.id)
+    assert late.due_at == review.opened_at + MATCHING.decide_within
+    held = await table.running.reviews.get(review.id)
+    assert held
+    # It waits on, and nothing more is told of it.
+    assert (held.waiting_since, held.due_at) == (review.opened_at, None)
+    assert len(told(table, MatchAsked, Lane.URGENT)) == 1
+
+
+async def test_what_is_decided_waits_for_nobody(
+    table: Table, clock: SimulatedClock
+) -> None:
+    review = await table.asks()
+    clock.advance(2 * SETTLING)
+    await eventually(lambda: _async(told(table, MatchAsked, Lane.ROUTINE)))
+
+    await table.sends(f"/{review.id}/decision", {"same": False})
+    decided = await table.running.reviews.get(review.id)
+    clock.advance(2 * MATCHING.decide_within)
+    # Taken back, it waits anew, and that is told.
+    path, reason = f"/{review.id}/reversal", {"reason": "looked_again"}
+    assert (await table.sends(path, reason)).status_code == 200
+    again = await eventually(lambda: _async(told(table, MatchAsked, Lane.ROUTINE)[1:]))
+
+    assert decided
+    assert decided.due_at is None
+    assert again[0].asked_at == clock.now()
+    assert told(table, MatchOverdue, Lane.ROUTINE) == []
+
+
+async def test_who_asks_themselves_is_not_told_that_it_waits(
+    table: Table, clock: SimulatedClock
+) -> None:
+    ids = []
+    for given_name in ("Aroha", "Whetu"):
+        people = [{**MERE, "given_name": given_name, "date_of_birth": None}]
+        answer = await table.running.submit(body(people=people), key=new_id())
+        referral_id = answer.json()["referral_id"]
+        case = await eventually(partial(table.running.cases.of_referral, referral_id))
+        ids.append(case.people[0].person_id)
+    asked = await table.sends("", {"people": ids})
+    assert asked.status_code == 201
+
+    clock.advance(2 * SETTLING)
+    clock.advance(MATCHING.decide_within)
+
+    [late] = await eventually(lambda: _async(told(table, MatchOverdue, Lane.ROUTINE)))
+    assert (late.match_id, late.level) == (asked.json()["match_id"], None)
+    assert told(table, MatchAsked, Lane.ROUTINE) == []
+
+
+async def _async(found: Any) -> Any:
+    return found

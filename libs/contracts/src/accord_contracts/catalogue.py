@@ -128,6 +128,8 @@ CATALOGUE = Catalogue.of(
         ),
         Entry(referrals.PersonMerged, "referrals", ("plans", "notify")),
         Entry(referrals.PersonUnmerged, "referrals", ("plans", "notify")),
+        Entry(referrals.MatchAsked, "referrals", ("notify",)),
+        Entry(referrals.MatchOverdue, "referrals", ("notify",)),
         Entry(referrals.ConfirmationAsked, "referrals", ("notify",)),
         Entry(referrals.ConfirmationLapsed, "referrals", ("notify",)),
         Entry(referrals.ReferralReceived, "referrals", ("risk", "allocation", "plans")),

@@ -44,7 +44,7 @@ from referrals.orders import Orders, Registry
 from referrals.recognising import Known
 from referrals.register import Register
 from referrals.review_store import Reviews
-from referrals.reviewing import Desk
+from referrals.reviewing import Desk, attend
 from referrals.rights_store import Notices, RightsRequests
 from referrals.roles import Doubts, Roles, follow, forget, give_up, hold
 from referrals.routes import (
@@ -101,8 +101,6 @@ def create_app(
     def wire(intake: service.Service) -> None:
         posted, people = intake.store(Referrals), intake.store(People)
         cases, reviews = intake.store(Cases), intake.store(Reviews)
-        forgotten = partial(reviews.remove_when_due, kept=dropped, clock=intake.clock)
-        intake.sweep(reviews, forgotten)
         register = Register(
             intake.store(Agencies), intake.clock, region=settings.region
         )
@@ -176,7 +174,9 @@ def create_app(
             intake.store(RightsRequests),
             intake.store(Notices),
         )
-        intake.provide(Desk(reviews, people, cases, matching, intake.clock))
+        desk = Desk(reviews, people, cases, matching, intake.clock)
+        intake.provide(desk)
+        intake.sweep(reviews, partial(attend, desk=desk, kept=dropped))
         requests = intake.store(Requests)
         office = Office(requests, shelves, policy, intake.clock)
         intake.provide(office)

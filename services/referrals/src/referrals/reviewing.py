@@ -5,14 +5,16 @@ stays theirs: keys, contacts, referrals, cases. Whoever looks goes by both.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from accord_chassis.clock import Clock
+from accord_chassis.retention import RecordClass
 from accord_chassis.service import settled
-from accord_contracts.message import Code
-from accord_contracts.referrals import PersonMerged
+from accord_contracts.message import Code, Lane
+from accord_contracts.referrals import MatchAsked, MatchOverdue, PersonMerged
+from accord_contracts.risk import RiskLevel
 
 from referrals.domain.case import Case
 from referrals.domain.recognition import Person, Resemblance, Weighed
@@ -77,6 +79,40 @@ def _about(people: set[str], cases: Sequence[Case]) -> list[Case]:
     }
     into = {each.merged_into for each in own.values()} - {*own}
     return [*own.values(), *(each for each in cases if each.id in into)]
+
+
+async def attend(due: Review, *, desk: Desk, kept: RecordClass) -> None:
+    """Tell once that a question waits, and once that it waits too long.
+
+    Until somebody decides, somebody who is known counts as new: so this has a clock.
+    """
+    if due.dropped_at:
+        await desk.reviews.remove_when_due(due, kept=kept, clock=desk.clock)
+        return
+    if due.waiting_since is None:
+        await desk.reviews.save(due.give_up())
+        return
+    now, overdue_at = desk.clock.now(), due.waiting_since + desk.matching.decide_within
+    if due.announced and now < overdue_at:
+        await desk.reviews.save(due.announce(overdue_at))
+        return
+    [cases] = await cases_about([due.people], desk)
+    case_id, level = _gravest(cases) or (due.id, None)
+    lane = Lane.URGENT if level and level.urgent else Lane.ROUTINE
+    about: dict[str, Any] = {"case_id": case_id, "match_id": due.id, "level": level}
+    if due.announced:
+        late_by = (now - overdue_at).total_seconds()
+        overdue = MatchOverdue(**about, due_at=overdue_at, late_by=late_by)
+        await desk.reviews.save(due.give_up(), overdue, lane=lane)
+        return
+    asked = MatchAsked(**about, asked_at=due.waiting_since)
+    await desk.reviews.save(due.announce(overdue_at), asked, lane=lane)
+
+
+def _gravest(cases: Iterable[Case]) -> tuple[str, RiskLevel | None] | None:
+    """Give the case with the highest level, as it is named; none if there is none."""
+    named = [(each.merged_into or each.id, each.level) for each in cases]
+    return max(named, key=lambda e: (e[1].rank if e[1] else -1, e[0]), default=None)
 
 
 async def both_sides(review: Review, people: People) -> tuple[Person, Person]:

@@ -33,6 +33,8 @@ from accord_contracts.referrals.orders import (
 )
 from accord_contracts.referrals.people import (
     ContactSuspended,
+    MatchAsked,
+    MatchOverdue,
     PersonEvent,
     PersonMerged,
     PersonUnmerged,
@@ -98,6 +100,8 @@ __all__ = [
     "InformationPushed",
     "InformationRequested",
     "Instruments",
+    "MatchAsked",
+    "MatchOverdue",
     "OrderBreached",
     "OrderEnd",
     "OrderEnded",

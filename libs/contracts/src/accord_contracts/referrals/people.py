@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import AwareDatetime, Field
 
 from accord_contracts.message import Event, Id
+from accord_contracts.risk import RiskLevel
 
 
 class PersonEvent(Event):
@@ -44,6 +45,46 @@ class PersonUnmerged(PersonEvent):
     TYPE: ClassVar[str] = "person.unmerged.v1"
 
     unmerged_at: AwareDatetime
+
+
+class MatchAsked(Event):
+    """Whether two people who are known are one waits for a person to decide.
+
+    Until somebody has, what is known of the one counts for nothing where the other is
+    met: no repeat, no history.
+
+    Attributes:
+        case_id: One of theirs, that with the highest level; the question's own id, if
+            there is none any more.
+        match_id: What is asked.
+        level: Of that case; none: it was never assessed.
+        asked_at: Since when it waits.
+    """
+
+    TYPE: ClassVar[str] = "match.asked.v1"
+
+    match_id: Id
+    level: RiskLevel | None
+    asked_at: AwareDatetime
+
+
+class MatchOverdue(Event):
+    """Nobody has decided in time whether two people who are known are one.
+
+    Attributes:
+        case_id: As in ``match.asked``.
+        match_id: What is asked.
+        level: Of that case; none: it was never assessed.
+        due_at: By when somebody was to decide.
+        late_by: Seconds between that and when it was noticed.
+    """
+
+    TYPE: ClassVar[str] = "match.overdue.v1"
+
+    match_id: Id
+    level: RiskLevel | None
+    due_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]
 
 
 class RightsOverdue(Event):

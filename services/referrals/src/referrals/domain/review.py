@@ -6,7 +6,7 @@ of either changes, moves or is copied, so that taking it back leaves nothing beh
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 from accord_contracts.message import Code
@@ -47,6 +47,11 @@ class OneByOthers(Refusal):
 
 class Counterparts(Refusal):
     """One of them was named as harming the other: they are two people."""
+
+
+SETTLING = timedelta(minutes=1)
+"""How long it is waited with telling: until the referral in which somebody was met has
+found its case."""
 
 
 class Sign(BaseModel):
@@ -124,8 +129,9 @@ class Review(BaseModel):
         past: What was decided and taken back.
         dropped_at: Since when it is asked no more. Its version is kept, as others go by
             it: what is decided when it is asked again is later than what they know.
-        due_at: When it is looked at whether it is kept any longer; none: while both are
-            known.
+        announced: It was told that it waits.
+        due_at: When it is told that it waits, or waits too long; once it is asked no
+            more, when it is looked at whether it is kept any longer.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -148,6 +154,7 @@ class Review(BaseModel):
     told: tuple[str, ...] = ()
     past: tuple[Answer, ...] = ()
     dropped_at: datetime | None = None
+    announced: bool = False
     due_at: datetime | None = None
 
     @property
@@ -170,11 +177,13 @@ class Review(BaseModel):
             past = (*self.past, held) if held else self.past
             registers = tuple(sorted(contradicts)) if answer.same else ()
             waits = self.waiting_since if registers else None
+            due = self.due_at if registers else None
             return self._with(
                 answer=answer,
                 contradicts=registers,
                 one=answer.same and not registers,
                 waiting_since=waits,
+                due_at=due,
                 past=past,
             )
         if held.same is not answer.same:
@@ -182,7 +191,7 @@ class Review(BaseModel):
         if not self.waits_for_second or answer.by.is_same(held.by):
             return self
         confirmed = held.model_copy(update={"confirmed_by": answer.by})
-        return self._with(answer=confirmed, one=True, waiting_since=None)
+        return self._with(answer=confirmed, one=True, waiting_since=None, due_at=None)
 
     def take_back(self, back: TakenBack) -> "Review":
         """Ask anew what was decided; who takes it back again changes nothing.
@@ -200,6 +209,8 @@ class Review(BaseModel):
             one=False,
             contradicts=(),
             waiting_since=back.at,
+            announced=False,
+            due_at=back.at,
             past=(*self.past, past),
         )
 
@@ -227,6 +238,14 @@ class Review(BaseModel):
     def keep_until(self, at: datetime) -> "Review":
         """Look again at a time whether it is kept any longer."""
         return self._with(due_at=at)
+
+    def announce(self, overdue_at: datetime) -> "Review":
+        """Note that it was told that it waits, and when it waits too long."""
+        return self._with(announced=True, due_at=overdue_at)
+
+    def give_up(self) -> "Review":
+        """Note that it was told that it waits too long; it waits on."""
+        return self._with(due_at=None)
 
     def _with(self, **changes: object) -> "Review":
         return self.model_copy(update=changes)
@@ -333,6 +352,9 @@ def reviews_of(
             others=len(weighed.likely) - len(asked),
             crowded=weighed.crowded,
             waiting_since=at,
+            # Whoever asks themselves need not be told that it waits.
+            announced=referral_id is None,
+            due_at=at + SETTLING,
         )
         for each in asked
     ]

@@ -1,6 +1,7 @@
 """Whom somebody resembles whom no key tells: linked, asked about, or nobody."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Annotated
 
 from accord_contracts.message import PolicyVersion
@@ -23,6 +24,8 @@ class MatchingPolicy(BaseModel):
 
     Attributes:
         ask_about: The most people about whom it is asked whether somebody new is they.
+        decide_within_hours: For how long a question waits before everybody who
+            coordinates hears that nobody has decided it.
         weights: What each level of agreement weighs, and the two thresholds.
     """
 
@@ -30,7 +33,13 @@ class MatchingPolicy(BaseModel):
 
     version: PolicyVersion
     ask_about: Annotated[int, Field(ge=1, le=20)]
+    decide_within_hours: Annotated[float, Field(gt=0, le=24 * 14)]
     weights: Weights
+
+    @property
+    def decide_within(self) -> timedelta:
+        """Within what time somebody is to decide."""
+        return timedelta(hours=self.decide_within_hours)
 
 
 def weigh(
