@@ -142,6 +142,17 @@ def test_a_new_referral_a_risen_level_a_date_and_what_is_late_bring_a_case_up() 
     assert why(held, NOON + 50 * HOUR) >= {Why.REVIEW}
 
 
+def test_a_breach_brings_a_case_up_until_a_meeting_has_decided() -> None:
+    held = docket(MEDIUM).settle(NOON + HOUR, MEDIUM, None)
+    assert why(held, NOON + DAY) == set()
+
+    held = held.breach(NOON + 2 * HOUR)
+
+    assert held.wanted_from == NOON + 2 * HOUR
+    assert why(held, NOON + DAY) == {Why.BREACH}
+    assert why(held.settle(NOON + 3 * HOUR, MEDIUM, None), NOON + DAY) == set()
+
+
 def test_a_level_that_the_table_itself_has_raised_brings_nothing_up() -> None:
     held = docket(MEDIUM).settle(NOON + HOUR, HIGH, None)
 

@@ -24,6 +24,7 @@ from accord_contracts.plans import (
     ActionOverdue,
     MeetingAsked,
     MeetingDecided,
+    PlanBreached,
     PlanClosed,
 )
 from accord_contracts.referrals import (
@@ -211,6 +212,23 @@ async def test_an_answer_of_before_is_not_shown_as_one_for_this_meeting(
         ("police", None)
     ]
     assert "hospital" in shown["unasked"]
+
+
+async def test_a_broken_plan_or_order_comes_before_the_meeting_in_the_survivor(
+    running: Running, clock: SimulatedClock
+) -> None:
+    table = table_of(running)
+    case, other = await referred(running, MEDIUM, HIGH)
+    merged = CaseMerged(case_id=other, survivor_id=case, merged_at=NOON)
+    await hearing.note_merging(message_of(merged), table=table)
+    plan = PlanBreached(case_id=other, plan_version=1, level=MEDIUM, breached_at=NOON)
+
+    await hearing.note_breach(message_of(plan), table=table)
+
+    meeting = morning(clock)
+    [shown] = (await chair(running).reads(f"/{meeting}"))["cases"]
+    assert shown["case_id"] == case
+    assert "breach" in shown["why"]
 
 
 async def test_who_was_asked_is_shown_to_coordinators_and_to_the_agency_itself(

@@ -7,7 +7,13 @@ import pytest
 from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.allocation import Role
 from accord_contracts.message import Event, Message
-from accord_contracts.plans import ActionDone, ActionOutcome, MeetingDecided
+from accord_contracts.plans import (
+    ActionDone,
+    ActionOutcome,
+    MeetingDecided,
+    PlanBreached,
+    PlanClosed,
+)
 from accord_contracts.referrals import (
     Answer,
     IncidentKind,
@@ -18,8 +24,14 @@ from accord_contracts.referrals import (
     OrderRecorded,
     PersonRole,
 )
-from accord_contracts.risk import LoweringLapsed, RiskAssessed, RiskChanged, RiskLevel
-from risk.domain.assessment import Assessment
+from accord_contracts.risk import (
+    LoweringLapsed,
+    ReassessmentDue,
+    RiskAssessed,
+    RiskChanged,
+    RiskLevel,
+)
+from risk.domain.assessment import Assessment, Reassessment
 from risk.domain.form import Form
 from risk.domain.judgement.acts import (
     NobodyAsks,
@@ -40,8 +52,8 @@ from risk.domain.judgement.rules import ISR, MARAC, SHIPPED, VIOGEN, Demand, Pro
 from risk.domain.order import Order
 from risk.domain.policy import Policy
 from risk.domain.telling import Telling, of_children, of_pairs, with_telling
-from risk.handlers import assess_referral, attend
-from risk.judging import heed_order, heed_table, note_meeting
+from risk.handlers import assess_referral, attend, stop_clock
+from risk.judging import heed_breach, heed_order, heed_table, note_meeting
 from risk.routes.judged import RiskView
 from risk.store import Assessments
 from risk_builders import POLICY, answers, referral
@@ -884,3 +896,62 @@ async def test_what_a_meeting_decided_of_an_erased_case_is_not_noted(
     held = await assessments.get(case_id)
     assert held is not None
     assert held.judgement.decided == ()
+
+
+@pytest.mark.parametrize("overdue", [False, True])
+async def test_a_broken_plan_has_people_assess_at_once_and_weighs_nothing(
+    assessments: Assessments, *, overdue: bool
+) -> None:
+    message = referral("strangulation")
+    case_id = message.data.case_id
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    if overdue:
+        for _ in range(2):
+            held = await assessments.get(case_id)
+            assert held
+            assert held.due_at
+            await attend(held, at=held.due_at, assessments=assessments, policy=POLICY)
+    before = await assessments.get(case_id)
+    assert before
+    at = NOON + timedelta(hours=1)
+    told = PlanBreached(
+        case_id=case_id, plan_version=1, level=before.level, breached_at=NOON
+    )
+
+    await heed_breach(message_of(told, at=at), assessments=assessments)
+
+    held = await assessments.get(case_id)
+    assert held
+    assert (held.level, held.revision) == (before.level, before.revision)
+    assert (held.due_at, held.reassess_by) == (at, at)
+    assert held.judgement.stirred == held.version, "no earlier reassessment counts"
+    await attend(held, at=at, assessments=assessments, policy=POLICY)
+    *_, called = await published(assessments)
+    assert isinstance(called.data, ReassessmentDue)
+    drafted = [
+        e for e in await published(assessments) if isinstance(e.data, RiskAssessed)
+    ]
+    assert len(drafted) == 1, "the plan in force stays so"
+
+
+async def test_a_breach_that_is_heard_after_the_end_calls_for_nothing(
+    assessments: Assessments,
+) -> None:
+    message = referral("strangulation")
+    case_id = message.data.case_id
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    held = await assessments.get(case_id)
+    assert held
+    about = {"case_id": case_id, "plan_version": 1}
+    over = PlanClosed(
+        **about, reason="died", assessment_revision=held.revision, closed_at=NOON
+    )
+    await stop_clock(message_of(over), assessments=assessments)
+
+    told = PlanBreached(**about, level=held.level, breached_at=NOON)
+    await heed_breach(message_of(told), assessments=assessments)
+
+    held = await assessments.get(case_id)
+    assert held
+    assert held.reassessment is Reassessment.STOPPED
+    assert held.due_at is None

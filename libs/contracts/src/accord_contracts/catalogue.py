@@ -168,7 +168,7 @@ CATALOGUE = Catalogue.of(
         Entry(referrals.RightsOverdue, "referrals", ("notify",)),
         Entry(referrals.ContactSuspended, "referrals", ("notify",)),
         Entry(referrals.OrderRecorded, "referrals", ("risk",)),
-        Entry(referrals.OrderBreached, "referrals", ("risk", "notify")),
+        Entry(referrals.OrderBreached, "referrals", ("risk", "plans", "notify")),
         Entry(referrals.OrderEnded, "referrals", ("risk",)),
         Entry(risk.RiskAssessed, "risk", ("referrals", "allocation", "plans")),
         Entry(risk.AssessmentCarried, "risk", ("risk",)),
@@ -202,7 +202,7 @@ CATALOGUE = Catalogue.of(
         Entry(plans.PlanAlarmsEnded, "plans", ("notify",)),
         Entry(plans.PlanStale, "plans", ("notify",)),
         Entry(plans.PlanReviewed, "plans"),
-        Entry(plans.PlanBreached, "plans", ("notify",)),
+        Entry(plans.PlanBreached, "plans", ("risk", "plans", "notify")),
         Entry(plans.PlanNotInForce, "plans", ("notify",)),
         Entry(
             plans.PlanClosed,

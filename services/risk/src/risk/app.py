@@ -5,7 +5,12 @@ from pathlib import Path
 
 from accord_chassis import service
 from accord_chassis.settings import BadConfiguration, ChassisSettings, policy_of
-from accord_contracts.plans import ActionDone, MeetingDecided, PlanClosed
+from accord_contracts.plans import (
+    ActionDone,
+    MeetingDecided,
+    PlanBreached,
+    PlanClosed,
+)
 from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
@@ -102,6 +107,7 @@ def create_app(
         risk.on(
             ActionDone, partial(judging.note_meeting, assessments=held, policy=policy)
         )
+        risk.on(PlanBreached, partial(judging.heed_breach, assessments=held))
         risk.on(CaseTransferred, partial(handlers.leave, assessments=held))
         risk.on(
             MeetingDecided, partial(judging.heed_table, assessments=held, policy=policy)

@@ -5,7 +5,12 @@ from datetime import datetime
 
 from accord_contracts.access import SIDES, Side
 from accord_contracts.message import Event, Lane, Message
-from accord_contracts.plans import ActionDone, ActionOutcome, MeetingDecided
+from accord_contracts.plans import (
+    ActionDone,
+    ActionOutcome,
+    MeetingDecided,
+    PlanBreached,
+)
 from accord_contracts.referrals import (
     Answer,
     IncidentKind,
@@ -15,7 +20,7 @@ from accord_contracts.referrals import (
 )
 from accord_contracts.risk import LoweringAsked, RiskLevel
 
-from risk.domain.assessment import Assessment, NotAssessed
+from risk.domain.assessment import Assessment, NotAssessed, Reassessment
 from risk.domain.form import Form
 from risk.domain.judgement import acts
 from risk.domain.judgement.record import Contact, Decided
@@ -231,6 +236,24 @@ async def heed_order(
         else:
             new = new.model_copy(update={"incidents": new.incidents | breach})
     await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
+
+
+async def heed_breach(
+    message: Message[PlanBreached], *, assessments: Assessments
+) -> None:
+    """Have people assess a case at once in which the plan was broken.
+
+    No reassessment from before proves anything any more. Nothing is weighed, so that
+    the plan that was agreed to stays in force meanwhile.
+    """
+    held = await assessments.get(message.data.case_id, cause=message)
+    if held is None or not held.weighed or held.erased_at:
+        return
+    if held.reassessment is Reassessment.STOPPED:
+        # It was closed since, by who knew of it.
+        return
+    new = held.stir(message.time).due_now(message.time)
+    await assessments.save(new, cause=message, lane=lane_of(new, message))
 
 
 def _lane(new: Assessment) -> Lane:

@@ -12,6 +12,7 @@ from accord_contracts.plans import (
     ActionOverdue,
     MeetingDecided,
     MeetingTaskDone,
+    PlanBreached,
     PlanClosed,
 )
 from accord_contracts.referrals import (
@@ -21,6 +22,7 @@ from accord_contracts.referrals import (
     CaseUnmerged,
     InformationDecided,
     InformationRequested,
+    OrderBreached,
     RolesDecided,
     TriggerCancelled,
     TriggerFellDue,
@@ -112,6 +114,16 @@ async def note_inquiry(
     await _note(message, table, lambda held: held.ask(told.inquiry_id, asked))
 
 
+async def note_breach(
+    message: Message[PlanBreached] | Message[OrderBreached], *, table: Table
+) -> None:
+    """Note that the plan or an order was broken; of a merged case, in its survivor."""
+    at = table.clock.now()
+    own = await table.dockets.get(message.data.case_id)
+    home = own.merged_into if own else None
+    await _note(message, table, lambda held: held.breach(at), home)
+
+
 async def note_decision(
     message: Message[MeetingDecided] | Message[MeetingTaskDone], *, table: Table
 ) -> None:
@@ -190,9 +202,12 @@ async def close_tasks(message: Message[RolesDecided], *, table: Table) -> None:
 
 
 async def _note(
-    message: Message[Event], table: Table, change: Callable[[Docket], Docket]
+    message: Message[Event],
+    table: Table,
+    change: Callable[[Docket], Docket],
+    home: str | None = None,
 ) -> None:
-    case_id = message.data.case_id
+    case_id = home or message.data.case_id
     held = await table.dockets.get(case_id, cause=message) or Docket(id=case_id)
     new = change(held)
     if new is not held:

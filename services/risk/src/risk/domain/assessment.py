@@ -351,8 +351,11 @@ class Assessment(BaseModel):
 
     def due_now(self, at: datetime) -> "Assessment":
         """Have people assess it at once; of a merged case, its survivor."""
-        due_at = None if self.merged_into or self.transferred_at else at
-        return self.model_copy(update={"reassess_by": at, "due_at": due_at})
+        now = {"reassess_by": at, "due_at": None}
+        if self.merged_into or self.transferred_at:
+            return self.model_copy(update=now)
+        called = {"due_at": at, "reassessment": Reassessment.AHEAD}
+        return self.model_copy(update={**now, **called})
 
     def merge(
         self, survivor: str | None, merging: int, policy: Policy, at: datetime

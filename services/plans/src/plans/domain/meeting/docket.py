@@ -29,6 +29,8 @@ class Why(StrEnum):
     CARRIED = "carried_over"
     OVERDUE = "action_overdue"
     DATE = "date_ahead"
+    BREACH = "breach"
+    """Of the plan, or of an order."""
     REVIEW = "review_due"
     ADDED = "added"
     STANDING = "standing"
@@ -117,6 +119,7 @@ class Docket(BaseModel):
         referred_at: When it was last heard that a referral was weighed.
         weighed_at: When the last of those referrals became known, by its own time.
         changed_at: When it was last heard that the level is another.
+        breached_at: When it was last heard that the plan or an order was broken.
         decided_at: When a meeting last decided on it: all before is settled.
         decisions: When meetings decided on it, the latest last.
         decided_level: The level that it decided by.
@@ -140,6 +143,7 @@ class Docket(BaseModel):
     referred_at: datetime | None = None
     weighed_at: datetime | None = None
     changed_at: datetime | None = None
+    breached_at: datetime | None = None
     decided_at: datetime | None = None
     decisions: tuple[datetime, ...] = ()
     decided_level: RiskLevel | None = None
@@ -185,6 +189,7 @@ class Docket(BaseModel):
         found = [
             *_if_since(Why.NEW, self.referred_at, self.first_referred_at),
             *_if_since(Why.CHANGED, self.changed_at),
+            *_if_since(Why.BREACH, self.breached_at),
             *_if_since(Why.REVIEW, self.review_at),
             *(Reason(Why.OVERDUE, e.since, e.due_at) for e in self._undone()),
             *(
@@ -235,6 +240,12 @@ class Docket(BaseModel):
             first = {"first_referred_at": first_referred_at}
             update |= {"level": level, "revision": revision, **first}
         return self.model_copy(update=update) if update else self
+
+    def breach(self, at: datetime) -> "Docket":
+        """Take note that the plan or an order was broken: when it is heard of."""
+        if self.erased_at:
+            return self
+        return self.model_copy(update={"breached_at": _later(self.breached_at, at)})
 
     def foresee(self, trigger_id: str, told: Date) -> "Docket":
         """Take note of a date, unless something later is known of it."""
