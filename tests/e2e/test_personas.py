@@ -498,15 +498,16 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "PUT", "/v1/people/{person_id}/notice"): Case(
         NOT_BARRED, {"notified_at": YESTERDAY}
     ),
+    # Of the person using violence: whoever serves him may reach him.
     ("referrals", "GET", "/v1/people/{person_id}/contacts"): Case(
-        KNOWS_SAFETY, query="?purpose=fva20_b"
+        (*TEAM, "coordinator"), query="?purpose=fva20_b"
     ),
     ("referrals", "PUT", "/v1/people/{person_id}/contacts/{contact_id}"): Case(
-        KNOWS_SAFETY,
-        {"state": "confirmed", "channels": ["phone"], "value": "021 555 0100"},
+        (*TEAM, "coordinator"),
+        {"state": "confirmed", "channels": ["phone"], "value": "021 555 0177"},
     ),
     ("referrals", "POST", "/v1/people/{person_id}/contacts/{contact_id}/suspension"): (
-        Case(KNOWS_SAFETY, {"reason": "someone_else_answered"})
+        Case((*TEAM, "coordinator"), {"reason": "someone_else_answered"})
     ),
     # Of services alone: people ask as who they are.
     ("referrals", "POST", "/v1/people/{person_id}/contact-permission"): Case(
@@ -948,6 +949,24 @@ async def test_outreach_sees_the_level_and_their_own_actions_and_no_more(
     assert not any(shown[each] for each in ("reasons", "answers", "unknowns"))
     seen = (await stage.ask("specialist", "GET", f"/api/plans/v1/plans/{case}")).json()
     assert {each["role"] for each in seen["actions"]} == set(HIGH_RISK_TEAM)
+
+
+async def test_outreach_reaches_him_and_has_nothing_of_how_she_is_reached(
+    stage: Stage,
+) -> None:
+    found = {
+        who: await stage.ask(
+            "outreach",
+            "GET",
+            f"/api/referrals/v1/people/{stage.ids[who]}/contacts?purpose=fva20_b",
+        )
+        for who in ("person_id", "harmed_id")
+    }
+
+    assert {who: each.status for who, each in found.items()} == {
+        "person_id": 200,
+        "harmed_id": 404,
+    }
 
 
 async def test_a_request_is_listed_to_those_who_may_see_its_case(stage: Stage) -> None:

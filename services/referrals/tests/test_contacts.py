@@ -74,9 +74,10 @@ async def points(running: Running, person: str) -> list[dict[str, Any]]:
 async def confirm(
     running: Running, person: str, contact_id: str = "", **told: Any
 ) -> int:
+    by = {"worker": told.pop("worker", COORDINATOR)}
     said = {"state": "confirmed", "channels": ["phone"], "value": NUMBER, **told}
     path = f"{person}/contacts/{contact_id or new_id()}"
-    return (await ask(running, "PUT", path, said)).status_code
+    return (await ask(running, "PUT", path, said, **by)).status_code
 
 
 async def permission(running: Running, person: str, **told: Any) -> httpx2.Response:

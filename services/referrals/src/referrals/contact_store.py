@@ -1,15 +1,16 @@
 """Where it is kept how people may be reached, and what referrals told of it."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from accord_chassis.sealing import ERASED, SealedStore
 from accord_contracts.message import Event, Lane
 from accord_contracts.referrals import PersonRole
 
-from referrals.domain.contact import ContactBook, ContactClosed, Heard, reach_of
+from referrals.domain.contact import ContactBook, ContactClosed, Heard, Kept, reach_of
 from referrals.domain.household import role_of
-from referrals.domain.telling import ContactPoint, Safety
+from referrals.domain.telling import Asker, Channel, ContactPoint, Safety
 from referrals.store import PARTS, Document, Referrals, is_withdrawn
 
 PEOPLE = 30
@@ -62,6 +63,15 @@ class ContactBooks(SealedStore[ContactBook]):
         if gone := {part for part in gone if keys.get(part)}:
             await self.vault.shred(record, gone)
 
+    async def decided_of(self, person_ids: Collection[str]) -> list[Kept]:
+        """Give what was decided about the points of some people; opens nothing."""
+        wanted = ("points.id", "points.reach", "points.suspension", "points.closed_at")
+        found = self.documents.find(
+            {"_id": {"$in": [*person_ids]}},
+            projection=dict.fromkeys(wanted, 1),
+        )
+        return [Kept.model_validate(e) async for d in found for e in d["points"]]
+
     async def destroy(self, person_id: str) -> None:
         """Destroy all keys of a person's book, and delete it."""
         await self.vault.shred(self.record(person_id))
@@ -77,20 +87,49 @@ async def heard_of(person_id: str, referrals: Referrals) -> tuple[list[Heard], b
 
     Of each referral nothing else is opened.
     """
+    told, complete = await _told_of([person_id], referrals)
+    return [heard for each in told for heard in _heard(person_id, each)], complete
+
+
+async def reaches_of(
+    person_ids: Collection[str], referrals: Referrals
+) -> tuple[dict[str, set[str]], bool]:
+    """Give what reaches some people by what referrals told, and whether it is all.
+
+    By each reach, blind, which referrals say so: also those that were withdrawn, since
+    they only ever keep something from being used.
+    """
+    if not person_ids:
+        return {}, True
+    told, complete = await _told_of(person_ids, referrals)
+    found: dict[str, set[str]] = defaultdict(set)
+    for document in told:
+        # Whoever an amendment has added has no id for a moment.
+        people = zip(document["person_ids"], document["told"]["people"], strict=False)
+        for who, each in people:
+            for point in each["contact_points"] if who in person_ids else ():
+                reach = reach_of(Channel(point["channel"]), point["value"])
+                found[referrals.vault.blind(reach)].add(document["_id"])
+    return found, complete
+
+
+async def _told_of(
+    person_ids: Collection[str], referrals: Referrals
+) -> tuple[list[Document], bool]:
     addresses = [f"sealed.address/{place}" for place in range(PEOPLE)]
     own = ("person_ids", "received_at", "told.people.role", "changes.reason")
-    kept = (*own, "put_right")
+    kept = (*own, "put_right", "told.asked_by.who")
     found = referrals.documents.find(
-        {"person_ids": person_id},
+        {"person_ids": {"$in": [*person_ids]}},
         projection=dict.fromkeys((*kept, "told.place", "told.sharing", *addresses), 1),
     )
     latest = [e async for e in found.sort("received_at", -1).limit(PARTS)]
-    heard: list[Heard] = []
+    opened: list[Document] = []
     for each in await referrals.open(latest):
         if isinstance(each, BaseException):
             raise each
-        heard += _heard(person_id, each)
-    return heard, len(latest) < PARTS
+        opened.append(each)
+    return opened, len(latest) < PARTS
 
 
 def _heard(person_id: str, document: Document) -> list[Heard]:
@@ -107,10 +146,13 @@ def _heard(person_id: str, document: Document) -> list[Heard]:
         for who, each in zip(document["person_ids"], people, strict=False)
         for point in each["contact_points"]
     ]
+    using_violence = PersonRole.PERSON_USING_VIOLENCE
+    asked_by = (document["told"].get("asked_by") or {}).get("who")
+    against = asked_by not in {None, Asker.PERSON_USING_VIOLENCE}
     theirs = {
         reach_of(point.channel, point.value)
         for who, role, point in told
-        if who != person_id and role == PersonRole.PERSON_USING_VIOLENCE
+        if who != person_id and role == using_violence
     }
     return [
         Heard(
@@ -124,9 +166,10 @@ def _heard(person_id: str, document: Document) -> list[Heard]:
             code_word=point.code_word,
             leave_message=point.leave_message,
             say_who=point.say_who,
-            shared=reach_of(point.channel, point.value) in theirs,
+            shared=reach_of(point.channel, point.value) in theirs
+            or (against and role == using_violence),
         )
-        for who, _, point in told
+        for who, role, point in told
         # Of what was taken back, only what warns still counts.
         if who == person_id and (point.safety is Safety.UNSAFE or not withdrawn)
     ]

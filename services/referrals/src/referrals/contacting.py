@@ -18,7 +18,7 @@ from accord_contracts.notify import ContactStopped
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import ContactSuspended, PersonRole
 
-from referrals.contact_store import heard_of
+from referrals.contact_store import heard_of, reaches_of
 from referrals.domain.case import Case
 from referrals.domain.contact import (
     Confirmation,
@@ -28,12 +28,14 @@ from referrals.domain.contact import (
     Point,
     SuspendedFor,
     Suspension,
+    also_reaches,
     find,
     heed,
+    heed_suspensions,
     reach_of,
 )
 from referrals.domain.erasure import NoSuchPerson
-from referrals.domain.household import with_role
+from referrals.domain.household import opposed, with_role
 from referrals.domain.safe_contact import Permitted, Refused, may_use
 from referrals.domain.telling import Channel
 from referrals.erasing import Shelves, cases_of
@@ -74,7 +76,26 @@ class Contacting(NamedTuple):
                 shelves.contacts.get(each), heard_of(each, shelves.referrals)
             )
             points = heed(points, theirs, their_book, blind)
+        if points:
+            points = await self._beside(frozenset({person_id, *same}), points)
         return book, points
+
+    async def _beside(self, one: frozenset[str], points: list[Point]) -> list[Point]:
+        """Heed whom else in their cases the points of somebody reach."""
+        shelves = self.shelves
+        cases = await all_cases_of(one, shelves)
+        against = frozenset[str]().union(*(opposed(one, e.people) for e in cases))
+        against = against.union(await shelves.reviews.one_with(against)) - one
+        others = {e.person_id for each in cases for e in each.people} - one
+        theirs, beside, (reaches, complete) = await asyncio.gather(
+            shelves.contacts.decided_of(against),
+            shelves.contacts.decided_of(others),
+            reaches_of(against, shelves.referrals),
+        )
+        for each in theirs:
+            reaches.setdefault(each.reach, set()).add(each.id)
+        points = also_reaches(points, reaches, complete=complete)
+        return heed_suspensions(points, [*theirs, *beside])
 
     def decide(
         self, point: Point, channel: Channel, at: datetime, purpose: Purpose
@@ -177,6 +198,33 @@ async def stop(message: Message[ContactStopped], *, contacting: Contacting) -> N
     # Of whom nothing is known any more nothing can be used either.
     with contextlib.suppress(NoSuchContact, NoSuchPerson):
         await suspend(told.person_id, told.contact_id, why, contacting)
+
+
+async def all_cases_of(one: Iterable[str], shelves: Shelves) -> list[Case]:
+    """Give every case of somebody, and what is merged into it.
+
+    Args:
+        one: Who, by each id that they are known by.
+        shelves: Where it is kept.
+    """
+    own = await asyncio.gather(*(cases_of(each, shelves) for each in one))
+    held = {each.id: each for found in own for each in found}
+    families = await asyncio.gather(*map(shelves.cases.family_of, held.values()))
+    return [*{each.id: each for found in families for each in found}.values()]
+
+
+async def using_violence_alone(
+    person_id: str, contacting: Contacting
+) -> frozenset[str]:
+    """Give the cases in which somebody uses violence, if they were harmed in none."""
+    shelves = contacting.shelves
+    one = frozenset({person_id, *await shelves.reviews.one_with([person_id])})
+    cases = await all_cases_of(one, shelves)
+    if any(one & each.harmed for each in cases):
+        return frozenset()
+    using_violence = PersonRole.PERSON_USING_VIOLENCE
+    theirs = [e for e in cases if one & with_role(using_violence, e.people)]
+    return frozenset(name for e in theirs for name in (e.id, e.merged_into) if name)
 
 
 def was_harmed(person_id: str, case_id: str, cases: Iterable[Case]) -> bool:

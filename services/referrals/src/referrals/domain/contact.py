@@ -6,7 +6,7 @@ here; both together are a point. Whether one may be used, ``domain.safe_contact`
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -134,7 +134,8 @@ class Heard:
     Attributes:
         read_by: Somebody else can read or hear it.
         hours: Hours were told, in words that no rule can read.
-        shared: The same was told as a way to reach somebody who uses violence.
+        shared: The same was told as a way to reach somebody who uses violence; or it
+            is theirs, and somebody told of it who asked for help against them.
     """
 
     referral_id: str
@@ -182,7 +183,8 @@ class Confirmation(BaseModel):
         channels: In these it may be used, and in no others.
         until: How long it is good.
         knew: Referrals whose warnings of this point, or whose other addresses, were
-            known then. Any other beats it.
+            known then; and the points of others by which they are reached too. Any
+            other beats it.
         held: None if nobody can read it any more.
     """
 
@@ -251,7 +253,10 @@ class Point:
         kept: What people have decided.
         moved: Of an address: another was told, and nobody has asked since.
         complete: Nothing that was told was too much to look at.
-        stopped: It was suspended or closed for somebody who is one with the person.
+        stopped: It was suspended or closed for somebody who is one with the person, or
+            suspended for somebody else of their cases and not confirmed since.
+        also: What says that it reaches somebody whom nothing for the person must reach:
+            the ids of referrals, and of points of theirs.
     """
 
     id: str
@@ -261,6 +266,7 @@ class Point:
     moved: bool = False
     complete: bool = True
     stopped: bool = False
+    also: frozenset[str] = frozenset()
 
     @property
     def kind(self) -> Kind:
@@ -279,6 +285,24 @@ class Point:
         if self.confirmation:
             said |= self.confirmation.channels
         return tuple(each for each in Channel if each in said)
+
+    @property
+    def warnings(self) -> tuple[Heard, ...]:
+        """What warns of it and was not known when the person was asked."""
+        return tuple(
+            each
+            for each in self.heard
+            if each.warns and each.referral_id not in self._knew
+        )
+
+    @property
+    def warned(self) -> bool:
+        """Whether anything warns of it, or it reaches somebody whom it must not."""
+        return bool(self.warnings or self.also - self._knew)
+
+    @property
+    def _knew(self) -> frozenset[str]:
+        return self.confirmation.knew if self.confirmation else frozenset()
 
     @property
     def decided(self) -> Kept:
@@ -365,6 +389,7 @@ class ContactBook(BaseModel):
         same = [e for each in points if each.reach == reach for e in each.heard]
         moves = [e for each in others if each.id in gone for e in each.heard]
         knew = {each.referral_id for each in same if each.warns}
+        knew.update(*(each.also for each in points if each.reach == reach))
         knew |= {each.referral_id for each in moves if place}
         new = Kept(
             id=contact_id,
@@ -442,6 +467,50 @@ def heed(
         )
         for each in points
     ]
+
+
+def also_reaches(
+    points: Iterable[Point], reaches: Mapping[str, Collection[str]], *, complete: bool
+) -> list[Point]:
+    """Heed by what somebody is reached whom nothing for a person must reach.
+
+    Args:
+        points: The person's own.
+        reaches: What reaches the others, blind, and what says so: the ids of referrals,
+            and of points of theirs.
+        complete: That is all of it.
+    """
+    return [
+        replace(
+            each,
+            also=each.also.union(reaches.get(each.reach, ())),
+            complete=each.complete and complete,
+        )
+        for each in points
+    ]
+
+
+def heed_suspensions(points: Iterable[Point], others: Iterable[Kept]) -> list[Point]:
+    """Have no point used that is suspended for somebody else of the same cases.
+
+    Whoever is asked after that may say that it is good for them.
+
+    Args:
+        points: The person's own.
+        others: What people have decided about the points of the others.
+    """
+    since: dict[str, datetime] = {}
+    for each in others:
+        if each.suspension:
+            at = each.suspension.at
+            since[each.reach] = max(at, since.get(each.reach, at))
+
+    def stops(point: Point) -> bool:
+        suspended = since.get(point.reach)
+        confirmed = point.confirmation
+        return suspended is not None and not (confirmed and confirmed.at > suspended)
+
+    return [replace(each, stopped=each.stopped or stops(each)) for each in points]
 
 
 def _moved(

@@ -47,6 +47,23 @@ def role_of(
     return PersonRole(told)
 
 
+def opposed(one: frozenset[str], people: Iterable[Member]) -> frozenset[str]:
+    """Give those of a case whom nothing that is for somebody must reach.
+
+    Whoever is said to use violence; and of whoever is said to do that and was not
+    harmed, everybody else.
+
+    Args:
+        one: Who, by each id that they are known by.
+        people: Those of the case.
+    """
+    held = tuple(people)
+    using = with_role(PersonRole.PERSON_USING_VIOLENCE, held)
+    alone = one & using and not one & harmed_of(held)
+    everybody = frozenset(each.person_id for each in held)
+    return (everybody if alone else using) - one
+
+
 def harmed_of(people: Iterable[Member]) -> frozenset[str]:
     """Give the ids of those who were harmed."""
     return with_role(PersonRole.PERSON_HARMED, people)

@@ -78,14 +78,12 @@ def may_use(
         rules: The locality's.
     """
     confirmed = point.confirmation
-    knew = confirmed.knew if confirmed else frozenset[str]()
-    warned = [e for e in point.heard if e.warns and e.referral_id not in knew]
     denials = {
         RefusedFor.PURPOSE: purpose not in CONTACT_PURPOSES,
         RefusedFor.CLOSED: point.decided.closed_at is not None,
         RefusedFor.SUSPENDED: point.decided.suspension is not None or point.stopped,
-        RefusedFor.UNSAFE: any(each.safety is Safety.UNSAFE for each in warned),
-        RefusedFor.READ_BY_OTHERS: bool(warned),
+        RefusedFor.UNSAFE: any(e.safety is Safety.UNSAFE for e in point.warnings),
+        RefusedFor.READ_BY_OTHERS: point.warned,
         RefusedFor.MOVED: point.moved,
         RefusedFor.CHANNEL: channel not in point.channels,
     }

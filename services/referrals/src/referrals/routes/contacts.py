@@ -3,9 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
-from accord_chassis.decision import NOT_OUTREACH, Action, Relation, Resource
+from accord_chassis.decision import (
+    ANYBODY,
+    NOT_OUTREACH,
+    Action,
+    Permit,
+    Relation,
+    Resource,
+)
 from accord_chassis.guard import Asking, absent, asking
 from accord_chassis.service import part
 from accord_contracts.access import Purpose
@@ -44,8 +51,18 @@ CODES = "codes"
 """What is shown of every point: which it is, and why it may not be used."""
 
 
+WARNED = "warned"
+"""Those of his points by which somebody else may be reached, or that she told of."""
+
+
 def _of_team(name: str, *parts: str) -> Action:
     return Action(name, WORKING, parts=dict.fromkeys(parts, NOT_OUTREACH))
+
+
+def _with_his_side(action: Action) -> Action:
+    """Let whoever serves the person using violence do it with what is his alone."""
+    parts = {**dict.fromkeys(action.parts, ANYBODY), WARNED: NOT_OUTREACH}
+    return replace(action, parts=parts)
 
 
 READ_CONTACTS = _of_team("contacts.read", CODES)
@@ -255,15 +272,20 @@ async def read_contacts(
     person_id: Id, purpose: Purpose, by: Contacting_, reader: Worker
 ) -> ContactsView:
     """Read how somebody may be reached now. Each value that is shown is audited."""
-    case = await _permit(person_id, READ_CONTACTS, by, reader, purpose)
+    case, outreach = await _permit(person_id, READ_CONTACTS, by, reader, purpose)
     of = Resource("contacts", person_id, case)
     await note_namesakes([person_id], of, by.shelves.people, reader)
     _, points = await by.look(person_id)
     at = by.clock.now()
-    found = [ContactView.of(each, at, purpose, by) for each in points]
+    found = [
+        ContactView.of(each, at, purpose, by)
+        for each in points
+        if not (outreach and each.warned)
+    ]
     for each in found:
         if each.shown:
             shown = _of_team("contact.show", *each.shown)
+            shown = _with_his_side(shown) if outreach else shown
             point = Resource("contact", each.contact_id, case)
             await reader.permit(shown, point, purpose=purpose, otherwise=NoSuchPerson)
     return ContactsView(person_id=person_id, contacts=tuple(found))
@@ -349,33 +371,54 @@ def _permission(
     return PermissionView(contact_id=point.id, permitted=False, refused=found.code)
 
 
+class _Sight(NamedTuple):
+    """By which case somebody has to do with a person, and from whose side.
+
+    Attributes:
+        outreach: They see what is his alone.
+    """
+
+    case_id: str
+    outreach: bool
+
+
 async def _permit(
     person_id: str,
     action: Action,
     by: Contacting,
     asker: Asking,
     purpose: Purpose | None = None,
-) -> str:
-    """See that they work on a case of this person; give the case by which they do.
+) -> _Sight:
+    """See that they work on a case of this person, and tell how they see them.
 
     Raises:
         NoSuchPerson: They do not, or there is nobody.
     """
     cases = await cases_of(person_id, by.shelves)
-    found: list[str] = []
+    his = await contacting.using_violence_alone(person_id, by)
+    found: list[_Sight] = []
+    permits: list[Permit] = []
     for each in _resources(person_id, cases):
+        own = each.case_id in his
+        doing, beside = (
+            (_with_his_side(act) if own else act) for act in (action, NOT_BARRED)
+        )
         try:
-            await asker.permit(action, each, purpose=purpose, otherwise=NoSuchPerson)
+            permit = await asker.permit(
+                doing, each, purpose=purpose, otherwise=NoSuchPerson
+            )
         except NoSuchPerson:
-            await asker.permit(
-                NOT_BARRED, each, purpose=purpose, otherwise=NoSuchPerson
+            permit = await asker.permit(
+                beside, each, purpose=purpose, otherwise=NoSuchPerson
             )
         else:
-            found.append(each.case_id or "")
+            found.append(_Sight(each.case_id or "", outreach=False))
+        permits += [permit] if own else []
     # Whoever coordinates the locality would have to do with a case that there is not.
     if not found or not cases:
         raise NoSuchPerson
-    return found[0]
+    # From his side in one case is from his side in all.
+    return found[0]._replace(outreach=any(WARNED not in each for each in permits))
 
 
 def _resources(person_id: str, cases: Sequence[Case]) -> list[Resource]:
