@@ -81,6 +81,7 @@ def referral(told: Telling) -> Referral:
         lane=Lane.ROUTINE,
         received_at=AT,
         expected=Expected(assessed_by=AT, allocated_by=AT),
+        told_from=AT,
     )
 
 

@@ -203,6 +203,18 @@ class Region:
 
         return look
 
+    def has_reached(self, stage: str, referral: str) -> Look:
+        """Look whether the response has come so far; its agency is told hours later."""
+        cases = self.database("referrals")["cases"]
+        reached = {"referral_id": referral, f"{stage}_at": {"$ne": None}}
+
+        async def look() -> dict[str, Any] | None:
+            found = await cases.find_one({"episodes": {"$elemMatch": reached}})
+            episodes = found["episodes"] if found else ()
+            return next((e for e in episodes if e["referral_id"] == referral), None)
+
+        return look
+
     def hears(self, type_: str, **fields: object) -> Look:
         """Look for an event that says this."""
 

@@ -15,7 +15,7 @@ async def test_whoever_works_on_a_case_is_told_what_the_agency_does_to_its_refer
     case = await eventually(region.case_of(referral))
     asked = (await eventually(coordinator.finds_asked(case, SUPPORT)))[SUPPORT]
     await asked.accepts()
-    await eventually(police.is_told("allocated", of=referral))
+    await eventually(region.has_reached("allocated", referral))
     assert (await coordinator.risk_of(case))["level"] == "low"
 
     key = new_id()

@@ -42,7 +42,7 @@ async def test_whoever_is_asked_next_can_take_the_role(
 
     await second.accepts()
 
-    await eventually(police.is_told("allocated", of=referral))
+    await eventually(region.has_reached("allocated", referral))
     for each in (first, second):
         message = await eventually(each.worker.sees(OFFERED, case))
         assert (await eventually(each.worker.finds_ended(message)))["acknowledged_at"]

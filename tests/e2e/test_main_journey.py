@@ -1,7 +1,5 @@
 """The journey the platform is for: from a referral to a plan that was carried out."""
 
-from datetime import datetime
-
 from accord_chassis.testing import new_id
 from app import Region, eventually
 from people import (
@@ -49,16 +47,16 @@ async def test_a_household_at_high_risk_is_helped_until_the_plan_is_closed(
     for each in asked.values():
         await each.accepts()
         assert await eventually(each.worker.owes(case))
-    await eventually(police.is_told("allocated", of=referral))
+    await eventually(region.has_reached("allocated", referral))
 
     await coordinator.agrees(plan)
-    await eventually(police.is_told("being_acted_on", of=referral))
+    await eventually(region.has_reached("being_acted_on", referral))
     assert (await coordinator.closes(case)).status == 409
     for each in asked.values():
         for action in await each.worker.owes(case)():
             assert (await each.worker.does(action)).ok
         assert not await each.worker.owes(case)()
-    await eventually(police.is_told("contact_made", of=referral))
+    await eventually(region.has_reached("contact_made", referral))
     unproved = await coordinator.closes(case)
     assert (unproved.status, unproved.json()["type"]) == (409, NOT_PROVEN)
     assert "held_at_low" in unproved.json()["detail"]
@@ -66,10 +64,12 @@ async def test_a_household_at_high_risk_is_helped_until_the_plan_is_closed(
     assert (moved.status, moved.json()["type"]) == (409, NOT_PROVEN)
     assert (await coordinator.closes(case, "died")).ok
 
-    end = await eventually(police.is_told("closed", of=referral))
-    times = [datetime.fromisoformat(end[f"{stage}_at"]) for stage in STAGES]
+    end = await eventually(region.has_reached("closed", referral))
+    times = [end[f"{stage}_at"] for stage in STAGES]
     assert times == sorted(times)
     assert end["closed_as"] == "ended"
+    told = (await police.asks_after(referral)).json()
+    assert (told["status"], told["closed_as"]) == ("assessed", None)
 
 
 async def test_a_team_is_dissolved_and_its_places_are_free_when_the_plan_is_closed(
@@ -105,7 +105,7 @@ async def test_an_agency_is_told_how_far_it_has_come_and_nothing_else(
     asked = await eventually(coordinator.finds_asked(case, *HIGH_RISK_TEAM))
     for each in asked.values():
         await each.accepts()
-    await eventually(police.is_told("allocated", of=referral))
+    await eventually(region.has_reached("allocated", referral))
 
     answer = await police.asks_after(referral)
 

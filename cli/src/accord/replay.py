@@ -30,8 +30,6 @@ FOLLOWED = 8
 FOLLOW_SECONDS = 30.0
 POLL_SECONDS = 0.2
 
-STAGES = ("assessed", "allocated", "being_acted_on")
-
 BUSY = frozenset({429, 502, 503, 504})
 
 Progress = Callable[[], None]
@@ -54,7 +52,8 @@ class Summary:
         refused: Lines that were refused, by reason.
         failed: Lines that could not be posted, by reason.
         seconds: From POST to answer, of all; and from when the service received a
-            referral to each stage, of those that were followed.
+            referral until it was assessed, of those that were followed. Of later stages
+            an agency is told hours later.
         unfinished: Of those that were followed, how many were not assessed in time.
         took: Seconds for the whole file.
     """
@@ -244,11 +243,10 @@ class Replay:
         async with Client(self._url, token=self._token) as client:
             for referral in self._followed:
                 told = await status_of(client, referral)
-                if not told.get("assessed_at"):
+                if told.get("assessed_at"):
+                    self.summary.note("assessed", _between(told, "assessed_at"))
+                else:
                     self.summary.unfinished += 1
-                for stage in STAGES:
-                    if told.get(f"{stage}_at"):
-                        self.summary.note(stage, _between(told, f"{stage}_at"))
 
 
 def _between(told: Mapping[str, str], stage: str) -> float:

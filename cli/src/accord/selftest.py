@@ -52,9 +52,9 @@ class SelfTest:
         case_id = message["case_id"]
         plan = await self._until("planned", lambda: actors.plan(case_id))
         await self._take_up(case_id)
-        await self._until("allocated", lambda: self._at(referral, "allocated_at"))
+        await self._until("allocated", lambda: self._taken_up(case_id))
         await actors.agree(plan)
-        await self._until("agreed", lambda: self._at(referral, "being_acted_on_at"))
+        await self._until("agreed", lambda: self._agreed(case_id))
         return self.milliseconds
 
     async def _until(self, stage: str, look: Callable[[], Awaitable[R | None]]) -> R:
@@ -79,6 +79,15 @@ class SelfTest:
         told = await self._actors.status(POLICE, referral)
         found: str | None = told[stage]
         return found
+
+    async def _taken_up(self, case_id: str) -> str | None:
+        """Find a role that somebody has; its agency is told hours later."""
+        roles = await self._actors.roles_of(case_id)
+        return next((e["role"] for e in roles if e["status"] == "accepted"), None)
+
+    async def _agreed(self, case_id: str) -> dict[str, Any] | None:
+        plan = await self._actors.plan(case_id)
+        return plan if plan and plan["status"] == "agreed" else None
 
     async def _told_since(self, receipt: dict[str, Any]) -> dict[str, Any] | None:
         """Find the offer in somebody's inbox."""

@@ -14,6 +14,7 @@ from accord_contracts.risk import RiskLevel
 from hypothesis import given
 from hypothesis.strategies import text
 from pydantic import ValidationError
+from referrals.domain.amendment import Change
 from referrals.domain.case import (
     EPISODES_KEPT,
     PEOPLE_KEPT,
@@ -306,7 +307,11 @@ def test_every_locality_tells_agencies_what_its_plans_can_tell(name: str) -> Non
     assert routine.contacted >= routine.assessed + max(within.values())
 
 
-TOLD_BACK = {"contact_actions": ["safe_contact"]}
+TOLD_BACK = {
+    "told_of_stages": {"urgent": 2, "routine": 27},
+    "contact_actions": ["safe_contact"],
+    "closed_as": {"completed": ["a", "b"], "ended": ["c", "d"]},
+}
 
 
 @pytest.mark.parametrize(
@@ -368,6 +373,14 @@ TOLD_BACK = {"contact_actions": ["safe_contact"]}
                 }
             },
             "b stands twice",
+        ),
+        (
+            {"feedback": {**TOLD_BACK, "told_of_stages": {"urgent": 2}}},
+            "told_of_stages lacks routine",
+        ),
+        (
+            {"feedback": {**TOLD_BACK, "told_of_stages": {"urgent": 2, "routine": 26}}},
+            "routine is before a new family's case is allocated",
         ),
         ({"quality": {"late_hours": {"urgent": 1}}}, "late_hours lacks routine"),
         ({"colour": "blue"}, "colour"),
@@ -746,6 +759,32 @@ def test_whoever_works_on_the_case_works_on_its_next_referral_too() -> None:
     assert waiting.stage is Stage.RECEIVED
     assert assessed
     assert assessed.allocated_at == at(11)
+
+
+def test_no_agency_sees_a_stage_before_its_hour_nor_that_it_was_earlier() -> None:
+    [held] = case(COUPLE).episodes
+    early = held.reached(Stage.ASSESSED, at(1)).reached(Stage.ALLOCATED, at(2))
+    closed = early.reached(Stage.CONTACT_MADE, at(9)).ended(at(3), ClosedAs.ENDED)
+
+    before, then = (closed.told(at(8), at(minute)) for minute in (7, 9))
+
+    assert (before.stage, before.assessed_at) == (Stage.ASSESSED, at(1))
+    assert before.closed_as is None
+    assert (then.assessed_at, then.allocated_at) == (at(1), at(8))
+    assert (then.being_acted_on_at, then.contact_made_at) == (None, at(9))
+    assert (then.closed_at, then.closed_as) == (at(8), ClosedAs.ENDED)
+
+
+def test_made_urgent_afterwards_a_referral_is_told_of_no_sooner() -> None:
+    posted = referral()
+    change = Change(id=new_id(), fingerprint="f", at=at(1), by="desk")
+
+    urgent = posted.amended(
+        telling(answers={"threat_to_kill": "yes"}), change, by=POLICY
+    )
+
+    assert urgent.lane is Lane.URGENT
+    assert urgent.told_from == posted.told_from
 
 
 def test_closing_ends_what_was_referred_until_then_and_no_more() -> None:

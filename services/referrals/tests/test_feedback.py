@@ -1,14 +1,17 @@
 """What an agency is told of the response to its referral, and what more it is asked."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from accord_chassis.clock import SimulatedClock
 from accord_chassis.store import EPOCH
 from accord_chassis.testing import COORDINATOR, NOON, eventually, message_of, new_id
 from accord_contracts.access import Side
-from accord_contracts.allocation import Role
-from accord_contracts.plans import ActionDone, ActionOutcome
+from accord_contracts.allocation import AllocationAccepted, Role
+from accord_contracts.message import Lane
+from accord_contracts.plans import ActionDone, ActionOutcome, PlanClosed
+from accord_contracts.risk import RiskAssessed, RiskLevel
 from referrals import handlers
 from referrals.domain.feedback import ClosedAs
 from referrals.store import Cases
@@ -213,6 +216,89 @@ async def test_only_whoever_works_with_her_or_coordinates_asks_for_more(
         "urn:accord:problem:not-referred"
     }
     assert worker.status_code == 200
+
+
+def weighed(case_id: str, referral_id: str) -> Any:
+    return message_of(
+        RiskAssessed(
+            case_id=case_id,
+            referral_id=referral_id,
+            level=RiskLevel.MEDIUM,
+            previous=None,
+            provisional=False,
+            reasons=(),
+            unknowns=(),
+            policy_version="test",
+            assessed_at=LATER,
+            reassess_by=LATER,
+            first_referred_at=NOON,
+        )
+    )
+
+
+def accepted(case_id: str, at: datetime) -> Any:
+    return message_of(
+        AllocationAccepted(
+            case_id=case_id,
+            allocation_id=new_id(),
+            role=Role.INDEPENDENT_VICTIM_SPECIALIST,
+            first_referred_at=NOON,
+            worker_id=new_id(),
+            accepted_at=at,
+        )
+    )
+
+
+async def test_nobody_learns_by_a_referral_that_a_family_is_helped_already(
+    running: Running, clock: SimulatedClock
+) -> None:
+    """Whoever refers a new family sees the same, at every hour, as of a known one."""
+    cases, hour = running.cases, timedelta(hours=1)
+    _, helped = await posted(running)
+    await handlers.note_acceptance(accepted(helped, NOON), cases=cases)
+    stranger = {**MERE, "given_name": "Aroha", "family_name": "Ngata"}
+    new, new_case = await posted(running, people=[stranger])
+    known, known_case = await posted(running, people=[MERE, JOHN])
+    assert known_case == helped
+
+    shown = []
+    for passed in range(30):
+        clock.advance(NOON + passed * hour - clock.now())
+        if passed == 1:
+            for case_id, referral_id in ((new_case, new), (helped, known)):
+                await handlers.note_assessment(
+                    weighed(case_id, referral_id), cases=cases
+                )
+            held = await cases.get(helped)
+            assert held
+            assert held.episodes[-1].allocated_at == LATER
+            await note(done(helped, "safe_contact"), cases)
+            closing = PlanClosed(
+                case_id=helped,
+                plan_version=1,
+                reason="died",
+                assessment_revision=1,
+                closed_at=LATER,
+            )
+            await handlers.note_closing(
+                message_of(closing),
+                cases=cases,
+                retention=POLICY.retention,
+                rules=POLICY.feedback,
+            )
+        if passed == 20:
+            at = clock.now()
+            await handlers.note_acceptance(accepted(new_case, at), cases=cases)
+        told = [(await running.status(each)).json() for each in (new, known)]
+        shown.append([{k: v for k, v in e.items() if k != "referral_id"} for e in told])
+
+    hours = int(POLICY.feedback.told_of_stages[Lane.ROUTINE])
+    assert [one == other for one, other in shown[:hours]] == [True] * hours
+    assert [e["status"] for e, _ in shown[:hours]] == ["received"] + ["assessed"] * 26
+    one, other = shown[hours]
+    told_from = (NOON + hours * hour).isoformat().replace("+00:00", "Z")
+    assert one["allocated_at"] == other["allocated_at"] == told_from
+    assert other["contact_made_at"] == other["closed_at"] == told_from
 
 
 async def test_an_agency_cannot_tell_whether_it_was_known_before(

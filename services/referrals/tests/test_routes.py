@@ -11,6 +11,7 @@ import pytest
 import yaml
 from accord_chassis import topology
 from accord_chassis.binding import pack
+from accord_chassis.clock import SimulatedClock
 from accord_chassis.settings import BadConfiguration
 from accord_chassis.testing import NOON, eventually, message_of, new_id
 from accord_contracts.allocation import AllocationAccepted, Role
@@ -110,7 +111,9 @@ async def test_behind_a_gateway_the_status_url_has_its_path(running: Running) ->
     assert answer.headers["Location"].startswith("/api/referrals/v1/referrals/")
 
 
-async def test_a_referral_finds_its_case_and_the_loop_closes(running: Running) -> None:
+async def test_a_referral_finds_its_case_and_the_loop_closes(
+    running: Running, clock: SimulatedClock
+) -> None:
     referral_id = (await running.submit(body(), key="17")).json()["referral_id"]
     case_id = await case_of(running, referral_id)
     at = NOON + timedelta(minutes=1)
@@ -151,6 +154,7 @@ async def test_a_referral_finds_its_case_and_the_loop_closes(running: Running) -
         (closed, "plans", "closed"),
     ]
 
+    clock.advance(timedelta(hours=POLICY.feedback.told_of_stages[Lane.ROUTINE]))
     for event, producer, status in steps:
         await hears(running, event, producer)
 
@@ -161,7 +165,7 @@ async def test_a_referral_finds_its_case_and_the_loop_closes(running: Running) -
 
     shown = (await running.status(referral_id)).json()
     text = json.dumps(shown)
-    assert shown["closed_at"] == "2026-11-02T12:01:00Z"
+    assert shown["closed_at"] == "2026-11-03T15:00:00Z"
     assert "high" not in text
     assert case_id not in text
     assert worker_id not in text

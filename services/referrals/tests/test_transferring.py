@@ -262,7 +262,7 @@ async def test_what_was_transferred_is_told_and_stands_in_the_ledger(
 
 
 async def test_its_agency_sees_and_changes_its_referral_as_in_any_case_that_is_closed(
-    running: Running,
+    running: Running, clock: SimulatedClock
 ) -> None:
     await region(running)
     released = {"kind": "prison_release", "on": "2026-12-24"}
@@ -304,6 +304,9 @@ async def test_its_agency_sees_and_changes_its_referral_as_in_any_case_that_is_c
 
     answers = (dates, moved, bound, again, amended, off, over, withdrawn)
     codes = [each.status_code for each in answers]
+    told = (await running.status(referral_id)).json()
+    clock.advance(timedelta(hours=27))
+    assert (told["status"], told["closed_as"]) == ("received", None)
     assert codes == [200, 200, 201, 201, 202, 204, 200, 202]
     assert dates.json() == seen
     assert "transferred" not in "".join(each.text for each in answers)

@@ -48,6 +48,10 @@ class Stage(StrEnum):
     CLOSED = "closed"
 
 
+LATER_STAGES = (*Stage,)[2:]
+"""Those for which somebody is at work: all but *received* and *assessed*."""
+
+
 class Episode(BaseModel):
     """One referral to a case: when each stage was first reached, written once."""
 
@@ -82,6 +86,24 @@ class Episode(BaseModel):
         if closed is self:
             return self
         return closed.model_copy(update={"closed_as": told})
+
+    def told(self, told_from: datetime, at: datetime) -> "Episode":
+        """Give it as its agency is told it.
+
+        Somebody works on a family that was known before as soon as it is referred
+        again. So no agency sees a stage after *assessed* before a family that is new
+        would have come to it, nor afterwards that it was earlier.
+
+        Args:
+            told_from: From when on later stages are told, at that time or their own.
+            at: The present time.
+        """
+        if at < told_from:
+            early = Episode(referral_id=self.referral_id, received_at=self.received_at)
+            return early.model_copy(update={"assessed_at": self.assessed_at})
+        later = {f"{each}_at": self.at(each) for each in LATER_STAGES}
+        told = {name: max(time, told_from) for name, time in later.items() if time}
+        return self.model_copy(update=told)
 
     def reached(self, stage: Stage, at: datetime) -> "Episode":
         """Note when a stage was reached; the first time counts, however told."""

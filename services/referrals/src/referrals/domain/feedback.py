@@ -2,18 +2,21 @@
 
 It is told that somebody is being helped, by stages with their times, and how it ended
 in words so coarse that none says where she went or what became of her. Whether what it
-referred was known before, and to whom, it is not told.
+referred was known before, and to whom, it is not told, nor can it be told from when
+somebody began to work on it.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Self
 
-from accord_contracts.message import Code
+from accord_contracts.message import Code, Lane
 from accord_contracts.referrals import FieldGroup
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from referrals.domain.agency import Standing
+
+Hours = Annotated[float, Field(gt=0, le=24 * 60)]
 
 
 class ClosedAs(StrEnum):
@@ -35,6 +38,8 @@ class FeedbackRules(BaseModel):
     """What a locality tells agencies of its response.
 
     Attributes:
+        told_of_stages: From how many hours after it was received on an agency is told
+            of any stage after *assessed*, by the lane in which it was received.
         contact_actions: The actions of a plan by which the person harmed was reached.
         closed_as: How each reason for closing a plan is told. What is told covers
             several reasons, so that nobody can tell from it which one it was.
@@ -46,9 +51,16 @@ class FeedbackRules(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    told_of_stages: dict[Lane, Hours]
     contact_actions: Annotated[frozenset[Code], Field(min_length=1)]
     closed_as: dict[ClosedAs, frozenset[Code]]
     tell_corrections: ToldTo = ToldTo.REGISTERED
+
+    @model_validator(mode="after")
+    def _for_every_lane(self) -> Self:
+        if missing := set(Lane) - set(self.told_of_stages):
+            raise ValueError(f"told_of_stages lacks {', '.join(sorted(missing))}")
+        return self
 
     @model_validator(mode="after")
     def _tells_no_reason(self) -> Self:
@@ -61,6 +73,10 @@ class FeedbackRules(BaseModel):
         if twice := completed & ended:
             raise ValueError(f"closed_as: {', '.join(sorted(twice))} stands twice")
         return self
+
+    def told_from(self, lane: Lane, received_at: datetime) -> datetime:
+        """Say from when on an agency is told that somebody works on its referral."""
+        return received_at + timedelta(hours=self.told_of_stages[lane])
 
     def closing(self, reason: str) -> ClosedAs:
         """Say what an agency is told when a plan is closed for a reason."""

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from referrals.domain.contact import ContactRules
 from referrals.domain.contradictions import contradictions
 from referrals.domain.erasure import Retention
-from referrals.domain.feedback import FeedbackRules
+from referrals.domain.feedback import FeedbackRules, Hours
 from referrals.domain.instruments import InstrumentRule
 from referrals.domain.quality import Gap, QualityRules, gaps_of
 from referrals.domain.recognition import RecognitionRules
@@ -21,8 +21,6 @@ from referrals.domain.roles import RoleRules
 from referrals.domain.telling import Telling
 from referrals.domain.time_zone import TimeZone
 from referrals.domain.trigger import TriggerRules
-
-Hours = Annotated[float, Field(gt=0, le=24 * 60)]
 
 LEEWAY = timedelta(seconds=60)
 """By how much an agency's clock may be ahead."""
@@ -177,6 +175,12 @@ class Policy(BaseModel):
         stages = ("assessed", "allocated", "contacted")
         if any(getattr(urgent, each) > getattr(routine, each) for each in stages):
             raise ValueError("urgent may not be slower than routine")
+        for lane, expected in self.expected_hours.items():
+            if self.feedback.told_of_stages[lane] < expected.allocated:
+                raise ValueError(
+                    f"feedback: told_of_stages: {lane} is before a new family's case "
+                    "is allocated, so that a known one would be told from it"
+                )
         return self
 
     def misfits(self, told: Telling, at: datetime) -> Iterator[Misfit]:

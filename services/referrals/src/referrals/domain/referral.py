@@ -99,6 +99,8 @@ class Referral(BaseModel):
         fingerprint: Of what was told, to know the same referral when it comes again;
             keyed, because a short telling could be guessed from a bare one.
         lane: Decided from what was told alone.
+        told_from: From when on its agency is told that somebody works on it. It stays
+            when the lane changes, or an amendment would show whether somebody does.
         due: When what it knows to come is, in the order told.
         gaps: What it lacked when it was received.
         person_ids: Who the described people are, in their order; none until recognised.
@@ -123,6 +125,7 @@ class Referral(BaseModel):
     lane: Lane
     received_at: datetime
     expected: Expected
+    told_from: datetime
     due: tuple[datetime, ...] = ()
     gaps: tuple[Gap, ...] = ()
     person_ids: tuple[str, ...] = ()
@@ -162,6 +165,7 @@ class Referral(BaseModel):
             lane=lane,
             received_at=at,
             expected=by.expected(lane, at),
+            told_from=by.feedback.told_from(lane, at),
             due=due,
             gaps=by.gaps(told),
         )

@@ -200,6 +200,7 @@ async def read_referral(
     referrals: Referrals_,
     cases: Cases_,
     learns: Learns,
+    clock: Clock_,
     agency: Reader,
 ) -> ReferralView:
     """Read how far the response to one's own agency's referral has come.
@@ -213,7 +214,8 @@ async def read_referral(
     )
     response.headers["ETag"] = etag_of(referral)
     corrections = await learns(sender_of(agency.who).agency)
-    return ReferralView.of(referral, episode, corrections=corrections)
+    told = episode.told(referral.told_from, clock.now())
+    return ReferralView.of(referral, told, corrections=corrections)
 
 
 async def own(referral_id: str, referrals: Referrals, cases: Cases) -> Resource:
