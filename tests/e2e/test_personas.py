@@ -551,8 +551,8 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         KNOWS_SAFETY, {"level": "low"}
     ),
     ("risk", "GET", "/v1/assessments/{case_id}/proof"): Case(JUDGES),
-    # A scope of services; whoever is barred from the case learns nothing by it either.
-    ("risk", "POST", "/v1/proofs"): Case(NOT_BARRED, "proof"),
+    # Of services alone.
+    ("risk", "POST", "/v1/proofs"): Case((), "proof"),
     ("risk", "GET", "/v1/assessments/{case_id}/history"): Case(JUDGES),
     ("risk", "GET", "/v1/assessments/{case_id}/people"): Case(JUDGES),
     ("risk", "PUT", "/v1/assessments/{case_id}/groups"): Case(
@@ -742,10 +742,9 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("allocation", "GET", "/v1/directory/workers"): Case(PERSONAS, by_scope=True),
     # A body of JSON is no sheet: 415, for whoever has the scope.
     ("allocation", "PUT", "/v1/directory/workers"): Case(PERSONAS, {}, by_scope=True),
-    ("allocation", "GET", "/v1/workers/{worker_id}/contact"): Case(
-        PERSONAS, by_scope=True
-    ),
-    ("allocation", "GET", "/v1/duty/coordinators"): Case(PERSONAS, by_scope=True),
+    # Of services alone, whatever scopes a person's token has.
+    ("allocation", "GET", "/v1/workers/{worker_id}/contact"): Case(()),
+    ("allocation", "GET", "/v1/duty/coordinators"): Case(()),
     ("allocation", "PUT", "/v1/rotas/{rota_id}"): Case(PERSONAS, "rota", by_scope=True),
     ("allocation", "GET", "/v1/rotas/{rota_id}"): Case(PERSONAS, by_scope=True),
     ("allocation", "GET", "/v1/rotas"): Case(PERSONAS, by_scope=True),
@@ -756,7 +755,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("allocation", "DELETE", "/v1/rotas/{rota_id}/overrides/{override_id}"): Case(
         ("sender",), by_scope=True
     ),
-    ("allocation", "POST", "/v1/standings"): Case(PERSONAS, "standings", by_scope=True),
+    ("allocation", "POST", "/v1/standings"): Case((), "standings"),
     ("allocation", "GET", "/v1/cases/{case_id}/lists"): Case(("coordinator",)),
     ("allocation", "PUT", "/v1/cases/{case_id}/lists"): Case(("coordinator",), "lists"),
     ("allocation", "GET", "/v1/cases/{case_id}/lead"): Case(KNOWS_SAFETY),

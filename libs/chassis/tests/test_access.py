@@ -30,6 +30,7 @@ from accord_chassis.access import (
     NotAuthenticated,
     authority_for,
     caller,
+    who_is,
 )
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.limits import Limits
@@ -626,6 +627,7 @@ async def test_without_a_proxy_no_bound_token_is_good(jwks: Path) -> None:
     [
         {"agency": "police", "cnf": {"x5t#S256": BOUND}},
         {"agency": "police", "worker": "w-1"},
+        {"agency": "police", "auth_time": 1_700_000_000},
         {"agency": None},
     ],
 )
@@ -635,8 +637,37 @@ async def test_an_agencys_machine_may_be_required_to_be_bound(
     authority.bound_only = True
 
     assert await authority.verify(token(**said), BOUND)
-    with pytest.raises(NotAuthenticated):
-        await authority.verify(token(agency="police"), BOUND)
+    for client in (None, "portal", "somebody"):
+        with pytest.raises(NotAuthenticated):
+            await authority.verify(token(agency="police", client_id=client), BOUND)
+
+
+SERVICE = {"agency": None, "client_id": "somebody"}
+
+
+@pytest.mark.parametrize(
+    ("said", "machine", "service"),
+    [
+        (SERVICE, True, True),
+        ({"agency": None, "azp": "somebody"}, True, True),
+        ({**SERVICE, "agency": "police"}, True, False),
+        ({**SERVICE, "auth_time": 1_700_000_000}, False, False),
+        ({**SERVICE, "worker": "w-1"}, False, False),
+        ({**SERVICE, "client_id": "portal"}, False, False),
+        ({**SERVICE, "client_id": None}, False, False),
+        # A clerk, for whom no worker stands in the directory.
+        ({"auth_time": 1_700_000_000, "client_id": "portal"}, False, False),
+        ({}, False, False),
+    ],
+)
+async def test_a_machine_is_known_by_being_its_own_client_without_a_login(
+    authority: Authority, said: dict[str, Any], *, machine: bool, service: bool
+) -> None:
+    found = await authority.verify(token(**said))
+
+    assert (found.is_machine, found.is_service) == (machine, service)
+    counted = who_is(found)
+    assert (counted.machine, counted.service) == (machine, service)
 
 
 PROXIED = {

@@ -27,6 +27,7 @@ from fastapi import FastAPI, Request
 ISSUER = "https://identity.example"
 AROHA = Who(ISSUER, "aroha")
 POLICE = Who(ISSUER, "police", machine=True)
+NOTIFY = Who(ISSUER, "notify", machine=True, service=True)
 
 
 class Seconds:
@@ -216,7 +217,17 @@ def test_services_that_ask_each_other_have_no_limit() -> None:
     toy = limits(records_an_hour=1, requests_a_minute=1)
 
     for each in "abc":
-        toy.admit(request(worker_id=each), Who(ISSUER, "notify"), ["allocation.ask"])
+        for scope in ("allocation.ask", "referrals.reach", "referrals.screen"):
+            toy.admit(request(worker_id=each), NOTIFY, [scope])
+
+
+def test_whoever_else_holds_a_scope_of_services_is_counted() -> None:
+    toy = limits(records_an_hour=1)
+
+    toy.admit(request(worker_id="a"), AROHA, ["allocation.ask"])
+
+    with pytest.raises(TooManyRequests):
+        toy.admit(request(worker_id="b"), AROHA, ["allocation.ask"])
 
 
 @pytest.mark.parametrize(

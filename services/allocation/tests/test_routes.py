@@ -275,6 +275,28 @@ async def test_a_service_is_told_how_a_worker_is_reached(running: Running) -> No
     )
 
 
+async def test_people_are_told_nothing_that_services_ask(running: Running) -> None:
+    worker_id, case_id = await hired(running), new_id()
+    asked = {"asked": [{"worker_id": worker_id, "case_ids": [case_id]}]}
+    people: list[dict[str, Any]] = [
+        {"worker": worker_id}, {"agency": "police"}, {"auth_time": 1_700_000_000},
+        {"client_id": "portal"}, {"client_id": None},
+    ]  # fmt: skip
+
+    async def statuses(**claims: Any) -> set[int]:
+        token = running.issuer.token("notify", ASK, region="test", **claims)
+        http, bearer = running.http, {"Authorization": f"Bearer {token}"}
+        answers = [
+            await http.get(f"/v1/workers/{worker_id}/contact", headers=bearer),
+            await http.get("/v1/duty/coordinators", headers=bearer),
+            await http.post("/v1/standings", json=asked, headers=bearer),
+        ]
+        return {each.status_code for each in answers}
+
+    assert [await statuses(**each) for each in people] == [{404}] * len(people)
+    assert await statuses() == {200}
+
+
 async def test_when_no_coordinator_is_on_duty_nobody_is_named(running: Running) -> None:
     coordinator = await hired(running, duty_coordinator=True)
     await put(running, coordinator, duty_coordinator=True, active=False)

@@ -125,6 +125,26 @@ class Caller:
     certificate: str | None = None
     family_name: str | None = field(default=None, repr=False)
 
+    @property
+    def is_machine(self) -> bool:
+        """Tell whether a program asks for itself.
+
+        Where a client has a token for itself, it is the token's subject, and nobody has
+        logged in (RFC 9068, 2.2). Whatever else is not known is a person.
+        """
+        of_itself = self.client is not None and self.client == self.subject
+        return of_itself and self.authenticated_at is None and self.worker is None
+
+    @property
+    def is_service(self) -> bool:
+        """Tell whether one of the platform's services asks, and no agency's system."""
+        return self.is_machine and self.agency is None
+
+    @property
+    def is_person(self) -> bool:
+        """Tell whether somebody is known to have logged in, or works on cases."""
+        return self.authenticated_at is not None or self.worker is not None
+
 
 @dataclass(frozen=True, slots=True)
 class CertificateHeader:
@@ -178,7 +198,8 @@ class Authority:
         region: The only region a token may be for.
         longest_life: Seconds for which a token may be good; any, if not given.
         certificates: Where the client's certificate is told of.
-        bound_only: An agency's machine needs a token that is bound to a certificate.
+        bound_only: An agency needs a token that is bound to a certificate, unless it
+            says that one of its people has logged in.
     """
 
     def __init__(
@@ -233,7 +254,8 @@ class Authority:
         if caller.certificate is not None and caller.certificate != certificate:
             log.info("token.refused", reason="another_certificate")
             raise NotAuthenticated
-        if self.bound_only and caller.certificate is None and _is_machine(caller):
+        of_agency = caller.agency is not None and not caller.is_person
+        if self.bound_only and caller.certificate is None and of_agency:
             log.info("token.refused", reason="not_bound")
             raise NotAuthenticated
         return caller
@@ -378,11 +400,6 @@ def _certificate_in(claims: dict[str, Any]) -> str | None:
     return thumbprint
 
 
-def _is_machine(caller: Caller) -> bool:
-    """Tell whether an agency's own system asks, and not one of its people."""
-    return caller.agency is not None and caller.worker is None
-
-
 def jwt_header(token: str) -> dict[str, Any]:
     """Read a token's header, which proves nothing yet.
 
@@ -398,7 +415,12 @@ def jwt_header(token: str) -> dict[str, Any]:
 
 def who_is(found: Caller) -> Who:
     """Tell whose requests are counted together with this one."""
-    return Who(found.issuer, found.subject, machine=_is_machine(found))
+    return Who(
+        found.issuer,
+        found.subject,
+        machine=found.is_machine,
+        service=found.is_service,
+    )
 
 
 def authority_for(settings: ChassisSettings) -> Authority:

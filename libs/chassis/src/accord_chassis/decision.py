@@ -29,7 +29,9 @@ class Relation(StrEnum):
     COORDINATOR = "coordinator"
     GLASS = "glass"
     SCOPE = "scope"
-    """The token's scope is for this alone: another service, an administrator."""
+    """The token's scope is for this alone: an administrator."""
+    SERVICE = "service"
+    """Another service asks, under its own token: no person, and no agency."""
 
 
 ANYBODY = frozenset(Side)
@@ -205,6 +207,7 @@ def _relation(
         Relation.COORDINATOR: standing is not None and standing.coordinator,
         Relation.GLASS: glass is not None and glass.until > at,
         Relation.SCOPE: True,
+        Relation.SERVICE: who.is_service,
     }
     return next((each for each in action.relations if holds[each]), None)
 

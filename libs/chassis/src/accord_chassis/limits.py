@@ -3,8 +3,9 @@
 The gateway's limits come first; these hold behind it, for each replica by itself, and
 know what a gateway cannot: who asks, and for which records.
 
-A route whose scope ends in ``.ask`` is one by which services ask each other: there is
-no limit on it, because what a service is refused, a message would wait for.
+There is no limit on what services ask each other, because what a service is refused, a
+message would wait for. It is their own tokens that have none: whoever else holds one of
+these scopes is counted, and is refused by the route.
 """
 
 import time
@@ -31,7 +32,7 @@ log = structlog.get_logger()
 
 MINUTE, HOUR = 60, 3600.0
 
-ASKING = ".ask"
+ASKING = (".ask", ".reach", ".screen")
 """How the scopes end under which services ask each other."""
 
 BRINGS_ITS_RECORD = "PUT"
@@ -70,12 +71,14 @@ class Who:
     Attributes:
         issuer: The identity provider who vouches.
         subject: Who, by the provider's id.
-        machine: It is an agency's system that asks, for everybody there.
+        machine: It is a system that asks, for everybody at an agency.
+        service: It is one of the platform's services.
     """
 
     issuer: str
     subject: str
     machine: bool = False
+    service: bool = False
 
     @property
     def digest(self) -> str:
@@ -290,7 +293,7 @@ class Limits:
         Raises:
             TooManyRequests: It is too much.
         """
-        if any(each.endswith(ASKING) for each in scopes):
+        if who.service and any(each.endswith(ASKING) for each in scopes):
             return
         self._requests.count(who.issuer, who.subject)
         route = route_of(request.scope)

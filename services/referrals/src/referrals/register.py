@@ -55,6 +55,8 @@ class Register:
         holder = Caller(
             issuer=KEYS_ISSUER,
             subject=key.id,
+            # A machine has it: nobody logs in with a key.
+            client=key.id,
             region=self._region,
             scopes=found.scopes_by(key),
             agency=found.code,

@@ -15,6 +15,9 @@ from joserfc.jwk import ECKey, KeySet
 
 from accord_chassis.access import DEVELOPMENT_ISSUER
 
+PORTAL = "portal"
+"""The program by which people have their tokens."""
+
 
 class DevelopmentIssuer:
     """Signs tokens with a key that is made once and kept in a directory.
@@ -52,7 +55,10 @@ class DevelopmentIssuer:
         lifetime: float = 12 * 3600,
         **claims: Any,  # noqa: ANN401 - Whatever an identity provider may say.
     ) -> str:
-        """Sign an access token (RFC 9068).
+        """Sign an access token (RFC 9068): a client's own, or somebody's.
+
+        Whoever works on cases or has logged in has theirs by the portal, for which
+        ``client_id`` stands if it is not given.
 
         Args:
             subject: Who holds it.
@@ -63,6 +69,7 @@ class DevelopmentIssuer:
             claims: ``agency``, ``worker``, ``roles``, ``auth_time``, ``cnf`` …
         """
         now = int(time.time())
+        person = claims.get("worker") or claims.get("auth_time") is not None
         return jwt.encode(
             {"alg": "ES256", "typ": "at+jwt", "kid": self._key.kid},
             {
@@ -73,6 +80,7 @@ class DevelopmentIssuer:
                 "exp": now + int(lifetime),
                 "scope": " ".join(scopes),
                 "region": region,
+                "client_id": PORTAL if person else subject,
                 **claims,
             },
             self._key,

@@ -38,7 +38,9 @@ Reader = Annotated[Asking, Security(asking, scopes=["allocation.read"])]
 LISTED = Annotated[frozenset[Id], Field(max_length=200)]
 NAMED = Annotated[frozenset[Id], Field(min_length=1, max_length=200)]
 
-ASK_STANDINGS = Action("standing.ask", (Relation.SCOPE,), purposes=(Purpose.OPERATION,))
+ASK_STANDINGS = Action(
+    "standing.ask", (Relation.SERVICE,), purposes=(Purpose.OPERATION,)
+)
 READ_LISTS = Action(
     "lists.read", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH}
 )

@@ -49,7 +49,7 @@ OPERATION = (Purpose.OPERATION,)
 PUT_WORKER = Action("worker.put", BY_SCOPE, purposes=OPERATION)
 READ_WORKER = Action("worker.read", BY_SCOPE, purposes=OPERATION)
 LIST_WORKERS = Action("workers.list", BY_SCOPE, purposes=OPERATION)
-READ_CONTACT = Action("contact.read", BY_SCOPE, purposes=OPERATION)
+READ_CONTACT = Action("contact.read", (Relation.SERVICE,), purposes=OPERATION)
 
 Mobile = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")]
 """As E.164 writes it."""

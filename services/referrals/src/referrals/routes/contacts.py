@@ -77,12 +77,12 @@ NOT_BARRED = Action(
 """Who is barred from one case of a person, or meets who used violence in it, has
 nothing of them by another."""
 
-ASK = Action("contacts.ask", (Relation.SCOPE,), outlasts=True)
+ASK = Action("contacts.ask", (Relation.SERVICE,), outlasts=True)
 SHOW_TO_SERVICE = Action(
-    "contact.show", (Relation.SCOPE,), parts={"value": NOT_OUTREACH}, outlasts=True
+    "contact.show", (Relation.SERVICE,), parts={"value": NOT_OUTREACH}, outlasts=True
 )
-NOT_A_SERVICE = Action("contacts.ask", ())
-"""People ask as who they are, with what they have to do with a case."""
+NOT_OF_THEIRS = Action("contacts.ask", ())
+"""Of nobody, or not of this person."""
 
 
 class ChannelView(BaseModel):
@@ -334,9 +334,8 @@ async def ask_permission(
 ) -> PermissionsView:
     """Tell a service whether somebody may be reached. A value comes only with a yes."""
     cases = await cases_of(person_id, by.shelves)
-    machine = service.who.worker is None and service.who.agency is None
     reached = asked.case_id is None or was_harmed(person_id, asked.case_id, cases)
-    action = ASK if machine and cases and reached else NOT_A_SERVICE
+    action = ASK if cases and reached else NOT_OF_THEIRS
     for each in _resources(person_id, cases):
         await service.permit(
             action, each, purpose=asked.purpose, otherwise=NoSuchPerson

@@ -22,13 +22,12 @@ Service = Annotated[Asking, Security(asking, scopes=["referrals.screen"])]
 
 SCREEN = Action(
     "texts.screen",
-    (Relation.SCOPE,),
+    # Whoever else could ask this of any text would find anybody by guessing.
+    (Relation.SERVICE,),
     purposes=(Purpose.OPERATION,),
     # It shows nothing and changes nothing.
     outlasts=True,
 )
-NOT_A_SERVICE = Action("texts.screen", (), purposes=(Purpose.OPERATION,))
-"""Whoever could ask this of any text would find anybody by guessing."""
 
 
 @router.post("/screenings")
@@ -36,10 +35,8 @@ async def screen_texts(
     asked: AskScreening, *, handing: Handing_, service: Service
 ) -> Screening:
     """Tell a service which of some texts must not stand on a paper; never why."""
-    machine = service.who.worker is None and service.who.agency is None
-    action = SCREEN if machine else NOT_A_SERVICE
     about = Resource("texts", asked.case_id, asked.case_id)
-    await service.permit(action, about, otherwise=NoSuchCase)
+    await service.permit(SCREEN, about, otherwise=NoSuchCase)
     known = await known_of(asked.case_id, handing)
     # Of a large family it takes a while, and others are not to wait for it.
     found = await asyncio.to_thread(

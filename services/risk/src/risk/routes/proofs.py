@@ -16,7 +16,7 @@ router = APIRouter(tags=["judgement"])
 
 Asker = Annotated[Asking, Security(asking, scopes=["risk.ask"])]
 
-ASK_PROOF = Action("proof.ask", (Relation.SCOPE,), purposes=(Purpose.OPERATION,))
+ASK_PROOF = Action("proof.ask", (Relation.SERVICE,), purposes=(Purpose.OPERATION,))
 
 
 @router.post("/proofs")
