@@ -9,6 +9,7 @@ from accord_chassis.clock import SimulatedClock
 from accord_chassis.testing import (
     COORDINATOR,
     NOON,
+    audited,
     eventually,
     message_of,
     new_id,
@@ -334,6 +335,23 @@ async def test_an_agency_sees_whom_it_is_asked_about_and_nothing_of_the_case(
     assert shown["questions"] == ["stalking"]
     for hidden in (case.id, "Somewhere", "What was seen", "ZZZ0016", "person_harmed"):
         assert hidden not in str(shown)
+
+
+@pytest.mark.parametrize(("own", "noticed"), [("CARTER", 1), ("Tai", 0), ("", 0)])
+async def test_who_finds_their_own_name_among_those_sought_is_noticed(
+    running: Running, own: str, noticed: int
+) -> None:
+    case = await case_of(running)
+    await inquiry_of(running, case)
+    claims = {"agency": "hospital", "family_name": own}
+    headers = running.bearer("referrals.answer", **claims)
+
+    answer = await running.http.get("/v1/inquiries", headers=headers)
+
+    assert JOHN["family_name"] in answer.text
+    entries = await audited(running.service.audit)
+    seen = [each for each in entries if each.action == "namesake.seen"]
+    assert [each.resource for each in seen] == ["inquiries"] * noticed
 
 
 async def test_an_agency_sees_and_decides_its_own_inquiries_only(

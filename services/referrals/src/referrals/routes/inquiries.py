@@ -344,12 +344,15 @@ async def list_asked(
     known = await inquiring.agency_of(own, bureau)
     now = bureau.clock.now()
     found = await bureau.inquiries.standing_with(own, now, after or "")
+    of = Resource("inquiries", own, agency=own)
     permitted = await agency.permit_each(
         READ_ASKED,
         [(asked_of(each.id, each, known, bureau), each) for each in found],
-        of=Resource("inquiries", own, agency=own),
+        of=of,
     )
     shown = await asyncio.gather(*(_asked_view(each, bureau) for each, _ in permitted))
+    sought = (told for each in shown for who in each.people for told in who.described)
+    await agency.note_namesakes((each.family_name or "" for each in sought), of)
     return AskedOfView(inquiries=tuple(shown), after=_next(found))
 
 

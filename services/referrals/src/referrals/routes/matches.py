@@ -164,6 +164,8 @@ async def ask_match(told: AskMatch, *, desk: Desk_, reviewer: Reviewer) -> Match
     await _permit(ASK_MATCH, _resources(match_id, cases), reviewer)
     held = await reviewing.ask(*told.people, desk)
     one, other = map(PersonSide.of, await reviewing.both_sides(held, desk.people))
+    [about, *_] = _resources(match_id, cases)
+    await reviewer.note_namesakes((one.family_name, other.family_name), about)
     return MatchDetail(**_shown(held), sides=(one, other))
 
 

@@ -37,6 +37,7 @@ from referrals.domain.rights import (
     misfits_of_answer,
 )
 from referrals.erasing import standing_case
+from referrals.looking_back import note_namesakes
 from referrals.routes.lines import errors_of
 
 router = APIRouter(tags=["rights"])
@@ -207,6 +208,9 @@ async def export_request(
     """Fetch what is released, to hand it over. It needs a recent login."""
     held = await _held(EXPORT, rights_id, counter, officer)
     officer.logged_in_lately()
+    about = [held.asked.person_id] if held.asked.person_id else []
+    named = Resource("rights", rights_id)
+    await note_namesakes(about, named, counter.shelves.people, officer)
     return await answering.export(held, counter)
 
 

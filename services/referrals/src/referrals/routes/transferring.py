@@ -111,6 +111,12 @@ class PackageView(BaseModel):
             referrals=tuple(map(PackedView.of, packed)),
         )
 
+    @property
+    def family_names(self) -> tuple[str, ...]:
+        """Those of everybody in it."""
+        told = (person for each in self.referrals for person in each.referral.people)
+        return tuple(person.family_name for person in told if person.family_name)
+
 
 @router.post("/cases/{case_id}/transfer", status_code=201)
 async def transfer_case(
@@ -132,7 +138,9 @@ async def transfer_case(
     terms = HandoverTerms(**told.model_dump())
     handover = Handover(terms=terms, decision=decision, worker=coordinator.who.worker)
     held = await transferring.hand_over(case_id, handover, handing)
-    return PackageView.of(held, await transferring.package_of(held, handing))
+    package = PackageView.of(held, await transferring.package_of(held, handing))
+    await coordinator.note_namesakes(package.family_names, transfer_of(case_id))
+    return package
 
 
 @router.get("/cases/{case_id}/transfer")
@@ -142,7 +150,9 @@ async def read_package(
     """Get once more what the other region is to post of a case."""
     await coordinator.permit(READ_PACKAGE, transfer_of(case_id), otherwise=NoSuchCase)
     held = await standing_case(case_id, handing.contacting.shelves.cases)
-    return PackageView.of(held, await transferring.package_of(held, handing))
+    package = PackageView.of(held, await transferring.package_of(held, handing))
+    await coordinator.note_namesakes(package.family_names, transfer_of(case_id))
+    return package
 
 
 def transfer_of(case_id: str) -> Resource:
