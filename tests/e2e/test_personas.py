@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from accord.client import Answer
+from accord_chassis.access import DEVELOPMENT_ISSUER
 from accord_chassis.testing import new_id
 from app import Region, eventually
 from meetings import STATEMENT, called, police_officer
@@ -29,14 +30,17 @@ from people import (
 from sentinels import Sentinels
 
 AGENCIES = ("sender", "other agency")
+LISTED = "listed clerk"
+"""They are at the agency that referred, in no directory, and on the case's lists."""
+CLERKS = (*AGENCIES, LISTED)
 TEAM = ("specialist", "outreach", "lead")
 BARRED = ("relative", "excluded", "left")
 """They coordinate the locality, and would see everything but for what bars them."""
 
 PERSONAS = (
-    *AGENCIES, *TEAM, "coordinator", *BARRED, "colleague", "glass breaker",
+    *CLERKS, *TEAM, "coordinator", *BARRED, "colleague", "glass breaker",
 )  # fmt: skip
-WORKERS = PERSONAS[2:]
+WORKERS = PERSONAS[len(CLERKS) :]
 AT_WORK = tuple(each for each in WORKERS if each != "left")
 
 REFUSED = {401, 403, 404}
@@ -80,13 +84,24 @@ async def hire(region: Region, **entry: Any) -> str:
 
 def person(region: Region, persona: str, worker_id: str | None) -> Somebody:
     """Give somebody a token with every scope, and a recent login."""
-    agency = {"sender": "police", "other agency": "hospital"}.get(persona)
+    agencies = {"sender": "police", "other agency": "hospital", LISTED: "police"}
+    agency = agencies.get(persona)
     claims: dict[str, Any] = {"auth_time": int(region.clock.now().timestamp())}
     if worker_id is not None:
         claims["worker"] = worker_id
     if agency is not None:
         claims |= region.agency(agency).agency.claims
     return Somebody(region, f"persona-{persona}", *EVERY_SCOPE, **claims)
+
+
+def lists_of(workers: dict[str, str]) -> dict[str, Any]:
+    """Give who may have nothing to do with the case."""
+    clerk = {"issuer": DEVELOPMENT_ISSUER, "subject": f"persona-{LISTED}"}
+    return {
+        "excluded": [workers["excluded"]],
+        "conflicts": [workers["relative"]],
+        "people": [clerk],
+    }
 
 
 async def person_in(region: Region, case: str, *, harmed: bool = False) -> str:
@@ -193,7 +208,7 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
     }
     people = {each: person(region, each, workers.get(each)) for each in PERSONAS}
     people["nobody"] = Somebody(region, "persona-nobody")
-    lists = {"excluded": [workers["excluded"]], "conflicts": [workers["relative"]]}
+    lists = lists_of(workers)
     path = f"/api/allocation/v1/cases/{case}"
     assert (await people["coordinator"].sends("PUT", f"{path}/lists", lists)).ok
     broken = await people["glass breaker"].sends(
@@ -336,16 +351,16 @@ PROVIDER = {
 }
 
 KNOWS_SAFETY = ("specialist", "lead", "coordinator")
-NOT_BARRED = tuple(each for each in PERSONAS if each not in BARRED)
+NOT_BARRED = tuple(e for e in PERSONAS if e not in {*BARRED, LISTED})
 CASE_READERS = (*TEAM, "coordinator", "glass breaker")
 LOCALITYS = ("coordinator", "relative", "excluded")
 """Whoever coordinates the locality, and so its meetings."""
 JUDGES = (*KNOWS_SAFETY, "glass breaker")
 
 ROUTES: dict[tuple[str, str, str], Case] = {
-    ("referrals", "POST", "/v1/referrals"): Case(AGENCIES, "referral", refusal=403),
-    ("referrals", "POST", "/v1/referrals/batch"): Case(AGENCIES, "lines", refusal=403),
-    ("referrals", "GET", "/v1/referrals/batch/template"): Case(AGENCIES, refusal=403),
+    ("referrals", "POST", "/v1/referrals"): Case(CLERKS, "referral", refusal=403),
+    ("referrals", "POST", "/v1/referrals/batch"): Case(CLERKS, "lines", refusal=403),
+    ("referrals", "GET", "/v1/referrals/batch/template"): Case(CLERKS, refusal=403),
     ("referrals", "GET", "/v1/referrals/{referral_id}"): Case(
         ("sender",), unregistered=403
     ),
@@ -417,9 +432,9 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "GET", "/v1/agencies/{code}/quality"): Case(
         ("coordinator", "relative", "excluded")
     ),
-    ("referrals", "GET", "/v1/referrals/quality"): Case(AGENCIES, refusal=403),
-    ("referrals", "GET", "/v1/referrals/questions"): Case(AGENCIES, refusal=403),
-    ("referrals", "GET", "/v1/referrals/corrections"): Case(AGENCIES, refusal=403),
+    ("referrals", "GET", "/v1/referrals/quality"): Case(CLERKS, refusal=403),
+    ("referrals", "GET", "/v1/referrals/questions"): Case(CLERKS, refusal=403),
+    ("referrals", "GET", "/v1/referrals/corrections"): Case(CLERKS, refusal=403),
     ("referrals", "POST", "/v1/agencies/{code}/keys"): Case(
         PERSONAS, {"days": 1}, by_scope=True
     ),
@@ -462,7 +477,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "GET", "/v1/cases/{case_id}/inquiries/{inquiry_id}"): Case(
         KNOWS_SAFETY
     ),
-    ("referrals", "GET", "/v1/inquiries"): Case(AGENCIES, refusal=403),
+    ("referrals", "GET", "/v1/inquiries"): Case(CLERKS, refusal=403),
     ("referrals", "POST", "/v1/inquiries/{inquiry_id}/decision"): Case(
         ("other agency",),
         {
@@ -610,10 +625,10 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("plans", "GET", "/v1/meetings/calendar"): Case(PERSONAS, by_scope=True),
     # It is the locality's: whoever is barred from one case sees the others.
     ("plans", "GET", "/v1/meetings/{meeting_id}"): Case(
-        (*AGENCIES, "specialist", *LOCALITYS)
+        (*CLERKS, "specialist", *LOCALITYS)
     ),
     ("plans", "GET", "/v1/meetings/{meeting_id}/pack"): Case(
-        (*AGENCIES, "specialist", *LOCALITYS)
+        (*CLERKS, "specialist", *LOCALITYS)
     ),
     # The pack that was read is another: 409, for whoever may read one and is somebody.
     ("plans", "POST", "/v1/meetings/{meeting_id}/packs/{pack}/releases"): Case(
@@ -863,10 +878,7 @@ def sent(stage: Stage, body: Any) -> Any:
             "since": f"{AHEAD}T08:00:00Z",
             "until": f"{AHEAD}T20:00:00Z",
         },
-        "lists": {
-            "excluded": [stage.workers["excluded"]],
-            "conflicts": [stage.workers["relative"]],
-        },
+        "lists": lists_of(stage.workers),
     }
     return named[body] if isinstance(body, str) else body
 

@@ -1,5 +1,6 @@
 """Who may do what with which record: the rules of RELIABILITY (c), and their order."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from typing import Any
@@ -38,6 +39,11 @@ PLAN = Resource("plan", CASE, CASE)
 
 def caller(worker: str | None = WORKER, agency: str | None = None) -> Caller:
     return Caller("issuer", "subject", "test", frozenset(), agency, None, worker)
+
+
+def machine(agency: str | None = None) -> Caller:
+    """Give a program that asks for itself."""
+    return replace(caller(None, agency), client="subject")
 
 
 def standing(**said: Any) -> Standing:
@@ -165,8 +171,8 @@ def test_an_owner_in_conflict_sees_not_even_their_own() -> None:
 
 def test_an_agency_sees_what_is_its_own() -> None:
     own = Action("referral.read", (Relation.OWNER,))
-    police = caller(worker=None, agency="police")
-    nobody = caller(worker=None)
+    police = machine("police")
+    nobody = machine()
     theirs = Resource("referral", new_id(), agency="police")
     others = Resource("referral", new_id(), agency="refuge")
     nobodys = Resource("referral", new_id())
@@ -175,6 +181,24 @@ def test_an_agency_sees_what_is_its_own() -> None:
     for resource, who in product((others, nobodys), (police, nobody)):
         found = decided(None, action=own, resource=resource, who=who)
         assert found == Denial("no_relation")
+
+
+def test_who_is_in_no_directory_is_barred_by_the_lists_alone() -> None:
+    own = Action("referral.read", (Relation.OWNER,))
+    theirs = Resource("referral", new_id(), CASE, agency="police")
+    clerk = caller(worker=None, agency="police")
+    unknown = standing(active=False)
+    named = standing(active=False, excluded=True)
+
+    def found(stands: Standing | None, who: Caller) -> Permit | Denial:
+        return decided(stands, action=own, resource=theirs, who=who)
+
+    assert isinstance(found(unknown, clerk), Permit)
+    assert found(named, clerk) == Denial("excluded")
+    assert found(None, clerk) == Denial("standing_unknown")
+    assert isinstance(found(None, machine("police")), Permit)
+    coordinates = standing(coordinator=True, sides={HARMED})
+    assert decided(coordinates, who=caller(worker=None)) == Denial("no_relation")
 
 
 SIDES = st.frozensets(st.sampled_from(list(Side)))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from accord_chassis.store import Conflict
 from accord_chassis.testing import NOON, eventually, message_of, new_id
-from accord_contracts.access import Side, Standing
+from accord_contracts.access import AGENCIES, Side, Standing, listed_id
 from accord_contracts.allocation import (
     AllocationOffered,
     AllocationUnfilled,
@@ -380,6 +380,40 @@ def test_a_review_is_final_and_somebody_elses() -> None:
     assert reviewed.review(new_id(), NOON, justified=True) is reviewed
     with pytest.raises(ReviewedBefore):
         reviewed.review(reviewer, NOON, justified=False)
+
+
+async def test_who_is_in_no_directory_is_named_by_who_vouches_for_them(
+    office: Front,
+) -> None:
+    lead, other = [await office.hires(duty_coordinator=True) for _ in range(2)]
+    case_id = await office.case()
+    path = f"/cases/{case_id}/lists"
+    clerk = {"issuer": "urn:test", "subject": "clerk"}
+    lists = {"people": [clerk], "agencies": ["refuge"]}
+
+    put = await office.ask("PUT", path, who=lead, body=lists)
+    named = put.json()
+    again = await office.ask("PUT", path, who=lead, body=named)
+
+    listed = listed_id(**clerk)
+    assert (named["subjects"], named["agencies"]) == ([listed], ["refuge"])
+    assert again.json() == named
+    assert "clerk" not in put.text
+    refuge = listed_id(AGENCIES, "refuge")
+    strangers = (listed_id("urn:other", "clerk"), listed_id(AGENCIES, "police"))
+    barred = [(await office.standing(e, case_id)).excluded for e in (listed, refuge)]
+    others = [(await office.standing(e, case_id)).excluded for e in strangers]
+    assert (barred, others) == ([True, True], [False, False])
+    assert not (await office.standing(other, case_id)).excluded
+
+
+def test_of_several_lists_everybody_is_named_who_is_in_any() -> None:
+    one = Lists(subjects=frozenset({"a"}), agencies=frozenset({"refuge"}))
+    other = Lists(subjects=frozenset({"b"}), agencies=frozenset({"police"}))
+
+    both = one.with_those_of([other])
+
+    assert (both.subjects, both.agencies) == ({"a", "b"}, {"refuge", "police"})
 
 
 def test_lists_bar_whoever_is_named_or_not_among_the_only_ones() -> None:

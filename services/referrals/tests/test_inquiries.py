@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from accord_chassis.access import DEVELOPMENT_ISSUER
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.testing import (
     COORDINATOR,
@@ -15,7 +16,7 @@ from accord_chassis.testing import (
     new_id,
     sent_by,
 )
-from accord_contracts.access import Side
+from accord_contracts.access import AGENCIES, Side, listed_id
 from accord_contracts.grounds import Belief, S20Purpose
 from accord_contracts.message import Lane, Message
 from accord_contracts.plans import MeetingAsked
@@ -785,6 +786,65 @@ async def test_an_agency_that_she_wishes_untold_is_asked_only_by_saying_so(
     assert refused.status_code == 422
     assert [e["rule"] for e in refused.json()["errors"]] == ["wished not to be told"]
     assert asked_.status_code == 201
+
+
+def never_asks(running: Running, case: Case, agency: str) -> None:
+    """Name an agency on a case's lists as never to be asked."""
+    running.standings.tell(listed_id(AGENCIES, agency), case.id, excluded=True)
+
+
+async def test_an_agency_that_is_never_to_be_asked_is_not(running: Running) -> None:
+    case = await case_of(running)
+    inquiry_id = await inquiry_of(running, case)
+    never_asks(running, case, "hospital")
+    never_asks(running, case, "refuge")
+
+    refused = await ask(running, case, "refuge")
+    bureau = running.service.parts[Bureau]
+    await ask_for_meeting(before_a_meeting(case, "refuge"), bureau=bureau)
+
+    assert refused.status_code == 422
+    assert [e["rule"] for e in refused.json()["errors"]] == ["never to be asked"]
+    assert len(await bureau.inquiries.of_case(case.id, "")) == 1
+    # Asked before it was named, it sees nothing any more.
+    assert await sees(running) == []
+    assert (await decides(running, inquiry_id, said())).status_code == 404
+
+
+async def test_a_meeting_asks_when_the_lists_can_be_asked_for(running: Running) -> None:
+    case, bureau = await case_of(running), running.service.parts[Bureau]
+    command = before_a_meeting(case, "hospital")
+    running.standings.away = True
+    with pytest.raises(ConnectionError):
+        await ask_for_meeting(command, bureau=bureau)
+
+    running.standings.away = False
+    await ask_for_meeting(command, bureau=bureau)
+
+    assert len(await bureau.inquiries.of_case(case.id, "")) == 1
+
+
+async def test_a_clerk_who_is_named_on_the_lists_finds_no_inquiry(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    inquiry_id = await inquiry_of(running, case)
+    at = int(running.service.clock.now().timestamp())
+    issuer = DEVELOPMENT_ISSUER
+
+    async def found(subject: str) -> tuple[int, int]:
+        claims = {"agency": "hospital", "subject": subject, "auth_time": at}
+        headers = running.bearer("referrals.answer", **claims)
+        listed = await running.http.get("/v1/inquiries", headers=headers)
+        path = f"/v1/inquiries/{inquiry_id}/decision"
+        told = await running.http.post(path, headers=headers, json=declined())
+        return len(listed.json()["inquiries"]), told.status_code
+
+    relative = listed_id(issuer, "relative")
+    running.standings.tell(relative, case.id, excluded=True)
+
+    assert await found("relative") == (0, 404)
+    assert await found("colleague") == (1, 200)
 
 
 def before_a_meeting(case: Case, *agencies: str, **told_: Any) -> Message[MeetingAsked]:

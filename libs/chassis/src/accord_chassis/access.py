@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import structlog
+from accord_contracts.access import listed_id
 from accord_contracts.problem import Refusal
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
@@ -124,6 +125,14 @@ class Caller:
     client: str | None = None
     certificate: str | None = None
     family_name: str | None = field(default=None, repr=False)
+
+    @property
+    def listed_as(self) -> str:
+        """The id by which the lists of a case name them: a worker's own, if they are.
+
+        Otherwise one that is made of who vouches for whom.
+        """
+        return self.worker or listed_id(self.issuer, self.subject)
 
     @property
     def is_machine(self) -> bool:

@@ -137,18 +137,21 @@ def decide(
         action: What they would do.
         resource: With which record.
         purpose: What for.
-        standing: How they stand to the record's case; none if they are no worker, or
-            there is no case.
+        standing: How they stand to the record's case; none if a program asks, or there
+            is no case.
         at: When.
         changes: They would change something, and not only read.
     """
     if purpose not in action.purposes:
         return Denial("purpose", told=Purposeless)
-    if resource.case_id is not None and who.worker is not None:
+    if resource.case_id is not None and not who.is_machine:
         if standing is None or standing.case_id != resource.case_id:
             return Denial("standing_unknown")
-        if barred := hard_denial(standing):
+        if barred := _bar(who, standing):
             return Denial(barred)
+    if who.worker is None:
+        # Whoever is in no directory stands to no case, but may be on its lists.
+        standing = None
     relation = _relation(who, action, resource, standing, at)
     if relation is None:
         return Denial("no_relation")
@@ -164,6 +167,13 @@ def decide(
         return gone if seen else Denial("compartment")
     glass = standing.glass if standing and relation is Relation.GLASS else None
     return Permit(relation.value, seen, glass.id if glass else None)
+
+
+def _bar(who: Caller, standing: Standing) -> str | None:
+    """Name the rule by which somebody may have nothing to do with a case, if any."""
+    if who.worker is None:
+        return "excluded" if standing.excluded else None
+    return hard_denial(standing)
 
 
 def hard_denial(standing: Standing) -> str | None:

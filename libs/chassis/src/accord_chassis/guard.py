@@ -93,8 +93,9 @@ class Guard:
         """Decide on records, one by one."""
         cases = {each.case_id for each in resources if each.case_id is not None}
         known: Mapping[str, Standing] = {}
-        if who.worker is not None and cases:
-            known = await self.standings.of(who.worker, sorted(cases))
+        # A program is nobody's relative, and what it brings waits for no answer.
+        if cases and not who.is_machine:
+            known = await self.standings.of(who.listed_as, sorted(cases))
         at = self.clock.now()
         return [
             decide(

@@ -5,9 +5,11 @@ asks it how a worker stands to a case (``POST /v1/standings``) before it shows o
 changes anything of the case.
 """
 
+import json
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
+from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -58,6 +60,22 @@ ASKS_BESIDES: Mapping[str, tuple[str, ...]] = {
 """Under which scopes a service asks others than allocation, which all of them ask."""
 
 
+AGENCIES = "urn:accord:agencies"
+"""Who vouches for an agency's code, where an agency is named on a list of a case."""
+
+
+def listed_id(issuer: str, subject: str) -> Id:
+    """Give the id by which the lists of a case name whoever is in no directory.
+
+    It is the same in every service: standings are asked for by it as by a worker's id.
+
+    Args:
+        issuer: The identity provider who vouches for them; ``AGENCIES`` for an agency.
+        subject: Who, by the provider's id; an agency's code.
+    """
+    return str(uuid5(NAMESPACE_URL, json.dumps([issuer, subject])))
+
+
 class ClosedToChange(Refusal):
     """This case was transferred to another region: here it is not changed any more."""
 
@@ -73,6 +91,9 @@ class OpenGlass(BaseModel):
 
 class Standing(BaseModel):
     """How one worker stands to one case, as allocation answers ``/v1/standings``.
+
+    Whoever is in no directory is asked about by their ``listed_id``, and is nothing in
+    it but ``excluded``, if the case's lists name them.
 
     Attributes:
         active: The directory knows the worker, and they are at work.

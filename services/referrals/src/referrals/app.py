@@ -159,6 +159,7 @@ def create_app(
             intake.store(Tombstones),
             policy,
             intake.clock,
+            intake.guard.standings,
         )
         ask_agencies(intake, bureau)
         books = intake.store(ContactBooks)

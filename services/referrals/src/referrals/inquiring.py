@@ -5,7 +5,7 @@ ledger by what the service tells itself: no inquiry or decision can be kept with
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -13,8 +13,10 @@ from itertools import chain
 from typing import NamedTuple
 
 from accord_chassis.clock import Clock
+from accord_chassis.guard import StandingAway, Standings
 from accord_chassis.service import settled
 from accord_chassis.store import Conflict
+from accord_contracts.access import AGENCIES, listed_id
 from accord_contracts.message import Lane, Message
 from accord_contracts.plans import MeetingAsked
 from accord_contracts.referrals import (
@@ -59,6 +61,11 @@ class Bureau(NamedTuple):
     tombstones: Tombstones
     policy: Policy
     clock: Clock
+    standings: Standings
+
+
+class ListsAway(ConnectionError):
+    """Whether an agency is named on a case's lists cannot be asked at present."""
 
 
 async def ask(
@@ -138,20 +145,29 @@ async def ask_for_meeting(message: Message[MeetingAsked], *, bureau: Bureau) -> 
     )
     wished = await not_to_be_told(case, bureau)
     for code in told.agencies:
-        if await why_not(code, terms, wished, bureau) is None:
+        try:
+            wrong = await why_not(code, case.id, terms, wished, bureau)
+        except StandingAway:
+            # It is tried again, as what is published is; nobody waits for it.
+            raise ListsAway(StandingAway.__name__) from None
+        if wrong is None:
             await ask(case, code, terms, told.asked_by, bureau, before=told)
 
 
 async def why_not(
-    code: str, terms: Terms, wished: frozenset[str], bureau: Bureau
+    code: str, case_id: str, terms: Terms, wished: frozenset[str], bureau: Bureau
 ) -> str | None:
     """Say by which rule an agency may not be told whom a case is about, if it may not.
 
     Args:
         code: The agency's.
+        case_id: The case.
         terms: What it would be asked, and on what grounds.
         wished: Of whom the person harmed wishes that they are not told.
         bureau: What is needed to know.
+
+    Raises:
+        StandingAway: The case's lists cannot be asked for at present.
     """
     at = bureau.clock.now()
     agency = await agency_of(code, bureau)
@@ -161,7 +177,24 @@ async def why_not(
         return "not_registered_under_s19"
     if code in wished and not terms.against_wish:
         return "wished_not_to_be_told"
+    if await never_asked(code, [case_id], bureau):
+        return "never_to_be_asked"
     return None
+
+
+async def never_asked(
+    code: str, case_ids: Collection[str], bureau: Bureau
+) -> frozenset[str]:
+    """Give those of some cases whose lists name an agency as never to be asked.
+
+    Raises:
+        StandingAway: They cannot be asked for at present.
+    """
+    if not case_ids:
+        return frozenset()
+    known = await bureau.standings.of(listed_id(AGENCIES, code), sorted({*case_ids}))
+    # Of which nothing is known, nobody is told.
+    return frozenset(e for e in case_ids if e not in known or known[e].excluded)
 
 
 async def decide(

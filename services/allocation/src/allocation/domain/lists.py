@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from accord_contracts.access import AGENCIES, listed_id
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict
 
@@ -16,6 +17,9 @@ class Lists(BaseModel):
         excluded: These may not.
         named_only: Only these may; none: it is not so restricted.
         conflicts: These have a conflict of interest.
+        subjects: People at agencies who are in no directory, by their ``listed_id``:
+            these may not.
+        agencies: By their codes: these are never asked what they know of it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -23,11 +27,18 @@ class Lists(BaseModel):
     excluded: frozenset[str] = frozenset()
     named_only: frozenset[str] | None = None
     conflicts: frozenset[str] = frozenset()
+    subjects: frozenset[str] = frozenset()
+    agencies: frozenset[str] = frozenset()
 
     @property
     def barred(self) -> frozenset[str]:
         """Everybody who is named as one who may not."""
         return self.excluded | self.conflicts
+
+    def name(self, listed: str) -> bool:
+        """Tell whether somebody in no directory, or an agency, is named by their id."""
+        agencies = (listed_id(AGENCIES, each) for each in self.agencies)
+        return listed in self.subjects or listed in agencies
 
     def unlisted(self, worker_id: str) -> bool:
         """Tell whether only others may."""
@@ -45,6 +56,8 @@ class Lists(BaseModel):
             excluded=frozenset[str]().union(*(e.excluded for e in several)),
             named_only=frozenset.intersection(*named) if named else None,
             conflicts=frozenset[str]().union(*(e.conflicts for e in several)),
+            subjects=frozenset[str]().union(*(e.subjects for e in several)),
+            agencies=frozenset[str]().union(*(e.agencies for e in several)),
         )
 
 

@@ -7,6 +7,7 @@ from accord_contracts.allocation import Role
 
 from allocation.domain.directory import Worker
 from allocation.domain.glass import Glass
+from allocation.domain.lists import Lists
 from allocation.domain.staffing import Staffing
 
 
@@ -26,7 +27,7 @@ def standing_of(
         glass: What they have broken of it, if it is open.
         merged: The other cases that are one with it: the lists of all of them hold.
     """
-    lists = staffing.in_force.with_those_of(each.in_force for each in merged)
+    lists = lists_of(staffing, merged)
     family = (staffing, *merged)
     served = {
         Side.PERSON_USING_VIOLENCE: _all(each.served_outreach for each in family),
@@ -46,6 +47,25 @@ def standing_of(
         glass=OpenGlass(id=glass.id, until=glass.until) if glass else None,
         transferred=any(each.transferred_at for each in family),
     )
+
+
+def standing_outside(
+    listed: str, staffing: Staffing, merged: Sequence[Staffing] = ()
+) -> Standing:
+    """Say whether the lists of a case name somebody whom the directory does not know.
+
+    Args:
+        listed: Their ``listed_id``, or an agency's.
+        staffing: Who may have nothing to do with the case.
+        merged: The other cases that are one with it.
+    """
+    named = lists_of(staffing, merged).name(listed)
+    return Standing(case_id=staffing.id, worker_id=listed, excluded=named)
+
+
+def lists_of(staffing: Staffing, merged: Sequence[Staffing]) -> Lists:
+    """Give the lists that hold for a case and for all that is one with it."""
+    return staffing.in_force.with_those_of(each.in_force for each in merged)
 
 
 def _all(some: Iterable[frozenset[str]]) -> frozenset[str]:

@@ -23,7 +23,7 @@ from accord_contracts.notify import NotificationDeclined
 from allocation.domain.glass import Glass, NoSuchGlass, NotJustified
 from allocation.domain.lists import Lists
 from allocation.domain.staffing import Staffing
-from allocation.domain.standing import standing_of
+from allocation.domain.standing import standing_of, standing_outside
 from allocation.handlers.staffing import team_changed, wanted
 from allocation.store.kept import Allocations, Glasses, Staffings, Workers
 
@@ -50,7 +50,8 @@ class Door:
     ) -> Mapping[str, Standing]:
         """Tell how a worker stands to each of some cases.
 
-        Whoever the directory does not know is not active, and has to do with none.
+        Whoever the directory does not know is not active, and has to do with none; but
+        the lists of a case may name them.
         """
         return await self._asked((worker_id, case_ids))
 
@@ -72,10 +73,10 @@ class Door:
 
         def standing(worker_id: str, case_id: str) -> Standing:
             worker, place = known[worker_id], (worker_id, case_id)
-            if worker is None:
-                return Standing(case_id=case_id, worker_id=worker_id)
             staffing = families.get(case_id) or Staffing(id=case_id)
             merged = one_with(staffing, families)
+            if worker is None:
+                return standing_outside(worker_id, staffing, merged)
             held = [
                 role
                 for each in (staffing, *merged)

@@ -12,6 +12,7 @@ from accord_contracts.access import (
     AskStandings,
     Purpose,
     Standings,
+    listed_id,
 )
 from accord_contracts.allocation import GlassReason
 from accord_contracts.message import Code, Id
@@ -65,13 +66,16 @@ REVIEW_GLASS = Action(
 )
 
 
-class PutLists(BaseModel):
+class ListsView(BaseModel):
     """Who may have nothing to do with a case.
 
     Attributes:
         excluded: These workers may not.
         named_only: Only these may; none: it is not so restricted.
         conflicts: These have a conflict of interest.
+        subjects: Nor may these, who are at agencies and in no directory, by the ids
+            that are made of who vouches for whom.
+        agencies: These are never asked what they know of the case.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -79,6 +83,34 @@ class PutLists(BaseModel):
     excluded: LISTED = frozenset()
     named_only: NAMED | None = None
     conflicts: LISTED = frozenset()
+    subjects: LISTED = frozenset()
+    agencies: Annotated[frozenset[Code], Field(max_length=200)] = frozenset()
+
+
+class Subject(BaseModel):
+    """Somebody at an agency who is in no directory, as their token names them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuer: Annotated[str, Field(min_length=1, max_length=400)]
+    subject: Annotated[str, Field(min_length=1, max_length=400)]
+
+
+class PutLists(ListsView):
+    """Who may have nothing to do with a case from now on.
+
+    Attributes:
+        people: Who is named anew among ``subjects``; what is kept is their ids.
+    """
+
+    people: Annotated[frozenset[Subject], Field(max_length=50)] = frozenset()
+
+    @property
+    def lists(self) -> Lists:
+        """The lists that are put, with everybody by their id."""
+        told = self.model_dump(exclude={"people"})
+        named = {listed_id(each.issuer, each.subject) for each in self.people}
+        return Lists(**{**told, "subjects": self.subjects | named})
 
 
 class PutLead(BaseModel):
@@ -161,7 +193,7 @@ async def ask_standings(asked: AskStandings, door: Door_, asker: Asker) -> Stand
 
 
 @router.get("/cases/{case_id}/lists")
-async def read_lists(case_id: Id, door: Door_, reader: Administrator) -> PutLists:
+async def read_lists(case_id: Id, door: Door_, reader: Administrator) -> ListsView:
     """Read who may have nothing to do with a case."""
     await reader.permit(READ_LISTS, Resource("lists", case_id, case_id))
     held = await door.staffings.get(case_id)
@@ -173,12 +205,11 @@ async def read_lists(case_id: Id, door: Door_, reader: Administrator) -> PutList
 @router.put("/cases/{case_id}/lists")
 async def put_lists(
     case_id: Id, told: PutLists, door: Door_, administrator: Administrator
-) -> PutLists:
+) -> ListsView:
     """Name who may have nothing to do with a case."""
     await administrator.permit(PUT_LISTS, Resource("lists", case_id, case_id))
-    lists = Lists(**told.model_dump())
     by = administrator.worker or ""
-    put = partial(access.put_lists, case_id, lists, by, door=door)
+    put = partial(access.put_lists, case_id, told.lists, by, door=door)
     return _shown(await settled(put))
 
 
@@ -250,5 +281,5 @@ async def review_glass(
     return GlassView.of(await settled(review))
 
 
-def _shown(lists: Lists) -> PutLists:
-    return PutLists(**lists.model_dump())
+def _shown(lists: Lists) -> ListsView:
+    return ListsView(**lists.model_dump())

@@ -344,14 +344,17 @@ async def list_asked(
     known = await inquiring.agency_of(own, bureau)
     now = bureau.clock.now()
     found = await bureau.inquiries.standing_with(own, now, after or "")
+    barred = await inquiring.never_asked(own, {e.case_id for e in found}, bureau)
+    told = [each for each in found if each.case_id not in barred]
     of = Resource("inquiries", own, agency=own)
     permitted = await agency.permit_each(
         READ_ASKED,
-        [(asked_of(each.id, each, known, bureau), each) for each in found],
+        [(asked_of(each.id, each, known, bureau), each) for each in told],
         of=of,
     )
     shown = await asyncio.gather(*(_asked_view(each, bureau) for each, _ in permitted))
-    sought = (told for each in shown for who in each.people for told in who.described)
+    people = (who for each in shown for who in each.people)
+    sought = (described for each in people for described in each.described)
     await agency.note_namesakes((each.family_name or "" for each in sought), of)
     return AskedOfView(inquiries=tuple(shown), after=_next(found))
 
@@ -368,6 +371,9 @@ async def decide(
         bureau.inquiries.get(inquiry_id),
         inquiring.agency_of(agency.who.agency, bureau),
     )
+    own = agency.who.agency or ""
+    if held and await inquiring.never_asked(own, [held.case_id], bureau):
+        held = None
     named = asked_of(inquiry_id, held, known, bureau)
     purpose = _purpose_of(held) if held else None
     await agency.permit(DECIDE, named, purpose=purpose, otherwise=NoSuchInquiry)
@@ -446,7 +452,7 @@ async def _misfits(
     for each in misfits_of_terms(told, members, bureau.policy, at):
         yield each
     for place, code in enumerate(told.agencies):
-        if rule := await inquiring.why_not(code, told, wished, bureau):
+        if rule := await inquiring.why_not(code, case.id, told, wished, bureau):
             yield Misfit(("agencies", place), rule)
 
 
