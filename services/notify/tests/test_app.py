@@ -33,6 +33,8 @@ def bare(tmp_path: Path) -> Settings:
         referrals_url="http://referrals:8000",
         service_token=SecretStr("token"),
         link_base="https://portal.example",
+        smtp_url=SecretStr("smtps://mail.example"),
+        mail_from=MAIL_FROM,
     )
 
 
@@ -117,7 +119,7 @@ def test_a_locality_that_has_more_told_must_say_to_whom(bare: Settings) -> None:
         ({"smtp_url": SecretStr("http://secret@mail.example")}, "Correct ACCORD_SMTP"),
         ({"smtp_url": SecretStr("smtp://secret@mail.example")}, "others can read it"),
         (
-            {"smtp_url": SecretStr("smtps://secret@mail.example")},
+            {"smtp_url": SecretStr("smtps://secret@mail.example"), "mail_from": ""},
             "Set ACCORD_MAIL_FROM",
         ),
         (
@@ -127,6 +129,7 @@ def test_a_locality_that_has_more_told_must_say_to_whom(bare: Settings) -> None:
             },
             "Set ACCORD_MAIL_FROM",
         ),
+        ({"smtp_url": None}, "what is critical would stand in an inbox, and ring"),
     ],
 )
 def test_a_bad_setting_stops_the_start_with_one_sentence(
@@ -142,7 +145,8 @@ def test_a_bad_setting_stops_the_start_with_one_sentence(
 @pytest.mark.parametrize(
     "changed",
     [
-        {"smtp_url": SecretStr("")},
+        {"smtp_url": SecretStr(""), "development": True},
+        {"smtp_url": None, "sms_secret": SecretStr("s")},
         {"smtp_url": SecretStr("smtp://127.0.0.1:1025"), "mail_from": MAIL_FROM},
         {"smtp_url": SecretStr("smtps://mail.example"), "mail_from": MAIL_FROM},
         {
@@ -170,6 +174,6 @@ def test_every_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 def test_that_there_is_no_email_and_no_sms_is_said_once(
     bare: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    create_app(bare)
+    create_app(bare.model_copy(update={"smtp_url": None, "development": True}))
 
     assert capsys.readouterr().out.count("channel.off") == 2

@@ -5,17 +5,18 @@ import datetime as dt
 import ipaddress
 import socket
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from accord_chassis.testing import NOON, new_id
+from accord_chassis.testing import NOON, eventually, new_id
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from notify.domain.mail import Outcome
 from notify.domain.wording import Letter, Wording
-from notify.post import NoPost, Posted, Server, SmtpPost
+from notify.post import KEPT_FREE, LINES, NoPost, Posted, Server, SmtpPost
 from notify_builders import (
     LINK_BASE,
     MAIL_FROM,
@@ -200,6 +201,30 @@ async def test_many_letters_go_out_side_by_side(mail_server: MailServer) -> None
 
     assert posted == [Posted(Outcome.SENT)] * 50
     assert len(set(mail_server.recipients)) == 50
+
+
+async def test_lines_are_kept_free_for_an_alarm(mail_server: MailServer) -> None:
+    mail_server.manner = "hang"
+    post = SmtpPost(Server.at(mail_server.url), MAIL_FROM)
+    sending = [
+        asyncio.create_task(post.send(LETTER, TO, NOON)) for _ in range(3 * LINES)
+    ]
+
+    async def every_line_hangs() -> bool:
+        return len(mail_server.letters) == LINES - KEPT_FREE
+
+    await eventually(every_line_hangs)
+    alarm = replace(LETTER, urgent=True)
+    sending.append(asyncio.create_task(post.send(alarm, "one@agency.example", NOON)))
+
+    async def rung() -> bool:
+        return "one@agency.example" in mail_server.recipients
+
+    await eventually(rung, within=5)
+    mail_server.released.set()
+    posted = await asyncio.gather(*sending)
+
+    assert {each.outcome for each in posted} == {Outcome.SENT}
 
 
 @pytest.fixture(scope="session")

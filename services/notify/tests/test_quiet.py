@@ -1,22 +1,26 @@
 """When people are left in peace, and which messages become one: none is lost."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from accord_chassis.testing import NOON, message_of, new_id
+from accord_chassis.testing import NOON, eventually, message_of, new_id
 from accord_contracts.message import Lane, Message
 from accord_contracts.referrals import FieldGroup, ReferralAmended
 from accord_contracts.risk import RiskLevel
 from hypothesis import given
 from hypothesis import strategies as st
+from notify.domain.channels import Way
 from notify.domain.gathering import TURN, gather
 from notify.domain.hours import Quiet, Urgency
 from notify.domain.mail import Mail, MailState
 from notify.domain.notification import Notification
 from notify.domain.occasion import Addressee, Eyes, Occasion
 from notify.domain.told import Telling
+from notify.post import LINES
 from notify_builders import (
     IVS,
     MINUTE,
@@ -334,3 +338,39 @@ async def test_what_each_must_answer_is_never_joined(
     await running.hears(team((worker, IVS), case_id=case_id), *told)
 
     assert len(await running.inbox(worker)) == 2
+
+
+async def test_an_alarm_leaves_at_once_beside_a_thousand_letters_of_the_morning(
+    mailing: Running, mail_server: MailServer, workers: WorkersDirectory
+) -> None:
+    mail_server.meanwhile = partial(asyncio.sleep, 0.2)
+    many, one = workers.knows(email=EMAIL), workers.knows(email="one@agency.example")
+    kept, morning = mailing.notifications, NOON + MINUTE
+    letters = (
+        notification(worker_id=many, level=RiskLevel.LOW, at=morning, mail=True)
+        for _ in range(1000)
+    )
+    await asyncio.gather(*(kept.save(each) for each in letters))
+    mailing.clock.advance(MINUTE)
+
+    async def well_on_its_way() -> bool:
+        return len(mail_server.recipients) >= LINES
+
+    await eventually(well_on_its_way)
+    critical = notification(
+        worker_id=one, level=RiskLevel.EXTREME, at=morning, mail=True
+    )
+    ringing = Mail(due_at=morning)
+    alarm = critical.model_copy(update={"ways": (Way.EMAIL,)}).with_mail(0, ringing)
+    before = len(mail_server.recipients)
+    await kept.save(alarm)
+
+    async def rung() -> bool:
+        return "one@agency.example" in mail_server.recipients
+
+    await eventually(rung)
+    waited_for = mail_server.recipients.index("one@agency.example") - before
+    mail_server.meanwhile = None
+
+    # At eight letters each fifth of a second, as many leave within two seconds.
+    assert waited_for < 2 * 5 * LINES

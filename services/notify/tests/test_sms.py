@@ -10,6 +10,7 @@ import pytest
 from accord_chassis.testing import NOON
 from accord_contracts.risk import RiskLevel
 from notify.domain.channels import SmsPolicy, Way
+from notify.domain.hours import Urgency
 from notify.domain.mail import MailState, Outcome
 from notify.domain.notification import Notification
 from notify.domain.policy import Policy
@@ -209,7 +210,32 @@ async def test_what_cannot_go_out_by_one_way_goes_out_by_the_next(
     assert rung.mail_state(0) is MailState.SENT
 
 
+@pytest.mark.parametrize("manner", ["answers_500", "late"])
+async def test_an_alarm_waits_for_no_gateway_that_does_not_surely_take_it(
+    wanted: Wanted,
+    sends: Send,
+    gateway: Gateway,
+    mail_server: MailServer,
+    manner: str,
+) -> None:
+    if manner == "late":
+        gateway.slow = asyncio.Event()
+    else:
+        gateway.status = 500
+    held = await wanted(email=EMAIL, mobile=MOBILE)
+
+    first = await sends(held)
+    rung = await sends(held)
+    if gateway.slow:
+        gateway.slow.set()
+
+    assert [each.channel for each in first.told[0].tried] == [Way.SMS]
+    assert len(mail_server.letters) == 1
+    assert rung.mail_state(0) is MailState.SENT
+
+
 async def test_a_gateway_that_does_not_take_it_is_not_waited_for_long(
+    notifications: Notifications,
     wanted: Wanted,
     sends: Send,
     gateway: Gateway,
@@ -217,6 +243,8 @@ async def test_a_gateway_that_does_not_take_it_is_not_waited_for_long(
 ) -> None:
     gateway.status = 500
     held = await wanted(email=EMAIL, mobile=MOBILE)
+    high = held.model_copy(update={"urgency": Urgency.HIGH})
+    await notifications.save(high)
 
     first = await sends(held)
     second = await sends(held, MINUTE)
@@ -297,6 +325,26 @@ def test_an_alarm_that_would_not_ring_by_sms_does_not_load() -> None:
     told["rules"]["glass.broken.v1"]["channels"] = ["inbox", "email"]
 
     with pytest.raises(ValidationError, match=r"glass.broken.v1: what is critical"):
+        Policy.model_validate(told)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"channels": ["inbox"]},
+        {"acknowledge_minutes": None, "chain": None},
+    ],
+)
+def test_an_alarm_that_would_be_silent_does_not_load(changed: dict[str, Any]) -> None:
+    told = POLICY.model_dump(mode="json")
+    told["sms"], told["people"] = None, None
+    for rule in told["rules"].values():
+        for each in (rule, *rule["levels"].values()):
+            each["channels"] = [e for e in each["channels"] if e != "sms"]
+    Policy.model_validate(told)
+    told["rules"]["glass.broken.v1"] |= changed
+
+    with pytest.raises(ValidationError, match="what is critical needs"):
         Policy.model_validate(told)
 
 

@@ -5,10 +5,17 @@ from typing import Any
 import pytest
 from accord_chassis.store import Conflict, Database, Store
 from accord_chassis.testing import NOON, new_id, published
+from accord_contracts.risk import RiskLevel
 from notify.domain.callback import Callback, Whose
 from notify.domain.contact import PersonalContact
 from notify.handlers.telling import in_inbox
-from notify.store import FIRST, Callbacks, Notifications, PersonalContacts
+from notify.store import (
+    FIRST,
+    Alarms,
+    Callbacks,
+    Notifications,
+    PersonalContacts,
+)
 from notify_builders import MINUTE, notification, offered
 
 
@@ -19,8 +26,9 @@ async def plan(kept: Store[Any], found: Any, sort: str) -> str:
 
 
 async def test_every_named_query_is_served_by_an_index(
-    notifications: Notifications,
+    notifications: Notifications, database: Database
 ) -> None:
+    alarms = Alarms(database)
     for _ in range(20):
         await notifications.save(notification())
 
@@ -36,6 +44,9 @@ async def test_every_named_query_is_served_by_an_index(
     assert "IXSCAN" in await plan(notifications, about, "about_id")
     due = {"due_at": {"$lte": NOON}}
     assert "IXSCAN" in await plan(notifications, due, "due_at")
+    await alarms.prepare()
+    alarming = {"alarm_at": {"$lte": NOON}}
+    assert "IXSCAN" in await plan(alarms, alarming, "alarm_at")
 
 
 async def test_what_comes_back_is_looked_up_by_an_index(database: Database) -> None:
@@ -141,3 +152,19 @@ async def test_only_what_has_fallen_due_is_claimed_and_by_one_only(
 
     assert [each.id for each in claimed] == [soon.id]
     assert again == []
+
+
+async def test_an_alarm_is_claimed_before_what_is_older_and_by_one_alone(
+    notifications: Notifications, database: Database
+) -> None:
+    alarms = Alarms(database)
+    await notifications.save(notification(level=RiskLevel.LOW, mail=True))
+    later = NOON + MINUTE
+    critical = notification(level=RiskLevel.EXTREME, at=later, mail=True)
+    await notifications.save(critical)
+
+    [first] = await alarms.due_now(later)
+    [rest] = await notifications.due_now(later)
+
+    assert first.id == critical.id
+    assert rest.id != critical.id

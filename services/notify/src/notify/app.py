@@ -78,6 +78,7 @@ from notify.routes import (
 from notify.settings import Settings, bounce_key_of
 from notify.sms import SmsPost
 from notify.store import (
+    Alarms,
     Callbacks,
     Deliveries,
     Ends,
@@ -141,19 +142,8 @@ def create_app(
     """
     catalogue = (stand_ins and stand_ins.catalogue) or CATALOGUE
     policy = policy_for(settings, catalogue)
-    development = settings.development
-    posts: dict[Way, Post] = {
-        Way.EMAIL: ways.by_email(
-            _secret(settings.smtp_url),
-            settings.mail_from,
-            bounces=settings.bounce_address,
-            development=development,
-        ),
-        Way.SMS: ways.by_sms(
-            policy.sms, _secret(settings.sms_secret), development=development
-        ),
-    }
-    policy = policy.by_ways([way for way, post in posts.items() if post.on])
+    posts = posts_for(settings, policy)
+    policy = ringing(policy, posts, development=settings.development)
     token = token_of(settings)
     link_key = settings.link_key.get_secret_value() if settings.link_key else None
     wording = Wording(policy, settings.link_base, link_key, bounce_key_of(settings))
@@ -224,6 +214,41 @@ def create_app(
     return service.create_app(settings, "notify", wire, *routers, stand_ins=stand_ins)
 
 
+def posts_for(settings: Settings, policy: Policy) -> dict[Way, Post]:
+    """Give by what messages go out here.
+
+    Raises:
+        BadConfiguration: A setting is wrong.
+    """
+    development = settings.development
+    return {
+        Way.EMAIL: ways.by_email(
+            _secret(settings.smtp_url),
+            settings.mail_from,
+            bounces=settings.bounce_address,
+            development=development,
+        ),
+        Way.SMS: ways.by_sms(
+            policy.sms, _secret(settings.sms_secret), development=development
+        ),
+    }
+
+
+def ringing(policy: Policy, posts: Mapping[Way, Post], *, development: bool) -> Policy:
+    """Have every rule ring by the ways that there are.
+
+    Raises:
+        BadConfiguration: An alarm would ring by none; in development it may.
+    """
+    rings = policy.by_ways([way for way, post in posts.items() if post.on])
+    if rings.silent and not development:
+        raise BadConfiguration(
+            "Set ACCORD_SMS_SECRET or ACCORD_SMTP_URL: what is critical would stand in "
+            "an inbox, and ring nowhere."
+        )
+    return rings
+
+
 def at_present(
     clock: Clock, do: Callable[..., Awaitable[None]]
 ) -> Callable[[Any], Awaitable[None]]:
@@ -259,7 +284,8 @@ def attend_to(
         send_mail=send_mail,
     )
     attend = partial(watching.attend, do=attend, watch=watch)
-    notify.sweep(notify.store(Notifications), at_present(notify.clock, attend))
+    for kept in (Alarms, Notifications):
+        notify.sweep(notify.store(kept), at_present(notify.clock, attend))
 
 
 def tell_agencies(notify: service.Service, settings: Settings, policy: Policy) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import re
 import ssl
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from email import policy as formats
@@ -28,7 +29,10 @@ from notify.domain.wording import Letter
 log = structlog.get_logger()
 
 LINES = 8
-"""Connections to the server at a time."""
+"""Connections to a server at a time."""
+
+KEPT_FREE = 2
+"""Of those, for alarms alone: what is routine leaves by the others."""
 
 TIMEOUT_SECONDS = 10.0
 """How long getting to the letter may take, and how long the letter itself may."""
@@ -141,6 +145,23 @@ class Post(Protocol):
         ...
 
 
+class Lines:
+    """Connections to a server, some of which are kept free for alarms."""
+
+    def __init__(self) -> None:
+        self._all = asyncio.Semaphore(LINES)
+        self._routine = asyncio.Semaphore(LINES - KEPT_FREE)
+
+    @contextlib.asynccontextmanager
+    async def one_for(self, letter: Letter) -> AsyncIterator[None]:
+        """Wait until there is a line for a letter, and hold it."""
+        async with contextlib.AsyncExitStack() as held:
+            if not letter.urgent:
+                await held.enter_async_context(self._routine)
+            await held.enter_async_context(self._all)
+            yield
+
+
 class NoPost:
     """For a locality without a channel: its workers have their inboxes, and others."""
 
@@ -185,7 +206,7 @@ class SmtpPost:
         self._timeout_seconds = timeout_seconds
         self._away_seconds = away_seconds
         self._tls = ssl.create_default_context()
-        self._lines = asyncio.Semaphore(LINES)
+        self._lines = Lines()
         self._away_until = float("-inf")
 
     @property
@@ -197,7 +218,7 @@ class SmtpPost:
         """Send a letter; see ``Post``."""
         if not ADDRESS.fullmatch(to):
             return Posted(Outcome.REFUSED, "bad_address")
-        async with self._lines:
+        async with self._lines.one_for(letter):
             if self.closed:
                 return self.closed
             connection = self._connection()

@@ -12,14 +12,18 @@ import structlog
 from notify.domain.channels import KEY, SECRET, TEXT, TO, SmsPolicy
 from notify.domain.mail import Outcome
 from notify.domain.wording import Letter
-from notify.post import AWAY, AWAY_SECONDS, NUMBER, TIMEOUT_SECONDS, Posted
+from notify.post import (
+    AWAY,
+    AWAY_SECONDS,
+    NUMBER,
+    TIMEOUT_SECONDS,
+    Lines,
+    Posted,
+)
 
 log = structlog.get_logger()
 
 TAKEN = range(200, 300)
-
-LINES = 8
-"""Messages that are handed over at a time."""
 
 FOR_GOOD = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 """Answers that say that the message is none, however often it comes."""
@@ -51,7 +55,7 @@ class SmsPost:
         self._secret = secret
         self._timeout_seconds = timeout_seconds
         self._away_seconds = away_seconds
-        self._lines = asyncio.Semaphore(LINES)
+        self._lines = Lines()
         self._away_until = float("-inf")
         self._client = httpx2.AsyncClient(
             timeout=timeout_seconds,
@@ -68,7 +72,7 @@ class SmsPost:
         """Send a message; see ``Post``."""
         if not NUMBER.fullmatch(to):
             return Posted(Outcome.REFUSED, "bad_address")
-        async with self._lines:
+        async with self._lines.one_for(letter):
             if self.closed:
                 return self.closed
             try:

@@ -166,6 +166,15 @@ class Notifications(Store[Notification]):
         return [self.load(each) async for each in found]
 
 
+class Alarms(Notifications):
+    """Those of them that are critical: they fall due in a queue of their own.
+
+    What has fallen due is claimed in one place, so nobody acts on anything twice.
+    """
+
+    due = "alarm_at"
+
+
 class Teams(Store[Team]):
     """Who works on which case, as far as has been heard."""
 

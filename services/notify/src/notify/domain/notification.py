@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 from notify.domain.answers import Answer, NothingToAnswer, Said
 from notify.domain.channels import Way
+from notify.domain.hours import Urgency
 from notify.domain.mail import Mail
 from notify.domain.occasion import Addressee, Eyes, Occasion
 from notify.domain.policy import Policy, Rule
@@ -194,6 +195,12 @@ class Notification(Told):
         mails = (each.mail.due_at for each in self.told if each.mail)
         clocks = (self.escalate_at, self.reopen_at, *mails)
         return min((at for at in clocks if at), default=None)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def alarm_at(self) -> datetime | None:
+        """When something is next to be done about an alarm: it waits for no letter."""
+        return self.due_at if self.urgency is Urgency.CRITICAL else None
 
     def is_to_reopen(self, at: datetime) -> bool:
         """Tell whether nothing has come of an acknowledgement in time."""

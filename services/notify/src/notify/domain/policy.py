@@ -117,6 +117,11 @@ class Rule(Part):
             raise ValueError("acknowledge_minutes and chain need each other")
         if self.progress_minutes and self.chain is None:
             raise ValueError("progress_minutes needs acknowledge_minutes and chain")
+        if self.urgency is Urgency.CRITICAL and not (self.chain and self.ways):
+            raise ValueError(
+                "what is critical needs acknowledge_minutes, a chain, and a channel "
+                "that rings beside the inbox"
+            )
         return self
 
 
@@ -264,6 +269,15 @@ class Policy(Part):
             for type_, rule in self.rules.items()
         }
         return self.model_copy(update={"rules": rules})
+
+    @property
+    def silent(self) -> list[str]:
+        """The types of what is critical and rings by no way that there is."""
+        return sorted(
+            type_
+            for type_, rule in self.rules.items()
+            if any(e.urgency is Urgency.CRITICAL and not e.ways for e in rule.variants)
+        )
 
     def rule(self, type_: str, level: RiskLevel | None) -> Rule:
         """Give the rule for an event."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from notify.domain.bounce import ReturnPath
+from notify.domain.hours import Urgency
 from notify.domain.link import Link
 from notify.domain.notification import Notification, reference_of
 from notify.domain.policy import Policy
@@ -28,6 +29,7 @@ class Letter:
         languages: In the order of the text.
         returns_to: By what it is known again when it comes back, if that is heard.
         thread: The same for all letters about one message, and for no others.
+        urgent: It waits for no other: it is an alarm.
     """
 
     key: str
@@ -36,6 +38,7 @@ class Letter:
     languages: tuple[Language, ...]
     returns_to: str | None = None
     thread: str | None = None
+    urgent: bool = False
 
 
 class Wording:
@@ -94,6 +97,7 @@ class Wording:
             languages=languages,
             returns_to=path.written(key) if key else None,
             thread=notification.mail_thread(number),
+            urgent=notification.urgency is Urgency.CRITICAL,
         )
 
     def short(self, notification: Notification, number: int) -> Letter:
@@ -111,6 +115,7 @@ class Wording:
             subject="",
             text=written.replace(LINK, link),
             languages=self._policy.languages,
+            urgent=notification.urgency is Urgency.CRITICAL,
         )
 
     def _known_by_link(self, notification: Notification, number: int) -> list[str]:

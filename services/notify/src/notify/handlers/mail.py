@@ -170,11 +170,10 @@ class Attempt:
     def _may_wait(self, held: Notification, mail: Mail) -> bool:
         """Tell whether it is tried again by the same way first.
 
-        An alarm of which nobody knows whether it has arrived is not: that it comes
-        twice is better than that it comes late.
+        An alarm that has not surely arrived is not: that it comes twice is better than
+        that it comes late.
         """
-        alarm = held.urgency is Urgency.CRITICAL
-        if alarm and mail.state is MailState.UNKNOWN:
+        if held.urgency is Urgency.CRITICAL:
             return False
         return mail.attempts < self.policy.other_way_after_attempts
 
