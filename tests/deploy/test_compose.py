@@ -291,3 +291,11 @@ async def test_a_signed_token_is_believed(secrets: Path) -> None:
     assert caller.subject == "someone"
     assert caller.agency == "police"
     assert caller.scopes == {"referrals.submit", "risk.read"}
+
+
+def test_no_image_of_our_own_is_asked_of_a_registry(compose: dict[str, Any]) -> None:
+    # Whoever owns the name there would be given our keys.
+    for name, each in compose["services"].items():
+        if each["image"].startswith("accord/"):
+            wanted = "build" if "build" in each else "never"
+            assert each.get("pull_policy") == wanted, name

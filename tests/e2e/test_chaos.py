@@ -174,6 +174,21 @@ async def test_whoever_is_killed_nothing_is_lost_and_nothing_happens_twice(
         assert any(while_away)
 
 
+@pytest.mark.parametrize("name", ["broker", "store"])
+async def test_whoever_is_restarted_nothing_is_lost_and_nothing_happens_twice(
+    running: Running, machines: Machines, load: Load, name: str
+) -> None:
+    machine = machines.broker if name == "broker" else machines.store
+
+    async def restart() -> None:
+        await eventually(load.ledger.has(STOPPED_AT), within=HEALED_WITHIN)
+        await asyncio.to_thread(machine.stop)
+        await asyncio.to_thread(machine.start)
+
+    await load.flow_while(restart(), REFERRALS)
+    await heals(running, load.ledger)
+
+
 @pytest.mark.parametrize("name", SERVICES)
 async def test_a_service_that_is_told_to_stop_finishes_what_it_has_in_hand(
     running: Running, ledger: Ledger, load: Load, report: Report, name: str

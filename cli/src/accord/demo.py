@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import time
@@ -300,7 +301,9 @@ class Demonstration:
         tokens.mkdir(exist_ok=True, mode=0o700)
         for role, token in credentials.items():
             write_private(tokens / role, token)
-        example = actors.world.grave_referral("my-first-referral", datetime.now(UTC))
+        # Of its own at each start: what was sent before is here still.
+        reference = f"first-{secrets.token_hex(4)}"
+        example = actors.world.grave_referral(reference, datetime.now(UTC))
         (self._here / banner.EXAMPLE).write_text(json.dumps(example, indent=2))
         deployed = Deployment(
             region=surroundings.region,

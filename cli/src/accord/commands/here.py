@@ -144,6 +144,12 @@ def replay_file(
         float | None,
         typer.Option(min=0, max=0.9, help="Of the pilot's cases. Default: 0.12."),
     ] = None,
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01, help="Of the pilot: days a second. Default: as fast as it goes."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Post a file of referrals as an agency would, and say what became of them."""
@@ -152,7 +158,7 @@ def replay_file(
     if file is None:
         # Its world is large, and nothing else needs it.
         importlib.import_module("accord.pilot").run(
-            json=json, seed=seed, months=months, repeats=repeats
+            json=json, seed=seed, months=months, repeats=repeats, speed=speed
         )
         return
     from accord import replay

@@ -51,11 +51,13 @@ class Options:
         seed: The same seed invents the same, and so has the same figures.
         months: Only the first so many months of each site; by default all.
         repeats: The share of cases that are of a household met before.
+        speed: At most so many days a second; by default as fast as it goes.
     """
 
     seed: int = 1
     months: float | None = None
     repeats: float = assumptions.REPEATS
+    speed: float | None = None
 
     def ends(self, site: Site) -> datetime:
         """Say when a site's last case is reported."""
@@ -70,6 +72,7 @@ def run(
     seed: int = 1,
     months: float | None = None,
     repeats: float | None = None,
+    speed: float | None = None,
 ) -> None:
     """Replay the pilot, and print its published table beside what came out.
 
@@ -79,10 +82,11 @@ def run(
         months: Only the first so many months of each site.
         repeats: The share of cases that are of a household met before; by default
             what is assumed.
+        speed: At most so many days a second; by default as fast as it goes.
     """
     if repeats is None:
         repeats = assumptions.REPEATS
-    options = Options(seed=seed, months=months, repeats=repeats)
+    options = Options(seed=seed, months=months, repeats=repeats, speed=speed)
     folder = HERE / "pilot"
     with held(folder), LogFiles(folder / "logs") as files:
         telemetry.configure_logs("warning", stream=files)
@@ -166,7 +170,11 @@ async def replay_site(
     told = Households(site, ends, seed=options.seed, repeats=options.repeats)
     for reported_at, referral in told.referrals():
         practice.report(reported_at, referral)
+    began = time.perf_counter()
     while (at := agenda.next_at) is not None and at <= ends + FOLLOWED:
+        if options.speed is not None:
+            due = began + (at - site.starts) / timedelta(days=options.speed)
+            await asyncio.sleep(due - time.perf_counter())
         await region.move_to(at)
         await agenda.do(at)
         await region.quiet()
