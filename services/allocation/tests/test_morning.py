@@ -102,7 +102,10 @@ async def test_in_the_morning_what_is_open_is_offered_to_whoever_is_better(
     now = [await office.allocation(each) for each in cases]
     assert [each.worker_id for each in now] == [man.id, other.id, woman.id]
     assert now[0].status == "accepted"
-    assert (now[2].offer.reasons, now[2].offer.decided_by) == ((TOGETHER,), None)
+    assert (now[2].offer.reasons, now[2].offer.decided_by) == (
+        (TOGETHER, "gender_met"),
+        None,
+    )
     ran = await mornings.get(MORNING)
     assert ran is not None
     assert (ran.ran_at, ran.moved) == (due.due_at, 1)

@@ -4,7 +4,7 @@ import math
 from datetime import timedelta
 from random import Random
 
-from accord_chassis.testing import NOON
+from accord_chassis.testing import NOON, new_id
 from accord_contracts.calendar import Day
 from accord_contracts.referrals import ContactWish
 from accord_contracts.risk import RiskLevel
@@ -62,6 +62,25 @@ def test_an_urgent_role_waits_until_somebody_is_at_work() -> None:
     found = simulate(team, [arrival(0, HIGH)], POLICY, NOON + 2 * DAY)
 
     assert found.hours(HIGH) == [7.0, 7.0, 7.0]
+
+
+def test_a_wall_of_one_case_has_no_other_wait() -> None:
+    # The first case has its specialist of team one, so that the only outreach worker
+    # may not take it: they have room for the second, whose specialist is of the other.
+    small = POLICY.points[HIGH]
+    team = [
+        worker(SPECIALIST, team="one", capacity=small, id="0" + new_id()[1:]),
+        worker(SPECIALIST, team="two", capacity=small, id="f" + new_id()[1:]),
+        worker(OUTREACH, team="one"),
+        worker(COORDINATOR),
+    ]
+    cases = [arrival(0, HIGH), arrival(0.01, HIGH)]
+
+    found = simulate(team, cases, POLICY, NOON + DAY)
+
+    outreach = [each for each in found.roles if each.role is OUTREACH]
+    assert sorted(each.filled_at is None for each in outreach) == [False, True]
+    assert found.breaches(POLICY) == 1
 
 
 def test_wishes_that_are_not_met_are_counted_with_the_reason() -> None:

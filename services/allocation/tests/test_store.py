@@ -18,10 +18,11 @@ from allocation.domain.wanted import Assessed
 from allocation.domain.wishes import Wishes
 from allocation.handlers.placing import place_role
 from allocation.store.directory import Change, Directory
-from allocation.store.kept import Glasses
+from allocation.store.kept import UNFILLED, Glasses
 from allocation_builders import (
     COORDINATOR,
     HOUR,
+    MINUTE,
     POLICY,
     WHANAU,
     Office,
@@ -32,6 +33,7 @@ from allocation_builders import (
 )
 
 UNTIL = NOON + HOUR
+LOW, _, HIGH, EXTREME = RiskLevel
 
 
 def reserving(wanted: Need, *, at: datetime = NOON) -> Change:
@@ -54,6 +56,11 @@ async def plan_of(store: Store[Any], query: dict[str, Any]) -> str:
             "worker_id_1_status_1",
         ),
         ("allocations", {"unowned_at": {"$lte": NOON}}, "unowned_at_1"),
+        (
+            "allocations",
+            {"level": "low", **UNFILLED},
+            "level_1_status_1_since_1",
+        ),
         ("allocations", {"due_at": {"$lte": NOON}}, "due_at_1"),
         ("staffings", {"due_at": {"$lte": NOON}}, "due_at_1"),
         ("workers", {"leaves_at": {"$lte": NOON}}, "leaves_at_1"),
@@ -319,6 +326,26 @@ async def test_a_lapsed_place_is_free_for_the_next(office: Office) -> None:
     changed = await stale.change(hired.id, reserving(second, at=UNTIL))
 
     assert set(changed.holds) == {second.allocation_id}
+
+
+async def test_of_too_many_open_roles_the_gravest_and_oldest_are_placed_together(
+    office: Office,
+) -> None:
+    kept = office.desk.allocations
+    open_ = [
+        allocation(level, since=NOON + minutes * MINUTE)
+        for level, minutes in ((LOW, 0), (HIGH, 2), (HIGH, 1), (EXTREME, 3))
+    ]
+    taken = allocation(EXTREME).offered(choice("w"), POLICY, NOON).accept("w", NOON)
+    await asyncio.gather(*map(kept.save, (*open_, taken)))
+
+    found = await kept.to_fill(3)
+
+    last, second, first, gravest = (each.id for each in open_)
+    assert [each.id for each in found] == [gravest, first, second]
+    assert await kept.left_out(3) == 1
+    assert await kept.left_out() == 0
+    assert [each.id for each in await kept.to_fill()][-1] == last
 
 
 async def test_no_way_to_reach_a_worker_stands_in_a_document(office: Office) -> None:

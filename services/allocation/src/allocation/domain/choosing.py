@@ -1,7 +1,7 @@
 """Choosing whom to ask: hard rules first, then wishes, then whatever else counts."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -71,7 +71,7 @@ def choose(
     worth_of = [_sum(weights, met) for met in range(1 << len(bits))]
     full = worth_of[-1]
     weigh = Weighing(need, policy, at)
-    quickly, looked_at = weigh.quickly, list[tuple[Worker, int]]()
+    quickly, looked_at = weigh.quickly, list[Worker]()
     best, best_score, best_worth = None, -1, -1.0
     for worker in least_loaded_first:
         if best_score == full and best_worth >= weigh.at_best(worker):
@@ -80,7 +80,7 @@ def choose(
         for bit, meets in bits:
             if meets(worker):
                 met |= bit
-        looked_at.append((worker, met))
+        looked_at.append(worker)
         score = worth_of[met]
         if score < best_score:
             continue
@@ -93,13 +93,28 @@ def choose(
             best, best_score, best_worth = worker, score, worth
     if best is None:
         return None
+    found = explain(best, looked_at, need, at)
+    return replace(found, reasons=(*found.reasons, LEAST_LOADED))
+
+
+def explain(
+    worker: Worker, candidates: Sequence[Worker], need: Need, at: datetime
+) -> Choice:
+    """Say why somebody is asked, whoever chose them, and which wishes they do not meet.
+
+    Args:
+        worker: Who is asked.
+        candidates: Who might have been: each wish that is not met has its reason there.
+        need: The role.
+        at: The present.
+    """
+    asked = tests(need.wishes)
     unmet = {
-        wish: _why([e for e, met in looked_at if met & bit], need, at)
-        for (wish, meets), (bit, _) in zip(asked.items(), bits, strict=True)
-        if not meets(best)
+        wish: _why(filter(meets, candidates), need, at)
+        for wish, meets in asked.items()
+        if not meets(worker)
     }
-    reasons = (*_reasons(best, need, asked), LEAST_LOADED)
-    return Choice(best.id, reasons, best.wall, unmet)
+    return Choice(worker.id, tuple(_reasons(worker, need, asked)), worker.wall, unmet)
 
 
 def _sum(weights: Sequence[int], met: int) -> int:

@@ -117,13 +117,14 @@ class _Run:
 
     def fill(self, at: datetime) -> list[tuple[datetime, str, str]]:
         """Fill what can be filled, the highest level first; give what ends when."""
-        ends, left, no_room = [], list[Waiting](), set[tuple[Role, int]]()
+        ends, left, no_room = [], list[Waiting](), set[tuple[Role, int, bool]]()
         for each in sorted(self.waiting, key=lambda e: (-e.level.rank, e.since)):
-            kind = (each.role, each.need.points)
+            kind = (each.role, each.need.points, each.level.urgent)
             found = None if kind in no_room else self._choose(each, at)
             if found is None:
-                # Whoever has no room for this one has none for the next of its kind.
-                no_room.add(kind)
+                if kind not in no_room and not self._has_room(each, at):
+                    # Whoever has no room for it has none for the next of its kind.
+                    no_room.add(kind)
                 left.append(each)
                 continue
             until = at + timedelta(days=each.days)
@@ -137,13 +138,9 @@ class _Run:
         return ends
 
     def _choose(self, wanted: Waiting, at: datetime) -> Choice | None:
-        need, urgent = wanted.need, wanted.level.urgent
-        shown = Shown.of(at, self.policy.zone) if urgent else None
-        walls = self.walls[need.case_id]
-        need = replace(need, shown=shown, walls=walls.against(wanted.role))
-        in_role = (e for e in self.workers.values() if wanted.role in e.roles)
-        in_order = sorted(in_role, key=lambda each: (each.fullness, each.id))
-        found = choose(in_order, need, self.policy, at)
+        walls = self.walls[wanted.need.case_id]
+        need = replace(self._need(wanted, at), walls=walls.against(wanted.role))
+        found = choose(self._in_order(wanted.role), need, self.policy, at)
         if found is None:
             return None
         taken = self.workers[found.worker_id].reserve(need, at, at).keep(need)
@@ -151,6 +148,22 @@ class _Run:
         if found.wall is not None:
             self.walls[need.case_id] = walls.asked(wanted.role, found.wall)
         return found
+
+    def _has_room(self, wanted: Waiting, at: datetime) -> bool:
+        """Tell whether somebody could take it, were it a case that none serves yet."""
+        need = replace(self._need(wanted, at), case_id="")
+        return any(
+            each.why_not(need, at) is None for each in self._in_order(wanted.role)
+        )
+
+    def _need(self, wanted: Waiting, at: datetime) -> Need:
+        urgent = wanted.level.urgent
+        shown = Shown.of(at, self.policy.zone) if urgent else None
+        return replace(wanted.need, shown=shown)
+
+    def _in_order(self, role: Role) -> list[Worker]:
+        in_role = (each for each in self.workers.values() if role in each.roles)
+        return sorted(in_role, key=lambda each: (each.fullness, each.id))
 
     def end(self, worker_id: str, allocation_id: str) -> None:
         """Free the place of a role that is over."""

@@ -4,15 +4,17 @@ What one role after the other is given to whoever is best at that moment wastes 
 later one needs. Roles that somebody has are left alone.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import combinations
 from typing import Any
 
 from allocation.domain.choosing import Weighing, tests
 from allocation.domain.directory import Worker
 from allocation.domain.need import Need
-from allocation.domain.policy import Policy
+from allocation.domain.policy import Policy, outreach
 
 WISH = 1000
 """What a unit of a wish's weight counts against one of whatever else speaks: nothing
@@ -26,6 +28,7 @@ class Problem:
     Attributes:
         needs: The roles.
         worker_ids: The workers, and at the end nobody, who may take every role.
+        walls: Their compartments; none: they have none.
         capacity: Room, by worker.
         load: Points, by worker and role; none: they may not take it.
         cost: What speaks against each, by worker and role.
@@ -33,6 +36,7 @@ class Problem:
 
     needs: tuple[Need, ...]
     worker_ids: tuple[str | None, ...]
+    walls: tuple[str | None, ...]
     capacity: tuple[int, ...]
     load: tuple[tuple[int | None, ...], ...]
     cost: tuple[tuple[int | None, ...], ...]
@@ -70,6 +74,7 @@ def problem_of(
     return Problem(
         needs=tuple(needs),
         worker_ids=(*(each.id for each in free), None),
+        walls=(*(each.wall for each in free), None),
         capacity=(*room, sum(each.points for each in needs)),
         load=tuple(zip(*load, strict=True)),
         cost=tuple(zip(*columns, strict=True)),
@@ -107,6 +112,77 @@ def _against(
 
 
 @dataclass(frozen=True, slots=True)
+class Clash:
+    """Two roles on the two sides of a case that would go to one worker or compartment.
+
+    Attributes:
+        first: The column of the one that comes first: at a higher level, or older.
+        second: The column of the other.
+        row: Whom the first would go to: the other would to the same, or one of theirs.
+    """
+
+    first: int
+    second: int
+    row: int
+
+
+def both_sides(needs: Sequence[Need]) -> list[tuple[int, int]]:
+    """Give the columns of roles that are on the two sides of one case, in order."""
+    cases = defaultdict[str, list[int]](list)
+    for column, need in enumerate(needs):
+        cases[need.case_id].append(column)
+    return [
+        (first, second)
+        for columns in cases.values()
+        for first, second in combinations(columns, 2)
+        if outreach(needs[first].role) != outreach(needs[second].role)
+    ]
+
+
+def clashes(problem: Problem, assignment: Sequence[int]) -> list[Clash]:
+    """Give what nobody may be given together, though each alone might be.
+
+    The solver places each role by itself and knows nothing of the sides of a case.
+    """
+    return [
+        Clash(first, second, assignment[first])
+        for first, second in both_sides(problem.needs)
+        if assignment[second] in _one_with(problem, assignment[first])
+    ]
+
+
+def apart(problem: Problem, found: Sequence[Clash]) -> Problem:
+    """Forbid one role of each clash to whoever both would go to, and all of theirs.
+
+    It is the second, unless nobody else may take it and somebody else may the first.
+    """
+    load, cost = [list(e) for e in problem.load], [list(e) for e in problem.cost]
+    nobody = len(problem.worker_ids) - 1
+    for each in found:
+        theirs = set(_one_with(problem, each.row))
+        others = [row for row in range(nobody) if row not in theirs]
+        free = {
+            column: any(cost[row][column] is not None for row in others)
+            for column in (each.first, each.second)
+        }
+        only_first = free[each.first] and not free[each.second]
+        column = each.first if only_first else each.second
+        for row in theirs:
+            load[row][column] = cost[row][column] = None
+    return replace(problem, load=tuple(map(tuple, load)), cost=tuple(map(tuple, cost)))
+
+
+def _one_with(problem: Problem, row: int) -> Collection[int]:
+    """Give the rows of a worker and of all in their compartment; of nobody, none."""
+    if problem.worker_ids[row] is None:
+        return ()
+    wall = problem.walls[row]
+    if wall is None:
+        return (row,)
+    return [each for each, other in enumerate(problem.walls) if other == wall]
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
     """A role that somebody else would better be asked for.
 
@@ -138,8 +214,8 @@ def moves_of(
     return found
 
 
-def standing_cost(problem: Problem, asked: Mapping[str, str | None]) -> int:
-    """Say what speaks against whoever is asked now, as the solver counts.
+def standing_of(problem: Problem, asked: Mapping[str, str | None]) -> tuple[int, ...]:
+    """Give the row of whoever is asked now for each role.
 
     Whoever is asked and may not take it counts as nobody.
 
@@ -148,12 +224,36 @@ def standing_cost(problem: Problem, asked: Mapping[str, str | None]) -> int:
         asked: Who is asked now, by role.
     """
     rows = {each: number for number, each in enumerate(problem.worker_ids)}
-    total = 0
-    for column, need in enumerate(problem.needs):
-        row = rows.get(asked.get(need.allocation_id), -1)
-        cost = problem.cost[row][column]
-        total += NOBODY if cost is None else cost
-    return total
+    nobody = len(problem.worker_ids) - 1
+    found = [rows.get(asked.get(e.allocation_id), nobody) for e in problem.needs]
+    return tuple(
+        nobody if problem.cost[row][column] is None else row
+        for column, row in enumerate(found)
+    )
+
+
+def cost_of(problem: Problem, assignment: Sequence[int]) -> int:
+    """Say what speaks against an assignment, as the solver counts."""
+    costs = (problem.cost[row][column] for column, row in enumerate(assignment))
+    return sum(NOBODY if each is None else each for each in costs)
+
+
+def left_standing(
+    problem: Problem, assignment: Sequence[int], standing: Sequence[int]
+) -> tuple[int, ...]:
+    """Leave every role of a case in which something clashes with whoever is asked now.
+
+    Args:
+        problem: What was solved.
+        assignment: What was found.
+        standing: Who is asked now.
+    """
+    found = clashes(problem, assignment)
+    cases = {problem.needs[each.first].case_id for each in found}
+    return tuple(
+        before if need.case_id in cases else row
+        for need, row, before in zip(problem.needs, assignment, standing, strict=True)
+    )
 
 
 def least_cost(problem: Problem) -> int:

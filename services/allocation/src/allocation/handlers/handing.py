@@ -8,7 +8,7 @@ from accord_contracts.allocation import AllocationHandedOver, HandOverReason
 from accord_contracts.message import Event, Message
 
 from allocation.domain.advising import BARRED, Candidate, advise
-from allocation.domain.choosing import Choice
+from allocation.domain.choosing import explain
 from allocation.domain.directory import CannotTake, Worker
 from allocation.domain.need import Need
 from allocation.domain.offer import NoLongerNeeded, NoSuchOffer, Status
@@ -140,7 +140,10 @@ async def offer_to(
     reserving = partial(Worker.reserve, need=need, until=until, at=at)
     worker = await desk.directory.change(worker_id, reserving, held.lane)
     asking = held.withdraw(desk.policy, at) if held.status is Status.OFFERED else held
-    choice = Choice(worker_id, (CHOSEN if by else TOGETHER,), worker.wall)
+    # What was beyond for them was not offered to others: those had no room.
+    others = list(desk.directory.least_loaded(held.role))
+    why = explain(worker, others, replace(need, beyond=False), at)
+    choice = replace(why, reasons=(CHOSEN if by else TOGETHER, *why.reasons))
     new = asking.offered(choice, desk.policy, at, decided_by=by, beyond=beyond)
     if not await asked(held.case_id, held.role, worker.wall, desk=desk):
         await release(new, desk=desk)

@@ -53,11 +53,14 @@ class SuggestedView(BaseModel):
     Attributes:
         cost: What speaks against all of it, as the solver counts.
         bound: What no other could be less than.
+        left_out: How many open roles are too many to be looked at together: those at
+            the lowest level, of them those that wait for the shortest time.
     """
 
     moves: tuple[MoveView, ...]
     cost: int
     bound: int
+    left_out: int
 
 
 @router.post("/placements")
@@ -66,13 +69,14 @@ async def place_together(
 ) -> SuggestedView:
     """Look for who would best be asked for every open role, all at once.
 
-    What somebody has accepted is never moved; of cases from which the caller is barred
-    nothing is looked at.
+    What somebody has accepted is never moved, nor whom a person has chosen; of cases
+    from which the caller is barred nothing is looked at.
     """
     open_ = [
         (Resource("roles", each.id, each.case_id), each)
         for each in await desk.allocations.to_fill()
     ]
+    left_out = await desk.allocations.left_out()
     of = absent("roles", NOBODYS)
     permitted = await reader.permit_each(TOGETHER, open_, of=of)
     placing = partial(
@@ -93,4 +97,6 @@ async def place_together(
         )
         for each in found.moves
     )
-    return SuggestedView(moves=moves, cost=found.cost, bound=found.bound)
+    return SuggestedView(
+        moves=moves, cost=found.cost, bound=found.bound, left_out=left_out
+    )

@@ -10,6 +10,7 @@ from accord_chassis.sealing import ERASED, SealedStore
 from accord_chassis.store import EPOCH, Conflict, Document, Store
 from accord_contracts.allocation import Role, StaffingCarried
 from accord_contracts.message import Event, Lane, Message
+from accord_contracts.risk import RiskLevel
 from pymongo.operations import IndexModel
 
 from allocation.domain.directory import Worker
@@ -26,7 +27,8 @@ PAGE = 100
 
 
 TOGETHER = 500
-"""The most roles that are placed together: more than are ever open at one time."""
+"""The most roles that are placed together: each is read with its case before, and more
+are open at one time only when the response has stood still."""
 
 MOST_PROVIDERS = 1000
 """The most organisations that a locality has."""
@@ -39,6 +41,9 @@ AT_ONCE = EPOCH + timedelta(milliseconds=1)
 
 OPEN = (Status.WANTED, Status.OFFERED, Status.UNFILLED)
 """Where a role stands that still has to be filled."""
+
+UNFILLED: Document = {"status": {"$in": [each.value for each in OPEN]}}
+"""Which roles those are."""
 
 
 class Staffings(Store[Staffing]):
@@ -71,7 +76,7 @@ class Allocations(Store[Allocation]):
         IndexModel([("case_id", 1), ("working", 1)]),
         IndexModel([("worker_id", 1), ("status", 1)]),
         IndexModel([("unowned_at", 1)]),
-        IndexModel([("status", 1), ("_id", 1)]),
+        IndexModel([("level", 1), ("status", 1), ("since", 1)]),
     )
 
     async def of_case(self, case_id: str, *, limit: int = 0) -> list[Allocation]:
@@ -102,12 +107,26 @@ class Allocations(Store[Allocation]):
                 roles[worker_id, each["case_id"]].append(Role(each["role"]))
         return roles
 
-    async def to_fill(self) -> list[Allocation]:
-        """Give the roles that still have to be filled, a few hundred, by id."""
-        states = [each.value for each in OPEN]
-        found = self.documents.find({"status": {"$in": states}})
-        found = found.sort("_id", 1).limit(TOGETHER)
-        return [self.load(each) async for each in found]
+    async def to_fill(self, limit: int = TOGETHER) -> list[Allocation]:
+        """Give the roles that still have to be filled, at most a few hundred.
+
+        Those at the highest level come first; of one level, those that wait longest.
+        """
+        roles = list[Allocation]()
+        for level in sorted(RiskLevel, key=lambda each: each.rank, reverse=True):
+            if left := limit - len(roles):
+                found = self.documents.find({"level": level.value, **UNFILLED})
+                found = found.sort("since", 1).limit(left)
+                roles += [self.load(each) async for each in found]
+        return roles
+
+    async def left_out(self, limit: int = TOGETHER) -> int:
+        """Count the roles that still have to be filled, beyond those that are given."""
+        open_ = [
+            await self.documents.count_documents({"level": each.value, **UNFILLED})
+            for each in RiskLevel
+        ]
+        return max(0, sum(open_) - limit)
 
     async def unowned(self, at: datetime) -> list[Allocation]:
         """Give the roles that nobody has accepted in time, oldest first."""
