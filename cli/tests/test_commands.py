@@ -223,6 +223,7 @@ def test_an_instance_is_solved(tmp_path: Path) -> None:
     told = run_in(tmp_path, "allocation", "solve", "plain.json", "--json")
     words = ["allocation", "solve", "gap.txt", "--format", "orlib"]
     shown = run_in(tmp_path, *words, "--seconds", "60")
+    most = run_in(tmp_path, *words, "--seconds", "60", "--maximise")
 
     assert told.returncode == 0, told.stderr
     solution = json.loads(told.stdout)
@@ -230,6 +231,7 @@ def test_an_instance_is_solved(tmp_path: Path) -> None:
     del solution["by"]
     assert solution == {"assignment": [1, 0], "cost": 51, "bound": 51, "gap": 0}
     assert shown.stdout.startswith("0 1 1\ncost 13, bound 13, gap 0.00%"), shown.stderr
+    assert most.stdout.startswith("0 1 0\ncost 19, bound 19, gap 0.00%"), most.stderr
 
 
 def test_what_if_is_told_of_a_file(tmp_path: Path) -> None:

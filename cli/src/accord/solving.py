@@ -1,6 +1,7 @@
 """Place all roles of an instance in a file together, and say how good that is."""
 
 import time
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,15 @@ class Format(StrEnum):
 
 
 def solve_file(
-    file: Path, format_: Format, number: int, seconds: float, seed: int
+    file: Path,
+    format_: Format,
+    number: int,
+    seconds: float,
+    seed: int,
+    *,
+    maximise: bool,
 ) -> Solution:
-    """Read an instance and solve it.
+    """Read an instance and solve it, at the least cost or at the most.
 
     Raises:
         CannotGoOn: It cannot be read, or has no assignment, or none was found.
@@ -41,7 +48,10 @@ def solve_file(
             mend="services/allocation/README.md says what one looks like.",
         ) from None
     try:
-        return solve(instance, seconds, seed, time.monotonic)
+        if not maximise:
+            return solve(instance, seconds, seed, time.monotonic)
+        found = solve(instance.turned(), seconds, seed, time.monotonic)
+        return replace(found, cost=-found.cost, bound=-found.bound)
     except NoPlacement as none:
         mend = "Give more capacity, or let more workers take the roles."
         if not none.proved:

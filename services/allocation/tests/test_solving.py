@@ -16,7 +16,8 @@ from allocation.domain.solving.solve import By, Solution, solve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-# One problem of two workers and three roles, and one of three and four.
+# In OR-Library's format, of our own: a problem of two workers and three roles, and one
+# of three and four.
 ORLIB = """
  2
  2 3
@@ -27,6 +28,24 @@ ORLIB = """
  11 7 3 8  5 9 6 2  8 4 4 7
  4 2 5 3   2 6 4 4  3 3 2 5
  7 6 5
+"""
+
+# The first problem of OR-Library's gap1 (c515-1): 5 agents, 15 jobs. Published there:
+# its optimum is 336, as a maximisation problem (J. E. Beasley, gapinfo.html).
+C515_1 = """
+1
+5 15
+17 21 22 18 24 15 20 18 19 18 16 22 24 24 16
+23 16 21 16 17 16 19 25 18 21 17 15 25 17 24
+16 20 16 25 24 16 17 19 19 18 20 16 17 21 24
+19 19 22 22 20 16 19 17 21 19 25 23 25 25 25
+18 19 15 15 21 25 16 16 23 15 22 17 19 22 24
+8 15 14 23 8 16 8 25 9 17 25 15 10 8 24
+15 7 23 22 11 11 12 10 17 16 7 16 10 18 22
+21 20 6 22 24 10 24 9 21 14 11 14 11 19 16
+20 11 8 14 9 5 6 19 19 7 6 6 13 9 18
+8 13 13 13 10 20 25 16 16 17 10 10 5 12 23
+36 34 38 27 33
 """
 
 
@@ -251,6 +270,14 @@ def test_a_problem_of_or_library_is_read_and_solved(number: int) -> None:
     solution = checked(given, solved(given))
 
     assert solution.cost == cheapest(given) == {1: 13, 2: 14}[number]
+
+
+def test_the_published_optimum_of_a_benchmark_is_found_and_proved() -> None:
+    given = orlib(C515_1).turned()
+
+    solution = checked(given, solved(given))
+
+    assert -solution.cost == -solution.bound == 336
 
 
 @pytest.mark.parametrize(

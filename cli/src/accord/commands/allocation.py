@@ -64,6 +64,9 @@ def solve_instance(
     problem: Annotated[
         int, typer.Option(min=1, help="Which of the problems of an orlib file.")
     ] = 1,
+    maximise: Annotated[
+        bool, typer.Option("--maximise", help="At the most, as in gap1 to gap12.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Give every role to a worker within all capacities, at the least cost found."""
@@ -76,7 +79,9 @@ def solve_instance(
             f"There is no format {format_}.",
             mend=f"One of {', '.join(solving.Format)}.",
         ) from None
-    solution = solving.solve_file(file, written, problem, seconds, seed)
+    solution = solving.solve_file(
+        file, written, problem, seconds, seed, maximise=maximise
+    )
     if json:
         show.document(solving.document(solution))
         return

@@ -1,6 +1,6 @@
 """What is to be solved: workers' capacities, and what each role would take and cost."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -87,6 +87,10 @@ class Instance:
             return False
         allowed: Any = self.may[np.arange(self.roles), assignment]
         return bool(allowed.all() and (self.room(assignment) >= 0).all())
+
+    def turned(self) -> "Instance":
+        """Give the same with costs negated: the least of it is the most of this."""
+        return replace(self, cost=-self.cost)
 
     def restricted(self, may: Flags) -> "Instance":
         """Give the same with fewer candidates."""

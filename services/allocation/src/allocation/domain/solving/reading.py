@@ -49,7 +49,9 @@ def orlib(text: str, number: int = 1) -> Instance:
     """Read a problem of OR-Library's generalised assignment files (gap1 to gapd).
 
     A file is numbers between blanks: how many problems; of each the number of workers
-    and of roles, the costs and the loads worker by worker, and the capacities.
+    and of roles, the costs and the loads worker by worker, and the capacities. The
+    optima that are published for gap1 to gap12 are the largest, those for gapa to gapd
+    the smallest.
 
     Args:
         text: The file.
