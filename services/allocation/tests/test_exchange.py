@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -95,7 +96,7 @@ def test_organisations_that_are_written_are_read_as_they_were(
     providers = [Provider.of(code, each) for code, each in told.items()]
 
     written = json.loads(json.dumps(page_of(providers, {}, POLICY.places, NOON)))
-    found, wrong = listings(Page.model_validate(written), POLICY.places)
+    found, wrong = listings(Page.model_validate(written), POLICY.places, NOON)
 
     assert wrong == []
     assert [Provider.of(code, each) for code, each in found.items()] == providers
@@ -241,7 +242,7 @@ def test_whatever_of_a_page_cannot_be_taken_is_named_by_its_place() -> None:
     other["attributes"] = []
     other["organization"] = {**other["organization"], "organization_identifiers": []}
 
-    found, wrong = listings(Page.model_validate(page), POLICY.places)
+    found, wrong = listings(Page.model_validate(page), POLICY.places, NOON)
 
     assert found == {}
     elsewhere = ("contents", 1 - number)
@@ -253,6 +254,82 @@ def test_whatever_of_a_page_cannot_be_taken_is_named_by_its_place() -> None:
     }
 
 
+BEFORE, TODAY, AFTER = (
+    (NOON + days * timedelta(days=1)).date().isoformat() for days in (-1, 0, 1)
+)
+
+
+def with_schedules(*changes: dict[str, Any], at: datetime = NOON) -> dict[str, Any]:
+    """A page whose one service has a schedule for each of some changes of it."""
+    page = page_of([refuge()], {}, POLICY.places, at)
+    [service] = [each for each in page["contents"] if each["schedules"]]
+    [weekly] = service["schedules"]
+    service["schedules"] = [{**weekly, **each} for each in changes]
+    return {"contents": [service]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"freq": "MONTHLY"},
+        {"interval": 2, "dtstart": BEFORE},
+        {"count": 3},
+        {"until": TODAY},
+        {"valid_to": AFTER},
+        {"valid_from": AFTER},
+        {"dtstart": AFTER},
+        {"byweekno": "41,42"},
+        {"bymonthday": "2"},
+        {"byyearday": "-1"},
+    ],
+)
+def test_a_schedule_that_is_not_the_same_every_week_is_refused(
+    change: dict[str, Any],
+) -> None:
+    page = with_schedules({}, change)
+
+    found, wrong = listings(Page.model_validate(page), POLICY.places, NOON)
+
+    assert found == {}
+    assert wrong == [Misfit(("contents", 0, "schedules", 1), "not_weekly")]
+
+
+@pytest.mark.parametrize(
+    "ended", [{"until": BEFORE}, {"valid_to": BEFORE, "interval": 2}]
+)
+def test_a_schedule_that_has_ended_is_left_out(ended: dict[str, Any]) -> None:
+    still = {"interval": 1, "dtstart": BEFORE, "valid_from": TODAY}
+    page = Page.model_validate(with_schedules(ended, still))
+
+    found, wrong = listings(page, POLICY.places, NOON)
+    none_left = Page.model_validate(with_schedules(ended))
+
+    assert wrong == []
+    [service] = found["refuge"].services
+    assert len(service.hours) == 1
+    # Without hours it would be read as open at any time.
+    assert listings(none_left, POLICY.places, NOON) == (
+        {},
+        [Misfit(("contents", 0, "schedules"), "all_ended")],
+    )
+
+
+def test_times_bear_the_offset_of_the_regions_clocks_summer_or_not() -> None:
+    summer, winter = (datetime(2026, month, 2, tzinfo=POLICY.zone) for month in (1, 7))
+    pages = [with_schedules({}, at=each) for each in (summer, winter)]
+    elsewhere = with_schedules({"timezone": 0})
+
+    offsets = [each["contents"][0]["schedules"][0]["timezone"] for each in pages]
+
+    assert offsets == [13, 12]
+    for page in pages:
+        _, wrong = listings(Page.model_validate(page), POLICY.places, summer)
+        assert wrong == []
+    _, wrong = listings(Page.model_validate(elsewhere), POLICY.places, summer)
+    where = ("contents", 0, "schedules", 0, "timezone")
+    assert wrong == [Misfit(where, "other_timezone")]
+
+
 def test_an_organisation_that_is_told_in_two_ways_is_not_taken() -> None:
     page = page_of([refuge()], {}, POLICY.places, NOON)
     page["contents"][1]["organization"] = {
@@ -260,7 +337,7 @@ def test_an_organisation_that_is_told_in_two_ways_is_not_taken() -> None:
     }  # fmt: skip
     page["contents"].append(page["contents"][0])
 
-    _, wrong = listings(Page.model_validate(page), POLICY.places)
+    _, wrong = listings(Page.model_validate(page), POLICY.places, NOON)
 
     assert wrong == [
         Misfit(("contents", 1, "organization"), "told_differently"),

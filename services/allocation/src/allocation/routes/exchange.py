@@ -132,7 +132,8 @@ async def export_hsds(
     await administrator.permit(EXPORT, Resource("directory", "hsds"))
     at = desk.clock.now()
     rooms = exchange.rooms(await exchange.all_workers(workers), at)
-    return page_of(await providers.all(), rooms, desk.policy.places, at)
+    shown = at.astimezone(desk.policy.zone)
+    return page_of(await providers.all(), rooms, desk.policy.places, shown)
 
 
 @router.put("/directory/hsds", max_body_size=FILE_LIMIT)
@@ -141,10 +142,12 @@ async def import_hsds(
 ) -> TakenView:
     """Take organisations in as HSDS 3.1 has them: all that are told, or none.
 
-    Those that are not told stay. Addresses, named contacts and capacities are not kept.
+    Those that are not told stay. Addresses, named contacts and capacities are not kept,
+    nor schedules that have ended; one that is not the same in every week is refused.
     """
     await administrator.permit(IMPORT, Resource("directory", "hsds"))
-    found, wrong = listings(page, desk.policy.places)
+    shown = desk.clock.now().astimezone(desk.policy.zone)
+    found, wrong = listings(page, desk.policy.places, shown)
     if wrong:
         raise _invalid((each.loc, each.rule) for each in wrong)
     putting = partial(exchange.put_providers, found, providers=providers)

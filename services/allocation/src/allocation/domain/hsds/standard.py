@@ -1,5 +1,6 @@
 """What the standard says of a service, as far as this directory has use for it."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from accord_contracts.calendar import DAYS
@@ -76,11 +77,11 @@ class Organization(BaseModel):
 
 
 class Schedule(BaseModel):
-    """When something is open: some days of every week."""
+    """When something is open, by a rule of iCalendar (RFC 5545)."""
 
     model_config = Some
 
-    freq: Literal["WEEKLY"]
+    freq: str
     byday: Annotated[
         str,
         StringConstraints(
@@ -89,6 +90,34 @@ class Schedule(BaseModel):
     ]
     opens_at: Hour
     closes_at: Hour
+    timezone: float | None = None
+    valid_from: date | None = None
+    valid_to: date | None = None
+    dtstart: date | None = None
+    until: date | None = None
+    count: float | None = None
+    interval: float | None = None
+    byweekno: str | None = None
+    bymonthday: str | None = None
+    byyearday: str | None = None
+
+    def over(self, today: date) -> bool:
+        """Tell whether it has ended."""
+        ends = (self.valid_to, self.until)
+        return any(each is not None and each < today for each in ends)
+
+    def weekly(self, today: date) -> bool:
+        """Tell whether it is the same in every week from now on, without an end."""
+        begins = (self.valid_from, self.dtstart)
+        others = (self.byweekno, self.bymonthday, self.byyearday)
+        ends = (self.valid_to, self.until, self.count)
+        return (
+            self.freq == "WEEKLY"
+            and self.interval in {None, 1}
+            and not any(others)
+            and all(each is None for each in ends)
+            and all(each is None or each <= today for each in begins)
+        )
 
 
 class Language(BaseModel):

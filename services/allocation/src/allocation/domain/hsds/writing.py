@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
@@ -41,7 +41,7 @@ def page_of(
         providers: The organisations.
         rooms: How much work each has room for, by its code and the role.
         places: Where the places are.
-        at: The present.
+        at: The present, as clocks in the region show it.
     """
     services = [
         _service(each, offered, rooms.get((each.id, offered.role)), places, at)
@@ -92,7 +92,7 @@ def _service(
             for each in sorted(offered.areas)
         ],
         "schedules": [
-            {"id": named(f"hours/{number}"), **_schedule(each)}
+            {"id": named(f"hours/{number}"), **_schedule(each, at)}
             for number, each in enumerate(offered.hours)
         ],
         "service_at_locations": [
@@ -162,11 +162,14 @@ def _organization(provider: Provider) -> dict[str, Any]:
     }
 
 
-def _schedule(window: Window) -> dict[str, Any]:
+def _schedule(window: Window, at: datetime) -> dict[str, Any]:
+    """Give it with the hours from universal time now: the standard has no zones."""
+    offset = at.utcoffset() or timedelta()
     return {
         "freq": "WEEKLY",
         "byday": ",".join(key for key, day in ICAL.items() if day in window.days),
         "opens_at": window.starts,
         "closes_at": window.ends,
+        "timezone": offset / timedelta(hours=1),
         "description": LOCAL,
     }
