@@ -674,6 +674,18 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         "POST",
         "/v1/meetings/{meeting_id}/cases/{case_id}/tasks/{task_id}/completion",
     ): Case(()),
+    (
+        "plans",
+        "POST",
+        "/v1/meetings/{meeting_id}/cases/{case_id}/tasks/{task_id}/undone",
+    ): Case((), {"reason": "does_not_apply"}),
+    # Nobody has said anything of it: 409, and only to whoever might confirm it.
+    (
+        "plans",
+        "POST",
+        "/v1/meetings/{meeting_id}/cases/{case_id}/tasks/{task_id}/confirmation",
+    ): Case(("coordinator",), {"said_at": "2026-01-01T00:00:00Z", "confirmed": False}),
+    ("plans", "GET", "/v1/tasks"): Case(()),
     # Of agencies, for people of theirs who are in the directory.
     ("plans", "GET", "/v1/meetings/{meeting_id}/extract"): Case(()),
     ("plans", "POST", "/v1/meetings/{meeting_id}/closure"): Case(LOCALITYS),

@@ -122,6 +122,7 @@ LATER = {
     "action.due_soon.v1", "action.not_confirmed.v1", "plan.alarms_ended.v1",
     "contact.messaged.v1", "contact.answered.v1", "contact.stopped.v1",
     "reply.not_known.v1", "channel.silent.v1",
+    "meeting.task_due_soon.v1", "meeting.task_overdue.v1", "meeting.task_not_done.v1",
 }  # fmt: skip
 """Events for which time would have to pass, or a gateway be there; that each is thin,
 its schema says."""
@@ -819,8 +820,14 @@ async def be_met_about(region: Region, case: str) -> Held:
     """Have a case decided on at a meeting, and what was promised there done."""
     officer = police_officer(region, region.coordinator.id)
     held = await called(region, case, officer)
-    path = f"{held.case_path}/tasks/{held.task_id}/completion"
-    assert (await officer.sends("POST", path)).ok
+    path = f"{held.case_path}/tasks/{held.task_id}"
+    shown = {"evidence": {"kind": "contact_record", "reference": new_id()}}
+    said = await officer.sends("POST", f"{path}/completion", shown)
+    [task] = said.json()["tasks"]
+    told = {"said_at": task["said"]["at"], "confirmed": True}
+    other = police_officer(region, new_id())
+    assert (await other.sends("POST", f"{path}/confirmation", told)).ok
+    other.hang_up()
     closure = f"{PATH}/{held.meeting_id}/closure"
     assert (await officer.sends("POST", closure)).ok
     await be_asked_before_a_meeting(region, case, officer)

@@ -15,6 +15,9 @@ from accord_contracts.plans import (
     ActionNotDone,
     ActionOverdue,
     ActionToConfirm,
+    MeetingTaskDone,
+    MeetingTaskNotDone,
+    MeetingTaskOverdue,
     PlanAlarmsEnded,
     PlanBreached,
     PlanNotInForce,
@@ -110,6 +113,39 @@ async def test_nobody_is_told_further_of_what_is_settled(
     [stands] = await notifications.about_any(other.data.action_id)
     assert over.ended_at == NOON + MINUTE
     assert stands.ended_at is None
+
+
+@pytest.mark.parametrize("kind", [MeetingTaskDone, MeetingTaskNotDone])
+async def test_a_late_task_of_a_meeting_is_told_to_the_lead_until_it_is_settled(
+    tells: Tell,
+    notifications: Notifications,
+    teams: Teams,
+    workers: WorkersDirectory,
+    kind: type[Event],
+) -> None:
+    worker, lead, case_id = workers.knows(), workers.knows(), new_id()
+    members = team((worker, IVS), (lead, LEAD), case_id=case_id)
+    await follow_team(members, teams=teams)
+    about = {"case_id": case_id, "meeting_id": new_id(), "task_id": new_id()}
+    whose = {"action": "visit", "agency": "police"}
+    late = MeetingTaskOverdue(
+        **about, **whose, level=RiskLevel.HIGH, due_at=NOON, late_by=1.0
+    )
+    await tells(message_of(late), at=NOON)
+    at = NOON + MINUTE
+    over = {
+        MeetingTaskDone: {"done_by": new_id(), "done_at": at},
+        MeetingTaskNotDone: {**whose, "reason": "does_not_apply", "settled_at": at},
+    }[kind]
+
+    [told] = await notifications.about_any(late.task_id)
+    assert (told.worker_id, told.ended_at) == (lead, None)
+    await end_alarms(
+        message_of(kind(**about, **over), at=at), notifications=notifications
+    )
+
+    [told] = await notifications.about_any(late.task_id)
+    assert told.ended_at == at
 
 
 @pytest.mark.parametrize("by_lead", [True, False])

@@ -6,9 +6,11 @@ from typing import Any
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.calendar import DAYS
 from accord_contracts.risk import RiskLevel
+from plans.domain.meeting.discussion import Decision, Discussion, Wanted
 from plans.domain.meeting.docket import Docket
 from plans.domain.meeting.meeting import Meeting
 from plans.domain.meeting.rules import Rules
+from plans.domain.meeting.task import Task
 
 AGENCIES = (
     "police", "oranga_tamariki", "corrections", "hospital", "mental_health", "refuge",
@@ -70,3 +72,28 @@ def daily(after: datetime = NOON) -> Meeting:
     """The next daily meeting."""
     slots = RULES.calendar(after + timedelta(seconds=1), after + timedelta(days=2))
     return Meeting.of_slot(next(e for e in slots if e.series == DAILY), RULES)
+
+
+def decision(wanted: Wanted, *, by: str = "", at: datetime = NOON) -> Decision:
+    """A decision of the Police, by which a task is reminded of two hours before."""
+    return Decision(
+        wanted=wanted,
+        by=by or new_id(),
+        agency="police",
+        at=at,
+        raised=False,
+        remind_hours=2,
+    )
+
+
+def said(*wanted: Wanted, at: datetime = NOON) -> Discussion:
+    """A case at a meeting, on which these were decided one after the other."""
+    made = Discussion.of(new_id(), new_id())
+    for number, each in enumerate(wanted):
+        made = made.decide(each, replaces=number, decision=decision(each, at=at))
+    return made
+
+
+def patrols(hours: int = 24, agency: str = "police") -> Task:
+    """What an agency promises, if nothing else."""
+    return Task(action="patrols", agency=agency, within_hours=hours)

@@ -13,18 +13,14 @@ from meetings_builders import (
     STATEMENT,
     WEEKLY,
     daily,
+    decision,
     docket,
+    patrols,
     rules_fields,
+    said,
 )
 from plans.domain.meeting.agenda import agenda
-from plans.domain.meeting.discussion import (
-    AlreadyDecided,
-    Decision,
-    Discussion,
-    NoSuchTask,
-    Task,
-    Wanted,
-)
+from plans.domain.meeting.discussion import AlreadyDecided, Wanted
 from plans.domain.meeting.docket import Asked, Date, Docket, Owed, Why
 from plans.domain.meeting.meeting import (
     Addition,
@@ -68,23 +64,6 @@ def answer(agency: str, at: datetime) -> Asked:
 
 def why(held: Docket, at: datetime) -> set[Why]:
     return {each.why for each in held.reasons(at)}
-
-
-def decision(wanted: Wanted, *, by: str = "", at: datetime = NOON) -> Decision:
-    return Decision(
-        wanted=wanted, by=by or new_id(), agency="police", at=at, raised=False
-    )
-
-
-def said(*wanted: Wanted, at: datetime = NOON) -> Discussion:
-    made = Discussion.of(new_id(), new_id())
-    for number, each in enumerate(wanted):
-        made = made.decide(each, replaces=number, decision=decision(each, at=at))
-    return made
-
-
-def patrols(hours: int = 24, agency: str = "police") -> Task:
-    return Task(action="patrols", agency=agency, within_hours=hours)
 
 
 # The calendar.
@@ -168,8 +147,8 @@ def test_a_level_that_the_table_itself_has_raised_brings_nothing_up() -> None:
 def test_what_has_ended_is_merged_or_erased_is_on_no_agenda() -> None:
     held = docket()
 
-    assert not held.end(1).open
-    assert held.end(1).assess(
+    assert not held.end(1, NOON).open
+    assert held.end(1, NOON).assess(
         LOW, HIGH, revision=2, at=NOON, first_referred_at=NOON, weighed_at=NOON
     ).open  # fmt: skip
     assert not held.merge(new_id(), 1).open
@@ -381,23 +360,6 @@ def test_a_task_may_become_due_sooner_and_never_later() -> None:
     assert due_at == NOON + 24 * HOUR
 
 
-def test_a_task_is_kept_by_its_own_agency_and_one_that_is_gone_is_owed_no_more() -> (
-    None
-):
-    held = said(Wanted(level=HIGH, tasks=(patrols(), patrols(agency="kura"))))
-    own = {task.agency: key for key, (task, _) in held.tasks().items()}
-
-    with pytest.raises(NoSuchTask):
-        held.keep(own["kura"], "police", by=new_id(), at=NOON)
-    kept = held.keep(own["police"], "police", by=new_id(), at=NOON)
-    assert kept.keep(own["police"], "police", by=new_id(), at=NOON) is kept
-    assert kept.promised()[own["police"]].done
-    assert not kept.promised()[own["kura"]].done
-    none = Wanted(level=HIGH)
-    anew = kept.decide(none, replaces=1, decision=decision(none))
-    assert anew.promised()[own["kura"]].done
-
-
 def test_what_was_promised_before_the_parts_were_put_right_is_of_her_side() -> None:
     his = patrols().model_copy(update={"about": Side.PERSON_USING_VIOLENCE})
     wanted = Wanted(level=HIGH, tasks=(his,))
@@ -471,7 +433,7 @@ def test_who_is_kept_from_a_case_is_not_asked_about_it_at_a_later_meeting_either
 
 
 def test_nobody_is_asked_about_a_case_whose_response_has_ended() -> None:
-    held, asked = docket().end(1).call_on(("police",), ("hospital",), NOON)
+    held, asked = docket().end(1, NOON).call_on(("police",), ("hospital",), NOON)
     assert (held.kept_from, asked) == (("hospital",), ())
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -20,10 +20,15 @@ from accord_chassis.testing import (
     sent_by,
 )
 from accord_contracts.access import Side
+from accord_contracts.message import Event
 from accord_contracts.plans import (
     ActionOverdue,
     MeetingAsked,
     MeetingDecided,
+    MeetingTaskDone,
+    MeetingTaskDueSoon,
+    MeetingTaskNotDone,
+    MeetingTaskOverdue,
     PlanBreached,
     PlanClosed,
 )
@@ -41,7 +46,7 @@ from accord_contracts.risk import RiskLevel
 from meetings_builders import AGENCIES, STATEMENT, daily
 from plans.meeting import hearing
 from plans.meeting.store import Table
-from plans_builders import IVS, Running, assessed
+from plans_builders import IVS, TOLD, Running, assessed, plan
 
 LOW, MEDIUM, HIGH, EXTREME = RiskLevel
 HOUR = timedelta(hours=1)
@@ -588,7 +593,7 @@ async def test_each_agency_reads_its_own_part_and_says_when_it_is_done(
     meeting = morning(clock)
     leads, police, refuge = await sat_down(running, meeting, ("police", "refuge"))
     told = {"action": "safety_advice", "agency": "police", "within_hours": 4}
-    await leads.decides(meeting, case, lead="refuge", tasks=[told])
+    await leads.decides(meeting, case, MEDIUM, lead="refuge", tasks=[told])
     await leads.decides(meeting, other)
 
     police_part = await police.reads(f"/{meeting}/extract")
@@ -597,7 +602,7 @@ async def test_each_agency_reads_its_own_part_and_says_when_it_is_done(
     [mine] = police_part["cases"]
     assert (mine["case_id"], mine["leads"], mine["level"]) == (case, False, None)
     [led] = refuge_part["cases"]
-    assert (led["leads"], led["level"], led["tasks"]) == (True, "high", [])
+    assert (led["leads"], led["level"], led["tasks"]) == (True, "medium", [])
     assert other not in str((police_part, refuge_part))
 
     task = mine["tasks"][0]["task_id"]
@@ -611,6 +616,176 @@ async def test_each_agency_reads_its_own_part_and_says_when_it_is_done(
         return docket is not None and docket.owed[task].done
 
     await eventually(known)
+
+
+async def sent(running: Running) -> list[Event]:
+    return [each.data for each in await sent_by(running.service, running.broker)]
+
+
+async def owes(
+    running: Running, clock: SimulatedClock, **task: Any
+) -> tuple[str, str, Member, Member, str]:
+    """Have the Police promise something at high risk; give where, who, and the path."""
+    [case] = await referred(running, HIGH)
+    meeting = morning(clock)
+    leads, police = await sat_down(running, meeting)
+    told = {"action": "safety_advice", "agency": "police", "within_hours": 24, **task}
+    decided = await leads.decides(meeting, case, tasks=[told])
+    [promised] = decided.json()["tasks"]
+    path = f"/{meeting}/cases/{case}/tasks/{promised['task_id']}"
+    return case, promised["task_id"], leads, police, path
+
+
+async def test_at_high_risk_another_of_the_agency_or_a_coordinator_confirms_a_task(
+    running: Running, clock: SimulatedClock
+) -> None:
+    _case, task, leads, police, path = await owes(running, clock)
+    shown = {"evidence": {"kind": "contact_record", "reference": new_id()}}
+
+    bare = await police.asks("POST", f"{path}/completion")
+    said = await police.asks("POST", f"{path}/completion", shown)
+    [waits] = said.json()["tasks"]
+    told = {"said_at": waits["said"]["at"], "confirmed": True}
+    alone = await police.asks("POST", f"{path}/confirmation", told)
+    other = await Member(running, "refuge").asks("POST", f"{path}/confirmation", told)
+
+    assert problem(bare) == (422, "evidence-missing")
+    assert (waits["done_at"], waits["confirmed"]) == (None, False)
+    assert problem(alone) == (403, "not-the-second-person")
+    assert problem(other) == (404, "no-such-task")
+    denied = {**told, "confirmed": False}
+    refused = await leads.asks("POST", f"{path}/confirmation", denied)
+    assert refused.json()["tasks"][0]["said"] is None
+    again = await police.asks("POST", f"{path}/completion", shown)
+    told["said_at"] = again.json()["tasks"][0]["said"]["at"]
+    colleague = Member(running, "police")
+    kept = await colleague.asks("POST", f"{path}/confirmation", told)
+    assert kept.json()["tasks"][0]["done_at"] == told["said_at"]
+    [done] = [e for e in await sent(running) if isinstance(e, MeetingTaskDone)]
+    assert (done.task_id, done.done_by) == (task, police.worker)
+
+
+async def test_an_agency_lists_what_it_owes_at_all_meetings_and_no_other_does(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case, task, _, police, path = await owes(running, clock)
+    his, *_ = await owes(running, clock, about="person_using_violence")
+
+    async def listed(member: Member) -> list[dict[str, Any]]:
+        answer = await running.http.get("/v1/tasks", headers=member.headers)
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()
+        return found
+
+    own = await listed(police)
+    assert [each["case_id"] for each in own] == [case, his]
+    assert own[0]["task_id"] == task
+    assert await listed(Member(running, "refuge")) == []
+    nobody = await running.http.get("/v1/tasks", headers=chair(running).headers)
+    assert problem(nobody) == (404, "no-such-task")
+    side = frozenset({Side.PERSON_USING_VIOLENCE})
+    for each in (case, his):
+        running.standings.tell(
+            police.worker, each, sides=side, own_side=Side.PERSON_USING_VIOLENCE
+        )
+    await eventually(lambda: only(listed(police), his))
+    left = await Member(running, "police").asks(
+        "POST", f"{path}/undone", {"reason": "does_not_apply"}
+    )
+    assert left.json()["tasks"][0]["undone_at"] is None
+
+
+async def only(listed: Awaitable[list[dict[str, Any]]], case: str) -> bool:
+    return [each["case_id"] for each in await listed] == [case]
+
+
+async def test_a_late_task_is_told_once_and_raised_again_after_the_next_decision(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case, task, *_ = await owes(running, clock, within_hours=6)
+    clock.advance(2 * HOUR)
+    await running.service.sweep_once()
+    clock.advance(5 * HOUR)
+    await running.service.sweep_once()
+    await running.service.sweep_once()
+
+    told = await sent(running)
+    [soon] = [each for each in told if isinstance(each, MeetingTaskDueSoon)]
+    [late] = [each for each in told if isinstance(each, MeetingTaskOverdue)]
+    assert (soon.task_id, late.task_id, late.agency) == (task, task, "police")
+    assert (late.level, late.late_by) == (HIGH, 3600.0)
+
+    for _ in range(2):
+        meeting = morning(clock)
+        [raised] = (await chair(running).reads(f"/{meeting}"))["cases"]
+        assert raised["why"] == ["action_overdue"]
+        leads, _police = await sat_down(running, meeting)
+        assert (await leads.decides(meeting, case)).status_code == 200
+        await leads.asks("POST", f"/{meeting}/closure")
+        await eventually(lambda: settled_at(running, case, clock))
+
+
+async def settled_at(running: Running, case: str, clock: SimulatedClock) -> bool:
+    docket = await table_of(running).dockets.get(case)
+    return docket is not None and docket.decided_at == clock.now()
+
+
+async def test_what_the_table_takes_back_raises_no_alarm_and_ends_one(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case, task, leads, *_ = await owes(running, clock)
+
+    meeting = task_meeting(await sent(running))
+    await leads.decides(meeting, case, replaces=1)
+
+    [over] = [e for e in await sent(running) if isinstance(e, MeetingTaskNotDone)]
+    assert (over.task_id, over.reason) == (task, None)
+    assert await table_of(running).discussions.owed_by("police") == []
+
+
+def task_meeting(told: Sequence[Event]) -> str:
+    [decided] = [each for each in told if isinstance(each, MeetingDecided)]
+    return decided.meeting_id
+
+
+async def test_a_plan_does_not_close_over_what_was_promised_at_high_risk(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case, _task, leads, police, path = await owes(running, clock)
+    held = await running.plans.save(plan(LOW, case_id=case))
+    for each in held.open_actions:
+        held = held.with_actions({each.id: {"undone_at": clock.now()}})
+    await running.plans.save(held)
+    body = {"reason": "safety_goals_met", "outcomes": TOLD}
+
+    async def closes() -> httpx2.Response:
+        return await running.post(f"/v1/plans/{case}/closure", "plans.close", body=body)
+
+    assert problem(await closes()) == (409, "tasks-open")
+    said = await police.asks("POST", f"{path}/undone", {"reason": "does_not_apply"})
+    at = said.json()["tasks"][0]["said"]["at"]
+    agrees = {"said_at": at, "confirmed": True}
+    await leads.asks("POST", f"{path}/confirmation", agrees)
+    assert (await closes()).status_code == 200
+
+
+async def test_what_was_promised_to_a_response_that_has_ended_is_told_of_no_more(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case, *_ = await owes(running, clock, within_hours=6)
+    closed = PlanClosed(
+        case_id=case,
+        plan_version=1,
+        reason="transferred",
+        assessment_revision=1,
+        closed_at=clock.now(),
+    )
+    await hearing.end_tasks(message_of(closed), table=table_of(running))
+    clock.advance(9 * HOUR)
+    await running.service.sweep_once()
+
+    late = [e for e in await sent(running) if isinstance(e, MeetingTaskOverdue)]
+    assert late == []
 
 
 async def test_a_case_can_be_added_until_the_cut_off_and_a_meeting_called_after_it(

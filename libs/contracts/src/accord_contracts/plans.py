@@ -496,6 +496,64 @@ class MeetingTaskDone(Event):
     done_at: AwareDatetime
 
 
+class MeetingTaskEvent(Event):
+    """What every event about an open task of a meeting says.
+
+    Attributes:
+        meeting_id: Which meeting.
+        task_id: Which of its tasks for the case.
+        action: What is to be done, by one of the locality's codes.
+        agency: Whose it is.
+    """
+
+    meeting_id: Id
+    task_id: Id
+    action: Code
+    agency: Code
+
+
+class MeetingTaskDueSoon(MeetingTaskEvent):
+    """What an agency promised at a meeting falls due before long. Told once.
+
+    Attributes:
+        level: The highest level of risk that the case is held at, or was there.
+    """
+
+    TYPE: ClassVar[str] = "meeting.task_due_soon.v1"
+
+    level: RiskLevel
+    due_at: AwareDatetime
+
+
+class MeetingTaskOverdue(MeetingTaskEvent):
+    """What an agency promised at a meeting was not done in time, or not confirmed.
+
+    Attributes:
+        level: The highest level of risk that the case is held at, or was there.
+        late_by: Seconds between when it fell due and when that was noticed.
+    """
+
+    TYPE: ClassVar[str] = "meeting.task_overdue.v1"
+
+    level: RiskLevel
+    due_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]
+
+
+class MeetingTaskNotDone(MeetingTaskEvent):
+    """It is settled that what an agency promised at a meeting will not be done.
+
+    Attributes:
+        reason: Why, by one of the locality's codes; none: the meeting itself asks for
+            it no more.
+    """
+
+    TYPE: ClassVar[str] = "meeting.task_not_done.v1"
+
+    reason: Code | None
+    settled_at: AwareDatetime
+
+
 class MeetingClosed(Event):
     """A meeting is over, and its minutes are locked.
 

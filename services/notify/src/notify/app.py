@@ -26,6 +26,9 @@ from accord_contracts.plans import (
     ActionNotDone,
     ActionOverdue,
     ActionToConfirm,
+    MeetingTaskDone,
+    MeetingTaskNotDone,
+    MeetingTaskOverdue,
     PlanAgreed,
     PlanAlarmsEnded,
     PlanClosed,
@@ -110,6 +113,8 @@ TELLS_NOBODY = frozenset(
         ActionDone,
         ActionNotConfirmed,
         ActionNotDone,
+        MeetingTaskDone,
+        MeetingTaskNotDone,
         LeaveChanged,
         RotaChanged,
     }
@@ -122,6 +127,7 @@ DEALT_WITH = frozenset(
         PlanNotInForce.TYPE,
         ActionOverdue.TYPE,
         ActionToConfirm.TYPE,
+        MeetingTaskOverdue.TYPE,
     }
 )
 """Of what it is heard when it is dealt with: answered, agreed, done, or closed."""

@@ -16,6 +16,7 @@ from accord_contracts.plans import (
     ActionOverdue,
     MeetingDecided,
     MeetingTaskDone,
+    MeetingTaskNotDone,
     PlanBreached,
     PlanCarried,
     PlanClosed,
@@ -50,6 +51,7 @@ from plans.documents.routes import router as papers_router
 from plans.documents.store import LookedThrough, Releases, Voices
 from plans.documents.voice_routes import router as voices_router
 from plans.documents.wording import Speech, Wording
+from plans.domain.meeting.discussion import Discussion
 from plans.domain.meeting.meeting import Meeting
 from plans.domain.meeting.rules import Rules
 from plans.domain.plan import Plan
@@ -57,10 +59,11 @@ from plans.domain.template import Policy
 from plans.keeping.routes import router as keeping
 from plans.keeping.versions import router as versions
 from plans.meeting import handlers as sitting
-from plans.meeting import hearing
+from plans.meeting import hearing, promising
 from plans.meeting.asking import router as asking
 from plans.meeting.routes import router as meetings
 from plans.meeting.store import Discussions, Dockets, Meetings, Table
+from plans.meeting.tasks import router as tasks
 from plans.needs import handlers as needing
 from plans.needs import routes as needs_routes
 from plans.needs.need import Need
@@ -153,6 +156,7 @@ def create_app(
         versions,
         needs_routes.router,
         meetings,
+        tasks,
         asking,
         papers_router,
         packs_router,
@@ -179,6 +183,7 @@ def wire_meetings(plans: service.Service, rules: Rules, policy: Policy) -> None:
         InformationDecided: hearing.note_inquiry,
         MeetingDecided: hearing.note_decision,
         MeetingTaskDone: hearing.note_decision,
+        MeetingTaskNotDone: hearing.note_decision,
         PlanBreached: hearing.note_breach,
         OrderBreached: hearing.note_breach,
         PlanClosed: hearing.note_end,
@@ -191,11 +196,17 @@ def wire_meetings(plans: service.Service, rules: Rules, policy: Policy) -> None:
     plans.on(CaseErased, partial(hearing.forget, table=table))
     plans.on(CaseErased, partial(hearing.forget_discussions, table=table))
     plans.on(RolesDecided, partial(hearing.close_tasks, table=table))
+    for ending in (PlanClosed, CaseTransferred):
+        plans.on(ending, partial(hearing.end_tasks, table=table))
 
     async def close(due: Meeting) -> None:
         await sitting.close_by_clock(due, table=table)
 
+    async def tell(due: Discussion) -> None:
+        await promising.tell_due(due, at=plans.clock.now(), table=table)
+
     plans.sweep(held, close)
+    plans.sweep(discussions, tell)
 
 
 def wire_papers(

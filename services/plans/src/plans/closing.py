@@ -12,7 +12,12 @@ from plans.domain.closing import close as end
 from plans.domain.outcome import Outcome
 from plans.domain.plan import Plan
 from plans.domain.template import Policy
+from plans.meeting.store import Discussions
 from plans.store import Plans
+
+
+class TasksOpen(Refusal):
+    """What agencies promised at a meeting at high risk is not done, nor settled."""
 
 
 class NotProven(Refusal):
@@ -32,6 +37,7 @@ async def close(
     plans: Plans,
     policy: Policy,
     proofs: Proofs,
+    discussions: Discussions,
 ) -> Plan:
     """Close a plan, if risk proves that the response may end.
 
@@ -49,9 +55,11 @@ async def close(
         plans: Where they are kept.
         policy: The locality's.
         proofs: What risk says.
+        discussions: What agencies have promised at meetings.
 
     Raises:
         Refusal: Of ``handlers.close``.
+        TasksOpen: What was promised at high risk is not settled; says how much.
         NotProven: Conditions are missing; its text names them.
         ProofAway: Risk does not answer.
     """
@@ -59,6 +67,7 @@ async def close(
     held = await plans.known(case_id)
     if end(held, reason, told, policy, at) is held:
         return held
+    await _see_to_tasks(held, discussions)
     if unproved(reason, policy):
         asked = ask_to_close(held, reason, told, by=by, policy=policy, at=at)
         return held if asked is held else await plans.save(asked)
@@ -78,15 +87,30 @@ async def confirm(
     at: datetime,
     plans: Plans,
     policy: Policy,
+    discussions: Discussions,
 ) -> Plan:
     """Close a plan for a reason of which nothing can be proved, as another says.
 
     Raises:
         NoPlan: There is none.
         Refusal: Of ``confirm_closing``.
+        TasksOpen: What was promised at high risk is not settled; says how much.
     """
     held = await plans.known(case_id)
     new = confirm_closing(held, said_at, by=by, policy=policy, at=at)
     if new is held:
         return held
+    await _see_to_tasks(held, discussions)
     return await handlers.save_closed(new, plans)
+
+
+async def _see_to_tasks(held: Plan, discussions: Discussions) -> None:
+    """See that nothing is open that was promised at high risk, now or then.
+
+    Raises:
+        TasksOpen: Something is.
+    """
+    said = await discussions.of_cases((held.id, *held.merged_cases))
+    grave = (each for each in said if held.urgent or each.grave)
+    if count := sum(len(each.open_tasks) for each in grave):
+        raise TasksOpen(f"{count} open.")

@@ -24,6 +24,7 @@ from plans.domain.action import NoSuchAction, NotYourActions
 from plans.domain.held import NoPlan
 from plans.domain.plan import Plan
 from plans.domain.template import Part, Policy
+from plans.meeting.store import Table
 from plans.store import Plans
 from plans.views import (
     PARTS,
@@ -40,6 +41,7 @@ router = APIRouter(tags=["plans"])
 
 Plans_ = Annotated[Plans, part(Plans)]
 Policy_ = Annotated[Policy, part(Policy)]
+Table_ = Annotated[Table, part(Table)]
 Proofs_ = Annotated[Proofs, part(Proofs)]
 Clock_ = Annotated[Clock, part(Clock)]
 Reader = Annotated[Asking, Security(asking, scopes=["plans.read"])]
@@ -179,6 +181,7 @@ async def close_plan(
     plans: Plans_,
     policy: Policy_,
     proofs: Proofs_,
+    table: Table_,
     clock: Clock_,
     closer: Closer,
 ) -> PlanView:
@@ -199,6 +202,7 @@ async def close_plan(
         plans=plans,
         policy=policy,
         proofs=proofs,
+        discussions=table.discussions,
     )
     return PlanView.of(await settled(close), seen)
 
@@ -210,6 +214,7 @@ async def confirm_closing(
     *,
     plans: Plans_,
     policy: Policy_,
+    table: Table_,
     clock: Clock_,
     worker: Worker,
 ) -> PlanView:
@@ -225,6 +230,7 @@ async def confirm_closing(
         at=clock.now(),
         plans=plans,
         policy=policy,
+        discussions=table.discussions,
     )
     return PlanView.of(await settled(confirm), seen)
 

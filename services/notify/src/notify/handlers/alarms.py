@@ -10,6 +10,10 @@ from accord_contracts.plans import (
     ActionNotDone,
     ActionOverdue,
     ActionToConfirm,
+    MeetingTaskDone,
+    MeetingTaskDueSoon,
+    MeetingTaskNotDone,
+    MeetingTaskOverdue,
     PlanAgreed,
     PlanAlarmsEnded,
     PlanClosed,
@@ -30,14 +34,24 @@ Ending = (
     | ActionDone
     | ActionNotConfirmed
     | ActionNotDone
+    | MeetingTaskDone
+    | MeetingTaskNotDone
 )
 """What ends an alarm."""
 
-Alarm = PlanNotInForce | ActionOverdue | ActionDueSoon | ActionToConfirm
+Alarm = (
+    PlanNotInForce
+    | ActionOverdue
+    | ActionDueSoon
+    | ActionToConfirm
+    | MeetingTaskOverdue
+    | MeetingTaskDueSoon
+)
 """What is ended by it."""
 
 OF_PLANS = frozenset({PlanNotInForce.TYPE})
 OF_ACTIONS = frozenset({ActionOverdue.TYPE, ActionDueSoon.TYPE, ActionToConfirm.TYPE})
+OF_TASKS = frozenset({MeetingTaskOverdue.TYPE, MeetingTaskDueSoon.TYPE})
 OF_CONFIRMING = frozenset({ActionToConfirm.TYPE})
 
 CONFIRMING = "confirmation"
@@ -79,7 +93,7 @@ async def end_if_over(
     same time, one at least finds what the other has stored.
     """
     told = message.data
-    about = told.trigger_id if isinstance(told, PlanNotInForce) else told.action_id
+    about = _about(told)
     ids = [ended_id(about), ended_id(about, told.case_id), ended_id(told.case_id)]
     if isinstance(told, ActionToConfirm):
         ids.append(ended_id(about, CONFIRMING))
@@ -97,6 +111,16 @@ async def end_if_over(
     await asyncio.gather(*(notifications.save(each.end(ended_at)) for each in over))
 
 
+def _about(told: Alarm) -> str:
+    match told:
+        case PlanNotInForce():
+            return told.trigger_id
+        case MeetingTaskOverdue() | MeetingTaskDueSoon():
+            return told.task_id
+        case _:
+            return told.action_id
+
+
 def _over(over: Ending) -> list[str]:
     """Give what is over, as it is kept: by what ``_told`` looks for."""
     match over:
@@ -106,8 +130,13 @@ def _over(over: Ending) -> list[str]:
             return [ended_id(each, over.case_id) for each in about]
         case PlanAgreed(triggers=about):
             return [ended_id(each) for each in about]
-        case ActionDone() | ActionNotDone():
-            return [ended_id(over.action_id)]
+        case (
+            ActionDone(action_id=about)
+            | ActionNotDone(action_id=about)
+            | MeetingTaskDone(task_id=about)
+            | MeetingTaskNotDone(task_id=about)
+        ):
+            return [ended_id(about)]
         case ActionNotConfirmed():
             return [ended_id(over.action_id, CONFIRMING)]
         case _:
@@ -115,11 +144,17 @@ def _over(over: Ending) -> list[str]:
 
 
 def _ended_by(over: Ending) -> frozenset[str]:
-    if isinstance(over, PlanClosed):
-        return OF_PLANS | OF_ACTIONS
-    if isinstance(over, ActionNotConfirmed):
-        return OF_CONFIRMING
-    return OF_ACTIONS if isinstance(over, ActionDone | ActionNotDone) else OF_PLANS
+    match over:
+        case PlanClosed():
+            return OF_PLANS | OF_ACTIONS | OF_TASKS
+        case ActionNotConfirmed():
+            return OF_CONFIRMING
+        case ActionDone() | ActionNotDone():
+            return OF_ACTIONS
+        case MeetingTaskDone() | MeetingTaskNotDone():
+            return OF_TASKS
+        case _:
+            return OF_PLANS
 
 
 async def _told(over: Ending, notifications: Notifications) -> list[Notification]:
@@ -131,6 +166,8 @@ async def _told(over: Ending, notifications: Notifications) -> list[Notification
             pass
         case ActionDone() | ActionNotConfirmed() | ActionNotDone():
             about = (over.action_id,)
+        case MeetingTaskDone() | MeetingTaskNotDone():
+            about = (over.task_id,)
         case _:
             about = (over.trigger_id,)
     found = await asyncio.gather(*map(notifications.about_any, about))

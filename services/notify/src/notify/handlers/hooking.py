@@ -17,6 +17,7 @@ from accord_chassis.service import settled
 from accord_chassis.store import Conflict
 from accord_contracts.message import Message
 from accord_contracts.notify import WebhookDisabled, WebhookOff
+from accord_contracts.plans import MeetingTaskOverdue
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import (
     InformationDecided,
@@ -40,9 +41,11 @@ from notify.store import Deliveries, Teams, Webhooks
 
 log = structlog.get_logger()
 
-ForAgency = InformationRequested | InformationDecided | InformationOverdue
-"""What an agency's system may be told: what it was asked itself, and nothing of what
-others were asked or said."""
+ForAgency = (
+    InformationRequested | InformationDecided | InformationOverdue | MeetingTaskOverdue
+)
+"""What an agency's system may be told: what it was asked itself or has promised, and
+nothing of what others were asked or said."""
 
 WAIT = timedelta(minutes=30)
 """How long a message waits before one looks whether its system is told again."""
@@ -164,11 +167,17 @@ async def want_delivery(
         case_id=told.case_id,
         agency=told.agency,
         event=message.type,
-        about_id=told.inquiry_id,
+        about_id=_about(told),
         created_at=at,
         due_at=at,
     )
     await deliveries.add(wanted, cause=message)
+
+
+def _about(told: ForAgency) -> str:
+    if isinstance(told, MeetingTaskOverdue):
+        return told.task_id
+    return told.inquiry_id
 
 
 async def deliver(due: Delivery, *, by: Telling) -> None:

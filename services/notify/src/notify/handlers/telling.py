@@ -36,6 +36,7 @@ ABOUT = (
     "inquiry_id",
     "contact_id",
     "order_id",
+    "task_id",
 )
 """What an event is about, besides its case."""
 

@@ -91,13 +91,21 @@ class Promise:
     about: Side
     due_at: datetime
     done: bool
+    undone: bool
 
     @classmethod
     def all_of(cls, held: Discussion) -> Iterator[Self]:
         """Give what counts of what was promised on a case at a meeting."""
         for key, (task, due_at) in held.tasks().items():
-            done = key in held.kept
-            yield cls(task.action, task.agency, task.about, due_at, done)
+            kept = held.kept.get(key)
+            yield cls(
+                action=task.action,
+                agency=task.agency,
+                about=task.about,
+                due_at=due_at,
+                done=kept is not None and kept.done_at is not None,
+                undone=kept is not None and kept.undone_at is not None,
+            )
 
 
 @dataclass(frozen=True, slots=True)

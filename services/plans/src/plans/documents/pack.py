@@ -10,6 +10,7 @@ from plans.documents.sheet import (
     DONE,
     KEPT,
     OPEN,
+    UNDONE,
     WHAT,
     WHEN,
     Row,
@@ -82,7 +83,7 @@ def extract_of(shown: ExtractView, speech: Speech) -> Sheet:
             Cell(en=reference(case.case_id)),
             speech.say(each.action),
             speech.time(each.due_at),
-            KEPT if each.done_at else OPEN,
+            UNDONE if each.undone_at else KEPT if each.done_at else OPEN,
         )
         for case in shown.cases
         for each in case.tasks

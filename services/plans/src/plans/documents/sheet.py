@@ -192,7 +192,7 @@ def promises(facts: Facts, speech: Speech) -> Section:
             speech.say(each.action),
             speech.say(each.agency),
             speech.time(each.due_at),
-            KEPT if each.done else OPEN,
+            UNDONE if each.undone else KEPT if each.done else OPEN,
         )
         for each in sorted(facts.promises, key=lambda e: (e.due_at, e.agency, e.action))
     ]

@@ -11,7 +11,7 @@ import structlog
 from accord_chassis.service import settled
 from accord_chassis.store import EPOCH
 from accord_contracts.message import Lane
-from accord_contracts.plans import MeetingClosed, MeetingDecided, MeetingTaskDone
+from accord_contracts.plans import MeetingClosed, MeetingDecided
 
 from plans.domain.meeting.agenda import agenda
 from plans.domain.meeting.discussion import (
@@ -35,6 +35,7 @@ from plans.domain.meeting.meeting import (
 )
 from plans.domain.meeting.minutes import minutes_of, seal_of
 from plans.domain.meeting.rules import CALLED, Takes
+from plans.meeting.promising import no_longer_asked
 from plans.meeting.store import Table, Taken, by_case
 
 log = structlog.get_logger()
@@ -230,6 +231,7 @@ async def decide(
         agency=seat.agency,
         at=table.clock.now(),
         raised=wanted.level.rank > level.rank,
+        remind_hours=table.policy.reminders[wanted.level],
     )
     new = held.decide(wanted, replaces=replaces, decision=decision)
     if new is held:
@@ -239,7 +241,8 @@ async def decide(
     if wanted.level.rank < level.rank:
         raise NotLoweredHere
     lane = Lane.URGENT if wanted.level.urgent else Lane.ROUTINE
-    return await table.discussions.save(new, _decided(new, decision), lane=lane)
+    told = (_decided(new, decision), *no_longer_asked(new, held, decision.at))
+    return await table.discussions.save(new, *told, lane=lane)
 
 
 def _decided(said: Discussion, decision: Decision) -> MeetingDecided:
@@ -259,38 +262,6 @@ def _decided(said: Discussion, decision: Decision) -> MeetingDecided:
         carried_over=wanted.carry_over,
         decided_at=decision.at,
     )
-
-
-async def keep_task(
-    meeting_id: str,
-    case_id: str,
-    task_id: str,
-    agency: str | None,
-    *,
-    by: str,
-    table: Table,
-) -> Discussion:
-    """Note that an agency has done what it promised at a meeting.
-
-    Raises:
-        NotOnTheAgenda: Nothing was said of that case there.
-        NoSuchTask: The agency has no such task.
-    """
-    held = await table.discussions.get(id_of(meeting_id, case_id))
-    if held is None:
-        raise NotOnTheAgenda
-    at = table.clock.now()
-    new = held.keep(task_id, agency, by=by, at=at)
-    if new is held:
-        return held
-    told = MeetingTaskDone(
-        case_id=case_id,
-        meeting_id=meeting_id,
-        task_id=task_id,
-        done_by=by,
-        done_at=at,
-    )
-    return await table.discussions.save(new, told)
 
 
 async def close(meeting_id: str, *, table: Table) -> Meeting:

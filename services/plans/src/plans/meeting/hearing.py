@@ -12,6 +12,7 @@ from accord_contracts.plans import (
     ActionOverdue,
     MeetingDecided,
     MeetingTaskDone,
+    MeetingTaskNotDone,
     PlanBreached,
     PlanClosed,
 )
@@ -125,7 +126,11 @@ async def note_breach(
 
 
 async def note_decision(
-    message: Message[MeetingDecided] | Message[MeetingTaskDone], *, table: Table
+    message: Message[MeetingDecided]
+    | Message[MeetingTaskDone]
+    | Message[MeetingTaskNotDone],
+    *,
+    table: Table,
 ) -> None:
     """Note what a meeting decided, and what it was promised."""
     told = message.data
@@ -147,8 +152,8 @@ async def note_decision(
 
 async def note_end(message: Message[PlanClosed], *, table: Table) -> None:
     """Note that the response has ended."""
-    revision = message.data.assessment_revision
-    await _note(message, table, lambda held: held.end(revision))
+    revision, at = message.data.assessment_revision, message.data.closed_at
+    await _note(message, table, lambda held: held.end(revision, at))
 
 
 async def note_transfer(message: Message[CaseTransferred], *, table: Table) -> None:
@@ -188,6 +193,21 @@ async def forget_discussions(message: Message[CaseErased], *, table: Table) -> N
     for each in await table.discussions.of_case(told.case_id):
         if not each.erased_at:
             await table.discussions.save(each.erase(told.erased_at))
+
+
+async def end_tasks(
+    message: Message[PlanClosed] | Message[CaseTransferred], *, table: Table
+) -> None:
+    """Ask nobody any more for what was promised to a response that has ended.
+
+    Each write is its own, and changes nothing the second time.
+    """
+    told = message.data
+    at = told.closed_at if isinstance(told, PlanClosed) else told.transferred_at
+    for each in await table.discussions.of_case(told.case_id):
+        new = each.end(at)
+        if new is not each:
+            await table.discussions.save(new)
 
 
 async def close_tasks(message: Message[RolesDecided], *, table: Table) -> None:

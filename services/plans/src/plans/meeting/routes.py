@@ -9,7 +9,6 @@ from accord_chassis.decision import (
     ANYBODY,
     NOT_OUTREACH,
     Action,
-    Permit,
     Relation,
     Resource,
 )
@@ -24,7 +23,6 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from plans.domain.meeting.discussion import (
     Discussion,
-    NoSuchTask,
     NotOnTheAgenda,
     Wanted,
     id_of,
@@ -85,7 +83,6 @@ READ_CASE = Action(
     parts={"stand": ANYBODY, "why": NOT_OUTREACH, "decision": NOT_OUTREACH, **TASKS},
 )
 DECIDE = Action("discussion.decide", (Relation.OWNER,), parts={"why": NOT_OUTREACH})
-KEEP_TASK = Action("task.keep", (Relation.OWNER,), parts=TASKS)
 READ_EXTRACT = Action(
     "extract.read", (Relation.OWNER,), parts={"decision": NOT_OUTREACH, **TASKS}
 )
@@ -332,35 +329,6 @@ def _misfits(told: Decide, held: Meeting, table: Table) -> Iterator[dict[str, An
 def error(rule: str, *at: str | int) -> dict[str, Any]:
     """Give what is wrong with a field, as the error of a request."""
     return {"loc": ("body", *at), "type": rule}
-
-
-@router.post("/{meeting_id}/cases/{case_id}/tasks/{task_id}/completion")
-async def keep_task(
-    meeting_id: Id, case_id: Id, task_id: Id, *, table: Table_, member: Member
-) -> DiscussionView:
-    """Say that one's own agency has done what it promised."""
-    said = await table.discussions.get(id_of(meeting_id, case_id))
-    task, _ = said.tasks().get(task_id, (None, None)) if said else (None, None)
-    agency = task.agency if task and member.worker else None
-    resource = Resource("task", task_id, case_id, agency=agency)
-    seen = await member.permit(KEEP_TASK, resource, otherwise=NoSuchTask)
-    if task is None or member.worker is None or f"tasks_{task.about}" not in seen:
-        raise NoSuchTask
-    keep = partial(
-        handlers.keep_task,
-        meeting_id,
-        case_id,
-        task_id,
-        member.who.agency,
-        by=member.worker,
-        table=table,
-    )
-    return DiscussionView.of(await settled(keep), _only(seen, task.about))
-
-
-def _only(seen: Permit, about: Side) -> Permit:
-    """Have nothing shown but the tasks of one compartment."""
-    return Permit(seen.rule, seen.parts & {f"tasks_{about}"}, seen.glass_id)
 
 
 @router.post("/{meeting_id}/closure")

@@ -159,7 +159,12 @@ class Discussions(Store[Discussion]):
 
     entity = Discussion
     collection = "discussions"
-    indexes = (IndexModel([("meeting_id", 1)]), IndexModel([("case_id", 1)]))
+    due = "due_at"
+    indexes = (
+        IndexModel([("meeting_id", 1)]),
+        IndexModel([("case_id", 1)]),
+        IndexModel([("owed_by", 1)]),
+    )
 
     async def of_meeting(self, meeting_id: str) -> list[Discussion]:
         """Give all of a meeting of which something is kept."""
@@ -174,6 +179,10 @@ class Discussions(Store[Discussion]):
         named = {"case_id": {"$in": [*case_ids]}}
         found = self.documents.find(named, WITHOUT)
         return [self.load(each) async for each in found]
+
+    async def owed_by(self, agency: str) -> list[Discussion]:
+        """Give those in which an agency has something still to do."""
+        return await self._all({"owed_by": agency})
 
     async def _all(self, which: dict[str, str]) -> list[Discussion]:
         found = self.documents.find(which, WITHOUT)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from accord_chassis.decision import Permit, Relation
 from accord_contracts.access import Side
@@ -13,9 +13,11 @@ from accord_contracts.referrals import SharingDecision
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel
 
-from plans.domain.meeting.discussion import Decision, Discussion, Task
+from plans.domain.meeting.discussion import Decision, Discussion
 from plans.domain.meeting.docket import Asked, Docket, Why
 from plans.domain.meeting.meeting import Entry, Meeting, Seat, Stage
+from plans.domain.meeting.task import Task
+from plans.views import SaidView
 
 
 class MeetingView(BaseModel):
@@ -187,27 +189,68 @@ class TableView(MeetingView):
 
 
 class TaskView(BaseModel):
-    """Something that an agency has promised."""
+    """Something that an agency has promised.
+
+    Attributes:
+        said: What was said of it last.
+        done_at: When it was done, once that counts.
+        undone_at: When it was settled that it will not be done.
+        confirmed: A second person has confirmed it. Who, the audit log knows.
+        overdue_at: When it was told that its time had passed.
+    """
 
     task_id: Id
     action: Code
     agency: Code
     about: Side
     due_at: datetime
+    said: SaidView | None
     done_at: datetime | None
+    undone_at: datetime | None
+    confirmed: bool
+    overdue_at: datetime | None
 
     @classmethod
     def all_of(cls, held: Discussion, seen: Permit) -> tuple[Self, ...]:
         """Show the tasks that count, as far as somebody may see them."""
         return tuple(
-            cls(
-                task_id=key,
-                due_at=due_at,
-                done_at=held.kept[key].at if key in held.kept else None,
-                **task.model_dump(include={"action", "agency", "about"}),
-            )
-            for key, (task, due_at) in held.tasks().items()
+            cls(**_task(held, key))
+            for key, (task, _) in held.tasks().items()
             if part_of(task) in seen
+        )
+
+
+def _task(held: Discussion, task_id: str) -> dict[str, Any]:
+    task, due_at = held.tasks()[task_id]
+    kept = held.kept.get(task_id)
+    return {
+        **task.model_dump(include={"action", "agency", "about"}),
+        "task_id": task_id,
+        "due_at": due_at,
+        "said": SaidView.of(kept.said) if kept else None,
+        "done_at": kept.done_at if kept else None,
+        "undone_at": kept.undone_at if kept else None,
+        "confirmed": kept is not None and kept.confirmed_by is not None,
+        "overdue_at": held.overdue.get(task_id),
+    }
+
+
+class OwedTaskView(TaskView):
+    """Something that one's own agency has still to do, or to have confirmed."""
+
+    meeting_id: Id
+    case_id: Id
+
+    @classmethod
+    def owed(
+        cls, held: Discussion, agency: str | None, seen: Permit
+    ) -> tuple[Self, ...]:
+        """Show what an agency owes in a case, as far as somebody may see it."""
+        at = {"meeting_id": held.meeting_id, "case_id": held.case_id}
+        return tuple(
+            cls(**at, **_task(held, key))
+            for key, (task, _) in held.open_tasks.items()
+            if task.agency == agency and part_of(task) in seen
         )
 
 

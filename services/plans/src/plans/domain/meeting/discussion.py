@@ -18,6 +18,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    computed_field,
     field_validator,
     model_validator,
 )
@@ -26,6 +27,7 @@ from pydantic_core import PydanticCustomError
 from plans.domain.meeting.docket import Owed
 from plans.domain.meeting.meeting import MeetingOver
 from plans.domain.meeting.rules import to_the_minute
+from plans.domain.meeting.task import Kept, Task
 
 MOST_DECISIONS = 20
 """Decisions on one case at one meeting: all are kept, and a document has an end."""
@@ -33,12 +35,6 @@ MOST_DECISIONS = 20
 
 class NotOnTheAgenda(Refusal):
     """This case is not on the meeting's agenda."""
-
-    status = 404
-
-
-class NoSuchTask(Refusal):
-    """The caller's agency has no such task."""
 
     status = 404
 
@@ -55,24 +51,6 @@ class NotLoweredHere(Refusal):
 
 class DecidedTooOften(Refusal):
     """No case is decided on so often at one meeting."""
-
-
-class Task(BaseModel):
-    """Something that an agency is to do.
-
-    Attributes:
-        action: What, by the locality's vocabulary of actions.
-        agency: Whose it is.
-        about: Whom it is for: whoever serves the person using violence learns nothing
-            of what is not about them alone.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    action: Code
-    agency: Code
-    about: Side = Side.WHOLE_CASE
-    within_hours: Annotated[int, Field(gt=0, le=8760)]
 
 
 class Wanted(BaseModel):
@@ -115,6 +93,7 @@ class Decision(BaseModel):
         by: The worker.
         agency: For whom they sat there.
         raised: The level is higher than it was.
+        remind_hours: So long before it is due a task is reminded of.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -124,15 +103,7 @@ class Decision(BaseModel):
     agency: Code | None
     at: datetime
     raised: bool
-
-
-class Kept(BaseModel):
-    """That a task was done, by whom and when."""
-
-    model_config = ConfigDict(frozen=True)
-
-    by: Id
-    at: datetime
+    remind_hours: int = 0
 
 
 class Discussion(BaseModel):
@@ -140,8 +111,11 @@ class Discussion(BaseModel):
 
     Attributes:
         decisions: Every one; the last counts.
-        kept: Which tasks were done, by their ids. It goes on when the minutes are
-            locked.
+        kept: What was said of its tasks, by their ids. It goes on when the minutes are
+            locked, like all that is known of tasks.
+        reminded: The tasks that were reminded of.
+        overdue: When it was told of tasks that their time had passed.
+        ended_at: When the response last ended: what was promised before went with it.
         salt: What its seal cannot be guessed without; it goes with the case.
         locked: The seal of what was decided: nothing of it changes any more.
         corrected_at: Until when the parts of the case were told the other way round.
@@ -155,6 +129,9 @@ class Discussion(BaseModel):
     case_id: Id
     decisions: tuple[Decision, ...] = ()
     kept: dict[str, Kept] = {}
+    reminded: frozenset[str] = frozenset()
+    overdue: dict[str, datetime] = {}
+    ended_at: datetime | None = None
     salt: str = ""
     locked: str | None = None
     corrected_at: datetime | None = None
@@ -223,6 +200,78 @@ class Discussion(BaseModel):
             for each in self.latest.wanted.tasks
         }
 
+    @property
+    def over(self) -> bool:
+        """Tell whether what was promised here went with the response."""
+        latest, ended_at = self.latest, self.ended_at
+        return bool(latest and ended_at and latest.at <= ended_at)
+
+    @property
+    def grave(self) -> bool:
+        """Tell whether the risk was so high that nobody settles anything alone."""
+        return self.latest is not None and self.latest.wanted.level.urgent
+
+    @property
+    def open_tasks(self) -> dict[str, tuple[Task, datetime]]:
+        """What is still to be done, or to be confirmed, by id, with when it is due."""
+        if self.over:
+            return {}
+        return {key: e for key, e in self.tasks().items() if not self._settles(key)}
+
+    def _settles(self, task_id: str) -> bool:
+        return task_id in self.kept and self.kept[task_id].counts
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def owed_by(self) -> tuple[str, ...]:
+        """The agencies that have something still to do."""
+        return tuple(sorted({task.agency for task, _ in self.open_tasks.values()}))
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def due_at(self) -> datetime | None:
+        """When something is to be told of a task next."""
+        open_ = self.open_tasks.items()
+        times = [self._late_from(key, due_at) for key, (_, due_at) in open_]
+        times += [self._remind_at(key, due_at) for key, (_, due_at) in open_]
+        return min(filter(None, times), default=None)
+
+    def _late_from(self, task_id: str, due_at: datetime) -> datetime | None:
+        """Say when it is told that a task is overdue, if that was not told yet.
+
+        What was said to be done in time may be confirmed a little later.
+        """
+        if task_id in self.overdue:
+            return None
+        kept = self.kept.get(task_id)
+        confirm_by = kept.said.confirm_by if kept else None
+        return max(due_at, confirm_by) if confirm_by else due_at
+
+    def _remind_at(self, task_id: str, due_at: datetime) -> datetime | None:
+        told = self.kept.keys() | self.reminded | self.overdue.keys()
+        if self.latest is None or task_id in told:
+            return None
+        return due_at - timedelta(hours=self.latest.remind_hours)
+
+    def fall_due(self, at: datetime) -> Self:
+        """Note what is overdue by now, and what is to be reminded of, each once."""
+        open_ = self.open_tasks.items()
+        late = {
+            key
+            for key, (_, due_at) in open_
+            if (since := self._late_from(key, due_at)) and since <= at
+        }
+        soon = {
+            key
+            for key, (_, due_at) in open_
+            if (since := self._remind_at(key, due_at)) and since <= at
+        }
+        if not late | soon:
+            return self
+        overdue = {**self.overdue, **dict.fromkeys(sorted(late), at)}
+        reminded = self.reminded | (soon - late)
+        return self.model_copy(update={"overdue": overdue, "reminded": reminded})
+
     def _task(self, task: Task, decision: Decision) -> Task:
         """Give a task; one decided before the parts were put right is of her side."""
         if not self.corrected_at or decision.at > self.corrected_at:
@@ -258,24 +307,20 @@ class Discussion(BaseModel):
                 due_at=due_at,
                 since=due_at,
                 revision=self.version,
-                done=key in self.kept or key not in standing,
+                done=key not in self.open_tasks,
+                promised_at=self.latest.at if self.latest else due_at,
             )
             for key, due_at in every.items()
         }
 
-    def keep(self, task_id: str, agency: str | None, *, by: str, at: datetime) -> Self:
-        """Note that an agency did what it had promised.
+    def end(self, at: datetime) -> Self:
+        """Note that the response has ended: nothing promised before is owed any more.
 
-        Raises:
-            NoSuchTask: It has no such task.
+        What is promised later, when the case is open again, is.
         """
-        task, _ = self.tasks().get(task_id, (None, at))
-        if task is None or task.agency != agency:
-            raise NoSuchTask
-        if task_id in self.kept:
+        if self.erased_at or (self.ended_at and self.ended_at >= at):
             return self
-        kept = {**self.kept, task_id: Kept(by=by, at=at)}
-        return self.model_copy(update={"kept": kept})
+        return self.model_copy(update={"ended_at": at})
 
     def correct(self, at: datetime) -> Self:
         """Note that until then the parts of the case were told wrongly."""
@@ -289,8 +334,9 @@ class Discussion(BaseModel):
 
     def erase(self, at: datetime) -> Self:
         """Leave a tombstone: which case was at which meeting, and its seal."""
-        update: dict[str, Any] = {"decisions": (), "kept": {}, "salt": ""}
-        return self.model_copy(update={**update, "erased_at": at})
+        update: dict[str, Any] = {"decisions": (), "salt": "", "erased_at": at}
+        tasks: dict[str, Any] = {"kept": {}, "reminded": frozenset(), "overdue": {}}
+        return self.model_copy(update={**update, **tasks})
 
 
 def id_of(meeting_id: str, case_id: str) -> str:

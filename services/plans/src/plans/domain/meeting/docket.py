@@ -75,6 +75,8 @@ class Owed(BaseModel):
         since: From when on it brings the case up: not before it was heard of.
         revision: The version of the document that last told of it.
         done: It was done, or is asked of nobody any more.
+        promised_at: When an agency promised it at a meeting; none: it is an action of
+            the plan.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -83,6 +85,7 @@ class Owed(BaseModel):
     since: datetime
     revision: int
     done: bool = False
+    promised_at: datetime | None = None
 
 
 class Asked(BaseModel):
@@ -128,6 +131,7 @@ class Docket(BaseModel):
         called: When each agency was last to be asked before a meeting.
         kept_from: The agencies that are not asked so about this case; it only grows.
         ended: The assessment on which the plan rested that was closed.
+        ended_at: When that was: what agencies had promised before went with it.
         transferred_at: When the case was handed over to another region: whatever is
             heard of it later, nobody here is to talk about it.
         merging: The version of the case in referrals that said whether it is merged.
@@ -154,6 +158,7 @@ class Docket(BaseModel):
     called: dict[str, datetime] = {}
     kept_from: tuple[str, ...] = ()
     ended: int = 0
+    ended_at: datetime | None = None
     transferred_at: datetime | None = None
     merged_into: str | None = None
     merging: int = 0
@@ -191,7 +196,7 @@ class Docket(BaseModel):
             *_if_since(Why.CHANGED, self.changed_at),
             *_if_since(Why.BREACH, self.breached_at),
             *_if_since(Why.REVIEW, self.review_at),
-            *(Reason(Why.OVERDUE, e.since, e.due_at) for e in self._undone()),
+            *(_late(each) for each in self._undone() if not each.promised_at),
             *(
                 Reason(Why.DATE, each.since, each.happens_at)
                 for each in self.dates.values()
@@ -200,9 +205,16 @@ class Docket(BaseModel):
         ]
         settled = self.decided_at
         yield from (e for e in found if settled is None or e.since > settled)
+        # What an agency promised no meeting settles by speaking of something else.
+        yield from (_late(each) for each in self._undone() if each.promised_at)
 
     def _undone(self) -> Iterator[Owed]:
-        return (each for each in self.owed.values() if not each.done)
+        return (e for e in self.owed.values() if not (e.done or self._went_with(e)))
+
+    def _went_with(self, owed: Owed) -> bool:
+        """Tell whether it was promised to a response that has ended."""
+        promised_at, ended_at = owed.promised_at, self.ended_at
+        return bool(promised_at and ended_at and promised_at <= ended_at)
 
     def overdue(self, at: datetime) -> int:
         """Count what should be done by now and is not, settled or not."""
@@ -341,11 +353,12 @@ class Docket(BaseModel):
         decisions = (*self.decisions, at)[-KEPT:]
         return self.model_copy(update={**decided, "decisions": decisions})
 
-    def end(self, assessment_revision: int) -> "Docket":
+    def end(self, assessment_revision: int, at: datetime) -> "Docket":
         """Take note that the response has ended, by that assessment."""
         if assessment_revision <= self.ended:
             return self
-        return self.model_copy(update={"ended": assessment_revision})
+        update = {"ended": assessment_revision, "ended_at": at}
+        return self.model_copy(update=update)
 
     def transfer(self, at: datetime) -> "Docket":
         """Take note that the case was handed over to another region."""
@@ -362,6 +375,10 @@ class Docket(BaseModel):
     def erase(self, at: datetime) -> "Docket":
         """Leave a tombstone."""
         return Docket(id=self.id, version=self.version, erased_at=at)
+
+
+def _late(owed: Owed) -> Reason:
+    return Reason(Why.OVERDUE, owed.since, owed.due_at)
 
 
 def _if_since(

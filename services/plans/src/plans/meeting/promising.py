@@ -1,0 +1,171 @@
+"""What becomes of what agencies promise at meetings, until it is settled."""
+
+from datetime import datetime
+from typing import Any
+
+from accord_contracts.message import Event, Lane
+from accord_contracts.plans import (
+    MeetingTaskDone,
+    MeetingTaskDueSoon,
+    MeetingTaskNotDone,
+    MeetingTaskOverdue,
+)
+from accord_contracts.risk import RiskLevel
+
+from plans.domain.action import Said
+from plans.domain.meeting import promises
+from plans.domain.meeting.discussion import Discussion, NotOnTheAgenda, id_of
+from plans.meeting.store import Table
+
+
+async def keep_task(
+    meeting_id: str,
+    case_id: str,
+    task_id: str,
+    agency: str | None,
+    said: Said,
+    *,
+    table: Table,
+) -> Discussion:
+    """Note that an agency has done what it promised at a meeting.
+
+    Raises:
+        NotOnTheAgenda: Nothing was said of that case there.
+        Refusal: Of ``promises.keep``.
+    """
+    held, level = await _read(meeting_id, case_id, table)
+    policy, grave = table.policy, level.urgent
+    new = promises.keep(held, task_id, agency, said, policy, grave=grave)
+    return await _save(new, held, task_id, level, table)
+
+
+async def leave_task(
+    meeting_id: str,
+    case_id: str,
+    task_id: str,
+    agency: str | None,
+    said: Said,
+    *,
+    table: Table,
+) -> Discussion:
+    """Note why an agency will not do what it promised at a meeting.
+
+    Raises:
+        NotOnTheAgenda: Nothing was said of that case there.
+        Refusal: Of ``promises.leave_undone``.
+    """
+    held, level = await _read(meeting_id, case_id, table)
+    policy, grave = table.policy, level.urgent
+    new = promises.leave_undone(held, task_id, agency, said, policy, grave=grave)
+    return await _save(new, held, task_id, level, table)
+
+
+async def confirm_task(
+    meeting_id: str,
+    case_id: str,
+    task_id: str,
+    *,
+    by: str,
+    said_at: datetime,
+    agrees: bool,
+    table: Table,
+) -> Discussion:
+    """Confirm, as the second person, what was said of a task; or that it is not so.
+
+    Raises:
+        NotOnTheAgenda: Nothing was said of that case there.
+        Refusal: Of ``promises.confirm``.
+    """
+    held, level = await _read(meeting_id, case_id, table)
+    new = promises.confirm(held, task_id, by=by, said_at=said_at, agrees=agrees)
+    return await _save(new, held, task_id, level, table)
+
+
+async def _read(
+    meeting_id: str, case_id: str, table: Table
+) -> tuple[Discussion, RiskLevel]:
+    held = await table.discussions.get(id_of(meeting_id, case_id))
+    if held is None:
+        raise NotOnTheAgenda
+    return held, await level_of(held, table)
+
+
+async def _save(
+    new: Discussion, held: Discussion, task_id: str, level: RiskLevel, table: Table
+) -> Discussion:
+    """Save what was said of a task, and tell it if it is settled."""
+    if new is held:
+        return held
+    told = [] if task_id in new.open_tasks else [_settled(new, task_id)]
+    return await table.discussions.save(new, *told, lane=_lane(level))
+
+
+async def level_of(held: Discussion, table: Table) -> RiskLevel:
+    """Give the highest level at which a case is held: by whoever decided, or since.
+
+    Of a merged case, that of the case which it is merged into counts as well.
+    """
+    docket = await table.dockets.get(held.case_id)
+    survivor = docket.merged_into if docket else None
+    into = await table.dockets.get(survivor) if survivor else None
+    levels = [each.level for each in (docket, into) if each and each.level]
+    if held.latest:
+        levels.append(held.latest.wanted.level)
+    return max(levels, key=lambda each: each.rank, default=RiskLevel.LOW)
+
+
+async def tell_due(held: Discussion, *, at: datetime, table: Table) -> None:
+    """Say which tasks were not done in time, and which soon should be. Each once."""
+    new = held.fall_due(at)
+    level = await level_of(held, table)
+    tasks, told = new.tasks(), list[Event]()
+    for key in sorted(new.overdue.keys() - held.overdue.keys()):
+        due_at = tasks[key][1]
+        late = MeetingTaskOverdue(
+            **_about(new, key),
+            level=level,
+            due_at=due_at,
+            late_by=(at - due_at).total_seconds(),
+        )
+        told.append(late)
+    told += (
+        MeetingTaskDueSoon(**_about(new, key), level=level, due_at=tasks[key][1])
+        for key in sorted(new.reminded - held.reminded)
+    )
+    await table.discussions.save(new, *told, lane=_lane(level))
+
+
+def no_longer_asked(
+    new: Discussion, held: Discussion, at: datetime
+) -> list[MeetingTaskNotDone]:
+    """Tell of what the table itself asks for no more, so that no alarm stays."""
+    gone = held.open_tasks.keys() - new.tasks().keys()
+    return [
+        MeetingTaskNotDone(**_about(held, key), reason=None, settled_at=at)
+        for key in sorted(gone)
+    ]
+
+
+def _settled(held: Discussion, task_id: str) -> Event:
+    kept = held.kept[task_id]
+    about = _about(held, task_id)
+    if kept.said.reason:
+        reason, at = kept.said.reason, kept.said.at
+        return MeetingTaskNotDone(**about, reason=reason, settled_at=at)
+    own = {key: about[key] for key in ("case_id", "meeting_id", "task_id")}
+    return MeetingTaskDone(**own, done_by=kept.said.by, done_at=kept.said.at)
+
+
+def _about(held: Discussion, task_id: str) -> dict[str, Any]:
+    task, _ = held.tasks()[task_id]
+    return {
+        "case_id": held.case_id,
+        "meeting_id": held.meeting_id,
+        "task_id": task_id,
+        "action": task.action,
+        "agency": task.agency,
+    }
+
+
+def _lane(level: RiskLevel) -> Lane:
+    return Lane.URGENT if level.urgent else Lane.ROUTINE

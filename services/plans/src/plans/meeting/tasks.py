@@ -1,0 +1,186 @@
+"""What agencies have promised at meetings, over HTTP."""
+
+from functools import partial
+from typing import Annotated
+
+from accord_chassis.decision import Action, Permit, Relation, Resource
+from accord_chassis.guard import Asking
+from accord_chassis.service import settled
+from accord_contracts.message import Code, Id
+from fastapi import APIRouter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from plans.domain.action import Evidence, Said
+from plans.domain.meeting.discussion import id_of
+from plans.domain.meeting.task import NoSuchTask
+from plans.meeting import promising
+from plans.meeting.routes import NOBODYS, TASKS, Member, Table_
+from plans.meeting.store import Table
+from plans.meeting.views import DiscussionView, OwedTaskView, part_of
+from plans.views import EvidenceView
+
+router = APIRouter(tags=["meetings"])
+
+PATH = "/meetings/{meeting_id}/cases/{case_id}/tasks/{task_id}"
+
+LIST_TASKS = Action("tasks.read_own", (Relation.OWNER,), parts=TASKS)
+KEEP_TASK = Action("task.keep", (Relation.OWNER,), parts=TASKS)
+CONFIRM_TASK = Action(
+    "task.confirm", (Relation.OWNER, Relation.COORDINATOR), parts=TASKS
+)
+
+
+class CompleteTask(BaseModel):
+    """That a task was done. At a high level it takes what shows it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    evidence: EvidenceView | None = None
+
+    @property
+    def shown(self) -> Evidence | None:
+        """What shows it, as the domain knows it."""
+        return Evidence(**dict(self.evidence)) if self.evidence else None
+
+
+class LeaveTask(BaseModel):
+    """Why a task will not be done, by one of the locality's codes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Code
+
+
+class ConfirmTask(BaseModel):
+    """Whether what was said of a task is so.
+
+    Attributes:
+        said_at: When what is meant was said: another word may stand by now.
+        confirmed: It is. If not, it is still to be done.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    said_at: AwareDatetime
+    confirmed: Annotated[bool, Field(strict=True)]
+
+
+async def may_settle(
+    action: Action,
+    meeting_id: str,
+    case_id: str,
+    task_id: str,
+    *,
+    by: Asking,
+    table: Table,
+) -> tuple[Permit, str]:
+    """See that somebody may settle a task; say what they see of it, and who they are.
+
+    Raises:
+        NoSuchTask: There is none, or none for them; or they are no worker.
+    """
+    said = await table.discussions.get(id_of(meeting_id, case_id))
+    task, _ = said.tasks().get(task_id, (None, None)) if said else (None, None)
+    agency = task.agency if task and by.worker else None
+    resource = Resource("task", task_id, case_id, agency=agency)
+    seen = await by.permit(action, resource, otherwise=NoSuchTask)
+    if task is None or by.worker is None or part_of(task) not in seen:
+        raise NoSuchTask
+    # Nothing is shown but the tasks of one compartment.
+    own = Permit(seen.rule, seen.parts & {part_of(task)}, seen.glass_id)
+    return own, by.worker
+
+
+@router.get("/tasks")
+async def list_tasks(table: Table_, member: Member) -> tuple[OwedTaskView, ...]:
+    """List what one's own agency has still to do, what falls due first first.
+
+    At whichever meeting it was promised: also what waits for a second person.
+    """
+    agency = member.who.agency if member.worker else None
+    found = await table.discussions.owed_by(agency) if agency else []
+    listed = [
+        (Resource("task", each.id, each.case_id, agency=agency), each) for each in found
+    ]
+    of = Resource("tasks", NOBODYS, agency=agency)
+    may = await member.permit_each(LIST_TASKS, listed, of=of, otherwise=NoSuchTask)
+    owed = [e for each, seen in may for e in OwedTaskView.owed(each, agency, seen)]
+    return tuple(sorted(owed, key=lambda each: (each.due_at, each.task_id)))
+
+
+@router.post(f"{PATH}/completion")
+async def keep_task(
+    meeting_id: Id,
+    case_id: Id,
+    task_id: Id,
+    *,
+    done: CompleteTask | None = None,
+    table: Table_,
+    member: Member,
+) -> DiscussionView:
+    """Say that one's own agency has done what it promised.
+
+    At a high level of risk it counts once somebody else has confirmed it.
+    """
+    seen, worker = await may_settle(
+        KEEP_TASK, meeting_id, case_id, task_id, by=member, table=table
+    )
+    evidence = done.shown if done else None
+    said = Said(at=table.clock.now(), by=worker, evidence=evidence)
+    agency = member.who.agency
+    keep = partial(
+        promising.keep_task, meeting_id, case_id, task_id, agency, said, table=table
+    )
+    return DiscussionView.of(await settled(keep), seen)
+
+
+@router.post(f"{PATH}/undone")
+async def leave_task(
+    meeting_id: Id,
+    case_id: Id,
+    task_id: Id,
+    left: LeaveTask,
+    *,
+    table: Table_,
+    member: Member,
+) -> DiscussionView:
+    """Say why one's own agency will not do what it promised.
+
+    At a high level of risk it counts once somebody else has confirmed it.
+    """
+    seen, worker = await may_settle(
+        KEEP_TASK, meeting_id, case_id, task_id, by=member, table=table
+    )
+    said = Said(at=table.clock.now(), by=worker, reason=left.reason)
+    agency = member.who.agency
+    leave = partial(
+        promising.leave_task, meeting_id, case_id, task_id, agency, said, table=table
+    )
+    return DiscussionView.of(await settled(leave), seen)
+
+
+@router.post(f"{PATH}/confirmation")
+async def confirm_task(
+    meeting_id: Id,
+    case_id: Id,
+    task_id: Id,
+    told: ConfirmTask,
+    *,
+    table: Table_,
+    member: Member,
+) -> DiscussionView:
+    """Say, as another of the agency or a coordinator, whether what was said is so."""
+    seen, worker = await may_settle(
+        CONFIRM_TASK, meeting_id, case_id, task_id, by=member, table=table
+    )
+    confirm = partial(
+        promising.confirm_task,
+        meeting_id,
+        case_id,
+        task_id,
+        by=worker,
+        said_at=told.said_at,
+        agrees=told.confirmed,
+        table=table,
+    )
+    return DiscussionView.of(await settled(confirm), seen)
