@@ -70,7 +70,9 @@ class Stage:
     ) -> Answer:
         """Have somebody ask for something."""
         answer = await self.people[persona].sends(method, path, body)
-        self.answers.append(answer.body)
+        # Whom it is about and what happened is there for whoever works on the case.
+        if persona not in KNOWS_SAFETY or not path.endswith(WHOM_AND_WHAT):
+            self.answers.append(answer.body)
         return answer
 
 
@@ -350,6 +352,7 @@ PROVIDER = {
     "services": [{"role": "whanau_support_worker"}],
 }
 
+WHOM_AND_WHAT = ("/people", "/accounts", "/place")
 KNOWS_SAFETY = ("specialist", "lead", "coordinator")
 NOT_BARRED = tuple(e for e in PERSONAS if e not in {*BARRED, LISTED})
 CASE_READERS = (*TEAM, "coordinator", "glass breaker")
@@ -523,6 +526,14 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     ("referrals", "POST", "/v1/people/{person_id}/contacts/{contact_id}/suspension"): (
         Case((*TEAM, "coordinator"), {"reason": "someone_else_answered"})
+    ),
+    ("referrals", "POST", "/v1/people/{person_id}/contacts/{contact_id}/reveal"): (
+        Case((*TEAM, "coordinator"), {"reason": "visit", "purpose": "fva20_b"})
+    ),
+    ("referrals", "GET", "/v1/cases/{case_id}/people"): Case((*TEAM, "coordinator")),
+    ("referrals", "GET", "/v1/cases/{case_id}/accounts"): Case(KNOWS_SAFETY),
+    ("referrals", "POST", "/v1/cases/{case_id}/accounts/{referral_id}/place"): Case(
+        KNOWS_SAFETY, {"reason": "visit"}
     ),
     # Of services alone: people ask as who they are.
     ("referrals", "POST", "/v1/people/{person_id}/contact-permission"): Case(
@@ -989,6 +1000,23 @@ async def test_outreach_reaches_him_and_has_nothing_of_how_she_is_reached(
     assert {who: each.status for who, each in found.items()} == {
         "person_id": 200,
         "harmed_id": 404,
+    }
+
+
+async def test_whom_and_what_is_told_without_an_address_and_to_outreach_of_him_alone(
+    stage: Stage,
+) -> None:
+    case = f"/api/referrals/v1/cases/{stage.ids['case_id']}"
+    whom, what, his = (
+        await stage.ask("specialist", "GET", f"{case}/people"),
+        await stage.ask("specialist", "GET", f"{case}/accounts"),
+        await stage.ask("outreach", "GET", f"{case}/people"),
+    )
+
+    assert stage.hidden.found_in([whom.body]) == {"name"}
+    assert stage.hidden.found_in([what.body]) == {"narrative"}
+    assert {each["person_id"] for each in his.json()["people"]} == {
+        stage.ids["person_id"]
     }
 
 

@@ -23,8 +23,8 @@ TOKEN_DAYS = 7
 AGENCY_SCOPES = ("referrals.submit", "referrals.read", "referrals.answer")
 WORKER_SCOPES = ("allocation.work", "allocation.read", "notify.inbox", "plans.read",
                  "plans.work", "referrals.contacts", "referrals.history",
-                 "referrals.inquire", "referrals.orders", "risk.read",
-                 "risk.work")  # fmt: skip
+                 "referrals.inquire", "referrals.orders", "referrals.people",
+                 "risk.read", "risk.work")  # fmt: skip
 COORDINATOR_SCOPES = (*WORKER_SCOPES, "allocation.admin", "notify.review",
                       "plans.close", "plans.meet", "referrals.history",
                       "referrals.match", "referrals.merge", "referrals.quality",

@@ -1,9 +1,11 @@
 """The referrals service: who listens to what."""
 
 from functools import partial
+from typing import Annotated
 
 from accord_chassis import service
 from accord_chassis.keys import Keys
+from accord_chassis.limits import Records
 from accord_chassis.retention import class_of
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_chassis.vault import VaultSettings
@@ -26,6 +28,7 @@ from accord_contracts.referrals import (
 )
 from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
+from pydantic import Field
 
 from referrals import amending, answering, deciding, handlers, inquiring
 from referrals import erasing as erasure
@@ -66,6 +69,7 @@ from referrals.routes import (
     transferring,
     triggers,
 )
+from referrals.routes import people as people_routes
 from referrals.routes import roles as role_routes
 from referrals.store import (
     Agencies,
@@ -81,7 +85,14 @@ from referrals.trying import Sandbox, Trials
 
 
 class Settings(VaultSettings, ChassisSettings):
-    """How this locality runs its referrals service."""
+    """How this locality runs its referrals service.
+
+    Attributes:
+        addresses_an_hour: Different addresses that one person may have shown within an
+            hour (judgement: a day's visits).
+    """
+
+    addresses_an_hour: Annotated[int, Field(ge=1, le=1000)] = 10
 
 
 def create_app(
@@ -107,6 +118,8 @@ def create_app(
         intake.provide(register)
         intake.provide(Keys(register.held))
         intake.provide(policy)
+        most = settings.addresses_an_hour
+        intake.provide(Records("referrals", people=most, machines=most))
         trials = intake.store(Trials)
         intake.provide(Sandbox(trials, posted, policy, tried))
         intake.sweep(trials, trials.remove)
@@ -220,6 +233,7 @@ def create_app(
         inquiries.router,
         contacts.router,
         orders.router,
+        people_routes.router,
         rights.router,
         screening.router,
         stand_ins=stand_ins,

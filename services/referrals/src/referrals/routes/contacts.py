@@ -33,12 +33,19 @@ from referrals.domain.contact import (
     SuspendedFor,
     Suspension,
     Window,
+    find,
 )
 from referrals.domain.erasure import NoSuchPerson
 from referrals.domain.safe_contact import Permitted, RefusedFor
 from referrals.domain.telling import Channel, Text
 from referrals.erasing import cases_of
 from referrals.looking_back import note_namesakes
+from referrals.routes.people import (
+    Reveal,
+    Revealed_,
+    count_revealed,
+    showing_address,
+)
 
 router = APIRouter(tags=["contacts"])
 
@@ -65,7 +72,7 @@ def _with_his_side(action: Action) -> Action:
     return replace(action, parts=parts)
 
 
-READ_CONTACTS = _of_team("contacts.read", CODES)
+READ_CONTACTS = replace(_of_team("contacts.read", CODES), outlasts=True)
 CHANGE_CONTACT = _of_team("contact.change", "record")
 SUSPEND_CONTACT = replace(_of_team("contact.suspend", "record"), outlasts=True)
 NOT_BARRED = Action(
@@ -99,6 +106,7 @@ class ContactView(BaseModel):
     """A way to reach somebody. What may not be used shows its codes alone.
 
     Attributes:
+        masked: It may be used, and is a place: its value is shown when it is asked for.
         until: How long what the person said is good.
         suspended: Why it is not used until the person was asked again.
     """
@@ -107,6 +115,7 @@ class ContactView(BaseModel):
     kind: Kind
     channels: tuple[ChannelView, ...]
     value: str | None = None
+    masked: bool = False
     code_word: str | None = None
     duress_word: str | None = None
     confirmed_at: datetime | None = None
@@ -141,6 +150,12 @@ class ContactView(BaseModel):
             until=confirmed.until if confirmed else None,
             suspended=suspension.reason if suspension else None,
         )
+
+    def without_place(self) -> Self:
+        """Show no address."""
+        if self.kind is not Kind.PLACE or self.value is None:
+            return self
+        return self.model_copy(update={"value": None, "masked": True})
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -201,6 +216,12 @@ class ConfirmContact(BaseModel):
             leave_message=self.leave_message,
             say_who=self.say_who,
         )
+
+
+class RevealContact(Reveal):
+    """What one address must be known for, and for which purpose of the law."""
+
+    purpose: Purpose
 
 
 class CloseContact(BaseModel):
@@ -271,14 +292,17 @@ class PermissionsView(BaseModel):
 async def read_contacts(
     person_id: Id, purpose: Purpose, by: Contacting_, reader: Worker
 ) -> ContactsView:
-    """Read how somebody may be reached now. Each value that is shown is audited."""
+    """Read how somebody may be reached now. Each value that is shown is audited.
+
+    An address is shown one at a time, where it is asked for.
+    """
     case, outreach = await _permit(person_id, READ_CONTACTS, by, reader, purpose)
     of = Resource("contacts", person_id, case)
     await note_namesakes([person_id], of, by.shelves.people, reader)
     _, points = await by.look(person_id)
     at = by.clock.now()
     found = [
-        ContactView.of(each, at, purpose, by)
+        ContactView.of(each, at, purpose, by).without_place()
         for each in points
         if not (outreach and each.warned)
     ]
@@ -289,6 +313,33 @@ async def read_contacts(
             point = Resource("contact", each.contact_id, case)
             await reader.permit(shown, point, purpose=purpose, otherwise=NoSuchPerson)
     return ContactsView(person_id=person_id, contacts=tuple(found))
+
+
+@router.post("/people/{person_id}/contacts/{contact_id}/reveal")
+async def reveal_contact(
+    person_id: Id,
+    contact_id: Id,
+    told: RevealContact,
+    *,
+    by: Contacting_,
+    revealed: Revealed_,
+    worker: Worker,
+) -> ContactView:
+    """Show one way to reach somebody with its address. It needs a recent login."""
+    case, outreach = await _permit(person_id, READ_CONTACTS, by, worker, told.purpose)
+    worker.logged_in_lately()
+    of = Resource("contacts", person_id, case)
+    await note_namesakes([person_id], of, by.shelves.people, worker)
+    _, points = await by.look(person_id)
+    point = find(contact_id, (e for e in points if not (outreach and e.warned)))
+    found = ContactView.of(point, by.clock.now(), told.purpose, by)
+    if found.value is not None:
+        shown = showing_address(told.reason)
+        shown = _with_his_side(shown) if outreach else shown
+        count_revealed(worker.who, contact_id, told.reason, revealed)
+        named = Resource("contact", contact_id, case)
+        await worker.permit(shown, named, purpose=told.purpose, otherwise=NoSuchPerson)
+    return found
 
 
 @router.put("/people/{person_id}/contacts/{contact_id}", status_code=204)
