@@ -27,12 +27,14 @@ from accord_contracts.referrals import (
     InformationRequested,
     SharingDecision,
     SharingReason,
+    WithdrawalReason,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from referrals import erasing
 from referrals.domain.agency import Agency, Registration, Standing
+from referrals.domain.amendment import Change
 from referrals.domain.case import Case, Taken
 from referrals.domain.erasure import ERASED_NAME, Decision
 from referrals.domain.inquiry import (
@@ -48,7 +50,7 @@ from referrals.domain.registration import registered_under_s19
 from referrals.erasing import Shelves
 from referrals.inquiring import Bureau, ask_for_meeting, push, tell_overdue
 from referrals.keeping import Disclosures, Inquiries
-from referrals_builders import JOHN, MERE, POLICY, Running, body
+from referrals_builders import JOHN, MERE, POLICY, Running, body, referral
 
 DAY = timedelta(days=1)
 PEOPLE = tuple(sorted((new_id(), new_id())))
@@ -58,6 +60,7 @@ GROUNDS = {
     "consulted": False,
     "why_not_safe": "danger_is_imminent",
 }
+OTHERWISE = {"purpose": "fva20_a", "consulted": True}
 DECISION = Decision(reason="asked", by="x", at=NOON)
 
 
@@ -773,6 +776,71 @@ async def test_what_becomes_known_later_is_pushed_to_who_asked_for_the_same(
     )
     await push(message_of(late), bureau=running.service.parts[Bureau])
     assert await taken_back()
+
+
+async def test_what_another_agency_refers_later_is_pushed_and_ends_when_taken_back(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    inquiry = await inquiry_of(running, case)
+    about = him(case)
+    elsewhere: dict[str, Any] = {
+        "people": [{**MERE, "given_name": "Aroha"}, JOHN],
+        "answers": {"stalking": "yes"},
+        "sharing": {**OTHERWISE, "purpose": "fva20_c"},
+    }
+    await case_of(running, **elsewhere | {"sharing": OTHERWISE})
+    posted = await running.submit(body(**elsewhere), key=new_id(), agency="hospital")
+    referral_id = posted.json()["referral_id"]
+
+    async def learned() -> Any:
+        held = await running.service.store(Inquiries).get(inquiry)
+        return held.learned if held else ()
+
+    [one] = await eventually(learned)
+    # The other woman is not asked about here: what was answered of her is not told.
+    assert (one.agency, one.about, one.answers) == ("hospital", tuple(about), {})
+
+    await running.withdraw(referral_id, agency="hospital")
+
+    async def forgotten() -> bool:
+        return not await learned()
+
+    assert await eventually(forgotten)
+
+
+def test_what_is_referred_elsewhere_tells_answers_only_of_who_is_asked_about() -> None:
+    him, her = new_id(), new_id()
+    told = referral(
+        MERE, JOHN, answers={"stalking": "yes"},
+        sharing={"purpose": "fva20_c", "consulted": True},
+    )  # fmt: skip
+    told = told.recognised((her, him))
+    both, one = asked(people=(him, her)), asked(people=(him,))
+
+    all_, some = (each.concerns_referral(told, NOON) for each in (both, one))
+
+    assert all_
+    assert some
+    assert (all_.about, all_.answers) == (tuple(sorted((him, her))), told.told.answers)
+    assert (some.about, some.answers) == ((him,), {})
+    knows = both.learn(all_)
+    # An amendment of something else is not told; one that takes an answer back is.
+    change = Change(id=new_id(), by="desk", at=NOON, fingerprint="")
+    more = told.model_copy(update={"changes": (change,)})
+    again = knows.concerns_referral(more, NOON)
+    assert again == all_
+    assert knows.learn(again) is knows
+    bare = more.model_copy(
+        update={"told": told.told.model_copy(update={"answers": {}})}
+    )
+    less = knows.concerns_referral(bare, NOON)
+    assert less
+    assert knows.learn(less).learned == (less,)
+    withdrawn = told.withdraw(change, WithdrawalReason.OTHER)
+    assert knows.concerns_referral(withdrawn, NOON) is None
+    assert knows.concerns_referral(told, NOON + 99 * DAY) is None
+    assert knows.without_learned_from(told).learned == ()
 
 
 async def test_an_agency_that_she_wishes_untold_is_asked_only_by_saying_so(

@@ -13,6 +13,7 @@ from accord_contracts.referrals import (
     FieldGroup,
     FilledIn,
     InformationDecided,
+    InformationPushed,
     Party,
     PersonRole,
     ReferralReceived,
@@ -398,6 +399,40 @@ def decided(case_id: str, **answers: Answer) -> Message[InformationDecided]:
         decided_at=NOON,
     )
     return message_of(told)
+
+
+def pushed(case_id: str, **answers: Answer) -> Message[InformationPushed]:
+    """An agency has answered this in another case that is about the same people."""
+    told = InformationPushed(
+        case_id=case_id,
+        inquiry_id=new_id(),
+        agency="hospital",
+        person_ids=(new_id(),),
+        answers=answers,
+        learned_at=NOON,
+    )
+    return message_of(told)
+
+
+async def test_what_is_shared_in_another_case_weighs_and_taken_back_lowers_nothing(
+    assessments: Assessments,
+) -> None:
+    first = referral("prior_violence")
+    case_id = first.data.case_id
+    await assess_referral(first, assessments=assessments, policy=POLICY)
+    before = (await held_of(case_id, assessments)).level
+
+    for told in (
+        pushed(case_id, strangulation=Answer.YES),
+        pushed(case_id),
+        pushed(case_id, strangulation=Answer.NO),
+    ):
+        await assess_information(told, assessments=assessments, policy=POLICY)
+
+    held = await held_of(case_id, assessments)
+    assert before is not RiskLevel.HIGH
+    assert held.level is RiskLevel.HIGH
+    assert "strangulation" in held.reasons
 
 
 async def test_what_an_agency_shares_is_weighed_with_all_that_is_known(

@@ -132,7 +132,11 @@ CATALOGUE = Catalogue.of(
         Entry(referrals.MatchOverdue, "referrals", ("notify",)),
         Entry(referrals.ConfirmationAsked, "referrals", ("notify",)),
         Entry(referrals.ConfirmationLapsed, "referrals", ("notify",)),
-        Entry(referrals.ReferralReceived, "referrals", ("risk", "allocation", "plans")),
+        Entry(
+            referrals.ReferralReceived,
+            "referrals",
+            ("referrals", "risk", "allocation", "plans"),
+        ),
         Entry(
             referrals.RolesQuestioned,
             "referrals",
@@ -146,9 +150,13 @@ CATALOGUE = Catalogue.of(
         ),
         Entry(referrals.ChangePosted, "referrals", ("referrals",)),
         Entry(referrals.ChangeRecognised, "referrals", ("referrals",)),
-        Entry(referrals.ReferralAmended, "referrals", ("risk", "plans", "notify")),
+        Entry(
+            referrals.ReferralAmended,
+            "referrals",
+            ("referrals", "risk", "plans", "notify"),
+        ),
         Entry(referrals.TransferOutdated, "referrals", ("notify",)),
-        Entry(referrals.ReferralWithdrawn, "referrals", ("notify",)),
+        Entry(referrals.ReferralWithdrawn, "referrals", ("referrals", "notify")),
         Entry(referrals.TriggerTold, "referrals", ("referrals",)),
         Entry(referrals.TriggerScheduled, "referrals", ("risk", "plans", "notify")),
         Entry(referrals.TriggerCancelled, "referrals", ("risk", "plans", "notify")),
@@ -164,7 +172,9 @@ CATALOGUE = Catalogue.of(
             ("referrals", "risk", "plans", "notify"),
         ),
         Entry(referrals.InformationOverdue, "referrals", ("notify",)),
-        Entry(referrals.InformationPushed, "referrals", ("referrals", "notify")),
+        Entry(
+            referrals.InformationPushed, "referrals", ("referrals", "risk", "notify")
+        ),
         Entry(referrals.RightsOverdue, "referrals", ("notify",)),
         Entry(referrals.ContactSuspended, "referrals", ("notify",)),
         Entry(referrals.OrderRecorded, "referrals", ("risk",)),

@@ -17,7 +17,8 @@ from accord_chassis.guard import StandingAway, Standings
 from accord_chassis.service import settled
 from accord_chassis.store import Conflict
 from accord_contracts.access import AGENCIES, listed_id
-from accord_contracts.message import Lane, Message
+from accord_contracts.grounds import S20Purpose
+from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import MeetingAsked
 from accord_contracts.referrals import (
     Answer,
@@ -27,6 +28,9 @@ from accord_contracts.referrals import (
     InformationOverdue,
     InformationPushed,
     InformationRequested,
+    ReferralAmended,
+    ReferralReceived,
+    ReferralWithdrawn,
 )
 
 from referrals.domain.agency import Agency, agency_id
@@ -35,14 +39,16 @@ from referrals.domain.erasure import ERASED_NAME, Decision
 from referrals.domain.inquiry import (
     MOST_PEOPLE,
     Inquiry,
+    Learned,
     NoSuchInquiry,
     Said,
     Terms,
 )
 from referrals.domain.ledger import Disclosure, of_asking, of_decision, of_learned
 from referrals.domain.policy import Policy
+from referrals.domain.referral import Referral
 from referrals.domain.registration import registered_under_s19
-from referrals.domain.telling import DescribedPerson
+from referrals.domain.telling import DescribedPerson, Purpose
 from referrals.keeping import Disclosures, Inquiries
 from referrals.store import Agencies, Cases, Referrals, Tombstones
 
@@ -293,6 +299,52 @@ async def _learn(
     if held is None or other is None or number != len(other.decisions):
         return
     new = held.concerns(other, number, message.time)
+    await _note_learned(held, new, other, message.lane, bureau)
+
+
+async def push_referral(
+    message: Message[ReferralReceived]
+    | Message[ReferralAmended]
+    | Message[ReferralWithdrawn],
+    *,
+    bureau: Bureau,
+) -> None:
+    """Tell other cases that asked about the same people for the same purpose.
+
+    What the referral tells now, whichever of its changes is heard of; nothing of it
+    stands any more where it was taken back, or is about somebody else since.
+    """
+    told = message.data
+    referral = await bureau.referrals.get(told.referral_id)
+    if referral is None or referral.told.sharing.purpose is Purpose.OTHER_GROUND:
+        return
+    people = {*referral.person_ids, *(each.person_id for each in referral.former)}
+    purpose = S20Purpose(referral.told.sharing.purpose.value)
+    for each in await bureau.inquiries.about_any(people, purpose):
+        if each.case_id != told.case_id:
+            learn = partial(_learn_referral, each.id, referral.id, message, bureau)
+            await settled(learn)
+
+
+async def _learn_referral(
+    inquiry_id: str, referral_id: str, message: Message[Event], bureau: Bureau
+) -> None:
+    held = await bureau.inquiries.get(inquiry_id)
+    referral = await bureau.referrals.get(referral_id)
+    if held is None or referral is None:
+        return
+    new = held.concerns_referral(referral, message.time)
+    await _note_learned(held, new, referral, message.lane, bureau)
+
+
+async def _note_learned(
+    held: Inquiry,
+    new: Learned | None,
+    other: Inquiry | Referral,
+    lane: Lane,
+    bureau: Bureau,
+) -> None:
+    """Note what was learned elsewhere and tell it, or forget what was learned there."""
     if new is None:
         if (without := held.without_learned_from(other)) is not held:
             await bureau.inquiries.save(without)
@@ -307,7 +359,7 @@ async def _learn(
         answers=new.answers,
         learned_at=new.at,
     )
-    await bureau.inquiries.save(learned, pushed, lane=message.lane)
+    await bureau.inquiries.save(learned, pushed, lane=lane)
 
 
 async def enter_learned(message: Message[InformationPushed], *, bureau: Bureau) -> None:

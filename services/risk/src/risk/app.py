@@ -17,6 +17,7 @@ from accord_contracts.referrals import (
     CaseTransferred,
     CaseUnmerged,
     InformationDecided,
+    InformationPushed,
     OrderBreached,
     OrderEnded,
     OrderRecorded,
@@ -88,10 +89,9 @@ def create_app(
         risk.on(TriggerCancelled, foresee)
         weigh = partial(handlers.weigh_what_is_there, assessments=held, policy=policy)
         risk.on(TriggerFellDue, weigh)
-        risk.on(
-            InformationDecided,
-            partial(handlers.assess_information, assessments=held, policy=policy),
-        )
+        learn = partial(handlers.assess_information, assessments=held, policy=policy)
+        risk.on(InformationDecided, learn)
+        risk.on(InformationPushed, learn)
         risk.on(PlanClosed, partial(handlers.stop_clock, assessments=held))
         merge = partial(merging.note_merging, assessments=held, policy=policy)
         risk.on(CaseMerged, merge)

@@ -11,6 +11,7 @@ from accord_contracts.referrals import (
     CaseTransferred,
     FieldGroup,
     InformationDecided,
+    InformationPushed,
     PersonRole,
     ReferralAmended,
     ReferralReceived,
@@ -64,9 +65,12 @@ async def assess_referral(
 
 
 async def assess_information(
-    message: Message[InformationDecided], *, assessments: Assessments, policy: Policy
+    message: Message[InformationDecided] | Message[InformationPushed],
+    *,
+    assessments: Assessments,
+    policy: Policy,
 ) -> None:
-    """Weigh what an agency that was asked has answered with everything known.
+    """Weigh what an agency that was asked has answered, here or in another case.
 
     Whoever takes an answer back later lowers nothing: that takes a person.
     """

@@ -79,13 +79,13 @@ class InformationDecided(Event):
 
 
 class InformationPushed(Event):
-    """An agency has shared something in another case that this one has asked about.
+    """An agency has shared or referred elsewhere something that this case asks about.
 
     The words of it are had by asking that agency, who decides anew.
 
     Attributes:
         inquiry_id: What this case asks, for the same purpose, and still stands.
-        agency: The code of the agency that shared it.
+        agency: The code of the agency that shared or referred it.
         person_ids: Whom of those asked about it concerns.
         answers: To the locality's questions about risk, by code; none if they are about
             others too.

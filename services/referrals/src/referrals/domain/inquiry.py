@@ -27,6 +27,7 @@ from pydantic_core import PydanticCustomError
 
 from referrals.domain.erasure import Decision
 from referrals.domain.policy import InquiryRules, Misfit, Policy
+from referrals.domain.referral import Referral
 from referrals.domain.telling import SortedAnswers
 
 MOST_DECISIONS = 20
@@ -145,8 +146,9 @@ class Learned(BaseModel):
     """What an agency has shared in another case about somebody who is asked about.
 
     Attributes:
-        source: On which inquiry it was decided; tells nothing by itself.
-        number: Which decision on it, from 1.
+        source: On which inquiry it was decided, or by which referral it was told; tells
+            nothing by itself.
+        number: Which decision on it, or which change of the referral, from 1.
         agency: Who shared it.
         about: Whom of those asked about it concerns.
         answers: To questions about risk, if they are about these people alone.
@@ -160,6 +162,10 @@ class Learned(BaseModel):
     about: tuple[Id, ...]
     answers: SortedAnswers = {}
     at: datetime
+
+    def says(self, other: "Learned") -> bool:
+        """Tell whether another says the same of the same people."""
+        return (self.about, self.answers) == (other.about, other.answers)
 
 
 class Inquiry(BaseModel):
@@ -305,6 +311,37 @@ class Inquiry(BaseModel):
             at=at,
         )
 
+    def concerns_referral(self, told: Referral, at: datetime) -> Learned | None:
+        """Give what a referral to another case tells for this one's purpose, if any.
+
+        As of a decision: that there is something, answers if they are about nobody
+        else, and never the words. Who it names and is not recognised yet is somebody
+        else.
+
+        Args:
+            told: As its agency tells it now.
+            at: The present time.
+        """
+        named = {each.person_id for each in told.members}
+        shared = named.intersection(self.terms.people)
+        same = told.told.sharing.purpose.value == self.terms.purpose.value
+        gone = told.withdrawn or told.erased
+        if gone or not (same and shared and self.stands(at)):
+            return None
+        recognised = len(told.person_ids) >= len(told.told.people)
+        alone = recognised and named.issubset(self.terms.people)
+        new = Learned(
+            source=self._source(told),
+            number=len(told.changes) + 1,
+            agency=told.sender.agency,
+            about=tuple(sorted(shared)),
+            answers=told.told.answers if alone else {},
+            at=at,
+        )
+        known = (each for each in self.learned if each.source == new.source)
+        # An amendment of something else tells nothing new.
+        return next((each for each in known if each.says(new)), new)
+
     def learn(self, new: Learned) -> Self:
         """Note what was shared in another case, in place of what it replaces."""
         earlier = [each for each in self.learned if each.source == new.source]
@@ -314,7 +351,7 @@ class Inquiry(BaseModel):
         learned = (*others, new)[-MOST_LEARNED:]
         return self.model_copy(update={"learned": learned})
 
-    def without_learned_from(self, other: Self) -> Self:
+    def without_learned_from(self, other: "Inquiry | Referral") -> Self:
         """Forget what was shared in another case, where it was taken back."""
         source = self._source(other)
         kept = tuple(each for each in self.learned if each.source != source)
@@ -322,7 +359,7 @@ class Inquiry(BaseModel):
             return self
         return self.model_copy(update={"learned": kept})
 
-    def _source(self, other: Self) -> str:
+    def _source(self, other: "Inquiry | Referral") -> str:
         return str(uuid5(UUID(self.id), other.id))
 
     def without_learned_about(self, person_id: str) -> Self:
