@@ -353,7 +353,7 @@ async def test_an_email_waits_for_a_directory_that_is_away(
         ("take", MailState.SENT),
         ("refuse", MailState.FAILED),
         ("drop", MailState.UNKNOWN),
-        ("not_now", None),
+        ("not_now", MailState.WANTED),
     ],
 )
 async def test_an_acknowledgement_while_an_email_is_on_its_way_hides_nothing(
@@ -363,7 +363,7 @@ async def test_an_acknowledgement_while_an_email_is_on_its_way_hides_nothing(
     mail_server: MailServer,
     *,
     manner: str,
-    state: MailState | None,
+    state: MailState,
 ) -> None:
     mail_server.manner = manner
     mail_server.meanwhile = partial(

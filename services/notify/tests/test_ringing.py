@@ -37,7 +37,7 @@ def test_what_may_have_arrived_is_not_repeated_once_somebody_knows(
 @pytest.mark.parametrize(
     ("outcome", "state"),
     [
-        (Outcome.NOT_TAKEN, None),
+        (Outcome.NOT_TAKEN, MailState.WANTED),
         (Outcome.UNKNOWN, MailState.UNKNOWN),
         (Outcome.REFUSED, MailState.FAILED),
     ],
@@ -127,12 +127,11 @@ def test_of_an_erased_message_no_mail_is_known() -> None:
     assert told.erase(LATER).mail_state(1) is None
 
 
-GONE = Mail(due_at=None).bounce("bounced_address")
-
-
-def late(held: Notification, at: datetime) -> Notification:
-    """What the first e-mail that never arrives makes of a message."""
-    return bounced(held, 0, GONE, at=at, quiet=POLICY.quiet)[0]
+def late(held: Notification, at: datetime, number: int = 0) -> Notification:
+    """What an e-mail that never arrives makes of a message."""
+    mail = held.told[number].mail
+    assert mail
+    return bounced(held, number, mail, "gone", at=at, quiet=POLICY.quiet)[0]
 
 
 def test_a_late_bounce_takes_nobodys_time_who_was_told_since() -> None:
@@ -152,7 +151,7 @@ def test_a_bounce_hurries_where_nobody_else_was_told_since() -> None:
     made, at = message_to_a_worker(mail=True), NOON + MINUTE
     known = {"at": NOON, "until": LATER, "mail": True}
     both = made.tell(new_id(), 1, **known).tell(new_id(), 1, **known)
-    gone = bounced(both, 1, GONE, at=at, quiet=POLICY.quiet)[0]
+    gone = late(both, at, 1)
 
     assert (late(made, at).escalate_at, gone.escalate_at) == (at, at)
 

@@ -60,7 +60,7 @@ def gather(
     ]
     if spoken := _spoken_for(due.id, mails, at, since=telling.at):
         return spoken
-    sent_at = [sent.sent_at for _, sent in mails if sent.sent_at]
+    sent_at = [sent.left_at for _, sent in mails if sent.left_at]
     if due.urgency is Urgency.NORMAL and sent_at and max(sent_at) + window > at:
         return Gathered(wait_until=max(sent_at) + window)
     low = due.urgency is Urgency.LOW

@@ -32,6 +32,16 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Became(BaseModel):
+    """What became of one attempt, or was heard of it later, and when."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    state: MailState
+    reason: str | None = None
+
+
 class Mail(BaseModel):
     """What rings with telling somebody: an e-mail, or an SMS.
 
@@ -43,6 +53,7 @@ class Mail(BaseModel):
         delivered_at: When its gateway said that it has arrived.
         covers: Further messages for which this letter speaks: it says how many.
         within: The message whose letter spoke for this one.
+        became: What became of every attempt, first to last: none is forgotten.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,6 +67,12 @@ class Mail(BaseModel):
     delivered_at: datetime | None = None
     covers: tuple[str, ...] = ()
     within: str | None = None
+    became: tuple[Became, ...] = ()
+
+    @property
+    def left_at(self) -> datetime | None:
+        """When it left, unless it has come back since."""
+        return self.sent_at if self.state is MailState.SENT else None
 
     def claim(
         self, at: datetime, policy: EmailPolicy, covers: tuple[str, ...] = ()
@@ -69,20 +86,32 @@ class Mail(BaseModel):
             }
         )
 
-    def give_up(self) -> Self:
-        """Note that it is tried no more, because another way is."""
-        return self.model_copy(update={"state": MailState.FAILED, "due_at": None})
+    def give_up(self, at: datetime, reason: str | None = None) -> Self:
+        """Note that it is tried no more, because another way is, or nobody is to know.
+
+        Args:
+            at: When.
+            reason: Why, if no attempt has said so.
+        """
+        last = (*self.became, Became(at=at, state=MailState.FAILED, reason=reason))
+        given_up: dict[str, object] = {"state": MailState.FAILED, "due_at": None}
+        if reason:
+            given_up |= {"became": last, "reason": reason}
+        return self.model_copy(update=given_up)
 
     def arrive(self, at: datetime) -> Self:
         """Note that its gateway says that it has arrived."""
-        sent = self._now(MailState.SENT, None, sent_at=self.sent_at or at)
+        if self.state is MailState.SENT:
+            return self.model_copy(update={"delivered_at": at})
+        sent = self._now(MailState.SENT, None, at, sent_at=at)
         same = {"delivered_at": at, "attempts": self.attempts}
         return sent.model_copy(update=same)
 
-    def bounce(self, reason: str) -> Self:
+    def bounce(self, reason: str, at: datetime) -> Self:
         """Note that its gateway or mail server says that it never arrives."""
-        gone = self._now(MailState.FAILED, None, reason=reason)
-        return gone.model_copy(update={"attempts": self.attempts})
+        gone = self._now(MailState.FAILED, None, at, reason=reason)
+        same = {"attempts": self.attempts, "sent_at": self.sent_at}
+        return gone.model_copy(update=same)
 
     def rest(self) -> Self:
         """Note that it is not tried again, because it need not ring any more."""
@@ -94,7 +123,7 @@ class Mail(BaseModel):
 
     def speak_within(self, other: str, at: datetime) -> Self:
         """Note that another message's letter has said that there is this one too."""
-        return self._now(MailState.SENT, None, sent_at=at).model_copy(
+        return self._now(MailState.SENT, None, at, sent_at=at).model_copy(
             update={"within": other}
         )
 
@@ -110,19 +139,20 @@ class Mail(BaseModel):
         due_at = at + again if again else None
         match outcome:
             case Outcome.SENT:
-                return self._now(MailState.SENT, None, sent_at=at)
+                return self._now(MailState.SENT, None, at, sent_at=at)
             case Outcome.REFUSED:
-                return self._now(MailState.FAILED, None, reason=reason)
+                return self._now(MailState.FAILED, None, at, reason=reason)
             case Outcome.NOT_TAKEN:
                 state = MailState.WANTED if again else MailState.FAILED
-                return self._now(state, due_at, reason=reason)
+                return self._now(state, due_at, at, reason=reason)
             case Outcome.UNKNOWN:
-                return self._now(MailState.UNKNOWN, due_at, reason=reason)
+                return self._now(MailState.UNKNOWN, due_at, at, reason=reason)
 
     def _now(
         self,
         state: MailState,
         due_at: datetime | None,
+        at: datetime,
         *,
         sent_at: datetime | None = None,
         reason: str | None = None,
@@ -134,5 +164,6 @@ class Mail(BaseModel):
                 "due_at": due_at,
                 "sent_at": sent_at,
                 "reason": reason,
+                "became": (*self.became, Became(at=at, state=state, reason=reason)),
             }
         )

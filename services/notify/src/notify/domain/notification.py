@@ -24,6 +24,9 @@ LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 REFERENCE_BITS = 30
 
+PASSED_OVER = "passed_over"
+"""Why there is no e-mail to somebody who may not know of the case any more."""
+
 OVER, OPEN = 0, 1
 """What places in an inbox begin with, the first ones last."""
 
@@ -366,7 +369,7 @@ class Notification(Told):
 
     def pass_over(self, number: int, at: datetime) -> Self:
         """Send no e-mail to somebody who may not know of the case any more."""
-        new = self.with_mail(number, None)
+        new = self.leave_out(number, at, PASSED_OVER)
         return new if self._others_since(number) else new.hurry(at)
 
     def not_reached(self, number: int, at: datetime) -> Self:

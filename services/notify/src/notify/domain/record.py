@@ -10,23 +10,35 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from notify.domain.mail import MailState
-from notify.domain.notification import Notification
+from notify.domain.contact import ContactMessage, SentState
+from notify.domain.delivery import Delivery
+from notify.domain.mail import Mail, MailState
+from notify.domain.notification import Notification, reference_of
 
-FINAL = frozenset({MailState.SENT, MailState.FAILED, MailState.UNKNOWN})
+TO_PERSON = {
+    SentState.SENT: "person_messaged",
+    SentState.NOT_SENT: "person_not_messaged",
+    SentState.UNKNOWN: "person_unknown",
+    SentState.CLAIMED: "person_unknown",
+}
 
 
 class Line(NamedTuple):
     """One thing that was told, sent or said.
 
     Attributes:
-        at: When; of an e-mail that did not go out, when it was wanted.
-        what: ``told`` (in their inbox), ``email_sent``, ``sms_failed`` and so on,
-            ``told_again``, ``acknowledged`` (or ``acknowledged_by_link``, ``_by_sms``)
-            and the other answers, or ``over``.
-        to: Whom it was handed over to.
-        reason: Why it could not be taken, or an e-mail could not go out.
+        what: ``told`` (in their inbox), ``email_sent``, ``sms_failed``, ``_not_taken``,
+            ``_unknown`` and ``_delivered``, one for every attempt; ``told_again``,
+            ``acknowledged`` (or ``acknowledged_by_link``, ``_by_sms``) and the other
+            answers, or ``over``; ``system_to_tell`` and ``system_told`` of an agency's
+            own system; ``person_messaged``, ``person_not_messaged`` and
+            ``person_unknown`` of a message to a person's own device.
+        event: What happened; of a message to a person's own device, which text.
+        worker_id: Who was told, or said something; who asked for a person's message.
+        to: Whom it was handed over to; which agency, or which way to reach a person.
+        reason: Why it could not be taken, or could not go out.
         step: Of the chain, of whoever was told; 0 for those whom the rule names.
+        within: The message whose letter said that there is this one too.
     """
 
     at: datetime
@@ -39,22 +51,51 @@ class Line(NamedTuple):
     to: str = ""
     reason: str = ""
     step: int | str = ""
+    within: str = ""
 
 
-def lines(told: Iterable[Notification]) -> list[Line]:
-    """Give everything that was told of a case, first to last."""
-    every = (line for each in told for line in _of(each))
+def lines(
+    told: Iterable[Notification],
+    deliveries: Iterable[Delivery] = (),
+    messages: Iterable[tuple[str, ContactMessage]] = (),
+) -> list[Line]:
+    """Give everything that was told of a case, first to last.
+
+    Args:
+        told: To workers.
+        deliveries: To agencies' own systems.
+        messages: To people's own devices, each with its way to reach them.
+    """
+    every = [line for each in told for line in _of(each)]
+    every += [line for each in deliveries for line in _to_system(each)]
+    every += [_to_person(*each) for each in messages]
     return sorted(every, key=lambda line: line.at)
 
 
-def as_csv(told: Iterable[Notification]) -> str:
+def as_csv(lines_: Iterable[Line]) -> str:
     """Write it as comma-separated values, with a line of names first."""
     written = io.StringIO()
     writer = csv.writer(written)
     writer.writerow(Line._fields)
-    for line in lines(told):
+    for line in lines_:
         writer.writerow((line.at.isoformat(), *line[1:]))
     return written.getvalue()
+
+
+def _to_system(told: Delivery) -> Iterator[Line]:
+    same = (reference_of(told.id), told.id, told.event, "")
+    reason = told.reason or ""
+    yield Line(told.created_at, "system_to_tell", *same, "", told.agency, reason)
+    if told.sent_at:
+        yield Line(told.sent_at, "system_told", *same, "", told.agency)
+
+
+def _to_person(contact_id: str, message: ContactMessage) -> Line:
+    asked, what = message.asked, TO_PERSON[message.state]
+    reason = message.reason or ""
+    return Line(
+        message.at, what, "", asked.id, asked.text, "", asked.by, contact_id, reason
+    )
 
 
 def _of(held: Notification) -> Iterator[Line]:
@@ -62,10 +103,7 @@ def _of(held: Notification) -> Iterator[Line]:
     for each in held.told:
         yield Line(each.at, "told", *same, each.worker_id, step=each.step)
         for rang in (*each.tried, *((each.mail,) if each.mail else ())):
-            if rang.state in FINAL:
-                at, what = rang.sent_at or each.at, f"{rang.channel}_{rang.state}"
-                reason = rang.reason or ""
-                yield Line(at, what, *same, each.worker_id, reason=reason)
+            yield from _rang(rang, each.worker_id, same)
     for again in held.repeats:
         yield Line(again.at, "told_again", *same, held.worker_id)
     for said in held.answers:
@@ -75,3 +113,15 @@ def _of(held: Notification) -> Iterator[Line]:
         yield Line(said.at, what, *same, said.worker_id, to, reason)
     if held.ended_at:
         yield Line(held.ended_at, "over", *same)
+
+
+def _rang(
+    rang: Mail, worker_id: str, same: tuple[str, str, str, str]
+) -> Iterator[Line]:
+    within = rang.within or ""
+    for each in rang.became:
+        state = "not_taken" if each.state is MailState.WANTED else each.state.value
+        what, reason = f"{rang.channel}_{state}", each.reason or ""
+        yield Line(each.at, what, *same, worker_id, reason=reason, within=within)
+    if rang.delivered_at:
+        yield Line(rang.delivered_at, f"{rang.channel}_delivered", *same, worker_id)

@@ -10,6 +10,9 @@ from notify.domain.channels import EmailPolicy, Way
 from notify.domain.hours import Urgency
 from notify.domain.mail import Mail, MailState, Outcome
 
+NO_ADDRESS = "no_address"
+"""Why it was not tried at all by a way."""
+
 AT_GATEWAY = frozenset({MailState.CLAIMED, MailState.SENT, MailState.UNKNOWN})
 
 
@@ -171,12 +174,11 @@ class Told(BaseModel):
     ) -> Self:
         """Note what became of an attempt.
 
-        Once somebody knows or the message has ended, nothing is tried again, and of
-        what was not taken nothing is kept.
+        Once somebody knows or the message has ended, nothing is tried again.
         """
         mail = self.told[number].mail
-        if mail is None or (self.is_known and outcome is Outcome.NOT_TAKEN):
-            return self.with_mail(number, None)
+        if mail is None:
+            return self
         settled = mail.settle(outcome, reason, at, policy)
         return self.with_mail(number, settled.rest() if self.is_known else settled)
 
@@ -190,13 +192,36 @@ class Told(BaseModel):
     def fail_over(self, number: int, way: Way, at: datetime) -> Self:
         """Have it ring by another way, at a time."""
         telling = self.told[number]
-        before = (telling.mail.give_up(),) if telling.mail else ()
+        before = (_laid_aside(telling.mail, at),) if telling.mail else ()
         ringing = {
             "mail": Mail(channel=way, due_at=at),
             "tried": (*telling.tried, *before),
         }
         told = list(self.told)
         told[number] = telling.model_copy(update=ringing)
+        return self.model_copy(update={"told": tuple(told)})
+
+    def leave_out(self, number: int, at: datetime, reason: str) -> Self:
+        """Note that nothing rings for somebody any more, and why."""
+        telling = self.told[number]
+        before = (telling.mail.give_up(at, reason),) if telling.mail else ()
+        told = list(self.told)
+        silent = {"mail": None, "tried": (*telling.tried, *before)}
+        told[number] = telling.model_copy(update=silent)
+        return self.model_copy(update={"told": tuple(told)})
+
+    def stay_at_home(self, number: int) -> Self:
+        """Have nothing more ring for somebody; what was tried stays as it is."""
+        return self.with_mail(number, _gone_out(self.told[number].mail))
+
+    def with_heard(self, number: int, mail: Mail, heard: Mail) -> Self:
+        """Note what was heard later of an attempt, whatever rings by now."""
+        telling = self.told[number]
+        if telling.mail == mail:
+            return self.with_mail(number, heard)
+        tried = tuple(heard if each == mail else each for each in telling.tried)
+        told = list(self.told)
+        told[number] = telling.model_copy(update={"tried": tried})
         return self.model_copy(update={"told": tuple(told)})
 
     def with_mail(self, number: int, mail: Mail | None) -> Self:
@@ -237,10 +262,14 @@ class Told(BaseModel):
 
         Of one that has arrived it has nothing more to say.
         """
-        mail = self.told[number].mail if number < len(self.told) else None
-        if mail is None or mail.channel is not way or mail.delivered_at:
+        if number >= len(self.told):
             return None
-        return mail if mail.state in AT_GATEWAY else None
+        telling = self.told[number]
+        rang = [e for e in (*telling.tried, telling.mail) if e and e.channel is way]
+        mail = rang[-1] if rang else None
+        if mail is None or mail.delivered_at or mail.state not in AT_GATEWAY:
+            return None
+        return mail
 
     def spoken_for(self, other: str, worker_id: str) -> tuple[int, Mail] | None:
         """Give a worker's last e-mail for which another's letter spoke, and its number.
@@ -256,9 +285,9 @@ class Told(BaseModel):
         return None
 
     def without_waiting_mails(self) -> tuple[Telling, ...]:
-        """Give them without the e-mails that have not gone out: those stay at home.
+        """Give them without the e-mails that were never tried: those stay at home.
 
-        What may have arrived stays as it is, and is not repeated.
+        What was tried stays as it is, and is not repeated.
         """
         return tuple(
             each.model_copy(update={"mail": _gone_out(each.mail)}) for each in self.told
@@ -266,4 +295,12 @@ class Told(BaseModel):
 
 
 def _gone_out(mail: Mail | None) -> Mail | None:
-    return mail.rest() if mail and mail.state is not MailState.WANTED else None
+    tried = mail is not None and (mail.attempts or mail.state is not MailState.WANTED)
+    return mail.rest() if mail and tried else None
+
+
+def _laid_aside(mail: Mail, at: datetime) -> Mail:
+    """Give what rings no more as it is: what may have arrived has not failed."""
+    if mail.state is not MailState.WANTED:
+        return mail.rest()
+    return mail.give_up(at, None if mail.attempts else NO_ADDRESS)

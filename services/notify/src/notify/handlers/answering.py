@@ -139,8 +139,7 @@ async def _note_worker(
         if told.delivered:
             noted = arrived(held, number, mail, at)
         else:
-            gone = mail.bounce(NOT_DELIVERED)
-            noted = bounced(held, number, gone, at=at, quiet=by.quiet)
+            noted = bounced(held, number, mail, NOT_DELIVERED, at=at, quiet=by.quiet)
         await by.notifications.save(*noted, lane=held.lane)
     return Whose.WORKER
 

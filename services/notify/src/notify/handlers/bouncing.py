@@ -67,7 +67,7 @@ async def _fail(path: ReturnPath, reason: str, at: datetime, by: Bouncing) -> No
         other = await by.notifications.get(each)
         if other and (spoken := other.spoken_for(held.id, worker_id)):
             number, within = spoken
-            noted = note(other, number, within.bounce(reason))
+            noted = note(other, number, within, reason)
             await by.notifications.save(*noted, lane=other.lane)
-    noted = note(held, path.number, mail.bounce(reason))
+    noted = note(held, path.number, mail, reason)
     await by.notifications.save(*noted, lane=held.lane)

@@ -28,18 +28,18 @@ from notify.domain.channels import EmailPolicy, Way
 from notify.domain.gathering import Gathered, gather
 from notify.domain.hours import Quiet, Urgency
 from notify.domain.mail import Mail, MailState, Outcome
-from notify.domain.notification import Notification
+from notify.domain.notification import PASSED_OVER, Notification
 from notify.domain.wording import Letter, Wording
 from notify.handlers.reaching import Reach
 from notify.post import Post, Posted
 from notify.store import Notifications
 
-PASSED_OVER = "passed_over"
-"""Why there is no e-mail to somebody who may not know of the case any more."""
-
 LOOKED_BACK = timedelta(days=2)
 """How old a message may be whose e-mail becomes one with others: longer than any waits
 that was never tried, over a night or until the next digest."""
+
+RESTING = frozenset({MailState.WANTED, MailState.UNKNOWN})
+"""Of what is not tried again, because somebody knows: it has not failed."""
 
 UNKNOWN_WORKER = Posted(Outcome.REFUSED, "unknown_worker")
 NO_ADDRESS = Posted(Outcome.REFUSED, "no_address")
@@ -70,7 +70,7 @@ async def send_mail(
         await notifications.save(due.pass_over(number, at), failed, lane=due.lane)
         return
     if await _is_left_in_peace(due, number, reach):
-        await notifications.save(due.with_mail(number, None))
+        await notifications.save(due.stay_at_home(number))
         return
     attempt = Attempt(number, at, policy)
     gathered = await _gathered(due, attempt, notifications, reach)
@@ -156,7 +156,7 @@ class Attempt:
             return new, _sent(new, worker_id, mail.channel, self.at)
         way = new.way_after(self.number)
         waits = mail.due_at and (way is None or self._may_wait(new, mail))
-        rests = new.is_known and mail.state is MailState.UNKNOWN
+        rests = new.is_known and mail.state in RESTING
         if waits or rests:
             return (new,)
         reason = mail.reason or mail.state.value
@@ -200,27 +200,32 @@ def arrived(
     That it left is told with it, if it was not known yet: the answer to the sending,
     which comes after, then finds it settled.
     """
-    new, worker_id = (
-        held.with_mail(number, mail.arrive(at)),
-        held.told[number].worker_id,
-    )
+    new = held.with_heard(number, mail, mail.arrive(at))
+    worker_id = held.told[number].worker_id
     if mail.state is MailState.SENT:
         return (new,)
     return new, _sent(new, worker_id, mail.channel, at)
 
 
 def bounced(
-    held: Notification, number: int, gone: Mail, *, at: datetime, quiet: Quiet
+    held: Notification,
+    number: int,
+    mail: Mail,
+    reason: str,
+    *,
+    at: datetime,
+    quiet: Quiet,
 ) -> tuple[Notification, *tuple[Event, ...]]:
     """Give the message after it was said of an SMS or letter that it never arrives.
 
     It rings by the next way, or the next of the chain is told, unless somebody knows:
-    at once, or in the morning if it must not ring now.
+    at once, or in the morning if it must not ring now. If another way has rung since,
+    that one goes on.
     """
-    new, worker_id = held.with_mail(number, gone), held.told[number].worker_id
-    reason = gone.reason or gone.state.value
-    failed = _failed(new, worker_id, gone.channel, reason, at)
-    if new.is_known:
+    new = held.with_heard(number, mail, mail.bounce(reason, at))
+    worker_id = held.told[number].worker_id
+    failed = _failed(new, worker_id, mail.channel, reason, at)
+    if new.is_known or held.told[number].mail != mail:
         return new, failed
     rings_at = quiet.loud(held.urgency, at, any_hour=held.any_hour)
     if way := new.way_after(number):

@@ -53,4 +53,4 @@ async def unreached(at: datetime, *, notifications: Notifications) -> list[Unrea
 def _reached(who: Unreached, told: list[Notification]) -> bool:
     """Tell whether something has reached somebody since, by any way."""
     rang = (mail for each in told for mail in each.mails_to(who.worker_id))
-    return any(each.sent_at and each.sent_at > who.told_at for each in rang)
+    return any(each.left_at and each.left_at > who.told_at for each in rang)

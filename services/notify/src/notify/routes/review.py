@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from accord_chassis.decision import NOT_OUTREACH, Action, Relation, Resource
 from accord_chassis.guard import Asking, NoSuchRecord, asking
+from accord_chassis.service import part
 from accord_chassis.store import EPOCH
 from accord_contracts.allocation import DeclineReason
 from accord_contracts.message import Id
@@ -16,9 +17,10 @@ from notify.domain.channels import Way
 from notify.domain.hours import Urgency
 from notify.domain.mail import Mail, MailState
 from notify.domain.notification import Notification
-from notify.domain.record import as_csv
+from notify.domain.record import as_csv, lines
 from notify.domain.told import Telling
 from notify.routes.messages import PAGE, Limit, Notifications_
+from notify.store import Deliveries, PersonalContacts
 
 router = APIRouter()
 
@@ -169,14 +171,29 @@ async def review_case(
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
 async def export_case(
-    case_id: Id, notifications: Notifications_, reviewer: Reviewer
+    case_id: Id,
+    notifications: Notifications_,
+    deliveries: Annotated[Deliveries, part(Deliveries)],
+    contacts: Annotated[PersonalContacts, part(PersonalContacts)],
+    reviewer: Reviewer,
 ) -> Response:
     """Take along who was told what of a case, when, and what they said.
 
-    Comma-separated values, first to last; ids, codes and times alone.
+    Agencies' own systems and people's own devices too. Comma-separated values, first to
+    last; ids, codes and times alone.
     """
     await reviewer.permit(REVIEW_CASE, Resource("notifications", case_id, case_id))
-    found = await notifications.recent(case_id, EPOCH)
+    messages = [
+        (each.contact_id, message)
+        for each in await contacts.of_case(case_id)
+        for message in each.messages
+        if message.asked.case_id == case_id
+    ]
+    found = lines(
+        await notifications.recent(case_id, EPOCH),
+        await deliveries.of_case(case_id),
+        messages,
+    )
     if not found:
         raise NoSuchRecord
     return Response(as_csv(found), media_type="text/csv")
