@@ -146,8 +146,11 @@ def test_matching_is_evaluated_on_a_file_of_people(tmp_path: Path) -> None:
         words += ["--map", each]
     words += ["--map", "identifier.nhi=nhi"]
 
-    told = run_in(tmp_path, *words, "--json")
+    told = run_in(tmp_path, *words, "--json", "--weights", "measured.yaml")
     shown = run_in(tmp_path, *words)
+    untold = [each for each in words if each not in {"--truth", "id"}]
+    alone = run_in(tmp_path, *untold, "--weights", "alone.yaml")
+    nothing = run_in(tmp_path, *untold)
 
     assert told.returncode == 0, told.stderr
     report = json.loads(told.stdout)
@@ -156,6 +159,12 @@ def test_matching_is_evaluated_on_a_file_of_people(tmp_path: Path) -> None:
     assert report["linked"]["recall"] == 1
     assert "80 records" in shown.stdout
     assert "linked or review" in shown.stdout
+    # The truth is measured by alone: nothing is learned from it.
+    assert alone.returncode == 0, alone.stderr
+    measured = (tmp_path / "measured.yaml").read_text(encoding="utf-8")
+    assert (tmp_path / "alone.yaml").read_text(encoding="utf-8") == measured
+    assert nothing.returncode == 1
+    assert "nothing to do" in nothing.stderr
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from referrals.domain.matching.evaluating import (
     judged,
     true_pairs,
 )
-from referrals.domain.matching.learning import TooFewRecords, learn
+from referrals.domain.matching.learning import Learned, TooFewRecords, learn
 from referrals.domain.matching.record import FIELDS, Record, record
 from referrals.domain.matching.weights import Verdict, Weights
 
@@ -60,9 +60,9 @@ def told(report: Report) -> list[tuple[str, Figures]]:
     ]
 
 
-def written(report: Report) -> str:
+def written(weights: Weights) -> str:
     """Write what was learned as a locality's ``matching.yaml`` has it."""
-    learned = {"weights": report.weights.model_dump()}
+    learned = {"weights": weights.model_dump()}
     return yaml.safe_dump(learned, sort_keys=False, allow_unicode=True)
 
 
@@ -89,12 +89,7 @@ def evaluate(file: Path, mapping: Iterable[str], truth: str) -> Report:
     columns = _columns(mapping)
     rows = _rows(file, {*columns.values(), truth})
     records = [_record(row, columns) for row in rows]
-    try:
-        learned = learn(records)
-    except TooFewRecords:
-        raise CannotGoOn(
-            f"{file} has no two records.", mend="Give it more than one line of data."
-        ) from None
+    learned = _learned(file, records)
     # Whoever has no id is of nobody else's.
     known = true_pairs([row[truth] or at for at, row in enumerate(rows)])
     return Report(
@@ -105,6 +100,26 @@ def evaluate(file: Path, mapping: Iterable[str], truth: str) -> Report:
         weights=learned.weights,
         at=at_thresholds(judged(learned, records), known),
     )
+
+
+def weights_of(file: Path, mapping: Iterable[str]) -> Weights:
+    """Learn from a file's own pairs alone, where nobody knows who is the same person.
+
+    Raises:
+        CannotGoOn: The file cannot be read, a column is missing, or there is no pair.
+    """
+    columns = _columns(mapping)
+    rows = _rows(file, {*columns.values()})
+    return _learned(file, [_record(row, columns) for row in rows]).weights
+
+
+def _learned(file: Path, records: list[Record]) -> Learned:
+    try:
+        return learn(records)
+    except TooFewRecords:
+        raise CannotGoOn(
+            f"{file} has no two records.", mend="Give it more than one line of data."
+        ) from None
 
 
 def _columns(mapping: Iterable[str]) -> dict[str, str]:

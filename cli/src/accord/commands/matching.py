@@ -8,6 +8,7 @@ import typer
 
 from accord import show
 from accord.commands.given import Json, Locality, run
+from accord.faults import CannotGoOn
 
 group = typer.Typer(no_args_is_help=True, help="Who is the same person.")
 
@@ -25,7 +26,13 @@ def evaluate_matching(
             "code=number (one that may be mistyped).",
         ),
     ],
-    truth: Annotated[str, typer.Option(help="The column with the true person's id.")],
+    truth: Annotated[
+        str | None,
+        typer.Option(
+            help="The column with the true person's id; without it nothing is "
+            "measured, and weights alone are learned."
+        ),
+    ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(help="Write what was learned here, for a matching.yaml."),
@@ -35,9 +42,19 @@ def evaluate_matching(
     """Learn from a file's own people, untold, and say how well they are matched."""
     from accord import matching
 
+    if truth is None:
+        if weights is None:
+            raise CannotGoOn(
+                "There is nothing to do.",
+                mend="Name the column with the truth (--truth), or a file for what is "
+                "learned (--weights).",
+            )
+        learned = matching.weights_of(file, map_)
+        weights.write_text(matching.written(learned), encoding="utf-8")
+        return
     report = matching.evaluate(file, map_, truth)
     if weights:
-        weights.write_text(matching.written(report), encoding="utf-8")
+        weights.write_text(matching.written(report.weights), encoding="utf-8")
     if json:
         show.document(report.document())
         return
