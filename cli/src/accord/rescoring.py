@@ -17,7 +17,8 @@ from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 from risk.domain.assessment import Assessment
 from risk.domain.policy import Policy
-from risk.domain.simulation import Group, Report, Tally, simulate, together
+from risk.domain.simulation import ALL, HELD, Report, simulate, together
+from risk.domain.tellable import Tellable, Told, tellable
 from risk.store import SIMULATED
 
 from accord.deployment import Deployment
@@ -37,9 +38,6 @@ PARTS = 64
 BEGINNINGS = [f"{each:02x}" for each in range(256)]
 """With what ids of cases begin, evenly."""
 
-LEAST = 10
-"""Groups of fewer cases are left out: somebody might be known by them."""
-
 
 def versions(files: Sequence[Path]) -> list[Policy]:
     """Read the versions of the policy that are compared.
@@ -48,9 +46,9 @@ def versions(files: Sequence[Path]) -> list[Policy]:
         CannotGoOn: One cannot be read, is wrong, or two have one name.
     """
     read = [_policy(each) for each in files]
-    if len({each.version for each in read}) < len(read):
+    if len({HELD, *(each.version for each in read)}) <= len(read):
         raise CannotGoOn(
-            "Two of the policies have the same version.",
+            f"Two of the policies have the same version, or one is called {HELD}.",
             mend="Give each a version of its own.",
         )
     return read
@@ -95,8 +93,12 @@ def of_file(file: Path) -> Iterator[Assessment]:
 
 
 def run_stored(
-    policies: Sequence[Policy], deployment: Deployment, at: datetime
-) -> Report:
+    policies: Sequence[Policy],
+    deployment: Deployment,
+    at: datetime,
+    *,
+    few: int = FEW,
+) -> Tellable:
     """Weigh all cases that a deployment's risk service keeps, as ``run`` does.
 
     If there are many, each processor reads and weighs its part of them.
@@ -105,17 +107,18 @@ def run_stored(
         policies: By which.
         deployment: Whose.
         at: The present time.
+        few: Up to so many one process weighs alone.
 
     Raises:
         CannotGoOn: The store is away, or does not let us.
     """
     weigh = partial(weigh_part, policies, deployment, at)
-    if _count(deployment) <= FEW:
-        return _tellable(weigh({}))
+    if _count(deployment) <= few:
+        return tellable(weigh({}))
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         with without_interrupts():
             parts = pool.map(weigh, parts_of(PARTS))
-        return _tellable(together(parts))
+        return tellable(together(parts))
 
 
 def parts_of(count: int) -> list[dict[str, str]]:
@@ -176,24 +179,9 @@ def _kept(deployment: Deployment) -> Iterator[Collection[dict[str, Any]]]:
 
 def run(
     policies: Sequence[Policy], cases: Iterator[Assessment], at: datetime
-) -> Report:
+) -> Tellable:
     """Weigh all cases by each version, and leave out what could betray somebody."""
-    return _tellable(simulate(cases, policies, at))
-
-
-def _tellable(report: Report) -> Report:
-    return {
-        version: {
-            group: tally
-            for group, tally in sorted(groups.items(), key=lambda each: _order(each[0]))
-            if group[0] == "all" or tally.cases >= LEAST
-        }
-        for version, groups in report.items()
-    }
-
-
-def _order(group: Group) -> tuple[bool, Group]:
-    return group[0] != "all", group
+    return tellable(simulate(cases, policies, at))
 
 
 HEADS = (
@@ -201,50 +189,68 @@ HEADS = (
     "higher", "lower", "reviews a week", "due", "overdue",
 )  # fmt: skip
 
+ROLES = ("version", "role", "cases to act on")
 
-def rows(report: Report) -> list[tuple[str, ...]]:
+
+def rows(report: Tellable) -> list[tuple[str, ...]]:
     """Give the report for people."""
     return [
         (
             version,
-            group[0] if group[0] == "all" else ": ".join(group),
-            str(tally.cases),
-            *(str(n) for n in tally.found.values()),
-            f"+{tally.higher}",
-            f"-{tally.lower}",
-            f"{tally.reassessments_a_week:.0f}",
-            str(tally.due),
-            str(tally.overdue),
+            group[0] if group == ALL else ": ".join(group),
+            str(told.cases),
+            *(_counted(n) for n in told.found.values()),
+            _counted(told.higher, "+"),
+            _counted(told.lower, "-"),
+            str(told.reassessments_a_week),
+            str(told.due),
+            str(told.overdue),
         )
         for version, groups in report.items()
-        for group, tally in groups.items()
+        for group, told in groups.items()
     ]
 
 
-def document(report: Report) -> dict[str, Any]:
-    """Give the report for a machine."""
+def role_rows(report: Tellable) -> list[tuple[str, ...]]:
+    """Give for people on how many cases each role would act."""
+    return [
+        (version, role, str(count))
+        for version, groups in report.items()
+        if ALL in groups
+        for role, count in groups[ALL].roles.items()
+    ]
+
+
+def _counted(count: int | None, sign: str = "") -> str:
+    return "few" if count is None else f"{sign}{count}"
+
+
+def document(report: Tellable) -> dict[str, Any]:
+    """Give the report for a machine; nothing, where there are too few to tell."""
     return {
         version: [
-            {"dimension": group[0], "group": group[1], **_tally(tally)}
-            for group, tally in groups.items()
+            {"dimension": group[0], "group": group[1], **_document(told)}
+            for group, told in groups.items()
         ]
         for version, groups in report.items()
     }
 
 
-def _tally(tally: Tally) -> dict[str, Any]:
+def _document(told: Told) -> dict[str, Any]:
     return {
-        "cases": tally.cases,
-        "found": tally.found,
+        "cases": told.cases,
+        "found": told.found,
         "moves": [
             {"held": was, "found": to, "cases": n}
-            for (was, to), n in sorted(tally.moves.items())
+            for (was, to), n in sorted(told.moves.items())
+            if n != 0
         ],
-        "higher": tally.higher,
-        "lower": tally.lower,
-        "reassessments_a_week": round(tally.reassessments_a_week, 1),
-        "due": tally.due,
-        "overdue": tally.overdue,
+        "higher": told.higher,
+        "lower": told.lower,
+        "reassessments_a_week": told.reassessments_a_week,
+        "due": told.due,
+        "overdue": told.overdue,
+        "roles": told.roles,
     }
 
 

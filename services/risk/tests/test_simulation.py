@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from accord.deployment import Deployment
 from accord.faults import CannotGoOn
+from accord.main import app
 from accord.rescoring import (
     document,
     of_file,
     parts_of,
+    role_rows,
     rows,
     run,
     run_stored,
@@ -28,16 +30,19 @@ from accord_chassis.development.backing import Backing
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.referrals import IncidentKind, PersonRole, TriggerKind
 from accord_contracts.risk import RiskLevel
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import SecretStr
 from risk.domain.ahead import Ahead
 from risk.domain.assessment import Assessment, Reassessment
+from risk.domain.cells import LEAST_CELL
 from risk.domain.form import Form
 from risk.domain.policy import Policy
-from risk.domain.simulation import ALL, Report, simulate
+from risk.domain.simulation import ALL, HELD, Tally, groups_of, simulate
 from risk.domain.simulation import together as put_together
+from risk.domain.tellable import MOVES, tellable
 from risk.domain.telling import Telling
 from risk.domain.validity import (
-    LEAST_CELL,
     LEAST_OUTCOMES,
     Counts,
     assess,
@@ -49,11 +54,14 @@ from risk.domain.validity import (
 from risk.plot import svg
 from risk.store import Assessments
 from risk_builders import LOCALITIES, POLICY, answers, policy
+from typer.testing import CliRunner
 
 LOW, MEDIUM, HIGH, EXTREME = RiskLevel
 DAY = timedelta(days=1)
+TIERS = POLICY.model_dump(mode="json")["tiers"]
 SHARPER = policy(
     version="test-sharper",
+    tiers=[{**TIERS[0], "triggers": ["prior_violence"]}, *TIERS[1:]],
     instruments={"triage": {"cutoffs": {"medium": 3}}},
     reassess_hours={"low": 168, "medium": 168, "high": 72, "extreme": 72},
 )
@@ -84,22 +92,27 @@ def test_it_says_how_levels_clocks_and_overdue_reviews_would_move() -> None:
 
     report = simulate([light, grave, closed], [POLICY, SHARPER], NOON + 8 * DAY)
     now, then = report[POLICY.version][ALL], report[SHARPER.version][ALL]
+    before = report[HELD][ALL]
 
     assert now.moves == Counter({(LOW, LOW): 2, (HIGH, HIGH): 1})
     assert then.moves == Counter({(LOW, LOW): 1, (LOW, MEDIUM): 1, (HIGH, HIGH): 1})
-    assert (now.higher, then.higher, then.lower) == (0, 1, 0)
+    assert before.moves == now.moves
+    assert before.reassessments_a_week == pytest.approx(now.reassessments_a_week)
     assert now.reassessments_a_week == pytest.approx(168 / 1440 + 1)
     assert then.reassessments_a_week == pytest.approx(1 + 168 / 72)
     assert (now.due, now.overdue) == (0, 1)
     assert (then.due, then.overdue) == (0, 2)
+    assert (before.due, before.overdue) == (0, 0), "nobody was called yet"
+    specialist = "independent_victim_specialist"
+    assert [each.roles[specialist] for each in (before, now, then)] == [1, 1, 2]
 
 
 def test_what_would_be_found_lower_keeps_its_clock() -> None:
     held = case("threat_to_kill").model_copy(update={"level": EXTREME})
 
-    [tally] = [each[ALL] for each in simulate([held], [POLICY], NOON).values()]
+    tally = simulate([held], [POLICY], NOON)[POLICY.version][ALL]
 
-    assert (tally.lower, tally.higher) == (1, 0)
+    assert tally.moves == Counter({(EXTREME, HIGH): 1})
     assert tally.reassessments_a_week == pytest.approx(168 / 72)
 
 
@@ -116,31 +129,132 @@ def test_a_date_comes_near_as_the_new_version_has_it() -> None:
 
     report = simulate([held], [POLICY, sooner], NOON)
 
-    assert report[POLICY.version][ALL].found[MEDIUM] == 0
-    assert report["test-sooner"][ALL].found[MEDIUM] == 1
+    assert report[POLICY.version][ALL].moves[held.level, MEDIUM] == 0
+    assert report["test-sooner"][ALL].moves[held.level, MEDIUM] == 1
 
 
-def test_a_file_of_cases_is_weighed_by_group_and_few_are_left_out(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    "gone",
+    [{"transferred_at": NOON}, {"mistaken_at": NOON}, {"merged_into": new_id()}],
+    ids=lambda each: next(iter(each)),
+)
+def test_what_is_not_the_localitys_own_or_nobodys_counts_not(
+    gone: dict[str, Any],
 ) -> None:
+    report = simulate([case().model_copy(update=gone)], [POLICY], NOON)
+
+    assert [dict(each) for each in report.values()] == [{}, {}]
+
+
+def test_a_child_of_a_merged_case_counts_in_its_survivor() -> None:
+    share = case().share().model_copy(update={"child": True})
+    held = case().model_copy(update={"shares": {new_id(): share}})
+
+    assert ("children", "yes") in groups_of(held)
+
+
+def test_a_file_of_cases_is_weighed_by_group_before_and_after(tmp_path: Path) -> None:
     few = [case(ethnicity="asian") for _ in range(9)]
-    many = [case("threat_to_kill", ethnicity="maori") for _ in range(10)]
+    some = [case("threat_to_kill", ethnicity="maori") for _ in range(20)]
+    some += [case(ethnicity="maori") for _ in range(10)]
+    many = [case("threat_to_kill", ethnicity="european") for _ in range(30)]
+    plain = [case(ethnicity="european") for _ in range(40)]
     file = tmp_path / "cases.jsonl"
-    file.write_text("\n".join(written(each) for each in (*few, *many)))
+    file.write_text("\n".join(written(each) for each in (*few, *some, *many, *plain)))
     read = versions([LOCALITIES / "canterbury/risk.yaml"])
 
     report = run(read, of_file(file), NOON)
 
-    groups = report[POLICY.version]
-    assert groups["ethnicity", "maori"].found[HIGH] == 10
-    assert ("ethnicity", "asian") not in groups
-    assert groups[ALL].cases == 19
-    assert rows(report)[0][:3] == (POLICY.version, "all", "19")
+    assert list(report) == [HELD, POLICY.version]
+    for groups in report.values():
+        assert groups[ALL].cases == 109
+        assert groups[ALL].found == {LOW: 59, MEDIUM: 0, HIGH: 50, EXTREME: 0}
+        assert ("ethnicity", "asian") not in groups
+        # 109 - 70 - 30 would tell of the nine.
+        assert ("ethnicity", "maori") not in groups
+        assert groups["ethnicity", "european"].found[HIGH] == 30
+    assert rows(report)[0][:3] == (HELD, "all", "109")
     told = json.loads(json.dumps(document(report)))[POLICY.version][0]
     assert told["moves"] == [
-        {"held": "high", "found": "high", "cases": 10},
-        {"held": "low", "found": "low", "cases": 9},
+        {"held": "high", "found": "high", "cases": 50},
+        {"held": "low", "found": "low", "cases": 59},
     ]
+    assert told["roles"]["independent_victim_specialist"] == 50
+    assert (told["higher"], told["due"], told["reassessments_a_week"]) == (0, 0, 60)
+
+
+def test_of_fewer_cases_than_may_be_told_nothing_is() -> None:
+    report = run([POLICY], iter([case() for _ in range(LEAST_CELL - 1)]), NOON)
+
+    assert report == {HELD: {}, POLICY.version: {}}
+    assert (rows(report), role_rows(report)) == ([], [])
+
+
+def test_a_move_of_one_case_is_not_told_and_not_had_from_the_others() -> None:
+    moved = [case("threat_to_kill").model_copy(update={"level": EXTREME})]
+    rest = [case("threat_to_kill") for _ in range(30)] + [case() for _ in range(40)]
+
+    report = run([POLICY], iter([*moved, *rest]), NOON)
+
+    now, then = report[HELD][ALL], report[POLICY.version][ALL]
+    assert then.moves[EXTREME, HIGH] is then.moves[HIGH, HIGH] is None
+    assert then.moves[LOW, LOW] == now.moves[LOW, LOW] == 40
+    assert now.moves[EXTREME, EXTREME] is now.moves[HIGH, HIGH] is None
+    assert (then.lower, then.found[HIGH], now.found[HIGH]) == (None, None, None)
+    assert then.found[LOW] == 40
+    assert "few" in rows(report)[1]
+    assert then.reassessments_a_week % LEAST_CELL == 0
+
+
+TALLIES = st.dictionaries(
+    st.sampled_from(["a", "b", "c"]),
+    st.dictionaries(st.sampled_from(MOVES), st.integers(1, 30), min_size=1),
+    min_size=1,
+)
+
+
+@settings(deadline=None)
+@given(TALLIES)
+def test_what_is_left_out_is_nothing_or_no_small_cell(
+    given_: dict[str, dict[tuple[RiskLevel, RiskLevel], int]],
+) -> None:
+    """Also level by level, for how many are held at each is the same for any version.
+
+    And in what is left of the whole beside the groups that are told.
+    """
+    made = {
+        ("some", each): Tally(sum(moves.values()), Counter(moves))
+        for each, moves in given_.items()
+    }
+    whole = Tally()
+    for each in made.values():
+        whole.add(each)
+
+    told = tellable({"x": {**made, ALL: whole}})["x"]
+
+    if not told:
+        assert whole.cases < LEAST_CELL
+        return
+    left, rows_ = Counter(whole.moves), [(told[ALL], whole.moves)]
+    for key in told.keys() - {ALL}:
+        left.subtract(made[key].moves)
+        rows_.append((told[key], made[key].moves))
+    assert not 0 < left.total() < LEAST_CELL
+    shown = next((told[e] for e in told.keys() - {ALL}), told[ALL])
+    for one, moves in [*rows_, (shown, left)]:
+        assert not any(0 < moves[m] < LEAST_CELL for m, n in one.moves.items() if n)
+        out = {
+            was: sum(
+                moves[m] for m, n in one.moves.items() if m[0] is was and n is None
+            )
+            for was in RiskLevel
+        }
+        whole_rows = {
+            was for was in RiskLevel if not any(one.moves[was, to] for to in RiskLevel)
+        }
+        for was in set(RiskLevel) - whole_rows:
+            assert not 0 < out[was] < LEAST_CELL
+        assert not 0 < sum(out[was] for was in whole_rows) < LEAST_CELL
 
 
 def by_pairs(counts: Counts) -> tuple[float, float]:
@@ -452,21 +566,15 @@ async def test_stored_cases_are_weighed_alike_as_a_whole_and_in_parts(
     both = [POLICY, SHARPER]
 
     whole = await asyncio.to_thread(run_stored, both, deployment, NOON)
+    # In the main thread, as the command is: it answers for Ctrl-C meanwhile.
+    pool = run_stored(both, deployment, NOON, few=0)
     parts = [
         await asyncio.to_thread(weigh_part, both, deployment, NOON, ids)
         for ids in parts_of(3)
     ]
 
-    assert in_order(whole) == in_order(run(both, iter(cases), NOON))
-    assert in_order(put_together(parts)) == in_order(simulate(cases, both, NOON))
-
-
-def in_order(report: Report) -> dict[str, list[dict[str, Any]]]:
-    """Give a report for comparing: sums of other orders differ in their last digit."""
-    return {
-        version: sorted(groups, key=lambda each: (each["dimension"], each["group"]))
-        for version, groups in document(report).items()
-    }
+    assert whole == pool == run(both, iter(cases), NOON)
+    assert put_together(parts) == simulate(cases, both, NOON)
 
 
 def test_what_one_process_gives_another_weighs_there_as_here() -> None:
@@ -475,3 +583,21 @@ def test_what_one_process_gives_another_weighs_there_as_here() -> None:
     assert simulate([case("escalation")], [copy], NOON) == simulate(
         [case("escalation")], [SHARPER], NOON
     )
+
+
+def test_the_command_says_how_it_is_and_how_it_would_be(tmp_path: Path) -> None:
+    cases = [case("threat_to_kill") for _ in range(12)]
+    file = tmp_path / "cases.jsonl"
+    file.write_text("\n".join(written(each) for each in cases))
+    policy = str(LOCALITIES / "canterbury/risk.yaml")
+    words = ["risk", "simulate", "--policy", policy, "--against", str(file)]
+
+    told, table = (CliRunner().invoke(app, [*words, *e]) for e in (["--json"], []))
+
+    [before, _], [after, _] = json.loads(told.stdout).values()
+    assert before["cases"] == after["cases"] == after["found"]["high"] == 12
+    assert before["roles"] == after["roles"]
+    assert "independent_victim_specialist" in table.stdout
+    file.write_text(written(cases[0]))
+    few = CliRunner().invoke(app, words)
+    assert few.stdout == "There are too few cases to tell of any.\n"

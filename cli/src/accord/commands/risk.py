@@ -38,7 +38,12 @@ def simulate_policy(
     if json:
         show.document(rescoring.document(report))
         return
+    if not any(report.values()):
+        show.say("There are too few cases to tell of any.")
+        return
     show.table(*rescoring.HEADS, rows=rescoring.rows(report))
+    show.table(*rescoring.ROLES, rows=rescoring.role_rows(report))
+    show.say("What is few, or would tell of few, is left out; sums are in tens.")
     show.say("Nothing was changed. What is found lower stays until that is proved.")
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Self
 
+from accord_contracts.allocation import Role
 from accord_contracts.message import Code, PolicyVersion
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import Answer, IncidentKind, TriggerKind
@@ -271,8 +272,21 @@ class Policy(BaseModel):
 
     def tier(self, level: RiskLevel, reasons: tuple[str, ...]) -> Tier | None:
         """Give the highest tier that a case is in, if it is in any."""
-        rule = next((e for e in self.tiers if e.holds(level, reasons)), None)
+        rule = self._rule(level, reasons)
         return rule.told() if rule else None
+
+    def roles(self, level: RiskLevel, known: Known) -> tuple[Role, ...]:
+        """Give who acts on a case of this level, of which this is known, by its tier.
+
+        Of many cases sooner than by ``tier``.
+        """
+        lifting = {key for each in self.tiers for key in each.triggers}
+        lifted = self._plan.standing(known, lifting) if lifting else ()
+        rule = self._rule(level, lifted)
+        return rule.roles if rule else ()
+
+    def _rule(self, level: RiskLevel, reasons: tuple[str, ...]) -> TierRule | None:
+        return next((e for e in self.tiers if e.holds(level, reasons)), None)
 
     def unknowns(self, answers: dict[str, Answer]) -> tuple[str, ...]:
         """Give the questions that have neither yes nor no, heaviest first."""

@@ -5,19 +5,22 @@ or lower, how many reassessments a week follow, and how many would be overdue at
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from accord_contracts.referrals import PersonRole
 from accord_contracts.risk import RiskLevel
 
 from risk.domain.assessment import Assessment, Reassessment
 from risk.domain.policy import Policy, highest
+from risk.domain.shadow import Move
+from risk.domain.weighing import Known
 
 ALL = ("all", "all")
 """The group of every case."""
+
+HOUR = timedelta(hours=1)
 
 HOURS_A_WEEK = 168
 
@@ -25,13 +28,25 @@ Group = tuple[str, str]
 """By what, and which: ``("ethnicity", "maori")``."""
 
 
+HELD = "held"
+"""The version that says how it is now, beside those that say how it would be."""
+
+
+class Clock(NamedTuple):
+    """By which level a case is assessed anew, and after how many hours."""
+
+    level: RiskLevel
+    hours: float
+
+
 class One(NamedTuple):
     """What a version makes of one case; a ``Tally`` says what each of this is."""
 
-    move: tuple[RiskLevel, RiskLevel]
-    reassessments_a_week: float = 0.0
+    move: Move
+    clock: Clock | None = None
     due: bool = False
     overdue: bool = False
+    roles: tuple[str, ...] = ()
 
 
 @dataclass
@@ -40,51 +55,53 @@ class Tally:
 
     Attributes:
         moves: How many are held at the first level, and found at the second.
-        reassessments_a_week: Of those that are not closed.
+        open: How many are not closed, by the level whose clock they have.
+        hours: The clock of each level. What dates shortened counts as the longest.
         due: Whose reassessment would be due now, and nobody is called yet.
         overdue: Whose period of grace would be over as well.
+        roles: How many each role would act on, of those that are not closed.
     """
 
     cases: int = 0
-    moves: Counter[tuple[RiskLevel, RiskLevel]] = field(default_factory=Counter)
-    reassessments_a_week: float = 0.0
+    moves: Counter[Move] = field(default_factory=Counter)
+    open: Counter[RiskLevel] = field(default_factory=Counter)
+    hours: dict[RiskLevel, float] = field(default_factory=dict)
     due: int = 0
     overdue: int = 0
+    roles: Counter[str] = field(default_factory=Counter)
 
     def count(self, one: One) -> None:
         """Count what was made of one more case."""
         self.cases += 1
         self.moves[one.move] += 1
-        self.reassessments_a_week += one.reassessments_a_week
+        if one.clock:
+            level, hours = one.clock
+            self.open[level] += 1
+            self.hours[level] = max(self.hours.get(level, 0.0), hours)
         self.due += one.due
         self.overdue += one.overdue
+        for role in one.roles:
+            self.roles[role] += 1
 
     def add(self, other: "Tally") -> None:
         """Count what was made of other cases too."""
         self.cases += other.cases
-        for move, count in other.moves.items():
-            self.moves[move] += count
-        self.reassessments_a_week += other.reassessments_a_week
+        self.moves.update(other.moves)
+        self.open.update(other.open)
+        for level, hours in other.hours.items():
+            self.hours[level] = max(self.hours.get(level, 0.0), hours)
         self.due += other.due
         self.overdue += other.overdue
+        self.roles.update(other.roles)
 
     @property
-    def found(self) -> Mapping[RiskLevel, int]:
-        """How many are found at each level."""
-        return {
-            level: sum(n for (_, to), n in self.moves.items() if to is level)
-            for level in RiskLevel
-        }
-
-    @property
-    def higher(self) -> int:
-        """How many would rise at their next weighing."""
-        return sum(n for (was, to), n in self.moves.items() if to.rank > was.rank)
-
-    @property
-    def lower(self) -> int:
-        """How many would be found lower, and stay until that is proved."""
-        return sum(n for (was, to), n in self.moves.items() if to.rank < was.rank)
+    def reassessments_a_week(self) -> float:
+        """How many fall due in a week, of those that are not closed."""
+        return sum(
+            count * HOURS_A_WEEK / self.hours[level]
+            for level, count in self.open.items()
+            if self.hours[level] > 0
+        )
 
 
 Report = dict[str, dict[Group, Tally]]
@@ -97,27 +114,37 @@ def simulate(
     """Weigh cases by each of some versions, as if they had been weighed by it.
 
     A level that would be found lower stands until it is proved, so clocks run by the
-    higher of both.
+    higher of both. How it is now is told beside them.
 
     Args:
-        cases: As they are stored; those never weighed, merged or erased count not.
+        cases: As they are stored; those never weighed, merged, erased, transferred or
+            opened in error count not.
         versions: Of the policy; each has another ``version``.
         at: The present time.
     """
-    report: Report = {each.version: defaultdict(Tally) for each in versions}
+    names = (HELD, *(each.version for each in versions))
+    report: Report = {each: defaultdict(Tally) for each in names}
     for case in cases:
-        if not case.weighed or case.erased_at or case.merged_into:
+        if not counts(case):
             continue
         groups = groups_of(case)
         known = case.everything(at)
+        made = {HELD: _as_held(case)}
         for policy in versions:
             if case.ahead:
                 known = _by_lead(case, policy).everything(at)
-            one = _one(case, policy.level_of(known), policy, at)
-            tallies = report[policy.version]
+            made[policy.version] = _one(case, known, policy, at)
+        for version, one in made.items():
+            tallies = report[version]
             for group in groups:
                 tallies[group].count(one)
     return report
+
+
+def counts(case: Assessment) -> bool:
+    """Tell whether a case is the locality's own, and somebody's."""
+    gone = case.erased_at or case.transferred_at or case.mistaken_at
+    return case.weighed and not gone and not case.merged_into
 
 
 def together(reports: Iterable[Report]) -> Report:
@@ -132,8 +159,8 @@ def together(reports: Iterable[Report]) -> Report:
 
 
 def groups_of(case: Assessment) -> list[Group]:
-    """Give the groups that a case counts in."""
-    child = any(each.people.get(PersonRole.CHILD) for each in case.tellings.values())
+    """Give the groups that a case counts in, with the children of merged ones."""
+    child = case.child or any(each.child for each in case.shares.values())
     children = ("children", "yes" if child else "no")
     return [ALL, children, *case.groups.items()]
 
@@ -149,13 +176,30 @@ def _by_lead(case: Assessment, policy: Policy) -> Assessment:
     return case.model_copy(update={"ahead": ahead})
 
 
-def _one(case: Assessment, found: RiskLevel, policy: Policy, at: datetime) -> One:
-    """Say what a version makes of one case."""
-    move = case.level, found
+def _as_held(case: Assessment) -> One:
+    """Say how a case is held now, by whatever version it was weighed."""
+    move = case.level, case.level
     if case.reassessment is Reassessment.STOPPED:
         return One(move)
-    hours = policy.reassess_hours[highest(*move)]
+    hours = (case.reassess_by - case.assessed_at) / HOUR
+    return One(
+        move,
+        Clock(case.level, hours),
+        due=case.reassessment is Reassessment.DUE,
+        overdue=case.reassessment is Reassessment.OVERDUE,
+        roles=case.tier.roles if case.tier else (),
+    )
+
+
+def _one(case: Assessment, known: Known, policy: Policy, at: datetime) -> One:
+    """Say what a version makes of one case."""
+    move = case.level, policy.level_of(known)
+    if case.reassessment is Reassessment.STOPPED:
+        return One(move)
+    level = highest(*move)
+    hours = policy.reassess_hours[level]
     late = at - case.assessed_at - timedelta(hours=hours)
     overdue = late >= timedelta(hours=policy.grace_hours)
     due = late >= timedelta() and not overdue
-    return One(move, HOURS_A_WEEK / hours, due, overdue)
+    roles = policy.roles(level, known)
+    return One(move, Clock(level, hours), due=due, overdue=overdue, roles=roles)

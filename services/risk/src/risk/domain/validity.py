@@ -12,20 +12,17 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import reduce
 from statistics import NormalDist
 
 from accord_contracts.risk import RiskLevel
 
 from risk.domain.assessment import Assessment
+from risk.domain.cells import LEAST_CELL, few, shown
 from risk.domain.simulation import ALL, Group, groups_of
 from risk.domain.telling import Telling
 
 HORIZONS = (90, 180, 365)
 """Days within which a referral of something that happened since is a repeat."""
-
-LEAST_CELL = 10
-"""Fewer cases are never told: somebody might be known by them."""
 
 LEAST_OUTCOMES = 30
 """Repeats, and cases without one, below which nothing is said. With 30 of each the
@@ -183,82 +180,44 @@ def assess(counts: Mapping[Group, Counts]) -> tuple[Validity, ...]:
     """
     if ALL not in counts:
         return ()
-    few_of_all = _few([counts[ALL]])
+    few_of_all = few([counts[ALL].held])
     found = {ALL: _validity(ALL, counts[ALL], few_of_all)}
     for dimension in {group[0] for group in counts if group != ALL}:
-        members = [group for group in counts if group[0] == dimension]
-        shown = _shown(members, counts)
-        rows = [*(counts[each] for each in shown), _rest(counts, shown)]
-        few = _few(rows, few_of_all)
-        found |= {
-            e: _validity(e, counts[e], few, hidden=e not in shown) for e in members
-        }
+        sizes = {e: each.cases for e, each in counts.items() if e[0] == dimension}
+        told = shown(sizes, counts[ALL].cases)
+        rows = [*(counts[each].held for each in told), _rest(counts, told)]
+        out = few(rows, few_of_all)
+        found |= {e: _validity(e, counts[e], out, hidden=e not in told) for e in sizes}
     order = sorted(counts, key=lambda each: (each != ALL, each))
     return tuple(found[each] for each in order)
 
 
-def _small(counts: Counts) -> bool:
-    return counts.cases < LEAST_CELL
-
-
-def _shown(members: Iterable[Group], counts: Mapping[Group, Counts]) -> list[Group]:
-    """Give the groups of a dimension that may be told of, the smallest first."""
-    large = (each for each in members if not _small(counts[each]))
-    shown = sorted(large, key=lambda each: (counts[each].cases, each))
-    while shown and 0 < _rest(counts, shown).cases < LEAST_CELL:
-        shown.pop(0)
-    return shown
-
-
-def _rest(counts: Mapping[Group, Counts], shown: Iterable[Group]) -> Counts:
-    """Give what is left of the whole beside some groups."""
-    told = reduce(Counts.plus, (counts[each] for each in shown), Counts())
-    held, again = counts[ALL].held, counts[ALL].again
-    return Counts(
-        {each: held[each] - told.held[each] for each in LEVELS},
-        {each: again[each] - told.again[each] for each in LEVELS},
-    )
-
-
-def _few(
-    rows: Sequence[Counts], hidden: frozenset[RiskLevel] = frozenset()
-) -> frozenset[RiskLevel]:
-    """Give the levels to be left out of each of these, which make up the whole.
-
-    Args:
-        rows: The groups of a dimension, and what is left of the whole beside them.
-        hidden: Levels that are left out of the whole.
-    """
-    size = {level: sum(each.held[level] for each in rows) for level in LEVELS}
-    small = (
-        level
-        for level in LEVELS
-        if any(0 < each.held[level] < LEAST_CELL for each in rows)
-    )
-    few = {*small, *hidden}
-    more = sorted((e for e in LEVELS if size[e] and e not in few), key=size.__getitem__)
-    while more and any(
-        0 < sum(row.held[each] for each in few) < LEAST_CELL for row in rows
-    ):
-        few.add(more.pop(0))
-    return frozenset(few)
+def _rest(
+    counts: Mapping[Group, Counts], told: Iterable[Group]
+) -> dict[RiskLevel, int]:
+    """Give how many of the whole were held at each level, beside some groups."""
+    rest = dict(counts[ALL].held)
+    for each in told:
+        for level in LEVELS:
+            rest[level] -= counts[each].held[level]
+    return rest
 
 
 def _validity(
-    group: Group, counts: Counts, few: frozenset[RiskLevel], *, hidden: bool = False
+    group: Group, counts: Counts, out: frozenset[RiskLevel], *, hidden: bool = False
 ) -> Validity:
-    if hidden or _small(counts):
+    if hidden or counts.cases < LEAST_CELL:
         return Validity(group, None, None, None, ())
     quiet = counts.cases - counts.repeats
     enough = min(counts.repeats, quiet) >= LEAST_OUTCOMES
     area = auc(counts) if enough else None
-    return Validity(group, counts.cases, counts.repeats, area, _bands(counts, few))
+    return Validity(group, counts.cases, counts.repeats, area, _bands(counts, out))
 
 
-def _bands(counts: Counts, few: frozenset[RiskLevel]) -> tuple[Band, ...]:
+def _bands(counts: Counts, out: frozenset[RiskLevel]) -> tuple[Band, ...]:
     return tuple(
         Band(each, None, None, None)
-        if each in few
+        if each in out
         else Band(
             each,
             counts.held[each],

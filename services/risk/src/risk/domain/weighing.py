@@ -6,6 +6,7 @@ one that sees danger is not outvoted by three that do not.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from accord_contracts.message import Code
 from accord_contracts.referrals import Answer, IncidentKind, TriggerKind
@@ -38,8 +39,9 @@ class Known:
     near: frozenset[TriggerKind] = frozenset()
     forms: Mapping[str, Form] = field(default_factory=dict)
 
-    def values(self) -> dict[str, int]:
-        """Give it as numbers, by what it is called in instruments and triggers."""
+    @cached_property
+    def values(self) -> Mapping[str, int]:
+        """It as numbers, by what it is called in instruments and triggers."""
         known = {k: VALUE[a] for k, a in self.answers.items() if a in VALUE}
         known |= {f"incident_{each}": 1 for each in self.incidents}
         known |= {f"trigger_{each}": 1 for each in self.near}
@@ -120,7 +122,7 @@ class Plan:
         known = self._with_forms(known)
         if not known.forms:
             return self.too_little(known.answers)
-        return self._scored(known, known.values(), self.scorers)[1]
+        return self._scored(known, known.values, self.scorers)[1]
 
     def open(self, answers: Mapping[str, Answer]) -> tuple[str, ...]:
         """Give the questions without yes or no, heaviest first."""
@@ -131,6 +133,11 @@ class Plan:
         """Give the level alone, as ``weigh`` does, of many cases sooner."""
         level, _, _ = self._briefly(self._with_forms(known))
         return level
+
+    def standing(self, known: Known, keys: Iterable[str]) -> tuple[str, ...]:
+        """Give which of some questions, incidents and dates are so."""
+        values = self._with_forms(known).values
+        return tuple(each for each in keys if values.get(each))
 
     def grounds(self, known: Known) -> tuple[RiskLevel, tuple[str, ...]]:
         """Give the level and what led to it, as ``weigh`` does, and no more."""
@@ -144,7 +151,7 @@ class Plan:
 
         Nothing is made of what is open in the other instruments.
         """
-        values, forms = known.values(), known.forms
+        values, forms = known.values, known.forms
         filled = [each for each in self.scorers if each.instrument.key in forms]
         others = [e for e in self.scorers if e.questions and e not in filled]
         scores, provisional = self._scored(known, values, filled)
@@ -156,7 +163,7 @@ class Plan:
     def weigh(self, known: Known, floor: RiskLevel) -> Weighing:
         """Weigh everything known of a case that is held at a level at least."""
         known = self._with_forms(known)
-        values = known.values()
+        values = known.values
         scores, provisional = self._scored(known, values, self.scorers)
         tallies, results = _tallies(scores), [each.result() for each in scores]
         scored = graver(each.level for each in tallies)

@@ -9,8 +9,8 @@ from accord_contracts.risk import RiskLevel
 from fastapi import APIRouter, Security
 from pydantic import BaseModel
 
+from risk.domain.cells import LEAST_CELL
 from risk.domain.shadow import Move, NoShadow
-from risk.domain.validity import LEAST_CELL
 from risk.routes.assessments import Assessments_, Policy_
 
 router = APIRouter(prefix="/policies", tags=["validity"])

@@ -8,8 +8,8 @@ from accord_contracts.access import Purpose
 from fastapi import APIRouter, Query, Response, Security
 from pydantic import BaseModel
 
+from risk.domain.cells import LEAST_CELL
 from risk.domain.validity import (
-    LEAST_CELL,
     LEAST_OUTCOMES,
     Interval,
     Validity,

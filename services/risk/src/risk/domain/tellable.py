@@ -1,0 +1,119 @@
+"""What may be told of a simulation: no small cell, and nothing that gives one away."""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from accord_contracts.risk import RiskLevel
+
+from risk.domain.cells import LEAST_CELL, few, rounded, shown
+from risk.domain.shadow import Move
+from risk.domain.simulation import ALL, Group, Report, Tally
+
+MOVES = tuple(itertools.product(RiskLevel, RiskLevel))
+
+
+@dataclass(frozen=True)
+class Told:
+    """What may be told of what a version makes of one group.
+
+    Sums beside the moves are told in tens, so that they betray no cell.
+
+    Attributes:
+        moves: How many are held at the first level, and found at the second; none: too
+            few to tell, or left out with such.
+    """
+
+    cases: int
+    moves: Mapping[Move, int | None]
+    reassessments_a_week: int
+    due: int
+    overdue: int
+    roles: Mapping[str, int]
+
+    @classmethod
+    def of(cls, tally: Tally, out: frozenset[Move]) -> "Told":
+        """Give what may be told where these moves may not."""
+        return cls(
+            cases=tally.cases,
+            moves={e: None if e in out else tally.moves[e] for e in MOVES},
+            reassessments_a_week=rounded(tally.reassessments_a_week),
+            due=rounded(tally.due),
+            overdue=rounded(tally.overdue),
+            roles={role: rounded(count) for role, count in sorted(tally.roles.items())},
+        )
+
+    @property
+    def found(self) -> Mapping[RiskLevel, int | None]:
+        """How many are found at each level."""
+        return {
+            level: self._sum(e for e in MOVES if e[1] is level) for level in RiskLevel
+        }
+
+    @property
+    def higher(self) -> int | None:
+        """How many would rise at their next weighing."""
+        return self._sum(e for e in MOVES if e[1].rank > e[0].rank)
+
+    @property
+    def lower(self) -> int | None:
+        """How many would be found lower, and stay until that is proved."""
+        return self._sum(e for e in MOVES if e[1].rank < e[0].rank)
+
+    def _sum(self, moves: Iterable[Move]) -> int | None:
+        """Add up what is told; none, if some of it is left out."""
+        known = [self.moves[each] for each in moves]
+        told = [each for each in known if each is not None]
+        return sum(told) if len(told) == len(known) else None
+
+
+Tellable = Mapping[str, Mapping[Group, Told]]
+"""By version, by group."""
+
+
+def tellable(report: Report) -> Tellable:
+    """Leave out of a report what could betray somebody: all of it, if they are few."""
+    return {version: _told(tallies) for version, tallies in report.items()}
+
+
+def _told(tallies: Mapping[Group, Tally]) -> dict[Group, Told]:
+    whole = tallies.get(ALL, Tally())
+    if whole.cases < LEAST_CELL:
+        return {}
+    of_all = _few([whole.moves])
+    told = {ALL: Told.of(whole, of_all)}
+    for dimension in sorted({each[0] for each in tallies} - {ALL[0]}):
+        sizes = {e: each.cases for e, each in tallies.items() if e[0] == dimension}
+        groups = shown(sizes, whole.cases)
+        rest = Counter(whole.moves)
+        for each in groups:
+            rest.subtract(tallies[each].moves)
+        out = _few([*(tallies[each].moves for each in groups), rest], of_all)
+        told |= {each: Told.of(tallies[each], out) for each in sorted(groups)}
+    return told
+
+
+def _few(
+    rows: Sequence[Counter[Move]], hidden: frozenset[Move] = frozenset()
+) -> frozenset[Move]:
+    """Give the moves to be left out of each of these, which make up the whole.
+
+    How many are held at a level is the same whatever version finds what of them: so all
+    from a level are left out where they are few, and of the rest, level by level, what
+    is left out is no small cell either. That nobody moves so is told.
+    """
+    there = {each for each in MOVES if any(row[each] for row in rows)}
+    out = frozenset(e for e in RiskLevel if hidden.issuperset(there & {*_from(e)}))
+    held = [{was: sum(e[m] for m in _from(was)) for was in RiskLevel} for e in rows]
+    levels = few(held, out)
+    found = {each for was in levels for each in _from(was)}
+    for was in (each for each in RiskLevel if each not in levels):
+        moves = _from(was)
+        cells = [{each: row[each] for each in moves} for row in rows]
+        found |= few(cells, hidden & {*moves})
+    return frozenset(found & there)
+
+
+def _from(level: RiskLevel) -> list[Move]:
+    return [each for each in MOVES if each[0] is level]
