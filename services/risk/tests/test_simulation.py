@@ -48,6 +48,7 @@ from risk.domain.validity import (
     assess,
     auc,
     counted,
+    held_at,
     together,
     wilson,
 )
@@ -415,6 +416,20 @@ def test_the_level_counts_at_which_it_was_held_then() -> None:
     )
 
     assert counted([held], 90, NOON + 90 * DAY)[ALL].held[LOW] == 1
+
+
+def test_the_level_held_then_is_that_of_its_time_also_if_it_was_handled_late() -> None:
+    held = case(referred=(NOON,)).weigh(
+        answers("threat_to_kill"), frozenset(), POLICY, NOON + 2 * DAY
+    )
+    first, later = held.judgement.changes
+    late = first.model_copy(update={"at": NOON + DAY, "level": MEDIUM})
+    judgement = held.judgement.model_copy(update={"changes": (first, later, late)})
+    held = held.model_copy(update={"judgement": judgement})
+
+    levels = [held_at(held, NOON + days * DAY) for days in (-1, 0, 1, 2)]
+
+    assert levels == [None, LOW, MEDIUM, HIGH]
 
 
 def test_small_cells_and_what_would_betray_them_are_left_out() -> None:

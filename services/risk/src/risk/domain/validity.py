@@ -166,8 +166,12 @@ def together(
 
 
 def held_at(case: Assessment, at: datetime) -> RiskLevel | None:
-    """Give the level at which a case was held at a time, if it was at any."""
-    before = [each.level for each in case.judgement.changes if each.at <= at]
+    """Give the level at which a case was held at a time, if it was at any.
+
+    What is handled late stands later among the changes than it came about.
+    """
+    changes = sorted(case.judgement.changes, key=lambda each: each.at)
+    before = [each.level for each in changes if each.at <= at]
     return before[-1] if before else None
 
 
