@@ -202,7 +202,9 @@ class ChildView(BaseModel):
 
 
 class PeopleView(BaseModel):
-    """Per pair and per child, beside the case, whose level is never below any of them.
+    """Per pair and per child, by all that was ever told of each, beside the case.
+
+    A lowering of the case takes nothing from that: one of them may stand above it then.
 
     Attributes:
         merged: Cases merged into this one; their people are asked for by theirs.
