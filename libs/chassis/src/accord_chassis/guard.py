@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, NamedTuple, Protocol, TypeVar
 
 import structlog
 from accord_contracts.access import Purpose, Standing
@@ -84,14 +84,13 @@ class Guard:
     async def decide(
         self,
         who: Caller,
-        action: Action,
-        resources: Sequence[Resource],
+        asked: Sequence[tuple[Action, Resource]],
         purpose: Purpose,
         *,
         changes: bool = False,
     ) -> list[Permit | Denial]:
-        """Decide on records, one by one."""
-        cases = {each.case_id for each in resources if each.case_id is not None}
+        """Decide on what would be done with each of some records, one by one."""
+        cases = {each.case_id for _, each in asked if each.case_id is not None}
         known: Mapping[str, Standing] = {}
         # A program is nobody's relative, and what it brings waits for no answer.
         if cases and not who.is_machine:
@@ -107,7 +106,7 @@ class Guard:
                 at=at,
                 changes=changes,
             )
-            for each in resources
+            for action, each in asked
         ]
 
     async def record(
@@ -142,6 +141,20 @@ class Guard:
                 request_id=current_trace_id(),
             )
         )
+
+
+class Permitted(NamedTuple):
+    """What somebody may do with a record, as being about one case.
+
+    Attributes:
+        action: What was asked for, or what is enough besides.
+        resource: The record, as being about that case.
+        permit: By what, and which of its parts.
+    """
+
+    action: Action
+    resource: Resource
+    permit: Permit
 
 
 NAMESAKE = Action(OWN_NAME, ())
@@ -196,8 +209,7 @@ class Asking:
         purpose = purpose or self.purpose(action)
         [decision] = await self._guard.decide(
             self.who,
-            action,
-            [resource],
+            [(action, resource)],
             purpose,
             changes=self._request.method not in READING,
         )
@@ -207,6 +219,73 @@ class Asking:
             log.info("access.refused", reason=decision.rule, type=action.name)
             raise decision.told or otherwise
         return decision
+
+    async def permit_all(
+        self,
+        asked: Sequence[tuple[Action, Resource]],
+        *,
+        purpose: Purpose | None = None,
+        otherwise: type[Refusal] = NoSuchRecord,
+        besides: Sequence[Action] = (),
+    ) -> list[Permitted]:
+        """Let somebody do something with a record that is about several cases.
+
+        All are decided on at once. A refusal is one entry and one answer, however many
+        cases there are: otherwise it would show that, and whether there are any.
+
+        Args:
+            asked: What, with the record as being about each case; at least one, as
+                ``absent`` if there is none.
+            purpose: As for ``permit``.
+            otherwise: As for ``permit``.
+            besides: For each case what is enough if they may not do it there, as long
+                as they may in one. If none, they must be allowed it in all.
+
+        Raises:
+            Refusal: As ``permit`` does.
+            StandingAway: It cannot be known at present.
+            AuditAway: The decisions cannot be kept.
+        """
+        what, about = asked[0]
+        purpose = purpose or self.purpose(what)
+        # In one pass, so that standings are asked for once.
+        enough = [(act, of) for act, (_, of) in zip(besides, asked, strict=False)]
+        decisions = await self._guard.decide(
+            self.who,
+            [*asked, *enough],
+            purpose,
+            changes=self._request.method not in READING,
+        )
+        self._request.state.decided = True
+        whole = [*zip(asked, decisions, strict=False)]
+        if enough:
+            instead = zip(enough, decisions[len(asked) :], strict=True)
+            whole = [
+                one if isinstance(one[1], Permit) else other
+                for one, other in zip(whole, instead, strict=True)
+            ]
+        first = decisions[: len(asked)]
+        denied = [(of, no) for (_, of), no in whole if isinstance(no, Denial)]
+        if not any(isinstance(each, Permit) for each in first):
+            denied = denied or [(about, e) for e in first if isinstance(e, Denial)]
+        if denied:
+            # What protects that there is a record goes before what may be said of it.
+            of, denial = min(denied, key=lambda each: each[1].told is not None)
+            await self._guard.record(self.who, what, of, purpose, denial)
+            log.info("access.refused", reason=denial.rule, type=what.name)
+            raise denial.told or otherwise
+        permitted = [
+            Permitted(act, of, permit)
+            for (act, of), permit in whole
+            if isinstance(permit, Permit)
+        ]
+        await asyncio.gather(
+            *(
+                self._guard.record(self.who, act, of, purpose, permit)
+                for act, of, permit in permitted
+            )
+        )
+        return permitted
 
     async def note_namesakes(self, names: Iterable[str], of: Resource) -> None:
         """Raise the alarm where somebody looks up people of their own family name.
@@ -254,7 +333,9 @@ class Asking:
         await self.permit(action, of, otherwise=otherwise)
         purpose = self.purpose(action)
         resources = [resource for resource, _ in found]
-        decisions = await self._guard.decide(self.who, action, resources, purpose)
+        decisions = await self._guard.decide(
+            self.who, [(action, each) for each in resources], purpose
+        )
         await asyncio.gather(
             *(
                 self._guard.record(self.who, action, resource, purpose, decision)

@@ -486,6 +486,18 @@ class Cases(Store[Case]):
         """Give the cases that any of some people are in."""
         return self._standing(await self._with_people(frozenset(person_ids)))
 
+    async def of_referrals(self, referral_ids: Iterable[str]) -> list[Case]:
+        """Give the cases that keep the episode of any of some referrals."""
+        return await self._all({"episodes.referral_id": {"$in": [*referral_ids]}})
+
+    async def of_ids(self, case_ids: Iterable[str]) -> list[Case]:
+        """Give those of some cases that there are."""
+        return await self._all({"_id": {"$in": [*case_ids]}})
+
+    async def _all(self, wanted: Document) -> list[Case]:
+        found = self.documents.find(wanted, projection={"outbox": 0})
+        return [self.load(each) async for each in found]
+
     async def family_of(self, case: Case) -> list[Case]:
         """Give a case, and those that are merged into it and not only about to be."""
         taken = await asyncio.gather(*map(self.get, case.taken))

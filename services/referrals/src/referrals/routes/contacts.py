@@ -9,7 +9,6 @@ from accord_chassis.decision import (
     ANYBODY,
     NOT_OUTREACH,
     Action,
-    Permit,
     Relation,
     Resource,
 )
@@ -387,10 +386,11 @@ async def ask_permission(
     cases = await cases_of(person_id, by.shelves)
     reached = asked.case_id is None or was_harmed(person_id, asked.case_id, cases)
     action = ASK if cases and reached else NOT_OF_THEIRS
-    for each in _resources(person_id, cases):
-        await service.permit(
-            action, each, purpose=asked.purpose, otherwise=NoSuchPerson
-        )
+    await service.permit_all(
+        [(action, each) for each in _resources(person_id, cases)],
+        purpose=asked.purpose,
+        otherwise=NoSuchPerson,
+    )
     at = by.then(asked.at)
     _, points = await by.look(person_id)
     kind = KINDS[asked.channel]
@@ -446,29 +446,25 @@ async def _permit(
     """
     cases = await cases_of(person_id, by.shelves)
     his = await contacting.using_violence_alone(person_id, by)
-    found: list[_Sight] = []
-    permits: list[Permit] = []
-    for each in _resources(person_id, cases):
-        own = each.case_id in his
-        doing, beside = (
-            (_with_his_side(act) if own else act) for act in (action, NOT_BARRED)
-        )
-        try:
-            permit = await asker.permit(
-                doing, each, purpose=purpose, otherwise=NoSuchPerson
-            )
-        except NoSuchPerson:
-            permit = await asker.permit(
-                beside, each, purpose=purpose, otherwise=NoSuchPerson
-            )
-        else:
-            found.append(_Sight(each.case_id or "", outreach=False))
-        permits += [permit] if own else []
+    about = _resources(person_id, cases)
+
+    def seen(act: Action, of: Resource) -> Action:
+        return _with_his_side(act) if of.case_id in his else act
+
+    permitted = await asker.permit_all(
+        [(seen(action, each), each) for each in about],
+        purpose=purpose,
+        otherwise=NoSuchPerson,
+        besides=[seen(NOT_BARRED, each) for each in about],
+    )
     # Whoever coordinates the locality would have to do with a case that there is not.
-    if not found or not cases:
+    if not cases:
         raise NoSuchPerson
+    working = (e.resource for e in permitted if e.action.name == action.name)
+    first = next(working).case_id or ""
     # From his side in one case is from his side in all.
-    return found[0]._replace(outreach=any(WARNED not in each for each in permits))
+    own = [each.permit for each in permitted if each.resource.case_id in his]
+    return _Sight(first, outreach=any(WARNED not in each for each in own))
 
 
 def _resources(person_id: str, cases: Sequence[Case]) -> list[Resource]:

@@ -188,9 +188,13 @@ async def _ask(
     eraser.logged_in_lately()
     person = act is Act.ERASE_PERSON
     kind, otherwise = ("person", NoSuchPerson) if person else ("case", NoSuchCase)
+    # Looked for before it is decided, whether or not there is anybody.
+    known = not person or await erasing.is_known(about, office.shelves)
     cases = await deciding.cases_about(act, about, office.shelves)
     named = Resource(kind, about, about)
     await _permit(named, cases, ASK[act], eraser, otherwise)
+    if not known:
+        raise otherwise
     asked = await deciding.ask(act, about, why.reason, _who(eraser), office)
     return RequestView.of(asked)
 
@@ -225,8 +229,9 @@ async def _permit(
 ) -> None:
     """See that they may: whoever is barred from one of the cases is barred from it."""
     about = [replace(named, case_id=each.id) for each in cases]
-    for each in about or [named]:
-        await eraser.permit(action, each, otherwise=otherwise)
+    await eraser.permit_all(
+        [(action, e) for e in about or [named]], otherwise=otherwise
+    )
 
 
 def _who(eraser: Asking) -> Identity:

@@ -40,7 +40,7 @@ from referrals.domain.inquiry import (
 from referrals.domain.ledger import Disclosure, FieldGroup
 from referrals.domain.policy import Misfit
 from referrals.domain.telling import DescribedPerson, Gender
-from referrals.erasing import Shelves, cases_of, standing_case
+from referrals.erasing import Shelves, cases_of, is_known, standing_case
 from referrals.inquiring import Bureau
 from referrals.keeping import ENTRIES, PAGE
 from referrals.routes.agencies import registered
@@ -400,15 +400,15 @@ async def read_disclosures(
 ) -> DisclosuresView:
     """Read who was told what of somebody, when, for what and on what ground."""
     named = Resource("person", person_id, person_id)
-    cases = await cases_of(person_id, shelves)
-    for each in [replace(named, case_id=case.id) for case in cases] or [named]:
-        await officer.permit(READ_LEDGER, each, otherwise=NoSuchPerson)
-    known, erased, found = await asyncio.gather(
-        shelves.people.get(person_id),
-        shelves.tombstones.get(person_id),
+    # All is looked for before it is decided, whether or not there is anybody.
+    cases, known, found = await asyncio.gather(
+        cases_of(person_id, shelves),
+        is_known(person_id, shelves),
         bureau.disclosures.about(person_id, ENTRIES),
     )
-    if known is None and erased is None:
+    about = [replace(named, case_id=case.id) for case in cases] or [named]
+    await officer.permit_all([(READ_LEDGER, e) for e in about], otherwise=NoSuchPerson)
+    if not known:
         raise NoSuchPerson
     return DisclosuresView(
         person_id=person_id,

@@ -228,8 +228,7 @@ async def _permitted(
 async def _permit(
     action: Action, resources: Sequence[Resource], reviewer: Asking
 ) -> None:
-    for each in resources:
-        await reviewer.permit(action, each, otherwise=NoSuchMatch)
+    await reviewer.permit_all([(action, e) for e in resources], otherwise=NoSuchMatch)
 
 
 def _resources(match_id: str, cases: Sequence[Case]) -> list[Resource]:

@@ -98,6 +98,5 @@ async def _permit_both(
     action: Action, case_id: str, other_id: str, coordinator: Asking
 ) -> None:
     """See that they may: whoever is barred from one of the two merges neither."""
-    for each in (case_id, other_id):
-        resource = Resource("case", each, each)
-        await coordinator.permit(action, resource, otherwise=NoSuchCase)
+    both = [Resource("case", each, each) for each in (case_id, other_id)]
+    await coordinator.permit_all([(action, e) for e in both], otherwise=NoSuchCase)

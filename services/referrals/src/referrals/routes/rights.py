@@ -243,8 +243,9 @@ async def enter_notice(
     person_id: Id, told: Told3A, *, counter: Counter_, officer: Officer
 ) -> NoticeView:
     """Record that somebody was told of what was collected, or why they are not."""
+    known = await _known(person_id, counter)
     await _permit(ENTER_NOTICE, "notice", person_id, counter, officer)
-    if not await _known(person_id, counter):
+    if not known:
         raise NoSuchPerson
     by = officer.who.subject
     return NoticeView.of(await answering.enter_notice(person_id, told, by, counter))
@@ -255,8 +256,9 @@ async def read_notice(
     person_id: Id, *, counter: Counter_, officer: Officer
 ) -> NoticeView:
     """Read whether somebody was told of what was collected about them."""
+    known = await _known(person_id, counter)
     await _permit(READ_NOTICE, "notice", person_id, counter, officer)
-    if not await _known(person_id, counter):
+    if not known:
         raise NoSuchPerson
     held = await counter.shelves.notices.get(person_id)
     return NoticeView.of(held or Notice(id=person_id))
@@ -284,8 +286,10 @@ async def _held(
     held = await counter.shelves.rights.get(rights_id)
     named = Resource("rights", rights_id) if held else absent("rights", rights_id)
     person_id = held.asked.person_id if held else None
-    for each in await _reached(named, person_id, counter):
-        await officer.permit(action, each, otherwise=NoSuchRightsRequest)
+    about = await _reached(named, person_id, counter)
+    await officer.permit_all(
+        [(action, e) for e in about], otherwise=NoSuchRightsRequest
+    )
     if held is None:
         raise NoSuchRightsRequest
     return held
@@ -300,8 +304,8 @@ async def _permit(
 ) -> None:
     named = Resource(kind, person_id or kind, person_id)
     otherwise = NoSuchRightsRequest if kind == "rights" else NoSuchPerson
-    for each in await _reached(named, person_id, counter):
-        await officer.permit(action, each, otherwise=otherwise)
+    about = await _reached(named, person_id, counter)
+    await officer.permit_all([(action, e) for e in about], otherwise=otherwise)
 
 
 async def _reached(
