@@ -437,6 +437,26 @@ def test_production_names_a_key_service(provider: str) -> None:
     assert chosen.providers() == {provider: {"key": "x"}}
 
 
+def test_a_kmip_server_and_the_service_show_each_other_certificates(
+    tmp_path: Path,
+) -> None:
+    """What the driver is told; no KMIP server was ever spoken to."""
+    own, authority = tmp_path / "own.pem", tmp_path / "ca.pem"
+    chosen = settings(
+        None,
+        development=False,
+        kms_provider="kmip",
+        kms_credentials='{"endpoint": "kmip.example:5696"}',
+        kms_tls_ca_file=authority,
+        kms_tls_certificate_file=own,
+    )
+
+    assert chosen.providers() == {"kmip": {"endpoint": "kmip.example:5696"}}
+    assert chosen.tls() == {
+        "kmip": {"tlsCAFile": str(authority), "tlsCertificateKeyFile": str(own)}
+    }
+
+
 def test_credentials_that_are_wrong_are_named_and_not_shown(
     database: Database,
 ) -> None:
