@@ -502,7 +502,7 @@ async def test_a_role_is_handed_over_and_chosen_over_http(running: Running) -> N
     by_id = {each["worker_id"]: each for each in shown.json()}
     assert by_id[anna]["barred"]
     assert by_id[carol]["barred"]
-    assert by_id[bella]["barred"] is None
+    assert by_id[bella]["barred"] == []
     assert chosen.json()["offers"][-1]["decided_by"] == coordinator
     assert (await front.standing(carol, case_id)).sides
     assert not (await front.standing(anna, case_id)).sides

@@ -12,10 +12,12 @@ from accord_contracts.allocation import Role
 from accord_contracts.calendar import Day
 from accord_contracts.referrals import ContactWish
 from accord_contracts.risk import RiskLevel
-from allocation.domain.advising import BARRED, advise
-from allocation.domain.availability import Absence, Window
+from allocation.domain.advising import advise
+from allocation.domain.availability import Absence, Shown, Window
 from allocation.domain.choosing import Unmet, Weighing, choose
 from allocation.domain.directory import (
+    NO_ROOM,
+    NOT_IN_THE_ROLE,
     OFF_DUTY,
     ON_LEAVE,
     SAME_COMPARTMENT,
@@ -23,7 +25,7 @@ from allocation.domain.directory import (
     Worker,
 )
 from allocation.domain.looking import need_of
-from allocation.domain.need import Need
+from allocation.domain.need import EXCLUDED, SILENT, UNNAMED, Need
 from allocation.domain.policy import Policy, Soft, Spot, Wish
 from allocation.domain.staffing import Staffing
 from allocation.domain.walls import SameCompartment, Walls
@@ -177,12 +179,16 @@ def test_reasons_read_as_sentences() -> None:
         skills=frozenset({"stalking"}),
         distances=POLICY.kilometres["aranui"],
         excluded=frozenset({"barred"}),
+        declined=frozenset({"barred"}),
+        served=frozenset({"barred"}),
+        listed=frozenset({"barred"}),
+        silent=frozenset({poor.id}),
     )
 
     first, *others = advise([poor, good, barred], wanted, POLICY, NOON)
 
     assert first.worker_id == good.id
-    assert first.barred is None
+    assert first.barred == ()
     assert first.speaks_for == (
         "They are of the gender that was asked for.",
         "They have worked with this side of the family before.",
@@ -192,15 +198,47 @@ def test_reasons_read_as_sentences() -> None:
     )
     assert first.speaks_against == ()
     by_id = {each.worker_id: each for each in others}
-    assert by_id["barred"].barred == BARRED
-    assert by_id[poor.id].barred == "The worker has no room for the role."
+    assert by_id["barred"].barred == (
+        "They have declined it.",
+        "They have served the other side of the case.",
+        "They are barred from the case.",
+    )
+    assert by_id[poor.id].barred == ("The worker has no room for the role.",)
     assert by_id[poor.id].speaks_against == (
         "They are not of the gender that was asked for.",
         "They are trained in 0 of 1 of what has happened.",
         "They carry 8 of 10 points; this takes 4.",
         "They were given 8 points in the past seven days.",
+        "They were asked before and did not answer in time.",
         "8 of their points are at a high level.",
     )
+
+
+def test_every_reason_against_somebody_is_given() -> None:
+    off = worker(SPECIALIST, team="a", hours=(DAYTIME,), absences=AWAY, active=False)
+    small = worker(SPECIALIST, team="a", hours=(DAYTIME,), capacity=0)
+    wanted = need(
+        SPECIALIST,
+        walls=frozenset({"a."}),
+        shown=Shown(0, "03:00"),
+        excluded=frozenset({small.id, off.id}),
+        silent=frozenset({small.id}),
+        named_only=frozenset({"other"}),
+    )
+
+    found = advise([off, small], wanted, POLICY, NOON)
+
+    assert {each.worker_id: each.barred for each in found} == {
+        off.id: (
+            EXCLUDED,
+            UNNAMED,
+            NOT_IN_THE_ROLE,
+            ON_LEAVE,
+            SAME_COMPARTMENT,
+            OFF_DUTY,
+        ),
+        small.id: (SILENT, UNNAMED, NO_ROOM, SAME_COMPARTMENT, OFF_DUTY),
+    }
 
 
 TEAMS = st.sampled_from([None, "north", "south"])

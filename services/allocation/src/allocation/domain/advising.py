@@ -6,7 +6,7 @@ from datetime import datetime
 
 from allocation.domain.choosing import Weighing, tests
 from allocation.domain.directory import Worker
-from allocation.domain.need import Need
+from allocation.domain.need import SILENT, Need
 from allocation.domain.policy import Policy, Wish
 
 MEETS: Mapping[Wish, tuple[str, str]] = {
@@ -26,19 +26,17 @@ MEETS: Mapping[Wish, tuple[str, str]] = {
 }
 """What is said of a wish that is met, and of one that is not."""
 
-BARRED = "They have declined it, serve the other side, or are barred from the case."
-
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """Somebody in a role, and what speaks for and against asking them.
 
     Attributes:
-        barred: Why they cannot be asked, if they cannot.
+        barred: Every reason why they cannot be asked, if they cannot.
     """
 
     worker_id: str
-    barred: str | None
+    barred: tuple[str, ...]
     speaks_for: tuple[str, ...]
     speaks_against: tuple[str, ...]
 
@@ -58,18 +56,18 @@ def advise(
     asked = tests(need.wishes)
     ranked = []
     for place, worker in enumerate(workers):
-        barred = BARRED if need.bars(worker.id) else worker.why_not(need, at)
+        barred = (*need.against(worker.id), *worker.against(need, at))
         met = sum(
             policy.weights[wish] for wish, meets in asked.items() if meets(worker)
         )
-        key = (barred is not None, -met, -weigh(worker), place)
+        key = (bool(barred), -met, -weigh(worker), place)
         ranked.append((key, worker, barred))
     ranked.sort(key=lambda each: each[0])
     return [_candidate(each, barred, need, at) for _, each, barred in ranked]
 
 
 def _candidate(
-    worker: Worker, barred: str | None, need: Need, at: datetime
+    worker: Worker, barred: tuple[str, ...], need: Need, at: datetime
 ) -> Candidate:
     for_, against = list[str](), list[str]()
     for wish, meets in tests(need.wishes).items():
@@ -89,6 +87,8 @@ def _candidate(
     (for_ if worker.load + need.points <= capacity else against).append(room)
     if lately := worker.given_lately(at):
         against.append(f"They were given {lately} points in the past seven days.")
+    if worker.id in need.silent - need.excluded:
+        against.append(SILENT)
     if worker.urgent_load:
         against.append(f"{worker.urgent_load} of their points are at a high level.")
     return Candidate(worker.id, barred, tuple(for_), tuple(against))

@@ -1,6 +1,6 @@
 """A worker of the directory, and the places that they have given to roles of cases."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -255,21 +255,26 @@ class Worker(BaseModel):
         )
 
     def why_not(self, need: Need, at: datetime) -> str | None:
-        """Say why they cannot take a role, if they cannot.
+        """Say why they cannot take a role, if they cannot: the first reason."""
+        return next(self.against(need, at), None)
+
+    def against(self, need: Need, at: datetime) -> Iterator[str]:
+        """Give every reason why they cannot take a role.
 
         A place that they have for it already is no reason against it.
         """
         if not self.active or need.role not in self.roles:
-            return NOT_IN_THE_ROLE
+            yield NOT_IN_THE_ROLE
         if self.absences and percent_at(self.absences, at) == 0:
-            return ON_LEAVE
-        if not need.beyond and self._room(need.allocation_id, at) < need.points:
-            return NO_ROOM
+            yield ON_LEAVE
+        elif not need.beyond and self._room(need.allocation_id, at) < need.points:
+            yield NO_ROOM
         if need.walls and self.wall in need.walls:
-            return SAME_COMPARTMENT
+            yield SAME_COMPARTMENT
         if self.holds and self._serves_other_side(need, at):
-            return OTHER_SIDE
-        return None if self.at_work(need) else OFF_DUTY
+            yield OTHER_SIDE
+        if not self.at_work(need):
+            yield OFF_DUTY
 
     def reserve(self, need: Need, until: datetime, at: datetime) -> "Worker":
         """Give a place to a role until a time, and free the places that have lapsed.

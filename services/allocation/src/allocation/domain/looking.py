@@ -32,6 +32,8 @@ def need_of(
     wishes, urgent = staffing.wishes, held.level.urgent
     cases = [staffing] if survivor is None else [staffing, survivor]
     barred = frozenset[str]().union(*(e.barred_from(held.role) for e in cases))
+    served = frozenset[str]().union(*(e.served_against(held.role) for e in cases))
+    listed = frozenset[str]().union(*(e.in_force.barred for e in cases))
     walls = frozenset[str]().union(*(e.walls_against(held.role) for e in cases))
     return Need(
         allocation_id=held.id,
@@ -40,6 +42,10 @@ def need_of(
         points=policy.points[held.level],
         wishes=wishes,
         excluded=barred | held.declined_by | held.silent,
+        declined=held.declined_by,
+        served=served,
+        listed=listed,
+        silent=held.silent,
         named_only=staffing.in_force.named_only,
         urgent=urgent,
         shown=Shown.of(at, policy.zone) if urgent else None,

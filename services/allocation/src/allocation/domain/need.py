@@ -1,6 +1,6 @@
 """A role of a case that a worker is looked for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from accord_contracts.allocation import Role
@@ -9,6 +9,13 @@ from allocation.domain.availability import Shown
 from allocation.domain.wishes import Wishes
 
 NO_WISHES = Wishes()
+
+DECLINED = "They have declined it."
+SERVED = "They have served the other side of the case."
+LISTED = "They are barred from the case."
+EXCLUDED = "They may not be asked."
+UNNAMED = "Only others may have to do with the case."
+SILENT = "They were asked before and did not answer in time."
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +27,11 @@ class Need:
         wishes: What the person harmed asks of the worker.
         excluded: Who may not be asked: has been, serves the other side of the case, or
             is barred from it.
+        declined: Who of them has declined it.
+        served: Who of them has served the other side.
+        listed: Who of them is barred from the case.
+        silent: Who was asked and did not answer: excluded as long as others are left,
+            unless a person chooses.
         named_only: The only ones who may be asked; none: anybody.
         urgent: It is at a high level: whoever takes it must be at work now.
         shown: What clocks show now; none: whether somebody is at work is no matter.
@@ -38,6 +50,10 @@ class Need:
     points: int
     wishes: Wishes = NO_WISHES
     excluded: frozenset[str] = frozenset()
+    declined: frozenset[str] = frozenset()
+    served: frozenset[str] = frozenset()
+    listed: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
     named_only: frozenset[str] | None = None
     urgent: bool = False
     shown: Shown | None = None
@@ -52,6 +68,22 @@ class Need:
         """Tell whether a worker may not be asked."""
         unnamed = self.named_only is not None and worker_id not in self.named_only
         return unnamed or worker_id in self.excluded
+
+    def against(self, worker_id: str) -> Iterator[str]:
+        """Give every reason why a worker may not be asked."""
+        known = self.declined | self.served | self.listed | self.silent
+        if worker_id in self.declined:
+            yield DECLINED
+        if worker_id in self.served:
+            yield SERVED
+        if worker_id in self.listed:
+            yield LISTED
+        if worker_id in self.excluded & self.silent:
+            yield SILENT
+        if worker_id in self.excluded - known:
+            yield EXCLUDED
+        if self.named_only is not None and worker_id not in self.named_only:
+            yield UNNAMED
 
     def without(self, worker_id: str) -> "Need":
         """Exclude one more worker."""

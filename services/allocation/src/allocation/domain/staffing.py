@@ -173,9 +173,13 @@ class Staffing(BaseModel):
 
     def barred_from(self, role: Role) -> frozenset[str]:
         """Say who may never have a role: who serves the other side, or is barred."""
+        return self.in_force.barred | self.served_against(role)
+
+    def served_against(self, role: Role) -> frozenset[str]:
+        """Say who may never have a role because they have served the other side."""
         field = "served_others" if outreach(role) else "served_outreach"
         served = (getattr(each, field) for each in (self, *self.shares.values()))
-        return self.in_force.barred.union(*served)
+        return frozenset[str]().union(*served)
 
     def walls_against(self, role: Role) -> frozenset[str]:
         """Give the compartments that may never have a role."""

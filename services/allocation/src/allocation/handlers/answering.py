@@ -9,7 +9,6 @@ from accord_contracts.allocation import AllocationDeclined, DeclineReason
 from accord_contracts.message import Event, Message
 from accord_contracts.notify import NotificationDeclined
 
-from allocation.domain.advising import BARRED
 from allocation.domain.directory import CannotTake, Worker
 from allocation.domain.offer import NoLongerNeeded, NoSuchOffer, OfferAccepted
 from allocation.domain.offering import HOLD_SLACK, Allocation
@@ -109,7 +108,7 @@ async def _reserve_again(
     await desk.directory.refresh()
     need = await desk.need(held, staffing, at)
     if need.bars(worker_id):
-        raise CannotTake(BARRED)
+        raise CannotTake(*need.against(worker_id))
     need = replace(need, points=held.offer.points, beyond=True, shown=None)
     reserving = partial(Worker.reserve, need=need, until=at + HOLD_SLACK, at=at)
     worker = await desk.directory.change(worker_id, reserving, held.lane)

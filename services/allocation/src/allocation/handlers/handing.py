@@ -7,7 +7,7 @@ from accord_chassis.guard import NoSuchRecord
 from accord_contracts.allocation import AllocationHandedOver, HandOverReason
 from accord_contracts.message import Event, Message
 
-from allocation.domain.advising import BARRED, Candidate, advise
+from allocation.domain.advising import Candidate, advise
 from allocation.domain.choosing import explain
 from allocation.domain.directory import CannotTake, Worker
 from allocation.domain.need import Need
@@ -94,7 +94,10 @@ async def candidates(allocation_id: str, *, desk: Desk) -> list[Candidate]:
     held = await desk.allocations.get(allocation_id)
     if held is None:
         raise NoSuchRecord
-    need = await _need(held, await _staffing(held, desk), desk)
+    # Silence alone is no bar to being asked by a person.
+    heard = held.model_copy(update={"silent": frozenset()})
+    need = await _need(heard, await _staffing(held, desk), desk)
+    need = replace(need, silent=held.silent)
     workers = desk.directory.least_loaded(held.role)
     return advise(workers, need, desk.policy, desk.clock.now())
 
@@ -135,7 +138,7 @@ async def offer_to(
     heard = held.model_copy(update={"silent": frozenset()}) if by else held
     need = replace(await _need(heard, staffing, desk), beyond=beyond)
     if need.bars(worker_id):
-        raise CannotTake(BARRED)
+        raise CannotTake(*need.against(worker_id))
     until = desk.policy.answer_by(at, held.level) + HOLD_SLACK
     reserving = partial(Worker.reserve, need=need, until=until, at=at)
     worker = await desk.directory.change(worker_id, reserving, held.lane)

@@ -84,11 +84,11 @@ class CandidateView(BaseModel):
     """Somebody in a role, and what speaks for and against asking them.
 
     Attributes:
-        barred: Why they cannot be asked, if they cannot.
+        barred: Every reason why they cannot be asked, if they cannot.
     """
 
     worker_id: Id
-    barred: str | None
+    barred: tuple[str, ...]
     speaks_for: tuple[str, ...]
     speaks_against: tuple[str, ...]
 
