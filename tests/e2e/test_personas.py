@@ -491,6 +491,12 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         },
         unregistered=403,
     ),
+    # After that it is asked no more: this row comes last of those about it.
+    (
+        "referrals",
+        "POST",
+        "/v1/cases/{case_id}/inquiries/{inquiry_id}/withdrawal",
+    ): Case(("lead", "coordinator"), {"reason": "not_needed"}),
     # Where a case was handed over to says where she went.
     ("referrals", "GET", "/v1/people/{person_id}/disclosures"): Case(
         tuple(each for each in NOT_BARRED if each != "outreach")

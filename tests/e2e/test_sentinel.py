@@ -118,7 +118,7 @@ LATER = {
     "person.merged.v1", "person.unmerged.v1",
     "roles.questioned.v1", "roles.undecided.v1", "roles.decided.v1",
     "order.ended.v1", "match.asked.v1", "match.overdue.v1",
-    "information.pushed.v1",
+    "information.pushed.v1", "information.withdrawn.v1",
     "action.due_soon.v1", "action.not_confirmed.v1", "plan.alarms_ended.v1",
     "contact.messaged.v1", "contact.answered.v1", "contact.stopped.v1",
     "reply.not_known.v1", "channel.silent.v1",

@@ -57,6 +57,16 @@ def asked(agency: str, at: datetime) -> Asked:
     return Asked(agency=agency, requested_at=at, needed_by=at + 12 * HOUR)
 
 
+def test_who_is_asked_no_more_is_not_waited_for_whatever_is_heard_first() -> None:
+    gone = Asked(agency="police", withdrawn=True)
+    for told in permutations((asked("police", NOON), gone)):
+        held = docket()
+        for each in told:
+            held = held.ask("one", each)
+
+        assert held.asked_since(NOON + HOUR) == ()
+
+
 def answer(agency: str, at: datetime) -> Asked:
     decision = SharingDecision.SHARED
     return Asked(agency=agency, decided_at=at, decision=decision, number=1)

@@ -25,6 +25,7 @@ from accord_contracts.referrals import (
     Answer,
     InformationDecided,
     InformationRequested,
+    InformationWithdrawn,
     SharingDecision,
     SharingReason,
     WithdrawalReason,
@@ -418,6 +419,55 @@ async def test_who_is_no_longer_registered_sees_and_decides_nothing(
 
     assert await sees(running) == []
     assert (await decides(running, inquiry_id, said())).status_code == 404
+
+
+async def withdraw(
+    running: Running, case: Case, inquiry_id: str, worker: str = COORDINATOR
+) -> int:
+    path = f"cases/{case.id}/inquiries/{inquiry_id}/withdrawal"
+    told = {"reason": "wrong_person"}
+    return (await works(running, "POST", path, told, worker=worker)).status_code
+
+
+async def test_who_is_asked_no_more_sees_and_decides_nothing(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    inquiry_id = await inquiry_of(running, case, people=him(case))
+    [john] = him(case)
+    before = await entered(running, john, 1)
+    outreach = new_id()
+    side = frozenset({Side.PERSON_USING_VIOLENCE})
+    running.standings.tell(outreach, case.id, sides=side)
+    other = await case_of(running, people=[{**MERE, "given_name": "Hana"}])
+    assert await withdraw(running, case, inquiry_id, outreach) == 404
+    assert await withdraw(running, other, inquiry_id) == 404
+    assert len(await sees(running)) == 1
+
+    found = [await withdraw(running, case, inquiry_id) for _ in range(2)]
+
+    assert found == [204, 204]
+    assert await sees(running) == []
+    assert (await decides(running, inquiry_id, said())).status_code == 404
+    [told] = await told_by(running, InformationWithdrawn)
+    assert (told.data.inquiry_id, told.data.agency) == (inquiry_id, "hospital")
+    assert await entered(running, john, 1) == before
+    shown = await works(running, "GET", f"cases/{case.id}/inquiries")
+    [view] = shown.json()["inquiries"]
+    assert (view["withdrawn_for"], view["inquiry_id"]) == ("wrong_person", inquiry_id)
+    # Asked anew it is another inquiry.
+    assert await inquiry_of(running, case, people=him(case)) != inquiry_id
+
+
+def test_what_does_not_stand_any_more_is_not_withdrawn() -> None:
+    over = DECISION.model_copy(update={"at": NOON + 400 * DAY})
+
+    with pytest.raises(InquiryOver):
+        asked().withdraw(over)
+    withdrawn = asked().withdraw(DECISION)
+    assert withdrawn.withdraw(over) is withdrawn
+    assert (withdrawn.due_at, withdrawn.stands(NOON)) == (None, False)
+    assert not withdrawn.stands(NOON - DAY)
 
 
 async def test_what_cannot_be_asked_is_refused_field_by_field(running: Running) -> None:

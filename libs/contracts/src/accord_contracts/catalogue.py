@@ -175,6 +175,7 @@ CATALOGUE = Catalogue.of(
         Entry(
             referrals.InformationPushed, "referrals", ("referrals", "risk", "notify")
         ),
+        Entry(referrals.InformationWithdrawn, "referrals", ("plans", "notify")),
         Entry(referrals.RightsOverdue, "referrals", ("notify",)),
         Entry(referrals.ContactSuspended, "referrals", ("notify",)),
         Entry(referrals.OrderRecorded, "referrals", ("risk",)),

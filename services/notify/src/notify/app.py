@@ -39,6 +39,7 @@ from accord_contracts.referrals import (
     CaseMerged,
     CaseUnmerged,
     InformationRequested,
+    InformationWithdrawn,
 )
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -107,6 +108,7 @@ TELLS_NOBODY = frozenset(
         CaseMerged,
         CaseUnmerged,
         InformationRequested,
+        InformationWithdrawn,
         PlanAgreed,
         PlanAlarmsEnded,
         PlanClosed,

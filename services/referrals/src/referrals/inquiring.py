@@ -28,6 +28,7 @@ from accord_contracts.referrals import (
     InformationOverdue,
     InformationPushed,
     InformationRequested,
+    InformationWithdrawn,
     ReferralAmended,
     ReferralReceived,
     ReferralWithdrawn,
@@ -240,6 +241,36 @@ async def decide(
     return await settled(keep)
 
 
+async def withdraw(
+    inquiry_id: str, case_id: str, decision: Decision, bureau: Bureau
+) -> None:
+    """Ask an agency no more, and tell its system; once is as good as twice.
+
+    The ledger keeps that it was told whom it was asked about.
+
+    Raises:
+        NoSuchInquiry: There is none in this case.
+        InquiryOver: It does not stand any more.
+    """
+
+    async def note() -> None:
+        held = await bureau.inquiries.get(inquiry_id)
+        if held is None or held.case_id != case_id:
+            raise NoSuchInquiry
+        new = held.withdraw(decision)
+        if new is held:
+            return
+        told = InformationWithdrawn(
+            case_id=case_id,
+            inquiry_id=held.id,
+            agency=held.agency,
+            withdrawn_at=decision.at,
+        )
+        await bureau.inquiries.save(new, told)
+
+    await settled(note)
+
+
 async def tell_overdue(due: Inquiry, *, bureau: Bureau) -> None:
     """Say once that an agency has not decided in time."""
     if due.due_at is None:
@@ -383,10 +414,12 @@ async def enter(entries: Iterable[Disclosure], bureau: Bureau) -> None:
 def may_have(inquiry: Inquiry, agency: Agency | None, bureau: Bureau) -> bool:
     """Tell whether the agency that is asked may be told whom it is about, now.
 
-    Its entry in the register may have ended since it was asked, or the case be erased.
+    Its entry in the register may have ended since it was asked, the inquiry have been
+    withdrawn, or the case be erased.
     """
     at = bureau.clock.now()
-    if inquiry.erased or agency is None or not agency.may_refer(at):
+    ended = inquiry.erased or inquiry.withdrawn
+    if ended or agency is None or not agency.may_refer(at):
         return False
     return inquiry.terms.ipp11 is not None or registered_under_s19(agency, at)
 

@@ -50,6 +50,7 @@ from accord_contracts.referrals.sharing import (
     InformationOverdue,
     InformationPushed,
     InformationRequested,
+    InformationWithdrawn,
     SharingDecision,
     SharingReason,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "InformationOverdue",
     "InformationPushed",
     "InformationRequested",
+    "InformationWithdrawn",
     "Instruments",
     "MatchAsked",
     "MatchOverdue",

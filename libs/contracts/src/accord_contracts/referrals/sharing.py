@@ -78,6 +78,20 @@ class InformationDecided(Event):
     decided_at: AwareDatetime
 
 
+class InformationWithdrawn(Event):
+    """An agency is not asked any more, and sees no more whom it was asked about.
+
+    Attributes:
+        agency: The code of the agency that was asked.
+    """
+
+    TYPE: ClassVar[str] = "information.withdrawn.v1"
+
+    inquiry_id: Id
+    agency: Code
+    withdrawn_at: AwareDatetime
+
+
 class InformationPushed(Event):
     """An agency has shared or referred elsewhere something that this case asks about.
 

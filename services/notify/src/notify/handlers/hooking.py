@@ -23,6 +23,7 @@ from accord_contracts.referrals import (
     InformationDecided,
     InformationOverdue,
     InformationRequested,
+    InformationWithdrawn,
 )
 
 from notify.domain.delivery import Delivery, DeliveryState, body_of, delivery_id
@@ -42,7 +43,11 @@ from notify.store import Deliveries, Teams, Webhooks
 log = structlog.get_logger()
 
 ForAgency = (
-    InformationRequested | InformationDecided | InformationOverdue | MeetingTaskOverdue
+    InformationRequested
+    | InformationDecided
+    | InformationOverdue
+    | InformationWithdrawn
+    | MeetingTaskOverdue
 )
 """What an agency's system may be told: what it was asked itself or has promised, and
 nothing of what others were asked or said."""

@@ -23,6 +23,7 @@ from accord_contracts.referrals import (
     CaseUnmerged,
     InformationDecided,
     InformationRequested,
+    InformationWithdrawn,
     OrderBreached,
     RolesDecided,
     TriggerCancelled,
@@ -93,11 +94,15 @@ async def note_action(
 
 
 async def note_inquiry(
-    message: Message[InformationRequested] | Message[InformationDecided],
+    message: (
+        Message[InformationRequested]
+        | Message[InformationDecided]
+        | Message[InformationWithdrawn]
+    ),
     *,
     table: Table,
 ) -> None:
-    """Note that an agency was asked what it knows, or has decided."""
+    """Note that an agency was asked what it knows, has decided, or is asked no more."""
     told = message.data
     if isinstance(told, InformationRequested):
         asked = Asked(
@@ -105,6 +110,8 @@ async def note_inquiry(
             requested_at=told.requested_at,
             needed_by=told.needed_by,
         )
+    elif isinstance(told, InformationWithdrawn):
+        asked = Asked(agency=told.agency, withdrawn=True)
     else:
         asked = Asked(
             agency=told.agency,

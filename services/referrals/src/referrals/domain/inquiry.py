@@ -8,6 +8,7 @@ reason. What is recorded is what protects whoever shared in good faith (s 25).
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID, uuid5
 
@@ -38,6 +39,15 @@ MOST_LEARNED = 50
 
 LONGEST = timedelta(days=60)
 """The longest time that an agency may be given."""
+
+
+class WithdrawnFor(StrEnum):
+    """Why an agency is not asked any more."""
+
+    WRONG_PERSON = "wrong_person"
+    WRONG_AGENCY = "wrong_agency"
+    NOT_SAFE = "not_safe"
+    NOT_NEEDED = "not_needed"
 
 
 class NoSuchInquiry(Refusal):
@@ -181,6 +191,7 @@ class Inquiry(BaseModel):
             as overdue, or if nobody is to be told.
         decisions: Every one, the last of which counts.
         learned: What others have shared since, for the same purpose, the latest.
+        withdrawn: Whoever asked asks no more: why, by whom and when.
         erased: The case is erased, and nothing is left of what was shared.
     """
 
@@ -198,6 +209,7 @@ class Inquiry(BaseModel):
     due_at: datetime | None
     decisions: tuple[Decided, ...] = ()
     learned: tuple[Learned, ...] = ()
+    withdrawn: Decision | None = None
     erased: Decision | None = None
 
     @classmethod
@@ -250,7 +262,8 @@ class Inquiry(BaseModel):
 
     def stands(self, at: datetime) -> bool:
         """Tell whether the agency may still decide."""
-        return self.erased is None and at < self.stands_until
+        ended = self.erased or self.withdrawn
+        return ended is None and at < self.stands_until
 
     @property
     def latest(self) -> Decided | None:
@@ -368,9 +381,25 @@ class Inquiry(BaseModel):
         return self.model_copy(update={"learned": kept})
 
     def over(self, at: datetime) -> Self:
-        """Have it stand no more: the case is another region's now."""
+        """Have it stand no more."""
         until = min(self.stands_until, at)
         return self.model_copy(update={"stands_until": until, "due_at": None})
+
+    def withdraw(self, decision: Decision) -> Self:
+        """Ask no more. What the agency has shared stays, and that it was told.
+
+        Raises:
+            NoSuchInquiry: The case is erased.
+            InquiryOver: It does not stand any more by itself.
+        """
+        if self.erased:
+            raise NoSuchInquiry
+        if self.withdrawn:
+            return self
+        if not self.stands(decision.at):
+            raise InquiryOver
+        update = {"withdrawn": decision}
+        return self.over(decision.at).model_copy(update=update)
 
     def fall_due(self) -> Self:
         """Note that it was told of as overdue, which is done once."""

@@ -20,12 +20,12 @@ from accord_contracts.message import Code, Id
 from accord_contracts.referrals import Answer, SharingDecision, SharingReason
 from fastapi import APIRouter, Security
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from referrals import inquiring
 from referrals.domain.agency import Agency
 from referrals.domain.case import Case
-from referrals.domain.erasure import NoSuchCase, NoSuchPerson
+from referrals.domain.erasure import Decision, NoSuchCase, NoSuchPerson
 from referrals.domain.inquiry import (
     MOST_DECISIONS,
     Decided,
@@ -34,6 +34,7 @@ from referrals.domain.inquiry import (
     Piece,
     Said,
     Terms,
+    WithdrawnFor,
     misfits_of_said,
     misfits_of_terms,
 )
@@ -62,6 +63,7 @@ SHARING = (
     Purpose.OTHER_GROUND,
 )
 ASK = Action("inquiry.ask", CASE_TEAM, parts={"record": LEADS}, purposes=SHARING)
+WITHDRAW = Action("inquiry.withdraw", CASE_TEAM, parts={"record": LEADS}, outlasts=True)
 READ = Action("inquiry.read", CASE_TEAM, parts={"record": NOT_OUTREACH})
 READ_PIECES = Action("inquiry.read_pieces", CASE_TEAM, parts={"record": NOT_OUTREACH})
 READ_ASKED = Action("inquiry.read_asked", (Relation.OWNER,), purposes=SHARING)
@@ -90,6 +92,14 @@ class Decide(Said):
     """
 
     replaces: Annotated[int, Field(ge=0, le=MOST_DECISIONS)] = 0
+
+
+class WithdrawInquiry(BaseModel):
+    """Why an agency is not asked any more."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: WithdrawnFor
 
 
 class DecisionView(BaseModel):
@@ -142,11 +152,14 @@ class InquiryView(Asked):
 
     Attributes:
         learned: What was shared in other cases since, for the same purpose.
+        withdrawn_at: Since when the agency is not asked any more.
     """
 
     agency: Code
     people: tuple[Id, ...]
     learned: tuple[LearnedView, ...]
+    withdrawn_at: datetime | None
+    withdrawn_for: Code | None
 
     @classmethod
     def of(cls, held: Inquiry) -> Self:
@@ -159,6 +172,8 @@ class InquiryView(Asked):
             agency=held.agency,
             people=held.terms.people,
             learned=tuple(learned),
+            withdrawn_at=held.withdrawn and held.withdrawn.at,
+            withdrawn_for=held.withdrawn and held.withdrawn.reason,
             **_asked(held),
         )
 
@@ -333,6 +348,27 @@ async def read_inquiry(
     last = held.latest
     shared = (PieceView.of(held, last, p) for p in last.said.pieces) if last else ()
     return WholeInquiryView(shared=tuple(shared), **InquiryView.of(held).model_dump())
+
+
+@router.post("/cases/{case_id}/inquiries/{inquiry_id}/withdrawal", status_code=204)
+async def withdraw_inquiry(
+    case_id: Id,
+    inquiry_id: Id,
+    told: WithdrawInquiry,
+    *,
+    bureau: Bureau_,
+    worker: Worker,
+) -> None:
+    """Ask an agency no more, as the case's lead or coordinator.
+
+    From then on it sees nothing of whom it was asked about.
+    """
+    named = Resource("inquiry", inquiry_id, case_id)
+    await worker.permit(WITHDRAW, named, otherwise=NoSuchInquiry)
+    decision = Decision(
+        reason=told.reason, by=worker.who.subject, at=bureau.clock.now()
+    )
+    await inquiring.withdraw(inquiry_id, case_id, decision, bureau)
 
 
 @router.get("/inquiries")

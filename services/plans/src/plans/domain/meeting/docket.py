@@ -93,6 +93,7 @@ class Asked(BaseModel):
 
     Attributes:
         requested_at: When; none: only its decision was heard of so far.
+        withdrawn: It is not asked any more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -103,6 +104,7 @@ class Asked(BaseModel):
     decided_at: datetime | None = None
     decision: SharingDecision | None = None
     number: int = 0
+    withdrawn: bool = False
 
     @property
     def said_at(self) -> datetime:
@@ -279,7 +281,10 @@ class Docket(BaseModel):
         return self.model_copy(update={"owed": kept})
 
     def ask(self, inquiry_id: str, told: Asked) -> "Docket":
-        """Take note that an agency was asked, or has decided, in any order."""
+        """Take note that an agency was asked, has decided, or is asked no more.
+
+        In any order.
+        """
         if self.erased_at:
             return self
         known = self.asked.get(inquiry_id) or told
@@ -287,6 +292,7 @@ class Docket(BaseModel):
         update = {
             "needed_by": told.needed_by or known.needed_by,
             "requested_at": told.requested_at or known.requested_at,
+            "withdrawn": told.withdrawn or known.withdrawn,
         }
         both = latest.model_copy(update=update)
         return self.model_copy(update={"asked": _with(self.asked, inquiry_id, both)})
@@ -304,7 +310,8 @@ class Docket(BaseModel):
         before = (each for each in self.decisions if each < begins_at)
         since = _later(self.weighed_at, max(before, default=None)) or FIRST
         last: dict[str, Asked] = {}
-        for each in sorted(self.asked.values(), key=_asked_at):
+        standing = (each for each in self.asked.values() if not each.withdrawn)
+        for each in sorted(standing, key=_asked_at):
             if each.decided_at is None or each.said_at >= since:
                 last[each.agency] = each
         return tuple(last[agency] for agency in sorted(last))
