@@ -10,11 +10,22 @@ from papers_builders import voice
 from plans.documents.audience import Addressed, Audience, Facts, redacted
 from plans.documents.voice import NotTheirCopy, copy_of
 from plans.domain.action import Action
+from plans.domain.closing import MandatoryActionsOpen
 from plans.domain.merging import carry, share_of
 from plans.domain.one_person import Link, each_once, one_with
 from plans.domain.plan import Plan
 from plans.domain.template import Part
-from plans_builders import Running, assessment, parted_policy
+from plans_builders import (
+    IVS,
+    POLICY,
+    Running,
+    assessment,
+    does,
+    ends,
+    owner,
+    parted_policy,
+    plan,
+)
 
 PARTED = parted_policy()
 HOUR = timedelta(hours=1)
@@ -164,3 +175,40 @@ async def test_a_plan_hears_that_two_are_one_and_two_again(running: Running) -> 
     parted = PersonUnmerged(**told, unmerged_at=NOON)
     await running.hears(message_of(parted, version=3))
     await eventually(lambda: are(over=True))
+
+
+def test_each_of_two_people_harmed_has_a_part_of_their_own() -> None:
+    mother, daughter = new_id(), new_id()
+    held = plan().protects([mother])
+    assert {each.person_id for each in held.actions} == {None}
+
+    both = held.protects([daughter]).asks_for_each(held, POLICY, NOON)
+
+    theirs = [e for e in both.actions if e.code == "safe_contact"]
+    assert [each.person_id for each in theirs] == [mother, daughter]
+    assert theirs[0].id == next(e.id for e in held.actions if e.code == "safe_contact")
+    assert {e.person_id for e in both.actions if e.part is not Part.PERSON_HARMED} == {
+        None
+    }
+    done = does(both.take_role(IVS, owner("w", NOON)), theirs[0].id, "w", NOON)
+    with pytest.raises(MandatoryActionsOpen):
+        ends(done, NOON)
+    again = done.draft(assessment(revision=9, at=NOON), POLICY, NOON)
+    asked = {e.person_id for e in again.open_actions if e.code == "safe_contact"}
+    assert daughter in asked
+
+
+def test_one_person_harmed_who_was_known_twice_is_asked_for_once_more() -> None:
+    one, two = new_id(), new_id()
+    known = plan().protects([one, two])
+    held = known.asks_for_each(plan(), POLICY, NOON)
+    link = Link(people=(one, two), revision=1)
+
+    linked = held.link(new_id(), link, POLICY, NOON)
+
+    # What was asked under either id is still to be done, and nothing is asked anew.
+    assert {e.id for e in linked.actions} == {e.id for e in held.actions}
+    drawn = linked.draft(assessment(revision=9, at=NOON), POLICY, NOON)
+    assert {e.person_id for e in drawn.actions} == {None, one, two}
+    fresh = known.link(new_id(), link, POLICY, NOON)
+    assert fresh.each_harmed == ()

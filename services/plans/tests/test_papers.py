@@ -41,7 +41,7 @@ from plans.domain.template import Part, Policy
 from plans.meeting.views import ExtractCaseView
 from plans.needs.need import Need, Reached, Service
 from plans.needs.need import Voice as Word
-from plans_builders import IVS, assessment, owner, parted_policy, plan
+from plans_builders import IVS, assessment, does, owner, parted_policy, plan
 
 LOCALITIES = Path(__file__).parents[3] / "localities"
 HOUR = timedelta(hours=1)
@@ -290,6 +290,39 @@ def test_a_copy_has_what_is_done_for_whose_it_is_and_for_nobody_else() -> None:
     of_other = redacted(facts, Addressed(Audience.PERSON, person_id=other)).actions
     assert of_other
     assert not {e.id for e in of_other} & {e.id for e in held.actions}
+
+
+def test_of_two_people_harmed_neither_copy_has_what_is_done_for_the_other() -> None:
+    mother, daughter, gran = (new_id() for _ in range(3))
+    alone = Plan(id=new_id()).protects([mother]).draft(assessment(), PARTED, NOON)
+    begun = does(alone.take_role(IVS, owner("w", NOON)), of(alone), "w", NOON)
+    assert own(begun, mother) >= {"safe_contact", "safety_advice"}
+
+    both = begun.protects([daughter]).asks_for_each(begun, PARTED, NOON)
+
+    contacts = [e for e in both.actions if e.code == "safe_contact"]
+    assert [(e.person_id, e.open) for e in contacts] == [
+        (None, False),
+        (daughter, True),
+    ]
+    assert own(both, daughter) >= {"safe_contact", "safety_advice"}
+    facts = Facts.of(both)
+    copies = [
+        {
+            each.id
+            for each in redacted(facts, Addressed(Audience.PERSON, person_id=e)).actions
+        }
+        for e in (mother, daughter)
+    ]
+    assert copies[0].isdisjoint(copies[1])
+    # What was done with whom nobody has written down is on no copy any more.
+    assert contacts[0].id not in {*copies[0], *copies[1]}
+    assert own(both, gran) == set()
+
+
+def of(held: Plan, code: str = "safe_contact") -> str:
+    [found] = [each.id for each in held.actions if each.code == code]
+    return found
 
 
 def test_the_teams_paper_says_for_which_child_each_thing_is() -> None:

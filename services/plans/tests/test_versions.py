@@ -11,6 +11,7 @@ from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.access import Side
 from accord_contracts.allocation import Role
 from accord_contracts.plans import (
+    ActionAssigned,
     ActionDone,
     ActionDueSoon,
     ActionNotDone,
@@ -24,6 +25,7 @@ from accord_contracts.referrals import (
     Party,
     PersonRole,
     ReferralReceived,
+    RolesDecided,
     Wishes,
 )
 from accord_contracts.risk import RiskLevel
@@ -355,6 +357,34 @@ async def test_a_child_who_becomes_known_makes_what_was_agreed_to_stale(
     assert held.children == (child,)
     assert list(held.stale) == [StaleReason.CHILD_KNOWN]
     assert len(await told(plans, PlanStale)) == 1
+
+
+async def test_a_second_person_harmed_is_asked_for_and_whoever_serves_them_told(
+    plans: Plans, clock: SimulatedClock
+) -> None:
+    case_id, second = new_id(), new_id()
+    await handlers.meet_people(referred(case_id), plans=plans, policy=POLICY)
+    taken = accepted(case_id, IVS, new_id())
+    await handlers.assign_actions(taken, plans=plans)
+    message = assessed(case_id, HIGH)
+    await handlers.draft_plan(message, plans=plans, policy=POLICY, clock=clock)
+    before = await told(plans, ActionAssigned)
+    roles = RolesDecided(
+        case_id=case_id,
+        harmed=second,
+        using_violence=new_id(),
+        corrected=False,
+        decided_at=NOON,
+    )
+
+    await handlers.note_harmed(message_of(roles), plans=plans, policy=POLICY)
+
+    held = await plans.get(case_id)
+    assert held
+    theirs = {e.id for e in held.open_actions if e.person_id == second}
+    assert len(theirs) == 2
+    new = (await told(plans, ActionAssigned))[len(before) :]
+    assert {each.action_id for each in new} == theirs
 
 
 async def test_a_referral_that_names_nobody_new_costs_the_plan_nothing(

@@ -122,7 +122,7 @@ def create_app(
         meet = partial(handlers.meet_people, plans=held, policy=policy)
         plans.on(ReferralReceived, meet)
         plans.on(ReferralAmended, meet)
-        plans.on(RolesDecided, partial(handlers.note_harmed, plans=held))
+        plans.on(RolesDecided, partial(handlers.note_harmed, plans=held, policy=policy))
         plans.on(PlanCarried, partial(merging.carry, plans=held, policy=policy))
         plans.on(PlanClosed, partial(merging.close_merged, plans=held))
         plans.on(CaseTransferred, partial(handlers.end_transferred, plans=held))

@@ -132,7 +132,7 @@ async def meet_people(
     children = [e.person_id for e in told.parties if e.role is PersonRole.CHILD]
     harmed = [e.person_id for e in told.parties if e.role is PersonRole.PERSON_HARMED]
     held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
-    known = held.protects(harmed)
+    known = held.protects(harmed).asks_for_each(held, policy, message.time)
     new = known.meet(children, policy, message.time)
     if new is held:
         return
@@ -142,13 +142,16 @@ async def meet_people(
     await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
 
 
-async def note_harmed(message: Message[RolesDecided], *, plans: Plans) -> None:
-    """Note who was harmed, as a person has decided."""
+async def note_harmed(
+    message: Message[RolesDecided], *, plans: Plans, policy: Policy
+) -> None:
+    """Note who was harmed, as a person has decided: each has a part of their own."""
     told = message.data
     held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
-    new = held.protects([told.harmed])
+    new = held.protects([told.harmed]).asks_for_each(held, policy, message.time)
     if new is not held:
-        await plans.save(new, cause=message, lane=lane_of(new, message.lane))
+        events = assigned(new, held)
+        await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
 
 
 async def agree(

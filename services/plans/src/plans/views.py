@@ -161,7 +161,7 @@ class ActionView(BaseModel):
 
     Attributes:
         part: Whose part of the plan it is in.
-        person_id: Which child it is for, if it is one's.
+        person_id: Whom it is for, if it is one child's, or one person's of two harmed.
         due_at: When it should be done; while it waits, when it will be at the earliest.
         waits: It waits for another, and its clock does not run.
         said: What was said of it last.

@@ -16,7 +16,7 @@ from plans.documents.voice import Entry, OwnVoice
 from plans.domain.action import Action
 from plans.domain.coming import Coming
 from plans.domain.meeting.discussion import Discussion
-from plans.domain.one_person import Link, one_with
+from plans.domain.one_person import Link, each_once, one_with
 from plans.domain.plan import Plan
 from plans.domain.stage import Status
 from plans.domain.template import Part
@@ -142,11 +142,12 @@ class Facts:
         Raises:
             NoPlan: None was drafted yet.
         """
+        links = plan.all_links
         of_each = [(plan.harmed, plan.actions)]
         of_each += [(each.harmed, each.actions) for each in plan.shares.values()]
         ended = plan.status is Status.CLOSED
         held = [
-            (whose(action, harmed), action)
+            (whose(action, harmed, links), action)
             for harmed, actions in of_each
             for action in actions
             if not (ended and action.open)
@@ -156,7 +157,7 @@ class Facts:
             dates=tuple(e for e in plan.coming.values() if not e.over),
             actions=tuple(each for _, each in held),
             own={each.id: people for people, each in held},
-            links=plan.all_links,
+            links=links,
             transferred=plan.transferred_at is not None,
             needs=tuple(needs),
             promises=tuple(p for each in discussions for p in Promise.all_of(each)),
@@ -168,15 +169,22 @@ class Facts:
         )
 
 
-def whose(action: Action, harmed: Iterable[str]) -> frozenset[str]:
+def whose(
+    action: Action, harmed: Iterable[str], links: Iterable[Link] = ()
+) -> frozenset[str]:
     """Say whose own an action is: a child's, or of whom the case is to protect.
 
     A child may live with the person using violence: what is done for others of the
-    household is not on a child's copy, nor on that of anybody else beside them.
+    household is not on a child's copy, nor on that of anybody else beside them. Nor is
+    what is done for one of two people harmed on the other's, and what is for neither by
+    name is on no copy.
     """
-    if action.part is Part.CHILD:
-        return frozenset({action.person_id} if action.person_id else ())
-    return frozenset(harmed) if action.part is Part.PERSON_HARMED else frozenset()
+    if action.person_id:
+        return frozenset({action.person_id})
+    people = frozenset(harmed)
+    alone = len(each_once(people, links)) == 1
+    theirs = action.part is Part.PERSON_HARMED and alone
+    return people if theirs else frozenset()
 
 
 def redacted(facts: Facts, to: Addressed) -> Facts:

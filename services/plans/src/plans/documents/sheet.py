@@ -62,6 +62,7 @@ WHO, WHEN, DONE = (
 )
 OPEN, KEPT = both("Not yet"), both("Yes", "Āe")
 ANY_CHILD = both("Any child")
+NO_NAME = both("Nobody by name")
 UNDONE = both("It will not be")
 
 TITLES: Mapping[Audience, Cell] = {
@@ -122,16 +123,16 @@ def dates(facts: Facts, speech: Speech) -> Section:
 def actions_of(part: Part, en: str, mi: str | None = None) -> "Build":
     """Say what is to be done in one part of the plan, and what was left undone.
 
-    In that of the children also for which of them.
+    In that of the children also for which of them, and where two people were harmed.
     """
-    whose = part is Part.CHILD
 
     def build(facts: Facts, speech: Speech) -> Section:
-        held = (each for each in facts.actions if each.part is part)
+        held = [each for each in facts.actions if each.part is part]
+        whose = part is Part.CHILD or any(each.person_id for each in held)
         rows = [
             (
                 speech.say(each.code),
-                *([_child(each)] if whose else ()),
+                *([_person(each)] if whose else ()),
                 speech.say(each.strand),
                 speech.say(each.role),
                 speech.time(each.due_at),
@@ -146,8 +147,10 @@ def actions_of(part: Part, en: str, mi: str | None = None) -> "Build":
     return build
 
 
-def _child(action: Action) -> Cell:
-    return Cell(en=reference(action.person_id)) if action.person_id else ANY_CHILD
+def _person(action: Action) -> Cell:
+    if action.person_id:
+        return Cell(en=reference(action.person_id))
+    return ANY_CHILD if action.part is Part.CHILD else NO_NAME
 
 
 def _end_of(action: Action, speech: Speech) -> Cell:

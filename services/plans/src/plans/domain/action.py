@@ -98,7 +98,7 @@ class Action(BaseModel):
     Attributes:
         code: What; one action of a plan bears it at a time, for one person.
         part: Whose part of the plan it is in.
-        person_id: Which child it is for, if it is one's.
+        person_id: Whom it is for, if it is one child's, or one person's of two harmed.
         due_at: When it should be done. While it waits for something else: when it will
             be due at the earliest, if that is done in time.
         after: What must be settled before it.

@@ -23,6 +23,8 @@ class Ground:
         episode: When the response to the present episode was first asked for.
         risen: The level is higher than that of the version before.
         children: The children who are known.
+        harmed: The people harmed for each of whom anything is asked: where there is one
+            it is asked for nobody by name.
         owner: Says who has a role.
     """
 
@@ -32,6 +34,7 @@ class Ground:
     episode: datetime
     risen: bool
     children: Sequence[str]
+    harmed: Sequence[str]
     owner: Callable[[Role], str | None]
 
 
@@ -50,16 +53,15 @@ def drawn_up(
 
 
 def _persons(measure: Measure, ground: Ground) -> Sequence[str | None]:
-    """Say for whom it is asked: for each child who is known, where it is a child's."""
-    if measure.part is Part.CHILD and ground.children:
-        return ground.children
-    return (None,)
+    """Say for whom it is asked: for each child, or person harmed, whose part it is."""
+    each = {Part.CHILD: ground.children, Part.PERSON_HARMED: ground.harmed}
+    return each.get(measure.part) or (None,)
 
 
 def _taken(
     left: dict[tuple[str, str | None], Action], measure: Measure, person_id: str | None
 ) -> Action | None:
-    """Take what is held of it: of a child first known now, what was for any child."""
+    """Take what is held of it: of somebody first known now, what was for anybody."""
     own = left.pop((measure.code, person_id), None)
     return own or left.pop((measure.code, None), None)
 

@@ -182,6 +182,22 @@ class Held(BaseModel):
         return each_once(self.all_children, self.all_links, asked)
 
     @property
+    def all_harmed(self) -> tuple[str, ...]:
+        """Whom the case is to protect, and those that are merged into it."""
+        merged = (person for each in self.shares.values() for person in each.harmed)
+        return tuple(dict.fromkeys((*self.harmed, *merged)))
+
+    @property
+    def each_harmed(self) -> tuple[str, ...]:
+        """The people harmed for each of whom anything is asked, once there are two.
+
+        Who has been asked for by name is still, if the other was the same person.
+        """
+        asked = {each.person_id for each in self.actions}
+        each_ = each_once(self.all_harmed, self.all_links, asked)
+        return each_ if len(each_) > 1 or asked.intersection(each_) else ()
+
+    @property
     def all_links(self) -> tuple[Link, ...]:
         """Which people of it, and of the cases merged into it, are one, or were."""
         merged = (each.links for each in self.shares.values())
@@ -193,8 +209,7 @@ class Held(BaseModel):
 
         That somebody is known in a case that is not merged, only that case may tell.
         """
-        harmed = (e for each in self.shares.values() for e in each.harmed)
-        people = {*self.all_children, *self.harmed, *harmed}
+        people = {*self.all_children, *self.all_harmed}
         links = (each for each in self.all_links if not each.over)
         return tuple(each.people for each in links if people.issuperset(each.people))
 

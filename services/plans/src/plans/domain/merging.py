@@ -101,7 +101,7 @@ def carry(
     shared = held.model_copy(update={"shares": shares, "coming": coming})
     if held.versions and not held.current.closed_at:
         shared = shared.with_current(ending=None)
-    new = shared.asks_for_each_child(held, policy, at)
+    new = shared.asks_for_each(held, policy, at)
     own = {each.worker_id for each in held.owners.values()}
     return new.handed_over(held.shared_owners - new.shared_owners - own)
 

@@ -99,6 +99,7 @@ class Plan(Held):
             episode=version.assessment.first_referred_at,
             risen=risen,
             children=self.each_child,
+            harmed=self.each_harmed,
             owner=self.owner_of,
         )
 
@@ -124,7 +125,7 @@ class Plan(Held):
         if not new or self.erased_at:
             return self
         known = self.model_copy(update={"children": (*self.children, *new)})
-        return known.asks_for_each_child(self, policy, at)
+        return known.asks_for_each(self, policy, at)
 
     def protects(self, people: Iterable[str]) -> "Plan":
         """Take note of whom the case was referred to protect: what is theirs is."""
@@ -133,15 +134,16 @@ class Plan(Held):
             return self
         return self.model_copy(update={"harmed": (*self.harmed, *new)})
 
-    def asks_for_each_child(
-        self, before: "Plan", policy: Policy, at: datetime
-    ) -> "Plan":
-        """Ask of the current version what is asked for a child, for those it has now.
+    def asks_for_each(self, before: "Plan", policy: Policy, at: datetime) -> "Plan":
+        """Ask of the current version what is asked for each, for those it has now.
 
-        What is still open for one who is of the household no longer goes with them.
+        For each child, and for each person harmed once there are two. What is still
+        open for one who is of the household no longer goes with them.
         """
-        gone = {*before.all_children} - {*self.all_children}
-        new = {*self.each_child} - {*before.each_child}
+        people = {*self.all_children, *self.all_harmed}
+        gone = {*before.all_children, *before.all_harmed} - people
+        known = {*before.each_child, *before.each_harmed}
+        new = {*self.each_child, *self.each_harmed} - known
         if not (gone or new) or not self.versions or self.status is Status.CLOSED:
             return self
         return self.drawn_anew(gone, policy, at)
@@ -156,7 +158,7 @@ class Plan(Held):
         if self.erased_at or (known and known.revision >= told.revision):
             return self
         new = self.model_copy(update={"links": {**self.links, match_id: told}})
-        return new.asks_for_each_child(self, policy, at)
+        return new.asks_for_each(self, policy, at)
 
     def drawn_anew(self, gone: set[str], policy: Policy, at: datetime) -> "Plan":
         """Ask what the current version asks, without what is open for who is gone."""

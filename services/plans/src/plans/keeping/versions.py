@@ -133,8 +133,9 @@ class ComparisonView(BaseModel):
 
 
 def of_household(promise: Promise, plan: Plan) -> bool:
-    """Tell whether a promise is for nobody, or for a child of the household still."""
-    return promise.person_id is None or promise.person_id in plan.all_children
+    """Tell whether a promise is for nobody, or for somebody of the household still."""
+    people = {None, *plan.all_children, *plan.all_harmed}
+    return promise.person_id in people
 
 
 def shown(difference: Difference, seen: Permit) -> bool:
