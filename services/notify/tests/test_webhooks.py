@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.store import Database
-from accord_chassis.testing import message_of, new_id, published
+from accord_chassis.testing import message_of, new_id, published, sent_by
 from accord_contracts.message import Message
 from accord_contracts.referrals import (
     CaseErased,
@@ -162,7 +162,7 @@ async def test_a_secret_is_shown_once_and_two_sign_while_it_is_changed(
     assert old.removeprefix("whsec_") not in str(kept)
 
 
-@pytest.mark.parametrize("status", [500, 503, 429, 302, 410])
+@pytest.mark.parametrize("status", [500, 503, 429, 302, 404])
 async def test_what_a_system_does_not_take_is_told_again_under_the_same_id(
     telling: Running, receiver: Receiver, status: int
 ) -> None:
@@ -327,6 +327,32 @@ async def test_that_a_system_is_told_nothing_more_is_an_alarm(
     [told] = await published(webhooks)
     assert told.type == "webhook.disabled.v1"
     assert told.data.model_dump()["agency"] == AGENCY
+
+
+async def test_a_system_that_is_gone_is_told_nothing_until_it_is_put_again(
+    telling: Running, receiver: Receiver
+) -> None:
+    await registers(telling, receiver.url)
+    receiver.status = 410
+    await telling.hears(asked())
+    await telling.later(timedelta())
+    await telling.hears(asked())
+    await telling.later(DAY)
+    tries, off = len(receiver.told), await asks(telling, "GET", "")
+
+    receiver.status = 204
+    await asks(telling, "PUT", "", {"url": receiver.url})
+    await telling.later(timedelta(minutes=1))
+
+    disabled = [
+        each.type
+        for each in await sent_by(telling.service, telling.broker)
+        if each.type == "webhook.disabled.v1"
+    ]
+    assert tries == 1
+    assert off.json()["off"] == "failing"
+    assert len(disabled) == 1
+    assert await states(telling) == [DeliveryState.SENT] * 2
 
 
 async def test_an_erased_case_is_told_to_no_system(

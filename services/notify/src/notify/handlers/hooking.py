@@ -52,6 +52,9 @@ ForAgency = (
 """What an agency's system may be told: what it was asked itself or has promised, and
 nothing of what others were asked or said."""
 
+GONE = "status_410"
+"""By which a system says that it is to be told nothing more (Standard Webhooks)."""
+
 WAIT = timedelta(minutes=30)
 """How long a message waits before one looks whether its system is told again."""
 
@@ -211,10 +214,12 @@ async def _deliver(due: Delivery, *, at: datetime, by: Telling) -> None:
     body = body_of(due, reference_of(due.id), by.link_base)
     secrets = held.secrets(by.key_or_refusal(), at, by.policy)
     posted = await by.hooks.post(held.url, body, headers_of(due.id, body, secrets, at))
-    await settled(partial(_record, due.id, posted, at, by))
+    await settled(partial(_record, due.id, held.url, posted, at, by))
 
 
-async def _record(delivery_id: str, posted: Posted, at: datetime, by: Telling) -> None:
+async def _record(
+    delivery_id: str, sent_to: str, posted: Posted, at: datetime, by: Telling
+) -> None:
     """Note what became of an attempt, whatever else has happened meanwhile."""
     held = await by.deliveries.get(delivery_id)
     if held and held.state is DeliveryState.CLAIMED:
@@ -222,6 +227,16 @@ async def _record(delivery_id: str, posted: Posted, at: datetime, by: Telling) -
         await _keep(new, by)
         if posted.outcome is not Outcome.SENT:
             log.info("webhook.not_taken", reason=posted.reason, count=new.attempts)
+        if posted.reason == GONE:
+            await _turn_off(held.agency, sent_to, at, by)
+
+
+async def _turn_off(agency: str, url: str, at: datetime, by: Telling) -> None:
+    """Tell a system nothing more that says that it is gone, if it is still that one."""
+    held = await by.webhooks.get(webhook_id(agency))
+    if held and held.off is None and held.url == url:
+        with contextlib.suppress(Conflict):
+            await _disable(held, at, by.webhooks)
 
 
 async def _keep(delivery: Delivery, by: Telling) -> None:
@@ -244,11 +259,15 @@ async def look_after(
     if due.on_since > since or not await deliveries.silent(due.agency, since):
         await webhooks.save(due.look_later(at))
         return
+    await _disable(due, at, webhooks)
+
+
+async def _disable(held: Webhook, at: datetime, webhooks: Webhooks) -> None:
     log.critical("webhook.disabled", reason=WebhookOff.FAILING.value)
     told = WebhookDisabled(
-        webhook_id=due.id,
-        agency=due.agency,
+        webhook_id=held.id,
+        agency=held.agency,
         reason=WebhookOff.FAILING,
         disabled_at=at,
     )
-    await webhooks.save(due.turn_off(WebhookOff.FAILING, at), told)
+    await webhooks.save(held.turn_off(WebhookOff.FAILING, at), told)
