@@ -528,7 +528,7 @@ class Store(Generic[T]):
         return UpdateOne(decided_on, change, namespace=self._namespace)
 
     def _changed(self, saved: T) -> set[str]:
-        """Name the fields to write: what a copy shares with what is stored stays.
+        """Name the fields to write: what is as it is stored stays, mostly shared.
 
         Everything is written if nobody holds what was loaded any more. What follows
         from other fields is written with them.
@@ -539,7 +539,8 @@ class Store(Generic[T]):
         return self._follow | {
             each
             for each in self._fields
-            if getattr(saved, each) is not getattr(stored, each)
+            if (new := getattr(saved, each)) is not (old := getattr(stored, each))
+            and new != old
         }
 
     def _on_its_way(self, document: str, type_: str, packet: Packet) -> Saved:

@@ -55,9 +55,10 @@ async def assess_referral(
     if held.erased_at:
         return
     incidents = frozenset(told.incidents)
-    held = held.told(told.referral_id, telling_of(told, message.time))
+    # What was loaded is kept until it is saved: by it the store knows what has changed.
+    heard = held.told(told.referral_id, telling_of(told, message.time))
     forms = forms_of(told.instruments)
-    new = held.weigh(
+    new = heard.weigh(
         told.answers, incidents, policy, message.time, repeat=told.repeat, forms=forms
     ).model_copy(update={"first_referred_at": told.first_referred_at})
     events = assessed(new, told.referral_id)
@@ -100,11 +101,11 @@ async def assess_amendment(
     held = held or Assessment.new(told.case_id, message.time)
     if held.erased_at or TOLD.isdisjoint(told.groups):
         return
-    held = held.told(told.referral_id, telling_of(told, message.time))
+    heard = held.told(told.referral_id, telling_of(told, message.time))
     if WEIGHED.isdisjoint(told.groups):
-        await assessments.save(held, cause=message)
+        await assessments.save(heard, cause=message)
         return
-    new = held.weigh(
+    new = heard.weigh(
         told.answers,
         frozenset(told.incidents),
         policy,
@@ -128,13 +129,13 @@ async def assess_corrected(
     held = held or Assessment.new(told.case_id, message.time)
     if held.erased_at:
         return
-    held = held.put_right(
+    right = held.put_right(
         Parts(harmed=told.harmed, using=told.using_violence, decided_at=told.decided_at)
     )
-    if not (told.corrected and held.weighed):
-        await assessments.save(held, cause=message)
+    if not (told.corrected and right.weighed):
+        await assessments.save(right, cause=message)
         return
-    stirred = held.stir(message.time)
+    stirred = right.stir(message.time)
     new = stirred.weigh({}, frozenset(), policy, message.time).due_now(message.time)
     events = assessed(new, None)
     await assessments.save(new, *events, cause=message, lane=Lane.URGENT)
