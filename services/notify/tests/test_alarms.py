@@ -8,13 +8,20 @@ import pytest
 from accord_chassis.testing import NOON, message_of, new_id, sent_by
 from accord_contracts.message import Lane, Message
 from accord_contracts.notify import NotificationEscalated
-from accord_contracts.plans import PlanAgreed, PlanClosed, PlanNotInForce
+from accord_contracts.plans import (
+    PlanAgreed,
+    PlanClosed,
+    PlanNotInForce,
+    PlanReviewDue,
+    PlanReviewed,
+)
 from accord_contracts.referrals import (
     TriggerCancelled,
     TriggerFellDue,
     TriggerKind,
     TriggerScheduled,
 )
+from accord_contracts.risk import RiskLevel
 from notify.domain.policy import LAST
 from notify.handlers.alarms import Ending, end_alarms
 from notify.handlers.telling import follow_team
@@ -108,6 +115,37 @@ async def test_while_nobody_leads_the_coordinator_is_told(
     [found] = await notifications.about_any(trigger_id)
     assert found.worker_id == coordinator
     assert found.due_at
+
+
+def reviewed(case_id: str) -> Message[PlanReviewed]:
+    told = PlanReviewed(case_id=case_id, plan_version=1, reviewed_at=NOON + MINUTE)
+    return message_of(told, at=NOON + MINUTE)
+
+
+@pytest.mark.parametrize("ending", [agreed, reviewed, closed])
+async def test_that_a_plan_is_not_looked_at_ends_when_somebody_has(
+    tells: Tell,
+    notifications: Notifications,
+    workers: WorkersDirectory,
+    ending: Callable[[str], Message[Ending]],
+) -> None:
+    case_id, other = new_id(), new_id()
+    workers.has_on_duty()
+    late = {
+        "plan_version": 1,
+        "level": RiskLevel.HIGH,
+        "due_at": NOON,
+        "late_by": 0.0,
+    }
+    for each in (case_id, other):
+        await tells(message_of(PlanReviewDue(case_id=each, **late)), at=NOON)
+
+    await end_alarms(ending(case_id), notifications=notifications)
+
+    [over] = await notifications.all_of(case_id)
+    [still] = await notifications.all_of(other)
+    assert over.ended_at
+    assert not still.ended_at
 
 
 @pytest.mark.parametrize("rule", ["plan.not_in_force.v1", "trigger.scheduled.v1"])

@@ -40,6 +40,7 @@ def policy_fields() -> dict[str, Any]:
         "mandatory": {"safe_contact": {"role": WHANAU, "within_hours": 120}},
         "complementary": {"programme": {"role": OUTREACH, "within_hours": 200}},
         "review_hours": 1440,
+        "agree_within_hours": 1000,
     }
     high = {
         "mandatory": {
@@ -48,6 +49,7 @@ def policy_fields() -> dict[str, Any]:
         },
         "complementary": {"programme": {"role": OUTREACH, "within_hours": 336}},
         "review_hours": 168,
+        "agree_within_hours": 900,
     }
     return {
         "version": "test-1",
@@ -85,6 +87,7 @@ def policy_fields() -> dict[str, Any]:
         },
         "needs": {
             "answer_within_hours": 48,
+            "start_within_hours": 336,
             "refusals": ["no_capacity"],
             "ends": ["need_met"],
         },

@@ -497,6 +497,10 @@ def _reviewed_later(fields: dict[str, Any]) -> None:
     fields["levels"]["high"]["review_hours"] = 721
 
 
+def _agreed_later(fields: dict[str, Any]) -> None:
+    fields["levels"]["high"]["agree_within_hours"] = 1001
+
+
 def _unknown_key(fields: dict[str, Any]) -> None:
     fields["colour"] = "blue"
 
@@ -515,6 +519,7 @@ def _no_reasons(fields: dict[str, Any]) -> None:
         (_less_at_high, "safe_contact: mandatory at medium, not so or later at high"),
         (_later_at_high, "safe_contact: mandatory at medium, not so or later at high"),
         (_reviewed_later, "review_hours: high is reviewed later than medium"),
+        (_agreed_later, "agree_within_hours: high is agreed to later than medium"),
         (_unknown_key, "colour"),
         (_no_reasons, "closing_reasons"),
     ],

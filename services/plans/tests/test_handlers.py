@@ -13,6 +13,7 @@ from accord_contracts.plans import (
     PlanAgreed,
     PlanClosed,
     PlanDrafted,
+    PlanReviewDue,
 )
 from accord_contracts.referrals import CaseErased, CaseTransferred
 from accord_contracts.risk import RiskAssessed, RiskLevel
@@ -20,6 +21,7 @@ from plans import handlers
 from plans.domain.action import NoSuchAction
 from plans.domain.held import NoPlan
 from plans.domain.stage import Status
+from plans.domain.staleness import Read, review
 from plans.store import Plans
 from plans_builders import (
     IVS,
@@ -333,7 +335,50 @@ async def test_several_that_are_overdue_are_told_in_one_save_and_ownerless_too(
     assert {each.worker_id for each in overdue} == {None}
     held = await plans.get(due.id)
     assert held
-    assert held.due_at is None
+    assert held.due_at == held.current.agree_by
+
+
+async def test_a_draft_that_nobody_agrees_to_is_told_of_once_however_often_drafted(
+    plans: Plans, clock: SimulatedClock
+) -> None:
+    case_id, agree = new_id(), 900 * HOUR
+    await draft(assessed(case_id, HIGH), plans, clock)
+    clock.advance(agree - HOUR)
+    again = assessed(case_id, HIGH, revision=2, at=clock.now())
+    await draft(again, plans, clock)
+
+    for _ in range(2):
+        now = clock.advance(HOUR)
+        for due in await plans.due_now(now):
+            await handlers.tell_overdue(due, at=now, plans=plans)
+
+    [late] = [
+        each.data
+        for each in await published(plans)
+        if isinstance(each.data, PlanReviewDue)
+    ]
+    assert (late.plan_version, late.due_at, late.late_by) == (2, NOON + agree, 0)
+
+
+async def test_a_review_that_falls_due_is_told_of_once_for_each_review(
+    plans: Plans, clock: SimulatedClock
+) -> None:
+    case_id, week = new_id(), 168 * HOUR
+    await draft(assessed(case_id, HIGH), plans, clock)
+    await handlers.agree(case_id, 1, at=NOON, plans=plans)
+    for _ in range(2):
+        now = clock.advance(week)
+        for _again in range(2):
+            for due in await plans.due_now(now):
+                await handlers.tell_overdue(due, at=now, plans=plans)
+        held = await plans.get(case_id)
+        assert held
+        read = Read(1, held.current.review_by, held.stale)
+        await plans.save(review(held, read, POLICY, now, new_id()))
+
+    told = [each.data for each in await published(plans)]
+    late = [each.due_at for each in told if isinstance(each, PlanReviewDue)]
+    assert late == [NOON + week, NOON + 2 * week]
 
 
 async def test_an_overdue_action_of_a_low_case_takes_the_routine_lane(

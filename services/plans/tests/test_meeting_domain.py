@@ -142,6 +142,15 @@ def test_a_breach_brings_a_case_up_until_a_meeting_has_decided() -> None:
     assert why(held.settle(NOON + 3 * HOUR, MEDIUM, None), NOON + DAY) == set()
 
 
+def test_a_plan_that_nobody_looks_at_brings_its_case_up_until_somebody_has() -> None:
+    late, looked = owed(NOON + HOUR), owed(NOON + 2 * HOUR, revision=2, done=True)
+    held = docket(MEDIUM).settle(NOON, MEDIUM, None)
+
+    assert why(held.look(late), NOON + DAY) == {Why.REVIEW}
+    for ends in (held.look(late).look(looked), held.look(looked).look(late)):
+        assert why(ends, NOON + DAY) == set()
+
+
 def test_a_level_that_the_table_itself_has_raised_brings_nothing_up() -> None:
     held = docket(MEDIUM).settle(NOON + HOUR, HIGH, None)
 

@@ -9,13 +9,14 @@ import pytest
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.testing import NOON, eventually, message_of, new_id
 from accord_contracts.access import Side
-from accord_contracts.plans import NeedLevel, ServiceStep
+from accord_contracts.plans import NeedLevel, PlanClosed, PlanDrafted, ServiceStep
 from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
+from accord_contracts.risk import RiskLevel
 from hypothesis import given
 from hypothesis import strategies as st
 from plans import handlers
 from plans.meeting.store import Dockets
-from plans.needs.handlers import close_sides
+from plans.needs.handlers import close_sides, end_closed, take_up
 from plans.needs.need import (
     AFTER,
     Need,
@@ -31,6 +32,7 @@ from plans_builders import POLICY, Running, assessed
 
 READ, WORK = "plans.read", "plans.work"
 TWO_DAYS = timedelta(hours=48)
+WEEKS = timedelta(weeks=2)
 
 
 def need(voice: Voice = Voice.AGREED) -> Need:
@@ -65,7 +67,7 @@ def test_a_provider_is_asked_once_at_a_time() -> None:
         asked.ask("refuge", TWO_DAYS, at=NOON, by="somebody")
 
     [service] = asked.services
-    no = asked.move(service.id, reached(ServiceStep.REFUSED, 5, "no_capacity"))
+    no = asked.move(service.id, reached(ServiceStep.REFUSED, 5, "no_capacity"), WEEKS)
     again = no.ask("refuge", TWO_DAYS, at=NOON, by="somebody")
 
     assert [each.step for each in again.services] == ["refused", "offered"]
@@ -81,7 +83,7 @@ def test_the_first_time_of_a_step_is_kept_and_none_comes_twice(
     for minute, step in enumerate(steps, 1):
         before = held.services[0]
         try:
-            held = held.move(service_id, reached(step, minute))
+            held = held.move(service_id, reached(step, minute), WEEKS)
         except NotAfter:
             assert step not in AFTER[before.step]
         after = held.services[0]
@@ -99,6 +101,54 @@ def test_a_provider_that_does_not_answer_is_told_of_once() -> None:
     late = asked.fall_due(NOON + TWO_DAYS)
     assert late.due_at is None
     assert late.fall_due(NOON + 2 * TWO_DAYS) == late
+
+
+def test_what_was_first_found_is_never_forgotten() -> None:
+    held = first = need()
+    for minute in range(1, 80):
+        level = NeedLevel.MET if minute % 2 else NeedLevel.UNMET
+        at = NOON + timedelta(minutes=minute)
+        again = first.model_copy(update={"level": level, "assessed_at": at, "by": "b"})
+        held = held.assess(again)
+
+    assert held.assessed_at == NOON + timedelta(minutes=79)
+    assert held.first_assessed_at == NOON
+    assert (held.history[0].by, held.history[0].level) == ("somebody", first.level)
+    assert held.history[-1].at == NOON + timedelta(minutes=78)
+    assert len(held.history) == 51
+
+
+@pytest.mark.parametrize("step", [ServiceStep.ACCEPTED, ServiceStep.WAITING])
+def test_a_provider_that_accepts_and_does_not_begin_is_told_of_once(
+    step: ServiceStep,
+) -> None:
+    held = need().ask("refuge", TWO_DAYS, at=NOON, by="somebody")
+    [service] = held.services
+    held = held.move(service.id, reached(ServiceStep.ACCEPTED, 5), WEEKS)
+    if step is ServiceStep.WAITING:
+        late = held.fall_due(NOON + timedelta(minutes=5) + WEEKS)
+        assert late.due_at is None
+        held = late.move(service.id, reached(ServiceStep.WAITING, 10), WEEKS)
+
+    due = held.due_at
+    assert due
+    assert due == held.services[0].steps[-1].at + WEEKS
+    assert held.fall_due(due).due_at is None
+    begun = held.move(service.id, reached(ServiceStep.STARTED, 20), WEEKS)
+    assert begun.due_at is None
+
+
+def test_nobody_is_waited_for_after_the_end_until_it_begins_again() -> None:
+    held = need().ask("refuge", TWO_DAYS, at=NOON, by="somebody")
+    end, later = NOON + timedelta(hours=1), NOON + timedelta(hours=2)
+
+    over = held.close(end)
+
+    assert over.due_at is None
+    assert over.take_up(NOON) is over
+    assert over.take_up(later).due_at == held.due_at
+    # However late the end is heard of, and how often.
+    assert over.close(end) is over
 
 
 async def given_case(running: Running) -> str:
@@ -304,3 +354,42 @@ async def test_a_provider_that_is_late_is_told_of_and_erased_with_the_case(
         return not await needs.of_cases([case])
 
     await eventually(gone)
+
+
+async def test_an_ended_response_waits_for_nobody_until_a_plan_is_drafted_again(
+    running: Running,
+) -> None:
+    needs, case = running.service.store(Needs), await given_case(running)
+    held = await running.plans.get(case)
+    assert held
+    asked = need().model_copy(update={"case_id": case})
+    await needs.save(asked.ask("refuge", TWO_DAYS, at=NOON, by="somebody"))
+    over = PlanClosed(
+        case_id=case,
+        plan_version=1,
+        reason="died",
+        assessment_revision=1,
+        closed_at=NOON + timedelta(hours=1),
+    )
+
+    # A plan is in hand, so this is the end of what was before it.
+    await end_closed(message_of(over), needs=needs, plans=running.plans)
+    [still] = await needs.of_cases([case])
+    assert still.due_at == NOON + TWO_DAYS
+
+    await running.plans.save(held.transfer(NOON + timedelta(hours=1)))
+    await end_closed(message_of(over), needs=needs, plans=running.plans)
+    [ended] = await needs.of_cases([case])
+    assert ended.due_at is None
+
+    again = PlanDrafted(
+        case_id=case,
+        plan_version=2,
+        referral_id=None,
+        level=RiskLevel.HIGH,
+        actions=1,
+        drafted_at=NOON + timedelta(hours=2),
+    )
+    await take_up(message_of(again), needs=needs)
+    [awaited] = await needs.of_cases([case])
+    assert awaited.due_at == NOON + TWO_DAYS

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.decision import Permit
-from accord_chassis.testing import NOON, message_of, new_id, published
+from accord_chassis.testing import NOON, message_of, new_id, published, sent_by
 from accord_contracts.access import Side
 from accord_contracts.allocation import Role
 from accord_contracts.plans import (
@@ -99,8 +99,14 @@ def problem(answer: httpx2.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["type"].rpartition(":")[2]
 
 
-async def told(plans: Plans, kind: type[Any]) -> list[Any]:
+async def to_tell(plans: Plans, kind: type[Any]) -> list[Any]:
     found = [each.data for each in await published(plans)]
+    return [each for each in found if isinstance(each, kind)]
+
+
+async def told(running: Running, kind: type[Any]) -> list[Any]:
+    sent = await sent_by(running.service, running.broker)
+    found = [each.data for each in sent]
     return [each for each in found if isinstance(each, kind)]
 
 
@@ -234,9 +240,9 @@ async def test_at_high_risk_a_second_person_settles_what_the_owner_says(
     assert problem(alone) == (403, "not-the-second-person")
     assert settled.json() == again.json()
     assert settled.json()["done_at"].startswith("2026-11-02T12:00")
-    [asked] = await told(running.plans, ActionToConfirm)
+    [asked] = await told(running, ActionToConfirm)
     assert (asked.asked_by, asked.confirm_by) == (specialist, NOON + 24 * HOUR)
-    [done] = await told(running.plans, ActionDone)
+    [done] = await told(running, ActionDone)
     assert (done.worker_id, done.done_at) == (specialist, NOON)
 
 
@@ -266,11 +272,11 @@ async def test_what_will_not_be_done_is_told_with_its_reason_once_it_is_settled(
 
     left = await running.post(f"{path}/undone", WORK, worker=specialist, body=reason)
     assert left.json()["undone_at"] is None
-    assert not await told(running.plans, ActionNotDone)
+    assert not await told(running, ActionNotDone)
     meant = {"said_at": left.json()["said"]["at"], "confirmed": True}
     await running.post(f"{path}/confirmation", WORK, body=meant)
 
-    [settled] = await told(running.plans, ActionNotDone)
+    [settled] = await told(running, ActionNotDone)
     assert (settled.action_id, settled.reason) == (action_id, "declined_by_person")
 
 
@@ -284,7 +290,7 @@ async def test_a_vacant_role_makes_a_plan_stale_until_it_is_reviewed(
     await running.post(f"/v1/plans/{case_id}/agreement", WORK, body={"plan_version": 1})
 
     await handlers.release_actions(withdrawn(taken), plans=running.plans)
-    [said] = await told(running.plans, PlanStale)
+    [said] = await told(running, PlanStale)
     stale = await shown(running, case_id)
     path = f"/v1/plans/{case_id}/review"
     read = {key: stale[key] for key in ("plan_version", "review_by", "stale")}
@@ -317,7 +323,7 @@ async def test_a_breach_is_told_once_and_is_no_secret_among_those_who_help(
     assert noted.json()["breaches"] == []
     [seen] = (await shown(running, case_id))["breaches"]
     assert seen["kind"] == "came_near"
-    assert len(await told(running.plans, PlanBreached)) == 1
+    assert len(await told(running, PlanBreached)) == 1
 
 
 def referred(case_id: str, *children: str) -> Any:
@@ -356,7 +362,7 @@ async def test_a_child_who_becomes_known_makes_what_was_agreed_to_stale(
     assert held
     assert held.children == (child,)
     assert list(held.stale) == [StaleReason.CHILD_KNOWN]
-    assert len(await told(plans, PlanStale)) == 1
+    assert len(await to_tell(plans, PlanStale)) == 1
 
 
 async def test_a_second_person_harmed_is_asked_for_and_whoever_serves_them_told(
@@ -414,6 +420,6 @@ async def test_the_sweep_reminds_of_what_is_due_soon(
     for due in await plans.due_now(now):
         await handlers.tell_overdue(due, at=now, plans=plans)
 
-    [soon] = await told(plans, ActionDueSoon)
+    [soon] = await to_tell(plans, ActionDueSoon)
     assert (soon.case_id, soon.worker_id) == (case_id, specialist)
     assert soon.due_at == NOON + 24 * HOUR

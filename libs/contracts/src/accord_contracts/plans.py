@@ -107,6 +107,24 @@ class PlanReviewed(PlanEvent):
     reviewed_at: AwareDatetime
 
 
+class PlanReviewDue(PlanEvent):
+    """A plan should have been looked at by people, and was not. Told once.
+
+    An agreed version should have been reviewed, or a draft agreed to.
+
+    Attributes:
+        level: The level of risk that the plan is for.
+        due_at: By when.
+        late_by: Seconds between when it was due and when that was noticed.
+    """
+
+    TYPE: ClassVar[str] = "plan.review_due.v1"
+
+    level: RiskLevel
+    due_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]
+
+
 class PlanBreached(PlanEvent):
     """Somebody has broken what the plan rests on.
 
@@ -405,17 +423,19 @@ class ServiceMoved(ServiceEvent):
 
 
 class ServiceOverdue(ServiceEvent):
-    """A provider has not answered in time. Told once.
+    """A provider has not answered, or not begun, in time. Told once for each step.
 
     Attributes:
-        answer_by: When it should have answered.
-        late_by: Seconds between when it should have answered and when that was noticed.
+        answer_by: When it should have answered, or begun what it has accepted.
+        late_by: Seconds between then and when that was noticed.
+        step: Where it stands.
     """
 
     TYPE: ClassVar[str] = "service.overdue.v1"
 
     answer_by: AwareDatetime
     late_by: Annotated[float, Field(ge=0)]
+    step: ServiceStep = ServiceStep.OFFERED
 
 
 class MeetingAsked(Event):

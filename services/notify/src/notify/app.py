@@ -33,6 +33,8 @@ from accord_contracts.plans import (
     PlanAlarmsEnded,
     PlanClosed,
     PlanNotInForce,
+    PlanReviewDue,
+    PlanReviewed,
 )
 from accord_contracts.referrals import (
     CaseErased,
@@ -112,6 +114,7 @@ TELLS_NOBODY = frozenset(
         PlanAgreed,
         PlanAlarmsEnded,
         PlanClosed,
+        PlanReviewed,
         ActionDone,
         ActionNotConfirmed,
         ActionNotDone,
@@ -127,6 +130,7 @@ DEALT_WITH = frozenset(
     {
         AllocationOffered.TYPE,
         PlanNotInForce.TYPE,
+        PlanReviewDue.TYPE,
         ActionOverdue.TYPE,
         ActionToConfirm.TYPE,
         MeetingTaskOverdue.TYPE,

@@ -17,9 +17,13 @@ from accord_contracts.plans import (
     MeetingDecided,
     MeetingTaskDone,
     MeetingTaskNotDone,
+    PlanAgreed,
     PlanBreached,
     PlanCarried,
     PlanClosed,
+    PlanDrafted,
+    PlanReviewDue,
+    PlanReviewed,
 )
 from accord_contracts.referrals import (
     CaseErased,
@@ -134,6 +138,8 @@ def create_app(
         plans.on(CaseErased, partial(needing.erase, needs=needs))
         plans.on(RolesDecided, partial(needing.close_sides, needs=needs))
         plans.on(CaseTransferred, partial(needing.end_transferred, needs=needs))
+        plans.on(PlanClosed, partial(needing.end_closed, needs=needs, plans=held))
+        plans.on(PlanDrafted, partial(needing.take_up, needs=needs))
 
         async def tell(due: Plan) -> None:
             await handlers.tell_overdue(due, at=plans.clock.now(), plans=held)
@@ -186,6 +192,9 @@ def wire_meetings(plans: service.Service, rules: Rules, policy: Policy) -> None:
         MeetingDecided: hearing.note_decision,
         MeetingTaskDone: hearing.note_decision,
         MeetingTaskNotDone: hearing.note_decision,
+        PlanReviewDue: hearing.note_looking,
+        PlanReviewed: hearing.note_looking,
+        PlanAgreed: hearing.note_looking,
         PlanBreached: hearing.note_breach,
         OrderBreached: hearing.note_breach,
         PlanClosed: hearing.note_end,

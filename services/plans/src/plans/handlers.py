@@ -50,6 +50,7 @@ from plans.telling import (
     not_in_force,
     overdue,
     refused,
+    review_due,
     settled,
     to_confirm,
 )
@@ -331,12 +332,19 @@ async def erase(message: Message[CaseErased], *, plans: Plans) -> None:
 async def tell_overdue(held: Plan, *, at: datetime, plans: Plans) -> None:
     """Say which commitments were not kept in time, and which soon should be.
 
-    And what no plan is in force for, or one that was agreed to long before. Each once.
+    And what no plan is in force for, or one that was agreed to long before; and that
+    nobody has agreed to a draft, or reviewed what was agreed to. Each once.
     """
-    new = stale_by_dates(held.fall_due(at).remind(at).raise_alarms(at), at)
+    told_of = held.fall_due(at).remind(at).urge(at).raise_alarms(at)
+    new = stale_by_dates(told_of, at)
     alarms = not_in_force(new, held, at)
     lane = Lane.URGENT if alarms else lane_of(new)
-    told = (*overdue(new, held, at), *due_soon(new, held), *stale_told(new, held))
+    told = (
+        *overdue(new, held, at),
+        *due_soon(new, held),
+        *stale_told(new, held),
+        *review_due(new, held, at),
+    )
     await plans.save(new, *told, *alarms, lane=lane)
 
 

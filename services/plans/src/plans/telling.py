@@ -16,6 +16,7 @@ from accord_contracts.plans import (
     PlanAlarmsEnded,
     PlanDrafted,
     PlanNotInForce,
+    PlanReviewDue,
     PlanStale,
 )
 
@@ -134,6 +135,22 @@ def stale(new: Plan, held: Plan) -> list[Event]:
             level=new.current.assessment.level,
             reasons=tuple(sorted(new.stale)),
             stale_at=max(new.stale.values()),
+        )
+    ]
+
+
+def review_due(new: Plan, held: Plan, at: datetime) -> list[Event]:
+    """Tell that people have not agreed to it, or reviewed it, in time."""
+    late_from = held.current.late_from if held.versions else None
+    if late_from is None or new.current.told_late_at != at:
+        return []
+    return [
+        PlanReviewDue(
+            case_id=new.id,
+            plan_version=new.current.number,
+            level=new.current.assessment.level,
+            due_at=late_from,
+            late_by=(at - late_from).total_seconds(),
         )
     ]
 

@@ -18,6 +18,8 @@ from accord_contracts.plans import (
     PlanAlarmsEnded,
     PlanClosed,
     PlanNotInForce,
+    PlanReviewDue,
+    PlanReviewed,
 )
 from accord_contracts.referrals import TriggerCancelled, TriggerScheduled
 
@@ -29,6 +31,7 @@ Ending = (
     PlanAgreed
     | PlanAlarmsEnded
     | PlanClosed
+    | PlanReviewed
     | TriggerScheduled
     | TriggerCancelled
     | ActionDone
@@ -41,6 +44,7 @@ Ending = (
 
 Alarm = (
     PlanNotInForce
+    | PlanReviewDue
     | ActionOverdue
     | ActionDueSoon
     | ActionToConfirm
@@ -50,12 +54,16 @@ Alarm = (
 """What is ended by it."""
 
 OF_PLANS = frozenset({PlanNotInForce.TYPE})
+OF_REVIEWS = frozenset({PlanReviewDue.TYPE})
 OF_ACTIONS = frozenset({ActionOverdue.TYPE, ActionDueSoon.TYPE, ActionToConfirm.TYPE})
 OF_TASKS = frozenset({MeetingTaskOverdue.TYPE, MeetingTaskDueSoon.TYPE})
 OF_CONFIRMING = frozenset({ActionToConfirm.TYPE})
 
 CONFIRMING = "confirmation"
 """Of an action whose confirmation was refused, that alone is over: it is still due."""
+
+LOOKED_AT = "looked_at"
+"""Of a plan that was agreed to or reviewed: that it should be is over."""
 
 
 async def end_alarms(message: Message[Ending], *, notifications: Notifications) -> None:
@@ -93,17 +101,14 @@ async def end_if_over(
     same time, one at least finds what the other has stored.
     """
     told = message.data
-    about = _about(told)
-    ids = [ended_id(about), ended_id(about, told.case_id), ended_id(told.case_id)]
-    if isinstance(told, ActionToConfirm):
-        ids.append(ended_id(about, CONFIRMING))
+    ids = _ends_of(told)
     found = await asyncio.gather(*map(ends.get, ids))
     ended_at = max((each.ended_at for each in found if each), default=None)
     if ended_at is None:
         return
     over = [
         each
-        for each in await notifications.about_any(about)
+        for each in await _of(told, notifications)
         if each.event == message.type
         and each.case_id == told.case_id
         and each.is_over_by(ended_at)
@@ -115,10 +120,30 @@ def _about(told: Alarm) -> str:
     match told:
         case PlanNotInForce():
             return told.trigger_id
+        case PlanReviewDue():
+            return told.case_id
         case MeetingTaskOverdue() | MeetingTaskDueSoon():
             return told.task_id
         case _:
             return told.action_id
+
+
+def _ends_of(told: Alarm) -> list[str]:
+    """Give what may have ended it, as that is kept."""
+    about, whole = _about(told), ended_id(told.case_id)
+    if isinstance(told, PlanReviewDue):
+        return [ended_id(told.case_id, LOOKED_AT), whole]
+    ids = [ended_id(about), ended_id(about, told.case_id), whole]
+    if isinstance(told, ActionToConfirm):
+        ids.append(ended_id(about, CONFIRMING))
+    return ids
+
+
+async def _of(told: Alarm, notifications: Notifications) -> list[Notification]:
+    """Give what was told of what an alarm is about."""
+    if isinstance(told, PlanReviewDue):
+        return await notifications.all_of(told.case_id)
+    return await notifications.about_any(_about(told))
 
 
 def _over(over: Ending) -> list[str]:
@@ -128,8 +153,9 @@ def _over(over: Ending) -> list[str]:
             return [ended_id(over.case_id)]
         case PlanAlarmsEnded(triggers=about):
             return [ended_id(each, over.case_id) for each in about]
-        case PlanAgreed(triggers=about):
-            return [ended_id(each) for each in about]
+        case PlanAgreed() | PlanReviewed():
+            dates = over.triggers if isinstance(over, PlanAgreed) else ()
+            return [ended_id(over.case_id, LOOKED_AT), *map(ended_id, dates)]
         case (
             ActionDone(action_id=about)
             | ActionNotDone(action_id=about)
@@ -144,25 +170,34 @@ def _over(over: Ending) -> list[str]:
 
 
 def _ended_by(over: Ending) -> frozenset[str]:
+    ended = OF_PLANS
     match over:
         case PlanClosed():
-            return OF_PLANS | OF_ACTIONS | OF_TASKS
+            ended = OF_PLANS | OF_ACTIONS | OF_TASKS | OF_REVIEWS
+        case PlanAgreed():
+            ended = OF_PLANS | OF_REVIEWS
+        case PlanReviewed():
+            ended = OF_REVIEWS
         case ActionNotConfirmed():
-            return OF_CONFIRMING
+            ended = OF_CONFIRMING
         case ActionDone() | ActionNotDone():
-            return OF_ACTIONS
+            ended = OF_ACTIONS
         case MeetingTaskDone() | MeetingTaskNotDone():
-            return OF_TASKS
-        case _:
-            return OF_PLANS
+            ended = OF_TASKS
+    return ended
 
 
 async def _told(over: Ending, notifications: Notifications) -> list[Notification]:
     """Give what was told of what is over: with a plan, all of its case."""
     match over:
-        case PlanClosed():
+        case PlanClosed() | PlanReviewed():
             return await notifications.all_of(over.case_id)
-        case PlanAgreed(triggers=about) | PlanAlarmsEnded(triggers=about):
+        case PlanAgreed(triggers=about):
+            own = await notifications.all_of(over.case_id)
+            late = [each for each in own if each.event in OF_REVIEWS]
+            dates = await asyncio.gather(*map(notifications.about_any, about))
+            return [*late, *(each for some in dates for each in some)]
+        case PlanAlarmsEnded(triggers=about):
             pass
         case ActionDone() | ActionNotConfirmed() | ActionNotDone():
             about = (over.action_id,)

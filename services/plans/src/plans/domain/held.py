@@ -150,6 +150,8 @@ class Held(BaseModel):
             ahead += [e.look_from for e in dates if not (e.over or e.looked)]
         elif not self.merged_into:
             ahead += [each.in_force_by for each in dates if each.awaited]
+        if self.versions and not self.merged_into:
+            ahead.append(self.current.late_from)
         return min(filter(None, ahead), default=None)
 
     @property

@@ -75,7 +75,10 @@ class Plan(Held):
             policy_version=policy.version,
             drafted_at=at,
             review_by=assessment.assessed_at + template.review,
+            agree_by=at + template.agree,
         )
+        if self.versions:
+            drafted = drafted.urged_like(self.current)
         # What was still open when a plan was closed went with it.
         closed = self.status is Status.CLOSED
         held = [each for each in self.actions if not (closed and each.open)]
@@ -352,6 +355,15 @@ class Plan(Held):
                 if each.late_from and each.late_from <= at
             }
         )
+
+    def urge(self, at: datetime) -> "Plan":
+        """Note that nobody has agreed to it, or reviewed it, in time; once."""
+        if not self.versions or self.merged_into or self.transferred_at:
+            return self
+        late_from = self.current.late_from
+        if late_from is None or late_from > at:
+            return self
+        return self.with_current(told_late_at=at)
 
     def remind(self, at: datetime) -> "Plan":
         """Note the open actions that are to be reminded of, each once."""

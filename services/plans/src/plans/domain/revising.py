@@ -93,6 +93,7 @@ def revise(
         raise AlreadyClosed
     if held.merged_into:
         raise Merged
+    template = policy.templates[current.assessment.level]
     drafted = PlanVersion(
         number=number + 1,
         assessment=current.assessment,
@@ -100,8 +101,8 @@ def revise(
         policy_version=policy.version,
         drafted_at=at,
         review_by=current.review_by,
-    )
-    template = policy.templates[current.assessment.level]
+        agree_by=at + template.agree,
+    ).urged_like(current)
     actions = held.actions
     for each in wanted:
         new = _action(each, held, drafted, policy, at)

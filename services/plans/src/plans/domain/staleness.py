@@ -135,7 +135,9 @@ def review(
         raise MoreToRead
     held.is_read(read.stale)
     next_review = at + policy.template(current.assessment.level, current.tier).review
-    reviewed = held.with_current(reviewed_at=at, reviewed_by=by, review_by=next_review)
+    reviewed = held.with_current(
+        reviewed_at=at, reviewed_by=by, review_by=next_review, told_late_at=None
+    )
     return reviewed.looked_at(at).reaches(Stage.REVIEWED, at)
 
 

@@ -79,6 +79,7 @@ class Level(BaseModel):
 
     Attributes:
         review_hours: Elapsed hours from the assessment until the plan is reviewed.
+        agree_within_hours: Elapsed hours in which a draft should be agreed to.
         mandatory: What a plan cannot be closed without, by code of the action.
         complementary: What is to be done besides.
     """
@@ -86,6 +87,7 @@ class Level(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     review_hours: Hours
+    agree_within_hours: Hours
     mandatory: Annotated[Duties, Field(min_length=1)]
     complementary: Duties = {}
 
@@ -135,12 +137,14 @@ class Template:
         review: How long until the plan is reviewed.
         remind: How long before it is due an action is reminded of.
         working: The calendar of working days.
+        agree: How long there is to agree to a draft.
     """
 
     review: timedelta
     measures: tuple[Measure, ...]
     remind: timedelta
     working: Working
+    agree: timedelta
 
 
 class NeedRules(BaseModel):
@@ -148,6 +152,8 @@ class NeedRules(BaseModel):
 
     Attributes:
         answer_within_hours: Elapsed hours in which a provider should answer.
+        start_within_hours: Elapsed hours in which one that has accepted, or has people
+            wait, should begin.
         refusals: Why a provider may refuse.
         ends: Why a service may end.
     """
@@ -155,6 +161,7 @@ class NeedRules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     answer_within_hours: Hours
+    start_within_hours: Hours
     refusals: Codes
     ends: Codes
 
@@ -264,6 +271,10 @@ class Policy(BaseModel):
             )
         if above.review_hours > below.review_hours:
             raise ValueError(f"review_hours: {higher} is reviewed later than {lower}")
+        if above.agree_within_hours > below.agree_within_hours:
+            raise ValueError(
+                f"agree_within_hours: {higher} is agreed to later than {lower}"
+            )
 
     @cached_property
     def templates(self) -> Mapping[RiskLevel, Template]:
@@ -277,6 +288,7 @@ class Policy(BaseModel):
                 ),
                 timedelta(hours=self.reminders[name]),
                 self.working,
+                timedelta(hours=level.agree_within_hours),
             )
             for name, level in self.levels.items()
         }

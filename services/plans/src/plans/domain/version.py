@@ -78,6 +78,9 @@ class PlanVersion(BaseModel):
     Attributes:
         number: Counted from 1.
         tier: What follows from its level besides, as risk told it.
+        agree_by: By when it should be agreed to, from the first draft on that nobody
+            agreed to; none: drafted before there was such a time.
+        told_late_at: When it was told that it is not agreed to, or reviewed, in time.
         promises: What stood in it, when it was agreed to, or when the next took its
             place. Of what stood in it of merged cases, their own plans tell.
         merged: Which versions of the plans of merged cases stood in it, by case.
@@ -98,6 +101,8 @@ class PlanVersion(BaseModel):
     policy_version: str
     drafted_at: datetime
     review_by: datetime
+    agree_by: datetime | None = None
+    told_late_at: datetime | None = None
     promises: tuple[Promise, ...] | None = None
     merged: dict[str, int] = {}
     agreed_at: datetime | None = None
@@ -126,9 +131,34 @@ class PlanVersion(BaseModel):
     ) -> "PlanVersion":
         """Settle what is agreed to: from now on nothing of it is changed."""
         settled = self.with_promises(actions).model_copy(
-            update={"merged": merged, "agreed_at": at, "agreed_by": by}
+            update={
+                "merged": merged,
+                "agreed_at": at,
+                "agreed_by": by,
+                "told_late_at": None,
+            }
         )
         return settled.model_copy(update={"digest": settled.hashed()})
+
+    @property
+    def late_from(self) -> datetime | None:
+        """From when on it is told that people do not look at it; none: it was told."""
+        if self.closed_at or self.told_late_at:
+            return None
+        return self.review_by if self.agreed_at else self.agree_by
+
+    def urged_like(self, draft: "PlanVersion") -> "PlanVersion":
+        """Have it agreed to by when the draft should be that it takes the place of.
+
+        However often a case is assessed anew, there is no more time to agree. What was
+        told of the draft is told again if this is for a higher level.
+        """
+        if draft.agreed_at or draft.closed_at:
+            return self
+        by = min(filter(None, (draft.agree_by, self.agree_by)), default=None)
+        risen = self.assessment.level.rank > draft.assessment.level.rank
+        told = None if risen else draft.told_late_at
+        return self.model_copy(update={"agree_by": by, "told_late_at": told})
 
     @property
     def intact(self) -> bool:

@@ -13,8 +13,11 @@ from accord_contracts.plans import (
     MeetingDecided,
     MeetingTaskDone,
     MeetingTaskNotDone,
+    PlanAgreed,
     PlanBreached,
     PlanClosed,
+    PlanReviewDue,
+    PlanReviewed,
 )
 from accord_contracts.referrals import (
     CaseErased,
@@ -130,6 +133,22 @@ async def note_breach(
     own = await table.dockets.get(message.data.case_id)
     home = own.merged_into if own else None
     await _note(message, table, lambda held: held.breach(at), home)
+
+
+async def note_looking(
+    message: Message[PlanReviewDue] | Message[PlanReviewed] | Message[PlanAgreed],
+    *,
+    table: Table,
+) -> None:
+    """Note that nobody has looked at a plan in time, or that somebody has."""
+    told, now = message.data, table.clock.now()
+    owed = Owed(
+        due_at=told.due_at if isinstance(told, PlanReviewDue) else now,
+        since=now,
+        revision=message.aggregate_version,
+        done=not isinstance(told, PlanReviewDue),
+    )
+    await _note(message, table, lambda held: held.look(owed))
 
 
 async def note_decision(

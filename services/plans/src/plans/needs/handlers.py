@@ -6,6 +6,8 @@ from accord_contracts.access import ClosedToChange
 from accord_contracts.message import Message
 from accord_contracts.plans import (
     NeedAssessed,
+    PlanClosed,
+    PlanDrafted,
     ServiceAsked,
     ServiceMoved,
     ServiceOverdue,
@@ -14,6 +16,7 @@ from accord_contracts.plans import (
 from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
 
 from plans.domain.held import NoPlan
+from plans.domain.stage import Status
 from plans.domain.template import Policy
 from plans.needs.need import (
     Need,
@@ -100,7 +103,8 @@ async def move(
     reasons = {ServiceStep.REFUSED: rules.refusals, ServiceStep.ENDED: rules.ends}
     if reached.reason not in reasons.get(reached.step, {None}):
         raise ReasonMissing
-    new = held.move(service_id, reached)
+    within = timedelta(hours=rules.start_within_hours)
+    new = held.move(service_id, reached, within)
     if new is held:
         return held
     moved = new.service(service_id)
@@ -116,18 +120,19 @@ async def move(
 
 
 async def tell_overdue(held: Need, *, at: datetime, needs: Needs) -> None:
-    """Say which providers have not answered in time, each once."""
+    """Say which providers have not answered, or begun, in time, each once."""
     new = held.fall_due(at)
     told = [
         ServiceOverdue(
             **_about(new),
             service_id=each.id,
             provider=each.provider,
-            answer_by=each.answer_by,
-            late_by=(at - each.answer_by).total_seconds(),
+            answer_by=each.due_at,
+            late_by=(at - each.due_at).total_seconds(),
+            step=each.step,
         )
-        for each in new.services
-        if each.overdue_at == at and each not in held.services
+        for each in held.services
+        if each.due_at and each.due_at <= at
     ]
     await needs.save(new, *told)
 
@@ -142,6 +147,36 @@ async def close_sides(message: Message[RolesDecided], *, needs: Needs) -> None:
         return
     for each in await needs.of_cases([told.case_id]):
         new = each.put_right(told.using_violence)
+        if new is not each:
+            await needs.save(new)
+
+
+async def end_closed(
+    message: Message[PlanClosed], *, needs: Needs, plans: Plans
+) -> None:
+    """Wait for no provider any more in a case to which the response has ended.
+
+    Each write is its own, and changes nothing the second time. What is heard only
+    after the response has begun again ends nothing.
+    """
+    told = message.data
+    plan = await plans.get(told.case_id)
+    if plan and plan.status in {Status.DRAFTED, Status.AGREED}:
+        return
+    for each in await needs.of_cases([told.case_id]):
+        new = each.close(told.closed_at)
+        if new is not each:
+            await needs.save(new)
+
+
+async def take_up(message: Message[PlanDrafted], *, needs: Needs) -> None:
+    """Wait for providers again once a plan is drafted after the end.
+
+    Each write is its own, and changes nothing the second time.
+    """
+    told = message.data
+    for each in await needs.of_cases([told.case_id]):
+        new = each.take_up(told.drafted_at)
         if new is not each:
             await needs.save(new)
 

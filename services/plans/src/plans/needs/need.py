@@ -14,6 +14,9 @@ from accord_contracts.plans import NeedLevel, ServiceStep
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict, computed_field
 
+MOST_FINDINGS = 50
+"""Of what was found before, beside the first, the last are remembered."""
+
 MOST_SERVICES = 50
 """Services that are asked to meet one need: more is a form that posts by itself."""
 
@@ -80,6 +83,9 @@ AFTER = {
 }  # fmt: skip
 """Which step follows which."""
 
+PROMISED = frozenset({ServiceStep.ACCEPTED, ServiceStep.WAITING})
+"""At which a provider has said that it will, and has not begun."""
+
 OVER = frozenset(step for step, after in AFTER.items() if not after)
 
 
@@ -98,6 +104,17 @@ class Reached(BaseModel):
     reason: str | None = None
 
 
+class Found(BaseModel):
+    """How far a need was met, and what the person said, as somebody once found it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    level: NeedLevel
+    voice: Voice
+    at: datetime
+    by: str
+
+
 class Service(BaseModel):
     """A provider that is asked to meet a need, and how far that has come.
 
@@ -105,7 +122,8 @@ class Service(BaseModel):
         provider: By its code in the directory.
         steps: First to last; the last one is where it stands.
         answer_by: When the provider should have answered.
-        overdue_at: When it was told that it had not.
+        start_by: When it should have begun, since it accepted or has them wait.
+        overdue_at: When it was told that it had not, at the step where it stands.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -114,6 +132,7 @@ class Service(BaseModel):
     provider: str
     steps: tuple[Reached, ...]
     answer_by: datetime
+    start_by: datetime | None = None
     overdue_at: datetime | None = None
 
     @property
@@ -127,9 +146,13 @@ class Service(BaseModel):
         return self.step in OVER
 
     @property
-    def awaited(self) -> bool:
-        """Tell whether the provider has still to answer, and nobody was told so."""
-        return self.step is ServiceStep.OFFERED and self.overdue_at is None
+    def due_at(self) -> datetime | None:
+        """When it should answer, or begin; none: nobody waits, or it was told."""
+        if self.overdue_at:
+            return None
+        if self.step is ServiceStep.OFFERED:
+            return self.answer_by
+        return self.start_by if self.step in PROMISED else None
 
 
 class Need(BaseModel):
@@ -141,6 +164,8 @@ class Need(BaseModel):
             nothing of what the others need.
         level: How far it is met, as last assessed.
         voice: What they said to a service being asked for it.
+        history: What was found before, first to last: the first is never forgotten.
+        closed_at: When the response ended, unless it has begun again.
         transferred_at: When the case was handed over to another region: whether a
             provider answers is no clock of this one.
     """
@@ -158,21 +183,34 @@ class Need(BaseModel):
     assessed_at: datetime
     by: str
     services: tuple[Service, ...] = ()
+    history: tuple[Found, ...] = ()
+    closed_at: datetime | None = None
     transferred_at: datetime | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def due_at(self) -> datetime | None:
-        """When the next provider should have answered."""
-        if self.transferred_at:
+        """When the next provider should have answered, or begun."""
+        if self.transferred_at or self.closed_at:
             return None
-        return min((e.answer_by for e in self.services if e.awaited), default=None)
+        due = (each.due_at for each in self.services)
+        return min(filter(None, due), default=None)
+
+    @property
+    def first_assessed_at(self) -> datetime:
+        """When it was first known."""
+        return self.history[0].at if self.history else self.assessed_at
 
     def assess(self, again: "Need") -> "Need":
         """Note how far it is met, and what they said, as somebody found it."""
-        update = again.model_dump(include={"level", "voice", "assessed_at", "by"})
         if (again.level, again.voice) == (self.level, self.voice):
             return self
+        before = Found(
+            level=self.level, voice=self.voice, at=self.assessed_at, by=self.by
+        )
+        history = (*self.history, before)
+        update = again.model_dump(include={"level", "voice", "assessed_at", "by"})
+        update["history"] = (*history[:1], *history[1:][-MOST_FINDINGS:])
         return self.model_copy(update=update)
 
     def put_right(self, using_violence: str) -> "Need":
@@ -185,6 +223,18 @@ class Need(BaseModel):
         if theirs or self.side is not Side.PERSON_USING_VIOLENCE:
             return self
         return self.model_copy(update={"side": Side.PERSON_HARMED})
+
+    def close(self, at: datetime) -> "Need":
+        """Wait for no provider any more, because the response has ended."""
+        if self.closed_at and self.closed_at >= at:
+            return self
+        return self.model_copy(update={"closed_at": at})
+
+    def take_up(self, at: datetime) -> "Need":
+        """Wait for providers again, because a plan was drafted after the end."""
+        if self.closed_at is None or at <= self.closed_at:
+            return self
+        return self.model_copy(update={"closed_at": None})
 
     def transfer(self, at: datetime) -> "Need":
         """End its clocks, because the case was handed over to another region."""
@@ -235,8 +285,15 @@ class Need(BaseModel):
                 return each
         raise NoSuchService
 
-    def move(self, service_id: str, reached: Reached) -> "Need":
+    def move(
+        self, service_id: str, reached: Reached, start_within: timedelta
+    ) -> "Need":
         """Note that a service has come to a step. Noting it again changes nothing.
+
+        Args:
+            service_id: Which service.
+            reached: Which step.
+            start_within: In what time a provider should begin that has said it will.
 
         Raises:
             NoSuchService: No such service was asked.
@@ -247,14 +304,19 @@ class Need(BaseModel):
             return self
         if reached.step not in AFTER[held.step]:
             raise NotAfter
-        moved = held.model_copy(update={"steps": (*held.steps, reached)})
-        return self._with(moved)
+        promised = reached.step in PROMISED
+        update = {
+            "steps": (*held.steps, reached),
+            "start_by": reached.at + start_within if promised else held.start_by,
+            "overdue_at": None if promised else held.overdue_at,
+        }
+        return self._with(held.model_copy(update=update))
 
     def fall_due(self, at: datetime) -> "Need":
-        """Note the providers that have not answered in time, each once."""
+        """Note the providers that have not answered, or begun, in time, each once."""
         due = self
         for each in self.services:
-            if each.awaited and each.answer_by <= at:
+            if each.due_at and each.due_at <= at:
                 due = due._with(each.model_copy(update={"overdue_at": at}))
         return due
 

@@ -84,6 +84,7 @@ class ServiceView(BaseModel):
     step: ServiceStep
     steps: tuple[StepView, ...]
     answer_by: datetime
+    start_by: datetime | None
     overdue_at: datetime | None
 
     @classmethod
@@ -97,12 +98,26 @@ class ServiceView(BaseModel):
                 StepView(**each.model_dump(exclude={"by"})) for each in held.steps
             ),
             answer_by=held.answer_by,
+            start_by=held.start_by,
             overdue_at=held.overdue_at,
         )
 
 
+class FoundView(BaseModel):
+    """What was found before of a need, and when."""
+
+    level: NeedLevel
+    voice: Voice
+    at: datetime
+
+
 class NeedView(BaseModel):
-    """What one person needs in one strand, and what is done about it."""
+    """What one person needs in one strand, and what is done about it.
+
+    Attributes:
+        first_assessed_at: When it was first known; it is never changed.
+        history: What was found before, first to last.
+    """
 
     need_id: Id
     person_id: Id
@@ -111,14 +126,23 @@ class NeedView(BaseModel):
     level: NeedLevel
     voice: Voice
     assessed_at: datetime
+    first_assessed_at: datetime
+    history: tuple[FoundView, ...]
     services: tuple[ServiceView, ...]
 
     @classmethod
     def of(cls, held: Need) -> "NeedView":
         """Show a need."""
-        shown = held.model_dump(include={*cls.model_fields} - {"need_id", "services"})
-        services = tuple(map(ServiceView.of, held.services))
-        return cls(need_id=held.id, services=services, **shown)
+        own = {"person_id", "side", "strand", "level", "voice", "assessed_at"}
+        return cls(
+            need_id=held.id,
+            first_assessed_at=held.first_assessed_at,
+            history=tuple(
+                FoundView(**each.model_dump(exclude={"by"})) for each in held.history
+            ),
+            services=tuple(map(ServiceView.of, held.services)),
+            **held.model_dump(include=own),
+        )
 
 
 @router.get("/plans/{case_id}/needs")

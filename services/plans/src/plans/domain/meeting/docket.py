@@ -125,6 +125,8 @@ class Docket(BaseModel):
         weighed_at: When the last of those referrals became known, by its own time.
         changed_at: When it was last heard that the level is another.
         breached_at: When it was last heard that the plan or an order was broken.
+        looking: That people should have agreed to its plan, or reviewed it, or since
+            have.
         decided_at: When a meeting last decided on it: all before is settled.
         decisions: When meetings decided on it, the latest last.
         decided_level: The level that it decided by.
@@ -150,6 +152,7 @@ class Docket(BaseModel):
     weighed_at: datetime | None = None
     changed_at: datetime | None = None
     breached_at: datetime | None = None
+    looking: Owed | None = None
     decided_at: datetime | None = None
     decisions: tuple[datetime, ...] = ()
     decided_level: RiskLevel | None = None
@@ -198,6 +201,7 @@ class Docket(BaseModel):
             *_if_since(Why.CHANGED, self.changed_at),
             *_if_since(Why.BREACH, self.breached_at),
             *_if_since(Why.REVIEW, self.review_at),
+            *self._unlooked(),
             *(_late(each) for each in self._undone() if not each.promised_at),
             *(
                 Reason(Why.DATE, each.since, each.happens_at)
@@ -209,6 +213,10 @@ class Docket(BaseModel):
         yield from (e for e in found if settled is None or e.since > settled)
         # What an agency promised no meeting settles by speaking of something else.
         yield from (_late(each) for each in self._undone() if each.promised_at)
+
+    def _unlooked(self) -> Iterator[Reason]:
+        if self.looking and not self.looking.done:
+            yield Reason(Why.REVIEW, self.looking.since, self.looking.due_at)
 
     def _undone(self) -> Iterator[Owed]:
         return (e for e in self.owed.values() if not (e.done or self._went_with(e)))
@@ -260,6 +268,13 @@ class Docket(BaseModel):
         if self.erased_at:
             return self
         return self.model_copy(update={"breached_at": _later(self.breached_at, at)})
+
+    def look(self, told: Owed) -> "Docket":
+        """Take note that its plan should be looked at, or was, in any order."""
+        known = self.looking
+        if self.erased_at or (known and known.revision >= told.revision):
+            return self
+        return self.model_copy(update={"looking": told})
 
     def foresee(self, trigger_id: str, told: Date) -> "Docket":
         """Take note of a date, unless something later is known of it."""
