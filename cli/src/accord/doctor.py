@@ -291,6 +291,7 @@ def _harmless(locality: Path | None) -> dict[str, str]:
         "ACCORD_REGION": "nowhere",
         "ACCORD_SERVICE_TOKEN": "none",
         # A locality whose alarms ring: whether they do here is the deployment's.
+        "ACCORD_MAIL_FROM": "nobody@localhost",
         "ACCORD_SMTP_URL": "smtps://127.0.0.1:1",
         "ACCORD_STORE_URL": "mongodb://127.0.0.1:1/",
         **{f"ACCORD_{each.upper()}_URL": nowhere for each in SERVICES},
