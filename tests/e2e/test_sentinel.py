@@ -71,11 +71,10 @@ BROUGHT = {
     ("allocation", "GET", "/v1/directory/workers"),
     ("allocation", "GET", "/v1/workers"),
     ("allocation", "GET", "/v1/workers/{worker_id}"),
-    ("allocation", "GET", "/v1/workers/{worker_id}/contact"),
     ("allocation", "PUT", "/v1/workers/{worker_id}"),
-    ("allocation", "GET", "/v1/duty/coordinators"),
 }
-"""Routes that show workers' addresses to whoever keeps the directory or writes."""
+"""Routes that show workers' addresses to whoever keeps the directory: what services
+tell each other of them, nobody else is answered."""
 
 SIDES = ("referrals", "GET", "/v1/matches/{match_id}")
 """Shows a coordinator what two people are compared by, side by side."""
@@ -90,7 +89,11 @@ APART = {
 an operator's own file."""
 
 ASKED = ("referrals", "GET", "/v1/inquiries")
+
 """Shows an agency whom it is asked about, by name and birthday."""
+
+PEOPLE = ("referrals", "GET", "/v1/cases/{case_id}/people")
+"""Shows whoever works on a case whom it is about, and where nobody is."""
 
 SHARED = ("referrals", "GET", "/v1/cases/{case_id}/inquiries/{inquiry_id}")
 """Shows whoever works on a case what an agency has shared."""
@@ -411,12 +414,15 @@ def assert_nowhere_else(
     # Whoever is asked about somebody is told who they are, and where nobody is.
     told_to_nobody_asked = seen.heard.by_route(routes, but="hospital")
     found = leaks(planted.posted)
-    assert found.keys() == {answer_of(ASKED), answer_of(SIDES)}, again
-    assert {each.rpartition("'s ")[2] for each in found[answer_of(ASKED)]} <= {
-        "given name", "family name", "date of birth",
-    }, again  # fmt: skip
+    whom = {answer_of(ASKED), answer_of(PEOPLE)}
+    assert found.keys() == {*whom, answer_of(SIDES)}, again
+    for place in whom:
+        assert {each.rpartition("'s ")[2] for each in found[place]} <= {
+            "given name", "family name", "date of birth",
+        }, again  # fmt: skip
     others = {answer_of(route): each for route, each in told_to_nobody_asked.items()}
-    assert leaks(planted.posted, **others).keys() == {answer_of(SIDES)}, again
+    shown_to_workers = {answer_of(PEOPLE), answer_of(SIDES)}
+    assert leaks(planted.posted, **others).keys() == shown_to_workers, again
     assert leaks(planted.pieces).keys() == {answer_of(SHARED)}
     for agency, references in planted.references.items():
         told_to_others = seen.heard.by_route(routes, but=agency)
