@@ -24,7 +24,7 @@ from accord_chassis.relay import BATCH, Relay, Saved
 from accord_chassis.store import LEASE, Conflict, Database
 from accord_chassis.testing import NOON, VirtualHost, eventually, message_of, new_id
 from accord_contracts.catalogue import Catalogue, Entry
-from accord_contracts.message import Event, Message
+from accord_contracts.message import Event, Lane, Message
 from accord_contracts.risk import ReassessmentDue, RiskChanged, RiskLevel
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import DeliveryError
@@ -265,6 +265,29 @@ async def test_what_the_broker_refuses_stays_in_the_outbox_and_comes_later(
 
     # Beside them there may be what asked the lane whether it refuses.
     assert len(await distinct(host) - {"probe"}) == 20
+
+
+async def test_a_queue_that_is_full_keeps_nothing_from_others(
+    things: Things,
+    database: Database,
+    host: VirtualHost,
+    refusing: Callable[[], Awaitable[None]],
+) -> None:
+    other = await host.channel.get_queue("toy.urgent")
+
+    async def came() -> bool:
+        return await other.get(no_ack=True, fail=False) is not None
+
+    async with relaying(database, host.url("toy")) as relay:
+        await asyncio.gather(
+            *(things.save(thing(), changed()) for _ in range(BATCH + 50))
+        )
+        await things.save(thing(), changed(), lane=Lane.URGENT)
+        await eventually(came, within=20)
+        assert relay.pending > BATCH / 2
+
+        await refusing()
+        await cleared(relay, things)
 
 
 @pytest.mark.parametrize("line", [Line.REFUSED, Line.DEAD])

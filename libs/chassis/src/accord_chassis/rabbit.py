@@ -37,6 +37,7 @@ from accord_chassis.transport import (
     Delivery,
     NotConfirmed,
     Publication,
+    Refused,
     Take,
     Unroutable,
 )
@@ -273,13 +274,13 @@ def _outcome(
     """Tell what the broker answered, or that it has not."""
     if not confirmation.done():
         confirmation.cancel()
-        return NotConfirmed("no answer in time")
+        return Refused("no answer in time")
     if confirmation.cancelled():
         return NotConfirmed("connection lost")
     fault = confirmation.exception()
     if isinstance(fault, PublishError):
         return Unroutable(publication.packet.routing_key)
-    return NotConfirmed(type(fault).__name__) if fault else None
+    return Refused(type(fault).__name__) if fault else None
 
 
 def _forget(channel: Channel, message_id: str, _: object) -> None:

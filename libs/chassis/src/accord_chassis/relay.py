@@ -17,7 +17,7 @@ from pymongo.errors import PyMongoError
 from accord_chassis import topology
 from accord_chassis.binding import Packet
 from accord_chassis.ending import heed_cancellation
-from accord_chassis.transport import Publication, Transport, Unroutable
+from accord_chassis.transport import Publication, Refused, Transport, Unroutable
 
 log = structlog.get_logger()
 
@@ -172,15 +172,15 @@ class Relay:
         """Publish what waits longest, and tell whether the broker took it.
 
         What was not confirmed stays in front, so the order of saving holds over an
-        outage. What nobody is bound to waits aside: it must not keep a family's other
-        events from those who are.
+        outage. What the broker takes for nobody, or not now, waits aside: one queue
+        that is full must not keep everything else from everybody.
         """
         count = min(BATCH, len(self._waiting))
         batch = [self._waiting.popleft() for _ in range(count)]
         outcomes = await self._transport.publish([self._published(e) for e in batch])
         confirmed: list[Saved] = []
         failed: list[Saved] = []
-        nobodys: list[Saved] = []
+        aside: list[Saved] = []
         for event, outcome in zip(batch, outcomes, strict=True):
             if outcome is None:
                 confirmed.append(event)
@@ -188,12 +188,12 @@ class Relay:
                 self.published[event.type] += 1
             else:
                 self._report(event, outcome)
-                aside = isinstance(outcome, Unroutable)
-                (nobodys if aside else failed).append(event)
+                alone = isinstance(outcome, (Unroutable, Refused))
+                (aside if alone else failed).append(event)
         if confirmed:
             self._begin(self._clear_out(confirmed))
-        if nobodys:
-            asyncio.get_running_loop().call_later(PAUSE, self._again, nobodys)
+        if aside:
+            asyncio.get_running_loop().call_later(PAUSE, self._again, aside)
         self._waiting.extendleft(reversed(failed))
         return not failed
 

@@ -15,6 +15,10 @@ class NotConfirmed(ConnectionError):
     """The broker has not said that it holds the message. It may hold it or not."""
 
 
+class Refused(NotConfirmed):
+    """The broker does not take this one: its queue is full, or has no leader."""
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """A packet to be published.
