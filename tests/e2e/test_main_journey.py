@@ -15,6 +15,7 @@ TOLD_TO_AGENCY = {
     "referral_id", "reference", "status", "received_at", "assessed_at",
     "allocated_at", "being_acted_on_at", "contact_made_at", "closed_at", "closed_as",
     "more_information_needed", "expected", "amendments", "withdrawn",
+    "parts_corrected_at",
 }  # fmt: skip
 """All that an agency is told of the response."""
 

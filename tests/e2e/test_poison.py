@@ -9,9 +9,14 @@ from accord import parked
 from accord_chassis.binding import LARGEST, pack
 from accord_chassis.testing import NOON, message_of, new_id
 from accord_chassis.topology import EVENTS
-from accord_contracts.allocation import CaseTeamChanged, Role, TeamMember
+from accord_contracts.allocation import (
+    CaseTeamChanged,
+    DeclineReason,
+    Role,
+    TeamMember,
+)
 from accord_contracts.message import Event
-from accord_contracts.plans import PlanAgreed
+from accord_contracts.notify import NotificationDeclined
 from aio_pika.exceptions import ChannelClosed
 from app import Region, eventually
 from people import SUPPORT, ReferringAgency
@@ -143,9 +148,18 @@ async def test_an_event_about_a_case_that_nobody_knows_changes_nothing(
     await eventually(region.is_quiet)
     before = await region.documents()
     parked_before = await region.parked()
-    stray = PlanAgreed(case_id=new_id(), plan_version=1, agreed_at=NOON)
+    # Others are noted: what they are about may come later.
+    stray = NotificationDeclined(
+        case_id=new_id(),
+        notification_id=new_id(),
+        worker_id=new_id(),
+        template="allocation_offered",
+        reason=DeclineReason.NO_CAPACITY,
+        declined_at=NOON,
+        allocation_id=new_id(),
+    )
 
-    await put_on_the_bus(region, sent(stray), user="plans")
+    await put_on_the_bus(region, sent(stray), user="notify")
     await eventually(region.hears(stray.TYPE, case_id=stray.case_id))
     await eventually(region.is_quiet)
 

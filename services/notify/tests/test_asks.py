@@ -46,7 +46,8 @@ async def test_an_answer_is_believed_for_a_while(
         assert await trusting.contact(worker)
         assert await trusting.contact(nobody) is None
 
-    assert workers.asked == {worker: 1, nobody: 1}
+    # That nobody is there is asked again: whoever comes is to be told at once.
+    assert workers.asked == {worker: 1, nobody: 3}
 
 
 async def test_many_who_ask_at_once_ask_once(

@@ -241,7 +241,9 @@ async def test_a_letter_due_after_leave_has_begun_goes_to_whoever_is_asked_inste
     held = await only(mailing)
     assert due.mail_due(NOON + 10 * MINUTE) == 0
     assert held.told_workers == [worker, deputy]
-    assert held.told[0].mail is None
+    refused = held.told[0].mail
+    assert refused is not None
+    assert (refused.sent_at, refused.due_at) == (None, None)
     assert mail_server.recipients == ["deputy@agency.example"]
 
 

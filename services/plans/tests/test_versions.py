@@ -374,7 +374,7 @@ async def test_a_second_person_harmed_is_asked_for_and_whoever_serves_them_told(
     await handlers.assign_actions(taken, plans=plans)
     message = assessed(case_id, HIGH)
     await handlers.draft_plan(message, plans=plans, policy=POLICY, clock=clock)
-    before = await told(plans, ActionAssigned)
+    before = await to_tell(plans, ActionAssigned)
     roles = RolesDecided(
         case_id=case_id,
         harmed=second,
@@ -389,7 +389,7 @@ async def test_a_second_person_harmed_is_asked_for_and_whoever_serves_them_told(
     assert held
     theirs = {e.id for e in held.open_actions if e.person_id == second}
     assert len(theirs) == 2
-    new = (await told(plans, ActionAssigned))[len(before) :]
+    new = (await to_tell(plans, ActionAssigned))[len(before) :]
     assert {each.action_id for each in new} == theirs
 
 

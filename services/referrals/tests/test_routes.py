@@ -96,6 +96,7 @@ async def test_the_status_url_answers(running: Running) -> None:
         "closed_at": None,
         "closed_as": None,
         "more_information_needed": None,
+        "parts_corrected_at": None,
         "expected": receipt["expected"],
         "amendments": [],
         "withdrawn": None,
