@@ -25,7 +25,7 @@ from accord_contracts.message import Lane, Message
 from accord_contracts.notify import NotificationDeclined
 from accord_contracts.referrals import CaseErased, CaseTransferred, ContactWish, Wishes
 from accord_contracts.risk import RiskLevel, Tier
-from allocation.domain.directory import CannotTake, Gender, Worker
+from allocation.domain.directory import Gender, Worker
 from allocation.domain.offer import Answer, OfferExpired, Status
 from allocation.domain.offering import HOLD_SLACK, Allocation
 from allocation.domain.standing import standing_of
@@ -587,7 +587,7 @@ async def test_a_late_yes_is_refused_to_whoever_may_not_take_it_any_more(
     changed = (await office.worker(only.id)).model_copy(update=changes)
     await office.employs(changed)
 
-    with pytest.raises(CannotTake):
+    with pytest.raises(OfferExpired):
         await accept(held.id, only.id, desk=office.desk)
 
     assert (await office.allocation(held.case_id)).status is Status.UNFILLED
@@ -603,7 +603,7 @@ async def test_a_late_yes_is_refused_to_whoever_is_barred_meanwhile(
     assert staffing is not None
     await office.desk.staffings.save(staffing.note_conflict(only.id))
 
-    with pytest.raises(CannotTake):
+    with pytest.raises(OfferExpired):
         await accept(held.id, only.id, desk=office.desk)
 
 

@@ -212,3 +212,41 @@ def test_one_person_harmed_who_was_known_twice_is_asked_for_once_more() -> None:
     assert {e.person_id for e in drawn.actions} == {None, one, two}
     fresh = known.link(new_id(), link, POLICY, NOON)
     assert fresh.each_harmed == ()
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_who_uses_violence_is_among_nobody_to_protect_whatever_is_heard_first(
+    order: tuple[int, ...],
+) -> None:
+    him, her = new_id(), new_id()
+    told = (
+        lambda held: held.protects([him]),
+        lambda held: held.decide_roles(him, her, NOON),
+        lambda held: held.decide_roles(her, him, NOON + HOUR),
+    )
+    held = plan()
+    for each in order:
+        held = told[each](held)
+
+    assert held.harmed == (her,)
+
+
+def test_what_is_put_right_asks_for_nothing_of_who_uses_violence() -> None:
+    him, her = new_id(), new_id()
+    held = plan(owners={IVS: "w"}).protects([him])
+    first, second = (
+        next(e for e in held.actions if e.code == code)
+        for code in ("safe_contact", "safety_advice")
+    )
+    done = does(held, first.id, "w", NOON)
+
+    right = done.decide_roles(her, him, NOON).asks_for_each(done, POLICY, NOON)
+
+    hers = {e.code: e for e in right.open_actions if e.part is Part.PERSON_HARMED}
+    assert {each.person_id for each in hers.values()} == {her}
+    # What was done was done with him, and is done with her yet; what was not is hers.
+    assert hers["safe_contact"].id != first.id
+    assert hers["safety_advice"].id == second.id
+    assert right.action(first.id).person_id == him
+    again = right.draft(assessment(revision=9, at=NOON), POLICY, NOON)
+    assert {e.person_id for e in again.open_actions} == {None, her}

@@ -284,7 +284,7 @@ async def test_what_was_told_wrongly_from_the_first_is_put_right_unasked(
 
 
 async def test_the_agency_learns_what_was_put_right_if_it_is_registered(
-    table: Table,
+    table: Table, clock: SimulatedClock
 ) -> None:
     running = table.running
     await running.register("police", registered_as="family_violence_agency")
@@ -298,7 +298,17 @@ async def test_the_agency_learns_what_was_put_right_if_it_is_registered(
         answer = await running.http.get(CORRECTIONS, headers=running.bearer())
         return answer.json()
 
-    [shown] = await eventually(told)
+    async def put_right() -> bool:
+        found = await running.referrals.get(referral_id)
+        return found is not None and found.corrected_at is not None
+
+    await eventually(put_right)
+    # A family that nobody knew has nobody who puts parts right within minutes.
+    assert await told() == []
+    assert (await running.status(referral_id)).json()["parts_corrected_at"] is None
+    clock.advance(timedelta(days=2))
+
+    [shown] = await told()
     after = (await running.status(referral_id)).json()
     assert before["parts_corrected_at"] is None
     assert after["parts_corrected_at"] == shown["parts_corrected_at"]
@@ -331,7 +341,7 @@ async def test_what_is_decided_back_is_no_correction_any_more(table: Table) -> N
     referrals, referral_id = table.running.referrals, held.episodes[0].referral_id
 
     async def corrected() -> bool:
-        return bool(await referrals.corrected("police"))
+        return bool(await referrals.corrected("police", NOON + timedelta(days=2)))
 
     async def as_told() -> bool:
         return not await corrected()

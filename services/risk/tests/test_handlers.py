@@ -435,6 +435,26 @@ async def test_what_is_shared_in_another_case_weighs_and_taken_back_lowers_nothi
     assert "strangulation" in held.reasons
 
 
+async def test_what_is_pushed_from_another_case_is_no_look_at_this_one(
+    assessments: Assessments,
+) -> None:
+    first = referral("strangulation")
+    case_id = first.data.case_id
+    await assess_referral(first, assessments=assessments, policy=POLICY)
+    overdue = (await held_of(case_id, assessments)).fall_due(POLICY).fall_due(POLICY)
+    await assessments.save(overdue)
+
+    for answer in (Answer.NO, Answer.YES):
+        told = pushed(case_id, escalation=answer)
+        await assess_information(told, assessments=assessments, policy=POLICY)
+
+    held = await held_of(case_id, assessments)
+    assert held.reassessment is Reassessment.OVERDUE
+    assert held.due_at is not None
+    assert overdue.due_at is not None
+    assert held.due_at <= overdue.due_at
+
+
 async def test_what_an_agency_shares_is_weighed_with_all_that_is_known(
     assessments: Assessments,
 ) -> None:

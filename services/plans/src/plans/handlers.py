@@ -146,10 +146,14 @@ async def meet_people(
 async def note_harmed(
     message: Message[RolesDecided], *, plans: Plans, policy: Policy
 ) -> None:
-    """Note who was harmed, as a person has decided: each has a part of their own."""
+    """Note who harmed whom, as a person has decided.
+
+    Each who was harmed has a part of their own, and whoever uses violence has none.
+    """
     told = message.data
     held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
-    new = held.protects([told.harmed]).asks_for_each(held, policy, message.time)
+    right = held.decide_roles(told.harmed, told.using_violence, told.decided_at)
+    new = right.asks_for_each(held, policy, message.time)
     if new is not held:
         events = assigned(new, held)
         await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))

@@ -132,18 +132,24 @@ class Referrals(SealedStore[Referral]):
         first = found.sort("wanted.asked_at", 1).limit(PAGE)
         return [(e["_id"], Wanted.model_validate(e["wanted"])) async for e in first]
 
-    async def corrected(self, agency: str) -> list[tuple[str, datetime]]:
+    async def corrected(self, agency: str, now: datetime) -> list[tuple[str, datetime]]:
         """Give an agency's referrals whose parts were put right, the latest first.
 
-        By the referral's id, and when; nothing of what they tell is opened.
+        By the referral's id, and from when on that is told, as
+        :meth:`Referral.correction_told` has it; nothing of what they tell is opened.
         """
-        kept = ("put_right_at", "put_right", "person_ids", "told.people.role")
+        wrong = ("put_right", "person_ids", "told.people.role")
+        kept = ("put_right_at", "told_from", *wrong)
         found = self.documents.find(
             {"sender.agency": agency, "put_right_at": {"$gt": EPOCH}},
             projection=dict.fromkeys(kept, 1),
         )
         latest = found.sort("put_right_at", -1).limit(PAGE)
-        return [(e["_id"], e["put_right_at"]) async for e in latest if _told_wrong(e)]
+        return [
+            (each["_id"], max(each["put_right_at"], each["told_from"]))
+            async for each in latest
+            if _told_wrong(each) and each["told_from"] <= now
+        ]
 
     async def of_case(self, case: Case) -> list[Referral]:
         """Give the referrals of a case, also those that it let go of."""

@@ -73,7 +73,8 @@ async def assess_information(
 ) -> None:
     """Weigh what an agency that was asked has answered, here or in another case.
 
-    Whoever takes an answer back later lowers nothing: that takes a person.
+    Whoever takes an answer back later lowers nothing: that takes a person. And what is
+    pushed from another case is no look at this one: the clock runs on as it did.
     """
     told = message.data
     if not told.answers:
@@ -83,6 +84,8 @@ async def assess_information(
     if held.erased_at:
         return
     new = held.weigh(told.answers, frozenset(), policy, message.time)
+    if isinstance(told, InformationPushed) and held.weighed:
+        new = held.clock_after_date(new, message.time, begins=False)
     await assessments.save(
         new, *assessed(new, None), cause=message, lane=lane_of(new, message)
     )

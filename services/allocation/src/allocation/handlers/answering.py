@@ -10,7 +10,12 @@ from accord_contracts.message import Event, Message
 from accord_contracts.notify import NotificationDeclined
 
 from allocation.domain.directory import CannotTake, Worker
-from allocation.domain.offer import NoLongerNeeded, NoSuchOffer, OfferAccepted
+from allocation.domain.offer import (
+    NoLongerNeeded,
+    NoSuchOffer,
+    OfferAccepted,
+    OfferExpired,
+)
 from allocation.domain.offering import HOLD_SLACK, Allocation
 from allocation.domain.staffing import Staffing
 from allocation.domain.walls import SameCompartment
@@ -23,18 +28,21 @@ async def accept(allocation_id: str, worker_id: str, *, desk: Desk) -> None:
 
     Raises:
         NoSuchOffer: It was never offered to them.
-        OfferExpired: Somebody else has been asked since.
+        OfferExpired: Somebody else has been asked since, or they answer after their
+            time and may not take it any more, by whichever rule.
         OfferDeclined: They have declined it.
         NoLongerNeeded: The response has ended.
-        CannotTake: They answer after their time, and may not take it any more.
-        SameCompartment: Likewise: their compartment serves the other side of the case.
     """
     held = await _held(allocation_id, desk)
     at = desk.clock.now()
     new = held.accept(worker_id, at)
     if new is not held:
         if held.unanswered_by(worker_id):
-            await _reserve_again(held, worker_id, at, desk)
+            try:
+                await _reserve_again(held, worker_id, at, desk)
+            except (CannotTake, SameCompartment):
+                # Which rule it is would tell them whom their colleagues serve.
+                raise OfferExpired from None
         told: list[Event] = [accepted(new, worker_id, at)]
         if held.kept_by is not None:
             told.insert(0, handed_over(held, new))

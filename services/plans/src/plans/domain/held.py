@@ -12,6 +12,7 @@ from plans.domain.coming import Coming
 from plans.domain.one_person import Link, each_once, latest
 from plans.domain.share import Share
 from plans.domain.stage import Breach, Stage, Status
+from plans.domain.template import Part
 from plans.domain.version import PlanVersion
 
 
@@ -19,6 +20,20 @@ class NoPlan(Refusal):
     """There is no plan for this case."""
 
     status = 404
+
+
+class Decided(BaseModel):
+    """What a person has decided last of somebody: that they were harmed, or by them.
+
+    Attributes:
+        harmed: They were; else they use violence.
+        at: When that was decided.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    harmed: bool
+    at: datetime
 
 
 class Held(BaseModel):
@@ -39,6 +54,8 @@ class Held(BaseModel):
             planned for it here any more.
         children: The children of the case, in the order in which they became known.
         harmed: Whom the case was referred to protect, children aside.
+        decided: Who harmed whom, as a person has decided, by person: told otherwise,
+            nobody who uses violence is among those to protect.
         links: Which of its people are one, by the decision that said so.
         stale: Why what was agreed to should be looked at again, and since when.
         breaches: How it was broken, first to last.
@@ -61,6 +78,7 @@ class Held(BaseModel):
     transferred_at: datetime | None = None
     children: tuple[str, ...] = ()
     harmed: tuple[str, ...] = ()
+    decided: dict[str, Decided] = {}
     links: dict[str, Link] = {}
     stale: dict[StaleReason, datetime] = {}
     breaches: tuple[Breach, ...] = ()
@@ -193,11 +211,12 @@ class Held(BaseModel):
     def each_harmed(self) -> tuple[str, ...]:
         """The people harmed for each of whom anything is asked, once there are two.
 
-        Who has been asked for by name is still, if the other was the same person.
+        Once anybody was asked for by name it stays so: the other was the same person,
+        or uses violence, and what was done for them was done for nobody else.
         """
-        asked = {each.person_id for each in self.actions}
+        asked = {e.person_id for e in self.actions if e.part is Part.PERSON_HARMED}
         each_ = each_once(self.all_harmed, self.all_links, asked)
-        return each_ if len(each_) > 1 or asked.intersection(each_) else ()
+        return each_ if len(each_) > 1 or asked - {None} else ()
 
     @property
     def all_links(self) -> tuple[Link, ...]:

@@ -13,10 +13,10 @@ from accord_contracts.risk import Tier
 from plans.domain.action import Owner
 from plans.domain.coming import Coming, InForce, with_latest
 from plans.domain.drawing import Ground, drawn_up
-from plans.domain.held import Held
+from plans.domain.held import Decided, Held
 from plans.domain.one_person import Link
 from plans.domain.stage import Stage, Status
-from plans.domain.template import Policy
+from plans.domain.template import Part, Policy
 from plans.domain.version import Assessment, PlanVersion, kept
 
 
@@ -131,11 +131,50 @@ class Plan(Held):
         return known.asks_for_each(self, policy, at)
 
     def protects(self, people: Iterable[str]) -> "Plan":
-        """Take note of whom the case was referred to protect: what is theirs is."""
-        new = tuple(each for each in people if each not in self.harmed)
+        """Take note of whom the case was referred to protect: what is theirs is.
+
+        But for those of whom a person has decided that they use violence.
+        """
+        new = tuple(
+            e for e in people if e not in self.harmed and not self.uses_violence(e)
+        )
         if not new or self.erased_at:
             return self
         return self.model_copy(update={"harmed": (*self.harmed, *new)})
+
+    def uses_violence(self, person_id: str) -> bool:
+        """Tell whether a person has decided so, and nobody otherwise since."""
+        known = self.decided.get(person_id)
+        return known is not None and not known.harmed
+
+    def decide_roles(self, harmed: str, using_violence: str, at: datetime) -> "Plan":
+        """Take note of who harmed whom, as a person has decided; the later counts.
+
+        What was done for nobody by name while it was thought of whoever uses violence
+        was done for them: of whoever was harmed it is asked anew.
+        """
+        told = {
+            harmed: Decided(harmed=True, at=at),
+            using_violence: Decided(harmed=False, at=at),
+        }
+        known = self.decided
+        new = {k: e for k, e in told.items() if k not in known or known[k].at < at}
+        if not new or self.erased_at:
+            return self
+        noted = self.model_copy(update={"decided": {**known, **new}})
+        kept = tuple(each for each in self.harmed if not noted.uses_violence(each))
+        alone = self.all_harmed == (using_violence,) and not kept
+        right = noted.model_copy(update={"harmed": kept}).protects([harmed])
+        return right.done_for(using_violence) if alone else right
+
+    def done_for(self, person_id: str) -> "Plan":
+        """Say for whom it was done, where it was said of nobody by name."""
+        theirs = (
+            each
+            for each in self.actions
+            if each.said and each.person_id is None and each.part is Part.PERSON_HARMED
+        )
+        return self.with_actions({e.id: {"person_id": person_id} for e in theirs})
 
     def asks_for_each(self, before: "Plan", policy: Policy, at: datetime) -> "Plan":
         """Ask of the current version what is asked for each, for those it has now.

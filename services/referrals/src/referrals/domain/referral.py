@@ -195,6 +195,15 @@ class Referral(BaseModel):
         wrong = any(role_of(who, role, self.put_right) != role for who, role in told)
         return self.put_right_at if wrong else None
 
+    def correction_told(self, now: datetime) -> datetime | None:
+        """When that is told to its agency: not before anybody works on a new family.
+
+        Parts that are put right within minutes tell that somebody knew them.
+        """
+        if self.corrected_at is None or now < self.told_from:
+            return None
+        return max(self.corrected_at, self.told_from)
+
     def with_parts(self, right: dict[str, PersonRole], at: datetime) -> "Referral":
         """Have people the parts that a person has decided, whatever is told."""
         update = {"put_right": {**self.put_right, **right}, "put_right_at": at}

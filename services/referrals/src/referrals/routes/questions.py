@@ -88,7 +88,7 @@ class CorrectionView(BaseModel):
 
 @router.get("/corrections")
 async def list_corrections(
-    referrals: Referrals_, learns: Learns, agency: Reader
+    referrals: Referrals_, learns: Learns, clock: Clock_, agency: Reader
 ) -> tuple[CorrectionView, ...]:
     """List in which of one's own agency's referrals it was put right who harmed whom.
 
@@ -102,7 +102,7 @@ async def list_corrections(
         return ()
     return tuple(
         CorrectionView(referral_id=each, parts_corrected_at=at)
-        for each, at in await referrals.corrected(own_)
+        for each, at in await referrals.corrected(own_, clock.now())
     )
 
 

@@ -112,7 +112,7 @@ class ReferralView(BaseModel):
 
     @classmethod
     def of(
-        cls, referral: Referral, episode: Episode, *, corrections: bool
+        cls, referral: Referral, episode: Episode, *, corrected_at: datetime | None
     ) -> "ReferralView":
         """Show a referral to the agency that made it, and nothing else of its case."""
         last, wanted = referral.withdrawn, referral.wanted
@@ -123,7 +123,7 @@ class ReferralView(BaseModel):
             more_information_needed=wanted and WantedView.of(wanted),
             amendments=AmendmentView.all_of(referral),
             withdrawn=last and WithdrawalView.of(referral, last),
-            parts_corrected_at=referral.corrected_at if corrections else None,
+            parts_corrected_at=corrected_at,
             **dict(episode),
         )
 
@@ -213,9 +213,10 @@ async def read_referral(
         referral_id, agency.who.agency, referrals=referrals, cases=cases
     )
     response.headers["ETag"] = etag_of(referral)
-    corrections = await learns(sender_of(agency.who).agency)
-    told = episode.told(referral.told_from, clock.now())
-    return ReferralView.of(referral, told, corrections=corrections)
+    learning, now = await learns(sender_of(agency.who).agency), clock.now()
+    corrected_at = referral.correction_told(now) if learning else None
+    told = episode.told(referral.told_from, now)
+    return ReferralView.of(referral, told, corrected_at=corrected_at)
 
 
 async def own(referral_id: str, referrals: Referrals, cases: Cases) -> Resource:
