@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from accord_chassis.testing import NOON
+from accord_chassis.testing import NOON, new_id
 from accord_contracts.risk import RiskLevel
 from notify.domain.channels import SmsPolicy, Way
 from notify.domain.hours import Urgency
@@ -231,7 +231,117 @@ async def test_an_alarm_waits_for_no_gateway_that_does_not_surely_take_it(
 
     assert [each.channel for each in first.told[0].tried] == [Way.SMS]
     assert len(mail_server.letters) == 1
-    assert rung.mail_state(0) is MailState.SENT
+    assert rung.told[0].left or rung.mail_state(0) is MailState.SENT
+
+
+async def test_an_alarm_rings_by_sms_as_soon_as_the_gateway_takes_it(
+    wanted: Wanted, sends: Send, gateway: Gateway, mail_server: MailServer
+) -> None:
+    gateway.status = 500
+    held = await wanted(email=EMAIL, mobile=MOBILE)
+    await sends(held)
+    rung = await sends(held)
+    gateway.status = 202
+
+    early = await sends(held, MINUTE / 2)
+    late = await sends(held, MINUTE)
+    over = await sends(held, 24 * 60 * MINUTE)
+
+    assert len(mail_server.letters) == 1
+    assert early == rung
+    assert len(gateway.taken) == 2
+    assert (late.way_of(0), late.mail_state(0)) == (Way.SMS, MailState.SENT)
+    assert over == late
+
+
+async def test_an_alarm_of_which_no_way_takes_anything_is_tried_by_both(
+    wanted: Wanted, sends: Send, gateway: Gateway, mail_server: MailServer
+) -> None:
+    gateway.status, mail_server.manner = 500, "not_now"
+    held = await wanted(email=EMAIL, mobile=MOBILE)
+    await sends(held)
+    await sends(held)
+    gateway.status = 202
+
+    late = await sends(held, MINUTE)
+
+    assert (late.way_of(0), late.mail_state(0)) == (Way.SMS, MailState.SENT)
+    assert not late.in_vain
+
+
+async def test_an_sms_tried_again_of_which_the_service_died_is_not_repeated(
+    notifications: Notifications, wanted: Wanted, sends: Send, gateway: Gateway
+) -> None:
+    gateway.status = 500
+    held = await wanted(email=EMAIL, mobile=MOBILE)
+    await sends(held)
+    rung = await sends(held)
+    await notifications.save(rung.claim_mail(0, NOON + MINUTE, POLICY.email))
+
+    found = await sends(held, 11 * MINUTE)
+
+    assert found.mail_state(0) is MailState.UNKNOWN
+    assert found.mail_due(NOON + 24 * 60 * MINUTE) is None
+    assert len(gateway.taken) == 1
+
+
+async def test_an_sms_that_may_have_arrived_does_not_come_twice_beside_a_letter(
+    wanted: Wanted, sends: Send, gateway: Gateway
+) -> None:
+    gateway.status = 500
+    held = await wanted(email=EMAIL, mobile=MOBILE)
+    await sends(held)
+    await sends(held)
+    gateway.slow = asyncio.Event()
+    unknown = await sends(held, MINUTE)
+    gateway.slow.set()
+
+    later = await sends(held, 24 * 60 * MINUTE)
+
+    assert unknown.mail_state(0) is MailState.UNKNOWN
+    assert later == unknown
+    assert len(gateway.taken) == 2
+
+
+@pytest.mark.parametrize("over", ["acknowledged", "told_on"])
+async def test_an_sms_is_tried_no_more_once_somebody_knows_or_the_next_is_told(
+    notifications: Notifications,
+    wanted: Wanted,
+    sends: Send,
+    gateway: Gateway,
+    over: str,
+) -> None:
+    gateway.status = 500
+    held = await wanted(email=EMAIL, mobile=MOBILE)
+    await sends(held)
+    rung = await sends(held)
+    if over == "acknowledged":
+        new = rung.acknowledge(held.worker_id, NOON)
+    else:
+        until = NOON + 60 * MINUTE
+        new = rung.tell(new_id(), 1, at=NOON, until=until, mail=False)
+    await notifications.save(new)
+
+    await sends(held, 30 * MINUTE)
+
+    assert rung.mail_due(NOON + MINUTE) == 0
+    assert len(gateway.taken) == 1
+
+
+async def test_an_sms_that_is_never_taken_is_given_up_in_the_end(
+    wanted: Wanted, sends: Send, gateway: Gateway, mail_server: MailServer
+) -> None:
+    gateway.status = 500
+    held = await wanted(email=EMAIL, mobile=MOBILE)
+
+    for number in range(12):
+        last = await sends(held, number * 24 * 60 * MINUTE)
+
+    assert len(gateway.taken) == len(POLICY.email.again_after_minutes) + 1
+    assert len(mail_server.letters) == 1
+    assert last.mail_state(0) is MailState.FAILED
+    assert not last.in_vain
+    assert last.escalate_at == held.escalate_at
 
 
 async def test_a_gateway_that_does_not_take_it_is_not_waited_for_long(

@@ -74,6 +74,15 @@ class Mail(BaseModel):
         """When it left, unless it has come back since."""
         return self.sent_at if self.state is MailState.SENT else None
 
+    @property
+    def not_taken(self) -> bool:
+        """Whether the last that became of it is that it was not taken, not for good."""
+        return bool(self.became) and self.became[-1].state is MailState.WANTED
+
+    def wait(self, until: datetime) -> Self:
+        """Note that what was laid aside is to be tried again."""
+        return self.model_copy(update={"state": MailState.WANTED, "due_at": until})
+
     def claim(
         self, at: datetime, policy: EmailPolicy, covers: tuple[str, ...] = ()
     ) -> Self:

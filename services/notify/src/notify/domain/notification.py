@@ -218,18 +218,20 @@ class Notification(Told):
     ) -> Self:
         """Tell the next of the chain, and wait for them until a time.
 
-        Nobody gets a second e-mail while the first is still on its way.
+        Nobody gets a second e-mail while the first is still on its way. What has left
+        by one way rings by no other any more: the next are asked.
         """
+        before = self.without_calls_back()
         pending = any(
             each.worker_id == worker_id and each.mail and each.mail.due_at
-            for each in self.told
+            for each in before
         )
         rings = mail and bool(self.ways) and not pending
         wanted = Mail(channel=self.ways[0], due_at=at) if rings else None
         telling = Telling(worker_id=worker_id, step=step, at=at, mail=wanted)
         return self.model_copy(
             update={
-                "told": (*self.told, telling),
+                "told": (*before, telling),
                 "step": step,
                 "escalate_at": until,
             }

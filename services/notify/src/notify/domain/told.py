@@ -34,6 +34,11 @@ class Telling(BaseModel):
     mail: Mail | None = None
     tried: tuple[Mail, ...] = ()
 
+    @property
+    def left(self) -> bool:
+        """Whether something that was to ring before has left."""
+        return any(each.left_at for each in self.tried)
+
 
 class Told(BaseModel):
     """Those who were told of one thing, as far as their e-mails go.
@@ -80,7 +85,7 @@ class Told(BaseModel):
         return [
             (each, each.mail)
             for each in self.told
-            if each.mail and self._is_in_vain(each.mail)
+            if each.mail and not each.left and self._is_in_vain(each.mail)
         ]
 
     def _is_in_vain(self, mail: Mail) -> bool:
@@ -97,9 +102,13 @@ class Told(BaseModel):
 
     def mails_to(self, worker_id: str) -> list[Mail]:
         """Give the e-mails to a worker, the first one first."""
-        return [
-            each.mail for each in self.told if each.mail and each.worker_id == worker_id
-        ]
+        rang = (
+            mail
+            for each in self.told
+            for mail in (*each.tried, each.mail)
+            if each.worker_id == worker_id
+        )
+        return [mail for mail in rang if mail]
 
     def is_ready(self, mail: Mail, at: datetime) -> bool:
         """Tell whether an e-mail of it is due for the first time, not by itself."""
@@ -200,6 +209,40 @@ class Told(BaseModel):
         told = list(self.told)
         told[number] = telling.model_copy(update=ringing)
         return self.model_copy(update={"told": tuple(told)})
+
+    def ring_back(self, number: int, at: datetime, policy: EmailPolicy) -> Self:
+        """Have an alarm ring again by a way that did not take it, after its pause.
+
+        Never by one that may have it. Of what has left, only by the ways before it.
+        """
+        telling = self.told[number]
+        mail = telling.mail
+        if mail is None or self.is_known or self.urgency is not Urgency.CRITICAL:
+            return self
+        ways: tuple[Way, ...] = self.ways
+        if mail.state is MailState.SENT:
+            ways = ways[: ways.index(mail.channel)] if mail.channel in ways else ()
+        back = next(
+            (e for e in telling.tried if e.not_taken and e.channel in ways), None
+        )
+        again = policy.again_after(back.attempts) if back else None
+        if back is None or again is None:
+            return self
+        others = (each for each in telling.tried if each != back)
+        aside = mail if mail.state is MailState.SENT else _laid_aside(mail, at)
+        ringing = {"mail": back.wait(at + again), "tried": (*others, aside)}
+        told = list(self.told)
+        told[number] = telling.model_copy(update=ringing)
+        return self.model_copy(update={"told": tuple(told)})
+
+    def without_calls_back(self) -> tuple[Telling, ...]:
+        """Give them without what would ring again of which another way has left."""
+        return tuple(
+            each.model_copy(update={"mail": each.mail.rest()})
+            if each.mail and each.left
+            else each
+            for each in self.told
+        )
 
     def leave_out(self, number: int, at: datetime, reason: str) -> Self:
         """Note that nothing rings for somebody any more, and why."""

@@ -43,6 +43,7 @@ RESTING = frozenset({MailState.WANTED, MailState.UNKNOWN})
 
 UNKNOWN_WORKER = Posted(Outcome.REFUSED, "unknown_worker")
 NO_ADDRESS = Posted(Outcome.REFUSED, "no_address")
+DIED = Posted(Outcome.UNKNOWN, "no_answer")
 
 
 async def send_mail(
@@ -85,7 +86,9 @@ async def send_mail(
     post = posts[due.way_of(number)]
     contact = await reach.directory.contact(worker_id)
     address = _address(contact, due.way_of(number)) if contact else None
-    if contact is None:
+    if due.mail_state(number) is MailState.CLAIMED and came_back(due, number):
+        told = attempt.became(due, DIED)
+    elif contact is None:
         told = attempt.became(due, UNKNOWN_WORKER)
     elif not address:
         told = attempt.without_address(due)
@@ -144,6 +147,7 @@ class Attempt:
 
         What failed, or has not surely arrived for some while, rings by the next way; a
         server that there is not is not waited for. Once somebody knows, nothing rings.
+        An alarm goes back to the way that did not take it, until that has.
         """
         new = held.settle_mail(
             self.number, posted.outcome, posted.reason, self.at, self.policy
@@ -153,19 +157,24 @@ class Attempt:
             return (new,)
         worker_id = new.told[self.number].worker_id
         if mail.state is MailState.SENT:
-            return new, _sent(new, worker_id, mail.channel, self.at)
+            sent = _sent(new, worker_id, mail.channel, self.at)
+            return new.ring_back(self.number, self.at, self.policy), sent
+        if mail.state is MailState.UNKNOWN and came_back(new, self.number):
+            mail = mail.rest()
+            new = new.with_mail(self.number, mail)
         way = new.way_after(self.number)
+        again = new if way else new.ring_back(self.number, self.at, self.policy)
         waits = mail.due_at and (way is None or self._may_wait(new, mail))
         rests = new.is_known and mail.state in RESTING
         if waits or rests:
-            return (new,)
+            return (again,)
         reason = mail.reason or mail.state.value
         failed = _failed(new, worker_id, mail.channel, reason, self.at)
-        if new.is_known:
-            return new, failed
+        if new.is_known or new.told[self.number].left:
+            return again, failed
         if way:
             return new.fail_over(self.number, way, self.at), failed
-        return new.not_reached(self.number, self.at), failed
+        return again.not_reached(self.number, self.at), failed
 
     def _may_wait(self, held: Notification, mail: Mail) -> bool:
         """Tell whether it is tried again by the same way first.
@@ -190,6 +199,16 @@ class Attempt:
         if held.told[self.number].tried:
             return self.became(held, NO_ADDRESS)
         return (held.with_mail(self.number, None),)
+
+
+def came_back(held: Notification, number: int) -> bool:
+    """Tell whether it is an alarm's SMS that is tried again after another way.
+
+    It may not come twice: if nobody knows whether it has arrived, that is its end.
+    """
+    tried = bool(held.told[number].tried)
+    alarm = held.urgency is Urgency.CRITICAL
+    return alarm and tried and held.way_of(number) is Way.SMS
 
 
 def arrived(
