@@ -270,13 +270,19 @@ async def test_what_was_told_wrongly_from_the_first_is_put_right_unasked(
 
     assert await warned()
 
+    async def righted() -> bool:
+        """The referral has the parts as they are now, where it was told otherwise."""
+        own = await table.running.referrals.get(held.episodes[0].referral_id)
+        return own is not None and own.corrected_at is not None
+
     await table.decides(held.id, mere, john)
 
     async def counted() -> bool:
         return bool((await table.lists())["counts"]["corrected"] == 1)
 
-    await eventually(warned)
+    await eventually(righted)
     await eventually(counted)
+    assert await warned()
     # Told so again, it is not taken; told rightly, it is.
     await table.refers(MERE, JOHN)
     await table.heard(ReferralReceived, 2)
