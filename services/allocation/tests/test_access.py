@@ -36,6 +36,7 @@ from allocation_builders import (
     WHANAU,
     Front,
     Running,
+    assessed,
     choice,
     need,
     worker,
@@ -189,6 +190,27 @@ async def test_lists_never_leave_one_coordinator_alone_with_a_case(
     assert [each.status_code for each in answers] == [422, 422, 422]
     both = await office.ask("PUT", path, who=lead, body={"named_only": [lead, other]})
     assert both.status_code == 200
+
+
+async def test_a_conflict_told_before_anything_is_wanted_bars_from_what_comes(
+    office: Front,
+) -> None:
+    her, case_id = await office.hires(WHANAU), new_id()
+    told = NotificationDeclined(
+        case_id=case_id,
+        notification_id=new_id(),
+        worker_id=her,
+        template="action_overdue",
+        reason=DeclineReason.CONFLICT_OF_INTEREST,
+        declined_at=NOON,
+    )
+
+    await office.running.hears(message_of(told, at=NOON))
+    await office.running.hears(assessed(case_id, RiskLevel.LOW))
+
+    assert (await office.standing(her, case_id)).conflict
+    [held] = await office.roles(case_id)
+    assert held.worker_id is None
 
 
 async def test_lists_that_are_replaced_keep_a_conflict_that_was_declared_meanwhile(

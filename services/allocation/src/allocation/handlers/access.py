@@ -147,7 +147,8 @@ async def note_conflict(
     if told.reason is not DeclineReason.CONFLICT_OF_INTEREST:
         return
     held = await door.staffings.get(told.case_id, cause=message)
-    if held is None or held.erased_at is not None:
+    held = held or Staffing(id=told.case_id)
+    if held.erased_at is not None:
         return
     new = held.note_conflict(told.worker_id)
     if new is held:
