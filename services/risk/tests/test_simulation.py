@@ -28,6 +28,7 @@ from accord.rescoring import (
 )
 from accord_chassis.development.backing import Backing
 from accord_chassis.testing import NOON, new_id
+from accord_contracts.allocation import Role
 from accord_contracts.referrals import IncidentKind, PersonRole, TriggerKind
 from accord_contracts.risk import RiskLevel
 from hypothesis import given, settings
@@ -182,6 +183,17 @@ def test_a_file_of_cases_is_weighed_by_group_before_and_after(tmp_path: Path) ->
     ]
     assert told["roles"]["independent_victim_specialist"] == 50
     assert (told["higher"], told["due"], told["reassessments_a_week"]) == (0, 0, 60)
+
+
+def test_nobody_and_a_few_for_a_role_are_told_alike() -> None:
+    rest = [case() for _ in range(LEAST_CELL)]
+
+    nobody = run([POLICY], iter(rest), NOON)
+    few = run([POLICY], iter([*rest, case("threat_to_kill")]), NOON)
+
+    for name in (HELD, POLICY.version):
+        assert nobody[name][ALL].roles == few[name][ALL].roles
+        assert nobody[name][ALL].roles.keys() == {*Role}
 
 
 def test_of_fewer_cases_than_may_be_told_nothing_is() -> None:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from accord_contracts.allocation import Role
 from accord_contracts.risk import RiskLevel
 
 from risk.domain.cells import LEAST_CELL, few, rounded, shown
@@ -41,7 +42,8 @@ class Told:
             reassessments_a_week=rounded(tally.reassessments_a_week),
             due=rounded(tally.due),
             overdue=rounded(tally.overdue),
-            roles={role: rounded(count) for role, count in sorted(tally.roles.items())},
+            # Of every role: were those of nobody left out, a nought would be a few.
+            roles={str(role): rounded(tally.roles[role]) for role in sorted(Role)},
         )
 
     @property
