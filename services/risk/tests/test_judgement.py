@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import pytest
+from accord_chassis.store import AlreadyHandled
 from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.allocation import Role
 from accord_contracts.message import Event, Message
@@ -27,6 +28,7 @@ from accord_contracts.referrals import (
 from accord_contracts.risk import (
     LoweringLapsed,
     ReassessmentDue,
+    ReassessmentOverdue,
     RiskAssessed,
     RiskChanged,
     RiskLevel,
@@ -923,15 +925,79 @@ async def test_a_broken_plan_has_people_assess_at_once_and_weighs_nothing(
     held = await assessments.get(case_id)
     assert held
     assert (held.level, held.revision) == (before.level, before.revision)
-    assert (held.due_at, held.reassess_by) == (at, at)
     assert held.judgement.stirred == held.version, "no earlier reassessment counts"
-    await attend(held, at=at, assessments=assessments, policy=POLICY)
+    assert held.due_at
+    if not overdue:
+        assert (held.due_at, held.reassess_by) == (at, at)
+    await attend(held, at=held.due_at, assessments=assessments, policy=POLICY)
     *_, called = await published(assessments)
-    assert isinstance(called.data, ReassessmentDue)
+    assert type(called.data) is (ReassessmentOverdue if overdue else ReassessmentDue)
     drafted = [
         e for e in await published(assessments) if isinstance(e.data, RiskAssessed)
     ]
     assert len(drafted) == 1, "the plan in force stays so"
+
+
+def breach(held: Assessment, at: datetime) -> Message[PlanBreached]:
+    told_ = PlanBreached(
+        case_id=held.id, plan_version=1, level=held.level, breached_at=at
+    )
+    return message_of(told_, at=at)
+
+
+async def test_breaches_one_after_the_other_do_not_keep_a_case_from_being_overdue(
+    assessments: Assessments,
+) -> None:
+    message = referral("strangulation")
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+
+    at = NOON
+    for _ in range(3):
+        at += timedelta(hours=POLICY.grace_hours - 1)
+        held = await assessments.get(message.data.case_id)
+        assert held
+        await heed_breach(breach(held, at), assessments=assessments)
+        for due in await assessments.due_now(at):
+            await attend(due, at=at, assessments=assessments, policy=POLICY)
+
+    told_ = [type(each.data) for each in await published(assessments)]
+    assert told_.count(ReassessmentDue) == 1
+    assert ReassessmentOverdue in told_
+
+
+@pytest.mark.parametrize("looked_first", [False, True])
+async def test_a_reassessment_from_after_a_breach_stands_whichever_is_heard_first(
+    assessments: Assessments, *, looked_first: bool
+) -> None:
+    message = referral("strangulation")
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    held = await assessments.get(message.data.case_id)
+    assert held
+    told_ = breach(held, NOON + timedelta(hours=1))
+
+    async def look() -> None:
+        held = await assessments.get(message.data.case_id)
+        assert held
+        at = NOON + timedelta(hours=2)
+        now = look_anew(
+            held, answers(), Contact.IN_PERSON, by=ANNE, policy=POLICY, at=at
+        )
+        await assessments.save(now)
+
+    if looked_first:
+        await look()
+    await heed_breach(told_, assessments=assessments)
+    if not looked_first:
+        await look()
+
+    held = await assessments.get(message.data.case_id)
+    assert held
+    [found_] = held.judgement.looks
+    assert found_.revision > held.judgement.stirred
+    assert held.due_at
+    assert held.due_at > NOON + timedelta(hours=2)
+    with pytest.raises(AlreadyHandled):
+        await heed_breach(told_, assessments=assessments)
 
 
 async def test_a_breach_that_is_heard_after_the_end_calls_for_nothing(

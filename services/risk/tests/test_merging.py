@@ -21,6 +21,7 @@ from accord_chassis.testing import (
 )
 from accord_contracts.access import Side
 from accord_contracts.message import Message
+from accord_contracts.plans import PlanBreached
 from accord_contracts.referrals import (
     Answer,
     CaseErased,
@@ -47,6 +48,7 @@ from risk.handlers import (
     stop_clock,
     weigh_what_is_there,
 )
+from risk.judging import heed_breach
 from risk.store import Assessments
 from risk_builders import POLICY, closed, referral
 
@@ -484,3 +486,25 @@ async def test_a_date_of_a_merged_case_that_is_called_off_weighs_no_more(
     held = await desk.of(one)
     assert REASON not in held.reasons
     assert held.level is before.level
+
+
+async def test_a_breach_of_the_plan_of_a_merged_case_calls_for_its_survivor(
+    desk: Desk,
+) -> None:
+    one, two = new_id(), new_id()
+    await desk.hears(
+        referral("strangulation", case_id=one),
+        referral("escalation", case_id=two),
+        merged(two, one),
+    )
+    at = NOON + timedelta(hours=1)
+    told = PlanBreached(
+        case_id=two, plan_version=1, level=RiskLevel.HIGH, breached_at=at
+    )
+
+    await heed_breach(message_of(told, at=at), assessments=desk.assessments)
+    await desk.tells_itself()
+
+    held, other = await desk.of(one), await desk.of(two)
+    assert (held.due_at, other.due_at) == (at, None)
+    assert held.judgement.stirred_at == other.judgement.stirred_at == at

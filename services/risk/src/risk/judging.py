@@ -243,17 +243,31 @@ async def heed_breach(
 ) -> None:
     """Have people assess a case at once in which the plan was broken.
 
-    No reassessment from before proves anything any more. Nothing is weighed, so that
-    the plan that was agreed to stays in force meanwhile.
+    No reassessment from before proves anything any more; one from after it stands, also
+    if the breach is heard late. Nothing is weighed, so that the plan that was agreed to
+    stays in force meanwhile. Of a merged case, its survivor is called for.
     """
     held = await assessments.get(message.data.case_id, cause=message)
-    if held is None or not held.weighed or held.erased_at:
+    if held is None or held.erased_at:
         return
-    if held.reassessment is Reassessment.STOPPED:
-        # It was closed since, by who knew of it.
-        return
-    new = held.stir(message.time).due_now(message.time)
+    above = held.merged_into and await assessments.get(held.merged_into)
+    if above and (heeded := _heeded(above, message.time)) is not above:
+        # First: to do it once more changes nothing.
+        await assessments.save(heeded, lane=lane_of(heeded, message))
+    new = _heeded(held, message.time)
     await assessments.save(new, cause=message, lane=lane_of(new, message))
+
+
+def _heeded(held: Assessment, at: datetime) -> Assessment:
+    """Have a case assessed at once, unless it is closed or somebody has looked since.
+
+    Whoever closed it knew of the breach.
+    """
+    stopped = held.reassessment is Reassessment.STOPPED
+    looked = any(each.at > at for each in held.judgement.looks[-1:])
+    if not held.weighed or held.erased_at or stopped or looked:
+        return held
+    return held.stir(at).due_now(at)
 
 
 def _lane(new: Assessment) -> Lane:

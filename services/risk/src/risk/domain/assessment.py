@@ -350,10 +350,16 @@ class Assessment(BaseModel):
         )
 
     def due_now(self, at: datetime) -> "Assessment":
-        """Have people assess it at once; of a merged case, its survivor."""
+        """Have people assess it at once; of a merged case, its survivor.
+
+        Who are called for that already are not called anew: else what comes again and
+        again would keep it from ever being overdue.
+        """
         now = {"reassess_by": at, "due_at": None}
         if self.merged_into or self.transferred_at:
             return self.model_copy(update=now)
+        if self.reassessment in {Reassessment.DUE, Reassessment.OVERDUE}:
+            return self
         called = {"due_at": at, "reassessment": Reassessment.AHEAD}
         return self.model_copy(update={**now, **called})
 
