@@ -75,22 +75,49 @@ class EvidenceView(BaseModel):
     reference: Id | None = None
 
 
-class CompleteAction(BaseModel):
-    """That a commitment was kept. At a high level it takes what shows it.
-
-    Attributes:
-        outcome: What came of it: how the person harmed was spoken to, if at all.
-    """
+class CompleteTask(BaseModel):
+    """That a task was done. At a high level it takes what shows it."""
 
     model_config = ConfigDict(extra="forbid")
 
-    outcome: ActionOutcome | None = None
     evidence: EvidenceView | None = None
 
     @property
     def shown(self) -> Evidence | None:
         """What shows it, as the domain knows it."""
         return Evidence(**dict(self.evidence)) if self.evidence else None
+
+
+class CompleteAction(CompleteTask):
+    """That a commitment was kept. At a high level it takes what shows it.
+
+    Attributes:
+        outcome: What came of it: how the person harmed was spoken to, if at all.
+    """
+
+    outcome: ActionOutcome | None = None
+
+
+class LeaveUndone(BaseModel):
+    """Why something will not be done, by one of the locality's codes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Code
+
+
+class Confirm(BaseModel):
+    """Whether what was said of an action or a task is so.
+
+    Attributes:
+        said_at: When what is meant was said: another word may stand by now.
+        confirmed: It is. If not, it is still to be done.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    said_at: AwareDatetime
+    confirmed: Annotated[bool, Field(strict=True)]
 
 
 class SaidView(BaseModel):

@@ -19,7 +19,7 @@ from referrals.domain import amendment
 from referrals.domain.agency import Agency
 from referrals.domain.case import Case
 from referrals.domain.erasure import ERASED_NAME, Tombstone
-from referrals.domain.feedback import Wanted
+from referrals.domain.feedback import Wanted, told_at
 from referrals.domain.history import Heard
 from referrals.domain.household import Member, role_of
 from referrals.domain.recognition import ANEW, Person, kind_of
@@ -146,9 +146,10 @@ class Referrals(SealedStore[Referral]):
         )
         latest = found.sort("put_right_at", -1).limit(PAGE)
         return [
-            (each["_id"], max(each["put_right_at"], each["told_from"]))
+            (each["_id"], told)
             async for each in latest
-            if _told_wrong(each) and each["told_from"] <= now
+            if _told_wrong(each)
+            and (told := told_at(each["put_right_at"], each["told_from"], now))
         ]
 
     async def of_case(self, case: Case) -> list[Referral]:

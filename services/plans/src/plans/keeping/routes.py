@@ -30,7 +30,14 @@ from plans.routes import (
     shown_to,
 )
 from plans.store import Plans
-from plans.views import PARTS, ActionView, PlanView, part_of
+from plans.views import (
+    PARTS,
+    ActionView,
+    Confirm,
+    LeaveUndone,
+    PlanView,
+    part_of,
+)
 
 router = APIRouter(tags=["plans"])
 
@@ -38,28 +45,6 @@ SETTLE_ACTION = Action("action.settle", CASE_TEAM, parts=PARTS)
 REVIEW_PLAN = Action("plan.review", CASE_TEAM, parts={"agreement": NOT_OUTREACH})
 REVISE_PLAN = Action("plan.revise", CASE_TEAM, parts={"agreement": NOT_OUTREACH})
 NOTE_BREACH = Action("plan.note_breach", CASE_TEAM, parts={"breach": ANYBODY})
-
-
-class LeaveUndone(BaseModel):
-    """Why something will not be done, by one of the locality's codes."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    reason: Code
-
-
-class Confirm(BaseModel):
-    """Whether what was said of an action is so.
-
-    Attributes:
-        said_at: When what is meant was said: another word may stand by now.
-        confirmed: It is. If not, it is still to be done.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    said_at: AwareDatetime
-    confirmed: Annotated[bool, Field(strict=True)]
 
 
 class ReviewPlan(BaseModel):

@@ -18,7 +18,7 @@ from plans.domain.meeting.discussion import Discussion, NotOnTheAgenda, id_of
 from plans.meeting.store import Table
 
 
-async def keep_task(
+async def say_of_task(
     meeting_id: str,
     case_id: str,
     task_id: str,
@@ -27,36 +27,15 @@ async def keep_task(
     *,
     table: Table,
 ) -> Discussion:
-    """Note that an agency has done what it promised at a meeting.
+    """Note that an agency did what it promised at a meeting, or why it will not.
 
     Raises:
         NotOnTheAgenda: Nothing was said of that case there.
-        Refusal: Of ``promises.keep``.
+        Refusal: Of ``promises.keep``; if there is a reason, ``promises.leave_undone``.
     """
     held, level = await _read(meeting_id, case_id, table)
-    policy, grave = table.policy, level.urgent
-    new = promises.keep(held, task_id, agency, said, policy, grave=grave)
-    return await _save(new, held, task_id, level, table)
-
-
-async def leave_task(
-    meeting_id: str,
-    case_id: str,
-    task_id: str,
-    agency: str | None,
-    said: Said,
-    *,
-    table: Table,
-) -> Discussion:
-    """Note why an agency will not do what it promised at a meeting.
-
-    Raises:
-        NotOnTheAgenda: Nothing was said of that case there.
-        Refusal: Of ``promises.leave_undone``.
-    """
-    held, level = await _read(meeting_id, case_id, table)
-    policy, grave = table.policy, level.urgent
-    new = promises.leave_undone(held, task_id, agency, said, policy, grave=grave)
+    note = promises.leave_undone if said.reason else promises.keep
+    new = note(held, task_id, agency, said, table.policy, grave=level.urgent)
     return await _save(new, held, task_id, level, table)
 
 

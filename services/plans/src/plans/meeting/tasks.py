@@ -1,14 +1,12 @@
 """What agencies have promised at meetings, over HTTP."""
 
 from functools import partial
-from typing import Annotated
 
 from accord_chassis.decision import Action, Permit, Relation, Resource
 from accord_chassis.guard import Asking
 from accord_chassis.service import settled
-from accord_contracts.message import Code, Id
+from accord_contracts.message import Id
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from plans.domain.action import Evidence, Said
 from plans.domain.meeting.discussion import id_of
@@ -17,7 +15,7 @@ from plans.meeting import promising
 from plans.meeting.routes import NOBODYS, TASKS, Member, Table_
 from plans.meeting.store import Table
 from plans.meeting.views import DiscussionView, OwedTaskView, part_of
-from plans.views import EvidenceView
+from plans.views import CompleteTask, Confirm, LeaveUndone
 
 router = APIRouter(tags=["meetings"])
 
@@ -28,41 +26,6 @@ KEEP_TASK = Action("task.keep", (Relation.OWNER,), parts=TASKS)
 CONFIRM_TASK = Action(
     "task.confirm", (Relation.OWNER, Relation.COORDINATOR), parts=TASKS
 )
-
-
-class CompleteTask(BaseModel):
-    """That a task was done. At a high level it takes what shows it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    evidence: EvidenceView | None = None
-
-    @property
-    def shown(self) -> Evidence | None:
-        """What shows it, as the domain knows it."""
-        return Evidence(**dict(self.evidence)) if self.evidence else None
-
-
-class LeaveTask(BaseModel):
-    """Why a task will not be done, by one of the locality's codes."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    reason: Code
-
-
-class ConfirmTask(BaseModel):
-    """Whether what was said of a task is so.
-
-    Attributes:
-        said_at: When what is meant was said: another word may stand by now.
-        confirmed: It is. If not, it is still to be done.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    said_at: AwareDatetime
-    confirmed: Annotated[bool, Field(strict=True)]
 
 
 async def may_settle(
@@ -122,16 +85,8 @@ async def keep_task(
 
     At a high level of risk it counts once somebody else has confirmed it.
     """
-    seen, worker = await may_settle(
-        KEEP_TASK, meeting_id, case_id, task_id, by=member, table=table
-    )
-    evidence = done.shown if done else None
-    said = Said(at=table.clock.now(), by=worker, evidence=evidence)
-    agency = member.who.agency
-    keep = partial(
-        promising.keep_task, meeting_id, case_id, task_id, agency, said, table=table
-    )
-    return DiscussionView.of(await settled(keep), seen)
+    named, evidence = (meeting_id, case_id, task_id), done.shown if done else None
+    return await _say(*named, table, member, evidence=evidence)
 
 
 @router.post(f"{PATH}/undone")
@@ -139,7 +94,7 @@ async def leave_task(
     meeting_id: Id,
     case_id: Id,
     task_id: Id,
-    left: LeaveTask,
+    left: LeaveUndone,
     *,
     table: Table_,
     member: Member,
@@ -148,15 +103,26 @@ async def leave_task(
 
     At a high level of risk it counts once somebody else has confirmed it.
     """
-    seen, worker = await may_settle(
-        KEEP_TASK, meeting_id, case_id, task_id, by=member, table=table
-    )
-    said = Said(at=table.clock.now(), by=worker, reason=left.reason)
+    named = (meeting_id, case_id, task_id)
+    return await _say(*named, table, member, reason=left.reason)
+
+
+async def _say(
+    meeting_id: str,
+    case_id: str,
+    task_id: str,
+    table: Table,
+    member: Asking,
+    *,
+    evidence: Evidence | None = None,
+    reason: str | None = None,
+) -> DiscussionView:
+    named = (meeting_id, case_id, task_id)
+    seen, worker = await may_settle(KEEP_TASK, *named, by=member, table=table)
+    said = Said(at=table.clock.now(), by=worker, evidence=evidence, reason=reason)
     agency = member.who.agency
-    leave = partial(
-        promising.leave_task, meeting_id, case_id, task_id, agency, said, table=table
-    )
-    return DiscussionView.of(await settled(leave), seen)
+    say = partial(promising.say_of_task, *named, agency, said, table=table)
+    return DiscussionView.of(await settled(say), seen)
 
 
 @router.post(f"{PATH}/confirmation")
@@ -164,7 +130,7 @@ async def confirm_task(
     meeting_id: Id,
     case_id: Id,
     task_id: Id,
-    told: ConfirmTask,
+    told: Confirm,
     *,
     table: Table_,
     member: Member,

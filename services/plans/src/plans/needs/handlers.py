@@ -1,5 +1,6 @@
 """What is done when a need is assessed, a service asked, or a clock runs out."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from accord_contracts.access import ClosedToChange
@@ -137,18 +138,27 @@ async def tell_overdue(held: Need, *, at: datetime, needs: Needs) -> None:
     await needs.save(new, *told)
 
 
-async def close_sides(message: Message[RolesDecided], *, needs: Needs) -> None:
-    """Close to outreach what was noted of others as the person using violence.
+async def _change_each(
+    case_id: str, change: Callable[[Need], Need], needs: Needs
+) -> None:
+    """Change every need of a case.
 
     Each write is its own, and changes nothing the second time.
     """
+    for each in await needs.of_cases([case_id]):
+        new = change(each)
+        if new is not each:
+            await needs.save(new)
+
+
+async def close_sides(message: Message[RolesDecided], *, needs: Needs) -> None:
+    """Close to outreach what was noted of others as the person using violence."""
     told = message.data
     if not told.corrected:
         return
-    for each in await needs.of_cases([told.case_id]):
-        new = each.put_right(told.using_violence)
-        if new is not each:
-            await needs.save(new)
+    await _change_each(
+        told.case_id, lambda each: each.put_right(told.using_violence), needs
+    )
 
 
 async def end_closed(
@@ -156,41 +166,27 @@ async def end_closed(
 ) -> None:
     """Wait for no provider any more in a case to which the response has ended.
 
-    Each write is its own, and changes nothing the second time. What is heard only
-    after the response has begun again ends nothing.
+    What is heard only after the response has begun again ends nothing.
     """
     told = message.data
     plan = await plans.get(told.case_id)
     if plan and plan.status in {Status.DRAFTED, Status.AGREED}:
         return
-    for each in await needs.of_cases([told.case_id]):
-        new = each.close(told.closed_at)
-        if new is not each:
-            await needs.save(new)
+    await _change_each(told.case_id, lambda each: each.close(told.closed_at), needs)
 
 
 async def take_up(message: Message[PlanDrafted], *, needs: Needs) -> None:
-    """Wait for providers again once a plan is drafted after the end.
-
-    Each write is its own, and changes nothing the second time.
-    """
+    """Wait for providers again once a plan is drafted after the end."""
     told = message.data
-    for each in await needs.of_cases([told.case_id]):
-        new = each.take_up(told.drafted_at)
-        if new is not each:
-            await needs.save(new)
+    await _change_each(told.case_id, lambda each: each.take_up(told.drafted_at), needs)
 
 
 async def end_transferred(message: Message[CaseTransferred], *, needs: Needs) -> None:
-    """Wait for no provider any more in a case that was handed over.
-
-    Each write is its own, and changes nothing the second time.
-    """
+    """Wait for no provider any more in a case that was handed over."""
     told = message.data
-    for each in await needs.of_cases([told.case_id]):
-        new = each.transfer(told.transferred_at)
-        if new is not each:
-            await needs.save(new)
+    await _change_each(
+        told.case_id, lambda each: each.transfer(told.transferred_at), needs
+    )
 
 
 async def erase(message: Message[CaseErased], *, needs: Needs) -> None:

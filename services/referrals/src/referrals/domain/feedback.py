@@ -19,6 +19,17 @@ from referrals.domain.agency import Standing
 Hours = Annotated[float, Field(gt=0, le=24 * 60)]
 
 
+def told_at(at: datetime, told_from: datetime, now: datetime) -> datetime | None:
+    """Give when an agency is told that something was, or nothing as long as it is not.
+
+    Args:
+        at: When it was.
+        told_from: Sooner nothing is told that shows that somebody works on a referral.
+        now: The present.
+    """
+    return max(at, told_from) if now >= told_from else None
+
+
 class ClosedAs(StrEnum):
     """How the response to a referral ended, as coarse as an agency is told it."""
 

@@ -20,7 +20,7 @@ from referrals.domain.amendment import (
 )
 from referrals.domain.case import Episode
 from referrals.domain.erasure import Decision
-from referrals.domain.feedback import Wanted
+from referrals.domain.feedback import Wanted, told_at
 from referrals.domain.household import Member, role_of
 from referrals.domain.policy import Expected, Policy
 from referrals.domain.quality import Gap
@@ -200,9 +200,8 @@ class Referral(BaseModel):
 
         Parts that are put right within minutes tell that somebody knew them.
         """
-        if self.corrected_at is None or now < self.told_from:
-            return None
-        return max(self.corrected_at, self.told_from)
+        at = self.corrected_at
+        return told_at(at, self.told_from, now) if at else None
 
     def with_parts(self, right: dict[str, PersonRole], at: datetime) -> "Referral":
         """Have people the parts that a person has decided, whatever is told."""
