@@ -267,10 +267,13 @@ def _applications(
     surroundings: Surroundings, port: int, stand_ins: StandIns
 ) -> dict[str, FastAPI]:
     addresses = {name: f"http://{LOOPBACK}:{port}/api/{name}" for name in SERVICES}
+    # All of them share one loop, on which an answer takes its time: without one in time
+    # a sweep would be put off by real seconds, which are simulated hours.
+    patient = {"ACCORD_ANSWER_SECONDS": str(PATIENCE)}
     return {
         name: application(
             name,
-            surroundings.environment(name, port=port, addresses=addresses),
+            surroundings.environment(name, port=port, addresses=addresses) | patient,
             stand_ins,
         )
         for name in SERVICES

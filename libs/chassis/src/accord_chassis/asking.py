@@ -11,10 +11,7 @@ from typing import TypeVar
 import httpx2
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
-from accord_chassis.settings import BadConfiguration, ChassisSettings
-
-TIMEOUT_SECONDS = 2.0
-"""How long an answer may take: somebody waits for what it is asked for."""
+from accord_chassis.settings import TIMEOUT_SECONDS, BadConfiguration, ChassisSettings
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)

@@ -54,6 +54,10 @@ SCHEMES = {
 """How the addresses of what every service needs begin."""
 
 
+TIMEOUT_SECONDS = 2.0
+"""How long an answer may take: somebody waits for what it is asked for."""
+
+
 class ChassisSettings(BaseSettings):
     """How a locality runs a service.
 
@@ -91,6 +95,7 @@ class ChassisSettings(BaseSettings):
         allocation_url: Where the allocation service is, which knows who works on what.
         service_token: Under which other services are asked, or
         service_token_file: where that token stands; read again when it changes.
+        answer_seconds: How long another service's answer may take.
         tls_terminated: Something in front of the service speaks TLS for it, and for it
             alone: a proxy in the same pod.
         root_path: The path below which a gateway shows the service.
@@ -133,6 +138,7 @@ class ChassisSettings(BaseSettings):
     allocation_url: str = ""
     service_token: SecretStr | None = None
     service_token_file: Path | None = None
+    answer_seconds: Annotated[float, Field(gt=0, le=300)] = TIMEOUT_SECONDS
     longest_token_life: Annotated[int, Field(ge=60, le=3600)] = 600
     client_certificate_header: Annotated[
         str | None, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")

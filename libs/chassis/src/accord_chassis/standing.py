@@ -27,7 +27,7 @@ from accord_chassis.asking import NoAnswer, Peer, ServiceToken, token_of
 from accord_chassis.batching import Batcher
 from accord_chassis.doors import Trust
 from accord_chassis.guard import StandingAway
-from accord_chassis.settings import BadConfiguration, ChassisSettings
+from accord_chassis.settings import TIMEOUT_SECONDS, BadConfiguration, ChassisSettings
 
 log = structlog.get_logger()
 
@@ -45,6 +45,7 @@ class AskedStandings:
         allocation_url: Where the allocation service is.
         token: Under which it is asked.
         tls: Whose certificates are believed, if not the machine's.
+        timeout_seconds: How long an answer may take.
     """
 
     def __init__(
@@ -53,8 +54,11 @@ class AskedStandings:
         token: ServiceToken,
         *,
         tls: ssl.SSLContext | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        self._allocation = Peer(allocation_url, token, tls=tls)
+        self._allocation = Peer(
+            allocation_url, token, tls=tls, timeout_seconds=timeout_seconds
+        )
         self._known: dict[tuple[str, str], tuple[float, Standing]] = {}
         self._asked = Batcher(self._ask, limit=QUESTIONS_TOGETHER)
 
@@ -128,5 +132,9 @@ def asked_of_allocation(settings: ChassisSettings) -> AskedStandings:
             "Set ACCORD_ALLOCATION_URL to where the allocation service is: it knows "
             "who works on which case."
         )
-    tls = Trust.asked_by(settings)
-    return AskedStandings(settings.allocation_url, token_of(settings), tls=tls)
+    return AskedStandings(
+        settings.allocation_url,
+        token_of(settings),
+        tls=Trust.asked_by(settings),
+        timeout_seconds=settings.answer_seconds,
+    )

@@ -171,7 +171,10 @@ def create_app(
         alarm = partial(watching.alarm, watch=watch, notifications=held)
         notify.sweep(pulses, at_present(notify.clock, alarm))
         directory = Directory(
-            settings.allocation_url, token, tls=Trust.asked_by(settings)
+            settings.allocation_url,
+            token,
+            tls=Trust.asked_by(settings),
+            timeout_seconds=settings.answer_seconds,
         )
         notify.at_close(directory.close)
         notify.provide(wording)
@@ -339,7 +342,10 @@ def write_to_people(
 ) -> None:
     """Have people's own devices written to where a worker asks, and replies heard."""
     safe = SafeContacts(
-        settings.referrals_url, token_of(settings), tls=Trust.asked_by(settings)
+        settings.referrals_url,
+        token_of(settings),
+        tls=Trust.asked_by(settings),
+        timeout_seconds=settings.answer_seconds,
     )
     notify.at_close(safe.close)
     notify.provide(safe)

@@ -9,9 +9,10 @@ import time
 from collections.abc import Sequence
 
 import structlog
-from accord_chassis.asking import TIMEOUT_SECONDS, NoAnswer, Peer, ServiceToken
+from accord_chassis.asking import NoAnswer, Peer, ServiceToken
 from accord_chassis.batching import Batcher
 from accord_chassis.guard import StandingAway, Standings
+from accord_chassis.settings import TIMEOUT_SECONDS
 from accord_contracts.access import Purpose, Standing
 from accord_contracts.allocation import WorkerContact
 from accord_contracts.problem import Refusal

@@ -107,7 +107,12 @@ def create_app(
         held = plans.store(Plans)
         plans.provide(policy)
         trusted = Trust.asked_by(settings)
-        proofs = Proofs(settings.risk_url, token, tls=trusted)
+        proofs = Proofs(
+            settings.risk_url,
+            token,
+            tls=trusted,
+            timeout_seconds=settings.answer_seconds,
+        )
         plans.at_close(proofs.close)
         plans.provide(proofs)
         plans.on(
@@ -150,7 +155,12 @@ def create_app(
         plans.sweep(held, tell)
         plans.sweep(needs, tell_unanswered)
         wire_meetings(plans, rules, policy)
-        screens = Screens(settings.referrals_url, token, tls=trusted)
+        screens = Screens(
+            settings.referrals_url,
+            token,
+            tls=trusted,
+            timeout_seconds=settings.answer_seconds,
+        )
         plans.at_close(screens.close)
         wire_papers(plans, speech, policy, screens)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import structlog
 from accord_chassis.asking import NoAnswer, Peer, ServiceToken
+from accord_chassis.settings import TIMEOUT_SECONDS
 from accord_contracts.papers import (
     LONGEST_TEXT,
     TEXTS_OF_A_QUESTION,
@@ -45,12 +46,18 @@ class Proofs:
         risk_url: Where the risk service is.
         token: Under which it is asked.
         tls: Whose certificates are believed, if not the machine's.
+        timeout_seconds: How long an answer may take.
     """
 
     def __init__(
-        self, risk_url: str, token: ServiceToken, *, tls: ssl.SSLContext | None = None
+        self,
+        risk_url: str,
+        token: ServiceToken,
+        *,
+        tls: ssl.SSLContext | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        self._risk = Peer(risk_url, token, tls=tls)
+        self._risk = Peer(risk_url, token, tls=tls, timeout_seconds=timeout_seconds)
 
     async def missing(self, case_id: str, closed_by: str) -> tuple[str, ...]:
         """Give the codes of what is missing before a worker may end a response.
@@ -80,6 +87,7 @@ class Screens:
         referrals_url: Where the referrals service is.
         token: Under which it is asked.
         tls: Whose certificates are believed, if not the machine's.
+        timeout_seconds: How long an answer may take.
     """
 
     def __init__(
@@ -88,8 +96,11 @@ class Screens:
         token: ServiceToken,
         *,
         tls: ssl.SSLContext | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        self._referrals = Peer(referrals_url, token, tls=tls)
+        self._referrals = Peer(
+            referrals_url, token, tls=tls, timeout_seconds=timeout_seconds
+        )
 
     async def found(
         self, case_id: str, to: Addressed, texts: Sequence[str]
