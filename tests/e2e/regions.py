@@ -27,7 +27,7 @@ from accord_chassis.development.machine import Choice
 from accord_chassis.development.process import LOOPBACK
 from accord_chassis.service import StandIns
 from accord_chassis.topology import EVENTS
-from app import LOCALITY, SERVICES, Region, eventually
+from app import LOCALITY, SERVICES, WITHIN, Region, eventually
 from pymongo import AsyncMongoClient
 from starlette.types import ASGIApp
 from wiretap import wiretap
@@ -44,6 +44,9 @@ that is killed before loses it (see ``LocalBroker.kill``)."""
 
 TIMES = 8
 """How many more of each worker there are where many referrals come."""
+
+PATIENT = {"ACCORD_ANSWER_SECONDS": str(WITHIN)}
+"""All services of a test share one loop: what one asks another waits for everybody."""
 
 Staff = Callable[[Region], None]
 
@@ -123,6 +126,7 @@ async def in_one_process(
         apps = {}
         for name in SERVICES:
             environment = surroundings.environment(name, port=0, addresses=addresses)
+            environment |= PATIENT
             parts = (
                 stand_ins(name, surroundings, told)
                 if stand_ins

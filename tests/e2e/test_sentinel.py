@@ -909,7 +909,8 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
     assert held
     role = (await region.coordinator.roles_of(case))[SPECIALIST]
     specialist = region.worker(role["worker_id"])
-    plan = await region.coordinator.reads_plan(case, "agreed")()
+    reading = region.coordinator.reads_plan(case, "agreed")
+    plan = await eventually(reading, within=WITHIN)
     match = await region.database("referrals")["reviews"].find_one({})
     assert match
     return {
