@@ -35,8 +35,8 @@ from risk.domain.policy import Policy
 
 Held = dict[str, int]
 
-DAYS = Options(seed=3, months=0.1)
-"""Three days of each site at the published rate."""
+DAYS = Options(seed=3, months=0.07)
+"""Two days of each site at the published rate."""
 
 
 def reported(
@@ -235,7 +235,7 @@ async def test_the_same_seed_has_the_same_figures(
 def test_the_command_tells_both_sites_beside_what_was_published(
     tmp_path: Path,
 ) -> None:
-    words = ("replay", "--pilot", "--json", "--months", "0.05", "--seed", "5")
+    words = ("replay", "--pilot", "--json", "--months", "0.03", "--seed", "5")
 
     ended = run_in(tmp_path, *words, within=240)
 

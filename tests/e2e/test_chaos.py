@@ -189,28 +189,30 @@ async def test_whoever_is_restarted_nothing_is_lost_and_nothing_happens_twice(
     await heals(running, load.ledger)
 
 
-@pytest.mark.parametrize("name", SERVICES)
-async def test_a_service_that_is_told_to_stop_finishes_what_it_has_in_hand(
-    running: Running, ledger: Ledger, load: Load, report: Report, name: str
+async def test_services_that_are_told_to_stop_finish_what_they_have_in_hand(
+    running: Running, ledger: Ledger, load: Load, report: Report
 ) -> None:
-    service = running.platform[name]
-    took = []
+    took: dict[str, float] = {}
 
-    async def stop_and_start() -> None:
-        await eventually(ledger.has(STOPPED_AT), within=HEALED_WITHIN)
+    async def stop(name: str) -> None:
         began = time.monotonic()
-        await service.stop()
-        took.append(time.monotonic() - began)
-        await service.start()
+        await running.platform[name].stop()
+        took[name] = time.monotonic() - began
 
-    await load.flow_while(stop_and_start(), STOPPED_AT * 3)
+    async def stop_and_start_all() -> None:
+        await eventually(ledger.has(STOPPED_AT), within=HEALED_WITHIN)
+        await asyncio.gather(*map(stop, SERVICES))
+        await asyncio.gather(*(running.platform[name].start() for name in SERVICES))
+
+    await load.flow_while(stop_and_start_all(), STOPPED_AT * 3)
     await heals(running, ledger)
 
-    assert took[0] < DRAINED_WITHIN
-    drained = [line for line in service.log.read_text().splitlines()
-               if "service.drained" in line]  # fmt: skip
-    assert '"count": 0' in drained[-1]
-    report(f"chaos: {name} drained in {took[0]:.1f} s under load")
+    for name, seconds in took.items():
+        assert seconds < DRAINED_WITHIN
+        drained = [line for line in running.platform[name].log.read_text().splitlines()
+                   if "service.drained" in line]  # fmt: skip
+        assert '"count": 0' in drained[-1]
+        report(f"chaos: {name} drained in {seconds:.1f} s under load")
 
 
 async def test_two_of_each_share_the_work_though_one_is_paused_beyond_its_lease(
