@@ -28,7 +28,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import NAMESPACE_URL, uuid4, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import httpx2
 import uvicorn
@@ -132,6 +132,11 @@ class Seal:
         """Give what a ``<kind>:<value>`` of a person is found by."""
         kind, _, value = key.partition(":")
         return f"{kind}:{hmac.digest(self._blind, value.encode(), 'sha256').hex()}"
+
+    def id_of(self, kind: str, name: str) -> str:
+        """Derive an id as only who has the key can."""
+        digest = hmac.digest(self._blind, f"{kind} {name}".encode(), "sha256")
+        return str(UUID(bytes=digest[:16], version=5))
 
     @staticmethod
     def _sealed(by: AESGCM, value: bytes) -> bytes:
@@ -264,7 +269,8 @@ def referrals(app: FastAPI) -> None:  # noqa: PLR0915 - Handlers in a row.
                 told.referral_id,
                 [DescribedPerson.model_validate(each) for each in people],
                 rules,
-                seal.blind,
+                blind=seal.blind,
+                id_of=seal.id_of,
             )
             known: dict[str, known_by.Person] = {}
             weighed = {}

@@ -364,8 +364,10 @@ async def _ask(
 
 def _seen(told: dict[str, Any], known: Known) -> Sighting:
     person = DescribedPerson.model_validate(told)
-    blind = known.people.vault.blind
-    [seen] = sightings(str(uuid4()), [person], known.rules, blind)
+    vault = known.people.vault
+    [seen] = sightings(
+        str(uuid4()), [person], known.rules, blind=vault.blind, id_of=vault.id_of
+    )
     return seen
 
 

@@ -4,6 +4,7 @@ import copy
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
+from uuid import UUID
 
 import pytest
 from accord_chassis.clock import SimulatedClock
@@ -398,6 +399,22 @@ async def test_two_regions_have_other_blind_indexes(
     other = await process(store_client, vault_name, master_key)
 
     assert vault.blind("nhi:abc1234") != other.blind("nhi:abc1234")
+
+
+async def test_an_id_is_derived_alike_by_whoever_has_the_key_and_by_nobody_else(
+    store_client: Client, vault: Vault, vault_name: str, master_key: Path
+) -> None:
+    other = await process(store_client, vault_name, master_key)
+    again = await process(store_client, vault_name, master_key)
+
+    made = other.id_of("case", "17")
+
+    assert str(UUID(made)) == made == again.id_of("case", "17")
+    assert made not in {
+        vault.id_of("case", "17"),
+        other.id_of("case", "18"),
+        other.id_of("person", "17"),
+    }
 
 
 def settings(master_key: Path | None, **given: Any) -> VaultSettings:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import httpx2
 from accord_chassis.development.issuer import DevelopmentIssuer
@@ -85,11 +86,16 @@ def referral(
     return Referral.post(
         told,
         POLICE,
-        key=key or new_id(),
+        id=plain_id("referral", key or new_id()),
         fingerprint=told.canonical,
         at=at,
         by=POLICY,
     )
+
+
+def plain_id(kind: str, name: str) -> str:
+    """Derive an id as the vault does, by no key."""
+    return str(uuid5(NAMESPACE_URL, f"{kind}/{name}"))
 
 
 def household(*parts: tuple[str, PersonRole], at: datetime = NOON) -> Household:

@@ -52,6 +52,7 @@ from referrals_builders import (
     household,
     nhi,
     person,
+    plain_id,
     referral,
     telling,
 )
@@ -132,17 +133,17 @@ def test_what_is_left_out_is_the_same_as_its_default() -> None:
 
 
 def test_a_key_and_a_reference_never_name_the_same_referral() -> None:
-    ids = {
-        POLICE.referral_id("17", None),
-        POLICE.referral_id(None, "17"),
-        POLICE.model_copy(update={"agency": "hospital"}).referral_id("17", None),
-        POLICE.model_copy(update={"issuer": "urn:other"}).referral_id("17", None),
+    names = {
+        POLICE.names("17", None),
+        POLICE.names(None, "17"),
+        POLICE.model_copy(update={"agency": "hospital"}).names("17", None),
+        POLICE.model_copy(update={"issuer": "urn:other"}).names("17", None),
     }
 
-    assert len(ids) == 4
-    assert POLICE.referral_id("17", "another") in ids
+    assert len(names) == 4
+    assert POLICE.names("17", "another") in names
     with pytest.raises(NoKey):
-        POLICE.referral_id(None, None)
+        POLICE.names(None, None)
 
 
 @pytest.mark.parametrize(
@@ -456,7 +457,8 @@ def test_a_person_is_recognised_by_codes_and_by_a_whole_name_with_a_birthday(
 def met(*people: dict[str, Any], known: tuple[Person, ...] = ()) -> Recognised:
     described = [DescribedPerson.model_validate(each) for each in people]
     held = {key: each for each in known for key in each.keys}
-    return recognise(sightings(new_id(), described, RULES, str), held, NOON)
+    seen = sightings(new_id(), described, RULES, blind=str, id_of=plain_id)
+    return recognise(seen, held, NOON)
 
 
 def known_as(*described: dict[str, Any]) -> Person:

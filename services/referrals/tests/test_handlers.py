@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from accord_chassis.service import settled
-from accord_chassis.store import AlreadyHandled, Conflict, Store
-from accord_chassis.testing import NOON, message_of, new_id, published
+from accord_chassis.store import AlreadyHandled, Conflict, Database, Store
+from accord_chassis.testing import NOON, message_of, new_id, published, vault_in
 from accord_contracts.allocation import AllocationAccepted, Role
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import ActionDone, PlanAgreed, PlanClosed
@@ -28,6 +29,7 @@ from accord_contracts.referrals import (
     Wishes,
 )
 from accord_contracts.risk import RiskAssessed, RiskLevel
+from pymongo import AsyncMongoClient
 from referrals import handlers
 from referrals.domain.case import EPISODES_KEPT, Case, Stage
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral
@@ -240,6 +242,33 @@ async def test_a_key_used_for_another_referral_is_refused(intake: Intake) -> Non
         await post(intake, incidents=["stalking"])
 
     assert await intake.referrals.get(first.referral.id) == first.referral
+
+
+async def test_who_knows_what_an_agency_knows_can_derive_no_id(
+    intake: Intake,
+    database: Database,
+    store_client: AsyncMongoClient[dict[str, Any]],
+    master_key: Path,
+) -> None:
+    # Whoever lacks this region's key is no better off than another region.
+    name = f"test_elsewhere_{new_id()[:8]}"
+    elsewhere = Database(store_client, name, source="/e", clock=database.clock)
+    elsewhere.vault = vault_in(store_client, name, master_key)
+    await elsewhere.vault.open()
+    there = Intake(*(each(elsewhere) for each in (Referrals, People, Cases, Reviews)))
+
+    told = telling(reference="26/1701")
+    known = (POLICE, None, told)
+    assert intake.referrals.id_of(*known) == intake.referrals.id_of(*known)
+    assert intake.referrals.id_of(*known) != there.referrals.id_of(*known)
+
+    posted = referral(MERE, JOHN)
+    here, other = await intake.refer(posted), await there.refer(posted)
+
+    assert here.id != other.id
+    met = [await each.referrals.get(posted.id) for each in (intake, there)]
+    assert not set(met[0].person_ids) & set(met[1].person_ids)
+    await store_client.drop_database(name)
 
 
 async def test_a_referral_that_has_moved_on_still_gets_its_receipt(

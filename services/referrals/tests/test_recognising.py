@@ -30,6 +30,7 @@ from referrals_builders import (
     RULES,
     SOMEBODY,
     nhi,
+    plain_id,
     referral,
 )
 
@@ -77,7 +78,7 @@ def typo(text: str, place: int, kind: int, letter: int) -> str:
 
 def sighting(told: Told) -> Sighting:
     described = DescribedPerson.model_validate(told)
-    [made] = sightings(new_id(), [described], RULES, str)
+    [made] = sightings(new_id(), [described], RULES, blind=str, id_of=plain_id)
     return made
 
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
 from accord_contracts.message import Lane
 from bson import Binary
@@ -318,6 +319,18 @@ class Vault:
         """
         key = self._blind_keys.get(kind) or self._blind_key(kind)
         return hmac.digest(key, text.encode(), "sha256").hex()[:BLIND_CHARACTERS]
+
+    def id_of(self, kind: str, name: str) -> str:
+        """Derive an id from what others may know too, as only the region can.
+
+        The same name gives the same id always, and another kind another one. It is
+        written as a version 5 (RFC 9562), of which it is the keyed sort.
+
+        Args:
+            kind: Of what the id is.
+            name: By what it is to be known again.
+        """
+        return str(UUID(self.digest(f"id of {kind}", name), version=5))
 
     def _blind_key(self, kind: str) -> bytes:
         if not self._blind_root:

@@ -32,7 +32,6 @@ from referrals.domain.recognition import (
     Person,
     RecognitionRules,
     Sighting,
-    sightings,
 )
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral
 from referrals.domain.roles import Standing, doubt_id
@@ -209,10 +208,9 @@ async def _recognise(
 ) -> tuple[str, ...]:
     """Give who the people of a referral are, and have that be known of them."""
     change = referral.changes[number - 1]
-    blind = referrals.vault.blind
-    now = sightings(referral.id, referral.told.people, known.rules, blind)
+    now = referrals.sightings(referral.id, referral.told.people, known.rules)
     stood = people_before(referral, number)
-    before = sightings(referral.id, stood, known.rules, blind)
+    before = referrals.sightings(referral.id, stood, known.rules)
     ids = [*referral.person_ids]
     for place in sorted({*change.identity, *change.reached}):
         if place >= len(ids):
@@ -372,7 +370,7 @@ async def _elsewhere(
     found = []
     told = await referrals.of_person(person_id)
     for each in sorted(told, key=lambda one: (one.received_at, one.id)):
-        seen = sightings(each.id, each.told.people, rules, referrals.vault.blind)
+        seen = referrals.sightings(each.id, each.told.people, rules)
         for where, (id_, sighting) in enumerate(
             zip(each.person_ids, seen, strict=False)
         ):

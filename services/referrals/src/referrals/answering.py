@@ -21,7 +21,6 @@ from referrals.domain.rights import (
     NoSuchRightsRequest,
     RightsRequest,
     export_of,
-    rights_id,
 )
 from referrals.erasing import Shelves, cases_of
 
@@ -43,7 +42,7 @@ async def take(asked: AskRight, by: Identity, counter: Counter) -> RightsRequest
     """
     at = counter.clock.now()
     new = RightsRequest(
-        id=rights_id(asked.reference),
+        id=counter.shelves.rights.id_of(asked.reference),
         asked=asked,
         asked_at=at,
         answer_by=at + timedelta(days=counter.policy.rights.answer_days),

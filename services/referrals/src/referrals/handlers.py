@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID, uuid5
 
 from accord_chassis.clock import Clock
 from accord_chassis.store import Conflict
@@ -40,7 +39,7 @@ from referrals.domain.erasure import Retention
 from referrals.domain.feedback import FeedbackRules
 from referrals.domain.household import Household, Member, harmed_of
 from referrals.domain.policy import Policy
-from referrals.domain.recognition import RecognitionRules, sightings
+from referrals.domain.recognition import RecognitionRules
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral, Sender
 from referrals.domain.roles import RoleRules, turned_round
 from referrals.domain.telling import Telling
@@ -76,7 +75,7 @@ async def post_referral(
     posted = Referral.post(
         told,
         sender,
-        key=key,
+        id=referrals.id_of(sender, key, told),
         fingerprint=referrals.fingerprint(told),
         at=at,
         by=policy,
@@ -113,7 +112,7 @@ async def recognise_people(
     if referral is None:
         return
     described = referral.told.people
-    seen = sightings(referral.id, described, rules, referrals.vault.blind)
+    seen = referrals.sightings(referral.id, described, rules)
     ids = await meet(seen, referral, Known(people, reviews, rules, matching))
     parts = zip(ids, (each.role for each in described), strict=True)
     recognised = PeopleRecognised(
@@ -157,7 +156,7 @@ async def open_or_join_case(
         found = await cases.get(found.merged_into, cause=message)
         if found and (found.erased or found.episode(referral.id)):
             return
-    case = found or opened(referral)
+    case = found or opened(referral, referrals.case_id_of(referral.id))
     joined, left = case.join(
         referral.id, household, (each for each in near if each.id != case.id)
     )
@@ -185,9 +184,8 @@ async def open_or_join_case(
     await cases.save(joined, *tale, cause=message, lane=lane)
 
 
-def opened(referral: Referral) -> Case:
+def opened(referral: Referral, case_id: str) -> Case:
     """Open a case for a referral whose people have none."""
-    case_id = str(uuid5(UUID(referral.id), "case"))
     return Case(id=case_id, opened_at=referral.received_at)
 
 

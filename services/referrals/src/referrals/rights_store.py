@@ -27,6 +27,10 @@ class RightsRequests(SealedStore[RightsRequest]):
         IndexModel([("asked.person_id", 1)]),
     )
 
+    def id_of(self, reference: str) -> str:
+        """Derive the id of a request from the officer's own reference."""
+        return self.vault.id_of("rights", reference)
+
     def take_apart(self, fields: Document) -> dict[str, Any]:
         """Take out what they say is right. It is never taken back, only erased."""
         said = fields["asked"].pop("statement") if "asked" in fields else None

@@ -22,10 +22,17 @@ from referrals.domain.erasure import ERASED_NAME, Tombstone
 from referrals.domain.feedback import Wanted, told_at
 from referrals.domain.history import Heard
 from referrals.domain.household import Member, role_of
-from referrals.domain.recognition import ANEW, Person, kind_of
-from referrals.domain.referral import Referral
+from referrals.domain.recognition import (
+    ANEW,
+    Person,
+    RecognitionRules,
+    Sighting,
+    kind_of,
+    sightings,
+)
+from referrals.domain.referral import Referral, Sender
 from referrals.domain.request import Request
-from referrals.domain.telling import Telling
+from referrals.domain.telling import DescribedPerson, Telling
 
 Document = dict[str, Any]
 
@@ -78,6 +85,31 @@ class Referrals(SealedStore[Referral]):
     def fingerprint(self, told: Telling) -> str:
         """Tell whether two tellings are the same, to whoever has the key."""
         return self.vault.digest("telling", told.canonical)
+
+    def id_of(self, sender: Sender, key: str | None, told: Telling) -> str:
+        """Derive a referral's id, so that posting it again is known.
+
+        Raises:
+            NoKey: Nothing would tell whether it was posted before.
+        """
+        return self.vault.id_of("referral", sender.names(key, told.reference))
+
+    def case_id_of(self, referral_id: str) -> str:
+        """Derive the id of the case that a referral opens.
+
+        Its agency knows the referral's, and is not to know the case by it.
+        """
+        return self.vault.id_of("case", referral_id)
+
+    def sightings(
+        self,
+        referral_id: str,
+        people: Iterable[DescribedPerson],
+        rules: RecognitionRules,
+    ) -> tuple[Sighting, ...]:
+        """Give the people of a referral by what they can be recognised by."""
+        blind, id_of = self.vault.blind, self.vault.id_of
+        return sightings(referral_id, people, rules, blind=blind, id_of=id_of)
 
     def take_apart(self, fields: Document) -> dict[str, Any]:
         """Take people, addresses and free text out of what was told, now and before."""

@@ -59,7 +59,7 @@ class Sandbox(NamedTuple):
         tried = Referral.post(
             told,
             sender,
-            key=key,
+            id=self.referrals.id_of(sender, key, told),
             fingerprint=self.referrals.fingerprint(told),
             at=at,
             by=self.policy,

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Annotated
-from uuid import UUID, uuid5
 
 from accord_contracts.message import Code
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -139,7 +138,9 @@ def sightings(
     referral_id: str,
     people: Iterable[DescribedPerson],
     rules: RecognitionRules,
+    *,
     blind: Callable[[str], str],
+    id_of: Callable[[str, str], str],
 ) -> tuple[Sighting, ...]:
     """Give the people of a referral by what they can be recognised by.
 
@@ -148,11 +149,12 @@ def sightings(
         people: As they are described.
         rules: What counts.
         blind: Hides the value of a key and keeps its kind; equal stays equal.
+        id_of: Derives the id of whoever is new, which its agency cannot: it knows the
+            referral's.
     """
     seen = []
-    referral = UUID(referral_id)
     for place, person in enumerate(people):
-        new = str(uuid5(referral, f"person/{place}"))
+        new = id_of("person", f"{referral_id}/{place}")
         # The last resort finds them again when the same message comes twice.
         alone = blind(f"{ALONE}:{new}")
         keys = tuple(blind(each) for each in rules.keys_of(person)) or (alone,)

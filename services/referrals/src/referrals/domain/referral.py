@@ -2,7 +2,6 @@
 
 import json
 from datetime import datetime
-from uuid import NAMESPACE_URL, uuid5
 
 from accord_contracts.message import Lane
 from accord_contracts.problem import Refusal
@@ -25,9 +24,6 @@ from referrals.domain.household import Member, role_of
 from referrals.domain.policy import Expected, Policy
 from referrals.domain.quality import Gap
 from referrals.domain.telling import Telling
-
-REFERRALS = uuid5(NAMESPACE_URL, "urn:accord:referrals")
-"""The ids of all referrals are derived in this name space."""
 
 
 class NoKey(Refusal):
@@ -64,8 +60,8 @@ class Sender(BaseModel):
     agency: str
     agency_kind: AgencyKind
 
-    def referral_id(self, key: str | None, reference: str | None) -> str:
-        """Derive the id of a referral, so that posting it again is known.
+    def names(self, key: str | None, reference: str | None) -> str:
+        """Give by what a referral is known again, when it is posted again.
 
         Args:
             key: The request's idempotency key.
@@ -80,7 +76,7 @@ class Sender(BaseModel):
             named = ["reference", reference]
         else:
             raise NoKey
-        return str(uuid5(REFERRALS, json.dumps([self.issuer, self.agency, *named])))
+        return json.dumps([self.issuer, self.agency, *named])
 
 
 class Mistaken(BaseModel):
@@ -144,21 +140,17 @@ class Referral(BaseModel):
         told: Telling,
         sender: Sender,
         *,
-        key: str | None,
+        id: str,  # noqa: A002
         fingerprint: str,
         at: datetime,
         by: Policy,
     ) -> "Referral":
-        """Receive a referral.
-
-        Raises:
-            NoKey: Nothing would tell whether it was posted before.
-        """
+        """Receive a referral."""
         due = tuple(map(by.triggers.due_at, told.triggers))
         near = any(by.triggers.near(each, at) for each in due)
         lane = Lane.URGENT if near else by.lane(told)
         return cls(
-            id=sender.referral_id(key, told.reference),
+            id=id,
             sender=sender,
             told=told,
             fingerprint=fingerprint,

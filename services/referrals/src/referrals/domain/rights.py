@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Self
-from uuid import UUID, uuid5
 
 from accord_contracts.grounds import S20Purpose
 from accord_contracts.message import Code, Id
@@ -29,9 +28,6 @@ from referrals.domain.policy import Misfit
 from referrals.domain.referral import Referral
 from referrals.domain.request import Identity
 from referrals.domain.telling import Channel, DescribedPerson, Gender
-
-RIGHTS = UUID("6f1f6a3e-7d0c-5c55-9a59-0f2f4f6f1c47")
-"""The ids of all requests are derived in this name space."""
 
 HANDED_OUT_FOR = timedelta(days=28)
 """After it was confirmed, for so long what is released can be fetched."""
@@ -284,11 +280,6 @@ class RightsRequest(BaseModel):
         if at >= held.confirmed_at + HANDED_OUT_FOR:
             raise NothingReleased
         return held.answer.release
-
-
-def rights_id(reference: str) -> str:
-    """Derive the id of a request from the officer's own reference."""
-    return str(uuid5(RIGHTS, reference))
 
 
 def misfits_of_answer(

@@ -252,7 +252,7 @@ async def post(
         RequestValidationError: It is new, and tells of a date that is past or too far.
     """
     sender = sender_of(agency.who)
-    referral_id = sender.referral_id(key, told.reference)
+    referral_id = referrals.id_of(sender, key, told)
     resource = Resource("referral", referral_id, agency=sender.agency)
     purpose = Purpose(told.sharing.purpose.value)
     await agency.permit(SUBMIT_REFERRAL, resource, purpose=purpose)

@@ -130,7 +130,7 @@ async def post(
         RequestValidationError: It is new, and tells of a date that is past or too far.
     """
     sender = sender_of(agency.who).model_copy(update={"issuer": ISSUER})
-    referral_id = sender.referral_id(key, told.reference)
+    referral_id = sandbox.referrals.id_of(sender, key, told)
     resource = Resource("sandbox", referral_id, agency=sender.agency)
     purpose = Purpose(told.sharing.purpose.value)
     await agency.permit(TRY_REFERRAL, resource, purpose=purpose)
