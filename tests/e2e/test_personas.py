@@ -686,16 +686,17 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("plans", "POST", "/v1/meetings/{meeting_id}/cases/{case_id}/decision"): Case(
         ("specialist", "coordinator"), {"level": "high"}
     ),
+    # By no code of the locality's: 422, and only to whoever may settle it.
     (
         "plans",
         "POST",
         "/v1/meetings/{meeting_id}/cases/{case_id}/tasks/{task_id}/completion",
-    ): Case(()),
+    ): Case(("coordinator",), {"evidence": {"kind": "hearsay"}}),
     (
         "plans",
         "POST",
         "/v1/meetings/{meeting_id}/cases/{case_id}/tasks/{task_id}/undone",
-    ): Case((), {"reason": "does_not_apply"}),
+    ): Case(("coordinator",), {"reason": "no_such_reason"}),
     # Nobody has said anything of it: 409, and only to whoever might confirm it.
     (
         "plans",

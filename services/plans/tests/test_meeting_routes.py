@@ -665,6 +665,73 @@ async def test_at_high_risk_another_of_the_agency_or_a_coordinator_confirms_a_ta
     assert (done.task_id, done.done_by) == (task, police.worker)
 
 
+async def test_who_settles_a_task_of_their_agency_is_shown_no_others(
+    running: Running, clock: SimulatedClock
+) -> None:
+    [case] = await referred(running, LOW)
+    meeting = morning(clock)
+    leads, police, _ = await sat_down(running, meeting, ("police", "refuge"))
+    told = {"action": "safety_advice", "within_hours": 24}
+    tasks = [{**told, "agency": each} for each in ("police", "refuge")]
+    decided = await leads.decides(meeting, case, level=LOW, tasks=tasks)
+    [own] = [e for e in decided.json()["tasks"] if e["agency"] == "police"]
+    path = f"/{meeting}/cases/{case}/tasks/{own['task_id']}"
+
+    said = await police.asks("POST", f"{path}/completion")
+    at = {"said_at": said.json()["tasks"][0]["said"]["at"], "confirmed": True}
+    again = await Member(running, "police").asks("POST", f"{path}/confirmation", at)
+    by_chair = await leads.asks("POST", f"{path}/confirmation", at)
+
+    for each in (said, again):
+        assert [e["agency"] for e in each.json()["tasks"]] == ["police"]
+    assert {e["agency"] for e in by_chair.json()["tasks"]} == {"police", "refuge"}
+
+
+async def test_a_coordinator_settles_for_an_agency_what_another_confirms(
+    running: Running, clock: SimulatedClock
+) -> None:
+    [case] = await referred(running, LOW)
+    meeting = morning(clock)
+    [leads] = await sat_down(running, meeting, ())
+    told = {"action": "safety_advice", "agency": "kura", "within_hours": 24}
+    decided = await leads.decides(meeting, case, level=LOW, tasks=[told])
+    [task] = decided.json()["tasks"]
+    path = f"/{meeting}/cases/{case}/tasks/{task['task_id']}"
+
+    said = await leads.asks("POST", f"{path}/completion")
+    [waits] = said.json()["tasks"]
+    at = {"said_at": waits["said"]["at"], "confirmed": True}
+    own = await leads.asks("POST", f"{path}/confirmation", at)
+    strange = await Member(running, "police").asks("POST", f"{path}/completion")
+    other = Member(running, None)
+    running.standings.tell(other.worker, case, coordinator=True)
+    kept = await other.asks("POST", f"{path}/confirmation", at)
+
+    assert waits["done_at"] is None
+    assert problem(own) == (403, "not-the-second-person")
+    assert problem(strange) == (404, "no-such-task")
+    assert kept.json()["tasks"][0]["done_at"] == at["said_at"]
+    assert kept.json()["tasks"][0]["confirmed"] is True
+
+
+async def test_how_many_cases_are_left_off_is_told_to_who_leads_alone(
+    running: Running, clock: SimulatedClock
+) -> None:
+    await referred(running, HIGH)
+    meeting = morning(clock)
+    leads, police = await sat_down(running, meeting)
+    table = table_of(running)
+    held = await table.meetings.get(meeting)
+    assert held
+    await table.meetings.save(held.model_copy(update={"left_off": 7}))
+
+    told = [(await each.reads(f"/{meeting}"))["left_off"] for each in (leads, police)]
+    packs = [await each.asks("GET", f"/{meeting}/pack") for each in (leads, police)]
+
+    assert told == [7, None]
+    assert ["Cases that are too many" in each.text for each in packs] == [True, False]
+
+
 async def test_an_agency_lists_what_it_owes_at_all_meetings_and_no_other_does(
     running: Running, clock: SimulatedClock
 ) -> None:

@@ -41,7 +41,7 @@ def done(
     by: str = A,
     at: datetime = NOON,
     shown: Evidence | None = SHOWN,
-    agency: str = "police",
+    agency: str | None = "police",
     grave: bool = True,
 ) -> Discussion:
     told = Said(at=at, by=by, evidence=shown)
@@ -95,6 +95,41 @@ def test_at_high_risk_a_task_takes_evidence_and_a_second_person() -> None:
     assert kept.kept[task_id].confirmed_by == B
     assert kept.promised()[task_id].done
     assert confirm(kept, task_id, by=B, said_at=NOON, agrees=True) is kept
+
+
+@pytest.mark.parametrize("grave", [False, True])
+def test_who_settles_a_task_for_an_agency_settles_nothing_alone(*, grave: bool) -> None:
+    held, task_id = promised(HIGH if grave else LOW)
+
+    waiting = done(held, task_id, agency=None, grave=grave)
+    reason = Said(at=NOON, by=A, reason="does_not_apply")
+    left = leave_undone(held, task_id, None, reason, POLICY, grave=grave)
+
+    for each in (waiting, left):
+        assert each.owed_by == ("police",)
+        assert (each.kept[task_id].done_at, each.kept[task_id].undone_at) == (None,) * 2
+        with pytest.raises(NotTheSecondPerson):
+            confirm(each, task_id, by=A, said_at=NOON, agrees=True)
+        kept = confirm(each, task_id, by=B, said_at=NOON, agrees=True)
+        assert kept.owed_by == ()
+    with pytest.raises(AnotherWordStands):
+        done(waiting, task_id, by=B, grave=grave)
+
+
+def test_what_is_dropped_and_asked_again_is_asked_anew() -> None:
+    at = NOON + 30 * HOUR
+    held, task_id = promised(hours=24)
+    late = done(held, task_id).fall_due(at)
+    assert late.overdue
+    nothing, again = Wanted(level=HIGH), Wanted(level=HIGH, tasks=(patrols(24),))
+
+    dropped = late.decide(nothing, replaces=1, decision=decision(nothing, at=at))
+    anew = dropped.decide(again, replaces=2, decision=decision(again, at=at))
+
+    assert anew.tasks()[task_id][1] == at + 24 * HOUR
+    assert (anew.kept, anew.overdue, anew.reminded) == ({}, {}, frozenset())
+    assert anew.due_at == at + 22 * HOUR
+    assert anew.fall_due(at + 25 * HOUR).overdue == {task_id: at + 25 * HOUR}
 
 
 def test_what_a_second_person_denies_is_still_to_be_done() -> None:
@@ -172,13 +207,21 @@ def test_a_task_is_raised_at_every_meeting_until_it_is_settled() -> None:
 AGENCIES = ("police", "kura")
 
 
-def was_settled(new: Discussion, key: str) -> None:
-    """See that a task ends by two words, with the response, or by the table."""
+def was_settled(new: Discussion, key: str, *, alone: bool) -> None:
+    """See that a task ends by two words, with the response, or by the table.
+
+    Args:
+        new: What is known of it now.
+        key: Which task.
+        alone: One word of its own agency was enough.
+    """
     if new.over or key not in new.tasks():
         return
     kept = new.kept[key]
     assert kept.counts
-    assert kept.confirmed_by not in {None, kept.said.by}
+    assert kept.confirmed_by != kept.said.by
+    # Alone it is only settled by its own agency, and where the risk is low.
+    assert kept.confirmed_by or alone
     assert bool(kept.said.reason) != bool(kept.said.evidence)
 
 
@@ -191,7 +234,13 @@ class Promised(RuleBasedStateMachine):
         self.docket: Docket = docket(HIGH)
         self.said = [Discussion.of(new_id(), self.docket.id) for _ in range(2)]
 
-    def step(self, which: int, do: Callable[[Discussion], Discussion]) -> None:
+    def step(
+        self,
+        which: int,
+        do: Callable[[Discussion], Discussion],
+        *,
+        alone: bool = False,
+    ) -> None:
         before = self.said[which]
         try:
             new = do(before)
@@ -202,7 +251,7 @@ class Promised(RuleBasedStateMachine):
         new = new.model_copy(update={"version": before.version + 1})
         assert Discussion.model_validate(new.model_dump()) == new
         for key in before.open_tasks.keys() - new.open_tasks.keys():
-            was_settled(new, key)
+            was_settled(new, key, alone=alone)
         self.said[which] = new
         for key, owed in new.promised().items():
             self.docket = self.docket.owe(key, owed)
@@ -235,13 +284,19 @@ class Promised(RuleBasedStateMachine):
     @rule(
         which=st.integers(0, 1),
         by=st.sampled_from([A, B]),
-        agency=st.sampled_from(AGENCIES),
+        agency=st.sampled_from((*AGENCIES, None)),
+        grave=st.booleans(),
     )
-    def is_said_to_be_done(self, which: int, by: str, agency: str) -> None:
+    def is_said_to_be_done(
+        self, which: int, by: str, agency: str | None, *, grave: bool
+    ) -> None:
         for key in self.said[which].tasks():
             self.step(
                 which,
-                lambda held, key=key: done(held, key, by=by, at=self.at, agency=agency),
+                lambda held, key=key: done(
+                    held, key, by=by, at=self.at, agency=agency, grave=grave
+                ),
+                alone=agency is not None and not grave,
             )
 
     @rule(which=st.integers(0, 1), by=st.sampled_from([A, B]))
@@ -286,6 +341,8 @@ class Promised(RuleBasedStateMachine):
         for each in self.said:
             for key in each.open_tasks:
                 assert key in each.overdue or each.due_at
+                told, (_, due_at) = each.overdue.get(key), each.tasks()[key]
+                assert told is None or told >= due_at
             assert bool(each.open_tasks) == bool(each.owed_by)
 
 

@@ -81,7 +81,7 @@ async def ask_beforehand(
     shows who has answered.
     """
     # As of a case from which they are barred: nothing tells the two apart.
-    held = await permitted(
+    held, _ = await permitted(
         LEAD_MEETING, meeting_id, table, chair, otherwise=NotOnTheAgenda
     )
     if chair.worker is None:

@@ -29,6 +29,14 @@ async def say_of_task(
 ) -> Discussion:
     """Note that an agency did what it promised at a meeting, or why it will not.
 
+    Args:
+        meeting_id: Where.
+        case_id: In which case.
+        task_id: What.
+        agency: Whose worker says so; none: whoever coordinates does, on its behalf.
+        said: By whom, when, and what shows it, or why not.
+        table: What meetings are held with.
+
     Raises:
         NotOnTheAgenda: Nothing was said of that case there.
         Refusal: Of ``promises.keep``; if there is a reason, ``promises.leave_undone``.

@@ -9,6 +9,7 @@ from accord_chassis.decision import (
     ANYBODY,
     NOT_OUTREACH,
     Action,
+    Permit,
     Relation,
     Resource,
 )
@@ -67,7 +68,10 @@ INVITED = (Relation.OWNER, Relation.COORDINATOR)
 """Agencies that are invited, whoever sits at the table, and coordinators."""
 
 LIST_MEETINGS = Action("meetings.list", (Relation.SCOPE,), purposes=PURPOSES)
-READ_MEETING = Action("meeting.read", INVITED)
+LEADING = (Relation.COORDINATOR, Relation.OWNER)
+"""The same: who coordinates is shown all, also when they sit at the table."""
+
+READ_MEETING = Action("meeting.read", LEADING)
 SIGN = Action("meeting.sign", INVITED)
 LEAD_MEETING = Action("meeting.lead", (Relation.COORDINATOR,))
 ADD_CASE = Action("meeting.add_case", INVITED, parts={"why": NOT_OUTREACH})
@@ -78,8 +82,7 @@ TASKS = {
 }
 READ_CASE = Action(
     "discussion.read",
-    # Who coordinates is shown who was asked, also when they sit at the table.
-    (Relation.COORDINATOR, Relation.OWNER),
+    LEADING,
     parts={"stand": ANYBODY, "why": NOT_OUTREACH, "decision": NOT_OUTREACH, **TASKS},
 )
 DECIDE = Action("discussion.decide", (Relation.OWNER,), parts={"why": NOT_OUTREACH})
@@ -150,14 +153,14 @@ async def permitted(
     asker: Asking,
     *,
     otherwise: type[Refusal] = NoSuchMeeting,
-) -> Meeting:
-    """Give a meeting with which somebody may do something."""
+) -> tuple[Meeting, Permit]:
+    """Give a meeting with which somebody may do something, and by which rule."""
     held = await _found(meeting_id, table)
     resource = named(meeting_id, held, asker, table.clock.now())
-    await asker.permit(action, resource, otherwise=otherwise)
+    seen = await asker.permit(action, resource, otherwise=otherwise)
     if held is None:
         raise otherwise
-    return held
+    return held, seen
 
 
 @router.get("")
@@ -208,11 +211,13 @@ async def read_meeting(meeting_id: Id, table: Table_, member: Member) -> TableVi
 
     An agency that has not signed sees when it is, and none of its cases.
     """
-    held = await permitted(READ_MEETING, meeting_id, table, member)
-    return await _laid(held, table, member)
+    held, seen = await permitted(READ_MEETING, meeting_id, table, member)
+    return await _laid(held, seen, table, member)
 
 
-async def _laid(held: Meeting, table: Table, member: Asking) -> TableView:
+async def _laid(
+    held: Meeting, leads: Permit, table: Table, member: Asking
+) -> TableView:
     """Show of a meeting what somebody may see."""
     agenda = await handlers.agenda_of(held, table)
     listed = [(case_at(held, each.case_id, table), each) for each in agenda.entries]
@@ -234,7 +239,9 @@ async def _laid(held: Meeting, table: Table, member: Asking) -> TableView:
         )
         for entry, seen in may
     )
-    return TableView.laid(held, table.rules.statement, cases, agenda.left_off)
+    # How many cases there are tells an agency of some that it may not see.
+    left_off = agenda.left_off if leads.rule == Relation.COORDINATOR else None
+    return TableView.laid(held, table.rules.statement, cases, left_off)
 
 
 @router.post("/{meeting_id}/attendance")
@@ -285,9 +292,9 @@ async def read_case(
 @router.post("/{meeting_id}/beginning")
 async def begin_meeting(meeting_id: Id, table: Table_, chair: Member) -> TableView:
     """Begin: the agenda stays as it is, and what was added until the cut-off."""
-    await permitted(LEAD_MEETING, meeting_id, table, chair)
+    _, seen = await permitted(LEAD_MEETING, meeting_id, table, chair)
     held = await settled(partial(handlers.begin, meeting_id, table=table))
-    return await _laid(held, table, chair)
+    return await _laid(held, seen, table, chair)
 
 
 @router.post("/{meeting_id}/cases/{case_id}/decision")
@@ -342,7 +349,7 @@ async def close_meeting(meeting_id: Id, table: Table_, chair: Member) -> Meeting
 @router.get("/{meeting_id}/minutes")
 async def read_minutes(meeting_id: Id, table: Table_, chair: Member) -> MinutesView:
     """Read the locked minutes of a meeting, and whether they are what was locked."""
-    held = await permitted(LEAD_MEETING, meeting_id, table, chair)
+    held, _ = await permitted(LEAD_MEETING, meeting_id, table, chair)
     if held.closed_at is None:
         raise NotBegun("Its minutes are locked when it is closed.")
     said = await table.discussions.of_meeting(meeting_id)
@@ -363,7 +370,7 @@ async def read_minutes(meeting_id: Id, table: Table_, chair: Member) -> MinutesV
 @router.get("/{meeting_id}/extract")
 async def read_extract(meeting_id: Id, table: Table_, member: Member) -> ExtractView:
     """Read what one's own agency has promised at a meeting, and where it leads."""
-    held = await permitted(READ_MEETING, meeting_id, table, member)
+    held, _ = await permitted(READ_MEETING, meeting_id, table, member)
     agency = member.who.agency
     if agency is None or member.worker is None:
         raise NoSuchMeeting

@@ -1,6 +1,7 @@
 """What agencies have promised at meetings, over HTTP."""
 
 from functools import partial
+from typing import NamedTuple
 
 from accord_chassis.decision import Action, Permit, Relation, Resource
 from accord_chassis.guard import Asking
@@ -22,10 +23,23 @@ router = APIRouter(tags=["meetings"])
 PATH = "/meetings/{meeting_id}/cases/{case_id}/tasks/{task_id}"
 
 LIST_TASKS = Action("tasks.read_own", (Relation.OWNER,), parts=TASKS)
-KEEP_TASK = Action("task.keep", (Relation.OWNER,), parts=TASKS)
+KEEP_TASK = Action("task.keep", (Relation.OWNER, Relation.COORDINATOR), parts=TASKS)
 CONFIRM_TASK = Action(
     "task.confirm", (Relation.OWNER, Relation.COORDINATOR), parts=TASKS
 )
+
+
+class Settling(NamedTuple):
+    """Somebody who may settle a task.
+
+    Attributes:
+        worker: Who they are.
+        agency: Whose tasks they settle, and see; none: they coordinate, for all.
+    """
+
+    seen: Permit
+    worker: str
+    agency: str | None
 
 
 async def may_settle(
@@ -36,8 +50,8 @@ async def may_settle(
     *,
     by: Asking,
     table: Table,
-) -> tuple[Permit, str]:
-    """See that somebody may settle a task; say what they see of it, and who they are.
+) -> Settling:
+    """See that somebody may settle a task; say what they see of it, and for whom.
 
     Raises:
         NoSuchTask: There is none, or none for them; or they are no worker.
@@ -51,7 +65,8 @@ async def may_settle(
         raise NoSuchTask
     # Nothing is shown but the tasks of one compartment.
     own = Permit(seen.rule, seen.parts & {part_of(task)}, seen.glass_id)
-    return own, by.worker
+    for_all = seen.rule == Relation.COORDINATOR
+    return Settling(own, by.worker, None if for_all else agency)
 
 
 @router.get("/tasks")
@@ -81,9 +96,10 @@ async def keep_task(
     table: Table_,
     member: Member,
 ) -> DiscussionView:
-    """Say that one's own agency has done what it promised.
+    """Say that one's own agency has done what it promised; or, coordinating, another.
 
-    At a high level of risk it counts once somebody else has confirmed it.
+    At a high level of risk, and on behalf of another agency at every level, it counts
+    once somebody else has confirmed it.
     """
     named, evidence = (meeting_id, case_id, task_id), done.shown if done else None
     return await _say(*named, table, member, evidence=evidence)
@@ -99,9 +115,10 @@ async def leave_task(
     table: Table_,
     member: Member,
 ) -> DiscussionView:
-    """Say why one's own agency will not do what it promised.
+    """Say why one's own agency will not do what it promised; or, coordinating, another.
 
-    At a high level of risk it counts once somebody else has confirmed it.
+    At a high level of risk, and on behalf of another agency at every level, it counts
+    once somebody else has confirmed it.
     """
     named = (meeting_id, case_id, task_id)
     return await _say(*named, table, member, reason=left.reason)
@@ -118,11 +135,10 @@ async def _say(
     reason: str | None = None,
 ) -> DiscussionView:
     named = (meeting_id, case_id, task_id)
-    seen, worker = await may_settle(KEEP_TASK, *named, by=member, table=table)
+    seen, worker, agency = await may_settle(KEEP_TASK, *named, by=member, table=table)
     said = Said(at=table.clock.now(), by=worker, evidence=evidence, reason=reason)
-    agency = member.who.agency
     say = partial(promising.say_of_task, *named, agency, said, table=table)
-    return DiscussionView.of(await settled(say), seen)
+    return DiscussionView.of(await settled(say), seen, agency)
 
 
 @router.post(f"{PATH}/confirmation")
@@ -136,7 +152,7 @@ async def confirm_task(
     member: Member,
 ) -> DiscussionView:
     """Say, as another of the agency or a coordinator, whether what was said is so."""
-    seen, worker = await may_settle(
+    seen, worker, agency = await may_settle(
         CONFIRM_TASK, meeting_id, case_id, task_id, by=member, table=table
     )
     confirm = partial(
@@ -149,4 +165,4 @@ async def confirm_task(
         agrees=told.confirmed,
         table=table,
     )
-    return DiscussionView.of(await settled(confirm), seen)
+    return DiscussionView.of(await settled(confirm), seen, agency)

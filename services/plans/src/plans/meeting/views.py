@@ -171,16 +171,21 @@ class TableView(MeetingView):
 
     Attributes:
         left_off: How many cases are too many for one meeting, none of them graver than
-            those that it takes, if nobody added them: another one is called for them.
+            those that it takes, if nobody added them: another one is called for them;
+            for who coordinates.
     """
 
     seats: tuple[SeatView, ...]
     cases: tuple[CaseView, ...]
-    left_off: int
+    left_off: int | None
 
     @classmethod
     def laid(
-        cls, held: Meeting, statement: str, cases: Iterable[CaseView], left_off: int
+        cls,
+        held: Meeting,
+        statement: str,
+        cases: Iterable[CaseView],
+        left_off: int | None,
     ) -> Self:
         """Show a meeting and its cases."""
         seats = tuple(map(SeatView.of, held.seats))
@@ -211,12 +216,20 @@ class TaskView(BaseModel):
     overdue_at: datetime | None
 
     @classmethod
-    def all_of(cls, held: Discussion, seen: Permit) -> tuple[Self, ...]:
-        """Show the tasks that count, as far as somebody may see them."""
+    def all_of(
+        cls, held: Discussion, seen: Permit, agency: str | None = None
+    ) -> tuple[Self, ...]:
+        """Show the tasks that count, as far as somebody may see them.
+
+        Args:
+            held: The case at the meeting.
+            seen: What they may see.
+            agency: Whose; none: every agency's.
+        """
         return tuple(
             cls(**_task(held, key))
             for key, (task, _) in held.tasks().items()
-            if part_of(task) in seen
+            if part_of(task) in seen and agency in {None, task.agency}
         )
 
 
@@ -306,14 +319,20 @@ class DiscussionView(BaseModel):
     locked: bool
 
     @classmethod
-    def of(cls, held: Discussion, seen: Permit) -> Self:
-        """Show of a case at a meeting what somebody may see."""
+    def of(cls, held: Discussion, seen: Permit, agency: str | None = None) -> Self:
+        """Show of a case at a meeting what somebody may see.
+
+        Args:
+            held: The case at the meeting.
+            seen: What they may see.
+            agency: Whose tasks; none: every agency's.
+        """
         every = enumerate(held.decisions, start=1)
         return cls(
             meeting_id=held.meeting_id,
             case_id=held.case_id,
             decisions=tuple(DecisionView.of(*e) for e in every if "decision" in seen),
-            tasks=TaskView.all_of(held, seen),
+            tasks=TaskView.all_of(held, seen, agency),
             locked=held.locked is not None,
         )
 
@@ -350,13 +369,12 @@ class ExtractCaseView(BaseModel):
         """Show an agency its part of what was decided on a case."""
         wanted = held.latest.wanted if held.latest else None
         leads = wanted is not None and wanted.lead == agency and "decision" in seen
-        own = (each for each in TaskView.all_of(held, seen) if each.agency == agency)
         return cls(
             case_id=held.case_id,
             leads=leads,
             level=wanted.level if wanted and leads else None,
             review_at=wanted.review_at if wanted and leads else None,
-            tasks=tuple(own),
+            tasks=TaskView.all_of(held, seen, agency),
         )
 
 

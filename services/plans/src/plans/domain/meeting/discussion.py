@@ -178,7 +178,15 @@ class Discussion(BaseModel):
             raise AlreadyDecided(self._by_whom())
         if count >= MOST_DECISIONS:
             raise DecidedTooOften
-        return self.model_copy(update={"decisions": (*self.decisions, decision)})
+        new = self.model_copy(update={"decisions": (*self.decisions, decision)})
+        # What is asked of nobody any more is asked anew, if it is asked again.
+        asked = new.tasks()
+        update = {
+            "kept": {key: each for key, each in self.kept.items() if key in asked},
+            "reminded": frozenset(key for key in self.reminded if key in asked),
+            "overdue": {key: at for key, at in self.overdue.items() if key in asked},
+        }
+        return new.model_copy(update=update)
 
     def _by_whom(self) -> str:
         """Say it by codes and numbers: a problem names nobody."""
@@ -279,14 +287,18 @@ class Discussion(BaseModel):
         return task.model_copy(update={"about": Side.PERSON_HARMED})
 
     def _due(self, task: Task, decision: Decision) -> datetime:
-        """Say when it is due: by the first decision that asked for it so soon."""
-        times = (
-            each.at + timedelta(hours=e.within_hours)
-            for each in self.decisions
-            for e in each.wanted.tasks
-            if self._task_id(e) == self._task_id(task)
-        )
-        return min(times, default=decision.at)
+        """Say when it is due: by the first decision that asked for it so soon.
+
+        Of those that have asked for it since it was last asked of nobody.
+        """
+        due_at = decision.at + timedelta(hours=task.within_hours)
+        for each in reversed(self.decisions):
+            asked = {self._task_id(e): e for e in each.wanted.tasks}
+            same = asked.get(self._task_id(task))
+            if same is None:
+                break
+            due_at = min(due_at, each.at + timedelta(hours=same.within_hours))
+        return due_at
 
     def _task_id(self, task: Task) -> str:
         return str(uuid5(UUID(self.id), f"{task.agency}/{task.action}"))

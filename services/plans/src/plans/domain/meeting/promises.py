@@ -1,6 +1,7 @@
 """How what an agency promised at a meeting ends: it is kept, or it is settled why not.
 
 As with the actions of a plan, at a high level of risk nobody settles anything alone.
+Nor does whoever coordinates on behalf of an agency, which may have no account.
 """
 
 from datetime import datetime, timedelta
@@ -30,7 +31,8 @@ def keep(
     Args:
         held: The case at the meeting.
         task_id: What was done.
-        agency: Whose worker says so.
+        agency: Whose worker says so; none: whoever coordinates does, on its behalf:
+            it counts once somebody else has confirmed it.
         said: By whom, when, and what shows it.
         policy: The locality's.
         grave: The risk is high: it counts once somebody else has confirmed it.
@@ -51,7 +53,8 @@ def keep(
         raise EvidenceMissing
     if said.evidence and said.evidence.kind not in policy.evidence:
         raise UnknownCode
-    return _say(held, task_id, said, policy, alone=not grave)
+    alone = agency is not None and not grave
+    return _say(held, task_id, said, policy, alone=alone)
 
 
 def leave_undone(
@@ -68,7 +71,8 @@ def leave_undone(
     Args:
         held: The case at the meeting.
         task_id: What will not be done.
-        agency: Whose worker says so.
+        agency: Whose worker says so; none: whoever coordinates does, on its behalf:
+            it counts once somebody else has confirmed it.
         said: By whom, when and why.
         policy: The locality's.
         grave: The risk is high: it counts once somebody else has confirmed it.
@@ -86,7 +90,8 @@ def leave_undone(
     if known and (known.counts or (known.said.by, known.said.reason) == same):
         return held
     _may_be_said(held, known, said)
-    return _say(held, task_id, said, policy, alone=not grave)
+    alone = agency is not None and not grave
+    return _say(held, task_id, said, policy, alone=alone)
 
 
 def confirm(
@@ -131,7 +136,7 @@ def confirm(
 
 def _known(held: Discussion, task_id: str, agency: str | None) -> Kept | None:
     task, _ = held.tasks().get(task_id, (None, None))
-    if task is None or task.agency != agency:
+    if task is None or agency not in {None, task.agency}:
         raise NoSuchTask
     return held.kept.get(task_id)
 
