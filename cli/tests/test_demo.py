@@ -19,6 +19,7 @@ from accord.deployment import HERE, Deployment, running
 from accord.management import Management
 from accord.world import World
 from accord_chassis.development.process import wait_until
+from accord_contracts.publish import fingerprint
 from cli_verbs import COMMAND, LOCALITY, environment, processes_in, run_in
 
 WITHIN = 120.0
@@ -111,6 +112,8 @@ def test_doctor_finds_everything_well(folder: Path) -> None:
     findings = {each["what"]: each for each in json.loads(answered.stdout)["findings"]}
     assert answered.returncode == 0, answered.stdout
     assert findings["topology"]["verdict"] == "ok"
+    assert findings["migrations"]["verdict"] == "ok"
+    assert fingerprint() in findings["contracts"]["told"]
     assert {f"service {each}" for each in SERVICES} <= findings.keys()
     assert (folder / HERE / "tokens" / "police").read_text() not in answered.stdout
     password = (folder / HERE / "backing" / "broker" / "password").read_text()

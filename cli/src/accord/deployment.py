@@ -80,6 +80,7 @@ class Deployment(BaseModel):
         audit_anchors: Directory of its anchored heads.
         ca_file: Who vouches for broker and store.
         client_cert_file: The certificate shown to them.
+        server_cert_file: The certificate that services show, where it is to be had.
         databases: Each service's database.
         url: Where the services are: ``/api/<service>/v1/…`` below it.
         jwks_url: Where the identity provider publishes its keys.
@@ -101,6 +102,7 @@ class Deployment(BaseModel):
     audit_anchors: Path | None = None
     ca_file: Path | None = None
     client_cert_file: Path | None = None
+    server_cert_file: Path | None = None
     databases: Mapping[str, str] = Field(default_factory=dict)
     url: str = ""
     jwks_url: str = ""
@@ -186,6 +188,7 @@ class _Named(BaseSettings):
     audit_anchors: Path | None = None
     ca_file: Path | None = None
     client_cert_file: Path | None = None
+    server_cert_file: Path | None = None
     url: str = ""
     jwks_url: str = ""
     issuer: str = ""

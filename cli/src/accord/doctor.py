@@ -16,16 +16,19 @@ import httpx2
 from accord_chassis.access import ALGORITHMS, DEVELOPMENT_ISSUER
 from accord_chassis.settings import BadConfiguration
 from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
 from accord import parked, topology
 from accord.catalogue import SERVICES, catalogue_of
+from accord.certificates import certificates
 from accord.client import Client, Gone
 from accord.deployment import Deployment
 from accord.faults import CannotGoOn
 from accord.findings import Finding, Verdict, fail, ok, warn
 from accord.hearing import heard_by_all, unpublished
 from accord.management import Management
+from accord.releases import contracts_spoken, migrations_ran
 from accord.surroundings import application
 
 OLDEST_BROKER = (3, 10)
@@ -48,7 +51,7 @@ async def examine(deployment: Deployment) -> list[Finding]:
         ("issuer", _issuer, bool(deployment.jwks_url)),
         ("locality", _locality, deployment.locality is not None),
     ]
-    found: list[Finding] = []
+    found = list(certificates(deployment, datetime.now(UTC)))
     for what, check, known in checks:
         found += await _looked(what, check, deployment) if known else [_unknown(what)]
     return found
@@ -154,6 +157,7 @@ async def _store(deployment: Deployment) -> list[Finding]:
             return [
                 _store_version(version, hello["maxWireVersion"]),
                 _skew(skew),
+                await migrations_ran(_databases(client, deployment)),
                 await _outboxes(client, deployment),
                 *await heard_by_all(notify, datetime.now(UTC)),
             ]
@@ -177,30 +181,48 @@ def _skew(skew: timedelta) -> Finding:
     return ok("clock", told)
 
 
+def _databases(
+    client: AsyncMongoClient[dict[str, Any]], deployment: Deployment
+) -> dict[str, AsyncDatabase[dict[str, Any]]]:
+    return {each: client[deployment.databases.get(each, each)] for each in SERVICES}
+
+
 async def _outboxes(
     client: AsyncMongoClient[dict[str, Any]], deployment: Deployment
 ) -> Finding:
-    names = [deployment.databases.get(each, each) for each in SERVICES]
-    return await unpublished([client[each] for each in names], datetime.now(UTC))
+    databases = _databases(client, deployment).values()
+    return await unpublished(databases, datetime.now(UTC))
 
 
 async def _services(deployment: Deployment) -> list[Finding]:
-    asked = (_service(deployment, service) for service in SERVICES)
-    return list(await asyncio.gather(*asked))
+    asked = (_readiness(deployment, service) for service in SERVICES)
+    told = dict(zip(SERVICES, await asyncio.gather(*asked), strict=True))
+    found = [_service(service, each) for service, each in told.items()]
+    spoken = {name: each.get("contracts") for name, each in told.items() if each}
+    return [*found, contracts_spoken(spoken)] if spoken else found
 
 
-async def _service(deployment: Deployment, service: str) -> Finding:
-    what = f"service {service}"
+async def _readiness(deployment: Deployment, service: str) -> dict[str, Any] | None:
+    """Ask a service how it is; nothing if it does not say."""
     try:
         async with (
             asyncio.timeout(SECONDS),
             Client(f"{deployment.url}/api/{service}") as client,
         ):
-            answer = await client.get("/ready")
-            told = answer.json()["dependencies"]
+            told: dict[str, Any] = (await client.get("/ready")).json()
     except (*Gone, ValueError, LookupError):
-        return fail(what, "does not answer", "Start it.")
-    waits = [name for name, each in told.items() if not each["ok"]]
+        return None
+    return told if "dependencies" in told else None
+
+
+def _service(service: str, told: dict[str, Any] | None) -> Finding:
+    what = f"service {service}"
+    if told is None:
+        mend = (
+            "Start it; or set ACCORD_URL to where its /ready is, which no gateway for "
+        )
+        return fail(what, "does not answer", f"{mend}agencies shows.")
+    waits = [name for name, each in told["dependencies"].items() if not each["ok"]]
     if waits:
         return fail(
             what, f"not ready: waits for {', '.join(waits)}", "Its log says why."

@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from accord_chassis import topology
+from accord_chassis import migrations, topology
 from accord_chassis.access import DEVELOPMENT_ISSUER
 from accord_chassis.binding import pack
 from accord_chassis.clock import SimulatedClock
@@ -29,7 +29,7 @@ from accord_chassis.inprocess import InProcessBroker, InProcessTransport
 from accord_chassis.rabbit import RabbitTransport
 from accord_chassis.service import Service, check_production, settled
 from accord_chassis.settings import BadConfiguration, ChassisSettings
-from accord_chassis.store import Conflict
+from accord_chassis.store import Conflict, connect
 from accord_chassis.testing import (
     AUDIT_KEY,
     NOON,
@@ -42,6 +42,7 @@ from accord_chassis.testing import (
 )
 from accord_chassis.transport import Publication, Transport
 from accord_contracts.message import Lane
+from accord_contracts.publish import fingerprint
 from chassis_builders import Thing, Things
 from chassis_surroundings import Line, Proxy, logged, virtual_host_of
 from chassis_toy import (
@@ -136,6 +137,7 @@ async def test_a_service_that_has_started_is_ready_and_does_its_work(
     assert (await toy.http.get("/live")).json() == {"status": "live"}
     ready = (await toy.http.get("/ready")).json()
     assert ready["status"] == "ready"
+    assert ready["contracts"] == fingerprint()
     assert ready["dependencies"]["outbox"] == {
         "ok": True, "pending": 0, "unroutable": 0,
     }  # fmt: skip
@@ -147,6 +149,40 @@ async def test_a_service_that_has_started_is_ready_and_does_its_work(
     await eventually(counted(toy, aloud))
     await eventually(counted(toy, quietly))
     await eventually(idle(toy))
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A migration that comes with the toy, for one test alone."""
+    step = tmp_path / "toy" / "migrations" / "m0001_step.py"
+    step.parent.mkdir(parents=True)
+    step.write_text(
+        "async def migrate(database):\n"
+        "    await database.changed.insert_one({'by': 'the migration'})\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    for name in ("toy.migrations.m0001_step", "toy.migrations", "toy"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.usefixtures("shipped")
+async def test_what_a_release_changes_is_changed_once_before_it_serves(
+    settings: Settings, issuer: DevelopmentIssuer
+) -> None:
+    found = []
+    for _ in range(2):
+        async with living(settings, issuer) as alive:
+            await alive.service.started.wait()
+            documents = alive.service.database.documents
+            found.append(await documents["changed"].count_documents({}))
+            wait = await migrations.pending(documents, migrations.shipped_with("toy"))
+    async with connect(settings.store_url.get_secret_value()) as client:
+        await client.drop_database(settings.database)
+        await client.drop_database(settings.audit_database)
+
+    assert found == [1, 1]
+    assert wait == []
 
 
 def idle(toy: Toy) -> Callable[[], Awaitable[bool]]:

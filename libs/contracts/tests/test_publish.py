@@ -1,5 +1,6 @@
 """What is published says what the contracts say, in forms that others can use."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -40,6 +41,13 @@ def example_of(entry: Entry) -> Schema:
 def test_every_schema_is_one() -> None:
     for schema in publish.schemas().values():
         Draft202012Validator.check_schema(schema)
+
+
+def test_the_fingerprint_is_of_what_is_published() -> None:
+    read = publish.published(CONTRACTS / "schemas")
+    told = json.dumps(read, sort_keys=True, separators=(",", ":"))
+
+    assert publish.fingerprint() == hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 @ENTRIES

@@ -1,14 +1,16 @@
 """Changes of stored documents between releases: numbered, once, one at a time.
 
-A service keeps them in a package ``migrations`` of modules ``m0001_….py``, each with
-``async def migrate(database)``. Expand first, contract a release later, so that two
-releases can run side by side; a migration can be run again after a crash, so it must
-change nothing that is changed already.
+A service that has any keeps them in a package ``migrations`` below its own, of modules
+``m0001_….py``, each with ``async def migrate(database)``; one that has none has no
+such package. They run before it serves. Expand first, contract a release later, so that
+two releases can run side by side; a migration can be run again after a crash, so it
+must change nothing that is changed already.
 """
 
 import asyncio
 import hashlib
 import importlib
+import importlib.util
 import pkgutil
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -54,6 +56,17 @@ class Migration:
     migrate: Callable[[AsyncDatabase[dict[str, Any]]], Awaitable[None]]
 
 
+def shipped_with(service: str) -> list[Migration]:
+    """Give a service's migrations in order; none if it has no package of them."""
+    name = f"{service}.migrations"
+    try:
+        found = importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        # The service itself is no package: a test's own.
+        return []
+    return shipped(importlib.import_module(name)) if found else []
+
+
 def shipped(package: ModuleType) -> list[Migration]:
     """Give a package's migrations in order."""
     found = []
@@ -67,13 +80,15 @@ def shipped(package: ModuleType) -> list[Migration]:
     return sorted(found, key=lambda each: each.name)
 
 
-async def pending(database: Database, migrations: list[Migration]) -> list[Migration]:
+async def pending(
+    documents: AsyncDatabase[dict[str, Any]], migrations: list[Migration]
+) -> list[Migration]:
     """Give what has not run on this database.
 
     Raises:
         MigrationChanged: What has run is not what is shipped.
     """
-    ran = database.documents["migrations"].find({"_id": {"$ne": "lock"}})
+    ran = documents["migrations"].find({"_id": {"$ne": "lock"}})
     done = {each["_id"]: each["checksum"] async for each in ran}
     for each in migrations:
         if done.get(each.name, each.checksum) != each.checksum:
@@ -97,12 +112,12 @@ async def migrate(
     Raises:
         MigrationChanged: What has run is not what is shipped.
     """
-    if not migrations or not await pending(database, migrations):
+    if not migrations or not await pending(database.documents, migrations):
         return []
     ran = []
     async with _alone(database, lease):
         # Another replica may have run them while this one waited for the lock.
-        for each in await pending(database, migrations):
+        for each in await pending(database.documents, migrations):
             await each.migrate(database.documents)
             await database.documents["migrations"].insert_one(
                 {"_id": each.name, "checksum": each.checksum}

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import structlog
+from accord_contracts.publish import fingerprint
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from pymongo.errors import ConnectionFailure, ExecutionTimeout
 from starlette.types import ASGIApp
@@ -93,6 +94,8 @@ def create_app(
         redoc_url=None,
     )
     app.state.name = name
+    # Made here, because it takes a moment that no request is to wait for.
+    app.state.contracts = fingerprint()
     app.state.tls = settings.tls_terminated or settings.server_cert_file is not None
     app.state.proxies = settings.trusted_proxies
     app.state.authority = authority_for(settings)
@@ -149,9 +152,10 @@ async def live() -> dict[str, str]:
 
 @_health.get("/ready", include_in_schema=False)
 async def ready(request: Request, response: Response) -> dict[str, Any]:
-    """Say whether the service can do its work, and what it waits for."""
+    """Say whether the service can do its work, what it waits for, what it speaks."""
     running: Service = request.app.state.service
     found = await running.dependencies()
     status = running.status(found)
     response.status_code = 503 if status == "not_ready" else 200
-    return {"status": status, "dependencies": found}
+    spoken = request.app.state.contracts
+    return {"status": status, "dependencies": found, "contracts": spoken}

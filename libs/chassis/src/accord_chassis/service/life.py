@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from types import ModuleType
 from typing import Any, TypeVar
 
 import structlog
@@ -124,7 +123,6 @@ class Service:
         self._sweeping = 0
         self._prepared = False
         self._life: asyncio.Task[None] | None = None
-        self.migrations: ModuleType | None = None
 
     @property
     def guard(self) -> Guard:
@@ -211,9 +209,8 @@ class Service:
                 await self.database.align()
                 if self.database.vault:
                     await self.database.vault.open()
-                if self.migrations:
-                    shipped = migrations.shipped(self.migrations)
-                    await migrations.migrate(self.database, shipped)
+                shipped = migrations.shipped_with(self.name)
+                await migrations.migrate(self.database, shipped)
                 for store in self._stores:
                     await store.prepare()
                 await self.audit.prepare()
