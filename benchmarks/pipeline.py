@@ -30,7 +30,7 @@ from typing import Any
 
 import httpx2
 import uvloop
-from accord.actors import AGENCY_SCOPES, Actors
+from accord.actors import AGENCY_SCOPES, coordinator_of
 from accord.client import Client
 from accord.management import Management
 from accord.platform import Platform
@@ -289,8 +289,7 @@ async def hire(platform: Platform, surroundings: Surroundings) -> None:
     token = surroundings.issuer.token(
         "admin", "allocation.admin", region="canterbury", worker=""
     )
-    staff = Actors("", surroundings.issuer, region="canterbury", world=World(LOCALITY))
-    entry = staff.coordinator.entry | {
+    entry = coordinator_of(World(LOCALITY).staff()).entry | {
         "roles": ["whanau_support_worker"],
         "capacity": 100_000,
         "deputy": None,

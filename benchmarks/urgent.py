@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from accord.actors import Actors
+from accord.actors import coordinator_of
 from accord.client import Client
 from accord.management import Management
 from accord.platform import Platform
@@ -108,8 +108,8 @@ async def hire(bench: Bench) -> None:
     """Put the workers into the directory."""
     issuer = bench.surroundings.issuer
     token = issuer.token("admin", "allocation.admin", region=REGION, worker="")
-    staff = Actors("", issuer, region=REGION, world=World(LOCALITY))
-    entry = staff.coordinator.entry | {"deputy": None, "team_lead": None}
+    coordinator = coordinator_of(World(LOCALITY).staff())
+    entry = coordinator.entry | {"deputy": None, "team_lead": None}
     async with Client(bench.platform["allocation"].url, token=token) as client:
         for worker in bench.workers:
             answer = await client.send("PUT", f"/v1/workers/{worker}", entry)

@@ -17,6 +17,8 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from accord.actors import CREDENTIALS, Signed
+from accord.world import World
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.grants import databases, role_commands, user_command
 from accord_chassis.topology import OPERATOR
@@ -74,6 +76,14 @@ def prepare(folder: Path, region: str) -> None:
         )
         write(folder / service / "service_token", token)
     write(folder / "notify/accord_smtp_url", "smtp://mail:1025")
+    prepare_visitors(folder, issuer, region)
+
+
+def prepare_visitors(folder: Path, issuer: DevelopmentIssuer, region: str) -> None:
+    """Sign tokens for those of the invented world whom a visitor may try."""
+    signed = Signed(issuer, region=region, world=World(Path(region)))
+    for who in CREDENTIALS:
+        write(folder / "tokens" / who, signed.of(who))
 
 
 def prepare_broker(folder: Path) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from accord.actors import COORDINATOR, CREDENTIALS, SPECIALIST
+from accord.world import World
 from accord_chassis import grants
 from accord_chassis.access import Authority
 from accord_chassis.settings import settings_of
@@ -25,6 +27,8 @@ COMPOSE = ROOT / "deploy/compose"
 SERVICES = ("referrals", "risk", "allocation", "plans", "notify")
 STEPS = ("topology", "audit")
 """What prepares something and ends."""
+ENDS = (*STEPS, "world")
+"""What ends by itself; the last only begins when it is asked for."""
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +105,7 @@ def test_every_service_that_stays_says_when_it_is_healthy(
     compose: dict[str, Any],
 ) -> None:
     for name, service in compose["services"].items():
-        assert ("healthcheck" in service) is (name not in STEPS), name
+        assert ("healthcheck" in service) is (name not in ENDS), name
 
 
 def test_nothing_starts_before_what_it_needs(compose: dict[str, Any]) -> None:
@@ -121,13 +125,14 @@ def test_nothing_starts_before_what_it_needs(compose: dict[str, Any]) -> None:
             "audit": done,
             "mongo": "service_healthy",
         }
+    assert waits["world"] == {"gateway": "service_healthy"}
     assert waits["gateway"] == dict.fromkeys(SERVICES, "service_healthy")
 
 
 def test_our_containers_can_write_nowhere_and_gain_nothing(
     compose: dict[str, Any],
 ) -> None:
-    for name in (*SERVICES, *STEPS, "gateway", "mail"):
+    for name in (*SERVICES, *ENDS, "gateway", "mail"):
         service = compose["services"][name]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -244,7 +249,8 @@ def test_secrets_are_this_machines_alone_and_are_kept(
     prepare(tmp_path / "other")
 
     renewed = {name for name in before if before[name] != after[name]}
-    assert renewed <= {f"{name}/service_token" for name in SERVICES}
+    signed = {f"{name}/service_token" for name in SERVICES}
+    assert renewed <= signed | {f"tokens/{who}" for who in CREDENTIALS}
     same = before.items() & contents(tmp_path / "other").items()
     assert {name for name, _ in same} == {"notify/accord_smtp_url"}
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
@@ -279,6 +285,30 @@ async def test_a_service_may_ask_what_it_needs_and_nothing_more(
         "notify": {"referrals.reach"},
     }
     assert caller.scopes == {"allocation.ask"} | besides.get(service, set())
+
+
+@pytest.mark.parametrize("who", CREDENTIALS)
+async def test_visitors_come_in_as_those_of_the_invented_world(
+    secrets: Path, who: str
+) -> None:
+    token = (secrets / "tokens" / who).read_text("utf-8")
+    staff = {each.id for each in World(ROOT / "localities/canterbury").staff()}
+
+    caller = await authority(secrets, "risk").verify(token)
+
+    if who in {COORDINATOR, SPECIALIST}:
+        assert caller.worker in staff
+    else:
+        assert caller.subject == who
+
+
+def test_the_world_is_only_put_there_when_it_is_asked_for(
+    compose: dict[str, Any],
+) -> None:
+    world = compose["services"]["world"]
+
+    assert world["profiles"] == ["world"]
+    assert world["environment"]["ACCORD_REGION"] == "canterbury"
 
 
 async def test_a_signed_token_is_believed(secrets: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from accord.actors import Actors
+from accord.actors import Actors, Signed
 from accord.client import Client
 from accord.deployment import Deployment
 from accord.mail import Mailbox
@@ -89,9 +89,10 @@ class Region:
         self.bus = bus
         self.clock = clock
         self.world = World(surroundings.locality, uuid4().int)
-        self.actors = Actors(
-            url, surroundings.issuer, region=surroundings.region, world=self.world
+        signed = Signed(
+            surroundings.issuer, region=surroundings.region, world=self.world
         )
+        self.actors = Actors(url, signed, world=self.world)
         self.store = store
         self._numbers = count(1)
         self._prefix = uuid4().hex[:8]

@@ -5,10 +5,11 @@ it would for a real one.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_contracts.allocation import DeclineReason, Role
@@ -30,59 +31,60 @@ COORDINATOR_SCOPES = (*WORKER_SCOPES, "allocation.admin", "notify.review",
                       "referrals.match", "referrals.merge", "referrals.quality",
                       "referrals.roles", "referrals.transfer",
                       "risk.work")  # fmt: skip
+COORDINATOR, SPECIALIST = "coordinator", "specialist"
 ADMINISTRATOR = "administrator"
 ADMINISTRATOR_SCOPES = ("referrals.admin",)
 """Of whoever keeps the register of agencies, and works on no case."""
+
+CREDENTIALS = (*(each.code for each in AGENCIES[:2]), SPECIALIST, COORDINATOR,
+               ADMINISTRATOR)  # fmt: skip
+"""Whose tokens a visitor may try."""
 
 DECLINES = 0.1
 """The share of offers that invented workers decline: made up."""
 
 
-class Actors:
-    """Everybody in the invented world.
+class Tokens(Protocol):
+    """Under which token each of them asks."""
+
+    def of(self, who: str) -> str:
+        """Give the token of an agency, a worker, the coordinator, the administrator.
+
+        Raises:
+            CannotGoOn: There is none.
+        """
+        ...
+
+
+class Signed:
+    """Tokens of everybody in the invented world, signed when they are asked for.
 
     Args:
-        url: Where the services are.
-        issuer: Signs their tokens.
+        issuer: Signs them.
         region: Which region's services believe them.
-        world: Who they are.
+        world: Whose they are.
     """
 
-    def __init__(
-        self, url: str, issuer: DevelopmentIssuer, *, region: str, world: World
-    ) -> None:
-        self.world = world
-        self.staff = world.staff()
-        self._url = url
+    def __init__(self, issuer: DevelopmentIssuer, *, region: str, world: World) -> None:
         self._issuer = issuer
         self._region = region
-        self._clients: dict[str, tuple[Client, asyncio.Lock]] = {}
+        self._staff = world.staff()
 
-    @property
-    def coordinator(self) -> Worker:
-        """The coordinator on duty."""
-        return next(each for each in self.staff if each.entry["duty_coordinator"])
+    def of(self, who: str) -> str:
+        """Sign one; see ``Tokens``."""
+        if who == COORDINATOR:
+            return self._worker(coordinator_of(self._staff).id, COORDINATOR_SCOPES)
+        if who == SPECIALIST:
+            return self._worker(specialist_of(self._staff).id, WORKER_SCOPES)
+        if who == ADMINISTRATOR:
+            return self._token(ADMINISTRATOR, ADMINISTRATOR_SCOPES)
+        agency = next((each for each in AGENCIES if each.code == who), None)
+        if agency is not None:
+            return self._token(agency.code, AGENCY_SCOPES, **agency.claims)
+        return self._worker(who, WORKER_SCOPES)
 
-    @property
-    def specialist(self) -> Worker:
-        """One of the specialists."""
-        role = Role.INDEPENDENT_VICTIM_SPECIALIST
-        return next(each for each in self.staff if role in each.roles)
-
-    def credentials(self) -> dict[str, str]:
-        """Sign a token for each role that a visitor may try."""
-        return {
-            **{each.code: self._agency_token(each) for each in AGENCIES[:2]},
-            "specialist": self._worker_token(self.specialist, WORKER_SCOPES),
-            "coordinator": self._worker_token(self.coordinator, COORDINATOR_SCOPES),
-            ADMINISTRATOR: self._token(ADMINISTRATOR, ADMINISTRATOR_SCOPES),
-        }
-
-    def _agency_token(self, agency: Agency) -> str:
-        return self._token(agency.code, AGENCY_SCOPES, **agency.claims)
-
-    def _worker_token(self, worker: Worker, scopes: tuple[str, ...]) -> str:
-        return self._token(f"worker-{worker.id}", scopes, worker=worker.id)
+    def _worker(self, worker: str, scopes: tuple[str, ...]) -> str:
+        return self._token(f"worker-{worker}", scopes, worker=worker)
 
     def _token(self, subject: str, scopes: tuple[str, ...], **claims: str) -> str:
         return self._issuer.token(
@@ -92,6 +94,49 @@ class Actors:
             lifetime=TOKEN_DAYS * 24 * 3600,
             **claims,
         )
+
+
+class Kept:
+    """Tokens in a directory, each in a file of its holder's name.
+
+    Args:
+        folder: Where they are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def of(self, who: str) -> str:
+        """Read one; see ``Tokens``."""
+        try:
+            return (self._folder / who).read_text("utf-8").strip()
+        except OSError:
+            raise CannotGoOn(
+                f"There is no token of {who} in {self._folder}.",
+                mend="Put one there, in a file of that name.",
+            ) from None
+
+
+class Actors:
+    """Everybody in the invented world.
+
+    Args:
+        url: Where the services are.
+        tokens: Theirs.
+        world: Who they are.
+    """
+
+    def __init__(self, url: str, tokens: Tokens, *, world: World) -> None:
+        self.world = world
+        self.staff = world.staff()
+        self._url = url
+        self._tokens = tokens
+        self._clients: dict[str, tuple[Client, asyncio.Lock]] = {}
+
+    @property
+    def coordinator(self) -> Worker:
+        """The coordinator on duty."""
+        return coordinator_of(self.staff)
 
     def close(self) -> None:
         """Hang up."""
@@ -111,6 +156,13 @@ class Actors:
             path = f"/api/allocation/v1/workers/{each.id}"
             answer = await self._as_coordinator("PUT", path, each.entry)
             _expect(answer, "The directory did not take a worker")
+
+    async def call(self) -> None:
+        """Have the rotas stand, as the coordinator keeps them."""
+        for identity, entry in self.world.rotas().items():
+            path = f"/api/allocation/v1/rotas/{identity}"
+            answer = await self._as_coordinator("PUT", path, entry)
+            _expect(answer, "No rota was taken in")
 
     async def refer(self, agency: Agency, told: Mapping[str, Any]) -> dict[str, Any]:
         """Post a referral, and give the receipt."""
@@ -203,7 +255,7 @@ class Actors:
     async def _as_coordinator(
         self, method: str, path: str, told: Mapping[str, Any] | None = None
     ) -> Answer:
-        return await self._as("coordinator", method, path, told)
+        return await self._as(COORDINATOR, method, path, told)
 
     async def _as(
         self, who: str, method: str, path: str, told: Mapping[str, Any] | None = None
@@ -216,20 +268,20 @@ class Actors:
 
     def _client(self, who: str) -> tuple[Client, asyncio.Lock]:
         if who not in self._clients:
-            client = Client(self._url, token=self._token_of(who))
+            client = Client(self._url, token=self._tokens.of(who))
             self._clients[who] = (client, asyncio.Lock())
         return self._clients[who]
 
-    def _token_of(self, who: str) -> str:
-        if who == "coordinator":
-            return self._worker_token(self.coordinator, COORDINATOR_SCOPES)
-        if who == ADMINISTRATOR:
-            return self._token(ADMINISTRATOR, ADMINISTRATOR_SCOPES)
-        for agency in AGENCIES:
-            if agency.code == who:
-                return self._agency_token(agency)
-        worker = next(each for each in self.staff if each.id == who)
-        return self._worker_token(worker, WORKER_SCOPES)
+
+def coordinator_of(staff: Iterable[Worker]) -> Worker:
+    """Give the coordinator on duty."""
+    return next(each for each in staff if each.entry["duty_coordinator"])
+
+
+def specialist_of(staff: Iterable[Worker]) -> Worker:
+    """Give one of the specialists."""
+    role = Role.INDEPENDENT_VICTIM_SPECIALIST
+    return next(each for each in staff if role in each.roles)
 
 
 def _expect(answer: Answer, otherwise: str) -> dict[str, Any]:

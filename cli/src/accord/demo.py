@@ -32,7 +32,7 @@ from accord_chassis.topology import OPERATOR, definitions
 from starlette.types import ASGIApp
 
 from accord import banner, issuing
-from accord.actors import Actors
+from accord.actors import CREDENTIALS, Actors, Signed
 from accord.catalogue import SERVICES, catalogue_of
 from accord.deployment import Deployment, forget, held, remember
 from accord.faults import CannotGoOn
@@ -169,7 +169,8 @@ class Demonstration:
             ready = (until_ready(f"{url}/api/{s}", what=s) for s in SERVICES)
             await asyncio.gather(*ready)
         world = World(options.locality, options.seed)
-        actors = Actors(url, surroundings.issuer, region=self._region, world=world)
+        signed = Signed(surroundings.issuer, region=self._region, world=world)
+        actors = Actors(url, signed, world=world)
         stack.callback(actors.close)
         with step("world", "Agencies and staff loaded"):
             await actors.register()
@@ -177,7 +178,7 @@ class Demonstration:
             self._steps.note(f"{len(AGENCIES)} agencies, {len(actors.staff)} workers")
         with step("self_test", "A referral received, assessed, notified, agreed"):
             times = await self._self_test(surroundings, url)
-        state = self._state(surroundings, url, mail, actors)
+        state = self._state(surroundings, url, mail, signed, world)
         remember(self._here, state)
         stack.callback(forget, self._here)
         self._introduce(state, times)
@@ -285,7 +286,8 @@ class Demonstration:
     ) -> dict[str, float]:
         # Nobody in it was referred before, however often this is run.
         world = World(self._options.locality, uuid4().int)
-        actors = Actors(url, surroundings.issuer, region=self._region, world=world)
+        signed = Signed(surroundings.issuer, region=self._region, world=world)
+        actors = Actors(url, signed, world=world)
         with contextlib.closing(actors):
             times = await SelfTest(actors, f"self-test-{uuid4().hex[:12]}").run()
         told = ", ".join(f"{stage} {took:.0f} ms" for stage, took in times.items())
@@ -293,17 +295,21 @@ class Demonstration:
         return times
 
     def _state(
-        self, surroundings: Surroundings, url: str, mail: Mailbox, actors: Actors
+        self,
+        surroundings: Surroundings,
+        url: str,
+        mail: Mailbox,
+        signed: Signed,
+        world: World,
     ) -> dict[str, Any]:
         """Write down what other commands need, and what a visitor may try."""
-        credentials = actors.credentials()
         tokens = self._here / "tokens"
         tokens.mkdir(exist_ok=True, mode=0o700)
-        for role, token in credentials.items():
-            write_private(tokens / role, token)
+        for role in CREDENTIALS:
+            write_private(tokens / role, signed.of(role))
         # Of its own at each start: what was sent before is here still.
         reference = f"first-{secrets.token_hex(4)}"
-        example = actors.world.grave_referral(reference, datetime.now(UTC))
+        example = world.grave_referral(reference, datetime.now(UTC))
         (self._here / banner.EXAMPLE).write_text(json.dumps(example, indent=2))
         deployed = Deployment(
             region=surroundings.region,
@@ -326,7 +332,7 @@ class Demonstration:
             "here": str(self._here),
             "url": url,
             "locality": self._options.locality.name,
-            "credentials": list(credentials),
+            "credentials": list(CREDENTIALS),
             "deployment": deployed.model_dump(mode="json"),
         }
 

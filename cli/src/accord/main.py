@@ -20,6 +20,7 @@ from accord.commands import (
     risk,
     store,
     topology,
+    world,
 )
 from accord.faults import CannotGoOn
 
@@ -48,6 +49,7 @@ app.add_typer(matching.group, name="match")
 app.add_typer(allocation.group, name="allocation")
 app.add_typer(directory.group, name="directory")
 app.add_typer(risk.group, name="risk")
+app.add_typer(world.group, name="world")
 
 
 def main() -> None:

@@ -7,7 +7,8 @@ same seed makes the same world.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -61,6 +62,9 @@ STAFF = {
     Role.LEAD_AGENCY_COORDINATOR: 3,
 }
 
+ROTA_BEGAN = datetime(2026, 1, 4, 20, tzinfo=UTC)
+"""A Monday, nine in the morning in New Zealand."""
+
 CAPACITY = 1000
 """Points of work an invented worker can carry: a day of the stream of referrals."""
 
@@ -108,18 +112,35 @@ class World:
     """An invented region.
 
     Args:
-        locality: Directory of its policies: their name gives its places, their
+        locality: Directory of its policies: its name gives its places, its
             ``referrals.yaml`` the questions that are asked.
         seed: The same seed makes the same world.
+        name: Of the region, where the directory is called otherwise.
     """
 
-    def __init__(self, locality: Path, seed: int = 1) -> None:
-        self.name = locality.name
-        self.places = PLACES.get(locality.name, ())
-        told = yaml.safe_load((locality / "referrals.yaml").read_bytes())
-        self.questions = tuple(told["questions"])
+    def __init__(self, locality: Path, seed: int = 1, *, name: str = "") -> None:
+        self.name = name or locality.name
+        self.places = PLACES.get(self.name, ())
         self.seed = seed
+        self._locality = locality
         self._random = Random(f"{self.name} {seed}")  # noqa: S311 - A world, no secret.
+
+    @cached_property
+    def questions(self) -> tuple[str, ...]:
+        """The questions that the locality has its agencies ask."""
+        told = yaml.safe_load((self._locality / "referrals.yaml").read_bytes())
+        return tuple(told["questions"])
+
+    def rotas(self) -> dict[str, dict[str, Any]]:
+        """Give the rotas by their id: the coordinators, a week each, and for ever."""
+        role = Role.LEAD_AGENCY_COORDINATOR
+        turns = [self._worker_id(role, number) for number in range(STAFF[role])]
+        told = {
+            "rota": "coordinators",
+            "turns": turns,
+            "starts_at": ROTA_BEGAN.isoformat(),
+        }
+        return {str(uuid5(WORLD, f"{self.name}/rota")): told}
 
     def staff(self) -> list[Worker]:
         """Give the workers: the same ones whatever the seed."""
