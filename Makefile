@@ -7,7 +7,7 @@ PACKAGES := libs/contracts libs/chassis services/referrals services/risk \
 SBOM := dist/sbom.json
 SOURCES := $(foreach package,$(PACKAGES),$(package)/src)
 
-.PHONY: help setup run test lint types imports unit e2e chaos bench schemas lock mutants fuzz \
+.PHONY: help setup setup-for-tests run test lint types imports unit e2e chaos bench schemas lock mutants fuzz \
         audit-dependencies sbom clean
 
 help: ## What there is to make
@@ -17,10 +17,13 @@ help: ## What there is to make
 setup: ## Make .venv with everything in it, and install missing system packages
 	@scripts/setup
 
+setup-for-tests:
+	@scripts/setup --for-tests
+
 run: setup ## Run the whole platform with invented data, after a self-test
 	@$(BIN)/accord demo
 
-test: setup lint types imports ## Run every check and every test, real broker and store included
+test: setup-for-tests lint types imports ## Run every check and every test, real broker and store included
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder \
 	  --durations=10 --durations-min=10
 
@@ -35,20 +38,20 @@ types: setup ## Check types (mypy, strict)
 imports: setup ## Check the import rules (import-linter)
 	@$(BIN)/lint-imports
 
-unit: setup ## Run the tests that need no whole platform
+unit: setup-for-tests ## Run the tests that need no whole platform
 	@$(BIN)/pytest libs services
 
-e2e: setup ## Run the end-to-end tests alone
+e2e: setup-for-tests ## Run the end-to-end tests alone
 	@$(BIN)/pytest tests/e2e
 
-chaos: setup ## Run the tests that kill processes under load alone
+chaos: setup-for-tests ## Run the tests that kill processes under load alone
 	@$(BIN)/pytest -m chaos
 
-fuzz: setup ## Ask every API whatever can be asked, another way each time
+fuzz: setup-for-tests ## Ask every API whatever can be asked, another way each time
 	@ACCORD_FUZZ_EXAMPLES=$${EXAMPLES:-200} ACCORD_FUZZ_SEED=$${SEED:-$$$$} \
 	  $(BIN)/pytest tests/e2e/test_api.py --timeout=3600
 
-mutants: setup ## Remove each protection in turn, in a copy: its tests must fail
+mutants: setup-for-tests ## Remove each protection in turn, in a copy: its tests must fail
 	@$(BIN)/python scripts/mutants.py $(NAMES)
 
 bench: setup ## Measure the pipeline beside its peer, on this machine

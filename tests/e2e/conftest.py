@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from accord_chassis.clock import Clock, SystemClock
 from accord_chassis.development.backing import Backing
-from accord_chassis.development.broker import RABBITMQ_SERVER
 from app import Region
 from people import Coordinator, ReferringAgency
 from regions import Ground, Machines, in_one_process, machines_in
@@ -21,10 +20,11 @@ def ground(
 
 
 @pytest.fixture(scope="module")
-def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+def machines(
+    installed_broker: None,  # noqa: ARG001 - It fails without.
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Machines]:
     """A broker and a store of a module's own, to be killed or read on the disk."""
-    if not RABBITMQ_SERVER.exists():
-        pytest.skip("RabbitMQ is not installed here: a container cannot be killed")
     folder = tmp_path_factory.mktemp("machines")
     with machines_in(folder) as found:
         yield found

@@ -42,6 +42,7 @@ from accord_chassis.development.process import (
     locked,
     wait_until,
 )
+from accord_chassis.testing import not_here
 from pamqp.common import FieldTable
 from pymongo import MongoClient
 
@@ -57,9 +58,7 @@ ENGINE = Machine(docker=True, rabbitmq_server=True, secantusd=True)
 PROGRAMS = Machine(rabbitmq_server=True, secantusd=True)
 NOTHING = Machine()
 
-needs_rabbitmq = pytest.mark.skipif(
-    not look({}).rabbitmq_server, reason="rabbitmq-server is not installed"
-)
+needs_rabbitmq = pytest.mark.usefixtures("installed_broker")
 
 CRASHES = """
 import sys
@@ -451,3 +450,10 @@ def _readable(address: str) -> str:
     raw = bytes.fromhex(address)
     words = [raw[at : at + 4][::-1] for at in range(0, len(raw), 4)]
     return socket.inet_ntop(kind, b"".join(words))
+
+
+def test_what_a_machine_lacks_fails_unless_it_may_be_skipped() -> None:
+    with pytest.raises(pytest.fail.Exception, match="setup --for-tests"):
+        not_here("Something is not installed.", {})
+    with pytest.raises(pytest.skip.Exception, match="NOT CHECKED: Something"):
+        not_here("Something is not installed.", {"ACCORD_MAY_SKIP": "1"})

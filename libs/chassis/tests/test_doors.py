@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from accord_chassis import topology
 from accord_chassis.development.backing import Backing, LocalBroker, LocalStore, Means
-from accord_chassis.development.broker import RABBITMQ_SERVER, Identity
+from accord_chassis.development.broker import Identity
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.development.machine import Choice
 from accord_chassis.doors import Line, Trust, check_lines, speaks_tls
@@ -28,9 +28,7 @@ from chassis_toy import TOY, Settings, Toy, living, settings_for
 from pydantic import SecretStr
 from pymongo import MongoClient
 
-needs_rabbitmq = pytest.mark.skipif(
-    not RABBITMQ_SERVER.exists(), reason="rabbitmq-server is not installed"
-)
+needs_rabbitmq = pytest.mark.usefixtures("installed_broker")
 
 SOON = timedelta(days=1)
 PAST = timedelta(days=-1)

@@ -10,7 +10,7 @@ import pytest
 from accord_chassis import topology
 from accord_chassis.binding import pack
 from accord_chassis.bus import Bus
-from accord_chassis.development.backing import Backing, Means
+from accord_chassis.development.backing import Backing
 from accord_chassis.development.broker import LocalBroker
 from accord_chassis.rabbit import RabbitTransport, reach
 from accord_chassis.testing import VirtualHost, eventually
@@ -126,11 +126,10 @@ async def took(toy: Listening, count: int) -> bool:
     return toy.bus.activity.taken == count
 
 
+@pytest.mark.usefixtures("installed_broker")
 async def test_after_a_broker_was_killed_its_consumers_come_back(
     backing_services: Backing, tmp_path: Path
 ) -> None:
-    if backing_services.broker.means is not Means.PROCESS:
-        pytest.skip("NOT CHECKED: only a broker that is a process of ours is killed.")
     broker = LocalBroker(tmp_path / "broker")
     with broker.running():
         own = Backing(

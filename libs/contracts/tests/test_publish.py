@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -200,6 +201,59 @@ def test_the_parser_would_find_a_fault(node: Path, tmp_path: Path) -> None:
     assert any(each["severity"] == 0 for each in parsed(node, path)["found"])
 
 
+DEBIANS = (18, 20, 4)
+"""The Node of Debian 12, on which `make setup` falls back."""
+
+
+@pytest.mark.parametrize(
+    ("allowed", "fits"),
+    [
+        ("*", True),
+        (">= 0.4", True),
+        ("4.x || >=6.0.0", True),
+        ("^16.20 || ^18.18 || >= 20.17", True),
+        ("^16.20 || >= 20.17", False),
+        ("^18.21", False),
+        (">= 20.16.0", False),
+    ],
+)
+def test_what_a_package_asks_of_node_is_read(allowed: str, fits: bool) -> None:  # noqa: FBT001
+    assert allows(allowed, DEBIANS) is fits
+
+
+def test_every_package_of_the_parser_allows_the_node_of_debian() -> None:
+    packages = json.loads((NODE / "package-lock.json").read_text())["packages"]
+
+    refusing = {
+        name: each["engines"]["node"]
+        for name, each in packages.items()
+        if isinstance(each.get("engines"), dict)
+        and not allows(each["engines"].get("node", "*"), DEBIANS)
+    }
+
+    assert len(packages) > 100
+    assert refusing == {}
+
+
+def allows(asked: str, version: tuple[int, ...]) -> bool:
+    """Tell whether what a package asks of Node allows a version.
+
+    It knows ``*``, ``4.x``, ``>=`` and ``^``: the packages of the lock say no more.
+    """
+    return any(_allows(each.replace(" ", ""), version) for each in asked.split("||"))
+
+
+def _allows(asked: str, version: tuple[int, ...]) -> bool:
+    if asked == "*":
+        return True
+    said = re.fullmatch(r"(>=|\^)?(\d+)(?:\.(\d+|x))?(?:\.(\d+))?", asked)
+    assert said, asked
+    kind, *numbers = said.groups()
+    least = tuple(int(each) for each in numbers if each and each != "x")
+    same = kind == ">=" or version[0] == least[0]
+    return same and version >= least
+
+
 def parsed(node: Path, document: Path) -> Mapping[str, Any]:
     """What AsyncAPI's own parser says about a document."""
     done = subprocess.run(
@@ -218,7 +272,7 @@ def node() -> Path:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.fail(
-            "AsyncAPI's parser needs Node 20 or later with npm, and this machine has "
+            "AsyncAPI's parser needs Node 18.18 or later with npm; this machine has "
             "not both of them on its path. Install them, or run `make setup`."
         )
     lock, installed = NODE / "package-lock.json", NODE / "node_modules"

@@ -5,6 +5,7 @@ broker with a virtual host of its own. Both are found or started once a run.
 """
 
 import asyncio
+import os
 import tempfile
 import time
 from collections.abc import (
@@ -19,7 +20,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -59,7 +60,31 @@ NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 AUDIT_KEY = "an audit key that only tests have"
 """Seals the audit logs of tests."""
 
+MAY_SKIP = "ACCORD_MAY_SKIP"
+"""Set on a machine that cannot have all that tests need: it is left out, and said."""
+
 R = TypeVar("R")
+
+
+def not_here(what: str, environment: Mapping[str, str] = os.environ) -> NoReturn:
+    """Fail a test for what this machine has not, or skip it where that is allowed.
+
+    A run that leaves out what it promises looks like one that has kept it.
+    """
+    if environment.get(MAY_SKIP):
+        pytest.skip(f"NOT CHECKED: {what}")
+    pytest.fail(
+        f"{what} `scripts/setup --for-tests` has it; {MAY_SKIP}=1 goes without."
+    )
+
+
+@pytest.fixture(scope="session")
+def installed_broker() -> None:
+    """A broker of this machine's own, which a test can start, kill and read."""
+    from accord_chassis.development.broker import RABBITMQ_SERVER  # noqa: PLC0415
+
+    if not RABBITMQ_SERVER.exists():
+        not_here("rabbitmq-server is not installed, and a container is not killed.")
 
 
 @pytest.fixture(scope="session")
