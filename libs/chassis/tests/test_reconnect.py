@@ -22,7 +22,7 @@ from aio_pika import Connection, RobustConnection
 from aio_pika.connection import make_url
 from aiormq.exceptions import AMQPError
 from chassis_builders import message
-from chassis_surroundings import Line, Proxy, virtual_host_of
+from chassis_surroundings import Line, Proxy, logged, virtual_host_of
 
 CATALOGUE = Catalogue.of([Entry(RiskChanged, "toy", ("toy",))])
 
@@ -174,8 +174,8 @@ async def registered(host: VirtualHost) -> None:
 async def was_cancelled(toy: Listening) -> bool:
     """Tell whether the broker has cancelled one of its consumers."""
     return any(
-        tag not in queue.channel._channel.channel.consumers  # type: ignore[attr-defined]
-        for queue, tag in toy.transport._consumers
+        each.tag not in each.queue.channel._channel.channel.consumers  # type: ignore[attr-defined]
+        for each in toy.transport._consumers
     )
 
 
@@ -194,6 +194,55 @@ async def test_after_its_queue_was_deleted_a_consumer_comes_back(
 
     after = await toy.say()
     await eventually(is_heard(toy, after), within=WITHIN)
+    await toy.close()
+
+
+async def unheard(host: VirtualHost) -> int:
+    return await host.held("toy.routine")
+
+
+async def test_a_consumer_that_hears_nothing_is_noticed_and_comes_back(
+    host: VirtualHost,
+) -> None:
+    toy = await listening(host.url("toy"))
+    await eventually(is_heard(toy, await toy.say()))
+    (consumer,) = (e for e in toy.transport._consumers if e.queue.name == "toy.routine")
+    channel = await consumer.queue.channel.get_underlay_channel()
+
+    # The broker knows of it no more, and the transport does not know that.
+    await channel.basic_cancel(consumer.tag)
+    said = await toy.say()
+    await eventually(lambda: unheard(host))
+    await toy.transport.watch()
+    await toy.transport.watch()
+    assert toy.transport.ready()
+    with logged() as lines:
+        await toy.transport.watch()
+
+    assert [each["queue"] for each in lines.of("consumer.deaf")] == ["toy.routine"]
+    assert not toy.transport.ready()
+    await eventually(is_heard(toy, said), within=WITHIN)
+    await eventually(is_ready(toy, fact=True))
+    await toy.close()
+
+
+async def test_a_consumer_that_has_its_hands_full_is_not_deaf(
+    host: VirtualHost,
+) -> None:
+    toy = await listening(host.url("toy"))
+    toy.go_on.clear()
+    said = [await toy.say() for _ in range(22)]
+    await eventually(lambda: took(toy, 20))
+    await eventually(lambda: unheard(host))
+
+    with logged() as lines:
+        for _ in range(4):
+            await toy.transport.watch()
+
+    assert not lines.of("consumer.deaf")
+    assert toy.transport.ready()
+    toy.go_on.set()
+    await eventually(is_heard(toy, *said))
     await toy.close()
 
 

@@ -24,8 +24,9 @@ from aio_pika.abc import (
 from aio_pika.connection import make_url
 from aio_pika.exceptions import PublishError
 from aiormq import spec
-from aiormq.abc import AbstractChannel, ChannelFrame, FrameType
+from aiormq.abc import AbstractChannel, AbstractConnection, ChannelFrame, FrameType
 from aiormq.channel import Channel
+from aiormq.exceptions import AMQPError
 from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 from yarl import URL
@@ -53,6 +54,14 @@ PERSISTENT = 2
 
 LOST = (ConnectionError, TimeoutError, RuntimeError)
 """What using a channel raises when it or its connection is gone."""
+
+WATCH_SECONDS = 10.0
+"""How often is looked for consumers that hear nothing: one is found after 20 to 30, and
+has 15 left to come back in (RELIABILITY P12: 45)."""
+
+LOOKS = 2
+"""How many looks in a row must find messages waiting and none delivered since the one
+before: what one look finds may have come a moment ago."""
 
 ACK_PAUSE = 0.002
 """Seconds for which acknowledgements are gathered."""
@@ -93,7 +102,7 @@ class RabbitTransport:
         self._consuming: RobustConnection | None = None
         self._publishing: RobustConnection | None = None
         self._publisher: AbstractRobustChannel | None = None
-        self._consumers: list[tuple[AbstractRobustQueue, ConsumerTag]] = []
+        self._consumers: list[Consumer] = []
         self._taking: set[asyncio.Task[None]] = set()
         self._user = make_url(self._line.url).user or ""
 
@@ -224,17 +233,18 @@ class RabbitTransport:
         channel = await self._consuming.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=prefetch)
         declared = await channel.declare_queue(queue, passive=True)
-        acknowledgements = Acknowledgements()
+        consumer = Consumer(declared, prefetch)
 
         async def deliver(incoming: AbstractIncomingMessage) -> None:
+            consumer.hear()
             # Awaited here, it would be cancelled half done when the broker goes away.
-            delivery = _delivery(queue, incoming, acknowledgements)
+            delivery = _delivery(queue, incoming, consumer.acknowledgements)
             taking = asyncio.create_task(take(delivery))
             self._taking.add(taking)
             taking.add_done_callback(self._taken)
 
-        tag = await declared.consume(deliver)
-        self._consumers.append((declared, tag))
+        consumer.tag = await declared.consume(deliver)
+        self._consumers.append(consumer)
 
     def _taken(self, taking: asyncio.Task[None]) -> None:
         """See that no defect ends in silence: the broker keeps what it took."""
@@ -244,13 +254,46 @@ class RabbitTransport:
 
     async def stop_consuming(self) -> None:
         """Cancel the consumers; see ``Transport``."""
-        for queue, tag in self._consumers:
+        for each in self._consumers:
             try:
                 async with asyncio.timeout(PUBLISH_SECONDS):
-                    await queue.cancel(tag)
+                    await each.queue.cancel(each.tag)
             except (ConnectionError, TimeoutError, RuntimeError):
                 log.warning("consumer.not_cancelled", dependency="broker")
         self._consumers.clear()
+
+    async def watch(self) -> None:
+        """Look for consumers that hear nothing of what waits; connect anew for them.
+
+        The connection stands, its heartbeats go to and fro, and nothing comes: the
+        broker has lost the consumer, or serves another queue of the name. Nobody else
+        would notice.
+        """
+        if self._consuming is None or self._consuming.transport is None:
+            return
+        line = self._consuming.transport.connection
+        try:
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                await self._look(line)
+                deaf = [each.queue.name for each in self._consumers if each.deaf]
+                for queue in deaf:
+                    log.error("consumer.deaf", queue=queue)
+                if deaf:
+                    # Whoever was given it connects again by itself, and consumes.
+                    await line.close()
+        except (*LOST, AMQPError, asyncio.CancelledError) as fault:
+            if isinstance(fault, asyncio.CancelledError):
+                # It may be ours; a lost connection looks the same.
+                heed_cancellation()
+            log.debug("consumer.not_watched", fault=type(fault).__name__)
+
+    async def _look(self, line: AbstractConnection) -> None:
+        """Ask how much waits for each consumer, on a channel that may break."""
+        channel = await line.channel(publisher_confirms=False)
+        for each in self._consumers:
+            found = await channel.queue_declare(each.queue.name, passive=True)
+            each.look(found.message_count or 0)
+        await channel.close()
 
     async def close(self) -> None:
         """Close both connections; what is still in hand is left to be taken again."""
@@ -261,8 +304,8 @@ class RabbitTransport:
                 await connection.close()
 
     def ready(self) -> bool:
-        """Tell whether both connections stand; see ``Transport``."""
-        return all(
+        """Tell whether both connections stand and nobody is deaf; see ``Transport``."""
+        return not any(each.deaf for each in self._consumers) and all(
             connection is not None and connection.connected.is_set()
             for connection in (self._consuming, self._publishing)
         )
@@ -294,6 +337,41 @@ def _take_back(channel: Channel, first: int) -> None:
     channel.delivery_tag = first
 
 
+class Consumer:
+    """Who takes a queue's messages, and whether any of them come.
+
+    Args:
+        queue: Whose.
+        prefetch: The most that are delivered and not acknowledged.
+    """
+
+    def __init__(self, queue: AbstractRobustQueue, prefetch: int) -> None:
+        self.queue = queue
+        self.tag: ConsumerTag = ""
+        self.acknowledgements = Acknowledgements()
+        self._prefetch = prefetch
+        self._heard = False
+        self._in_vain = 0
+
+    @property
+    def deaf(self) -> bool:
+        """Tell whether messages wait for it and none has come for a while."""
+        return self._in_vain >= LOOKS
+
+    def hear(self) -> None:
+        """Note that a message has come."""
+        self._heard, self._in_vain = True, 0
+
+    def look(self, waiting: int) -> None:
+        """Note how many wait. None is to come while all that may be are in hand."""
+        full = self.acknowledgements.outstanding >= self._prefetch
+        if self._heard or full or not waiting:
+            self._in_vain = 0
+        else:
+            self._in_vain += 1
+        self._heard = False
+
+
 class Acknowledgements:
     """Acknowledges together what was handled together, one frame for many.
 
@@ -305,6 +383,12 @@ class Acknowledgements:
         self._channel: AbstractChannel | None = None
         self._done: dict[int, bool] = {}
         self._flushing = False
+
+    @property
+    def outstanding(self) -> int:
+        """How many the broker waits for; none of a channel that is gone."""
+        lost = self._channel is None or self._channel.is_closed
+        return 0 if lost else len(self._done)
 
     def delivered(self, channel: AbstractChannel, tag: int) -> None:
         """Note a delivery. Tags begin anew with every channel."""

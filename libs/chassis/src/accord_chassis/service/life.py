@@ -24,7 +24,7 @@ from accord_chassis.clock import Clock, SystemClock
 from accord_chassis.doors import RENEW_SECONDS, Line, reason_of
 from accord_chassis.ending import Ending, heed_cancellation
 from accord_chassis.guard import Guard, Standings
-from accord_chassis.rabbit import RabbitTransport
+from accord_chassis.rabbit import WATCH_SECONDS, RabbitTransport
 from accord_chassis.relay import Relay
 from accord_chassis.service.lines import StoreLines
 from accord_chassis.settings import ChassisSettings
@@ -192,6 +192,9 @@ class Service:
             group.create_task(self._every(ALIGN_SECONDS, self.database.align))
             group.create_task(self._every(ANCHOR_SECONDS, self.audit.anchor))
             group.create_task(self._every(RENEW_SECONDS, self._renew))
+            if isinstance(self.transport, RabbitTransport):
+                watch = self.transport.watch
+                group.create_task(self._every(WATCH_SECONDS, watch))
             for store, act in self._sweeps:
                 # Each by itself: what is slow with one holds up nothing of another.
                 sweep = partial(self._sweep, store, act)
