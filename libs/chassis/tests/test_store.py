@@ -361,6 +361,20 @@ async def test_what_is_due_is_claimed_by_one_and_again_when_nothing_came_of_it(
     assert again.id == due.id
 
 
+async def test_however_much_others_hold_what_is_due_behind_it_is_found(
+    things: Things,
+) -> None:
+    many = 12
+    for _ in range(many):
+        await things.save(thing(due_at=NOON))
+
+    claimed = [
+        each for _ in range(many) for each in await things.due_now(NOON, limit=1)
+    ]
+
+    assert len({each.id for each in claimed}) == many
+
+
 async def test_who_acted_may_save_and_the_next_due_time_is_claimed_at_once(
     things: Things,
 ) -> None:

@@ -565,13 +565,11 @@ class Store(Generic[T]):
         if self.due is None:
             raise TypeError(f"{self.collection} has no clocks.")
         now = self._database.server_now()
-        found = self.documents.find({self.due: {"$gt": EPOCH, "$lte": at}})
-        # Others may hold the oldest, so there is more to look at than to claim.
-        due = [
-            document
-            async for document in found.sort(self.due, 1).limit(limit * 10)
-            if document.get("swept", now) <= now
-        ][:limit]
+        # What others hold stays where it is: read each time, it would cost the more the
+        # more of it there is.
+        free = {self.due: {"$gt": EPOCH, "$lte": at}, "swept": {"$not": {"$gt": now}}}
+        found = self.documents.find(free).sort(self.due, 1).limit(limit)
+        due = [document async for document in found]
         claimed = await self._claimed(due, {"swept": now + SWEEP_LEASE})
         counted = [{**each, "version": each["version"] + 1} for each in claimed]
         return self.load_all(await self.open(counted))
