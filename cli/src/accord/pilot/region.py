@@ -26,6 +26,7 @@ from accord_chassis.problems import AGAIN_SECONDS
 from accord_chassis.service import Service, StandIns
 from fastapi import FastAPI
 from pymongo import MongoClient
+from pymongo.errors import PyMongoError
 from starlette.types import Message, Scope
 
 from accord.client import Answer
@@ -138,8 +139,7 @@ class Region:
     async def move_to(self, at: datetime) -> None:
         """Let the time pass, and act on what falls due."""
         self._clock.advance(at - self.now)
-        sweeps = [each.sweep_once for each in self.services.values()]
-        while any(await asyncio.gather(*(sweep() for sweep in sweeps))):
+        while any(await asyncio.gather(*map(_sweep, self.services.values()))):
             pass
 
     async def quiet(self) -> None:
@@ -247,6 +247,23 @@ def _as_then(locality: Path, copy: Path) -> Path:
 
 def _vhost(site: Site) -> str:
     return f"{site.locality}-pilot"
+
+
+async def _sweep(service: Service) -> int:
+    """Have a service act on what is due; again, as by itself, if its store is late.
+
+    Raises:
+        PyMongoError: The store stays away.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + PATIENCE
+    while True:
+        try:
+            return await service.sweep_once()
+        except PyMongoError:
+            if loop.time() > until:
+                raise
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 def _suffix(site: Site) -> str:
