@@ -49,8 +49,7 @@ async def test_whoever_is_barred_after_accepting_is_replaced_and_told_nothing_mo
     await eventually(region.is_quiet)
 
     lists = {"conflicts": [first.worker.id]}
-    path = f"/api/allocation/v1/cases/{case}/lists"
-    assert (await coordinator.sends("PUT", path, lists)).ok
+    assert (await coordinator.lists(case, lists)).ok
 
     second = (await eventually(coordinator.finds_asked(case, SUPPORT)))[SUPPORT]
     assert second.worker.id != first.worker.id
@@ -65,7 +64,7 @@ async def test_whoever_is_barred_after_accepting_is_replaced_and_told_nothing_mo
 
     deputy = region.worker(second.worker.entry["deputy"])
     lists = {"conflicts": [first.worker.id], "excluded": [deputy.id]}
-    assert (await coordinator.sends("PUT", path, lists)).ok
+    assert (await coordinator.lists(case, lists)).ok
     await eventually(region.is_quiet)
     clock.advance(ACKNOWLEDGE)
 

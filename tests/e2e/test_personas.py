@@ -212,7 +212,7 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
     people["nobody"] = Somebody(region, "persona-nobody")
     lists = lists_of(workers)
     path = f"/api/allocation/v1/cases/{case}"
-    assert (await people["coordinator"].sends("PUT", f"{path}/lists", lists)).ok
+    assert (await people["coordinator"].lists(case, lists)).ok
     broken = await people["glass breaker"].sends(
         "POST", f"{path}/glass", {"reason": "imminent_danger"}
     )
@@ -802,6 +802,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     ("allocation", "POST", "/v1/standings"): Case((), "standings"),
     ("allocation", "GET", "/v1/cases/{case_id}/lists"): Case(("coordinator",)),
+    # Without the ETag of those one has read: 428, and only to whoever may.
     ("allocation", "PUT", "/v1/cases/{case_id}/lists"): Case(("coordinator",), "lists"),
     ("allocation", "GET", "/v1/cases/{case_id}/lead"): Case(KNOWS_SAFETY),
     ("allocation", "PUT", "/v1/cases/{case_id}/lead"): Case(

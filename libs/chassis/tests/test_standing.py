@@ -22,13 +22,14 @@ from pydantic import SecretStr
 
 
 class Allocation:
-    """Answers for everybody that they are active, and counts how often it is asked."""
+    """Says that all but some are active, and counts how often it is asked."""
 
     def __init__(self) -> None:
         self.app = FastAPI()
         self.url = ""
         self.asked: list[AskStandings] = []
         self.away = False
+        self.outside: set[str] = set()
         self.app.post("/v1/standings")(self.answer)
 
     async def answer(self, asked: AskStandings) -> Response:
@@ -38,7 +39,11 @@ class Allocation:
             return Response(status_code=503)
         found = Standings(
             standings=tuple(
-                Standing(case_id=case_id, worker_id=each.worker_id, active=True)
+                Standing(
+                    case_id=case_id,
+                    worker_id=each.worker_id,
+                    active=each.worker_id not in self.outside,
+                )
                 for each in asked.asked
                 for case_id in each.case_ids
             )
@@ -118,3 +123,17 @@ async def test_all_who_asked_hear_that_it_cannot_be_known_and_may_ask_again(
 
     assert [type(each) for each in refused] == [StandingAway, StandingAway]
     assert all(answers)
+
+
+async def test_it_is_remembered_that_no_list_names_an_id_outside_the_directory(
+    allocation: Allocation, standings: AskedStandings
+) -> None:
+    worker, outside, case = new_id(), new_id(), new_id()
+    allocation.outside = {outside}
+
+    for _ in range(2):
+        await asyncio.gather(*(standings.of(e, [case]) for e in (worker, outside)))
+
+    # A worker who has nothing to do with the case may have in a moment.
+    asked = [{each.worker_id for each in one.asked} for one in allocation.asked]
+    assert asked == [{worker, outside}, {worker}]

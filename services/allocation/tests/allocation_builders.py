@@ -296,19 +296,34 @@ class Front:
         self.running = running
 
     async def ask(
-        self, method: str, path: str, *, who: str, body: Any = None, **claims: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        who: str,
+        body: Any = None,
+        subject: str = "somebody",
+        seen: str | None = None,
+        **claims: Any,
     ) -> httpx2.Response:
         """Ask as a worker with every scope, who has just logged in."""
         scopes = [f"allocation.{e}" for e in ("admin", "ask", "read", "work", "glass")]
         now = int(self.running.clock.now().timestamp())
         claims = {"worker": who, "auth_time": now, **claims}
-        token = self.running.issuer.token("somebody", *scopes, region="test", **claims)
+        token = self.running.issuer.token(subject, *scopes, region="test", **claims)
         return await self.running.http.request(
             method,
             f"/v1{path}",
             json=body,
-            headers={"Authorization": f"Bearer {token}"},
+            headers={"Authorization": f"Bearer {token}"}
+            | ({"If-Match": seen} if seen else {}),
         )
+
+    async def lists(self, case_id: str, who: str, **told: Any) -> httpx2.Response:
+        """Have somebody read the lists of a case, and put others in their place."""
+        path = f"/cases/{case_id}/lists"
+        seen = (await self.ask("GET", path, who=who)).headers.get("etag")
+        return await self.ask("PUT", path, who=who, body=told, seen=seen)
 
     async def hires(self, *roles: str, **entry: Any) -> str:
         worker_id = new_id()

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from accord_chassis.access import DEVELOPMENT_ISSUER
 from accord_chassis.store import Conflict
 from accord_chassis.testing import NOON, eventually, message_of, new_id
 from accord_contracts.access import AGENCIES, Side, Standing, listed_id
@@ -29,6 +30,7 @@ from allocation.domain.staffing import Staffing
 from allocation.domain.standing import standing_of
 from allocation.domain.wanted import Wanted
 from allocation.handlers.placing import Desk
+from allocation.routes.access import MOST_LISTED
 from allocation_builders import (
     OUTREACH,
     POLICY,
@@ -85,9 +87,8 @@ async def test_a_worker_who_is_barred_is_off_the_team(
     }
     [asked] = [each for each, found in offers.items() if found]
     await office.accepts(asked)
-    lists = {"excluded": [asked]}
 
-    answer = await office.ask("PUT", f"/cases/{case_id}/lists", who=lead, body=lists)
+    answer = await office.lists(case_id, lead, excluded=[asked])
 
     assert answer.status_code == 200
     assert (await office.standing(asked, case_id)).excluded
@@ -103,8 +104,7 @@ async def test_an_offer_to_somebody_who_is_then_excluded_looks_as_if_there_were_
     lead = await office.hires(duty_coordinator=True)
     case_id = await office.case()
     allocation = (await office.offer(her))["allocation_id"]
-    path = f"/cases/{case_id}/lists"
-    await office.ask("PUT", path, who=lead, body={"excluded": [her]})
+    await office.lists(case_id, lead, excluded=[her])
 
     accepted = await office.ask(
         "POST", f"/allocations/{allocation}/acceptance", who=her
@@ -168,9 +168,9 @@ async def test_nobody_takes_themselves_off_a_list(office: Front) -> None:
     lead, barred, _ = [await office.hires(duty_coordinator=True) for _ in range(3)]
     case_id = await office.case()
     path = f"/cases/{case_id}/lists"
-    await office.ask("PUT", path, who=lead, body={"excluded": [barred]})
+    await office.lists(case_id, lead, excluded=[barred])
 
-    answer = await office.ask("PUT", path, who=barred, body={})
+    answer = await office.lists(case_id, barred)
 
     assert answer.status_code == 404
     assert (await office.ask("GET", path, who=lead)).json()["excluded"] == [barred]
@@ -180,15 +180,15 @@ async def test_lists_never_leave_one_coordinator_alone_with_a_case(
     office: Front,
 ) -> None:
     lead, other = [await office.hires(duty_coordinator=True) for _ in range(2)]
-    path = f"/cases/{await office.case()}/lists"
+    case_id = await office.case()
 
     answers = [
-        await office.ask("PUT", path, who=lead, body=body)
+        await office.lists(case_id, lead, **body)
         for body in ({"named_only": [lead]}, {"excluded": [other]}, {"named_only": []})
     ]
 
     assert [each.status_code for each in answers] == [422, 422, 422]
-    both = await office.ask("PUT", path, who=lead, body={"named_only": [lead, other]})
+    both = await office.lists(case_id, lead, named_only=[lead, other])
     assert both.status_code == 200
 
 
@@ -225,9 +225,7 @@ async def test_lists_that_are_replaced_keep_a_conflict_that_was_declared_meanwhi
     await office.ask("POST", path, who=her, body=reason)
     await office.running.idle()
 
-    answer = await office.ask(
-        "PUT", f"/cases/{case_id}/lists", who=lead, body={"excluded": [new_id()]}
-    )
+    answer = await office.lists(case_id, lead, excluded=[new_id()])
 
     assert answer.json()["conflicts"] == [her]
 
@@ -337,8 +335,7 @@ async def test_glass_overrides_no_list(office: Front, bar: str) -> None:
     her = await office.hires(SPECIALIST)
     lead = await office.hires(duty_coordinator=True)
     case_id = await office.case()
-    path = f"/cases/{case_id}/lists"
-    await office.ask("PUT", path, who=lead, body={bar: [her]})
+    await office.lists(case_id, lead, **{bar: [her]})
 
     answer = await office.breaks(case_id, her)
 
@@ -409,13 +406,11 @@ async def test_who_is_in_no_directory_is_named_by_who_vouches_for_them(
 ) -> None:
     lead, other = [await office.hires(duty_coordinator=True) for _ in range(2)]
     case_id = await office.case()
-    path = f"/cases/{case_id}/lists"
     clerk = {"issuer": "urn:test", "subject": "clerk"}
-    lists = {"people": [clerk], "agencies": ["refuge"]}
 
-    put = await office.ask("PUT", path, who=lead, body=lists)
+    put = await office.lists(case_id, lead, people=[clerk], agencies=["refuge"])
     named = put.json()
-    again = await office.ask("PUT", path, who=lead, body=named)
+    again = await office.lists(case_id, lead, **named)
 
     listed = listed_id(**clerk)
     assert (named["subjects"], named["agencies"]) == ([listed], ["refuge"])
@@ -427,6 +422,74 @@ async def test_who_is_in_no_directory_is_named_by_who_vouches_for_them(
     others = [(await office.standing(e, case_id)).excluded for e in strangers]
     assert (barred, others) == ([True, True], [False, False])
     assert not (await office.standing(other, case_id)).excluded
+
+
+async def test_whoever_was_named_before_they_came_into_the_directory_stays_barred(
+    office: Front,
+) -> None:
+    lead, other = [await office.hires(duty_coordinator=True) for _ in range(2)]
+    case_id = await office.case()
+    path = f"/cases/{case_id}/lists"
+    relative = {"issuer": DEVELOPMENT_ISSUER, "subject": "relative"}
+    await office.lists(case_id, lead, people=[relative])
+
+    found = [
+        (await office.ask("GET", path, who=other, subject=each)).status_code
+        for each in ("relative", "colleague")
+    ]
+
+    assert found == [404, 200]
+
+
+async def test_more_than_a_list_holds_is_refused_and_changes_nothing(
+    office: Front,
+) -> None:
+    lead, case_id = await office.hires(duty_coordinator=True), await office.case()
+    held = [new_id() for _ in range(MOST_LISTED)]
+    anew = [{"issuer": "urn:test", "subject": f"clerk {n}"} for n in range(50)]
+
+    answer = await office.lists(case_id, lead, subjects=held, people=anew)
+
+    assert answer.status_code == 422
+    full = await office.lists(case_id, lead, subjects=held[50:], people=anew)
+    assert len(full.json()["subjects"]) == MOST_LISTED
+
+
+async def test_conflicts_that_are_more_than_can_be_put_are_shown(
+    office: Front,
+) -> None:
+    lead, case_id = await office.hires(duty_coordinator=True), await office.case()
+    for _ in range(2):
+        told = [new_id() for _ in range(MOST_LISTED)]
+        answer = await office.lists(case_id, lead, conflicts=told)
+
+    read = await office.ask("GET", f"/cases/{case_id}/lists", who=lead)
+    found = [len(each.json()["conflicts"]) for each in (answer, read)]
+    assert found == [2 * MOST_LISTED] * 2
+
+
+async def test_whoever_has_not_read_the_lists_as_they_are_takes_nobody_off_them(
+    office: Front,
+) -> None:
+    lead, other = [await office.hires(duty_coordinator=True) for _ in range(2)]
+    case_id, relative, colleague = await office.case(), new_id(), new_id()
+    path = f"/cases/{case_id}/lists"
+    read = (await office.ask("GET", path, who=other)).headers["etag"]
+    put = await office.lists(case_id, lead, excluded=[relative])
+
+    async def puts(seen: str | None) -> int:
+        body = {"excluded": [colleague]}
+        answer = await office.ask("PUT", path, who=other, body=body, seen=seen)
+        return answer.status_code
+
+    assert [await puts(each) for each in (None, read)] == [428, 412]
+    nowhere = f"/cases/{new_id()}/lists"
+    absent = await office.ask("PUT", nowhere, who=other, body={})
+    assert absent.status_code == 404
+    held = await office.ask("GET", path, who=other)
+    assert held.json()["excluded"] == [relative]
+    assert held.headers["etag"] == put.headers["etag"]
+    assert await puts(put.headers["etag"]) == 200
 
 
 def test_of_several_lists_everybody_is_named_who_is_in_any() -> None:
@@ -487,8 +550,7 @@ async def bars(office: Front, case_id: str, worker_id: str, how: str) -> None:
         "conflict": {"conflicts": [worker_id]},
         "restricted": {"named_only": [lead, other, *staff]},
     }[how]
-    path = f"/cases/{case_id}/lists"
-    answer = await office.ask("PUT", path, who=lead, body=lists)
+    answer = await office.lists(case_id, lead, **lists)
     assert answer.status_code == 200
     await office.running.idle()
 

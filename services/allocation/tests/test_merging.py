@@ -49,8 +49,7 @@ async def roles(office: Front, case_id: str, who: str) -> list[dict[str, Any]]:
 
 
 async def lists(office: Front, case_id: str, who: str, **told: Any) -> None:
-    path = f"/cases/{case_id}/lists"
-    answer = await office.ask("PUT", path, who=who, body=told)
+    answer = await office.lists(case_id, who, **told)
     assert answer.status_code == 200, answer.text
     await office.running.idle()
 

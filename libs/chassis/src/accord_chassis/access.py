@@ -127,12 +127,14 @@ class Caller:
     family_name: str | None = field(default=None, repr=False)
 
     @property
-    def listed_as(self) -> str:
-        """The id by which the lists of a case name them: a worker's own, if they are.
+    def listed_as(self) -> tuple[str, ...]:
+        """The ids by which the lists of a case may name them.
 
-        Otherwise one that is made of who vouches for whom.
+        One that is made of who vouches for whom; before it a worker's own, if they are
+        one: whoever was named before they came into the directory stays named.
         """
-        return self.worker or listed_id(self.issuer, self.subject)
+        outside = listed_id(self.issuer, self.subject)
+        return (self.worker, outside) if self.worker else (outside,)
 
     @property
     def is_machine(self) -> bool:

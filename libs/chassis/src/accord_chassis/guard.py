@@ -94,7 +94,7 @@ class Guard:
         known: Mapping[str, Standing] = {}
         # A program is nobody's relative, and what it brings waits for no answer.
         if cases and not who.is_machine:
-            known = await self.standings.of(who.listed_as, sorted(cases))
+            known = await self._standings_of(who, sorted(cases))
         at = self.clock.now()
         return [
             decide(
@@ -108,6 +108,21 @@ class Guard:
             )
             for action, each in asked
         ]
+
+    async def _standings_of(
+        self, who: Caller, cases: Sequence[str]
+    ) -> Mapping[str, Standing]:
+        """Tell how somebody stands to cases, by every id that lists may name them by.
+
+        A case of which not all is answered is not known.
+        """
+        asked = (self.standings.of(each, cases) for each in who.listed_as)
+        own, *besides = await asyncio.gather(*asked)
+        return {
+            case_id: _excluded(standing, by=(each[case_id] for each in besides))
+            for case_id, standing in own.items()
+            if all(case_id in each for each in besides)
+        }
 
     async def record(
         self,
@@ -141,6 +156,11 @@ class Guard:
                 request_id=current_trace_id(),
             )
         )
+
+
+def _excluded(standing: Standing, *, by: Iterable[Standing]) -> Standing:
+    excluded = standing.excluded or any(each.excluded for each in by)
+    return standing.model_copy(update={"excluded": excluded})
 
 
 class Permitted(NamedTuple):

@@ -2,8 +2,8 @@
 
 Membership is looked up, never carried in a token, and believed for a few seconds only:
 whoever is taken off a case, or is named on one of its lists, sees nothing of it any
-more. That somebody has nothing to do with a case is not remembered at all: whoever has
-just joined sees it at once.
+more. That a worker has nothing to do with a case is not remembered at all: whoever has
+just joined sees it at once. Of an id that the directory does not know, it is.
 """
 
 import asyncio
@@ -109,12 +109,17 @@ class AskedStandings:
         of_worker: dict[str, list[Standing]] = defaultdict(list)
         for each in told:
             of_worker[each.worker_id].append(each)
-            if each.sides or each.coordinator:
+            if each.sides or each.coordinator or _unnamed(each):
                 self._known[each.worker_id, each.case_id] = (asked_at, each)
         return [
             [e for e in of_worker[each.worker_id] if e.case_id in each.case_ids]
             for each in asked
         ]
+
+
+def _unnamed(standing: Standing) -> bool:
+    """Tell whether somebody is not at work, or in no directory, and is not excluded."""
+    return not (standing.active or standing.excluded)
 
 
 def _some(of: Sequence[str], many: int) -> Iterator[Sequence[str]]:

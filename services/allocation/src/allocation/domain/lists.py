@@ -1,5 +1,7 @@
 """Who may have nothing to do with a case."""
 
+import hashlib
+import json
 from collections.abc import Iterable
 
 from accord_contracts.access import AGENCIES, listed_id
@@ -31,6 +33,13 @@ class Lists(BaseModel):
     agencies: frozenset[str] = frozenset()
 
     @property
+    def mark(self) -> str:
+        """What tells these lists from others: equal lists have the same."""
+        named = self.model_dump(mode="json")
+        in_order = {key: each and sorted(each) for key, each in named.items()}
+        return hashlib.sha256(json.dumps(in_order).encode()).hexdigest()[:32]
+
+    @property
     def barred(self) -> frozenset[str]:
         """Everybody who is named as one who may not."""
         return self.excluded | self.conflicts
@@ -59,6 +68,18 @@ class Lists(BaseModel):
             subjects=frozenset[str]().union(*(e.subjects for e in several)),
             agencies=frozenset[str]().union(*(e.agencies for e in several)),
         )
+
+
+class NotSeen(Refusal):
+    """Say by If-Match which ETag of the lists this is decided on."""
+
+    status = 428
+
+
+class ListsChanged(Refusal):
+    """The lists have changed since they were read: read them again."""
+
+    status = 412
 
 
 class NobodyLeft(Refusal):

@@ -21,7 +21,7 @@ from accord_contracts.message import Event, Lane, Message
 from accord_contracts.notify import NotificationDeclined
 
 from allocation.domain.glass import Glass, NoSuchGlass, NotJustified
-from allocation.domain.lists import Lists
+from allocation.domain.lists import Lists, ListsChanged, NotSeen
 from allocation.domain.staffing import Staffing
 from allocation.domain.standing import standing_of, standing_outside
 from allocation.handlers.staffing import team_changed, wanted
@@ -113,19 +113,35 @@ def one_with(held: Staffing, known: Mapping[str, Staffing]) -> list[Staffing]:
     return [known[each] for each in ids if each != held.id and each in known]
 
 
-async def put_lists(case_id: str, lists: Lists, by: str, *, door: Door) -> Lists:
+async def put_lists(
+    case_id: str, lists: Lists, by: str, *, seen: str | None, door: Door
+) -> Lists:
     """Name who may have nothing to do with a case; who works on it changes with it.
 
     Every role that nobody else has is wanted anew: one that is with somebody who is
     barred now is taken back and offered to another.
 
+    Args:
+        case_id: Which case.
+        lists: The lists, which take the place of those there are.
+        by: The coordinator who sets them.
+        seen: The mark of those they have read, if they say.
+        door: What it takes to know who may have to do with it.
+
     Raises:
         NoSuchRecord: There is no such case.
+        NotSeen: They do not say which they have read.
+        ListsChanged: Somebody else has changed them since.
         NobodyLeft: No coordinator but the one who sets them could look at it.
     """
     held = await door.staffings.get(case_id)
     if held is None:
         raise NoSuchRecord
+    # Only now: a case that there is not must look like one that they may not see.
+    if seen is None:
+        raise NotSeen
+    if seen != held.lists.mark:
+        raise ListsChanged
     others = await door.workers.coordinators() - {by}
     new = held.list_(lists, others)
     if new.lists == held.lists:

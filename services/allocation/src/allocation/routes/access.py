@@ -16,8 +16,9 @@ from accord_contracts.access import (
 )
 from accord_contracts.allocation import GlassReason
 from accord_contracts.message import Code, Id
-from fastapi import APIRouter, Security
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Header, Response, Security
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from allocation.domain.glass import Glass, NoSuchGlass
 from allocation.domain.lists import Lists
@@ -36,8 +37,20 @@ Asker = Annotated[Asking, Security(asking, scopes=["allocation.ask"])]
 Breaker = Annotated[Asking, Security(asking, scopes=["allocation.glass"])]
 Reader = Annotated[Asking, Security(asking, scopes=["allocation.read"])]
 
-LISTED = Annotated[frozenset[Id], Field(max_length=200)]
-NAMED = Annotated[frozenset[Id], Field(min_length=1, max_length=200)]
+MOST_LISTED = 200
+"""The most who can be put on one list."""
+
+LISTED = Annotated[frozenset[Id], Field(max_length=MOST_LISTED)]
+NAMED = Annotated[frozenset[Id], Field(min_length=1, max_length=MOST_LISTED)]
+
+Seen = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        description="The ETag of the lists as they were last read.",
+        pattern=r'^"[0-9a-f]{32}"$',
+    ),
+]
 
 ASK_STANDINGS = Action(
     "standing.ask", (Relation.SERVICE,), purposes=(Purpose.OPERATION,)
@@ -72,19 +85,18 @@ class ListsView(BaseModel):
     Attributes:
         excluded: These workers may not.
         named_only: Only these may; none: it is not so restricted.
-        conflicts: These have a conflict of interest.
+        conflicts: These have a conflict of interest. Whoever has said so themselves
+            stays here, so that they may be more than can be put.
         subjects: Nor may these, who are at agencies and in no directory, by the ids
             that are made of who vouches for whom.
         agencies: These are never asked what they know of the case.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
-    excluded: LISTED = frozenset()
-    named_only: NAMED | None = None
-    conflicts: LISTED = frozenset()
-    subjects: LISTED = frozenset()
-    agencies: Annotated[frozenset[Code], Field(max_length=200)] = frozenset()
+    excluded: frozenset[Id] = frozenset()
+    named_only: frozenset[Id] | None = None
+    conflicts: frozenset[Id] = frozenset()
+    subjects: frozenset[Id] = frozenset()
+    agencies: frozenset[Code] = frozenset()
 
 
 class Subject(BaseModel):
@@ -103,14 +115,32 @@ class PutLists(ListsView):
         people: Who is named anew among ``subjects``; what is kept is their ids.
     """
 
+    model_config = ConfigDict(extra="forbid")
+
+    excluded: LISTED = frozenset()
+    named_only: NAMED | None = None
+    conflicts: LISTED = frozenset()
+    subjects: LISTED = frozenset()
+    agencies: Annotated[frozenset[Code], Field(max_length=MOST_LISTED)] = frozenset()
     people: Annotated[frozenset[Subject], Field(max_length=50)] = frozenset()
+
+    @model_validator(mode="after")
+    def _are_not_too_many(self) -> Self:
+        if len(self.all_subjects) > MOST_LISTED:
+            raise PydanticCustomError("too_many_subjects", "They are too many.")
+        return self
+
+    @property
+    def all_subjects(self) -> frozenset[str]:
+        """Everybody in no directory by their id, whoever is named anew too."""
+        named = (listed_id(each.issuer, each.subject) for each in self.people)
+        return self.subjects.union(named)
 
     @property
     def lists(self) -> Lists:
         """The lists that are put, with everybody by their id."""
         told = self.model_dump(exclude={"people"})
-        named = {listed_id(each.issuer, each.subject) for each in self.people}
-        return Lists(**{**told, "subjects": self.subjects | named})
+        return Lists(**{**told, "subjects": self.all_subjects})
 
 
 class PutLead(BaseModel):
@@ -193,24 +223,42 @@ async def ask_standings(asked: AskStandings, door: Door_, asker: Asker) -> Stand
 
 
 @router.get("/cases/{case_id}/lists")
-async def read_lists(case_id: Id, door: Door_, reader: Administrator) -> ListsView:
-    """Read who may have nothing to do with a case."""
+async def read_lists(
+    case_id: Id, response: Response, door: Door_, reader: Administrator
+) -> ListsView:
+    """Read who may have nothing to do with a case.
+
+    The ``ETag`` tells these lists from others, and goes into ``If-Match`` to put others
+    in their place.
+    """
     await reader.permit(READ_LISTS, Resource("lists", case_id, case_id))
     held = await door.staffings.get(case_id)
     if held is None:
         raise NoSuchRecord
-    return _shown(held.lists)
+    return _shown(held.lists, response)
 
 
 @router.put("/cases/{case_id}/lists")
 async def put_lists(
-    case_id: Id, told: PutLists, door: Door_, administrator: Administrator
+    case_id: Id,
+    told: PutLists,
+    *,
+    response: Response,
+    door: Door_,
+    administrator: Administrator,
+    seen: Seen = None,
 ) -> ListsView:
-    """Name who may have nothing to do with a case."""
+    """Name who may have nothing to do with a case, in place of the lists there are."""
     await administrator.permit(PUT_LISTS, Resource("lists", case_id, case_id))
-    by = administrator.worker or ""
-    put = partial(access.put_lists, case_id, told.lists, by, door=door)
-    return _shown(await settled(put))
+    put = partial(
+        access.put_lists,
+        case_id,
+        told.lists,
+        administrator.worker or "",
+        seen=seen.strip('"') if seen else None,
+        door=door,
+    )
+    return _shown(await settled(put), response)
 
 
 @router.get("/cases/{case_id}/lead")
@@ -281,5 +329,6 @@ async def review_glass(
     return GlassView.of(await settled(review))
 
 
-def _shown(lists: Lists) -> ListsView:
+def _shown(lists: Lists, response: Response) -> ListsView:
+    response.headers["ETag"] = f'"{lists.mark}"'
     return ListsView(**lists.model_dump())
