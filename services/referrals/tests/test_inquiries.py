@@ -24,6 +24,8 @@ from accord_contracts.referrals import (
     AgencyKind,
     Answer,
     InformationDecided,
+    InformationOverdue,
+    InformationPushed,
     InformationRequested,
     InformationWithdrawn,
     SharingDecision,
@@ -43,13 +45,20 @@ from referrals.domain.inquiry import (
     DecidedBefore,
     Inquiry,
     InquiryOver,
+    Learned,
     Said,
     Terms,
 )
 from referrals.domain.ledger import FieldGroup, of_asking, of_decision, of_learned
 from referrals.domain.registration import registered_under_s19
 from referrals.erasing import Shelves
-from referrals.inquiring import Bureau, ask_for_meeting, push, tell_overdue
+from referrals.inquiring import (
+    Bureau,
+    ask_for_meeting,
+    enter_learned,
+    push,
+    tell_overdue,
+)
 from referrals.keeping import Disclosures, Inquiries
 from referrals_builders import JOHN, MERE, POLICY, Running, body, referral
 
@@ -758,11 +767,35 @@ def test_what_was_shared_elsewhere_gives_way_to_what_replaces_it() -> None:
     assert mine.without_learned_from(there) is mine
     # Each is a disclosure of its own, whatever stands now.
     entered = [
-        {each.id for each in of_learned(mine.learn(one), one.source)}
+        {each.id for each in of_learned(mine, new_id(), "hospital", one.about, one.at)}
         for one in (first, second)
     ]
     assert all(entered)
     assert entered[0].isdisjoint(entered[1])
+
+
+def test_what_was_told_before_an_inquiry_was_over_stays_as_far_as_it_is_said() -> None:
+    both = {"stalking": "yes", "strangulation": "yes"}
+    less = both | {"strangulation": "no", "threats_to_kill": "yes"}
+    mine, over = asked(), NOON + 99 * DAY
+    there = decided(asked(), said(answers=both))
+    first = mine.concerns(there, 1, NOON)
+    assert first
+    knows = mine.learn(first)
+
+    again = knows.concerns(there, 1, over)
+    left = knows.concerns(decided(there, said(answers=less)), 2, over)
+
+    assert again == first
+    assert left
+    assert (left.about, left.answers) == (first.about, {"stalking": "yes"})
+    assert knows.learn(left).learned == (left,)
+    assert knows.concerns(decided(there, declined()), 2, over) is None
+    elsewhere = decided(asked(people=PEOPLE[:1]), said(answers=both))
+    some = mine.concerns(elsewhere, 1, NOON)
+    assert some
+    of_other = Learned.model_validate(first.model_dump() | {"about": PEOPLE[1:]})
+    assert some.as_far_as(of_other) is None
 
 
 @pytest.mark.parametrize(
@@ -859,6 +892,121 @@ async def test_what_another_agency_refers_later_is_pushed_and_ends_when_taken_ba
     assert await eventually(forgotten)
 
 
+async def referred_elsewhere(running: Running, **told: Any) -> str:
+    """Have a hospital refer the same two in another case, for her protection."""
+    usual: dict[str, Any] = {
+        "people": [{**JOHN, "role": "person_harmed"}, {**MERE, "role": "other"}],
+        "answers": {"stalking": "yes"},
+        "sharing": {**OTHERWISE, "purpose": "fva20_c"},
+    }
+    posted = await running.submit(body(**usual | told), key=new_id(), agency="hospital")
+    return str(posted.json()["referral_id"])
+
+
+async def learns(running: Running, inquiry: str, *answers: str) -> bool:
+    """Wait until an inquiry knows so much of what was told elsewhere, and no more."""
+
+    async def look() -> bool:
+        held = await running.service.store(Inquiries).get(inquiry)
+        return held is not None and [*answers] == [
+            code for each in held.learned for code in each.answers
+        ]
+
+    return bool(await eventually(look))
+
+
+async def test_an_amendment_after_an_inquiry_is_over_takes_back_what_it_takes_back(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case = await case_of(running)
+    inquiry = await inquiry_of(running, case)
+    referral_id = await referred_elsewhere(running)
+    assert await learns(running, inquiry, "stalking")
+    clock.advance(99 * DAY)
+
+    more = {"answers": {"stalking": "yes", "strangulation": "yes"}}
+    await running.amend(referral_id, more, agency="hospital")
+
+    async def heeded() -> bool:
+        [known] = (await running.service.store(Inquiries).get(inquiry)).learned  # type: ignore[union-attr]
+        return known.number > 1
+
+    assert await eventually(heeded)
+    assert await learns(running, inquiry, "stalking")
+    pushed = await told_by(running, InformationPushed)
+    assert len(pushed) == 1
+    no = {"answers": {"stalking": "no", "strangulation": "yes"}}
+    await running.amend(referral_id, no, key="b", seen=1, agency="hospital")
+    assert await learns(running, inquiry)
+
+
+async def test_what_is_shared_for_another_purpose_since_is_taken_back(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    first = await inquiry_of(running, case)
+    other = await inquiry_of(running, case, purpose="fva20_a")
+    referral_id = await referred_elsewhere(running)
+    assert await learns(running, first, "stalking")
+
+    amended = await running.amend(
+        referral_id, {"sharing": OTHERWISE}, agency="hospital"
+    )
+
+    assert amended.status_code == 202
+    assert await learns(running, other, "stalking")
+    assert await learns(running, first)
+
+
+async def test_with_a_case_goes_what_it_told_other_cases(running: Running) -> None:
+    case = await case_of(running)
+    inquiry = await inquiry_of(running, case)
+    elsewhere = await case_of(running, people=[{**MERE, "given_name": "Aroha"}, JOHN])
+    there = await inquiry_of(running, elsewhere, people=him(elsewhere))
+    assert (await decides(running, there, said())).is_success
+    assert await learns(running, inquiry, "stalking")
+    referral_id = await referred_elsewhere(running)
+    assert await learns(running, inquiry, "stalking", "stalking")
+    third = await eventually(lambda: running.cases.of_referral(referral_id))
+    assert third
+    assert len({case.id, elsewhere.id, third.id}) == 3
+    shelves = running.service.parts[Shelves]
+
+    await erasing.erase_case(third.id, DECISION, NOON, shelves)
+    assert await learns(running, inquiry, "stalking")
+    await erasing.erase_case(elsewhere.id, DECISION, NOON, shelves)
+    assert await learns(running, inquiry)
+
+    # He is in this case still, and may ask what was told of him to whom.
+    [john] = him(case)
+    told = await running.service.store(Disclosures).about(john)
+    assert [e.case_id for e in told if e.holder == "hospital"].count(case.id) == 2
+
+
+async def test_the_ledger_has_what_was_told_though_it_was_taken_back_since(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    inquiry = await inquiry_of(running, case)
+    [john] = him(case)
+    told = InformationPushed(
+        case_id=case.id,
+        inquiry_id=inquiry,
+        agency="refuge",
+        person_ids=(john,),
+        answers={"stalking": Answer.YES},
+        learned_at=NOON,
+    )
+    message = message_of(told)
+
+    for _ in range(2):
+        await enter_learned(message, bureau=running.service.parts[Bureau])
+
+    about = await running.service.store(Disclosures).about(john)
+    [entry] = [each for each in about if each.holder == "refuge"]
+    assert (entry.case_id, entry.group) == (case.id, FieldGroup.INDICATORS)
+
+
 def test_what_is_referred_elsewhere_tells_answers_only_of_who_is_asked_about() -> None:
     him, her = new_id(), new_id()
     told = referral(
@@ -889,7 +1037,8 @@ def test_what_is_referred_elsewhere_tells_answers_only_of_who_is_asked_about() -
     assert knows.learn(less).learned == (less,)
     withdrawn = told.withdraw(change, WithdrawalReason.OTHER)
     assert knows.concerns_referral(withdrawn, NOON) is None
-    assert knows.concerns_referral(told, NOON + 99 * DAY) is None
+    assert both.concerns_referral(told, NOON + 99 * DAY) is None
+    assert both.learn(all_).concerns_referral(told, NOON + 99 * DAY) == all_
     assert knows.without_learned_from(told).learned == ()
 
 
@@ -927,6 +1076,22 @@ async def test_an_agency_that_is_never_to_be_asked_is_not(running: Running) -> N
     # Asked before it was named, it sees nothing any more.
     assert await sees(running) == []
     assert (await decides(running, inquiry_id, said())).status_code == 404
+
+
+async def test_of_an_agency_that_is_named_since_nothing_is_said_when_it_is_silent(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case = await case_of(running)
+    inquiry_id = await inquiry_of(running, case)
+    never_asks(running, case, "hospital")
+    clock.advance(DAY + timedelta(hours=1))
+
+    async def over() -> bool:
+        held = await running.service.store(Inquiries).get(inquiry_id)
+        return held is not None and held.due_at is None
+
+    assert await eventually(over)
+    assert await told_by(running, InformationOverdue) == []
 
 
 async def test_a_meeting_asks_when_the_lists_can_be_asked_for(running: Running) -> None:

@@ -1,5 +1,6 @@
 """What reaches who harmed her is not used for her, wherever it was told (ADR 81)."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,9 +15,11 @@ from referrals.domain.contact import (
     SuspendedFor,
     Suspension,
     also_reaches,
+    from_his_side,
     heed_suspensions,
 )
 from referrals.domain.household import Member, opposed
+from referrals.domain.telling import Channel
 from referrals_builders import CHILD, HARMED, JOHN, MERE, USING, Running, body
 from test_contact import FIRST, PERSON, confirmed, known, said, told, used
 from test_contacts import (
@@ -274,18 +277,129 @@ async def test_what_she_told_of_him_is_not_shown_to_who_serves_him(
     assert refusals(point) == ["read_by_others"]
 
 
-async def test_who_serves_him_has_nothing_once_he_was_harmed_anywhere(
-    running: Running,
-) -> None:
-    mere = await told_of(running, john={**JOHN, "contact_points": [contact()]})
-    john = await other_of(running, mere)
-    worker = await outreach_in(running, john)
-    assert (await read(running, john, worker=worker)).status_code == 200
-    jack = {**JOHN, "given_name": "Jack"}
+JACK = {**JOHN, "given_name": "Jack"}
 
-    await refer(running, body(people=[{**JOHN, "role": "person_harmed"}, jack]))
+
+async def harmed_elsewhere(running: Running, *his: dict[str, Any], worker: str) -> str:
+    """Have John named as harmed by Jack in a case that a worker has no part in."""
+    john = {**JOHN, "role": "person_harmed", "contact_points": his}
+    _, case = await refer(running, body(people=[john, JACK]))
+    side = Side.PERSON_USING_VIOLENCE
+    running.standings.tell(worker, case.id, own_side=side)
+    return case.id
+
+
+@pytest.fixture
+async def john(running: Running) -> str:
+    """Somebody who uses violence, of whom two numbers are told."""
+    his = [contact(leave_message=True), contact(OTHER_NUMBER)]
+    mere = await told_of(running, john={**JOHN, "contact_points": his})
+    return await other_of(running, mere)
+
+
+async def test_who_serves_him_sees_the_same_when_he_is_harmed_in_another_case(
+    running: Running, john: str
+) -> None:
+    worker = await outreach_in(running, john)
+    before = await read(running, john, worker=worker)
+    assert len(before.json()["contacts"]) == 2
+
+    new = contact("021 555 0177", code_word="piwakawaka")
+    again = contact(code_word="piwakawaka", leave_message=False)
+    other = await harmed_elsewhere(running, new, again, worker=worker)
+    specialist = new_id()
+    running.standings.tell(specialist, other, sides=SIDES)
+    [his] = [e for e in await running.cases.of_people([john]) if e.id != other]
+    running.standings.tell(specialist, his.id)
+    hidden = {"value": "021 555 0188", "worker": specialist}
+    assert await confirm(running, john, **hidden) == 204
+    home = {"value": "1 Somewhere Street", "channels": ["post"], "worker": specialist}
+    assert await confirm(running, john, **home) == 204
+    # Whoever coordinates works on both cases, and asks for the one where he is harmed.
+    assert await confirm(running, john, value="021 555 0166") == 204
+
+    after = await read(running, john, worker=worker)
+
+    assert (after.status_code, after.json()) == (200, before.json())
+    assert len(await points(running, john)) == 6
+    assert await confirm(running, john, value="021 555 0155", worker=worker) == 204
+    found = (await read(running, john, worker=worker)).json()["contacts"]
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize("limit", [{"safety": "unsafe"}, {"read_by": "Jack"}])
+async def test_what_is_not_safe_for_him_elsewhere_is_left_out_and_not_refused(
+    running: Running, john: str, limit: dict[str, Any]
+) -> None:
+    worker = await outreach_in(running, john)
+
+    await harmed_elsewhere(running, contact(**limit), worker=worker)
+
+    answer = await read(running, john, worker=worker)
+    [left] = answer.json()["contacts"]
+    assert (left["value"], refusals(left)) == (OTHER_NUMBER, [None])
+
+
+async def test_who_meets_whoever_harmed_him_has_nothing_of_him(
+    running: Running, john: str
+) -> None:
+    worker = await outreach_in(running, john)
+    other = await harmed_elsewhere(running, worker=worker)
+    assert (await read(running, john, worker=worker)).status_code == 200
+
+    running.standings.tell(worker, other, **OUTREACH)
 
     assert (await read(running, john, worker=worker)).status_code == 404
+
+
+async def test_who_meets_whoever_harmed_who_he_also_is_has_nothing_of_him(
+    running: Running, john: str
+) -> None:
+    worker = await outreach_in(running, john)
+    also = {**MERE, "given_name": "Hone", "family_name": "Karaka"}
+    _, other = await refer(running, body(people=[also, JACK]))
+    [hone] = other.harmed
+    running.standings.tell(worker, other.id, **OUTREACH)
+    assert (await read(running, john, worker=worker)).status_code == 200
+
+    await Desk(running).merges(john, hone)
+
+    assert (await read(running, john, worker=worker)).status_code == 404
+
+
+def test_an_address_is_moved_from_by_what_one_may_see_alone() -> None:
+    here, there = (
+        told(value=each, channel=Channel.POST) for each in ("1 Here", "2 There")
+    )
+    hers = replace(there, referral_id="r2", shared=True)
+    points = known(here, hers)
+
+    seen = from_his_side(points, frozenset())
+
+    assert [each.moved for each in points] == [True, True]
+    assert [each.moved for each in seen] == [False]
+    assert [e.moved for e in from_his_side(known(here, there), frozenset())] == [
+        True,
+        True,
+    ]
+
+
+def test_a_number_he_was_asked_about_for_his_side_stays_known_there() -> None:
+    theirs, his = frozenset({"where harmed"}), frozenset({"his"})
+    [point] = known(told())
+    asked = ContactBook(id=PERSON).confirm(
+        FIRST, point.reach, said(), [point], known_in=his
+    )
+    again = asked.confirm(
+        FIRST, point.reach, said(), known(book=asked), known_in=theirs
+    )
+    there = ContactBook(id=PERSON).confirm(
+        FIRST, point.reach, said(), [point], known_in=theirs
+    )
+
+    seen = [from_his_side(known(book=each), theirs) for each in (asked, again, there)]
+
+    assert [len(each) for each in seen] == [1, 1, 0]
 
 
 async def test_who_serves_him_in_one_case_sees_no_more_by_another(

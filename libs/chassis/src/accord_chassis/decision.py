@@ -53,6 +53,8 @@ class Action:
         purposes: What it may be done for; the first is meant when none is named.
         outlasts: It is done to a case that was transferred too, though it changes
             something: it keeps no work going, or the law asks for it.
+        of_this_case: Whom somebody serves or has served in this case counts, and not
+            whom their roles have them serve in any.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Action:
         Purpose.PROTECTION,
     )
     outlasts: bool = False
+    of_this_case: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,8 @@ def decide(
     relation = _relation(who, action, resource, standing, at)
     if relation is None:
         return Denial("no_relation")
+    if standing and action.of_this_case:
+        standing = standing.model_copy(update={"own_side": None})
     seen = frozenset(
         part
         for part, sides in action.parts.items()

@@ -427,7 +427,7 @@ async def _renamed(
 ) -> Case:
     """Give a case with its people as its referrals name them now."""
     members = referral.members
-    touched = {*referral.person_ids, *(e.person_id for e in referral.former)}
+    touched = referral.everybody
     gone = {e for e in case.people if e.person_id in touched} - {*members}
     if not gone and {*members} <= {*case.people}:
         return case

@@ -168,6 +168,7 @@ def _heard(person_id: str, document: Document) -> list[Heard]:
             say_who=point.say_who,
             shared=reach_of(point.channel, point.value) in theirs
             or (against and role == using_violence),
+            harmed=role == PersonRole.PERSON_HARMED,
         )
         for who, role, point in told
         # Of what was taken back, only what warns still counts.

@@ -123,8 +123,17 @@ async def confirm(
     contacting: Contacting,
     *,
     replaces: str | None,
+    known_in: frozenset[str],
 ) -> None:
     """Note what a person said, when they were asked, of a way to reach them.
+
+    Args:
+        person_id: Who.
+        contact_id: Which way.
+        told: What they said.
+        contacting: What is needed to know of the others.
+        replaces: Another way, which is closed.
+        known_in: The cases for which they were asked.
 
     Raises:
         AnotherContact: The id is that of another value.
@@ -141,7 +150,9 @@ async def confirm(
     reach = blind(reach_of(channel, held.value))
 
     def decide(book: ContactBook, points: list[Point]) -> ContactBook:
-        return book.confirm(contact_id, reach, told, points, replaces=replaces)
+        return book.confirm(
+            contact_id, reach, told, points, replaces=replaces, known_in=known_in
+        )
 
     await _change(person_id, decide, contacting)
 
@@ -213,18 +224,38 @@ async def all_cases_of(one: Iterable[str], shelves: Shelves) -> list[Case]:
     return [*{each.id: each for found in families for each in found}.values()]
 
 
-async def using_violence_alone(
-    person_id: str, contacting: Contacting
-) -> frozenset[str]:
-    """Give the cases in which somebody uses violence, if they were harmed in none."""
+class PartsOf(NamedTuple):
+    """In which cases somebody has which part, by each id that they are known by.
+
+    Attributes:
+        using: Where they use violence and were not harmed, also in no case that is
+            merged with it.
+        harmed: Where they were harmed.
+    """
+
+    using: frozenset[str]
+    harmed: frozenset[str]
+
+
+async def parts_of(person_id: str, contacting: Contacting) -> PartsOf:
+    """Give in which cases somebody uses violence, and in which they were harmed."""
     shelves = contacting.shelves
     one = frozenset({person_id, *await shelves.reviews.one_with([person_id])})
     cases = await all_cases_of(one, shelves)
-    if any(one & each.harmed for each in cases):
-        return frozenset()
     using_violence = PersonRole.PERSON_USING_VIOLENCE
-    theirs = [e for e in cases if one & with_role(using_violence, e.people)]
-    return frozenset(name for e in theirs for name in (e.id, e.merged_into) if name)
+    harmed = [each for each in cases if one & each.harmed]
+    barred = {each.merged_into or each.id for each in harmed}
+    using = [
+        each
+        for each in cases
+        if one & with_role(using_violence, each.people)
+        and (each.merged_into or each.id) not in barred
+    ]
+    return PartsOf(_names_of(using), _names_of(harmed))
+
+
+def _names_of(cases: Iterable[Case]) -> frozenset[str]:
+    return frozenset(name for e in cases for name in (e.id, e.merged_into) if name)
 
 
 def was_harmed(person_id: str, case_id: str, cases: Iterable[Case]) -> bool:

@@ -231,10 +231,12 @@ async def destroy_case(message: Message[CaseErased], *, shelves: Shelves) -> Non
     if case is None or case.erased is None:
         return
     referrals, ids = shelves.referrals, {each.person_id for each in case.people}
-    for each in await referrals.of_case(case):
-        ids |= {*each.person_ids, *(one.person_id for one in each.former)}
+    told = await referrals.of_case(case)
+    for each in told:
+        ids |= each.everybody
         await referrals.vault.shred(referrals.record(each.id))
         await settled(partial(_erase_all_of, each.id, case.erased, referrals))
+    await inquiring.unlearn(told, ids, shelves.inquiries)
     for person_id in await only_in(case, ids, cases=shelves.cases):
         await forget(person_id, case.erased, shelves)
     await shelves.cases.remove(case.id)

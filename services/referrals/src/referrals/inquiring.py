@@ -17,7 +17,6 @@ from accord_chassis.guard import StandingAway, Standings
 from accord_chassis.service import settled
 from accord_chassis.store import Conflict
 from accord_contracts.access import AGENCIES, listed_id
-from accord_contracts.grounds import S20Purpose
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import MeetingAsked
 from accord_contracts.referrals import (
@@ -49,7 +48,7 @@ from referrals.domain.ledger import Disclosure, of_asking, of_decision, of_learn
 from referrals.domain.policy import Policy
 from referrals.domain.referral import Referral
 from referrals.domain.registration import registered_under_s19
-from referrals.domain.telling import DescribedPerson, Purpose
+from referrals.domain.telling import DescribedPerson
 from referrals.keeping import Disclosures, Inquiries
 from referrals.store import Agencies, Cases, Referrals, Tombstones
 
@@ -272,8 +271,17 @@ async def withdraw(
 
 
 async def tell_overdue(due: Inquiry, *, bureau: Bureau) -> None:
-    """Say once that an agency has not decided in time."""
+    """Say once that an agency has not decided in time.
+
+    Of one that the case's lists name meanwhile nothing is said: it may not decide.
+
+    Raises:
+        StandingAway: They cannot be asked for at present. It is tried again.
+    """
     if due.due_at is None:
+        return
+    if await never_asked(due.agency, [due.case_id], bureau):
+        await bureau.inquiries.save(due.fall_due())
         return
     overdue = InformationOverdue(
         case_id=due.case_id,
@@ -319,6 +327,10 @@ async def push(message: Message[InformationDecided], *, bureau: Bureau) -> None:
     for each in await bureau.inquiries.about_any(terms.people, terms.purpose):
         if each.case_id != held.case_id:
             await settled(partial(_learn, each.id, message, bureau))
+    # Looked at last: whoever erases it marks it first, so that one of the two forgets.
+    held = await bureau.inquiries.get(held.id)
+    if held and held.erased:
+        await unlearn([held], terms.people, bureau.inquiries)
 
 
 async def _learn(
@@ -330,7 +342,7 @@ async def _learn(
     if held is None or other is None or number != len(other.decisions):
         return
     new = held.concerns(other, number, message.time)
-    await _note_learned(held, new, other, message.lane, bureau)
+    await _note_learned(held, new, other, message, bureau)
 
 
 async def push_referral(
@@ -343,18 +355,21 @@ async def push_referral(
     """Tell other cases that asked about the same people for the same purpose.
 
     What the referral tells now, whichever of its changes is heard of; nothing of it
-    stands any more where it was taken back, or is about somebody else since.
+    stands any more where it was taken back, or is about somebody else or for another
+    purpose since.
     """
     told = message.data
     referral = await bureau.referrals.get(told.referral_id)
-    if referral is None or referral.told.sharing.purpose is Purpose.OTHER_GROUND:
+    if referral is None:
         return
-    people = {*referral.person_ids, *(each.person_id for each in referral.former)}
-    purpose = S20Purpose(referral.told.sharing.purpose.value)
-    for each in await bureau.inquiries.about_any(people, purpose):
+    for each in await bureau.inquiries.about_any(referral.everybody):
         if each.case_id != told.case_id:
             learn = partial(_learn_referral, each.id, referral.id, message, bureau)
             await settled(learn)
+    # As above.
+    referral = await bureau.referrals.get(referral.id)
+    if referral and referral.erased:
+        await unlearn([referral], referral.everybody, bureau.inquiries)
 
 
 async def _learn_referral(
@@ -365,22 +380,28 @@ async def _learn_referral(
     if held is None or referral is None:
         return
     new = held.concerns_referral(referral, message.time)
-    await _note_learned(held, new, referral, message.lane, bureau)
+    await _note_learned(held, new, referral, message, bureau)
 
 
 async def _note_learned(
     held: Inquiry,
     new: Learned | None,
     other: Inquiry | Referral,
-    lane: Lane,
+    message: Message[Event],
     bureau: Bureau,
 ) -> None:
-    """Note what was learned elsewhere and tell it, or forget what was learned there."""
+    """Note what was learned elsewhere and tell it, or forget what was learned there.
+
+    Of what is left of it where nothing new may be told, nobody is told.
+    """
     if new is None:
         if (without := held.without_learned_from(other)) is not held:
             await bureau.inquiries.save(without)
         return
     if (learned := held.learn(new)) is held:
+        return
+    if not held.stands(message.time):
+        await bureau.inquiries.save(learned)
         return
     pushed = InformationPushed(
         case_id=held.case_id,
@@ -390,15 +411,20 @@ async def _note_learned(
         answers=new.answers,
         learned_at=new.at,
     )
-    await bureau.inquiries.save(learned, pushed, lane=lane)
+    await bureau.inquiries.save(learned, pushed, lane=message.lane)
 
 
 async def enter_learned(message: Message[InformationPushed], *, bureau: Bureau) -> None:
-    """Enter in the ledger what was told to another case."""
-    held = await bureau.inquiries.get(message.data.inquiry_id)
-    for each in held.learned if held else ():
-        if held and each.at == message.data.learned_at:
-            await enter(of_learned(held, each.source), bureau)
+    """Enter in the ledger what was told to another case.
+
+    As it was told: what the case still knows of it may be less by now.
+    """
+    told = message.data
+    held = await bureau.inquiries.get(told.inquiry_id)
+    if held is None or not told.answers:
+        return
+    about, at = told.person_ids, told.learned_at
+    await enter(of_learned(held, message.id, told.agency, about, at), bureau)
 
 
 async def enter(entries: Iterable[Disclosure], bureau: Bureau) -> None:
@@ -510,6 +536,8 @@ async def erase_inquiries(message: Message[CaseErased], *, bureau: Bureau) -> No
         for each in page:
             await inquiries.vault.shred(inquiries.record(each.id))
             await settled(partial(_erase, each.id, decision, inquiries))
+        about = {person_id for each in page for person_id in each.terms.people}
+        await unlearn(page, about, inquiries)
         after = page[-1].id
 
 
@@ -517,6 +545,28 @@ async def _erase(inquiry_id: str, decision: Decision, inquiries: Inquiries) -> N
     held = await inquiries.get(inquiry_id)
     if held is not None and held.erased is None:
         await inquiries.save(held.erase(decision))
+
+
+async def unlearn(
+    gone: Sequence[Inquiry | Referral], about: Iterable[str], inquiries: Inquiries
+) -> None:
+    """Have other cases forget what they were told of what is erased.
+
+    Args:
+        gone: What is erased.
+        about: Everybody whom it was about.
+        inquiries: Where what cases were told is kept.
+    """
+
+    async def forget(inquiry_id: str) -> None:
+        held = await inquiries.get(inquiry_id)
+        without = held and held.without_learned_from(*gone)
+        if without and without is not held:
+            await inquiries.save(without)
+
+    for each in await inquiries.about_any(about):
+        if each.learned:
+            await settled(partial(forget, each.id))
 
 
 async def forget_about(

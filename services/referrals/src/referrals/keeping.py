@@ -61,10 +61,12 @@ class Inquiries(SealedStore[Inquiry]):
         return self.load_all(await self.open([each async for each in found]))
 
     async def about_any(
-        self, people: Iterable[str], purpose: S20Purpose
+        self, people: Iterable[str], purpose: S20Purpose | None = None
     ) -> list[Inquiry]:
-        """Give those for a purpose that ask about any of some people."""
-        which = {"terms.people": {"$in": [*people]}, "terms.purpose": purpose}
+        """Give those, for a purpose or for any, that ask about any of some people."""
+        which: Document = {"terms.people": {"$in": [*people]}}
+        if purpose:
+            which["terms.purpose"] = purpose
         found = self.documents.find(which, projection={"inbox": 0, "outbox": 0})
         return self.load_all(await self.open([each async for each in found]))
 

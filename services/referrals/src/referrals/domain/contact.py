@@ -136,6 +136,7 @@ class Heard:
         hours: Hours were told, in words that no rule can read.
         shared: The same was told as a way to reach somebody who uses violence; or it
             is theirs, and somebody told of it who asked for help against them.
+        harmed: It says that they were harmed.
     """
 
     referral_id: str
@@ -149,6 +150,7 @@ class Heard:
     leave_message: bool = False
     say_who: bool = False
     shared: bool = False
+    harmed: bool = False
 
     @property
     def warns(self) -> bool:
@@ -226,6 +228,7 @@ class Kept(BaseModel):
     Attributes:
         reach: What is reached: blind, so that it is known when it is told again.
         closed_at: Since when it is not theirs any more; then what it was is gone.
+        known_in: The cases for which the person was asked about it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -235,6 +238,7 @@ class Kept(BaseModel):
     confirmation: Confirmation | None = None
     suspension: Suspension | None = None
     closed_at: datetime | None = None
+    known_in: frozenset[str] = frozenset()
 
     def close(self, at: datetime) -> "Kept":
         """Close it: it keeps only that there was one."""
@@ -342,17 +346,17 @@ class ContactBook(BaseModel):
         for each in heard:
             by_reach[blind(reach_of(each.channel, each.value))].append(each)
         kept = {each.reach: each for each in self.points}
-        return [
+        points = (
             Point(
                 id=kept[reach].id if reach in kept else self._id(reach),
                 reach=reach,
                 heard=tuple(by_reach[reach]),
                 kept=kept.get(reach),
-                moved=_moved(reach, kept, by_reach),
                 complete=complete,
             )
             for reach in dict.fromkeys((*kept, *by_reach))
-        ]
+        )
+        return by_these_alone(points)
 
     def _id(self, reach: str) -> str:
         return str(uuid5(UUID(self.id), reach))
@@ -365,6 +369,7 @@ class ContactBook(BaseModel):
         points: Sequence[Point],
         *,
         replaces: str | None = None,
+        known_in: frozenset[str] = frozenset(),
     ) -> "ContactBook":
         """Note that the person said how a point may be used.
 
@@ -391,10 +396,12 @@ class ContactBook(BaseModel):
         knew = {each.referral_id for each in same if each.warns}
         knew.update(*(each.also for each in points if each.reach == reach))
         knew |= {each.referral_id for each in moves if place}
+        before = [e.decided.known_in for e in points if e.reach == reach]
         new = Kept(
             id=contact_id,
             reach=reach,
             confirmation=told.model_copy(update={"knew": frozenset(knew)}),
+            known_in=known_in.union(*before),
         )
         closed = [e.decided.close(told.at) for e in others if e.id in gone]
         return self._with(new, *closed)
@@ -513,23 +520,55 @@ def heed_suspensions(points: Iterable[Point], others: Iterable[Kept]) -> list[Po
     return [replace(each, stopped=each.stopped or stops(each)) for each in points]
 
 
-def _moved(
-    reach: str, kept: Mapping[str, Kept], by_reach: Mapping[str, Sequence[Heard]]
-) -> bool:
+def from_his_side(points: Iterable[Point], harmed_in: frozenset[str]) -> list[Point]:
+    """Give what whoever serves somebody who uses violence sees of how he is reached.
+
+    Left out is what reaches somebody else too, or of which whoever asked for help
+    against him told. So is what is known only where he himself was harmed, and what is
+    limited by what was told there: a refusal would show that there is such a case.
+
+    Args:
+        points: All of his.
+        harmed_in: The cases in which he was harmed.
+    """
+    seen = (
+        replace(each, heard=tuple(e for e in each.heard if not e.harmed))
+        for each in points
+        if not (each.warned or _limited_where_harmed(each))
+    )
+    known = (e for e in seen if e.heard or e.decided.known_in - harmed_in)
+    return by_these_alone(known)
+
+
+def _limited_where_harmed(point: Point) -> bool:
+    """Tell whether what was told where he was harmed keeps a point from being used.
+
+    What he said himself, when he was asked, goes before that.
+    """
+    limits = (each.harmed and (each.read_by or each.hours) for each in point.heard)
+    return point.confirmation is None and any(limits)
+
+
+def by_these_alone(points: Iterable[Point]) -> list[Point]:
+    """Tell of each address whether the person has moved, as if there were no others.
+
+    Whoever may see only some of the points must not learn by it that there are more.
+    """
+    held = list(points)
+    places = [each for each in held if each.kind is Kind.PLACE]
+    return [replace(each, moved=_moved(each, places)) for each in held]
+
+
+def _moved(point: Point, places: Iterable[Point]) -> bool:
     """Tell whether another address was told, of which nobody has asked the person.
 
     Addresses are written in many ways, so which of two is the later one, or whether
     they are the same, nobody can tell but the person.
     """
-    if kind_of(reach) is not Kind.PLACE:
+    if point.kind is not Kind.PLACE:
         return False
-    others = [
-        each
-        for each in dict.fromkeys((*kept, *by_reach))
-        if each != reach and kind_of(each) is Kind.PLACE
-    ]
-    confirmed = kept[reach].confirmation if reach in kept else None
-    if confirmed is None:
+    others = [each for each in places if each.reach != point.reach]
+    if point.confirmation is None:
         return bool(others)
-    told = {e.referral_id for each in others for e in by_reach.get(each, ())}
-    return not told <= confirmed.knew
+    told = {each.referral_id for other in others for each in other.heard}
+    return not told <= point.confirmation.knew

@@ -177,6 +177,15 @@ class Learned(BaseModel):
         """Tell whether another says the same of the same people."""
         return (self.about, self.answers) == (other.about, other.answers)
 
+    def as_far_as(self, later: "Learned") -> Self | None:
+        """Give what of it is still said by what replaces it, if anything."""
+        about = tuple(each for each in self.about if each in later.about)
+        if not about:
+            return None
+        answers = {k: v for k, v in self.answers.items() if later.answers.get(k) == v}
+        update = {"number": later.number, "about": about, "answers": answers}
+        return self.model_copy(update=update)
+
 
 class Inquiry(BaseModel):
     """That one agency is asked what it knows.
@@ -300,7 +309,8 @@ class Inquiry(BaseModel):
         """Give what a decision in another case tells for this one's purpose, if any.
 
         That there is something, and answers if they are about nobody else. Never the
-        words: in them somebody of the other case may be named.
+        words: in them somebody of the other case may be named. Once this one stands no
+        more it is told nothing new, but what it was told stays while it is said.
 
         Args:
             other: On which it was decided.
@@ -312,10 +322,10 @@ class Inquiry(BaseModel):
         about |= set(other.terms.people) if said.answers else set()
         shared = about.intersection(self.terms.people)
         same = self.terms.purpose is other.terms.purpose
-        if not (same and shared and self.stands(at)) or self.case_id == other.case_id:
+        if not (same and shared) or self.case_id == other.case_id:
             return None
         alone = set(self.terms.people).issuperset(other.terms.people)
-        return Learned(
+        new = Learned(
             source=self._source(other),
             number=number,
             agency=other.agency,
@@ -323,13 +333,15 @@ class Inquiry(BaseModel):
             answers=said.answers if alone else {},
             at=at,
         )
+        # Of a new decision the words are new, though it says the same.
+        return new if self.stands(at) else self._still(new)
 
     def concerns_referral(self, told: Referral, at: datetime) -> Learned | None:
         """Give what a referral to another case tells for this one's purpose, if any.
 
         As of a decision: that there is something, answers if they are about nobody
-        else, and never the words. Who it names and is not recognised yet is somebody
-        else.
+        else, never the words, and nothing new once this one stands no more. Who it
+        names and is not recognised yet is somebody else.
 
         Args:
             told: As its agency tells it now.
@@ -339,7 +351,7 @@ class Inquiry(BaseModel):
         shared = named.intersection(self.terms.people)
         same = told.told.sharing.purpose.value == self.terms.purpose.value
         gone = told.withdrawn or told.erased
-        if gone or not (same and shared and self.stands(at)):
+        if gone or not (same and shared):
             return None
         recognised = len(told.person_ids) >= len(told.told.people)
         alone = recognised and named.issubset(self.terms.people)
@@ -351,9 +363,17 @@ class Inquiry(BaseModel):
             answers=told.told.answers if alone else {},
             at=at,
         )
-        known = (each for each in self.learned if each.source == new.source)
+        known = self._still(new)
         # An amendment of something else tells nothing new.
-        return next((each for each in known if each.says(new)), new)
+        same_as_known = known is not None and known.says(new)
+        return new if self.stands(at) and not same_as_known else known
+
+    def _still(self, new: Learned) -> Learned | None:
+        """Give what was learned there already, as far as it is still said."""
+        known = next((e for e in self.learned if e.source == new.source), None)
+        if known is None or known.says(new):
+            return known
+        return known.as_far_as(new)
 
     def learn(self, new: Learned) -> Self:
         """Note what was shared in another case, in place of what it replaces."""
@@ -364,10 +384,10 @@ class Inquiry(BaseModel):
         learned = (*others, new)[-MOST_LEARNED:]
         return self.model_copy(update={"learned": learned})
 
-    def without_learned_from(self, other: "Inquiry | Referral") -> Self:
-        """Forget what was shared in another case, where it was taken back."""
-        source = self._source(other)
-        kept = tuple(each for each in self.learned if each.source != source)
+    def without_learned_from(self, *others: "Inquiry | Referral") -> Self:
+        """Forget what was shared in other cases, where it was taken back or erased."""
+        sources = {self._source(each) for each in others}
+        kept = tuple(each for each in self.learned if each.source not in sources)
         if len(kept) == len(self.learned):
             return self
         return self.model_copy(update={"learned": kept})

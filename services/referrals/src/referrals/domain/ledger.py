@@ -99,20 +99,29 @@ def of_decision(inquiry: Inquiry, number: int) -> Iterator[Disclosure]:
         yield _entry(inquiry, number, person_id, FieldGroup.PIECES)
 
 
-def of_learned(inquiry: Inquiry, source: str) -> Iterator[Disclosure]:
-    """Give what an agency's decision elsewhere tells whoever works on this case."""
-    for each in inquiry.learned:
-        for person_id in each.about if each.source == source and each.answers else ():
-            yield Disclosure(
-                id=str(uuid5(UUID(source), f"{each.number}/{person_id}")),
-                person_id=person_id,
-                at=each.at,
-                group=FieldGroup.INDICATORS,
-                holder=each.agency,
-                case_id=inquiry.case_id,
-                inquiry_id=inquiry.id,
-                purpose=inquiry.terms.purpose,
-            )
+def of_learned(
+    inquiry: Inquiry, telling: str, holder: str, about: Iterable[str], at: datetime
+) -> Iterator[Disclosure]:
+    """Give what answers of an agency elsewhere tell whoever works on this case.
+
+    Args:
+        inquiry: Of this case, for which they were told.
+        telling: By which they were told: an id, the same however often it is heard.
+        holder: The agency's code.
+        about: Whom they are about.
+        at: When they were told.
+    """
+    for person_id in about:
+        yield Disclosure(
+            id=str(uuid5(UUID(telling), person_id)),
+            person_id=person_id,
+            at=at,
+            group=FieldGroup.INDICATORS,
+            holder=holder,
+            case_id=inquiry.case_id,
+            inquiry_id=inquiry.id,
+            purpose=inquiry.terms.purpose,
+        )
 
 
 def of_transfer(case: Case, told: Iterable[Packed]) -> Iterator[Disclosure]:

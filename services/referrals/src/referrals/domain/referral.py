@@ -289,6 +289,11 @@ class Referral(BaseModel):
             }
         )
 
+    @property
+    def everybody(self) -> frozenset[str]:
+        """Whom it is about, and whom people in it were taken for once."""
+        return frozenset(self.person_ids).union(e.person_id for e in self.former)
+
     def erase(self, decision: Decision) -> "Referral":
         """Leave a tombstone: ids, times, and how many people of which part it named."""
         update = {"told": self.told.tombstone(self.received_at), "due": ()}

@@ -33,6 +33,7 @@ from referrals.domain.contact import (
     Suspension,
     Window,
     find,
+    from_his_side,
 )
 from referrals.domain.erasure import NoSuchPerson
 from referrals.domain.safe_contact import Permitted, RefusedFor
@@ -79,6 +80,7 @@ NOT_BARRED = Action(
     (Relation.SCOPE,),
     parts={CODES: NOT_OUTREACH},
     outlasts=True,
+    of_this_case=True,
 )
 """Who is barred from one case of a person, or meets who used violence in it, has
 nothing of them by another."""
@@ -295,15 +297,15 @@ async def read_contacts(
 
     An address is shown one at a time, where it is asked for.
     """
-    case, outreach = await _permit(person_id, READ_CONTACTS, by, reader, purpose)
+    sight = await _permit(person_id, READ_CONTACTS, by, reader, purpose)
+    case, outreach = sight.case_id, sight.outreach
     of = Resource("contacts", person_id, case)
     await note_namesakes([person_id], of, by.shelves.people, reader)
     _, points = await by.look(person_id)
     at = by.clock.now()
     found = [
         ContactView.of(each, at, purpose, by).without_place()
-        for each in points
-        if not (outreach and each.warned)
+        for each in sight.of(points)
     ]
     for each in found:
         if each.shown:
@@ -325,12 +327,13 @@ async def reveal_contact(
     worker: Worker,
 ) -> ContactView:
     """Show one way to reach somebody with its address. It needs a recent login."""
-    case, outreach = await _permit(person_id, READ_CONTACTS, by, worker, told.purpose)
+    sight = await _permit(person_id, READ_CONTACTS, by, worker, told.purpose)
+    case, outreach = sight.case_id, sight.outreach
     worker.logged_in_lately()
     of = Resource("contacts", person_id, case)
     await note_namesakes([person_id], of, by.shelves.people, worker)
     _, points = await by.look(person_id)
-    point = find(contact_id, (e for e in points if not (outreach and e.warned)))
+    point = find(contact_id, sight.of(points))
     found = ContactView.of(point, by.clock.now(), told.purpose, by)
     if found.value is not None:
         shown = showing_address(told.reason)
@@ -354,13 +357,20 @@ async def decide_on_contact(
 
     A correction is a new id that replaces the old one.
     """
-    await _permit(person_id, CHANGE_CONTACT, by, worker)
+    sight = await _permit(person_id, CHANGE_CONTACT, by, worker)
     at = by.clock.now()
     if isinstance(told, CloseContact):
         await contacting.close(person_id, contact_id, at, by)
         return
     said = told.confirmation(worker.who.subject, at, by)
-    await contacting.confirm(person_id, contact_id, said, by, replaces=told.replaces)
+    await contacting.confirm(
+        person_id,
+        contact_id,
+        said,
+        by,
+        replaces=told.replaces,
+        known_in=sight.asked_for,
+    )
 
 
 @router.post("/people/{person_id}/contacts/{contact_id}/suspension", status_code=204)
@@ -425,11 +435,33 @@ class _Sight(NamedTuple):
     """By which case somebody has to do with a person, and from whose side.
 
     Attributes:
+        case_ids: All of those by which they do.
         outreach: They see what is his alone.
+        parts: In which cases the person has which part.
     """
 
-    case_id: str
+    case_ids: frozenset[str]
     outreach: bool
+    parts: contacting.PartsOf
+
+    @property
+    def case_id(self) -> str:
+        """One of the cases."""
+        return min(self.case_ids)
+
+    @property
+    def asked_for(self) -> frozenset[str]:
+        """For which cases they ask the person something.
+
+        Whoever works on both sides asks for the one on which more is at stake.
+        """
+        return self.case_ids - self.parts.using or self.case_ids
+
+    def of(self, points: list[Point]) -> list[Point]:
+        """Give what they see of the ways to reach the person."""
+        if not self.outreach:
+            return points
+        return from_his_side(points, self.parts.harmed)
 
 
 async def _permit(
@@ -445,7 +477,8 @@ async def _permit(
         NoSuchPerson: They do not, or there is nobody.
     """
     cases = await cases_of(person_id, by.shelves)
-    his = await contacting.using_violence_alone(person_id, by)
+    parts = await contacting.parts_of(person_id, by)
+    his = parts.using
     about = _resources(person_id, cases)
 
     def seen(act: Action, of: Resource) -> Action:
@@ -461,10 +494,17 @@ async def _permit(
     if not cases:
         raise NoSuchPerson
     working = (e.resource for e in permitted if e.action.name == action.name)
-    first = next(working).case_id or ""
+    by_which = frozenset(each.case_id for each in working if each.case_id)
     # From his side in one case is from his side in all.
     own = [each.permit for each in permitted if each.resource.case_id in his]
-    return _Sight(first, outreach=any(WARNED not in each for each in own))
+    outreach = any(WARNED not in each for each in own)
+    known = {each.case_id for each in about}
+    if outreach and (elsewhere := sorted(parts.harmed - known)):
+        # Whoever meets who harmed him, where he is known by another id.
+        besides = [Resource("contacts", person_id, each) for each in elsewhere]
+        barred = [(NOT_BARRED, each) for each in besides]
+        await asker.permit_all(barred, purpose=purpose, otherwise=NoSuchPerson)
+    return _Sight(by_which, outreach, parts)
 
 
 def _resources(person_id: str, cases: Sequence[Case]) -> list[Resource]:
