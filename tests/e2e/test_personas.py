@@ -126,6 +126,11 @@ def asks_about(person_id: str) -> dict[str, Any]:
     }
 
 
+REACHED = {"state": "confirmed", "channels": ["phone"], "value": "021 555 0100"}
+HIS = {**REACHED, "value": "021 555 0177"}
+"""What she and he say of how they are reached, each under an id of their own book."""
+
+
 def access_of(person_id: str) -> dict[str, Any]:
     """Give what is taken down when somebody asks for what is held of them."""
     return {
@@ -248,12 +253,10 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
     service = await people["lead"].sends("POST", services, {"provider": "refuge"})
     assert service.status == 201, service.body
     harmed, point = await person_in(region, case, harmed=True), new_id()
-    reached = await people["lead"].sends(
-        "PUT",
-        f"/api/referrals/v1/people/{harmed}/contacts/{point}",
-        {"state": "confirmed", "channels": ["phone"], "value": "021 555 0100"},
-    )
-    assert reached.ok, reached.body
+    for who, told_by in ((harmed, REACHED), (asked_about, HIS)):
+        contact = f"/api/referrals/v1/people/{who}/contacts/{point}"
+        reached = await people["lead"].sends("PUT", contact, told_by)
+        assert reached.ok, reached.body
     ids = {
         "case_id": case,
         "rights_id": rights.json()["rights_id"],
@@ -527,8 +530,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         (*TEAM, "coordinator"), query="?purpose=fva20_b"
     ),
     ("referrals", "PUT", "/v1/people/{person_id}/contacts/{contact_id}"): Case(
-        (*TEAM, "coordinator"),
-        {"state": "confirmed", "channels": ["phone"], "value": "021 555 0177"},
+        (*TEAM, "coordinator"), HIS
     ),
     ("referrals", "POST", "/v1/people/{person_id}/contacts/{contact_id}/suspension"): (
         Case((*TEAM, "coordinator"), {"reason": "someone_else_answered"})
