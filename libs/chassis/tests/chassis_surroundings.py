@@ -24,7 +24,11 @@ from aio_pika import connect
 
 @asynccontextmanager
 async def virtual_host_of(
-    backing: Backing, catalogue: Catalogue, known: Mapping[str, str] | None = None
+    backing: Backing,
+    catalogue: Catalogue,
+    known: Mapping[str, str] | None = None,
+    *,
+    hurry: int = 100,
 ) -> AsyncIterator[VirtualHost]:
     """A virtual host with the topology of a small catalogue: few queues, soon made.
 
@@ -32,6 +36,7 @@ async def virtual_host_of(
         backing: The broker.
         catalogue: Whose topology it has.
         known: The passwords of users who are there already.
+        hurry: How many times as fast as in a region one goes down the ladder.
     """
     name = f"test-{uuid4().hex[:12]}"
     passwords = {user: uuid4().hex for user in (*catalogue.services, topology.OPERATOR)}
@@ -43,7 +48,7 @@ async def virtual_host_of(
         timeout=30,
     ) as management:
         wanted = topology.definitions(
-            catalogue, vhost=name, passwords=passwords, hurry=100
+            catalogue, vhost=name, passwords=passwords, hurry=hurry
         )
         (await management.put(f"/api/vhosts/{name}")).raise_for_status()
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
