@@ -395,7 +395,9 @@ def test_the_localities_policies_hold_together(name: str) -> None:
     for level in RiskLevel:
         drafted = Plan(id=new_id()).draft(assessment(level), policy, NOON)
         assert len(drafted.actions) == len(policy.levels[level].duties)
-    used = {each for level in policy.levels.values() for each in level.duties}
+    added = (e for each in policy.additions.values() for e in each.levels.values())
+    levels = (*policy.levels.values(), *added)
+    used = {each for level in levels for each in level.duties}
     assert used == set(policy.actions)
     assert {each.strand for each in policy.actions.values()} == policy.strands
 

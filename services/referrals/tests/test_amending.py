@@ -16,6 +16,7 @@ from accord_contracts.referrals import (
     ChangePosted,
     ReferralAmended,
     ReferralPosted,
+    ReferralReceived,
     ReferralWithdrawn,
 )
 from hypothesis import given
@@ -123,14 +124,16 @@ async def case_of(running: Running, referral_id: str) -> Case:
 E = TypeVar("E", bound=Event)
 
 
-async def hears(running: Running, kind: type[E], count: int = 1) -> list[E]:
-    """Wait until so many events of a kind have reached notify, and give them."""
+async def hears(
+    running: Running, kind: type[E], count: int = 1, listener: str = "notify"
+) -> list[E]:
+    """Wait until so many events of a kind have reached a service, and give them."""
 
     async def look() -> Any:
         packets = [
             packet
             for lane in Lane
-            for packet in running.broker.queues[queue_of("notify", lane)].ready
+            for packet in running.broker.queues[queue_of(listener, lane)].ready
         ]
         told = [unpack(each, CATALOGUE).data for each in packets]
         found = [each for each in told if isinstance(each, kind)]
@@ -583,6 +586,25 @@ async def test_the_dates_of_a_changed_referral_stand(running: Running) -> None:
     # Who withdrew it calls off what does not hold either.
     gone = await running.http.delete(f"{path}/0", headers=running.bearer())
     assert gone.status_code == 204
+
+
+async def test_how_two_are_related_is_told_and_told_anew_when_it_is_amended(
+    running: Running,
+) -> None:
+    people = [MERE, {**JOHN, "relationship": "partner"}]
+    referral_id, _ = await refer(running, body(people=people))
+    heard = await hears(running, ReferralReceived, listener="plans")
+    told = [each.parties for each in heard]
+    parted = {"people": [{"person": 1, "relationship": "former_partner"}]}
+
+    answer = await running.amend(referral_id, parted)
+
+    assert answer.json()["fields"] == ["people.1.relationship"]
+    told += [each.parties for each in await hears(running, ReferralAmended)]
+    assert [[each.relationship for each in parties] for parties in told] == [
+        [None, "partner"],
+        [None, "former_partner"],
+    ]
 
 
 async def test_a_corrected_role_moves_the_pair(running: Running) -> None:

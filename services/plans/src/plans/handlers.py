@@ -14,6 +14,7 @@ from accord_contracts.plans import (
 )
 from accord_contracts.referrals import (
     TRANSFERRED,
+    Answer,
     CaseErased,
     CaseTransferred,
     PersonRole,
@@ -27,6 +28,7 @@ from accord_contracts.referrals import (
 from accord_contracts.risk import RiskAssessed
 
 from plans.domain.action import Action, Evidence, NoSuchAction, Owner, Said
+from plans.domain.circumstances import Word
 from plans.domain.closing import close as end
 from plans.domain.coming import Coming
 from plans.domain.held import NoPlan
@@ -128,12 +130,16 @@ async def meet_people(
     """Give each child of a case a part of its plan, as soon as it is known of them.
 
     And note whom it is to protect: what is done for them stands on nobody else's copy.
+    And what is told of the case's circumstances: what is added for these is asked for
+    at once, and runs.
     """
     told = message.data
     children = [e.person_id for e in told.parties if e.role is PersonRole.CHILD]
     harmed = [e.person_id for e in told.parties if e.role is PersonRole.PERSON_HARMED]
     held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
-    known = held.protects(harmed).asks_for_each(held, policy, message.time)
+    word = _word(told, policy, message.time)
+    noted = held.protects(harmed).hears(word)
+    known = noted.asks_for_each(held, policy, message.time)
     new = known.meet(children, policy, message.time)
     if new is held:
         return
@@ -141,6 +147,28 @@ async def meet_people(
         new = go_stale(new, (StaleReason.CHILD_KNOWN,), message.time)
     events = (*assigned(new, held), *stale_told(new, held))
     await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
+
+
+def _word(
+    told: ReferralReceived | ReferralAmended, policy: Policy, at: datetime
+) -> Word:
+    """Give what a referral tells of circumstances that anything is added for."""
+    pair = {PersonRole.PERSON_HARMED, PersonRole.PERSON_USING_VIOLENCE}
+    said = {
+        code: answer is Answer.YES
+        for code, answer in told.answers.items()
+        if answer in {Answer.YES, Answer.NO}
+    }
+    happened = {f"incident_{each}": True for each in told.incidents}
+    return Word(
+        related={
+            each.person_id: each.relationship
+            for each in told.parties
+            if each.relationship and each.role in pair
+        },
+        so={key: e for key, e in (said | happened).items() if key in policy.heeds},
+        at=at,
+    )
 
 
 async def note_harmed(
@@ -358,7 +386,10 @@ async def foresee(
     plans: Plans,
     policy: Policy,
 ) -> None:
-    """Note by when a plan must be in force for a date, or that it was called off."""
+    """Note by when a plan must be in force for a date, or that it was called off.
+
+    What is added for such a date is asked for at once, and runs.
+    """
     told = message.data
     held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
     date = Coming(
@@ -368,10 +399,13 @@ async def foresee(
         revision=message.aggregate_version,
         over=isinstance(told, TriggerCancelled),
         look_from=told.due_at - timedelta(hours=policy.stale_before_hours),
+        since=message.time,
     )
-    new = held.foresee(told.trigger_id, date)
+    noted = held.foresee(told.trigger_id, date)
+    new = noted.asks_for_each(held, policy, message.time)
     if new is not held:
-        await plans.save(new, cause=message, lane=lane_of(new, message.lane))
+        events = assigned(new, held)
+        await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
 
 
 async def pass_date(message: Message[TriggerFellDue], *, plans: Plans) -> None:

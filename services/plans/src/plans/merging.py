@@ -5,7 +5,7 @@ survivor's too. So nothing is moved, nothing depends on order, and taking it bac
 each plan with its own.
 """
 
-from accord_contracts.message import Lane, Message
+from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import PlanCarried, PlanClosed, StaleReason
 from accord_contracts.referrals import CaseMerged, CaseUnmerged
 
@@ -31,13 +31,16 @@ async def note_merging(
     if held.erased_at:
         return
     version, rule = message.aggregate_version, policy.in_force
-    new = merge(held, survivor, version, rule, message.time)
-    if new is held:
+    noted = merge(held, survivor, version, rule, message.time)
+    if noted is held:
         return
+    # On its own again it asks for what its survivor's plan has asked for until now.
+    new = noted.asks_for_each(held, policy, message.time)
     left = {held.merged_into, told.survivor_id} - {None, survivor}
-    events = [
+    events: list[Event] = [
         PlanCarried(case_id=each, from_id=new.id) for each in sorted(filter(None, left))
     ]
+    events += assigned(new, held)
     await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
 
 

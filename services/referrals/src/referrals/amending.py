@@ -17,7 +17,6 @@ from accord_contracts.message import Event, Lane, Message
 from accord_contracts.referrals import (
     ChangePosted,
     ChangeRecognised,
-    Party,
     ReferralAmended,
     ReferralWithdrawn,
     WithdrawalReason,
@@ -462,9 +461,7 @@ def told_of(referral: Referral, change: Change, number: int, case_id: str) -> Ev
         groups=change.groups,
         incidents=referral.told.incidents,
         answers=referral.told.answers,
-        parties=tuple(
-            Party(person_id=each.person_id, role=each.role) for each in referral.members
-        ),
+        parties=referral.parties,
         occurred_at=referral.told.occurred_at,
         amended_at=change.at,
         instruments=filled_in(referral.told),

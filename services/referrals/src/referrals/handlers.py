@@ -114,14 +114,9 @@ async def recognise_people(
     described = referral.told.people
     seen = referrals.sightings(referral.id, described, rules)
     ids = await meet(seen, referral, Known(people, reviews, rules, matching))
-    parts = zip(ids, (each.role for each in described), strict=True)
-    recognised = PeopleRecognised(
-        referral_id=referral.id,
-        parties=tuple(
-            Party(person_id=person, role=role) for person, role in dict.fromkeys(parts)
-        ),
-    )
-    await referrals.save(referral.recognised(ids), recognised, cause=message)
+    recognised = referral.recognised(ids)
+    told = PeopleRecognised(referral_id=referral.id, parties=recognised.parties)
+    await referrals.save(recognised, told, cause=message)
 
 
 async def open_or_join_case(

@@ -13,7 +13,6 @@ from accord_chassis.store import Store
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.referrals import (
     CaseErased,
-    Party,
     RolesDecided,
     RolesQuestioned,
     RolesUndecided,
@@ -131,10 +130,7 @@ async def _send(
     if not doubt.open and (right := _settled(case, doubt)):
         parts = put_right(referral.members, right.harmed, right.using_violence)
         referral = referral.with_parts(parts, right.decision.at)
-    parties = tuple(
-        Party(person_id=each.person_id, role=each.role) for each in referral.members
-    )
-    tale = received(referral, case, parties, repeat=doubt.repeat)
+    tale = received(referral, case, referral.parties, repeat=doubt.repeat)
     urgent = referral.lane is Lane.URGENT or (case.level and case.level.urgent)
     lane = Lane.URGENT if urgent else Lane.ROUTINE
     await roles.doubts.save(doubt, *events, *tale, cause=cause, lane=lane)

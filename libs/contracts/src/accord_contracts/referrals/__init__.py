@@ -64,6 +64,7 @@ from accord_contracts.referrals.told import (
     Instruments,
     Party,
     PersonRole,
+    Relationship,
     Score,
     Wishes,
 )
@@ -120,6 +121,7 @@ __all__ = [
     "ReferralPosted",
     "ReferralReceived",
     "ReferralWithdrawn",
+    "Relationship",
     "RightsOverdue",
     "RolesDecided",
     "RolesQuestioned",

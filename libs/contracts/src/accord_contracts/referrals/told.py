@@ -49,6 +49,25 @@ class PersonRole(StrEnum):
     OTHER = "other"
 
 
+class Relationship(StrEnum):
+    """How two people are related, one of whom harms the other; it goes both ways.
+
+    Family relationships of the Family Violence Act 2018, s 12 to 14.
+    """
+
+    PARTNER = "partner"
+    FORMER_PARTNER = "former_partner"
+    PARENT_AND_CHILD = "parent_and_child"
+    """Also when both are grown up, whoever of them harms the other."""
+    SIBLING = "sibling"
+    OTHER_FAMILY = "other_family"
+    CARER = "carer"
+    """One of them cares for the other, who depends on it."""
+    HOUSEHOLD = "household"
+    """They live under one roof, and are none of these."""
+    OTHER = "other"
+
+
 class Answer(StrEnum):
     """An answer to one question about risk. Only yes is yes, and only no is no."""
 
@@ -68,16 +87,19 @@ class ContactWish(StrEnum):
 
 
 class Party(BaseModel):
-    """One person of a referral, by id and role alone.
+    """One person of a referral, by id, role and how they are related.
 
     Attributes:
         role: The part that they have in what is referred.
+        relationship: How they are related to the person harmed; of the person harmed,
+            to whoever uses violence. None: it was not told.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     person_id: Id
     role: PersonRole
+    relationship: Relationship | None = None
 
 
 class Wishes(BaseModel):

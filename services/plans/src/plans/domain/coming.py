@@ -53,6 +53,7 @@ class Coming(BaseModel):
         over: It is there, or was called off: nothing more is told of it.
         look_from: From when on a plan that was agreed before is looked at once more.
         looked: It was told that it is to be looked at, or somebody did so by then.
+        since: When it became known, and was not called off since.
         from_case: The merged case that it is a date of, if it is not the plan's own.
     """
 
@@ -66,6 +67,7 @@ class Coming(BaseModel):
     over: bool = False
     look_from: datetime | None = None
     looked: bool = False
+    since: datetime | None = None
     from_case: str | None = None
 
     @property

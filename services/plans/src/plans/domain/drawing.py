@@ -73,12 +73,15 @@ def _action(
     template: Template,
     ground: Ground,
 ) -> Action:
-    if held and held.settled(
-        ground.episode, each_episode=measure.each_episode, risen=ground.risen
-    ):
+    since = max(ground.episode, measure.since or ground.episode)
+    anew = measure.each_episode or measure.since is not None
+    if held and held.settled(since, each_episode=anew, risen=ground.risen):
         return held
-    due_at = measure.within.after(ground.since, template.working)
+    due_at = measure.due_at(ground.since, template.working)
     whose = f"/{person_id}" if person_id else ""
+    if measure.since and held and held.ended:
+        # For another date within the same version: it is another action.
+        whose += f"/{len(held.ended)}"
     name = f"action/{ground.number}/{measure.code}{whose}"
     new = Action(
         id=str(uuid5(ground.case, name)),

@@ -8,6 +8,7 @@ from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from plans.domain.action import Action, NoSuchAction, Owner
+from plans.domain.circumstances import Circumstances, Known
 from plans.domain.coming import Coming
 from plans.domain.one_person import Link, each_once, latest
 from plans.domain.share import Share
@@ -57,6 +58,7 @@ class Held(BaseModel):
         decided: Who harmed whom, as a person has decided, by person: told otherwise,
             nobody who uses violence is among those to protect.
         links: Which of its people are one, by the decision that said so.
+        known: What was told of its circumstances, as far as anything is added for it.
         stale: Why what was agreed to should be looked at again, and since when.
         breaches: How it was broken, first to last.
         first: When each stage was first reached. It is never changed: all durations
@@ -80,6 +82,7 @@ class Held(BaseModel):
     harmed: tuple[str, ...] = ()
     decided: dict[str, Decided] = {}
     links: dict[str, Link] = {}
+    known: Known = Known()
     stale: dict[StaleReason, datetime] = {}
     breaches: tuple[Breach, ...] = ()
     first: dict[Stage, datetime] = {}
@@ -223,6 +226,19 @@ class Held(BaseModel):
         """Which people of it, and of the cases merged into it, are one, or were."""
         merged = (each.links for each in self.shares.values())
         return tuple(latest((self.links, *merged)).values())
+
+    @property
+    def circumstances(self) -> Circumstances:
+        """What is so in the case now, and in those that are merged into it.
+
+        Nothing in one that is merged itself: its survivor's plan asks.
+        """
+        if self.merged_into:
+            return Circumstances()
+        known = (self.known, *(each.known for each in self.shares.values()))
+        ended = (each.closed_at for each in self.versions)
+        closed_at = max(filter(None, ended), default=None)
+        return Circumstances.of(known, self.coming.values(), closed_at)
 
     @property
     def one_person(self) -> tuple[tuple[str, str], ...]:

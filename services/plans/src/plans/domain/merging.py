@@ -62,7 +62,8 @@ def share_of(held: Plan) -> Share:
 
 
 def _people(held: Plan) -> dict[str, Any]:
-    return {"children": held.children, "harmed": held.harmed, "links": held.links}
+    told = ("children", "harmed", "links", "known")
+    return {each: getattr(held, each) for each in told}
 
 
 def _owners(held: Plan) -> dict[Role, str]:

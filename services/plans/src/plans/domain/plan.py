@@ -11,6 +11,7 @@ from accord_contracts.referrals import TRANSFERRED
 from accord_contracts.risk import Tier
 
 from plans.domain.action import Owner
+from plans.domain.circumstances import Word
 from plans.domain.coming import Coming, InForce, with_latest
 from plans.domain.drawing import Ground, drawn_up
 from plans.domain.held import Decided, Held
@@ -67,7 +68,7 @@ class Plan(Held):
         outdated = self.versions and not assessment.outdates(self.current.assessment)
         if outdated or self.erased_at or self.transferred_at:
             return self
-        template = policy.template(assessment.level, tier)
+        template = policy.template(assessment.level, tier, self.circumstances)
         drafted = PlanVersion(
             number=self.current.number + 1 if self.versions else 1,
             assessment=assessment,
@@ -142,6 +143,13 @@ class Plan(Held):
             return self
         return self.model_copy(update={"harmed": (*self.harmed, *new)})
 
+    def hears(self, word: Word) -> "Plan":
+        """Take note of what is told of its circumstances; of each the last counts."""
+        known = self.known.told(word)
+        if known == self.known or self.erased_at:
+            return self
+        return self.model_copy(update={"known": known})
+
     def uses_violence(self, person_id: str) -> bool:
         """Tell whether a person has decided so, and nobody otherwise since."""
         known = self.decided.get(person_id)
@@ -177,16 +185,20 @@ class Plan(Held):
         return self.with_actions({e.id: {"person_id": person_id} for e in theirs})
 
     def asks_for_each(self, before: "Plan", policy: Policy, at: datetime) -> "Plan":
-        """Ask of the current version what is asked for each, for those it has now.
+        """Ask of the current version what is asked for those it has now, as things are.
 
         For each child, and for each person harmed once there are two. What is still
-        open for one who is of the household no longer goes with them.
+        open for one who is of the household no longer goes with them. What was added
+        for how things were stays: a commitment ends when it is kept.
         """
         people = {*self.all_children, *self.all_harmed}
         gone = {*before.all_children, *before.all_harmed} - people
         known = {*before.each_child, *before.each_harmed}
         new = {*self.each_child, *self.each_harmed} - known
-        if not (gone or new) or not self.versions or self.status is Status.CLOSED:
+        as_before = self.circumstances == before.circumstances
+        if (as_before and not gone and not new) or not self.versions:
+            return self
+        if self.status is Status.CLOSED:
             return self
         return self.drawn_anew(gone, policy, at)
 
@@ -205,7 +217,8 @@ class Plan(Held):
     def drawn_anew(self, gone: set[str], policy: Policy, at: datetime) -> "Plan":
         """Ask what the current version asks, without what is open for who is gone."""
         current = self.current
-        template = policy.template(current.assessment.level, current.tier)
+        level, tier = current.assessment.level, current.tier
+        template = policy.template(level, tier, self.circumstances)
         left = [e for e in self.actions if not (e.open and e.person_id in gone)]
         ground = self._ground(current, at, risen=False)
         return self.model_copy(update={"actions": drawn_up(template, left, ground)})
@@ -237,6 +250,8 @@ class Plan(Held):
         known = self.coming.get(trigger_id)
         if self.erased_at or (known and known.revision >= told.revision):
             return self
+        if known and not known.over:
+            told = told.model_copy(update={"since": known.since})
         return self.model_copy(
             update={"coming": with_latest(self.coming, trigger_id, told)}
         )

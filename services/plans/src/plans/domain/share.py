@@ -4,6 +4,7 @@ from accord_contracts.allocation import Role
 from pydantic import BaseModel, ConfigDict
 
 from plans.domain.action import Action
+from plans.domain.circumstances import Known
 from plans.domain.one_person import Link
 
 
@@ -20,6 +21,7 @@ class Share(BaseModel):
         children: The children of the merged case.
         harmed: Whom it was referred to protect.
         links: Which of its people are one: it may be that it alone was told.
+        known: What was told of its circumstances.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,3 +34,4 @@ class Share(BaseModel):
     children: tuple[str, ...] = ()
     harmed: tuple[str, ...] = ()
     links: dict[str, Link] = {}
+    known: Known = Known()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -15,6 +15,8 @@ from accord_contracts.message import Code
 from accord_contracts.risk import RiskLevel, Tier
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from plans.domain.additions import Addition, Duties, Duty, Measures
+from plans.domain.circumstances import Circumstances
 from plans.domain.coming import InForce
 from plans.domain.hours import Hours, Within, Working
 
@@ -65,50 +67,27 @@ class ActionKind(BaseModel):
     after: Annotated[frozenset[Code], Field(max_length=10)] = frozenset()
 
 
-class Duty(Within):
-    """Who is to do an action at a level, and within what time."""
-
-    role: Role
-
-
-Duties = Annotated[dict[Code, Duty], Field(max_length=100)]
-
-
-class Level(BaseModel):
+class Level(Measures):
     """What the plan of a case at one level holds at the least.
 
     Attributes:
         review_hours: Elapsed hours from the assessment until the plan is reviewed.
         agree_within_hours: Elapsed hours in which a draft should be agreed to.
-        mandatory: What a plan cannot be closed without, by code of the action.
-        complementary: What is to be done besides.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     review_hours: Hours
     agree_within_hours: Hours
     mandatory: Annotated[Duties, Field(min_length=1)]
-    complementary: Duties = {}
-
-    @property
-    def duties(self) -> dict[str, Duty]:
-        """Everything to be done, what is mandatory first."""
-        return {**self.mandatory, **self.complementary}
-
-    def slackens(self, lower: "Level", working: Working) -> list[str]:
-        """Name what is mandatory at a lower level, and here is not or comes later."""
-        return [
-            code
-            for code, duty in lower.mandatory.items()
-            if code not in self.mandatory
-            or self.mandatory[code].may_outlast(duty, working)
-        ]
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """An action of a template, with all that drafting needs to know of it."""
+    """An action of a template, with all that drafting needs to know of it.
+
+    Attributes:
+        since: What was settled of it before is asked for anew: a date became known.
+        by: When that date is: it is due no later.
+    """
 
     code: str
     strand: str
@@ -118,6 +97,24 @@ class Measure:
     mandatory: bool
     each_episode: bool
     after: frozenset[str]
+    since: datetime | None = None
+    by: datetime | None = None
+
+    def due_at(self, since: datetime, working: Working) -> datetime:
+        """Say when it is due if its clock begins at a time."""
+        over = self.within.after(since, working)
+        return min(over, self.by) if self.by and self.by > since else over
+
+    def asked_by(self, other: "Measure", working: Working) -> "Measure":
+        """Give it as something else asks for it too: whichever asks more."""
+        sooner = self.within.may_outlast(other.within, working)
+        return replace(
+            self,
+            mandatory=self.mandatory or other.mandatory,
+            within=other.within if sooner else self.within,
+            since=max(filter(None, (self.since, other.since)), default=None),
+            by=min(filter(None, (self.by, other.by)), default=None),
+        )
 
     def demanded_by(self, tier: Tier, working: Working) -> "Measure":
         """Give it as a tier demands it: mandatory, and no later than by its clock."""
@@ -183,6 +180,7 @@ class Policy(BaseModel):
         reminders: By level, how many hours before it is due an action is reminded of.
         confirm_within_hours: How long a second person has to confirm that it was done.
         stale_before_hours: So long before a date an agreed plan is looked at once more.
+        additions: What is asked for besides, by how things are in a case.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -201,6 +199,7 @@ class Policy(BaseModel):
     stale_before_hours: Hours
     actions: dict[Code, ActionKind]
     levels: dict[RiskLevel, Level]
+    additions: Annotated[dict[Code, Addition], Field(max_length=50)] = {}
     in_force: InForce
     needs: NeedRules
 
@@ -215,14 +214,11 @@ class Policy(BaseModel):
         if others := self.unproved_reasons - self.closing_reasons:
             raise ValueError(f"{_named({*others})}: no reason for closing a plan")
         for name, level in self.levels.items():
-            if strange := set(level.duties) - set(self.actions):
-                raise ValueError(f"{_named(strange)}: not an action, at {name}")
-            if both := set(level.mandatory) & set(level.complementary):
-                raise ValueError(f"{_named(both)}: given twice, at {name}")
-            self._check_parts(name, level)
-            self._check_clocks(name, level)
+            self._check_measures(name, level)
         for lower, higher in pairwise(RiskLevel):
             self._check_rise(lower, higher)
+        for code, addition in self.additions.items():
+            self._check_addition(code, addition)
         return self
 
     @model_validator(mode="after")
@@ -242,7 +238,44 @@ class Policy(BaseModel):
                 raise ValueError(f"{code}: may not wait for what is done for others")
         return self
 
-    def _check_parts(self, name: RiskLevel, level: Level) -> None:
+    def _check_measures(self, name: RiskLevel, level: Measures) -> None:
+        """Refuse what cannot be done at a level."""
+        if strange := set(level.duties) - set(self.actions):
+            raise ValueError(f"{_named(strange)}: not an action, at {name}")
+        if both := set(level.mandatory) & set(level.complementary):
+            raise ValueError(f"{_named(both)}: given twice, at {name}")
+        self._check_parts(name, level)
+        self._check_clocks(name, level)
+
+    def _check_addition(self, code: str, addition: Addition) -> None:
+        """Refuse what asks for less at a higher level, or gives away what was told."""
+        for name, measures in addition.levels.items():
+            self._check_measures(name, measures)
+            theirs = [
+                each
+                for each in measures.duties
+                if self.actions[each].part is Part.PERSON_USING_VIOLENCE
+            ]
+            if theirs and addition.when.told:
+                # Whoever sees that it was added would know what she has answered.
+                raise ValueError(
+                    f"{_named(theirs)}: nothing that was told may add to the part of "
+                    f"the person using violence, in {code}"
+                )
+        working = self.working
+        for pair in pairwise(RiskLevel):
+            below, above = (
+                self.levels[each].mandatory_with(addition.at(each), working)
+                for each in pair
+            )
+            if laxer := above.slackens(below, working):
+                lower, higher = pair
+                raise ValueError(
+                    f"{_named(laxer)}: mandatory at {lower}, not so or later at "
+                    f"{higher}, with {code}"
+                )
+
+    def _check_parts(self, name: RiskLevel, level: Measures) -> None:
         """Refuse what would show others' actions to whoever meets the person.
 
         And the other way round: they see their own part, and nothing else.
@@ -256,7 +289,7 @@ class Policy(BaseModel):
                 )
 
     @staticmethod
-    def _check_clocks(name: RiskLevel, level: Level) -> None:
+    def _check_clocks(name: RiskLevel, level: Measures) -> None:
         """Refuse that anybody at high risk waits for a working day."""
         slow = [code for code, e in level.duties.items() if e.within_working_days]
         if name.urgent and slow:
@@ -293,13 +326,20 @@ class Policy(BaseModel):
             for name, level in self.levels.items()
         }
 
-    def template(self, level: RiskLevel, tier: Tier | None) -> Template:
-        """Give what is drafted for a level, and for the tier that follows from it.
+    @cached_property
+    def heeds(self) -> frozenset[str]:
+        """Of what is told, what anything is added for: of nothing else it is noted."""
+        return frozenset[str]().union(*(e.when.told for e in self.additions.values()))
+
+    def template(
+        self, level: RiskLevel, tier: Tier | None, now: Circumstances | None = None
+    ) -> Template:
+        """Give what is drafted for a level, what follows from it, and how things are.
 
         What the tier demands is mandatory, and by its clock if that is sooner. What the
         level does not ask for at all is taken from the next higher level that does.
         """
-        drafted = self.templates[level]
+        drafted = self._with_additions(self.templates[level], level, now)
         if tier is None:
             return drafted
         by_code = {each.code: each for each in drafted.measures}
@@ -313,6 +353,26 @@ class Policy(BaseModel):
         return replace(
             drafted, review=min(drafted.review, review), measures=tuple(measures)
         )
+
+    def _with_additions(
+        self, drafted: Template, level: RiskLevel, now: Circumstances | None
+    ) -> Template:
+        """Add what is asked for besides; nothing is taken out, and nothing later."""
+        by_code = {each.code: each for each in drafted.measures}
+        for addition in self.additions.values():
+            if now is None or not addition.when.holds(now):
+                continue
+            since, by = addition.clocks(now)
+            measures = addition.at(level)
+            for code, duty in measures.duties.items():
+                asked = replace(
+                    self._measure(code, duty, mandatory=code in measures.mandatory),
+                    since=since,
+                    by=by,
+                )
+                held = by_code.get(code)
+                by_code[code] = held.asked_by(asked, self.working) if held else asked
+        return replace(drafted, measures=tuple(by_code.values()))
 
     def _measure(self, code: str, duty: Duty, *, mandatory: bool) -> Measure:
         kind = self.actions[code]

@@ -11,6 +11,7 @@ from accord_contracts.referrals import (
     FieldGroup,
     IncidentKind,
     PersonRole,
+    Relationship,
     WithdrawalReason,
 )
 from pydantic import BaseModel, ConfigDict, Field
@@ -88,6 +89,7 @@ class PersonCorrection(Told):
 
     person: Where
     role: PersonRole | None = None
+    relationship: Relationship | None = None
     given_name: Name | None = None
     family_name: Name | None = None
     date_of_birth: DateOfBirth | None = None

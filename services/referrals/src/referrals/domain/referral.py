@@ -5,7 +5,12 @@ from datetime import datetime
 
 from accord_contracts.message import Lane
 from accord_contracts.problem import Refusal
-from accord_contracts.referrals import AgencyKind, PersonRole, WithdrawalReason
+from accord_contracts.referrals import (
+    AgencyKind,
+    Party,
+    PersonRole,
+    WithdrawalReason,
+)
 from pydantic import BaseModel, ConfigDict
 
 from referrals.domain.amendment import (
@@ -178,6 +183,23 @@ class Referral(BaseModel):
         parts = ((who, role_of(who, role, self.put_right)) for who, role in told)
         return tuple(
             Member(person_id=person, role=role) for person, role in dict.fromkeys(parts)
+        )
+
+    @property
+    def parties(self) -> tuple[Party, ...]:
+        """Everybody whom it names and who is recognised, as it is told of them."""
+        related = {
+            who: told.relationship
+            for who, told in zip(self.person_ids, self.told.people, strict=False)
+            if told.relationship
+        }
+        return tuple(
+            Party(
+                person_id=each.person_id,
+                role=each.role,
+                relationship=related.get(each.person_id),
+            )
+            for each in self.members
         )
 
     @property

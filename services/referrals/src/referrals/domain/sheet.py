@@ -39,6 +39,7 @@ PLAIN: dict[str, Path] = {
 
 PERSON: dict[str, Path] = {
     "role": ("role",),
+    "relationship": ("relationship",),
     "given_name": ("given_name",),
     "family_name": ("family_name",),
     "date_of_birth": ("date_of_birth",),

@@ -12,6 +12,7 @@ from accord_contracts.referrals import (
     ContactWish,
     IncidentKind,
     PersonRole,
+    Relationship,
     Score,
 )
 from pydantic import (
@@ -184,9 +185,15 @@ class ContactPoint(Told):
 
 
 class DescribedPerson(Told):
-    """A person as the agency describes them; at least one name is needed."""
+    """A person as the agency describes them; at least one name is needed.
+
+    Attributes:
+        relationship: How they are related to the person harmed; of the person harmed,
+            to whoever uses violence. None: it was not told.
+    """
 
     role: PersonRole
+    relationship: Relationship | None = None
     given_name: Name | None = None
     family_name: Name | None = None
     date_of_birth: DateOfBirth | None = None
