@@ -288,6 +288,7 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         "key_id": "a" * 16,
         "rota_id": new_id(),
         "override_id": new_id(),
+        "subscription_id": new_id(),
     }
     made = Stage(region, ids, people, workers, told, hidden)
     yield made
@@ -323,6 +324,16 @@ AHEAD = (datetime.now(UTC) + timedelta(days=300)).date().isoformat()
 """A day that is known ahead, and not yet near."""
 
 YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+BROWSER = {
+    "endpoint": "https://push.example/browser",
+    "keys": {
+        "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7V"
+        "d8pZGH6SRpkNtoIAiw4",
+        "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+    },
+}
+"""Of the example of RFC 8291, appendix A."""
+
 BAIL = {
     "kind": "bail",
     "starts_at": (datetime.now(UTC) - timedelta(days=9)).isoformat(),
@@ -850,6 +861,11 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("notify", "GET", "/v1/agencies/{code}/webhook"): Case((), by_scope=True),
     ("notify", "DELETE", "/v1/agencies/{code}/webhook"): Case((), by_scope=True),
     ("notify", "POST", "/v1/agencies/{code}/webhook/secrets"): Case((), by_scope=True),
+    ("notify", "GET", "/v1/push-subscriptions"): Case(WORKERS, refusal=403),
+    # Nothing is pushed here, so whoever may put a browser is told that.
+    ("notify", "PUT", "/v1/push-subscriptions"): Case(WORKERS, BROWSER, refusal=403),
+    # There is no such browser, for nobody.
+    ("notify", "DELETE", "/v1/push-subscriptions/{subscription_id}"): Case(()),
     ("notify", "GET", "/v1/cases/{case_id}/notifications"): Case(("coordinator",)),
     ("notify", "GET", "/v1/cases/{case_id}/notifications/record"): Case(
         ("coordinator",)

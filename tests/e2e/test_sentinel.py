@@ -107,6 +107,7 @@ SPOKEN = {
 
 LATER = {
     "notification.texted.v1", "notification.not_texted.v1", "webhook.disabled.v1",
+    "notification.pushed.v1", "notification.not_pushed.v1",
     "allocation.expired.v1", "allocation.unfilled.v1", "allocation.withdrawn.v1",
     "action.overdue.v1", "glass.not_reviewed.v1", "notification.failed.v1",
     "risk.reassessment_due.v1", "risk.reassessment_overdue.v1", "risk.changed.v1",
@@ -511,7 +512,7 @@ def assert_seen_everywhere(seen: Seen, sources: Sources, routes: set[Route]) -> 
     may_be_empty |= {"documents referrals.trials", "documents referrals.doubts"}
     may_be_empty |= {"documents notify.webhooks", "documents notify.deliveries"}
     may_be_empty |= {"documents notify.callbacks", "documents notify.pulses"}
-    may_be_empty |= {"documents notify.untold"}
+    may_be_empty |= {"documents notify.untold", "documents notify.subscriptions"}
     may_be_empty |= {"documents allocation.providers"}
     empty = {name for name, pieces in sources.items() if not any(pieces)}
     assert empty <= may_be_empty - more
@@ -941,6 +942,7 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
         "entry_id": new_id(),
         "rota_id": new_id(),
         "override_id": new_id(),
+        "subscription_id": new_id(),
         "breach": "1",
         "rights_id": new_id(),
     }

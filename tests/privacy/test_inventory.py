@@ -20,7 +20,8 @@ from pydantic import BaseModel
 INVENTORY = Path(__file__).parents[2] / "docs/fields.yaml"
 
 CLASSES = {
-    "id", "code", "sealed", "blind", "digest", "day", "place", "system", "event",
+    "id", "code", "sealed", "blind", "digest", "day", "hidden", "place", "system",
+    "event",
 }  # fmt: skip
 
 Fields = dict[str, str]

@@ -43,6 +43,7 @@ def test_only_what_a_clock_ends_has_days(locality: Path) -> None:
         "referrals.reviews",
         "referrals.trials",
         "allocation.workers",
+        "notify.subscriptions",
     }
     with pytest.raises(ValueError, match="says no days"):
         class_of("plans.plans", locality)

@@ -18,7 +18,7 @@ from notify.handlers.reaching import Reach
 from notify.handlers.silence import escalate
 from notify.handlers.telling import tell
 from notify.settings import Settings
-from notify.store import Notifications, Offers, Teams
+from notify.store import Notifications, Offers, Subscriptions, Teams
 from notify_builders import (
     LINK_BASE,
     LOCALITIES,
@@ -52,6 +52,13 @@ async def notifications(database: Database) -> Notifications:
 @pytest.fixture
 async def teams(database: Database) -> Teams:
     store = Teams(database)
+    await store.prepare()
+    return store
+
+
+@pytest.fixture
+async def subscriptions(database: Database) -> Subscriptions:
+    store = Subscriptions(database)
     await store.prepare()
     return store
 

@@ -228,7 +228,11 @@ STEP = {"tell": "deputy", "wait_minutes": 5}
         ((*RULES, "who"), ["nobody", "coordinator"], "nobody comes last"),
         ((*RULES, "who"), [], "at least 1"),
         ((*RULES, "channels"), ["email"], "the inbox is always"),
-        ((*RULES, "channels"), ["inbox", "pigeon"], "'inbox', 'email' or 'sms'"),
+        (
+            (*RULES, "channels"),
+            ["inbox", "pigeon"],
+            "'inbox', 'email', 'sms' or 'push'",
+        ),
         ((*RULES, "acknowledge_minutes"), 5, "need each other"),
         ((*RULES, "chain"), "usual", "need each other"),
         ((*RULES, "levels"), {"grave": {}}, "'low'"),

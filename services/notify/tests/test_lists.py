@@ -29,7 +29,7 @@ from notify.handlers.mail import send_mail
 from notify.handlers.reaching import Reach
 from notify.handlers.telling import follow_team
 from notify.post import NoPost
-from notify.store import Notifications, Teams
+from notify.store import Notifications, Subscriptions, Teams
 from notify_builders import (
     IVS,
     LEAD,
@@ -262,7 +262,10 @@ async def test_no_email_goes_to_whoever_was_barred_and_the_next_is_told_at_once(
 
 
 async def test_that_somebody_got_no_email_because_they_are_barred_is_told(
-    notifications: Notifications, reach: Reach, standings: KnownStandings
+    notifications: Notifications,
+    reach: Reach,
+    standings: KnownStandings,
+    subscriptions: Subscriptions,
 ) -> None:
     due = await notifications.save(notification(mail=True))
     standings.tell(due.worker_id, due.case_id, conflict=True)
@@ -275,6 +278,7 @@ async def test_that_somebody_got_no_email_because_they_are_barred_is_told(
         policy=POLICY.email,
         wording=Wording(POLICY, LINK_BASE),
         posts={Way.EMAIL: NoPost()},
+        subscriptions=subscriptions,
     )
 
     [failed] = await published(notifications)

@@ -23,7 +23,7 @@ from notify.handlers.mail import send_mail
 from notify.handlers.reaching import Reach
 from notify.handlers.silence import acknowledge
 from notify.post import Server, SmtpPost
-from notify.store import Notifications
+from notify.store import Notifications, Subscriptions
 from notify_builders import (
     LINK_BASE,
     MAIL_FROM,
@@ -55,7 +55,12 @@ def post(mail_server: MailServer) -> SmtpPost:
 
 
 @pytest.fixture
-def sends(notifications: Notifications, reach: Reach, post: SmtpPost) -> Send:
+def sends(
+    notifications: Notifications,
+    reach: Reach,
+    post: SmtpPost,
+    subscriptions: Subscriptions,
+) -> Send:
     """Send the e-mail of a message that is due."""
 
     async def send(held: Notification, *, after: timedelta = NOW) -> None:
@@ -67,6 +72,7 @@ def sends(notifications: Notifications, reach: Reach, post: SmtpPost) -> Send:
             policy=POLICY.email,
             wording=Wording(POLICY, LINK_BASE),
             posts={Way.EMAIL: post},
+            subscriptions=subscriptions,
         )
 
     return send
@@ -283,6 +289,7 @@ async def test_while_the_server_is_away_nothing_is_claimed(
     notifications: Notifications,
     reach: Reach,
     mail_server: MailServer,
+    subscriptions: Subscriptions,
 ) -> None:
     mail_server.manner = "drop"
     post = SmtpPost(Server.at(mail_server.url), MAIL_FROM)
@@ -298,6 +305,7 @@ async def test_while_the_server_is_away_nothing_is_claimed(
         policy=POLICY.email,
         wording=Wording(POLICY, LINK_BASE),
         posts={Way.EMAIL: post},
+        subscriptions=subscriptions,
     )
 
     held = await again(notifications, wanted)

@@ -19,7 +19,7 @@ from notify.handlers.mail import send_mail
 from notify.handlers.reaching import Reach
 from notify.post import Post, Server, SmtpPost
 from notify.sms import SmsPost
-from notify.store import Notifications
+from notify.store import Notifications, Subscriptions
 from notify_builders import (
     LINK_BASE,
     MAIL_FROM,
@@ -133,7 +133,11 @@ Wanted = Callable[..., Awaitable[Notification]]
 
 @pytest.fixture
 def sends(
-    notifications: Notifications, reach: Reach, sms: SmsPost, mail_server: MailServer
+    notifications: Notifications,
+    reach: Reach,
+    sms: SmsPost,
+    mail_server: MailServer,
+    subscriptions: Subscriptions,
 ) -> Send:
     """Send what is due of a message, and give it as it is then."""
     mail = SmtpPost(Server.at(mail_server.url), MAIL_FROM, away_seconds=0)
@@ -150,6 +154,7 @@ def sends(
             policy=POLICY.email,
             wording=Wording(POLICY, LINK_BASE),
             posts=posts,
+            subscriptions=subscriptions,
         )
         found = await notifications.get(held.id)
         assert found

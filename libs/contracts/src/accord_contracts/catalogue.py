@@ -249,6 +249,8 @@ CATALOGUE = Catalogue.of(
         Entry(notify.NotificationFailed, "notify"),
         Entry(notify.NotificationTexted, "notify"),
         Entry(notify.NotificationNotTexted, "notify"),
+        Entry(notify.NotificationPushed, "notify"),
+        Entry(notify.NotificationNotPushed, "notify"),
         Entry(notify.ContactMessaged, "notify"),
         Entry(notify.ContactNotMessaged, "notify", ("notify",)),
         Entry(notify.ContactAnswered, "notify", ("notify",)),

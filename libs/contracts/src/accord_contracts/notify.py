@@ -63,6 +63,28 @@ class NotificationNotTexted(NotificationEvent):
     failed_at: AwareDatetime
 
 
+class NotificationPushed(NotificationEvent):
+    """A push service took a message for a worker's browsers: of them, one at least."""
+
+    TYPE: ClassVar[str] = "notification.pushed.v1"
+
+    sent_at: AwareDatetime
+
+
+class NotificationNotPushed(NotificationEvent):
+    """A message could be pushed to none of a worker's browsers.
+
+    Attributes:
+        reason: A code of what stood in the way: ``gone``, where none of them is known
+            to its push service any more.
+    """
+
+    TYPE: ClassVar[str] = "notification.not_pushed.v1"
+
+    reason: Code
+    failed_at: AwareDatetime
+
+
 class NotificationAcknowledged(NotificationEvent):
     """A worker has said that they know, or has answered what they were asked.
 

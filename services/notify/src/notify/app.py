@@ -1,6 +1,6 @@
 """The notify service: who listens to what."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from typing import Any, get_args
 
@@ -9,6 +9,7 @@ from accord_chassis import service
 from accord_chassis.asking import token_of
 from accord_chassis.clock import Clock
 from accord_chassis.doors import Trust
+from accord_chassis.retention import class_of
 from accord_chassis.settings import BadConfiguration, policy_of
 from accord_contracts.allocation import (
     AllocationAccepted,
@@ -50,6 +51,8 @@ from notify import ways
 from notify.asks import Directory, SafeContacts
 from notify.domain.channels import Way
 from notify.domain.policy import Policy
+from notify.domain.push import PushPolicy
+from notify.domain.vapid import Vapid
 from notify.domain.wording import Wording
 from notify.handlers import (
     alarms,
@@ -59,6 +62,7 @@ from notify.handlers import (
     hooking,
     leaves,
     mail,
+    pushing,
     rotas,
     silence,
     telling,
@@ -69,13 +73,15 @@ from notify.handlers.bouncing import Bouncing
 from notify.handlers.links import Links
 from notify.handlers.reaching import Reach
 from notify.hooks import Hooks
-from notify.post import Post
+from notify.outward import Outward
+from notify.post import NoPost, Post
 from notify.routes import (
     bounces,
     callbacks,
     contacts,
     inbox,
     links,
+    pushes,
     review,
     stream,
     unreachable,
@@ -94,6 +100,7 @@ from notify.store import (
     PersonalContacts,
     Pulses,
     Rotas,
+    Subscriptions,
     Teams,
     Untolds,
     Webhooks,
@@ -155,7 +162,11 @@ def create_app(
     catalogue = (stand_ins and stand_ins.catalogue) or CATALOGUE
     policy = policy_for(settings, catalogue)
     posts = posts_for(settings, policy)
-    policy = ringing(policy, posts, development=settings.development)
+    vapid = ways.by_push(policy.push, _secret(settings.push_key), settings.push_contact)
+    on = {way for way, post in posts.items() if post.on} | (
+        {Way.PUSH} if vapid else set()
+    )
+    policy = ringing(policy, on, development=settings.development)
     token = token_of(settings)
     link_key = settings.link_key.get_secret_value() if settings.link_key else None
     wording = Wording(policy, settings.link_base, link_key, bounce_key_of(settings))
@@ -164,8 +175,10 @@ def create_app(
         pulses = notify.store(Pulses)
         untold = notify.store(Untolds)
         watch = watching.Watch(pulses, untold, policy.email.silent_after)
+        pushes = push_to_browsers(notify, settings, policy.push, vapid)
         watched: dict[Way, Post] = {
-            way: watching.WatchedPost(post, way, watch) for way, post in posts.items()
+            way: watching.WatchedPost(post, way, watch)
+            for way, post in {**posts, Way.PUSH: pushes}.items()
         }
         held, teams = notify.store(Notifications), notify.store(Teams)
         alarm = partial(watching.alarm, watch=watch, notifications=held)
@@ -190,18 +203,13 @@ def create_app(
             "notifications": held,
             "reach": reach,
             "policy": policy,
-            "mail": any(each.on for each in posts.values()),
+            "mail": bool(on),
         }
         tell = partial(telling.tell, teams=teams, **known)
         over = over_by_then(notify, held)
         waits = waiting.Waiting(untold, watch, catalogue, tell, over)
         tell_workers(notify, waits)
-        notify.on(CaseTeamChanged, partial(telling.follow_team, teams=teams))
-        moves = partial(silence.move_on, teams=teams, notifications=held)
-        notify.on(CaseTeamChanged, at_present(notify.clock, moves))
-        notify.on(CaseMerged, partial(telling.note_merging, teams=teams))
-        notify.on(CaseUnmerged, partial(telling.note_merging, teams=teams))
-        notify.on(CaseErased, partial(erasing.erase_team, teams=teams))
+        follow_teams(notify, held, teams)
         notify.on(CaseErased, partial(erasing.erase_notifications, notifications=held))
         follow_endings(notify, held, over)
 
@@ -212,6 +220,7 @@ def create_app(
             policy=policy.email,
             wording=wording,
             posts=watched,
+            subscriptions=notify.store(Subscriptions),
         )
         notify.provide(silence.HandingOver(partial(silence.hand_over, **known)))
         attend_to(notify, watch, send_mail, known)
@@ -222,7 +231,7 @@ def create_app(
 
     # What watches an inbox comes before what names one of its messages.
     served = (
-        *(stream, inbox, links, review, contacts),
+        *(stream, inbox, links, review, contacts, pushes),
         *(callbacks, bounces, unreachable, webhooks),
     )
     routers = tuple(each.router for each in served)
@@ -249,13 +258,13 @@ def posts_for(settings: Settings, policy: Policy) -> dict[Way, Post]:
     }
 
 
-def ringing(policy: Policy, posts: Mapping[Way, Post], *, development: bool) -> Policy:
+def ringing(policy: Policy, on: Collection[Way], *, development: bool) -> Policy:
     """Have every rule ring by the ways that there are.
 
     Raises:
         BadConfiguration: An alarm would ring by none; in development it may.
     """
-    rings = policy.by_ways([way for way, post in posts.items() if post.on])
+    rings = policy.by_ways(on)
     if rings.silent and not development:
         raise BadConfiguration(
             "Set ACCORD_SMS_SECRET or ACCORD_SMTP_URL: what is critical would stand in "
@@ -333,6 +342,28 @@ def tell_agencies(notify: service.Service, settings: Settings, policy: Policy) -
     notify.on(CaseErased, partial(erasing.erase_deliveries, deliveries=deliveries))
 
 
+def push_to_browsers(
+    notify: service.Service,
+    settings: Settings,
+    policy: PushPolicy | None,
+    vapid: Vapid | None,
+) -> Post:
+    """Have workers say which of their browsers are told; give what tells them."""
+    outward = Outward(
+        hosts=policy.hosts if policy else (),
+        allowed=settings.webhook_networks,
+        plain=settings.development,
+    )
+    notify.at_close(outward.close)
+    kept = notify.store(Subscriptions)
+    forgets = class_of("notify.subscriptions", settings.locality)
+    notify.provide(pushing.Pushing(kept, outward, policy, vapid, forgets))
+    notify.sweep(kept, kept.remove)
+    if policy is None or vapid is None:
+        return NoPost()
+    return pushing.PushPost(kept, outward, policy, vapid)
+
+
 def write_to_people(
     notify: service.Service,
     settings: Settings,
@@ -366,6 +397,18 @@ def write_to_people(
         quiet=policy.quiet,
     )
     notify.provide(hearing)
+
+
+def follow_teams(
+    notify: service.Service, notifications: Notifications, teams: Teams
+) -> None:
+    """Follow who works on which case, and have nobody wait for who does no more."""
+    notify.on(CaseTeamChanged, partial(telling.follow_team, teams=teams))
+    moves = partial(silence.move_on, teams=teams, notifications=notifications)
+    notify.on(CaseTeamChanged, at_present(notify.clock, moves))
+    notify.on(CaseMerged, partial(telling.note_merging, teams=teams))
+    notify.on(CaseUnmerged, partial(telling.note_merging, teams=teams))
+    notify.on(CaseErased, partial(erasing.erase_team, teams=teams))
 
 
 def follow_leave(

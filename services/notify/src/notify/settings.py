@@ -31,7 +31,11 @@ class Settings(ChassisSettings):
         webhook_key: Of which the secrets are made that agencies' own systems know
             messages by. Without it no system is told anything.
         webhook_networks: Networks in which such a system may be though they are
-            private, with commas between.
+            private, with commas between; a push service of one's own, too.
+        push_key: The private key by which push services know us (VAPID), 32 bytes as
+            base64url. Without it nothing is pushed.
+        push_contact: Where a push service writes to if we trouble it: ``mailto:`` or
+            ``https://``.
     """
 
     allocation_url: str
@@ -46,6 +50,8 @@ class Settings(ChassisSettings):
     link_key: Annotated[SecretStr | None, Field(min_length=32)] = None
     webhook_key: Annotated[SecretStr | None, Field(min_length=32)] = None
     webhook_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+    push_key: SecretStr | None = None
+    push_contact: str = ""
 
     @field_validator("sms_callback_key", "bounce_key")
     @classmethod

@@ -16,6 +16,7 @@ from notify.domain.leave import Leave
 from notify.domain.notification import Notification, open_since, stamp
 from notify.domain.offer import Offer
 from notify.domain.pulse import Pulse
+from notify.domain.push import Subscription
 from notify.domain.rota import Rota
 from notify.domain.team import Team
 from notify.domain.untold import Untold
@@ -231,6 +232,26 @@ class Webhooks(Store[Webhook]):
     entity = Webhook
     collection = "webhooks"
     due = "look_at"
+
+
+class Subscriptions(Store[Subscription]):
+    """The workers' browsers that are told when something rings."""
+
+    entity = Subscription
+    collection = "subscriptions"
+    indexes = (IndexModel([("worker_id", 1), ("put_at", -1)]),)
+    due = "forget_at"
+
+    async def of_worker(self, worker_id: str) -> list[Subscription]:
+        """Give a worker's browsers, the one that was put last first."""
+        found = self.documents.find(
+            {"worker_id": worker_id}, projection={"inbox": 0, "outbox": 0}
+        )
+        return [self.load(each) async for each in found.sort("put_at", -1)]
+
+    async def remove(self, put: Subscription) -> None:
+        """Keep nothing of a browser, unless it was put again meanwhile."""
+        await self.documents.delete_one({"_id": put.id, "version": put.version})
 
 
 class Deliveries(Store[Delivery]):

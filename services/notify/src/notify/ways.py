@@ -5,6 +5,8 @@ from accord_chassis.settings import BadConfiguration
 
 from notify.domain.bounce import LETTERS
 from notify.domain.channels import SmsPolicy
+from notify.domain.push import PushPolicy
+from notify.domain.vapid import Vapid
 from notify.post import ADDRESS, NoPost, Post, Server, SmtpPost
 from notify.sms import SmsPost
 
@@ -64,3 +66,31 @@ def by_sms(policy: SmsPolicy | None, secret: str, *, development: bool) -> Post:
             "can read them on their way: begin it with https://."
         )
     return SmsPost(policy, secret)
+
+
+def by_push(policy: PushPolicy | None, key: str, contact: str) -> Vapid | None:
+    """Choose as whom something is pushed to browsers, if anything is.
+
+    Raises:
+        BadConfiguration: The key comes without whom to write to, or that without the
+            key, or is none.
+    """
+    if bool(key) is not bool(contact):
+        raise BadConfiguration(
+            "Set ACCORD_PUSH_KEY and ACCORD_PUSH_CONTACT, or neither of them."
+        )
+    if policy is None or not key:
+        log.info("channel.off", type="push", reason="ACCORD_PUSH_KEY is not set")
+        return None
+    if not contact.startswith(("mailto:", "https://")):
+        raise BadConfiguration(
+            "Correct ACCORD_PUSH_CONTACT: it must begin with mailto: or https://."
+        )
+    try:
+        return Vapid.of(key, contact)
+    except ValueError:
+        # Without what was wrong: it may hold of the key.
+        raise BadConfiguration(
+            "Correct ACCORD_PUSH_KEY: it must be a private key of P-256, 32 bytes as "
+            "base64url."
+        ) from None

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from notify.domain.chance import longer
 from notify.domain.texts import FOREIGN, LINK, REFERENCE, Language, Part
 
 Minutes = Annotated[int, Field(gt=0, le=30 * 24 * 60)]
@@ -23,6 +24,8 @@ class Way(StrEnum):
     INBOX = "inbox"
     EMAIL = "email"
     SMS = "sms"
+    PUSH = "push"
+    """To a worker's browsers, by their push services."""
 
 
 class EmailPolicy(Part):
@@ -35,6 +38,8 @@ class EmailPolicy(Part):
             before it counts as one that may or may not have arrived.
         other_way_after_attempts: After so many failures it rings by the rule's next
             way, where it has one, though it could be tried again.
+        push_spread: By which part a pause is longer by chance before it is pushed
+            again: all localities' messages go by the same few push services.
         silent_after_minutes: After so long in which nothing that is due has left by a
             way, that is an alarm.
         gather_minutes: For so long after an e-mail about a case, further normal ones to
@@ -44,6 +49,7 @@ class EmailPolicy(Part):
     again_after_minutes: Annotated[tuple[Minutes, ...], Field(min_length=1)]
     unknown_after_minutes: Minutes
     other_way_after_attempts: Annotated[int, Field(ge=1)]
+    push_spread: Annotated[float, Field(ge=0, le=1)] = 0
     silent_after_minutes: Minutes
     gather_minutes: Minutes
 
@@ -62,11 +68,19 @@ class EmailPolicy(Part):
         """How long a sending may take."""
         return timedelta(minutes=self.unknown_after_minutes)
 
-    def again_after(self, attempts: int) -> timedelta | None:
-        """Give the pause after so many attempts; none when it is given up."""
+    def again_after(self, attempts: int, key: str | None = None) -> timedelta | None:
+        """Give the pause after so many attempts; none when it is given up.
+
+        Args:
+            attempts: How many.
+            key: Of a push: what the chance is drawn from by which its pause is longer.
+        """
         if attempts > len(self.again_after_minutes):
             return None
-        return timedelta(minutes=self.again_after_minutes[attempts - 1])
+        pause = timedelta(minutes=self.again_after_minutes[attempts - 1])
+        if key is None:
+            return pause
+        return longer(pause, f"{key}/{attempts}", self.push_spread)
 
 
 class SmsPolicy(Part):

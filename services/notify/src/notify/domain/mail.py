@@ -1,4 +1,4 @@
-"""What rings with telling somebody, by e-mail or SMS: from wanted to sent, or not."""
+"""What rings with telling somebody, by e-mail, SMS or push: from wanted to sent."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -43,10 +43,10 @@ class Became(BaseModel):
 
 
 class Mail(BaseModel):
-    """What rings with telling somebody: an e-mail, or an SMS.
+    """What rings with telling somebody: an e-mail, an SMS or a push.
 
     Attributes:
-        channel: Which of the two.
+        channel: Which of them.
         attempts: How often it was tried.
         due_at: When it is to be tried (again); none if it is not.
         reason: Why it has not gone out yet, as a code.
@@ -137,14 +137,27 @@ class Mail(BaseModel):
         )
 
     def settle(
-        self, outcome: Outcome, reason: str | None, at: datetime, policy: EmailPolicy
+        self,
+        outcome: Outcome,
+        reason: str | None,
+        at: datetime,
+        policy: EmailPolicy,
+        key: str = "",
     ) -> Self:
         """Note what became of an attempt.
 
         A message to an agency's worker is repeated when nobody knows whether it has
         arrived: that it comes twice is better than that it never comes.
+
+        Args:
+            outcome: What became of it.
+            reason: Why it has not gone out, as a code.
+            at: When it was begun.
+            policy: When it is tried again.
+            key: What is the same at every attempt.
         """
-        again = policy.again_after(self.attempts + 1)
+        drawn_from = key if self.channel is Way.PUSH else None
+        again = policy.again_after(self.attempts + 1, drawn_from)
         due_at = at + again if again else None
         match outcome:
             case Outcome.SENT:

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from notify.domain.channels import EmailPolicy, LinkPolicy, Minutes, SmsPolicy, Way
 from notify.domain.hours import Quiet, Urgency
 from notify.domain.people import PeoplePolicy
+from notify.domain.push import PushPolicy
 from notify.domain.texts import Language, Part, SeveralText, Text
 from notify.domain.webhook import WebhookPolicy
 
@@ -95,6 +96,15 @@ class Rule(Part):
         return tuple(each for each in self.channels if each is not Way.INBOX)
 
     @property
+    def sure_ways(self) -> tuple[Way, ...]:
+        """Those of them of which a gateway or server takes it upon itself.
+
+        That a push service took it says nothing: a browser that is off for long, or
+        forgot its worker, gets nothing, and nobody hears of that.
+        """
+        return tuple(each for each in self.ways if each is not Way.PUSH)
+
+    @property
     def acknowledge_within(self) -> timedelta | None:
         """How long they have to say that they know; none if they need not."""
         minutes = self.acknowledge_minutes
@@ -117,10 +127,17 @@ class Rule(Part):
             raise ValueError("acknowledge_minutes and chain need each other")
         if self.progress_minutes and self.chain is None:
             raise ValueError("progress_minutes needs acknowledge_minutes and chain")
-        if self.urgency is Urgency.CRITICAL and not (self.chain and self.ways):
+        if self.urgency is not Urgency.CRITICAL:
+            return self
+        if not (self.chain and self.sure_ways):
             raise ValueError(
                 "what is critical needs acknowledge_minutes, a chain, and a channel "
-                "that rings beside the inbox"
+                "that rings beside the inbox and push"
+            )
+        if Way.PUSH in self.ways[:-1]:
+            raise ValueError(
+                "what is critical is pushed last: that a push service took it is no "
+                "sign that anybody has it"
             )
         return self
 
@@ -161,6 +178,7 @@ class Policy(Part):
         links: How one says that one knows by a link.
         webhooks: What agencies' own systems are told of.
         sms: How SMS go out; none: the locality has no gateway.
+        push: What is pushed to workers' browsers; none: nothing is.
         people: What may be written to people's own devices; none: nothing is.
     """
 
@@ -175,6 +193,7 @@ class Policy(Part):
     links: LinkPolicy
     webhooks: WebhookPolicy
     sms: SmsPolicy | None = None
+    push: PushPolicy | None = None
     people: PeoplePolicy | None = None
 
     @field_validator("chains")
@@ -208,6 +227,8 @@ class Policy(Part):
             raise ValueError("people are written to by sms: say in sms how they go out")
         if self.sms is None and any(Way.SMS in each.channels for each in used):
             raise ValueError("rules use sms: say in sms how they go out")
+        if self.push is None and any(Way.PUSH in each.channels for each in used):
+            raise ValueError("rules use push: say in push what is shown, and by whom")
         if self.sms and (quiet := self._critical_without_sms()):
             raise ValueError(f"{_listed(quiet)}: what is critical rings by sms too")
         return self
@@ -272,11 +293,14 @@ class Policy(Part):
 
     @property
     def silent(self) -> list[str]:
-        """The types of what is critical and rings by no way that there is."""
+        """The types of what is critical and surely rings by no way that there is."""
         return sorted(
             type_
             for type_, rule in self.rules.items()
-            if any(e.urgency is Urgency.CRITICAL and not e.ways for e in rule.variants)
+            if any(
+                each.urgency is Urgency.CRITICAL and not each.sure_ways
+                for each in rule.variants
+            )
         )
 
     def rule(self, type_: str, level: RiskLevel | None) -> Rule:

@@ -188,7 +188,8 @@ class Told(BaseModel):
         mail = self.told[number].mail
         if mail is None:
             return self
-        settled = mail.settle(outcome, reason, at, policy)
+        key = self.sms_key(number)
+        settled = mail.settle(outcome, reason, at, policy, key)
         return self.with_mail(number, settled.rest() if self.is_known else settled)
 
     def way_after(self, number: int) -> Way | None:
@@ -286,7 +287,7 @@ class Told(BaseModel):
         return str(uuid5(UUID(self.id), f"thread/{worker_id}"))
 
     def sms_key(self, number: int) -> str:
-        """Identify an SMS likewise; by it the gateway says what became of it."""
+        """Identify an SMS or push likewise; by it a gateway says what became of it."""
         return f"{self.id}.{number}"
 
     @property

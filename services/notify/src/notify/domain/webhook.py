@@ -6,7 +6,6 @@ reference and a link; whoever opens the link is asked who they are.
 """
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -23,6 +22,8 @@ from pydantic import (
     Field,
     model_validator,
 )
+
+from notify.domain.chance import longer
 
 AGENCIES = UUID("6f1a4b1e-5d0c-5b7a-9a0f-2f6f2f6b7c11")
 """The namespace of agencies' codes."""
@@ -117,10 +118,8 @@ class WebhookPolicy(BaseModel):
         """
         if attempts > len(self.again_after_minutes):
             return None
-        drawn = hashlib.sha256(f"{key}/{attempts}".encode()).digest()
-        part = int.from_bytes(drawn[:4], "big") / 2**32
-        minutes = self.again_after_minutes[attempts - 1]
-        return timedelta(minutes=minutes * (1 + self.spread * part))
+        pause = timedelta(minutes=self.again_after_minutes[attempts - 1])
+        return longer(pause, f"{key}/{attempts}", self.spread)
 
 
 class Salt(BaseModel):

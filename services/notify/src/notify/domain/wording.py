@@ -1,5 +1,6 @@
 """What a message looks like to whoever reads it: a locality's text, filled in."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -114,6 +115,28 @@ class Wording:
             key=notification.sms_key(number),
             subject="",
             text=written.replace(LINK, link),
+            languages=self._policy.languages,
+            urgent=notification.urgency is Urgency.CRITICAL,
+        )
+
+    def push(self, notification: Notification, number: int) -> Letter:
+        """Give what is pushed to the browsers of one of those who are told.
+
+        As Declarative Web Push writes it (https://www.w3.org/TR/push-api/), which a
+        service worker reads as well.
+
+        Raises:
+            LookupError: The locality has no text for it.
+        """
+        if self._policy.push is None:
+            raise LookupError("push")
+        shown = self._policy.push.text.replace(REFERENCE, notification.reference)
+        link = f"{self._link_base}{notification.link}"
+        pushed = {"web_push": 8030, "notification": {"title": shown, "navigate": link}}
+        return Letter(
+            key=notification.sms_key(number),
+            subject="",
+            text=json.dumps(pushed, ensure_ascii=False),
             languages=self._policy.languages,
             urgent=notification.urgency is Urgency.CRITICAL,
         )

@@ -1,4 +1,4 @@
-"""E-mail to those who are told: an outside effect, so it is written down beforehand.
+"""What rings for those who are told: an outside effect, so it is written down before.
 
 Exactly once cannot be promised outside our own store. An attempt is saved as claimed
 before the letter leaves, and as sent, refused or not taken after; what stays claimed,
@@ -19,7 +19,9 @@ from accord_contracts.message import Event
 from accord_contracts.notify import (
     Channel,
     NotificationFailed,
+    NotificationNotPushed,
     NotificationNotTexted,
+    NotificationPushed,
     NotificationSent,
     NotificationTexted,
 )
@@ -32,7 +34,7 @@ from notify.domain.notification import PASSED_OVER, Notification
 from notify.domain.wording import Letter, Wording
 from notify.handlers.reaching import Reach
 from notify.post import Post, Posted
-from notify.store import Notifications
+from notify.store import Notifications, Subscriptions
 
 LOOKED_BACK = timedelta(days=2)
 """How old a message may be whose e-mail becomes one with others: longer than any waits
@@ -55,6 +57,7 @@ async def send_mail(
     policy: EmailPolicy,
     wording: Wording,
     posts: Mapping[Way, Post],
+    subscriptions: Subscriptions,
 ) -> None:
     """Send what has fallen due by its channel, if there is anywhere to send it.
 
@@ -85,7 +88,7 @@ async def send_mail(
         return
     post = posts[due.way_of(number)]
     contact = await reach.directory.contact(worker_id)
-    address = _address(contact, due.way_of(number)) if contact else None
+    address = await _address(contact, due.way_of(number), subscriptions)
     if due.mail_state(number) is MailState.CLAIMED and came_back(due, number):
         told = attempt.became(due, DIED)
     elif contact is None:
@@ -114,16 +117,28 @@ async def _is_left_in_peace(due: Notification, number: int, reach: Reach) -> boo
     return away and not all(await reach.all_away(due.asked))
 
 
-def _address(contact: WorkerContact, way: Way) -> str | None:
+async def _address(
+    contact: WorkerContact | None, way: Way, subscriptions: Subscriptions
+) -> str | None:
+    if contact is None:
+        return None
+    if way is Way.PUSH:
+        # Where their browsers are, whoever pushes looks up itself.
+        browsers = await subscriptions.of_worker(contact.worker_id)
+        return contact.worker_id if browsers else None
     return contact.mobile if way is Way.SMS else contact.email
 
 
 def _letter(
     due: Notification, number: int, covers: tuple[str, ...], wording: Wording
 ) -> Letter:
-    if due.way_of(number) is Way.SMS:
-        return wording.short(due, number)
-    return wording.letter(due, number, covers)
+    match due.way_of(number):
+        case Way.SMS:
+            return wording.short(due, number)
+        case Way.PUSH:
+            return wording.push(due, number)
+        case _:
+            return wording.letter(due, number, covers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +309,8 @@ async def _record(
 def _sent(told: Notification, worker_id: str, way: Way, at: datetime) -> Event:
     if way is Way.SMS:
         return NotificationTexted(**_of(told, worker_id), sent_at=at)
+    if way is Way.PUSH:
+        return NotificationPushed(**_of(told, worker_id), sent_at=at)
     return NotificationSent(**_of(told, worker_id), channel=Channel.EMAIL, sent_at=at)
 
 
@@ -302,6 +319,10 @@ def _failed(
 ) -> Event:
     if way is Way.SMS:
         return NotificationNotTexted(
+            **_of(told, worker_id), reason=reason, failed_at=at
+        )
+    if way is Way.PUSH:
+        return NotificationNotPushed(
             **_of(told, worker_id), reason=reason, failed_at=at
         )
     return NotificationFailed(

@@ -1,0 +1,211 @@
+"""Posting to addresses that somebody else has given, and inside to none of them.
+
+Whoever gives an address could name one inside our own network. So a name is looked up
+here, every address it has must be one that may be told, and the connection goes to the
+address that was looked at: a name that leads elsewhere a moment later changes nothing.
+Nothing is followed, and of the answer only the status is read.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from urllib.parse import urlsplit
+
+import httpx2
+import structlog
+from accord_chassis.settings import Network
+
+from notify.domain.mail import Outcome
+from notify.domain.push import is_among
+from notify.post import Posted
+
+log = structlog.get_logger()
+
+TIMEOUT_SECONDS = 15.0
+"""How long an answer may take. Standard Webhooks name 15 to 30 seconds."""
+
+LOOKED_UP_AT_ONCE = 8
+"""Names that are looked up at the same time."""
+
+TAKEN = range(200, 300)
+
+IP = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+"""Whose last 32 bits are an IPv4 address, by NAT64 (RFC 6052)."""
+
+GIVEN_OUT = ipaddress.IPv6Network("2000::/3")
+"""All of IPv6 that leads to anybody (RFC 4291, 2.4); what is local or translated by our
+own network lies outside."""
+
+NOBODYS = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "3fff::/20")))
+"""Look public, and are not: Azure's own host beneath every machine, and what RFC 9637
+keeps for documents."""
+
+PORTS = frozenset({443, 8443})
+"""Where others are told outside of the allowed networks; other services there listen
+elsewhere."""
+
+
+class NotAllowed(Exception):
+    """There is an address behind the name that must not be told.
+
+    Args:
+        reason: Why not, as a code.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Outward:
+    """Posts to addresses outside.
+
+    Args:
+        hosts: To these alone, ``*.`` in front for whatever is below; none: to any that
+            may be told.
+        allowed: Networks that may be told though they are private.
+        plain: Whether an address may be told without TLS; in development only.
+        timeout_seconds: How long an answer may take.
+    """
+
+    def __init__(
+        self,
+        *,
+        hosts: Collection[str] | None = None,
+        allowed: Sequence[Network] = (),
+        plain: bool = False,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self._hosts = hosts
+        self._allowed = allowed
+        self._plain = plain
+        self._timeout_seconds = timeout_seconds
+        # Threads of its own: a name server that hangs holds up nothing else.
+        self._lookups = ThreadPoolExecutor(
+            LOOKED_UP_AT_ONCE, thread_name_prefix="lookup"
+        )
+        self._client = httpx2.AsyncClient(
+            follow_redirects=False,
+            # No proxy of the environment: it would look the name up anew.
+            trust_env=False,
+            # No connection is used twice: at one address there may be many names, and
+            # the certificate was looked at for one of them.
+            limits=httpx2.Limits(max_keepalive_connections=0),
+            timeout=timeout_seconds,
+        )
+
+    def may_be(self, url: str) -> bool:
+        """Tell whether an address may be told at all: over TLS alone, and to whom."""
+        return self._why_not(url) is None
+
+    def _why_not(self, url: str) -> str | None:
+        parts = urlsplit(url)
+        if self._hosts is not None and not is_among(self._hosts, parts.hostname or ""):
+            return "host"
+        return None if self._plain or parts.scheme == "https" else "no_tls"
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
+        """Post it, and say what became of it. Never raises for a failure."""
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                address = await self._looked_up(url)
+        except NotAllowed as refused:
+            log.warning("outward.refused", reason=refused.reason)
+            return Posted(Outcome.NOT_TAKEN, refused.reason)
+        except (OSError, TimeoutError, UnicodeError):
+            return Posted(Outcome.NOT_TAKEN, "no_such_host")
+        return await self._posted(url, address, body, headers)
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._lookups.shutdown(wait=False, cancel_futures=True)
+        await self._client.aclose()
+
+    async def _looked_up(self, url: str) -> IP:
+        """Give the address behind a name, if every one that it has may be told.
+
+        Raises:
+            NotAllowed: One may not.
+        """
+        if reason := self._why_not(url):
+            raise NotAllowed(reason)
+        parts = urlsplit(url)
+        loop = asyncio.get_running_loop()
+        look_up = partial(
+            socket.getaddrinfo,
+            parts.hostname or "",
+            parts.port or 443,
+            type=socket.SOCK_STREAM,
+        )
+        found = await loop.run_in_executor(self._lookups, look_up)
+        addresses = [ipaddress.ip_address(each[4][0]) for each in found]
+        unknown = [each for each in addresses if not self._is_allowed(each)]
+        if not all(map(_is_public, unknown)):
+            raise NotAllowed("private_address")
+        if unknown and not self._plain and (parts.port or 443) not in PORTS:
+            raise NotAllowed("port")
+        return addresses[0]
+
+    def _is_allowed(self, address: IP) -> bool:
+        leads_to = (address, _hidden_in(address) or address)
+        return any(each in network for network in self._allowed for each in leads_to)
+
+    async def _posted(
+        self, url: str, address: IP, body: bytes, headers: Mapping[str, str]
+    ) -> Posted:
+        parts = urlsplit(url)
+        host = f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004
+        port = f":{parts.port}" if parts.port else ""
+        pinned = parts._replace(netloc=f"{host}{port}").geturl()
+        sent = {
+            "host": parts.netloc,
+            "content-type": "application/json",
+            "user-agent": "accord",
+            **headers,
+        }
+        request = self._client.build_request(
+            "POST",
+            pinned,
+            content=body,
+            headers=sent,
+            # The certificate must be that of the name, whatever address it has.
+            extensions={"sni_hostname": parts.hostname},
+        )
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                answer = await self._client.send(request, stream=True)
+                await answer.aclose()
+        except (httpx2.ConnectError, httpx2.ConnectTimeout):
+            return Posted(Outcome.NOT_TAKEN, "server_away")
+        except (httpx2.HTTPError, OSError, TimeoutError):
+            return Posted(Outcome.UNKNOWN, "no_answer")
+        if answer.status_code in TAKEN:
+            return Posted(Outcome.SENT)
+        return Posted(Outcome.NOT_TAKEN, f"status_{answer.status_code}")
+
+
+def _is_public(address: IP) -> bool:
+    """Tell whether an address, and what it leads to, is somebody's on the internet."""
+    hidden = _hidden_in(address)
+    leads_to = hidden or address
+    if any(leads_to in each for each in NOBODYS):
+        return False
+    if hidden is None and address.version == 6 and address not in GIVEN_OUT:  # noqa: PLR2004
+        return False
+    return leads_to.is_global and not leads_to.is_multicast
+
+
+def _hidden_in(address: IP) -> ipaddress.IPv4Address | None:
+    """Give the IPv4 address to which one of IPv6 leads, if it does."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    if address in TRANSLATED:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    teredo = address.teredo[1] if address.teredo else None
+    return address.ipv4_mapped or address.sixtofour or teredo
