@@ -275,7 +275,7 @@ async def test_that_somebody_got_no_email_because_they_are_barred_is_told(
         at=NOON,
         notifications=notifications,
         reach=reach,
-        policy=POLICY.email,
+        policy=POLICY,
         wording=Wording(POLICY, LINK_BASE),
         posts={Way.EMAIL: NoPost()},
         subscriptions=subscriptions,

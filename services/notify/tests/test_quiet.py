@@ -374,3 +374,35 @@ async def test_an_alarm_leaves_at_once_beside_a_thousand_letters_of_the_morning(
 
     # At eight letters each fifth of a second, as many leave within two seconds.
     assert waited_for < 2 * 5 * LINES
+
+
+async def test_whoever_is_told_next_at_night_is_left_in_peace_until_morning(
+    mailing: Running, mail_server: MailServer, workers: WorkersDirectory
+) -> None:
+    deputy = workers.knows(email="deputy@agency.example")
+    worker = workers.knows(email=EMAIL, deputy=deputy)
+    await mailing.later(timedelta(hours=10))
+    night, morning = NOON + timedelta(hours=10), NOON + timedelta(hours=19)
+    made = notification(worker_id=worker, level=RiskLevel.LOW, at=night)
+    asked = {
+        "event": "action.overdue.v1",
+        "any_hour": False,
+        "escalate_at": morning + 30 * MINUTE,
+    }
+    await mailing.notifications.save(made.model_copy(update=asked))
+
+    answer = await mailing.http.post(
+        f"/v1/inbox/{made.id}/refusal",
+        headers=mailing.bearer("notify.inbox", worker=worker),
+        json={"reason": "no_capacity"},
+    )
+    await mailing.later(MINUTE)
+
+    assert answer.status_code == 204, answer.text
+    [held] = await mailing.all()
+    assert held.told_workers == [worker, deputy]
+    assert held.escalate_at == morning + 60 * MINUTE
+    assert len(await mailing.inbox(deputy)) == 1
+    assert mail_server.letters == []
+    await mailing.later(timedelta(hours=9))
+    assert mail_server.recipients == ["deputy@agency.example"]

@@ -151,7 +151,7 @@ def sends(
             at=NOON + after,
             notifications=notifications,
             reach=reach,
-            policy=POLICY.email,
+            policy=POLICY,
             wording=Wording(POLICY, LINK_BASE),
             posts=posts,
             subscriptions=subscriptions,

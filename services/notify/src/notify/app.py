@@ -217,7 +217,7 @@ def create_app(
             mail.send_mail,
             notifications=held,
             reach=reach,
-            policy=policy.email,
+            policy=policy,
             wording=wording,
             posts=watched,
             subscriptions=notify.store(Subscriptions),

@@ -75,6 +75,11 @@ class Mail(BaseModel):
         return self.sent_at if self.state is MailState.SENT else None
 
     @property
+    def is_fresh(self) -> bool:
+        """Whether it is wanted, and was never tried."""
+        return self.state is MailState.WANTED and not self.attempts
+
+    @property
     def not_taken(self) -> bool:
         """Whether the last that became of it is that it was not taken, not for good."""
         return bool(self.became) and self.became[-1].state is MailState.WANTED

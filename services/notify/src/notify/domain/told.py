@@ -124,12 +124,16 @@ class Told(BaseModel):
         mail = self.told[number].mail
         return mail is not None and self._can_be_gathered(mail)
 
+    def was_never_tried(self, number: int) -> bool:
+        """Tell whether what is to ring for somebody was not tried by that way yet."""
+        mail = self.told[number].mail
+        return mail is not None and mail.is_fresh
+
     def _can_be_gathered(self, mail: Mail) -> bool:
-        fresh = mail.state is MailState.WANTED and not mail.attempts
         letter = mail.channel is Way.EMAIL
         return (
             letter
-            and fresh
+            and mail.is_fresh
             and self.ended_at is None
             and self.urgency is not Urgency.CRITICAL
         )

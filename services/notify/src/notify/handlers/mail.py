@@ -31,6 +31,7 @@ from notify.domain.gathering import Gathered, gather
 from notify.domain.hours import Quiet, Urgency
 from notify.domain.mail import Mail, MailState, Outcome
 from notify.domain.notification import PASSED_OVER, Notification
+from notify.domain.policy import Policy
 from notify.domain.wording import Letter, Wording
 from notify.handlers.reaching import Reach
 from notify.post import Post, Posted
@@ -54,7 +55,7 @@ async def send_mail(
     at: datetime,
     notifications: Notifications,
     reach: Reach,
-    policy: EmailPolicy,
+    policy: Policy,
     wording: Wording,
     posts: Mapping[Way, Post],
     subscriptions: Subscriptions,
@@ -76,8 +77,8 @@ async def send_mail(
     if await _is_left_in_peace(due, number, reach):
         await notifications.save(due.stay_at_home(number))
         return
-    attempt = Attempt(number, at, policy)
-    gathered = await _gathered(due, attempt, notifications, reach)
+    attempt = Attempt(number, at, policy.email)
+    gathered = await _gathered(due, attempt, notifications, reach, policy.quiet)
     if gathered.wait_until:
         await notifications.save(due.postpone_mail(number, gathered.wait_until))
         return
@@ -99,7 +100,7 @@ async def send_mail(
         told = attempt.became(due, post.closed)
     else:
         covers = gathered.covers
-        await notifications.save(due.claim_mail(number, at, policy, covers))
+        await notifications.save(due.claim_mail(number, at, policy.email, covers))
         posted = await post.send(_letter(due, number, covers, wording), address, at)
         await settled(partial(_record, due.id, attempt, posted, notifications))
         return
@@ -268,13 +269,21 @@ def bounced(
 
 
 async def _gathered(
-    due: Notification, attempt: Attempt, notifications: Notifications, reach: Reach
+    due: Notification,
+    attempt: Attempt,
+    notifications: Notifications,
+    reach: Reach,
+    quiet: Quiet,
 ) -> Gathered:
-    """Say whether an e-mail waits, is spoken for, or goes out, and for which others.
+    """Say whether what is to ring waits, is spoken for, or goes, and for which others.
 
+    What was never tried waits for the morning, whoever is told of it and why at night.
     Of another that its worker may not know any more, no letter says that there is one.
     """
     number, at = attempt.number, attempt.at
+    loud_at = quiet.loud(due.urgency, at, any_hour=due.any_hour)
+    if loud_at > at and due.was_never_tried(number):
+        return Gathered(wait_until=loud_at)
     worker_id = due.told[number].worker_id
     others: list[Notification] = []
     if due.may_be_gathered(number):

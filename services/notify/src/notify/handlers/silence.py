@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -128,7 +128,7 @@ async def hand_over(
     known = to != worker_id and await reach.directory.contact(to)
     if not known or await reach.there(to, held.case_id, held.eyes) is None:
         raise CannotBeHandedOver
-    until = _until(held, at, policy)
+    until = _until(held, at, policy, wait=held.patience)
     new = held.hand_over(worker_id, to, at=at, until=until, mail=mail)
     given = NotificationHandedOver(**_of(held, worker_id), to=to, handed_over_at=at)
     await notifications.save(new, given, in_inbox(held, to, at), lane=held.lane)
@@ -152,7 +152,7 @@ async def reopen(
     new = due.reopen(at)
     told: list[Event] = [NotificationReopened(**_of(due, worker_id), reopened_at=at)]
     if await reach.there(worker_id, due.case_id, due.eyes):
-        until = _until(due, at, policy)
+        until = _until(due, at, policy, wait=due.patience)
         new = new.tell(worker_id, 0, at=at, until=until, mail=mail)
         told.append(in_inbox(due, worker_id, at))
     await notifications.save(new, *told, lane=due.lane)
@@ -183,10 +183,15 @@ async def move_on(
         await asyncio.gather(*hurried)
 
 
-def _until(held: Notification, at: datetime, policy: Policy) -> datetime:
-    """Give until when somebody who is told anew has to say that they know."""
+def _until(
+    held: Notification, at: datetime, policy: Policy, *, wait: timedelta
+) -> datetime:
+    """Give until when somebody who is told at a time has to say that they know.
+
+    It counts from when it can be heard: nobody is late for their night's rest.
+    """
     loud = partial(policy.quiet.loud, held.urgency, any_hour=held.any_hour)
-    return loud(loud(at) + held.patience)
+    return loud(loud(at) + wait)
 
 
 def _must_be_ours(held: Notification) -> None:
@@ -300,8 +305,7 @@ async def escalate(
         after=due.step,
         told=due.told_workers,
     )
-    wait = chain[step - 1].wait
-    until = policy.quiet.loud(due.urgency, at + wait, any_hour=due.any_hour)
+    until = _until(due, at, policy, wait=chain[step - 1].wait)
     told, events = due, list[Event]()
     for each in workers:
         told = told.tell(each, step, at=at, until=until, mail=mail)
