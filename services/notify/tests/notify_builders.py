@@ -375,10 +375,19 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(app: FastAPI, **config: Any) -> AsyncIterator[str]:
-    """Serve an application on a free port of the loopback interface; give its URL."""
-    with socket() as bound:
-        bound.bind(("127.0.0.1", 0))
+async def listening(
+    app: FastAPI, *, at: socket | None = None, **config: Any
+) -> AsyncIterator[str]:
+    """Serve an application on a free port of the loopback interface; give its URL.
+
+    Args:
+        app: Which.
+        at: A socket that is bound: until now, whoever called there was refused.
+        config: Of the server.
+    """
+    with at or socket() as bound:
+        if at is None:
+            bound.bind(("127.0.0.1", 0))
         server = _Server(
             uvicorn.Config(
                 app,

@@ -21,12 +21,14 @@ class Gateway:
     Attributes:
         status: What it answers.
         slow: It answers when this is set.
+        seconds: How long it takes to answer.
         taken: What it was sent.
     """
 
     def __init__(self) -> None:
         self.url = ""
         self.status = 202
+        self.seconds = 0.0
         self.slow: asyncio.Event | None = None
         self.taken: list[tuple[dict[str, str], str]] = []
 
@@ -39,6 +41,7 @@ class Gateway:
             self.taken.append((dict(request.headers), body))
             if self.slow:
                 await self.slow.wait()
+            await asyncio.sleep(self.seconds)
             return Response(status_code=self.status)
 
         return served
