@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from accord_chassis.batching import Batcher
+from accord_chassis.batching import Batcher, ByLane, in_lane
+from accord_contracts.message import Lane
 
 
 async def test_what_is_asked_in_the_same_moment_is_answered_together() -> None:
@@ -102,3 +103,31 @@ async def test_what_nobody_waits_for_gathers_for_a_while() -> None:
     await asyncio.gather(first, ask(2))
 
     assert batches == [[1, 2]]
+
+
+async def test_what_is_urgent_waits_for_no_batch_of_routine_questions() -> None:
+    go_on, batches = asyncio.Event(), list[list[str]]()
+
+    async def slow(questions: Sequence[str]) -> list[str | BaseException]:
+        batches.append(list(questions))
+        if "routine" in questions:
+            await go_on.wait()
+        return list(questions)
+
+    async def asked(question: str, lane: Lane) -> str:
+        with in_lane(lane):
+            return await ask(question)
+
+    ask = ByLane(slow, limit=100)
+    routine = asyncio.create_task(asked("routine", Lane.ROUTINE))
+    while not batches:
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        urgent = await asked("urgent", Lane.URGENT)
+        by_a_person = await ask("by a person")
+    waits = not routine.done()
+    go_on.set()
+
+    assert (urgent, by_a_person) == ("urgent", "by a person")
+    assert waits
+    assert await routine == "routine"

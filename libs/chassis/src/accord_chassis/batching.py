@@ -1,11 +1,28 @@
 """Doing at once what many ask for at the same time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Generic, TypeVar
+
+from accord_contracts.message import Lane
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+
+_LANE = ContextVar("lane", default=Lane.URGENT)
+"""For what something is asked; a person who asks is not routine: they wait."""
+
+
+@contextmanager
+def in_lane(lane: Lane) -> Iterator[None]:
+    """Ask for a message of a lane, whoever is asked."""
+    before = _LANE.set(lane)
+    try:
+        yield
+    finally:
+        _LANE.reset(before)
 
 
 class Batcher(Generic[Q, A]):
@@ -70,3 +87,24 @@ class Batcher(Generic[Q, A]):
                 waiting.set_exception(answer)
             else:
                 waiting.set_result(answer)
+
+
+class ByLane(Generic[Q, A]):
+    """Batches of each lane apart: what is urgent waits for none of routine questions.
+
+    Args:
+        run: Answers a batch; see ``Batcher``.
+        limit: The most questions of one batch.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[Q]], Awaitable[Sequence[A | BaseException]]],
+        *,
+        limit: int,
+    ) -> None:
+        self._of = {lane: Batcher(run, limit=limit) for lane in Lane}
+
+    async def __call__(self, question: Q) -> A:
+        """Ask with others of the lane for which this is asked; wait for the answer."""
+        return await self._of[_LANE.get()](question)

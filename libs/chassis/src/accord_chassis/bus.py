@@ -26,6 +26,7 @@ from pymongo.errors import (
 
 from accord_chassis import topology
 from accord_chassis.audit import AuditAway
+from accord_chassis.batching import in_lane
 from accord_chassis.binding import Packet, Unreadable, unpack
 from accord_chassis.store import REFUSALS, AlreadyHandled, Conflict, StoreRefuses
 from accord_chassis.telemetry import span
@@ -259,7 +260,8 @@ class Bus:
         """Handle a message when its turn has come, and give the fault if it failed."""
         await self._together.begin(message.lane, self.activity.in_hand)
         async with self._turns.of(message.subject), self._yielding.at(message.lane):
-            return await self._handle(message, queue, attempt)
+            with in_lane(message.lane):
+                return await self._handle(message, queue, attempt)
 
     async def _acknowledge(self, delivery: Delivery) -> None:
         try:

@@ -24,7 +24,7 @@ from accord_contracts.access import (
 from pydantic import ValidationError
 
 from accord_chassis.asking import NoAnswer, Peer, ServiceToken, token_of
-from accord_chassis.batching import Batcher
+from accord_chassis.batching import ByLane
 from accord_chassis.doors import Trust
 from accord_chassis.guard import StandingAway
 from accord_chassis.settings import TIMEOUT_SECONDS, BadConfiguration, ChassisSettings
@@ -60,7 +60,7 @@ class AskedStandings:
             allocation_url, token, tls=tls, timeout_seconds=timeout_seconds
         )
         self._known: dict[tuple[str, str], tuple[float, Standing]] = {}
-        self._asked = Batcher(self._ask, limit=QUESTIONS_TOGETHER)
+        self._asked = ByLane(self._ask, limit=QUESTIONS_TOGETHER)
 
     async def of(
         self, worker_id: str, case_ids: Sequence[str]

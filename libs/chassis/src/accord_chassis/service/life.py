@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 import structlog
 from accord_contracts.catalogue import CATALOGUE, Catalogue
-from accord_contracts.message import Event
+from accord_contracts.message import Event, Lane
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from accord_chassis import migrations, telemetry
 from accord_chassis.audit import ANCHOR_SECONDS, AuditLog
+from accord_chassis.batching import in_lane
 from accord_chassis.bus import Bus, Handler
 from accord_chassis.clock import Clock, SystemClock
 from accord_chassis.doors import RENEW_SECONDS, Line, reason_of
@@ -283,7 +284,9 @@ class Service:
 
     async def _act(self, act: Sweep, due: Any) -> None:  # noqa: ANN401 - An entity.
         try:
-            await act(due)
+            # A morning's letters ask for no alarm; what is one says so itself.
+            with in_lane(getattr(due, "lane", Lane.ROUTINE)):
+                await act(due)
         except Conflict:
             # Something happened to it meanwhile; if it is still due, its turn comes.
             log.debug("sweep.overtaken")
