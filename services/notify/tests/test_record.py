@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from notify.domain.channels import Way
 from notify.domain.contact import Asked, ContactMessage, PersonalContact, SentState
-from notify.domain.delivery import Delivery, DeliveryState
+from notify.domain.delivery import Delivery
 from notify.domain.hours import Urgency
 from notify.domain.mail import Mail, MailState, Outcome
 from notify.domain.notification import Notification
@@ -125,10 +125,11 @@ async def test_the_record_of_a_case_tells_of_systems_and_devices_too(
     await running.hears(message)
     told = Delivery(
         id=new_id(), case_id=case_id, agency="police", event="information.requested.v1",
-        about_id=new_id(), created_at=NOON, state=DeliveryState.SENT, due_at=None,
-        sent_at=NOON + MINUTE,
+        about_id=new_id(), created_at=NOON, due_at=NOON,
     )  # fmt: skip
-    await running.service.store(Deliveries).save(told)
+    away = told.settle(Outcome.NOT_TAKEN, "status_503", NOON + MINUTE, POLICY.webhooks)
+    taken_by = away.settle(Outcome.SENT, None, NOON + 2 * MINUTE, POLICY.webhooks)
+    await running.service.store(Deliveries).save(taken_by)
     here, elsewhere = (
         ContactMessage(
             asked=Asked(
@@ -136,7 +137,7 @@ async def test_the_record_of_a_case_tells_of_systems_and_devices_too(
                 language=Language.ENGLISH, by=asker,
             ),
             policy_version="x",
-            at=NOON + 2 * MINUTE,
+            at=NOON + 3 * MINUTE,
             state=SentState.UNKNOWN,
             reason="no_answer",
         )
@@ -151,9 +152,38 @@ async def test_the_record_of_a_case_tells_of_systems_and_devices_too(
 
     rows = list(csv.DictReader(taken.text.splitlines()))
     assert [each["what"] for each in rows] == [
-        "told", "system_to_tell", "system_told", "person_unknown",
+        "told", "system_to_tell", "system_not_taken", "system_told", "person_unknown",
     ]  # fmt: skip
     assert rows[1]["to"] == "police"
-    assert (rows[3]["worker_id"], rows[3]["to"]) == (asker, point.contact_id)
-    assert rows[3]["reason"] == "no_answer"
+    assert (rows[2]["at"], rows[2]["reason"]) == (
+        (NOON + MINUTE).isoformat(),
+        "status_503",
+    )
+    assert (rows[4]["worker_id"], rows[4]["to"]) == (asker, point.contact_id)
+    assert rows[4]["reason"] == "no_answer"
     assert person not in taken.text
+
+
+def test_an_agencys_system_that_never_took_it_leaves_every_attempt_and_its_time() -> (
+    None
+):
+    wanted = Delivery(
+        id=new_id(), case_id=new_id(), agency="police",
+        event="information.requested.v1", about_id=new_id(), created_at=NOON,
+        due_at=NOON,
+    )  # fmt: skip
+    pauses = len(POLICY.webhooks.again_after_minutes)
+    held, times = wanted, []
+    while held.due_at:
+        times.append(held.due_at)
+        held = held.settle(Outcome.UNKNOWN, "no_answer", held.due_at, POLICY.webhooks)
+
+    told = lines([], [held])
+
+    assert [(each.at, each.what) for each in told] == [
+        (NOON, "system_to_tell"),
+        *((at, "system_not_taken") for at in times[:-1]),
+        (times[-1], "system_failed"),
+    ]
+    assert len(times) == pauses + 1
+    assert {each.reason for each in told[1:]} == {"no_answer"}

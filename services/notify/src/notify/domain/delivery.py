@@ -21,6 +21,16 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
 
 
+class Attempt(BaseModel):
+    """What became of one attempt to tell a system, or that it is tried no more."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    state: DeliveryState
+    reason: str | None = None
+
+
 class Delivery(BaseModel):
     """That an agency's system is told of one thing.
 
@@ -31,6 +41,7 @@ class Delivery(BaseModel):
         due_at: When it is to be tried (again); none if it is not.
         reason: Why it has not gone out yet, as a code.
         counted_since: Since when its system was told for which attempts are counted.
+        became: What became of every attempt, first to last: none is forgotten.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +59,7 @@ class Delivery(BaseModel):
     sent_at: datetime | None = None
     reason: str | None = None
     counted_since: datetime | None = None
+    became: tuple[Attempt, ...] = ()
 
     @property
     def link(self) -> str:
@@ -77,11 +89,12 @@ class Delivery(BaseModel):
         attempts = self.attempts + 1
         again = policy.again_after(attempts, self.id)
         if outcome is Outcome.SENT:
-            settled = self._now(DeliveryState.SENT, None, sent_at=at)
+            settled = self._now(DeliveryState.SENT, None, sent_at=at).noted(at)
         elif again is None:
-            settled = self.give_up(reason or "not_taken")
+            settled = self.give_up(reason or "not_taken", at)
         else:
-            settled = self._now(DeliveryState.WANTED, at + again, reason=reason)
+            wanted = self._now(DeliveryState.WANTED, at + again, reason=reason)
+            settled = wanted.noted(at)
         return settled.model_copy(update={"attempts": attempts})
 
     def wait(self, until: datetime, reason: str) -> Self:
@@ -92,14 +105,20 @@ class Delivery(BaseModel):
         """Note that it waits no longer: its system was put again."""
         return self._now(self.state, at, reason=self.reason)
 
-    def give_up(self, reason: str) -> Self:
+    def give_up(self, reason: str, at: datetime) -> Self:
         """Note that it is tried no more."""
-        return self._now(DeliveryState.FAILED, None, reason=reason)
+        return self._now(DeliveryState.FAILED, None, reason=reason).noted(at)
 
     def erase(self) -> Self:
         """Leave a tombstone: that an agency was told something, and when."""
-        ended = self.give_up("erased") if self.due_at else self
+        gone = self._now(DeliveryState.FAILED, None, reason="erased")
+        ended = gone if self.due_at else self
         return ended.model_copy(update={"case_id": "", "about_id": ""})
+
+    def noted(self, at: datetime) -> Self:
+        """Keep what has become of it at a time."""
+        became = Attempt(at=at, state=self.state, reason=self.reason)
+        return self.model_copy(update={"became": (*self.became, became)})
 
     def _now(
         self,

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from notify.domain.contact import ContactMessage, SentState
-from notify.domain.delivery import Delivery
+from notify.domain.delivery import Delivery, DeliveryState
 from notify.domain.mail import Mail, MailState
 from notify.domain.notification import Notification, reference_of
 
@@ -22,6 +22,13 @@ TO_PERSON = {
     SentState.CLAIMED: "person_unknown",
 }
 
+TO_SYSTEM = {
+    DeliveryState.SENT: "system_told",
+    DeliveryState.FAILED: "system_failed",
+    DeliveryState.WANTED: "system_not_taken",
+    DeliveryState.CLAIMED: "system_not_taken",
+}
+
 
 class Line(NamedTuple):
     """One thing that was told, sent or said.
@@ -30,9 +37,11 @@ class Line(NamedTuple):
         what: ``told`` (in their inbox), ``email_sent``, ``sms_failed``, ``_not_taken``,
             ``_unknown`` and ``_delivered``, one for every attempt; ``told_again``,
             ``acknowledged`` (or ``acknowledged_by_link``, ``_by_sms``) and the other
-            answers, or ``over``; ``system_to_tell`` and ``system_told`` of an agency's
-            own system; ``person_messaged``, ``person_not_messaged`` and
-            ``person_unknown`` of a message to a person's own device.
+            answers, or ``over``; of an agency's own system ``system_to_tell`` and, one
+            for every attempt, ``system_told``, ``_not_taken`` (or not surely) and
+            ``_failed`` (it is tried no more); ``person_messaged``,
+            ``person_not_messaged`` and ``person_unknown`` of a message to a person's
+            own device.
         event: What happened; of a message to a person's own device, which text.
         worker_id: Who was told, or said something; who asked for a person's message.
         to: Whom it was handed over to; which agency, or which way to reach a person.
@@ -84,10 +93,10 @@ def as_csv(lines_: Iterable[Line]) -> str:
 
 def _to_system(told: Delivery) -> Iterator[Line]:
     same = (reference_of(told.id), told.id, told.event, "")
-    reason = told.reason or ""
-    yield Line(told.created_at, "system_to_tell", *same, "", told.agency, reason)
-    if told.sent_at:
-        yield Line(told.sent_at, "system_told", *same, "", told.agency)
+    yield Line(told.created_at, "system_to_tell", *same, "", told.agency)
+    for each in told.became:
+        what = TO_SYSTEM[each.state]
+        yield Line(each.at, what, *same, "", told.agency, each.reason or "")
 
 
 def _to_person(contact_id: str, message: ContactMessage) -> Line:

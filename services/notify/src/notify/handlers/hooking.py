@@ -151,7 +151,7 @@ async def remove(agency: str, *, at: datetime, by: Telling) -> None:
     for each in await by.deliveries.waiting(agency):
         # What is being told at this moment is seen to by whoever tells it.
         with contextlib.suppress(Conflict):
-            await _keep(each.give_up("removed"), by)
+            await _keep(each.give_up("removed", at), by)
 
 
 async def want_delivery(
@@ -199,7 +199,7 @@ async def deliver(due: Delivery, *, by: Telling) -> None:
 async def _deliver(due: Delivery, *, at: datetime, by: Telling) -> None:
     held = await by.webhooks.get(webhook_id(due.agency))
     if held is None or held.off is WebhookOff.REMOVED:
-        await _keep(due.give_up("removed"), by)
+        await _keep(due.give_up("removed", at), by)
         return
     due = due.told_since(held.on_since)
     if due.state is DeliveryState.CLAIMED:
