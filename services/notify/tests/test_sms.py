@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.risk import RiskLevel
+from notify.domain.callback import acknowledged
 from notify.domain.channels import SmsPolicy, Way
 from notify.domain.hours import Urgency
 from notify.domain.mail import MailState, Outcome
@@ -424,6 +425,8 @@ def test_where_there_is_no_gateway_every_rule_rings_by_what_there_is() -> None:
         ({"text": "{reference} {link} {address}"}, "may be filled in"),
         ({"text": "{reference} {link}" + "." * 160}, "at most 160"),
         ({"url": "ftp://sms.example"}, "should match"),
+        ({"reply": "Reply: {reference}"}, "must have"),
+        ({"reply": "ACK {reference} {link}"}, "may be filled in"),
     ],
 )
 def test_a_gateway_that_could_be_told_anything_else_does_not_load(
@@ -468,3 +471,21 @@ def test_a_rule_that_rings_by_what_there_is_not_does_not_load() -> None:
 
     with pytest.raises(ValidationError, match="say in sms how they go out"):
         Policy.model_validate({**told, "sms": None})
+
+
+@pytest.mark.parametrize(
+    ("replies", "asks"), [(True, True), (False, True), (True, False)]
+)
+def test_an_sms_says_which_reply_is_read_where_one_is_heard_and_waited_for(
+    *, replies: bool, asks: bool
+) -> None:
+    wording = Wording(POLICY, LINK_BASE, replies=replies)
+    made = notification(level=RiskLevel.EXTREME)
+    held = made if asks else made.model_copy(update={"chain": None})
+
+    text = wording.short(held, 0).text
+
+    _, told, reply = text.partition("reply: ")
+    assert bool(told) is (replies and asks)
+    assert not told or acknowledged(reply) == held.reference.replace("-", "")
+    assert text.count(f"{LINK_BASE}/inbox/{held.id}") == 1

@@ -169,7 +169,13 @@ def create_app(
     policy = ringing(policy, on, development=settings.development)
     token = token_of(settings)
     link_key = settings.link_key.get_secret_value() if settings.link_key else None
-    wording = Wording(policy, settings.link_base, link_key, bounce_key_of(settings))
+    wording = Wording(
+        policy,
+        settings.link_base,
+        link_key,
+        bounce_key_of(settings),
+        replies=settings.sms_callback_key is not None,
+    )
 
     def wire(notify: service.Service) -> None:
         pulses = notify.store(Pulses)

@@ -14,6 +14,9 @@ Minutes = Annotated[int, Field(gt=0, le=30 * 24 * 60)]
 
 TO, TEXT, KEY, SECRET = "{to}", "{text}", "{key}", "{secret}"
 
+KNOWN = f"ACK {REFERENCE}"
+"""What is read of a reply: that one knows of which message."""
+
 MARKS_OF_BODY = (TO, TEXT, KEY)
 MARKS_OF_HEADERS = (SECRET, KEY)
 
@@ -97,6 +100,8 @@ class SmsPolicy(Part):
         refused: Answers that say no for good, beside 400 and 422; any other than 2xx
             says not now.
         text: What a message says: a reference and a link, in one language or more.
+        reply: What is added where the gateway posts replies back and an answer is
+            waited for: which one says that one knows.
     """
 
     url: Annotated[str, Field(pattern=r"^https?://[!-~]{1,400}$")]
@@ -108,6 +113,7 @@ class SmsPolicy(Part):
     form: bool = False
     refused: frozenset[int] = frozenset()
     text: Annotated[str, Field(min_length=1, max_length=160)]
+    reply: Annotated[str | None, Field(max_length=60)] = None
 
     @model_validator(mode="after")
     def _fills_in_what_there_is(self) -> Self:
@@ -119,6 +125,10 @@ class SmsPolicy(Part):
             raise ValueError(f"the body must have {TO} and {TEXT}")
         if REFERENCE not in self.text or LINK not in self.text:
             raise ValueError(f"the text must have {REFERENCE} and {LINK}")
+        if self.reply is not None:
+            _only((REFERENCE,), (self.reply,))
+            if KNOWN not in self.reply:
+                raise ValueError(f"the reply must have {KNOWN}")
         return self
 
 

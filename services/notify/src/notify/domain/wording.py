@@ -52,6 +52,7 @@ class Wording:
             are none.
         bounce_key: Of which it is made by what a letter that comes back is known; none:
             it is not.
+        replies: Whether replies by SMS are heard.
     """
 
     def __init__(
@@ -60,11 +61,14 @@ class Wording:
         link_base: str,
         link_key: str | None = None,
         bounce_key: str | None = None,
+        *,
+        replies: bool = False,
     ) -> None:
         self._policy = policy
         self._link_base = link_base.rstrip("/")
         self._link_key = link_key
         self._bounce_key = bounce_key
+        self._replies = replies
 
     def shown(self, notification: Notification, preferred: Sequence[str]) -> Shown:
         """Give a message in the first language that is preferred and there is."""
@@ -110,7 +114,10 @@ class Wording:
         if self._policy.sms is None:
             raise LookupError("sms")
         link = f"{self._link_base}{notification.link}"
-        written = self._policy.sms.text.replace(REFERENCE, notification.reference)
+        text, reply = self._policy.sms.text, self._policy.sms.reply
+        if reply and self._replies and notification.chain is not None:
+            text = f"{text} {reply}"
+        written = text.replace(REFERENCE, notification.reference)
         return Letter(
             key=notification.sms_key(number),
             subject="",
