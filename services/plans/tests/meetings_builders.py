@@ -63,8 +63,10 @@ def docket(
     level: RiskLevel = RiskLevel.HIGH, *, at: datetime = NOON, case_id: str = ""
 ) -> Docket:
     """A case of which one referral was weighed."""
-    return Docket(id=case_id or new_id()).assess(
-        level, None, revision=1, at=at, first_referred_at=at, weighed_at=at
+    return (
+        Docket(id=case_id or new_id())
+        .assess(level, None, revision=1, at=at, first_referred_at=at, referred=True)
+        .receive(at)
     )
 
 

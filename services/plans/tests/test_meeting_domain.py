@@ -120,7 +120,7 @@ def test_a_new_referral_a_risen_level_a_date_and_what_is_late_bring_a_case_up() 
 
     held = held.assess(
         HIGH, MEDIUM, revision=2, at=NOON + 2 * HOUR, first_referred_at=NOON,
-        weighed_at=None,
+        referred=False,
     )  # fmt: skip
     held = held.foresee(new_id(), date(NOON + 3 * HOUR))
     held = held.owe(new_id(), owed(NOON + 4 * HOUR))
@@ -156,7 +156,7 @@ def test_a_level_that_the_table_itself_has_raised_brings_nothing_up() -> None:
 
     held = held.assess(
         HIGH, MEDIUM, revision=2, at=NOON + 2 * HOUR, first_referred_at=NOON,
-        weighed_at=None,
+        referred=False,
     )  # fmt: skip
 
     assert held.wanted_from is None
@@ -168,14 +168,14 @@ def test_what_has_ended_is_merged_or_erased_is_on_no_agenda() -> None:
 
     assert not held.end(1, NOON).open
     assert held.end(1, NOON).assess(
-        LOW, HIGH, revision=2, at=NOON, first_referred_at=NOON, weighed_at=NOON
+        LOW, HIGH, revision=2, at=NOON, first_referred_at=NOON, referred=True
     ).open  # fmt: skip
     assert not held.merge(new_id(), 1).open
     assert held.merge(new_id(), 1).merge(None, 2).open
     elsewhere = held.transfer(NOON)
     assert elsewhere.wanted_from is None
     assert not elsewhere.assess(
-        LOW, HIGH, revision=2, at=NOON, first_referred_at=NOON, weighed_at=NOON
+        LOW, HIGH, revision=2, at=NOON, first_referred_at=NOON, referred=True
     ).open  # fmt: skip
     assert held.erase(NOON).wanted_from is None
     assert held.erase(NOON).foresee(new_id(), date(NOON)).dates == {}
@@ -234,9 +234,12 @@ def test_what_was_answered_before_a_referral_or_a_decision_is_shown_no_more(
     assert [each.agency for each in held.asked_since(later)] == ["police"]
 
     if news == "referral":
+        # Whoever amends a referral asks nobody anew.
         held = held.assess(
-            HIGH, HIGH, revision=2, at=later, first_referred_at=NOON, weighed_at=later
+            HIGH, HIGH, revision=2, at=later, first_referred_at=NOON, referred=True
         )
+        assert [each.agency for each in held.asked_since(later + DAY)] == ["police"]
+        held = held.receive(later)
     else:
         held = held.settle(NOON + 2 * HOUR, HIGH, None)
         # It is shown at the meeting that decides, before and after it has.
@@ -253,10 +256,69 @@ def test_an_answer_that_raises_the_level_is_shown() -> None:
 
     held = held.assess(
         HIGH, MEDIUM, revision=2, at=NOON + 2 * HOUR, first_referred_at=NOON,
-        weighed_at=None,
+        referred=False,
     )  # fmt: skip
 
     assert [each.agency for each in held.asked_since(NOON + DAY)] == ["police"]
+
+
+def test_what_the_plan_owed_ends_with_the_response_and_not_what_it_owes_since() -> None:
+    ended_at, later = NOON + 2 * HOUR, NOON + 50 * HOUR
+    told = owed(NOON).model_copy(update={"told_at": NOON + HOUR, "since": later})
+    held = docket().settle(NOON, HIGH, None)
+    held = held.owe("action", told).look(told).end(1, ended_at)
+
+    opened = held.assess(
+        HIGH, HIGH, revision=2, at=later, first_referred_at=NOON, referred=False
+    )
+
+    # However late it was heard of.
+    assert opened.reasons(later) == ()
+    assert opened.overdue(later) == 0
+    anew = told.model_copy(update={"told_at": later, "revision": 2})
+    for each in (opened.owe("action", anew), opened.look(anew)):
+        assert len(each.reasons(later)) == 1
+
+
+def test_what_a_merged_case_brings_stands_with_its_survivor_until_it_is_its_own() -> (
+    None
+):
+    survivor = docket().settle(NOON, HIGH, None)
+    late = owed(NOON).model_copy(update={"told_at": NOON})
+    promise = owed(NOON, revision=1).model_copy(update={"promised_at": NOON})
+    other = docket(LOW).owe("late", late).owe("promise", promise).breach(NOON)
+    other = other.foresee("date", date(NOON)).settle(NOON - HOUR, LOW, NOON + DAY)
+    merged = other.merge(survivor.id, 1)
+
+    held = survivor.take_in(merged, NOON + HOUR)
+
+    def why(held: Docket) -> list[Why]:
+        return sorted(each.why for each in held.reasons(NOON + 9 * DAY))
+
+    every = sorted([Why.BREACH, Why.DATE, Why.OVERDUE, Why.OVERDUE, Why.REVIEW])
+    assert why(held) == every
+    assert held.overdue(NOON + HOUR) == 2
+    # Not before it was heard of, and heard again it changes nothing.
+    assert held.reasons(NOON) == ()
+    assert held.take_in(merged, NOON + DAY) is held
+    decided = held.settle(NOON + 2 * HOUR, HIGH, None)
+    assert why(decided) == sorted([Why.OVERDUE, Why.REVIEW])
+    ended = held.end(1, NOON + DAY).assess(
+        HIGH, HIGH, revision=2, at=NOON, first_referred_at=NOON, referred=False
+    )
+    assert ended.overdue(NOON + 9 * DAY) == 0
+    for gone in (merged.merge(None, 2), merged.erase(NOON)):
+        assert held.take_in(gone, NOON + DAY).brought == {}
+    assert not held.erase(NOON).take_in(merged, NOON).brought
+
+
+def test_what_a_meeting_about_a_merged_case_has_settled_it_does_not_bring() -> None:
+    survivor = docket().settle(NOON, HIGH, None)
+    other = docket().breach(NOON).foresee("date", date(NOON))
+
+    merged = other.settle(NOON + HOUR, HIGH, None).merge(survivor.id, 1)
+
+    assert survivor.take_in(merged, NOON + DAY).reasons(NOON + 9 * DAY) == ()
 
 
 def test_no_commitment_is_forgotten_for_those_that_were_kept() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -20,7 +20,7 @@ from accord_chassis.testing import (
     sent_by,
 )
 from accord_contracts.access import Side
-from accord_contracts.message import Event
+from accord_contracts.message import Event, Message
 from accord_contracts.plans import (
     ActionOverdue,
     MeetingAsked,
@@ -33,14 +33,19 @@ from accord_contracts.plans import (
     PlanClosed,
 )
 from accord_contracts.referrals import (
+    AgencyKind,
     CaseErased,
     CaseMerged,
     CaseUnmerged,
     InformationDecided,
     InformationRequested,
+    Party,
+    PersonRole,
+    ReferralReceived,
     RolesDecided,
     SharingDecision,
     SharingReason,
+    Wishes,
 )
 from accord_contracts.risk import RiskLevel
 from meetings_builders import AGENCIES, STATEMENT, daily
@@ -103,6 +108,23 @@ async def referred(running: Running, *levels: RiskLevel) -> list[str]:
     for case_id, level in zip(cases, levels, strict=True):
         await hearing.note_assessment(assessed(case_id, level), table=table_of(running))
     return cases
+
+
+def received(case: str, at: datetime) -> Message[Any]:
+    """Have another referral of a case be received."""
+    told = ReferralReceived(
+        case_id=case,
+        referral_id=new_id(),
+        agency_kind=AgencyKind.POLICE,
+        incidents=(),
+        answers={},
+        parties=(Party(person_id=new_id(), role=PersonRole.PERSON_HARMED),),
+        wishes=Wishes(),
+        repeat=False,
+        occurred_at=at,
+        first_referred_at=at,
+    )
+    return message_of(told, at=at)
 
 
 async def sat_down(
@@ -201,6 +223,15 @@ async def test_an_answer_of_before_is_not_shown_as_one_for_this_meeting(
     now = clock.now()
     again = assessed(case, HIGH, revision=2, at=now)
     await hearing.note_assessment(again, table=table)
+    [kept] = await table.dockets.all_of([case])
+    assert len(kept.asked_since(now)) == 2
+    await running.hears(received(case, now))
+
+    async def referred_anew() -> bool:
+        [held] = await table.dockets.all_of([case])
+        return held.received_at == now
+
+    await eventually(referred_anew)
     anew = InformationRequested(
         case_id=case,
         inquiry_id=new_id(),
@@ -234,6 +265,43 @@ async def test_a_broken_plan_or_order_comes_before_the_meeting_in_the_survivor(
     [shown] = (await chair(running).reads(f"/{meeting}"))["cases"]
     assert shown["case_id"] == case
     assert "breach" in shown["why"]
+
+
+async def test_what_is_merged_brings_its_survivor_up_whatever_is_heard_first(
+    running: Running, clock: SimulatedClock
+) -> None:
+    table = table_of(running)
+    case, other = await referred(running, HIGH, HIGH)
+    broken = PlanBreached(case_id=other, plan_version=1, level=HIGH, breached_at=NOON)
+    late = ActionOverdue(
+        case_id=other,
+        plan_version=1,
+        action_id=new_id(),
+        action="safe_contact",
+        role=IVS,
+        worker_id=None,
+        level=HIGH,
+        due_at=NOON,
+        late_by=1.0,
+    )
+    told = CaseMerged(case_id=other, survivor_id=case, merged_at=NOON)
+    merged = message_of(told, version=2)
+
+    await hearing.note_breach(message_of(broken), table=table)
+    await hearing.note_merging(merged, table=table)
+    await hearing.note_action(message_of(late), table=table)
+    await hearing.note_merging(merged, table=table)
+
+    meeting = morning(clock)
+    [shown] = (await chair(running).reads(f"/{meeting}"))["cases"]
+    assert shown["case_id"] == case
+    assert {"breach", "action_overdue"} <= {*shown["why"]}
+    assert shown["overdue"] == 1
+    apart = CaseUnmerged(case_id=other, survivor_id=case, unmerged_at=NOON)
+    await hearing.note_merging(message_of(apart, version=3), table=table)
+    both = (await chair(running).reads(f"/{meeting}"))["cases"]
+    assert {each["case_id"]: each["overdue"] for each in both} == {case: 0, other: 1}
+    assert {e["case_id"] for e in both if "breach" in e["why"]} == {other}
 
 
 async def test_who_was_asked_is_shown_to_coordinators_and_to_the_agency_itself(
@@ -853,6 +921,40 @@ async def test_what_was_promised_to_a_response_that_has_ended_is_told_of_no_more
 
     late = [e for e in await sent(running) if isinstance(e, MeetingTaskOverdue)]
     assert late == []
+
+
+async def test_what_was_promised_in_a_merged_case_ends_with_its_survivor(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case, task, *_ = await owes(running, clock)
+    table, survivor = table_of(running), (await referred(running, HIGH))[0]
+
+    async def owing() -> bool:
+        docket = await table.dockets.get(case)
+        return docket is not None and task in docket.owed
+
+    await eventually(owing)
+    merged = CaseMerged(case_id=case, survivor_id=survivor, merged_at=NOON)
+    await hearing.note_merging(message_of(merged), table=table)
+    # Nothing was drafted for the merged case, so nothing is told of it.
+    closed = message_of(
+        PlanClosed(
+            case_id=survivor,
+            plan_version=1,
+            reason="died",
+            assessment_revision=1,
+            closed_at=clock.now(),
+        )
+    )
+
+    await hearing.end_tasks(closed, table=table)
+    await hearing.note_end(closed, table=table)
+
+    [said] = await table.discussions.of_case(case)
+    assert (said.owed_by, task in said.tasks()) == ((), True)
+    held = await table.dockets.get(case)
+    assert held
+    assert held.overdue(clock.now() + 99 * HOUR) == 0
 
 
 async def test_a_case_can_be_added_until_the_cut_off_and_a_meeting_called_after_it(

@@ -15,6 +15,7 @@ from accord_contracts.risk import RiskLevel
 from hypothesis import given
 from hypothesis import strategies as st
 from plans import handlers
+from plans.domain.share import Share
 from plans.meeting.store import Dockets
 from plans.needs.handlers import close_sides, end_closed, take_up
 from plans.needs.need import (
@@ -390,6 +391,44 @@ async def test_an_ended_response_waits_for_nobody_until_a_plan_is_drafted_again(
         actions=1,
         drafted_at=NOON + timedelta(hours=2),
     )
-    await take_up(message_of(again), needs=needs)
+    await take_up(message_of(again), needs=needs, plans=running.plans)
     [awaited] = await needs.of_cases([case])
     assert awaited.due_at == NOON + TWO_DAYS
+
+
+async def test_needs_of_what_is_merged_and_never_drafted_go_on_with_its_survivor(
+    running: Running,
+) -> None:
+    needs, case, merged = (
+        running.service.store(Needs),
+        await given_case(running),
+        new_id(),
+    )
+    held = await running.plans.get(case)
+    assert held
+    await running.plans.save(
+        held.model_copy(update={"shares": {merged: Share(owners={})}}).transfer(NOON)
+    )
+    asked = need().model_copy(update={"case_id": merged})
+    await needs.save(asked.ask("refuge", TWO_DAYS, at=NOON, by="somebody"))
+    told = {"case_id": case, "plan_version": 1}
+    over = PlanClosed(
+        **told,
+        reason="died",
+        assessment_revision=1,
+        closed_at=NOON + timedelta(hours=1),
+    )
+    again = PlanDrafted(
+        **told,
+        referral_id=None,
+        level=RiskLevel.HIGH,
+        actions=1,
+        drafted_at=NOON + timedelta(hours=2),
+    )
+
+    await end_closed(message_of(over), needs=needs, plans=running.plans)
+    [ended] = await needs.of_cases([merged])
+    await take_up(message_of(again), needs=needs, plans=running.plans)
+    [awaited] = await needs.of_cases([merged])
+
+    assert (ended.due_at, awaited.due_at) == (None, NOON + TWO_DAYS)

@@ -196,7 +196,7 @@ def test_a_task_is_raised_at_every_meeting_until_it_is_settled() -> None:
     ended = settled.end(1, NOON + 30 * HOUR)
     opened = ended.assess(
         LOW, HIGH, revision=2, at=NOON + 40 * HOUR, first_referred_at=NOON,
-        weighed_at=NOON,
+        referred=True,
     )  # fmt: skip
     assert {each.why for each in opened.reasons(NOON + 99 * HOUR)} == {
         Why.NEW, Why.CHANGED,
@@ -322,7 +322,7 @@ class Promised(RuleBasedStateMachine):
         ended = self.docket.end(self.docket.revision, self.at)
         self.docket = ended.assess(
             HIGH, HIGH, revision=ended.revision + 1, at=self.at,
-            first_referred_at=NOON, weighed_at=None,
+            first_referred_at=NOON, referred=False,
         )  # fmt: skip
 
     @invariant()

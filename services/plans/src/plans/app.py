@@ -144,7 +144,7 @@ def create_app(
         plans.on(RolesDecided, partial(needing.close_sides, needs=needs))
         plans.on(CaseTransferred, partial(needing.end_transferred, needs=needs))
         plans.on(PlanClosed, partial(needing.end_closed, needs=needs, plans=held))
-        plans.on(PlanDrafted, partial(needing.take_up, needs=needs))
+        plans.on(PlanDrafted, partial(needing.take_up, needs=needs, plans=held))
 
         async def tell(due: Plan) -> None:
             await handlers.tell_overdue(due, at=plans.clock.now(), plans=held)
@@ -190,6 +190,7 @@ def wire_meetings(plans: service.Service, rules: Rules, policy: Policy) -> None:
     plans.provide(table)
     heard: dict[type[Event], Callable[..., Awaitable[None]]] = {
         RiskAssessed: hearing.note_assessment,
+        ReferralReceived: hearing.note_referral,
         TriggerScheduled: hearing.note_date,
         TriggerCancelled: hearing.note_date,
         TriggerFellDue: hearing.note_date,

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
+from accord_chassis.service import settled
 from accord_chassis.store import AlreadyHandled
 from accord_contracts.message import Event, Message
 from accord_contracts.plans import (
@@ -28,6 +30,7 @@ from accord_contracts.referrals import (
     InformationRequested,
     InformationWithdrawn,
     OrderBreached,
+    ReferralReceived,
     RolesDecided,
     TriggerCancelled,
     TriggerFellDue,
@@ -52,9 +55,14 @@ async def note_assessment(message: Message[RiskAssessed], *, table: Table) -> No
             revision=message.aggregate_version,
             at=at,
             first_referred_at=told.first_referred_at,
-            weighed_at=told.assessed_at if told.referral_id else None,
+            referred=told.referral_id is not None,
         ),
     )
+
+
+async def note_referral(message: Message[ReferralReceived], *, table: Table) -> None:
+    """Note that there is a new referral, of which no agency was asked yet."""
+    await _note(message, table, lambda held: held.receive(message.time))
 
 
 async def note_date(
@@ -92,6 +100,7 @@ async def note_action(
         since=table.clock.now(),
         revision=message.aggregate_version,
         done=done,
+        told_at=message.time,
     )
     await _note(message, table, lambda held: held.owe(told.action_id, owed))
 
@@ -128,11 +137,9 @@ async def note_inquiry(
 async def note_breach(
     message: Message[PlanBreached] | Message[OrderBreached], *, table: Table
 ) -> None:
-    """Note that the plan or an order was broken; of a merged case, in its survivor."""
+    """Note that the plan or an order was broken."""
     at = table.clock.now()
-    own = await table.dockets.get(message.data.case_id)
-    home = own.merged_into if own else None
-    await _note(message, table, lambda held: held.breach(at), home)
+    await _note(message, table, lambda held: held.breach(at))
 
 
 async def note_looking(
@@ -147,6 +154,7 @@ async def note_looking(
         since=now,
         revision=message.aggregate_version,
         done=not isinstance(told, PlanReviewDue),
+        told_at=message.time,
     )
     await _note(message, table, lambda held: held.look(owed))
 
@@ -177,9 +185,15 @@ async def note_decision(
 
 
 async def note_end(message: Message[PlanClosed], *, table: Table) -> None:
-    """Note that the response has ended."""
-    revision, at = message.data.assessment_revision, message.data.closed_at
+    """Note that the response has ended; to what is merged into the case, too.
+
+    A merged case of which nothing was drafted is told of by no message of its own.
+    """
+    told = message.data
+    revision, at = told.assessment_revision, told.closed_at
     await _note(message, table, lambda held: held.end(revision, at))
+    for each in await table.dockets.merged_with(told.case_id):
+        await settled(partial(table.dockets.end_with, each.id, at))
 
 
 async def note_transfer(message: Message[CaseTransferred], *, table: Table) -> None:
@@ -198,8 +212,9 @@ async def note_merging(
     told = message.data
     survivor = told.survivor_id if isinstance(told, CaseMerged) else None
     version = message.aggregate_version
-    with suppress(AlreadyHandled):
-        await _note(message, table, lambda held: held.merge(survivor, version))
+    await _note(message, table, lambda held: held.merge(survivor, version))
+    # Of whose it was before, it brings nothing any more.
+    await table.dockets.take_in(told.survivor_id, told.case_id, table.clock.now())
     # After that, so that who is left out meanwhile is kept from both; and once more if
     # this broke off in between.
     await table.dockets.keep_apart(told.case_id)
@@ -226,11 +241,14 @@ async def end_tasks(
 ) -> None:
     """Ask nobody any more for what was promised to a response that has ended.
 
-    Each write is its own, and changes nothing the second time.
+    Nor for what was promised in the cases that are merged into it. Each write is its
+    own, and changes nothing the second time.
     """
     told = message.data
     at = told.closed_at if isinstance(told, PlanClosed) else told.transferred_at
-    for each in await table.discussions.of_case(told.case_id):
+    merged = await table.dockets.merged_with(told.case_id)
+    household = (told.case_id, *(each.id for each in merged))
+    for each in await table.discussions.of_cases(household):
         new = each.end(at)
         if new is not each:
             await table.discussions.save(new)
@@ -251,10 +269,17 @@ async def _note(
     message: Message[Event],
     table: Table,
     change: Callable[[Docket], Docket],
-    home: str | None = None,
 ) -> None:
-    case_id = home or message.data.case_id
-    held = await table.dockets.get(case_id, cause=message) or Docket(id=case_id)
-    new = change(held)
-    if new is not held:
-        await table.dockets.save(new, cause=message)
+    """Change the docket of a case; if it is merged, its survivor shows what it brings.
+
+    That is a write of its own, and is made again if it broke off in between.
+    """
+    case_id, new = message.data.case_id, None
+    with suppress(AlreadyHandled):
+        held = await table.dockets.get(case_id, cause=message) or Docket(id=case_id)
+        new = change(held)
+        if new is not held:
+            await table.dockets.save(new, cause=message)
+    own = new or await table.dockets.get(case_id)
+    if own and own.merged_into:
+        await table.dockets.take_in(own.merged_into, case_id, table.clock.now())

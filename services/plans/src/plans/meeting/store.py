@@ -90,9 +90,30 @@ class Dockets(Store[Docket]):
         """Give a case's with those of what is merged with it, the survivor's first."""
         held = await self.get(case_id)
         survivor = (held and held.merged_into) or case_id
-        found = self.documents.find({"merged_into": survivor}, WITHOUT)
-        merged = [self.load(each) async for each in found]
+        merged = await self.merged_with(survivor)
         return [*await self.all_of([survivor]), *merged]
+
+    async def merged_with(self, survivor: str) -> list[Docket]:
+        """Give those of the cases that are merged into one."""
+        found = self.documents.find({"merged_into": survivor}, WITHOUT)
+        return [self.load(each) async for each in found]
+
+    async def take_in(self, survivor: str, case_id: str, at: datetime) -> None:
+        """Write into a survivor's what a case brings that is merged into it, or not."""
+        await settled(partial(self._take_in, survivor, case_id, at))
+
+    async def _take_in(self, survivor: str, case_id: str, at: datetime) -> None:
+        held = await self.get(survivor) or Docket(id=survivor)
+        # Read after the survivor's: whoever saves what is older conflicts.
+        other = await self.get(case_id)
+        if other is not None and (new := held.take_in(other, at)) is not held:
+            await self.save(new)
+
+    async def end_with(self, case_id: str, at: datetime) -> None:
+        """Note in a merged case's that the response to its survivor has ended."""
+        held = await self.get(case_id)
+        if held is not None and (new := held.end_with(at)) is not held:
+            await self.save(new)
 
     async def keep_apart(self, case_id: str, agencies: Iterable[str] = ()) -> None:
         """Write into every docket of a household who is kept from any of it.

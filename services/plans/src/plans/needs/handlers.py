@@ -139,13 +139,13 @@ async def tell_overdue(held: Need, *, at: datetime, needs: Needs) -> None:
 
 
 async def _change_each(
-    case_id: str, change: Callable[[Need], Need], needs: Needs
+    case_id: str, change: Callable[[Need], Need], needs: Needs, *merged: str
 ) -> None:
-    """Change every need of a case.
+    """Change every need of a case, and of those merged into it, if they are named.
 
     Each write is its own, and changes nothing the second time.
     """
-    for each in await needs.of_cases([case_id]):
+    for each in await needs.of_cases([case_id, *merged]):
         new = change(each)
         if new is not each:
             await needs.save(new)
@@ -166,19 +166,28 @@ async def end_closed(
 ) -> None:
     """Wait for no provider any more in a case to which the response has ended.
 
-    What is heard only after the response has begun again ends nothing.
+    Nor in what is merged into it. What is heard only after the response has begun again
+    ends nothing.
     """
     told = message.data
     plan = await plans.get(told.case_id)
     if plan and plan.status in {Status.DRAFTED, Status.AGREED}:
         return
-    await _change_each(told.case_id, lambda each: each.close(told.closed_at), needs)
+    merged = plan.merged_cases if plan else ()
+    at = told.closed_at
+    await _change_each(told.case_id, lambda each: each.close(at), needs, *merged)
 
 
-async def take_up(message: Message[PlanDrafted], *, needs: Needs) -> None:
-    """Wait for providers again once a plan is drafted after the end."""
+async def take_up(message: Message[PlanDrafted], *, needs: Needs, plans: Plans) -> None:
+    """Wait for providers again once a plan is drafted after the end.
+
+    In what is merged into the case as well.
+    """
     told = message.data
-    await _change_each(told.case_id, lambda each: each.take_up(told.drafted_at), needs)
+    plan = await plans.get(told.case_id)
+    merged = plan.merged_cases if plan else ()
+    at = told.drafted_at
+    await _change_each(told.case_id, lambda each: each.take_up(at), needs, *merged)
 
 
 async def end_transferred(message: Message[CaseTransferred], *, needs: Needs) -> None:

@@ -75,8 +75,8 @@ class Owed(BaseModel):
         since: From when on it brings the case up: not before it was heard of.
         revision: The version of the document that last told of it.
         done: It was done, or is asked of nobody any more.
-        promised_at: When an agency promised it at a meeting; none: it is an action of
-            the plan.
+        promised_at: When an agency promised it at a meeting; none: it is the plan's.
+        told_at: When that was told of what is the plan's.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -86,6 +86,43 @@ class Owed(BaseModel):
     revision: int
     done: bool = False
     promised_at: datetime | None = None
+    told_at: datetime | None = None
+
+    def went_with(self, ended_at: datetime | None) -> bool:
+        """Tell whether it belonged to a response that has ended."""
+        known_at = self.promised_at or self.told_at
+        return bool(known_at and ended_at and known_at <= ended_at)
+
+    def brought(self, since: datetime) -> "Owed":
+        """Give it as it is owed in another case since then."""
+        times = self.model_dump(include={"since", "promised_at", "told_at"})
+        return self.model_copy(
+            update={k: _later(e, since) for k, e in times.items() if e}
+        )
+
+
+class Brought(BaseModel):
+    """What a case that is merged into another brings before meetings about that one.
+
+    Attributes:
+        since: From when on: a meeting before that knew nothing of it.
+        owed: What is still to be done.
+        dates: Those that are known ahead.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    since: datetime
+    breached_at: datetime | None = None
+    review_at: datetime | None = None
+    dates: tuple[Date, ...] = ()
+    owed: tuple[Owed, ...] = ()
+
+    def reasons(self) -> Iterator[Reason]:
+        """Give why it brings the other case up, but for what is late."""
+        yield from _if_since(Why.BREACH, self.breached_at)
+        yield from _if_since(Why.REVIEW, self.review_at)
+        yield from map(_ahead, self.dates)
 
 
 class Asked(BaseModel):
@@ -121,8 +158,9 @@ class Docket(BaseModel):
     Attributes:
         id: The case's.
         revision: The version of risk's document that last told the level.
-        referred_at: When it was last heard that a referral was weighed.
-        weighed_at: When the last of those referrals became known, by its own time.
+        referred_at: When it was last heard that a referral was weighed, or amended.
+        received_at: When the last referral was received: what agencies answered before
+            that is of an earlier question. An amendment asks nothing anew.
         changed_at: When it was last heard that the level is another.
         breached_at: When it was last heard that the plan or an order was broken.
         looking: That people should have agreed to its plan, or reviewed it, or since
@@ -139,6 +177,7 @@ class Docket(BaseModel):
         transferred_at: When the case was handed over to another region: whatever is
             heard of it later, nobody here is to talk about it.
         merging: The version of the case in referrals that said whether it is merged.
+        brought: What the cases that are merged into it bring, by case.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -149,7 +188,7 @@ class Docket(BaseModel):
     revision: int = 0
     first_referred_at: datetime | None = None
     referred_at: datetime | None = None
-    weighed_at: datetime | None = None
+    received_at: datetime | None = None
     changed_at: datetime | None = None
     breached_at: datetime | None = None
     looking: Owed | None = None
@@ -167,6 +206,7 @@ class Docket(BaseModel):
     transferred_at: datetime | None = None
     merged_into: str | None = None
     merging: int = 0
+    brought: dict[str, Brought] = {}
     erased_at: datetime | None = None
 
     @computed_field  # type: ignore[prop-decorator]
@@ -203,11 +243,8 @@ class Docket(BaseModel):
             *_if_since(Why.REVIEW, self.review_at),
             *self._unlooked(),
             *(_late(each) for each in self._undone() if not each.promised_at),
-            *(
-                Reason(Why.DATE, each.since, each.happens_at)
-                for each in self.dates.values()
-                if not each.over
-            ),
+            *(_ahead(each) for each in self.dates.values() if not each.over),
+            *(reason for each in self.brought.values() for reason in each.reasons()),
         ]
         settled = self.decided_at
         yield from (e for e in found if settled is None or e.since > settled)
@@ -215,16 +252,14 @@ class Docket(BaseModel):
         yield from (_late(each) for each in self._undone() if each.promised_at)
 
     def _unlooked(self) -> Iterator[Reason]:
-        if self.looking and not self.looking.done:
-            yield Reason(Why.REVIEW, self.looking.since, self.looking.due_at)
+        looking = self.looking
+        if looking and not looking.done and not looking.went_with(self.ended_at):
+            yield Reason(Why.REVIEW, looking.since, looking.due_at)
 
     def _undone(self) -> Iterator[Owed]:
-        return (e for e in self.owed.values() if not (e.done or self._went_with(e)))
-
-    def _went_with(self, owed: Owed) -> bool:
-        """Tell whether it was promised to a response that has ended."""
-        promised_at, ended_at = owed.promised_at, self.ended_at
-        return bool(promised_at and ended_at and promised_at <= ended_at)
+        merged = (owed for each in self.brought.values() for owed in each.owed)
+        every = (*self.owed.values(), *merged)
+        return (e for e in every if not (e.done or e.went_with(self.ended_at)))
 
     def overdue(self, at: datetime) -> int:
         """Count what should be done by now and is not, settled or not."""
@@ -238,7 +273,7 @@ class Docket(BaseModel):
         revision: int,
         at: datetime,
         first_referred_at: datetime,
-        weighed_at: datetime | None,
+        referred: bool,
     ) -> "Docket":
         """Take note of an assessment, in whatever order they are heard of.
 
@@ -248,20 +283,25 @@ class Docket(BaseModel):
             revision: The version of risk's document.
             at: When it is heard of: what is heard after a decision was not known to it.
             first_referred_at: Since when the response to this episode is asked for.
-            weighed_at: When the referral that was weighed became known; none: none was.
+            referred: A referral was weighed, new or amended.
         """
         if self.erased_at:
             return self
         update: dict[str, Any] = {}
-        if weighed_at:
+        if referred:
             update["referred_at"] = _later(self.referred_at, at)
-            update["weighed_at"] = _later(self.weighed_at, weighed_at)
         if previous not in {None, level} and level is not self.decided_level:
             update["changed_at"] = _later(self.changed_at, at)
         if revision > self.revision:
             first = {"first_referred_at": first_referred_at}
             update |= {"level": level, "revision": revision, **first}
         return self.model_copy(update=update) if update else self
+
+    def receive(self, at: datetime) -> "Docket":
+        """Take note that a referral was received: agencies are asked anew."""
+        if self.erased_at or (self.received_at and self.received_at >= at):
+            return self
+        return self.model_copy(update={"received_at": at})
 
     def breach(self, at: datetime) -> "Docket":
         """Take note that the plan or an order was broken: when it is heard of."""
@@ -323,7 +363,7 @@ class Docket(BaseModel):
             begins_at: When the meeting begins, or began.
         """
         before = (each for each in self.decisions if each < begins_at)
-        since = _later(self.weighed_at, max(before, default=None)) or FIRST
+        since = _later(self.received_at, max(before, default=None)) or FIRST
         last: dict[str, Asked] = {}
         standing = (each for each in self.asked.values() if not each.withdrawn)
         for each in sorted(standing, key=_asked_at):
@@ -382,6 +422,50 @@ class Docket(BaseModel):
         update = {"ended": assessment_revision, "ended_at": at}
         return self.model_copy(update=update)
 
+    def end_with(self, at: datetime) -> "Docket":
+        """Take note that the response to the case that it is merged into has ended."""
+        if self.erased_at or (self.ended_at and self.ended_at >= at):
+            return self
+        return self.model_copy(update={"ended_at": at})
+
+    def brings(self, since: datetime) -> Brought:
+        """Give what it brings before meetings about the case that it is merged into.
+
+        What a meeting about it has settled, it does not bring.
+        """
+        settled = self.decided_at or FIRST
+
+        def news(at: datetime | None) -> datetime | None:
+            return max(at, since) if at and at > settled else None
+
+        ahead = (each for each in self.dates.values() if not each.over)
+        return Brought(
+            since=since,
+            breached_at=news(self.breached_at),
+            review_at=news(self.review_at),
+            dates=tuple(
+                each.model_copy(update={"since": max(each.since, since)})
+                for each in ahead
+                if each.since > settled
+            ),
+            owed=tuple(each.brought(since) for each in self._undone()),
+        )
+
+    def take_in(self, other: "Docket", at: datetime) -> "Docket":
+        """Take note of what a merged case brings, or that it does no longer.
+
+        Args:
+            other: The merged case's, as it is now.
+            at: When that is heard of.
+        """
+        brought = {k: each for k, each in self.brought.items() if k != other.id}
+        if other.merged_into == self.id and not other.erased_at:
+            known = self.brought.get(other.id)
+            brought[other.id] = other.brings(known.since if known else at)
+        if self.erased_at or brought == self.brought:
+            return self
+        return self.model_copy(update={"brought": brought})
+
     def transfer(self, at: datetime) -> "Docket":
         """Take note that the case was handed over to another region."""
         if self.transferred_at or self.erased_at:
@@ -395,12 +479,22 @@ class Docket(BaseModel):
         return self.model_copy(update={"merged_into": survivor, "merging": merging})
 
     def erase(self, at: datetime) -> "Docket":
-        """Leave a tombstone."""
-        return Docket(id=self.id, version=self.version, erased_at=at)
+        """Leave a tombstone. Whose survivor it was merged into forgets it too."""
+        return Docket(
+            id=self.id,
+            version=self.version,
+            erased_at=at,
+            merged_into=self.merged_into,
+            merging=self.merging,
+        )
 
 
 def _late(owed: Owed) -> Reason:
     return Reason(Why.OVERDUE, owed.since, owed.due_at)
+
+
+def _ahead(date: Date) -> Reason:
+    return Reason(Why.DATE, date.since, date.happens_at)
 
 
 def _if_since(
