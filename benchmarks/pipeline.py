@@ -149,7 +149,7 @@ def referrals(count: int, name: str) -> list[dict[str, Any]]:
         for place, person in enumerate(told["people"], start=1):
             person["family_name"] += f" {name}-{number}"
             person["identifiers"] = [
-                {"system": "nhi", "value": f"Z{name}-{number}-{place}"}
+                {"system": "police_person_record", "value": f"Z{name}-{number}-{place}"}
             ]
         made.append(told)
     return made

@@ -90,7 +90,10 @@ def person(role: str, sentinels: Sentinels) -> Told:
         "date_of_birth": sentinels.birthday(f"{role}'s date of birth"),
         "gender": sentinels.random.choice([*Gender]).value,
         "identifiers": [
-            {"system": "nhi", "value": f"Z1{sentinels.word(f'{role} NHI')}"},
+            {
+                "system": "police_person_record",
+                "value": f"1/{sentinels.word(f'{role} record')}",
+            },
             {
                 "system": sentinels.word("name of a register"),
                 "value": f"1/{sentinels.word('number in a register')}",

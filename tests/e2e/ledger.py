@@ -39,7 +39,7 @@ def household(region: Region, **told: Any) -> Told:
     made = region.referral(**told)
     for person in made["people"]:
         value = f"ZZ-{next(_numbers):07}"
-        person["identifiers"] = [{"system": "nhi", "value": value}]
+        person["identifiers"] = [{"system": "police_person_record", "value": value}]
     return made
 
 

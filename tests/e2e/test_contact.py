@@ -23,7 +23,7 @@ def told(region: Region, known_by: str, **contact: Any) -> dict[str, Any]:
     point = {"channel": "phone", "value": NUMBER, "safety": "safe", **contact}
     referral = region.grave_referral()
     harmed = next(e for e in referral["people"] if e["role"] == "person_harmed")
-    harmed["identifiers"] = [{"system": "nhi", "value": known_by}]
+    harmed["identifiers"] = [{"system": "police_person_record", "value": known_by}]
     harmed["contact_points"] = [point]
     return {**referral, "people": [harmed]}
 

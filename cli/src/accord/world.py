@@ -5,7 +5,7 @@ tests, every telephone number and address is of a kind that is given to nobody, 
 same seed makes the same world.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -17,6 +17,7 @@ from uuid import NAMESPACE_URL, uuid5
 import yaml
 from accord_contracts.allocation import Role
 from accord_contracts.referrals import AgencyKind, IncidentKind
+from referrals.domain import nhi
 
 WORLD = uuid5(NAMESPACE_URL, "urn:accord:invented")
 
@@ -51,7 +52,6 @@ GRAVE = ("strangulation", "weapon_used_or_threatened", "threat_to_kill",
          "fear_of_being_killed", "escalation")  # fmt: skip
 """Questions whose yes makes a referral grave, where the locality asks them."""
 
-NHI_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 STAFF = {
     Role.INDEPENDENT_VICTIM_SPECIALIST: 6,
@@ -268,15 +268,7 @@ def invented_nhi(random: Random) -> str:
     """
     while True:
         start = (
-            f"Z{''.join(random.choices(NHI_LETTERS, k=2))}{random.randint(1, 999):03}"
+            f"Z{''.join(random.choices(nhi.LETTERS, k=2))}{random.randint(1, 999):03}"
         )
-        rest = _weighed(start) % 11
-        if rest:
-            return f"{start}{(11 - rest) % 10}"
-
-
-def _weighed(start: Sequence[str]) -> int:
-    values = (
-        int(each) if each.isdecimal() else NHI_LETTERS.index(each) + 1 for each in start
-    )
-    return sum(value * (7 - place) for place, value in enumerate(values))
+        if last := nhi.check(start):
+            return f"{start}{last}"

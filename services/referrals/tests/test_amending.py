@@ -769,7 +769,10 @@ async def test_a_referral_that_contradicts_itself_is_refused(
     [
         [MERE, {**JOHN, "date_of_birth": "2016-11-02"}],
         [MERE, {**MERE, "given_name": "Meri", "role": "child"}],
-        [{**MERE, "identifiers": [nhi("A1")]}, {**MERE, "identifiers": [nhi("B2")]}],
+        [
+            {**MERE, "identifiers": [nhi("ZZZ0016")]},
+            {**MERE, "identifiers": [nhi("ZZZ0024")]},
+        ],
         [{"role": "person_harmed", "given_name": "Baby"}] * 2,
     ],
     ids=["ten on the day", "twins", "namesakes by their codes", "nameless"],

@@ -27,7 +27,6 @@ from referrals.domain.contact import (
     Point,
     SuspendedFor,
     Suspension,
-    Window,
     find,
     reach_of,
 )
@@ -39,6 +38,7 @@ from referrals.domain.safe_contact import (
     may_use,
 )
 from referrals.domain.telling import Channel, Safety
+from referrals.domain.window import Window
 
 ZONE = "Pacific/Auckland"
 RULES = ContactRules(time_zone=ZONE, told_days=7, confirmed_days=28)
@@ -48,6 +48,9 @@ SECOND = "0190a000-0000-7000-8000-00000000000b"
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 NUMBER = "021 555 0100"
 PLAN = Purpose.PLAN
+NIGHT = (Window(days=frozenset({Day.MONDAY}), starts="22:00", ends="06:00"),)
+"""NOON (UTC) is one o'clock in the night to Tuesday."""
+MORNING = (Window(days=frozenset(Day), starts="09:00", ends="12:00"),)
 
 
 def told(channel: Channel = Channel.PHONE, value: str = NUMBER, **fields: Any) -> Heard:
@@ -115,6 +118,10 @@ def used(
         ([told(), told(safety=Safety.UNKNOWN, read_by=True)], "read_by_others"),
         ([told(shared=True)], "read_by_others"),
         ([told(), told(Channel.TEXT, hours=True)], "hours_unread"),
+        ([told(windows=NIGHT)], "permitted"),
+        ([told(windows=MORNING)], "outside_hours"),
+        ([told(windows=NIGHT), told(Channel.TEXT, windows=MORNING)], "outside_hours"),
+        ([told(windows=NIGHT), told(hours=True)], "hours_unread"),
     ],
 )
 def test_what_agencies_told_is_used_only_if_nothing_speaks_against_it(
@@ -123,6 +130,25 @@ def test_what_agencies_told_is_used_only_if_nothing_speaks_against_it(
     [point] = known(*heard)
 
     assert used(point) == answer
+
+
+def test_the_words_that_an_agency_told_are_given_to_whoever_may_call() -> None:
+    [point] = known(told(code_word="kererū", duress_word="tūī"))
+
+    found = may_use(point, Channel.PHONE, NOON, PLAN, RULES)
+
+    assert isinstance(found, Permitted)
+    assert (found.code_word, found.duress_word) == ("kererū", "tūī")
+
+
+def test_a_window_is_the_same_text_in_whichever_order_its_days_are_told() -> None:
+    [told_, again] = (
+        Window.model_validate({"days": days, "starts": "09:00", "ends": "12:00"})
+        for days in (["friday", "monday"], ["monday", "friday"])
+    )
+
+    assert told_.model_dump_json() == again.model_dump_json()
+    assert told_.model_dump()["days"] == [Day.MONDAY, Day.FRIDAY]
 
 
 def test_another_person_is_not_asked_for_her_before_she_said_so() -> None:

@@ -321,6 +321,49 @@ async def test_hours_and_days_that_are_over_show_nothing(
     assert [each["value"] for each in found] == [None, None]
 
 
+async def test_hours_and_words_that_an_agency_told_are_kept_like_those_she_said(
+    running: Running, clock: SimulatedClock
+) -> None:
+    # It is one o'clock in the night to Tuesday.
+    night = {"days": ["monday"], "starts": "22:00", "ends": "02:00"}
+    words = {"code_word": "kererū", "duress_word": "tūī"}
+    mere = await told_of(running, contact(windows=[night], **words))
+
+    [found] = await points(running, mere)
+    assert found["value"] == NUMBER
+    assert {name: found[name] for name in words} == words
+    clock.advance(timedelta(hours=1))
+    [found] = await points(running, mere)
+    assert refusals(found) == ["outside_hours"]
+    assert not any(found[name] for name in ("value", *words))
+    told = (await permission(running, mere)).json()["permissions"]
+    assert [(e["permitted"], e["refused"]) for e in told] == [(False, "outside_hours")]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "at"),
+    [
+        ({"windows": []}, "windows"),
+        (
+            {"windows": [{"days": ["monday"], "starts": "9:00", "ends": "17:00"}]},
+            "windows/0/starts",
+        ),
+        ({"code_word": "Tūī", "duress_word": "tui"}, ""),
+    ],
+)
+async def test_hours_and_words_that_cannot_be_kept_to_are_refused(
+    running: Running, wrong: dict[str, Any], at: str
+) -> None:
+    people = [{**MERE, "contact_points": [contact(**wrong)]}, JOHN]
+
+    answer = await running.submit(body(people=people), key="k")
+
+    pointer = f"/body/people/0/contact_points/0/{at}".rstrip("/")
+    assert answer.status_code == 422
+    assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
+    assert "tui" not in answer.text
+
+
 async def test_a_service_is_told_a_value_only_with_a_yes(running: Running) -> None:
     mere = await told_of(running, contact(), contact(OTHER_NUMBER, safety="unknown"))
 

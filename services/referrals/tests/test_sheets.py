@@ -32,6 +32,10 @@ MERE = {
     "person1.contact_by": "phone",
     "person1.contact": "021 000 111",
     "person1.contact_safety": "safe",
+    "person1.contact_days": "monday; friday",
+    "person1.contact_from": "21:00",
+    "person1.contact_until": "23:00",
+    "person1.duress_word": "tūī",
     "person3.role": "person_using_violence",
     "person3.given_name": "John",
     "answer.injury": "no",
@@ -90,7 +94,19 @@ async def test_a_sheet_is_taken_once_however_often_it_is_sent(running: Running) 
                     "date_of_birth": "1991-03-07",
                     "identifiers": [{"system": "nhi", "value": "ZZZ0016"}],
                     "contact_points": [
-                        {"channel": "phone", "value": "021 000 111", "safety": "safe"}
+                        {
+                            "channel": "phone",
+                            "value": "021 000 111",
+                            "safety": "safe",
+                            "windows": [
+                                {
+                                    "days": ["monday", "friday"],
+                                    "starts": "21:00",
+                                    "ends": "23:00",
+                                }
+                            ],
+                            "duress_word": "tūī",
+                        }
                     ],
                 },
                 {"role": "person_using_violence", "given_name": "John"},

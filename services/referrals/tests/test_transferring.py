@@ -24,7 +24,7 @@ from accord_contracts.referrals import (
     TriggerTold,
 )
 from referrals.domain.case import Case, find_case
-from referrals.domain.contact import Confirmation, Heard, Held, Kept, Point, Window
+from referrals.domain.contact import Confirmation, Heard, Held, Kept, Point
 from referrals.domain.erasure import Decision
 from referrals.domain.handover import Handover, HandoverTerms
 from referrals.domain.ledger import FieldGroup
@@ -32,6 +32,7 @@ from referrals.domain.package import Known, packed, reached
 from referrals.domain.telling import Channel, Safety
 from referrals.domain.transferring import TransferredElsewhere, transfer
 from referrals.domain.trigger import State
+from referrals.domain.window import Window, Windows
 from referrals.keeping import Disclosures
 from referrals.triggers import Triggers, dates_of, schedule, scheduled
 from referrals_builders import (
@@ -63,6 +64,8 @@ HANDOVER = Handover(terms=TERMS, decision=DECISION)
 TOLD: dict[str, Any] = TERMS.model_dump(mode="json")
 
 PHONE = {"channel": "phone", "value": "021 555 0001", "safety": "safe"}
+NIGHT = (Window(days=frozenset({Day.SATURDAY}), starts="21:00", ends="23:00"),)
+MORNING = (Window(days=frozenset(Day), starts="09:00", ends="12:00"),)
 GONE = {"channel": "text", "value": "021 555 0002", "safety": "unsafe"}
 
 
@@ -164,13 +167,12 @@ def test_what_another_case_told_of_a_number_is_not_told_but_warns() -> None:
 def test_what_she_said_of_a_number_goes_at_any_hour_by_the_channels_told_here() -> None:
     here, number = new_id(), "021 555 0001"
     reach = f"contact_number:{number}"
-    night = Window(days=frozenset({Day.SATURDAY}), starts="21:00", ends="23:00")
     said = Confirmation(
         at=NOON,
         by="x",
         channels=frozenset({Channel.PHONE, Channel.TEXT}),
         until=NOON + timedelta(days=28),
-        held=Held(value=number, hours=(night,), code_word="kererū"),
+        held=Held(value=number, hours=NIGHT, code_word="kererū", duress_word="tūī"),
     )
     own = Heard(here, NOON, Channel.PHONE, number)
     kept = Kept(id=new_id(), reach=reach, confirmation=said)
@@ -179,8 +181,56 @@ def test_what_she_said_of_a_number_goes_at_any_hour_by_the_channels_told_here() 
     [told] = reached([point], frozenset({here}), NOON, POLICY.contacts)
 
     assert (told.channel, told.safety) == (Channel.PHONE, Safety.SAFE)
-    assert told.hours == "saturday 21:00-23:00"
-    assert told.code_word == "kererū"
+    assert (told.hours, told.windows) == (None, NIGHT)
+    assert (told.code_word, told.duress_word) == ("kererū", "tūī")
+
+
+@pytest.mark.parametrize(
+    ("told", "safety", "goes"),
+    [
+        ([NIGHT], Safety.SAFE, NIGHT),
+        ([NIGHT, None], Safety.SAFE, NIGHT),
+        ([NIGHT, MORNING], Safety.UNKNOWN, None),
+        ([None], Safety.SAFE, None),
+    ],
+)
+def test_hours_that_agencies_told_go_unless_two_told_others(
+    told: list[Windows | None], safety: Safety, goes: Windows | None
+) -> None:
+    here, number = new_id(), "021 555 0001"
+    reach = f"contact_number:{number}"
+    heard = tuple(
+        Heard(here, NOON, Channel.PHONE, number, Safety.SAFE, windows=each)
+        for each in told
+    )
+
+    [point] = reached(
+        [Point(new_id(), reach, heard)], frozenset({here}), NOON, POLICY.contacts
+    )
+
+    assert (point.safety, point.windows) == (safety, goes)
+
+
+def test_what_she_said_is_good_at_no_hour_goes_as_such() -> None:
+    here, number = new_id(), "021 555 0001"
+    said = Confirmation(
+        at=NOON,
+        by="x",
+        channels=frozenset({Channel.PHONE}),
+        until=NOON + timedelta(days=28),
+        held=Held(value=number, hours=()),
+    )
+    kept = Kept(id=new_id(), reach=f"contact_number:{number}", confirmation=said)
+    own = Heard(here, NOON, Channel.PHONE, number)
+
+    [told] = reached(
+        [Point(kept.id, kept.reach, (own,), kept)],
+        frozenset({here}),
+        NOON,
+        POLICY.contacts,
+    )
+
+    assert told.safety is Safety.UNKNOWN
 
 
 async def region(running: Running, code: str = "waikato") -> None:

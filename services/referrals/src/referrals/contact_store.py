@@ -163,7 +163,9 @@ def _heard(person_id: str, document: Document) -> list[Heard]:
             safety=point.safety,
             read_by=point.read_by is not None,
             hours=point.hours is not None,
+            windows=point.windows,
             code_word=point.code_word,
+            duress_word=point.duress_word,
             leave_message=point.leave_message,
             say_who=point.say_who,
             shared=reach_of(point.channel, point.value) in theirs

@@ -142,7 +142,7 @@ class Gathering:
     def _reach(self, points: Iterable[ContactPoint]) -> None:
         for each in points:
             self._ways.add((each.channel, each.value))
-            self._codes.update(filter(None, (each.code_word,)))
+            self._codes.update(filter(None, (each.code_word, each.duress_word)))
 
 
 def _addresses(referral: Referral) -> Iterator[str]:

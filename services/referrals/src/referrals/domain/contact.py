@@ -12,15 +12,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID, uuid5
-from zoneinfo import ZoneInfo
 
-from accord_contracts.calendar import DAYS, Day, TimeOfDay
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict, Field
 
 from referrals.domain.naming import folded
 from referrals.domain.telling import Channel, Safety, Text
 from referrals.domain.time_zone import TimeZone
+from referrals.domain.window import Windows
 
 MOST = 100
 """Points of one person that people have decided on."""
@@ -75,31 +74,6 @@ def reach_of(channel: Channel, value: str) -> str:
     return f"{kind}:{re.sub(r'[,;]', '', folded(value))}"
 
 
-class Window(BaseModel):
-    """Hours of some days. What ends no later than it begins ends on the next day.
-
-    Attributes:
-        days: On which it begins.
-        starts: From then on.
-        ends: No longer then.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    days: Annotated[frozenset[Day], Field(min_length=1)]
-    starts: TimeOfDay
-    ends: TimeOfDay
-
-    def contains(self, at: datetime, zone: ZoneInfo) -> bool:
-        """Tell whether clocks in the region show such an hour."""
-        local = at.astimezone(zone)
-        shown, today = local.strftime("%H:%M"), local.weekday()
-        if self.starts < self.ends:
-            return DAYS[today] in self.days and self.starts <= shown < self.ends
-        begun = DAYS[today] in self.days and shown >= self.starts
-        return begun or (DAYS[today - 1] in self.days and shown < self.ends)
-
-
 class ContactRules(BaseModel):
     """How a locality reaches people.
 
@@ -134,6 +108,7 @@ class Heard:
     Attributes:
         read_by: Somebody else can read or hear it.
         hours: Hours were told, in words that no rule can read.
+        windows: Hours were told that a rule can read; none: no such hours.
         shared: The same was told as a way to reach somebody who uses violence; or it
             is theirs, and somebody told of it who asked for help against them.
         harmed: It says that they were harmed.
@@ -146,7 +121,9 @@ class Heard:
     safety: Safety = Safety.UNKNOWN
     read_by: bool = False
     hours: bool = False
+    windows: Windows | None = None
     code_word: str | None = None
+    duress_word: str | None = None
     leave_message: bool = False
     say_who: bool = False
     shared: bool = False
@@ -171,7 +148,7 @@ class Held(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     value: Text
-    hours: tuple[Window, ...] | None = None
+    hours: Windows | None = None
     read_by: Text | None = None
     code_word: Text | None = None
     duress_word: Text | None = None

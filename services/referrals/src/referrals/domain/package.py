@@ -15,7 +15,7 @@ from accord_contracts.access import Purpose as AccessPurpose
 from accord_contracts.referrals import PersonRole
 from pydantic import BaseModel, ConfigDict, Field
 
-from referrals.domain.contact import ContactRules, Held, Point, Window
+from referrals.domain.contact import ContactRules, Point
 from referrals.domain.contradictions import contradictions
 from referrals.domain.erasure import ERASED_NAME
 from referrals.domain.handover import HandoverTerms
@@ -34,6 +34,7 @@ from referrals.domain.telling import (
     Telling,
 )
 from referrals.domain.trigger import MOST, ToldTrigger, Trigger
+from referrals.domain.window import Windows
 
 MOST_POINTS = 10
 """Ways to reach one person that a referral may tell."""
@@ -253,16 +254,21 @@ def _channels(
 ) -> Iterator[ContactPoint]:
     held = point.confirmation.held if point.confirmation else None
     named = {each.channel for each in point.heard if each.referral_id in told_in}
+    hours = _hours(point)
+    # Of two who named other hours neither is believed: there is no hour for both.
+    told_alike = len(hours) < 2 and all(hours)  # noqa: PLR2004 - Two differ.
+    windows = hours[0] if told_alike and hours else None
     for channel in (each for each in point.channels if each in named):
         said = [each for each in point.heard if each.channel is channel]
         use = may_use(_at_any_hour(point), channel, at, AccessPurpose.PLAN, rules)
-        if isinstance(use, Permitted):
+        if isinstance(use, Permitted) and told_alike:
             yield ContactPoint(
                 channel=channel,
                 value=use.value,
                 safety=Safety.SAFE,
-                hours=_hours(held),
+                windows=windows,
                 code_word=use.code_word,
+                duress_word=use.duress_word,
                 leave_message=use.leave_message,
                 say_who=use.say_who,
             )
@@ -270,12 +276,13 @@ def _channels(
             safety = Safety.UNSAFE if use.code in WARNED else Safety.UNKNOWN
             value = held.value if held else said[-1].value
             yield ContactPoint(
-                channel=channel, value=value, safety=safety, hours=_hours(held)
+                channel=channel, value=value, safety=safety, windows=windows
             )
 
 
 def _at_any_hour(point: Point) -> Point:
     """Give a point without its hours: they go with it, whenever that is."""
+    point = replace(point, heard=tuple(replace(e, windows=None) for e in point.heard))
     told = point.confirmation
     if point.kept is None or told is None or told.held is None:
         return point
@@ -285,13 +292,11 @@ def _at_any_hour(point: Point) -> Point:
     return replace(point, kept=kept)
 
 
-def _hours(held: Held | None) -> str | None:
-    """Put the hours in words: there, they keep a point unused until somebody asks."""
-    if held is None or held.hours is None:
-        return None
-    return "; ".join(map(_window, held.hours))[:200] or None
-
-
-def _window(window: Window) -> str:
-    days = ", ".join(sorted(each.value for each in window.days))
-    return f"{days} {window.starts}-{window.ends}"
+def _hours(point: Point) -> tuple[Windows, ...]:
+    """Give the hours that the person named, else those that any agency was told."""
+    told = point.confirmation
+    if told is not None:
+        said = told.held.hours if told.held else None
+        return () if said is None else (said,)
+    heard = (each.windows for each in point.heard if each.windows is not None)
+    return tuple(dict.fromkeys(heard))

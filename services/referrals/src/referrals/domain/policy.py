@@ -10,6 +10,7 @@ from accord_contracts.message import Code, Lane
 from accord_contracts.referrals import Answer, IncidentKind
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from referrals.domain import nhi
 from referrals.domain.contact import ContactRules
 from referrals.domain.contradictions import contradictions
 from referrals.domain.erasure import Retention
@@ -193,6 +194,7 @@ class Policy(BaseModel):
         for question in told.answers.keys() - {*self.questions}:
             yield Misfit(("answers", question), "unknown_question")
         yield from self._misfilled(told)
+        yield from _mistyped(told)
         if told.occurred_at > at + LEEWAY:
             yield Misfit(("occurred_at",), "in_the_future")
         latest = (at + EASTMOST).date()
@@ -247,3 +249,11 @@ class Policy(BaseModel):
             allocated_by=received_at + timedelta(hours=hours.allocated),
             contacted_by=received_at + timedelta(hours=hours.contacted),
         )
+
+
+def _mistyped(told: Telling) -> Iterator[Misfit]:
+    """Find the health numbers that are nobody's: by them nobody is recognised."""
+    for place, person in enumerate(told.people):
+        for nth, each in enumerate(person.identifiers):
+            if each.system == nhi.SYSTEM and (wrong := nhi.wrong_with(each.value)):
+                yield Misfit(("people", place, "identifiers", nth, "value"), wrong)

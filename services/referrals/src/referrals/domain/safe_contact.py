@@ -14,6 +14,7 @@ from accord_contracts.access import Purpose
 
 from referrals.domain.contact import Confirmation, ContactRules, Kind, Point
 from referrals.domain.telling import Channel, Safety
+from referrals.domain.window import outside
 
 CONTACT_PURPOSES = frozenset({Purpose.ASSESSMENT, Purpose.PLAN, Purpose.PROTECTION})
 """What somebody may be reached for: nobody is called to run the service."""
@@ -106,8 +107,7 @@ def _as_confirmed(
         RefusedFor.CHANNEL: channel not in told.channels,
         RefusedFor.EXPIRED: not told.at <= at < told.until,
         RefusedFor.READ_BY_OTHERS: held.read_by is not None,
-        RefusedFor.OUTSIDE_HOURS: held.hours is not None
-        and not any(each.contains(at, zone) for each in held.hours),
+        RefusedFor.OUTSIDE_HOURS: outside(held.hours, at, zone),
     }
     if denied := _first(denials):
         return Refused(denied)
@@ -128,12 +128,15 @@ def _as_told(
     safe = [each for each in said if each.safety is Safety.SAFE]
     fresh = [e for e in safe if e.received_at <= at < e.received_at + rules.told_for]
     other = point.kind is Kind.PERSON
+    windows = [each.windows for each in point.heard]
+    zone = ZoneInfo(rules.time_zone)
     denials = {
         RefusedFor.UNKNOWN: not safe,
         RefusedFor.NOT_CONFIRMED: other or not point.complete,
         RefusedFor.EXPIRED: not fresh,
         RefusedFor.READ_BY_OTHERS: any(each.read_by for each in point.heard),
         RefusedFor.HOURS_UNREAD: any(each.hours for each in point.heard),
+        RefusedFor.OUTSIDE_HOURS: any(outside(e, at, zone) for e in windows),
     }
     if denied := _first(denials):
         return Refused(denied)
@@ -143,6 +146,7 @@ def _as_told(
         all(each.leave_message for each in said),
         all(each.say_who for each in said),
         latest.code_word,
+        latest.duress_word,
     )
 
 

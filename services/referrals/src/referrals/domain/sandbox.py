@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
+from referrals.domain import nhi
 from referrals.domain.case import Episode, Stage
 from referrals.domain.feedback import ClosedAs
 from referrals.domain.policy import Expected, Misfit
@@ -13,9 +14,6 @@ from referrals.domain.telling import Identifier, Telling
 
 ISSUER = "urn:accord:sandbox"
 """Stands in for who vouches, so that no id is that of a real referral."""
-
-TEST_NHI = re.compile(r"Z[A-HJ-NP-Z]{2}(\d{4}|\d{2}[A-HJ-NP-Z]{2})", re.IGNORECASE)
-"""National Health Index numbers that begin with Z are for tests (HISO 10046)."""
 
 TEST_CODE = re.compile(r"TEST[./_-]?\w+", re.IGNORECASE)
 """Of other registers, which reserve nothing, this house's own: ``TEST-17``."""
@@ -26,8 +24,9 @@ STEP = timedelta(minutes=1)
 
 def is_reserved(told: Identifier) -> bool:
     """Tell whether a code can belong to nobody."""
-    form = TEST_NHI if told.system == "nhi" else TEST_CODE
-    return form.fullmatch(re.sub(r"\s", "", told.value)) is not None
+    if told.system == nhi.SYSTEM:
+        return nhi.is_for_tests(told.value)
+    return TEST_CODE.fullmatch(re.sub(r"\s", "", told.value)) is not None
 
 
 def not_invented(told: Telling) -> Iterator[Misfit]:

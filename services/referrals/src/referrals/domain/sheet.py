@@ -49,14 +49,19 @@ PERSON: dict[str, Path] = {
     "contact_by": ("contact_points", 0, "channel"),
     "contact": ("contact_points", 0, "value"),
     "contact_safety": ("contact_points", 0, "safety"),
+    "contact_days": ("contact_points", 0, "windows", 0, "days"),
+    "contact_from": ("contact_points", 0, "windows", 0, "starts"),
+    "contact_until": ("contact_points", 0, "windows", 0, "ends"),
+    "code_word": ("contact_points", 0, "code_word"),
+    "duress_word": ("contact_points", 0, "duress_word"),
 }
 """The columns about one person (``person1.role``), and where each stands in them."""
 
 OF_PERSON = re.compile(r"person([1-9]|[12][0-9]|30)\.([a-z_]+)")
 ANSWER = re.compile(r"answer\.([a-z][a-z0-9_]{0,63})")
 
-SEVERAL = frozenset({"incidents", "wish_languages", "wish_not_told"})
-"""The columns that hold several codes, with semicolons between them."""
+SEVERAL = frozenset({"incidents", "wish_languages", "wish_not_told", "contact_days"})
+"""The columns, of somebody too, that hold several codes with semicolons between."""
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a cell begins with that a spreadsheet program would calculate (OWASP)."""
@@ -98,7 +103,8 @@ class Row:
         for heading, cell in zip(self.headings, self.cells, strict=False):
             if text := cell.strip():
                 codes = [each.strip() for each in text.split(";")]
-                _put(told, self.path(heading), codes if heading in SEVERAL else text)
+                several = heading.rpartition(".")[2] in SEVERAL
+                _put(told, self.path(heading), codes if several else text)
         if people := told.get("people"):
             told["people"] = [_listed(people[place]) for place in sorted(people)]
         if number := told.get("asked_by", {}).get("person"):
@@ -145,9 +151,11 @@ def _put(told: dict[Any, Any], path: Path, value: object) -> None:
 
 
 def _listed(person: dict[str, Any]) -> dict[str, Any]:
-    """Write the one code and the one way to reach somebody as lists of one."""
-    lists = ("identifiers", "contact_points")
-    return {k: [v[0]] if k in lists else v for k, v in person.items()}
+    """Write whatever a sheet has room for once as lists of one."""
+    return {
+        name: [_listed(told[0])] if isinstance(told, dict) and 0 in told else told
+        for name, told in person.items()
+    }
 
 
 def read(content: bytes) -> list[tuple[int, Row]]:

@@ -29,7 +29,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from referrals.domain.erasure import ERASED_NAME
+from referrals.domain.naming import folded
 from referrals.domain.trigger import MOST, ToldTrigger
+from referrals.domain.window import Windows
 
 EARLIEST = 1900
 """The year before which nothing that is referred can have happened."""
@@ -163,13 +165,25 @@ class Identifier(Told):
     ]
 
 
+def different_words(code_word: str | None, duress_word: str | None) -> None:
+    """See that the two words of a way to reach somebody are not taken for each other.
+
+    Raises:
+        PydanticCustomError: They are one word.
+    """
+    if duress_word and code_word and folded(duress_word) == folded(code_word):
+        raise PydanticCustomError("words_alike", "The two words must differ.")
+
+
 class ContactPoint(Told):
     """A way to reach a person, and what makes it safe. What is not told is denied.
 
     Attributes:
         read_by: Who else can read or hear what is sent.
-        hours: When it may be used.
+        hours: When it may be used, in words: it is not used until somebody has asked.
+        windows: When it may be used, in days and hours that clocks in the region show.
         code_word: What a caller says, so that the person knows who it is.
+        duress_word: What the person says when somebody is listening.
         leave_message: A message may be left.
         say_who: Whoever calls may say where from.
     """
@@ -179,9 +193,16 @@ class ContactPoint(Told):
     safety: Safety = Safety.UNKNOWN
     read_by: Text | None = None
     hours: Text | None = None
+    windows: Annotated[Windows, Field(min_length=1)] | None = None
     code_word: Text | None = None
+    duress_word: Text | None = None
     leave_message: bool = False
     say_who: bool = False
+
+    @model_validator(mode="after")
+    def _words_differ(self) -> Self:
+        different_words(self.code_word, self.duress_word)
+        return self
 
 
 class DescribedPerson(Told):

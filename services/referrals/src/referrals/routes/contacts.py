@@ -31,13 +31,13 @@ from referrals.domain.contact import (
     Point,
     SuspendedFor,
     Suspension,
-    Window,
     find,
     from_his_side,
 )
 from referrals.domain.erasure import NoSuchPerson
 from referrals.domain.safe_contact import Permitted, RefusedFor
-from referrals.domain.telling import Channel, Text
+from referrals.domain.telling import Channel, Text, different_words
+from referrals.domain.window import Windows
 from referrals.erasing import cases_of
 from referrals.looking_back import note_namesakes
 from referrals.routes.people import (
@@ -189,7 +189,7 @@ class ConfirmContact(BaseModel):
     state: Literal["confirmed"]
     channels: Annotated[frozenset[Channel], Field(min_length=1)]
     value: Text
-    hours: Annotated[tuple[Window, ...], Field(max_length=20)] | None = None
+    hours: Windows | None = None
     read_by: Text | None = None
     code_word: Text | None = None
     duress_word: Text | None = None
@@ -201,8 +201,7 @@ class ConfirmContact(BaseModel):
     def _fits_together(self) -> Self:
         if len({KINDS[each] for each in self.channels}) > 1:
             raise PydanticCustomError("channels_differ", "They reach different things.")
-        if self.duress_word is not None and self.duress_word == self.code_word:
-            raise PydanticCustomError("words_alike", "The two words must differ.")
+        different_words(self.code_word, self.duress_word)
         return self
 
     def confirmation(self, by: str, at: datetime, held_for: Contacting) -> Confirmation:
