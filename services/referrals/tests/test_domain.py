@@ -97,6 +97,21 @@ def broken(told: dict[str, Any]) -> list[tuple[tuple[int | str, ...], str]]:
             ("people", 0, "identifiers", 0, "value"),
             "string_pattern_mismatch",
         ),
+        (
+            body(people=[{**MERE, "date_of_birth": "1991-02-29"}]),
+            ("people", 0, "date_of_birth"),
+            "no_such_day",
+        ),
+        (
+            body(people=[{**MERE, "date_of_birth": "1899-12~"}]),
+            ("people", 0, "date_of_birth"),
+            "before_1900",
+        ),
+        (
+            body(people=[{**MERE, "date_of_birth": "about 1985"}]),
+            ("people", 0, "date_of_birth"),
+            "string_pattern_mismatch",
+        ),
         (body(narrative="x" * 20_001), ("narrative",), "string_too_long"),
         (body(colour="blue"), ("colour",), "extra_forbidden"),
     ],
@@ -170,6 +185,13 @@ def test_what_was_told_decides_the_lane(fields: dict[str, Any], lane: Lane) -> N
 BORN_SINCE = {"role": "child", "given_name": "Moana", "date_of_birth": "2026-02-01"}
 
 
+IN_THE_FUTURE = [
+    (("people", 0, "date_of_birth"), "in_the_future"),
+    (("people", 0, "date_of_birth"), "born_after_it_happened"),
+    (("occurred_at",), "born_after_it_happened"),
+]
+
+
 @pytest.mark.parametrize(
     ("fields", "misfits"),
     [
@@ -228,16 +250,22 @@ BORN_SINCE = {"role": "child", "given_name": "Moana", "date_of_birth": "2026-02-
                 (("occurred_at",), "born_after_it_happened"),
             ],
         ),
-        # It is the third of November in New Zealand already.
-        ({"people": [{**MERE, "date_of_birth": "2026-11-03"}]}, []),
+        # In this year, perhaps before it happened.
+        ({"people": [{**MERE, "date_of_birth": "2026"}]}, []),
+        ({"people": [{**MERE, "date_of_birth": "2030~"}]}, IN_THE_FUTURE[:1]),
+        ({"people": [{**MERE, "date_of_birth": "2027-01"}]}, IN_THE_FUTURE),
+        ({"people": [MERE, {**JOHN, "date_of_birth": "2016"}]}, []),
+        ({"people": [MERE, {**JOHN, "date_of_birth": "2017~"}]}, []),
         (
-            {"people": [{**MERE, "date_of_birth": "2026-11-04"}]},
+            {"people": [MERE, {**JOHN, "date_of_birth": "2017"}]},
             [
-                (("people", 0, "date_of_birth"), "in_the_future"),
-                (("people", 0, "date_of_birth"), "born_after_it_happened"),
-                (("occurred_at",), "born_after_it_happened"),
+                (("people", 1, "role"), "too_young_to_use_violence"),
+                (("people", 1, "date_of_birth"), "too_young_to_use_violence"),
             ],
         ),
+        # It is the third of November in New Zealand already.
+        ({"people": [{**MERE, "date_of_birth": "2026-11-03"}]}, []),
+        ({"people": [{**MERE, "date_of_birth": "2026-11-04"}]}, IN_THE_FUTURE),
     ],
 )
 def test_what_the_locality_cannot_take_is_named(
@@ -435,6 +463,9 @@ def test_a_name_that_is_folded_is_not_folded_further(name: str) -> None:
             ("nhi:zzz0016", "name:tamihana|mere|1991-03-07"),
         ),
         ({"date_of_birth": None}, ()),
+        ({"date_of_birth": "1991"}, ()),
+        ({"date_of_birth": "1991-03"}, ()),
+        ({"date_of_birth": "1991-03-07~"}, ()),
         ({"given_name": None}, ()),
         ({"given_name": "Baby"}, ()),
         ({"family_name": "UNKNOWN"}, ()),

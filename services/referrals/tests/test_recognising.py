@@ -14,6 +14,7 @@ from accord_contracts.referrals import ReferralPosted
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from referrals import handlers, reviewing
+from referrals.domain.likeness import Likeness
 from referrals.domain.matching import finding
 from referrals.domain.recognition import Person, Sighting, Weighed, sightings
 from referrals.domain.review import Review
@@ -256,6 +257,40 @@ def test_who_has_no_birthday_is_found_by_both_names() -> None:
         assert set(sighting(mine).asks) & set(known(theirs).blocks)
 
 
+@pytest.mark.parametrize("born", ["1991", "1991-03", "1985~", "1991-03-07~"])
+def test_whose_birthday_is_known_in_part_is_found_and_asked_about(born: str) -> None:
+    less = {**HER, "date_of_birth": born, "contact_points": []}
+    for mine, theirs in ((HER, less), (less, HER), (less, less)):
+        met = known(theirs)
+        found = weighed(mine, met)
+        assert set(sighting(mine).asks) & set(met.blocks)
+        assert found.sure is None
+        assert [each.person for each in found.likely] == [met]
+
+
+def test_whoever_is_far_from_an_estimate_is_nobody_to_ask_about() -> None:
+    son = {**HER, "date_of_birth": "2015~", "contact_points": []}
+
+    assert not weighed(son, known(HER)).likely
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "kept"),
+    [
+        ("", "1985~", "1985~"),
+        ("1985~", "1991", "1991"),
+        ("1991", "1985~", "1991"),
+        ("1991", "1991-03", "1991-03"),
+        ("1991-03", "1991-03-07", "1991-03-07"),
+        ("1991-03-07", "1991-03-01", "1991-03-07"),
+    ],
+)
+def test_of_a_birthday_what_is_known_best_is_kept(
+    first: str, later: str, kept: str
+) -> None:
+    assert Likeness(born=first).learn(Likeness(born=later)).born == kept
+
+
 @pytest.mark.parametrize(
     ("right", "wrong"), [("lower: 0.0", "lower: 9.0"), ("ask_about: 5", "ask_about: 0")]
 )
@@ -346,6 +381,18 @@ def intake(
     referrals: Referrals, people: People, cases: Cases, reviews: Reviews
 ) -> Intake:
     return Intake(referrals, people, cases, reviews)
+
+
+async def test_two_who_share_a_name_and_a_year_are_asked_about_and_not_one(
+    intake: Intake,
+) -> None:
+    less = {**HER, "date_of_birth": "1991", "contact_points": []}
+    [her, _] = await intake.meets(less, JOHN)
+
+    [other, _] = await intake.meets(less, JOHN)
+
+    assert other != her
+    assert len(await intake.asked()) == 1
 
 
 async def test_who_is_surely_known_is_linked_and_known_by_the_new_name_too(

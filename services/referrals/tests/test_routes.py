@@ -266,7 +266,7 @@ async def test_a_key_or_reference_is_needed_and_holds_for_one_referral(
         ),
         (
             {"people": [{**MERE, "date_of_birth": SECRET}]},
-            ("/body/people/0/date_of_birth", "date from datetime parsing"),
+            ("/body/people/0/date_of_birth", "string pattern mismatch"),
         ),
         (
             {"people": [{**MERE, "date_of_birth": "2027-01-01"}]},

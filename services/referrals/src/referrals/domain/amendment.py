@@ -16,10 +16,10 @@ from accord_contracts.referrals import (
 )
 from pydantic import BaseModel, ConfigDict, Field
 
+from referrals.domain.born import DateOfBirth
 from referrals.domain.telling import (
     AskedBy,
     ContactPoint,
-    DateOfBirth,
     DescribedPerson,
     Gender,
     Identifier,

@@ -7,6 +7,7 @@ from itertools import combinations
 
 from accord_contracts.referrals import PersonRole
 
+from referrals.domain.born import earliest_day
 from referrals.domain.recognition import NAME, RecognitionRules, kind_of
 from referrals.domain.telling import (
     AskedBy,
@@ -44,12 +45,14 @@ def contradictions(
     for place, person in enumerate(told.people):
         born = person.date_of_birth
         using = person.role is PersonRole.PERSON_USING_VIOLENCE
-        if using and born and years(born, happened) < YOUNGEST:
+        # What is known in part, or estimated, contradicts only what it cannot be.
+        first = earliest_day(born) if born else None
+        if using and first and years(first, happened) < YOUNGEST:
             for field in ("role", "date_of_birth"):
                 yield ("people", place, field), "too_young_to_use_violence"
         harmed = person.role is PersonRole.PERSON_HARMED
         # In the east it may be the next day already.
-        if harmed and born and (born - happened).days > 1:
+        if harmed and first and (first - happened).days > 1:
             for at in (("people", place, "date_of_birth"), ("occurred_at",)):
                 yield at, "born_after_it_happened"
     for place in twice(told.people, rules):

@@ -11,6 +11,7 @@ from itertools import chain
 
 from pydantic import BaseModel, ConfigDict
 
+from referrals.domain.born import exactness
 from referrals.domain.matching.record import (
     BORN,
     FAMILY,
@@ -33,7 +34,7 @@ class Likeness(BaseModel):
     """What somebody is compared by; texts are empty where nothing was told.
 
     Attributes:
-        born: Year, month and day (ISO 8601).
+        born: As far as it is known (ISO 8601-2).
         phones: As they were told.
         identifiers: Codes by register, of those in which each is one person's alone.
     """
@@ -71,7 +72,7 @@ class Likeness(BaseModel):
         return cls(
             given_name=given,
             family_name=family,
-            born=str(person.date_of_birth or ""),
+            born=person.date_of_birth or "",
             phones=_some(
                 (), (e.value for e in person.contact_points if e.channel in SPOKEN)
             ),
@@ -94,12 +95,15 @@ class Likeness(BaseModel):
         return replace(record(told), identifiers=codes)
 
     def learn(self, later: "Likeness") -> "Likeness":
-        """Add what a later telling says beside this; what was told first stays."""
+        """Add what a later telling says beside this; what was told first stays.
+
+        But a date of birth that is known better takes the place of a part of one.
+        """
         mine, theirs = self.identifiers, later.identifiers
         return Likeness(
             given_name=self.given_name or later.given_name,
             family_name=self.family_name or later.family_name,
-            born=self.born or later.born,
+            born=max(self.born, later.born, key=exactness),
             phones=_some(self.phones, later.phones),
             identifiers={
                 system: _some(mine.get(system, ()), theirs.get(system, ()))

@@ -11,6 +11,7 @@ from accord_contracts.referrals import Answer, IncidentKind
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from referrals.domain import nhi
+from referrals.domain.born import first_day
 from referrals.domain.contact import ContactRules
 from referrals.domain.contradictions import contradictions
 from referrals.domain.erasure import Retention
@@ -199,7 +200,7 @@ class Policy(BaseModel):
             yield Misfit(("occurred_at",), "in_the_future")
         latest = (at + EASTMOST).date()
         for place, person in enumerate(told.people):
-            if person.date_of_birth and person.date_of_birth > latest:
+            if person.date_of_birth and first_day(person.date_of_birth) > latest:
                 yield Misfit(("people", place, "date_of_birth"), "in_the_future")
         for place, trigger in enumerate(told.triggers):
             for nth, who in enumerate(trigger.about):

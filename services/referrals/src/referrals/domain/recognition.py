@@ -15,6 +15,7 @@ from typing import Annotated
 from accord_contracts.message import Code
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from referrals.domain.born import is_whole
 from referrals.domain.likeness import Likeness
 from referrals.domain.matching import finding
 from referrals.domain.naming import folded
@@ -67,10 +68,12 @@ class RecognitionRules(BaseModel):
             folded(person.given_name or ""),
             folded(person.family_name or ""),
         )
-        told = given and family and person.date_of_birth
+        born = person.date_of_birth
+        # Many share a name and a year: by those somebody is weighed, and never known.
+        told = given and family and born and is_whole(born)
         if not told or {given, family} & self.placeholder_names:
             return ()
-        return (f"{NAME}:{family}|{given}|{person.date_of_birth}",)
+        return (f"{NAME}:{family}|{given}|{born}",)
 
     def likeness_of(self, person: DescribedPerson) -> Likeness:
         """Give what a person is compared by; a placeholder for a name says nothing."""

@@ -319,7 +319,7 @@ class Identified(BaseModel):
 
     given_name: str | None
     family_name: str | None
-    date_of_birth: date | None
+    date_of_birth: str | None
     gender: Gender
 
 

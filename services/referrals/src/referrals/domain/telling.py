@@ -1,7 +1,7 @@
 """What an agency tells when it refers: people, what happened, and why it may tell."""
 
 from collections.abc import Hashable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Self, TypeVar
 
@@ -22,19 +22,16 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     StringConstraints,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from referrals.domain.born import EARLIEST, DateOfBirth
 from referrals.domain.erasure import ERASED_NAME
 from referrals.domain.naming import folded
 from referrals.domain.trigger import MOST, ToldTrigger
 from referrals.domain.window import Windows
-
-EARLIEST = 1900
-"""The year before which nothing that is referred can have happened."""
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -117,13 +114,6 @@ SortedForm = Annotated[
 ]
 SortedScores = Annotated[
     dict[Code, Score], Field(max_length=100), AfterValidator(_sorted)
-]
-
-# The store knows times but no dates, so a date is kept as text.
-DateOfBirth = Annotated[
-    date,
-    Field(ge=date(EARLIEST, 1, 1)),
-    PlainSerializer(date.isoformat, return_type=str),
 ]
 
 

@@ -8,7 +8,7 @@ nothing of the case.
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Self
 
 from accord_chassis.decision import LEADS, NOT_OUTREACH, Action, Relation, Resource
@@ -217,7 +217,7 @@ class DescriptionView(BaseModel):
 
     given_name: str | None
     family_name: str | None
-    date_of_birth: date | None
+    date_of_birth: str | None
     gender: Gender
 
     @classmethod

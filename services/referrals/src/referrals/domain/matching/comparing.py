@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
+from referrals.domain.born import ABOUT_YEARS, is_estimated
 from referrals.domain.matching.record import (
     AREA,
     BORN,
@@ -37,8 +38,10 @@ Splink's, the second was chosen below its next (0.88) so that less is thrown awa
 EDITS_ALIKE = 2
 """Wrong characters in a code or number with which two are still alike."""
 
+IN_PART = {len("YYYY"), len("YYYYMM")}
+
 Vector = tuple[str | None, ...]
-"""The level of each of `FIELDS`; none where one of the two does not say."""
+"""The level of each of `FIELDS`; none where one of the two does not say, or guesses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +49,14 @@ class Comparison:
     """How one field is compared.
 
     Attributes:
-        level: Tells the level of two values.
+        level: Tells the level of two values; none if they say nothing of each other.
         usual: How likely each level is in records of one person, and of two: where
             learning starts and what it falls back on where it sees little. Round
             figures of ours, from what misspelling and moving are known to be like.
         by_frequency: Whether a rare value that is the same says more than a common one.
     """
 
-    level: Callable[[Value, Value], str]
+    level: Callable[[Value, Value], str | None]
     usual: MappingProxyType[str, tuple[float, float]]
     by_frequency: bool = False
 
@@ -111,9 +114,11 @@ def code_level(one: Value, other: Value) -> str:
     )
 
 
-def born_level(one: Value, other: Value) -> str:
-    """Compare two dates of birth, whole or partly known."""
+def born_level(one: Value, other: Value) -> str | None:
+    """Compare two dates of birth, whole, partly known or estimated."""
     a, b = one.folded, other.folded
+    if is_estimated(a) or is_estimated(b) or min(len(a), len(b)) in IN_PART:
+        return _born_in_part(a, b)
     whole = len(a) == len(b) == len("YYYYMMDD")
     if a == b:
         return SAME if whole else PART
@@ -123,6 +128,24 @@ def born_level(one: Value, other: Value) -> str:
         return TYPO
     if not whole and (a.startswith(b) or b.startswith(a)):
         return PART
+    return YEAR if a[:4] == b[:4] else DIFFERENT
+
+
+def _born_in_part(a: str, b: str) -> str | None:
+    """Compare two dates of birth as far as the one that is known less goes.
+
+    An estimate speaks against somebody who is far from it, and for nobody. A year is
+    often reckoned from an age, and one off: that, or a slip, says nothing.
+    """
+    if is_estimated(a) or is_estimated(b):
+        near = abs(int(a[:4]) - int(b[:4])) <= ABOUT_YEARS
+        return None if near else DIFFERENT
+    known = min(len(a), len(b))
+    a, b = a[:known], b[:known]
+    if a == b:
+        return PART
+    if OSA.distance(a, b, score_cutoff=1) <= 1:
+        return None
     return YEAR if a[:4] == b[:4] else DIFFERENT
 
 
@@ -174,7 +197,7 @@ REGION = {
 
 
 def _by(
-    level: Callable[[Value, Value], str],
+    level: Callable[[Value, Value], str | None],
     usual: dict[str, tuple[float, float]],
     *,
     by_frequency: bool = False,

@@ -10,6 +10,7 @@ from importlib.resources import files
 import jellyfish
 import yaml
 
+from referrals.domain.born import ABOUT, is_estimated
 from referrals.domain.naming import folded as plain_name
 
 GIVEN, FAMILY, BORN = "given_name", "family_name", "date_of_birth"
@@ -30,6 +31,7 @@ LONG_VOWEL = re.compile(r"([aeiou])\1+")
 NO_DIGIT = re.compile(r"\D")
 COUNTRY = re.compile(r"^(?:0*64|0+)")
 DIGITS = {BORN, PHONE}
+YEAR = len("YYYY")
 NAMES = {GIVEN, FAMILY}
 
 
@@ -79,7 +81,8 @@ def record(
     Args:
         told: Text by field, those of `FIELDS`; whatever is not known is left out or
             empty. A date of birth is year first (19850328, 1985-03-28), or how that
-            begins (1985). Phones may be several, parted by ``;`` or ``|``.
+            begins (1985), with ~ behind it if it is estimated. Phones may be several,
+            parted by ``;`` or ``|``.
         identifiers: Codes by register.
     """
     values = tuple(_values(field, told.get(field) or "") for field in FIELDS)
@@ -101,6 +104,8 @@ def _values(field: str, text: str) -> tuple[Value, ...]:
 def _value(field: str, text: str) -> Value:
     if field in DIGITS:
         digits = NO_DIGIT.sub("", text)
+        if field == BORN and len(digits) >= YEAR and is_estimated(text.strip()):
+            return Value(digits, f"{digits}{ABOUT}")
         return Value(digits, national(digits) if field == PHONE else digits)
     if field in {CODE, POSTCODE, NUMBER}:
         code = code_value(text)
