@@ -360,7 +360,7 @@ async def test_hours_and_words_that_cannot_be_kept_to_are_refused(
 
     pointer = f"/body/people/0/contact_points/0/{at}".rstrip("/")
     assert answer.status_code == 422
-    assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
+    assert pointer in [each["pointer"] for each in answer.json()["errors"]]
     assert "tui" not in answer.text
 
 

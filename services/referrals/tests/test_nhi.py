@@ -82,6 +82,6 @@ async def test_a_mistyped_number_is_refused_by_its_field_and_never_shown(
     assert answer.status_code == 422
     [wrong] = answer.json()["errors"]
     assert wrong["pointer"] == "/body/people/0/identifiers/1/value"
-    assert wrong["rule"] == "wrong_check_digit"
+    assert wrong["rule"] == "wrong check digit"
     assert "ABC" not in answer.text
     assert await running.referrals.documents.count_documents({}) == 0

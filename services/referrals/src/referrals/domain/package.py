@@ -23,7 +23,7 @@ from referrals.domain.household import role_of
 from referrals.domain.order import Order, OrderTerms
 from referrals.domain.recognition import RecognitionRules
 from referrals.domain.referral import Referral
-from referrals.domain.safe_contact import Permitted, RefusedFor, may_use
+from referrals.domain.safe_contact import Permitted, Refused, RefusedFor, may_use
 from referrals.domain.telling import (
     AskedBy,
     ContactPoint,
@@ -273,7 +273,8 @@ def _channels(
                 say_who=use.say_who,
             )
         else:
-            safety = Safety.UNSAFE if use.code in WARNED else Safety.UNKNOWN
+            warned = isinstance(use, Refused) and use.code in WARNED
+            safety = Safety.UNSAFE if warned else Safety.UNKNOWN
             value = held.value if held else said[-1].value
             yield ContactPoint(
                 channel=channel, value=value, safety=safety, windows=windows
