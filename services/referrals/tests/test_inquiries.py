@@ -312,12 +312,11 @@ async def told_by(running: Running, kind: type[Any]) -> list[Any]:
 
 
 async def entered(running: Running, person_id: str, count: int) -> list[dict[str, Any]]:
-    """Wait until so much stands in the ledger about somebody."""
+    """Wait until so much stands in the ledger about somebody, by inquiries."""
 
     async def look() -> list[dict[str, Any]] | None:
-        found: list[dict[str, Any]] = (await ledger_of(running, person_id)).json()[
-            "disclosures"
-        ]
+        told = (await ledger_of(running, person_id)).json()["disclosures"]
+        found = [each for each in told if each["inquiry_id"]]
         return found if len(found) == count else None
 
     found = await eventually(look)
@@ -623,6 +622,51 @@ async def test_the_ledger_says_who_got_what_of_whom_on_which_ground(
     assert {each["group"] for each in of_john} == {"identity", "indicators"}
     assert (await ledger_of(running, new_id())).status_code == 404
     assert TEXT not in (await ledger_of(running, mere)).text
+
+
+async def test_the_ledger_says_what_a_referral_told_and_who_was_shown_how_to_reach_her(
+    running: Running, clock: SimulatedClock
+) -> None:
+    safe = {"channel": "phone", "value": "021 555 0100", "safety": "safe"}
+    people = [{**MERE, "contact_points": [safe]}, JOHN]
+    case = await case_of(running, people=people, narrative=TEXT)
+    [mere] = case.harmed
+    headers = running.bearer("referrals.contacts", agency="refuge", worker=COORDINATOR)
+    path = f"/v1/people/{mere}/contacts?purpose=fva20_b"
+
+    # Once a day, however often it is read.
+    for _ in range(2):
+        shown = await running.http.get(path, headers=headers)
+        assert shown.json()["contacts"][0]["value"] == safe["value"]
+
+    told = (await ledger_of(running, mere)).json()["disclosures"]
+    [referral_id] = [each.referral_id for each in case.episodes]
+    by_agency = [e["group"] for e in told if e["referral_id"] == referral_id]
+    assert by_agency == ["contact", "identity", "pieces"]
+    assert {e["holder"] for e in told if e["referral_id"]} == {"police"}
+    assert {e["case_id"] for e in told} == {case.id}
+    [read] = [each for each in told if each["worker"]]
+    assert (read["group"], read["agency"]) == ("contact", "refuge")
+    assert (read["worker"], read["purpose"]) == (COORDINATOR, "fva20_b")
+    assert "0100" not in (await ledger_of(running, mere)).text
+    clock.advance(DAY)
+    await running.http.get(path, headers=headers)
+    told = (await ledger_of(running, mere)).json()["disclosures"]
+    assert len([each for each in told if each["worker"]]) == 2
+
+
+async def test_what_may_not_be_used_is_nothing_that_was_shown(running: Running) -> None:
+    unsafe = {"channel": "phone", "value": "021 555 0100", "safety": "unsafe"}
+    case = await case_of(running, people=[{**MERE, "contact_points": [unsafe]}, JOHN])
+    [mere] = case.harmed
+    headers = running.bearer("referrals.contacts", agency="", worker=COORDINATOR)
+
+    await running.http.get(
+        f"/v1/people/{mere}/contacts?purpose=fva20_b", headers=headers
+    )
+
+    told = (await ledger_of(running, mere)).json()["disclosures"]
+    assert not [each for each in told if each["worker"]]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from referrals.answering import Counter, enter_notice, take, used_violence
+from referrals.domain.amendment import Change
 from referrals.domain.case import Case
 from referrals.domain.erasure import (
     ERASED_NAME,
@@ -22,7 +23,7 @@ from referrals.domain.erasure import (
     NoSuchPerson,
     Tombstone,
 )
-from referrals.domain.ledger import Disclosure, FieldGroup
+from referrals.domain.ledger import Disclosure, FieldGroup, of_referral
 from referrals.domain.notice import Notice, Told3A
 from referrals.domain.referral import Referral
 from referrals.domain.request import Identity
@@ -45,6 +46,7 @@ from referrals.domain.rights import (
 from referrals.erasing import Shelves
 from referrals.rights_store import Notices, RightsRequests
 from referrals_builders import JOHN, MERE, POLICY, Running, body, referral
+from referrals_builders import person as described
 from test_amending import hears
 from test_one_person import HEMI, RIPEKA, Desk
 from test_roles import Table
@@ -218,6 +220,61 @@ def test_where_she_went_is_told_to_whoever_was_harmed_there_alone() -> None:
 
     assert told(case_id) == ["refuge", "waikato"]
     assert told(new_id()) == ["refuge"]
+
+
+def test_who_referred_a_case_is_told_to_whoever_was_harmed_in_it_alone() -> None:
+    case_id = new_id()
+    spoke = Disclosure(
+        id=new_id(),
+        person_id=HER,
+        at=NOON,
+        holder="helpline",
+        case_id=case_id,
+        referral_id=new_id(),
+    )
+
+    def told(*harmed_in: str) -> list[str | None]:
+        made = export_of(
+            HER,
+            ALL,
+            [],
+            [spoke],
+            used_violence=False,
+            harmed_in=frozenset(harmed_in),
+        )
+        return [each.holder for each in made.disclosures]
+
+    assert told(case_id) == ["helpline"]
+    assert told(new_id()) == []
+
+
+def test_what_was_taken_out_of_a_referral_was_told_all_the_same() -> None:
+    phone = {"channel": "phone", "value": "1"}
+    held = referral({**MERE, "contact_points": [phone]}, JOHN, narrative="He did it.")
+    held = held.model_copy(update={"person_ids": (HER, HIM)})
+    told = held.told.model_copy(update={"people": (described(), held.told.people[1])})
+    change = Change(
+        id=new_id(),
+        fingerprint="",
+        at=NOON,
+        by="x",
+        was={"address/0": "[]"},
+        fields=("narrative",),
+    )
+    now = held.model_copy(
+        update={
+            "told": told.model_copy(update={"narrative": None}),
+            "changes": (change,),
+        }
+    )
+
+    def groups(of: Referral, who: str) -> list[FieldGroup | None]:
+        return [each.group for each in of_referral(of, who, None)]
+
+    both = [FieldGroup.CONTACT, FieldGroup.IDENTITY, FieldGroup.PIECES]
+    assert groups(held, HER) == groups(now, HER) == both
+    assert groups(now, HIM) == [FieldGroup.IDENTITY, FieldGroup.PIECES]
+    assert groups(now, new_id()) == []
 
 
 def asked_for(asked: AskRight = ACCESS) -> RightsRequest:

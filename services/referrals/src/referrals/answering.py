@@ -8,6 +8,7 @@ from accord_chassis.clock import Clock
 from accord_chassis.service import settled
 from accord_contracts.referrals import PersonRole, RightsOverdue
 
+from referrals.accounting import told_of
 from referrals.domain.case import Case
 from referrals.domain.erasure import NoSuchPerson
 from referrals.domain.notice import Notice, Told3A
@@ -174,12 +175,12 @@ async def export(held: RightsRequest, counter: Counter) -> Export:
     if person_id is None:
         return Export()
     shelves = counter.shelves
-    violent, cases, referrals, disclosures = await asyncio.gather(
+    violent, cases, referrals = await asyncio.gather(
         used_violence(person_id, shelves),
         cases_of(person_id, shelves),
         shelves.referrals.of_person(person_id),
-        shelves.disclosures.about(person_id),
     )
+    disclosures = await told_of(person_id, cases, shelves)
     return export_of(
         person_id,
         parts,

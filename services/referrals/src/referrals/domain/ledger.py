@@ -3,12 +3,16 @@
 Ids, codes and times alone, never what was said, so that it can be kept when that is
 gone. When somebody asks what was told of them, or has it corrected (Privacy Act 2020,
 IPP 6, 7), it says who has it.
+
+What a referral told is read from the referral, which is its own record of it: entered
+besides, it would be kept twice, and could be missing.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 from uuid import UUID, uuid5
 
 from accord_contracts.grounds import Belief, Ipp11, S20Purpose, WhyNotSafe
@@ -16,9 +20,10 @@ from accord_contracts.message import Code
 from pydantic import BaseModel, ConfigDict
 
 from referrals.domain.case import Case
-from referrals.domain.erasure import Decision
+from referrals.domain.erasure import ERASED_NAME, Decision
 from referrals.domain.inquiry import Inquiry
 from referrals.domain.package import Packed
+from referrals.domain.referral import Referral
 from referrals.domain.telling import Telling
 
 
@@ -40,6 +45,8 @@ class Disclosure(BaseModel):
         holder: The agency that told it; none: the response to the case.
         agency: The agency that got it; none: whoever works on ``case_id``.
         case_id: The case of the inquiry that it was told for.
+        referral_id: The referral by which it was told.
+        worker: Who had it shown to them, of what is shown by asking for it.
         ipp11: The ground, if it was not s 20.
         transfer: It was told to the region that the case was handed over to: where the
             person harmed in it went.
@@ -57,6 +64,8 @@ class Disclosure(BaseModel):
     agency: Code | None = None
     case_id: str | None = None
     inquiry_id: str | None = None
+    referral_id: str | None = None
+    worker: str | None = None
     purpose: S20Purpose | None = None
     ipp11: Ipp11 | None = None
     belief: Belief | None = None
@@ -155,6 +164,79 @@ def of_transfer(case: Case, told: Iterable[Packed]) -> Iterator[Disclosure]:
             why_not_safe=terms.why_not_safe,
             transfer=True,
         )
+
+
+class Reading(NamedTuple):
+    """Who has something shown to them, and what for.
+
+    Attributes:
+        issuer: The identity provider who vouches for them.
+        subject: Who, by the provider's id.
+        agency: That they work for, if their token says.
+        worker: Their id in the directory.
+    """
+
+    issuer: str
+    subject: str
+    agency: str | None
+    worker: str | None
+    purpose: S20Purpose | None
+
+
+def of_referral(
+    referral: Referral, person_id: str, case_id: str | None
+) -> Iterator[Disclosure]:
+    """Give what an agency's referral told the response of somebody, also if withdrawn.
+
+    Args:
+        referral: Which; of whoever is erased in it there is nothing.
+        person_id: Of whom.
+        case_id: The case that it is in.
+    """
+    told, purpose = referral.told, referral.told.sharing.purpose
+    people = enumerate(zip(referral.person_ids, told.people, strict=False))
+    groups = {
+        group
+        for place, (who, described) in people
+        if who == person_id and described.given_name != ERASED_NAME
+        for group in (*_told_of(told, place), *_told_before(referral, place))
+    }
+    for group in sorted(groups):
+        yield Disclosure(
+            id=str(uuid5(UUID(referral.id), f"{person_id}/{group}")),
+            person_id=person_id,
+            at=referral.received_at,
+            group=group,
+            holder=referral.sender.agency,
+            case_id=case_id,
+            referral_id=referral.id,
+            purpose=S20Purpose(purpose) if purpose in {*S20Purpose} else None,
+            consulted=told.sharing.consulted,
+        )
+
+
+def of_reading(person_id: str, case_id: str, by: Reading, at: datetime) -> Disclosure:
+    """Give that somebody was shown how a person may be reached: once a day."""
+    read = json.dumps([by.issuer, by.subject, by.purpose, at.date().isoformat()])
+    return Disclosure(
+        id=str(uuid5(UUID(person_id), f"read/{read}")),
+        person_id=person_id,
+        at=at,
+        group=FieldGroup.CONTACT,
+        agency=by.agency,
+        case_id=case_id,
+        worker=by.worker,
+        purpose=by.purpose,
+    )
+
+
+def _told_before(referral: Referral, place: int) -> Iterator[FieldGroup]:
+    """Say what kinds of thing a referral has told that were taken out since."""
+    for change in referral.changes:
+        if f"address/{place}" in change.was:
+            yield FieldGroup.CONTACT
+        if {"narrative", "place"} & {*change.fields}:
+            yield FieldGroup.PIECES
 
 
 def _told_of(told: Telling, place: int) -> Iterator[FieldGroup]:

@@ -342,6 +342,8 @@ class Happened(BaseModel):
 class ToldOn(BaseModel):
     """That something of somebody was told on."""
 
+    model_config = ConfigDict(frozen=True)
+
     on: date
     group: FieldGroup | None
     holder: Code | None
@@ -377,7 +379,7 @@ def export_of(
         used_violence: They were ever told to use violence: whatever was decided, only
             how those describe them who deal with them anyway, without saying who did.
         harmed_in: The cases in which they were harmed: of no other are they told where
-            it was handed over to.
+            it was handed over to, or who referred it.
     """
     if used_violence:
         parts &= FOR_USERS_OF_VIOLENCE
@@ -394,7 +396,8 @@ def export_of(
         identity=_identity(e for _, e in told) if Part.IDENTITY in parts else (),
         contact=_contact(told, person_id) if Part.CONTACT in parts else (),
         episodes=_episodes(told) if Part.EPISODES in parts else (),
-        disclosures=tuple(_told_on(disclosures, harmed_in))
+        # Who was shown something is told of once a day, and not by whose hand.
+        disclosures=tuple(dict.fromkeys(_told_on(disclosures, harmed_in)))
         if Part.DISCLOSURES in parts
         else (),
     )
@@ -449,8 +452,10 @@ def _told_on(
     disclosures: Iterable[Disclosure], harmed_in: frozenset[str]
 ) -> Iterator[ToldOn]:
     for each in disclosures:
-        where_she_went = each.transfer and each.case_id not in harmed_in
-        if each.erased is None and not where_she_went:
+        # Where somebody else went, or that somebody else spoke.
+        told = each.transfer or each.referral_id is not None
+        of_others = told and each.case_id not in harmed_in
+        if each.erased is None and not of_others:
             yield ToldOn(
                 on=each.at.date(),
                 group=each.group,

@@ -15,12 +15,14 @@ from accord_chassis.decision import (
 from accord_chassis.guard import Asking, absent, asking
 from accord_chassis.service import part
 from accord_contracts.access import Purpose
+from accord_contracts.grounds import S20Purpose
 from accord_contracts.message import Id
 from fastapi import APIRouter, Body, Security
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from referrals import contacting
+from referrals.accounting import enter_reading
 from referrals.contacting import Contacting, was_harmed
 from referrals.domain.case import Case
 from referrals.domain.contact import (
@@ -35,7 +37,8 @@ from referrals.domain.contact import (
     from_his_side,
 )
 from referrals.domain.erasure import NoSuchPerson
-from referrals.domain.safe_contact import Permitted, RefusedFor
+from referrals.domain.ledger import Reading
+from referrals.domain.safe_contact import CONTACT_PURPOSES, Permitted, RefusedFor
 from referrals.domain.telling import Channel, Text, different_words
 from referrals.domain.window import Windows
 from referrals.erasing import cases_of
@@ -312,6 +315,9 @@ async def read_contacts(
             shown = _with_his_side(shown) if outreach else shown
             point = Resource("contact", each.contact_id, case)
             await reader.permit(shown, point, purpose=purpose, otherwise=NoSuchPerson)
+    if any(each.shown for each in found):
+        reading = _reading(reader, purpose)
+        await enter_reading(person_id, case, reading, at, by.shelves)
     return ContactsView(person_id=person_id, contacts=tuple(found))
 
 
@@ -340,6 +346,8 @@ async def reveal_contact(
         count_revealed(worker.who, contact_id, told.reason, revealed)
         named = Resource("contact", contact_id, case)
         await worker.permit(shown, named, purpose=told.purpose, otherwise=NoSuchPerson)
+        reading = _reading(worker, told.purpose)
+        await enter_reading(person_id, case, reading, by.clock.now(), by.shelves)
     return found
 
 
@@ -428,6 +436,17 @@ def _permission(
             confirmed_at=point.confirmation.at if point.confirmation else None,
         )
     return PermissionView(contact_id=point.id, permitted=False, refused=found.code)
+
+
+def _reading(asker: Asking, purpose: Purpose) -> Reading:
+    who = asker.who
+    return Reading(
+        issuer=who.issuer,
+        subject=who.subject,
+        agency=who.agency or None,
+        worker=who.worker,
+        purpose=S20Purpose(purpose) if purpose in CONTACT_PURPOSES else None,
+    )
 
 
 class _Sight(NamedTuple):

@@ -23,6 +23,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 
 from referrals import inquiring
+from referrals.accounting import told_of
 from referrals.domain.agency import Agency
 from referrals.domain.case import Case
 from referrals.domain.erasure import Decision, NoSuchCase, NoSuchPerson
@@ -252,6 +253,8 @@ class DisclosureView(BaseModel):
     Attributes:
         holder: The agency that told it; none: the response to the case.
         agency: The agency that got it; none: whoever works on ``case_id``.
+        referral_id: The referral by which it was told.
+        worker: Who had it shown to them, of what is shown by asking for it.
         transfer: It got it because the case was handed over to it.
     """
 
@@ -261,6 +264,8 @@ class DisclosureView(BaseModel):
     agency: Code | None
     case_id: Id | None
     inquiry_id: Id | None
+    referral_id: Id | None
+    worker: str | None
     purpose: S20Purpose | None
     ipp11: Ipp11 | None
     belief: Belief | None
@@ -432,16 +437,15 @@ async def decide(
 
 @router.get("/people/{person_id}/disclosures")
 async def read_disclosures(
-    person_id: Id, *, bureau: Bureau_, shelves: Shelves_, officer: Officer
+    person_id: Id, *, shelves: Shelves_, officer: Officer
 ) -> DisclosuresView:
     """Read who was told what of somebody, when, for what and on what ground."""
     named = Resource("person", person_id, person_id)
     # All is looked for before it is decided, whether or not there is anybody.
-    cases, known, found = await asyncio.gather(
-        cases_of(person_id, shelves),
-        is_known(person_id, shelves),
-        bureau.disclosures.about(person_id, ENTRIES),
+    cases, known = await asyncio.gather(
+        cases_of(person_id, shelves), is_known(person_id, shelves)
     )
+    found = await told_of(person_id, cases, shelves, ENTRIES)
     about = [replace(named, case_id=case.id) for case in cases] or [named]
     await officer.permit_all([(READ_LEDGER, e) for e in about], otherwise=NoSuchPerson)
     if not known:

@@ -1,0 +1,56 @@
+"""Accounting for what was told of somebody, in the ledger and by referrals."""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+
+from accord_chassis.store import Conflict
+
+from referrals.domain.case import Case
+from referrals.domain.ledger import Disclosure, Reading, of_reading, of_referral
+from referrals.erasing import Shelves
+
+
+async def told_of(
+    person_id: str, cases: Iterable[Case], shelves: Shelves, limit: int = 0
+) -> list[Disclosure]:
+    """Give all that was told of somebody, the latest first.
+
+    Args:
+        person_id: Of whom.
+        cases: Every case that they are in.
+        shelves: Where it is kept.
+        limit: At most so much; 0: all.
+    """
+    entered, referrals = await asyncio.gather(
+        shelves.disclosures.about(person_id, limit),
+        shelves.referrals.of_person(person_id),
+    )
+    found = {each.referral_id: case.id for case in cases for each in case.episodes}
+    told = (
+        entry
+        for each in referrals
+        for entry in of_referral(
+            each, person_id, found.get(each.id) or each.left_case_id
+        )
+    )
+    latest = sorted((*entered, *told), key=lambda each: each.at, reverse=True)
+    return latest[:limit] if limit else latest
+
+
+async def enter_reading(
+    person_id: str, case_id: str, by: Reading, at: datetime, shelves: Shelves
+) -> None:
+    """Enter in the ledger that somebody was shown how a person may be reached.
+
+    Before it is shown: what cannot be entered is not shown either.
+    """
+    entry = of_reading(person_id, case_id, by, at)
+    if await shelves.disclosures.get(entry.id) is not None:
+        return
+    gone = await shelves.tombstones.get(person_id)
+    entry = entry.tombstone(gone.decision) if gone else entry
+    # Shown twice at once, it is entered once.
+    with suppress(Conflict):
+        await shelves.disclosures.save(entry)
