@@ -11,7 +11,7 @@ from accord.actors import Actors, Signed
 from accord.client import Client
 from accord.deployment import Deployment
 from accord.mail import Mailbox
-from accord.surroundings import Surroundings
+from accord.surroundings import AUDIT, Surroundings
 from accord.world import AGENCIES, World
 from accord_chassis import testing
 from accord_chassis.clock import Clock
@@ -193,6 +193,11 @@ class Region:
                 documents = database[name].find().sort("_id", 1)
                 found[f"{service}.{name}"] = [each async for each in documents]
         return found
+
+    async def audited(self) -> list[Document]:
+        """Give what the audit log says of referrals that were posted."""
+        entries = self.store[self.surroundings.database_of(AUDIT)]["entries"]
+        return await entries.find({"action": "referral.submit"}).to_list()
 
     def case_of(self, referral: str) -> Look:
         """Look for the case that a referral has found."""

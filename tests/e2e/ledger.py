@@ -114,7 +114,8 @@ class Audit:
 
     Args:
         ledger: What was acknowledged.
-        documents: Everything stored, by service and collection.
+        documents: Everything stored, by service and collection; what the audit log
+            says of referrals is ``audit.entries``.
         waiting: What stands in queues, by queue.
     """
 
@@ -132,6 +133,7 @@ class Audit:
         return [
             *self._under_way(),
             *self._stored(),
+            *self._audited(),
             *self._in_cases(),
             *self._handled(),
             *self._assessed(),
@@ -165,6 +167,15 @@ class Audit:
         }
         if (found := len(self._all("referrals.people"))) != len(people):
             yield f"{len(people)} people were told of and {found} are stored"
+
+    def _audited(self) -> Iterator[str]:
+        written = {
+            each["resource_id"]
+            for each in self._all("audit.entries")
+            if each["outcome"] == "permitted"
+        }
+        for missing in self._ledger.keys() - written:
+            yield f"referral {missing} was acknowledged and is not in the audit log"
 
     def _in_cases(self) -> Iterator[str]:
         episodes = Counter(

@@ -95,7 +95,9 @@ async def audit(running: Running, ledger: Ledger) -> list[str]:
     """Say what is not as it was promised."""
     region = running.region
     waiting = await held(region.administrator, all_queues(CATALOGUE))
-    return Audit(ledger, await region.documents(), waiting).findings()
+    stored = await region.documents()
+    stored["audit.entries"] = await region.audited()
+    return Audit(ledger, stored, waiting).findings()
 
 
 async def heals(running: Running, ledger: Ledger) -> None:

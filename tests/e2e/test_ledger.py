@@ -41,7 +41,9 @@ class Books:
 async def books_of(region: Region, ledger: Ledger) -> Books:
     """Take stock when all is quiet."""
     await eventually(region.is_quiet, within=60)
-    return Books(ledger, await region.documents(), await region.parked())
+    stored = await region.documents()
+    stored["audit.entries"] = await region.audited()
+    return Books(ledger, stored, await region.parked())
 
 
 async def let_flow(region: Region, size: int) -> Ledger:
@@ -102,6 +104,12 @@ def split_a_household(books: Books) -> None:
     cases.append({**whole, "_id": new_id(), "episodes": [whole["episodes"].pop()]})
 
 
+def forget_who_asked(books: Books) -> None:
+    entries = books.documents["audit.entries"]
+    referral = entries[-1]["resource_id"]
+    entries[:] = [each for each in entries if each["resource_id"] != referral]
+
+
 def free_a_place(books: Books) -> None:
     held = books.documents["allocation.workers"]
     busy = next(each for each in held if each["holds"])
@@ -133,6 +141,7 @@ HARMS: dict[str, tuple[Harm, str]] = {
         ),
         "is not stored",
     ),
+    "nobody wrote down who referred": (forget_who_asked, "not in the audit log"),
     "a referral was made up": (
         lambda books: books.ledger.acknowledged.popitem(),
         "never acknowledged",
