@@ -457,6 +457,40 @@ async def test_a_handler_that_hangs_holds_up_nobody_else(
     assert (bus.activity.retried, bus.activity.parked) == (1, 0)
 
 
+async def test_while_the_store_stalls_a_message_waits_for_it_in_place(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus_module, "LONGEST_SECONDS", 0.1)
+    monkeypatch.setattr(bus_module, "OUTAGE_PAUSE", (0.01,))
+    stalls = asyncio.Event()
+    tries = 0
+
+    async def load(_: Message[Any]) -> None:
+        nonlocal tries
+        tries += 1
+        await stalls.wait()
+
+    async def answers() -> bool:
+        if tries > len(IN_PLACE) + 1:
+            stalls.set()
+        return False
+
+    bus = Bus(
+        "notify",
+        await connect("notify"),
+        CATALOGUE,
+        prefetch=20,
+        store_answers=answers,
+    )
+    bus.on(RiskChanged, load)
+    await bus.start()
+
+    await say(connect, pack(message()))
+    await eventually(lambda: seen(stalls.is_set() and bus.activity.done > 0))
+
+    assert (bus.activity.parked, bus.activity.retried) == (0, 0)
+
+
 class Recorder:
     """A transport that delivers by hand and keeps what is published."""
 

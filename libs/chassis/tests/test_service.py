@@ -369,6 +369,27 @@ async def test_what_fails_when_it_falls_due_holds_nothing_else_up(
     assert service.idle()
 
 
+async def test_what_may_pass_soon_is_taken_up_by_the_next_sweep_and_nothing_else_is(
+    deaf_toy: Toy,
+) -> None:
+    service = deaf_toy.service
+    heard: Heard = service.store(Heard)
+    faults = (AutoReconnect(), ConnectionError(), Conflict(), LookupError())
+    for count in range(len(faults)):
+        await heard.save(Thing(id=new_id(), count=count, due_at=NOON))
+    acted: list[int] = []
+
+    async def act(entity: Thing) -> None:
+        acted.append(entity.count)
+        raise faults[entity.count]
+
+    service._sweeps = [(heard, act)]
+    await service.sweep_once()
+    await service.sweep_once()
+
+    assert sorted(acted) == [0, 0, 1, 1, 2, 2, 3]
+
+
 async def test_a_decision_on_what_has_changed_is_made_again() -> None:
     tries = 0
 

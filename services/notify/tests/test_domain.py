@@ -187,6 +187,40 @@ def test_a_text_with_room_for_anything_else_is_refused(field: str, other: str) -
         Text.model_validate({**text, field: f"{text[field]} {other}"})
 
 
+EVERY_CHANNEL = {
+    # The same stands in the inbox and in a letter.
+    ("templates", "offer", "mi", "subject"): "{reference}",
+    ("templates", "offer", "mi", "text"): "{reference} {link}",
+    ("several", "mi", "subject"): "{reference} {count}",
+    ("several", "mi", "text"): "{reference} {link} {count}",
+    ("links", "text", "mi"): "{link}",
+    ("sms", "text"): "{reference} {link}",
+    ("sms", "body", "to"): "{to}",
+    ("sms", "headers", "idempotency-key"): "{key}",
+    ("people", "texts", "we_will_ring", "text", "mi"): "Waea mai",
+}
+"""Everything that a locality writes for somebody to read, or for what carries it."""
+
+
+@pytest.mark.parametrize("path", EVERY_CHANNEL)
+@pytest.mark.parametrize("other", ["", *OTHERS])
+def test_by_no_channel_could_a_text_carry_anything_else(
+    path: tuple[str, ...], other: str
+) -> None:
+    told = POLICY.model_dump(mode="json")
+    place: Any = told
+    for step in path[:-1]:
+        place = place[step]
+    assert path[-1] in place
+    place[path[-1]] = f"{EVERY_CHANNEL[path]} {other}".strip(" ")
+
+    if other:
+        with pytest.raises(ValidationError, match="may be filled in"):
+            Policy.model_validate(told)
+    else:
+        assert Policy.model_validate(told)
+
+
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
@@ -544,6 +578,21 @@ def test_no_text_of_a_locality_says_more_than_a_reference_and_a_link(
         assert held.case_id not in said
         assert held.worker_id not in said
         assert "{" not in said
+
+    held = message_to_a_worker()
+    several, sms = wording.letter(held, 0, (new_id(),)), wording.short(held, 0)
+    assert policy.people
+    others = [
+        several.subject + several.text,
+        sms.subject + sms.text,
+        *(wording.shown(held, [each]).text for each in Language),
+        *policy.links.text.values(),
+        *(text for each in policy.people.texts.values() for text in each.text.values()),
+    ]
+    for said in others:
+        assert not telling.search(said)
+        assert held.case_id not in said
+        assert held.worker_id not in said
 
 
 @pytest.mark.parametrize(

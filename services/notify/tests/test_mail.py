@@ -18,6 +18,7 @@ from accord_contracts.risk import RiskLevel
 from notify.domain.channels import Way
 from notify.domain.mail import MailState
 from notify.domain.notification import Notification
+from notify.domain.record import lines
 from notify.domain.wording import Wording
 from notify.handlers.mail import send_mail
 from notify.handlers.reaching import Reach
@@ -226,7 +227,9 @@ async def test_an_attempt_of_which_nothing_is_heard_again_is_repeated_after_a_pa
     await asyncio.gather(killed, return_exceptions=True)
     mail_server.manner = "take"
 
-    assert (await again(notifications, wanted)).mail_state(0) is MailState.CLAIMED
+    held = await again(notifications, wanted)
+    assert held.mail_state(0) is MailState.CLAIMED
+    assert [each.what for each in lines([held])] == ["told", "email_unknown"]
     assert await notifications.due_now(NOON + 9 * MINUTE) == []
     [due] = await notifications.due_now(NOON + 10 * MINUTE)
     await sends(due, after=10 * MINUTE)
@@ -235,6 +238,11 @@ async def test_an_attempt_of_which_nothing_is_heard_again_is_repeated_after_a_pa
     keys = [each["Message-ID"] for each in mail_server.letters]
     assert len(keys) == 2
     assert len(set(keys)) == 1
+    tried = lines([await again(notifications, wanted)])[1:]
+    assert [(each.at, each.what, each.reason) for each in tried] == [
+        (NOON, "email_unknown", "no_answer"),
+        (NOON + 10 * MINUTE, "email_sent", ""),
+    ]
 
 
 async def test_what_did_not_get_through_is_tried_again_after_growing_pauses(

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import pytest
 from accord_chassis.testing import NOON, message_of, sent_by
+from accord_contracts.message import Lane
 from accord_contracts.notify import ChannelSilent
 from accord_contracts.referrals import CaseErased
-from notify.domain.untold import AGAIN_AFTER
+from notify.domain.untold import AGAIN_AFTER, SOON
 from notify.store import Pulses, Untolds
 from notify_builders import MINUTE, POLICY, Running, WorkersDirectory, unfilled
 
@@ -75,6 +77,27 @@ async def test_that_others_are_told_does_not_end_the_alarm(
 
     assert len(await alarms(running)) == 1
     assert len(await running.all()) == PATIENCE / MINUTE
+
+
+@pytest.mark.parametrize("lane", Lane)
+async def test_an_alarm_that_finds_no_directory_rings_within_seconds_of_its_return(
+    running: Running, workers: WorkersDirectory, lane: Lane
+) -> None:
+    coordinator = workers.has_on_duty()
+    workers.status = 503
+    message = unfilled(lane=lane)
+    await running.hears(message)
+    for _ in range(3):
+        await running.later(SOON)
+    before, kept = await running.all(), await waiting(running)
+    workers.status = 200
+
+    await running.later(SOON)
+
+    [shown] = await running.inbox(coordinator)
+    assert (before, len(kept)) == ([], 1)
+    assert shown["case_id"] == message.data.case_id
+    assert await waiting(running) == []
 
 
 async def test_of_an_erased_case_nobody_is_told_who_comes(

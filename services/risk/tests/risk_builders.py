@@ -3,6 +3,7 @@
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid5
 
 from accord_chassis.settings import policy_of
 from accord_chassis.testing import NOON, message_of, new_id
@@ -11,10 +12,13 @@ from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import (
     AgencyKind,
     Answer,
+    CaseErased,
     FieldGroup,
     IncidentKind,
     Party,
+    PersonMerged,
     PersonRole,
+    PersonUnmerged,
     ReferralAmended,
     ReferralReceived,
     RolesDecided,
@@ -121,3 +125,21 @@ def roles_decided(
         decided_at=at,
     )
     return message_of(told)
+
+
+def erased(case_id: str) -> Message[CaseErased]:
+    """Tell that a case is erased."""
+    return message_of(CaseErased(case_id=case_id, reason="court_order", erased_at=NOON))
+
+
+def one_person(
+    case_id: str, one: str, other: str
+) -> tuple[Message[PersonMerged], Message[PersonUnmerged]]:
+    """A coordinator has decided that two are one, and has taken that back."""
+    match_id = str(uuid5(UUID(one), other))
+    told = {
+        "case_id": case_id, "match_id": match_id, "person_id": one, "other_id": other
+    }  # fmt: skip
+    merged = PersonMerged(**told, merged_at=NOON)
+    parted = PersonUnmerged(**told, unmerged_at=NOON)
+    return message_of(merged, version=2), message_of(parted, version=3)

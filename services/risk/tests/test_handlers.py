@@ -44,7 +44,7 @@ from risk.handlers import (
     stop_clock,
 )
 from risk.store import Assessments
-from risk_builders import POLICY, amended, closed, referral, roles_decided
+from risk_builders import POLICY, amended, closed, erased, referral, roles_decided
 
 YEARS_LATER = NOON + timedelta(days=1000)
 
@@ -381,11 +381,6 @@ async def test_what_comes_after_an_erasure_is_not_weighed(
         )
 
 
-def erased(case_id: str) -> Message[CaseErased]:
-    """Tell that a case is erased."""
-    return message_of(CaseErased(case_id=case_id, reason="court_order", erased_at=NOON))
-
-
 def decided(case_id: str, **answers: Answer) -> Message[InformationDecided]:
     """An agency that was asked has answered this, or has declined."""
     told = InformationDecided(
@@ -601,6 +596,26 @@ async def test_parts_that_were_put_right_have_people_assess_at_once(
     *_, anew = await published(assessments)
     assert isinstance(anew.data, RiskAssessed)
     assert anew.lane is Lane.URGENT
+
+
+async def test_parts_that_are_put_right_make_nothing_look_done_that_is_overdue(
+    assessments: Assessments,
+) -> None:
+    case_id, harmed, using = new_id(), new_id(), new_id()
+    first = turned(case_id, harmed, using)
+    await assess_referral(first, assessments=assessments, policy=POLICY)
+    overdue = (await held_of(case_id, assessments)).fall_due(POLICY).fall_due(POLICY)
+    await assessments.save(overdue)
+
+    corrected = roles_decided(case_id, harmed, using, corrected=True)
+    await assess_corrected(corrected, assessments=assessments, policy=POLICY)
+
+    held = await held_of(case_id, assessments)
+    assert held.revision > overdue.revision
+    assert held.reassessment is Reassessment.OVERDUE
+    assert held.due_at
+    assert overdue.due_at
+    assert held.due_at <= overdue.due_at
 
 
 @pytest.mark.parametrize("corrected", [True, False])

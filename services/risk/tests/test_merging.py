@@ -214,6 +214,33 @@ async def test_what_is_referred_to_the_merged_case_late_reaches_the_survivor(
     assert (await desk.of(one)).level.urgent
 
 
+@pytest.mark.parametrize("news", ["merged", "referred", "unmerged"])
+async def test_what_is_known_of_a_merged_case_makes_nothing_look_done_that_is_overdue(
+    desk: Desk, news: str
+) -> None:
+    one, two = new_id(), new_id()
+    await desk.hears(referral(case_id=one), referral(case_id=two))
+    if news != "merged":
+        await desk.hears(merged(two, one))
+    overdue = (await desk.of(one)).fall_due(POLICY).fall_due(POLICY)
+    await desk.assessments.save(overdue)
+    messages: dict[str, Message[Any]] = {
+        "merged": merged(two, one),
+        "referred": referral("strangulation", case_id=two),
+        "unmerged": unmerged(two, one),
+    }
+
+    await desk.hears(messages[news])
+
+    held = await desk.of(one)
+    assert held.revision > overdue.revision
+    assert held.reassessment is Reassessment.OVERDUE
+    assert held.reassess_by <= overdue.reassess_by
+    assert held.due_at
+    assert overdue.due_at
+    assert held.due_at <= overdue.due_at
+
+
 async def test_merging_what_is_closed_begins_no_clock(desk: Desk) -> None:
     one, two = new_id(), new_id()
     await desk.hears(referral(case_id=one), referral("strangulation", case_id=two))

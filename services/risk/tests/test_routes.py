@@ -13,8 +13,16 @@ from risk.domain.assessment import Assessment
 from risk.domain.judgement.record import Contact
 from risk.handlers import assess_corrected, assess_referral, stop_clock
 from risk.judging import confirm_lowering, reassess
+from risk.linking import note_one_person
 from risk.store import Assessments
-from risk_builders import ALL_NO, POLICY, closed, referral, roles_decided
+from risk_builders import (
+    ALL_NO,
+    POLICY,
+    closed,
+    one_person,
+    referral,
+    roles_decided,
+)
 
 
 @pytest.fixture
@@ -316,12 +324,13 @@ async def test_pairs_put_right_and_children_are_shown_beside_their_case(
     message = referral("stalking", "threat_to_kill", parties=(harmed, using, child))
     store = risk.service.store(Assessments)
     await assess_referral(message, assessments=store, policy=POLICY)
-    right = roles_decided(
-        message.data.case_id, harmed.person_id, using.person_id, corrected=True
-    )
+    case_id, known_too = message.data.case_id, new_id()
+    right = roles_decided(case_id, known_too, using.person_id, corrected=True)
     await assess_corrected(right, assessments=store, policy=POLICY)
+    linked, _ = one_person(case_id, known_too, harmed.person_id)
+    await note_one_person(linked, assessments=store)
 
-    path = f"/v1/assessments/{message.data.case_id}/people"
+    path = f"/v1/assessments/{case_id}/people"
     shown = (await client.get(path, headers=worker)).json()
 
     [pair], [one] = shown["pairs"], shown["children"]

@@ -16,6 +16,7 @@ from accord_contracts.risk import RiskLevel
 from risk.app import Settings, create_app, policies_of
 from risk.domain.assessment import Assessment
 from risk.domain.policy import Policy
+from risk.domain.tellable import tellable_moves
 from risk.handlers import assess_referral
 from risk.store import Assessments, moved
 from risk_builders import LOCALITIES, POLICY, policy, referral
@@ -67,29 +68,37 @@ async def test_nothing_that_is_told_or_done_goes_by_it(
     assert "shadow" not in str(told)
 
 
-async def test_moves_are_counted_and_few_are_never_told(
+@pytest.mark.parametrize(("others", "told"), [(10, 10), (9, None), (0, 10)])
+async def test_moves_are_counted_and_few_are_told_neither_themselves_nor_by_the_rest(
     common_settings: dict[str, Any],
     clock: SimulatedClock,
     issuer: DevelopmentIssuer,
     locality: Path,
+    *,
+    others: int,
+    told: int | None,
 ) -> None:
     settings = Settings(**common_settings, locality=locality)
     token = issuer.token("analyst", "risk.validity", region="test")
     headers = {"Authorization": f"Bearer {token}"}
     async with alive("risk", create_app, settings, clock) as running:
         store = running.service.store(Assessments)
-        for yes in (*[("escalation",)] * 10, *[()] * 9):
+        for yes in (*[("escalation",)] * 10, *[()] * others):
             await weighed(referral(*yes), BOTH, store)
 
         answer = await running.http.get("/v1/policies/shadow", headers=headers)
 
-    told = answer.json()
-    assert (told["version"], told["in_force"]) == ("test-sharper", POLICY.version)
-    cases = {(e["found"], e["would"]): e["cases"] for e in told["moves"]}
+    shown = answer.json()
+    assert (shown["version"], shown["in_force"]) == ("test-sharper", POLICY.version)
+    cases = {(e["found"], e["would"]): e["cases"] for e in shown["moves"]}
     assert len(cases) == len(RiskLevel) ** 2
-    assert {move: n for move, n in cases.items() if n is not None} == {
-        ("low", "extreme"): 10,
-    }
+    assert cases["low", "extreme"] == told
+    assert cases["low", "low"] == (others if told else None)
+    assert cases["high", "low"] == 0
+
+
+def test_of_few_cases_not_even_that_nobody_moves_is_told() -> None:
+    assert set(tellable_moves({(LOW, EXTREME): 9}).values()) == {None}
 
 
 async def test_what_an_older_policy_found_or_another_region_has_is_not_counted(

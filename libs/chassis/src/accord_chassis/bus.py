@@ -65,7 +65,10 @@ OUTAGE_PAUSE = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 class TookTooLong(TimeoutError):
-    """A handler was ended: the ladder tries it again, with others in between."""
+    """A handler was ended: the ladder tries it again, with others in between.
+
+    Unless it was the store that did not answer: then it is as if that were away.
+    """
 
 
 class NotTheProducer(Exception):
@@ -167,6 +170,7 @@ class Bus:
         catalogue: Which events there are, and who may publish them.
         prefetch: The most messages of a lane in hand at a time: enough to be handled
             together, few enough for an urgent one not to wait for them.
+        store_answers: Tells whether the store does, when a handler took too long.
     """
 
     def __init__(
@@ -176,8 +180,10 @@ class Bus:
         catalogue: Catalogue,
         *,
         prefetch: int,
+        store_answers: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._service = service
+        self._store_answers = store_answers
         self._transport = transport
         self._catalogue = catalogue
         self._prefetch = prefetch
@@ -324,7 +330,7 @@ class Bus:
             except AlreadyHandled:
                 return None
             except Exception as fault:  # noqa: BLE001 - Parked, and a person is told.
-                if _store_is_away(fault):
+                if await self._store_is_away(fault):
                     pause = OUTAGE_PAUSE[min(outages, len(OUTAGE_PAUSE) - 1)]
                     outages += 1
                     name = type(fault).__name__
@@ -338,6 +344,13 @@ class Bus:
                 await asyncio.sleep(pause)
             else:
                 return None
+
+    async def _store_is_away(self, fault: Exception) -> bool:
+        """Tell whether the store is not there, stalls, or refuses everybody alike."""
+        if isinstance(fault, TookTooLong) and self._store_answers:
+            return not await self._store_answers()
+        refused = isinstance(fault, OperationFailure) and fault.code in REFUSALS
+        return refused or isinstance(fault, OUTAGE)
 
     async def _give_up_for_now(
         self, delivery: Delivery, message: Message[Event], fault: Exception
@@ -404,12 +417,6 @@ async def _bounded(handler: Handler, message: Message[Event]) -> None:
         if limit.expired():
             raise TookTooLong from None
         raise
-
-
-def _store_is_away(fault: Exception) -> bool:
-    """Tell whether the store is not there, or refuses everybody alike."""
-    refused = isinstance(fault, OperationFailure) and fault.code in REFUSALS
-    return refused or isinstance(fault, OUTAGE)
 
 
 def _may_pass_soon(fault: Exception) -> bool:

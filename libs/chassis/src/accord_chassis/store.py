@@ -574,6 +574,19 @@ class Store(Generic[T]):
         counted = [{**each, "version": each["version"] + 1} for each in claimed]
         return self.load_all(await self.open(counted))
 
+    async def release(self, due: T) -> None:
+        """Give back what was claimed as due, so that the next sweep finds it.
+
+        If it has changed since, there is nothing to give back.
+        """
+        await self._database.update(
+            UpdateOne(
+                {"_id": due.id, "version": due.version},
+                {"$unset": {"swept": ""}},
+                namespace=self._namespace,
+            )
+        )
+
     async def _claimed(
         self, documents: Sequence[Document], marks: Document
     ) -> list[Document]:

@@ -213,7 +213,7 @@ def create_app(
         }
         tell = partial(telling.tell, teams=teams, **known)
         over = over_by_then(notify, held)
-        waits = waiting.Waiting(untold, watch, catalogue, tell, over)
+        waits = waiting.Waiting(untold, watch, catalogue, tell, policy, over)
         tell_workers(notify, waits)
         follow_teams(notify, held, teams)
         notify.on(CaseErased, partial(erasing.erase_notifications, notifications=held))

@@ -21,6 +21,8 @@ from accord_contracts.referrals import (
     OrderBreached,
     OrderEnded,
     OrderRecorded,
+    PersonMerged,
+    PersonUnmerged,
     ReferralAmended,
     ReferralReceived,
     RolesDecided,
@@ -31,7 +33,7 @@ from accord_contracts.referrals import (
 from accord_contracts.risk import AssessmentCarried
 from fastapi import FastAPI
 
-from risk import handlers, judging, merging
+from risk import handlers, judging, linking, merging
 from risk.domain.assessment import Assessment
 from risk.domain.policy import Policy
 from risk.routes import assessments, groups, judged, judgement, proofs, shadow, validity
@@ -84,6 +86,9 @@ def create_app(
             RolesDecided,
             partial(handlers.assess_corrected, assessments=held, policy=policy),
         )
+        one = partial(linking.note_one_person, assessments=held)
+        risk.on(PersonMerged, one)
+        risk.on(PersonUnmerged, one)
         foresee = partial(handlers.foresee, assessments=held, policy=policy)
         risk.on(TriggerScheduled, foresee)
         risk.on(TriggerCancelled, foresee)

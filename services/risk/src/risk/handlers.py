@@ -85,7 +85,7 @@ async def assess_information(
         return
     new = held.weigh(told.answers, frozenset(), policy, message.time)
     if isinstance(told, InformationPushed) and held.weighed:
-        new = held.clock_after_date(new, message.time, begins=False)
+        new = held.clock_runs_on(new, message.time, begins=False)
     await assessments.save(
         new, *assessed(new, None), cause=message, lane=lane_of(new, message)
     )
@@ -139,7 +139,9 @@ async def assess_corrected(
         await assessments.save(right, cause=message)
         return
     stirred = right.stir(message.time)
-    new = stirred.weigh({}, frozenset(), policy, message.time).due_now(message.time)
+    new = stirred.weigh({}, frozenset(), policy, message.time)
+    # Nobody has looked by that: who are called for already are not called anew.
+    new = stirred.clock_runs_on(new, message.time, begins=False).due_now(message.time)
     events = assessed(new, None)
     await assessments.save(new, *events, cause=message, lane=Lane.URGENT)
 

@@ -6,7 +6,7 @@ Nothing that was taken is left unfinished when the service stops.
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from accord_chassis import migrations, telemetry
 from accord_chassis.audit import ANCHOR_SECONDS, AuditLog
 from accord_chassis.batching import in_lane
-from accord_chassis.bus import Bus, Handler
+from accord_chassis.bus import OUTAGE, TRANSIENT, Bus, Handler
 from accord_chassis.clock import Clock, SystemClock
 from accord_chassis.doors import RENEW_SECONDS, Line, reason_of
 from accord_chassis.ending import Ending, heed_cancellation
@@ -95,7 +95,13 @@ class Service:
         self.transport = stand_ins.transport or RabbitTransport(
             Line.to(settings, "amqp_url"), name=name
         )
-        self.bus = Bus(name, self.transport, self.catalogue, prefetch=settings.prefetch)
+        self.bus = Bus(
+            name,
+            self.transport,
+            self.catalogue,
+            prefetch=settings.prefetch,
+            store_answers=self._store_answers,
+        )
         self.relay = self.database.relay = Relay(
             self.transport,
             self.catalogue,
@@ -261,17 +267,17 @@ class Service:
                 self.relay.hand_over(left)
 
     async def sweep_once(self) -> int:
-        """Act on what has fallen due by the clock, and say how much that was."""
+        """Act on what has fallen due by the clock, and say on how much not in vain."""
         return sum([await self._sweep(*each) for each in self._sweeps])
 
     async def _sweep(self, store: Store[Any], act: Sweep) -> int:
         self._sweeping += 1
         try:
             due = await self._due(store)
-            await asyncio.gather(*(self._act(act, each) for each in due))
+            acts = (self._act(store, act, each) for each in due)
+            return sum(await asyncio.gather(*acts))
         finally:
             self._sweeping -= 1
-        return len(due)
 
     async def _due(self, store: Store[Any]) -> list[Any]:
         try:
@@ -282,7 +288,12 @@ class Service:
             self._report_sweep(fault)
             return []
 
-    async def _act(self, act: Sweep, due: Any) -> None:  # noqa: ANN401 - An entity.
+    async def _act(self, store: Store[Any], act: Sweep, due: Any) -> bool:  # noqa: ANN401 - An entity.
+        """Act on an entity, and tell whether it was not in vain.
+
+        What may pass soon is released for the next sweep. Any other fault would come
+        again with it, so it makes way for others until its lease is over.
+        """
         try:
             # A morning's letters ask for no alarm; what is one says so itself.
             with in_lane(getattr(due, "lane", Lane.ROUTINE)):
@@ -290,8 +301,18 @@ class Service:
         except Conflict:
             # Something happened to it meanwhile; if it is still due, its turn comes.
             log.debug("sweep.overtaken")
+            await self._release(store, due)
         except Exception as fault:  # noqa: BLE001 - It is tried again; others go on.
             self._report_sweep(fault)
+            if isinstance(fault, (*OUTAGE, *TRANSIENT)):
+                await self._release(store, due)
+            return False
+        return True
+
+    async def _release(self, store: Store[Any], due: Any) -> None:  # noqa: ANN401
+        """Give back what was claimed; if the store is away, its lease ends it."""
+        with suppress(PyMongoError, ConnectionError, TimeoutError):
+            await store.release(due)
 
     def _report_sweep(self, fault: Exception) -> None:
         log.error(

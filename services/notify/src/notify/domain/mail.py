@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from notify.domain.channels import EmailPolicy, Way
 
+NO_ANSWER = "no_answer"
+"""Why nobody knows what became of an attempt."""
+
 
 class MailState(StrEnum):
     """How far an e-mail has come.
@@ -53,6 +56,7 @@ class Mail(BaseModel):
         delivered_at: When its gateway said that it has arrived.
         covers: Further messages for which this letter speaks: it says how many.
         within: The message whose letter spoke for this one.
+        claimed_at: When the latest attempt was begun.
         became: What became of every attempt, first to last: none is forgotten.
     """
 
@@ -67,6 +71,7 @@ class Mail(BaseModel):
     delivered_at: datetime | None = None
     covers: tuple[str, ...] = ()
     within: str | None = None
+    claimed_at: datetime | None = None
     became: tuple[Became, ...] = ()
 
     @property
@@ -95,9 +100,26 @@ class Mail(BaseModel):
         return self.model_copy(
             update={
                 "state": MailState.CLAIMED,
+                "claimed_at": at,
                 "due_at": at + policy.unknown_after,
                 "covers": covers,
             }
+        )
+
+    @property
+    def under_way_since(self) -> datetime | None:
+        """When the attempt was begun of which nobody has noted what became, if one was.
+
+        It is under way, or whoever made it has died over it.
+        """
+        return self.claimed_at if self.state is MailState.CLAIMED else None
+
+    def lose(self) -> Self:
+        """Note that nobody knows what became of an attempt, if one was under way."""
+        if self.under_way_since is None:
+            return self
+        return self._now(
+            MailState.UNKNOWN, self.due_at, self.under_way_since, reason=NO_ANSWER
         )
 
     def give_up(self, at: datetime, reason: str | None = None) -> Self:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from notify.domain.contact import ContactMessage, SentState
 from notify.domain.delivery import Delivery, DeliveryState
-from notify.domain.mail import Mail, MailState
+from notify.domain.mail import NO_ANSWER, Mail, MailState
 from notify.domain.notification import Notification, reference_of
 
 TO_PERSON = {
@@ -132,5 +132,9 @@ def _rang(
         state = "not_taken" if each.state is MailState.WANTED else each.state.value
         what, reason = f"{rang.channel}_{state}", each.reason or ""
         yield Line(each.at, what, *same, worker_id, reason=reason, within=within)
+    if rang.under_way_since:
+        what = f"{rang.channel}_{MailState.UNKNOWN}"
+        at, reason = rang.under_way_since, NO_ANSWER
+        yield Line(at, what, *same, worker_id, reason=reason)
     if rang.delivered_at:
         yield Line(rang.delivered_at, f"{rang.channel}_delivered", *same, worker_id)

@@ -177,6 +177,11 @@ class Told(BaseModel):
         mail = self.told[number].mail
         return self.with_mail(number, mail.claim(at, policy, covers) if mail else None)
 
+    def lose_mail(self, number: int) -> Self:
+        """Note that nobody knows what became of the attempt that was under way."""
+        mail = self.told[number].mail
+        return self.with_mail(number, mail.lose() if mail else None)
+
     def settle_mail(
         self,
         number: int,

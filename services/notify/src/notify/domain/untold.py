@@ -1,4 +1,7 @@
-"""What nobody could be told of yet, because nobody is on duty who may know of it."""
+"""What nobody could be told of yet.
+
+Nobody is on duty who may know of it, or it cannot be known at present who is.
+"""
 
 from datetime import datetime, timedelta
 from typing import Self
@@ -9,6 +12,9 @@ from pydantic import BaseModel, ConfigDict
 AGAIN_AFTER = timedelta(seconds=30)
 """How long until it is looked again whether anybody is there: whoever comes on duty is
 told within a minute."""
+
+SOON = timedelta(seconds=5)
+"""How long until an alarm is tried again for which no directory has answered."""
 
 
 class Untold(BaseModel):
@@ -39,6 +45,6 @@ class Untold(BaseModel):
     since: datetime
     due_at: datetime
 
-    def wait(self, at: datetime) -> Self:
-        """Note that there is still nobody."""
-        return self.model_copy(update={"due_at": at + AGAIN_AFTER})
+    def wait(self, at: datetime, again_after: timedelta) -> Self:
+        """Note that still nobody could be told."""
+        return self.model_copy(update={"due_at": at + again_after})

@@ -29,7 +29,7 @@ from accord_contracts.notify import (
 from notify.domain.channels import EmailPolicy, Way
 from notify.domain.gathering import Gathered, gather
 from notify.domain.hours import Quiet, Urgency
-from notify.domain.mail import Mail, MailState, Outcome
+from notify.domain.mail import NO_ANSWER, Mail, MailState, Outcome
 from notify.domain.notification import PASSED_OVER, Notification
 from notify.domain.policy import Policy
 from notify.domain.wording import Letter, Wording
@@ -46,7 +46,7 @@ RESTING = frozenset({MailState.WANTED, MailState.UNKNOWN})
 
 UNKNOWN_WORKER = Posted(Outcome.REFUSED, "unknown_worker")
 NO_ADDRESS = Posted(Outcome.REFUSED, "no_address")
-DIED = Posted(Outcome.UNKNOWN, "no_answer")
+DIED = Posted(Outcome.UNKNOWN, NO_ANSWER)
 
 
 async def send_mail(
@@ -69,6 +69,7 @@ async def send_mail(
     number = due.mail_due(at)
     if number is None:
         return
+    due = _as_found(due, number)
     worker_id = due.told[number].worker_id
     if await reach.eyes(worker_id, due.case_id, due.eyes) is None:
         failed = _failed(due, worker_id, due.way_of(number), PASSED_OVER, at)
@@ -90,7 +91,7 @@ async def send_mail(
     post = posts[due.way_of(number)]
     contact = await reach.directory.contact(worker_id)
     address = await _address(contact, due.way_of(number), subscriptions)
-    if due.mail_state(number) is MailState.CLAIMED and came_back(due, number):
+    if due.mail_state(number) is MailState.CLAIMED:
         told = attempt.became(due, DIED)
     elif contact is None:
         told = attempt.became(due, UNKNOWN_WORKER)
@@ -105,6 +106,14 @@ async def send_mail(
         await settled(partial(_record, due.id, attempt, posted, notifications))
         return
     await notifications.save(*told, lane=due.lane)
+
+
+def _as_found(due: Notification, number: int) -> Notification:
+    """Give a message whose attempt was under way when it fell due as one that is lost.
+
+    Whoever made it has died over it. Of what may not come twice that is the end.
+    """
+    return due if came_back(due, number) else due.lose_mail(number)
 
 
 async def _is_left_in_peace(due: Notification, number: int, reach: Reach) -> bool:

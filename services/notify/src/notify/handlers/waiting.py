@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from accord_contracts.catalogue import Catalogue
-from accord_contracts.message import Event, Message
+from accord_contracts.message import Event, Lane, Message
 from accord_contracts.referrals import CaseErased
 
 from notify.asks import DirectoryAway, NobodyOnDuty
 from notify.domain.channels import Way
-from notify.domain.untold import AGAIN_AFTER, Untold
+from notify.domain.hours import Urgency
+from notify.domain.policy import Policy
+from notify.domain.untold import AGAIN_AFTER, SOON, Untold
 from notify.handlers.watching import Watch
 from notify.store import Untolds
 
@@ -28,6 +30,7 @@ class Waiting:
 
     Attributes:
         tell: Tells those who must know.
+        policy: Says what is an alarm.
         after: By type of event, what else follows when it was told: that it may be over
             by then.
     """
@@ -36,25 +39,36 @@ class Waiting:
     watch: Watch
     catalogue: Catalogue
     tell: Callable[..., Awaitable[None]]
+    policy: Policy
     after: Mapping[type[Event], Heard]
+
+    def rings(self, message: Message[Event]) -> bool:
+        """Tell whether a message is an alarm, or urgent anyway."""
+        rule = self.policy.rule(message.type, getattr(message.data, "level", None))
+        return message.lane is Lane.URGENT or rule.urgency is Urgency.CRITICAL
 
 
 async def tell_or_wait(
     message: Message[Event], *, at: datetime, waiting: Waiting
 ) -> None:
-    """Tell those who must know, or keep it until a coordinator is on duty.
+    """Tell those who must know, or keep it until that can be done.
 
     In a queue it would wait for up to an hour after somebody has come, and nobody would
-    be alarmed that nobody is there.
+    be alarmed that nobody is there. An alarm waits there no more for a directory that
+    is away: once that answers, it rings within seconds.
 
     Raises:
-        DirectoryAway: It cannot be known at present who may be told.
+        DirectoryAway: It cannot be known at present who may be told of what is no
+            alarm.
     """
     try:
         await waiting.tell(message, at=at)
-    except NobodyOnDuty:
+    except DirectoryAway as away:
+        if not (isinstance(away, NobodyOnDuty) or waiting.rings(message)):
+            raise
         log.warning("notification.untold", type=message.type)
-        await waiting.untold.add(_untold(message, at), cause=message)
+        kept = _untold(message, at, _again_after(away))
+        await waiting.untold.add(kept, cause=message)
         await waiting.watch.waits(Way.INBOX, at)
 
 
@@ -63,9 +77,9 @@ async def tell_at_last(due: Untold, *, at: datetime, waiting: Waiting) -> None:
     message = _message(due, waiting.catalogue)
     try:
         await waiting.tell(message, at=at)
-    except DirectoryAway:
+    except DirectoryAway as away:
         await waiting.watch.waits(Way.INBOX, at)
-        await waiting.untold.save(due.wait(at))
+        await waiting.untold.save(due.wait(at, _again_after(away)))
         return
     if follow := waiting.after.get(type(message.data)):
         await follow(message)
@@ -79,7 +93,11 @@ async def erase_untold(message: Message[CaseErased], *, untold: Untolds) -> None
     await asyncio.gather(*(untold.remove(each.id) for each in found))
 
 
-def _untold(message: Message[Event], at: datetime) -> Untold:
+def _again_after(away: DirectoryAway) -> timedelta:
+    return AGAIN_AFTER if isinstance(away, NobodyOnDuty) else SOON
+
+
+def _untold(message: Message[Event], at: datetime, again_after: timedelta) -> Untold:
     return Untold(
         id=message.id,
         case_id=message.data.case_id,
@@ -92,7 +110,7 @@ def _untold(message: Message[Event], at: datetime) -> Untold:
         correlation_id=message.correlation_id,
         causation_id=message.causation_id,
         since=at,
-        due_at=at + AGAIN_AFTER,
+        due_at=at + again_after,
     )
 
 

@@ -14,6 +14,7 @@ from risk.domain.ahead import Ahead, with_latest
 from risk.domain.answers import merged
 from risk.domain.form import Form, all_forms
 from risk.domain.judgement.record import Asked, Change, How, Judgement
+from risk.domain.one_person import Link
 from risk.domain.order import Order
 from risk.domain.policy import Policy, highest
 from risk.domain.scoring import Result
@@ -23,8 +24,8 @@ from risk.domain.telling import Parts, Telling, occurred, with_parts, with_telli
 from risk.domain.weighing import Known, Would
 
 KEPT_UNWEIGHED = (
-    "version", "ahead", "groups", "judgement", "merged_into", "merging", "orders",
-    "parts", "reassessment", "tellings", "transferred_at",
+    "version", "ahead", "groups", "judgement", "links", "merged_into", "merging",
+    "orders", "parts", "reassessment", "tellings", "transferred_at",
 )  # fmt: skip
 """What stays of a case of which nothing is weighed any more."""
 
@@ -76,6 +77,7 @@ class Assessment(BaseModel):
         judgement: What people, and what was weighed, have made of its level.
         tellings: What each referral told, by the referral.
         parts: Who harmed whom, of those about whom a coordinator has decided.
+        links: Which people are one, or were, by the decision that said so.
         groups: Codes of the groups that it counts in when it is looked at how well
             levels tell what comes, by dimension; they weigh nothing.
         orders: Those that bind, or bound, somebody in the case.
@@ -118,6 +120,7 @@ class Assessment(BaseModel):
     judgement: Judgement = Judgement()
     tellings: dict[str, Telling] = {}
     parts: tuple[Parts, ...] = ()
+    links: dict[str, Link] = {}
     orders: dict[str, Order] = {}
     groups: dict[str, str] = {}
     shadow: Shadowed | None = None
@@ -189,6 +192,13 @@ class Assessment(BaseModel):
         """Note who harmed whom, unless a later decision about the two is known."""
         parts = with_parts(self.parts, decided)
         return self.model_copy(update={"parts": parts})
+
+    def link(self, match_id: str, told: Link) -> "Assessment":
+        """Note that two people are one, or two again; the last word counts."""
+        known = self.links.get(match_id)
+        if self.erased_at or (known and known.revision >= told.revision):
+            return self
+        return self.model_copy(update={"links": {**self.links, match_id: told}})
 
     def bind(self, order_id: str, order: Order) -> "Assessment":
         """Note how an order stands; of what was heard late, only that it has ended.
@@ -441,10 +451,10 @@ class Assessment(BaseModel):
             levels = (each.level for each in shares.values())
             return held.model_copy(update={"level": highest(floor, *levels)})
         new = (held if same else held.stir(at)).reweigh(policy, at, floor)
-        if not near or known is None:
+        if not self.weighed:
             return new
-        begins = told.first_referred_at > known.first_referred_at
-        return held.clock_after_date(new, at, begins=begins)
+        dated = near and known and told.first_referred_at > known.first_referred_at
+        return held.clock_runs_on(new, at, begins=bool(dated))
 
     def _unweighed(self, at: datetime) -> "Assessment":
         """Give what is left where all that was weighed was another case's."""
@@ -481,12 +491,16 @@ class Assessment(BaseModel):
             begins: The response to it is asked for now, as if it were referred now.
         """
         new = self.weigh({}, frozenset(), policy, at)
-        return self.clock_after_date(new, at, begins=begins)
+        return self.clock_runs_on(new, at, begins=begins)
 
-    def clock_after_date(
+    def clock_runs_on(
         self, new: "Assessment", at: datetime, *, begins: bool
     ) -> "Assessment":
-        """Have the clock run on as it did before a date was weighed, or start again."""
+        """Have the clock run on as it did before this weighing, or start again.
+
+        It runs on where nobody has looked at the family by what is weighed: what is
+        overdue stays so until somebody does.
+        """
         stopped = self.reassessment is Reassessment.STOPPED
         if begins or stopped:
             new = new.model_copy(update={"first_referred_at": at})

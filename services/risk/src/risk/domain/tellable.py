@@ -83,7 +83,7 @@ def _told(tallies: Mapping[Group, Tally]) -> dict[Group, Told]:
     whole = tallies.get(ALL, Tally())
     if whole.cases < LEAST_CELL:
         return {}
-    of_all = _few([whole.moves])
+    of_all = few_moves([whole.moves])
     told = {ALL: Told.of(whole, of_all)}
     for dimension in sorted({each[0] for each in tallies} - {ALL[0]}):
         sizes = {e: each.cases for e, each in tallies.items() if e[0] == dimension}
@@ -91,12 +91,21 @@ def _told(tallies: Mapping[Group, Tally]) -> dict[Group, Told]:
         rest = Counter(whole.moves)
         for each in groups:
             rest.subtract(tallies[each].moves)
-        out = _few([*(tallies[each].moves for each in groups), rest], of_all)
+        out = few_moves([*(tallies[each].moves for each in groups), rest], of_all)
         told |= {each: Told.of(tallies[each], out) for each in sorted(groups)}
     return told
 
 
-def _few(
+def tellable_moves(counts: Mapping[Move, int]) -> dict[Move, int | None]:
+    """Give how many move so, where that may be told; all of it, if they are few."""
+    moves = Counter(dict(counts))
+    out = few_moves([moves])
+    if moves.total() < LEAST_CELL:
+        out = frozenset(MOVES)
+    return {each: None if each in out else moves[each] for each in MOVES}
+
+
+def few_moves(
     rows: Sequence[Counter[Move]], hidden: frozenset[Move] = frozenset()
 ) -> frozenset[Move]:
     """Give the moves to be left out of each of these, which make up the whole.

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from risk.domain.answers import merged
 from risk.domain.form import Form, all_forms
+from risk.domain.one_person import Link, by_one_id
 
 KEPT = 200
 """Referrals of one case that are told apart; the oldest go first."""
@@ -135,31 +136,45 @@ def with_parts(known: tuple[Parts, ...], decided: Parts) -> tuple[Parts, ...]:
     return tuple(sorted(latest.values(), key=when))
 
 
-def of_pairs(tellings: Tellings, parts: Iterable[Parts] = ()) -> dict[Pair, Facts]:
-    """Give what was told of each pair: whatever names both of them.
+def of_pairs(
+    tellings: Tellings, parts: Iterable[Parts] = (), links: Iterable[Link] = ()
+) -> dict[Pair, Facts]:
+    """Give what was told of each pair: whatever names both, by any id of theirs.
 
     A pair is turned on reading, so that it does not matter whether what was told of it
-    came before its parts were put right or after.
+    came before its parts were put right or after, or of which of their ids.
     """
-    right = {each.two: each.pair for each in parts}
+    one = by_one_id(_people(tellings), links)
+    right: dict[frozenset[str], Pair] = {}
+    for each in parts:
+        # The latest come last.
+        right[frozenset(map(one, each.pair))] = one(each.harmed), one(each.using)
     found: dict[Pair, list[Telling]] = {}
-    for each in tellings.values():
-        harmed = each.people.get(PersonRole.PERSON_HARMED, ())
-        using = each.people.get(PersonRole.PERSON_USING_VIOLENCE, ())
-        told = ((one, other) for one in harmed for other in using)
+    for telling in tellings.values():
+        harmed = map(one, telling.people.get(PersonRole.PERSON_HARMED, ()))
+        using = [*map(one, telling.people.get(PersonRole.PERSON_USING_VIOLENCE, ()))]
+        told = ((each, other) for each in harmed for other in using)
         # Whoever is told to have harmed each other makes one pair, once decided.
         for pair in {right.get(frozenset(two), two): None for two in told}:
-            found.setdefault(pair, []).append(each)
+            found.setdefault(pair, []).append(telling)
     return {pair: _together(told) for pair, told in found.items()}
 
 
-def of_children(tellings: Tellings) -> dict[str, Facts]:
-    """Give what was told where each child is named as one."""
+def of_children(tellings: Tellings, links: Iterable[Link] = ()) -> dict[str, Facts]:
+    """Give what was told where each child is named as one, by any id of theirs."""
+    one = by_one_id(_people(tellings), links)
     found: dict[str, list[Telling]] = {}
     for each in tellings.values():
-        for child in each.people.get(PersonRole.CHILD, ()):
+        children = map(one, each.people.get(PersonRole.CHILD, ()))
+        for child in dict.fromkeys(children):
             found.setdefault(child, []).append(each)
     return {child: _together(told) for child, told in found.items()}
+
+
+def _people(tellings: Tellings) -> list[str]:
+    """Give everybody who was told of, in order."""
+    in_order = sorted(tellings.values(), key=lambda each: each.received_at)
+    return [id_ for each in in_order for ids in each.people.values() for id_ in ids]
 
 
 def _together(told: list[Telling]) -> Facts:

@@ -258,6 +258,8 @@ async def read_people(
 ) -> PeopleView:
     """Read the risk per pair and per child, by what was told of each."""
     held = await _read(case_id, assessments, reader)
+    links = held.links.values()
+    pairs = of_pairs(held.tellings, held.parts, links)
     return PeopleView(
         case_id=held.id,
         level=held.level,
@@ -267,11 +269,11 @@ async def read_people(
                 using_violence_id=using,
                 risk=RiskView.of(facts, policy),
             )
-            for (harmed, using), facts in of_pairs(held.tellings, held.parts).items()
+            for (harmed, using), facts in pairs.items()
         ),
         children=tuple(
             ChildView(child_id=child, risk=RiskView.of(facts, policy))
-            for child, facts in of_children(held.tellings).items()
+            for child, facts in of_children(held.tellings, links).items()
         ),
         merged=tuple(held.shares),
     )

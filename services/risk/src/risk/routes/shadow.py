@@ -1,6 +1,7 @@
 """How another version of the policy would move levels, over HTTP: counts alone."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Self
 
 from accord_chassis.decision import Action, Relation, Resource
 from accord_chassis.guard import Asking, asking
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 
 from risk.domain.cells import LEAST_CELL
 from risk.domain.shadow import Move, NoShadow
+from risk.domain.tellable import MOVES, tellable_moves
 from risk.routes.assessments import Assessments_, Policy_
 
 router = APIRouter(prefix="/policies", tags=["validity"])
@@ -26,32 +28,39 @@ class MoveView(BaseModel):
     Attributes:
         found: By the policy in force.
         would: By the other version.
-        cases: None: too few to tell, or none at all.
+        cases: None: too few to tell, or what would tell of such.
     """
 
     found: RiskLevel
     would: RiskLevel
     cases: int | None
 
-    @classmethod
-    def of(cls, move: Move, cases: int) -> "MoveView":
-        """Show a move. No sum is told, from which what is left out could be had."""
-        found, would = move
-        shown = cases if cases >= LEAST_CELL else None
-        return cls(found=found, would=would, cases=shown)
-
 
 class ShadowView(BaseModel):
     """What the version beside the policy in force makes of what was weighed by both.
 
     Attributes:
-        least_cell: Fewer cases are never told.
+        least_cell: Fewer cases are never told, nor what would tell of them.
     """
 
     version: str
     in_force: str
     least_cell: int
     moves: tuple[MoveView, ...]
+
+    @classmethod
+    def of(cls, version: str, in_force: str, counts: Mapping[Move, int]) -> Self:
+        """Show how many move, by the same rule as a simulation's."""
+        told = tellable_moves(counts)
+        return cls(
+            version=version,
+            in_force=in_force,
+            least_cell=LEAST_CELL,
+            moves=tuple(
+                MoveView(found=found, would=would, cases=told[found, would])
+                for found, would in MOVES
+            ),
+        )
 
 
 @router.get("/shadow")
@@ -64,9 +73,4 @@ async def read_shadow(
     if version is None:
         raise NoShadow
     counts = await assessments.count_moves(version, policy.version)
-    return ShadowView(
-        version=version,
-        in_force=policy.version,
-        least_cell=LEAST_CELL,
-        moves=tuple(MoveView.of(*each) for each in counts.items()),
-    )
+    return ShadowView.of(version, policy.version, counts)

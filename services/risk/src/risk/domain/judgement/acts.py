@@ -135,7 +135,7 @@ def _raised(
             "own_level": own,
         }
     )
-    return held.clock_after_date(new, at, begins=False)
+    return held.clock_runs_on(new, at, begins=False)
 
 
 def look_anew(

@@ -1,0 +1,30 @@
+"""What the risk service does when two people are one, or two again."""
+
+from accord_contracts.message import Message
+from accord_contracts.referrals import PersonMerged, PersonUnmerged
+
+from risk.domain.assessment import Assessment
+from risk.domain.one_person import Link
+from risk.store import Assessments
+
+
+async def note_one_person(
+    message: Message[PersonMerged] | Message[PersonUnmerged],
+    *,
+    assessments: Assessments,
+) -> None:
+    """Note that two people are one, or no longer, in whatever order that is heard.
+
+    Nothing is weighed by it: what was told of either is told of the case already.
+    """
+    told = message.data
+    held = await assessments.get(told.case_id, cause=message)
+    known = held or Assessment.new(told.case_id, message.time)
+    link = Link(
+        people=(told.person_id, told.other_id),
+        revision=message.aggregate_version,
+        over=isinstance(told, PersonUnmerged),
+    )
+    new = known.link(told.match_id, link)
+    if new is not known:
+        await assessments.save(new, cause=message)
