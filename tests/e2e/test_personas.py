@@ -166,6 +166,18 @@ async def match_with(region: Region, known: dict[str, Any]) -> str:
     return match_id
 
 
+async def replaced_result(lead: Somebody, case: str) -> dict[str, str]:
+    """Have a result replaced, and give which it was and by which policy."""
+    path = f"/api/risk/v1/assessments/{case}"
+    anew = await lead.sends("POST", f"{path}/answers", {"answers": {}})
+    assert anew.ok, anew.body
+    [past, *_] = (await lead.reads(f"{path}/past")).json()["past"]
+    return {
+        "revision": str(past["revision"]),
+        "fingerprint": past["policy_fingerprint"],
+    }
+
+
 async def asked_for_release(lead: Somebody, case: str) -> str:
     """Have a paper wait for a second person's word."""
     path = f"/api/plans/v1/plans/{case}"
@@ -259,6 +271,7 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
         assert reached.ok, reached.body
     ids = {
         "case_id": case,
+        **await replaced_result(people["lead"], case),
         "rights_id": rights.json()["rights_id"],
         "need_id": need_id,
         "service_id": service.json()["services"][0]["service_id"],
@@ -605,6 +618,9 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     # Neither locality weighs by a second version.
     ("risk", "GET", "/v1/policies/shadow"): Case((), by_scope=True),
+    ("risk", "GET", "/v1/assessments/{case_id}/past"): Case(JUDGES),
+    ("risk", "GET", "/v1/assessments/{case_id}/past/{revision}"): Case(JUDGES),
+    ("risk", "GET", "/v1/policies/{fingerprint}"): Case(PERSONAS, by_scope=True),
     ("risk", "GET", "/v1/validity"): Case(PERSONAS, by_scope=True),
     ("risk", "GET", "/v1/validity/plot"): Case(PERSONAS, by_scope=True),
     ("plans", "GET", "/v1/plans/{case_id}"): Case(CASE_READERS),
@@ -932,7 +948,18 @@ def sent(stage: Stage, body: Any) -> Any:
     return named[body] if isinstance(body, str) else body
 
 
-CODES = frozenset({"code", "key_id", "breach", "audience", "pack", "plan_version"})
+CODES = frozenset(
+    {
+        "code",
+        "key_id",
+        "breach",
+        "audience",
+        "pack",
+        "plan_version",
+        "revision",
+        "fingerprint",
+    }
+)
 """What stands in patterns and is no record's id."""
 
 

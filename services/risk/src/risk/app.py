@@ -36,8 +36,17 @@ from fastapi import FastAPI
 from risk import handlers, judging, linking, merging
 from risk.domain.assessment import Assessment
 from risk.domain.policy import Policy
-from risk.routes import assessments, groups, judged, judgement, proofs, shadow, validity
-from risk.store import Assessments
+from risk.routes import (
+    assessments,
+    groups,
+    judged,
+    judgement,
+    past,
+    proofs,
+    shadow,
+    validity,
+)
+from risk.store import Assessments, Book
 
 
 class Settings(ChassisSettings):
@@ -73,6 +82,7 @@ def create_app(
 
     def wire(risk: service.Service) -> None:
         held = risk.store(Assessments)
+        risk.store(Book).keep(policy)
         risk.provide(policy)
         risk.on(
             ReferralReceived,
@@ -133,9 +143,11 @@ def create_app(
         assessments.router,
         judgement.router,
         judged.router,
+        past.router,
         groups.router,
         validity.router,
         proofs.router,
         shadow.router,
+        past.policies,
         stand_ins=stand_ins,
     )

@@ -215,8 +215,12 @@ async def leave(message: Message[CaseTransferred], *, assessments: Assessments) 
 
 
 async def erase(message: Message[CaseErased], *, assessments: Assessments) -> None:
-    """Leave a tombstone of a case's assessment, or of one still to come."""
+    """Leave a tombstone of a case's assessment, or of one still to come.
+
+    Its past results go first: to do that once more changes nothing.
+    """
     told = message.data
+    await assessments.pasts.forget(told.case_id)
     held = await assessments.get(told.case_id, cause=message)
     held = held or Assessment.new(told.case_id, message.time)
     await assessments.save(held.erase(told.erased_at), cause=message)

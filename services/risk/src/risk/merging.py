@@ -67,6 +67,10 @@ async def carry(
     new = held.carry(told.from_id, share, policy, clock.now())
     if new is held:
         return
+    if other and other.erased_at:
+        # What rested on it is filed no more, and what was filed meanwhile goes.
+        await assessments.pasts.forget(other.id)
+        new = new.model_copy(update={"replaced": None})
     events = assessed(new, None) if new.revision > held.revision else []
     await assessments.save(new, *events, cause=message, lane=_lane(new, message.lane))
 

@@ -1,16 +1,20 @@
 """Where assessments are kept."""
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Mapping
 from datetime import datetime
 
-from accord_chassis.store import Document, Store
+from accord_chassis.store import Conflict, Database, Document, Store
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.risk import AssessmentCarried, RiskLevel
 from pymongo import IndexModel
 
 from risk.domain.assessment import Assessment
+from risk.domain.edition import Edition, NoSuchPolicy, edition_id
+from risk.domain.past import Past
+from risk.domain.policy import Policy
 from risk.domain.shadow import Move
 from risk.domain.simulation import Group
 from risk.domain.validity import Counts, counted, together
@@ -31,8 +35,85 @@ SIMULATED = (
 out the rest instead costs the embedded store three times as much (measured)."""
 
 
+class Pasts(Store[Past]):
+    """The results that were replaced, each by its case and revision."""
+
+    entity = Past
+    collection = "past"
+    indexes = (
+        IndexModel([("case_id", 1), ("revision", -1)]),
+        IndexModel([("rests_on", 1)], sparse=True),
+    )
+
+    async def file(self, past: Past) -> None:
+        """Keep a result, unless it is there: of a revision there is one alone."""
+        with contextlib.suppress(Conflict):
+            await self.save(past)
+
+    async def of_case(self, case_id: str, *, before: int, limit: int) -> list[Past]:
+        """Give a case's results from before a revision, the latest first."""
+        found = self.documents.find(
+            {"case_id": case_id, "revision": {"$lt": before}}, projection=KEPT_BACK
+        )
+        return [self.load(e) async for e in found.sort("revision", -1).limit(limit)]
+
+    async def forget(self, case_id: str) -> None:
+        """Keep no result of a case, nor any that rests on it since they were merged."""
+        await self.documents.delete_many({"case_id": case_id})
+        await self.documents.delete_many({"rests_on": case_id})
+
+    async def remove(self, past_id: str) -> None:
+        """Keep one result no more."""
+        await self.documents.delete_one({"_id": past_id})
+
+
+class Book(Store[Edition]):
+    """The policies that results were weighed by."""
+
+    entity = Edition
+    collection = "policies"
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._in_force: list[Policy] = []
+        self._read: dict[str, Policy] = {}
+
+    def keep(self, policy: Policy) -> None:
+        """Have a policy kept before anything is weighed by it."""
+        self._in_force.append(policy)
+
+    async def prepare(self) -> None:
+        """Create the indexes, and keep what is in force."""
+        await super().prepare()
+        for each in self._in_force:
+            with contextlib.suppress(Conflict):
+                await self.save(Edition.of(each, self._database.clock.now()))
+
+    async def edition(self, fingerprint: str) -> Edition:
+        """Give a policy as it was.
+
+        Raises:
+            NoSuchPolicy: Nothing was weighed by such a one.
+        """
+        found = await self.get(edition_id(fingerprint))
+        if found is None:
+            raise NoSuchPolicy
+        return found
+
+    async def policy(self, fingerprint: str) -> Policy:
+        """Give a policy to weigh by as it was.
+
+        Raises:
+            NoSuchPolicy: There is none such, or its text was changed in the store.
+        """
+        if fingerprint not in self._read:
+            edition = await self.edition(fingerprint)
+            self._read[fingerprint] = await asyncio.to_thread(edition.policy)
+        return self._read[fingerprint]
+
+
 class Assessments(Store[Assessment]):
-    """The assessments, by case."""
+    """The assessments, by case; results that are replaced go to ``pasts``."""
 
     entity = Assessment
     collection = "assessments"
@@ -50,6 +131,15 @@ class Assessments(Store[Assessment]):
         ),
     )
 
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.pasts = Pasts(database)
+
+    async def prepare(self) -> None:
+        """Create the indexes, also of the results that were replaced."""
+        await super().prepare()
+        await self.pasts.prepare()
+
     async def save(
         self,
         entity: Assessment,
@@ -57,11 +147,26 @@ class Assessments(Store[Assessment]):
         cause: Message[Event] | None = None,
         lane: Lane | None = None,
     ) -> Assessment:
-        """Save an assessment; of what changes in a merged case, its survivor hears."""
+        """Save an assessment; of what changes in a merged case, its survivor hears.
+
+        The result that it replaces is filed before, so that none is ever lost; if it
+        was filed while its case was erased, it is forgotten again.
+        """
         if survivor := entity.merged_into:
             carried = AssessmentCarried(case_id=survivor, from_id=entity.id)
             events = (*events, carried)
-        return await super().save(entity, *events, cause=cause, lane=lane)
+        past = entity.replaced
+        if past is None:
+            return await super().save(entity, *events, cause=cause, lane=lane)
+        await self.pasts.file(past)
+        filed = entity.model_copy(update={"replaced": None})
+        try:
+            return await super().save(filed, *events, cause=cause, lane=lane)
+        except Conflict:
+            about = [await self.get(each) for each in (past.case_id, *past.rests_on)]
+            if any(each and each.erased_at for each in about):
+                await self.pasts.remove(past.id)
+            raise
 
     async def count_moves(self, version: str, in_force: str) -> Mapping[Move, int]:
         """Count what a second version finds, beside the one in force.

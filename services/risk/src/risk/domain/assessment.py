@@ -8,7 +8,7 @@ from functools import reduce
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import Answer, IncidentKind, PersonRole
 from accord_contracts.risk import RiskLevel, Tier
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from risk.domain.ahead import Ahead, with_latest
 from risk.domain.answers import merged
@@ -16,6 +16,7 @@ from risk.domain.form import Form, all_forms
 from risk.domain.judgement.record import Asked, Change, How, Judgement
 from risk.domain.one_person import Link
 from risk.domain.order import Order
+from risk.domain.past import Inputs, Past, past_id
 from risk.domain.policy import Policy, highest
 from risk.domain.scoring import Result
 from risk.domain.shadow import Shadowed
@@ -69,6 +70,11 @@ class Assessment(BaseModel):
         would: What answers would raise it.
         results: What each instrument said.
         tier: What follows from it.
+        policy_fingerprint: By which policy's text it was last weighed.
+        inputs: What was weighed then; what came since without being weighed is not in
+            it.
+        rests_on: The cases merged into it then.
+        replaced: The result before, to be filed when this is saved.
         erased_at: When the case was erased; nothing is weighed for it any more.
         transferred_at: When it was handed over to another region: what is still heard
             is weighed, and no clock runs for it here.
@@ -106,6 +112,10 @@ class Assessment(BaseModel):
     results: tuple[Result, ...] = ()
     tier: Tier | None = None
     policy_version: str = ""
+    policy_fingerprint: str = ""
+    inputs: Inputs | None = None
+    rests_on: tuple[str, ...] = ()
+    replaced: Past | None = Field(default=None, exclude=True)
     first_referred_at: datetime
     assessed_at: datetime
     reassess_by: datetime
@@ -348,6 +358,10 @@ class Assessment(BaseModel):
                 "results": found.results,
                 "tier": policy.tier(level, found.reasons),
                 "policy_version": policy.version,
+                "policy_fingerprint": policy.fingerprint,
+                "inputs": Inputs.of(known, least),
+                "rests_on": tuple(sorted(self.shares)),
+                "replaced": self.to_file(at),
                 "shadow": policy.shadowed(known, found.level),
                 "assessed_at": at,
                 "reassess_by": by,
@@ -357,6 +371,20 @@ class Assessment(BaseModel):
                 "due_at": None if elsewhere else by,
                 "judgement": judgement,
             }
+        )
+
+    def to_file(self, at: datetime) -> Past | None:
+        """Give the result that a next one replaces, if there is one that was saved."""
+        if self.revision > self.version:
+            return self.replaced
+        if not self.weighed or self.inputs is None:
+            return None
+        told = self.model_dump(include=set(Past.model_fields) - {"id", "version"})
+        return Past(
+            **told,
+            id=past_id(self.id, self.revision),
+            case_id=self.id,
+            replaced_at=at,
         )
 
     def due_now(self, at: datetime) -> "Assessment":
@@ -461,7 +489,7 @@ class Assessment(BaseModel):
         begun = Assessment.new(self.id, self.first_referred_at)
         stirred = self.stir(at)
         kept = {each: getattr(stirred, each) for each in KEPT_UNWEIGHED}
-        return begun.model_copy(update=kept)
+        return begun.model_copy(update={**kept, "replaced": self.to_file(at)})
 
     def foresee(self, trigger_id: str, told: Ahead) -> "Assessment":
         """Take note of a date, unless something later is known of it."""

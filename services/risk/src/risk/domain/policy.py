@@ -1,7 +1,10 @@
 """A locality's rules for weighing risk."""
 
+import hashlib
+import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Annotated, Any, Self
 
 from accord_contracts.allocation import Role
@@ -79,7 +82,7 @@ class Policy(BaseModel):
 
     version: PolicyVersion
     instruments: Annotated[dict[Code, Choice], Field(min_length=1, max_length=30)]
-    own_instruments: Annotated[tuple[Instrument, ...], Field(max_length=10)] = ()
+    own_instruments: Annotated[tuple[Instrument, ...], Field(max_length=30)] = ()
     triggers: dict[Code, RiskLevel]
     tiers: tuple[TierRule, ...] = ()
     ahead: dict[TriggerKind, AheadRule]
@@ -180,6 +183,24 @@ class Policy(BaseModel):
     def used(self) -> Mapping[str, Instrument]:
         """The instruments as the locality uses them, by key."""
         return {each.instrument.key: each.instrument for each in self._plan.scorers}
+
+    @cached_property
+    def text(self) -> str:
+        """It whole, with the instruments that it uses as they come, as JSON.
+
+        Read as a policy it weighs the same, whatever ships later.
+        """
+        own = {each.key: each for each in self.own_instruments}
+        used = (own.get(key) or shipped(key) for key in self.instruments)
+        whole = self.model_dump(mode="json", exclude={"shadow"})
+        whole["own_instruments"] = [each.model_dump(mode="json") for each in used]
+        # In the order of the files: questions are asked in it.
+        return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What tells it from every other policy: the SHA-256 of its text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
     def strange(self, forms: Mapping[str, Form]) -> tuple[str, ...]:
         """Give what of some forms is no instrument or item of the locality's."""

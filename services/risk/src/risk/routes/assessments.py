@@ -94,6 +94,7 @@ class AssessmentView(BaseModel):
         results: What each instrument said.
         tier: What follows from the level.
         explanation: All of it in sentences that can be said aloud.
+        policy_fingerprint: By it the policy is found as it was.
         mistaken_at: When it was closed as opened in error, for whoever may know.
         merged_into: The case that goes by this one too, since they were merged.
         merged: The cases that are merged into this one.
@@ -114,6 +115,7 @@ class AssessmentView(BaseModel):
     tier: Tier | None
     explanation: tuple[str, ...]
     policy_version: str
+    policy_fingerprint: str
     assessed_at: datetime
     reassess_by: datetime | None
     reassessment: Reassessment

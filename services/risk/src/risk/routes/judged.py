@@ -227,7 +227,7 @@ async def read_proof(
     reader: Reader,
 ) -> ProofView:
     """Read which conditions are missing before the level may fall or the case close."""
-    held = await _read(case_id, assessments, reader)
+    held = await read_held(case_id, assessments, reader)
     return ProofView.of(held, policy, clock.now())
 
 
@@ -236,7 +236,7 @@ async def read_history(
     case_id: Id, assessments: Assessments_, reader: Reader
 ) -> HistoryView:
     """Read the levels of a case: who set each, when and why."""
-    held = await _read(case_id, assessments, reader)
+    held = await read_held(case_id, assessments, reader)
     judged = held.judgement
     looks = (
         each.model_dump(exclude={"answers", "forms", "revision"})
@@ -257,7 +257,7 @@ async def read_people(
     case_id: Id, *, assessments: Assessments_, policy: Policy_, reader: Reader
 ) -> PeopleView:
     """Read the risk per pair and per child, by what was told of each."""
-    held = await _read(case_id, assessments, reader)
+    held = await read_held(case_id, assessments, reader)
     links = held.links.values()
     pairs = of_pairs(held.tellings, held.parts, links)
     return PeopleView(
@@ -279,7 +279,14 @@ async def read_people(
     )
 
 
-async def _read(case_id: str, assessments: Assessments, reader: Asking) -> Assessment:
+async def read_held(
+    case_id: str, assessments: Assessments, reader: Asking
+) -> Assessment:
+    """Give a case's assessment to whoever may read what it rests on.
+
+    Raises:
+        NotAssessed: There is none, or they may not.
+    """
     seen = await reader.permit(
         READ_JUDGEMENT, assessment_of(case_id), otherwise=NotAssessed
     )
