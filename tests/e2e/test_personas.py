@@ -621,6 +621,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("risk", "GET", "/v1/assessments/{case_id}/past"): Case(JUDGES),
     ("risk", "GET", "/v1/assessments/{case_id}/past/{revision}"): Case(JUDGES),
     ("risk", "GET", "/v1/policies/{fingerprint}"): Case(PERSONAS, by_scope=True),
+    ("risk", "GET", "/v1/instruments"): Case(PERSONAS, by_scope=True),
     ("risk", "GET", "/v1/validity"): Case(PERSONAS, by_scope=True),
     ("risk", "GET", "/v1/validity/plot"): Case(PERSONAS, by_scope=True),
     ("plans", "GET", "/v1/plans/{case_id}"): Case(CASE_READERS),

@@ -44,7 +44,9 @@ def _offspring(kind: type[Any]) -> Iterator[type[Any]]:
 
 def texts(model: type[BaseModel]) -> Iterator[str]:
     """Give the paths of all fields of a document that can hold a text."""
-    told = [(name, field.annotation) for name, field in model.model_fields.items()]
+    fields = model.model_fields.items()
+    # What is excluded is never written.
+    told = [(name, field.annotation) for name, field in fields if not field.exclude]
     told += [(n, f.return_type) for n, f in model.model_computed_fields.items()]
     for name, annotation in told:
         yield from (f"{name}{path}" for path in _within(annotation))

@@ -39,6 +39,7 @@ from risk.domain.policy import Policy
 from risk.routes import (
     assessments,
     groups,
+    instruments,
     judged,
     judgement,
     past,
@@ -149,5 +150,6 @@ def create_app(
         proofs.router,
         shadow.router,
         past.policies,
+        instruments.router,
         stand_ins=stand_ins,
     )

@@ -60,7 +60,7 @@ async def assess_referral(
     forms = forms_of(told.instruments)
     new = heard.weigh(
         told.answers, incidents, policy, message.time, repeat=told.repeat, forms=forms
-    ).model_copy(update={"first_referred_at": told.first_referred_at})
+    )
     events = assessed(new, told.referral_id)
     await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
 
@@ -379,6 +379,7 @@ def telling_of(told: ReferralReceived | ReferralAmended, at: datetime) -> Tellin
         people=people,
         repeat=isinstance(told, ReferralReceived) and told.repeat,
         number=told.number if isinstance(told, ReferralAmended) else 0,
+        asked_at=getattr(told, "first_referred_at", None),
     )
 
 

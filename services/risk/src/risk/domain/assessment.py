@@ -194,9 +194,19 @@ class Assessment(BaseModel):
         return own.reweigh(policy, at, self.level)
 
     def told(self, referral_id: str, telling: Telling) -> "Assessment":
-        """Note what a referral told, before it is weighed with everything known."""
+        """Note what a referral told, before it is weighed with everything known.
+
+        The response to the latest episode is asked for since the latest referral,
+        whichever was heard first; what else was heard before any does not count.
+        """
+        first = self.first_referred_at
+        if telling.asked_at:
+            known = any(each.asked_at for each in self.tellings.values())
+            first = max(first, telling.asked_at) if known else telling.asked_at
         tellings = with_telling(self.tellings, referral_id, telling)
-        return self.model_copy(update={"tellings": tellings})
+        return self.model_copy(
+            update={"tellings": tellings, "first_referred_at": first}
+        )
 
     def put_right(self, decided: Parts) -> "Assessment":
         """Note who harmed whom, unless a later decision about the two is known."""
@@ -300,11 +310,15 @@ class Assessment(BaseModel):
     def reweigh(self, policy: Policy, at: datetime, floor: RiskLevel) -> "Assessment":
         """Weigh everything known.
 
+        What is heard late is weighed as of when the case last was: the result, and its
+        clock, do not depend on what was heard first.
+
         Args:
             policy: By what rules.
             at: When what is weighed became known.
             floor: The level that it does not fall below.
         """
+        at = max(at, self.assessed_at) if self.weighed else at
         shares = [each for each in self.shares.values() if not each.settled]
         near = {key: each for key, each in self.ahead.items() if each.near(at)}
         own = self.own_level or self.level

@@ -184,6 +184,11 @@ class Policy(BaseModel):
         """The instruments as the locality uses them, by key."""
         return {each.instrument.key: each.instrument for each in self._plan.scorers}
 
+    @property
+    def scorers(self) -> tuple[Scorer, ...]:
+        """The instruments as the locality uses them, each with what answers it."""
+        return self._plan.scorers
+
     @cached_property
     def text(self) -> str:
         """It whole, with the instruments that it uses as they come, as JSON.

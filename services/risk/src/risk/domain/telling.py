@@ -22,6 +22,7 @@ class Telling(BaseModel):
         forms: What the agency has filled in, by instrument.
         people: Whom it is about, by id.
         number: Of the amendment that last said whom it is about; 0: the referral.
+        asked_at: When it asked for a response; none: an amendment of it came first.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,6 +35,7 @@ class Telling(BaseModel):
     people: dict[PersonRole, tuple[str, ...]]
     repeat: bool = False
     number: int = 0
+    asked_at: datetime | None = None
 
     def with_more(self, other: "Telling") -> "Telling":
         """Put together what a referral and its amendments told, in any order."""
@@ -45,6 +47,7 @@ class Telling(BaseModel):
                 "answers": merged(self.answers, other.answers),
                 "forms": all_forms(self.forms, other.forms),
                 "repeat": self.repeat or other.repeat,
+                "asked_at": self.asked_at or other.asked_at,
             }
         )
 
