@@ -496,6 +496,8 @@ async def test_where_nothing_is_pushed_nothing_is_put(running: Running) -> None:
         (encoded(bytes(32)), CONTACT, "32 bytes"),
         ("ä" * 43, CONTACT, "32 bytes"),
     ],
+    # The key is another in each process, and tests have the same names in all.
+    ids=["no contact", "no key", "no address", "short", "nought", "no base64"],
 )
 def test_a_key_that_is_half_given_or_none_stops_the_start(
     key: str, contact: str, says: str
