@@ -839,11 +839,6 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         ("coordinator",), {"agency": "police"}
     ),
     ("allocation", "GET", "/v1/cases/{case_id}/glass"): Case(("coordinator",)),
-    # Whoever has the scope reviews look-ups, at whichever case that they are not kept
-    # from.
-    ("allocation", "GET", "/v1/cases/{case_id}/looked-at"): Case(
-        tuple(e for e in NOT_BARRED if e != "outreach")
-    ),
     ("allocation", "POST", "/v1/glass/{glass_id}/review"): Case(
         ("coordinator",), {"justified": True}
     ),

@@ -116,7 +116,7 @@ LATER = {
     "allocation.carried.v1", "plan.carried.v1", "trigger.fell_due.v1",
     "notification.declined.v1", "notification.handed_over.v1",
     "notification.reopened.v1",
-    "plan.review_due.v1", "lookup.questioned.v1",
+    "plan.review_due.v1",
     "plan.not_in_force.v1", "confirmation.lapsed.v1", "information.overdue.v1",
     "service.overdue.v1", "risk.lowering_asked.v1", "risk.lowering_lapsed.v1",
     "allocation.handed_over.v1", "allocation.ended.v1",

@@ -10,11 +10,7 @@ from typing import Any
 import pytest
 from accord_chassis.store import AlreadyHandled, Conflict
 from accord_chassis.testing import NOON, KnownStandings, message_of, new_id, published
-from accord_contracts.allocation import (
-    DeclineReason,
-    LookUpQuestioned,
-    LookUpReason,
-)
+from accord_contracts.allocation import DeclineReason
 from accord_contracts.message import Lane, Message
 from accord_contracts.notify import (
     NotificationAcknowledged,
@@ -227,26 +223,6 @@ async def test_what_waits_for_a_second_person_is_told_to_all_on_duty_but_the_ask
         "confirmation_wanted",
         message.data.request_id,
     )
-
-
-async def test_odd_look_ups_are_told_to_all_on_duty_but_who_looked(
-    tells: Tell, notifications: Notifications, workers: WorkersDirectory
-) -> None:
-    first, looker = workers.has_on_duty(), workers.knows()
-    workers.also_on_duty = (looker,)
-    event = LookUpQuestioned(
-        case_id=new_id(),
-        asked_by=looker,
-        reason=LookUpReason.OWN_NAME,
-        count=1,
-        looked_at=NOON,
-        questioned_at=LATER,
-    )
-
-    await tells(message_of(event))
-
-    [held] = await all_of(notifications)
-    assert (held.worker_id, held.template) == (first, "review_due")
 
 
 async def test_what_only_the_asker_could_be_told_waits_for_somebody_else(

@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import structlog
 from accord_contracts.problem import Refusal
@@ -48,15 +47,7 @@ from accord_chassis.oddities import Watch
 from accord_chassis.settings import ChassisSettings
 from accord_chassis.telemetry import current_trace_id
 
-__all__ = [
-    "PERMITTED",
-    "REFUSED",
-    "AuditAway",
-    "AuditLog",
-    "Entry",
-    "Glance",
-    "Recorded",
-]
+__all__ = ["PERMITTED", "REFUSED", "AuditAway", "AuditLog", "Entry", "Recorded"]
 
 log = structlog.get_logger()
 
@@ -67,7 +58,7 @@ PREPARED = "prepared"
 """The collection that says which indexes an operator has made: services may not look at
 indexes, only find documents."""
 
-EDITION = 2
+EDITION = 1
 """Of the indexes. Whoever changes them counts it up."""
 
 INDEXES = (
@@ -75,11 +66,6 @@ INDEXES = (
     IndexModel([("case_id", 1), ("at", -1)]),
     # What happened in an hour.
     IndexModel([("at", 1)]),
-    # What this worker looked at: of agencies' systems and services there is nothing.
-    IndexModel(
-        [("worker", 1), ("at", 1)],
-        partialFilterExpression={"worker": {"$gt": ""}},
-    ),
 )
 
 RIGHTS = ("insert", "find")
@@ -102,16 +88,6 @@ class AuditAway(Refusal):
     """What is done cannot be recorded at present, so it is not done: try again soon."""
 
     status = 503
-
-
-class Glance(NamedTuple):
-    """What an entry says of a look, as far as noticing needs it."""
-
-    worker: str
-    case_id: str | None
-    action: str
-    rule: str
-    at: datetime
 
 
 class AuditLog:
@@ -178,36 +154,6 @@ class AuditLog:
         return await looked_at(
             self.entries, self.keys, case_id=case_id, after=after, limit=limit
         )
-
-    async def glances(
-        self, after: datetime, until: datetime, *, worker: str | None = None
-    ) -> list[Glance]:
-        """Give what workers looked at in a time, the oldest first.
-
-        It is for noticing: whether entries are as they were sealed is not looked at.
-
-        Args:
-            after: What is from after then,
-            until: until then, with it.
-            worker: This one's alone.
-        """
-        wanted: Document = {"at": {"$gt": after, "$lte": until}}
-        if worker is not None:
-            wanted["worker"] = worker
-        fields = dict.fromkeys(Glance._fields, 1)
-        found = self.entries.find(wanted, projection=fields).sort("at", 1)
-        return [
-            Glance(
-                worker=each["worker"],
-                case_id=each.get("case_id"),
-                action=each["action"],
-                rule=each["rule"],
-                at=each["at"],
-            )
-            async for each in found
-            # Asked for in the query, it would keep some stores from the index.
-            if "worker" in each
-        ]
 
     async def prepare(self) -> None:
         """Begin a chain, which proves that entries can be written.

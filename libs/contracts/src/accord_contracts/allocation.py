@@ -434,37 +434,3 @@ class GlassNotReviewed(GlassEvent):
 
     noticed_at: AwareDatetime
     late_by: Annotated[float, Field(ge=0)]
-
-
-class LookUpReason(StrEnum):
-    """Why it is asked what somebody looked at a case for."""
-
-    NO_PART = "no_part"
-    """They looked, or tried to, at many cases in which they have no part."""
-    AGAIN = "again"
-    """They did so again and again at one."""
-    OFF_DUTY = "off_duty"
-    """They looked at many cases while they were not at work."""
-    OWN_NAME = "own_name"
-    """They looked up people of their own family name."""
-
-
-class LookUpQuestioned(Event):
-    """Somebody's look-ups are odd: an alarm to whoever reviews look-ups.
-
-    It is no verdict. What they saw, and on what ground, stands in the audit log.
-
-    Attributes:
-        asked_by: Who looked; they are not told.
-        reason: Which rule it is odd by.
-        count: How many cases, or times, it was.
-        looked_at: When they looked at this case.
-    """
-
-    TYPE: ClassVar[str] = "lookup.questioned.v1"
-
-    asked_by: Id
-    reason: LookUpReason
-    count: Annotated[int, Field(ge=1)]
-    looked_at: AwareDatetime
-    questioned_at: AwareDatetime

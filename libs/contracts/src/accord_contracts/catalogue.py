@@ -208,7 +208,6 @@ CATALOGUE = Catalogue.of(
         Entry(allocation.GlassBroken, "allocation", ("notify",)),
         Entry(allocation.GlassReviewed, "allocation"),
         Entry(allocation.GlassNotReviewed, "allocation", ("notify",)),
-        Entry(allocation.LookUpQuestioned, "allocation", ("notify",)),
         Entry(plans.PlanDrafted, "plans", ("plans", "notify")),
         Entry(plans.PlanAgreed, "plans", ("referrals", "plans", "notify")),
         Entry(plans.PlanAlarmsEnded, "plans", ("notify",)),

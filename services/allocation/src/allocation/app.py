@@ -33,7 +33,6 @@ from allocation.handlers import (
     answering,
     handing,
     leaving,
-    lookups,
     meeting,
     merging,
     parts,
@@ -43,18 +42,9 @@ from allocation.handlers import (
 )
 from allocation.handlers import together as joint
 from allocation.handlers.access import Door
-from allocation.handlers.lookups import Reviewing
 from allocation.handlers.placing import Desk
 from allocation.handlers.rota import Calls
-from allocation.routes import (
-    access,
-    directory,
-    exchange,
-    offers,
-    rotas,
-    together,
-)
-from allocation.routes import lookups as looking
+from allocation.routes import access, directory, exchange, offers, rotas, together
 from allocation.store.directory import Directory
 from allocation.store.kept import (
     Allocations,
@@ -62,7 +52,6 @@ from allocation.store.kept import (
     Mornings,
     Providers,
     Rotas,
-    Rounds,
     Staffings,
     Workers,
 )
@@ -132,11 +121,6 @@ def create_app(
         allocation.sweep(mornings, morning)
         allocation.sweep(glasses, partial(standing.tell_not_reviewed, door=door))
         allocation.sweep(turns, partial(rota.look_over, calls=calls))
-        rounds = allocation.store(Rounds)
-        reviewing = Reviewing(
-            allocation.audit, rounds, calls, policy.lookups, allocation.clock
-        )
-        allocation.sweep(rounds, partial(lookups.go_through, reviewing=reviewing))
         allocation.sweep(allocations, partial(placing.attend, desk=desk))
         allocation.sweep(staffings, partial(staffing.go_on_without_wishes, desk=desk))
 
@@ -147,7 +131,6 @@ def create_app(
         access.router,
         directory.router,
         exchange.router,
-        looking.router,
         offers.router,
         rotas.router,
         together.router,

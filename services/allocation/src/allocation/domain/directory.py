@@ -3,21 +3,13 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 from accord_contracts.access import SIDES, Side
-from accord_contracts.allocation import Role, Shift
+from accord_contracts.allocation import Role
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict
 
-from allocation.domain.availability import (
-    WEEK,
-    WHOLE,
-    Absence,
-    Shown,
-    Window,
-    percent_at,
-)
+from allocation.domain.availability import WEEK, WHOLE, Absence, Window, percent_at
 from allocation.domain.need import Need
 from allocation.domain.policy import outreach
 
@@ -200,23 +192,6 @@ class Worker(BaseModel):
         if need.shown is None or not self.hours or self.id in need.on_call:
             return True
         return any(each.contains(need.shown) for each in self.hours)
-
-    def on_duty_at(self, at: datetime, shifts: Iterable[Shift], zone: ZoneInfo) -> bool:
-        """Tell whether they are at work, on call, or on duty for the locality.
-
-        Args:
-            at: When.
-            shifts: When they are on call.
-            zone: What clocks in the region go by.
-        """
-        if any(each.since <= at < each.until for each in shifts):
-            return True
-        if self.absences and percent_at(self.absences, at) == 0:
-            return False
-        if self.duty_coordinator or not self.hours:
-            return True
-        shown = Shown.of(at, zone)
-        return any(each.contains(shown) for each in self.hours)
 
     def check(self) -> None:
         """See that their roles do not have them serve both sides.

@@ -15,7 +15,6 @@ from accord_contracts.referrals import IncidentKind
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from allocation.domain.lookups import LookUpRules
 from allocation.domain.morning import MorningRun
 
 Points = Annotated[int, Field(gt=0, le=1000)]
@@ -126,7 +125,6 @@ class Policy(BaseModel):
         morning_run: When all open roles are placed together, before the meeting.
         lead_agencies: Which agency leads at each level until a meeting decides
             otherwise, by its code in the register.
-        lookups: When somebody is asked what they looked at cases for.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -148,7 +146,6 @@ class Policy(BaseModel):
     mode: Mode
     morning_run: MorningRun
     lead_agencies: dict[RiskLevel, Code]
-    lookups: LookUpRules
 
     @field_validator("time_zone")
     @classmethod

@@ -2,14 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from accord_chassis.clock import Clock
-from accord_contracts.allocation import RotaChanged, Shift
+from accord_contracts.allocation import RotaChanged
 from accord_contracts.message import Event
 
-from allocation.domain.availability import Absence
 from allocation.domain.rota import NoSuchRota, Override, Rota
 from allocation.store.kept import Rotas, Workers
 
@@ -74,7 +72,10 @@ async def look_over(due: Rota, *, calls: Calls) -> None:
 async def save(held: Rota, *, calls: Calls) -> Rota:
     """Work out who is on call, and tell it if it is news."""
     at = calls.clock.now()
-    new = held.looked_over(await _away(held, calls), calls.zone, at)
+    named = sorted(held.named)
+    found = await asyncio.gather(*map(calls.workers.get, named))
+    away = {e.id: e.absences for e in found if e is not None and e.active}
+    new = held.looked_over(away, calls.zone, at)
     told: list[Event] = []
     if new.told is not held.told or new.told_at != held.told_at:
         told.append(
@@ -88,27 +89,6 @@ async def save(held: Rota, *, calls: Calls) -> Rota:
             )
         )
     return await calls.rotas.save(new, *told)
-
-
-async def on_call(
-    worker_id: str, since: datetime, until: datetime, *, calls: Calls
-) -> list[Shift]:
-    """Give when somebody is on call between two times, by whichever rota."""
-    rotas = [each for each in await calls.rotas.page() if worker_id in each.named]
-    return [
-        shift
-        for rota in rotas
-        for shift in rota.shifts(
-            await _away(rota, calls), calls.zone, since, until + timedelta(seconds=1)
-        )
-        if shift.worker_id == worker_id
-    ]
-
-
-async def _away(rota: Rota, calls: Calls) -> dict[str, tuple[Absence, ...]]:
-    """Say when each who takes turns is away; who is not at work is not in it."""
-    found = await asyncio.gather(*map(calls.workers.get, sorted(rota.named)))
-    return {e.id: e.absences for e in found if e is not None and e.active}
 
 
 async def rota_of(rota_id: str, *, calls: Calls) -> Rota:

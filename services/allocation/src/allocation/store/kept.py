@@ -15,7 +15,6 @@ from pymongo.operations import IndexModel
 
 from allocation.domain.directory import Worker
 from allocation.domain.glass import Glass
-from allocation.domain.lookups import Round
 from allocation.domain.morning import Morning
 from allocation.domain.offer import Status
 from allocation.domain.offering import Allocation
@@ -35,9 +34,6 @@ MOST_PROVIDERS = 1000
 """The most organisations that a locality has."""
 
 MORNING = "11c95e2e-3c4f-5d6e-9cbb-9b4f6e2a1a01"
-"""The one document's id."""
-
-ROUND = "5d0a6a52-8c0e-5c1b-8f55-2f7a3c9b1e02"
 """The one document's id."""
 
 AT_ONCE = EPOCH + timedelta(milliseconds=1)
@@ -219,21 +215,6 @@ class Mornings(Store[Morning]):
         if await self.get(MORNING) is None:
             with suppress(Conflict):  # Another process was first.
                 await self.save(Morning(id=MORNING, due_at=AT_ONCE))
-
-
-class Rounds(Store[Round]):
-    """How far what was looked up has been gone through: one document."""
-
-    entity = Round
-    collection = "rounds"
-    due = "due_at"
-
-    async def prepare(self) -> None:
-        """Create the indexes, and the document if it is not there."""
-        await super().prepare()
-        if await self.get(ROUND) is None:
-            with suppress(Conflict):  # Another process was first.
-                await self.save(Round(id=ROUND, due_at=AT_ONCE))
 
 
 class Rotas(Store[Rota]):
