@@ -27,7 +27,12 @@ async def told_of(
         shelves.disclosures.about(person_id, limit),
         shelves.referrals.of_person(person_id),
     )
-    found = {each.referral_id: case.id for case in cases for each in case.episodes}
+    # As a merged case, which an export names by the one that goes on.
+    found = {
+        each.referral_id: case.merged_into or case.id
+        for case in cases
+        for each in case.episodes
+    }
     told = (
         entry
         for each in referrals
