@@ -171,7 +171,7 @@ async def held_in(region: Region) -> Held:
 def test_every_case_reported_has_a_plan_that_was_agreed(
     outcome: Outcome,
 ) -> None:
-    assert outcome.cases == round(WAIKATO.cases_a_month * 0.1)
+    assert outcome.cases == round(WAIKATO.cases_a_month * DAYS.months)
     assert outcome.plans.agreed == outcome.plans.levels.total() == outcome.cases
     assert outcome.parked == 0
 
@@ -229,13 +229,16 @@ async def test_the_same_seed_has_the_same_figures(
     async with opened(WAIKATO, backing_services, keeping) as region:
         again = await replay_site(region, DAYS)
 
-    assert document([again], {}) == document([outcome], {})
+    told, before = document([again], {}), document([outcome], {})
+    # The smaller part first: what differs is told whole.
+    assert told["together"]["replayed"] == before["together"]["replayed"]
+    assert told == before
 
 
 def test_the_command_tells_both_sites_beside_what_was_published(
     tmp_path: Path,
 ) -> None:
-    words = ("replay", "--pilot", "--json", "--months", "0.03", "--seed", "5")
+    words = ("replay", "--pilot", "--json", "--months", "0.05", "--seed", "5")
 
     ended = run_in(tmp_path, *words, within=240)
 

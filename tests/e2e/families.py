@@ -120,6 +120,7 @@ def contact_point(channel: str, sentinels: Sentinels) -> Told:
         "read_by": sentinels.text("who else reads it"),
         "hours": sentinels.text("when they can be reached"),
         "code_word": sentinels.name("code word"),
+        "duress_word": sentinels.name("duress word"),
         "leave_message": sentinels.random.random() < 1 / 2,
         "say_who": sentinels.random.random() < 1 / 2,
     }

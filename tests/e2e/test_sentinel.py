@@ -479,6 +479,9 @@ def assert_planted(told: list[Told], planted: Planted) -> None:
         "allocation.providers.about.phones.number",
         "allocation.providers.about.website",
         "plans.voices.entries.words",
+        # Any hour of a day is anybody's.
+        "referrals.referrals.told.people.contact_points.windows.ends",
+        "referrals.referrals.told.people.contact_points.windows.starts",
         # Nobody here has one; allocation's own tests see that it is sealed.
         "allocation.workers.mobile",
         "referrals.inquiries.decisions.said.pieces.text",
@@ -744,7 +747,7 @@ async def be_kept(region: Region, case: str) -> None:
     outreach = region.worker(role["worker_id"])
     plan = await coordinator.reads_plan(case, "agreed")()
     path = f"/api/plans/v1/plans/{case}"
-    contact, programme = (
+    contact, programme, *_ = (
         f"{path}/actions/{each['action_id']}"
         for each in plan["actions"]
         if each["role"] == OUTREACH
@@ -933,6 +936,8 @@ async def ids_of(region: Region, case: str) -> dict[str, str]:
         "key_id": "a" * 16,
         "number": "0",
         "plan_version": "1",
+        "revision": "1",
+        "fingerprint": "a" * 64,
         "order_id": new_id(),
         "need_id": new_id(),
         "service_id": new_id(),
