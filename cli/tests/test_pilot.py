@@ -35,8 +35,8 @@ from risk.domain.policy import Policy
 
 Held = dict[str, int]
 
-DAYS = Options(seed=3, months=0.07)
-"""Two days of each site at the published rate."""
+DAYS = Options(seed=3, months=0.1)
+"""Three days of each site at the published rate."""
 
 
 def reported(

@@ -80,7 +80,7 @@ SIDES = ("referrals", "GET", "/v1/matches/{match_id}")
 """Shows a coordinator what two people are compared by, side by side."""
 
 APART = {
-    "serve", "demo", "status", "assertion", "reset",
+    "serve", "demo", "status", "world load", "assertion", "reset",
     "topology apply", "store apply", "audit prepare", "match evaluate",
     "match bench", "allocation solve", "allocation simulate", "risk weigh",
     "risk schema", "risk simulate", "directory import", "directory export",
