@@ -55,6 +55,9 @@ service must have what it says is away."""
 
 LOGS = "The logs in .accord/pilot/logs say why."
 
+ROOT = bytes(32)
+"""Under which ids are derived: lots are drawn by them, and nobody here is real."""
+
 TOKEN_SECONDS = 24 * 3600.0
 
 
@@ -198,7 +201,8 @@ async def opened(site: Site, found: Backing, here: Path) -> AsyncIterator[Region
     try:
         with closing(listen(None, first=FIRST_PORT)) as listening:
             port: int = listening.getsockname()[1]
-            apps = _applications(surroundings, port, StandIns(clock=clock))
+            stand_ins = StandIns(clock=clock, root=ROOT)
+            apps = _applications(surroundings, port, stand_ins)
             async with (
                 living(apps),
                 serving(together(apps), listening),

@@ -62,6 +62,7 @@ class StandIns:
     clock: Clock | None = None
     catalogue: Catalogue | None = None
     standings: Standings | None = None
+    root: bytes | None = None
 
 
 class Service:
@@ -92,6 +93,8 @@ class Service:
             self.database.vault = vault_of(
                 settings, self.client, own=self._vault_client(settings)
             )
+            if stand_ins.root:
+                self.database.vault.stand_in(stand_ins.root)
         self.transport = stand_ins.transport or RabbitTransport(
             Line.to(settings, "amqp_url"), name=name
         )
