@@ -101,7 +101,7 @@ class ByLane(Generic[Q, A]):
         self,
         run: Callable[[Sequence[Q]], Awaitable[Sequence[A | BaseException]]],
         *,
-        limit: int,
+        limit: int = 100,
     ) -> None:
         self._of = {lane: Batcher(run, limit=limit) for lane in Lane}
 

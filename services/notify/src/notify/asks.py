@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import structlog
 from accord_chassis.asking import NoAnswer, Peer, ServiceToken
-from accord_chassis.batching import Batcher
+from accord_chassis.batching import ByLane
 from accord_chassis.guard import StandingAway, Standings
 from accord_chassis.settings import TIMEOUT_SECONDS
 from accord_contracts.access import Purpose, Standing
@@ -83,7 +83,7 @@ class Directory:
         self._allocation = Peer(
             allocation_url, token, tls=tls, timeout_seconds=timeout_seconds
         )
-        self._ask = Batcher[str, tuple[WorkerContact, ...]](self._ask_all)
+        self._ask = ByLane[str, tuple[WorkerContact, ...]](self._ask_all)
         self._answers: dict[str, tuple[float, tuple[WorkerContact, ...]]] = {}
 
     async def contact(self, worker_id: str) -> WorkerContact | None:
