@@ -10,13 +10,8 @@ from accord_chassis.clock import SimulatedClock
 from accord_chassis.store import Database
 from accord_chassis.testing import NOON, new_id, published
 from accord_contracts.allocation import RotaChanged, Shift
-from accord_contracts.calendar import Day
-from allocation.domain.availability import (
-    Absence,
-    Shown,
-    Window,
-    contracted_points,
-)
+from accord_contracts.calendar import Day, Shown, Window
+from allocation.domain.availability import Absence, contracted_points
 from allocation.domain.directory import OFF_DUTY, ON_LEAVE, Worker
 from allocation.domain.rota import AHEAD, Override, OverridesClash, Rota
 from allocation.handlers.rota import Calls, look_over, put_override, put_rota

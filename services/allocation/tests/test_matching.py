@@ -8,11 +8,11 @@ import pytest
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import Role
-from accord_contracts.calendar import Day
+from accord_contracts.calendar import Day, Shown, Window
 from accord_contracts.referrals import ContactWish
 from accord_contracts.risk import RiskLevel
 from allocation.domain.advising import advise
-from allocation.domain.availability import Absence, Shown, Window
+from allocation.domain.availability import Absence
 from allocation.domain.choosing import Unmet, Weighing, choose
 from allocation.domain.directory import (
     NO_ROOM,

@@ -5,10 +5,9 @@ from datetime import timedelta
 from random import Random
 
 from accord_chassis.testing import NOON, new_id
-from accord_contracts.calendar import Day
+from accord_contracts.calendar import Day, Window
 from accord_contracts.referrals import ContactWish
 from accord_contracts.risk import RiskLevel
-from allocation.domain.availability import Window
 from allocation.domain.directory import Worker
 from allocation.domain.policy import Policy
 from allocation.domain.simulating import Arrival, needed, simulate

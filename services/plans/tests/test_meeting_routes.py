@@ -152,6 +152,21 @@ def morning(clock: SimulatedClock) -> str:
     return held.id
 
 
+def too_late(case: str, level: RiskLevel) -> ActionOverdue:
+    """That a specialist has not kept a commitment in time."""
+    return ActionOverdue(
+        case_id=case,
+        plan_version=1,
+        action_id=new_id(),
+        action="safe_contact",
+        role=IVS,
+        worker_id=None,
+        level=level,
+        due_at=NOON,
+        late_by=1.0,
+    )
+
+
 async def test_an_agenda_builds_itself_and_says_who_was_asked(
     running: Running, clock: SimulatedClock
 ) -> None:
@@ -169,17 +184,7 @@ async def test_an_agenda_builds_itself_and_says_who_was_asked(
         answers={},
         decided_at=NOON + HOUR,
     )
-    late = ActionOverdue(
-        case_id=case,
-        plan_version=1,
-        action_id=new_id(),
-        action="safe_contact",
-        role=IVS,
-        worker_id=None,
-        level=MEDIUM,
-        due_at=NOON,
-        late_by=1.0,
-    )
+    late = too_late(case, MEDIUM)
     await hearing.note_inquiry(message_of(asked), table=table)
     await hearing.note_inquiry(message_of(decided), table=table)
     await hearing.note_action(message_of(late), table=table)
@@ -273,17 +278,7 @@ async def test_what_is_merged_brings_its_survivor_up_whatever_is_heard_first(
     table = table_of(running)
     case, other = await referred(running, HIGH, HIGH)
     broken = PlanBreached(case_id=other, plan_version=1, level=HIGH, breached_at=NOON)
-    late = ActionOverdue(
-        case_id=other,
-        plan_version=1,
-        action_id=new_id(),
-        action="safe_contact",
-        role=IVS,
-        worker_id=None,
-        level=HIGH,
-        due_at=NOON,
-        late_by=1.0,
-    )
+    late = too_late(other, HIGH)
     told = CaseMerged(case_id=other, survivor_id=case, merged_at=NOON)
     merged = message_of(told, version=2)
 

@@ -5,6 +5,7 @@ from itertools import permutations
 
 import pytest
 from accord_chassis.testing import NOON, eventually, message_of, new_id
+from accord_contracts.one_person import Link, one_with
 from accord_contracts.referrals import PersonMerged, PersonUnmerged
 from papers_builders import voice
 from plans.documents.audience import Addressed, Audience, Facts, redacted
@@ -12,7 +13,7 @@ from plans.documents.voice import NotTheirCopy, copy_of
 from plans.domain.action import Action
 from plans.domain.closing import MandatoryActionsOpen
 from plans.domain.merging import carry, share_of
-from plans.domain.one_person import Link, each_once, one_with
+from plans.domain.one_person import each_once
 from plans.domain.plan import Plan
 from plans.domain.template import Part
 from plans_builders import (

@@ -13,7 +13,7 @@ from accord_chassis.testing import (
     message_of,
     new_id,
 )
-from accord_contracts.calendar import Day
+from accord_contracts.calendar import Day, Window
 from accord_contracts.grounds import Belief, S20Purpose
 from accord_contracts.referrals import (
     CaseTransferred,
@@ -32,7 +32,7 @@ from referrals.domain.package import Known, packed, reached
 from referrals.domain.telling import Channel, Safety
 from referrals.domain.transferring import TransferredElsewhere, transfer
 from referrals.domain.trigger import State
-from referrals.domain.window import Window, Windows
+from referrals.domain.window import Windows
 from referrals.keeping import Disclosures
 from referrals.triggers import Triggers, dates_of, schedule, scheduled
 from referrals_builders import (

@@ -1,10 +1,10 @@
 """What becomes of a plan when two of its people are one, or two again."""
 
 from accord_contracts.message import Message
+from accord_contracts.one_person import Link
 from accord_contracts.plans import StaleReason
 from accord_contracts.referrals import PersonMerged, PersonUnmerged
 
-from plans.domain.one_person import Link
 from plans.domain.plan import Plan
 from plans.domain.staleness import go_stale
 from plans.domain.template import Policy
@@ -24,13 +24,8 @@ async def note_one_person(
     A child who is a child of their own again has a part of the plan again.
     """
     told = message.data
-    link = Link(
-        people=(told.person_id, told.other_id),
-        revision=message.aggregate_version,
-        over=isinstance(told, PersonUnmerged),
-    )
     held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
-    new = held.link(told.match_id, link, policy, message.time)
+    new = held.link(told.match_id, Link.told(message), policy, message.time)
     if new is held:
         return
     if new.actions != held.actions:

@@ -1,10 +1,10 @@
 """What the risk service does when two people are one, or two again."""
 
 from accord_contracts.message import Message
+from accord_contracts.one_person import Link
 from accord_contracts.referrals import PersonMerged, PersonUnmerged
 
 from risk.domain.assessment import Assessment
-from risk.domain.one_person import Link
 from risk.store import Assessments
 
 
@@ -20,11 +20,6 @@ async def note_one_person(
     told = message.data
     held = await assessments.get(told.case_id, cause=message)
     known = held or Assessment.new(told.case_id, message.time)
-    link = Link(
-        people=(told.person_id, told.other_id),
-        revision=message.aggregate_version,
-        over=isinstance(told, PersonUnmerged),
-    )
-    new = known.link(told.match_id, link)
+    new = known.link(told.match_id, Link.told(message))
     if new is not known:
         await assessments.save(new, cause=message)

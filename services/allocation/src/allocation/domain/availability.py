@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, NamedTuple, Self
-from zoneinfo import ZoneInfo
+from typing import Annotated, Self
 
-from accord_contracts.calendar import DAYS, Day, TimeOfDay
 from pydantic import (
     AwareDatetime,
     BaseModel,
@@ -23,45 +21,6 @@ Moment = Annotated[
     Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
 ]
 """A time within calendars that clocks can add weeks to, in any zone."""
-
-
-class Shown(NamedTuple):
-    """What calendars and clocks in the region show: a day of the week, and a time."""
-
-    day: int
-    time: str
-
-    @classmethod
-    def of(cls, at: datetime, zone: ZoneInfo) -> Self:
-        """Look at them."""
-        local = at.astimezone(zone)
-        return cls(local.weekday(), local.strftime("%H:%M"))
-
-
-class Window(BaseModel):
-    """Hours of some days. What ends no later than it begins ends on the next day.
-
-    Attributes:
-        days: On which it begins.
-        starts: From then on.
-        ends: No longer then.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    days: Annotated[frozenset[Day], Field(min_length=1)]
-    starts: TimeOfDay
-    ends: TimeOfDay
-
-    def contains(self, shown: Shown) -> bool:
-        """Tell whether it is such an hour."""
-        today = DAYS[shown.day] in self.days
-        if self.starts < self.ends:
-            return today and self.starts <= shown.time < self.ends
-        yesterday = DAYS[shown.day - 1] in self.days
-        return (today and shown.time >= self.starts) or (
-            yesterday and shown.time < self.ends
-        )
 
 
 class Absence(BaseModel):

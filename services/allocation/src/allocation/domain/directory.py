@@ -6,10 +6,11 @@ from enum import StrEnum
 
 from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import Role
+from accord_contracts.calendar import Window
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict
 
-from allocation.domain.availability import WEEK, WHOLE, Absence, Window, percent_at
+from allocation.domain.availability import WEEK, WHOLE, Absence, percent_at
 from allocation.domain.need import Need
 from allocation.domain.policy import outreach
 

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from allocation.domain.availability import Shown
+from accord_contracts.calendar import Shown
+
 from allocation.domain.need import Need
 from allocation.domain.offering import Allocation
 from allocation.domain.policy import Policy

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from accord_contracts.allocation import Role
+from accord_contracts.calendar import Shown
 
-from allocation.domain.availability import Shown
 from allocation.domain.wishes import Wishes
 
 NO_WISHES = Wishes()

@@ -5,12 +5,11 @@ from typing import Annotated
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from accord_contracts.allocation import Role
+from accord_contracts.calendar import Window
 from accord_contracts.message import Code, Id
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
-
-from allocation.domain.availability import Window
 
 ORGANISATIONS = uuid5(NAMESPACE_URL, "urn:accord:organisation")
 """What the ids of organisations are made in that have none of their own."""

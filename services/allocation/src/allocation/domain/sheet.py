@@ -11,9 +11,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from accord_contracts.calendar import Window
 from accord_contracts.problem import Refusal
 
-from allocation.domain.availability import Absence, Window
+from allocation.domain.availability import Absence
 from allocation.domain.directory import Worker
 
 MOST_ROWS = 10_000

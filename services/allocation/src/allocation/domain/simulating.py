@@ -14,9 +14,9 @@ from heapq import heappop, heappush
 from itertools import count
 
 from accord_contracts.allocation import Role
+from accord_contracts.calendar import Shown
 from accord_contracts.risk import RiskLevel
 
-from allocation.domain.availability import Shown
 from allocation.domain.choosing import Choice, choose
 from allocation.domain.directory import Worker
 from allocation.domain.need import NO_WISHES, Need

@@ -11,6 +11,7 @@ from accord_chassis.guard import Asking, asking
 from accord_chassis.service import part, settled
 from accord_contracts.access import Purpose
 from accord_contracts.allocation import Role, WorkerContact
+from accord_contracts.calendar import Window
 from accord_contracts.message import Code, Id
 from fastapi import APIRouter, Query, Security
 from pydantic import (
@@ -21,7 +22,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from allocation.domain.availability import Absence, Moment, Window, contracted_points
+from allocation.domain.availability import Absence, Moment, contracted_points
 from allocation.domain.directory import (
     Gender,
     NoSuchPlace,

@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Self
 
 from accord_contracts.access import Side
+from accord_contracts.one_person import Link, one_with
 from accord_contracts.papers import Audience
 
 from plans.documents.voice import Entry, OwnVoice
 from plans.domain.action import Action
 from plans.domain.coming import Coming
 from plans.domain.meeting.discussion import Discussion
-from plans.domain.one_person import Link, each_once, one_with
+from plans.domain.one_person import each_once
 from plans.domain.plan import Plan
 from plans.domain.stage import Status
 from plans.domain.template import Part

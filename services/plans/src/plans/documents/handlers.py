@@ -6,6 +6,7 @@ from typing import NamedTuple
 from accord_chassis.clock import Clock
 from accord_contracts.access import ClosedToChange, Side
 from accord_contracts.message import Message
+from accord_contracts.one_person import one_with
 from accord_contracts.papers import Audience
 from accord_contracts.plans import PlanClosed
 from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
@@ -28,7 +29,6 @@ from plans.documents.voice import (
 from plans.documents.wording import Speech
 from plans.domain.held import NoPlan
 from plans.domain.letting import Reader, is_same
-from plans.domain.one_person import one_with
 from plans.domain.template import Policy
 from plans.meeting.store import Discussions
 from plans.needs.need import UnknownStrand

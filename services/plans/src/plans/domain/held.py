@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from accord_contracts.allocation import Role
+from accord_contracts.one_person import Link
 from accord_contracts.plans import StaleReason
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict, computed_field
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 from plans.domain.action import Action, NoSuchAction, Owner
 from plans.domain.circumstances import Circumstances, Known
 from plans.domain.coming import Coming
-from plans.domain.one_person import Link, each_once, latest
+from plans.domain.one_person import each_once, latest
 from plans.domain.share import Share
 from plans.domain.stage import Breach, Stage, Status
 from plans.domain.template import Part

@@ -1,36 +1,8 @@
-"""People of a case who are one: a coordinator has linked them, and may take it back.
-
-A link moves nothing. What was planned, noted and said under either id stays there, and
-whoever looks goes by both; so taking it back leaves each with their own.
-"""
+"""People of a case who are one, as a plan goes by them: each is asked for once."""
 
 from collections.abc import Container, Iterable, Mapping
 
-from pydantic import BaseModel, ConfigDict
-
-
-class Link(BaseModel):
-    """That two ids are of one person, or no longer.
-
-    Attributes:
-        revision: The version of the decision that said so.
-        over: It was taken back.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    people: tuple[str, str]
-    revision: int
-    over: bool = False
-
-
-def one_with(person_id: str, links: Iterable[Link]) -> frozenset[str]:
-    """Give every id of somebody: if A is B and B is C, the three are one."""
-    pairs = [{*each.people} for each in links if not each.over]
-    found = {person_id}
-    for _ in pairs:
-        found |= {id_ for pair in pairs if pair & found for id_ in pair}
-    return frozenset(found)
+from accord_contracts.one_person import Link, one_with
 
 
 def latest(told: Iterable[Mapping[str, Link]]) -> dict[str, Link]:

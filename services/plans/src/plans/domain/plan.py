@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from accord_contracts.allocation import Role
+from accord_contracts.one_person import Link
 from accord_contracts.plans import StaleReason
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import TRANSFERRED
@@ -15,7 +16,6 @@ from plans.domain.circumstances import Word
 from plans.domain.coming import Coming, InForce, with_latest
 from plans.domain.drawing import Ground, drawn_up
 from plans.domain.held import Decided, Held
-from plans.domain.one_person import Link
 from plans.domain.stage import Stage, Status
 from plans.domain.template import Part, Policy
 from plans.domain.version import Assessment, PlanVersion, kept

@@ -1,11 +1,11 @@
 """What of a merged case's plan stands in its survivor's."""
 
 from accord_contracts.allocation import Role
+from accord_contracts.one_person import Link
 from pydantic import BaseModel, ConfigDict
 
 from plans.domain.action import Action
 from plans.domain.circumstances import Known
-from plans.domain.one_person import Link
 
 
 class Share(BaseModel):

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import reduce
 
+from accord_contracts.one_person import Link
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import Answer, IncidentKind, PersonRole
 from accord_contracts.risk import RiskLevel, Tier
@@ -14,7 +15,6 @@ from risk.domain.ahead import Ahead, with_latest
 from risk.domain.answers import merged
 from risk.domain.form import Form, all_forms
 from risk.domain.judgement.record import Asked, Change, How, Judgement
-from risk.domain.one_person import Link
 from risk.domain.order import Order
 from risk.domain.past import Inputs, Past, past_id
 from risk.domain.policy import Policy, highest

@@ -1,15 +1,15 @@
 """What each referral told, and the risk to each pair and each child by it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import reduce
 
+from accord_contracts.one_person import Link, one_with
 from accord_contracts.referrals import Answer, IncidentKind, PersonRole
 from pydantic import BaseModel, ConfigDict
 
 from risk.domain.answers import merged
 from risk.domain.form import Form, all_forms
-from risk.domain.one_person import Link, by_one_id
 
 KEPT = 200
 """Referrals of one case that are told apart; the oldest go first."""
@@ -137,6 +137,24 @@ def with_parts(known: tuple[Parts, ...], decided: Parts) -> tuple[Parts, ...]:
 
     latest = {each.two: each for each in sorted((*known, decided), key=when)}
     return tuple(sorted(latest.values(), key=when))
+
+
+def by_one_id(people: Sequence[str], links: Iterable[Link]) -> Callable[[str], str]:
+    """Give by which id somebody counts: the first of theirs that the case knows.
+
+    If A is B and B is C, the three are one.
+
+    Args:
+        people: Those of the case: of nobody is an id told that it does not know.
+        links: Which of them are one, also by way of somebody it does not know.
+    """
+    links = [*links]
+
+    def one(person_id: str) -> str:
+        same = one_with(person_id, links)
+        return next((each for each in people if each in same), person_id)
+
+    return one
 
 
 def of_pairs(

@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from accord_contracts.allocation import Role
-from accord_contracts.calendar import Day
+from accord_contracts.calendar import Day, Window
 
-from allocation.domain.availability import Window
 from allocation.domain.hsds.standard import (
     ICAL,
     PLACES,

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 from accord_contracts.allocation import Role
+from accord_contracts.calendar import Window
 
-from allocation.domain.availability import Window
 from allocation.domain.hsds.standard import ICAL, PLACES, ROLES, SCHEME
 from allocation.domain.policy import Spot
 from allocation.domain.providers import Offered, Provider
