@@ -16,6 +16,7 @@ from accord_chassis.testing import new_id, vault_in
 from accord_chassis.vault import (
     KeysMissing,
     NotSealedHere,
+    NotYetOpen,
     Vault,
     VaultSettings,
     seal,
@@ -104,6 +105,15 @@ async def test_a_sealed_field_comes_back_and_is_not_in_the_document(
     assert SENTINEL not in repr(stored)
     assert stored
     assert "address" not in stored
+
+
+async def test_before_it_is_open_no_id_is_derived(
+    store_client: Client, vault_name: str, master_key: Path
+) -> None:
+    fresh = vault_in(store_client, vault_name, master_key)
+
+    with pytest.raises(NotYetOpen):
+        fresh.id_of("referral", "theirs")
 
 
 async def test_what_did_not_change_is_not_sealed_anew(

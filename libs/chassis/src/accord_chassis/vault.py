@@ -81,6 +81,10 @@ class KeysMissing(LookupError):
     """Keys that were there are not: this is another vault, or it lost something."""
 
 
+class NotYetOpen(Exception):
+    """The service has just started, and the store has not answered yet."""
+
+
 class UnknownKeyVersion(ValueError):
     """A key is wrapped under a version of the regional key that is not known."""
 
@@ -336,12 +340,15 @@ class Vault:
         Args:
             kind: Of what the id is.
             name: By what it is to be known again.
+
+        Raises:
+            NotYetOpen: The root is not there yet.
         """
         return str(UUID(self.digest(f"id of {kind}", name), version=5))
 
     def _blind_key(self, kind: str) -> bytes:
         if not self._blind_root:
-            raise RuntimeError("The vault is not open.")
+            raise NotYetOpen
         derived = HKDF(SHA256(), 32, None, f"accord blind {kind}".encode())
         return self._blind_keys.setdefault(kind, derived.derive(self._blind_root))
 

@@ -24,6 +24,7 @@ from accord_chassis.service.life import Service, StandIns
 from accord_chassis.settings import ChassisSettings, catalogue_of
 from accord_chassis.standing import AskedStandings, asked_of_allocation
 from accord_chassis.store import Conflict, StoreRefuses
+from accord_chassis.vault import NotYetOpen
 
 log = structlog.get_logger()
 
@@ -104,7 +105,8 @@ def create_app(
     if settings.development or settings.docs:
         docs.install(app)
     problems.install(app)
-    problems.put_off(app, ConnectionFailure, ExecutionTimeout, Conflict, StoreRefuses)
+    passing = (ConnectionFailure, ExecutionTimeout, Conflict, StoreRefuses, NotYetOpen)
+    problems.put_off(app, *passing)
     for router in routers:
         app.include_router(router, prefix="/v1")
     app.include_router(_health)
