@@ -14,9 +14,11 @@ from accord_contracts.referrals import (
     Answer,
     CaseMerged,
     CaseUnmerged,
+    FieldGroup,
     IncidentKind,
     Party,
     PersonRole,
+    ReferralAmended,
     ReferralReceived,
     Relationship,
     TriggerCancelled,
@@ -120,20 +122,43 @@ def referred(
         "agency_kind": AgencyKind.POLICE,
         "incidents": (),
         "answers": {},
-        "parties": (
-            Party(person_id=HARMED, role=PersonRole.PERSON_HARMED),
-            Party(
-                person_id=USING,
-                role=PersonRole.PERSON_USING_VIOLENCE,
-                relationship=related,
-            ),
-        ),
+        "parties": parties(related),
         "wishes": Wishes(),
         "repeat": False,
         "occurred_at": NOON,
         "first_referred_at": NOON,
     }
     return message_of(ReferralReceived.model_validate({**told, **fields}), at=at)
+
+
+def parties(related: Relationship | None) -> tuple[Party, ...]:
+    harmed = Party(person_id=HARMED, role=PersonRole.PERSON_HARMED)
+    role = PersonRole.PERSON_USING_VIOLENCE
+    return (harmed, Party(person_id=USING, role=role, relationship=related))
+
+
+def amended(
+    message: Any,
+    number: int,
+    group: FieldGroup,
+    *,
+    related: Relationship | None = None,
+    at: datetime = NOON,
+    **fields: Any,
+) -> Any:
+    """What referrals says of a change of a referral: all of it, and what changed."""
+    told = {
+        "case_id": message.data.case_id,
+        "referral_id": message.data.referral_id,
+        "number": number,
+        "groups": (group,),
+        "incidents": (),
+        "answers": {},
+        "parties": parties(related),
+        "occurred_at": NOON,
+        "amended_at": at,
+    }
+    return message_of(ReferralAmended.model_validate({**told, **fields}), at=at)
 
 
 def release(
@@ -168,7 +193,7 @@ async def drafted(
 
 async def hears(message: Any, known: dict[str, Any]) -> None:
     told = {"plans": known["plans"], "policy": known["policy"]}
-    if isinstance(message.data, ReferralReceived):
+    if isinstance(message.data, ReferralReceived | ReferralAmended):
         await handlers.meet_people(message, **told)
     else:
         await handlers.foresee(message, **told)
@@ -224,8 +249,7 @@ async def test_what_is_not_so_adds_nothing(known: dict[str, Any]) -> None:
 
     assert await codes(case_id, known["plans"]) == USUAL
     held = await known["plans"].get(case_id)
-    # What nothing is added for is not kept.
-    assert list(held.known.heard) == ["incident_strangulation"]
+    assert not held.known.heard
 
 
 async def test_a_redraft_adds_nothing_twice(known: dict[str, Any]) -> None:
@@ -326,16 +350,59 @@ async def test_what_was_added_stays_when_it_is_so_no_longer(
     assert "release_planned" in await codes(case_id, plans)
 
 
-async def test_the_last_word_counts_and_none_outlives_the_closing(
-    known: dict[str, Any],
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 2, 0)])
+async def test_a_yes_stands_until_its_own_agency_takes_it_back(
+    known: dict[str, Any], order: tuple[int, ...]
 ) -> None:
     case_id, plans = new_id(), known["plans"]
     yes, no = ({"strangulation": each} for each in (Answer.YES, Answer.NO))
-    await hears(referred(case_id, answers=no, at=NOON + HOUR), known)
-    await hears(referred(case_id, answers=yes, at=NOON), known)
-    await drafted(case_id, known)
-    assert "doctor_offered" not in await codes(case_id, plans)
+    first = referred(case_id, answers=yes)
+    told = [
+        first,
+        referred(case_id, answers=no, at=NOON + HOUR),
+        amended(first, 1, FieldGroup.PLACE, answers={}, at=NOON + 2 * HOUR),
+    ]
 
+    for each in order:
+        await hears(told[each], known)
+
+    held = await plans.get(case_id)
+    assert held.circumstances.told == {"strangulation"}
+    # Nor does it become another day's because something else of it is changed.
+    [at] = [e.at for by in held.known.heard.values() for e in by.values()]
+    assert at == NOON
+
+    back = amended(first, 3, FieldGroup.ANSWERS, answers=no, at=NOON + 3 * HOUR)
+    again = amended(first, 2, FieldGroup.ANSWERS, answers=yes, at=NOON + 2 * HOUR)
+    for each in (back, again):
+        await hears(each, known)
+    held = await plans.get(case_id)
+    assert not held.circumstances.told
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["as_told", "the_other_way_round"])
+async def test_what_did_not_happen_after_all_is_so_no_longer(
+    known: dict[str, Any], order: int
+) -> None:
+    case_id, plans = new_id(), known["plans"]
+    first = referred(case_id, incidents=(IncidentKind.STRANGULATION,), related=PARTED)
+    changed = amended(
+        first, 1, FieldGroup.INCIDENTS, related=Relationship.PARTNER, at=NOON + HOUR
+    )
+
+    for each in (first, changed)[::order]:
+        await hears(each, known)
+
+    held = await plans.get(case_id)
+    assert not held.circumstances.told
+    # How they are related was not changed by it.
+    assert held.circumstances.relationships == {PARTED}
+
+
+async def test_what_was_told_does_not_outlive_the_closing(
+    known: dict[str, Any],
+) -> None:
+    plans, yes = known["plans"], {"strangulation": Answer.YES}
     other = new_id()
     await hears(referred(other, answers=yes, related=PARTED), known)
     held = await plans.get(other)

@@ -17,6 +17,8 @@ from accord_contracts.referrals import (
     Answer,
     CaseErased,
     CaseTransferred,
+    FieldGroup,
+    IncidentKind,
     PersonRole,
     ReferralAmended,
     ReferralReceived,
@@ -152,21 +154,33 @@ async def meet_people(
 def _word(
     told: ReferralReceived | ReferralAmended, policy: Policy, at: datetime
 ) -> Word:
-    """Give what a referral tells of circumstances that anything is added for."""
+    """Give what a referral tells of circumstances that anything is added for.
+
+    A change repeats all that the referral says; it tells what it is about alone. That
+    something is not so is told by changes only: before one there is nothing to correct.
+    """
+    number, about = 0, frozenset(FieldGroup)
+    if isinstance(told, ReferralAmended):
+        number, about = told.number, frozenset(told.groups)
     pair = {PersonRole.PERSON_HARMED, PersonRole.PERSON_USING_VIOLENCE}
-    said = {
-        code: answer is Answer.YES
-        for code, answer in told.answers.items()
-        if answer in {Answer.YES, Answer.NO}
+    happened = {f"incident_{each}": each in told.incidents for each in IncidentKind}
+    yes = {code for code, each in told.answers.items() if each is Answer.YES}
+    so: dict[str, bool] = {}
+    for code in policy.heeds:
+        group = FieldGroup.INCIDENTS if code in happened else FieldGroup.ANSWERS
+        said = happened.get(code, code in yes)
+        if group in about and (said or number):
+            so[code] = said
+    related = {
+        each.person_id: each.relationship
+        for each in told.parties
+        if each.relationship and each.role in pair
     }
-    happened = {f"incident_{each}": True for each in told.incidents}
     return Word(
-        related={
-            each.person_id: each.relationship
-            for each in told.parties
-            if each.relationship and each.role in pair
-        },
-        so={key: e for key, e in (said | happened).items() if key in policy.heeds},
+        referral_id=told.referral_id,
+        number=number,
+        related=related if FieldGroup.PEOPLE in about else {},
+        so=so,
         at=at,
     )
 

@@ -4,11 +4,10 @@ How its people are related, what was told of them, and which dates are ahead: wh
 locality's additions are added for.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import TypeVar
 
 from accord_contracts.message import Code
 from accord_contracts.referrals import Relationship, TriggerKind
@@ -27,21 +26,26 @@ class Related(BaseModel):
 
 
 class Heard(BaseModel):
-    """That something was told to be so, or not to be so, and when last."""
+    """That a referral tells something to be so, or not to be so.
+
+    Attributes:
+        number: Of the change of the referral that said so; 0: the referral itself.
+        at: Since when it says so.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     so: bool
+    number: int
     at: datetime
 
 
-E = TypeVar("E", Related, Heard)
-
-
 class Word(BaseModel):
-    """What one message tells.
+    """What one message tells of a referral.
 
     Attributes:
+        referral_id: Of which.
+        number: Of the change of the referral; 0: the referral itself.
         related: How people are related, by person.
         so: What is so, by code, and what is not.
         at: When that was told.
@@ -49,40 +53,60 @@ class Word(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    referral_id: str
+    number: int
     related: Mapping[str, Relationship]
     so: Mapping[Code, bool]
     at: datetime
 
 
 class Known(BaseModel):
-    """What a case was told of its circumstances, the last word of each.
+    """What a case was told of its circumstances.
+
+    Of how somebody is related the last word counts, whosever it is. What is so is so as
+    long as one referral says it: that another agency does not know of it, or was told
+    otherwise, takes nothing away. Its own agency alone corrects that.
 
     Attributes:
         related: How its people are related, by person.
-        heard: What is so, or is not, by code.
+        heard: What is so, or is not, by code and referral.
     """
 
     model_config = ConfigDict(frozen=True)
 
     related: dict[str, Related] = {}
-    heard: dict[Code, Heard] = {}
+    heard: dict[Code, dict[str, Heard]] = {}
 
     def told(self, word: Word) -> "Known":
-        """Take note of a word; of two about the same the later counts."""
-        related = {key: Related(how=e, at=word.at) for key, e in word.related.items()}
-        heard = {key: Heard(so=e, at=word.at) for key, e in word.so.items()}
-        return Known(
-            related=self.related | _later(related, self.related),
-            heard=self.heard | _later(heard, self.heard),
-        )
+        """Take note of a word, in whatever order they come."""
+        related = {
+            key: Related(how=how, at=word.at)
+            for key, how in word.related.items()
+            if key not in self.related or self.related[key].at < word.at
+        }
+        heard = dict(self.heard)
+        for code, so in word.so.items():
+            by_referral = heard.get(code, {})
+            new = Heard(so=so, number=word.number, at=word.at)
+            last = _later(new, by_referral.get(word.referral_id))
+            heard[code] = {**by_referral, word.referral_id: last}
+        return Known(related=self.related | related, heard=heard)
+
+    def told_since(self, at: datetime | None) -> Iterator[str]:
+        """Give what any referral tells to be so, if it does so only since a time."""
+        for code, by_referral in self.heard.items():
+            if any(e.so and (at is None or e.at > at) for e in by_referral.values()):
+                yield code
 
 
-def _later(told: Mapping[str, E], known: Mapping[str, E]) -> dict[str, E]:
-    return {
-        key: each
-        for key, each in told.items()
-        if key not in known or known[key].at < each.at
-    }
+def _later(new: Heard, known: Heard | None) -> Heard:
+    """Give the later word of one referral; said again, it is so since the first."""
+    if known is None:
+        return new
+    last = max(new, known, key=lambda each: each.number)
+    if new.so is not known.so:
+        return last
+    return last.model_copy(update={"at": min(new.at, known.at)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +152,6 @@ class Circumstances:
                 another episode. How people are related stays.
         """
         related = chain.from_iterable(each.related.values() for each in known)
-        heard = chain.from_iterable(each.heard.items() for each in known)
         dates: dict[TriggerKind, tuple[Ahead, ...]] = {}
         for each in coming:
             if not each.over and each.since:
@@ -137,9 +160,7 @@ class Circumstances:
         return cls(
             frozenset(each.how for each in related),
             frozenset(
-                code
-                for code, each in heard
-                if each.so and (closed_at is None or each.at > closed_at)
+                chain.from_iterable(each.told_since(closed_at) for each in known)
             ),
             dates,
         )
