@@ -62,6 +62,14 @@ class Shuffler:
         """Take no more."""
         await self._transport.stop_consuming()
 
+    async def watch(self) -> None:
+        """Look for consumers that hear nothing."""
+        await self._transport.watch()
+
+    def renew(self) -> None:
+        """Follow passwords that were written anew."""
+        self._transport.renew()
+
     async def close(self) -> None:
         """Disconnect."""
         await self._transport.close()

@@ -189,6 +189,10 @@ async def test_after_its_queue_was_deleted_a_consumer_comes_back(
     # RabbitMQ 3.10 may not notice a queue that is made anew at once: it goes on with
     # the old one's consumer, to which it delivers nothing any more.
     await eventually(lambda: was_cancelled(toy))
+    with logged() as lines:
+        await toy.transport.watch()
+    assert [each["queue"] for each in lines.of("queue.missing")] == ["toy.routine"]
+    assert not toy.transport.ready()
     again = topology.definitions(CATALOGUE, vhost=host.name, hurry=100)
     (await host.management.post("/api/definitions", json=again)).raise_for_status()
 

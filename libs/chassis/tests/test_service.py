@@ -28,6 +28,7 @@ from accord_chassis.edge import BODY_LIMIT
 from accord_chassis.inprocess import InProcessBroker, InProcessTransport
 from accord_chassis.rabbit import RabbitTransport
 from accord_chassis.service import Service, check_production, settled
+from accord_chassis.service.life import AGAIN_SECONDS
 from accord_chassis.settings import BadConfiguration, ChassisSettings
 from accord_chassis.store import Conflict, connect
 from accord_chassis.testing import (
@@ -369,7 +370,7 @@ async def test_what_fails_when_it_falls_due_holds_nothing_else_up(
     assert service.idle()
 
 
-async def test_what_may_pass_soon_is_taken_up_by_the_next_sweep_and_nothing_else_is(
+async def test_what_may_pass_soon_is_taken_up_again_soon_and_nothing_else_is(
     deaf_toy: Toy,
 ) -> None:
     service = deaf_toy.service
@@ -386,8 +387,33 @@ async def test_what_may_pass_soon_is_taken_up_by_the_next_sweep_and_nothing_else
     service._sweeps = [(heard, act)]
     await service.sweep_once()
     await service.sweep_once()
+    assert sorted(acted) == [0, 1, 2, 2, 3]
 
-    assert sorted(acted) == [0, 0, 1, 1, 2, 2, 3]
+    service.database._ahead += timedelta(seconds=AGAIN_SECONDS)
+    await service.sweep_once()
+    assert sorted(acted) == [0, 0, 1, 1, 2, 2, 2, 3]
+
+
+async def test_whatever_cannot_be_done_for_now_does_not_hide_what_is_due_after_it(
+    deaf_toy: Toy,
+) -> None:
+    service = deaf_toy.service
+    heard: Heard = service.store(Heard)
+    first = (Thing(id=new_id(), due_at=NOON - timedelta(1)) for _ in range(100))
+    await asyncio.gather(*(heard.save(each) for each in first))
+    after = await heard.save(Thing(id=new_id(), due_at=NOON))
+    acted: list[str] = []
+
+    async def act(entity: Thing) -> None:
+        if entity.due_at != after.due_at:
+            raise ConnectionError
+        acted.append(entity.id)
+
+    service._sweeps = [(heard, act)]
+    await service.sweep_once()
+    await service.sweep_once()
+
+    assert acted == [after.id]
 
 
 async def test_a_decision_on_what_has_changed_is_made_again() -> None:

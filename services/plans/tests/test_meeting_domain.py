@@ -170,8 +170,8 @@ def test_what_has_ended_is_merged_or_erased_is_on_no_agenda() -> None:
     assert held.end(1, NOON).assess(
         LOW, HIGH, revision=2, at=NOON, first_referred_at=NOON, referred=True
     ).open  # fmt: skip
-    assert not held.merge(new_id(), 1).open
-    assert held.merge(new_id(), 1).merge(None, 2).open
+    assert not held.merge(new_id(), 1, NOON).open
+    assert held.merge(new_id(), 1, NOON).merge(None, 2, None).open
     elsewhere = held.transfer(NOON)
     assert elsewhere.wanted_from is None
     assert not elsewhere.assess(
@@ -288,7 +288,7 @@ def test_what_a_merged_case_brings_stands_with_its_survivor_until_it_is_its_own(
     promise = owed(NOON, revision=1).model_copy(update={"promised_at": NOON})
     other = docket(LOW).owe("late", late).owe("promise", promise).breach(NOON)
     other = other.foresee("date", date(NOON)).settle(NOON - HOUR, LOW, NOON + DAY)
-    merged = other.merge(survivor.id, 1)
+    merged = other.merge(survivor.id, 1, NOON)
 
     held = survivor.take_in(merged, NOON + HOUR)
 
@@ -307,7 +307,7 @@ def test_what_a_merged_case_brings_stands_with_its_survivor_until_it_is_its_own(
         HIGH, HIGH, revision=2, at=NOON, first_referred_at=NOON, referred=False
     )
     assert ended.overdue(NOON + 9 * DAY) == 0
-    for gone in (merged.merge(None, 2), merged.erase(NOON)):
+    for gone in (merged.merge(None, 2, None), merged.erase(NOON)):
         assert held.take_in(gone, NOON + DAY).brought == {}
     assert not held.erase(NOON).take_in(merged, NOON).brought
 
@@ -316,7 +316,7 @@ def test_what_a_meeting_about_a_merged_case_has_settled_it_does_not_bring() -> N
     survivor = docket().settle(NOON, HIGH, None)
     other = docket().breach(NOON).foresee("date", date(NOON))
 
-    merged = other.settle(NOON + HOUR, HIGH, None).merge(survivor.id, 1)
+    merged = other.settle(NOON + HOUR, HIGH, None).merge(survivor.id, 1, NOON)
 
     assert survivor.take_in(merged, NOON + DAY).reasons(NOON + 9 * DAY) == ()
 

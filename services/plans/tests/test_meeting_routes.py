@@ -918,8 +918,16 @@ async def test_what_was_promised_to_a_response_that_has_ended_is_told_of_no_more
     assert late == []
 
 
-async def test_what_was_promised_in_a_merged_case_ends_with_its_survivor(
-    running: Running, clock: SimulatedClock
+MERGED, ENDED = "merged", "ended"
+
+
+@pytest.mark.parametrize(
+    ("order", "merged_after_end"),
+    [((MERGED, ENDED), False), ((ENDED, MERGED), False), ((MERGED, ENDED), True)],
+    ids=["as_it_was", "the_end_heard_first", "merged_after_the_end"],
+)
+async def test_what_was_promised_in_a_case_ends_with_what_it_was_merged_into_before(
+    running: Running, clock: SimulatedClock, order: Any, merged_after_end: Any
 ) -> None:
     case, task, *_ = await owes(running, clock)
     table, survivor = table_of(running), (await referred(running, HIGH))[0]
@@ -929,8 +937,11 @@ async def test_what_was_promised_in_a_merged_case_ends_with_its_survivor(
         return docket is not None and task in docket.owed
 
     await eventually(owing)
-    merged = CaseMerged(case_id=case, survivor_id=survivor, merged_at=NOON)
-    await hearing.note_merging(message_of(merged), table=table)
+    ended_at = clock.now()
+    late_ = HOUR if merged_after_end else -HOUR
+    merged = message_of(
+        CaseMerged(case_id=case, survivor_id=survivor, merged_at=ended_at + late_)
+    )
     # Nothing was drafted for the merged case, so nothing is told of it.
     closed = message_of(
         PlanClosed(
@@ -938,18 +949,25 @@ async def test_what_was_promised_in_a_merged_case_ends_with_its_survivor(
             plan_version=1,
             reason="died",
             assessment_revision=1,
-            closed_at=clock.now(),
+            closed_at=ended_at,
         )
     )
 
-    await hearing.end_tasks(closed, table=table)
-    await hearing.note_end(closed, table=table)
+    clock.advance(2 * HOUR)
+    for each in order:
+        if each == MERGED:
+            await hearing.note_merging(merged, table=table)
+        else:
+            await hearing.end_tasks(closed, table=table)
+            await hearing.note_end(closed, table=table)
 
     [said] = await table.discussions.of_case(case)
-    assert (said.owed_by, task in said.tasks()) == ((), True)
-    held = await table.dockets.get(case)
-    assert held
-    assert held.overdue(clock.now() + 99 * HOUR) == 0
+    assert (bool(said.owed_by), task in said.tasks()) == (merged_after_end, True)
+    later = clock.now() + 99 * HOUR
+    for each in (case, survivor):
+        held = await table.dockets.get(each)
+        assert held
+        assert held.overdue(later) == int(merged_after_end)
 
 
 async def test_a_case_can_be_added_until_the_cut_off_and_a_meeting_called_after_it(

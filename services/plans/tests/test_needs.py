@@ -10,14 +10,20 @@ from accord_chassis.clock import SimulatedClock
 from accord_chassis.testing import NOON, eventually, message_of, new_id
 from accord_contracts.access import Side
 from accord_contracts.plans import NeedLevel, PlanClosed, PlanDrafted, ServiceStep
-from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
+from accord_contracts.referrals import (
+    CaseErased,
+    CaseMerged,
+    CaseTransferred,
+    RolesDecided,
+)
 from accord_contracts.risk import RiskLevel
 from hypothesis import given
 from hypothesis import strategies as st
 from plans import handlers
 from plans.domain.share import Share
-from plans.meeting.store import Dockets
-from plans.needs.handlers import close_sides, end_closed, take_up
+from plans.meeting.hearing import note_merging
+from plans.meeting.store import Dockets, Table
+from plans.needs.handlers import close_sides, end_closed, end_merged, take_up
 from plans.needs.need import (
     AFTER,
     Need,
@@ -373,13 +379,16 @@ async def test_an_ended_response_waits_for_nobody_until_a_plan_is_drafted_again(
         closed_at=NOON + timedelta(hours=1),
     )
 
+    dockets = running.service.parts[Table].dockets
+    parts = {"needs": needs, "plans": running.plans, "dockets": dockets}
+
     # A plan is in hand, so this is the end of what was before it.
-    await end_closed(message_of(over), needs=needs, plans=running.plans)
+    await end_closed(message_of(over), **parts)
     [still] = await needs.of_cases([case])
     assert still.due_at == NOON + TWO_DAYS
 
     await running.plans.save(held.transfer(NOON + timedelta(hours=1)))
-    await end_closed(message_of(over), needs=needs, plans=running.plans)
+    await end_closed(message_of(over), **parts)
     [ended] = await needs.of_cases([case])
     assert ended.due_at is None
 
@@ -396,39 +405,50 @@ async def test_an_ended_response_waits_for_nobody_until_a_plan_is_drafted_again(
     assert awaited.due_at == NOON + TWO_DAYS
 
 
+@pytest.mark.parametrize("first", ["merging", "end"])
 async def test_needs_of_what_is_merged_and_never_drafted_go_on_with_its_survivor(
-    running: Running,
+    running: Running, first: str
 ) -> None:
     needs, case, merged = (
         running.service.store(Needs),
         await given_case(running),
         new_id(),
     )
-    held = await running.plans.get(case)
-    assert held
-    await running.plans.save(
-        held.model_copy(update={"shares": {merged: Share(owners={})}}).transfer(NOON)
-    )
+    plans, table = running.plans, running.service.parts[Table]
     asked = need().model_copy(update={"case_id": merged})
     await needs.save(asked.ask("refuge", TWO_DAYS, at=NOON, by="somebody"))
     told = {"case_id": case, "plan_version": 1}
-    over = PlanClosed(
-        **told,
-        reason="died",
-        assessment_revision=1,
-        closed_at=NOON + timedelta(hours=1),
+    hour = timedelta(hours=1)
+    over = message_of(
+        PlanClosed(**told, reason="died", assessment_revision=1, closed_at=NOON + hour)
+    )
+    together = message_of(
+        CaseMerged(case_id=merged, survivor_id=case, merged_at=NOON), version=2
     )
     again = PlanDrafted(
         **told,
         referral_id=None,
         level=RiskLevel.HIGH,
         actions=1,
-        drafted_at=NOON + timedelta(hours=2),
+        drafted_at=NOON + 2 * hour,
     )
 
-    await end_closed(message_of(over), needs=needs, plans=running.plans)
+    async def merge() -> None:
+        await note_merging(together, table=table)
+        await end_merged(together, needs=needs, plans=plans)
+
+    if first == "merging":
+        await merge()
+    held = await plans.get(case)
+    assert held
+    closed = held.with_current(closed_at=NOON + hour, closed_for="died")
+    shares = {merged: Share(owners={})}
+    await plans.save(closed.model_copy(update={"shares": shares}))
+    await end_closed(over, needs=needs, plans=plans, dockets=table.dockets)
+    if first == "end":
+        await merge()
     [ended] = await needs.of_cases([merged])
-    await take_up(message_of(again), needs=needs, plans=running.plans)
+    await take_up(message_of(again), needs=needs, plans=plans)
     [awaited] = await needs.of_cases([merged])
 
     assert (ended.due_at, awaited.due_at) == (None, NOON + TWO_DAYS)

@@ -179,6 +179,12 @@ class InProcessTransport:
         await asyncio.gather(*self._consumers, return_exceptions=True)
         self._consumers.clear()
 
+    async def watch(self) -> None:
+        """Find nobody: whoever is in the same process hears."""
+
+    def renew(self) -> None:
+        """Change nothing: no password or certificate leads here."""
+
     async def close(self) -> None:
         """Give back what was not acknowledged, and end whoever still handles it."""
         await self.stop_consuming()

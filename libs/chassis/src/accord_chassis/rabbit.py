@@ -26,7 +26,7 @@ from aio_pika.exceptions import PublishError
 from aiormq import spec
 from aiormq.abc import AbstractChannel, AbstractConnection, ChannelFrame, FrameType
 from aiormq.channel import Channel
-from aiormq.exceptions import AMQPError
+from aiormq.exceptions import AMQPError, ChannelNotFoundEntity
 from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 from yarl import URL
@@ -131,7 +131,7 @@ class RabbitTransport:
                 self.renew()
 
     def renew(self) -> None:
-        """Have the next connections be made with what stands in the files now."""
+        """Follow what stands in the files now; see ``Transport``."""
         if not self._line.renewed():
             return
         for connection in (self._consuming, self._publishing):
@@ -263,7 +263,7 @@ class RabbitTransport:
         self._consumers.clear()
 
     async def watch(self) -> None:
-        """Look for consumers that hear nothing of what waits; connect anew for them.
+        """Connect anew for consumers that hear nothing; see ``Transport``.
 
         The connection stands, its heartbeats go to and fro, and nothing comes: the
         broker has lost the consumer, or serves another queue of the name. Nobody else
@@ -275,10 +275,10 @@ class RabbitTransport:
         try:
             async with asyncio.timeout(PUBLISH_SECONDS):
                 await self._look(line)
-                deaf = [each.queue.name for each in self._consumers if each.deaf]
-                for queue in deaf:
+                helpless = [e.queue.name for e in self._consumers if e.helpless]
+                for queue in helpless:
                     log.error("consumer.deaf", queue=queue)
-                if deaf:
+                if helpless:
                     # Whoever was given it connects again by itself, and consumes.
                     await line.close()
         except (*LOST, AMQPError, asyncio.CancelledError) as fault:
@@ -288,12 +288,18 @@ class RabbitTransport:
             log.debug("consumer.not_watched", fault=type(fault).__name__)
 
     async def _look(self, line: AbstractConnection) -> None:
-        """Ask how much waits for each consumer, on a channel that may break."""
-        channel = await line.channel(publisher_confirms=False)
+        """Ask how much waits for each consumer, on channels that may break."""
         for each in self._consumers:
-            found = await channel.queue_declare(each.queue.name, passive=True)
-            each.look(found.message_count or 0)
-        await channel.close()
+            channel = await line.channel(publisher_confirms=False)
+            try:
+                found = await channel.queue_declare(each.queue.name, passive=True)
+            except ChannelNotFoundEntity:
+                # The channel is gone with it. Connecting anew would make no queue.
+                log.warning("queue.missing", queue=each.queue.name)
+                each.look(None)
+            else:
+                each.look(found.message_count or 0)
+                await channel.close()
 
     async def close(self) -> None:
         """Close both connections; what is still in hand is left to be taken again."""
@@ -304,8 +310,9 @@ class RabbitTransport:
                 await connection.close()
 
     def ready(self) -> bool:
-        """Tell whether both connections stand and nobody is deaf; see ``Transport``."""
-        return not any(each.deaf for each in self._consumers) and all(
+        """Tell whether both connections stand and all hear; see ``Transport``."""
+        hears = not any(each.deaf or each.missing for each in self._consumers)
+        return hears and all(
             connection is not None and connection.connected.is_set()
             for connection in (self._consuming, self._publishing)
         )
@@ -350,6 +357,7 @@ class Consumer:
         self.tag: ConsumerTag = ""
         self.acknowledgements = Acknowledgements()
         self._prefetch = prefetch
+        self.missing = False
         self._heard = False
         self._in_vain = 0
 
@@ -358,12 +366,21 @@ class Consumer:
         """Tell whether messages wait for it and none has come for a while."""
         return self._in_vain >= LOOKS
 
+    @property
+    def helpless(self) -> bool:
+        """Tell whether it is deaf, and has been given its time since help came last."""
+        return self.deaf and self._in_vain % LOOKS == 0
+
     def hear(self) -> None:
         """Note that a message has come."""
         self._heard, self._in_vain = True, 0
 
-    def look(self, waiting: int) -> None:
-        """Note how many wait. None is to come while all that may be are in hand."""
+    def look(self, waiting: int | None) -> None:
+        """Note how many wait; none: in no queue, because there is none of the name.
+
+        None is to come while all that may be are in hand.
+        """
+        self.missing = waiting is None
         full = self.acknowledgements.outstanding >= self._prefetch
         if self._heard or full or not waiting:
             self._in_vain = 0

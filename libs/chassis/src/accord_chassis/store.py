@@ -574,15 +574,16 @@ class Store(Generic[T]):
         counted = [{**each, "version": each["version"] + 1} for each in claimed]
         return self.load_all(await self.open(counted))
 
-    async def release(self, due: T) -> None:
-        """Give back what was claimed as due, so that the next sweep finds it.
+    async def release(self, due: T, *, after: timedelta = timedelta()) -> None:
+        """Give back what was claimed as due, so that a sweep finds it after a time.
 
         If it has changed since, there is nothing to give back.
         """
+        free_at = self._database.server_now() + after
         await self._database.update(
             UpdateOne(
                 {"_id": due.id, "version": due.version},
-                {"$unset": {"swept": ""}},
+                {"$set": {"swept": free_at}},
                 namespace=self._namespace,
             )
         )

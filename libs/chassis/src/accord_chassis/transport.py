@@ -69,6 +69,14 @@ class Transport(Protocol):
         """Take no more; what was taken may still be acknowledged."""
         ...
 
+    async def watch(self) -> None:
+        """Look for consumers that hear nothing of what waits; connect anew for them."""
+        ...
+
+    def renew(self) -> None:
+        """Have the next connections be made with what stands in the files now."""
+        ...
+
     async def close(self) -> None:
         """Disconnect. What was not acknowledged goes back to its queue."""
         ...

@@ -139,21 +139,12 @@ def create_app(
         one = partial(linking.note_one_person, plans=held, policy=policy)
         plans.on(PersonMerged, one)
         plans.on(PersonUnmerged, one)
-        needs = plans.store(Needs)
-        plans.on(CaseErased, partial(needing.erase, needs=needs))
-        plans.on(RolesDecided, partial(needing.close_sides, needs=needs))
-        plans.on(CaseTransferred, partial(needing.end_transferred, needs=needs))
-        plans.on(PlanClosed, partial(needing.end_closed, needs=needs, plans=held))
-        plans.on(PlanDrafted, partial(needing.take_up, needs=needs, plans=held))
 
         async def tell(due: Plan) -> None:
             await handlers.tell_overdue(due, at=plans.clock.now(), plans=held)
 
-        async def tell_unanswered(due: Need) -> None:
-            await needing.tell_overdue(due, at=plans.clock.now(), needs=needs)
-
         plans.sweep(held, tell)
-        plans.sweep(needs, tell_unanswered)
+        wire_needs(plans, held)
         wire_meetings(plans, rules, policy)
         screens = Screens(
             settings.referrals_url,
@@ -180,6 +171,23 @@ def create_app(
         voices_router,
         stand_ins=stand_ins,
     )
+
+
+def wire_needs(plans: service.Service, held: Plans) -> None:
+    """Say what ends the wait for providers, and tell of those who let it pass."""
+    needs, dockets = plans.store(Needs), plans.store(Dockets)
+    plans.on(CaseErased, partial(needing.erase, needs=needs))
+    plans.on(RolesDecided, partial(needing.close_sides, needs=needs))
+    plans.on(CaseTransferred, partial(needing.end_transferred, needs=needs))
+    ends = partial(needing.end_closed, needs=needs, plans=held, dockets=dockets)
+    plans.on(PlanClosed, ends)
+    plans.on(CaseMerged, partial(needing.end_merged, needs=needs, plans=held))
+    plans.on(PlanDrafted, partial(needing.take_up, needs=needs, plans=held))
+
+    async def tell(due: Need) -> None:
+        await needing.tell_overdue(due, at=plans.clock.now(), needs=needs)
+
+    plans.sweep(needs, tell)
 
 
 def wire_meetings(plans: service.Service, rules: Rules, policy: Policy) -> None:

@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -48,6 +49,9 @@ PAGES = 20
 
 REQUESTS_SHARE, MESSAGES_SHARE, GOODBYE_SHARE = 0.3, 0.5, 0.2
 """Of the time to drain: for requests in hand, then for messages, then to disconnect."""
+
+AGAIN_SECONDS = 5.0
+"""How long what could not be done for a passing reason makes way for others."""
 
 S = TypeVar("S", bound=Store[Any])
 
@@ -202,9 +206,7 @@ class Service:
             group.create_task(self._every(ALIGN_SECONDS, self.database.align))
             group.create_task(self._every(ANCHOR_SECONDS, self.audit.anchor))
             group.create_task(self._every(RENEW_SECONDS, self._renew))
-            if isinstance(self.transport, RabbitTransport):
-                watch = self.transport.watch
-                group.create_task(self._every(WATCH_SECONDS, watch))
+            group.create_task(self._every(WATCH_SECONDS, self.transport.watch))
             for store, act in self._sweeps:
                 # Each by itself: what is slow with one holds up nothing of another.
                 sweep = partial(self._sweep, store, act)
@@ -245,8 +247,7 @@ class Service:
 
     async def _renew(self) -> None:
         """Follow passwords and certificates that were written anew."""
-        if isinstance(self.transport, RabbitTransport):
-            self.transport.renew()
+        self.transport.renew()
         await self._store_lines.renew()
 
     async def _every(self, seconds: float, do: Callable[[], Awaitable[object]]) -> None:
@@ -294,8 +295,9 @@ class Service:
     async def _act(self, store: Store[Any], act: Sweep, due: Any) -> bool:  # noqa: ANN401 - An entity.
         """Act on an entity, and tell whether it was not in vain.
 
-        What may pass soon is released for the next sweep. Any other fault would come
-        again with it, so it makes way for others until its lease is over.
+        What was overtaken is released for the next sweep. What may pass soon makes way
+        for others for a few: a hundred of it would hold up everything that is due after
+        it. Any other fault would come again with it, so its lease goes on.
         """
         try:
             # A morning's letters ask for no alarm; what is one says so itself.
@@ -308,14 +310,20 @@ class Service:
         except Exception as fault:  # noqa: BLE001 - It is tried again; others go on.
             self._report_sweep(fault)
             if isinstance(fault, (*OUTAGE, *TRANSIENT)):
-                await self._release(store, due)
+                await self._release(store, due, after=AGAIN_SECONDS)
             return False
         return True
 
-    async def _release(self, store: Store[Any], due: Any) -> None:  # noqa: ANN401
+    async def _release(
+        self,
+        store: Store[Any],
+        due: Any,  # noqa: ANN401 - An entity.
+        *,
+        after: float = 0,
+    ) -> None:
         """Give back what was claimed; if the store is away, its lease ends it."""
         with suppress(PyMongoError, ConnectionError, TimeoutError):
-            await store.release(due)
+            await store.release(due, after=timedelta(seconds=after))
 
     def _report_sweep(self, fault: Exception) -> None:
         log.error(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from accord_chassis.service import settled
@@ -192,8 +192,9 @@ async def note_end(message: Message[PlanClosed], *, table: Table) -> None:
     told = message.data
     revision, at = told.assessment_revision, told.closed_at
     await _note(message, table, lambda held: held.end(revision, at))
-    for each in await table.dockets.merged_with(told.case_id):
+    for each in await table.dockets.merged_with(told.case_id, by=at):
         await settled(partial(table.dockets.end_with, each.id, at))
+        await table.dockets.take_in(told.case_id, each.id, table.clock.now())
 
 
 async def note_transfer(message: Message[CaseTransferred], *, table: Table) -> None:
@@ -207,12 +208,18 @@ async def note_merging(
 ) -> None:
     """Note that the case is another's now, or its own again.
 
-    Who is kept from one case of a household is kept from all, and stays so.
+    Who is kept from one case of a household is kept from all, and stays so. That the
+    response to the survivor has ended since may have been heard before.
     """
-    told = message.data
-    survivor = told.survivor_id if isinstance(told, CaseMerged) else None
-    version = message.aggregate_version
-    await _note(message, table, lambda held: held.merge(survivor, version))
+    told, version = message.data, message.aggregate_version
+    survivor, merged_at = None, None
+    if isinstance(told, CaseMerged):
+        survivor, merged_at = told.survivor_id, told.merged_at
+    await _note(message, table, lambda held: held.merge(survivor, version, merged_at))
+    other = await table.dockets.get(told.survivor_id)
+    if merged_at and other and other.ended_at and merged_at <= other.ended_at:
+        await settled(partial(table.dockets.end_with, told.case_id, other.ended_at))
+        await _end_tasks([told.case_id], other.ended_at, table)
     # Of whose it was before, it brings nothing any more.
     await table.dockets.take_in(told.survivor_id, told.case_id, table.clock.now())
     # After that, so that who is left out meanwhile is kept from both; and once more if
@@ -241,14 +248,17 @@ async def end_tasks(
 ) -> None:
     """Ask nobody any more for what was promised to a response that has ended.
 
-    Nor for what was promised in the cases that are merged into it. Each write is its
-    own, and changes nothing the second time.
+    Nor for what was promised in the cases that were merged into it by then.
     """
     told = message.data
     at = told.closed_at if isinstance(told, PlanClosed) else told.transferred_at
-    merged = await table.dockets.merged_with(told.case_id)
-    household = (told.case_id, *(each.id for each in merged))
-    for each in await table.discussions.of_cases(household):
+    merged = await table.dockets.merged_with(told.case_id, by=at)
+    await _end_tasks([told.case_id, *(each.id for each in merged)], at, table)
+
+
+async def _end_tasks(case_ids: list[str], at: datetime, table: Table) -> None:
+    """End what was promised; each write is its own, and changes nothing twice."""
+    for each in await table.discussions.of_cases(case_ids):
         new = each.end(at)
         if new is not each:
             await table.discussions.save(new)

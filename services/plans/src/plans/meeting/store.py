@@ -93,9 +93,14 @@ class Dockets(Store[Docket]):
         merged = await self.merged_with(survivor)
         return [*await self.all_of([survivor]), *merged]
 
-    async def merged_with(self, survivor: str) -> list[Docket]:
-        """Give those of the cases that are merged into one."""
-        found = self.documents.find({"merged_into": survivor}, WITHOUT)
+    async def merged_with(
+        self, survivor: str, by: datetime | None = None
+    ) -> list[Docket]:
+        """Give those of the cases that are merged into one, and were so by a time."""
+        which: dict[str, Any] = {"merged_into": survivor}
+        if by:
+            which["merged_at"] = {"$lte": by}
+        found = self.documents.find(which, WITHOUT)
         return [self.load(each) async for each in found]
 
     async def take_in(self, survivor: str, case_id: str, at: datetime) -> None:

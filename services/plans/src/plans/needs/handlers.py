@@ -14,11 +14,17 @@ from accord_contracts.plans import (
     ServiceOverdue,
     ServiceStep,
 )
-from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
+from accord_contracts.referrals import (
+    CaseErased,
+    CaseMerged,
+    CaseTransferred,
+    RolesDecided,
+)
 
 from plans.domain.held import NoPlan
 from plans.domain.stage import Status
 from plans.domain.template import Policy
+from plans.meeting.store import Dockets
 from plans.needs.need import (
     Need,
     NoSuchNeed,
@@ -162,20 +168,34 @@ async def close_sides(message: Message[RolesDecided], *, needs: Needs) -> None:
 
 
 async def end_closed(
-    message: Message[PlanClosed], *, needs: Needs, plans: Plans
+    message: Message[PlanClosed], *, needs: Needs, plans: Plans, dockets: Dockets
 ) -> None:
     """Wait for no provider any more in a case to which the response has ended.
 
-    Nor in what is merged into it. What is heard only after the response has begun again
-    ends nothing.
+    Nor in what was merged into it by then. What is heard only after the response has
+    begun again ends nothing.
     """
     told = message.data
     plan = await plans.get(told.case_id)
     if plan and plan.status in {Status.DRAFTED, Status.AGREED}:
         return
-    merged = plan.merged_cases if plan else ()
     at = told.closed_at
+    merged = [each.id for each in await dockets.merged_with(told.case_id, by=at)]
     await _change_each(told.case_id, lambda each: each.close(at), needs, *merged)
+
+
+async def end_merged(
+    message: Message[CaseMerged], *, needs: Needs, plans: Plans
+) -> None:
+    """Wait for nobody either in what was merged into a case before that ended.
+
+    That it ended may have been heard before.
+    """
+    told = message.data
+    plan = await plans.get(told.survivor_id)
+    at = plan.current.closed_at if plan and plan.versions else None
+    if at and told.merged_at <= at:
+        await _change_each(told.case_id, lambda each: each.close(at), needs)
 
 
 async def take_up(message: Message[PlanDrafted], *, needs: Needs, plans: Plans) -> None:

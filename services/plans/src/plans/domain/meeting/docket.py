@@ -177,6 +177,7 @@ class Docket(BaseModel):
         transferred_at: When the case was handed over to another region: whatever is
             heard of it later, nobody here is to talk about it.
         merging: The version of the case in referrals that said whether it is merged.
+        merged_at: When it was merged into another, if it is.
         brought: What the cases that are merged into it bring, by case.
     """
 
@@ -206,6 +207,7 @@ class Docket(BaseModel):
     transferred_at: datetime | None = None
     merged_into: str | None = None
     merging: int = 0
+    merged_at: datetime | None = None
     brought: dict[str, Brought] = {}
     erased_at: datetime | None = None
 
@@ -423,8 +425,12 @@ class Docket(BaseModel):
         return self.model_copy(update=update)
 
     def end_with(self, at: datetime) -> "Docket":
-        """Take note that the response to the case that it is merged into has ended."""
-        if self.erased_at or (self.ended_at and self.ended_at >= at):
+        """Take note that the response to the case that it is merged into has ended.
+
+        What ended before it was merged was another response.
+        """
+        merged = self.merged_at is not None and self.merged_at <= at
+        if self.erased_at or not merged or (self.ended_at and self.ended_at >= at):
             return self
         return self.model_copy(update={"ended_at": at})
 
@@ -472,11 +478,14 @@ class Docket(BaseModel):
             return self
         return self.model_copy(update={"transferred_at": at})
 
-    def merge(self, survivor: str | None, merging: int) -> "Docket":
-        """Take note that it is merged into another, or is on its own again."""
+    def merge(
+        self, survivor: str | None, merging: int, at: datetime | None
+    ) -> "Docket":
+        """Take note that it is merged into another, and when, or is so no longer."""
         if merging <= self.merging:
             return self
-        return self.model_copy(update={"merged_into": survivor, "merging": merging})
+        update = {"merged_into": survivor, "merging": merging, "merged_at": at}
+        return self.model_copy(update=update)
 
     def erase(self, at: datetime) -> "Docket":
         """Leave a tombstone. Whose survivor it was merged into forgets it too."""
@@ -486,6 +495,7 @@ class Docket(BaseModel):
             erased_at=at,
             merged_into=self.merged_into,
             merging=self.merging,
+            merged_at=self.merged_at,
         )
 
 
