@@ -18,7 +18,8 @@ from accord_contracts.risk import ReassessmentDue, RiskAssessed, RiskChanged, Ri
 from hypothesis import given
 from hypothesis import strategies as st
 from risk.domain.ahead import KEPT, Ahead
-from risk.domain.assessment import Assessment, Reassessment
+from risk.domain.assessment import Assessment
+from risk.domain.reassessment import Reassessment
 from risk.handlers import (
     assess_referral,
     attend,

@@ -19,12 +19,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from risk.domain.ahead import Ahead
 from risk.domain.answers import merged
-from risk.domain.assessment import Assessment, Reassessment
+from risk.domain.assessment import Assessment
 from risk.domain.form import Form
 from risk.domain.judgement.acts import heed_table
 from risk.domain.judgement.record import Decided
 from risk.domain.order import Order
 from risk.domain.policy import Policy, highest
+from risk.domain.reassessment import Reassessment
 from risk.domain.telling import Telling
 from risk_builders import ALL_NO, LOCALITIES, POINTS, POLICY, answers, one_point, policy
 

@@ -28,9 +28,10 @@ from accord_contracts.risk import (
     RiskChanged,
     RiskLevel,
 )
-from risk.domain.assessment import Assessment, NotAssessed, Reassessment
+from risk.domain.assessment import Assessment, NotAssessed
 from risk.domain.judgement.record import Asked
 from risk.domain.policy import UnknownIndicator
+from risk.domain.reassessment import Reassessment
 from risk.domain.telling import of_pairs
 from risk.handlers import (
     add_answers,

@@ -33,7 +33,7 @@ from accord_contracts.risk import (
     RiskChanged,
     RiskLevel,
 )
-from risk.domain.assessment import Assessment, Reassessment
+from risk.domain.assessment import Assessment
 from risk.domain.form import Form
 from risk.domain.judgement.acts import (
     NobodyAsks,
@@ -53,6 +53,7 @@ from risk.domain.judgement.record import Change, Contact, How
 from risk.domain.judgement.rules import ISR, MARAC, SHIPPED, VIOGEN, Demand, ProofRules
 from risk.domain.order import Order
 from risk.domain.policy import Policy
+from risk.domain.reassessment import Reassessment
 from risk.domain.telling import Telling, of_children, of_pairs, with_telling
 from risk.handlers import assess_referral, attend, stop_clock
 from risk.judging import heed_breach, heed_order, heed_table, note_meeting

@@ -33,12 +33,19 @@ from accord_contracts.referrals import (
     TriggerKind,
     TriggerScheduled,
 )
-from accord_contracts.risk import AssessmentCarried, RiskAssessed, RiskLevel
+from accord_contracts.risk import (
+    AssessmentCarried,
+    ReassessmentDue,
+    ReassessmentOverdue,
+    RiskAssessed,
+    RiskLevel,
+)
 from risk import merging
-from risk.domain.assessment import Assessment, Reassessment
+from risk.domain.assessment import Assessment
 from risk.domain.judgement.acts import heed_table, raise_level
 from risk.domain.judgement.record import Decided
 from risk.domain.order import Order
+from risk.domain.reassessment import Reassessment
 from risk.domain.share import Share
 from risk.handlers import (
     assess_referral,
@@ -241,6 +248,56 @@ async def test_what_is_known_of_a_merged_case_makes_nothing_look_done_that_is_ov
     assert held.due_at <= overdue.due_at
 
 
+@pytest.mark.parametrize("late", [Reassessment.DUE, Reassessment.OVERDUE])
+async def test_what_is_late_of_a_case_stays_late_where_it_is_merged_and_apart_again(
+    desk: Desk, late: Reassessment
+) -> None:
+    one, two = new_id(), new_id()
+    await desk.hears(referral(case_id=one), referral(case_id=two))
+    held = await desk.of(two)
+    ripe = held.fall_due(POLICY)
+    ripe = ripe.fall_due(POLICY) if late is Reassessment.OVERDUE else ripe
+    await desk.assessments.save(ripe)
+    later = held.reassess_by + timedelta(days=1)
+    desk.clock.advance(later - desk.clock.now())
+
+    await desk.hears(merged(two, one))
+
+    assert (await desk.of(two)).due_at is None
+    await desk.sweeps(later)
+    kind = ReassessmentDue if late is Reassessment.DUE else ReassessmentOverdue
+    assert await told(desk, kind, one)
+    survivor = await desk.of(one)
+    assert survivor.reassessment is late
+    assert survivor.reassess_by == held.reassess_by
+
+    await desk.hears(unmerged(two, one))
+    await desk.sweeps(later)
+
+    assert await told(desk, kind, two)
+    assert (await desk.of(two)).reassessment is late
+
+
+async def told(desk: Desk, kind: type[Any], case_id: str) -> bool:
+    said = [each.data for each in await published(desk.assessments)]
+    return any(isinstance(e, kind) and e.case_id == case_id for e in said)
+
+
+async def test_the_sooner_clock_of_two_households_runs_on(desk: Desk) -> None:
+    one, two = new_id(), new_id()
+    await desk.hears(referral(case_id=one), referral(case_id=two))
+    held = await desk.of(two)
+    soon = {"reassess_by": NOON + timedelta(hours=1)}
+    soon["due_at"] = soon["reassess_by"]
+    await desk.assessments.save(held.model_copy(update=soon))
+
+    await desk.hears(merged(two, one))
+
+    survivor = await desk.of(one)
+    assert survivor.reassessment is Reassessment.AHEAD
+    assert survivor.due_at == survivor.reassess_by == soon["due_at"]
+
+
 async def test_merging_what_is_closed_begins_no_clock(desk: Desk) -> None:
     one, two = new_id(), new_id()
     await desk.hears(referral(case_id=one), referral("strangulation", case_id=two))
@@ -296,6 +353,7 @@ async def test_a_survivor_keeps_nothing_of_a_merged_case_that_was_erased(
 GRAVE = Share(
     answers={"strangulation": Answer.YES}, incidents=frozenset(), repeats=0,
     level=RiskLevel.HIGH, weighed=True, stopped=False, first_referred_at=NOON,
+    reassess_by=FAR, reassessment=Reassessment.AHEAD,
 )  # fmt: skip
 
 

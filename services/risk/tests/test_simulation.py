@@ -35,10 +35,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from risk.domain.ahead import Ahead
-from risk.domain.assessment import Assessment, Reassessment
+from risk.domain.assessment import Assessment
 from risk.domain.cells import LEAST_CELL
 from risk.domain.form import Form
 from risk.domain.policy import Policy
+from risk.domain.reassessment import Reassessment
 from risk.domain.simulation import ALL, HELD, Tally, groups_of, simulate
 from risk.domain.simulation import together as put_together
 from risk.domain.tellable import MOVES, tellable

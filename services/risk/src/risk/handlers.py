@@ -29,10 +29,11 @@ from accord_contracts.risk import (
 )
 
 from risk.domain.ahead import Ahead
-from risk.domain.assessment import Assessment, NotAssessed, Reassessment
+from risk.domain.assessment import Assessment, NotAssessed
 from risk.domain.form import Form, forms_of
 from risk.domain.judgement.record import Asked
 from risk.domain.policy import AnsweredOtherwise, Policy, UnknownIndicator
+from risk.domain.reassessment import Reassessment
 from risk.domain.telling import Parts, Telling
 from risk.store import Assessments
 

@@ -20,12 +20,13 @@ from accord_contracts.referrals import (
 )
 from accord_contracts.risk import LoweringAsked, RiskLevel
 
-from risk.domain.assessment import Assessment, NotAssessed, Reassessment
+from risk.domain.assessment import Assessment, NotAssessed
 from risk.domain.form import Form
 from risk.domain.judgement import acts
 from risk.domain.judgement.record import Contact, Decided
 from risk.domain.order import Order
 from risk.domain.policy import Policy, UnknownGroup
+from risk.domain.reassessment import Reassessment
 from risk.handlers import NOTHING_FILLED_IN, assessed, check_known, lane_of
 from risk.store import Assessments
 

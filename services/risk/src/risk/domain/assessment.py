@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import reduce
 
 from accord_contracts.one_person import Link
@@ -18,6 +17,7 @@ from risk.domain.judgement.record import Asked, Change, How, Judgement
 from risk.domain.order import Order
 from risk.domain.past import Inputs, Past, past_id
 from risk.domain.policy import Policy, highest
+from risk.domain.reassessment import LATER, Reassessment
 from risk.domain.scoring import Result
 from risk.domain.shadow import Shadowed
 from risk.domain.share import Share
@@ -35,15 +35,6 @@ class NotAssessed(Refusal):
     """There is no assessment of this case."""
 
     status = 404
-
-
-class Reassessment(StrEnum):
-    """Where a case stands with being assessed anew; stopped while it is closed."""
-
-    AHEAD = "ahead"
-    DUE = "due"
-    OVERDUE = "overdue"
-    STOPPED = "stopped"
 
 
 class Assessment(BaseModel):
@@ -435,7 +426,7 @@ class Assessment(BaseModel):
         stopped = self.reassessment is Reassessment.STOPPED
         if survivor or stopped or not self.weighed:
             return held.model_copy(update={"due_at": None})
-        return held.reweigh(policy, at, self.level)
+        return held.reweigh(policy, at, self.level).as_late_as(self.share(), at)
 
     def share(self) -> Share:
         """Give what a survivor goes by."""
@@ -448,6 +439,8 @@ class Assessment(BaseModel):
             level=self.own_level or self.level,
             weighed=self.weighed,
             stopped=self.reassessment is Reassessment.STOPPED,
+            reassess_by=self.reassess_by,
+            reassessment=self.reassessment,
             first_referred_at=self.first_referred_at,
             occurred=self.occurred,
             orders=self.orders,
@@ -496,7 +489,8 @@ class Assessment(BaseModel):
         if not self.weighed:
             return new
         dated = near and known and told.first_referred_at > known.first_referred_at
-        return held.clock_runs_on(new, at, begins=bool(dated))
+        new = held.clock_runs_on(new, at, begins=bool(dated))
+        return new if known else new.as_late_as(told, at)
 
     def _unweighed(self, at: datetime) -> "Assessment":
         """Give what is left where all that was weighed was another case's."""
@@ -555,6 +549,23 @@ class Assessment(BaseModel):
                 "due_at": min(self.due_at, new.due_at),
             }
         )
+
+    def as_late_as(self, other: Share, at: datetime) -> "Assessment":
+        """Have the clock be no further back than that of a household it is now.
+
+        Two cases were merged, or taken apart: nobody has looked at the family by that.
+        What was late of the other is told anew, of this one.
+        """
+        if other.stopped or self.due_at is None:
+            return self
+        by = {"reassess_by": min(self.reassess_by, other.reassess_by)}
+        late = LATER.index(other.reassessment)
+        own = LATER.index(self.reassessment)
+        if late <= own:
+            due = self.due_at if own else min(self.due_at, other.reassess_by)
+            return self.model_copy(update={**by, "due_at": due})
+        next_ = {"reassessment": LATER[late - 1], "due_at": min(self.due_at, at)}
+        return self.model_copy(update={**by, **next_})
 
     def lapsed(self, at: datetime) -> Asked | None:
         """Give the lowering that was asked for and is over unconfirmed, if one is."""

@@ -6,10 +6,11 @@ from typing import Protocol
 
 from accord_contracts.risk import RiskLevel, Tier
 
-from risk.domain.assessment import Assessment, Reassessment
+from risk.domain.assessment import Assessment
 from risk.domain.instrument import Instrument
 from risk.domain.judgement.record import How
 from risk.domain.policy import Policy
+from risk.domain.reassessment import Reassessment
 from risk.domain.scoring import Result, Scored
 from risk.domain.weighing import Would
 

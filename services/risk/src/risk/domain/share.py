@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from risk.domain.ahead import Ahead
 from risk.domain.form import Form
 from risk.domain.order import Order
+from risk.domain.reassessment import Reassessment
 
 
 class Share(BaseModel):
@@ -19,6 +20,8 @@ class Share(BaseModel):
         level: The level that it is held at by itself.
         weighed: It was weighed at all.
         stopped: The response to it has ended.
+        reassess_by: By when it should have been assessed, as it stood by itself.
+        reassessment: How late that is, as far as anybody was told.
         first_referred_at: When the response to its latest episode was asked for.
         occurred: When each kind of incident last did, as far as that is known.
         orders: Those that bind, or bound, somebody in it.
@@ -41,6 +44,8 @@ class Share(BaseModel):
     level: RiskLevel
     weighed: bool
     stopped: bool
+    reassess_by: datetime
+    reassessment: Reassessment
     first_referred_at: datetime
     occurred: dict[IncidentKind, datetime] = {}
     orders: dict[str, Order] = {}

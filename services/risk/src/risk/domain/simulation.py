@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from accord_contracts.risk import RiskLevel
 
-from risk.domain.assessment import Assessment, Reassessment
+from risk.domain.assessment import Assessment
 from risk.domain.policy import Policy, highest
+from risk.domain.reassessment import Reassessment
 from risk.domain.shadow import Move
 from risk.domain.weighing import Known
 

@@ -24,10 +24,11 @@ from fastapi import APIRouter, Security
 from pydantic import BaseModel, ConfigDict, Field
 
 from risk import handlers
-from risk.domain.assessment import Assessment, NotAssessed, Reassessment
+from risk.domain.assessment import Assessment, NotAssessed
 from risk.domain.explaining import explain_held, follows, headline
 from risk.domain.form import Form
 from risk.domain.policy import Policy
+from risk.domain.reassessment import Reassessment
 from risk.domain.scoring import Result
 from risk.domain.weighing import Would
 from risk.store import Assessments
