@@ -36,6 +36,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from referrals import erasing
+from referrals.accounting import enter_reading
 from referrals.domain.agency import Agency, Registration, Standing
 from referrals.domain.amendment import Change
 from referrals.domain.case import Case, Taken
@@ -49,7 +50,13 @@ from referrals.domain.inquiry import (
     Said,
     Terms,
 )
-from referrals.domain.ledger import FieldGroup, of_asking, of_decision, of_learned
+from referrals.domain.ledger import (
+    FieldGroup,
+    Reading,
+    of_asking,
+    of_decision,
+    of_learned,
+)
 from referrals.domain.registration import registered_under_s19
 from referrals.erasing import Shelves
 from referrals.inquiring import (
@@ -686,6 +693,28 @@ async def test_who_is_barred_from_a_case_or_serves_him_does_not_read_a_ledger(
     answer = await running.http.get(f"/v1/people/{mere}/disclosures", headers=headers)
 
     assert answer.status_code == 404
+
+
+async def test_what_is_entered_while_somebody_is_erased_is_bare(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelves, person, case = running.service.parts[Shelves], new_id(), new_id()
+    save = Disclosures.save
+
+    async def erased_meanwhile(store: Disclosures, entry: Any) -> Any:
+        monkeypatch.undo()
+        await erasing.forget(person, DECISION, shelves)
+        return await save(store, entry)
+
+    monkeypatch.setattr(Disclosures, "save", erased_meanwhile)
+    reading = Reading(
+        issuer="somewhere", subject="somebody", agency=None, worker=None, purpose=None
+    )
+    await enter_reading(person, case, reading, NOON, shelves)
+
+    [entry] = await shelves.disclosures.about(person)
+    assert entry.erased == DECISION
+    assert (entry.group, entry.case_id, entry.purpose) == (None, None, None)
 
 
 async def test_who_is_erased_is_in_no_piece_and_the_ledger_stays_bare(

@@ -2,14 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime
-
-from accord_chassis.store import Conflict
 
 from referrals.domain.case import Case
 from referrals.domain.ledger import Disclosure, Reading, of_reading, of_referral
 from referrals.erasing import Shelves
+from referrals.inquiring import enter
 
 
 async def told_of(
@@ -52,10 +50,5 @@ async def enter_reading(
     Before it is shown: what cannot be entered is not shown either.
     """
     entry = of_reading(person_id, case_id, by, at)
-    if await shelves.disclosures.get(entry.id) is not None:
-        return
-    gone = await shelves.tombstones.get(person_id)
-    entry = entry.tombstone(gone.decision) if gone else entry
-    # Shown twice at once, it is entered once.
-    with suppress(Conflict):
-        await shelves.disclosures.save(entry)
+    if await shelves.disclosures.get(entry.id) is None:
+        await enter([entry], shelves)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from accord_chassis.clock import Clock
 from accord_chassis.guard import StandingAway, Standings
@@ -427,14 +427,33 @@ async def enter_learned(message: Message[InformationPushed], *, bureau: Bureau) 
     await enter(of_learned(held, message.id, told.agency, about, at), bureau)
 
 
-async def enter(entries: Iterable[Disclosure], bureau: Bureau) -> None:
+class Ledger(Protocol):
+    """Where is kept what was told of whom, and who is erased."""
+
+    @property
+    def disclosures(self) -> Disclosures:
+        """What was told."""
+        ...
+
+    @property
+    def tombstones(self) -> Tombstones:
+        """Who is erased."""
+        ...
+
+
+async def enter(entries: Iterable[Disclosure], ledger: Ledger) -> None:
     """Enter what was told in the ledger, once; of who is erased, only that it was."""
     for each in entries:
-        gone = await bureau.tombstones.get(each.person_id)
+        gone = await ledger.tombstones.get(each.person_id)
         entry = each.tombstone(gone.decision) if gone else each
         # It was entered before, when this message came the first time.
         with suppress(Conflict):
-            await bureau.disclosures.save(entry)
+            await ledger.disclosures.save(entry)
+        # Looked at last: whoever erases them leaves a tombstone first, so that one of
+        # the two bares what is entered meanwhile.
+        gone = await ledger.tombstones.get(each.person_id)
+        if gone:
+            await settled(partial(_bare, entry.id, gone.decision, ledger.disclosures))
 
 
 def may_have(inquiry: Inquiry, agency: Agency | None, bureau: Bureau) -> bool:
@@ -589,7 +608,7 @@ async def forget_about(
 
 async def _bare(entry_id: str, decision: Decision, disclosures: Disclosures) -> None:
     held = await disclosures.get(entry_id)
-    if held is not None:
+    if held is not None and held.erased is None:
         await disclosures.save(held.tombstone(decision))
 
 
