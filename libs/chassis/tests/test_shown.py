@@ -14,7 +14,7 @@ import uvicorn
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.doors import Shown, Trust
 from accord_chassis.settings import BadConfiguration
-from accord_chassis.standing import asked_of_allocation
+from accord_chassis.standing import AskedStandings, allocation_of
 from accord_chassis.testing import new_id
 from accord_contracts.access import AskStandings, Standing, Standings
 from chassis_certificates import Authority
@@ -90,12 +90,13 @@ async def test_a_service_is_asked_over_tls_by_those_who_trust_its_authority(
         ca_file=secure.authority.ca_file,
         service_token=SecretStr("token"),
     )
-    asking = asked_of_allocation(settings)
+    peer = allocation_of(settings)
+    asking = AskedStandings(peer)
     worker, case = new_id(), new_id()
 
     answer = await asking.of(worker, [case])
 
-    await asking.close()
+    await peer.close()
     assert answer[case].active
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import uvicorn
-from accord_chassis.asking import ServiceToken
+from accord_chassis.asking import Peer, ServiceToken
 from accord_chassis.guard import StandingAway
 from accord_chassis.standing import AskedStandings
 from accord_chassis.testing import new_id
@@ -67,9 +67,9 @@ async def allocation() -> AsyncIterator[Allocation]:
 
 @pytest.fixture
 async def standings(allocation: Allocation) -> AsyncIterator[AskedStandings]:
-    asking = AskedStandings(allocation.url, ServiceToken(given=SecretStr("token")))
-    yield asking
-    await asking.close()
+    peer = Peer(allocation.url, ServiceToken(given=SecretStr("token")))
+    yield AskedStandings(peer)
+    await peer.close()
 
 
 async def test_many_who_ask_at_once_ask_together_and_each_hears_of_their_own(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from accord_chassis.asking import ServiceToken
+from accord_chassis.asking import Peer, ServiceToken
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.store import Database
@@ -81,9 +81,9 @@ async def workers() -> AsyncIterator[WorkersDirectory]:
 async def directory(workers: WorkersDirectory) -> AsyncIterator[Directory]:
     """Who asks it, and never trusts an earlier answer."""
     token = ServiceToken(given=SecretStr("token"))
-    asking = Directory(workers.url, token, fresh_seconds=0)
-    yield asking
-    await asking.close()
+    peer = Peer(workers.url, token)
+    yield Directory(peer, fresh_seconds=0)
+    await peer.close()
 
 
 @pytest.fixture

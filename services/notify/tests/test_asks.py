@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from accord_chassis.asking import ServiceToken
+from accord_chassis.asking import Peer, ServiceToken
 from accord_chassis.testing import new_id
 from notify.asks import Directory, DirectoryAway
 from notify_builders import WorkersDirectory
@@ -19,9 +19,9 @@ GIVEN = ServiceToken(given=SecretStr("token"))
 @pytest.fixture
 async def trusting(workers: WorkersDirectory) -> AsyncIterator[Directory]:
     """Who asks it, and believes an answer for a minute."""
-    asking = Directory(f"{workers.url}/", GIVEN)
-    yield asking
-    await asking.close()
+    peer = Peer(f"{workers.url}/", GIVEN)
+    yield Directory(peer)
+    await peer.close()
 
 
 async def test_a_worker_is_looked_up(
@@ -109,12 +109,13 @@ async def test_what_an_answer_holds_is_in_no_exception(
 
 
 async def test_an_unreachable_directory_is_away() -> None:
-    directory = Directory("http://127.0.0.1:9", GIVEN)
+    peer = Peer("http://127.0.0.1:9", GIVEN)
+    directory = Directory(peer)
 
     with pytest.raises(DirectoryAway):
         await directory.coordinators()
 
-    await directory.close()
+    await peer.close()
 
 
 async def test_the_token_is_shown(
@@ -136,7 +137,8 @@ async def test_a_token_is_read_again_when_its_file_changes(
     file = tmp_path / "token"
     file.write_text("old\n")
     worker = workers.knows()
-    directory = Directory(workers.url, ServiceToken(file=file), fresh_seconds=0)
+    peer = Peer(workers.url, ServiceToken(file=file))
+    directory = Directory(peer, fresh_seconds=0)
     workers.token = "old"
     assert await directory.contact(worker)
 
@@ -146,7 +148,7 @@ async def test_a_token_is_read_again_when_its_file_changes(
     workers.token = "new"
 
     assert await directory.contact(worker)
-    await directory.close()
+    await peer.close()
 
 
 async def test_a_missing_token_file_passes(
@@ -154,7 +156,8 @@ async def test_a_missing_token_file_passes(
 ) -> None:
     file = tmp_path / "token"
     file.write_text("token")
-    directory = Directory(workers.url, ServiceToken(file=file), fresh_seconds=0)
+    peer = Peer(workers.url, ServiceToken(file=file))
+    directory = Directory(peer, fresh_seconds=0)
     worker = workers.knows()
     file.unlink()
 
@@ -163,4 +166,4 @@ async def test_a_missing_token_file_passes(
 
     file.write_text("token")
     assert await directory.contact(worker)
-    await directory.close()
+    await peer.close()

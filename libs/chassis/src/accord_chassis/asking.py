@@ -6,11 +6,12 @@ What is asked stands in the service's own ``asks.py``.
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import httpx2
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
+from accord_chassis.doors import Trust
 from accord_chassis.settings import TIMEOUT_SECONDS, BadConfiguration, ChassisSettings
 
 T = TypeVar("T")
@@ -86,6 +87,20 @@ class Peer:
         self._token = token
         self._client = httpx2.AsyncClient(
             timeout=timeout_seconds, verify=True if tls is None else tls
+        )
+
+    @classmethod
+    def of(cls, settings: ChassisSettings, url: str) -> Self:
+        """Have another service be asked as the settings say.
+
+        Raises:
+            BadConfiguration: There is no token under which to ask.
+        """
+        return cls(
+            url,
+            token_of(settings),
+            tls=Trust.asked_by(settings),
+            timeout_seconds=settings.answer_seconds,
         )
 
     async def get(self, path: str, answer: TypeAdapter[T]) -> T:

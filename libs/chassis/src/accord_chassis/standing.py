@@ -7,7 +7,6 @@ just joined sees it at once. Of an id that the directory does not know, it is.
 """
 
 import asyncio
-import ssl
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,11 +22,10 @@ from accord_contracts.access import (
 )
 from pydantic import ValidationError
 
-from accord_chassis.asking import NoAnswer, Peer, ServiceToken, token_of
+from accord_chassis.asking import NoAnswer, Peer
 from accord_chassis.batching import ByLane
-from accord_chassis.doors import Trust
 from accord_chassis.guard import StandingAway
-from accord_chassis.settings import TIMEOUT_SECONDS, BadConfiguration, ChassisSettings
+from accord_chassis.settings import BadConfiguration, ChassisSettings
 
 log = structlog.get_logger()
 
@@ -42,23 +40,11 @@ class AskedStandings:
     """What allocation says of how workers stand to cases.
 
     Args:
-        allocation_url: Where the allocation service is.
-        token: Under which it is asked.
-        tls: Whose certificates are believed, if not the machine's.
-        timeout_seconds: How long an answer may take.
+        allocation: The allocation service, as it is asked.
     """
 
-    def __init__(
-        self,
-        allocation_url: str,
-        token: ServiceToken,
-        *,
-        tls: ssl.SSLContext | None = None,
-        timeout_seconds: float = TIMEOUT_SECONDS,
-    ) -> None:
-        self._allocation = Peer(
-            allocation_url, token, tls=tls, timeout_seconds=timeout_seconds
-        )
+    def __init__(self, allocation: Peer) -> None:
+        self._allocation = allocation
         self._known: dict[tuple[str, str], tuple[float, Standing]] = {}
         self._asked = ByLane(self._ask, limit=QUESTIONS_TOGETHER)
 
@@ -88,10 +74,6 @@ class AskedStandings:
         for told in await asyncio.gather(*map(self._asked, questions)):
             found.update((each.case_id, each) for each in told)
         return found
-
-    async def close(self) -> None:
-        """Hang up."""
-        await self._allocation.close()
 
     async def _ask(self, asked: Sequence[AskStanding]) -> Sequence[Sequence[Standing]]:
         """Ask about many workers at once, each of whom somebody waits for."""
@@ -126,8 +108,8 @@ def _some(of: Sequence[str], many: int) -> Iterator[Sequence[str]]:
     return (of[start : start + many] for start in range(0, len(of), many))
 
 
-def asked_of_allocation(settings: ChassisSettings) -> AskedStandings:
-    """Have a service ask allocation who works on what.
+def allocation_of(settings: ChassisSettings) -> Peer:
+    """Have a service ask allocation, who works on what for one.
 
     Raises:
         BadConfiguration: It is not told where, or has no token.
@@ -137,9 +119,4 @@ def asked_of_allocation(settings: ChassisSettings) -> AskedStandings:
             "Set ACCORD_ALLOCATION_URL to where the allocation service is: it knows "
             "who works on which case."
         )
-    return AskedStandings(
-        settings.allocation_url,
-        token_of(settings),
-        tls=Trust.asked_by(settings),
-        timeout_seconds=settings.answer_seconds,
-    )
+    return Peer.of(settings, settings.allocation_url)

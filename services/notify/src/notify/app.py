@@ -6,11 +6,11 @@ from typing import Any, get_args
 
 import structlog
 from accord_chassis import service
-from accord_chassis.asking import token_of
+from accord_chassis.asking import Peer
 from accord_chassis.clock import Clock
-from accord_chassis.doors import Trust
 from accord_chassis.retention import class_of
 from accord_chassis.settings import BadConfiguration, policy_of
+from accord_chassis.standing import allocation_of
 from accord_contracts.allocation import (
     AllocationAccepted,
     AllocationDeclined,
@@ -167,7 +167,7 @@ def create_app(
         {Way.PUSH} if vapid else set()
     )
     policy = ringing(policy, on, development=settings.development)
-    token = token_of(settings)
+    allocation = allocation_of(settings)
     link_key = settings.link_key.get_secret_value() if settings.link_key else None
     wording = Wording(
         policy,
@@ -189,13 +189,8 @@ def create_app(
         held, teams = notify.store(Notifications), notify.store(Teams)
         alarm = partial(watching.alarm, watch=watch, notifications=held)
         notify.sweep(pulses, at_present(notify.clock, alarm))
-        directory = Directory(
-            settings.allocation_url,
-            token,
-            tls=Trust.asked_by(settings),
-            timeout_seconds=settings.answer_seconds,
-        )
-        notify.at_close(directory.close)
+        notify.at_close(allocation.close)
+        directory = Directory(allocation)
         notify.provide(wording)
         notify.provide(stream.Streams())
         turns = notify.store(Rotas)
@@ -378,14 +373,9 @@ def write_to_people(
     reach: Reach,
 ) -> None:
     """Have people's own devices written to where a worker asks, and replies heard."""
-    safe = SafeContacts(
-        settings.referrals_url,
-        token_of(settings),
-        tls=Trust.asked_by(settings),
-        timeout_seconds=settings.answer_seconds,
-    )
-    notify.at_close(safe.close)
-    notify.provide(safe)
+    referrals = Peer.of(settings, settings.referrals_url)
+    notify.at_close(referrals.close)
+    notify.provide(SafeContacts(referrals))
     held, key = notify.store(PersonalContacts), settings.sms_callback_key
     hides = key.get_secret_value() if key else None
     teams = notify.store(Teams)

@@ -4,15 +4,13 @@ Answers hold addresses: they are kept in memory for a minute, and never logged.
 """
 
 import asyncio
-import ssl
 import time
 from collections.abc import Sequence
 
 import structlog
-from accord_chassis.asking import NoAnswer, Peer, ServiceToken
+from accord_chassis.asking import NoAnswer, Peer
 from accord_chassis.batching import ByLane
 from accord_chassis.guard import StandingAway, Standings
-from accord_chassis.settings import TIMEOUT_SECONDS
 from accord_contracts.access import Purpose, Standing
 from accord_contracts.allocation import WorkerContact
 from accord_contracts.problem import Refusal
@@ -63,26 +61,15 @@ class Directory:
     """The allocation service's directory of workers.
 
     Args:
-        allocation_url: Where the allocation service is.
-        token: Under which notify asks.
+        allocation: The allocation service, as it is asked.
         fresh_seconds: How long an answer is believed.
-        timeout_seconds: How long an answer may take.
-        tls: Whom to trust there, if not the machine's own authorities.
     """
 
     def __init__(
-        self,
-        allocation_url: str,
-        token: ServiceToken,
-        *,
-        tls: ssl.SSLContext | None = None,
-        fresh_seconds: float = FRESH_SECONDS,
-        timeout_seconds: float = TIMEOUT_SECONDS,
+        self, allocation: Peer, *, fresh_seconds: float = FRESH_SECONDS
     ) -> None:
         self._fresh_seconds = fresh_seconds
-        self._allocation = Peer(
-            allocation_url, token, tls=tls, timeout_seconds=timeout_seconds
-        )
+        self._allocation = allocation
         self._ask = ByLane[str, tuple[WorkerContact, ...]](self._ask_all)
         self._answers: dict[str, tuple[float, tuple[WorkerContact, ...]]] = {}
 
@@ -102,10 +89,6 @@ class Directory:
             DirectoryAway: There is no answer.
         """
         return await self._answer("/duty/coordinators")
-
-    async def close(self) -> None:
-        """Hang up."""
-        await self._allocation.close()
 
     async def _answer(self, path: str) -> tuple[WorkerContact, ...]:
         known = self._answers.get(path)
@@ -179,23 +162,11 @@ class SafeContacts:
     It is asked each time, and no answer is kept: what was safe a minute ago may not be.
 
     Args:
-        referrals_url: Where it is.
-        token: Under which notify asks.
-        tls: Whom to trust there, if not the machine's own authorities.
-        timeout_seconds: How long an answer may take.
+        referrals: The referrals service, as it is asked.
     """
 
-    def __init__(
-        self,
-        referrals_url: str,
-        token: ServiceToken,
-        *,
-        tls: ssl.SSLContext | None = None,
-        timeout_seconds: float = TIMEOUT_SECONDS,
-    ) -> None:
-        self._referrals = Peer(
-            referrals_url, token, tls=tls, timeout_seconds=timeout_seconds
-        )
+    def __init__(self, referrals: Peer) -> None:
+        self._referrals = referrals
 
     async def ask(self, person_id: str, case_id: str, purpose: Purpose) -> Permissions:
         """Ask by which numbers a person who was harmed may be written to now.

@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from accord_chassis import service
-from accord_chassis.asking import token_of
-from accord_chassis.doors import Trust
+from accord_chassis.asking import Peer
 from accord_chassis.settings import ChassisSettings, policy_of
 from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn
@@ -101,20 +100,15 @@ def create_app(
     rules = policy_of(Rules, settings.locality, "meetings")
     wording = policy_of(Wording, settings.locality, "documents")
     speech = Speech(wording=wording, time_zone=rules.time_zone)
-    token = token_of(settings)
+    risk = Peer.of(settings, settings.risk_url)
+    referrals = Peer.of(settings, settings.referrals_url)
 
     def wire(plans: service.Service) -> None:
         held = plans.store(Plans)
         plans.provide(policy)
-        trusted = Trust.asked_by(settings)
-        proofs = Proofs(
-            settings.risk_url,
-            token,
-            tls=trusted,
-            timeout_seconds=settings.answer_seconds,
-        )
-        plans.at_close(proofs.close)
-        plans.provide(proofs)
+        plans.at_close(risk.close)
+        plans.at_close(referrals.close)
+        plans.provide(Proofs(risk))
         plans.on(
             RiskAssessed,
             partial(handlers.draft_plan, plans=held, policy=policy, clock=plans.clock),
@@ -146,14 +140,7 @@ def create_app(
         plans.sweep(held, tell)
         wire_needs(plans, held)
         wire_meetings(plans, rules, policy)
-        screens = Screens(
-            settings.referrals_url,
-            token,
-            tls=trusted,
-            timeout_seconds=settings.answer_seconds,
-        )
-        plans.at_close(screens.close)
-        wire_papers(plans, speech, policy, screens)
+        wire_papers(plans, speech, policy, Screens(referrals))
 
     return service.create_app(
         settings,

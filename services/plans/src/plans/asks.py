@@ -4,12 +4,10 @@ An answer is never remembered: what is found meanwhile may speak against it. Whe
 is none, what it was asked for is not done.
 """
 
-import ssl
 from collections.abc import Iterator, Sequence
 
 import structlog
-from accord_chassis.asking import NoAnswer, Peer, ServiceToken
-from accord_chassis.settings import TIMEOUT_SECONDS
+from accord_chassis.asking import NoAnswer, Peer
 from accord_contracts.papers import (
     LONGEST_TEXT,
     TEXTS_OF_A_QUESTION,
@@ -43,21 +41,11 @@ class Proofs:
     """What risk says of whether responses may end.
 
     Args:
-        risk_url: Where the risk service is.
-        token: Under which it is asked.
-        tls: Whose certificates are believed, if not the machine's.
-        timeout_seconds: How long an answer may take.
+        risk: The risk service, as it is asked.
     """
 
-    def __init__(
-        self,
-        risk_url: str,
-        token: ServiceToken,
-        *,
-        tls: ssl.SSLContext | None = None,
-        timeout_seconds: float = TIMEOUT_SECONDS,
-    ) -> None:
-        self._risk = Peer(risk_url, token, tls=tls, timeout_seconds=timeout_seconds)
+    def __init__(self, risk: Peer) -> None:
+        self._risk = risk
 
     async def missing(self, case_id: str, closed_by: str) -> tuple[str, ...]:
         """Give the codes of what is missing before a worker may end a response.
@@ -75,32 +63,16 @@ class Proofs:
             raise ProofAway
         return told.missing
 
-    async def close(self) -> None:
-        """Hang up."""
-        await self._risk.close()
-
 
 class Screens:
     """What referrals says of whether texts name or place somebody of a case.
 
     Args:
-        referrals_url: Where the referrals service is.
-        token: Under which it is asked.
-        tls: Whose certificates are believed, if not the machine's.
-        timeout_seconds: How long an answer may take.
+        referrals: The referrals service, as it is asked.
     """
 
-    def __init__(
-        self,
-        referrals_url: str,
-        token: ServiceToken,
-        *,
-        tls: ssl.SSLContext | None = None,
-        timeout_seconds: float = TIMEOUT_SECONDS,
-    ) -> None:
-        self._referrals = Peer(
-            referrals_url, token, tls=tls, timeout_seconds=timeout_seconds
-        )
+    def __init__(self, referrals: Peer) -> None:
+        self._referrals = referrals
 
     async def found(
         self, case_id: str, to: Addressed, texts: Sequence[str]
@@ -129,10 +101,6 @@ class Screens:
             found += [first + each for each in told.found]
             first += len(some)
         return tuple(found)
-
-    async def close(self) -> None:
-        """Hang up."""
-        await self._referrals.close()
 
 
 def _parted(texts: Sequence[str]) -> Iterator[tuple[str, ...]]:

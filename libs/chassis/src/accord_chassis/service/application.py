@@ -22,7 +22,7 @@ from accord_chassis.guard import Guard, NothingUndecided
 from accord_chassis.limits import Limits
 from accord_chassis.service.life import Service, StandIns
 from accord_chassis.settings import ChassisSettings, catalogue_of
-from accord_chassis.standing import AskedStandings, asked_of_allocation
+from accord_chassis.standing import AskedStandings, allocation_of
 from accord_chassis.store import Conflict, StoreRefuses
 from accord_chassis.vault import NotYetOpen
 
@@ -57,16 +57,17 @@ def create_app(
     Trust.of(settings).context()
     given = stand_ins or StandIns()
     heard = given.catalogue or catalogue_of(settings.locality)
-    standings = given.standings
+    standings, allocation = given.standings, None
     if standings is None and not knows_standings:
-        standings = asked_of_allocation(settings)
+        allocation = allocation_of(settings)
+        standings = AskedStandings(allocation)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         chosen = replace(given, catalogue=heard, standings=standings)
         running = app.state.service = Service(settings, name, chosen)
-        if isinstance(standings, AskedStandings):
-            running.at_close(standings.close)
+        if allocation is not None:
+            running.at_close(allocation.close)
         try:
             wire(running)
             running.bus.check()
