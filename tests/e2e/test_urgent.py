@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(600)
 LINES = 500
 """Referrals of one batch."""
 
-BATCHES = 5
+BATCHES = 2
 
 WITHIN = 240.0
 
@@ -118,4 +118,4 @@ async def test_an_urgent_referral_overtakes_a_backlog_of_routine_ones(
         f"({await stages_of(region, case)}), when {done} of a backlog of {backlog} "
         f"(built in {built:.0f} s) were; the last of it {worked_off:.0f} s after"
     )
-    assert done < backlog
+    assert done < backlog / 2

@@ -27,6 +27,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from accord_chassis.asking import UNANSWERED
 from accord_chassis.keys import PREFIX, Keys, WrongKey
 from accord_chassis.limits import Limits, Who
 from accord_chassis.settings import BadConfiguration, ChassisSettings, Network
@@ -352,7 +353,7 @@ class Authority:
         self._tried = now
         try:
             keys = KeySet.import_key_set(json.loads(await self._published()))
-        except (httpx2.HTTPError, OSError, JoseError, ValueError, KeyError) as fault:
+        except (*UNANSWERED, JoseError, ValueError, KeyError) as fault:
             log.warning("keys.not_fetched", fault=type(fault).__name__)
             return
         self._keys, self._fetched = keys, now

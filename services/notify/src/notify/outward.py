@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import structlog
+from accord_chassis.asking import UNANSWERED
 from accord_chassis.settings import Network
 
 from notify.domain.mail import Outcome
@@ -183,7 +184,7 @@ class Outward:
                 await answer.aclose()
         except (httpx2.ConnectError, httpx2.ConnectTimeout):
             return Posted(Outcome.NOT_TAKEN, "server_away")
-        except (httpx2.HTTPError, OSError, TimeoutError):
+        except UNANSWERED:
             return Posted(Outcome.UNKNOWN, "no_answer")
         if answer.status_code in TAKEN:
             return Posted(Outcome.SENT)

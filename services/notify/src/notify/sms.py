@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import httpx2
 import structlog
+from accord_chassis.asking import UNANSWERED
 
 from notify.domain.channels import KEY, SECRET, TEXT, TO, SmsPolicy
 from notify.domain.mail import Outcome
@@ -81,7 +82,7 @@ class SmsPost:
             except (httpx2.ConnectError, httpx2.ConnectTimeout) as fault:
                 self._leave_alone(fault)
                 return AWAY
-            except (httpx2.HTTPError, OSError, TimeoutError) as fault:
+            except UNANSWERED as fault:
                 # It may have the message: from here on silence tells nothing.
                 self._leave_alone(fault)
                 return Posted(Outcome.UNKNOWN, "no_answer")
