@@ -216,10 +216,15 @@ async def test_a_text_that_needs_no_word_is_sent_without_one_and_not_twice_an_ho
     assert len(gateway.taken) == 2
 
 
+@pytest.mark.parametrize("status", [303, 307, 408, 409, 425, 500, 503])
 async def test_what_may_have_gone_out_is_never_sent_again_by_itself(
-    writing: Running, safe: SafeNumbers, gateway: Gateway, workers: WorkersDirectory
+    writing: Running,
+    safe: SafeNumbers,
+    gateway: Gateway,
+    workers: WorkersDirectory,
+    status: int,
 ) -> None:
-    gateway.status, message, worker = 500, new_id(), new_id()
+    gateway.status, message, worker = status, new_id(), new_id()
 
     answer = await ask(writing, safe, message, worker=worker)
     gateway.status = 202
@@ -227,9 +232,23 @@ async def test_what_may_have_gone_out_is_never_sent_again_by_itself(
     again = await ask(writing, safe, message, worker=worker)
 
     assert answer.json()["state"] == again.json()["state"] == "unknown"
-    assert answer.json()["reason"] == "status_500"
+    assert answer.json()["reason"] == f"status_{status}"
     assert len(gateway.taken) == 1
     assert len(await tasks(writing, workers)) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429])
+async def test_what_a_gateway_says_it_did_not_take_has_surely_not_gone_out(
+    writing: Running, safe: SafeNumbers, gateway: Gateway, status: int
+) -> None:
+    gateway.status = status
+
+    answer = await ask(writing, safe)
+    gateway.status = 202
+    await writing.later(timedelta(days=3))
+
+    assert answer.json()["state"] == "not_sent"
+    assert len(gateway.taken) == 1
 
 
 @pytest.mark.parametrize(

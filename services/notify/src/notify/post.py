@@ -111,7 +111,8 @@ class Posted:
     """What became of a letter, and why, as a code.
 
     Attributes:
-        failed: Whoever was to take it broke down over it, so that it may have gone out.
+        failed: Whoever was to take it broke down over it, or does not say that it did
+            not, so that it may have gone out.
     """
 
     outcome: Outcome

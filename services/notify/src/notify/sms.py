@@ -29,6 +29,14 @@ TAKEN = range(200, 300)
 FOR_GOOD = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 """Answers that say that the message is none, however often it comes."""
 
+NOT_TAKEN = frozenset(range(400, 500)) - {
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.TOO_EARLY,
+}
+"""Answers that say that it has surely not gone out. Whoever waited too long for it, has
+it already, may be sent it anew, or sends us elsewhere (3xx) may have it."""
+
 
 class SmsPost:
     """Hands messages to a gateway.
@@ -111,7 +119,8 @@ class SmsPost:
             return Posted(Outcome.SENT)
         if status in FOR_GOOD or status in self._policy.refused:
             return Posted(Outcome.REFUSED, "message_refused")
-        if failed := status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        failed = status not in NOT_TAKEN
+        if failed:
             log.warning("post.away", dependency="sms", status=status)
         return Posted(Outcome.NOT_TAKEN, f"status_{status}", failed=failed)
 
