@@ -21,7 +21,7 @@ from accord.catalogue import SERVICES
 from app import Region, Report
 from tokens import fuzzer_token
 
-EXAMPLES = os.environ.get("ACCORD_FUZZ_EXAMPLES", "8")
+EXAMPLES = os.environ.get("ACCORD_FUZZ_EXAMPLES", "4")
 SEED = os.environ.get("ACCORD_FUZZ_SEED", "2018")
 """The year of the Family Violence Act; any would do."""
 
