@@ -170,8 +170,8 @@ def test_what_has_ended_is_merged_or_erased_is_on_no_agenda() -> None:
     assert held.end(1, NOON).assess(
         LOW, HIGH, revision=2, at=NOON, first_referred_at=NOON, referred=True
     ).open  # fmt: skip
-    assert not held.merge(new_id(), 1, NOON).open
-    assert held.merge(new_id(), 1, NOON).merge(None, 2, None).open
+    assert not held.merge(new_id(), 1, NOON, NOON).open
+    assert held.merge(new_id(), 1, NOON, NOON).merge(None, 2, None, NOON).open
     elsewhere = held.transfer(NOON)
     assert elsewhere.wanted_from is None
     assert not elsewhere.assess(
@@ -249,6 +249,20 @@ def test_what_was_answered_before_a_referral_or_a_decision_is_shown_no_more(
     assert held.asked_since(later + DAY) == ()
 
 
+def test_what_was_answered_of_a_merged_case_is_old_once_a_meeting_knew_of_it() -> None:
+    inquiry, later = new_id(), NOON + 10 * DAY
+    other = docket(at=NOON).ask(inquiry, asked("police", NOON))
+    other = other.ask(inquiry, answer("police", NOON + HOUR))
+    merged = other.merge(new_id(), 1, NOON, NOON + 3 * HOUR)
+
+    before, after = (
+        merged.asked_since(later, [NOON + hours * HOUR]) for hours in (2, 4)
+    )
+
+    assert [each.agency for each in before] == ["police"]
+    assert after == ()
+
+
 def test_an_answer_that_raises_the_level_is_shown() -> None:
     inquiry = new_id()
     held = docket(MEDIUM).ask(inquiry, asked("police", NOON))
@@ -288,7 +302,7 @@ def test_what_a_merged_case_brings_stands_with_its_survivor_until_it_is_its_own(
     promise = owed(NOON, revision=1).model_copy(update={"promised_at": NOON})
     other = docket(LOW).owe("late", late).owe("promise", promise).breach(NOON)
     other = other.foresee("date", date(NOON)).settle(NOON - HOUR, LOW, NOON + DAY)
-    merged = other.merge(survivor.id, 1, NOON)
+    merged = other.merge(survivor.id, 1, NOON, NOON)
 
     held = survivor.take_in(merged, NOON + HOUR)
 
@@ -307,7 +321,7 @@ def test_what_a_merged_case_brings_stands_with_its_survivor_until_it_is_its_own(
         HIGH, HIGH, revision=2, at=NOON, first_referred_at=NOON, referred=False
     )
     assert ended.overdue(NOON + 9 * DAY) == 0
-    for gone in (merged.merge(None, 2, None), merged.erase(NOON)):
+    for gone in (merged.merge(None, 2, None, NOON), merged.erase(NOON)):
         assert held.take_in(gone, NOON + DAY).brought == {}
     assert not held.erase(NOON).take_in(merged, NOON).brought
 
@@ -316,7 +330,7 @@ def test_what_a_meeting_about_a_merged_case_has_settled_it_does_not_bring() -> N
     survivor = docket().settle(NOON, HIGH, None)
     other = docket().breach(NOON).foresee("date", date(NOON))
 
-    merged = other.settle(NOON + HOUR, HIGH, None).merge(survivor.id, 1, NOON)
+    merged = other.settle(NOON + HOUR, HIGH, None).merge(survivor.id, 1, NOON, NOON)
 
     assert survivor.take_in(merged, NOON + DAY).reasons(NOON + 9 * DAY) == ()
 

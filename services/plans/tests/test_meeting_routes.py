@@ -1,6 +1,7 @@
 """Meetings over HTTP: who may do what at them, and a whole day of a large table."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
@@ -319,6 +320,73 @@ async def test_who_was_asked_is_shown_to_coordinators_and_to_the_agency_itself(
     asked = [[each["agency"] for each in one["asked"]] for one in shown]
     assert asked == [["hospital"], ["hospital"], []]
     assert ["police" in one["unasked"] for one in shown] == [True, False, False]
+
+
+async def test_who_answered_in_a_merged_case_is_shown_in_its_survivor_as_that_cases(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case, other = await referred(running, HIGH, HIGH)
+    table = table_of(running)
+    for case_id, agency in ((case, "hospital"), (other, "hospital"), (other, "kura")):
+        inquiry = {"case_id": case_id, "inquiry_id": new_id(), "agency": agency}
+        asked = InformationRequested(
+            **inquiry, requested_at=NOON, needed_by=NOON + 12 * HOUR
+        )
+        await hearing.note_inquiry(message_of(asked), table=table)
+        if case_id == other:
+            answered = InformationDecided(
+                **inquiry,
+                number=1,
+                decision=SharingDecision.SHARED,
+                reason=SharingReason.WILL_OR_MAY_HELP,
+                answers={},
+                decided_at=NOON + HOUR,
+            )
+            await hearing.note_inquiry(message_of(answered), table=table)
+    merged = CaseMerged(case_id=other, survivor_id=case, merged_at=NOON)
+    await hearing.note_merging(message_of(merged), table=table)
+    meeting = morning(clock)
+    sitting = await sat_down(running, meeting, ("kura", "police"))
+
+    found = [await each.reads(f"/{meeting}") for each in sitting]
+
+    of_chair, of_kura, of_police = (each["cases"][0] for each in found)
+    assert [
+        (e["case_id"], e["agency"], e["decided_at"] is not None)
+        for e in of_chair["asked"]
+    ] == [(case, "hospital", False), (other, "hospital", True), (other, "kura", True)]
+    # The school was never asked about the survivor's own people.
+    assert "kura" in of_chair["unasked"]
+    assert "hospital" not in of_chair["unasked"]
+    assert [each["agency"] for each in of_kura["asked"]] == ["kura"]
+    assert of_police["asked"] == []
+
+    # On paper, which has no room for which case, nobody has answered who owes more.
+    papers = [await each.asks("GET", f"/{meeting}/pack") for each in sitting]
+    rows = [each.text.split(case[-8:])[1] for each in papers]
+    cells = [re.findall("<td>(.*?)</td>", each)[3:6] for each in rows]
+    assert [each[:2] for each in cells] == [["", "hospital"], ["kura", ""], ["", ""]]
+    assert "kura" in cells[0][2]
+
+
+async def test_a_case_that_was_merged_has_agencies_asked_anew_once(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case, other = await referred(running, HIGH, HIGH)
+    path = f"/{daily(clock.now()).id}/inquiries"
+    first = await chair(running).asks("POST", path, asking(about(case)))
+    clock.advance(timedelta(minutes=5))
+    merged = CaseMerged(case_id=other, survivor_id=case, merged_at=clock.now())
+    await hearing.note_merging(message_of(merged), table=table_of(running))
+    clock.advance(timedelta(minutes=5))
+
+    anew, again = [
+        await chair(running).asks("POST", path, asking(about(case))) for _ in range(2)
+    ]
+
+    # Its people are others by now: referrals asks about all of them.
+    assert anew.json()["asked"] == first.json()["asked"]
+    assert again.json()["asked"] == []
 
 
 async def asked_before(

@@ -122,6 +122,10 @@ async def test_an_agenda_uses_an_index(database: Database) -> None:
         explained = await found.sort("wanted_from", 1).explain()
         assert "IXSCAN" in stages(explained)
         assert "COLLSCAN" not in stages(explained)
+    merged = dockets.documents.find({"merged_into": {"$in": [new_id(), new_id()]}})
+    explained = await merged.explain()
+    assert "IXSCAN" in stages(explained)
+    assert "COLLSCAN" not in stages(explained)
     taken = await dockets.wanted(NOON, RiskLevel.LOW)
     assert {each.id for each in taken.cases} == {e.id for e in wanted}
     assert taken.left_off == 0

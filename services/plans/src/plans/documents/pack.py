@@ -61,8 +61,10 @@ def pack_of(shown: TableView, speech: Speech) -> Sheet:
 
 
 def _case(shown: CaseView, speech: Speech) -> Row:
-    answered = {each.agency for each in shown.asked if each.decided_at}
-    open_ = {each.agency for each in shown.asked} - answered
+    open_ = {each.agency for each in shown.asked if not each.decided_at}
+    # A paper does not say about which of its merged cases: whoever owes an answer about
+    # any of them, or was not asked about the case itself, has not answered.
+    answered = {each.agency for each in shown.asked} - open_ - {*shown.unasked}
     late = "" if shown.overdue is None else str(shown.overdue)
     return (
         Cell(en=reference(shown.case_id)),

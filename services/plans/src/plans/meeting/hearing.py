@@ -211,17 +211,19 @@ async def note_merging(
     Who is kept from one case of a household is kept from all, and stays so. That the
     response to the survivor has ended since may have been heard before.
     """
-    told, version = message.data, message.aggregate_version
+    told, version, at = message.data, message.aggregate_version, table.clock.now()
     survivor, merged_at = None, None
     if isinstance(told, CaseMerged):
         survivor, merged_at = told.survivor_id, told.merged_at
-    await _note(message, table, lambda held: held.merge(survivor, version, merged_at))
+    await _note(
+        message, table, lambda held: held.merge(survivor, version, merged_at, at)
+    )
     other = await table.dockets.get(told.survivor_id)
     if merged_at and other and other.ended_at and merged_at <= other.ended_at:
         await settled(partial(table.dockets.end_with, told.case_id, other.ended_at))
         await _end_tasks([told.case_id], other.ended_at, table)
     # Of whose it was before, it brings nothing any more.
-    await table.dockets.take_in(told.survivor_id, told.case_id, table.clock.now())
+    await table.dockets.take_in(told.survivor_id, told.case_id, at)
     # After that, so that who is left out meanwhile is kept from both; and once more if
     # this broke off in between.
     await table.dockets.keep_apart(told.case_id)

@@ -225,6 +225,7 @@ async def _laid(
     may = await member.permit_each(READ_CASE, listed, of=of)
     ids = [each.case_id for each, _ in may]
     dockets = {each.id: each for each in await table.dockets.all_of(ids)}
+    merged = await table.dockets.merged_into(ids)
     said = by_case(await table.discussions.of_meeting(held.id))
     at = table.clock.now()
     cases = (
@@ -232,6 +233,7 @@ async def _laid(
             entry,
             dockets.get(entry.case_id),
             said.get(entry.case_id),
+            merged=merged.get(entry.case_id, ()),
             meeting=held,
             at=at,
             seen=seen,

@@ -103,6 +103,15 @@ class Dockets(Store[Docket]):
         found = self.documents.find(which, WITHOUT)
         return [self.load(each) async for each in found]
 
+    async def merged_into(self, case_ids: Iterable[str]) -> dict[str, list[Docket]]:
+        """Give those of what is merged into some cases, by the survivor."""
+        found = self.documents.find({"merged_into": {"$in": [*case_ids]}}, WITHOUT)
+        merged: dict[str, list[Docket]] = {}
+        async for each in found:
+            held = self.load(each)
+            merged.setdefault(held.merged_into or held.id, []).append(held)
+        return merged
+
     async def take_in(self, survivor: str, case_id: str, at: datetime) -> None:
         """Write into a survivor's what a case brings that is merged into it, or not."""
         await settled(partial(self._take_in, survivor, case_id, at))

@@ -69,17 +69,21 @@ class AnswerView(BaseModel):
     """An agency that was asked what it knows, and whether and how it has decided.
 
     Never what it has said, nor why it has not.
+
+    Attributes:
+        case_id: In which case: this one, or one that is merged into it.
     """
 
+    case_id: Id
     agency: Code
     needed_by: datetime | None
     decided_at: datetime | None
     decision: SharingDecision | None
 
     @classmethod
-    def of(cls, held: Asked) -> Self:
+    def of(cls, case_id: str, held: Asked) -> Self:
         """Show an agency that was asked."""
-        return cls(**held.model_dump(include=set(cls.model_fields)))
+        return cls(case_id=case_id, **held.model_dump(include=set(cls.model_fields)))
 
 
 class CalledOnView(BaseModel):
@@ -114,9 +118,9 @@ class CaseView(BaseModel):
         clock: What cases of one level are ordered by.
         overdue: How many things should be done by now and are not.
         asked: Which agencies were asked what they know since it was last referred or
-            decided on, and who has answered: all for who coordinates, else one's own
-            alone. An agency that is left out must not see that it is, not even by what
-            the others were asked.
+            decided on, in it and in what is merged into it, and who has answered: all
+            for who coordinates, else one's own alone. An agency that is left out must
+            not see that it is, not even by what the others were asked.
         unasked: Those who are invited, and were not asked; for who coordinates.
         decisions: How many were made here; the last one counts.
         settled: It need not come first next time.
@@ -139,6 +143,7 @@ class CaseView(BaseModel):
         docket: Docket | None,
         said: Discussion | None,
         *,
+        merged: Iterable[Docket],
         meeting: Meeting,
         at: datetime,
         seen: Permit,
@@ -148,16 +153,22 @@ class CaseView(BaseModel):
         whole = "why" in seen
         every = whole and seen.rule == Relation.COORDINATOR
         begins_at = meeting.began_at or meeting.starts_at
-        known = docket.asked_since(begins_at) if docket and whole else ()
-        asked = [each for each in known if every or each.agency == agency]
-        named = {each.agency for each in asked}
+        dockets = (docket, *merged) if docket and whole else ()
+        asked = [
+            AnswerView.of(one.id, each)
+            for one in dockets
+            for each in one.asked_since(begins_at, docket.decisions if docket else ())
+            if every or each.agency == agency
+        ]
+        # Whoever was asked about one that is merged into it was not asked about it.
+        named = {each.agency for each in asked if each.case_id == entry.case_id}
         return cls(
             case_id=entry.case_id,
             level=(docket and docket.level) or entry.level,
             why=entry.why if whole else (),
             clock=entry.clock if whole else None,
             overdue=docket.overdue(at) if docket and whole else None,
-            asked=tuple(map(AnswerView.of, asked)),
+            asked=tuple(asked),
             unasked=tuple(e for e in meeting.agencies if every and e not in named),
             decisions=len(said.decisions) if said else 0,
             settled=said is not None and said.settled,

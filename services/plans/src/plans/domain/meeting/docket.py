@@ -178,6 +178,7 @@ class Docket(BaseModel):
             heard of it later, nobody here is to talk about it.
         merging: The version of the case in referrals that said whether it is merged.
         merged_at: When it was merged into another, if it is.
+        joined_at: When that was heard: what was asked before was of the one without it.
         brought: What the cases that are merged into it bring, by case.
     """
 
@@ -208,6 +209,7 @@ class Docket(BaseModel):
     merged_into: str | None = None
     merging: int = 0
     merged_at: datetime | None = None
+    joined_at: datetime | None = None
     brought: dict[str, Brought] = {}
     erased_at: datetime | None = None
 
@@ -354,7 +356,9 @@ class Docket(BaseModel):
         both = latest.model_copy(update=update)
         return self.model_copy(update={"asked": _with(self.asked, inquiry_id, both)})
 
-    def asked_since(self, begins_at: datetime) -> tuple[Asked, ...]:
+    def asked_since(
+        self, begins_at: datetime, decisions: Iterable[datetime] = ()
+    ) -> tuple[Asked, ...]:
         """Give who was asked for a meeting: of each agency its last inquiry.
 
         What an agency answered before the last referral, or before an earlier meeting
@@ -363,8 +367,12 @@ class Docket(BaseModel):
 
         Args:
             begins_at: When the meeting begins, or began.
+            decisions: When meetings decided on the case that it is merged into. Those
+                from before it was merged knew nothing of its answers.
         """
-        before = (each for each in self.decisions if each < begins_at)
+        joined_at = self.joined_at
+        knew = (each for each in decisions if joined_at and each > joined_at)
+        before = (each for each in (*self.decisions, *knew) if each < begins_at)
         since = _later(self.received_at, max(before, default=None)) or FIRST
         last: dict[str, Asked] = {}
         standing = (each for each in self.asked.values() if not each.withdrawn)
@@ -374,7 +382,11 @@ class Docket(BaseModel):
         return tuple(last[agency] for agency in sorted(last))
 
     def call_on(
-        self, agencies: Iterable[str], kept_from: Iterable[str], at: datetime
+        self,
+        agencies: Iterable[str],
+        kept_from: Iterable[str],
+        at: datetime,
+        merged: "Iterable[Docket]" = (),
     ) -> "tuple[Docket, tuple[str, ...]]":
         """Have agencies asked before a meeting, each once until something is new.
 
@@ -382,6 +394,8 @@ class Docket(BaseModel):
             agencies: Who is invited.
             kept_from: Who is not to be asked about this case, now or later.
             at: When.
+            merged: What is merged into it, whose people are asked about with it: a
+                referral of theirs is news, and so is that they were merged.
 
         Returns:
             The docket, and whom to ask.
@@ -390,6 +404,8 @@ class Docket(BaseModel):
         if not held.open:
             return held, ()
         kept, news = held.kept_from, _later(held.referred_at, held.changed_at)
+        for each in merged:
+            news = _later(news, _later(each.referred_at, each.joined_at))
         asked = tuple(
             each
             for each in agencies
@@ -479,13 +495,17 @@ class Docket(BaseModel):
         return self.model_copy(update={"transferred_at": at})
 
     def merge(
-        self, survivor: str | None, merging: int, at: datetime | None
+        self,
+        survivor: str | None,
+        merging: int,
+        merged_at: datetime | None,
+        heard_at: datetime,
     ) -> "Docket":
         """Take note that it is merged into another, and when, or is so no longer."""
         if merging <= self.merging:
             return self
-        update = {"merged_into": survivor, "merging": merging, "merged_at": at}
-        return self.model_copy(update=update)
+        update = {"merged_into": survivor, "merging": merging, "merged_at": merged_at}
+        return self.model_copy(update={**update, "joined_at": survivor and heard_at})
 
     def erase(self, at: datetime) -> "Docket":
         """Leave a tombstone. Whose survivor it was merged into forgets it too."""
@@ -496,6 +516,7 @@ class Docket(BaseModel):
             merged_into=self.merged_into,
             merging=self.merging,
             merged_at=self.merged_at,
+            joined_at=self.joined_at,
         )
 
 
