@@ -12,7 +12,7 @@ from plans.domain.hours import Within
 from plans.domain.plan import AlreadyClosed, AnotherVersionIsCurrent, Plan
 from plans.domain.revising import (
     AskedAlready,
-    NoSuchChild,
+    NotForThem,
     NotTheirPart,
     WaitsForWorkingDay,
     Wanted,
@@ -110,10 +110,10 @@ def test_what_waits_for_something_else_waits_in_a_revision_too() -> None:
         (1, want("safe_contact"), AskedAlready),
         (1, want("safety_advice", OUTREACH), NotTheirPart),
         (1, want("programme", IVS), NotTheirPart),
-        (1, want("safety_advice", WHANAU, CHILD), NoSuchChild),
-        (1, want("safety_advice", WHANAU, new_id()), NoSuchChild),
-        (1, want("child_seen"), NoSuchChild),
-        (1, want("child_seen", WHANAU, new_id()), NoSuchChild),
+        (1, want("safety_advice", WHANAU, CHILD), NotForThem),
+        (1, want("safety_advice", WHANAU, new_id()), NotForThem),
+        (1, want("child_seen"), NotForThem),
+        (1, want("child_seen", WHANAU, new_id()), NotForThem),
     ],
 )
 def test_what_cannot_be_in_a_plan_is_not_drafted(
@@ -121,6 +121,23 @@ def test_what_cannot_be_in_a_plan_is_not_drafted(
 ) -> None:
     with pytest.raises(refusal):
         revise(drafted(), number, [wanted], POLICY, NOON)
+
+
+def test_of_several_people_harmed_it_is_said_whom_it_is_for() -> None:
+    one, two = new_id(), new_id()
+    held = drafted().protects([one])
+    for person_id in (one, new_id()):
+        with pytest.raises(NotForThem):
+            revise(held, 1, [want(person_id=person_id)], POLICY, NOON)
+    both = held.protects([two]).drawn_anew(set(), POLICY, NOON)
+
+    revised = revise(both, 1, [want(person_id=two)], POLICY, NOON)
+
+    [advice] = [e for e in revised.actions if e.code == "safety_advice"]
+    assert advice.person_id == two
+    for person_id in (None, CHILD, new_id()):
+        with pytest.raises(NotForThem):
+            revise(both, 1, [want(person_id=person_id)], POLICY, NOON)
 
 
 def test_a_closed_plan_is_not_revised() -> None:

@@ -34,8 +34,11 @@ class NotTheirPart(Refusal):
     status = 422
 
 
-class NoSuchChild(Refusal):
-    """An action of a child's part is for a child of the case, and no other is."""
+class NotForThem(Refusal):
+    """In a child's part, or of several people harmed, it says whom it is for.
+
+    One of those whose part it is; anything else is for nobody by name.
+    """
 
     status = 422
 
@@ -55,7 +58,8 @@ class Wanted(BaseModel):
 
     Attributes:
         code: One of the locality's vocabulary.
-        person_id: Which child it is for, if it is in a child's part.
+        person_id: Whom it is for: which child, or, once there are several, which of
+            the people harmed.
         within: How long there is for it.
     """
 
@@ -81,7 +85,7 @@ def revise(
         Merged: The survivor's is revised.
         UnknownCode: The action is not one of the locality's.
         NotTheirPart: The role is not one that does anything in that part.
-        NoSuchChild: A child's action is for no child of the case.
+        NotForThem: It is for nobody, or for somebody, whose part it is not.
         WaitsForWorkingDay: It may, and the level of risk is high.
         AskedAlready: It is open already.
         TooManyActions: There are too many.
@@ -140,14 +144,17 @@ def _action(
     theirs = kind.part is Part.PERSON_USING_VIOLENCE
     if theirs != (SIDES[wanted.role] is Side.PERSON_USING_VIOLENCE):
         raise NotTheirPart
-    known = wanted.person_id in held.all_children
-    if known != (kind.part is Part.CHILD) or (wanted.person_id and not known):
-        raise NoSuchChild
+    named: dict[Part, Sequence[str | None]] = {
+        Part.CHILD: held.all_children,
+        Part.PERSON_HARMED: held.each_harmed or (None,),
+    }
+    if wanted.person_id not in named.get(kind.part, (None,)):
+        raise NotForThem
     if held.urgent and wanted.within.within_working_days:
         raise WaitsForWorkingDay
     due_at = wanted.within.after(at, policy.working)
-    whose = f"/{wanted.person_id}" if wanted.person_id else ""
-    name = f"action/{drafted.number}/{wanted.code}{whose}"
+    suffix = f"/{wanted.person_id}" if wanted.person_id else ""
+    name = f"action/{drafted.number}/{wanted.code}{suffix}"
     remind = policy.templates[drafted.assessment.level].remind
     return Action(
         id=str(uuid5(UUID(held.id), name)),

@@ -108,7 +108,7 @@ async def revise(
         Merged: The case is merged into another, whose plan is revised.
         UnknownCode: An action is not one of the locality's.
         NotTheirPart: A role does nothing in the part of an action.
-        NoSuchChild: A child's action is for no child of the case.
+        NotForThem: It is for nobody, or for somebody, whose part it is not.
         WaitsForWorkingDay: An action may, and the level of risk is high.
         AskedAlready: An action is open already.
         TooManyActions: There are too many.
