@@ -13,33 +13,23 @@ and with 2 if nothing routine was left to overtake.
 import argparse
 import asyncio
 import statistics
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import cycle, islice
-from pathlib import Path
 from uuid import uuid4
 
-from accord.actors import coordinator_of
-from accord.client import Client
 from accord.management import Management
-from accord.platform import Platform
-from accord.surroundings import Surroundings, prepare
-from accord.world import World
 from accord_chassis import topology
 from accord_chassis.binding import pack
-from accord_chassis.development.backing import backing
-from accord_chassis.rabbit import RabbitTransport
 from accord_chassis.testing import message_of
 from accord_chassis.transport import Publication
 from accord_contracts.allocation import AllocationOffered, Role
 from accord_contracts.message import Lane
 from accord_contracts.risk import RiskLevel
+from region import NAME, Region, region_of
 
-LOCALITY = Path(__file__).parents[1] / "localities" / "canterbury"
-REGION = "canterbury"
 TOGETHER = 500
 """Messages that are published at a time."""
 
@@ -56,17 +46,15 @@ EVERY_SECONDS = 0.01
 
 @dataclass(frozen=True)
 class Bench:
-    """The platform while it is measured."""
+    """What is measured, and who is told."""
 
-    platform: Platform
-    surroundings: Surroundings
-    transport: RabbitTransport
+    region: Region
     crowd: Sequence[str]
     workers: Sequence[str]
 
     async def publish(self, lane: Lane, *workers: str) -> None:
         """Offer a role to each of some workers, each of another case."""
-        sent = await self.transport.publish(
+        sent = await self.region.transport.publish(
             [Publication(topology.EVENTS, pack(offer(e, lane))) for e in workers]
         )
         if any(sent):
@@ -74,10 +62,7 @@ class Bench:
 
     async def seconds_to_inbox(self, worker: str) -> float:
         """Offer a worker something urgent; say how long until it is in their inbox."""
-        token = self.surroundings.issuer.token(
-            worker, "notify.inbox", region=REGION, worker=worker
-        )
-        async with Client(self.platform["notify"].url, token=token) as inbox:
+        async with self.region.client("notify", worker, "notify.inbox") as inbox:
             begun = time.perf_counter()
             await self.publish(Lane.URGENT, worker)
             while time.perf_counter() - begun < LONGEST_SECONDS:
@@ -90,8 +75,8 @@ class Bench:
     def waiting(self) -> int:
         """Count the routine messages that notify has not worked off."""
         queue = topology.queue_of("notify", Lane.ROUTINE)
-        with Management(self.surroundings.management_url) as management:
-            rows = management.rows("queues", REGION)
+        with Management(self.region.surroundings.management_url) as management:
+            rows = management.rows("queues", NAME)
         return next(int(e.get("messages", 0)) for e in rows if e["name"] == queue)
 
 
@@ -111,41 +96,12 @@ def offer(worker: str, lane: Lane):  # noqa: ANN201 - A message of one type.
     return message_of(event, at=now, lane=lane)
 
 
-async def hire(bench: Bench) -> None:
-    """Put the workers into the directory."""
-    issuer = bench.surroundings.issuer
-    token = issuer.token("admin", "allocation.admin", region=REGION, worker="")
-    coordinator = coordinator_of(World(LOCALITY).staff())
-    entry = coordinator.entry | {"deputy": None, "team_lead": None}
-    async with Client(bench.platform["allocation"].url, token=token) as client:
-        for worker in (*bench.crowd, *bench.workers):
-            answer = await client.send("PUT", f"/v1/workers/{worker}", entry)
-            if not answer.ok:
-                raise RuntimeError(answer.body)
-
-
 async def measure(routine: int, urgent: int) -> int:
     """Fill the routine lane, and see how soon urgent messages come past it."""
-    with tempfile.TemporaryDirectory(prefix="accord-urgent-") as made:
-        folder = Path(made)
-        with backing(folder) as found:
-            surroundings = await asyncio.to_thread(
-                prepare, found, region=REGION, locality=LOCALITY, folder=folder / "a"
-            )
-            async with Platform(surroundings, folder / "run") as platform:
-                await platform.start()
-                transport = RabbitTransport(
-                    surroundings.amqp_url_of("allocation"), name="urgent"
-                )
-                await transport.connect()
-                crowd, workers = (
-                    [str(uuid4()) for _ in range(many)] for many in (CROWD, urgent + 1)
-                )
-                bench = Bench(platform, surroundings, transport, crowd, workers)
-                await hire(bench)
-                status = await run(bench, routine)
-                await transport.close()
-                return status
+    crowd, workers = ([str(uuid4()) for _ in range(e)] for e in (CROWD, urgent + 1))
+    async with region_of("allocation") as region:
+        await region.hire((*crowd, *workers))
+        return await run(Bench(region, crowd, workers), routine)
 
 
 async def run(bench: Bench, routine: int) -> int:
