@@ -28,11 +28,14 @@ from notify_builders import (
     MailServer,
     Running,
     WorkersDirectory,
+    listening,
     receiving,
     serving,
 )
 from notify_devices import (
     Gateway,
+    PushService,
+    Receiver,
     SafeNumbers,
     gateway_listening,
     referrals_listening,
@@ -222,3 +225,20 @@ def with_gateway(settings: Settings, gateway: Gateway, tmp_path: Path) -> Path:
         text = text.replace("https://sms.example/messages", gateway.url)
         (tmp_path / each.name).write_text(text)
     return tmp_path
+
+
+@pytest.fixture
+async def push_service() -> AsyncIterator[PushService]:
+    """A push service that takes everything, until the test says otherwise."""
+    served = PushService()
+    async with listening(served.app()) as served.url:
+        yield served
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """An agency's own system that takes everything, until the test says otherwise."""
+    served = Receiver()
+    async with listening(served.app()) as url:
+        served.url = f"{url}/told"
+        yield served

@@ -419,6 +419,7 @@ class MailServer:
             good), ``refuse_later`` (the letter, for good), ``not_now`` (the recipient),
             ``drop`` (the line, when it has the letter) or ``hang`` (then, too).
         letters: What it was given, whether it answered or not.
+        written: The same, to the letter.
         released: Ends a ``hang``.
         meanwhile: What happens between its being called and its answer.
     """
@@ -427,6 +428,7 @@ class MailServer:
         self.url = ""
         self.manner = "take"
         self.letters: list[EmailMessage] = []
+        self.written: list[bytes] = []
         self.recipients: list[str] = []
         self.senders: list[str] = []
         self.logins: list[tuple[bytes, bytes]] = []
@@ -472,6 +474,7 @@ class MailServer:
         letter = email.message_from_bytes(raw, policy=formats.default)
         assert isinstance(letter, EmailMessage)
         self.letters.append(letter)
+        self.written.append(raw)
         self.recipients.extend(envelope.rcpt_tos)
         self.senders.append(envelope.mail_from or "")
         if self.manner == "drop":

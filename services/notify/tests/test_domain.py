@@ -195,8 +195,10 @@ EVERY_CHANNEL = {
     ("several", "mi", "text"): "{reference} {link} {count}",
     ("links", "text", "mi"): "{link}",
     ("sms", "text"): "{reference} {link}",
+    ("sms", "reply"): "ACK {reference}",
     ("sms", "body", "to"): "{to}",
     ("sms", "headers", "idempotency-key"): "{key}",
+    ("push", "text"): "{reference}",
     ("people", "texts", "we_will_ring", "text", "mi"): "Waea mai",
 }
 """Everything that a locality writes for somebody to read, or for what carries it."""

@@ -1,7 +1,5 @@
 """Pushing to workers' browsers: a real push service, and browsers that open it."""
 
-import hmac
-import ipaddress
 import json
 import os
 from collections.abc import AsyncIterator
@@ -17,12 +15,9 @@ from accord_chassis.testing import NOON, new_id, sent_by
 from accord_contracts.notify import NotificationNotPushed, NotificationPushed
 from accord_contracts.risk import RiskLevel
 from cryptography.hazmat.primitives.asymmetric.ec import (
-    ECDH,
     derive_private_key,
     generate_private_key,
 )
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from fastapi import FastAPI, Request, Response
 from joserfc import jwt
 from joserfc.jwk import ECKey
 from notify.app import ringing
@@ -33,7 +28,6 @@ from notify.domain.aes128gcm import (
     encoded,
     key_of,
     seal,
-    written,
 )
 from notify.domain.channels import Way
 from notify.domain.mail import MailState
@@ -42,10 +36,10 @@ from notify.domain.push import Keys, Reached, Subscription, is_among
 from notify.domain.vapid import Vapid
 from notify.store import Subscriptions
 from notify.ways import by_push
-from notify_builders import LINK_BASE, POLICY, Running, listening, offered
+from notify_builders import LINK_BASE, POLICY, Running, offered
+from notify_devices import LOOPBACK, Browser, PushService
 from pydantic import SecretStr, ValidationError
 
-LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 KEY = encoded(os.urandom(32))
 CONTACT = "mailto:desk@accord.example"
 EMAIL = "worker@agency.example"
@@ -56,81 +50,6 @@ DAY = timedelta(days=1)
 def clock() -> SimulatedClock:
     """As late as it is: whoever looks at a token looks when it ends."""
     return SimulatedClock(datetime.now(UTC))
-
-
-class Browser:
-    """A worker's browser: it alone opens what is pushed to it."""
-
-    def __init__(self, service: str) -> None:
-        self.endpoint = f"{service}/push/{new_id()}"
-        self.private = generate_private_key(CURVE)
-        self.auth = os.urandom(16)
-
-    @property
-    def written(self) -> dict[str, Any]:
-        """As ``PushSubscription.toJSON()`` has it."""
-        keys = {
-            "p256dh": encoded(written(self.private.public_key())),
-            "auth": encoded(self.auth),
-        }
-        return {"endpoint": self.endpoint, "expirationTime": None, "keys": keys}
-
-    def opens(self, body: bytes) -> bytes:
-        """Open a message by RFC 8291 and 8188, step by step as they are written."""
-        salt, size, length = body[:16], int.from_bytes(body[16:20]), body[20]
-        theirs, sealed = body[21 : 21 + length], body[21 + length :]
-        assert len(body) <= size == 4096
-        ours = written(self.private.public_key())
-        secret = self.private.exchange(ECDH(), key_of(theirs))
-        first = hmac.digest(self.auth, secret, "sha256")
-        told = b"WebPush: info\x00" + ours + theirs + b"\x01"
-        both = hmac.digest(salt, hmac.digest(first, told, "sha256"), "sha256")
-        info = b"Content-Encoding: aes128gcm\x00\x01"
-        key = hmac.digest(both, info, "sha256")[:16]
-        nonce = hmac.digest(both, b"Content-Encoding: nonce\x00\x01", "sha256")[:12]
-        told, mark, filled = AESGCM(key).decrypt(nonce, sealed, None).partition(b"\x02")
-        assert mark
-        assert not filled.strip(b"\x00")
-        return told
-
-
-class PushService:
-    """A push service, which does as the test says.
-
-    Attributes:
-        statuses: What it answers, by the path of a browser; 201 to all others.
-        told: What it was told, by path, with the headers.
-    """
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.statuses: dict[str, int] = {}
-        self.told: list[tuple[str, dict[str, str], bytes]] = []
-
-    def app(self) -> FastAPI:
-        served = FastAPI()
-
-        @served.post("/push/{browser}")
-        async def push(browser: str, request: Request) -> Response:
-            told = (browser, dict(request.headers), await request.body())
-            self.told.append(told)
-            return Response(status_code=self.statuses.get(browser, 201))
-
-        return served
-
-    def answers(self, browser: Browser, status: int) -> None:
-        self.statuses[browser.endpoint.rpartition("/")[2]] = status
-
-    def to(self, browser: Browser) -> list[tuple[dict[str, str], bytes]]:
-        name = browser.endpoint.rpartition("/")[2]
-        return [(headers, body) for path, headers, body in self.told if path == name]
-
-
-@pytest.fixture
-async def push_service() -> AsyncIterator[PushService]:
-    served = PushService()
-    async with listening(served.app()) as served.url:
-        yield served
 
 
 @pytest.fixture

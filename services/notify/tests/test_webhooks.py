@@ -1,7 +1,6 @@
 """Telling agencies' own systems: real receivers, and signatures that they verify."""
 
 import asyncio
-import ipaddress
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,6 @@ from accord_contracts.referrals import (
     CaseErased,
     InformationRequested,
 )
-from fastapi import FastAPI, Request, Response
 from notify.domain.delivery import Delivery, DeliveryState
 from notify.domain.mail import Outcome
 from notify.domain.webhook import Webhook as Webhook_
@@ -24,11 +22,11 @@ from notify.domain.webhook import WebhookPolicy
 from notify.handlers.hooking import look_after, want_delivery
 from notify.hooks import Hooks
 from notify.store import Deliveries, Teams, Webhooks
-from notify_builders import LINK_BASE, POLICY, Running, listening
+from notify_builders import LINK_BASE, POLICY, Running
+from notify_devices import LOOPBACK, Receiver
 from pydantic import SecretStr, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
-LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 AGENCY = "hospital"
 DAY = timedelta(days=1)
 
@@ -37,48 +35,6 @@ DAY = timedelta(days=1)
 def clock() -> SimulatedClock:
     """As late as it is: a receiver takes no message of another day for a new one."""
     return SimulatedClock(datetime.now(UTC))
-
-
-class Receiver:
-    """An agency's own system, which does as the test says.
-
-    Attributes:
-        status: What it answers.
-        slow: It answers when this is set.
-        told: What it was told, with the headers.
-    """
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.status = 204
-        self.location = ""
-        self.slow: asyncio.Event | None = None
-        self.told: list[tuple[dict[str, str], bytes]] = []
-
-    def app(self) -> FastAPI:
-        served = FastAPI()
-
-        @served.post("/told")
-        async def told(request: Request) -> Response:
-            self.told.append((dict(request.headers), await request.body()))
-            if self.slow:
-                await self.slow.wait()
-            moved = {"location": self.location} if self.location else {}
-            return Response(status_code=self.status, headers=moved)
-
-        return served
-
-    @property
-    def ids(self) -> list[str]:
-        return [headers["webhook-id"] for headers, _ in self.told]
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    served = Receiver()
-    async with listening(served.app()) as url:
-        served.url = f"{url}/told"
-        yield served
 
 
 @pytest.fixture
