@@ -105,6 +105,8 @@ async def in_one_process(
     stand_ins: Callable[[str, Surroundings, Clock], StandIns] | None = None,
     staff: Staff | None = None,
     exchanges: tuple[str, ...] = (EVENTS,),
+    extra: Mapping[str, str] | None = None,
+    locality: Path = LOCALITY,
 ) -> AsyncIterator[Region]:
     """Have all services live in this process, on the real broker and store.
 
@@ -115,11 +117,15 @@ async def in_one_process(
         stand_ins: Gives what is put in the place of the usual, service by service.
         staff: Changes who is hired.
         exchanges: What is listened to.
+        extra: Settings that every service is given besides.
+        locality: Directory of its policies.
     """
     told = clock or SystemClock()
     async with AsyncExitStack() as stack:
         mail = await stack.enter_async_context(mailbox(folder / "mail"))
-        surroundings = await stack.enter_async_context(_prepared(ground, mail))
+        surroundings = await stack.enter_async_context(
+            _prepared(ground, mail, extra, locality)
+        )
         listening = stack.enter_context(listen(None))
         url = f"http://{LOOPBACK}:{listening.getsockname()[1]}"
         addresses = {name: f"{url}/api/{name}" for name in SERVICES}
@@ -164,6 +170,7 @@ async def as_processes(
     staff: Staff | None = None,
     exchanges: tuple[str, ...] = (EVENTS,),
     around: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+    locality: Path = LOCALITY,
 ) -> AsyncIterator[Running]:
     """Have each service live in a process of its own, behind one gateway.
 
@@ -174,10 +181,13 @@ async def as_processes(
         staff: Changes who is hired.
         exchanges: What is listened to.
         around: Is put around the gateway, and hears what all services answer.
+        locality: Directory of its policies.
     """
     async with AsyncExitStack() as stack:
         mail = await stack.enter_async_context(mailbox(folder / "mail"))
-        surroundings = await stack.enter_async_context(_prepared(ground, mail, extra))
+        surroundings = await stack.enter_async_context(
+            _prepared(ground, mail, extra, locality)
+        )
         applied = time.monotonic()
         platform = await stack.enter_async_context(
             Platform(surroundings, folder, behind="/api")
@@ -217,7 +227,7 @@ def many_workers(region: Region) -> None:
 
 @asynccontextmanager
 async def _prepared(
-    ground: Ground, mail: Mailbox, extra: Mapping[str, str] | None = None
+    ground: Ground, mail: Mailbox, extra: Mapping[str, str] | None, locality: Path
 ) -> AsyncIterator[Surroundings]:
     """Give a region a virtual host and databases, and take them away in the end."""
     name = uuid4().hex[:12]
@@ -225,7 +235,7 @@ async def _prepared(
         prepare,
         ground.backing,
         region="test",
-        locality=LOCALITY,
+        locality=locality,
         folder=ground.keeping,
         vhost=f"e2e-{name}",
         suffix=f"_{name}",
