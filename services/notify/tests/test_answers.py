@@ -439,16 +439,16 @@ async def test_what_was_said_stands_in_the_record_of_the_case(
     assert [(each["what"], each["worker_id"]) for each in rows] == [
         ("told", lead),
         ("acknowledged", lead),
-        ("told", lead),
-        ("told", other),
         ("reopened", lead),
+        ("told", lead),
         ("handed_over", lead),
+        ("told", other),
         ("cannot_take", other),
     ]
     assert [each["at"] for each in rows] == sorted(each["at"] for each in rows)
     assert {each["reference"] for each in rows} == {held.reference}
     assert rows[-1]["reason"] == "wrong_area"
-    assert rows[-2]["to"] == other
+    assert rows[-3]["to"] == other
 
 
 async def test_only_who_coordinates_the_case_takes_its_record_along(

@@ -5,7 +5,7 @@ Nothing is ever sent twice by itself: a message of which nobody knows whether it
 arrived may be read by somebody else already.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
@@ -101,13 +101,29 @@ class SentState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Turn(BaseModel):
+    """What became of a message to a person's own device, or was heard of it later.
+
+    Attributes:
+        reason: Why it was not sent, or why nobody knows, as a code.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    state: SentState
+    reason: str | None = None
+
+
 class ContactMessage(BaseModel):
     """One message to a person's own device.
 
     Attributes:
         policy_version: Of the locality's texts.
+        at: When it was asked for.
         reason: Why it was not sent, or why nobody knows, as a code.
         delivered_at: When the gateway said that it has arrived.
+        became: What became of it, first to last: none is forgotten.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -118,6 +134,33 @@ class ContactMessage(BaseModel):
     state: SentState
     reason: str | None = None
     delivered_at: datetime | None = None
+    became: tuple[Turn, ...] = ()
+
+    @classmethod
+    def of(
+        cls, asked: Asked, policy_version: str, at: datetime, reason: str | None
+    ) -> Self:
+        """Make one that is about to be sent, or is not: then a reason says why."""
+        claimed = cls(
+            asked=asked,
+            policy_version=policy_version,
+            at=at,
+            state=SentState.CLAIMED,
+        )
+        return claimed.turn(SentState.NOT_SENT, reason, at) if reason else claimed
+
+    def turn(self, state: SentState, reason: str | None, at: datetime) -> Self:
+        """Note what has become of it at a time."""
+        became = (*self.became, Turn(at=at, state=state, reason=reason))
+        told = {"state": state, "reason": reason, "became": became}
+        return self.model_copy(update=told)
+
+    def arrive(self, at: datetime) -> Self:
+        """Note that it has arrived, and so that it was sent, if nobody knew."""
+        sent = self
+        if self.state is not SentState.SENT:
+            sent = self.turn(SentState.SENT, None, at)
+        return sent.model_copy(update={"delivered_at": at})
 
     @property
     def is_on_its_way(self) -> bool:
@@ -130,6 +173,26 @@ class ContactMessage(BaseModel):
         return self.state is not SentState.NOT_SENT
 
 
+class CameBack(BaseModel):
+    """That something came back from a person's own device. What, is kept nowhere.
+
+    Attributes:
+        stop: It said that nothing more is to be sent.
+        case_ids: The cases that may have written.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    stop: bool
+    case_ids: tuple[str, ...]
+
+    def without(self, case_id: str) -> Self:
+        """Keep nothing of a case."""
+        stay = tuple(each for each in self.case_ids if each != case_id)
+        return self.model_copy(update={"case_ids": stay})
+
+
 class PersonalContact(BaseModel):
     """One way to reach a person, as far as messages by it go.
 
@@ -140,6 +203,8 @@ class PersonalContact(BaseModel):
         reach: Where it leads, blind, so that it is known when something comes back.
         answered_at: When something last came back.
         stopped_at: When it came back that nothing more is to be sent.
+        came_back: All that came back, first to last: of more than ``MOST`` the first,
+            and the last.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -152,6 +217,7 @@ class PersonalContact(BaseModel):
     messages: tuple[ContactMessage, ...] = ()
     answered_at: datetime | None = None
     stopped_at: datetime | None = None
+    came_back: tuple[CameBack, ...] = ()
 
     @classmethod
     def of(cls, person_id: str, contact_id: str) -> Self:
@@ -252,10 +318,12 @@ class PersonalContact(BaseModel):
         """Note where it leads now, blind."""
         return self.model_copy(update={"reach": reach})
 
-    def settle(self, message_id: str, state: SentState, reason: str | None) -> Self:
+    def settle(
+        self, message_id: str, state: SentState, reason: str | None, at: datetime
+    ) -> Self:
         """Note what became of a message that was claimed; of any other, nothing."""
         return self._change(
-            message_id, {SentState.CLAIMED}, {"state": state, "reason": reason}
+            message_id, {SentState.CLAIMED}, lambda each: each.turn(state, reason, at)
         )
 
     def lost(self, at: datetime) -> list[ContactMessage]:
@@ -268,36 +336,50 @@ class PersonalContact(BaseModel):
 
     def arrive(self, message_id: str, at: datetime) -> Self:
         """Note that the gateway says that a message has arrived."""
-        arrived = {"state": SentState.SENT, "reason": None, "delivered_at": at}
-        return self._change(message_id, _ON_THE_WAY, arrived)
+        return self._change(message_id, _ON_THE_WAY, lambda each: each.arrive(at))
 
-    def bounce(self, message_id: str, reason: str) -> Self:
+    def bounce(self, message_id: str, reason: str, at: datetime) -> Self:
         """Note that the gateway says that a message will never arrive."""
-        gone = {"state": SentState.NOT_SENT, "reason": reason}
-        return self._change(message_id, _ON_THE_WAY, gone)
+        return self._change(
+            message_id,
+            _ON_THE_WAY,
+            lambda each: each.turn(SentState.NOT_SENT, reason, at),
+        )
 
     def answer(self, at: datetime) -> Self:
         """Note that something came back. By whom, nobody can tell."""
-        return self.model_copy(update={"answered_at": at})
+        came = self._came_back(at, stop=False)
+        return self.model_copy(update={"answered_at": at, "came_back": came})
 
     def stop(self, at: datetime) -> Self:
         """Note that nothing more is to be sent."""
-        return self.model_copy(update={"stopped_at": at, "answered_at": at})
+        came = self._came_back(at, stop=True)
+        told = {"stopped_at": at, "answered_at": at, "came_back": came}
+        return self.model_copy(update=told)
+
+    def _came_back(self, at: datetime, *, stop: bool) -> tuple[CameBack, ...]:
+        new = CameBack(at=at, stop=stop, case_ids=tuple(self.answering))
+        return (*self.came_back[: MOST - 1], new)
 
     def erase(self, case_id: str) -> Self:
         """Keep nothing of a case; with its last, not where it led either."""
         stay = tuple(e for e in self.messages if e.asked.case_id != case_id)
-        reach = self.reach if stay else None
-        return self.model_copy(update={"messages": stay, "reach": reach})
+        gone = {"messages": stay, "reach": self.reach if stay else None}
+        came = (each.without(case_id) for each in self.came_back)
+        kept = tuple(each for each in came if each.case_ids)
+        return self.model_copy(update={**gone, "came_back": kept})
 
     def _change(
-        self, message_id: str, states: set[SentState], told: Mapping[str, object]
+        self,
+        message_id: str,
+        states: set[SentState],
+        change: Callable[[ContactMessage], ContactMessage],
     ) -> Self:
         """Change one message that stands in one of these states."""
         held = self.message(message_id)
         if held is None or held.state not in states or held.delivered_at:
             return self
-        changed = held.model_copy(update=told)
+        changed = change(held)
         new = tuple(changed if each is held else each for each in self.messages)
         return self.model_copy(update={"messages": new})
 

@@ -18,6 +18,7 @@ from notify.domain.mail import Mail
 from notify.domain.occasion import Addressee, Eyes, Occasion
 from notify.domain.policy import Policy, Rule
 from notify.domain.told import Telling, Told
+from notify.domain.untold import Waited
 
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's: none can be taken for another when read out on the telephone."""
@@ -50,12 +51,14 @@ class Repeat(BaseModel):
 
     Attributes:
         message_id: Which message told of it.
+        waited: Since when it could not be told, if it had to wait.
     """
 
     model_config = ConfigDict(frozen=True)
 
     message_id: str
     at: datetime
+    waited: Waited | None = None
 
 
 class Notification(Told):
@@ -66,6 +69,7 @@ class Notification(Told):
         revision: The version of the publisher's document that was told of.
         happened_at: When it happened, by its publisher's clock; none, if it was told
             before this was kept.
+        waited: Since when nobody could be told, if it had to wait.
         about_id: The allocation or action in question, if one is.
         worker_id: Who was to be told.
         eyes: Who may know of it.
@@ -89,6 +93,7 @@ class Notification(Told):
     event: str
     revision: int
     happened_at: datetime | None = None
+    waited: Waited | None = None
     about_id: str | None = None
     worker_id: str
     # One from before this was kept was told to everybody alike.
@@ -142,6 +147,7 @@ class Notification(Told):
             event=what.event,
             revision=what.revision,
             happened_at=what.happened_at,
+            waited=what.waited,
             about_id=what.about_id,
             worker_id=to.worker_id,
             eyes=to.eyes,
@@ -442,9 +448,9 @@ class Notification(Told):
         """Tell whether a message has told the same again."""
         return any(each.message_id == message_id for each in self.repeats)
 
-    def repeat(self, message_id: str, at: datetime) -> Self:
+    def repeat(self, what: Occasion, at: datetime) -> Self:
         """Note that the same was told again."""
-        again = Repeat(message_id=message_id, at=at)
+        again = Repeat(message_id=what.message_id, at=at, waited=what.waited)
         return self.model_copy(update={"repeats": (*self.repeats, again)})
 
     def is_about(self, what: Occasion, worker_id: str, rule: Rule) -> bool:

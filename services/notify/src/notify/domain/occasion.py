@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from accord_contracts.message import Lane
 
+from notify.domain.untold import Waited
+
 
 class Eyes(StrEnum):
     """Who may know of a message, apart from those who are barred from its case."""
@@ -25,6 +27,7 @@ class Occasion:
         revision: The version of the publisher's document that it told of.
         happened_at: When it happened, by its publisher's clock.
         about_id: The allocation or action in question, if one is.
+        waited: Since when nobody could be told, if it had to wait.
         eyes: Who may know of it; none: whoever is told, from where they see the case.
     """
 
@@ -35,6 +38,7 @@ class Occasion:
     revision: int
     happened_at: datetime
     about_id: str | None = None
+    waited: Waited | None = None
     eyes: Eyes | None = None
 
 

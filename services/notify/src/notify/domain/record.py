@@ -10,16 +10,18 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from notify.domain.contact import ContactMessage, SentState
+from notify.domain.answers import Answer, Said
+from notify.domain.contact import ContactMessage, PersonalContact, SentState
 from notify.domain.delivery import Delivery, DeliveryState
 from notify.domain.mail import NO_ANSWER, Mail, MailState
 from notify.domain.notification import Notification, reference_of
+from notify.domain.told import Telling
+from notify.domain.untold import Untold, Waited
 
 TO_PERSON = {
     SentState.SENT: "person_messaged",
     SentState.NOT_SENT: "person_not_messaged",
     SentState.UNKNOWN: "person_unknown",
-    SentState.CLAIMED: "person_unknown",
 }
 
 TO_SYSTEM = {
@@ -37,47 +39,68 @@ class Line(NamedTuple):
         what: ``told`` (in their inbox), ``email_sent``, ``sms_failed``, ``_not_taken``,
             ``_unknown`` and ``_delivered``, one for every attempt; ``told_again``,
             ``acknowledged`` (or ``acknowledged_by_link``, ``_by_sms``) and the other
-            answers, or ``over``; of an agency's own system ``system_to_tell`` and, one
-            for every attempt, ``system_told``, ``_not_taken`` (or not surely) and
-            ``_failed`` (it is tried no more); ``person_messaged``,
-            ``person_not_messaged`` and ``person_unknown`` of a message to a person's
-            own device.
-        event: What happened; of a message to a person's own device, which text.
+            answers, or ``over``; ``nobody_to_tell``, if it had to wait, since when; of
+            an agency's own system ``system_to_tell`` and, one for every attempt,
+            ``system_told``, ``_not_taken`` (or not surely) and ``_failed`` (it is tried
+            no more); of a message to a person's own device ``person_to_message`` and,
+            one for all that became of it, ``person_messaged``, ``_not_messaged``,
+            ``_unknown`` and ``_delivered``; ``person_answered`` and ``person_stopped``,
+            if something came back.
+        event: What happened.
         worker_id: Who was told, or said something; who asked for a person's message.
         to: Whom it was handed over to; which agency, or which way to reach a person.
-        reason: Why it could not be taken, or could not go out.
+        reason: Why it could not be taken, could not go out, or had to wait.
         step: Of the chain, of whoever was told; 0 for those whom the rule names.
         within: The message whose letter said that there is this one too.
+        case_id: Whose this is: the case's own, or one's that is merged into it.
+        template: Which text was used.
+        happened_at: When it happened, by its publisher's clock.
+        acknowledge_by: Until when whoever was told first had to say that they know.
+        policy_version: Of the locality's rules and texts by which it was told.
     """
 
     at: datetime
     what: str
-    reference: str
-    notification_id: str
-    event: str
-    urgency: str
+    reference: str = ""
+    notification_id: str = ""
+    event: str = ""
+    urgency: str = ""
     worker_id: str = ""
     to: str = ""
     reason: str = ""
     step: int | str = ""
     within: str = ""
+    case_id: str = ""
+    template: str = ""
+    happened_at: datetime | None = None
+    acknowledge_by: datetime | None = None
+    policy_version: str = ""
 
 
 def lines(
     told: Iterable[Notification],
     deliveries: Iterable[Delivery] = (),
-    messages: Iterable[tuple[str, ContactMessage]] = (),
+    contacts: Iterable[PersonalContact] = (),
+    untold: Iterable[Untold] = (),
+    *,
+    case_ids: Iterable[str] = (),
 ) -> list[Line]:
     """Give everything that was told of a case, first to last.
+
+    Of what has one time, what led to the other stands first.
 
     Args:
         told: To workers.
         deliveries: To agencies' own systems.
-        messages: To people's own devices, each with its way to reach them.
+        contacts: Ways to reach people, with what was sent by them.
+        untold: What nobody could be told of yet.
+        case_ids: Of what was sent by them, what is of these counts.
     """
-    every = [line for each in told for line in _of(each)]
+    of = frozenset(case_ids)
+    every = [_untold(each) for each in untold]
+    every += [line for each in contacts for line in _of_contact(each, of)]
+    every += [line for each in told for line in _of(each)]
     every += [line for each in deliveries for line in _to_system(each)]
-    every += [_to_person(*each) for each in messages]
     return sorted(every, key=lambda line: line.at)
 
 
@@ -87,54 +110,145 @@ def as_csv(lines_: Iterable[Line]) -> str:
     writer = csv.writer(written)
     writer.writerow(Line._fields)
     for line in lines_:
-        writer.writerow((line.at.isoformat(), *line[1:]))
+        writer.writerow(
+            each.isoformat() if isinstance(each, datetime) else each for each in line
+        )
     return written.getvalue()
 
 
-def _to_system(told: Delivery) -> Iterator[Line]:
-    same = (reference_of(told.id), told.id, told.event, "")
-    yield Line(told.created_at, "system_to_tell", *same, "", told.agency)
-    for each in told.became:
-        what = TO_SYSTEM[each.state]
-        yield Line(each.at, what, *same, "", told.agency, each.reason or "")
-
-
-def _to_person(contact_id: str, message: ContactMessage) -> Line:
-    asked, what = message.asked, TO_PERSON[message.state]
-    reason = message.reason or ""
-    return Line(
-        message.at, what, "", asked.id, asked.text, "", asked.by, contact_id, reason
+def _untold(waits: Untold) -> Line:
+    same = Line(
+        waits.since,
+        "",
+        event=waits.event,
+        case_id=waits.case_id,
+        happened_at=waits.time,
     )
+    return _waited(same, waits.waited)
+
+
+def _waited(same: Line, waited: Waited) -> Line:
+    return same._replace(at=waited.since, what="nobody_to_tell", reason=waited.why)
+
+
+def _to_system(told: Delivery) -> Iterator[Line]:
+    first = Line(
+        told.created_at,
+        "system_to_tell",
+        reference=reference_of(told.id),
+        notification_id=told.id,
+        event=told.event,
+        to=told.agency,
+        case_id=told.case_id,
+    )
+    yield first
+    for each in told.became:
+        what, reason = TO_SYSTEM[each.state], each.reason or ""
+        yield first._replace(at=each.at, what=what, reason=reason)
+
+
+def _of_contact(held: PersonalContact, of: frozenset[str]) -> Iterator[Line]:
+    for message in held.messages:
+        if message.asked.case_id in of:
+            yield from _to_person(held.contact_id, message)
+    for back in held.came_back:
+        what = "person_stopped" if back.stop else "person_answered"
+        for each in back.case_ids:
+            if each in of:
+                yield Line(back.at, what, to=held.contact_id, case_id=each)
+
+
+def _to_person(contact_id: str, message: ContactMessage) -> Iterator[Line]:
+    asked = message.asked
+    first = Line(
+        message.at,
+        "person_to_message",
+        notification_id=asked.id,
+        worker_id=asked.by,
+        to=contact_id,
+        case_id=asked.case_id,
+        template=asked.text,
+        policy_version=message.policy_version,
+    )
+    yield first
+    for each in message.became:
+        what, reason = TO_PERSON[each.state], each.reason or ""
+        yield first._replace(at=each.at, what=what, reason=reason)
+    if message.state is SentState.CLAIMED:
+        yield first._replace(what="person_unknown", reason=NO_ANSWER)
+    if message.delivered_at:
+        yield first._replace(at=message.delivered_at, what="person_delivered")
 
 
 def _of(held: Notification) -> Iterator[Line]:
-    same = (held.reference, held.id, held.event, held.urgency.value)
+    same = Line(
+        held.created_at,
+        "",
+        reference=held.reference,
+        notification_id=held.id,
+        event=held.event,
+        urgency=held.urgency.value,
+        case_id=held.case_id,
+        template=held.template,
+        happened_at=held.happened_at,
+        acknowledge_by=held.ack_by,
+        policy_version=held.policy_version,
+    )
+    if held.waited:
+        yield _waited(same, held.waited)
+    said = list(held.answers)
     for each in held.told:
-        yield Line(each.at, "told", *same, each.worker_id, step=each.step)
+        cause = next((n for n, one in enumerate(said, 1) if _led_to(one, each)), 0)
+        yield from (_said(one, same) for one in said[:cause])
+        del said[:cause]
+        theirs = same._replace(worker_id=each.worker_id)
+        yield theirs._replace(at=each.at, what="told", step=each.step)
         for rang in (*each.tried, *((each.mail,) if each.mail else ())):
-            yield from _rang(rang, each.worker_id, same)
+            yield from _rang(rang, theirs)
     for again in held.repeats:
-        yield Line(again.at, "told_again", *same, held.worker_id)
-    for said in held.answers:
-        to, reason = said.to or "", said.reason.value if said.reason else ""
-        means = "_by_link" if said.by_link else "_by_sms" if said.by_sms else ""
-        what = f"{said.said}{means}"
-        yield Line(said.at, what, *same, said.worker_id, to, reason)
+        if again.waited:
+            yield _waited(same, again.waited)
+        yield same._replace(at=again.at, what="told_again", worker_id=held.worker_id)
+    yield from (_said(one, same) for one in said)
     if held.ended_at:
-        yield Line(held.ended_at, "over", *same)
+        yield same._replace(at=held.ended_at, what="over")
 
 
-def _rang(
-    rang: Mail, worker_id: str, same: tuple[str, str, str, str]
-) -> Iterator[Line]:
+def _led_to(said: Answer, told: Telling) -> bool:
+    """Tell whether somebody was told because of what was said, in the same moment."""
+    if said.at != told.at:
+        return False
+    match said.said:
+        case Said.REOPENED:
+            return True
+        case Said.HANDED_OVER:
+            return said.to == told.worker_id
+        case Said.CANNOT_TAKE:
+            return said.worker_id != told.worker_id
+        case Said.ACKNOWLEDGED:
+            return False
+
+
+def _said(said: Answer, same: Line) -> Line:
+    means = "_by_link" if said.by_link else "_by_sms" if said.by_sms else ""
+    return same._replace(
+        at=said.at,
+        what=f"{said.said}{means}",
+        worker_id=said.worker_id,
+        to=said.to or "",
+        reason=said.reason.value if said.reason else "",
+    )
+
+
+def _rang(rang: Mail, theirs: Line) -> Iterator[Line]:
     within = rang.within or ""
     for each in rang.became:
         state = "not_taken" if each.state is MailState.WANTED else each.state.value
         what, reason = f"{rang.channel}_{state}", each.reason or ""
-        yield Line(each.at, what, *same, worker_id, reason=reason, within=within)
+        yield theirs._replace(at=each.at, what=what, reason=reason, within=within)
     if rang.under_way_since:
         what = f"{rang.channel}_{MailState.UNKNOWN}"
-        at, reason = rang.under_way_since, NO_ANSWER
-        yield Line(at, what, *same, worker_id, reason=reason)
+        yield theirs._replace(at=rang.under_way_since, what=what, reason=NO_ANSWER)
     if rang.delivered_at:
-        yield Line(rang.delivered_at, f"{rang.channel}_delivered", *same, worker_id)
+        what = f"{rang.channel}_delivered"
+        yield theirs._replace(at=rang.delivered_at, what=what)

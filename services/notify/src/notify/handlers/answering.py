@@ -150,17 +150,28 @@ async def _note_person(
     held = await by.contacts.get(point_id)
     if held is None or held.message(message_id) is None:
         return Whose.NOBODY
+    new, *events = receipted(held, message_id, told, at)
+    if new is not held:
+        await by.contacts.save(new, *events)
+    return Whose.PERSON
+
+
+def receipted(
+    held: PersonalContact, message_id: str, told: Receipt, at: datetime
+) -> tuple[PersonalContact, *tuple[Event, ...]]:
+    """Give a way to reach a person after a receipt, and what is told of that.
+
+    The receipt may come before the answer to the sending, which then finds it settled.
+    """
     if told.delivered:
         new = held.arrive(message_id, at)
     else:
-        new = held.bounce(message_id, NOT_DELIVERED)
+        new = held.bounce(message_id, NOT_DELIVERED, at)
     before, message = held.message(message_id), new.message(message_id)
-    if new is not held and before and message:
-        # The receipt may come before the answer, which then finds it settled.
-        is_news = before.is_on_its_way or message.state is SentState.NOT_SENT
-        events = [became(held, message, at)] if is_news else []
-        await by.contacts.save(new, *events)
-    return Whose.PERSON
+    if new is held or before is None or message is None:
+        return (held,)
+    is_news = before.is_on_its_way or message.state is SentState.NOT_SENT
+    return (new, became(held, message, at)) if is_news else (new,)
 
 
 async def _note_reply(told: Reply, key: str, at: datetime, by: Hearing) -> Whose:

@@ -141,13 +141,7 @@ async def _claim(
         beside = await _beside(errand, reach, by)
         told = errand.told
         reason = held.refusal(told, text, errand.at, people, beside=beside)
-    new = ContactMessage(
-        asked=asked,
-        policy_version=by.policy.version,
-        at=errand.at,
-        state=SentState.NOT_SENT if reason else SentState.CLAIMED,
-        reason=reason,
-    )
+    new = ContactMessage.of(asked, by.policy.version, errand.at, reason)
     kept = held.add(new)
     if reason:
         await by.contacts.save(kept, not_messaged(held, new, errand.at))
@@ -200,7 +194,7 @@ async def _settle(
         state = SentState.SENT
     else:
         state = SentState.NOT_SENT if posted.surely else SentState.UNKNOWN
-    new = held.settle(errand.asked.id, state, posted.reason)
+    new = held.settle(errand.asked.id, state, posted.reason, errand.at)
     message = new.message(errand.asked.id)
     if message is None:
         raise NoSuchContact
@@ -223,7 +217,7 @@ async def give_up(
     """Note of messages whose sending was broken off that they may have arrived."""
     new, told = due, list[ContactNotMessaged]()
     for each in due.lost(at):
-        new = new.settle(each.asked.id, SentState.UNKNOWN, NO_ANSWER)
+        new = new.settle(each.asked.id, SentState.UNKNOWN, NO_ANSWER, at)
         if lost := new.message(each.asked.id):
             told.append(not_messaged(due, lost, at))
     if told:

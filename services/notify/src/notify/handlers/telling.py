@@ -1,6 +1,7 @@
 """Telling those who must know what happened."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from accord_contracts.access import SIDES, Side
@@ -24,6 +25,7 @@ from notify.domain.notification import Notification, notification_id
 from notify.domain.occasion import Addressee, Eyes, Occasion
 from notify.domain.policy import Policy, Rule
 from notify.domain.team import Team
+from notify.domain.untold import Waited
 from notify.handlers.reaching import OnlyOnLeave, Reach, recipients
 from notify.store import Notifications, Teams
 
@@ -59,6 +61,7 @@ async def tell(
     reach: Reach,
     policy: Policy,
     mail: bool,
+    waited: Waited | None = None,
 ) -> None:
     """Put what happened into the inbox of everyone who must know, and may.
 
@@ -70,6 +73,7 @@ async def tell(
         reach: Who may be told, and who is next.
         policy: Who must know.
         mail: Whether e-mail can go out.
+        waited: Since when nobody could be told, if it had to wait.
 
     Raises:
         NobodyOnDuty: It is still to be told to a coordinator; whoever is on leave was
@@ -77,7 +81,7 @@ async def tell(
         DirectoryAway: It cannot be known at present who may be told.
     """
     rule = policy.rule(message.type, getattr(message.data, "level", None))
-    what = occasion(message)
+    what = replace(occasion(message), waited=waited)
     waits: OnlyOnLeave | None = None
     try:
         workers = await recipients(
@@ -124,7 +128,7 @@ async def _told_again(
         return True
     held = next((each for each in known if each.ended_at is None), None)
     if held:
-        await notifications.save(held.repeat(message.id, at), cause=message)
+        await notifications.save(held.repeat(what, at), cause=message)
     return held is not None
 
 

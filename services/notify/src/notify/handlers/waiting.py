@@ -15,7 +15,13 @@ from notify.asks import DirectoryAway, NobodyOnDuty
 from notify.domain.channels import Way
 from notify.domain.hours import Urgency
 from notify.domain.policy import Policy
-from notify.domain.untold import AGAIN_AFTER, SOON, Untold
+from notify.domain.untold import (
+    AGAIN_AFTER,
+    DIRECTORY_AWAY,
+    NOBODY_ON_DUTY,
+    SOON,
+    Untold,
+)
 from notify.handlers.watching import Watch
 from notify.store import Untolds
 
@@ -67,7 +73,7 @@ async def tell_or_wait(
         if not (isinstance(away, NobodyOnDuty) or waiting.rings(message)):
             raise
         log.warning("notification.untold", type=message.type)
-        kept = _untold(message, at, _again_after(away))
+        kept = _untold(message, at, away)
         await waiting.untold.add(kept, cause=message)
         await waiting.watch.waits(Way.INBOX, at)
 
@@ -76,10 +82,10 @@ async def tell_at_last(due: Untold, *, at: datetime, waiting: Waiting) -> None:
     """Try again to tell what has waited; nothing is kept of it once it was told."""
     message = _message(due, waiting.catalogue)
     try:
-        await waiting.tell(message, at=at)
+        await waiting.tell(message, at=at, waited=due.waited)
     except DirectoryAway as away:
         await waiting.watch.waits(Way.INBOX, at)
-        await waiting.untold.save(due.wait(at, _again_after(away)))
+        await waiting.untold.save(due.wait(at, _again_after(away), _why(away)))
         return
     if follow := waiting.after.get(type(message.data)):
         await follow(message)
@@ -97,7 +103,11 @@ def _again_after(away: DirectoryAway) -> timedelta:
     return AGAIN_AFTER if isinstance(away, NobodyOnDuty) else SOON
 
 
-def _untold(message: Message[Event], at: datetime, again_after: timedelta) -> Untold:
+def _why(away: DirectoryAway) -> str:
+    return NOBODY_ON_DUTY if isinstance(away, NobodyOnDuty) else DIRECTORY_AWAY
+
+
+def _untold(message: Message[Event], at: datetime, away: DirectoryAway) -> Untold:
     return Untold(
         id=message.id,
         case_id=message.data.case_id,
@@ -110,7 +120,8 @@ def _untold(message: Message[Event], at: datetime, again_after: timedelta) -> Un
         correlation_id=message.correlation_id,
         causation_id=message.causation_id,
         since=at,
-        due_at=at + again_after,
+        why=_why(away),
+        due_at=at + _again_after(away),
     )
 
 

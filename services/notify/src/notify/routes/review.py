@@ -20,7 +20,7 @@ from notify.domain.notification import Notification
 from notify.domain.record import as_csv, lines
 from notify.domain.told import Telling
 from notify.routes.messages import PAGE, Limit, Notifications_
-from notify.store import Deliveries, PersonalContacts
+from notify.store import Deliveries, PersonalContacts, Teams, Untolds
 
 router = APIRouter()
 
@@ -92,6 +92,9 @@ class NotificationView(BaseModel):
     """Who was told of one thing that happened, when, and who said that they know.
 
     Attributes:
+        happened_at: When it happened, by its publisher's clock.
+        waited_since: Since when nobody could be told, if it had to wait.
+        waited_for: Why it had to, as a code.
         ended_at: When it was over, by that or otherwise; none while it is open.
         repeated_at: When the same was told again, while it was open.
         answers: What was said to it, and that it was asked again, first to last.
@@ -104,6 +107,9 @@ class NotificationView(BaseModel):
     about_id: Id | None
     urgency: Urgency
     policy_version: str
+    happened_at: datetime | None
+    waited_since: datetime | None
+    waited_for: str | None
     told: list[TellingView]
     acknowledge_by: datetime | None
     acknowledged_at: datetime | None
@@ -123,6 +129,9 @@ class NotificationView(BaseModel):
             about_id=held.about_id,
             urgency=held.urgency,
             policy_version=held.policy_version,
+            happened_at=held.happened_at,
+            waited_since=held.waited.since if held.waited else None,
+            waited_for=held.waited.why if held.waited else None,
             told=[TellingView.of(each) for each in held.told],
             acknowledge_by=held.ack_by,
             acknowledged_at=held.acknowledged_at,
@@ -172,27 +181,33 @@ async def review_case(
 )
 async def export_case(
     case_id: Id,
+    *,
     notifications: Notifications_,
     deliveries: Annotated[Deliveries, part(Deliveries)],
     contacts: Annotated[PersonalContacts, part(PersonalContacts)],
+    untold: Annotated[Untolds, part(Untolds)],
+    teams: Annotated[Teams, part(Teams)],
     reviewer: Reviewer,
 ) -> Response:
     """Take along who was told what of a case, when, and what they said.
 
-    Agencies' own systems and people's own devices too. Comma-separated values, first to
-    last; ids, codes and times alone.
+    Agencies' own systems and people's own devices too, what waits for somebody who may
+    be told, and the same of each case that is merged into it. Comma-separated values,
+    first to last; ids, codes and times alone.
     """
     await reviewer.permit(REVIEW_CASE, Resource("notifications", case_id, case_id))
-    messages = [
-        (each.contact_id, message)
-        for each in await contacts.of_case(case_id)
-        for message in each.messages
-        if message.asked.case_id == case_id
-    ]
+    merged = sorted(await teams.merged_into(case_id))
+    for each in merged:
+        # Whoever is barred from one of them has none of it, and is not told which.
+        await reviewer.permit(REVIEW_CASE, Resource("notifications", each, each))
+    of = (case_id, *merged)
+    by_way = {e.id: e for each in of for e in await contacts.of_case(each)}
     found = lines(
-        await notifications.recent(case_id, EPOCH),
-        await deliveries.of_case(case_id),
-        messages,
+        [e for each in of for e in await notifications.recent(each, EPOCH)],
+        [e for each in of for e in await deliveries.of_case(each)],
+        by_way.values(),
+        [e for each in of for e in await untold.of_case(each)],
+        case_ids=of,
     )
     if not found:
         raise NoSuchRecord
