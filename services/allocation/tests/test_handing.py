@@ -8,6 +8,7 @@ from accord_chassis.testing import NOON, message_of, new_id
 from accord_contracts.allocation import (
     AllocationEnded,
     AllocationHandedOver,
+    AllocationNotNeeded,
     AllocationOffered,
     AllocationUnfilled,
     AllocationWithdrawn,
@@ -209,6 +210,24 @@ async def test_what_is_being_handed_over_ends_for_both(office: Office) -> None:
     assert (ended.data.worker_id, withdrawn.data.worker_id) == (anna.id, bella.id)
     assert [(await office.worker(each.id)).load for each in (anna, bella)] == [0, 0]
     assert await works(office, case_id) == []
+
+
+async def test_that_nobody_is_looked_for_any_more_is_told_once(
+    office: Office,
+) -> None:
+    unfilled = await offered_case(office)
+    [anna] = await office.employs(worker())
+    taken, _ = await case_of(office, anna)
+    [alarm] = await office.told(AllocationUnfilled)
+
+    for case_id in (taken, unfilled, unfilled):
+        message = closed(case_id, at=NOON + HOUR)
+        await dissolve_team(message, desk=office.desk)
+        await end_allocations(message, desk=office.desk)
+
+    [over] = await office.told(AllocationNotNeeded)
+    assert over.data.allocation_id == alarm.data.allocation_id
+    assert over.aggregate_version > alarm.aggregate_version
 
 
 async def test_whoever_leaves_while_handing_over_has_it_no_longer(

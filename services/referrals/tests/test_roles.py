@@ -227,12 +227,32 @@ async def test_nothing_waits_longer_than_its_time_and_the_alarm_stays(
 
     assert early == 1
     assert {each.person_id: each.role for each in sent.parties}[john] is HARMED
-    assert (await table.heard(RolesUndecided, 1, "notify")).case_id == held.id
+    late = await table.heard(RolesUndecided, 1, "notify")
+    assert (late.case_id, late.harmed, late.using_violence) == (held.id, john, mere)
     assert len((await table.lists())["waiting"]) == 1
     await table.decides(held.id, mere, john)
     await table.heard(RolesDecided, 1)
     await eventually(table.counted)
     assert len(table.hears(ReferralReceived, "risk")) == 2
+
+
+async def test_what_is_decided_and_not_followed_yet_goes_out_decided(
+    table: Table, clock: SimulatedClock
+) -> None:
+    mere, john, held = await table.waits()
+    case = await table.running.cases.get(held.id)
+    assert case is not None
+    told = DECISION.model_copy(update={"at": NOON + BRIEFLY})
+    settled = Settled(harmed=mere, using_violence=john, decision=told)
+    # Nobody has heard of it yet.
+    await table.running.cases.save(settle(case, settled)[0])
+
+    clock.advance(timedelta(hours=1))
+    sent = await table.heard(ReferralReceived, 2)
+
+    assert {each.person_id: each.role for each in sent.parties}[john] is USING
+    assert table.hears(RolesUndecided, "notify") == []
+    assert (await table.lists())["waiting"] == []
 
 
 async def test_once_decided_only_what_contradicts_it_waits(table: Table) -> None:

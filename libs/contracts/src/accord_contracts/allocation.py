@@ -228,6 +228,21 @@ class AllocationEnded(AllocationEvent):
     ended_at: AwareDatetime
 
 
+class AllocationNotNeeded(AllocationEvent):
+    """Nobody is looked for any more for a role: the case needs it no longer.
+
+    Its response has ended, another case that it was merged with has somebody in it, or
+    a meeting has decided so.
+
+    Attributes:
+        ended_at: Since when it is not needed.
+    """
+
+    TYPE: ClassVar[str] = "allocation.not_needed.v1"
+
+    ended_at: AwareDatetime
+
+
 class TeamMember(BaseModel):
     """A worker on a case, and in which role.
 

@@ -14,8 +14,13 @@ from accord_chassis.standing import allocation_of
 from accord_contracts.allocation import (
     AllocationAccepted,
     AllocationDeclined,
+    AllocationNotNeeded,
     AllocationOffered,
+    AllocationUnfilled,
     CaseTeamChanged,
+    GlassBroken,
+    GlassNotReviewed,
+    GlassReviewed,
     LeaveChanged,
     RotaChanged,
 )
@@ -41,8 +46,11 @@ from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
     CaseUnmerged,
+    InformationOverdue,
     InformationRequested,
     InformationWithdrawn,
+    RolesQuestioned,
+    RolesUndecided,
 )
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -113,6 +121,8 @@ TELLS_NOBODY = frozenset(
         CaseTeamChanged,
         AllocationAccepted,
         AllocationDeclined,
+        AllocationNotNeeded,
+        GlassReviewed,
         CaseErased,
         CaseMerged,
         CaseUnmerged,
@@ -141,6 +151,12 @@ DEALT_WITH = frozenset(
         ActionOverdue.TYPE,
         ActionToConfirm.TYPE,
         MeetingTaskOverdue.TYPE,
+        AllocationUnfilled.TYPE,
+        RolesQuestioned.TYPE,
+        RolesUndecided.TYPE,
+        InformationOverdue.TYPE,
+        GlassBroken.TYPE,
+        GlassNotReviewed.TYPE,
     }
 )
 """Of what it is heard when it is dealt with: answered, agreed, done, or closed."""

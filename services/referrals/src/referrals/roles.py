@@ -88,9 +88,8 @@ async def hold(message: Message[RolesQuestioned], *, roles: Roles) -> None:
         due_at=told.decide_by,
     )
     case = await roles.cases.get(told.case_id)
-    right = case and _settled(case, doubt)
     # Somebody may have decided before this was heard.
-    if right and right.decision.at > told.questioned_at:
+    if case and (right := _decided(case, doubt)):
         decided = doubt.decide(right.harmed, right.decision.at)
         await _send(decided, roles, cause=message)
         return
@@ -101,9 +100,23 @@ def _settled(case: Case, doubt: Doubt) -> Settled | None:
     return next((e for e in case.settled if e.two == doubt.two), None)
 
 
+def _decided(case: Case, doubt: Doubt) -> Settled | None:
+    """Give what was decided since a person was asked, if anything was."""
+    right = _settled(case, doubt)
+    return right if right and right.decision.at > doubt.asked_at else None
+
+
 async def give_up(due: Doubt, *, roles: Roles) -> None:
-    """Send a referral out undecided, because help must not wait, and say that it is."""
+    """Send a referral out undecided, because help must not wait, and say that it is.
+
+    One that was decided, which is not followed yet, goes out decided: of an alarm that
+    comes after its end nobody would hear the end.
+    """
     if due.referral_id is None or due.due_at is None:
+        return
+    case = await roles.cases.get(due.case_id)
+    if case and (right := _decided(case, due)):
+        await _send(due.decide(right.harmed, right.decision.at), roles)
         return
     at = roles.clock.now()
     late = RolesUndecided(
@@ -111,6 +124,8 @@ async def give_up(due: Doubt, *, roles: Roles) -> None:
         referral_id=due.referral_id,
         undecided_at=at,
         late_by=(at - due.due_at).total_seconds(),
+        harmed=due.harmed,
+        using_violence=due.using_violence,
     )
     await _send(due.give_up(), roles, late)
 

@@ -37,6 +37,9 @@ class RolesUndecided(Event):
 
     Attributes:
         late_by: Seconds between the end of the time and when that was noticed.
+        harmed: Whom the referral names as harmed; none, in messages from before this
+            was told.
+        using_violence: Whom it names as using violence; none, as well.
     """
 
     TYPE: ClassVar[str] = "roles.undecided.v1"
@@ -44,6 +47,8 @@ class RolesUndecided(Event):
     referral_id: Id
     undecided_at: AwareDatetime
     late_by: Annotated[float, Field(ge=0)]
+    harmed: Id | None = None
+    using_violence: Id | None = None
 
 
 class RolesDecided(Event):

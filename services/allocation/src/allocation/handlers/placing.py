@@ -30,6 +30,7 @@ from allocation.handlers.telling import (
     accepted,
     ended,
     expired,
+    not_needed,
     offered,
     unfilled,
     withdrawn,
@@ -261,6 +262,8 @@ async def end(
         tell = held.status is Status.OFFERED or (unknown and held.holder)
         told: list[Event] = [withdrawn(held, at, reason)] if tell else []
         told += [ended(held, each, at) for each in held.working]
+        if held.open:
+            told.append(not_needed(held, at))
         keeper = held.kept_by
         if keeper is not None and unknown:
             told.append(withdrawn(held, at, reason, worker_id=keeper))

@@ -8,6 +8,7 @@ from accord_contracts.allocation import (
     AllocationEnded,
     AllocationExpired,
     AllocationHandedOver,
+    AllocationNotNeeded,
     AllocationOffered,
     AllocationUnfilled,
     AllocationWithdrawn,
@@ -100,6 +101,11 @@ def withdrawn(
 def ended(held: Allocation, worker_id: str, at: datetime) -> AllocationEnded:
     """Tell who works in a role no longer, because it has ended."""
     return AllocationEnded(**about(held), worker_id=worker_id, ended_at=at)
+
+
+def not_needed(held: Allocation, at: datetime) -> AllocationNotNeeded:
+    """Tell that nobody is looked for any more for a role."""
+    return AllocationNotNeeded(**about(held), ended_at=at)
 
 
 def unfilled(held: Allocation, why: Alarm, at: datetime) -> AllocationUnfilled:

@@ -1,8 +1,20 @@
-"""The end of alarms: a plan is agreed or closed, a date moved, an action settled."""
+"""The end of alarms: a plan is agreed or closed, a date moved, an action settled.
+
+And whatever else ends by a word of its own: a role is filled, a question is decided, an
+agency has answered, a glass is reviewed.
+"""
 
 import asyncio
 
-from accord_contracts.message import Message
+from accord_contracts.allocation import (
+    AllocationAccepted,
+    AllocationNotNeeded,
+    AllocationUnfilled,
+    GlassBroken,
+    GlassNotReviewed,
+    GlassReviewed,
+)
+from accord_contracts.message import Event, Message
 from accord_contracts.plans import (
     ActionDone,
     ActionDueSoon,
@@ -21,10 +33,20 @@ from accord_contracts.plans import (
     PlanReviewDue,
     PlanReviewed,
 )
-from accord_contracts.referrals import TriggerCancelled, TriggerScheduled
+from accord_contracts.referrals import (
+    InformationDecided,
+    InformationOverdue,
+    InformationWithdrawn,
+    RolesDecided,
+    RolesQuestioned,
+    RolesUndecided,
+    TriggerCancelled,
+    TriggerScheduled,
+)
 
 from notify.domain.ended import Ended, ended_id
 from notify.domain.notification import Notification
+from notify.handlers.telling import about_of
 from notify.store import Ends, Notifications
 
 Ending = (
@@ -39,6 +61,12 @@ Ending = (
     | ActionNotDone
     | MeetingTaskDone
     | MeetingTaskNotDone
+    | AllocationAccepted
+    | AllocationNotNeeded
+    | RolesDecided
+    | InformationDecided
+    | InformationWithdrawn
+    | GlassReviewed
 )
 """What ends an alarm."""
 
@@ -50,6 +78,12 @@ Alarm = (
     | ActionToConfirm
     | MeetingTaskOverdue
     | MeetingTaskDueSoon
+    | AllocationUnfilled
+    | RolesQuestioned
+    | RolesUndecided
+    | InformationOverdue
+    | GlassBroken
+    | GlassNotReviewed
 )
 """What is ended by it."""
 
@@ -58,6 +92,34 @@ OF_REVIEWS = frozenset({PlanReviewDue.TYPE})
 OF_ACTIONS = frozenset({ActionOverdue.TYPE, ActionDueSoon.TYPE, ActionToConfirm.TYPE})
 OF_TASKS = frozenset({MeetingTaskOverdue.TYPE, MeetingTaskDueSoon.TYPE})
 OF_CONFIRMING = frozenset({ActionToConfirm.TYPE})
+OF_PLACES = frozenset({AllocationUnfilled.TYPE})
+OF_TWO = frozenset({RolesQuestioned.TYPE, RolesUndecided.TYPE})
+OF_INQUIRIES = frozenset({InformationOverdue.TYPE})
+OF_GLASS = frozenset({GlassBroken.TYPE, GlassNotReviewed.TYPE})
+
+BY_A_CASES_PLAN = OF_PLANS | OF_REVIEWS | OF_ACTIONS | OF_TASKS
+"""What is over once the plan of its case is closed; the rest has an end of its own."""
+
+ENDED_BY: dict[type[Event], frozenset[str]] = {
+    PlanClosed: BY_A_CASES_PLAN,
+    PlanAgreed: OF_PLANS | OF_REVIEWS,
+    PlanReviewed: OF_REVIEWS,
+    PlanAlarmsEnded: OF_PLANS,
+    TriggerScheduled: OF_PLANS,
+    TriggerCancelled: OF_PLANS,
+    ActionNotConfirmed: OF_CONFIRMING,
+    ActionDone: OF_ACTIONS,
+    ActionNotDone: OF_ACTIONS,
+    MeetingTaskDone: OF_TASKS,
+    MeetingTaskNotDone: OF_TASKS,
+    AllocationAccepted: OF_PLACES,
+    AllocationNotNeeded: OF_PLACES,
+    RolesDecided: OF_TWO,
+    InformationDecided: OF_INQUIRIES,
+    InformationWithdrawn: OF_INQUIRIES,
+    GlassReviewed: OF_GLASS,
+}
+"""Which alarms are over by what."""
 
 CONFIRMING = "confirmation"
 """Of an action whose confirmation was refused, that alone is over: it is still due."""
@@ -71,10 +133,11 @@ async def end_alarms(message: Message[Ending], *, notifications: Notifications) 
 
     What happened after the message is another alarm, and stands.
     """
+    ended = _ended(message, message.data.case_id)
     over = [
         each
         for each in await _told(message.data, notifications)
-        if each.event in _ended_by(message.data) and each.is_over_by(message.time)
+        if each.event in ENDED_BY[type(message.data)] and ended.ends(each)
     ]
     await asyncio.gather(*(notifications.save(each.end(message.time)) for each in over))
 
@@ -88,7 +151,7 @@ async def note_ending(message: Message[Ending], *, ends: Ends) -> None:
         if new is not known:
             await ends.save(new, cause=message)
 
-    over = (Ended(id=each, ended_at=message.time) for each in _over(message.data))
+    over = (_ended(message, each) for each in _over(message.data))
     await asyncio.gather(*map(note, over))
 
 
@@ -101,38 +164,41 @@ async def end_if_over(
     same time, one at least finds what the other has stored.
     """
     told = message.data
-    ids = _ends_of(told)
-    found = await asyncio.gather(*map(ends.get, ids))
-    ended_at = max((each.ended_at for each in found if each), default=None)
-    if ended_at is None:
+    looked = await asyncio.gather(*map(ends.get, _ends_of(told)))
+    known = [each for each in looked if each]
+    if not known:
         return
-    over = [
-        each
-        for each in await _of(told, notifications)
-        if each.event == message.type
-        and each.case_id == told.case_id
-        and each.is_over_by(ended_at)
-    ]
-    await asyncio.gather(*(notifications.save(each.end(ended_at)) for each in over))
+
+    async def end(held: Notification) -> None:
+        ended = [each.ended_at for each in known if each.ends(held)]
+        if ended:
+            await notifications.save(held.end(max(ended)))
+
+    found = await _of(told, notifications)
+    same = (e for e in found if (e.event, e.case_id) == (message.type, told.case_id))
+    await asyncio.gather(*map(end, same))
 
 
-def _about(told: Alarm) -> str:
-    match told:
-        case PlanNotInForce():
-            return told.trigger_id
-        case PlanReviewDue():
-            return told.case_id
-        case MeetingTaskOverdue() | MeetingTaskDueSoon():
-            return told.task_id
-        case _:
-            return told.action_id
+def _ended(message: Message[Ending], about: str) -> Ended:
+    """Say when something is over.
+
+    When a role is back with whoever hands it over, one version of it says that they
+    have it and that nobody else is found: that alarm stands.
+    """
+    place = isinstance(message.data, AllocationAccepted | AllocationNotNeeded)
+    revision = message.aggregate_version if place else None
+    return Ended(id=about, ended_at=message.time, revision=revision)
 
 
 def _ends_of(told: Alarm) -> list[str]:
     """Give what may have ended it, as that is kept."""
-    about, whole = _about(told), ended_id(told.case_id)
+    about, whole = about_of(told), ended_id(told.case_id)
     if isinstance(told, PlanReviewDue):
         return [ended_id(told.case_id, LOOKED_AT), whole]
+    if about is None:
+        return []
+    if told.TYPE not in BY_A_CASES_PLAN:
+        return [ended_id(about)]
     ids = [ended_id(about), ended_id(about, told.case_id), whole]
     if isinstance(told, ActionToConfirm):
         ids.append(ended_id(about, CONFIRMING))
@@ -143,7 +209,13 @@ async def _of(told: Alarm, notifications: Notifications) -> list[Notification]:
     """Give what was told of what an alarm is about."""
     if isinstance(told, PlanReviewDue):
         return await notifications.all_of(told.case_id)
-    return await notifications.about_any(_about(told))
+    return await _about_any(about_of(told), notifications)
+
+
+async def _about_any(
+    about: str | None, notifications: Notifications
+) -> list[Notification]:
+    return await notifications.about_any(about) if about else []
 
 
 def _over(over: Ending) -> list[str]:
@@ -156,35 +228,10 @@ def _over(over: Ending) -> list[str]:
         case PlanAgreed() | PlanReviewed():
             dates = over.triggers if isinstance(over, PlanAgreed) else ()
             return [ended_id(over.case_id, LOOKED_AT), *map(ended_id, dates)]
-        case (
-            ActionDone(action_id=about)
-            | ActionNotDone(action_id=about)
-            | MeetingTaskDone(task_id=about)
-            | MeetingTaskNotDone(task_id=about)
-        ):
-            return [ended_id(about)]
         case ActionNotConfirmed():
             return [ended_id(over.action_id, CONFIRMING)]
         case _:
-            return [ended_id(over.trigger_id)]
-
-
-def _ended_by(over: Ending) -> frozenset[str]:
-    ended = OF_PLANS
-    match over:
-        case PlanClosed():
-            ended = OF_PLANS | OF_ACTIONS | OF_TASKS | OF_REVIEWS
-        case PlanAgreed():
-            ended = OF_PLANS | OF_REVIEWS
-        case PlanReviewed():
-            ended = OF_REVIEWS
-        case ActionNotConfirmed():
-            ended = OF_CONFIRMING
-        case ActionDone() | ActionNotDone():
-            ended = OF_ACTIONS
-        case MeetingTaskDone() | MeetingTaskNotDone():
-            ended = OF_TASKS
-    return ended
+            return [ended_id(each) for each in (about_of(over),) if each]
 
 
 async def _told(over: Ending, notifications: Notifications) -> list[Notification]:
@@ -198,16 +245,9 @@ async def _told(over: Ending, notifications: Notifications) -> list[Notification
             dates = await asyncio.gather(*map(notifications.about_any, about))
             return [*late, *(each for some in dates for each in some)]
         case PlanAlarmsEnded(triggers=about):
-            pass
-        case ActionDone() | ActionNotConfirmed() | ActionNotDone():
-            about = (over.action_id,)
-        case MeetingTaskDone() | MeetingTaskNotDone():
-            about = (over.task_id,)
+            found = await asyncio.gather(*map(notifications.about_any, about))
+            # The date may be another case's too, whose own alarm stands.
+            told = (each for some in found for each in some)
+            return [each for each in told if each.case_id == over.case_id]
         case _:
-            about = (over.trigger_id,)
-    found = await asyncio.gather(*map(notifications.about_any, about))
-    told = [each for some in found for each in some]
-    if isinstance(over, PlanAlarmsEnded):
-        # The date may be another case's too, whose own alarm stands.
-        return [each for each in told if each.case_id == over.case_id]
-    return told
+            return await _about_any(about_of(over), notifications)

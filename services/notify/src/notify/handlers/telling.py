@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
+from uuid import UUID, uuid5
 
 from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import CaseTeamChanged
@@ -19,6 +20,9 @@ from accord_contracts.referrals import (
     CaseUnmerged,
     ContactSuspended,
     OrderBreached,
+    RolesDecided,
+    RolesQuestioned,
+    RolesUndecided,
 )
 
 from notify.domain.notification import Notification, notification_id
@@ -41,6 +45,9 @@ ABOUT = (
     "task_id",
 )
 """What an event is about, besides its case."""
+
+OF_TWO = RolesQuestioned | RolesUndecided | RolesDecided
+"""What is about who of two people in a case harmed whom."""
 
 OF_HER_SIDE = ContactSuspended | OrderBreached | PlanBreached
 OF_HER_DEVICE = ContactAnswered | ContactNotMessaged
@@ -161,8 +168,6 @@ async def note_merging(
 def occasion(message: Message[Event]) -> Occasion:
     """Note what happened, as far as a message about it needs to know."""
     event = message.data
-    ids = (getattr(event, each, None) for each in ABOUT)
-    about = next((each for each in ids if each), None)
     role = getattr(event, "role", None)
     outreach = role is not None and SIDES[role] is Side.PERSON_USING_VIOLENCE
     of_role = Eyes.ALL if outreach else Eyes.NOT_OUTREACH
@@ -175,9 +180,25 @@ def occasion(message: Message[Event]) -> Occasion:
         lane=message.lane,
         revision=message.aggregate_version,
         happened_at=message.time,
-        about_id=about,
+        about_id=about_of(event),
         eyes=of_role if of_one_side else None,
     )
+
+
+def about_of(event: Event) -> str | None:
+    """Give what an event is about, besides its case, if it is about one thing."""
+    if isinstance(event, OF_TWO):
+        return _of_two(event)
+    ids = (getattr(event, each, None) for each in ABOUT)
+    return next((each for each in ids if each), None)
+
+
+def _of_two(event: OF_TWO) -> str | None:
+    """Derive one id for two people in a case, whoever of them harmed whom."""
+    if not (event.harmed and event.using_violence):
+        return None
+    two = "/".join(sorted((event.harmed, event.using_violence)))
+    return str(uuid5(UUID(event.case_id), two))
 
 
 def in_inbox(told: Notification, worker_id: str, at: datetime) -> NotificationSent:
