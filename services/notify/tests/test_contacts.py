@@ -15,6 +15,7 @@ from accord_chassis.testing import (
     eventually,
     message_of,
     new_id,
+    sent_by,
 )
 from accord_contracts.access import Side
 from accord_contracts.notify import ContactNotMessaged
@@ -310,14 +311,34 @@ async def test_nobody_is_written_to_who_is_not_theirs_to_write_to(
     assert [each.status_code for each in answers] == [404] * 5
     assert len({each.json()["type"] for each in answers}) == 1
     assert gateway.taken == []
+    # Nobody is told of it, and everything stands in the audit log.
+    assert await sent_by(writing.service, writing.broker) == []
+    log = await audited(writing.service.audit)
+    assert [
+        (each.worker, each.outcome)
+        for each in log
+        if each.action == "contact.write" and each.worker in (outreach, stranger)
+    ] == [(outreach, "refused"), (stranger, "refused")]
+    elsewhere = [e for e in log if e.action == "contact.write_of_another_case"]
+    assert (barred, other, "refused") in [
+        (each.worker, each.case_id, each.outcome) for each in elsewhere
+    ]
+    tried = {e.resource_id for e in log if e.action == "contact.write"}
+    assert tried == {safe.contact_id}
 
 
 async def test_a_point_that_is_not_known_is_answered_alike_and_leaves_nothing(
     writing: Running, safe: SafeNumbers
 ) -> None:
-    answer = await ask(writing, safe, contact=new_id())
+    contact, worker = new_id(), new_id()
+
+    answer = await ask(writing, safe, contact=contact, worker=worker)
 
     assert answer.status_code == 404
+    log = await audited(writing.service.audit)
+    asked = [e for e in log if (e.action, e.resource_id) == ("contact.write", contact)]
+    assert [(each.worker, each.purpose) for each in asked] == [(worker, "fva20_c")]
+    assert await sent_by(writing.service, writing.broker) == []
     assert answer.json()["type"].endswith("no-such-contact")
     kept = writing.service.store(PersonalContacts).documents
     assert await kept.count_documents({}) == 0
@@ -395,6 +416,10 @@ async def test_while_it_cannot_be_known_whether_it_is_safe_nothing_is_sent(
 
     assert [e.status_code for e in (away, unknown, aimless)] == [503, 422, 403]
     assert gateway.taken == []
+    assert await sent_by(writing.service, writing.broker) == []
+    log = await audited(writing.service.audit)
+    asked = [e.outcome for e in log if e.action == "contact.write"]
+    assert asked == ["permitted", "permitted", "refused"]
 
 
 async def test_without_a_gateway_nobody_is_ever_written_to(
