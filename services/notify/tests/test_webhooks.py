@@ -10,11 +10,15 @@ import pytest
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.store import Database
 from accord_chassis.testing import message_of, new_id, published, sent_by
-from accord_contracts.message import Message
+from accord_contracts.message import Event, Message
 from accord_contracts.referrals import (
     CaseErased,
     InformationRequested,
+    SharingDecision,
+    SharingReason,
 )
+from accord_contracts.risk import RiskLevel
+from notify.app import FOR_AGENCIES
 from notify.domain.delivery import Delivery, DeliveryState
 from notify.domain.mail import Outcome
 from notify.domain.webhook import Webhook as Webhook_
@@ -91,6 +95,63 @@ async def test_a_system_is_told_what_it_can_verify_and_nothing_of_the_case(
     assert message.data.case_id.encode() not in body
     with pytest.raises(WebhookVerificationError):
         Webhook(secret).verify(body.replace(b"inquiries", b"elsewhere"), headers)
+
+
+def for_agency(event: type[Event]) -> Event:
+    """Something of which an agency is told, as a locality may have it told."""
+    at = datetime.now(UTC)
+    about = {"case_id": new_id(), "agency": AGENCY}
+    late = {"due_at": at, "late_by": 1.0}
+    inquiry, told = {**about, "inquiry_id": new_id()}, dict[str, Any]()
+    match event.TYPE:
+        case "information.requested.v1":
+            told = {**inquiry, "requested_at": at, "needed_by": at + DAY}
+        case "information.decided.v1":
+            told = {
+                **inquiry,
+                "number": 1,
+                "decision": next(iter(SharingDecision)),
+                "reason": next(iter(SharingReason)),
+                "answers": {},
+                "decided_at": at,
+            }
+        case "information.overdue.v1":
+            told = {**inquiry, **late}
+        case "information.withdrawn.v1":
+            told = {**inquiry, "withdrawn_at": at}
+        case "meeting.task_overdue.v1":
+            ids = {"meeting_id": new_id(), "task_id": new_id(), "action": "visit"}
+            told = {**about, **ids, **late, "level": RiskLevel.HIGH}
+    return event(**told)
+
+
+LEADS = {
+    "information.requested.v1": "/inquiries/{inquiry_id}",
+    "information.decided.v1": "/inquiries/{inquiry_id}",
+    "information.overdue.v1": "/inquiries/{inquiry_id}",
+    "information.withdrawn.v1": "/inquiries/{inquiry_id}",
+    "meeting.task_overdue.v1": "/meetings/{meeting_id}/tasks/{task_id}",
+}
+"""Where in the portal an agency finds what each tells it of."""
+
+
+@pytest.mark.parametrize("event", FOR_AGENCIES, ids=lambda event: event.TYPE)
+async def test_a_link_leads_to_what_waits_for_the_agency(
+    database: Database, event: type[Event]
+) -> None:
+    known = {"webhooks": Webhooks(database), "deliveries": Deliveries(database)}
+    for each in known.values():
+        await each.prepare()
+    at, told = datetime.now(UTC), for_agency(event)
+    await known["webhooks"].save(Webhook_.of(AGENCY, "https://a.example", "salt", at))
+
+    await want_delivery(message_of(told), at=at, teams=Teams(database), **known)
+
+    [wanted] = await known["deliveries"].waiting(AGENCY)
+    assert wanted.link == LEADS[event.TYPE].format_map(told.model_dump())
+    assert wanted.case_id not in wanted.link
+    gone = await known["deliveries"].save(wanted.erase())
+    assert (gone.about_id, gone.meeting_id) == ("", None)
 
 
 async def test_a_secret_is_shown_once_and_two_sign_while_it_is_changed(

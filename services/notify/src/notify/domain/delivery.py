@@ -36,7 +36,8 @@ class Delivery(BaseModel):
 
     Attributes:
         event: The type of what happened.
-        about_id: What waits for the agency.
+        about_id: What waits for the agency: an inquiry, or a task of a meeting.
+        meeting_id: The meeting, if it is a task of one.
         attempts: How often it was tried.
         due_at: When it is to be tried (again); none if it is not.
         reason: Why it has not gone out yet, as a code.
@@ -52,6 +53,7 @@ class Delivery(BaseModel):
     agency: str
     event: str
     about_id: str
+    meeting_id: str | None = None
     created_at: datetime
     state: DeliveryState = DeliveryState.WANTED
     attempts: int = 0
@@ -63,7 +65,9 @@ class Delivery(BaseModel):
 
     @property
     def link(self) -> str:
-        """Where it leads, below the portal's address."""
+        """Where it leads, below the portal's address: never through the case."""
+        if self.meeting_id:
+            return f"/meetings/{self.meeting_id}/tasks/{self.about_id}"
         return f"/inquiries/{self.about_id}"
 
     def told_since(self, on_since: datetime) -> Self:
@@ -113,7 +117,8 @@ class Delivery(BaseModel):
         """Leave a tombstone: that an agency was told something, and when."""
         gone = self._now(DeliveryState.FAILED, None, reason="erased")
         ended = gone if self.due_at else self
-        return ended.model_copy(update={"case_id": "", "about_id": ""})
+        nothing = {"case_id": "", "about_id": "", "meeting_id": None}
+        return ended.model_copy(update=nothing)
 
     def noted(self, at: datetime) -> Self:
         """Keep what has become of it at a time."""

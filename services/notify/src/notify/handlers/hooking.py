@@ -176,6 +176,7 @@ async def want_delivery(
         agency=told.agency,
         event=message.type,
         about_id=_about(told),
+        meeting_id=told.meeting_id if isinstance(told, MeetingTaskOverdue) else None,
         created_at=at,
         due_at=at,
     )
