@@ -37,12 +37,16 @@ def resetting() -> Iterator[str]:
 
 
 def test_whoever_is_killed_while_they_are_asked_gives_no_answer(resetting: str) -> None:
-    faults: list[str] = []
+    none, others = 0, set[str]()
 
     async def ask(peer: Peer) -> None:
-        with pytest.raises(NoAnswer) as none:
+        nonlocal none
+        try:
             await peer.get("/something", TypeAdapter(object))
-        faults.append(none.value.fault)
+        except NoAnswer:
+            none += 1
+        except Exception as fault:  # noqa: BLE001 - It is what the test looks for.
+            others.add(type(fault).__name__)
 
     async def ask_often() -> None:
         peer = Peer(resetting, ServiceToken(given=SecretStr("token")))
@@ -53,4 +57,4 @@ def test_whoever_is_killed_while_they_are_asked_gives_no_answer(resetting: str) 
     # As services run: the fault that made this test is uvloop's and anyio's.
     uvloop.run(ask_often())
 
-    assert len(faults) == 500
+    assert (none, others) == (500, set())

@@ -374,8 +374,13 @@ async def test_a_yes_stands_until_its_own_agency_takes_it_back(
 
     back = amended(first, 3, FieldGroup.ANSWERS, answers=no, at=NOON + 3 * HOUR)
     again = amended(first, 2, FieldGroup.ANSWERS, answers=yes, at=NOON + 2 * HOUR)
-    for each in (back, again):
+    other = referred(case_id, answers=yes, at=NOON + HOUR)
+    for each in (other, back, again):
         await hears(each, known)
+    held = await plans.get(case_id)
+    assert held.circumstances.told == {"strangulation"}
+
+    await hears(amended(other, 1, FieldGroup.ANSWERS, answers=no), known)
     held = await plans.get(case_id)
     assert not held.circumstances.told
 
