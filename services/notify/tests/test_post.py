@@ -188,7 +188,7 @@ async def test_an_address_that_is_none_is_refused_before_anything_is_sent(
 ) -> None:
     posted = await post_to(mail_server).send(LETTER, address, NOON)
 
-    assert posted == Posted(Outcome.REFUSED, "bad_address")
+    assert posted == Posted(Outcome.REFUSED, "bad_address", tried=False)
     assert not mail_server.letters
 
 

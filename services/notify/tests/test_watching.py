@@ -52,7 +52,61 @@ async def test_a_mail_server_that_takes_nothing_is_an_alarm_until_it_does(
     assert await silent(mailing) == []
 
 
-async def test_a_letter_that_is_refused_says_that_the_server_lives(
+async def test_what_could_be_no_address_is_no_sign_of_life(
+    mailing: Running, mail_server: MailServer, workers: WorkersDirectory
+) -> None:
+    workers.has_on_duty()
+    mail_server.manner = "not_now"
+    await mailing.hears(offered(workers.knows(email="one@agency.example")))
+    await mailing.later(timedelta())
+
+    await mailing.later(PATIENCE / 2)
+    await mailing.hears(offered(workers.knows(email="nobody in particular")))
+    await mailing.later(PATIENCE / 2)
+
+    [alarm] = await silent(mailing)
+    assert alarm["waits_since"] == NOON
+
+
+async def test_that_every_letter_is_refused_for_so_long_is_an_alarm_until_one_is_taken(
+    mailing: Running, mail_server: MailServer, workers: WorkersDirectory
+) -> None:
+    workers.has_on_duty()
+    mail_server.manner = "refuse"
+    refused: list[bool] = []
+    for after in (timedelta(), PATIENCE - MINUTE, MINUTE):
+        await mailing.later(after)
+        await mailing.hears(offered(workers.knows(email="one@agency.example")))
+        await mailing.later(timedelta())
+        refused.append(bool(await silent(mailing)))
+    [alarm] = await silent(mailing)
+    mail_server.manner = "take"
+    await mailing.hears(offered(workers.knows(email="two@agency.example")))
+    await mailing.later(timedelta())
+
+    assert refused == [False, False, True]
+    assert (alarm["way"], alarm["waits_since"]) == ("email", NOON)
+    assert await silent(mailing) == []
+
+
+async def test_a_letter_that_is_taken_makes_refusals_those_of_single_letters(
+    mailing: Running, mail_server: MailServer, workers: WorkersDirectory
+) -> None:
+    workers.has_on_duty()
+    for after, manner in (
+        (timedelta(), "refuse"),
+        (MINUTE, "take"),
+        (PATIENCE, "refuse"),
+    ):
+        mail_server.manner = manner
+        await mailing.later(after)
+        await mailing.hears(offered(workers.knows(email="one@agency.example")))
+        await mailing.later(timedelta())
+
+    assert await silent(mailing) == []
+
+
+async def test_that_a_single_letter_is_refused_is_no_alarm(
     mailing: Running, mail_server: MailServer, workers: WorkersDirectory
 ) -> None:
     workers.has_on_duty()
@@ -83,6 +137,11 @@ def test_only_a_change_is_noted() -> None:
     waits = quiet.wait(NOON, PATIENCE)
 
     assert quiet.leave() is quiet
+    refused = quiet.refuse(NOON, PATIENCE)
+    assert refused.refuse(NOON + MINUTE, PATIENCE) is refused
+    assert refused.due_at is None
+    assert refused.leave() == quiet
+    assert waits.refuse(NOON + MINUTE, PATIENCE) is waits
     assert waits.wait(NOON + MINUTE, PATIENCE) is waits
     assert waits.due_at == NOON + PATIENCE
     alarmed = waits.alarm(NOON + PATIENCE, PATIENCE)

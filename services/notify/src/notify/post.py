@@ -113,11 +113,14 @@ class Posted:
     Attributes:
         failed: Whoever was to take it broke down over it, or does not say that it did
             not, so that it may have gone out.
+        tried: Whoever was to take it was asked; not where there is no address that
+            could be one. What was not tried says nothing of the channel.
     """
 
     outcome: Outcome
     reason: str | None = None
     failed: bool = False
+    tried: bool = True
 
     @property
     def surely(self) -> bool:
@@ -126,6 +129,7 @@ class Posted:
 
 
 AWAY = Posted(Outcome.NOT_TAKEN, "server_away")
+BAD_ADDRESS = Posted(Outcome.REFUSED, "bad_address", tried=False)
 
 
 class Post(Protocol):
@@ -218,7 +222,7 @@ class SmtpPost:
     async def send(self, letter: Letter, to: str, at: datetime) -> Posted:
         """Send a letter; see ``Post``."""
         if not ADDRESS.fullmatch(to):
-            return Posted(Outcome.REFUSED, "bad_address")
+            return BAD_ADDRESS
         async with self._lines.one_for(letter):
             if self.closed:
                 return self.closed

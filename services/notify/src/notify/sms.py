@@ -16,6 +16,7 @@ from notify.domain.wording import Letter
 from notify.post import (
     AWAY,
     AWAY_SECONDS,
+    BAD_ADDRESS,
     NUMBER,
     TIMEOUT_SECONDS,
     Lines,
@@ -80,7 +81,7 @@ class SmsPost:
     async def send(self, letter: Letter, to: str, at: datetime) -> Posted:  # noqa: ARG002
         """Send a message; see ``Post``."""
         if not NUMBER.fullmatch(to):
-            return Posted(Outcome.REFUSED, "bad_address")
+            return BAD_ADDRESS
         async with self._lines.one_for(letter):
             if self.closed:
                 return self.closed

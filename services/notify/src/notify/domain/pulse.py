@@ -20,6 +20,7 @@ class Pulse(BaseModel):
     Attributes:
         way: By the inbox, that the next person of a chain is told.
         waits_since: Since when; none while things leave, or nothing is due.
+        refused_since: Since when all that was tried was refused for good.
         due_at: When it is looked at whether anything waits still: then somebody is told
             of it, once.
         silent_at: When somebody was.
@@ -31,6 +32,7 @@ class Pulse(BaseModel):
     version: int = 0
     way: Way
     waits_since: datetime | None = None
+    refused_since: datetime | None = None
     due_at: datetime | None = None
     silent_at: datetime | None = None
 
@@ -45,12 +47,27 @@ class Pulse(BaseModel):
             return self
         return self.model_copy(update={"waits_since": at, "due_at": at + patience})
 
+    def refuse(self, at: datetime, patience: timedelta) -> Self:
+        """Note that something was refused for good, which is no sign of life.
+
+        One refusal is of one letter. Where nothing else came of all that was tried for
+        so long, it is looked at once whether anything waits.
+        """
+        if self.waits_since:
+            return self
+        if self.refused_since is None:
+            return self.model_copy(update={"refused_since": at})
+        if self.refused_since + patience > at:
+            return self
+        waits = {"waits_since": self.refused_since, "due_at": at}
+        return self.model_copy(update=waits)
+
     def leave(self) -> Self:
         """Note that something has left."""
-        if self.waits_since is None:
+        if self.waits_since is None and self.refused_since is None:
             return self
-        over = {"waits_since": None, "due_at": None, "silent_at": None}
-        return self.model_copy(update=over)
+        clocks = ("waits_since", "refused_since", "due_at", "silent_at")
+        return self.model_copy(update=dict.fromkeys(clocks))
 
     def alarm(self, at: datetime, patience: timedelta) -> Self:
         """Note that somebody was told that nothing leaves; it is looked at again."""

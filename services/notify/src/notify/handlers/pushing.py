@@ -38,8 +38,9 @@ GONE = frozenset({"status_404", "status_410"})
 FOR_GOOD = frozenset({"status_400", "status_413"})
 """By which it says that what is pushed is no such thing, however often it comes."""
 
-NO_BROWSER = Posted(Outcome.REFUSED, "no_address")
+NO_BROWSER = Posted(Outcome.REFUSED, "no_address", tried=False)
 NOT_ANY_MORE = Posted(Outcome.REFUSED, "gone")
+FORGOTTEN = Posted(Outcome.REFUSED, "gone", tried=False)
 
 BEST_FIRST = (Outcome.SENT, Outcome.UNKNOWN, Outcome.NOT_TAKEN, Outcome.REFUSED)
 """By which of several browsers it is said what became of a push: one is enough."""
@@ -148,7 +149,8 @@ class PushPost:
         """Push to one browser; keep nothing of it if there is none such any more."""
         reached = to.reached(self._vapid)
         if reached is None:
-            return await self._drop(to)
+            await self._drop(to)
+            return FORGOTTEN
         host = urlsplit(reached.endpoint).netloc
         if time.monotonic() < self._away_until.get(host, float("-inf")):
             return AWAY
@@ -163,7 +165,8 @@ class PushPost:
         body = _sealed(letter.text, reached)
         posted = await self._outward.post(reached.endpoint, body, headers)
         if posted.reason in GONE:
-            return await self._drop(to)
+            await self._drop(to)
+            return NOT_ANY_MORE
         if posted.reason in FOR_GOOD:
             return Posted(Outcome.REFUSED, "message_refused")
         if posted.outcome is Outcome.UNKNOWN or posted == AWAY:
@@ -172,10 +175,9 @@ class PushPost:
             log.warning("post.away", dependency="push", reason=posted.reason)
         return posted
 
-    async def _drop(self, gone: Subscription) -> Posted:
+    async def _drop(self, gone: Subscription) -> None:
         log.info("push.gone")
         await self._subscriptions.remove(gone)
-        return NOT_ANY_MORE
 
 
 def _sealed(text: str, to: Reached) -> bytes:

@@ -20,9 +20,6 @@ from notify.store import Notifications, Pulses, Untolds
 
 log = structlog.get_logger()
 
-ALIVE = frozenset({Outcome.SENT, Outcome.REFUSED})
-"""What only a channel says that works: a refusal of one letter is none of others."""
-
 
 @dataclass(frozen=True, slots=True)
 class Watch:
@@ -47,6 +44,10 @@ class Watch:
         if way is Way.INBOX and await self.untold.waits():
             return
         await settled(partial(self._note, way, Pulse.leave))
+
+    async def refused(self, way: Way, at: datetime) -> None:
+        """Note that something was refused for good."""
+        await settled(partial(self._note, way, lambda e: e.refuse(at, self.patience)))
 
     async def _note(self, way: Way, change: Callable[[Pulse], Pulse]) -> None:
         held = await self.pulses.get(pulse_id(way)) or Pulse.of(way)
@@ -79,10 +80,15 @@ class WatchedPost:
     async def send(self, letter: Letter, to: str, at: datetime) -> Posted:
         """Send a letter, and note whether the channel lives."""
         posted = await self.post.send(letter, to, at)
-        if posted.outcome in ALIVE:
-            await self.watch.left(self.way)
-        else:
-            await self.watch.waits(self.way, at)
+        if not posted.tried:
+            return posted
+        match posted.outcome:
+            case Outcome.SENT:
+                await self.watch.left(self.way)
+            case Outcome.REFUSED:
+                await self.watch.refused(self.way, at)
+            case _:
+                await self.watch.waits(self.way, at)
         return posted
 
 
