@@ -110,10 +110,17 @@ async def test_what_nobody_could_be_told_of_is_found(database: Database) -> None
 
 async def test_a_system_that_was_turned_off_is_found(database: Database) -> None:
     fine = await systems_told(database.documents)
-    await database.documents["webhooks"].insert_one({"_id": "a", "off": "failing"})
+    webhooks = database.documents["webhooks"]
+    await webhooks.insert_one({"_id": "a", "off": "gone"})
+    gone = await systems_told(database.documents)
+    await webhooks.insert_one({"_id": "b", "off": "failing"})
+    both = await systems_told(database.documents)
 
     assert fine.verdict is Verdict.OK
-    assert (await systems_told(database.documents)).verdict is Verdict.WARN
+    assert gone.verdict is both.verdict is Verdict.WARN
+    assert "1 answered that" in gone.told
+    assert "days" not in gone.told
+    assert "1 took nothing for days and 1 answered that" in both.told
 
 
 async def test_a_way_that_is_silent_and_replies_of_nobody_are_found(

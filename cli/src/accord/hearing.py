@@ -140,14 +140,23 @@ def _rang_in_vain(mail: dict[str, Any]) -> bool:
     return state == "failed" or (state == "unknown" and mail.get("due_at") is None)
 
 
+TURNED_OFF = {
+    "failing": "took nothing for days",
+    "gone": "answered that there is no such system any more",
+}
+
+
 async def systems_told(database: AsyncDatabase[dict[str, Any]]) -> Finding:
     """Find agencies' own systems that are told nothing more, because they failed."""
-    off = await database["webhooks"].count_documents({"off": "failing"})
-    if not off:
+    webhooks, found = database["webhooks"], []
+    for why, said in TURNED_OFF.items():
+        if count := await webhooks.count_documents({"off": why}):
+            found.append(f"{count} {said}")
+    if not found:
         return ok("agencies' systems", "none was turned off")
     return warn(
         "agencies' systems",
-        f"{off} took nothing for days and are told nothing more",
+        f"{' and '.join(found)}: told nothing more",
         "See that they run, then put each again: PUT /v1/agencies/{code}/webhook.",
     )
 

@@ -362,13 +362,13 @@ async def test_a_system_that_is_gone_is_told_nothing_until_it_is_put_again(
     await telling.later(timedelta(minutes=1))
 
     disabled = [
-        each.type
+        each.data
         for each in await sent_by(telling.service, telling.broker)
         if each.type == "webhook.disabled.v1"
     ]
     assert tries == 1
-    assert off.json()["off"] == "failing"
-    assert len(disabled) == 1
+    assert off.json()["off"] == "gone"
+    assert [each.gone for each in disabled] == [True]
     assert await states(telling) == [DeliveryState.SENT] * 2
 
 

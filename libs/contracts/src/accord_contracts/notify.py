@@ -299,6 +299,7 @@ class WebhookDisabled(Event):
         case_id: None: a system is for no case in particular.
         agency: Whose system it is, by code.
         reason: Why.
+        gone: It has said itself that it is to be told nothing more (410).
     """
 
     TYPE: ClassVar[str] = "webhook.disabled.v1"
@@ -308,6 +309,7 @@ class WebhookDisabled(Event):
     agency: Code
     reason: WebhookOff
     disabled_at: AwareDatetime
+    gone: bool = False
 
     @property
     def subject(self) -> str:

@@ -9,11 +9,11 @@ import base64
 import hmac
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
-from accord_contracts.notify import WebhookOff
 from accord_contracts.problem import Refusal
 from pydantic import (
     AfterValidator,
@@ -122,6 +122,19 @@ class WebhookPolicy(BaseModel):
         return longer(pause, f"{key}/{attempts}", self.spread)
 
 
+class Off(StrEnum):
+    """Why an agency's own system is told nothing."""
+
+    FAILING = "failing"
+    """It has taken nothing for too long."""
+
+    GONE = "gone"
+    """It has said that it is to be told nothing more (410)."""
+
+    REMOVED = "removed"
+    """Somebody has taken it out."""
+
+
 class Salt(BaseModel):
     """From which, with the service's own key, a secret is made: it tells nothing."""
 
@@ -155,7 +168,7 @@ class Webhook(BaseModel):
     url: str
     salts: tuple[Salt, ...]
     on_since: datetime
-    off: WebhookOff | None = None
+    off: Off | None = None
     off_at: datetime | None = None
     look_at: datetime | None
 
@@ -189,7 +202,7 @@ class Webhook(BaseModel):
         signing = (newest, *(before if at < newest.made_at + both else ()))
         return [each.secret(key) for each in signing]
 
-    def turn_off(self, why: WebhookOff, at: datetime) -> Self:
+    def turn_off(self, why: Off, at: datetime) -> Self:
         """Tell it nothing more."""
         return self.model_copy(update={"off": why, "off_at": at, "look_at": None})
 

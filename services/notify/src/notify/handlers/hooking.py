@@ -31,6 +31,7 @@ from notify.domain.mail import Outcome
 from notify.domain.notification import reference_of
 from notify.domain.webhook import (
     NoSuchWebhook,
+    Off,
     Webhook,
     WebhookPolicy,
     headers_of,
@@ -100,7 +101,7 @@ async def webhook_of(agency: str, *, by: Telling) -> Webhook:
         NoSuchWebhook: It has none.
     """
     held = await by.webhooks.get(webhook_id(agency))
-    if held is None or held.off is WebhookOff.REMOVED:
+    if held is None or held.off is Off.REMOVED:
         raise NoSuchWebhook
     return held
 
@@ -118,7 +119,7 @@ async def put_webhook(
     by.key_or_refusal()
     held = await by.webhooks.get(webhook_id(agency))
     new = held.at_url(url, at) if held else Webhook.of(agency, url, salt, at)
-    if held and held.off is WebhookOff.REMOVED:
+    if held and held.off is Off.REMOVED:
         # Whoever was taken out and comes back does not know what was shown before.
         new = new.rotate(salt, at)
     put = await by.webhooks.save(new)
@@ -147,7 +148,7 @@ async def remove(agency: str, *, at: datetime, by: Telling) -> None:
         NoSuchWebhook: The agency has none.
     """
     held = await webhook_of(agency, by=by)
-    await by.webhooks.save(held.turn_off(WebhookOff.REMOVED, at))
+    await by.webhooks.save(held.turn_off(Off.REMOVED, at))
     for each in await by.deliveries.waiting(agency):
         # What is being told at this moment is seen to by whoever tells it.
         with contextlib.suppress(Conflict):
@@ -168,7 +169,7 @@ async def want_delivery(
     if team and team.erased_at:
         return
     held = await webhooks.get(webhook_id(told.agency))
-    if held is None or held.off is WebhookOff.REMOVED:
+    if held is None or held.off is Off.REMOVED:
         return
     wanted = Delivery(
         id=delivery_id(message.id, told.agency),
@@ -199,7 +200,7 @@ async def deliver(due: Delivery, *, by: Telling) -> None:
 
 async def _deliver(due: Delivery, *, at: datetime, by: Telling) -> None:
     held = await by.webhooks.get(webhook_id(due.agency))
-    if held is None or held.off is WebhookOff.REMOVED:
+    if held is None or held.off is Off.REMOVED:
         await _keep(due.give_up("removed", at), by)
         return
     due = due.told_since(held.on_since)
@@ -237,7 +238,7 @@ async def _turn_off(agency: str, url: str, at: datetime, by: Telling) -> None:
     held = await by.webhooks.get(webhook_id(agency))
     if held and held.off is None and held.url == url:
         with contextlib.suppress(Conflict):
-            await _disable(held, at, by.webhooks)
+            await _disable(held, Off.GONE, at, by.webhooks)
 
 
 async def _keep(delivery: Delivery, by: Telling) -> None:
@@ -260,15 +261,16 @@ async def look_after(
     if due.on_since > since or not await deliveries.silent(due.agency, since):
         await webhooks.save(due.look_later(at))
         return
-    await _disable(due, at, webhooks)
+    await _disable(due, Off.FAILING, at, webhooks)
 
 
-async def _disable(held: Webhook, at: datetime, webhooks: Webhooks) -> None:
-    log.critical("webhook.disabled", reason=WebhookOff.FAILING.value)
+async def _disable(held: Webhook, why: Off, at: datetime, webhooks: Webhooks) -> None:
+    log.critical("webhook.disabled", reason=why.value)
     told = WebhookDisabled(
         webhook_id=held.id,
         agency=held.agency,
         reason=WebhookOff.FAILING,
+        gone=why is Off.GONE,
         disabled_at=at,
     )
-    await webhooks.save(held.turn_off(WebhookOff.FAILING, at), told)
+    await webhooks.save(held.turn_off(why, at), told)

@@ -10,13 +10,12 @@ from accord_chassis.guard import Asking, asking
 from accord_chassis.service import part, settled
 from accord_contracts.access import Purpose
 from accord_contracts.message import Code
-from accord_contracts.notify import WebhookOff
 from accord_contracts.problem import Refusal
 from fastapi import APIRouter, Security
 from pydantic import BaseModel, ConfigDict
 
 from notify.domain.delivery import DeliveryState
-from notify.domain.webhook import Address, Salt, Webhook, shown
+from notify.domain.webhook import Address, Off, Salt, Webhook, shown
 from notify.handlers import hooking
 from notify.routes.messages import Clock_
 
@@ -73,7 +72,7 @@ class WebhookView(BaseModel):
     agency: Code
     url: str
     on_since: datetime
-    off: WebhookOff | None
+    off: Off | None
     off_at: datetime | None
     secrets_made_at: tuple[datetime, ...]
     waiting: int
