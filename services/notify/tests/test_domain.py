@@ -194,11 +194,11 @@ EVERY_CHANNEL = {
     ("several", "mi", "subject"): "{reference} {count}",
     ("several", "mi", "text"): "{reference} {link} {count}",
     ("links", "text", "mi"): "{link}",
-    ("sms", "text"): "{reference} {link}",
-    ("sms", "reply"): "ACK {reference}",
+    ("sms", "text", "mi"): "He karere",
+    ("sms", "reply", "mi"): "Whakautu",
     ("sms", "body", "to"): "{to}",
     ("sms", "headers", "idempotency-key"): "{key}",
-    ("push", "text"): "{reference}",
+    ("push", "text", "mi"): "He karere",
     ("people", "texts", "we_will_ring", "text", "mi"): "Waea mai",
 }
 """Everything that a locality writes for somebody to read, or for what carries it."""
@@ -221,6 +221,22 @@ def test_by_no_channel_could_a_text_carry_anything_else(
             Policy.model_validate(told)
     else:
         assert Policy.model_validate(told)
+
+
+@pytest.mark.parametrize("path", [each for each in EVERY_CHANNEL if "mi" in each])
+def test_by_every_channel_all_languages_of_the_locality_are_written(
+    path: tuple[str, ...],
+) -> None:
+    told = POLICY.model_dump(mode="json")
+    place: Any = told
+    for step in path[: path.index("mi")]:
+        place = place[step]
+    del place["mi"]
+
+    with pytest.raises(
+        ValidationError, match=r"is not written in mi|in the same languages"
+    ):
+        Policy.model_validate(told)
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ async def test_a_push_service_learns_nothing_and_the_browser_a_reference_and_a_l
     assert told == {
         "web_push": 8030,
         "notification": {
-            "title": f"He karere / a message: {held.reference}",
+            "title": f"A message / He karere: {held.reference}",
             "navigate": link,
         },
     }

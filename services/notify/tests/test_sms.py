@@ -421,12 +421,13 @@ def test_where_there_is_no_gateway_every_rule_rings_by_what_there_is() -> None:
         ({"body": {"to": "{to}", "text": "{text} {secret}"}}, "may be filled in"),
         ({"headers": {"x": "{to}"}}, "may be filled in"),
         ({"headers": {"X y": "z"}}, "should match"),
-        ({"text": "Log in: {link}"}, "must have"),
-        ({"text": "{reference} {link} {address}"}, "may be filled in"),
-        ({"text": "{reference} {link}" + "." * 160}, "at most 160"),
+        ({"headers": {}}, "must have {key}"),
+        ({"headers": {"authorization": "Bearer {secret}"}}, "must have {key}"),
+        ({"text": "A message"}, "valid dictionary"),
+        ({"text": {"en": "A message to {address}"}}, "may be filled in"),
+        ({"text": {"en": "." * 61}}, "at most 60"),
         ({"url": "ftp://sms.example"}, "should match"),
-        ({"reply": "Reply: {reference}"}, "must have"),
-        ({"reply": "ACK {reference} {link}"}, "may be filled in"),
+        ({"reply": {"en": "Reply at {link}"}}, "may be filled in"),
     ],
 )
 def test_a_gateway_that_could_be_told_anything_else_does_not_load(
@@ -450,7 +451,7 @@ def test_an_alarm_that_would_not_ring_by_sms_does_not_load() -> None:
     "changed",
     [
         {"channels": ["inbox"]},
-        {"acknowledge_minutes": None, "chain": None},
+        {"acknowledge_minutes": None, "chain": None, "progress_minutes": None},
     ],
 )
 def test_an_alarm_that_would_be_silent_does_not_load(changed: dict[str, Any]) -> None:
@@ -485,7 +486,7 @@ def test_an_sms_says_which_reply_is_read_where_one_is_heard_and_waited_for(
 
     text = wording.short(held, 0).text
 
-    _, told, reply = text.partition("reply: ")
+    _, told, reply = text.partition("Reply / Whakautu: ")
     assert bool(told) is (replies and asks)
     assert not told or acknowledged(reply) == held.reference.replace("-", "")
     assert text.count(f"{LINK_BASE}/inbox/{held.id}") == 1

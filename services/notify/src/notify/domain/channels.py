@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from notify.domain.chance import longer
-from notify.domain.texts import FOREIGN, LINK, REFERENCE, Language, Part
+from notify.domain.texts import FOREIGN, LINK, REFERENCE, Language, Part, Words
 
 Minutes = Annotated[int, Field(gt=0, le=30 * 24 * 60)]
 
@@ -89,9 +89,10 @@ class EmailPolicy(Part):
 class SmsPolicy(Part):
     """How an SMS goes out, by a gateway that is spoken to over HTTP.
 
-    What is filled in are ``{to}``, ``{text}`` and ``{key}`` (the same at every attempt,
-    so that a provider can drop what it has) in the body, and ``{secret}`` and ``{key}``
-    in the headers. The secret is a setting and stands in no locality's file.
+    What is filled in are ``{to}``, ``{text}`` and ``{key}`` in the body, and
+    ``{secret}`` and ``{key}`` in the headers. The key is the same at every attempt, so
+    that a provider can drop what it has, and comes back with its receipts: it must
+    stand in one of them. The secret is a setting and stands in no locality's file.
 
     Attributes:
         url: The gateway's address.
@@ -99,9 +100,9 @@ class SmsPolicy(Part):
         form: It is sent as a form, and not as JSON.
         refused: Answers that say no for good, beside 400 and 422; any other than 2xx
             says not now.
-        text: What a message says: a reference and a link, in one language or more.
-        reply: What is added where the gateway posts replies back and an answer is
-            waited for: which one says that one knows.
+        text: By language, what a message says before its reference and link.
+        reply: By language, what is added where the gateway posts replies back and an
+            answer is waited for, before the reply that says that one knows.
     """
 
     url: Annotated[str, Field(pattern=r"^https?://[!-~]{1,400}$")]
@@ -112,23 +113,21 @@ class SmsPolicy(Part):
     body: Annotated[dict[str, str], Field(min_length=1)]
     form: bool = False
     refused: frozenset[int] = frozenset()
-    text: Annotated[str, Field(min_length=1, max_length=160)]
-    reply: Annotated[str | None, Field(max_length=60)] = None
+    text: dict[Language, Words]
+    reply: dict[Language, Words] | None = None
 
     @model_validator(mode="after")
     def _fills_in_what_there_is(self) -> Self:
         _only(MARKS_OF_BODY, self.body.values())
         _only(MARKS_OF_HEADERS, self.headers.values())
-        _only((REFERENCE, LINK), (self.text,))
         everything = " ".join(self.body.values())
         if TO not in everything or TEXT not in everything:
             raise ValueError(f"the body must have {TO} and {TEXT}")
-        if REFERENCE not in self.text or LINK not in self.text:
-            raise ValueError(f"the text must have {REFERENCE} and {LINK}")
-        if self.reply is not None:
-            _only((REFERENCE,), (self.reply,))
-            if KNOWN not in self.reply:
-                raise ValueError(f"the reply must have {KNOWN}")
+        if KEY not in " ".join((*self.body.values(), *self.headers.values())):
+            raise ValueError(
+                f"the body or the headers must have {KEY}: without it a gateway cannot "
+                "drop what it has, nor say what became of which message"
+            )
         return self
 
 

@@ -210,12 +210,7 @@ class Policy(Part):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
-        written: dict[str, Mapping[Language, object]]
-        written = {**self.templates, "several": self.several, "links": self.links.text}
-        if self.people:
-            agreed = self.people.texts.items()
-            written |= {f"people {name}": each.text for name, each in agreed}
-        for name, texts in written.items():
+        for name, texts in self._written.items():
             if missing := set(self.languages) - set(texts):
                 raise ValueError(f"{name} is not written in {_listed(missing)}")
         used = [each for rule in self.rules.values() for each in rule.variants]
@@ -232,6 +227,22 @@ class Policy(Part):
         if self.sms and (quiet := self._critical_without_sms()):
             raise ValueError(f"{_listed(quiet)}: what is critical rings by sms too")
         return self
+
+    @property
+    def _written(self) -> dict[str, Mapping[Language, object]]:
+        """All that stands in the languages of the locality, by what it is."""
+        written: dict[str, Mapping[Language, object]]
+        written = {**self.templates, "several": self.several, "links": self.links.text}
+        if self.people:
+            agreed = self.people.texts.items()
+            written |= {f"people {name}": each.text for name, each in agreed}
+        if self.sms:
+            written |= {"the sms' text": self.sms.text}
+            if self.sms.reply:
+                written |= {"the sms' reply": self.sms.reply}
+        if self.push:
+            written |= {"the push's text": self.push.text}
+        return written
 
     def _critical_without_sms(self) -> set[str]:
         return {

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import Annotated, Self
 
 from accord_contracts.problem import Refusal
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from notify.domain.aes128gcm import AUTH_BYTES, decoded, key_of
-from notify.domain.texts import FOREIGN, REFERENCE, Part
+from notify.domain.texts import Language, Part, Words
 from notify.domain.vapid import Vapid
 from notify.domain.webhook import Address
 
@@ -34,21 +34,14 @@ class PushPolicy(Part):
             browser's address may lead anywhere else.
         good_minutes: For how long a push service keeps what a browser does not take.
         browsers: How many one worker may have; whoever adds one more loses the oldest.
-        text: What is shown: a reference. Where it leads is told beside it.
+        text: By language, what is shown before the reference. Where it leads is told
+            beside it.
     """
 
     hosts: Annotated[tuple[Host, ...], Field(min_length=1)]
     good_minutes: Annotated[int, Field(gt=0, le=LONGEST_GOOD)]
     browsers: Annotated[int, Field(ge=1, le=20)]
-    text: Annotated[str, Field(min_length=1, max_length=100)]
-
-    @model_validator(mode="after")
-    def _says_nothing_else(self) -> Self:
-        if REFERENCE not in self.text:
-            raise ValueError(f"the text must have {REFERENCE}")
-        if FOREIGN.search(self.text.replace(REFERENCE, "")):
-            raise ValueError(f"only {REFERENCE} may be filled in")
-        return self
+    text: dict[Language, Words]
 
     @property
     def good(self) -> timedelta:

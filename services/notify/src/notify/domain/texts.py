@@ -1,10 +1,18 @@
 """What a locality has messages say, and what they have no room for."""
 
 import re
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 REFERENCE = "{reference}"
 LINK = "{link}"
@@ -19,6 +27,23 @@ class Language(StrEnum):
 
     ENGLISH = "en"
     MAORI = "mi"
+
+
+def _says_this_alone(given: str) -> str:
+    if FOREIGN.search(given):
+        raise ValueError("nothing may be filled in")
+    return given
+
+
+Words = Annotated[
+    str, Field(min_length=1, max_length=60), AfterValidator(_says_this_alone)
+]
+"""What stands before a reference where there is little room: it is added to them."""
+
+
+def side_by_side(words: Mapping[Language, str], languages: Sequence[Language]) -> str:
+    """Say the same in several languages in one line."""
+    return " / ".join(words[each] for each in languages)
 
 
 class Part(BaseModel):

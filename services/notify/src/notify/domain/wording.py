@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from notify.domain.bounce import ReturnPath
+from notify.domain.channels import KNOWN
 from notify.domain.hours import Urgency
 from notify.domain.link import Link
 from notify.domain.notification import Notification, reference_of
 from notify.domain.policy import Policy
-from notify.domain.texts import COUNT, LINK, REFERENCE, Language
+from notify.domain.texts import COUNT, LINK, REFERENCE, Language, side_by_side
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +114,19 @@ class Wording:
         """
         if self._policy.sms is None:
             raise LookupError("sms")
+        languages = self._policy.languages
+        words = side_by_side(self._policy.sms.text, languages)
         link = f"{self._link_base}{notification.link}"
-        text, reply = self._policy.sms.text, self._policy.sms.reply
+        text = f"{words}: {notification.reference} {link}"
+        reply = self._policy.sms.reply
         if reply and self._replies and notification.chain is not None:
-            text = f"{text} {reply}"
-        written = text.replace(REFERENCE, notification.reference)
+            known = KNOWN.replace(REFERENCE, notification.reference)
+            text = f"{text} {side_by_side(reply, languages)}: {known}"
         return Letter(
             key=notification.sms_key(number),
             subject="",
-            text=written.replace(LINK, link),
-            languages=self._policy.languages,
+            text=text,
+            languages=languages,
             urgent=notification.urgency is Urgency.CRITICAL,
         )
 
@@ -137,7 +141,8 @@ class Wording:
         """
         if self._policy.push is None:
             raise LookupError("push")
-        shown = self._policy.push.text.replace(REFERENCE, notification.reference)
+        words = side_by_side(self._policy.push.text, self._policy.languages)
+        shown = f"{words}: {notification.reference}"
         link = f"{self._link_base}{notification.link}"
         pushed = {"web_push": 8030, "notification": {"title": shown, "navigate": link}}
         return Letter(
