@@ -164,6 +164,20 @@ def locality(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def with_push(locality: Path, tmp_path: Path) -> Path:
+    """A locality that knows the test's push service, by which offers ring first."""
+    for each in locality.iterdir():
+        text = each.read_text("utf-8")
+        if each.name == "notify.yaml":
+            text = text.replace("- fcm.googleapis.com", "- 127.0.0.1")
+            head, mark, rest = text.partition("  allocation.offered.v1:")
+            rest = rest.replace("[inbox, email]", "[inbox, push]", 1)
+            text = head + mark + rest
+        (tmp_path / each.name).write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
 def settings(
     common_settings: dict[str, Any], workers: WorkersDirectory, locality: Path
 ) -> Settings:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email import policy as formats
 from email.message import EmailMessage
 from pathlib import Path
@@ -47,7 +47,11 @@ from accord_contracts.allocation import (
 from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import ActionOverdue, PlanDrafted
-from accord_contracts.referrals import ReferralWithdrawn, WithdrawalReason
+from accord_contracts.referrals import (
+    InformationRequested,
+    ReferralWithdrawn,
+    WithdrawalReason,
+)
 from accord_contracts.risk import (
     ReassessmentDue,
     ReassessmentOverdue,
@@ -79,6 +83,10 @@ MINUTE = timedelta(minutes=1)
 ANSWERED = NOON + 7 * MINUTE
 LINK_BASE = "https://portal.accord.example"
 MAIL_FROM = "accord@accord.example"
+
+AGENCY = "hospital"
+"""The agency that has a system of its own."""
+
 
 Token = Annotated[str, Header(alias="authorization")]
 
@@ -235,6 +243,19 @@ def overdue(
         late_by=1.0,
     )
     return sent(event, told)
+
+
+def asked(agency: str = AGENCY, **told: Any) -> Message[InformationRequested]:
+    """An agency is asked what it knows."""
+    at = datetime.now(UTC)
+    event = InformationRequested(
+        case_id=told.get("case_id") or new_id(),
+        inquiry_id=new_id(),
+        agency=agency,
+        requested_at=at,
+        needed_by=at + timedelta(days=1),
+    )
+    return message_of(event)
 
 
 def changed(
@@ -418,6 +439,7 @@ class MailServer:
         manner: What it does with a letter: ``take``, ``refuse`` (the recipient, for
             good), ``refuse_later`` (the letter, for good), ``not_now`` (the recipient),
             ``drop`` (the line, when it has the letter) or ``hang`` (then, too).
+        seconds: How long it thinks about a letter.
         letters: What it was given, whether it answered or not.
         written: The same, to the letter.
         released: Ends a ``hang``.
@@ -427,6 +449,7 @@ class MailServer:
     def __init__(self) -> None:
         self.url = ""
         self.manner = "take"
+        self.seconds = 0.0
         self.letters: list[EmailMessage] = []
         self.written: list[bytes] = []
         self.recipients: list[str] = []
@@ -477,6 +500,7 @@ class MailServer:
         self.written.append(raw)
         self.recipients.extend(envelope.rcpt_tos)
         self.senders.append(envelope.mail_from or "")
+        await asyncio.sleep(self.seconds)
         if self.manner == "drop":
             cut(server)
         if self.manner == "hang":
@@ -497,8 +521,17 @@ async def receiving(
     tls: ssl.SSLContext | None = None,
     starttls: ssl.SSLContext | None = None,
     login: bool = False,
+    at: socket | None = None,
 ) -> AsyncIterator[MailServer]:
-    """Have a mail server listen on a free port of the loopback interface."""
+    """Have a mail server listen on a free port of the loopback interface.
+
+    Args:
+        post: Which.
+        tls: Speaks TLS from the first byte.
+        starttls: Speaks it when it is asked to.
+        login: Takes letters only from who logs in.
+        at: A socket that is bound: until now, whoever called there was refused.
+    """
     loop = asyncio.get_running_loop()
     opened: list[SMTP] = []
 
@@ -516,7 +549,10 @@ async def receiving(
         opened.append(made)
         return made
 
-    server = await loop.create_server(connection, "127.0.0.1", 0, ssl=tls)
+    if at is None:
+        server = await loop.create_server(connection, "127.0.0.1", 0, ssl=tls)
+    else:
+        server = await loop.create_server(connection, sock=at, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     post.url = f"smtp://127.0.0.1:{port}"
     try:

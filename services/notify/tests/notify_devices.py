@@ -161,13 +161,17 @@ class PushService:
     """A push service, which does as the test says.
 
     Attributes:
-        statuses: What it answers, by the path of a browser; 201 to all others.
+        statuses: What it answers, by the path of a browser.
+        status: What it answers of all others.
+        seconds: How long it takes to answer.
         told: What it was told, by path, with the headers.
     """
 
     def __init__(self) -> None:
         self.url = ""
         self.statuses: dict[str, int] = {}
+        self.status = 201
+        self.seconds = 0.0
         self.told: list[tuple[str, dict[str, str], bytes]] = []
 
     def app(self) -> FastAPI:
@@ -177,7 +181,8 @@ class PushService:
         async def push(browser: str, request: Request) -> Response:
             told = (browser, dict(request.headers), await request.body())
             self.told.append(told)
-            return Response(status_code=self.statuses.get(browser, 201))
+            await asyncio.sleep(self.seconds)
+            return Response(status_code=self.statuses.get(browser, self.status))
 
         return served
 
@@ -194,6 +199,7 @@ class Receiver:
 
     Attributes:
         status: What it answers.
+        seconds: How long it takes to answer.
         slow: It answers when this is set.
         told: What it was told, with the headers.
     """
@@ -201,6 +207,7 @@ class Receiver:
     def __init__(self) -> None:
         self.url = ""
         self.status = 204
+        self.seconds = 0.0
         self.location = ""
         self.slow: asyncio.Event | None = None
         self.told: list[tuple[dict[str, str], bytes]] = []
@@ -213,6 +220,7 @@ class Receiver:
             self.told.append((dict(request.headers), await request.body()))
             if self.slow:
                 await self.slow.wait()
+            await asyncio.sleep(self.seconds)
             moved = {"location": self.location} if self.location else {}
             return Response(status_code=self.status, headers=moved)
 

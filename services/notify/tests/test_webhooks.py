@@ -10,10 +10,9 @@ import pytest
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.store import Database
 from accord_chassis.testing import message_of, new_id, published, sent_by
-from accord_contracts.message import Event, Message
+from accord_contracts.message import Event
 from accord_contracts.referrals import (
     CaseErased,
-    InformationRequested,
     SharingDecision,
     SharingReason,
 )
@@ -26,12 +25,11 @@ from notify.domain.webhook import WebhookPolicy
 from notify.handlers.hooking import look_after, want_delivery
 from notify.hooks import Hooks
 from notify.store import Deliveries, Teams, Webhooks
-from notify_builders import LINK_BASE, POLICY, Running
+from notify_builders import AGENCY, LINK_BASE, POLICY, Running, asked
 from notify_devices import LOOPBACK, Receiver
 from pydantic import SecretStr, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
-AGENCY = "hospital"
 DAY = timedelta(days=1)
 
 
@@ -47,19 +45,6 @@ async def telling(start: Any) -> AsyncIterator[Running]:
     key = SecretStr("k" * 32)
     async with start(webhook_key=key, webhook_networks=LOOPBACK) as running:
         yield running
-
-
-def asked(agency: str = AGENCY, **told: Any) -> Message[InformationRequested]:
-    """An agency is asked what it knows."""
-    at = datetime.now(UTC)
-    event = InformationRequested(
-        case_id=told.get("case_id") or new_id(),
-        inquiry_id=new_id(),
-        agency=agency,
-        requested_at=at,
-        needed_by=at + DAY,
-    )
-    return message_of(event)
 
 
 async def asks(running: Running, method: str, path: str, told: object = None) -> Any:
