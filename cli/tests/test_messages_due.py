@@ -5,8 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from accord.findings import Verdict
+from accord.findings import Finding, Verdict
 from accord.hearing import (
+    coordinators_reachable,
     heard_by_all,
     messages_due,
     nobody_on_duty,
@@ -18,6 +19,7 @@ from accord_chassis.store import Database
 from accord_chassis.testing import NOON
 
 MINUTE = timedelta(minutes=1)
+FAILED = {"state": "failed"}
 
 
 @pytest.mark.parametrize(
@@ -94,6 +96,63 @@ async def test_whom_nothing_reached_is_counted_once(database: Database) -> None:
     assert nobody.verdict is Verdict.OK
     assert found.verdict is Verdict.WARN
     assert "has reached 1 of them" in found.told
+
+
+async def test_whom_another_way_has_reached_is_not_counted(database: Database) -> None:
+    left = {"worker_id": "reached", "mail": FAILED, "tried": [{"state": "sent"}]}
+    lost = {"state": "unknown", "due_at": None}
+    known = {"worker_id": "answered", "mail": lost, "tried": []}
+    vain = {"worker_id": "vain", "mail": FAILED, "tried": [FAILED]}
+    since = "2026-11-02T11:00:00.000.x"
+    common = {"in_vain": True, "since": since}
+    await database.documents["notifications"].insert_many(
+        [
+            {"_id": "a", **common, "told": [left, vain]},
+            {"_id": "b", **common, "told": [known, vain], "acknowledged_at": NOON},
+        ]
+    )
+
+    found = await workers_reached(database.documents, NOON)
+
+    assert "has reached 1 of them" in found.told
+
+
+def worker(name: str, *, on_duty: bool = True, **sealed: Any) -> dict[str, Any]:
+    """Somebody as allocation keeps them: how they are reached is sealed."""
+    same = {"_id": name, "active": True, "duty_coordinator": on_duty}
+    return {**same, "sealed": {"contact": None, "mobile": None, **sealed}}
+
+
+async def test_a_coordinator_for_whom_nothing_can_ring_is_found(
+    database: Database,
+) -> None:
+    kept = database.documents
+
+    async def found() -> Finding:
+        return await coordinators_reachable(kept, kept, NOON)
+
+    nobody = await found()
+    await kept["workers"].insert_many(
+        [worker("a"), worker("b", on_duty=False), worker("c", on_duty=False)]
+    )
+    alone = await found()
+    times = {"since": NOON - MINUTE, "until": NOON + MINUTE}
+    over = {"since": NOON - 2 * MINUTE, "until": NOON}
+    turns = [{"worker_id": "b", **times}, {"worker_id": "c", **over}]
+    await kept["rotas"].insert_one({"_id": "r", "coordinates": True, "turns": turns})
+    both = await found()
+    await kept["workers"].insert_one(worker("d", mobile=b"sealed"))
+    some = await found()
+    await kept["subscriptions"].insert_many(
+        [{"_id": each, "worker_id": each} for each in ("a", "b")]
+    )
+    fine = await found()
+
+    assert [each.verdict for each in (nobody, alone, both, some, fine)] == [
+        Verdict.OK, Verdict.FAIL, Verdict.FAIL, Verdict.WARN, Verdict.OK,
+    ]  # fmt: skip
+    told = [each.told.split(" have")[0] for each in (alone, both, some)]
+    assert told == ["1 of 1 on duty", "2 of 2 on duty", "2 of 3 on duty"]
 
 
 async def test_what_nobody_could_be_told_of_is_found(database: Database) -> None:

@@ -26,7 +26,7 @@ from accord.client import Client, Gone
 from accord.deployment import Deployment
 from accord.faults import CannotGoOn
 from accord.findings import Finding, Verdict, fail, ok, warn
-from accord.hearing import heard_by_all, unpublished
+from accord.hearing import coordinators_reachable, heard_by_all, unpublished
 from accord.management import Management
 from accord.releases import contracts_spoken, migrations_ran
 from accord.surroundings import application
@@ -153,6 +153,7 @@ async def _store(deployment: Deployment) -> list[Finding]:
             hello = await client.admin.command("hello")
             version = (await client.admin.command("buildInfo"))["version"]
             notify = client[deployment.databases.get("notify", "notify")]
+            allocation = client[deployment.databases.get("allocation", "allocation")]
             skew = abs(hello["localTime"].replace(tzinfo=UTC) - datetime.now(UTC))
             return [
                 _store_version(version, hello["maxWireVersion"]),
@@ -160,6 +161,7 @@ async def _store(deployment: Deployment) -> list[Finding]:
                 await migrations_ran(_databases(client, deployment)),
                 await _outboxes(client, deployment),
                 *await heard_by_all(notify, datetime.now(UTC)),
+                await coordinators_reachable(allocation, notify, datetime.now(UTC)),
             ]
     except PyMongoError as fault:
         told = f"does not answer ({type(fault).__name__})"

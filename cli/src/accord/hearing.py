@@ -118,13 +118,14 @@ async def workers_reached(
     """Find workers whom nothing has reached that was to ring within the past day."""
     since = (now - timedelta(days=1)).isoformat(timespec="milliseconds")
     found = database["notifications"].find(
-        {"in_vain": True, "since": {"$gt": since}}, projection={"told": 1}
+        {"in_vain": True, "since": {"$gt": since}},
+        projection={"told": 1, "acknowledged_at": 1, "ended_at": 1},
     )
     workers = {
         told["worker_id"]
         async for each in found.limit(500)
         for told in each["told"]
-        if _rang_in_vain(told.get("mail") or {})
+        if _rang_in_vain(told, known=_is_known(each))
     }
     if not workers:
         return ok("workers reached", "everybody, as far as is known")
@@ -135,9 +136,74 @@ async def workers_reached(
     )
 
 
-def _rang_in_vain(mail: dict[str, Any]) -> bool:
+def _is_known(notification: dict[str, Any]) -> bool:
+    """Tell whether nothing need ring any more: somebody knows, or it has ended."""
+    return bool(notification.get("acknowledged_at") or notification.get("ended_at"))
+
+
+def _rang_in_vain(told: dict[str, Any], *, known: bool) -> bool:
+    """Tell whether nothing has reached one of those told, as notify itself does.
+
+    What has left by another way has reached them; what may have arrived has failed them
+    once it is tried no more, while nobody knows.
+    """
+    if any(each.get("state") == "sent" for each in told.get("tried") or ()):
+        return False
+    mail = told.get("mail") or {}
     state = mail.get("state")
-    return state == "failed" or (state == "unknown" and mail.get("due_at") is None)
+    lost = state == "unknown" and mail.get("due_at") is None
+    return state == "failed" or (lost and not known)
+
+
+async def coordinators_reachable(
+    allocation: AsyncDatabase[dict[str, Any]],
+    notify: AsyncDatabase[dict[str, Any]],
+    now: datetime,
+) -> Finding:
+    """Find coordinators on duty or on call for whom nothing can ring.
+
+    Of an address it is seen that there is one: which, is sealed.
+    """
+    on_duty = await _on_duty(allocation) | await _on_call(notify, now)
+    found = allocation["workers"].find(
+        {"_id": {"$in": sorted(on_duty)}}, projection={"sealed": 1}
+    )
+    reached = {
+        each["_id"] async for each in found if any((each.get("sealed") or {}).values())
+    }
+    rest = sorted(on_duty - reached)
+    browsers = notify["subscriptions"].find(
+        {"worker_id": {"$in": rest}}, projection={"worker_id": 1}
+    )
+    reached |= {each["worker_id"] async for each in browsers}
+    without = len(on_duty - reached)
+    if not without:
+        return ok("coordinators reached", "each on duty has an address or a browser")
+    verdict = Verdict.WARN if on_duty & reached else Verdict.FAIL
+    return Finding(
+        "coordinators reached",
+        verdict,
+        f"{without} of {len(on_duty)} on duty have no address, no mobile number and no "
+        "browser: nothing rings for them",
+        "Give them an e-mail address or a mobile number in the directory.",
+    )
+
+
+async def _on_duty(allocation: AsyncDatabase[dict[str, Any]]) -> set[str]:
+    found = allocation["workers"].find(
+        {"duty_coordinator": True, "active": True}, projection={"_id": 1}
+    )
+    return {each["_id"] async for each in found}
+
+
+async def _on_call(notify: AsyncDatabase[dict[str, Any]], now: datetime) -> set[str]:
+    found = notify["rotas"].find({"coordinates": True}, projection={"turns": 1})
+    return {
+        turn["worker_id"]
+        async for each in found
+        for turn in each["turns"]
+        if turn["since"] <= now < turn["until"]
+    }
 
 
 TURNED_OFF = {

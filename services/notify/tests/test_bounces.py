@@ -120,7 +120,7 @@ async def only(running: Running) -> Notification:
 async def test_what_came_back_for_good_has_failed_and_the_next_is_told(
     hearing: Running, mail_server: MailServer, workers: WorkersDirectory
 ) -> None:
-    deputy = workers.knows()
+    deputy = workers.knows(email="deputy@agency.example")
     worker = workers.knows(email="jane.kaimahi@agency.example", deputy=deputy)
     await hearing.hears(offered(worker, level=RiskLevel.HIGH))
     await hearing.later(MINUTE)

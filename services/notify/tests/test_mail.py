@@ -322,7 +322,22 @@ async def test_while_the_server_is_away_nothing_is_claimed(
     assert len(mail_server.letters) == 1
 
 
-async def test_who_has_no_address_has_the_inbox(
+async def test_of_what_asks_for_no_answer_who_has_no_address_has_the_inbox(
+    sends: Send, notifications: Notifications, workers: WorkersDirectory
+) -> None:
+    made = notification(worker_id=workers.knows(), mail=True)
+    asks_nothing = {"chain": None, "escalate_at": None, "ack_by": None}
+    wanted = await notifications.save(made.model_copy(update=asks_nothing))
+
+    await sends(wanted)
+
+    held = await again(notifications, wanted)
+    assert held.mail_state(0) is None
+    assert (held.due_at, held.in_vain) == (None, False)
+    assert await published(notifications) == []
+
+
+async def test_for_whoever_has_no_address_the_next_is_not_kept_waiting(
     sends: Send, notifications: Notifications, workers: WorkersDirectory
 ) -> None:
     worker = workers.knows()
@@ -331,9 +346,13 @@ async def test_who_has_no_address_has_the_inbox(
     await sends(wanted)
 
     held = await again(notifications, wanted)
-    assert held.mail_state(0) is None
-    assert held.due_at == held.ack_by
-    assert await published(notifications) == []
+    assert held.mail_state(0) is MailState.FAILED
+    assert held.due_at == NOON
+    assert held.in_vain
+    [said] = await published(notifications)
+    assert isinstance(said.data, NotificationFailed)
+    assert (said.data.worker_id, said.data.reason) == (worker, "no_address")
+    assert [each.what for each in lines([held])] == ["told", "email_failed"]
 
 
 async def test_an_email_to_somebody_who_is_in_no_directory_has_failed(

@@ -217,11 +217,13 @@ class Attempt:
         """Give the message to somebody who has no address of this kind.
 
         By their own entry in the directory they have the other ways, or the inbox only.
+        If that is all they have, and somebody has to say that they know, it has failed:
+        the next of the chain is not kept waiting for whoever nothing rings for.
         """
         way = held.way_after(self.number)
         if way:
             return (held.fail_over(self.number, way, self.at),)
-        if held.told[self.number].tried:
+        if held.told[self.number].tried or held.chain is not None:
             return self.became(held, NO_ADDRESS)
         return (held.with_mail(self.number, None),)
 
