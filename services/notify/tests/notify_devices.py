@@ -30,12 +30,14 @@ class Gateway:
         status: What it answers.
         slow: It answers when this is set.
         seconds: How long it takes to answer.
+        headers: What it adds to its answer.
         taken: What it was sent.
     """
 
     def __init__(self) -> None:
         self.url = ""
         self.status = 202
+        self.headers: dict[str, str] = {}
         self.seconds = 0.0
         self.slow: asyncio.Event | None = None
         self.taken: list[tuple[dict[str, str], str]] = []
@@ -50,7 +52,7 @@ class Gateway:
             if self.slow:
                 await self.slow.wait()
             await asyncio.sleep(self.seconds)
-            return Response(status_code=self.status)
+            return Response(status_code=self.status, headers=self.headers)
 
         return served
 
@@ -164,6 +166,7 @@ class PushService:
         statuses: What it answers, by the path of a browser.
         status: What it answers of all others.
         seconds: How long it takes to answer.
+        headers: What it adds to its answer.
         told: What it was told, by path, with the headers.
     """
 
@@ -171,6 +174,7 @@ class PushService:
         self.url = ""
         self.statuses: dict[str, int] = {}
         self.status = 201
+        self.headers: dict[str, str] = {}
         self.seconds = 0.0
         self.told: list[tuple[str, dict[str, str], bytes]] = []
 
@@ -182,7 +186,8 @@ class PushService:
             told = (browser, dict(request.headers), await request.body())
             self.told.append(told)
             await asyncio.sleep(self.seconds)
-            return Response(status_code=self.statuses.get(browser, self.status))
+            status = self.statuses.get(browser, self.status)
+            return Response(status_code=status, headers=self.headers)
 
         return served
 
@@ -199,6 +204,7 @@ class Receiver:
 
     Attributes:
         status: What it answers.
+        headers: What it adds to its answer.
         seconds: How long it takes to answer.
         slow: It answers when this is set.
         told: What it was told, with the headers.
@@ -208,7 +214,7 @@ class Receiver:
         self.url = ""
         self.status = 204
         self.seconds = 0.0
-        self.location = ""
+        self.headers: dict[str, str] = {}
         self.slow: asyncio.Event | None = None
         self.told: list[tuple[dict[str, str], bytes]] = []
 
@@ -221,8 +227,7 @@ class Receiver:
             if self.slow:
                 await self.slow.wait()
             await asyncio.sleep(self.seconds)
-            moved = {"location": self.location} if self.location else {}
-            return Response(status_code=self.status, headers=moved)
+            return Response(status_code=self.status, headers=self.headers)
 
         return served
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.store import Database
-from accord_chassis.testing import message_of, new_id, published, sent_by
+from accord_chassis.testing import NOON, message_of, new_id, published, sent_by
 from accord_contracts.message import Event
 from accord_contracts.referrals import (
     CaseErased,
@@ -169,12 +169,13 @@ async def test_what_a_system_does_not_take_is_told_again_under_the_same_id(
     telling: Running, receiver: Receiver, status: int
 ) -> None:
     await registers(telling, receiver.url)
-    receiver.status, receiver.location = status, f"{receiver.url}/elsewhere"
+    receiver.status = status
+    receiver.headers = {"location": f"{receiver.url}/elsewhere"}
     await telling.hears(asked())
     await telling.later(timedelta())
     assert len(receiver.told) == 1
 
-    receiver.status, receiver.location = 204, ""
+    receiver.status, receiver.headers = 204, {}
     await telling.later(timedelta(minutes=2))
 
     assert len(receiver.told) == 2
@@ -197,10 +198,10 @@ async def test_a_system_that_is_away_or_answers_too_late_misses_nothing(
     hooks = Hooks(allowed=LOOPBACK, plain=True, timeout_seconds=0.3)
     receiver.slow = asyncio.Event()
 
-    late = await hooks.post(receiver.url, b"{}", {})
+    late = await hooks.post(receiver.url, b"{}", {}, NOON)
     receiver.slow.set()
-    away = await hooks.post("http://127.0.0.1:1/told", b"{}", {})
-    taken = await hooks.post(receiver.url, b"{}", {})
+    away = await hooks.post("http://127.0.0.1:1/told", b"{}", {}, NOON)
+    taken = await hooks.post(receiver.url, b"{}", {}, NOON)
     await hooks.close()
 
     assert (late.outcome, late.reason) == (Outcome.UNKNOWN, "no_answer")
@@ -234,7 +235,7 @@ async def test_a_system_that_is_away_or_answers_too_late_misses_nothing(
 async def test_nothing_inside_is_told_anything(url: str) -> None:
     hooks = Hooks(plain=True)
 
-    posted = await hooks.post(url, b"{}", {})
+    posted = await hooks.post(url, b"{}", {}, NOON)
     await hooks.close()
 
     assert (posted.outcome, posted.reason) == (Outcome.NOT_TAKEN, "private_address")
@@ -243,8 +244,8 @@ async def test_nothing_inside_is_told_anything(url: str) -> None:
 async def test_other_ports_than_a_systems_are_told_in_allowed_networks_alone() -> None:
     hooks, near = Hooks(), Hooks(allowed=LOOPBACK)
 
-    far = await hooks.post("https://8.8.8.8:9200/told", b"{}", {})
-    allowed = await near.post("https://127.0.0.1:1/told", b"{}", {})
+    far = await hooks.post("https://8.8.8.8:9200/told", b"{}", {}, NOON)
+    allowed = await near.post("https://127.0.0.1:1/told", b"{}", {}, NOON)
     await hooks.close()
     await near.close()
 
@@ -283,7 +284,7 @@ async def test_nothing_is_begun_once_the_service_stops(
 async def test_nobody_is_told_in_the_clear() -> None:
     hooks = Hooks(allowed=LOOPBACK)
 
-    posted = await hooks.post("http://127.0.0.1:1/told", b"{}", {})
+    posted = await hooks.post("http://127.0.0.1:1/told", b"{}", {}, NOON)
     await hooks.close()
 
     assert posted.reason == "no_tls"

@@ -3,7 +3,7 @@
 Whoever gives an address could name one inside our own network. So a name is looked up
 here, every address it has must be one that may be told, and the connection goes to the
 address that was looked at: a name that leads elsewhere a moment later changes nothing.
-Nothing is followed, and of the answer only the status is read.
+Nothing is followed, and of the answer only the status is read, and how long to wait.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import ipaddress
 import socket
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from accord_chassis.settings import Network
 
 from notify.domain.mail import Outcome
 from notify.domain.push import is_among
+from notify.domain.retry_after import asked_to_wait
 from notify.post import Posted
 
 log = structlog.get_logger()
@@ -111,8 +113,17 @@ class Outward:
             return "host"
         return None if self._plain or parts.scheme == "https" else "no_tls"
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
-        """Post it, and say what became of it. Never raises for a failure."""
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], at: datetime
+    ) -> Posted:
+        """Post it, and say what became of it. Never raises for a failure.
+
+        Args:
+            url: Where to.
+            body: What.
+            headers: With these.
+            at: When it is.
+        """
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 address = await self._looked_up(url)
@@ -121,7 +132,13 @@ class Outward:
             return Posted(Outcome.NOT_TAKEN, refused.reason)
         except (OSError, TimeoutError, UnicodeError):
             return Posted(Outcome.NOT_TAKEN, "no_such_host")
-        return await self._posted(url, address, body, headers)
+        answer = await self._answer(url, address, body, headers)
+        if isinstance(answer, Posted):
+            return answer
+        if answer.status_code in TAKEN:
+            return Posted(Outcome.SENT)
+        wait = asked_to_wait(answer.headers.get("retry-after", ""), at)
+        return Posted(Outcome.NOT_TAKEN, f"status_{answer.status_code}", wait=wait)
 
     async def close(self) -> None:
         """Hang up."""
@@ -157,9 +174,10 @@ class Outward:
         leads_to = (address, _hidden_in(address) or address)
         return any(each in network for network in self._allowed for each in leads_to)
 
-    async def _posted(
+    async def _answer(
         self, url: str, address: IP, body: bytes, headers: Mapping[str, str]
-    ) -> Posted:
+    ) -> httpx2.Response | Posted:
+        """Post it, and give what is answered; or what became of it, if nothing is."""
         parts = urlsplit(url)
         host = f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004
         port = f":{parts.port}" if parts.port else ""
@@ -186,9 +204,7 @@ class Outward:
             return Posted(Outcome.NOT_TAKEN, "server_away")
         except UNANSWERED:
             return Posted(Outcome.UNKNOWN, "no_answer")
-        if answer.status_code in TAKEN:
-            return Posted(Outcome.SENT)
-        return Posted(Outcome.NOT_TAKEN, f"status_{answer.status_code}")
+        return answer
 
 
 def _is_public(address: IP) -> bool:

@@ -5,9 +5,9 @@ import contextlib
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from email import policy as formats
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -24,6 +24,7 @@ from aiosmtplib import (
 )
 
 from notify.domain.mail import Outcome
+from notify.domain.retry_after import NONE
 from notify.domain.wording import Letter
 
 log = structlog.get_logger()
@@ -115,12 +116,14 @@ class Posted:
             not, so that it may have gone out.
         tried: Whoever was to take it was asked; not where there is no address that
             could be one. What was not tried says nothing of the channel.
+        wait: How long whoever did not take it asks not to be tried again.
     """
 
     outcome: Outcome
     reason: str | None = None
     failed: bool = False
     tried: bool = True
+    wait: timedelta = NONE
 
     @property
     def surely(self) -> bool:
@@ -130,6 +133,19 @@ class Posted:
 
 AWAY = Posted(Outcome.NOT_TAKEN, "server_away")
 BAD_ADDRESS = Posted(Outcome.REFUSED, "bad_address", tried=False)
+
+
+async def since_begun(sending: Awaitable[Posted]) -> Posted:
+    """Send, and count what is asked to be waited from when the attempt was begun.
+
+    What is asked is asked when the answer comes; attempts are timed by their beginning.
+    """
+    began = time.monotonic()
+    posted = await sending
+    if not posted.wait:
+        return posted
+    took = timedelta(seconds=time.monotonic() - began)
+    return replace(posted, wait=posted.wait + took)
 
 
 class Post(Protocol):

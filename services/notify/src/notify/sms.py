@@ -12,6 +12,7 @@ from accord_chassis.asking import UNANSWERED
 
 from notify.domain.channels import KEY, SECRET, TEXT, TO, SmsPolicy
 from notify.domain.mail import Outcome
+from notify.domain.retry_after import asked_to_wait
 from notify.domain.wording import Letter
 from notify.post import (
     AWAY,
@@ -78,7 +79,7 @@ class SmsPost:
         """Say so while the gateway was away a moment ago; see ``Post``."""
         return AWAY if time.monotonic() < self._away_until else None
 
-    async def send(self, letter: Letter, to: str, at: datetime) -> Posted:  # noqa: ARG002
+    async def send(self, letter: Letter, to: str, at: datetime) -> Posted:
         """Send a message; see ``Post``."""
         if not NUMBER.fullmatch(to):
             return BAD_ADDRESS
@@ -95,7 +96,7 @@ class SmsPost:
                 # It may have the message: from here on silence tells nothing.
                 self._leave_alone(fault)
                 return Posted(Outcome.UNKNOWN, "no_answer")
-        return self._told_by(answer.status_code)
+        return self._told_by(answer, at)
 
     async def close(self) -> None:
         """Hang up."""
@@ -115,7 +116,8 @@ class SmsPost:
             json=None if policy.form else body,
         )
 
-    def _told_by(self, status: int) -> Posted:
+    def _told_by(self, answer: httpx2.Response, at: datetime) -> Posted:
+        status = answer.status_code
         if status in TAKEN:
             return Posted(Outcome.SENT)
         if status in FOR_GOOD or status in self._policy.refused:
@@ -123,7 +125,9 @@ class SmsPost:
         failed = status not in NOT_TAKEN
         if failed:
             log.warning("post.away", dependency="sms", status=status)
-        return Posted(Outcome.NOT_TAKEN, f"status_{status}", failed=failed)
+        wait = asked_to_wait(answer.headers.get("retry-after", ""), at)
+        reason = f"status_{status}"
+        return Posted(Outcome.NOT_TAKEN, reason, failed=failed, wait=wait)
 
     def _leave_alone(self, fault: BaseException) -> None:
         self._away_until = time.monotonic() + self._away_seconds

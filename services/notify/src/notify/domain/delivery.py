@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 from pydantic import BaseModel, ConfigDict
 
 from notify.domain.mail import Outcome
+from notify.domain.retry_after import NONE
 from notify.domain.webhook import WebhookPolicy
 
 
@@ -83,12 +84,25 @@ class Delivery(BaseModel):
         return self._now(DeliveryState.CLAIMED, due_at)
 
     def settle(
-        self, outcome: Outcome, reason: str | None, at: datetime, policy: WebhookPolicy
+        self,
+        outcome: Outcome,
+        reason: str | None,
+        at: datetime,
+        policy: WebhookPolicy,
+        *,
+        wait: timedelta = NONE,
     ) -> Self:
         """Note what became of an attempt.
 
         That a system is told twice harms nothing: it knows the id. So whatever has not
         surely arrived is tried again.
+
+        Args:
+            outcome: What became of it.
+            reason: Why it has not gone out, as a code.
+            at: When it was begun.
+            policy: When it is tried again.
+            wait: How long the system asks not to be; never sooner than our own pause.
         """
         attempts = self.attempts + 1
         again = policy.again_after(attempts, self.id)
@@ -97,7 +111,8 @@ class Delivery(BaseModel):
         elif again is None:
             settled = self.give_up(reason or "not_taken", at)
         else:
-            wanted = self._now(DeliveryState.WANTED, at + again, reason=reason)
+            due_at = at + max(again, wait)
+            wanted = self._now(DeliveryState.WANTED, due_at, reason=reason)
             settled = wanted.noted(at)
         return settled.model_copy(update={"attempts": attempts})
 

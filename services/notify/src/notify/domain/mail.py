@@ -1,12 +1,13 @@
 """What rings with telling somebody, by e-mail, SMS or push: from wanted to sent."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
 from notify.domain.channels import EmailPolicy, Way
+from notify.domain.retry_after import NONE
 
 NO_ANSWER = "no_answer"
 """Why nobody knows what became of an attempt."""
@@ -58,6 +59,7 @@ class Mail(BaseModel):
         within: The message whose letter spoke for this one.
         claimed_at: When the latest attempt was begun.
         became: What became of every attempt, first to last: none is forgotten.
+        not_before: Until when whoever did not take it last asked not to be tried again.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -73,6 +75,7 @@ class Mail(BaseModel):
     within: str | None = None
     claimed_at: datetime | None = None
     became: tuple[Became, ...] = ()
+    not_before: datetime | None = None
 
     @property
     def left_at(self) -> datetime | None:
@@ -170,6 +173,8 @@ class Mail(BaseModel):
         at: datetime,
         policy: EmailPolicy,
         key: str = "",
+        *,
+        wait: timedelta = NONE,
     ) -> Self:
         """Note what became of an attempt.
 
@@ -182,10 +187,12 @@ class Mail(BaseModel):
             at: When it was begun.
             policy: When it is tried again.
             key: What is the same at every attempt.
+            wait: How long whoever did not take it asks not to be tried again; never
+                sooner than our own pause.
         """
         drawn_from = key if self.channel is Way.PUSH else None
         again = policy.again_after(self.attempts + 1, drawn_from)
-        due_at = at + again if again else None
+        due_at = at + max(again, wait) if again else None
         match outcome:
             case Outcome.SENT:
                 return self._now(MailState.SENT, None, at, sent_at=at)
@@ -193,7 +200,8 @@ class Mail(BaseModel):
                 return self._now(MailState.FAILED, None, at, reason=reason)
             case Outcome.NOT_TAKEN:
                 state = MailState.WANTED if again else MailState.FAILED
-                return self._now(state, due_at, at, reason=reason)
+                settled = self._now(state, due_at, at, reason=reason)
+                return settled.model_copy(update={"not_before": at + wait})
             case Outcome.UNKNOWN:
                 return self._now(MailState.UNKNOWN, due_at, at, reason=reason)
 

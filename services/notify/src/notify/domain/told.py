@@ -1,6 +1,6 @@
 """Who was told of one thing, and how far the e-mail to each has come."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Self
 from uuid import UUID, uuid5
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 from notify.domain.channels import EmailPolicy, Way
 from notify.domain.hours import Urgency
 from notify.domain.mail import Mail, MailState, Outcome
+from notify.domain.retry_after import NONE
 
 NO_ADDRESS = "no_address"
 """Why it was not tried at all by a way."""
@@ -189,6 +190,8 @@ class Told(BaseModel):
         reason: str | None,
         at: datetime,
         policy: EmailPolicy,
+        *,
+        wait: timedelta = NONE,
     ) -> Self:
         """Note what became of an attempt.
 
@@ -198,7 +201,7 @@ class Told(BaseModel):
         if mail is None:
             return self
         key = self.sms_key(number)
-        settled = mail.settle(outcome, reason, at, policy, key)
+        settled = mail.settle(outcome, reason, at, policy, key, wait=wait)
         return self.with_mail(number, settled.rest() if self.is_known else settled)
 
     def way_after(self, number: int) -> Way | None:
@@ -223,6 +226,8 @@ class Told(BaseModel):
     def ring_back(self, number: int, at: datetime, policy: EmailPolicy) -> Self:
         """Have an alarm ring again by a way that did not take it, after its pause.
 
+        Nor sooner than whoever did not take it asked for.
+
         Never by one that may have it. Of what has left, only by the ways before it.
         """
         telling = self.told[number]
@@ -240,7 +245,8 @@ class Told(BaseModel):
             return self
         others = (each for each in telling.tried if each != back)
         aside = mail if mail.state is MailState.SENT else _laid_aside(mail, at)
-        ringing = {"mail": back.wait(at + again), "tried": (*others, aside)}
+        due_at = max(at + again, back.not_before or at)
+        ringing = {"mail": back.wait(due_at), "tried": (*others, aside)}
         told = list(self.told)
         told[number] = telling.model_copy(update=ringing)
         return self.model_copy(update={"told": tuple(told)})

@@ -38,7 +38,7 @@ from notify.domain.webhook import (
     webhook_id,
 )
 from notify.hooks import Hooks
-from notify.post import Posted
+from notify.post import Posted, since_begun
 from notify.store import Deliveries, Teams, Webhooks
 
 log = structlog.get_logger()
@@ -215,7 +215,8 @@ async def _deliver(due: Delivery, *, at: datetime, by: Telling) -> None:
     await by.deliveries.save(due.claim(at, by.policy))
     body = body_of(due, reference_of(due.id), by.link_base)
     secrets = held.secrets(by.key_or_refusal(), at, by.policy)
-    posted = await by.hooks.post(held.url, body, headers_of(due.id, body, secrets, at))
+    headers = headers_of(due.id, body, secrets, at)
+    posted = await since_begun(by.hooks.post(held.url, body, headers, at))
     await settled(partial(_record, due.id, held.url, posted, at, by))
 
 
@@ -225,7 +226,9 @@ async def _record(
     """Note what became of an attempt, whatever else has happened meanwhile."""
     held = await by.deliveries.get(delivery_id)
     if held and held.state is DeliveryState.CLAIMED:
-        new = held.settle(posted.outcome, posted.reason, at, by.policy)
+        new = held.settle(
+            posted.outcome, posted.reason, at, by.policy, wait=posted.wait
+        )
         await _keep(new, by)
         if posted.outcome is not Outcome.SENT:
             log.info("webhook.not_taken", reason=posted.reason, count=new.attempts)

@@ -34,7 +34,7 @@ from notify.domain.notification import PASSED_OVER, Notification
 from notify.domain.policy import Policy
 from notify.domain.wording import Letter, Wording
 from notify.handlers.reaching import Reach
-from notify.post import Post, Posted
+from notify.post import Post, Posted, since_begun
 from notify.store import Notifications, Subscriptions
 
 LOOKED_BACK = timedelta(days=2)
@@ -102,7 +102,8 @@ async def send_mail(
     else:
         covers = gathered.covers
         await notifications.save(due.claim_mail(number, at, policy.email, covers))
-        posted = await post.send(_letter(due, number, covers, wording), address, at)
+        letter = _letter(due, number, covers, wording)
+        posted = await since_begun(post.send(letter, address, at))
         await settled(partial(_record, due.id, attempt, posted, notifications))
         return
     await notifications.save(*told, lane=due.lane)
@@ -175,7 +176,12 @@ class Attempt:
         An alarm goes back to the way that did not take it, until that has.
         """
         new = held.settle_mail(
-            self.number, posted.outcome, posted.reason, self.at, self.policy
+            self.number,
+            posted.outcome,
+            posted.reason,
+            self.at,
+            self.policy,
+            wait=posted.wait,
         )
         mail = new.told[self.number].mail
         if mail is None:

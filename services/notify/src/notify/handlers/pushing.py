@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -163,7 +163,7 @@ class PushPost:
             "topic": self._vapid.topic(to.id, letter.key),
         }
         body = _sealed(letter.text, reached)
-        posted = await self._outward.post(reached.endpoint, body, headers)
+        posted = await self._outward.post(reached.endpoint, body, headers, at)
         if posted.reason in GONE:
             await self._drop(to)
             return NOT_ANY_MORE
@@ -192,4 +192,9 @@ def _sealed(text: str, to: Reached) -> bytes:
 
 
 def _best(pushed: Sequence[Posted]) -> Posted:
-    return min(pushed, key=lambda e: BEST_FIRST.index(e.outcome), default=NO_BROWSER)
+    """Give the best of what became of a push; it is tried again at all or at none.
+
+    So the longest wait counts that any of the push services asks for.
+    """
+    best = min(pushed, key=lambda e: BEST_FIRST.index(e.outcome), default=NO_BROWSER)
+    return replace(best, wait=max((each.wait for each in pushed), default=best.wait))
