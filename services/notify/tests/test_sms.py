@@ -66,6 +66,15 @@ async def test_a_gateway_is_told_as_the_locality_says(
     assert headers["idempotency-key"] == LETTER.key
 
 
+@pytest.mark.parametrize("status", [202, 303, 408, 409, 425, 500])
+def test_no_locality_takes_for_a_no_what_may_be_a_yes(status: int) -> None:
+    assert SMS
+    told = {**SMS.model_dump(mode="json"), "refused": [404, status]}
+
+    with pytest.raises(ValidationError, match=f"answers {status} may have it"):
+        SmsPolicy.model_validate(told)
+
+
 async def test_a_gateway_may_want_a_form_and_nothing_filled_in_is_looked_at_again(
     gateway: Gateway,
 ) -> None:

@@ -10,7 +10,7 @@ import httpx2
 import structlog
 from accord_chassis.asking import UNANSWERED
 
-from notify.domain.channels import KEY, SECRET, TEXT, TO, SmsPolicy
+from notify.domain.channels import KEY, NOT_TAKEN, SECRET, TEXT, TO, SmsPolicy
 from notify.domain.mail import Outcome
 from notify.domain.retry_after import asked_to_wait
 from notify.domain.wording import Letter
@@ -30,14 +30,6 @@ TAKEN = range(200, 300)
 
 FOR_GOOD = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 """Answers that say that the message is none, however often it comes."""
-
-NOT_TAKEN = frozenset(range(400, 500)) - {
-    HTTPStatus.REQUEST_TIMEOUT,
-    HTTPStatus.CONFLICT,
-    HTTPStatus.TOO_EARLY,
-}
-"""Answers that say that it has surely not gone out. Whoever waited too long for it, has
-it already, may be sent it anew, or sends us elsewhere (3xx) may have it."""
 
 
 class SmsPost:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -16,6 +17,15 @@ TO, TEXT, KEY, SECRET = "{to}", "{text}", "{key}", "{secret}"
 
 KNOWN = f"ACK {REFERENCE}"
 """What is read of a reply: that one knows of which message."""
+
+NOT_TAKEN = frozenset(range(400, 500)) - {
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.TOO_EARLY,
+}
+"""A gateway's answers that say that a message has surely not gone out. Whoever waited
+too long for it, has it already, may be sent it anew, or sends us elsewhere (3xx) may
+have it."""
 
 MARKS_OF_BODY = (TO, TEXT, KEY)
 MARKS_OF_HEADERS = (SECRET, KEY)
@@ -99,7 +109,7 @@ class SmsPolicy(Part):
         body: What is sent, by field.
         form: It is sent as a form, and not as JSON.
         refused: Answers that say no for good, beside 400 and 422; any other than 2xx
-            says not now.
+            says not now. Only such as say that it has surely not gone out.
         text: By language, what a message says before its reference and link.
         reply: By language, what is added where the gateway posts replies back and an
             answer is waited for, before the reply that says that one knows.
@@ -120,6 +130,9 @@ class SmsPolicy(Part):
     def _fills_in_what_there_is(self) -> Self:
         _only(MARKS_OF_BODY, self.body.values())
         _only(MARKS_OF_HEADERS, self.headers.values())
+        if doubtful := self.refused - NOT_TAKEN:
+            listed = ", ".join(map(str, sorted(doubtful)))
+            raise ValueError(f"refused: a gateway that answers {listed} may have it")
         everything = " ".join(self.body.values())
         if TO not in everything or TEXT not in everything:
             raise ValueError(f"the body must have {TO} and {TEXT}")
