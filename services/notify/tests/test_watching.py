@@ -1,5 +1,6 @@
 """A way by which nothing leaves is an alarm, and no silence."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,10 @@ from notify.domain.channels import Way
 from notify.domain.mail import Outcome
 from notify.domain.notification import Notification
 from notify.domain.pulse import Pulse, pulse_id
-from notify.handlers.watching import Watch, attend
+from notify.domain.wording import Letter
+from notify.handlers.pushing import FORGOTTEN, NO_BROWSER
+from notify.handlers.watching import Watch, WatchedPost, attend
+from notify.post import BAD_ADDRESS, Posted
 from notify.store import Notifications, Pulses, Untolds
 from notify_builders import (
     MINUTE,
@@ -66,6 +70,33 @@ async def test_what_could_be_no_address_is_no_sign_of_life(
 
     [alarm] = await silent(mailing)
     assert alarm["waits_since"] == NOON
+
+
+@dataclass
+class Answers:
+    """A channel of which it is known what it answers."""
+
+    posted: Posted
+    on = True
+    closed = None
+
+    async def send(self, _letter: Letter, _to: str, _at: datetime) -> Posted:
+        return self.posted
+
+
+@pytest.mark.parametrize("posted", [BAD_ADDRESS, NO_BROWSER, FORGOTTEN])
+async def test_what_asks_nobody_says_nothing_of_a_way(
+    running: Running, posted: Posted
+) -> None:
+    pulses = running.service.store(Pulses)
+    watch = Watch(pulses, running.service.store(Untolds), PATIENCE)
+    post = WatchedPost(Answers(posted), Way.PUSH, watch)
+    letter = Letter("a-key", "", "A message", POLICY.languages)
+    await watch.waits(Way.PUSH, NOON)
+    before = await pulses.get(pulse_id(Way.PUSH))
+
+    assert await post.send(letter, "nobody", NOON + MINUTE) == posted
+    assert await pulses.get(pulse_id(Way.PUSH)) == before
 
 
 async def test_that_every_letter_is_refused_for_so_long_is_an_alarm_until_one_is_taken(
