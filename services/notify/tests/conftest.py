@@ -172,6 +172,7 @@ def with_push(locality: Path, tmp_path: Path) -> Path:
             text = text.replace("- fcm.googleapis.com", "- 127.0.0.1")
             head, mark, rest = text.partition("  allocation.offered.v1:")
             rest = rest.replace("[inbox, email]", "[inbox, push]", 1)
+            rest = rest.replace("urgency: normal", "urgency: high", 1)
             text = head + mark + rest
         (tmp_path / each.name).write_text(text)
     return tmp_path

@@ -285,6 +285,8 @@ STEP = {"tell": "deputy", "wait_minutes": 5}
             ["inbox", "pigeon"],
             "'inbox', 'email', 'sms' or 'push'",
         ),
+        ((*RULES, "channels"), ["inbox", "sms", "email"], "put email before it"),
+        ((*RULES, "channels"), ["inbox", "push"], "comes in bursts"),
         ((*RULES, "acknowledge_minutes"), 5, "need each other"),
         ((*RULES, "chain"), "usual", "need each other"),
         ((*RULES, "levels"), {"grave": {}}, "'low'"),

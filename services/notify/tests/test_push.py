@@ -30,6 +30,7 @@ from notify.domain.aes128gcm import (
     seal,
 )
 from notify.domain.channels import Way
+from notify.domain.hours import Urgency
 from notify.domain.mail import MailState
 from notify.domain.policy import Policy, Rule
 from notify.domain.push import Keys, Reached, Subscription, is_among
@@ -419,10 +420,11 @@ def pushes() -> Any:
 
 
 @pytest.mark.parametrize(
-    "text", ["A message", "{reference} {link}", "{reference} {name}", "<b>{reference}"]
+    "words", ["A message at {link}", "To {name}", "<b>A message", "A message\n"]
 )
-def test_what_is_shown_has_room_for_a_reference_and_nothing_else(text: str) -> None:
-    with pytest.raises(ValidationError):
+def test_before_the_reference_nothing_is_filled_in(words: str) -> None:
+    text = {"en": words, "mi": "He karere"}
+    with pytest.raises(ValidationError, match="nothing may be filled in"):
         type(pushes()).model_validate({**pushes().model_dump(), "text": text})
 
 
@@ -445,6 +447,24 @@ def test_what_is_critical_hangs_on_no_push(channels: list[str], says: str) -> No
 
     with pytest.raises(ValidationError, match=says):
         Rule.model_validate(rule)
+
+
+@pytest.mark.parametrize("urgency", [Urgency.LOW, Urgency.NORMAL, Urgency.HIGH])
+@pytest.mark.parametrize("first", [Way.SMS, Way.PUSH])
+def test_only_what_is_high_rings_by_what_cannot_become_one(
+    urgency: Urgency, first: Way
+) -> None:
+    rule = {"template": "offer", "who": ["worker"], "urgency": urgency}
+    calm = urgency in {Urgency.NORMAL, Urgency.LOW}
+
+    Rule.model_validate(
+        {**rule, "urgency": "low", "channels": ["inbox", "email", first]}
+    )
+    if calm:
+        with pytest.raises(ValidationError, match="put email before it"):
+            Rule.model_validate({**rule, "channels": ["inbox", first, "email"]})
+    else:
+        Rule.model_validate({**rule, "channels": ["inbox", first, "email"]})
 
 
 def test_where_only_pushes_go_out_alarms_ring_nowhere() -> None:

@@ -141,6 +141,17 @@ class Rule(Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def _comes_in_no_burst(self) -> Self:
+        calm = self.urgency in {Urgency.NORMAL, Urgency.LOW}
+        if calm and self.ways and self.ways[0] is not Way.EMAIL:
+            raise ValueError(
+                f"what is {self.urgency} and rings by {self.ways[0]} first comes in "
+                "bursts, because only e-mails about a case become one: put email "
+                "before it, leave it out, or call it high"
+            )
+        return self
+
 
 class EventRule(Rule):
     """A rule, and how it differs where the event names certain levels of risk."""
