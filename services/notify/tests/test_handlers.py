@@ -928,7 +928,7 @@ async def test_events_hold_ids_codes_and_times_only(
 
 
 async def test_who_left_is_waited_for_no_more_however_fast_the_team_changes(
-    notifications: Notifications, teams: Teams
+    notifications: Notifications, teams: Teams, reach: Reach
 ) -> None:
     one, other, third, case_id, merged = (new_id() for _ in range(5))
     changes = [
@@ -952,7 +952,15 @@ async def test_who_left_is_waited_for_no_more_however_fast_the_team_changes(
     for each in changes:
         await follow_team(each, teams=teams)
     for each in changes:
-        await move_on(each, at=NOON, teams=teams, notifications=notifications)
+        await move_on(
+            each,
+            at=NOON,
+            teams=teams,
+            notifications=notifications,
+            reach=reach,
+            policy=POLICY,
+            mail=False,
+        )
 
     now = {each.id: each.escalate_at == NOON for each in await all_of(notifications)}
     assert [now[each.id] for each in asks] == [True, True]

@@ -5,10 +5,17 @@ from datetime import timedelta
 
 import pytest
 from accord_chassis.store import Database
-from accord_chassis.testing import NOON, KnownStandings, message_of, new_id
+from accord_chassis.testing import (
+    NOON,
+    KnownStandings,
+    message_of,
+    new_id,
+    sent_by,
+)
 from accord_contracts.access import Side
-from accord_contracts.allocation import Role
+from accord_contracts.allocation import Leave, LeaveChanged, Role
 from accord_contracts.message import Event, Message
+from accord_contracts.notify import NotificationHandedOver
 from accord_contracts.plans import (
     ActionDone,
     ActionNotConfirmed,
@@ -274,23 +281,90 @@ async def test_an_alarm_of_a_date_that_went_with_its_case_is_over_in_this_one_al
     assert {each.case_id for each in found if each.ended_at is None} == {other}
 
 
-async def test_what_somebody_leaves_unanswered_goes_to_the_next_at_once(
+async def test_what_somebody_leaves_unanswered_goes_on_at_once(
     running: Running, workers: WorkersDirectory
 ) -> None:
     workers.has_on_duty()
     deputy, lead = workers.knows(), workers.knows()
     left, other = workers.knows(deputy=deputy), workers.knows()
-    cases = {each: new_id() for each in ("handed_over", "closed")}
+    barred, away = workers.knows(), workers.knows()
+    after = {
+        "handed_over": ((other, IVS), (lead, LEAD)),
+        "barred": ((barred, IVS), (lead, LEAD)),
+        "away": ((away, IVS), (lead, LEAD)),
+        "another_role": ((other, OUTREACH), (lead, LEAD)),
+        "nobody": ((lead, LEAD),),
+        "closed": (),
+    }
+    cases = {each: new_id() for each in after}
+    running.standings.tell(barred, cases["barred"], conflict=True)
+    gone = Leave(since=NOON - MINUTE, until=NOON + timedelta(days=1))
+    await running.hears(
+        message_of(LeaveChanged(worker_id=away, leave=(gone,), changed_at=NOON))
+    )
     for case_id in cases.values():
         members = team((left, IVS), (lead, LEAD), case_id=case_id)
         await running.hears(members)
         late = overdue(case_id, left, level=RiskLevel.HIGH)
         await running.hears(message_of(late.data, at=NOON))
 
-    new = team((other, IVS), (lead, LEAD), case_id=cases["handed_over"], version=2)
-    await running.hears(new, team(case_id=cases["closed"], version=2))
+    for each, members in after.items():
+        await running.hears(team(*members, case_id=cases[each], version=2))
     await running.later(timedelta())
 
-    told = {each.case_id: each.told_workers for each in await running.all()}
-    assert told[cases["handed_over"]] == [left, lead]
-    assert told[cases["closed"]] == [left]
+    held = {each.case_id: each for each in await running.all()}
+    told = {each: held[case_id].told_workers for each, case_id in cases.items()}
+    assert told == {
+        "handed_over": [left, other],
+        "barred": [left, lead],
+        "away": [left, lead],
+        "another_role": [left, lead],
+        "nobody": [left, lead],
+        "closed": [left],
+    }
+
+
+async def test_whoever_takes_a_role_over_has_its_time_and_its_chain(
+    running: Running, workers: WorkersDirectory
+) -> None:
+    workers.has_on_duty()
+    lead, left, other = (workers.knows() for _ in range(3))
+    case_id = new_id()
+    await running.hears(team((left, IVS), (lead, LEAD), case_id=case_id))
+    await running.hears(overdue(case_id, left, level=RiskLevel.HIGH))
+    change = team((other, IVS), (lead, LEAD), case_id=case_id, version=2)
+
+    running.clock.advance(10 * MINUTE)
+    await running.hears(change, change)
+
+    [held] = await running.all()
+    assert (held.worker_id, held.asked) == (other, {other})
+    assert held.escalate_at == NOON + 10 * MINUTE + held.patience
+    assert [each["id"] for each in await running.inbox(other)] == [held.id]
+    said = [each.data for each in await sent_by(running.service, running.broker)]
+    [given] = [each for each in said if isinstance(each, NotificationHandedOver)]
+    assert (given.worker_id, given.to) == (left, other)
+    await running.later(held.patience)
+    [silent] = await running.all()
+    assert silent.told_workers == [left, other, lead]
+
+
+async def test_while_no_directory_answers_nothing_is_handed_over_and_it_goes_on(
+    running: Running, workers: WorkersDirectory
+) -> None:
+    workers.has_on_duty()
+    lead, left, other = (workers.knows() for _ in range(3))
+    case_id = new_id()
+    await running.hears(team((left, IVS), (lead, LEAD), case_id=case_id))
+    await running.hears(overdue(case_id, left, level=RiskLevel.HIGH))
+
+    running.standings.away = True
+    change = team((other, IVS), (lead, LEAD), case_id=case_id, version=2)
+    await running.hears(change)
+    [held] = await running.all()
+    assert held.escalate_at == NOON
+    running.standings.away = False
+    await running.later(MINUTE)
+
+    [held] = await running.all()
+    assert held.told_workers == [left, lead]

@@ -118,7 +118,7 @@ class NotificationDeclined(NotificationEvent):
 
 
 class NotificationHandedOver(NotificationEvent):
-    """A worker has handed over to another what they were told of.
+    """A worker has handed over to another what they were told of, or their role.
 
     Attributes:
         worker_id: Who has.

@@ -226,7 +226,7 @@ def create_app(
         over = over_by_then(notify, held)
         waits = waiting.Waiting(untold, watch, catalogue, tell, policy, over)
         tell_workers(notify, waits)
-        follow_teams(notify, held, teams)
+        follow_teams(notify, teams, known)
         notify.on(CaseErased, partial(erasing.erase_notifications, notifications=held))
         follow_endings(notify, held, over)
 
@@ -412,11 +412,11 @@ def write_to_people(
 
 
 def follow_teams(
-    notify: service.Service, notifications: Notifications, teams: Teams
+    notify: service.Service, teams: Teams, known: Mapping[str, Any]
 ) -> None:
     """Follow who works on which case, and have nobody wait for who does no more."""
     notify.on(CaseTeamChanged, partial(telling.follow_team, teams=teams))
-    moves = partial(silence.move_on, teams=teams, notifications=notifications)
+    moves = partial(silence.move_on, teams=teams, **known)
     notify.on(CaseTeamChanged, at_present(notify.clock, moves))
     notify.on(CaseMerged, partial(telling.note_merging, teams=teams))
     notify.on(CaseUnmerged, partial(telling.note_merging, teams=teams))

@@ -113,6 +113,13 @@ class Team(BaseModel):
         """
         return _once(each for each in self.members if each.since <= at)
 
+    def successors(self, worker_id: str) -> tuple[str, ...]:
+        """Who took a role, when the team last changed, that somebody had until then."""
+        roles = {role for who, role in self.before if who == worker_id}
+        taken = (each for each in self.members if each.place not in self.before)
+        new = _once(each for each in taken if each.role in roles)
+        return tuple(each for each in new if each != worker_id)
+
     @property
     def leading(self) -> tuple[str, ...]:
         """Who leads it for the lead agency, as far as has been heard."""

@@ -1,6 +1,7 @@
 """What follows when nobody acknowledges, and what ends it."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,7 +31,7 @@ from notify.domain.answers import AnswerTheOffer, CannotBeHandedOver
 from notify.domain.notification import NoSuchMessage, Notification
 from notify.domain.offer import Offer, offer_id
 from notify.domain.policy import Policy
-from notify.domain.team import gone
+from notify.domain.team import Team, gone
 from notify.handlers.reaching import Reach, teams_of
 from notify.handlers.telling import in_inbox
 from notify.store import Notifications, Offers, Teams
@@ -130,8 +131,8 @@ async def hand_over(
         raise CannotBeHandedOver
     until = _until(held, at, policy, wait=held.patience)
     new = held.hand_over(worker_id, to, at=at, until=until, mail=mail)
-    given = NotificationHandedOver(**_of(held, worker_id), to=to, handed_over_at=at)
-    await notifications.save(new, given, in_inbox(held, to, at), lane=held.lane)
+    given = _handed_over(held, worker_id, to, at)
+    await notifications.save(new, *given, lane=held.lane)
 
 
 async def reopen(
@@ -164,10 +165,15 @@ async def move_on(
     at: datetime,
     teams: Teams,
     notifications: Notifications,
+    reach: Reach,
+    policy: Policy,
+    mail: bool,
 ) -> None:
-    """Have the next of the chain told at once where whoever was asked has left.
+    """Have it go on at once where whoever was asked has left the case.
 
-    Called after who works on the case was noted. What is told of a case that is merged
+    What waits for their answer is handed over to whoever has taken their role, if they
+    are there and may know of it; else the next of the chain is told. Called after who
+    works on the case was noted. What is told of a case that is merged
     into it is told to this team too. An offer is made to whoever is asked, on the team
     or not: allocation ends it. Somebody who was on the team once and is asked as
     somebody else now counts as gone too: that the next is told early is better than
@@ -175,12 +181,38 @@ async def move_on(
     """
     case_id = message.data.case_id
     for each in (case_id, *await teams.merged_into(case_id)):
-        left = gone(await teams_of(each, teams))
-        held = await notifications.all_of(each) if left else ()
-        asking = (one for one in held if one.event != AllocationOffered.TYPE)
-        waiting = (one for one in asking if one.waits_for(left, at))
-        hurried = (notifications.save(one.hurry(at), cause=message) for one in waiting)
-        await asyncio.gather(*hurried)
+        known = await teams_of(each, teams)
+        left = gone(known)
+
+        async def move(held: Notification, known: list[Team] = known) -> None:
+            to = await _successor(held, known, reach)
+            if to is None:
+                await notifications.save(held.hurry(at), cause=message)
+                return
+            until = _until(held, at, policy, wait=held.patience)
+            new = held.hand_over(held.worker_id, to, at=at, until=until, mail=mail)
+            given = _handed_over(held, held.worker_id, to, at)
+            await notifications.save(new, *given, cause=message, lane=held.lane)
+
+        found = await notifications.all_of(each) if left else ()
+        asking = (one for one in found if one.event != AllocationOffered.TYPE)
+        await asyncio.gather(*(move(one) for one in asking if one.waits_for(left, at)))
+
+
+async def _successor(held: Notification, teams: list[Team], reach: Reach) -> str | None:
+    """Give who has taken the role of whoever a message was to, and alone was asked.
+
+    Nobody, if it cannot be known at present whether they may be told: the next of the
+    chain is looked for until that can be.
+    """
+    if held.asked != {held.worker_id}:
+        return None
+    found = (each for team in teams for each in team.successors(held.worker_id))
+    with contextlib.suppress(DirectoryAway):
+        for each in dict.fromkeys(found):
+            if await reach.there(each, held.case_id, held.eyes):
+                return each
+    return None
 
 
 def _until(
@@ -192,6 +224,13 @@ def _until(
     """
     loud = partial(policy.quiet.loud, held.urgency, any_hour=held.any_hour)
     return loud(loud(at) + wait)
+
+
+def _handed_over(
+    held: Notification, worker_id: str, to: str, at: datetime
+) -> tuple[Event, Event]:
+    given = NotificationHandedOver(**_of(held, worker_id), to=to, handed_over_at=at)
+    return given, in_inbox(held, to, at)
 
 
 def _must_be_ours(held: Notification) -> None:
