@@ -1,7 +1,7 @@
-"""What those who were told say to it, and that only an answer ends the asking."""
+"""What those who were told say to it, and what follows from that."""
 
 import csv
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,222 +14,20 @@ from accord_contracts.message import Lane, Message
 from accord_contracts.plans import PlanAgreed, PlanNotInForce
 from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskLevel
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-)
-from notify.domain.answers import NothingToAnswer, Said
-from notify.domain.channels import Way
-from notify.domain.hours import Urgency
-from notify.domain.mail import MailState, Outcome
+from notify.domain.answers import Said
 from notify.domain.notification import Notification
-from notify.handlers.mail import Attempt, bounced, came_back
-from notify.post import Posted
 from notify_builders import (
     IVS,
     LEAD,
     MINUTE,
-    POLICY,
     Running,
     WorkersDirectory,
     changed,
-    notification,
     offered,
     team,
 )
 
 PROGRESS = 240 * MINUTE
-
-
-class Asking(RuleBasedStateMachine):
-    """A message that must be acknowledged, while time passes and people answer.
-
-    What the sweep does is done here by the same methods, with time passed in: what
-    rings goes out, is refused, not taken or lost sight of, or its sender dies over it.
-    """
-
-    held: Notification
-    now: datetime
-
-    @initialize(
-        progress=st.booleans(),
-        mail=st.booleans(),
-        any_hour=st.booleans(),
-        urgency=st.sampled_from([Urgency.CRITICAL, Urgency.HIGH, Urgency.NORMAL]),
-    )
-    def told(
-        self, *, progress: bool, mail: bool, any_hour: bool, urgency: Urgency
-    ) -> None:
-        self.now = NOON
-        made = notification(mail=mail, event="plan.not_in_force.v1")
-        self.held = made.model_copy(
-            update={
-                "progress_minutes": made.progress_minutes if progress else None,
-                "any_hour": any_hour,
-                "urgency": urgency,
-            }
-        )
-        self.chain = POLICY.chain(made.chain)
-        self.people = [new_id() for _ in self.chain]
-        self.becomes: Outcome | None = Outcome.SENT
-        self.left = set[tuple[int, Way]]()
-        self.attempts = 0
-        self.answered = False
-
-    @rule(becomes=st.sampled_from([*Outcome, None]))
-    def gateways_change(self, becomes: Outcome | None) -> None:
-        """From now on this becomes of what rings; none: its sender dies over it."""
-        self.becomes = becomes
-
-    @rule(minutes=st.integers(1, 12 * 60))
-    def time_passes(self, minutes: int) -> None:
-        """Let time pass, and have everything done that falls due, when it does."""
-        until = self.now + minutes * MINUTE
-        for _ in range(1000):
-            due = self.held.due_at
-            if due is None or due > until:
-                break
-            self.now = max(self.now, due)
-            self.attend()
-        else:
-            raise AssertionError("it falls due for ever")
-        self.now = until
-
-    def attend(self) -> None:
-        held, at = self.held, self.now
-        if held.is_to_reopen(at):
-            known = held.acknowledged_by or ""
-            until = self.heard(self.heard(at) + held.patience)
-            self.held = held.reopen(at).tell(known, 0, at=at, until=until, mail=True)
-            self.answered = False
-        elif held.is_silent(at):
-            assert held.acknowledged_at is None
-            step = min(held.step + 1, len(self.chain))
-            until = self.heard(self.heard(at) + self.chain[step - 1].wait)
-            who = self.people[step - 1]
-            self.held = held.tell(who, step, at=at, until=until, mail=True)
-        else:
-            self.ring()
-
-    def heard(self, at: datetime) -> datetime:
-        held = self.held
-        return POLICY.quiet.loud(held.urgency, at, any_hour=held.any_hour)
-
-    def ring(self) -> None:
-        """Send what is due as the handler does, which claims it first."""
-        held, at = self.held, self.now
-        number = held.mail_due(at)
-        assert number is not None
-        if (later := self.heard(at)) > at and held.was_never_tried(number):
-            self.held = held.postpone_mail(number, later)
-            return
-        attempt, way = Attempt(number, at, POLICY.email), held.way_of(number)
-        if held.mail_state(number) is MailState.CLAIMED and came_back(held, number):
-            self.held, *_ = attempt.became(held, Posted(Outcome.UNKNOWN, "no_answer"))
-            return
-        assert not held.is_known, "it rings though somebody knows"
-        assert (number, way) not in self.left, "it rings again by what took it"
-        claimed = held.claim_mail(number, at, POLICY.email)
-        if self.becomes is None:
-            self.held = claimed
-            return
-        self.attempts += 1
-        if self.becomes is Outcome.SENT:
-            self.left.add((number, way))
-        self.held, *_ = attempt.became(claimed, Posted(self.becomes, "code"))
-
-    @precondition(lambda self: self.held.ended_at is None)
-    @rule(data=st.data())
-    def a_letter_comes_back(self, data: st.DataObject) -> None:
-        number = data.draw(st.integers(0, len(self.held.told) - 1))
-        mail = self.held.at_provider(number, Way.EMAIL)
-        if mail is None:
-            return
-        self.held, *_ = bounced(
-            self.held, number, mail, "gone", at=self.now, quiet=POLICY.quiet
-        )
-        self.attempts += 1
-
-    def somebody(self, data: st.DataObject) -> str:
-        return data.draw(st.sampled_from(self.held.told_workers))
-
-    @precondition(lambda self: self.held.acknowledged_at is None)
-    @rule(data=st.data())
-    def acknowledges(self, data: st.DataObject) -> None:
-        self.held = self.held.acknowledge(self.somebody(data), self.now)
-        self.answered = True
-
-    @rule(data=st.data(), reason=st.sampled_from(DeclineReason))
-    def cannot_take(self, data: st.DataObject, reason: DeclineReason) -> None:
-        who = self.somebody(data)
-        if self.held.ended_at:
-            with pytest.raises(NothingToAnswer):
-                self.held.cannot_take(who, reason, self.now)
-        else:
-            self.held = self.held.cannot_take(who, reason, self.now)
-            self.answered = False
-            assert self.held.is_silent(self.now)
-
-    @rule(data=st.data())
-    def hands_over(self, data: st.DataObject) -> None:
-        who, to = self.somebody(data), new_id()
-        until = self.heard(self.heard(self.now) + self.held.patience)
-        if self.held.ended_at:
-            with pytest.raises(NothingToAnswer):
-                self.held.hand_over(who, to, at=self.now, until=until, mail=True)
-        else:
-            self.held = self.held.hand_over(
-                who, to, at=self.now, until=until, mail=True
-            )
-            self.answered = False
-            assert self.held.worker_id == to
-
-    @precondition(lambda self: self.held.ended_at is None)
-    @rule()
-    def is_dealt_with(self) -> None:
-        self.held = self.held.end(self.now)
-        self.answered = True
-
-    @invariant()
-    def it_is_asked_until_it_is_answered(self) -> None:
-        if not hasattr(self, "held"):
-            return
-        held = self.held
-        if held.ended_at:
-            assert (held.escalate_at, held.reopen_at, held.due_at) == (None, None, None)
-        elif held.acknowledged_at:
-            assert held.escalate_at is None
-            assert held.reopen_at == held.acknowledged_at + PROGRESS
-        else:
-            assert held.escalate_at is not None
-            assert held.reopen_at is None
-        if held.ended_at or held.acknowledged_at:
-            assert self.answered, "it ends though nobody has said that they know"
-        assert held.place.startswith("0" if held.ended_at else "1")
-
-    @invariant()
-    def nothing_that_was_told_or_said_is_forgotten(self) -> None:
-        if not hasattr(self, "held"):
-            return
-        said = [each.at for each in self.held.answers]
-        assert said == sorted(said)
-        assert [each.at for each in self.held.told] == sorted(
-            each.at for each in self.held.told
-        )
-        assert Notification.model_validate(self.held.model_dump()) == self.held
-        rang = [e for each in self.held.told for e in (*each.tried, each.mail) if e]
-        assert sum(len(each.became) for each in rang) >= self.attempts
-
-
-Asking.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=25, deadline=None
-)
-test_only_an_answer_ends_the_asking = Asking.TestCase
 
 
 def not_in_force(case_id: str) -> Message[PlanNotInForce]:
