@@ -1,7 +1,9 @@
 """An inbox that is watched: Server-Sent Events over a real connection."""
 
 import asyncio
+import contextlib
 import json
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,7 +28,9 @@ class Watcher:
         self._headers = running.bearer("notify.inbox", worker=worker)
         self._url = url
         self.last: str | None = None
+        self.retry_ms: int | None = None
         self.told: list[dict[str, Any]] = []
+        self.places: list[str] = []
         self.status = 0
         self.began = asyncio.Event()
 
@@ -51,10 +55,30 @@ class Watcher:
     def _hear(self, line: str) -> None:
         self.began.set()
         name, _, value = line.partition(": ")
+        if name == "retry":
+            self.retry_ms = int(value)
         if name == "id":
             self.last = value
+            self.places.append(value)
         if name == "data":
             self.told.append(json.loads(value))
+
+    async def keep_watching(self, came_back: list[float]) -> None:
+        """Watch, and come back after as long as was said, whenever the line breaks."""
+        while True:
+            with contextlib.suppress(httpx2.TransportError):
+                await self.watch()
+            assert self.retry_ms is not None
+            broke = time.monotonic()
+            await asyncio.sleep(self.retry_ms / 1000)
+            came_back.append(time.monotonic() - broke)
+
+    async def watch_until(self, count: int) -> None:
+        """Watch until so much was told, and cut the line there."""
+        task = asyncio.create_task(self.watch())
+        await eventually(lambda: self.hears_of(count))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -104,6 +128,69 @@ async def test_whoever_watches_is_told_and_takes_up_where_they_were_cut_off(
     assert watcher.told[1] == first
     assert watcher.told[3]["id"] == first["id"]
     assert watcher.told[3]["acknowledged_at"]
+
+
+def port_of(url: str | None = None) -> socket.socket:
+    """A socket of the loopback interface: at the port of an address, or at any."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind(("127.0.0.1", httpx2.URL(url).port or 0 if url else 0))
+    return made
+
+
+async def test_when_the_server_dies_a_client_comes_back_and_has_missed_nothing(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "AGAIN_MS", (300,))
+    worker, came_back = new_id(), list[float]()
+
+    async def happens() -> None:
+        await running.hears(offered(worker))
+        # Longer than what is told twice: for what another clock has saved.
+        running.clock.advance(MINUTE)
+
+    async with listening(running.app, at=port_of(), http=BoundedProtocol) as url:
+        watcher = Watcher(running, url, worker)
+        task = asyncio.create_task(watcher.keep_watching(came_back))
+        await happens()
+        await happens()
+        await eventually(lambda: watcher.hears_of(2))
+    before, last = len(watcher.places), watcher.last
+    await happens()
+    await happens()
+    async with listening(running.app, at=port_of(url), http=BoundedProtocol):
+        await eventually(lambda: watcher.hears_of(before + 3))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    # What was seen last comes once more, under the id by which it is known.
+    assert watcher.places[before] == last
+    anew = [*watcher.places[:before], *watcher.places[before + 1 :]]
+    assert anew == [each.moved for each in await running.all()]
+    assert watcher.retry_ms == 300
+    assert all(each >= 0.3 for each in came_back)
+
+
+async def test_a_line_that_is_cut_within_a_page_leaves_nothing_out(
+    running: Running, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "LONGEST_PAGE", 3)
+    worker = new_id()
+    watcher = Watcher(running, url, worker)
+    for _ in range(7):
+        await running.hears(offered(worker))
+        running.clock.advance(MINUTE)
+    every = [each.moved for each in await running.all()]
+    watcher.last = f"{beginning(NOON)}.{new_id()}"
+
+    await watcher.watch_until(4)
+    # The line broke after the first of the second page, whatever was on its way.
+    watcher.last, heard = every[3], watcher.places[:4]
+    watcher.places, watcher.told = [], []
+    await watcher.watch_until(4)
+
+    assert heard == every[:4]
+    assert watcher.places == every[3:]
 
 
 async def test_whoever_is_barred_meanwhile_is_told_nothing_more(
