@@ -103,6 +103,33 @@ async def test_only_the_headers_that_are_needed_are_there(
     }
 
 
+async def test_a_letter_can_be_signed_by_whoever_relays_it(
+    mail_server: MailServer,
+) -> None:
+    """DKIM (RFC 6376) signs what stays as it is on the way, for the sender's domain.
+
+    What a relay has to rewrite breaks the signature, and a sender of another domain
+    breaks DMARC's alignment (RFC 7489, 3.1).
+    """
+    await post_to(mail_server).send(LETTER, TO, NOON)
+
+    [raw], [letter] = mail_server.written, mail_server.letters
+    [sender] = mail_server.senders
+    named = ("From", "To", "Subject", "Date", "Message-ID", "MIME-Version")
+    assert [len(letter.get_all(each, [])) for each in named] == [1] * len(named)
+    relays = {"Received", "Return-Path", "Sender", "Bcc", "DKIM-Signature"}
+    assert relays.isdisjoint(letter.keys())
+    domain = MAIL_FROM.rpartition("@")[2]
+    assert letter["From"].addresses[0].domain == domain
+    assert letter["Message-ID"].endswith(f"@{domain}>")
+    assert sender.rpartition("@")[2] == domain
+    assert raw.count(b"\n") == raw.count(b"\r\n") == raw.count(b"\r") > 0
+    # A relay that takes seven bits alone rewrites eight, and folds what is longer.
+    assert raw.isascii()
+    assert letter["Content-Transfer-Encoding"] in {"7bit", "quoted-printable"}
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+
+
 @pytest.mark.parametrize(
     ("manner", "posted"),
     [
