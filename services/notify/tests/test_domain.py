@@ -653,7 +653,7 @@ def test_a_team_knows_who_leads_it() -> None:
     team = Team(id=new_id()).hear(places, 1, NOON)
 
     assert team.workers(NOON) == (one, other)
-    assert team.leads(NOON) == (one,)
+    assert team.having(LEAD, NOON) == (one,)
 
 
 def test_whoever_joined_later_is_not_told_of_what_was_before() -> None:
@@ -663,7 +663,7 @@ def test_whoever_joined_later_is_not_told_of_what_was_before() -> None:
     team = team.hear([(one, IVS), (other, LEAD)], 2, LATER)
 
     assert (team.workers(NOON), team.workers(LATER)) == ((one,), (one, other))
-    assert (team.leads(NOON), team.leads(LATER)) == ((), (other,))
+    assert (team.having(LEAD, NOON), team.having(LEAD, LATER)) == ((), (other,))
 
 
 def test_in_whatever_order_a_team_is_heard_of_it_is_the_same() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from accord_chassis.store import AlreadyHandled, Conflict
 from accord_chassis.testing import NOON, KnownStandings, message_of, new_id, published
-from accord_contracts.allocation import DeclineReason
+from accord_contracts.allocation import DeclineReason, Role
 from accord_contracts.message import Lane, Message
 from accord_contracts.notify import (
     NotificationAcknowledged,
@@ -27,6 +27,7 @@ from accord_contracts.referrals import (
 from accord_contracts.risk import RiskLevel
 from notify.asks import DirectoryAway, NobodyOnDuty
 from notify.domain.notification import NoSuchMessage, Notification
+from notify.domain.policy import Recipient
 from notify.domain.told import Telling
 from notify.handlers.erasing import erase_notifications, erase_team
 from notify.handlers.reaching import Reach
@@ -425,6 +426,29 @@ async def test_a_review_is_told_to_who_leads_and_else_to_the_team(
     await tells(review_due(new_id()))
 
     assert await told(notifications) == {lead, other}
+
+
+@pytest.mark.parametrize("role", [IVS, Role.PERPETRATOR_OUTREACH])
+async def test_a_rule_may_name_a_role(
+    tells: Tell,
+    notifications: Notifications,
+    teams: Teams,
+    workers: WorkersDirectory,
+    role: Role,
+) -> None:
+    case_id, lead, specialist = new_id(), new_id(), new_id()
+    coordinator = workers.has_on_duty()
+    both = team((lead, LEAD), (specialist, IVS), case_id=case_id)
+    await follow_team(both, teams=teams)
+    message = review_due(case_id)
+    who = {"who": (role, Recipient.COORDINATOR)}
+    rule = POLICY.rules[message.type].model_copy(update=who)
+    rules = {**POLICY.rules, message.type: rule}
+
+    await tells(message, policy=POLICY.model_copy(update={"rules": rules}))
+
+    # Nobody has the other role, so it is the next of those whom the rule names.
+    assert await told(notifications) == {specialist if role is IVS else coordinator}
 
 
 async def test_a_team_is_followed(teams: Teams) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
+from accord_contracts.allocation import Role
 from accord_contracts.message import Code
 from accord_contracts.risk import RiskLevel
 from pydantic import Field, field_validator, model_validator
@@ -31,7 +32,8 @@ class Recipient(StrEnum):
 
 
 CERTAIN = frozenset(set(Recipient) - {Recipient.LEAD, Recipient.TEAM})
-"""Whoever ends a list of recipients: a team may be empty, and have no lead."""
+"""Whoever ends a list of recipients: a team may be empty, and have no lead, or nobody
+in a role."""
 
 
 class Next(StrEnum):
@@ -67,7 +69,8 @@ class Rule(Part):
 
     Attributes:
         template: Which text.
-        who: The first of these of whom there is anybody.
+        who: The first of these of whom there is anybody: recipients, or whoever has a
+            role in the case.
         channels: The inbox always; then by which ways it rings, each if the one before
             it failed.
         acknowledge_minutes: Within which they must say that they know; none if they
@@ -81,7 +84,7 @@ class Rule(Part):
     """
 
     template: Code
-    who: Annotated[tuple[Recipient, ...], Field(min_length=1)]
+    who: Annotated[tuple[Recipient | Role, ...], Field(min_length=1)]
     urgency: Urgency
     channels: tuple[Way, ...] = (Way.INBOX,)
     acknowledge_minutes: Minutes | None = None

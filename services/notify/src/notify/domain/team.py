@@ -126,12 +126,9 @@ class Team(BaseModel):
         lead = Role.LEAD_AGENCY_COORDINATOR
         return _once(each for each in self.members if each.role is lead)
 
-    def leads(self, at: datetime) -> tuple[str, ...]:
-        """Who led it for the lead agency at a time, and does still."""
-        lead = Role.LEAD_AGENCY_COORDINATOR
-        return _once(
-            each for each in self.members if each.role is lead and each.since <= at
-        )
+    def having(self, role: Role, at: datetime) -> tuple[str, ...]:
+        """Who had a role in it at a time, and has it still."""
+        return _once(e for e in self.members if e.role is role and e.since <= at)
 
 
 def gone(teams: Iterable[Team]) -> frozenset[str]:

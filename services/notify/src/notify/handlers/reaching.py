@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import structlog
 from accord_chassis.decision import ANYBODY, NOT_OUTREACH, kept_from
 from accord_chassis.guard import Standings
+from accord_contracts.allocation import Role
 from accord_contracts.message import Event, Message
 from accord_contracts.referrals import CaseTransferred
 
@@ -24,6 +25,13 @@ log = structlog.get_logger()
 
 SEEN_FROM = {Eyes.ALL: ANYBODY, Eyes.NOT_OUTREACH: NOT_OUTREACH}
 """Whose side one must see a case from to be told."""
+
+
+ROLES: dict[Recipient | Role, Role] = {
+    Recipient.LEAD: Role.LEAD_AGENCY_COORDINATOR,
+    **{each: each for each in Role},
+}
+"""Whoever of the team is meant: of the rest of those whom a rule names, all of it."""
 
 
 class OnlyOnLeave(NobodyOnDuty):
@@ -278,7 +286,7 @@ async def _with_coordinator(
 
 
 async def _workers(
-    who: Recipient, message: Message[Event], teams: Teams
+    who: Recipient | Role, message: Message[Event], teams: Teams
 ) -> tuple[str, ...]:
     event = message.data
     if who is Recipient.WORKER:
@@ -290,8 +298,8 @@ async def _workers(
     if isinstance(event, CaseTransferred):
         found = [team.worked(event.transferred_at) for team in known]
     else:
-        at, lead = message.time, who is Recipient.LEAD
-        found = [e.leads(at) if lead else e.workers(at) for e in known]
+        at, role = message.time, ROLES.get(who)
+        found = [e.having(role, at) if role else e.workers(at) for e in known]
     # Whoever asks for a second person is none.
     asker = getattr(event, "asked_by", None)
     named = dict.fromkeys(each for some in found for each in some)
