@@ -1,7 +1,8 @@
 """In which order a run takes the files of tests, and how properties are tried.
 
-Files are handed out whole, to a process for each core. Whoever gets a long one last
-works on it while the other core is idle, so that the long ones come first.
+Files are handed out whole, to three processes: two, one for each core, waited for a
+third of their time. Whoever gets a long one last works on it while the others are idle,
+so that the long ones come first.
 """
 
 from pathlib import Path
@@ -20,6 +21,9 @@ LONGEST = (
     "tests/deploy/test_images.py",
     "tests/e2e/test_personas.py",
     "tests/e2e/test_reordered.py",
+    "tests/e2e/test_silence.py",
+    "tests/e2e/test_own_device.py",
+    "cli/tests/test_commands.py",
     "libs/chassis/tests/test_service.py",
     "libs/chassis/tests/test_doors.py",
     "libs/contracts/tests/test_compatibility_properties.py",
