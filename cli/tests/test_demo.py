@@ -22,7 +22,7 @@ from accord_chassis.development.process import wait_until
 from accord_contracts.publish import fingerprint
 from cli_verbs import COMMAND, LOCALITY, environment, processes_in, run_in
 
-WITHIN = 120.0
+WITHIN = 200
 
 STAGES = ("received", "assessed", "notified", "planned", "allocated", "agreed")
 

@@ -283,6 +283,8 @@ class _Where(NamedTuple):
 
 async def _grown(kept: Kept, people: int, where: _Where) -> Kept:
     """Save people until so many are known, and keep how some were described."""
+    if kept.people >= people:
+        return kept
     began = time.perf_counter()
     starts = range(kept.people, people, SHARE)
     counts = [min(SHARE, people - start) for start in starts]
