@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from accord_chassis.store import Database
@@ -324,15 +325,23 @@ async def test_what_somebody_leaves_unanswered_goes_on_at_once(
     }
 
 
-async def test_whoever_takes_a_role_over_has_its_time_and_its_chain(
+async def late_before_it_is_taken_over(
     running: Running, workers: WorkersDirectory
-) -> None:
+) -> tuple[str, str, str, Any]:
+    """Have something be late, and give who leads, who leaves, who comes, and that."""
     workers.has_on_duty()
     lead, left, other = (workers.knows() for _ in range(3))
     case_id = new_id()
     await running.hears(team((left, IVS), (lead, LEAD), case_id=case_id))
     await running.hears(overdue(case_id, left, level=RiskLevel.HIGH))
     change = team((other, IVS), (lead, LEAD), case_id=case_id, version=2)
+    return lead, left, other, change
+
+
+async def test_whoever_takes_a_role_over_has_its_time_and_its_chain(
+    running: Running, workers: WorkersDirectory
+) -> None:
+    lead, left, other, change = await late_before_it_is_taken_over(running, workers)
 
     running.clock.advance(10 * MINUTE)
     await running.hears(change, change)
@@ -352,14 +361,9 @@ async def test_whoever_takes_a_role_over_has_its_time_and_its_chain(
 async def test_while_no_directory_answers_nothing_is_handed_over_and_it_goes_on(
     running: Running, workers: WorkersDirectory
 ) -> None:
-    workers.has_on_duty()
-    lead, left, other = (workers.knows() for _ in range(3))
-    case_id = new_id()
-    await running.hears(team((left, IVS), (lead, LEAD), case_id=case_id))
-    await running.hears(overdue(case_id, left, level=RiskLevel.HIGH))
+    lead, left, _, change = await late_before_it_is_taken_over(running, workers)
 
     running.standings.away = True
-    change = team((other, IVS), (lead, LEAD), case_id=case_id, version=2)
     await running.hears(change)
     [held] = await running.all()
     assert held.escalate_at == NOON

@@ -35,13 +35,20 @@ async def silent(running: Running) -> list[dict[str, Any]]:
     return [each async for each in kept.find({"silent_at": {"$type": "date"}})]
 
 
-async def test_a_mail_server_that_takes_nothing_is_an_alarm_until_it_does(
+async def takes_nothing(
     mailing: Running, mail_server: MailServer, workers: WorkersDirectory
 ) -> None:
+    """Have a mail server take nothing of what it is asked to."""
     workers.has_on_duty()
     mail_server.manner = "not_now"
     await mailing.hears(offered(workers.knows(email="one@agency.example")))
     await mailing.later(timedelta())
+
+
+async def test_a_mail_server_that_takes_nothing_is_an_alarm_until_it_does(
+    mailing: Running, mail_server: MailServer, workers: WorkersDirectory
+) -> None:
+    await takes_nothing(mailing, mail_server, workers)
     before = await silent(mailing)
     await mailing.later(PATIENCE)
 
@@ -59,10 +66,7 @@ async def test_a_mail_server_that_takes_nothing_is_an_alarm_until_it_does(
 async def test_what_could_be_no_address_is_no_sign_of_life(
     mailing: Running, mail_server: MailServer, workers: WorkersDirectory
 ) -> None:
-    workers.has_on_duty()
-    mail_server.manner = "not_now"
-    await mailing.hears(offered(workers.knows(email="one@agency.example")))
-    await mailing.later(timedelta())
+    await takes_nothing(mailing, mail_server, workers)
 
     await mailing.later(PATIENCE / 2)
     await mailing.hears(offered(workers.knows(email="nobody in particular")))

@@ -204,26 +204,33 @@ async def test_an_agenda_builds_itself_and_says_who_was_asked(
     assert "police" in mine["unasked"]
 
 
+async def inquired(case: str, agency: str, table: Table, *, answered: bool) -> None:
+    """Have an agency be asked about a case at noon; it may answer an hour later."""
+    inquiry = {"case_id": case, "inquiry_id": new_id(), "agency": agency}
+    asked = InformationRequested(
+        **inquiry, requested_at=NOON, needed_by=NOON + 12 * HOUR
+    )
+    await hearing.note_inquiry(message_of(asked), table=table)
+    if not answered:
+        return
+    said = InformationDecided(
+        **inquiry,
+        number=1,
+        decision=SharingDecision.SHARED,
+        reason=SharingReason.WILL_OR_MAY_HELP,
+        answers={},
+        decided_at=NOON + HOUR,
+    )
+    await hearing.note_inquiry(message_of(said), table=table)
+
+
 async def test_an_answer_of_before_is_not_shown_as_one_for_this_meeting(
     running: Running, clock: SimulatedClock
 ) -> None:
     table = table_of(running)
     [case] = await referred(running, HIGH)
     for agency in ("police", "hospital"):
-        inquiry = {"case_id": case, "inquiry_id": new_id(), "agency": agency}
-        asked = InformationRequested(
-            **inquiry, requested_at=NOON, needed_by=NOON + 12 * HOUR
-        )
-        answered = InformationDecided(
-            **inquiry,
-            number=1,
-            decision=SharingDecision.SHARED,
-            reason=SharingReason.WILL_OR_MAY_HELP,
-            answers={},
-            decided_at=NOON + HOUR,
-        )
-        await hearing.note_inquiry(message_of(asked), table=table)
-        await hearing.note_inquiry(message_of(answered), table=table)
+        await inquired(case, agency, table, answered=True)
     clock.advance(timedelta(days=150))
     now = clock.now()
     again = assessed(case, HIGH, revision=2, at=now)
@@ -327,21 +334,7 @@ async def test_who_answered_in_a_merged_case_is_shown_in_its_survivor_as_that_ca
     case, other = await referred(running, HIGH, HIGH)
     table = table_of(running)
     for case_id, agency in ((case, "hospital"), (other, "hospital"), (other, "kura")):
-        inquiry = {"case_id": case_id, "inquiry_id": new_id(), "agency": agency}
-        asked = InformationRequested(
-            **inquiry, requested_at=NOON, needed_by=NOON + 12 * HOUR
-        )
-        await hearing.note_inquiry(message_of(asked), table=table)
-        if case_id == other:
-            answered = InformationDecided(
-                **inquiry,
-                number=1,
-                decision=SharingDecision.SHARED,
-                reason=SharingReason.WILL_OR_MAY_HELP,
-                answers={},
-                decided_at=NOON + HOUR,
-            )
-            await hearing.note_inquiry(message_of(answered), table=table)
+        await inquired(case_id, agency, table, answered=case_id == other)
     merged = CaseMerged(case_id=other, survivor_id=case, merged_at=NOON)
     await hearing.note_merging(message_of(merged), table=table)
     meeting = morning(clock)

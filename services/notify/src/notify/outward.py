@@ -22,8 +22,7 @@ from accord_chassis.settings import Network
 
 from notify.domain.mail import Outcome
 from notify.domain.push import is_among
-from notify.domain.retry_after import asked_to_wait
-from notify.post import Posted
+from notify.post import Posted, not_now
 
 log = structlog.get_logger()
 
@@ -137,8 +136,7 @@ class Outward:
             return answer
         if answer.status_code in TAKEN:
             return Posted(Outcome.SENT)
-        wait = asked_to_wait(answer.headers.get("retry-after", ""), at)
-        return Posted(Outcome.NOT_TAKEN, f"status_{answer.status_code}", wait=wait)
+        return not_now(answer.status_code, answer.headers.get("retry-after"), at)
 
     async def close(self) -> None:
         """Hang up."""

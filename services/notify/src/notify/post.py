@@ -24,7 +24,7 @@ from aiosmtplib import (
 )
 
 from notify.domain.mail import Outcome
-from notify.domain.retry_after import NONE
+from notify.domain.retry_after import NONE, asked_to_wait
 from notify.domain.wording import Letter
 
 log = structlog.get_logger()
@@ -133,6 +133,21 @@ class Posted:
 
 AWAY = Posted(Outcome.NOT_TAKEN, "server_away")
 BAD_ADDRESS = Posted(Outcome.REFUSED, "bad_address", tried=False)
+
+
+def not_now(
+    status: int, retry_after: str | None, at: datetime, *, failed: bool = False
+) -> Posted:
+    """Say that a server took nothing, and how long it asks not to be tried again.
+
+    Args:
+        status: What it answered.
+        retry_after: What its answer says of when, if anything.
+        at: When it was asked.
+        failed: It does not say that it did not take it; see ``Posted``.
+    """
+    wait = asked_to_wait(retry_after or "", at)
+    return Posted(Outcome.NOT_TAKEN, f"status_{status}", failed=failed, wait=wait)
 
 
 async def since_begun(sending: Awaitable[Posted]) -> Posted:

@@ -12,7 +12,6 @@ from accord_chassis.asking import UNANSWERED
 
 from notify.domain.channels import KEY, NOT_TAKEN, SECRET, TEXT, TO, SmsPolicy
 from notify.domain.mail import Outcome
-from notify.domain.retry_after import asked_to_wait
 from notify.domain.wording import Letter
 from notify.post import (
     AWAY,
@@ -22,6 +21,7 @@ from notify.post import (
     TIMEOUT_SECONDS,
     Lines,
     Posted,
+    not_now,
 )
 
 log = structlog.get_logger()
@@ -117,9 +117,7 @@ class SmsPost:
         failed = status not in NOT_TAKEN
         if failed:
             log.warning("post.away", dependency="sms", status=status)
-        wait = asked_to_wait(answer.headers.get("retry-after", ""), at)
-        reason = f"status_{status}"
-        return Posted(Outcome.NOT_TAKEN, reason, failed=failed, wait=wait)
+        return not_now(status, answer.headers.get("retry-after"), at, failed=failed)
 
     def _leave_alone(self, fault: BaseException) -> None:
         self._away_until = time.monotonic() + self._away_seconds

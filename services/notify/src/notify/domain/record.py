@@ -6,25 +6,25 @@ it holds ids, codes and times alone.
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 from notify.domain.answers import Answer, Said
-from notify.domain.contact import ContactMessage, PersonalContact, SentState
-from notify.domain.delivery import Delivery, DeliveryState
-from notify.domain.mail import NO_ANSWER, Mail, MailState
+from notify.domain.contact import ContactMessage, PersonalContact, SentState, Turn
+from notify.domain.delivery import Attempt, Delivery, DeliveryState
+from notify.domain.mail import NO_ANSWER, Became, Mail, MailState
 from notify.domain.notification import Notification, reference_of
 from notify.domain.told import Telling
 from notify.domain.untold import Untold, Waited
 
-TO_PERSON = {
+TO_PERSON: Mapping[str, str] = {
     SentState.SENT: "person_messaged",
     SentState.NOT_SENT: "person_not_messaged",
     SentState.UNKNOWN: "person_unknown",
 }
 
-TO_SYSTEM = {
+TO_SYSTEM: Mapping[str, str] = {
     DeliveryState.SENT: "system_told",
     DeliveryState.FAILED: "system_failed",
     DeliveryState.WANTED: "system_not_taken",
@@ -142,9 +142,7 @@ def _to_system(told: Delivery) -> Iterator[Line]:
         case_id=told.case_id,
     )
     yield first
-    for each in told.became:
-        what, reason = TO_SYSTEM[each.state], each.reason or ""
-        yield first._replace(at=each.at, what=what, reason=reason)
+    yield from _became(first, told.became, TO_SYSTEM)
 
 
 def _of_contact(held: PersonalContact, of: frozenset[str]) -> Iterator[Line]:
@@ -171,9 +169,7 @@ def _to_person(contact_id: str, message: ContactMessage) -> Iterator[Line]:
         policy_version=message.policy_version,
     )
     yield first
-    for each in message.became:
-        what, reason = TO_PERSON[each.state], each.reason or ""
-        yield first._replace(at=each.at, what=what, reason=reason)
+    yield from _became(first, message.became, TO_PERSON)
     if message.state is SentState.CLAIMED:
         yield first._replace(what="person_unknown", reason=NO_ANSWER)
     if message.delivered_at:
@@ -240,12 +236,19 @@ def _said(said: Answer, same: Line) -> Line:
     )
 
 
+def _became(
+    same: Line, turns: Iterable[Attempt | Turn | Became], names: Mapping[str, str]
+) -> Iterator[Line]:
+    for each in turns:
+        what, reason = names[each.state], each.reason or ""
+        yield same._replace(at=each.at, what=what, reason=reason)
+
+
 def _rang(rang: Mail, theirs: Line) -> Iterator[Line]:
-    within = rang.within or ""
-    for each in rang.became:
-        state = "not_taken" if each.state is MailState.WANTED else each.state.value
-        what, reason = f"{rang.channel}_{state}", each.reason or ""
-        yield theirs._replace(at=each.at, what=what, reason=reason, within=within)
+    names: dict[str, str] = {each: f"{rang.channel}_{each}" for each in MailState}
+    names[MailState.WANTED] = f"{rang.channel}_not_taken"
+    within = theirs._replace(within=rang.within or "")
+    yield from _became(within, rang.became, names)
     if rang.under_way_since:
         what = f"{rang.channel}_{MailState.UNKNOWN}"
         yield theirs._replace(at=rang.under_way_since, what=what, reason=NO_ANSWER)

@@ -146,10 +146,8 @@ async def _ask(
         return None
     rules = table.rules.asking
     invited = [each for each in held.agencies if each not in rules.not_asked]
-    merged = await table.dockets.merged_into([told.case_id])
-    new, agencies = docket.call_on(
-        invited, told.leave_out, at, merged.get(told.case_id, ())
-    )
+    merged = await table.dockets.merged_with(told.case_id)
+    new, agencies = docket.call_on(invited, told.leave_out, at, merged)
     if not agencies:
         return None
     asked = MeetingAsked(
