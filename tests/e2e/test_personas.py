@@ -1039,6 +1039,24 @@ async def test_outreach_sees_the_level_and_their_own_actions_and_no_more(
     assert {each["role"] for each in seen["actions"]} == set(HIGH_RISK_TEAM)
 
 
+async def test_outreach_is_told_nothing_of_her_wishes_or_how_far_away_she_is(
+    stage: Stage,
+) -> None:
+    roles = await stage.ask(
+        "coordinator",
+        "GET",
+        f"/api/allocation/v1/allocations?case_id={stage.ids['case_id']}",
+    )
+    offers = {each["role"]: each["allocation_id"] for each in roles.json()}
+    why = {}
+    for persona, role in (("specialist", SPECIALIST), ("outreach", OUTREACH)):
+        path = f"/api/allocation/v1/allocations/{offers[role]}"
+        why[persona] = (await stage.ask(persona, "GET", path)).json()["reasons"]
+
+    assert "area_met" in why["specialist"]
+    assert set(why["outreach"]) <= {"continuity_met", "least_loaded"}
+
+
 async def test_outreach_reaches_him_and_has_nothing_of_how_she_is_reached(
     stage: Stage,
 ) -> None:

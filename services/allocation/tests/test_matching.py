@@ -28,6 +28,7 @@ from allocation.domain.need import EXCLUDED, SILENT, UNNAMED, Need
 from allocation.domain.policy import Policy, Soft, Spot, Wish
 from allocation.domain.staffing import Staffing
 from allocation.domain.walls import SameCompartment, Walls
+from allocation.domain.wanted import Heard
 from allocation.domain.wishes import Wishes
 from allocation_builders import (
     HOUR,
@@ -155,6 +156,35 @@ def test_a_compartment_that_was_asked_for_one_side_never_serves_the_other() -> N
     with pytest.raises(SameCompartment):
         asked.ask(SPECIALIST, same.wall or "")
     assert asked.ask(OUTREACH, outreach.wall or "") is asked
+
+
+def test_whoever_meets_him_is_chosen_by_nothing_that_she_wishes_or_where_she_is() -> (
+    None
+):
+    heard = Heard(
+        wishes=Wishes(gender=ContactWish.WOMAN, area="aranui", languages=("mi",)),
+        at=NOON,
+        skills=frozenset({"stalking"}),
+    )
+    staffing = Staffing(id=new_id(), heard={new_id(): heard})
+
+    def reasons(role: Role) -> set[str]:
+        there = women(
+            base="aranui", roles=frozenset({role}), skills=frozenset({"stalking"})
+        )
+        held = allocation(RiskLevel.HIGH).model_copy(update={"role": role})
+        wanted = need_of(held, staffing, POLICY, NOON)
+        (shown,) = advise([there], wanted, POLICY, NOON)
+        found = choose([there], wanted, POLICY, NOON)
+        assert found
+        assert ("They serve the area." in shown.speaks_for) is (role is SPECIALIST)
+        return set(found.reasons)
+
+    assert reasons(SPECIALIST) == {
+        *("gender_met", "language_not_met", "area_met", "distance_km_0"),
+        *("skills_met", "least_loaded"),
+    }
+    assert reasons(OUTREACH) == {"least_loaded"}
 
 
 def test_the_compartments_of_a_merged_case_hold_for_its_survivor() -> None:

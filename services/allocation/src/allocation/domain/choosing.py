@@ -14,7 +14,7 @@ from allocation.domain.directory import (
     Worker,
 )
 from allocation.domain.need import Need
-from allocation.domain.policy import Policy, Soft, Wish
+from allocation.domain.policy import Policy, Soft, Wish, outreach
 from allocation.domain.wishes import Wishes
 
 LEAST_LOADED = "least_loaded"
@@ -196,7 +196,9 @@ def _reasons(worker: Worker, need: Need, asked: Mapping[Wish, Meets]) -> list[st
     codes = [f"{wish}_{_met(worker, meets)}" for wish, meets in asked.items()]
     if worker.id in need.earlier:
         codes.append("continuity_met")
-    if need.skills:
+    # Whoever meets the person using violence knows what they are trained in, so that
+    # this would tell them what was said of him.
+    if need.skills and not outreach(need.role):
         all_ = need.skills <= worker.skills
         codes.append(f"skills_{'met' if all_ else 'not_met'}")
     if worker.base is not None and worker.base in need.distances:

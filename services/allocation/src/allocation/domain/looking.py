@@ -4,9 +4,9 @@ from datetime import datetime
 
 from accord_contracts.calendar import Shown
 
-from allocation.domain.need import Need
+from allocation.domain.need import NO_WISHES, Need
 from allocation.domain.offering import Allocation
-from allocation.domain.policy import Policy
+from allocation.domain.policy import Policy, outreach
 from allocation.domain.staffing import Staffing
 
 
@@ -21,6 +21,9 @@ def need_of(
 ) -> Need:
     """Say what is looked for now.
 
+    Whoever meets the person using violence is chosen by no wish of the person harmed
+    and by no distance to them: why they are asked is told them.
+
     Args:
         held: The role.
         staffing: Of its case.
@@ -30,7 +33,8 @@ def need_of(
         survivor: Of the case that its case is merged into, if it is: the other side is
             served there too.
     """
-    wishes, urgent = staffing.wishes, held.level.urgent
+    wishes = NO_WISHES if outreach(held.role) else staffing.wishes
+    urgent = held.level.urgent
     cases = [staffing] if survivor is None else [staffing, survivor]
     barred = frozenset[str]().union(*(e.barred_from(held.role) for e in cases))
     served = frozenset[str]().union(*(e.served_against(held.role) for e in cases))

@@ -20,7 +20,7 @@ from accord_contracts.risk import RiskLevel
 from allocation.domain.choosing import Choice, choose
 from allocation.domain.directory import Worker
 from allocation.domain.need import NO_WISHES, Need
-from allocation.domain.policy import Policy
+from allocation.domain.policy import Policy, outreach
 from allocation.domain.walls import Walls
 from allocation.domain.wishes import Wishes
 
@@ -221,7 +221,8 @@ def simulate(
 
 def _wanted(case_id: str, arrival: Arrival, policy: Policy) -> list[Waiting]:
     """Give the roles that a case needs."""
-    distances = policy.kilometres.get(arrival.wishes.area or "", {})
+    hers = arrival.wishes, policy.kilometres.get(arrival.wishes.area or "", {})
+    told = {role: (NO_WISHES, {}) if outreach(role) else hers for role in Role}
     return [
         Waiting(
             role,
@@ -232,9 +233,9 @@ def _wanted(case_id: str, arrival: Arrival, policy: Policy) -> list[Waiting]:
                 case_id=case_id,
                 role=role,
                 points=policy.points[arrival.level],
-                wishes=arrival.wishes,
+                wishes=told[role][0],
                 urgent=arrival.level.urgent,
-                distances=distances,
+                distances=told[role][1],
             ),
             arrival.days,
         )
