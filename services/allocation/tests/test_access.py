@@ -21,10 +21,12 @@ from accord_contracts.allocation import (
 )
 from accord_contracts.message import Event
 from accord_contracts.notify import NotificationDeclined
+from accord_contracts.referrals import Wishes
 from accord_contracts.risk import RiskLevel
 from allocation.domain.choosing import choose
 from allocation.domain.glass import Glass, OwnGlass, ReviewedBefore
 from allocation.domain.lists import Lists
+from allocation.domain.need import AGAINST_WISH
 from allocation.domain.offer import Answer, Status
 from allocation.domain.staffing import Staffing
 from allocation.domain.standing import standing_of
@@ -41,6 +43,7 @@ from allocation_builders import (
     assessed,
     choice,
     need,
+    referred,
     worker,
 )
 
@@ -422,6 +425,63 @@ async def test_who_is_in_no_directory_is_named_by_who_vouches_for_them(
     others = [(await office.standing(e, case_id)).excluded for e in strangers]
     assert (barred, others) == ([True, True], [False, False])
     assert not (await office.standing(other, case_id)).excluded
+
+
+async def test_whoever_works_for_a_listed_agency_may_have_nothing_to_do_with_a_case(
+    office: Front,
+) -> None:
+    lead, other = [await office.hires(duty_coordinator=True) for _ in range(2)]
+    has = await office.hires(WHANAU, provider="refuge")
+    case_id = await office.case()
+    await office.accepts(has)
+    next_ = await office.hires(WHANAU, provider="iwi_service")
+
+    put = await office.lists(case_id, lead, agencies=["refuge"])
+    await office.running.idle()
+    later = await office.hires(WHANAU, provider="refuge")
+
+    assert "agency_workers" not in put.json()
+    [held] = await office.roles(case_id)
+    assert (held.status, held.worker_id) == (Status.OFFERED, next_)
+    withdrawn = office.told(AllocationWithdrawn)
+    assert [getattr(each, "worker_id", None) for each in withdrawn] == [has]
+    barred = [(await office.standing(e, case_id)).excluded for e in (has, later)]
+    others = [(await office.standing(e, case_id)).excluded for e in (next_, other)]
+    assert (barred, others) == ([True, True], [False, False])
+    path = f"/allocations/{held.id}/offer"
+    asked = {"worker_id": later, "against_wish": True, "over_capacity": True}
+    assert (await office.ask("POST", path, who=lead, body=asked)).status_code == 409
+    led = f"/cases/{case_id}/lead"
+    refused = await office.ask("PUT", led, who=lead, body={"agency": "refuge"})
+    assert refused.status_code == 422
+
+
+async def test_a_coordinator_may_ask_against_her_wish_and_is_named_for_it(
+    office: Front,
+) -> None:
+    lead = await office.hires(duty_coordinator=True)
+    anna = await office.hires(WHANAU, provider="refuge")
+    case_id, referral_id = new_id(), new_id()
+    wishes = Wishes(not_told=("refuge",))
+    await office.running.hears(
+        referred(case_id, referral_id=referral_id, wishes=wishes),
+        assessed(case_id, RiskLevel.LOW, referral_id=referral_id),
+    )
+    [held] = await office.roles(case_id)
+    path = f"/allocations/{held.id}"
+
+    async def offer(**told: Any) -> Any:
+        body = {"worker_id": anna, **told}
+        return await office.ask("POST", f"{path}/offer", who=lead, body=body)
+
+    shown = await office.ask("GET", f"{path}/candidates", who=lead)
+    refused, asked = await offer(), await offer(against_wish=True)
+
+    assert held.worker_id is None
+    assert shown.json()[0]["barred"] == [AGAINST_WISH]
+    assert (refused.status_code, asked.status_code) == (409, 200)
+    [last] = asked.json()["offers"]
+    assert (last["against_wish"], last["decided_by"]) == (True, lead)
 
 
 async def test_whoever_was_named_before_they_came_into_the_directory_stays_barred(

@@ -23,12 +23,21 @@ from allocation.domain.directory import (
     Gender,
     Worker,
 )
+from allocation.domain.hearing import hear
+from allocation.domain.lists import Lists
 from allocation.domain.looking import need_of
-from allocation.domain.need import EXCLUDED, SILENT, UNNAMED, Need
+from allocation.domain.need import (
+    AGAINST_WISH,
+    EXCLUDED,
+    LISTED,
+    SILENT,
+    UNNAMED,
+    Need,
+)
 from allocation.domain.policy import Policy, Soft, Spot, Wish
 from allocation.domain.staffing import Staffing
 from allocation.domain.walls import SameCompartment, Walls
-from allocation.domain.wanted import Heard
+from allocation.domain.wanted import Assessed, Heard
 from allocation.domain.wishes import Wishes
 from allocation_builders import (
     HOUR,
@@ -185,6 +194,54 @@ def test_whoever_meets_him_is_chosen_by_nothing_that_she_wishes_or_where_she_is(
         *("skills_met", "least_loaded"),
     }
     assert reasons(OUTREACH) == {"least_loaded"}
+
+
+@pytest.mark.parametrize("role", [SPECIALIST, OUTREACH])
+def test_an_agency_that_is_not_to_know_is_asked_through_nobody(role: Role) -> None:
+    heard = Heard(wishes=Wishes(not_told=("refuge",)), at=NOON)
+    merged = Staffing(id=new_id(), heard={new_id(): heard})
+    lists = Lists(agencies=frozenset({"police"}))
+    staffing = Staffing(id=new_id(), lists=lists, shares={merged.id: merged.share()})
+    held = allocation(RiskLevel.LOW).model_copy(update={"role": role})
+    wanted = need_of(held, staffing, POLICY, NOON)
+    decided = replace(wanted, against_wish=True)
+    refuge, police = worker(role, provider="refuge"), worker(role, provider="police")
+
+    assert choose([refuge, police], wanted, POLICY, NOON) is None
+    assert [*refuge.against(wanted, NOON)] == [AGAINST_WISH]
+    assert [*police.against(wanted, NOON)] == [LISTED]
+    assert [*refuge.against(decided, NOON)] == []
+    assert [*police.against(decided, NOON)] == [LISTED]
+    other = worker(role, provider="iwi_service")
+    found = choose([refuge, police, other], wanted, POLICY, NOON)
+    assert found
+    assert found.worker_id == other.id
+
+
+def test_whom_one_referral_wants_not_told_a_later_one_does_not_have_told() -> None:
+    first, second = Wishes(not_told=("refuge",)), Wishes(not_told=("police",))
+
+    both = Wishes.together([first, second, Wishes(area="sumner")])
+
+    assert both == Wishes(area="sumner", not_told=("refuge", "police"))
+
+
+def test_an_agency_that_is_not_to_know_does_not_lead_by_policy() -> None:
+    leads = POLICY.lead_agencies[RiskLevel.LOW]
+    found = Assessed(revision=1, first_referred_at=NOON, assessed_at=NOON)
+    wished = Heard(wishes=Wishes(not_told=(leads,)), at=NOON)
+    listed = Staffing(id=new_id()).want(found, POLICY)
+    others = [new_id()]
+
+    assert listed.lead_agency == leads
+    assert listed.list_(Lists(agencies=frozenset({leads})), others).lead_agency is None
+    late = hear(listed, new_id(), wished.wishes, NOON, POLICY)
+    assert late.lead_agency is None
+    assert late.want(found, POLICY).lead_agency is None
+    decided = late.led_by(leads, "lead", NOON)
+    assert hear(decided, new_id(), wished.wishes, NOON, POLICY).lead_agency == leads
+    barred = decided.list_(Lists(agencies=frozenset({leads})), others)
+    assert (barred.lead_agency, barred.lead_decided_by) == (None, None)
 
 
 def test_the_compartments_of_a_merged_case_hold_for_its_survivor() -> None:

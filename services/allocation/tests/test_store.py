@@ -49,6 +49,7 @@ async def plan_of(store: Store[Any], query: dict[str, Any]) -> str:
     ("store", "query", "index"),
     [
         ("workers", {"changed_at": {"$gte": NOON}}, "changed_at_1"),
+        ("workers", {"provider": {"$in": ["refuge"]}}, "provider_1"),
         ("allocations", {"case_id": "a"}, "case_id_1"),
         (
             "allocations",

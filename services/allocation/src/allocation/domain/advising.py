@@ -56,7 +56,8 @@ def advise(
     asked = tests(need.wishes)
     ranked = []
     for place, worker in enumerate(workers):
-        barred = (*need.against(worker.id), *worker.against(need, at))
+        against = (*need.against(worker.id), *worker.against(need, at))
+        barred = tuple(dict.fromkeys(against))
         met = sum(
             policy.weights[wish] for wish, meets in asked.items() if meets(worker)
         )

@@ -11,7 +11,7 @@ from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict
 
 from allocation.domain.availability import WEEK, WHOLE, Absence, percent_at
-from allocation.domain.need import Need
+from allocation.domain.need import AGAINST_WISH, LISTED, Need
 from allocation.domain.policy import outreach
 
 
@@ -85,7 +85,8 @@ class Worker(BaseModel):
     """Somebody who can be asked to work on cases, or to be told of them.
 
     Attributes:
-        provider: Code of the organisation that they work for.
+        provider: Code of the organisation that they work for: of an agency, its code in
+            the register.
         team: Code of their team.
         compartment: Code of the part of it that they belong to, where one part of a
             team serves those who are harmed and another those who harm.
@@ -266,6 +267,10 @@ class Worker(BaseModel):
         """
         if not self.active or need.role not in self.roles:
             yield NOT_IN_THE_ROLE
+        if self.provider in need.barred_agencies:
+            yield LISTED
+        if self.provider in need.not_told and not need.against_wish:
+            yield AGAINST_WISH
         if self.absences and percent_at(self.absences, at) == 0:
             yield ON_LEAVE
         elif not need.beyond and self._room(need.allocation_id, at) < need.points:

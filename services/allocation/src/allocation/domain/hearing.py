@@ -86,9 +86,8 @@ def stop_waiting(staffing: Staffing, at: datetime, policy: Policy) -> Staffing:
 def _note(staffing: Staffing, referral_id: str, heard: Heard) -> Staffing:
     """Keep what a referral said of wishes, of the latest of the episode only."""
     known = heard_since(staffing.closed_on, {**staffing.heard, referral_id: heard})
-    return staffing.model_copy(
-        update={"heard": dict(list(known.items())[-REMEMBERED:])}
-    )
+    update = {"heard": dict(list(known.items())[-REMEMBERED:])}
+    return staffing.model_copy(update=update).unled()
 
 
 def _wait(staffing: Staffing, awaited: dict[str, Awaited]) -> Staffing:

@@ -21,7 +21,9 @@ class Lists(BaseModel):
         conflicts: These have a conflict of interest.
         subjects: People at agencies who are in no directory, by their ``listed_id``:
             these may not.
-        agencies: By their codes: these are never asked what they know of it.
+        agencies: By their codes: these are never asked what they know of it, and
+            whoever works for one of them may not.
+        agency_workers: Who worked for one of them when the lists were put.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,18 +33,19 @@ class Lists(BaseModel):
     conflicts: frozenset[str] = frozenset()
     subjects: frozenset[str] = frozenset()
     agencies: frozenset[str] = frozenset()
+    agency_workers: frozenset[str] = frozenset()
 
     @property
     def mark(self) -> str:
-        """What tells these lists from others: equal lists have the same."""
-        named = self.model_dump(mode="json")
+        """What tells these lists from others: if they name the same, it is the same."""
+        named = self.model_dump(mode="json", exclude={"agency_workers"})
         in_order = {key: each and sorted(each) for key, each in named.items()}
         return hashlib.sha256(json.dumps(in_order).encode()).hexdigest()[:32]
 
     @property
     def barred(self) -> frozenset[str]:
-        """Everybody who is named as one who may not."""
-        return self.excluded | self.conflicts
+        """Every worker who is named as one who may not, or whose agency is."""
+        return self.excluded | self.conflicts | self.agency_workers
 
     def name(self, listed: str) -> bool:
         """Tell whether somebody in no directory, or an agency, is named by their id."""
@@ -67,6 +70,7 @@ class Lists(BaseModel):
             conflicts=frozenset[str]().union(*(e.conflicts for e in several)),
             subjects=frozenset[str]().union(*(e.subjects for e in several)),
             agencies=frozenset[str]().union(*(e.agencies for e in several)),
+            agency_workers=frozenset[str]().union(*(e.agency_workers for e in several)),
         )
 
 
@@ -80,6 +84,12 @@ class ListsChanged(Refusal):
     """The lists have changed since they were read: read them again."""
 
     status = 412
+
+
+class AgencyListed(Refusal):
+    """The lists of the case name the agency: it can have nothing to do with it."""
+
+    status = 422
 
 
 class NobodyLeft(Refusal):

@@ -39,6 +39,8 @@ def need_of(
     barred = frozenset[str]().union(*(e.barred_from(held.role) for e in cases))
     served = frozenset[str]().union(*(e.served_against(held.role) for e in cases))
     listed = frozenset[str]().union(*(e.in_force.barred for e in cases))
+    agencies = frozenset[str]().union(*(e.in_force.agencies for e in cases))
+    not_told = frozenset[str]().union(*(e.wishes.not_told for e in cases))
     walls = frozenset[str]().union(*(e.walls_against(held.role) for e in cases))
     return Need(
         allocation_id=held.id,
@@ -52,6 +54,8 @@ def need_of(
         listed=listed,
         silent=held.silent,
         named_only=staffing.in_force.named_only,
+        barred_agencies=agencies,
+        not_told=not_told,
         urgent=urgent,
         shown=Shown.of(at, policy.zone) if urgent else None,
         on_call=on_call,

@@ -46,7 +46,8 @@ def heed(
     What the same meeting wanted before and wants no longer is wanted no longer, if
     neither the level nor its tier nor another meeting asks for it and nobody has
     accepted it. What was decided before the episode began, or before what is known of
-    the same meeting, changes nothing; nor does anything once it was transferred.
+    the same meeting, changes nothing; nor does anything once it was transferred. An
+    agency that the lists name does not lead, whoever decided it.
 
     Args:
         staffing: What is known of the case's roles.
@@ -68,7 +69,7 @@ def heed(
     meetings = {**staffing.meetings, decision.meeting_id: decided}
     latest = sorted(meetings.items(), key=lambda each: each[1].at)[-REMEMBERED:]
     held = staffing.model_copy(update={"meetings": dict(latest)})
-    if decision.lead is not None:
+    if decision.lead is not None and decision.lead not in held.in_force.agencies:
         held = held.led_by(decision.lead, decision.by, decision.at)
     by_tier = held.latest.roles if held.latest else ()
     kept = {*held.besides, *policy.roles[held.level], *by_tier}

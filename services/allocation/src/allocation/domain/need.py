@@ -15,6 +15,7 @@ SERVED = "They have served the other side of the case."
 LISTED = "They are barred from the case."
 EXCLUDED = "They may not be asked."
 UNNAMED = "Only others may have to do with the case."
+AGAINST_WISH = "The person harmed does not want their agency told."
 SILENT = "They were asked before and did not answer in time."
 
 
@@ -33,6 +34,10 @@ class Need:
         silent: Who was asked and did not answer: excluded as long as others are left,
             unless a person chooses.
         named_only: The only ones who may be asked; none: anybody.
+        barred_agencies: Codes of those whose workers are barred from the case.
+        not_told: Codes of those that the person harmed does not want told.
+        against_wish: Their workers may be asked all the same, because a person has
+            decided so.
         urgent: It is at a high level: whoever takes it must be at work now.
         shown: What clocks show now; none: whether somebody is at work is no matter.
         on_call: Who is on call now, whatever their hours.
@@ -55,6 +60,9 @@ class Need:
     listed: frozenset[str] = frozenset()
     silent: frozenset[str] = frozenset()
     named_only: frozenset[str] | None = None
+    barred_agencies: frozenset[str] = frozenset()
+    not_told: frozenset[str] = frozenset()
+    against_wish: bool = False
     urgent: bool = False
     shown: Shown | None = None
     on_call: frozenset[str] = frozenset()

@@ -79,6 +79,8 @@ class Offer(BaseModel):
         declined_for: Why they declined, if they did.
         decided_by: Who chose them, if a person did.
         beyond: They had no room for it, and a person decided that all the same.
+        against_wish: The person harmed did not want their agency told, and a person
+            decided that all the same.
         handed_over_for: Why they have looked for somebody else to take it, if they did.
     """
 
@@ -96,4 +98,5 @@ class Offer(BaseModel):
     declined_for: DeclineReason | None = None
     decided_by: str | None = None
     beyond: bool = False
+    against_wish: bool = False
     handed_over_for: HandOverReason | None = None

@@ -160,6 +160,7 @@ class Allocation(BaseModel):
         *,
         decided_by: str | None = None,
         beyond: bool = False,
+        against_wish: bool = False,
     ) -> "Allocation":
         """Ask somebody."""
         offer = Offer(
@@ -172,6 +173,7 @@ class Allocation(BaseModel):
             policy_version=policy.version,
             decided_by=decided_by,
             beyond=beyond,
+            against_wish=against_wish,
         )
         return self._moved(
             status=Status.OFFERED,

@@ -43,7 +43,7 @@ class Staffing(BaseModel):
         served_others: Who has ever served anybody else in it.
         walls: Which compartments serve which side of it.
         lead_agency: Which agency leads: by the policy for its level, until a person
-            decides otherwise for this episode.
+            decides otherwise for this episode; none if that one is not to know of it.
         lead_decided_by: Who has decided that.
         lead_decided_at: When.
         meetings: What meetings of this episode decided, by meeting.
@@ -261,7 +261,19 @@ class Staffing(BaseModel):
         """Want every role anew that nobody has who may have it."""
         lists = self.in_force
         roles = {role: wanted.listed(lists) for role, wanted in self.roles.items()}
-        return self.model_copy(update={"roles": roles})
+        return self.model_copy(update={"roles": roles}).unled()
+
+    def unled(self) -> "Staffing":
+        """Have no agency lead that may have nothing to do with the case.
+
+        Nor by the policy one that the person harmed does not want told.
+        """
+        barred = self.in_force.agencies
+        if self.lead_decided_by is None:
+            barred = barred.union(self.wishes.not_told)
+        if self.lead_agency not in barred:
+            return self
+        return self.model_copy(update=dict.fromkeys(LEAD))
 
     def share(self) -> Share:
         """Give what a survivor goes by."""
@@ -350,7 +362,7 @@ class Staffing(BaseModel):
         update: dict[str, object] = {"roles": roles, "latest": latest}
         if self.lead_decided_by is None:
             update["lead_agency"] = policy.lead_agencies[self.level]
-        return self.model_copy(update=update)
+        return self.model_copy(update=update).unled()
 
     def join(self, allocation_id: str, worker_id: str, lists: int) -> "Staffing":
         """Take a worker who has accepted into the team, if the role is still needed.

@@ -42,7 +42,8 @@ def standing_of(
         served=frozenset(side for side, who in served.items() if worker.id in who),
         own_side=worker.own_side,
         conflict=worker.id in lists.conflicts,
-        excluded=worker.id in lists.excluded,
+        excluded=worker.id in lists.excluded | lists.agency_workers
+        or worker.provider in lists.agencies,
         unlisted=lists.unlisted(worker.id),
         glass=OpenGlass(id=glass.id, until=glass.until) if glass else None,
         transferred=any(each.transferred_at for each in family),

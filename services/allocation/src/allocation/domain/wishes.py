@@ -8,7 +8,11 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Wishes(BaseModel):
-    """The wishes of one referral, or of all referrals of an episode together."""
+    """The wishes of one referral, or of all referrals of an episode together.
+
+    Attributes:
+        not_told: Codes of agencies that are not to be told, if it can be helped.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -16,6 +20,7 @@ class Wishes(BaseModel):
     languages: tuple[str, ...] = ()
     kaupapa_maori: bool = False
     area: str | None = None
+    not_told: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, told: referrals.Wishes) -> "Wishes":
@@ -24,8 +29,13 @@ class Wishes(BaseModel):
 
     @classmethod
     def together(cls, oldest_first: Iterable["Wishes"]) -> "Wishes":
-        """Put wishes together: what is said later counts, what is not said nothing."""
+        """Put wishes together: what is said later counts, what is not said nothing.
+
+        Whom one referral wants not told, none that says nothing of them has told.
+        """
         said: dict[str, object] = {}
+        not_told = dict[str, None]()
         for each in oldest_first:
             said.update(each.model_dump(exclude_defaults=True))
-        return cls.model_validate(said)
+            not_told |= dict.fromkeys(each.not_told)
+        return cls.model_validate({**said, "not_told": tuple(not_told)})

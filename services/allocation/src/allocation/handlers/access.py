@@ -143,7 +143,8 @@ async def put_lists(
     if seen != held.lists.mark:
         raise ListsChanged
     others = await door.workers.coordinators() - {by}
-    new = held.list_(lists, others)
+    theirs = await door.workers.of_agencies(lists.agencies)
+    new = held.list_(lists.model_copy(update={"agency_workers": theirs}), others)
     if new.lists == held.lists:
         return held.lists
     told = changed(new, held, door.clock.now())
@@ -176,7 +177,9 @@ async def note_conflict(
 def changed(new: Staffing, held: Staffing, at: datetime) -> list[Event]:
     """Tell what other lists change: who works on the case, and what it needs."""
     events = wanted(new, held)
-    return [team_changed(new, at), *events] if new.team != held.team else events
+    if (new.team, new.lead_agency) != (held.team, held.lead_agency):
+        events.insert(0, team_changed(new, at))
+    return events
 
 
 async def break_glass(

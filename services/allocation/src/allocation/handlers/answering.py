@@ -117,7 +117,13 @@ async def _reserve_again(
     need = await desk.need(held, staffing, at)
     if need.bars(worker_id):
         raise CannotTake(*need.against(worker_id))
-    need = replace(need, points=held.offer.points, beyond=True, shown=None)
+    need = replace(
+        need,
+        points=held.offer.points,
+        beyond=True,
+        against_wish=held.offer.against_wish,
+        shown=None,
+    )
     reserving = partial(Worker.reserve, need=need, until=at + HOLD_SLACK, at=at)
     worker = await desk.directory.change(worker_id, reserving, held.lane)
     if not await asked(held.case_id, held.role, worker.wall, desk=desk):

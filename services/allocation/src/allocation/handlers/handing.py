@@ -103,9 +103,18 @@ async def candidates(allocation_id: str, *, desk: Desk) -> list[Candidate]:
 
 
 async def offer_to(
-    allocation_id: str, worker_id: str, by: str | None, *, beyond: bool, desk: Desk
+    allocation_id: str,
+    worker_id: str,
+    by: str | None,
+    *,
+    beyond: bool,
+    desk: Desk,
+    against_wish: bool = False,
 ) -> Allocation:
-    """Offer a role to a worker who was chosen for it; no hard rule gives way.
+    """Offer a role to a worker who was chosen for it.
+
+    Of the hard rules only room and whom the person harmed does not want told give way,
+    and only to a person.
 
     Whoever was asked before them need not answer any more.
 
@@ -113,9 +122,11 @@ async def offer_to(
         allocation_id: The role.
         worker_id: Who was chosen.
         by: Who chose them; none: the clock, that placed all roles together.
-        beyond: Whether they may be asked though they have no room: the one rule that a
-            person may set aside, and is named for it.
+        beyond: Whether they may be asked though they have no room: whoever decides so
+            is named for it.
         desk: What it takes.
+        against_wish: Whether they may be asked though the person harmed does not want
+            their agency told: whoever decides so is named for it.
 
     Raises:
         NoSuchRecord: There is no such role.
@@ -136,18 +147,27 @@ async def offer_to(
         held = held.heed(wanted)
     # Silence alone is no bar to being asked by a person.
     heard = held.model_copy(update={"silent": frozenset()}) if by else held
-    need = replace(await _need(heard, staffing, desk), beyond=beyond)
+    need = await _need(heard, staffing, desk)
+    need = replace(need, beyond=beyond, against_wish=against_wish)
     if need.bars(worker_id):
         raise CannotTake(*need.against(worker_id))
     until = desk.policy.answer_by(at, held.level) + HOLD_SLACK
     reserving = partial(Worker.reserve, need=need, until=until, at=at)
     worker = await desk.directory.change(worker_id, reserving, held.lane)
     asking = held.withdraw(desk.policy, at) if held.status is Status.OFFERED else held
-    # What was beyond for them was not offered to others: those had no room.
+    # What was decided for them was not decided for others: those had no room.
     others = list(desk.directory.least_loaded(held.role))
-    why = explain(worker, others, replace(need, beyond=False), at)
+    as_any = replace(need, beyond=False, against_wish=False)
+    why = explain(worker, others, as_any, at)
     choice = replace(why, reasons=(CHOSEN if by else TOGETHER, *why.reasons))
-    new = asking.offered(choice, desk.policy, at, decided_by=by, beyond=beyond)
+    new = asking.offered(
+        choice,
+        desk.policy,
+        at,
+        decided_by=by,
+        beyond=beyond,
+        against_wish=worker.provider in need.not_told,
+    )
     if not await asked(held.case_id, held.role, worker.wall, desk=desk):
         await release(new, desk=desk)
         raise SameCompartment

@@ -19,6 +19,7 @@ from accord_contracts.referrals import CaseErased, CaseTransferred, ReferralRece
 from accord_contracts.risk import RiskAssessed
 
 from allocation.domain import hearing
+from allocation.domain.lists import AgencyListed
 from allocation.domain.offer import Status
 from allocation.domain.staffing import Staffing
 from allocation.domain.wanted import Assessed
@@ -188,10 +189,13 @@ async def decide_lead(case_id: str, agency: str, by: str, *, desk: Desk) -> Staf
 
     Raises:
         NoSuchRecord: There is no such case.
+        AgencyListed: The lists of the case name the agency.
     """
     held = await desk.staffings.get(case_id)
     if held is None or held.erased_at is not None:
         raise NoSuchRecord
+    if agency in held.in_force.agencies:
+        raise AgencyListed
     # Another service's clock may be ahead: what is said now comes last all the same.
     at = max(desk.clock.now(), held.lead_decided_at or EPOCH)
     new = held.led_by(agency, by, at)

@@ -89,7 +89,8 @@ class ListsView(BaseModel):
             stays here, so that they may be more than can be put.
         subjects: Nor may these, who are at agencies and in no directory, by the ids
             that are made of who vouches for whom.
-        agencies: These are never asked what they know of the case.
+        agencies: These are never asked what they know of the case, and nobody who works
+            for one of them may.
     """
 
     excluded: frozenset[Id] = frozenset()
@@ -155,7 +156,8 @@ class LeadView(BaseModel):
     """Which agency leads a case, and who has decided that.
 
     Attributes:
-        agency: By its code in the register; none: the case has no level yet.
+        agency: By its code in the register; none: the case has no level yet, or the
+            agency that leads by the policy is not to know of it.
         decided_by: Who decided it; none: the locality's policy for its level.
     """
 
@@ -331,4 +333,4 @@ async def review_glass(
 
 def _shown(lists: Lists, response: Response) -> ListsView:
     response.headers["ETag"] = f'"{lists.mark}"'
-    return ListsView(**lists.model_dump())
+    return ListsView(**lists.model_dump(exclude={"agency_workers"}))

@@ -71,7 +71,8 @@ class PutWorker(BaseModel):
     """What the locality says of a worker.
 
     Attributes:
-        provider: Code of the organisation that they work for.
+        provider: Code of the organisation that they work for: of an agency, its code in
+            the register, by which lists and wishes name it.
         team: Code of their team.
         compartment: Code of the part of it that they belong to, where one part of a
             team serves those who are harmed and another those who harm.

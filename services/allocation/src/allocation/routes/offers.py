@@ -72,12 +72,15 @@ class OfferTo(BaseModel):
     Attributes:
         over_capacity: They may be asked though they have no room: whoever chooses them
             is named for that.
+        against_wish: They may be asked though the person harmed does not want their
+            agency told: whoever chooses them is named for that too.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     worker_id: Id
     over_capacity: StrictBool = False
+    against_wish: StrictBool = False
 
 
 class CandidateView(BaseModel):
@@ -136,6 +139,8 @@ class AskedView(BaseModel):
         unmet: The wishes they do not meet, and why nobody who does was asked.
         decided_by: Who chose them, if a person did.
         beyond: They had no room for it, and a person decided that all the same.
+        against_wish: The person harmed did not want their agency told, and a person
+            decided that all the same.
     """
 
     worker_id: Id
@@ -149,6 +154,7 @@ class AskedView(BaseModel):
     declined_for: DeclineReason | None
     decided_by: Id | None
     beyond: bool
+    against_wish: bool
     handed_over_for: HandOverReason | None
 
     @classmethod
@@ -276,7 +282,10 @@ async def offer_to(
     desk: Desk_,
     reader: Reader,
 ) -> AllocationView:
-    """Offer a role to a worker whom the caller chooses. No hard rule gives way."""
+    """Offer a role to a worker whom the caller chooses.
+
+    No hard rule gives way but the two that the caller sets aside by name.
+    """
     held = await allocations.get(allocation_id)
     await reader.permit(CHOOSE, role_of(allocation_id, held))
     offering = partial(
@@ -285,6 +294,7 @@ async def offer_to(
         told.worker_id,
         _worker_of(reader),
         beyond=told.over_capacity,
+        against_wish=told.against_wish,
         desk=desk,
     )
     return AllocationView.of(await settled(offering))

@@ -246,6 +246,7 @@ class Workers(SealedStore[Worker]):
             [("duty_coordinator", 1)],
             partialFilterExpression={"duty_coordinator": True},
         ),
+        IndexModel([("provider", 1)]),
     )
 
     def take_apart(self, fields: Document) -> dict[str, Any]:
@@ -276,6 +277,14 @@ class Workers(SealedStore[Worker]):
             {"duty_coordinator": True, "active": True}, projection={"_id": 1}
         )
         return {each["_id"] async for each in found}
+
+    async def of_agencies(self, agencies: Collection[str]) -> frozenset[str]:
+        """Name whoever works for one of some agencies, or last did."""
+        if not agencies:
+            return frozenset()
+        query = {"provider": {"$in": sorted(agencies)}}
+        found = self.documents.find(query, projection={"_id": 1})
+        return frozenset([each["_id"] async for each in found])
 
     async def page(self, after: str, limit: int) -> list[Worker]:
         """Give the workers whose ids come after one, in order."""
