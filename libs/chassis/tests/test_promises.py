@@ -5,7 +5,9 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -13,7 +15,7 @@ import pytest
 from accord_chassis import topology
 from accord_chassis.binding import pack
 from accord_chassis.bus import IN_PLACE, Bus
-from accord_chassis.development.backing import Backing
+from accord_chassis.development.backing import Backing, LocalBroker
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.inprocess import InProcessBroker, InProcessTransport
 from accord_chassis.rabbit import PUBLISH_SECONDS, RabbitTransport
@@ -27,7 +29,7 @@ from accord_contracts.message import Lane, Message
 from accord_contracts.risk import RiskChanged
 from chassis_builders import Thing, Things, changed, message, thing
 from chassis_surroundings import Line, Proxy, virtual_host_of
-from chassis_toy import TOY, living, settings_for
+from chassis_toy import TOY, Toy, living, settings_for
 
 CATALOGUE = Catalogue.of([Entry(RiskChanged, "toy", ("toy",))])
 LANE = topology.queue_of("toy", Lane.ROUTINE)
@@ -39,6 +41,9 @@ TRIES = len(IN_PLACE) + 1
 """How often a message is tried before it goes down the ladder."""
 
 DAYS = 90
+
+TOO_LITTLE = "1MB"
+ENOUGH = "1GB"
 
 LATE = 10.0
 """Seconds that a busy machine may add to what has an end."""
@@ -185,6 +190,64 @@ async def test_publishing_into_a_dead_line_ends_in_time(
     assert clock.ticks > 10
     await proxy.become(Line.REFUSED)
     await transport.close()
+
+
+async def test_a_broker_short_of_memory_holds_up_nobody_and_loses_nothing(
+    backing_services: Backing, issuer: DevelopmentIssuer, tmp_path: Path
+) -> None:
+    """P13: it takes in nothing for a while; who asks is answered, and all is told."""
+    local = LocalBroker(tmp_path, memory=TOO_LITTLE)
+    try:
+        await asyncio.to_thread(local.start)
+        short_of_it = replace(
+            backing_services,
+            amqp_url=local.amqp_url,
+            management_url=local.management_url,
+        )
+        async with virtual_host_of(short_of_it, TOY) as host:
+            await says_it_is_short(host)
+            transport = RabbitTransport(host.url("toy"), name="toy")
+            await transport.connect()
+            async with Ticking() as clock:
+                publication = Publication(topology.EVENTS, pack(message()))
+                (outcome,) = await transport.publish([publication])
+            assert isinstance(outcome, NotConfirmed)
+            assert clock.seconds < 2 * PUBLISH_SECONDS + LATE
+            assert clock.ticks > 10
+            await transport.close()
+
+            given = settings_for(
+                backing_services.store_url, issuer, amqp_url=host.url("toy")
+            )
+            async with living(given, issuer) as toy:
+                await toy.service.started.wait()
+                things = [new_id() for _ in range(10)]
+                async with Ticking() as clock:
+                    answers = [await toy.make(each) for each in things]
+                assert {each.status_code for each in answers} == {202}
+                assert clock.seconds < LATE
+                assert not any([await toy.count(each) for each in things])
+
+                await asyncio.to_thread(local.stop)
+                local.memory = ENOUGH
+                await asyncio.to_thread(local.start)
+                await eventually(lambda: counted_once(toy, things), within=60)
+    finally:
+        await asyncio.to_thread(local.stop)
+
+
+async def says_it_is_short(host: VirtualHost) -> None:
+    """Wait until the broker has raised its alarm."""
+
+    async def alarmed() -> bool:
+        nodes = (await host.management.get("/api/nodes")).json()
+        return any(each.get("mem_alarm") for each in nodes)
+
+    await eventually(alarmed, within=30)
+
+
+async def counted_once(toy: Toy, things: list[str]) -> bool:
+    return {await toy.count(each) for each in things} == {1}
 
 
 async def test_a_request_into_a_dead_store_is_put_off_in_time(

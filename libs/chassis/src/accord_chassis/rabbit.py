@@ -63,6 +63,9 @@ LOOKS = 2
 """How many looks in a row must find messages waiting and none delivered since the one
 before: what one look finds may have come a moment ago."""
 
+UNBLOCKED = "_Connection__connection_unblocked"
+"""What aiormq's connection waits for until the broker takes in messages again."""
+
 ACK_PAUSE = 0.002
 """Seconds for which acknowledgements are gathered."""
 
@@ -86,6 +89,22 @@ async def reach(connection: Reaching) -> Reaching:
         await connection.close()
         raise
     return connection
+
+
+class Returning(RobustConnection):
+    """A robust connection that comes back, even if it was lost while it was blocked.
+
+    A broker short of memory or disk blocks who publishes. A connection that is lost
+    meanwhile, as by the restart that mends it, is never unblocked: its channel would
+    wait for that for ever, holding the lock that connecting anew needs.
+    """
+
+    async def _on_connected(self) -> None:
+        if self.transport is not None:
+            line = self.transport.connection
+            unblocked: asyncio.Event = getattr(line, UNBLOCKED)
+            line.closing.add_done_callback(lambda _: unblocked.set())
+        await super()._on_connected()
 
 
 class RabbitTransport:
@@ -143,8 +162,8 @@ class RabbitTransport:
     def _address(self) -> URL:
         return make_url(self._line.url, heartbeat=HEARTBEAT)
 
-    def _robust(self, purpose: str) -> RobustConnection:
-        return RobustConnection(
+    def _robust(self, purpose: str) -> Returning:
+        return Returning(
             self._address(),
             ssl_context=self._line.context(),
             heartbeat=HEARTBEAT,

@@ -44,7 +44,7 @@ default_user = {user}
 default_pass = {password}
 loopback_users.{user} = true
 disk_free_limit.absolute = 50MB
-vm_memory_high_watermark.absolute = 1GB
+vm_memory_high_watermark.absolute = {memory}
 log.file = false
 log.console = true
 log.console.level = info
@@ -99,11 +99,16 @@ class LocalBroker:
     Args:
         folder: Its data, ports, password and log, kept from one run to the next.
         identity: With one it speaks TLS too, on a port of its own.
+        memory: How much it may use, as RabbitMQ writes it, before it takes in nothing
+            more: a start applies it.
     """
 
-    def __init__(self, folder: Path, identity: Identity | None = None) -> None:
+    def __init__(
+        self, folder: Path, identity: Identity | None = None, memory: str = "1GB"
+    ) -> None:
         self._folder = folder.absolute()
         self._identity = identity
+        self.memory = memory
         self._process = Process("rabbitmq-server", self._folder)
         self._ports: list[int] = []
         self._password = ""
@@ -177,6 +182,7 @@ class LocalBroker:
             management=self._ports[1],
             user=USER,
             password=self._password,
+            memory=self.memory,
         )
         if self._identity:
             text += TLS.format(
