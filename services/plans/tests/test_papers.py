@@ -16,8 +16,10 @@ from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskLevel
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from meetings_builders import decision, patrols, said
 from papers_builders import BOTH, HERS, HIS, SPEECH, entry, voice
-from plans.documents.audience import Addressed, Facts, redacted
+from plans.documents.audience import Addressed, Facts, Promise, redacted
+from plans.documents.pack import extract_of
 from plans.documents.page import Mark, page_of
 from plans.documents.release import Release
 from plans.documents.routes import PAPERS
@@ -25,7 +27,7 @@ from plans.documents.scan import ProtectedText, look_through
 from plans.documents.sheet import reference, sheet_of
 from plans.documents.voice import NotTheirCopy, OwnVoice, copy_of
 from plans.documents.wording import Wording
-from plans.domain.action import Action
+from plans.domain.action import Action, Said
 from plans.domain.coming import Coming
 from plans.domain.letting import (
     AnotherPaper,
@@ -35,17 +37,19 @@ from plans.domain.letting import (
     ReleaseOver,
 )
 from plans.domain.meeting.discussion import Decision, Discussion, Task, Wanted
+from plans.domain.meeting.promises import keep
 from plans.domain.merging import carry, share_of
 from plans.domain.plan import Plan
 from plans.domain.template import Part, Policy
-from plans.meeting.views import ExtractCaseView
+from plans.meeting.views import DiscussionView, ExtractCaseView, ExtractView
 from plans.needs.need import Need, Reached, Service
 from plans.needs.need import Voice as Word
-from plans_builders import IVS, assessment, does, owner, parted_policy, plan
+from plans_builders import IVS, POLICY, assessment, does, owner, parted_policy, plan
 
 LOCALITIES = Path(__file__).parents[3] / "localities"
 HOUR = timedelta(hours=1)
 PARTED = parted_policy()
+EVERY_TASK = Permit("owner", frozenset(f"tasks_{each}" for each in Side))
 
 AGENCIES = ("police", "refuge_agency", "outreach_agency")
 
@@ -344,6 +348,33 @@ def test_what_is_open_when_a_plan_ends_is_promised_on_no_paper() -> None:
 
     assert held.open_actions
     assert facts.actions == ()
+
+
+def test_what_agencies_left_open_when_a_response_ended_is_promised_on_no_paper() -> (
+    None
+):
+    done, open_ = patrols(), patrols(agency="refuge")
+    held = said(Wanted(level=RiskLevel.LOW, tasks=(done, open_)))
+    kept, lapsed = held.tasks()
+    word = Said(at=NOON, by="somebody")
+    ended = keep(held, kept, "police", word, POLICY, grave=False).end(NOON)
+
+    # It is open again: what it was owed before is still not.
+    facts = Facts.of(plan(RiskLevel.HIGH), discussions=[ended])
+    views = ExtractCaseView.of(ended, "refuge", EVERY_TASK)
+    shown = ExtractView(meeting_id=ended.meeting_id, agency="refuge", cases=(views,))
+
+    assert [each.agency for each in facts.promises] == ["police"]
+    assert [each.ended for each in views.tasks] == [True]
+    assert extract_of(shown, SPEECH).sections[0].rows == ()
+    assert [e.ended for e in DiscussionView.of(ended, EVERY_TASK).tasks] == [
+        False,
+        True,
+    ]
+    asked = decision(ended.decisions[0].wanted, at=NOON + HOUR)
+    again = ended.decide(asked.wanted, replaces=1, decision=asked)
+    assert [e.agency for e in Promise.all_of(again)] == ["police", "refuge"]
+    assert not again.lapsed(lapsed)
 
 
 def test_what_people_say_is_text_on_a_paper_and_nothing_else() -> None:

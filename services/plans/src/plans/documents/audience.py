@@ -96,8 +96,14 @@ class Promise:
 
     @classmethod
     def all_of(cls, held: Discussion) -> Iterator[Self]:
-        """Give what counts of what was promised on a case at a meeting."""
+        """Give what counts of what was promised on a case at a meeting.
+
+        What was open when the response ended is promised no more, also when the case is
+        open again.
+        """
         for key, (task, due_at) in held.tasks().items():
+            if held.lapsed(key):
+                continue
             kept = held.kept.get(key)
             yield cls(
                 action=task.action,

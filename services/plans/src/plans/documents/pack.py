@@ -89,6 +89,7 @@ def extract_of(shown: ExtractView, speech: Speech) -> Sheet:
         )
         for case in shown.cases
         for each in case.tasks
+        if not each.ended
     )
     leads = tuple(
         (

@@ -213,6 +213,7 @@ class TaskView(BaseModel):
         undone_at: When it was settled that it will not be done.
         confirmed: A second person has confirmed it. Who, the audit log knows.
         overdue_at: When it was told that its time had passed.
+        ended: The response ended before it was settled: nobody owes it any more.
     """
 
     task_id: Id
@@ -225,6 +226,7 @@ class TaskView(BaseModel):
     undone_at: datetime | None
     confirmed: bool
     overdue_at: datetime | None
+    ended: bool
 
     @classmethod
     def all_of(
@@ -256,6 +258,7 @@ def _task(held: Discussion, task_id: str) -> dict[str, Any]:
         "undone_at": kept.undone_at if kept else None,
         "confirmed": kept is not None and kept.confirmed_by is not None,
         "overdue_at": held.overdue.get(task_id),
+        "ended": held.lapsed(task_id),
     }
 
 

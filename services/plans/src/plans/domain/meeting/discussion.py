@@ -226,6 +226,10 @@ class Discussion(BaseModel):
             return {}
         return {key: e for key, e in self.tasks().items() if not self._settles(key)}
 
+    def lapsed(self, task_id: str) -> bool:
+        """Tell whether nobody owes a task: it was open when the response ended."""
+        return self.over and not self._settles(task_id)
+
     def _settles(self, task_id: str) -> bool:
         return task_id in self.kept and self.kept[task_id].counts
 
