@@ -36,6 +36,7 @@ from accord_contracts.referrals import (
     AgencyKind,
     CaseErased,
     CaseMerged,
+    CaseTransferred,
     CaseUnmerged,
     InformationDecided,
     InformationRequested,
@@ -615,6 +616,68 @@ async def test_a_meeting_lowers_no_level(
     [leads] = await sat_down(running, meeting, ())
 
     assert problem(await leads.decides(meeting, case, LOW)) == (422, "not-lowered-here")
+
+
+async def ends(running: Running, case: str, at: datetime) -> None:
+    """Have the response to a case end."""
+    closed = PlanClosed(
+        case_id=case,
+        plan_version=1,
+        reason="died",
+        assessment_revision=1,
+        closed_at=at,
+    )
+    await hearing.note_end(message_of(closed), table=table_of(running))
+
+
+async def test_a_case_that_ended_since_the_meeting_began_is_raised_and_no_more(
+    running: Running, clock: SimulatedClock
+) -> None:
+    ended, raised = await referred(running, MEDIUM, MEDIUM)
+    meeting = morning(clock)
+    _, police = await sat_down(running, meeting)
+    first = await police.decides(meeting, ended, MEDIUM)
+
+    for each in (ended, raised):
+        await ends(running, each, clock.now())
+    same = await police.decides(meeting, ended, MEDIUM)
+    confirmed = await police.decides(meeting, ended, MEDIUM, replaces=1)
+    higher = await police.decides(meeting, raised, HIGH)
+
+    assert first.status_code == same.status_code == higher.status_code == 200
+    assert problem(confirmed) == (409, "response-ended")
+    told = [e for e in await sent(running) if isinstance(e, MeetingDecided)]
+    assert [(each.case_id, each.raised) for each in told] == [
+        (ended, False),
+        (raised, True),
+    ]
+
+
+async def test_a_case_that_was_merged_since_the_meeting_began_is_not_decided_on(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case, survivor, gone = await referred(running, MEDIUM, HIGH, MEDIUM)
+    meeting = morning(clock)
+    _, police = await sat_down(running, meeting)
+    merged = CaseMerged(case_id=case, survivor_id=survivor, merged_at=clock.now())
+    left = CaseTransferred(case_id=gone, transferred_at=clock.now())
+    table = table_of(running)
+
+    await hearing.note_merging(message_of(merged), table=table)
+    await hearing.note_transfer(message_of(left), table=table)
+    answers = [
+        await police.decides(meeting, each, level)
+        for each in (case, gone)
+        for level in (MEDIUM, EXTREME)
+    ]
+
+    assert [problem(each) for each in answers] == [
+        *[(409, "merged")] * 2,
+        *[(409, "closed-to-change")] * 2,
+    ]
+    assert answers[0].json()["detail"].endswith("decide on that one.")
+    there = await police.decides(meeting, survivor, EXTREME)
+    assert there.status_code == 200
 
 
 async def test_whoever_has_not_signed_sees_no_case_and_decides_nothing(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import structlog
 from accord_chassis.service import settled
 from accord_chassis.store import EPOCH
+from accord_contracts.access import ClosedToChange
 from accord_contracts.message import Lane
 from accord_contracts.plans import MeetingClosed, MeetingDecided
 
@@ -19,9 +20,11 @@ from plans.domain.meeting.discussion import (
     Discussion,
     NotLoweredHere,
     NotOnTheAgenda,
+    ResponseEnded,
     Wanted,
     id_of,
 )
+from plans.domain.meeting.docket import Docket
 from plans.domain.meeting.meeting import (
     Addition,
     Called,
@@ -35,6 +38,7 @@ from plans.domain.meeting.meeting import (
 )
 from plans.domain.meeting.minutes import minutes_of, seal_of
 from plans.domain.meeting.rules import CALLED, Takes
+from plans.domain.plan import Merged
 from plans.meeting.promising import no_longer_asked
 from plans.meeting.store import Table, Taken, by_case
 
@@ -209,6 +213,9 @@ async def decide(
         MeetingOver: It is over.
         NotOnTheAgenda: The case is not on it.
         NotLoweredHere: The level is lower than the case's.
+        ResponseEnded: It has ended since, and nothing is said of more danger.
+        Merged: It was merged into another since, which is decided on.
+        ClosedToChange: It was handed over since.
         AlreadyDecided: Somebody has decided meanwhile.
     """
     meeting = await meeting_of(meeting_id, table)
@@ -240,9 +247,24 @@ async def decide(
         raise MeetingOver
     if wanted.level.rank < level.rank:
         raise NotLoweredHere
+    _may_be_decided_on(docket, raised=decision.raised)
     lane = Lane.URGENT if wanted.level.urgent else Lane.ROUTINE
     told = (_decided(new, decision), *no_longer_asked(new, held, decision.at))
     return await table.discussions.save(new, *told, lane=lane)
+
+
+def _may_be_decided_on(docket: Docket, *, raised: bool) -> None:
+    """See that a case is still talked about: the agenda stands since the beginning.
+
+    That a household is in more danger than was known is heard though its response has
+    ended: by it, it begins anew.
+    """
+    if docket.transferred_at:
+        raise ClosedToChange
+    if docket.merged_into:
+        raise Merged("It is part of another case: decide on that one.")
+    if not docket.open and not raised:
+        raise ResponseEnded
 
 
 def _decided(said: Discussion, decision: Decision) -> MeetingDecided:

@@ -49,6 +49,10 @@ class NotLoweredHere(Refusal):
     status = 422
 
 
+class ResponseEnded(Refusal):
+    """The response to this case has ended: a meeting may still raise its level."""
+
+
 class DecidedTooOften(Refusal):
     """No case is decided on so often at one meeting."""
 
