@@ -670,6 +670,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     # The calendar is no secret; the agencies that are invited see when, and no case.
     ("plans", "GET", "/v1/meetings"): Case(PERSONAS, by_scope=True),
     ("plans", "GET", "/v1/meetings/calendar"): Case(PERSONAS, by_scope=True),
+    ("plans", "GET", "/v1/meetings/statement"): Case(PERSONAS, by_scope=True),
     # It is the locality's: whoever is barred from one case sees the others.
     ("plans", "GET", "/v1/meetings/{meeting_id}"): Case(
         (*CLERKS, "specialist", *LOCALITYS)

@@ -31,7 +31,10 @@ def rules_fields() -> dict[str, Any]:
     return {
         "version": "test-1",
         "time_zone": "Pacific/Auckland",
-        "statement": STATEMENT,
+        "statement": {
+            "version": STATEMENT,
+            "text": {"en": "I am silent.", "mi": "Ka noho puku au."},
+        },
         "dates_ahead_hours": 120,
         "seat_hours": 12,
         "close_hours": 6,

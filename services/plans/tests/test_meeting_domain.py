@@ -399,7 +399,11 @@ def test_nothing_is_added_after_the_cut_off() -> None:
 
 def test_one_sits_down_who_has_signed_the_statement_in_force() -> None:
     seat = Seat(
-        worker_id=new_id(), agency="police", statement=STATEMENT, signed_at=NOON
+        worker_id=new_id(),
+        agency="police",
+        statement=STATEMENT,
+        text=RULES.statement.digest,
+        signed_at=NOON,
     )
     held = daily().sign(seat, RULES)
 
@@ -407,6 +411,9 @@ def test_one_sits_down_who_has_signed_the_statement_in_force() -> None:
     assert held.at_table(NOON, 12) == {seat.worker_id}
     with pytest.raises(NotThatStatement):
         held.sign(seat.model_copy(update={"statement": "older"}), RULES)
+    # Another text under the same version is not what they read.
+    with pytest.raises(NotThatStatement):
+        held.sign(seat.model_copy(update={"text": "another"}), RULES)
     over = held.begin((), NOON).end(NOON).lock("x", (), NOON)
     assert over.at_table(NOON + 11 * HOUR, 12) == {seat.worker_id}
     assert over.at_table(NOON + 12 * HOUR, 12) == frozenset()

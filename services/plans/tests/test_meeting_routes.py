@@ -1093,6 +1093,21 @@ async def test_what_was_promised_in_a_case_ends_with_what_it_was_merged_into_bef
         assert held.overdue(later) == int(merged_after_end)
 
 
+async def test_what_is_signed_can_be_read_and_its_digest_stays_in_the_seat(
+    running: Running, clock: SimulatedClock
+) -> None:
+    meeting = morning(clock)
+    police = Member(running, "police")
+
+    read = await police.reads("/statement")
+    body = {"statement": read["version"]}
+    seat = (await police.asks("POST", f"/{meeting}/attendance", body)).json()
+
+    assert read["text"] == {"en": "I am silent.", "mi": "Ka noho puku au."}
+    assert (seat["statement"], seat["text"]) == (STATEMENT, read["digest"])
+    assert len(read["digest"]) == 64
+
+
 async def test_a_case_can_be_added_until_the_cut_off_and_a_meeting_called_after_it(
     running: Running, clock: SimulatedClock
 ) -> None:

@@ -17,7 +17,7 @@ from accord_contracts.risk import RiskLevel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from meetings_builders import decision, patrols, said
-from papers_builders import BOTH, HERS, HIS, SPEECH, entry, voice
+from papers_builders import BOTH, HERS, HIS, SPEECH, entry, voice, wording_fields
 from plans.documents.audience import Addressed, Facts, Promise, redacted
 from plans.documents.pack import extract_of
 from plans.documents.page import Mark, page_of
@@ -26,7 +26,7 @@ from plans.documents.routes import PAPERS
 from plans.documents.scan import ProtectedText, look_through
 from plans.documents.sheet import reference, sheet_of
 from plans.documents.voice import NotTheirCopy, OwnVoice, copy_of
-from plans.documents.wording import Wording
+from plans.documents.wording import Speech, Wording
 from plans.domain.action import Action, Said
 from plans.domain.coming import Coming
 from plans.domain.letting import (
@@ -51,6 +51,9 @@ HOUR = timedelta(hours=1)
 PARTED = parted_policy()
 EVERY_TASK = Permit("owner", frozenset(f"tasks_{each}" for each in Side))
 
+OF_SOMEBODY = (Part.PERSON_HARMED, Part.CHILD)
+"""The parts in which an action may be for somebody by name."""
+
 AGENCIES = ("police", "refuge_agency", "outreach_agency")
 
 
@@ -74,6 +77,16 @@ class Family:
     facts: Facts = field(init=False)
     discussion: Discussion = field(init=False)
 
+    @property
+    def speech(self) -> Speech:
+        """The words, in which each thing that is done is put plainly, as it is."""
+        fields = wording_fields()
+        actions = [text for text, (kind, *_) in self.told.items() if kind == "action"]
+        fields["words"] |= {each: {"en": each, "plain": each} for each in actions}
+        return Speech(
+            wording=Wording.model_validate(fields), time_zone=SPEECH.time_zone
+        )
+
     def token(self, kind: str, side: Side, of: str | None = None) -> str:
         """Give a text that is found nowhere else."""
         made = f"zq{len(self.told):03d}x{kind}"
@@ -90,10 +103,22 @@ def families(draw: st.DrawFn) -> Family:
         new_id(): side
         for side in draw(st.lists(st.sampled_from((HERS, HIS)), min_size=2, max_size=5))
     }
+    hers = [each for each, side in people.items() if side is HERS]
+    harmed = tuple(each for each in hers if draw(st.booleans()))
+
+    def whose(part: Part, person: str | None) -> str | None:
+        """Say on whose own copy an action is: the rules in other words."""
+        if part not in OF_SOMEBODY:
+            return None
+        if person is None and part is Part.PERSON_HARMED and len(harmed) == 1:
+            return harmed[0]
+        return person
+
     actions = tuple(
         Action(
             id=new_id(),
-            code=family.token("action", SEEN_FROM[part]),
+            code=family.token("action", SEEN_FROM[part], whose(part, person)),
+            person_id=person,
             strand="immediate_safety",
             part=part,
             role=role,
@@ -101,11 +126,17 @@ def families(draw: st.DrawFn) -> Family:
             due_at=NOON,
             worker_id=family.token("worker", BOTH),
         )
-        for part, role in draw(
+        for part, role, named in draw(
             st.lists(
-                st.tuples(st.sampled_from(Part), st.sampled_from(Role)), max_size=5
+                st.tuples(
+                    st.sampled_from(Part),
+                    st.sampled_from(Role),
+                    st.sampled_from([None, *hers]),
+                ),
+                max_size=8,
             )
         )
+        for person in (named if part in OF_SOMEBODY else None,)
     )
     needs = tuple(
         Need(
@@ -164,7 +195,11 @@ def families(draw: st.DrawFn) -> Family:
         revision=1,
     )
     held = plan(case_id=case).model_copy(
-        update={"actions": actions, "coming": {new_id(): coming}}
+        update={
+            "actions": actions,
+            "coming": {new_id(): coming},
+            "harmed": harmed,
+        }
     )
     family.facts = Facts.of(held, needs, [family.discussion], voices)
     return family
@@ -191,7 +226,8 @@ def may(to: Addressed, kind: str, side: Side, of: str | None) -> bool:
         case Audience.OUTREACH:
             return side is HIS
         case Audience.PERSON:
-            return kind in {"words", "strand"} and side is HERS and of == to.person_id
+            theirs = kind == "action" or (kind in {"words", "strand"} and side is HERS)
+            return theirs and of == to.person_id
         case Audience.AGENCY:
             return kind == "task" and side is not HIS and of == to.agency
 
@@ -200,7 +236,7 @@ def may(to: Addressed, kind: str, side: Side, of: str | None) -> bool:
 @given(families())
 def test_nothing_of_one_compartment_is_on_a_paper_of_another(family: Family) -> None:
     for to in papers_for(family):
-        sheet = sheet_of(family.facts, to, SPEECH)
+        sheet = sheet_of(family.facts, to, family.speech)
         mark = Mark.released_to(to, new_id(), NOON, SPEECH)
         page, told = page_of(sheet, mark), sheet.model_dump_json()
         for token, about in family.told.items():

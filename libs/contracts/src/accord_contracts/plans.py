@@ -581,7 +581,7 @@ class MeetingClosed(Event):
         case_id: None, because a meeting is about many.
         meeting_id: Which meeting.
         decided: On how many cases it decided.
-        carried_over: How many come first next time.
+        carried_over: How many come up again next time.
     """
 
     TYPE: ClassVar[str] = "meeting.closed.v1"

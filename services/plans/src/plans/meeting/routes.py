@@ -48,6 +48,7 @@ from plans.meeting.views import (
     MeetingView,
     MinutesView,
     SeatView,
+    StatementView,
     TableView,
 )
 
@@ -68,6 +69,7 @@ INVITED = (Relation.OWNER, Relation.COORDINATOR)
 """Agencies that are invited, whoever sits at the table, and coordinators."""
 
 LIST_MEETINGS = Action("meetings.list", (Relation.SCOPE,), purposes=PURPOSES)
+READ_STATEMENT = Action("statement.read", (Relation.SCOPE,), purposes=PURPOSES)
 LEADING = (Relation.COORDINATOR, Relation.OWNER)
 """The same: who coordinates is shown all, also when they sit at the table."""
 
@@ -167,7 +169,7 @@ async def permitted(
 async def list_meetings(table: Table_, member: Member) -> list[MeetingView]:
     """List the meetings of the next fortnight, called ones included."""
     found = await _listed(table, member)
-    return [MeetingView.of(each, table.rules.statement) for each in found]
+    return [MeetingView.of(each, table.rules.statement.version) for each in found]
 
 
 @router.get("/calendar", response_class=Response)
@@ -175,6 +177,13 @@ async def read_calendar(table: Table_, member: Member) -> Response:
     """Read the same as an iCalendar that says nothing but when."""
     found = await _listed(table, member)
     return Response(calendar(found, table.clock.now()), media_type=MEDIA_TYPE)
+
+
+@router.get("/statement")
+async def read_statement(table: Table_, member: Member) -> StatementView:
+    """Read the confidentiality statement that whoever sits down at a meeting signs."""
+    await member.permit(READ_STATEMENT, Resource("statement", NOBODYS))
+    return StatementView.of(table.rules.statement)
 
 
 async def _listed(table: Table, member: Asking) -> list[Meeting]:
@@ -202,7 +211,7 @@ async def call_meeting(
         by=chair.worker,
         table=table,
     )
-    return MeetingView.of(await settled(call), table.rules.statement)
+    return MeetingView.of(await settled(call), table.rules.statement.version)
 
 
 @router.get("/{meeting_id}")
@@ -243,7 +252,7 @@ async def _laid(
     )
     # How many cases there are tells an agency of some that it may not see.
     left_off = agenda.left_off if leads.rule == Relation.COORDINATOR else None
-    return TableView.laid(held, table.rules.statement, cases, left_off)
+    return TableView.laid(held, table.rules.statement.version, cases, left_off)
 
 
 @router.post("/{meeting_id}/attendance")
@@ -258,6 +267,7 @@ async def attend(
         worker_id=member.worker,
         agency=member.who.agency,
         statement=told.statement,
+        text=table.rules.statement.digest,
         signed_at=table.clock.now(),
     )
     held = await settled(partial(handlers.sign, meeting_id, seat, table=table))
@@ -272,7 +282,7 @@ async def add_case(
     resource = case_at(await _found(meeting_id, table), case_id, table)
     await member.permit(ADD_CASE, resource, otherwise=NotOnTheAgenda)
     add = partial(handlers.add_case, meeting_id, case_id, by=member.worker, table=table)
-    return MeetingView.of(await settled(add), table.rules.statement)
+    return MeetingView.of(await settled(add), table.rules.statement.version)
 
 
 @router.get("/{meeting_id}/cases/{case_id}")
@@ -345,7 +355,7 @@ async def close_meeting(meeting_id: Id, table: Table_, chair: Member) -> Meeting
     """Close a meeting and lock its minutes: what is not decided is carried over."""
     await permitted(LEAD_MEETING, meeting_id, table, chair)
     held = await settled(partial(handlers.close, meeting_id, table=table))
-    return MeetingView.of(held, table.rules.statement)
+    return MeetingView.of(held, table.rules.statement.version)
 
 
 @router.get("/{meeting_id}/minutes")
@@ -358,7 +368,7 @@ async def read_minutes(meeting_id: Id, table: Table_, chair: Member) -> MinutesV
     listed = [(case_at(held, each.case_id, table), each) for each in said]
     of = named(held.id, held, chair, table.clock.now())
     may = await chair.permit_each(READ_CASE, listed, of=of)
-    shown = MeetingView.of(held, table.rules.statement).model_dump()
+    shown = MeetingView.of(held, table.rules.statement.version).model_dump()
     seen = {each.case_id for each, _ in may}
     return MinutesView(
         **shown,

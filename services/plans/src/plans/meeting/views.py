@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from plans.domain.meeting.discussion import Decision, Discussion
 from plans.domain.meeting.docket import Asked, Docket, Why
 from plans.domain.meeting.meeting import Entry, Meeting, Seat, Stage
+from plans.domain.meeting.rules import Statement, Wording
 from plans.domain.meeting.task import Task
 from plans.views import SaidView
 
@@ -51,12 +52,35 @@ def _meeting(held: Meeting) -> dict[str, object]:
     return {"meeting_id": held.id, **held.model_dump(include=own)}
 
 
+class StatementView(BaseModel):
+    """The confidentiality statement that is signed, in both languages.
+
+    Attributes:
+        version: What whoever signs it names.
+        digest: What tells its text from any other; a seat keeps it.
+    """
+
+    version: str
+    text: Wording
+    digest: str
+
+    @classmethod
+    def of(cls, held: Statement) -> Self:
+        """Show the statement."""
+        return cls(version=held.version, text=held.text, digest=held.digest)
+
+
 class SeatView(BaseModel):
-    """Who sits at the table, for whom, and that they have signed."""
+    """Who sits at the table, for whom, and that they have signed.
+
+    Attributes:
+        text: The digest of the statement's text, as they signed it.
+    """
 
     worker_id: Id
     agency: Code | None
     statement: str
+    text: str
     signed_at: datetime
 
     @classmethod
@@ -123,7 +147,7 @@ class CaseView(BaseModel):
             not see that it is, not even by what the others were asked.
         unasked: Those who are invited, and were not asked; for who coordinates.
         decisions: How many were made here; the last one counts.
-        settled: It need not come first next time.
+        settled: It need not come up again next time.
     """
 
     case_id: Id
@@ -356,7 +380,7 @@ class MinutesView(MeetingView):
 
     Attributes:
         intact: They are what was locked: their hash says so.
-        carried_over: What comes first next time.
+        carried_over: What comes up again next time, in the order of risk and clock.
     """
 
     seats: tuple[SeatView, ...]

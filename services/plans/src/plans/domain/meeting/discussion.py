@@ -65,7 +65,7 @@ class Wanted(BaseModel):
         lead: The agency that leads.
         roles: Whom the case needs besides.
         review_at: When a meeting wants to see it again.
-        carry_over: It is not settled, and comes first next time.
+        carry_over: It is not settled, and comes up again next time.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -154,7 +154,7 @@ class Discussion(BaseModel):
 
     @property
     def settled(self) -> bool:
-        """Tell whether it need not come first next time."""
+        """Tell whether it need not come up again next time."""
         return self.latest is not None and not self.latest.wanted.carry_over
 
     def decide(self, wanted: Wanted, *, replaces: int, decision: Decision) -> Self:

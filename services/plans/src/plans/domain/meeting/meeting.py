@@ -73,6 +73,7 @@ class Seat(BaseModel):
     Attributes:
         agency: For whom, by the token's claim; none: for the locality.
         statement: The version of the confidentiality statement.
+        text: The digest of its text, as it was when they signed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -80,6 +81,7 @@ class Seat(BaseModel):
     worker_id: str
     agency: str | None
     statement: str
+    text: str
     signed_at: datetime
 
 
@@ -136,7 +138,7 @@ class Meeting(BaseModel):
         added: What was put on its agenda by somebody, in order.
         agenda: As it was when the meeting began.
         left_off: How many cases were too many for it, none of them graver.
-        carried: The cases that it did not decide on: they come first next time.
+        carried: The cases that it did not decide on: they come up again next time.
         minutes: The hash of its minutes, once they are locked.
         due_at: From when on it is closed by the clock, or its closing is ended.
         releases: Of its packs, the latest last.
@@ -230,12 +232,12 @@ class Meeting(BaseModel):
             MeetingOver: It is.
             TooMany: There is no seat left.
         """
-        if seat.statement != rules.statement:
+        in_force = (rules.statement.version, rules.statement.digest)
+        if (seat.statement, seat.text) != in_force:
             raise NotThatStatement
-        if known := self.seat_of(seat.worker_id):
-            same = (known.agency, known.statement) == (seat.agency, seat.statement)
-            if same:
-                return self
+        known = self.seat_of(seat.worker_id)
+        if known and seat == known.model_copy(update={"signed_at": seat.signed_at}):
+            return self
         if self.closing_at:
             raise MeetingOver
         others = tuple(e for e in self.seats if e.worker_id != seat.worker_id)
@@ -310,7 +312,7 @@ class Meeting(BaseModel):
         )
 
     def lock(self, minutes: str, carried: tuple[str, ...], at: datetime) -> Self:
-        """Keep the hash of its minutes, and what comes first next time."""
+        """Keep the hash of its minutes, and what comes up again next time."""
         if self.closed_at:
             return self
         update = {"minutes": minutes, "carried": carried, "due_at": None}

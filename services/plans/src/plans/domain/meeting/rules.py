@@ -1,5 +1,7 @@
 """When a locality meets, about what, and with whom (``meetings.yaml``)."""
 
+import hashlib
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -84,6 +86,33 @@ class Slot(NamedTuple):
     starts_at: datetime
 
 
+Paragraphs = Annotated[str, Field(min_length=1, max_length=4000)]
+
+
+class Wording(BaseModel):
+    """A text in both languages in which it is signed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    en: Paragraphs
+    mi: Paragraphs
+
+
+class Statement(BaseModel):
+    """What everybody signs who sits down at a meeting: what they keep to themselves."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: PolicyVersion
+    text: Wording
+
+    @property
+    def digest(self) -> str:
+        """What tells this text from any other: SHA-256, in hexadecimal."""
+        told = json.dumps(self.model_dump(), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(told.encode()).hexdigest()
+
+
 class Asking(BaseModel):
     """What invited agencies are asked before a meeting.
 
@@ -103,7 +132,7 @@ class Rules(BaseModel):
     """How a locality meets.
 
     Attributes:
-        statement: The version of the confidentiality statement that is signed.
+        statement: The confidentiality statement that is signed.
         dates_ahead_hours: So long before it a date that is known brings its case up.
         seat_hours: So long after a meeting those who sat there may look at it still.
         close_hours: So long after its end a meeting that nobody has closed is closed.
@@ -115,7 +144,7 @@ class Rules(BaseModel):
 
     version: PolicyVersion
     time_zone: str
-    statement: PolicyVersion
+    statement: Statement
     dates_ahead_hours: Annotated[int, Field(gt=0, le=8760)]
     seat_hours: Annotated[int, Field(gt=0, le=7 * 24)]
     close_hours: Annotated[int, Field(gt=0, le=48)]
