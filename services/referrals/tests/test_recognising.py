@@ -141,6 +141,51 @@ def test_a_typo_makes_nobody_new_without_being_asked(
 
 @quick
 @given(
+    tellings=st.lists(people_, min_size=2, max_size=5),
+    told_as=st.integers(0, 4),
+    field=st.sampled_from(["given_name", "family_name"]),
+    wrong=mistakes,
+)
+def test_a_typo_in_any_name_of_somebody_makes_nobody_new_without_being_asked(
+    tellings: list[Told], told_as: int, field: str, wrong: tuple[int, int, int]
+) -> None:
+    first = tellings[0]
+    same = {each: first[each] for each in ("date_of_birth", "contact_points")}
+    names = [{**each, **same} for each in tellings]
+    met = known(first)
+    for each in names[1:]:
+        met = met.remember(sighting(each))
+    one = names[told_as % len(names)]
+    assume(weighed(one, known(one)).sure is not None)
+    again = {**one, field: typo(one[field], *wrong)}
+
+    found = weighed(again, met)
+
+    assert [each.person.id for each in found.likely] == [met.id]
+    assert set(sighting(again).asks) & set(met.blocks)
+
+
+def test_of_somebody_no_more_than_ten_names_are_kept_each_once() -> None:
+    likeness = sighting(HER).likeness
+    for letter in "abcdefghijkl":
+        told = sighting({**HER, "family_name": f"Wal{letter}"}).likeness
+        likeness = likeness.learn(told).learn(told)
+
+    assert len(likeness.names) == 10
+    assert likeness.names[0] == (HER["given_name"], HER["family_name"])
+    assert len(likeness.records) == 10
+    assert likeness.family_names[:3] == (HER["family_name"], "Wala", "Walb")
+
+
+def test_whoever_was_told_of_by_one_name_alone_keeps_it_once() -> None:
+    without_macron = {**HER, "family_name": "Tamihana"}
+    likeness = sighting(HER).likeness.learn(sighting(without_macron).likeness)
+
+    assert likeness.names == ()
+
+
+@quick
+@given(
     one=people_,
     at=st.sampled_from((0, 1, 2, 3, 5, 6, 8, 9)),
     digit=st.sampled_from("0123456789"),
@@ -410,6 +455,23 @@ async def test_who_is_surely_known_is_linked_and_known_by_the_new_name_too(
     assert held.likeness.family_name == "Tāmihana"
     assert len(held.keys) == 2
     assert await intake.meets(MISTYPED) == first[:1]
+
+
+async def test_a_typo_in_the_name_of_her_marriage_is_asked_about(
+    intake: Intake,
+) -> None:
+    code = {"identifiers": [nhi("ZZZ0016")], "contact_points": []}
+    married = {**HER, "family_name": "Walker"}
+    [her] = await intake.meets({**HER, **code})
+    assert await intake.meets({**married, **code}) == [her]
+
+    [new] = await intake.meets(
+        {**married, "family_name": "Walkr", "contact_points": []}
+    )
+
+    assert new != her
+    [asked] = await intake.asked()
+    assert set(asked.people) == {her, new}
 
 
 async def test_who_may_be_known_is_new_and_a_person_is_asked(intake: Intake) -> None:

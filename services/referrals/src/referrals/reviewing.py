@@ -32,7 +32,7 @@ from referrals.domain.review import (
     review_id,
     reviews_of,
 )
-from referrals.domain.weighing import MatchingPolicy
+from referrals.domain.weighing import MatchingPolicy, judge
 from referrals.review_store import Reviews
 from referrals.store import Cases, People
 
@@ -144,8 +144,7 @@ async def ask(one_id: str, other_id: str, desk: Desk) -> Review:
         raise NoSuchMatch
     resembles = Resemblance(other, 0, ())
     if one.likeness and other.likeness:
-        weights = desk.matching.weights
-        held_ = weights.judge(one.likeness.record, other.likeness.record)
+        held_ = judge(one.likeness, other.likeness, desk.matching.weights)
         resembles = Resemblance(other, held_.bits, held_.fields, held_.rules)
     [review] = reviews_of(
         one.id,

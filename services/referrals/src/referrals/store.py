@@ -6,6 +6,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -331,9 +332,10 @@ class People(SealedStore[Person]):
         return await asyncio.gather(*map(self.get, person_ids))
 
     async def family_names(self, person_ids: Iterable[str]) -> tuple[str, ...]:
-        """Give the family names of some people, as they compare; of each the first."""
+        """Give the family names of some people, all by which each was told of."""
         found = await self.all_of(person_ids)
-        return tuple(e.likeness.family_name for e in found if e and e.likeness)
+        told = (e.likeness.family_names for e in found if e and e.likeness)
+        return tuple(chain.from_iterable(told))
 
     async def rekey(self, person: Person) -> None:
         """Have somebody who is kept be recognised by these keys alone.

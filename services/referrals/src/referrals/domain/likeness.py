@@ -25,7 +25,10 @@ from referrals.domain.naming import folded
 from referrals.domain.telling import Channel, DescribedPerson
 
 KEPT = 10
-"""The most phones, and codes of one register, of one person."""
+"""The most phones, names, and codes of one register, of one person."""
+
+Name = tuple[str, str]
+"""A given name and a family name, as one referral told both."""
 
 SPOKEN = frozenset({Channel.PHONE, Channel.TEXT})
 
@@ -34,6 +37,8 @@ class Likeness(BaseModel):
     """What somebody is compared by; texts are empty where nothing was told.
 
     Attributes:
+        names: All by which they were told of, if that is more than the first: each
+            may be the one that is next written with a typo.
         born: As far as it is known (ISO 8601-2).
         phones: As they were told.
         identifiers: Codes by register, of those in which each is one person's alone.
@@ -43,6 +48,7 @@ class Likeness(BaseModel):
 
     given_name: str = ""
     family_name: str = ""
+    names: tuple[Name, ...] = ()
     born: str = ""
     phones: tuple[str, ...] = ()
     identifiers: dict[str, tuple[str, ...]] = {}
@@ -81,10 +87,27 @@ class Likeness(BaseModel):
 
     @cached_property
     def record(self) -> Record:
-        """It, prepared for many comparisons."""
+        """It, under the first name told, prepared for many comparisons."""
+        return self._under((self.given_name, self.family_name))
+
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """It, under each name told: a name of one telling goes with none of another."""
+        first = (self.given_name, self.family_name)
+        others = (self._under(each) for each in self.names if each != first)
+        return (self.record, *others)
+
+    @property
+    def family_names(self) -> tuple[str, ...]:
+        """Every family name told, the first one first."""
+        told = (self.family_name, *(family for _, family in self.names))
+        return tuple(dict.fromkeys(each for each in told if each))
+
+    def _under(self, name: Name) -> Record:
+        given, family = name
         told = {
-            GIVEN: self.given_name,
-            FAMILY: self.family_name,
+            GIVEN: given,
+            FAMILY: family,
             BORN: self.born,
             PHONE: ";".join(self.phones),
         }
@@ -103,6 +126,7 @@ class Likeness(BaseModel):
         return Likeness(
             given_name=self.given_name or later.given_name,
             family_name=self.family_name or later.family_name,
+            names=_names(self, later),
             born=max(self.born, later.born, key=exactness),
             phones=_some(self.phones, later.phones),
             identifiers={
@@ -114,3 +138,13 @@ class Likeness(BaseModel):
 
 def _some(held: Iterable[str], more: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chain(held, more)))[:KEPT]
+
+
+def _names(*tellings: Likeness) -> tuple[Name, ...]:
+    """Give the names of several tellings, each once; none if that is one alone."""
+    told: dict[Name, Name] = {}
+    for each in tellings:
+        for name in ((each.given_name, each.family_name), *each.names):
+            if any(name):
+                told.setdefault((folded(name[0]), folded(name[1])), name)
+    return tuple(told.values())[:KEPT] if len(told) > 1 else ()

@@ -2,19 +2,24 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from itertools import product
 from typing import Annotated
 
 from accord_contracts.message import PolicyVersion
 from pydantic import BaseModel, ConfigDict, Field
 
+from referrals.domain.likeness import Likeness
 from referrals.domain.matching.comparing import ALIAS, SAME, SWAPPED
 from referrals.domain.matching.record import GIVEN
-from referrals.domain.matching.weights import Verdict, Weights
+from referrals.domain.matching.weights import Judgement, Verdict, Weights
 from referrals.domain.recognition import Person, Resemblance, Sighting, Weighed
 
 ONE_NAME = frozenset({SAME, ALIAS, SWAPPED})
 """Levels at which two given names are one. Twins' may be a letter apart: Hayden and
 Jayden, born on one day, at one phone."""
+
+VERDICTS = (Verdict.NEW, Verdict.REVIEW, Verdict.LINKED)
+"""What may come of a comparison, the most last."""
 
 NAMES_APART = "The given names are not the same: perhaps of one family."
 
@@ -68,7 +73,7 @@ def weigh(
             continue
         if person.likeness is None:
             continue
-        held = weights.judge(seen.likeness.record, person.likeness.record)
+        held = judge(seen.likeness, person.likeness, weights)
         if held.verdict is Verdict.NEW:
             continue
         rules = held.rules
@@ -83,6 +88,16 @@ def weigh(
     if one and any(each.person.id in one.apart for each in likely):
         one = None
     return Weighed(one, tuple(likely), stored, tuple(sorted(crowded)))
+
+
+def judge(one: Likeness, other: Likeness, weights: Weights) -> Judgement:
+    """Tell whether two are one person, under whichever names of theirs say so most."""
+    pairs = product(one.records, other.records)
+    return max((weights.judge(*each) for each in pairs), key=_how_sure)
+
+
+def _how_sure(held: Judgement) -> tuple[int, bool, float]:
+    return VERDICTS.index(held.verdict), _one_name(held.fields), held.bits
 
 
 def _one_name(fields: Iterable[tuple[str, str, float]]) -> bool:

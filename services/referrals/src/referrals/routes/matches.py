@@ -99,11 +99,16 @@ class MatchView(BaseModel):
 
 
 class PersonSide(BaseModel):
-    """What one of two people is compared by; empty where nothing was told."""
+    """What one of two people is compared by; empty where nothing was told.
+
+    Attributes:
+        names: Given and family, of every telling, if they were told of by several.
+    """
 
     person_id: Id
     given_name: str = ""
     family_name: str = ""
+    names: tuple[tuple[str, str], ...] = ()
     born: str = ""
     phones: tuple[str, ...] = ()
     identifiers: dict[str, tuple[str, ...]] = {}
