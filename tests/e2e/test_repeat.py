@@ -1,6 +1,7 @@
 """The same two people again, told of by somebody else: one case, everything known."""
 
 import asyncio
+from datetime import timedelta
 
 from app import Region, eventually
 from people import HIGH_RISK_TEAM, SUPPORT, Coordinator, ReferringAgency
@@ -19,7 +20,10 @@ async def test_a_household_referred_again_joins_its_case_as_a_repeat(
     assert (await coordinator.risk_of(case))["level"] == "low"
 
     again = region.referral(
-        people=told["people"], yes=("escalation",), incidents=["physical_harm"]
+        people=told["people"],
+        yes=("escalation",),
+        incidents=["physical_harm"],
+        occurred_at=(region.clock.now() - timedelta(days=7)).isoformat(),
     )
     second = await hospital.refers(again)
 
@@ -89,3 +93,6 @@ async def test_two_first_referrals_at_once_make_one_case(
     case = await eventually(region.case_of(first))
     assert await eventually(region.case_of(second)) == case
     assert len(region.bus.all("case.opened.v1", case_id=case)) == 1
+    # Police and the hospital tell of one night.
+    received = region.bus.all("referral.received.v1", case_id=case)
+    assert [each.data["repeat"] for each in received] == [False, False]

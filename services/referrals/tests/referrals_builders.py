@@ -14,7 +14,7 @@ from accord_chassis.settings import policy_of
 from accord_chassis.testing import NOON, KnownStandings, new_id
 from accord_contracts.referrals import AgencyKind, PersonRole
 from referrals.domain.case import Case
-from referrals.domain.household import Household, Member
+from referrals.domain.household import Household, Member, Occurrence
 from referrals.domain.policy import Policy
 from referrals.domain.referral import Referral, Sender
 from referrals.domain.request import Identity
@@ -98,10 +98,14 @@ def plain_id(kind: str, name: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"{kind}/{name}"))
 
 
-def household(*parts: tuple[str, PersonRole], at: datetime = NOON) -> Household:
+def household(
+    *parts: tuple[str, PersonRole], at: datetime = NOON, agency: str = "police"
+) -> Household:
     """Give the people of a referral by id."""
     return Household(
-        tuple(Member(person_id=person, role=role) for person, role in parts), at
+        tuple(Member(person_id=person, role=role) for person, role in parts),
+        at,
+        Occurrence(referral_id=new_id(), agency=agency, occurred_at=at),
     )
 
 

@@ -25,6 +25,7 @@ from referrals.domain.case import (
     is_repeat,
 )
 from referrals.domain.feedback import ClosedAs
+from referrals.domain.household import Household
 from referrals.domain.naming import folded
 from referrals.domain.policy import Policy
 from referrals.domain.recognition import (
@@ -648,6 +649,9 @@ def test_a_case_that_may_claim_nothing_is_its_own_key() -> None:
     assert second.keys == (second.id,)
 
 
+NIGHT = timedelta(hours=12)
+
+
 @pytest.mark.parametrize(
     ("after", "repeat"),
     [
@@ -663,7 +667,7 @@ def test_the_same_pair_within_a_year_is_a_repeat(
 ) -> None:
     again = household((A, HARMED), (B, USING), at=NOON + after)
 
-    assert is_repeat([case(COUPLE)], again, {}) is repeat
+    assert is_repeat([case(COUPLE)], again, {}, NIGHT) is repeat
 
 
 @pytest.mark.parametrize(
@@ -675,15 +679,62 @@ def test_the_same_pair_within_a_year_is_a_repeat(
     ],
 )
 def test_another_pair_is_no_repeat(again: Any) -> None:
-    assert not is_repeat([case(COUPLE)], again, {})
+    assert not is_repeat([case(COUPLE)], again, {}, NIGHT)
 
 
 def test_a_repeat_counts_from_the_latest_referral() -> None:
     later = household((A, HARMED), (B, USING), at=NOON + 300 * DAY)
     again = household((A, HARMED), (B, USING), at=NOON + 600 * DAY)
 
-    assert is_repeat([case(COUPLE, later)], again, {})
-    assert is_repeat([case(later, COUPLE)], again, {})
+    assert is_repeat([case(COUPLE, later)], again, {}, NIGHT)
+    assert is_repeat([case(later, COUPLE)], again, {}, NIGHT)
+
+
+HOUR = timedelta(hours=1)
+
+
+def told(agency: str, hours: float) -> Household:
+    return household((A, HARMED), (B, USING), at=NOON + hours * HOUR, agency=agency)
+
+
+@pytest.mark.parametrize(
+    ("tellings", "repeats"),
+    [
+        # One night, told by two and by three.
+        ([("police", 0), ("hospital", 12)], 0),
+        ([("police", 0), ("hospital", 3), ("school", 9)], 0),
+        # The next night.
+        ([("police", 0), ("hospital", 12.5)], 1),
+        # One agency tells of two that happened, and another of one of them.
+        ([("police", 0), ("police", 2)], 1),
+        ([("police", 0), ("police", 2), ("hospital", 1)], 1),
+        # The night is told by two, and it came again.
+        ([("police", 0), ("hospital", 3), ("police", 300), ("school", 301)], 1),
+        # An old one that is told of late is none of the past year.
+        ([("police", 0), ("hospital", -24 * 366)], 0),
+    ],
+)
+def test_what_two_agencies_tell_of_one_incident_is_no_repeat_in_any_order(
+    tellings: list[tuple[str, float]], repeats: int
+) -> None:
+    for order in itertools.permutations(told(*each) for each in tellings):
+        held = Case(id=new_id(), opened_at=NOON)
+        found = 0
+        for each in order:
+            found += is_repeat([held], each, {}, NIGHT)
+            held, _ = held.join(each.told.referral_id, each, ())
+        assert found == repeats
+
+
+def test_of_a_pair_the_latest_tellings_are_kept_each_once() -> None:
+    many = [told("police", hours) for hours in range(40)]
+    pair = many[0].pairs[0]
+    for each in (*many, *many):
+        pair = pair.with_told(each.pairs[0].told)
+
+    assert [each.occurred_at for each in pair.told] == [
+        NOON + hours * HOUR for hours in range(20, 40)
+    ]
 
 
 def test_a_family_that_is_referred_hundreds_of_times_stays_bounded() -> None:

@@ -104,6 +104,7 @@ class Intake:
             cases=self.cases,
             reviews=self.reviews,
             rules=POLICY.roles,
+            one_incident=POLICY.history.same_incident,
             clock=self.referrals._database.clock,
         )
         await self.deliver(join, message)

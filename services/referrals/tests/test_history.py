@@ -13,7 +13,16 @@ from referrals.domain.erasure import Decision
 from referrals.domain.history import SHOWN, Heard, History, PairHistory, Trend
 from referrals.domain.household import Member
 from referrals.erasing import Shelves, forget
-from referrals_builders import CHILD, HARMED, JOHN, MERE, USING, Running, body
+from referrals_builders import (
+    CHILD,
+    HARMED,
+    JOHN,
+    MERE,
+    POLICY,
+    USING,
+    Running,
+    body,
+)
 from structlog.testing import capture_logs
 
 CASE = "0190a000-0000-7000-8000-000000000001"
@@ -25,6 +34,7 @@ def heard(*parts: tuple[str, Any], days_ago: float = 0, **fields: Any) -> Heard:
     told: dict[str, Any] = {
         "referral_id": new_id(),
         "case_id": CASE,
+        "agency": "police",
         "agency_kind": AgencyKind.POLICE,
         "incidents": (IncidentKind.VERBAL_ABUSE,),
         "occurred_at": NOON - days_ago * DAY,
@@ -38,7 +48,7 @@ def couple(harmed: str = "mere", using: str = "john", **fields: Any) -> Heard:
 
 
 def history(*told: Heard, at: datetime = NOON) -> History:
-    return History.of(CASE, told, at=at, complete=True)
+    return History.of(CASE, told, at=at, complete=True, rules=POLICY.history)
 
 
 def pair(found: History, harmed: str = "mere", using: str = "john") -> PairHistory:
@@ -102,6 +112,45 @@ def test_three_within_twelve_months_are_a_potential_escalation(
     found = history(*(couple(days_ago=each) for each in days_ago))
 
     assert pair(found).potential_escalation is escalates
+
+
+def test_one_incident_told_by_three_agencies_is_one_episode_and_all_are_shown() -> None:
+    night = [
+        couple(days_ago=1, agency="police"),
+        couple(days_ago=0.8, agency="hospital", incidents=(IncidentKind.OTHER,)),
+        heard(("mere", HARMED), ("john", USING), ("tama", CHILD), agency="school"),
+    ]
+    night[2] = night[2].model_copy(update={"occurred_at": NOON - 0.6 * DAY})
+    found = history(*night, couple(days_ago=40))
+
+    assert pair(found).episodes == 2
+    assert not pair(found).potential_escalation
+    assert pair(found).last_at == NOON - DAY
+    assert pair(found).incidents == {
+        IncidentKind.VERBAL_ABUSE: 2,
+        IncidentKind.OTHER: 1,
+    }
+    assert {each.person_id: each.episodes for each in found.people} == {
+        "mere": 2,
+        "john": 2,
+        "tama": 1,
+    }
+    first = night[0].referral_id
+    assert [each.same_incident_as for each in found.episodes] == [
+        *(first, first),
+        *(None, None),
+    ]
+    assert all("agency" not in each.model_dump() for each in found.episodes)
+
+
+def test_two_who_were_harmed_in_one_night_are_two_episodes() -> None:
+    found = history(couple(), couple("aroha", "john", agency="hospital"))
+
+    assert {each.person_id: each.episodes for each in found.people} == {
+        "aroha": 1,
+        "mere": 1,
+        "john": 2,
+    }
 
 
 def test_who_harms_others_in_another_case_is_shown_with_them() -> None:

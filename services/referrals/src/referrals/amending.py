@@ -25,7 +25,7 @@ from accord_contracts.referrals import (
 from referrals.domain.amendment import Amending, Change, ChangedMeanwhile, change_id
 from referrals.domain.case import Case
 from referrals.domain.feedback import Wanted
-from referrals.domain.household import Household, Member, harmed_of
+from referrals.domain.household import Member, harmed_of
 from referrals.domain.policy import Misfit, Policy
 from referrals.domain.recognition import (
     Person,
@@ -428,14 +428,14 @@ async def _renamed(
     members = referral.members
     touched = referral.everybody
     gone = {e for e in case.people if e.person_id in touched} - {*members}
-    if not gone and {*members} <= {*case.people}:
+    household = referral.household(members)
+    if not gone and {*members} <= {*case.people} and case.knows(household):
         return case
     for person_id in {each.person_id for each in gone}:
         for other in await referrals.of_person(person_id):
             if other.id != referral.id and of_case(other, case):
                 gone.difference_update(other.members)
     near = await cases.of_people(harmed_of(members))
-    household = Household(members, referral.received_at)
     others = (each for each in near if each.id != case.id)
     return case.rename(household, frozenset[Member](gone), others)
 

@@ -145,6 +145,7 @@ def create_app(
                 cases=cases,
                 reviews=reviews,
                 rules=policy.roles,
+                one_incident=policy.history.same_incident,
                 clock=intake.clock,
             ),
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from accord_chassis.clock import Clock
@@ -37,7 +37,7 @@ from referrals.domain.agency import (
 from referrals.domain.case import Case, Episode, Stage, find_case, is_repeat
 from referrals.domain.erasure import Retention
 from referrals.domain.feedback import FeedbackRules
-from referrals.domain.household import Household, Member, harmed_of
+from referrals.domain.household import Member, harmed_of
 from referrals.domain.policy import Policy
 from referrals.domain.recognition import RecognitionRules
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral, Sender
@@ -126,6 +126,7 @@ async def open_or_join_case(
     cases: Cases,
     reviews: Reviews,
     rules: RoleRules,
+    one_incident: timedelta,
     clock: Clock,
 ) -> None:
     """Add a referral to the case of its people, or open one.
@@ -145,7 +146,7 @@ async def open_or_join_case(
     # A case remembers its referrals for longer than the messages that told of them.
     if referral is None or any(each.episode(referral.id) for each in near):
         return
-    household = Household(members, referral.received_at)
+    household = referral.household(members)
     found = find_case(near, household)
     if found and found.merged_into:
         found = await cases.get(found.merged_into, cause=message)
@@ -158,7 +159,7 @@ async def open_or_join_case(
     if left:
         await keep_where_it_stood(left, case.id, referrals=referrals)
     known = [*near, *(await cases.of_people(same) if same else ())]
-    repeat = is_repeat(known, household, same)
+    repeat = is_repeat(known, household, same, one_incident)
     tale = received(referral, case, told.parties, repeat=repeat)
     doubted = turned_round(household, known, same)
     if doubted:

@@ -214,7 +214,8 @@ class Referrals(SealedStore[Referral]):
         """Give who had which part in the referrals of some people; opens nothing."""
         facts = ("people.role", "incidents", "occurred_at", "asked_by.who")
         wanted = (f"told.{each}" for each in facts)
-        own = ("person_ids", "sender.agency_kind", "left_case_id", "changes.reason")
+        sent = ("sender.agency", "sender.agency_kind")
+        own = ("person_ids", *sent, "left_case_id", "changes.reason")
         kept = (*own, *wanted, "put_right")
         found = self.documents.find(
             {"person_ids": {"$in": person_ids}}, projection=dict.fromkeys(kept, 1)
@@ -599,6 +600,7 @@ def _heard(document: Document) -> Heard:
     return Heard(
         referral_id=document["_id"],
         case_id=document.get("left_case_id"),
+        agency=document["sender"]["agency"],
         agency_kind=document["sender"]["agency_kind"],
         incidents=told["incidents"],
         occurred_at=told["occurred_at"],

@@ -196,6 +196,13 @@ class Case(BaseModel):
         found = (each for each in self.episodes if each.referral_id == referral_id)
         return next(found, None)
 
+    def knows(self, household: Household) -> bool:
+        """Tell whether what is told of each pair stands here as it is told."""
+        return all(
+            any(pair.same(held) and {*pair.told} <= {*held.told} for held in self.pairs)
+            for pair in household.pairs
+        )
+
     def join(
         self, referral_id: str, household: Household, others: Iterable["Case"]
     ) -> Joined:
@@ -442,18 +449,24 @@ def find_case(cases: Sequence[Case], household: Household) -> Case | None:
 
 
 def is_repeat(
-    cases: Iterable[Case], household: Household, same: Mapping[str, str]
+    cases: Iterable[Case],
+    household: Household,
+    same: Mapping[str, str],
+    within: timedelta,
 ) -> bool:
     """Tell whether one of the pairs was referred within a year, in whichever case.
+
+    Two agencies that tell of one incident are no repeat.
 
     Args:
         cases: Those that any of the people harmed are in.
         household: The referral's people.
         same: Who else they are known as, by id.
+        within: How far apart agencies say that one incident happened.
     """
     known = [pair.counted_as(same) for each in cases for pair in each.pairs]
     pairs = [each.counted_as(same) for each in household.pairs]
-    return any(pair.repeats(other) for pair in pairs for other in known)
+    return any(pair.repeats(known, within) for pair in pairs)
 
 
 def _bare(key: str) -> str:
@@ -476,18 +489,12 @@ def _with_pairs(
 ) -> tuple[Pair, ...]:
     """Put the pairs met now last; let go of pairs of people who are not kept."""
     kept = {each.person_id for each in people}
-    times = {
-        (each.harmed, each.using_violence): each.last_referred_at for each in known
-    }
+    pairs = {(each.harmed, each.using_violence): each for each in known}
     for each in met:
         who = (each.harmed, each.using_violence)
-        times[who] = max(each.last_referred_at, times.pop(who, each.last_referred_at))
-    pairs = (
-        Pair(harmed=harmed, using_violence=using, last_referred_at=at)
-        for (harmed, using), at in times.items()
-        if {harmed, using} <= kept
-    )
-    return tuple(pairs)[-PAIRS_KEPT:]
+        pairs[who] = pairs.pop(who, each).with_told(each.told)
+    standing = (pair for who, pair in pairs.items() if {*who} <= kept)
+    return tuple(standing)[-PAIRS_KEPT:]
 
 
 def _room_for(

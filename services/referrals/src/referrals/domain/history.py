@@ -8,14 +8,22 @@ incident it was, so nothing has to be opened for it.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Self
+from functools import cached_property
+from typing import Annotated, Self
 
 from accord_contracts.referrals import AgencyKind, IncidentKind, PersonRole
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from referrals.domain.household import REPEAT, Household, Member, Pair, counted
+from referrals.domain.household import (
+    REPEAT,
+    Member,
+    Occurrence,
+    counted,
+    incidents,
+    who_harmed_whom,
+)
 from referrals.domain.telling import Asker
 
 ESCALATING = 3
@@ -35,31 +43,54 @@ class Trend(StrEnum):
     LESS_OFTEN = "less_often"
 
 
-class Heard(BaseModel):
+class HistoryRules(BaseModel):
+    """What counts as one episode.
+
+    Attributes:
+        same_incident_hours: How far apart different agencies may say that something
+            happened between the same two for it to be one incident.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    same_incident_hours: Annotated[float, Field(gt=0, le=72)]
+
+    @property
+    def same_incident(self) -> timedelta:
+        """How far apart they may say that one incident happened."""
+        return timedelta(hours=self.same_incident_hours)
+
+
+class Heard(Occurrence):
     """One referral, as far as history goes.
 
     Attributes:
+        agency: Who told of it; not shown, the kind of agency is.
+        same_incident_as: The referral that tells of the same incident and of an
+            earlier time; none: this is an episode of its own.
         case_id: Whose; none while it has found no case.
         members: Everybody in it, each once for each part that they had.
         asked_by: Who asked for help themselves; none: an agency saw it.
         withdrawn: The agency took it back: it is shown, and counts for nothing.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    referral_id: str
+    agency: Annotated[str, Field(exclude=True)]
     case_id: str | None
     agency_kind: AgencyKind
     incidents: tuple[IncidentKind, ...]
-    occurred_at: datetime
     members: tuple[Member, ...]
     asked_by: Asker | None = None
     withdrawn: bool = False
+    same_incident_as: str | None = None
 
-    @property
-    def pairs(self) -> tuple[Pair, ...]:
-        """Who harmed whom."""
-        return Household(self.members, self.occurred_at).pairs
+    @cached_property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Who was harmed by whom."""
+        return who_harmed_whom(self.members)
+
+    def may_be(self, other: Self) -> bool:
+        """Tell whether both name one who harmed one and the same other."""
+        return not {*self.pairs}.isdisjoint(other.pairs)
 
     def in_case(self, case_id: str | None) -> Self:
         """Say which case it is in, unless only it knows, having been let go of."""
@@ -79,6 +110,7 @@ class PersonHistory(BaseModel):
     """How often somebody was named, and as what.
 
     Attributes:
+        episodes: Of an incident that two agencies told of, one.
         first_at: When first; none if every referral that names them was withdrawn.
         last_at: When last.
     """
@@ -144,6 +176,7 @@ class History(BaseModel):
         *,
         at: datetime,
         complete: bool,
+        rules: HistoryRules,
     ) -> Self:
         """Put together what was referred about the people of a case.
 
@@ -152,30 +185,44 @@ class History(BaseModel):
             heard: Every referral that one of them is in, of this case and of others.
             at: Now.
             complete: Whether those are all.
+            rules: What counts as one episode.
         """
         latest = sorted(heard, key=lambda each: each.occurred_at, reverse=True)
         own = [each for each in latest if each.case_id == case_id]
         ids = {member.person_id for each in own for member in each.members}
         counted = [each for each in latest if not each.withdrawn]
-        found = [pair for each in counted for pair in each.pairs]
-        about = dict.fromkeys((pair.harmed, pair.using_violence) for pair in found)
+        about = dict.fromkeys(pair for each in counted for pair in each.pairs)
+        within = rules.same_incident
+        found = incidents(counted, within)
+        same = {
+            each.referral_id: first.referral_id
+            for first, *others in found
+            for each in others
+        }
+        shown = [
+            each.model_copy(update={"same_incident_as": same.get(each.referral_id)})
+            for each in latest[:SHOWN]
+        ]
         return cls(
             case_id=case_id,
-            people=tuple(_person(each, counted) for each in sorted(ids)),
-            pairs=tuple(_pair(*each, counted, at) for each in about if ids & {*each}),
-            episodes=tuple(latest[:SHOWN]),
+            people=tuple(_person(each, found) for each in sorted(ids)),
+            pairs=tuple(
+                _pair(*each, counted, at, within) for each in about if ids & {*each}
+            ),
+            episodes=tuple(shown),
             complete=complete and len(latest) <= SHOWN,
         )
 
 
-def _person(person_id: str, latest: Sequence[Heard]) -> PersonHistory:
+def _person(person_id: str, found: Sequence[Sequence[Heard]]) -> PersonHistory:
     roles = Counter[PersonRole]()
     times = []
-    for each in latest:
-        own = {m.role for m in each.members if m.person_id == person_id}
+    for told in reversed(found):
+        members = (member for each in told for member in each.members)
+        own = {each.role for each in members if each.person_id == person_id}
         roles.update(own)
         if own:
-            times.append(each.occurred_at)
+            times.append(told[0].occurred_at)
     return PersonHistory(
         person_id=person_id,
         episodes=len(times),
@@ -186,18 +233,26 @@ def _person(person_id: str, latest: Sequence[Heard]) -> PersonHistory:
 
 
 def _pair(
-    harmed: str, using_violence: str, latest: Sequence[Heard], at: datetime
+    harmed: str,
+    using_violence: str,
+    heard: Sequence[Heard],
+    at: datetime,
+    within: timedelta,
 ) -> PairHistory:
-    told = [e for e in latest if _in(e, harmed, using_violence)]
-    times = [each.occurred_at for each in told]
-    kinds = Counter(kind for each in told for kind in {*each.incidents})
+    told = [e for e in heard if (harmed, using_violence) in e.pairs]
+    turned = [e for e in heard if (using_violence, harmed) in e.pairs]
+    found = incidents(told, within)
+    times = [each[0].occurred_at for each in reversed(found)]
+    kinds = Counter(
+        kind for each in found for kind in {kind for e in each for kind in e.incidents}
+    )
     recent = _between(times, at - REPEAT, at)
     before = _between(times, at - 2 * REPEAT, at - REPEAT)
     return PairHistory(
         harmed=harmed,
         using_violence=using_violence,
-        episodes=len(told),
-        reversed=sum(_in(each, using_violence, harmed) for each in latest),
+        episodes=len(found),
+        reversed=len(incidents(turned, within)),
         in_last_year=recent,
         in_year_before=before,
         trend=_trend(recent, before, new=times[-1] > at - REPEAT),
@@ -207,11 +262,6 @@ def _pair(
         last_at=times[0],
         cases=tuple(sorted({each.case_id for each in told if each.case_id})),
     )
-
-
-def _in(heard: Heard, harmed: str, using_violence: str) -> bool:
-    pairs = ((each.harmed, each.using_violence) for each in heard.pairs)
-    return (harmed, using_violence) in pairs
 
 
 def _between(times: Iterable[datetime], after: datetime, until: datetime) -> int:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import product
+from itertools import product, takewhile
+from typing import Self, TypeVar
 
 from accord_contracts.referrals import PersonRole
 from pydantic import BaseModel, ConfigDict
@@ -12,6 +13,56 @@ from referrals.domain.erasure import Decision
 
 REPEAT = timedelta(days=365)
 """A pair referred again within this time is a repeat (SafeLives: 12 months)."""
+
+
+TOLD_KEPT = 20
+"""The most tellings that are kept of one pair, those of what happened last."""
+
+O = TypeVar("O", bound="Occurrence")  # noqa: E741 - The occurrences of one kind.
+
+
+class Occurrence(BaseModel):
+    """That an agency told of something that happened.
+
+    Attributes:
+        agency: Its code.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    referral_id: str
+    agency: str
+    occurred_at: datetime
+
+    def may_be(self, _other: Self) -> bool:
+        """Tell whether two may be of one incident, but for their times and agencies."""
+        return True
+
+
+def incidents(told: Iterable[O], within: timedelta) -> list[list[O]]:
+    """Put together what is told of one and the same incident, the first one first.
+
+    Different agencies tell of one if it happened at one time; one agency never tells of
+    one twice, but of two. In which order they told makes no difference.
+
+    Args:
+        told: What was told of one pair, or may be of one.
+        within: How far apart agencies say that it happened.
+    """
+    found: list[list[O]] = []
+    for each in sorted(told, key=lambda one: (one.occurred_at, one.referral_id)):
+        since = each.occurred_at - within
+        near = takewhile(lambda held: held[0].occurred_at >= since, reversed(found))  # noqa: B023 - Used up at once.
+        alike = (
+            held
+            for held in near
+            if each.may_be(held[0]) and each.agency not in {e.agency for e in held}
+        )
+        if held := next(alike, None):
+            held.append(each)
+        else:
+            found.append([each])
+    return found
 
 
 class Member(BaseModel):
@@ -69,14 +120,22 @@ def harmed_of(people: Iterable[Member]) -> frozenset[str]:
     return with_role(PersonRole.PERSON_HARMED, people)
 
 
+def who_harmed_whom(people: Iterable[Member]) -> tuple[tuple[str, str], ...]:
+    """Give the ids of each who was harmed, with those of each who used violence."""
+    held = tuple(people)
+    using_violence = with_role(PersonRole.PERSON_USING_VIOLENCE, held)
+    both = product(sorted(harmed_of(held)), sorted(using_violence))
+    return tuple((harmed, using) for harmed, using in both if harmed != using)
+
+
 class Pair(BaseModel):
-    """Somebody who was harmed, who harmed them, and when that was last referred."""
+    """Somebody who was harmed, who harmed them, and what was told of it last."""
 
     model_config = ConfigDict(frozen=True)
 
     harmed: str
     using_violence: str
-    last_referred_at: datetime
+    told: tuple[Occurrence, ...]
 
     @property
     def couple(self) -> str:
@@ -98,13 +157,34 @@ class Pair(BaseModel):
             other.using_violence,
         )
 
-    def repeats(self, known: "Pair") -> bool:
-        """Tell whether this is the same pair within a year.
+    def repeats(self, known: Iterable["Pair"], within: timedelta) -> bool:
+        """Tell whether this tells of the same pair again within a year.
 
-        Which of two referrals is handled first is chance, so time counts either way.
+        Which of two referrals is handled first is chance, so time counts either way;
+        and what another agency tells of the same incident is no second one.
+
+        Args:
+            known: Pairs that were told of.
+            within: How far apart agencies say that one incident happened.
         """
-        apart = abs(self.last_referred_at - known.last_referred_at)
-        return self.same(known) and apart <= REPEAT
+        own = {each.referral_id: each for each in self.told}
+        at = [each.occurred_at for each in self.told]
+        before = {
+            each.referral_id: each
+            for other in known
+            if self.same(other)
+            for each in other.told
+            if any(abs(each.occurred_at - one) <= REPEAT for one in at)
+        }
+        before = {key: each for key, each in before.items() if key not in own}
+        together = incidents([*before.values(), *own.values()], within)
+        return 0 < len(incidents(before.values(), within)) < len(together)
+
+    def with_told(self, more: Iterable[Occurrence]) -> "Pair":
+        """Add what was told of it; of one referral, what it says last."""
+        told = {each.referral_id: each for each in (*self.told, *more)}
+        latest = sorted(told.values(), key=lambda each: each.occurred_at)[-TOLD_KEPT:]
+        return self.model_copy(update={"told": tuple(latest)})
 
 
 class Settled(BaseModel):
@@ -136,10 +216,12 @@ class Household:
     Attributes:
         members: Each once for each part that they have.
         referred_at: When.
+        told: What it tells of.
     """
 
     members: tuple[Member, ...]
     referred_at: datetime
+    told: Occurrence
 
     @property
     def harmed(self) -> frozenset[str]:
@@ -149,12 +231,9 @@ class Household:
     @property
     def pairs(self) -> tuple[Pair, ...]:
         """Who harmed whom. Nobody is a pair with themselves."""
-        using_violence = with_role(PersonRole.PERSON_USING_VIOLENCE, self.members)
-        both = product(sorted(self.harmed), sorted(using_violence))
         return tuple(
-            Pair(harmed=harmed, using_violence=using, last_referred_at=self.referred_at)
-            for harmed, using in both
-            if harmed != using
+            Pair(harmed=harmed, using_violence=using, told=(self.told,))
+            for harmed, using in who_harmed_whom(self.members)
         )
 
     @property

@@ -16,6 +16,7 @@ from referrals.domain.contact import ContactRules
 from referrals.domain.contradictions import contradictions
 from referrals.domain.erasure import Retention
 from referrals.domain.feedback import FeedbackRules, Hours
+from referrals.domain.history import HistoryRules
 from referrals.domain.instruments import InstrumentRule
 from referrals.domain.quality import Gap, QualityRules, gaps_of
 from referrals.domain.recognition import RecognitionRules
@@ -150,6 +151,7 @@ class Policy(BaseModel):
     rights: RightsRules
     feedback: FeedbackRules
     roles: RoleRules
+    history: HistoryRules
     quality: QualityRules
 
     @model_validator(mode="before")

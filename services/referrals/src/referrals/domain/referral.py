@@ -25,7 +25,7 @@ from referrals.domain.amendment import (
 from referrals.domain.case import Episode
 from referrals.domain.erasure import Decision
 from referrals.domain.feedback import Wanted, told_at
-from referrals.domain.household import Member, role_of
+from referrals.domain.household import Household, Member, Occurrence, role_of
 from referrals.domain.policy import Expected, Policy
 from referrals.domain.quality import Gap
 from referrals.domain.telling import Telling
@@ -184,6 +184,15 @@ class Referral(BaseModel):
         return tuple(
             Member(person_id=person, role=role) for person, role in dict.fromkeys(parts)
         )
+
+    def household(self, members: tuple[Member, ...]) -> Household:
+        """Give its people, with what it tells of them."""
+        told = Occurrence(
+            referral_id=self.id,
+            agency=self.sender.agency,
+            occurred_at=self.told.occurred_at,
+        )
+        return Household(members, self.received_at, told)
 
     @property
     def parties(self) -> tuple[Party, ...]:

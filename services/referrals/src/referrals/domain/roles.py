@@ -102,11 +102,8 @@ def settle(case: Case, right: Settled) -> tuple[Case, bool]:
     told = [e for e in case.pairs if {e.harmed, e.using_violence} == right.two]
     if not told:
         raise NoSuchPair
-    pair = Pair(
-        harmed=right.harmed,
-        using_violence=right.using_violence,
-        last_referred_at=max(each.last_referred_at for each in told),
-    )
+    pair = Pair(harmed=right.harmed, using_violence=right.using_violence, told=())
+    pair = pair.with_told(one for each in told for one in each.told)
     pairs = (*(each for each in case.pairs if each not in told), pair)
     wrong = {
         Member(person_id=right.harmed, role=USING),

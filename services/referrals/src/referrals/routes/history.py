@@ -12,12 +12,14 @@ from fastapi import APIRouter, Security
 from referrals.domain.case import Case
 from referrals.domain.erasure import NoSuchCase
 from referrals.domain.history import History
+from referrals.domain.policy import Policy
 from referrals.erasing import Shelves
 from referrals.looking_back import heard_of, note_namesakes
 
 router = APIRouter(tags=["history"])
 
 Shelves_ = Annotated[Shelves, part(Shelves)]
+Policy_ = Annotated[Policy, part(Policy)]
 Clock_ = Annotated[Clock, part(Clock)]
 Reader = Annotated[Asking, Security(asking, scopes=["referrals.history"])]
 
@@ -31,7 +33,7 @@ READ_HISTORY = Action(
 
 @router.get("/cases/{case_id}/history")
 async def read_history(
-    case_id: Id, shelves: Shelves_, clock: Clock_, reader: Reader
+    case_id: Id, shelves: Shelves_, clock: Clock_, reader: Reader, policy: Policy_
 ) -> History:
     """Read how often the people of a case were referred, as what, and by what trend.
 
@@ -49,7 +51,13 @@ async def read_history(
         for each in found.heard
         if each.case_id in {case_id, *seen}
     ]
-    return History.of(case_id, heard, at=clock.now(), complete=found.complete)
+    return History.of(
+        case_id,
+        heard,
+        at=clock.now(),
+        complete=found.complete,
+        rules=policy.history,
+    )
 
 
 async def _seen(
