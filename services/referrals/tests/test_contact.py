@@ -28,6 +28,7 @@ from referrals.domain.contact import (
     SuspendedFor,
     Suspension,
     find,
+    heed,
     reach_of,
 )
 from referrals.domain.safe_contact import (
@@ -246,6 +247,59 @@ def test_where_somebody_else_answered_nobody_calls_until_she_was_asked() -> None
     again = confirmed(said(), *heard, book=book, contact_id=suspended.id)
     [point] = known(*heard, book=again)
     assert used(point) == "permitted"
+
+
+HIS = "021 555 0666"
+
+
+def test_a_new_number_is_not_believed_while_another_is_confirmed() -> None:
+    """Whoever calls as her tells of a number of their own."""
+    book = confirmed(said(), told())
+    new = told(value=HIS, referral_id="he", received_at=NOON + DAY)
+    old = told(value=HIS, referral_id="before", received_at=NOON - HOUR)
+
+    def of_his(*heard: Heard, book: ContactBook = book) -> Point:
+        [point] = [e for e in known(*heard, book=book) if e.heard]
+        return point
+
+    assert used(of_his(new), at=NOON + DAY) == "not_confirmed"
+    assert used(of_his(old), at=NOON + DAY) == "permitted"
+    assert used(of_his(old, new), at=NOON + DAY) == "permitted"
+    unknown = replace(old, safety=Safety.UNKNOWN)
+    assert used(of_his(unknown, new), at=NOON + DAY) == "not_confirmed"
+    # It is a month since she was asked: nothing better is known than what is told.
+    late = replace(new, received_at=NOON + 29 * DAY)
+    assert used(of_his(late), at=NOON + 29 * DAY) == "permitted"
+    # She is asked again about her own number alone.
+    again = said().model_copy(update={"at": NOON + 2 * DAY, "until": NOON + 30 * DAY})
+    asked = confirmed(again, told(), book=book)
+    assert used(of_his(new, book=asked), at=NOON + 3 * DAY) == "not_confirmed"
+    # And about the new one too.
+    both = confirmed(said(HIS), new, book=book, contact_id=SECOND)
+    assert used(of_his(new, book=both), at=NOON + DAY) == "permitted"
+
+
+def test_a_new_number_is_not_believed_after_one_was_suspended() -> None:
+    [point] = known(told())
+    why = Suspension(reason=SuspendedFor.SOMEONE_ELSE_ANSWERED, by="x", at=NOON)
+    book = ContactBook(id=PERSON).suspend(point, why)
+    new = told(value=HIS, referral_id="he", received_at=NOON + HOUR)
+
+    points = known(told(), new, book=book)
+
+    assert [used(each, at=NOON + DAY) for each in points] == [
+        "suspended",
+        "not_confirmed",
+    ]
+
+
+def test_a_new_number_is_not_believed_if_she_has_another_under_her_other_id() -> None:
+    book = confirmed(said(), told())
+    [new] = known(told(value=HIS, received_at=NOON + HOUR))
+
+    [heeded] = heed([new], [], book, str)
+
+    assert used(heeded, at=NOON + DAY) == "not_confirmed"
 
 
 ADDRESSES = ("1 First Street", "2 Second Street")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from uuid import UUID, uuid5
 
 from accord_contracts.problem import Refusal
@@ -161,6 +161,7 @@ class Confirmation(BaseModel):
         by: The subject of the token of whoever asked.
         channels: In these it may be used, and in no others.
         until: How long it is good.
+        since: Since when they have been asked without a gap; none: since then.
         knew: Referrals whose warnings of this point, or whose other addresses, were
             known then; and the points of others by which they are reached too. Any
             other beats it.
@@ -173,10 +174,16 @@ class Confirmation(BaseModel):
     by: str
     channels: frozenset[Channel]
     until: datetime
+    since: datetime | None = None
     knew: frozenset[str] = frozenset()
     held: Held | None
     leave_message: bool = False
     say_who: bool = False
+
+    @property
+    def asked_since(self) -> datetime:
+        """Since when they have been asked without a gap."""
+        return self.since or self.at
 
 
 class SuspendedFor(StrEnum):
@@ -199,6 +206,18 @@ class Suspension(BaseModel):
     at: datetime
 
 
+class Known(NamedTuple):
+    """That people know of another way to reach somebody, or that one failed.
+
+    Attributes:
+        since: Since when.
+        until: How long that holds; none: for good.
+    """
+
+    since: datetime
+    until: datetime | None
+
+
 class Kept(BaseModel):
     """What people have decided about one point.
 
@@ -216,6 +235,17 @@ class Kept(BaseModel):
     suspension: Suspension | None = None
     closed_at: datetime | None = None
     known_in: frozenset[str] = frozenset()
+
+    @property
+    def known(self) -> tuple[Known, ...]:
+        """Since when somebody was asked about it, or has it not used."""
+        found = []
+        if self.confirmation:
+            told = self.confirmation
+            found.append(Known(told.asked_since, told.until))
+        if self.suspension:
+            found.append(Known(self.suspension.at, None))
+        return tuple(found)
 
     def close(self, at: datetime) -> "Kept":
         """Close it: it keeps only that there was one."""
@@ -238,6 +268,8 @@ class Point:
             suspended for somebody else of their cases and not confirmed since.
         also: What says that it reaches somebody whom nothing for the person must reach:
             the ids of referrals, and of points of theirs.
+        beside: What people know of the person's other points. Whoever calls as them
+            tells of a new number, so none that was told since is believed.
     """
 
     id: str
@@ -248,6 +280,7 @@ class Point:
     complete: bool = True
     stopped: bool = False
     also: frozenset[str] = frozenset()
+    beside: tuple[Known, ...] = ()
 
     @property
     def kind(self) -> Kind:
@@ -275,6 +308,13 @@ class Point:
             for each in self.heard
             if each.warns and each.referral_id not in self._knew
         )
+
+    def new_to(self, at: datetime) -> bool:
+        """Tell whether nobody had called it safe when people knew of another point."""
+        holds = (e.since for e in self.beside if e.until is None or at < e.until)
+        since = min(holds, default=None)
+        safe = (e.received_at for e in self.heard if e.safety is Safety.SAFE)
+        return since is not None and all(each > since for each in safe)
 
     @property
     def warned(self) -> bool:
@@ -374,10 +414,13 @@ class ContactBook(BaseModel):
         knew.update(*(each.also for each in points if each.reach == reach))
         knew |= {each.referral_id for each in moves if place}
         before = [e.decided.known_in for e in points if e.reach == reach]
+        earlier = (e.confirmation for e in points if e.reach == reach or e.id in gone)
+        since = [e.asked_since for e in earlier if e and told.at < e.until]
+        update = {"knew": frozenset(knew), "since": min(since, default=None)}
         new = Kept(
             id=contact_id,
             reach=reach,
-            confirmation=told.model_copy(update={"knew": frozenset(knew)}),
+            confirmation=told.model_copy(update=update),
             known_in=known_in.union(*before),
         )
         closed = [e.decided.close(told.at) for e in others if e.id in gone]
@@ -446,6 +489,7 @@ def heed(
     return [
         replace(
             each,
+            beside=(*each.beside, *_known_beside(each.reach, kept)),
             heard=(*each.heard, *warnings[each.reach]),
             stopped=each.stopped or each.reach in stopped,
         )
@@ -527,13 +571,27 @@ def _limited_where_harmed(point: Point) -> bool:
 
 
 def by_these_alone(points: Iterable[Point]) -> list[Point]:
-    """Tell of each address whether the person has moved, as if there were no others.
+    """Tell of each point what the others say of it, as if there were no more.
+
+    Of an address, whether the person has moved; of any, what people know of the others.
 
     Whoever may see only some of the points must not learn by it that there are more.
     """
     held = list(points)
     places = [each for each in held if each.kind is Kind.PLACE]
-    return [replace(each, moved=_moved(each, places)) for each in held]
+    decided = [each.decided for each in held]
+    return [
+        replace(
+            each,
+            moved=_moved(each, places),
+            beside=_known_beside(each.reach, decided),
+        )
+        for each in held
+    ]
+
+
+def _known_beside(reach: str, kept: Iterable[Kept]) -> tuple[Known, ...]:
+    return tuple(known for each in kept if each.reach != reach for known in each.known)
 
 
 def _moved(point: Point, places: Iterable[Point]) -> bool:

@@ -132,7 +132,7 @@ def _as_told(
     zone = ZoneInfo(rules.time_zone)
     denials = {
         RefusedFor.UNKNOWN: not safe,
-        RefusedFor.NOT_CONFIRMED: other or not point.complete,
+        RefusedFor.NOT_CONFIRMED: other or not point.complete or point.new_to(at),
         RefusedFor.EXPIRED: not fresh,
         RefusedFor.READ_BY_OTHERS: any(each.read_by for each in point.heard),
         RefusedFor.HOURS_UNREAD: any(each.hours for each in point.heard),
