@@ -120,7 +120,7 @@ LATER = {
     "plan.not_in_force.v1", "confirmation.lapsed.v1", "information.overdue.v1",
     "service.overdue.v1", "risk.lowering_asked.v1", "risk.lowering_lapsed.v1",
     "allocation.handed_over.v1", "allocation.ended.v1", "allocation.not_needed.v1",
-    "person.merged.v1", "person.unmerged.v1",
+    "person.merged.v1", "person.unmerged.v1", "person.erased.v1",
     "roles.questioned.v1", "roles.undecided.v1", "roles.decided.v1",
     "order.ended.v1", "match.asked.v1", "match.overdue.v1",
     "information.pushed.v1", "information.withdrawn.v1",

@@ -19,7 +19,7 @@ from accord_chassis.testing import (
 )
 from accord_contracts.access import Side
 from accord_contracts.notify import ContactNotMessaged
-from accord_contracts.referrals import CaseErased
+from accord_contracts.referrals import CaseErased, PersonErased
 from notify.domain.contact import (
     MOST,
     Asked,
@@ -456,6 +456,26 @@ async def test_what_was_sent_is_read_by_who_works_on_the_case_until_it_is_erased
         each async for each in writing.service.store(PersonalContacts).documents.find()
     ]
     assert kept["reach"] is None
+
+
+async def test_nothing_sent_to_an_erased_person_is_kept_where_their_case_stays(
+    writing: Running, safe: SafeNumbers
+) -> None:
+    path = f"/v1/cases/{safe.case_id}/contact-messages"
+    headers = writing.bearer("notify.contact", worker=COORDINATOR)
+    contacts = writing.service.store(PersonalContacts)
+    await ask(writing, safe)
+    told = {"case_id": safe.case_id, "reason": "court", "erased_at": NOON}
+
+    await writing.hears(message_of(PersonErased(person_id=new_id(), **told)))
+    stays = await writing.http.get(path, headers=headers)
+    await writing.hears(message_of(PersonErased(person_id=safe.person_id, **told)))
+    gone = await writing.http.get(path, headers=headers)
+
+    assert len(stays.json()["messages"]) == 1
+    assert gone.status_code == 404
+    [kept] = [each async for each in contacts.documents.find()]
+    assert (kept["reach"], kept["messages"]) == (None, [])
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ from accord_chassis.store import EPOCH, Conflict, Database
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.risk import RiskLevel
 from meetings_builders import RULES, daily, docket
+from plans.documents.store import Voices
 from plans.domain.meeting.meeting import MOST_CASES, Meeting
 from plans.domain.meeting.rules import CALLED
 from plans.domain.plan import Plan
 from plans.meeting.store import Dockets, Meetings
+from plans.needs.store import Needs
 from plans.store import Plans
 from plans_builders import IVS, OUTREACH, does, ends, owner, plan
 
@@ -108,6 +110,22 @@ async def test_the_sweep_uses_an_index(plans: Plans) -> None:
     explained = await found.explain()
     assert "IXSCAN" in stages(explained)
     assert "COLLSCAN" not in stages(explained)
+
+
+async def test_what_is_kept_of_somebody_is_found_by_an_index(
+    database: Database,
+) -> None:
+    for of_somebody in (Needs, Voices):
+        store = of_somebody(database)
+        await store.prepare()
+        kept = store.documents
+        for _ in range(20):
+            await kept.insert_one({"_id": new_id(), "person_id": new_id()})
+
+        explained = await kept.find({"person_id": new_id()}).explain()
+
+        assert "IXSCAN" in stages(explained)
+        assert "COLLSCAN" not in stages(explained)
 
 
 async def test_an_agenda_uses_an_index(database: Database) -> None:

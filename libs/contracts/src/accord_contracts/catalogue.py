@@ -111,6 +111,7 @@ CATALOGUE = Catalogue.of(
             "referrals",
             ("referrals", "risk", "allocation", "plans", "notify"),
         ),
+        Entry(referrals.PersonErased, "referrals", ("plans", "notify")),
         Entry(
             referrals.CaseMerged,
             "referrals",

@@ -49,6 +49,7 @@ from accord_contracts.referrals import (
     InformationOverdue,
     InformationRequested,
     InformationWithdrawn,
+    PersonErased,
     RolesQuestioned,
     RolesUndecided,
 )
@@ -137,6 +138,7 @@ TELLS_NOBODY = frozenset(
         ActionNotDone,
         MeetingTaskDone,
         MeetingTaskNotDone,
+        PersonErased,
         LeaveChanged,
         RotaChanged,
     }
@@ -399,6 +401,7 @@ def write_to_people(
     give_up = partial(contacting.give_up, contacts=held)
     notify.sweep(held, at_present(notify.clock, give_up))
     notify.on(CaseErased, partial(contacting.erase_contacts, contacts=held))
+    notify.on(PersonErased, partial(contacting.erase_person, contacts=held))
     hearing = answering.Hearing(
         callbacks=notify.store(Callbacks),
         notifications=notify.store(Notifications),

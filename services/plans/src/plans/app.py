@@ -33,6 +33,7 @@ from accord_contracts.referrals import (
     InformationRequested,
     InformationWithdrawn,
     OrderBreached,
+    PersonErased,
     PersonMerged,
     PersonUnmerged,
     ReferralAmended,
@@ -164,6 +165,7 @@ def wire_needs(plans: service.Service, held: Plans) -> None:
     """Say what ends the wait for providers, and tell of those who let it pass."""
     needs, dockets = plans.store(Needs), plans.store(Dockets)
     plans.on(CaseErased, partial(needing.erase, needs=needs))
+    plans.on(PersonErased, partial(needing.erase_person, needs=needs))
     plans.on(RolesDecided, partial(needing.close_sides, needs=needs))
     plans.on(CaseTransferred, partial(needing.end_transferred, needs=needs))
     ends = partial(needing.end_closed, needs=needs, plans=held, dockets=dockets)
@@ -249,8 +251,9 @@ def wire_papers(
     decide = partial(papering.decide_roles, voices=voices, plans=papers.plans)
     plans.on(RolesDecided, decide)
     end = partial(papering.end_releases, releases=releases, plans=papers.plans)
-    for ending in (RolesDecided, CaseTransferred, PlanClosed):
+    for ending in (RolesDecided, CaseTransferred, PlanClosed, PersonErased):
         plans.on(ending, end)
     plans.on(CaseErased, partial(papering.erase_voices, voices=voices))
+    plans.on(PersonErased, partial(papering.erase_words, voices=voices))
     erase = partial(papering.erase_releases, releases=releases, looks=looks)
     plans.on(CaseErased, erase)

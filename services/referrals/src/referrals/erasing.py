@@ -14,7 +14,7 @@ from typing import NamedTuple
 from accord_chassis.clock import Clock
 from accord_chassis.service import settled
 from accord_contracts.message import Message
-from accord_contracts.referrals import CaseErased
+from accord_contracts.referrals import CaseErased, PersonErased
 
 from referrals import inquiring
 from referrals.contact_store import ContactBooks
@@ -78,7 +78,16 @@ async def erase_person(
     """
     await person_may_be_erased(person_id, asked_at, shelves)
     referrals = shelves.referrals
-    await forget(person_id, decision, shelves)
+    told = [
+        PersonErased(
+            case_id=each.id,
+            person_id=person_id,
+            reason=decision.reason,
+            erased_at=decision.at,
+        )
+        for each in await cases_of(person_id, shelves)
+    ]
+    await forget(person_id, decision, shelves, *told)
     for each in await referrals.of_person(person_id):
         await referrals.shred_person(each, person_id)
         await settled(partial(_write_down_anew, each.id, decision, referrals))
@@ -111,10 +120,20 @@ async def cases_of(person_id: str, shelves: Shelves) -> list[Case]:
     return list((held | {each.id: each for each in survivors}).values())
 
 
-async def forget(person_id: str, decision: Decision, shelves: Shelves) -> None:
-    """Leave a tombstone of a person, and nothing by which to recognise them."""
+async def forget(
+    person_id: str, decision: Decision, shelves: Shelves, *told: PersonErased
+) -> None:
+    """Leave a tombstone of a person, and nothing by which to recognise them.
+
+    Args:
+        person_id: Whom.
+        decision: Who decided it, and why.
+        shelves: Where they are known.
+        told: To whoever keeps something of them in a case that stays. It is kept with
+            the tombstone, so that it is told although the rest is broken off.
+    """
     tombstone = Tombstone(id=person_id, kind=Erased.PERSON, decision=decision)
-    await shelves.tombstones.keep(tombstone)
+    await shelves.tombstones.keep(tombstone, *told)
     await shelves.people.remove(person_id)
     # Then nobody can be made one with them any more.
     await shelves.reviews.forget(person_id, decision.at)

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AwareDatetime, Field
 
-from accord_contracts.message import Event, Id
+from accord_contracts.message import Code, Event, Id
 from accord_contracts.risk import RiskLevel
 
 
@@ -45,6 +45,22 @@ class PersonUnmerged(PersonEvent):
     TYPE: ClassVar[str] = "person.unmerged.v1"
 
     unmerged_at: AwareDatetime
+
+
+class PersonErased(Event):
+    """Somebody is erased, and this case of theirs stays: keep nothing of them in it.
+
+    Attributes:
+        case_id: One of their cases; each of them is told.
+        reason: Why, as a code of the locality's.
+        erased_at: When that was decided.
+    """
+
+    TYPE: ClassVar[str] = "person.erased.v1"
+
+    person_id: Id
+    reason: Code
+    erased_at: AwareDatetime
 
 
 class MatchAsked(Event):

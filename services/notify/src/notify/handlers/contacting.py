@@ -14,7 +14,7 @@ from typing import Any
 from accord_chassis.service import settled
 from accord_contracts.message import Event, Message
 from accord_contracts.notify import ContactMessaged, ContactNotMessaged
-from accord_contracts.referrals import CaseErased
+from accord_contracts.referrals import CaseErased, PersonErased
 
 from notify.domain.contact import (
     NO_ANSWER,
@@ -231,6 +231,16 @@ async def erase_contacts(
     case_id = message.data.case_id
     found = await contacts.of_case(case_id)
     await asyncio.gather(*(contacts.save(each.erase(case_id)) for each in found))
+
+
+async def erase_person(
+    message: Message[PersonErased], *, contacts: PersonalContacts
+) -> None:
+    """Keep nothing of what was sent, for this case, to somebody who is erased."""
+    told = message.data
+    for each in await contacts.of_case(told.case_id):
+        if each.person_id == told.person_id:
+            await contacts.save(each.erase(told.case_id))
 
 
 async def _erase(point_id: str, case_id: str, contacts: PersonalContacts) -> None:

@@ -9,7 +9,12 @@ from accord_contracts.message import Message
 from accord_contracts.one_person import one_with
 from accord_contracts.papers import Audience
 from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import CaseErased, CaseTransferred, RolesDecided
+from accord_contracts.referrals import (
+    CaseErased,
+    CaseTransferred,
+    PersonErased,
+    RolesDecided,
+)
 
 from plans.asks import Screens
 from plans.documents.audience import Addressed, Facts, redacted
@@ -288,8 +293,12 @@ async def decide_roles(
             await voices.save(new)
 
 
+Ending = RolesDecided | CaseTransferred | PlanClosed | PersonErased
+"""After what nothing leaves that was let go before it."""
+
+
 async def end_releases(
-    message: Message[RolesDecided] | Message[CaseTransferred] | Message[PlanClosed],
+    message: Message[Ending],
     *,
     releases: Releases,
     plans: Plans,
@@ -308,7 +317,7 @@ async def end_releases(
                 await releases.save(each.end(at))
 
 
-def _when(told: RolesDecided | CaseTransferred | PlanClosed) -> datetime:
+def _when(told: Ending) -> datetime:
     match told:
         case RolesDecided():
             return told.decided_at
@@ -316,11 +325,18 @@ def _when(told: RolesDecided | CaseTransferred | PlanClosed) -> datetime:
             return told.transferred_at
         case PlanClosed():
             return told.closed_at
+        case PersonErased():
+            return told.erased_at
 
 
 async def erase_voices(message: Message[CaseErased], *, voices: Voices) -> None:
     """Destroy what the people of an erased case said."""
     await voices.erase(message.data.case_id)
+
+
+async def erase_words(message: Message[PersonErased], *, voices: Voices) -> None:
+    """Destroy what somebody said who is erased, while their case stays."""
+    await voices.erase_person(message.data.person_id)
 
 
 async def erase_releases(

@@ -19,7 +19,7 @@ class Voices(SealedStore[OwnVoice]):
 
     entity = OwnVoice
     collection = "voices"
-    indexes = (IndexModel([("case_id", 1)]),)
+    indexes = (IndexModel([("case_id", 1)]), IndexModel([("person_id", 1)]))
 
     def take_apart(self, fields: Document) -> dict[str, Any]:
         """Take the words out of every entry."""
@@ -73,10 +73,18 @@ class Voices(SealedStore[OwnVoice]):
 
     async def erase(self, case_id: str) -> None:
         """Destroy what everybody in a case said, which is erased."""
-        found = self.documents.find({"case_id": case_id}, projection={"_id": 1})
+        await self._destroy({"case_id": case_id})
+
+    async def erase_person(self, person_id: str) -> None:
+        """Destroy what somebody said who is erased, in every case."""
+        await self._destroy({"person_id": person_id})
+
+    async def _destroy(self, whose: Mapping[str, str]) -> None:
+        # The keys first: if it is broken off, nobody reads what is left of it.
+        found = self.documents.find(whose, projection={"_id": 1})
         for each in [e["_id"] async for e in found]:
             await self.vault.shred(self.record(each))
-        await self.documents.delete_many({"case_id": case_id})
+        await self.documents.delete_many(whose)
 
 
 class Releases(Store[Release]):

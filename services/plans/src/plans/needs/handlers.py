@@ -18,6 +18,7 @@ from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
     CaseTransferred,
+    PersonErased,
     RolesDecided,
 )
 
@@ -221,6 +222,11 @@ async def end_transferred(message: Message[CaseTransferred], *, needs: Needs) ->
 async def erase(message: Message[CaseErased], *, needs: Needs) -> None:
     """Delete the needs of a case that is erased."""
     await needs.erase(message.data.case_id)
+
+
+async def erase_person(message: Message[PersonErased], *, needs: Needs) -> None:
+    """Delete the needs of somebody who is erased, while their case stays."""
+    await needs.erase_person(message.data.person_id)
 
 
 async def need_of(case_id: str, need_id: str, needs: Needs) -> Need:

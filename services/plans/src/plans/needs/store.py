@@ -14,7 +14,7 @@ class Needs(Store[Need]):
     entity = Need
     collection = "needs"
     due = "due_at"
-    indexes = (IndexModel([("case_id", 1)]),)
+    indexes = (IndexModel([("case_id", 1)]), IndexModel([("person_id", 1)]))
 
     async def of_cases(self, case_ids: Iterable[str]) -> list[Need]:
         """Give the needs of everybody in some cases."""
@@ -26,3 +26,7 @@ class Needs(Store[Need]):
     async def erase(self, case_id: str) -> None:
         """Delete the needs of a case that is erased."""
         await self.documents.delete_many({"case_id": case_id})
+
+    async def erase_person(self, person_id: str) -> None:
+        """Delete the needs of somebody who is erased, in every case."""
+        await self.documents.delete_many({"person_id": person_id})
