@@ -3,13 +3,32 @@
 from typing import Any
 
 import pytest
-from accord_chassis.testing import NOON, message_of, sent_by
-from accord_contracts.message import Lane
-from accord_contracts.notify import ChannelSilent
-from accord_contracts.referrals import CaseErased
+from accord_chassis.testing import NOON, message_of, new_id, sent_by
+from accord_contracts.message import Event, Lane
+from accord_contracts.notify import ChannelSilent, NotificationSent
+from accord_contracts.plans import PlanBreached
+from accord_contracts.referrals import (
+    CaseErased,
+    CaseTransferred,
+    OrderBreached,
+    OrderKind,
+    ReferralWithdrawn,
+    RolesDecided,
+    WithdrawalReason,
+)
+from accord_contracts.risk import RiskLevel
 from notify.domain.untold import AGAIN_AFTER, SOON
 from notify.store import Pulses, Untolds
-from notify_builders import MINUTE, POLICY, Running, WorkersDirectory, unfilled
+from notify_builders import (
+    IVS,
+    LEAD,
+    MINUTE,
+    POLICY,
+    Running,
+    WorkersDirectory,
+    team,
+    unfilled,
+)
 
 PATIENCE = POLICY.email.silent_after
 
@@ -114,3 +133,64 @@ async def test_of_an_erased_case_nobody_is_told_who_comes(
 
     assert await waiting(running) == []
     assert await running.all() == []
+
+
+FOR_TEAM_AND_COORDINATOR: dict[type[Event], dict[str, Any]] = {
+    RolesDecided: {
+        "harmed": new_id(),
+        "using_violence": new_id(),
+        "corrected": True,
+        "decided_at": NOON,
+    },
+    OrderBreached: {
+        "order_id": new_id(),
+        "kind": OrderKind.RELEASE_CONDITIONS,
+        "starts_at": NOON,
+        "ends_at": None,
+        "breached_at": NOON,
+        "number": 1,
+        "conditions": (),
+        "occurred_at": NOON,
+    },
+    PlanBreached: {"plan_version": 1, "level": RiskLevel.HIGH, "breached_at": NOON},
+    ReferralWithdrawn: {
+        "referral_id": new_id(),
+        "reason": WithdrawalReason.WRONG_PERSON,
+        "withdrawn_at": NOON,
+    },
+    CaseTransferred: {"transferred_at": NOON},
+}
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    FOR_TEAM_AND_COORDINATOR.items(),
+    ids=lambda each: each.TYPE if isinstance(each, type) else "",
+)
+async def test_a_team_is_told_at_once_while_no_coordinator_is_on_duty(
+    running: Running,
+    workers: WorkersDirectory,
+    event: type[Event],
+    told: dict[str, Any],
+) -> None:
+    lead, other, case_id = workers.knows(), workers.knows(), new_id()
+    message = message_of(event(case_id=case_id, **told))
+    before = team((lead, LEAD), (other, IVS), case_id=case_id, at=NOON - MINUTE)
+    await running.hears(before, message)
+    at_once = [each.worker_id for each in await running.all()]
+    kept = await waiting(running)
+    # What waits is tried again, and again nobody is there.
+    await running.later(AGAIN_AFTER)
+    await running.later(AGAIN_AFTER)
+    coordinator = workers.has_on_duty()
+
+    await running.later(AGAIN_AFTER)
+
+    assert sorted(at_once) == sorted((lead, other))
+    assert [each["_id"] for each in kept] == [message.id]
+    everybody = sorted((lead, other, coordinator))
+    assert sorted(each.worker_id for each in await running.all()) == everybody
+    said = [e.data for e in await sent_by(running.service, running.broker)]
+    inboxes = [each.worker_id for each in said if isinstance(each, NotificationSent)]
+    assert sorted(inboxes) == everybody
+    assert await waiting(running) == []

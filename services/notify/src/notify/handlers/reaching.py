@@ -34,16 +34,16 @@ ROLES: dict[Recipient | Role, Role] = {
 """Whoever of the team is meant: of the rest of those whom a rule names, all of it."""
 
 
-class OnlyOnLeave(NobodyOnDuty):
-    """All who may be told are on leave, and no coordinator is on duty.
+class NoCoordinatorYet(NobodyOnDuty):
+    """A coordinator is to be told as well, and none is on duty.
 
     Attributes:
-        on_leave: Who finds it in their inbox while it waits for a coordinator.
+        others: Who is told at once all the same, while it waits for a coordinator.
     """
 
-    def __init__(self, on_leave: list[Addressee]) -> None:
+    def __init__(self, others: list[Addressee]) -> None:
         super().__init__()
-        self.on_leave = on_leave
+        self.others = others
 
 
 async def nobody() -> tuple[str, ...]:
@@ -228,7 +228,7 @@ async def recipients(
     they know, the next whom the rule names are told too.
 
     Raises:
-        OnlyOnLeave: There is nobody but them yet.
+        NoCoordinatorYet: There is nobody but those whom it names yet.
         NobodyOnDuty: There is nobody at all yet.
         DirectoryAway: It cannot be known at present.
     """
@@ -253,8 +253,7 @@ async def recipients(
             if seen
         }
         if who is Recipient.TEAM_AND_COORDINATOR:
-            coordinator = await reach.coordinator(what.case_id, *eyes)
-            return [*{coordinator.worker_id: coordinator, **told}.values()]
+            return await _with_coordinator(told, what, eyes, reach)
         if rule.chain is None and all(each.away for each in told.values()):
             on_leave |= told
         elif told:
@@ -271,7 +270,7 @@ async def recipients(
 
 
 async def _with_coordinator(
-    on_leave: Mapping[str, Addressee],
+    others: Mapping[str, Addressee],
     what: Occasion,
     eyes: Collection[Eyes],
     reach: Reach,
@@ -279,10 +278,10 @@ async def _with_coordinator(
     try:
         coordinator = await reach.coordinator(what.case_id, *eyes)
     except NobodyOnDuty:
-        if on_leave:
-            raise OnlyOnLeave([*on_leave.values()]) from None
+        if others:
+            raise NoCoordinatorYet([*others.values()]) from None
         raise
-    return [*{**on_leave, coordinator.worker_id: coordinator}.values()]
+    return [*{**others, coordinator.worker_id: coordinator}.values()]
 
 
 async def _workers(

@@ -30,7 +30,7 @@ from notify.domain.occasion import Addressee, Eyes, Occasion
 from notify.domain.policy import Policy, Rule
 from notify.domain.team import Team
 from notify.domain.untold import Waited
-from notify.handlers.reaching import OnlyOnLeave, Reach, recipients
+from notify.handlers.reaching import NoCoordinatorYet, Reach, recipients
 from notify.store import Notifications, Teams
 
 ABOUT = (
@@ -83,19 +83,19 @@ async def tell(
         waited: Since when nobody could be told, if it had to wait.
 
     Raises:
-        NobodyOnDuty: It is still to be told to a coordinator; whoever is on leave was
-            told.
+        NobodyOnDuty: It is still to be told to a coordinator; all others whom the rule
+            names were told.
         DirectoryAway: It cannot be known at present who may be told.
     """
     rule = policy.rule(message.type, getattr(message.data, "level", None))
     what = replace(occasion(message), waited=waited)
-    waits: OnlyOnLeave | None = None
+    waits: NoCoordinatorYet | None = None
     try:
         workers = await recipients(
             message, what, rule, teams=teams, reach=reach, policy=policy
         )
-    except OnlyOnLeave as only:
-        workers, waits = only.on_leave, only
+    except NoCoordinatorYet as nobody:
+        workers, waits = nobody.others, nobody
 
     async def add(to: Addressee) -> None:
         if rule.once and await _told_again(
