@@ -31,12 +31,14 @@ class Gateway:
         slow: It answers when this is set.
         seconds: How long it takes to answer.
         headers: What it adds to its answer.
+        says: What it answers in JSON.
         taken: What it was sent.
     """
 
     def __init__(self) -> None:
         self.url = ""
         self.status = 202
+        self.says: Any = {"status": "taken"}
         self.headers: dict[str, str] = {}
         self.seconds = 0.0
         self.slow: asyncio.Event | None = None
@@ -52,7 +54,7 @@ class Gateway:
             if self.slow:
                 await self.slow.wait()
             await asyncio.sleep(self.seconds)
-            return Response(status_code=self.status, headers=self.headers)
+            return JSONResponse(self.says, self.status, self.headers)
 
         return served
 

@@ -289,6 +289,41 @@ async def test_a_sending_that_broke_off_counts_as_one_that_may_have_arrived(
     assert len(gateway.taken) == 1
 
 
+@pytest.mark.parametrize(
+    ("says", "state", "reason"),
+    [
+        ("failed", "not_sent", "message_refused"),
+        ("queued", "unknown", "unclear_answer"),
+    ],
+)
+async def test_a_no_within_a_200_becomes_a_task_and_counts_as_no_message(
+    start: Any,
+    *,
+    with_gateway: Path,
+    safe: SafeNumbers,
+    gateway: Gateway,
+    workers: WorkersDirectory,
+    says: str,
+    state: str,
+    reason: str,
+) -> None:
+    written, url = with_gateway / "notify.yaml", f"url: {gateway.url}"
+    taken = "  taken: {path: status, words: [taken], refused: [failed]}"
+    text = written.read_text("utf-8").replace(url, f"{url}\n{taken}")
+    written.write_text(text)
+    gateway.status, gateway.says = 200, {"status": says}
+    workers.has_on_duty()
+    async with start(
+        locality=with_gateway, sms_secret=SecretStr("s"), referrals_url=safe.url
+    ) as writing:
+        answer = await ask(writing, safe)
+
+        assert (answer.json()["state"], answer.json()["reason"]) == (state, reason)
+        assert len(gateway.taken) == 1
+        [seen] = await tasks(writing, workers)
+        assert seen["event"] == ContactNotMessaged.TYPE
+
+
 async def test_nobody_is_written_to_who_is_not_theirs_to_write_to(
     writing: Running, safe: SafeNumbers, gateway: Gateway
 ) -> None:

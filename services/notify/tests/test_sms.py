@@ -1,6 +1,7 @@
 """SMS by a gateway that a locality's file describes, and what rings when one fails."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.risk import RiskLevel
 from notify.domain.callback import acknowledged
-from notify.domain.channels import SmsPolicy, Way
+from notify.domain.channels import SmsPolicy, Taken, Way
 from notify.domain.hours import Urgency
 from notify.domain.mail import MailState, Outcome
 from notify.domain.notification import Notification
@@ -47,6 +48,12 @@ def at(gateway: Gateway, **changed: Any) -> SmsPolicy:
     return SMS.model_copy(update={"url": gateway.url, **changed})
 
 
+def told(**changed: Any) -> SmsPolicy:
+    """Canterbury's policy, as a file with some lines changed says it."""
+    assert SMS
+    return SmsPolicy.model_validate({**SMS.model_dump(mode="json"), **changed})
+
+
 @pytest.fixture
 async def sms(gateway: Gateway) -> AsyncIterator[SmsPost]:
     post = SmsPost(at(gateway), "a-secret", timeout_seconds=0.5, away_seconds=0)
@@ -68,11 +75,8 @@ async def test_a_gateway_is_told_as_the_locality_says(
 
 @pytest.mark.parametrize("status", [202, 303, 408, 409, 425, 500])
 def test_no_locality_takes_for_a_no_what_may_be_a_yes(status: int) -> None:
-    assert SMS
-    told = {**SMS.model_dump(mode="json"), "refused": [404, status]}
-
     with pytest.raises(ValidationError, match=f"answers {status} may have it"):
-        SmsPolicy.model_validate(told)
+        told(refused=[404, status])
 
 
 async def test_a_gateway_may_want_a_form_and_nothing_filled_in_is_looked_at_again(
@@ -109,6 +113,79 @@ async def test_what_a_gateway_answers_says_what_became_of_it(
     await post.close()
 
     assert posted.outcome is outcome
+
+
+NESTED = {"path": "messages.*.status", "words": ["0"], "refused": ["6", "true"]}
+
+
+@pytest.mark.parametrize(
+    ("says", "outcome", "reason"),
+    [
+        ({"messages": [{"status": "0"}]}, Outcome.SENT, None),
+        ({"messages": [{"status": 0}, {"status": "0"}]}, Outcome.SENT, None),
+        ({"messages": [{"status": "6"}]}, Outcome.REFUSED, "message_refused"),
+        ({"messages": [{"status": True}]}, Outcome.REFUSED, "message_refused"),
+        # One part of a long message has gone out, and the other has not.
+        ({"messages": [{"status": "0"}, {"status": "6"}]}, Outcome.UNKNOWN, None),
+        ({"messages": [{"status": "1"}]}, Outcome.UNKNOWN, None),
+        ({"messages": [{"status": "00"}]}, Outcome.UNKNOWN, None),
+        ({"messages": []}, Outcome.UNKNOWN, None),
+        ({"messages": "0"}, Outcome.UNKNOWN, None),
+        ({"error": "none"}, Outcome.UNKNOWN, None),
+        ("0", Outcome.UNKNOWN, None),
+        (None, Outcome.UNKNOWN, None),
+    ],
+)
+async def test_a_no_within_a_200_is_never_taken_for_a_yes(
+    gateway: Gateway, says: object, outcome: Outcome, reason: str | None
+) -> None:
+    gateway.status, gateway.says = 200, says
+    post = SmsPost(told(url=gateway.url, taken=NESTED), "s")
+
+    posted = await post.send(LETTER, MOBILE, NOON)
+    await post.close()
+
+    unclear = "unclear_answer" if outcome is Outcome.UNKNOWN else None
+    assert (posted.outcome, posted.reason) == (outcome, reason or unclear)
+
+
+@pytest.mark.parametrize("answer", [b"", b"OK", b"[" * 100_000])
+def test_what_is_no_json_says_neither_yes_nor_no(answer: bytes) -> None:
+    taken = Taken.model_validate(NESTED)
+
+    assert taken.found(answer) == frozenset()
+
+
+async def test_what_a_gateway_is_told_may_be_json_of_any_shape(
+    gateway: Gateway,
+) -> None:
+    body = {"messages": [{"to": "{to}", "n": 1, "of": {"text": "{text} ({key})"}}]}
+    post = SmsPost(told(url=gateway.url, body=body), "s")
+
+    await post.send(Letter("k", "", "{to}", POLICY.languages), MOBILE, NOON)
+    await post.close()
+
+    [(_, sent)] = gateway.taken
+    assert json.loads(sent) == {
+        "messages": [{"to": MOBILE, "n": 1, "of": {"text": "{to} (k)"}}]
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "wrong"),
+    [
+        ({"body": {"a": [{"b": "{to} {text} {name}"}]}}, "may be filled in"),
+        ({"body": {"a": [{"b": "{to}"}]}}, "the body must have"),
+        ({"form": True, "body": {"a": ["{to} {text}"]}}, "a form has texts alone"),
+        ({"taken": {**NESTED, "refused": ["0"]}}, "yes or no, not both"),
+        ({"taken": {**NESTED, "path": "a..b"}}, "pattern"),
+    ],
+)
+def test_a_gateway_that_cannot_be_spoken_to_stops_the_start(
+    changed: dict[str, Any], wrong: str
+) -> None:
+    with pytest.raises(ValidationError, match=wrong):
+        told(**changed)
 
 
 async def test_a_gateway_that_answers_too_late_may_have_sent_it(

@@ -5,10 +5,12 @@ import ssl
 import time
 from datetime import datetime
 from http import HTTPStatus
+from typing import Any
 
 import httpx2
 import structlog
 from accord_chassis.asking import UNANSWERED
+from pydantic import JsonValue
 
 from notify.domain.channels import KEY, NOT_TAKEN, SECRET, TEXT, TO, SmsPolicy
 from notify.domain.mail import Outcome
@@ -97,21 +99,20 @@ class SmsPost:
     def _request(self, letter: Letter, to: str) -> httpx2.Request:
         policy = self._policy
         told = {TO: to, TEXT: letter.text, KEY: letter.key}
-        body = {name: _filled_in(each, told) for name, each in policy.body.items()}
+        body = _all_filled_in(policy.body, told)
         known = {SECRET: self._secret, KEY: letter.key}
         headers = {n: _filled_in(each, known) for n, each in policy.headers.items()}
         return self._client.build_request(
             policy.method,
             policy.url,
             headers=headers,
-            data=body if policy.form else None,
-            json=None if policy.form else body,
+            **{"data" if policy.form else "json": body},
         )
 
     def _told_by(self, answer: httpx2.Response, at: datetime) -> Posted:
         status = answer.status_code
         if status in TAKEN:
-            return Posted(Outcome.SENT)
+            return self._said_in(answer.content)
         if status in FOR_GOOD or status in self._policy.refused:
             return Posted(Outcome.REFUSED, "message_refused")
         failed = status not in NOT_TAKEN
@@ -119,9 +120,35 @@ class SmsPost:
             log.warning("post.away", dependency="sms", status=status)
         return not_now(status, answer.headers.get("retry-after"), at, failed=failed)
 
+    def _said_in(self, body: bytes) -> Posted:
+        """Read what an answer of 2xx says, where the locality knows how it is said."""
+        says = self._policy.taken
+        if says is None:
+            return Posted(Outcome.SENT)
+        found = says.found(body)
+        if found and found <= says.words:
+            return Posted(Outcome.SENT)
+        log.warning("post.not_taken", dependency="sms")
+        if found and found <= says.refused:
+            return Posted(Outcome.REFUSED, "message_refused")
+        return Posted(Outcome.UNKNOWN, "unclear_answer")
+
     def _leave_alone(self, fault: BaseException) -> None:
         self._away_until = time.monotonic() + self._away_seconds
         log.warning("post.away", dependency="sms", fault=type(fault).__name__)
+
+
+def _all_filled_in(value: JsonValue, told: dict[str, str]) -> Any:  # noqa: ANN401 - JSON.
+    """Fill in every text of some JSON."""
+    match value:
+        case dict():
+            return {name: _all_filled_in(each, told) for name, each in value.items()}
+        case list():
+            return [_all_filled_in(each, told) for each in value]
+        case str():
+            return _filled_in(value, told)
+        case _:
+            return value
 
 
 def _filled_in(text: str, told: dict[str, str]) -> str:

@@ -1,12 +1,13 @@
 """How messages go out by e-mail and by SMS, as a locality decides."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from notify.domain.chance import longer
 from notify.domain.texts import FOREIGN, LINK, REFERENCE, Language, Part, Words
@@ -96,6 +97,76 @@ class EmailPolicy(Part):
         return longer(pause, f"{key}/{attempts}", self.push_spread)
 
 
+def leaves(value: JsonValue) -> Iterator[JsonValue]:
+    """Give what stands at the ends of some JSON: neither a list nor an object."""
+    match value:
+        case dict():
+            for each in value.values():
+                yield from leaves(each)
+        case list():
+            for each in value:
+                yield from leaves(each)
+        case _:
+            yield value
+
+
+def texts(value: JsonValue) -> list[str]:
+    """Give the texts at the ends of some JSON."""
+    return [each for each in leaves(value) if isinstance(each, str)]
+
+
+class Taken(Part):
+    """By which word in its answer a gateway says whether it has taken a message.
+
+    Many answer 200 with a failure inside. What stands there as a number or as true
+    counts as it is written in JSON.
+
+    Attributes:
+        path: Where it stands in the JSON that is answered: names, and numbers within
+            lists, with dots between; ``*`` for each of a list, all of which count (a
+            long message is several).
+        words: It has the message.
+        refused: It says no for good, and has surely not sent it.
+    """
+
+    path: Annotated[
+        str,
+        Field(pattern=r"^([A-Za-z0-9_-]+|\*)(\.([A-Za-z0-9_-]+|\*))*$", max_length=200),
+    ]
+    words: Annotated[frozenset[str], Field(min_length=1)]
+    refused: frozenset[str] = frozenset()
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if both := self.words & self.refused:
+            listed = ", ".join(sorted(both))
+            raise ValueError(f"{listed}: a word says yes or no, not both")
+        return self
+
+    def found(self, answer: bytes) -> frozenset[str]:
+        """Give what stands there; nothing, if there is no such place, or no JSON."""
+        try:
+            here = [json.loads(answer)]
+        except (ValueError, RecursionError):
+            return frozenset()
+        for step in self.path.split("."):
+            here = [each for one in here for each in _below(one, step)]
+        written = (e if isinstance(e, str) else json.dumps(e) for e in here)
+        return frozenset(written)
+
+
+def _below(value: JsonValue, step: str) -> list[JsonValue]:
+    match value:
+        case dict() if step in value:
+            return [value[step]]
+        case list() if step == "*":
+            return value
+        case list() if step.isdecimal() and int(step) < len(value):
+            return [value[int(step)]]
+        case _:
+            return []
+
+
 class SmsPolicy(Part):
     """How an SMS goes out, by a gateway that is spoken to over HTTP.
 
@@ -106,8 +177,10 @@ class SmsPolicy(Part):
 
     Attributes:
         url: The gateway's address.
-        body: What is sent, by field.
-        form: It is sent as a form, and not as JSON.
+        body: What is sent, by field: JSON in which texts are filled in.
+        form: It is sent as a form, and not as JSON: then each field is a text.
+        taken: How its answer of 2xx says that it has taken it; none: by that alone.
+            An answer that says neither yes nor no is no yes: it may have it or not.
         refused: Answers that say no for good, beside 400 and 422; any other than 2xx
             says not now. Only such as say that it has surely not gone out.
         text: By language, what a message says before its reference and link.
@@ -120,23 +193,27 @@ class SmsPolicy(Part):
     headers: dict[Annotated[str, Field(pattern=r"^[a-z0-9-]{1,60}$")], str] = Field(
         default_factory=dict
     )
-    body: Annotated[dict[str, str], Field(min_length=1)]
+    body: Annotated[dict[str, JsonValue], Field(min_length=1)]
     form: bool = False
+    taken: Taken | None = None
     refused: frozenset[int] = frozenset()
     text: dict[Language, Words]
     reply: dict[Language, Words] | None = None
 
     @model_validator(mode="after")
     def _fills_in_what_there_is(self) -> Self:
-        _only(MARKS_OF_BODY, self.body.values())
+        written = texts(self.body)
+        _only(MARKS_OF_BODY, written)
         _only(MARKS_OF_HEADERS, self.headers.values())
         if doubtful := self.refused - NOT_TAKEN:
             listed = ", ".join(map(str, sorted(doubtful)))
             raise ValueError(f"refused: a gateway that answers {listed} may have it")
-        everything = " ".join(self.body.values())
+        if self.form and not all(isinstance(each, str) for each in self.body.values()):
+            raise ValueError("a form has texts alone in its fields")
+        everything = " ".join(written)
         if TO not in everything or TEXT not in everything:
             raise ValueError(f"the body must have {TO} and {TEXT}")
-        if KEY not in " ".join((*self.body.values(), *self.headers.values())):
+        if KEY not in " ".join((*written, *self.headers.values())):
             raise ValueError(
                 f"the body or the headers must have {KEY}: without it a gateway cannot "
                 "drop what it has, nor say what became of which message"
