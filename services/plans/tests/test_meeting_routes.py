@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -20,6 +21,7 @@ from accord_chassis.testing import (
     sent_by,
 )
 from accord_contracts.access import Side
+from accord_contracts.allocation import Role
 from accord_contracts.message import Event, Message
 from accord_contracts.plans import (
     ActionOverdue,
@@ -92,6 +94,9 @@ class Member:
     ) -> httpx2.Response:
         body = {"level": level.value, **told}
         return await self.asks("POST", f"/{meeting}/cases/{case}/decision", body)
+
+
+CAN_BE_ASKED = ("safe_contact", "safety_advice", "programme")
 
 
 def table_of(running: Running) -> Table:
@@ -1258,6 +1263,44 @@ async def test_an_erased_case_leaves_the_minutes_intact_and_says_nothing(
     assert len(by_case[other]) == 1
 
 
+def anything(random: Random, least: RiskLevel, at: datetime) -> dict[str, Any]:
+    """Decide anything that a table may: due and seen again after the next meeting."""
+    promised = random.sample([*product(CAN_BE_ASKED, AGENCIES)], random.randrange(4))
+    levels = [each for each in RiskLevel if each.rank >= least.rank]
+    later = at + random.randrange(48, 240) * HOUR
+    return {
+        "level": random.choice(levels),
+        "lead": random.choice([None, *AGENCIES]),
+        "roles": random.sample([*Role], random.randrange(3)),
+        "tasks": [
+            {
+                "action": action,
+                "agency": agency,
+                "about": random.choice([*Side]),
+                "within_hours": random.randrange(48, 240),
+            }
+            for action, agency in promised
+        ],
+        "review_at": random.choice([None, later.isoformat()]),
+        "carry_over": random.random() < 0.2,
+    }
+
+
+def as_told(told: dict[str, Any], agency: str, by: str, number: int) -> tuple[Any, ...]:
+    """Give what was decided as the event tells it."""
+    review_at = told["review_at"] and datetime.fromisoformat(told["review_at"])
+    return (
+        number,
+        by,
+        agency,
+        told["level"],
+        told["lead"],
+        tuple(told["roles"]),
+        review_at,
+        told["carry_over"],
+    )
+
+
 async def test_a_whole_day_of_a_large_table_loses_no_decision(
     running: Running, clock: SimulatedClock
 ) -> None:
@@ -1270,29 +1313,35 @@ async def test_a_whole_day_of_a_large_table_loses_no_decision(
     agenda = [e["case_id"] for e in (await leads.reads(f"/{meeting}"))["cases"]]
     assert set(agenda) == set(cases)
     answered: dict[str, list[tuple[str, int]]] = {each: [] for each in cases}
+    of_case = dict(zip(cases, levels, strict=True))
+    said: dict[tuple[str, int], tuple[Member, dict[str, Any]]] = {}
+
+    async def decides(member: Member, case: str, number: int) -> httpx2.Response:
+        told = anything(random, of_case[case], clock.now())
+        answer = await member.decides(meeting, case, replaces=number, **told)
+        if answer.status_code == 200:
+            said[case, number] = member, told
+            answered[case].append((member.worker, number))
+        return answer
 
     async def works(member: Member) -> None:
         """Go through the agenda in one's own order; decide on what one has read."""
         for case in random.sample(cases[:36], 36)[:10]:
             read = await member.reads(f"/{meeting}/cases/{case}")
             number = len(read["decisions"])
-            answer = await member.decides(meeting, case, EXTREME, replaces=number)
+            answer = await decides(member, case, number)
             assert answer.status_code in {200, 409}, answer.text
-            if answer.status_code == 200:
-                answered[case].append((member.worker, number))
 
     await asyncio.gather(*map(works, members))
     # The last cases are decided on while the meeting is being closed.
     late = [(e, c) for c, e in zip(cases[36:], members, strict=False)]
     closing, *decided = await asyncio.gather(
         leads.asks("POST", f"/{meeting}/closure"),
-        *(member.decides(meeting, case, EXTREME) for member, case in late),
+        *(decides(member, case, 0) for member, case in late),
     )
     assert closing.status_code == 200
-    for (member, case), answer in zip(late, decided, strict=True):
+    for answer in decided:
         assert answer.status_code == 200 or problem(answer) == (409, "meeting-over")
-        if answer.status_code == 200:
-            answered[case].append((member.worker, 0))
 
     minutes = await leads.reads(f"/{meeting}/minutes")
     kept = {
@@ -1300,11 +1349,35 @@ async def test_a_whole_day_of_a_large_table_loses_no_decision(
         for each in minutes["cases"]
     }
     assert kept == {
-        case: sorted(said, key=lambda e: e[1]) for case, said in answered.items()
+        case: sorted(each, key=lambda e: e[1]) for case, each in answered.items()
     }
     assert sum(map(len, kept.values())) > 40
     assert minutes["intact"] is True
-    assert set(minutes["carried_over"]) == {c for c, said in kept.items() if not said}
+    last = {case: said[case, len(each) - 1][1] for case, each in kept.items() if each}
+    open_ = {e for e in cases if e not in last or last[e]["carry_over"]}
+    assert set(minutes["carried_over"]) == open_
+    # What was decided at random is what is told, and what each agency now owes.
+    told = {
+        (e.case_id, e.number - 1): (
+            *(e.number, e.decided_by, e.agency, e.level, e.lead, e.roles),
+            *(e.review_at, e.carried_over),
+        )
+        for e in await sent(running)
+        if isinstance(e, MeetingDecided)
+    }
+    assert told == {
+        (case, number): as_told(each, str(by.agency), by.worker, number + 1)
+        for (case, number), (by, each) in said.items()
+    }
+    for member in members:
+        listed = (await running.http.get("/v1/tasks", headers=member.headers)).json()
+        owed = {(e["case_id"], e["action"], e["about"]) for e in listed}
+        assert owed == {
+            (case, each["action"], each["about"].value)
+            for case, decided_ in last.items()
+            for each in decided_["tasks"]
+            if each["agency"] == member.agency
+        }
     for each in minutes["cases"]:
         assert each["locked"] is True
     again = await members[0].decides(meeting, cases[0], EXTREME, replaces=9)
@@ -1312,7 +1385,7 @@ async def test_a_whole_day_of_a_large_table_loses_no_decision(
 
     async def all_settled() -> bool:
         found = await table_of(running).dockets.all_of(cases)
-        return all(e.decided_at for e in found if kept[e.id])
+        return all(e.decided_at for e in found if e.id not in open_)
 
     await eventually(all_settled)
     next_ = await chair(running).reads(f"/{morning(clock)}")
