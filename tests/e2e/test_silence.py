@@ -170,7 +170,7 @@ async def test_every_hour_of_silence_brings_the_next_and_then_the_alarm(
     await eventually(region.hears(UNFILLED, **late))
     await eventually(coordinator.sees(UNFILLED, case))
     unowned = await coordinator.reads("/api/allocation/v1/unowned")
-    assert case in {each["case_id"] for each in unowned.json()}
+    assert case in {each["case_id"] for each in unowned.json()["roles"]}
 
 
 async def test_a_message_that_nobody_acknowledges_goes_up_the_chain(

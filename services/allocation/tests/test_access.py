@@ -32,8 +32,11 @@ from allocation.domain.staffing import Staffing
 from allocation.domain.standing import standing_of
 from allocation.domain.wanted import Wanted
 from allocation.handlers.placing import Desk
+from allocation.routes import offers
 from allocation.routes.access import MOST_LISTED
+from allocation.store import kept
 from allocation_builders import (
+    HOUR,
     OUTREACH,
     POLICY,
     SPECIALIST,
@@ -177,6 +180,29 @@ async def test_nobody_takes_themselves_off_a_list(office: Front) -> None:
 
     assert answer.status_code == 404
     assert (await office.ask("GET", path, who=lead)).json()["excluded"] == [barred]
+
+
+async def test_late_roles_that_one_may_not_see_hide_no_others_and_are_not_counted(
+    office: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (kept, offers):
+        monkeypatch.setattr(module, "PAGE", 2)
+    lead, barred, _ = [await office.hires(duty_coordinator=True) for _ in range(3)]
+    hidden = [await office.case() for _ in range(3)]
+    for case_id in hidden:
+        await office.lists(case_id, lead, excluded=[barred])
+    await office.running.later(HOUR)
+    seen = [await office.case() for _ in range(2)]
+    await office.running.later(4 * HOUR)
+
+    async def unowned(who: str) -> tuple[set[str], bool]:
+        told = (await office.ask("GET", "/unowned", who=who)).json()
+        return {each["case_id"] for each in told["roles"]}, told["more"]
+
+    assert await unowned(barred) == ({*seen}, False)
+    longest, more = await unowned(lead)
+    assert more
+    assert longest < {*hidden}
 
 
 async def test_lists_never_leave_one_coordinator_alone_with_a_case(

@@ -449,13 +449,15 @@ async def test_whoever_was_not_asked_learns_nothing(running: Running) -> None:
 async def test_risk_that_nobody_owns_is_listed(running: Running) -> None:
     await hired(running, "independent_victim_specialist")
     case_id = await case_with_an_offer(running, RiskLevel.HIGH)
-    assert (await get(running, "/unowned", READ)).json() == []
+    nothing = (await get(running, "/unowned", READ)).json()
+    assert nothing == {"at": f"{NOON:%Y-%m-%dT%H:%M:%SZ}", "roles": [], "more": False}
 
     await running.later(HOUR)
 
     listed = (await get(running, "/unowned", READ)).json()
-    assert {each["case_id"] for each in listed} == {case_id}
-    assert {each["role"] for each in listed} == {
+    assert not listed["more"]
+    assert {each["case_id"] for each in listed["roles"]} == {case_id}
+    assert {each["role"] for each in listed["roles"]} == {
         "independent_victim_specialist",
         "perpetrator_outreach",
         "lead_agency_coordinator",

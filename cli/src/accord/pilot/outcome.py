@@ -135,7 +135,7 @@ async def count_with_specialists(
 async def count_unowned(region: Region, staff: Staff) -> int:
     """Count the roles that nobody had in time, as a coordinator sees them."""
     answer = await region.ask(staff.coordinator, "GET", "/allocation/v1/unowned")
-    return len(answer.json())
+    return len(answer.json()["roles"])
 
 
 async def _of_each(asked: Sequence[T], ask: Callable[[T], Awaitable[R]]) -> dict[T, R]:

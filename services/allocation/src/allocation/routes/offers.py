@@ -196,6 +196,20 @@ class AllocationView(BaseModel):
         )
 
 
+class UnownedView(BaseModel):
+    """The roles that nobody has accepted in time.
+
+    Attributes:
+        at: When they were looked for: an empty list was looked for too.
+        roles: The longest late first, at most a hundred.
+        more: Whether there are others beside them.
+    """
+
+    at: datetime
+    roles: tuple[AllocationView, ...]
+    more: bool
+
+
 def offer_of(allocation_id: str, held: Allocation | None) -> Resource:
     """Give an offer as it is decided about: whose it is are those who were asked."""
     if held is None:
@@ -363,17 +377,27 @@ async def list_allocations(
 @router.get("/unowned")
 async def list_unowned(
     allocations: Allocations_, clock: Clock_, reader: Reader
-) -> list[AllocationView]:
+) -> UnownedView:
     """List the hundred longest late roles without a worker: risk that nobody owns."""
-    found = [
-        (Resource("unowned", each.id, each.case_id), each)
-        for each in await allocations.unowned(clock.now())
-    ]
+    at = clock.now()
     # The list is the locality's, and so its coordinators': a case like no other.
     of = absent("unowned", NOBODYS)
-    permitted = await reader.permit_each(READ_UNOWNED, found, of=of)
-    return [AllocationView.of(each) for each, _ in permitted]
+    roles: list[AllocationView] = []
+    looked = 0
+    # Those that the caller may not see leave room for others.
+    while len(roles) <= PAGE and looked < LOOKED_THROUGH:
+        page = await allocations.unowned(at, skip=looked)
+        found = [(Resource("unowned", e.id, e.case_id), e) for e in page]
+        permitted = await reader.permit_each(READ_UNOWNED, found, of=of)
+        roles += [AllocationView.of(each) for each, _ in permitted]
+        looked += PAGE
+        if len(page) < PAGE:
+            break
+    return UnownedView(at=at, roles=tuple(roles[:PAGE]), more=len(roles) > PAGE)
 
+
+LOOKED_THROUGH = 1000
+"""The most late roles that are looked through for a hundred that may be seen."""
 
 NOBODYS = "00000000-0000-0000-0000-000000000000"
 """The id of no case: how a coordinator stands to the locality as a whole."""

@@ -75,7 +75,7 @@ class Allocations(Store[Allocation]):
     indexes = (
         IndexModel([("case_id", 1), ("working", 1)]),
         IndexModel([("worker_id", 1), ("status", 1)]),
-        IndexModel([("unowned_at", 1)]),
+        IndexModel([("unowned_at", 1), ("_id", 1)]),
         IndexModel([("level", 1), ("status", 1), ("since", 1)]),
     )
 
@@ -128,10 +128,15 @@ class Allocations(Store[Allocation]):
         ]
         return max(0, sum(open_) - limit)
 
-    async def unowned(self, at: datetime) -> list[Allocation]:
-        """Give the roles that nobody has accepted in time, oldest first."""
+    async def unowned(self, at: datetime, *, skip: int = 0) -> list[Allocation]:
+        """Give a hundred of the roles that nobody has accepted in time, oldest first.
+
+        Args:
+            at: The present.
+            skip: How many of the oldest are left out.
+        """
         found = self.documents.find({"unowned_at": {"$lte": at}})
-        found = found.sort("unowned_at", 1).limit(PAGE)
+        found = found.sort([("unowned_at", 1), ("_id", 1)]).skip(skip).limit(PAGE)
         return [self.load(each) async for each in found]
 
 
