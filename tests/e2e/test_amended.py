@@ -1,5 +1,7 @@
 """An agency corrects its referral after workers were found, and then takes it back."""
 
+from typing import Any
+
 from accord_chassis.testing import new_id
 from app import Region, eventually
 from people import SUPPORT, Coordinator, ReferringAgency
@@ -44,6 +46,43 @@ async def test_whoever_works_on_a_case_is_told_what_the_agency_does_to_its_refer
     assert roles[SUPPORT]["status"] == "accepted"
     assert len(region.bus.all(AMENDED, case_id=case)) == 1
     assert "Sentinel" not in str(region.bus.all(AMENDED, case_id=case))
+
+
+async def test_whom_she_wishes_for_now_is_asked_and_what_is_not_met_is_shown(
+    region: Region, police: ReferringAgency, coordinator: Coordinator
+) -> None:
+    referral = await police.refers(
+        region.referral(wishes={"gender": "man"}, yes=("prior_violence",))
+    )
+    case = await eventually(region.case_of(referral))
+    first = (await eventually(coordinator.finds_asked(case, SUPPORT)))[SUPPORT]
+
+    now = {"wishes": {"gender": "woman"}}
+    assert (await police.amends(referral, now, key=new_id())).status == 202
+
+    async def asked_anew() -> Any:
+        held = (await coordinator.roles_of(case))[SUPPORT]
+        asked_another = held["worker_id"] not in {None, first.worker.id}
+        return held if asked_another and held["status"] == "offered" else None
+
+    held = await eventually(asked_anew)
+    before, after = held["offers"]
+    assert before["answer"] == "withdrawn"
+    assert "gender_met" in after["reasons"]
+    assert held["unmet"] == []
+
+    woman = (await eventually(coordinator.finds_asked(case, SUPPORT)))[SUPPORT]
+    await woman.accepts()
+    again = {"wishes": {"gender": "man"}}
+    assert (await police.amends(referral, again, key=new_id(), seen=1)).status == 202
+
+    async def shown() -> Any:
+        held = (await coordinator.roles_of(case))[SUPPORT]
+        return held if held["unmet"] else None
+
+    held = await eventually(shown)
+    assert (held["status"], held["worker_id"]) == ("accepted", woman.worker.id)
+    assert held["unmet"] == ["gender"]
 
 
 async def test_another_agency_can_neither_amend_nor_withdraw(

@@ -196,6 +196,7 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
     told = region.grave_referral(
         narrative=hidden.text("narrative"),
         place={"area": region.world.places[0], "address": hidden.text("address")},
+        wishes={"area": region.world.places[0]},
     )
     told["triggers"] = [{"kind": "prison_release", "on": AHEAD}]
     told["people"][0]["family_name"] = hidden.word("name")

@@ -400,12 +400,12 @@ async def test_a_first_referral_opens_a_case_and_tells_both(intake: Intake) -> N
             gender=ContactWish.WOMAN,
             languages=("mi",),
             kaupapa_maori=True,
-            area="phillipstown",
         ),
         repeat=False,
         occurred_at=posted.told.occurred_at,
         first_referred_at=NOON,
         instruments=(FilledIn(instrument="odara", total=7, certified=True),),
+        place_area="phillipstown",
     )
     assert [each.person_id for each in told.data.parties] == [*recognised.person_ids]
     assert told.subject == held.id

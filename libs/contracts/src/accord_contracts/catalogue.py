@@ -154,7 +154,7 @@ CATALOGUE = Catalogue.of(
         Entry(
             referrals.ReferralAmended,
             "referrals",
-            ("referrals", "risk", "plans", "notify"),
+            ("referrals", "risk", "allocation", "plans", "notify"),
         ),
         Entry(referrals.TransferOutdated, "referrals", ("notify",)),
         Entry(referrals.ReferralWithdrawn, "referrals", ("referrals", "notify")),

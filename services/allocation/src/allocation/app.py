@@ -20,6 +20,7 @@ from accord_contracts.referrals import (
     CaseMerged,
     CaseTransferred,
     CaseUnmerged,
+    ReferralAmended,
     ReferralReceived,
     RolesDecided,
     RolesQuestioned,
@@ -39,6 +40,7 @@ from allocation.handlers import (
     placing,
     rota,
     staffing,
+    wishing,
 )
 from allocation.handlers import together as joint
 from allocation.handlers.access import Door
@@ -89,7 +91,7 @@ def create_app(
         allocation.provide(door)
         allocation.standings = door
 
-        allocation.on(ReferralReceived, partial(staffing.note_wishes, desk=desk))
+        listen_for_wishes(allocation, desk)
         allocation.on(RiskAssessed, partial(staffing.want_roles, desk=desk))
         allocation.on(RoleWanted, partial(placing.place_role, desk=desk))
         allocation.on(AllocationAccepted, partial(staffing.join_team, desk=desk))
@@ -109,6 +111,7 @@ def create_app(
         allocation.on(CaseMerged, partial(merging.end_surplus, desk=desk))
         allocation.on(StaffingCarried, partial(merging.carry, desk=desk))
         allocation.on(StaffingCarried, partial(merging.end_surplus, desk=desk))
+        allocation.on(StaffingCarried, partial(wishing.look_again, desk=desk))
 
         allocation.on(NotificationDeclined, partial(answering.heed_refusal, desk=desk))
         allocation.on(AllocationDeclined, partial(standing.note_conflict, door=door))
@@ -137,6 +140,13 @@ def create_app(
         knows_standings=True,
         stand_ins=stand_ins,
     )
+
+
+def listen_for_wishes(allocation: service.Service, desk: Desk) -> None:
+    """Note what the person harmed wishes, and look anew at whom it was not asked of."""
+    for each in (ReferralReceived, ReferralAmended):
+        allocation.on(each, partial(staffing.note_wishes, desk=desk))
+        allocation.on(each, partial(wishing.look_again, desk=desk))
 
 
 def end_with_case(allocation: service.Service, desk: Desk) -> None:

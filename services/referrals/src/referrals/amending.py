@@ -35,7 +35,7 @@ from referrals.domain.recognition import (
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral
 from referrals.domain.roles import Standing, doubt_id
 from referrals.domain.telling import DescribedPerson
-from referrals.handlers import filled_in
+from referrals.handlers import filled_in, wished
 from referrals.outdating import outdated
 from referrals.recognising import Known, ask, keep, meet, tell_apart
 from referrals.roles import Doubts
@@ -465,4 +465,6 @@ def told_of(referral: Referral, change: Change, number: int, case_id: str) -> Ev
         occurred_at=referral.told.occurred_at,
         amended_at=change.at,
         instruments=filled_in(referral.told),
+        wishes=wished(referral.told),
+        place_area=referral.told.place.area,
     )

@@ -190,7 +190,6 @@ def received(
 ) -> list[Event]:
     """Tell that a referral has found its case, and that the case is new, if it is."""
     told = referral.told
-    wishes = Wishes(**dict(told.wishes))
     events: list[Event] = [
         ReferralReceived(
             case_id=case.id,
@@ -199,17 +198,22 @@ def received(
             incidents=told.incidents,
             answers=told.answers,
             parties=parties,
-            # Who is near is sought where it happened, if nothing else was asked for.
-            wishes=wishes.model_copy(update={"area": wishes.area or told.place.area}),
+            wishes=wished(told),
             repeat=repeat,
             occurred_at=told.occurred_at,
             first_referred_at=referral.received_at,
             instruments=filled_in(told),
+            place_area=told.place.area,
         )
     ]
     if not case.version:
         events.insert(0, CaseOpened(case_id=case.id, opened_at=case.opened_at))
     return [*events, *told_of(referral, case.id)]
+
+
+def wished(told: Telling) -> Wishes:
+    """Give what a referral tells of wishes, as allocation is told it."""
+    return Wishes(**dict(told.wishes))
 
 
 def filled_in(told: Telling) -> tuple[FilledIn, ...]:

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AwareDatetime, Field
 
-from accord_contracts.message import Event, Id
+from accord_contracts.message import Code, Event, Id
 from accord_contracts.referrals.told import (
     AgencyKind,
     Answers,
@@ -95,6 +95,8 @@ class ReferralReceived(Event):
         first_referred_at: When the response to this episode was first asked for; the
             clocks for high risk run from it.
         instruments: What the agency has filled in of instruments for weighing risk.
+        place_area: Code of the area where it happened: who is near is sought there, if
+            no other was wished. It is no wish.
     """
 
     TYPE: ClassVar[str] = "referral.received.v1"
@@ -109,6 +111,7 @@ class ReferralReceived(Event):
     occurred_at: AwareDatetime
     first_referred_at: AwareDatetime
     instruments: Instruments = ()
+    place_area: Code | None = None
 
 
 class ChangePosted(BeforeItsCase):
@@ -148,6 +151,9 @@ class ReferralAmended(Event):
         parties: Everyone whom the referral names now.
         occurred_at: When it happened, as the agency says it now.
         instruments: What is filled in of instruments, as the agency says it now.
+        wishes: What the person harmed wishes of workers, as the agency says it now;
+            none: from a publisher that does not tell.
+        place_area: Code of the area where it happened, as the agency says it now.
     """
 
     TYPE: ClassVar[str] = "referral.amended.v1"
@@ -161,6 +167,8 @@ class ReferralAmended(Event):
     occurred_at: AwareDatetime
     amended_at: AwareDatetime
     instruments: Instruments = ()
+    wishes: Wishes | None = None
+    place_area: Code | None = None
 
 
 class ReferralWithdrawn(Event):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from allocation.domain.choosing import Weighing, tests
+from allocation.domain.choosing import Weighing, tests, worth
 from allocation.domain.directory import Worker
 from allocation.domain.need import SILENT, Need
 from allocation.domain.policy import Policy, Wish
@@ -53,14 +53,11 @@ def advise(
         at: The present.
     """
     weigh = Weighing(need, policy, at)
-    asked = tests(need.wishes)
     ranked = []
     for place, worker in enumerate(workers):
         against = (*need.against(worker.id), *worker.against(need, at))
         barred = tuple(dict.fromkeys(against))
-        met = sum(
-            policy.weights[wish] for wish, meets in asked.items() if meets(worker)
-        )
+        met = worth(worker, need, policy)
         key = (bool(barred), -met, -weigh(worker), place)
         ranked.append((key, worker, barred))
     ranked.sort(key=lambda each: each[0])

@@ -117,6 +117,17 @@ def explain(
     return Choice(worker.id, tuple(_reasons(worker, need, asked)), worker.wall, unmet)
 
 
+def worth(worker: Worker, need: Need, policy: Policy) -> int:
+    """Say how much the wishes count that somebody meets."""
+    asked = tests(need.wishes).items()
+    return sum(policy.weights[wish] for wish, meets in asked if meets(worker))
+
+
+def unmet_by(worker: Worker, wishes: Wishes) -> tuple[Wish, ...]:
+    """Give the wishes that somebody does not meet."""
+    return tuple(wish for wish, meets in tests(wishes).items() if not meets(worker))
+
+
 def _sum(weights: Sequence[int], met: int) -> int:
     """Add up the weights of the wishes that are met, one bit each."""
     return sum(each for place, each in enumerate(weights) if met >> place & 1)

@@ -26,11 +26,37 @@ def hear(
     policy: Policy,
     *,
     skills: frozenset[str] = frozenset(),
+    place: str | None = None,
+    number: int = 0,
 ) -> Staffing:
-    """Note the wishes of a referral; if it is assessed already, want its roles."""
+    """Note the wishes of a referral; if it is assessed already, want its roles.
+
+    What it said before a change that is known counts no more.
+
+    Args:
+        staffing: What is known.
+        referral_id: The referral.
+        wishes: What the person harmed wishes.
+        at: When that was said.
+        policy: What the level needs.
+        skills: What its incidents ask of a worker's skills.
+        place: Code of the area where it happened.
+        number: Of the change of the referral that says so; 0: the referral itself.
+    """
     known = staffing.heard.get(referral_id)
-    assessed = known.assessed if known else None
-    heard = Heard(wishes=wishes, at=at, skills=skills, assessed=assessed)
+    if known is not None and number < known.number:
+        return staffing
+    # Who amends something else has not said the wishes anew.
+    if known is not None and known.wishes == wishes:
+        at = known.at
+    heard = Heard(
+        wishes=wishes,
+        at=at,
+        skills=skills,
+        place=place,
+        number=number,
+        assessed=known.assessed if known else None,
+    )
     noted = _note(staffing, referral_id, heard)
     awaited = staffing.awaited.get(referral_id)
     return _go_on(noted, referral_id, awaited, policy) if awaited else noted

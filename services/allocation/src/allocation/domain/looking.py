@@ -33,7 +33,9 @@ def need_of(
         survivor: Of the case that its case is merged into, if it is: the other side is
             served there too.
     """
-    wishes = NO_WISHES if outreach(held.role) else staffing.wishes
+    wishes, hers = staffing.wishes, staffing.near
+    if outreach(held.role):
+        wishes, hers = NO_WISHES, None
     urgent = held.level.urgent
     cases = [staffing] if survivor is None else [staffing, survivor]
     barred = frozenset[str]().union(*(e.barred_from(held.role) for e in cases))
@@ -62,5 +64,5 @@ def need_of(
         walls=walls,
         earlier=staffing.served_before(held.role),
         skills=staffing.skills,
-        distances=policy.kilometres.get(wishes.area or "", {}),
+        distances={} if hers is None else policy.kilometres.get(hers, {}),
     )

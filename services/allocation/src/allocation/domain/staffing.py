@@ -132,9 +132,13 @@ class Staffing(BaseModel):
     @property
     def wishes(self) -> Wishes:
         """What the person harmed asks for, by all referrals of the episode."""
-        shared = [e for each in self.shares.values() for e in each.heard.values()]
-        by_time = sorted([*self.heard.values(), *shared], key=lambda each: each.at)
-        return Wishes.together(each.wishes for each in by_time)
+        return Wishes.together(each.wishes for each in self._heard)
+
+    @property
+    def near(self) -> str | None:
+        """The area that she wishes for, or where it last happened."""
+        places = [each.place for each in self._heard if each.place is not None]
+        return self.wishes.area or (places[-1] if places else None)
 
     @property
     def team(self) -> tuple[tuple[Role, str], ...]:
@@ -196,10 +200,7 @@ class Staffing(BaseModel):
     @property
     def skills(self) -> frozenset[str]:
         """What has happened in the episode asks of a worker's skills."""
-        shared = [e for each in self.shares.values() for e in each.heard.values()]
-        return frozenset[str]().union(
-            *(each.skills for each in (*self.heard.values(), *shared))
-        )
+        return frozenset[str]().union(*(each.skills for each in self._heard))
 
     def ask(self, role: Role, wall: str) -> "Staffing":
         """Note that a compartment is asked to have a role.
@@ -458,6 +459,12 @@ class Staffing(BaseModel):
             merged_into=self.merged_into,
             merging=self.merging,
         )
+
+    @property
+    def _heard(self) -> list[Heard]:
+        """What the referrals of the episode said, the first one first."""
+        shared = [e for each in self.shares.values() for e in each.heard.values()]
+        return sorted([*self.heard.values(), *shared], key=lambda each: each.at)
 
     def _begun(self, assessed: Assessed) -> datetime:
         """Say when the episode began, which is not before the last one ended."""

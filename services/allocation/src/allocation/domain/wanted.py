@@ -17,6 +17,8 @@ class Heard(BaseModel):
 
     Attributes:
         skills: What its incidents ask of a worker's skills.
+        place: Code of the area where it happened.
+        number: Of the change of the referral that says so; 0: the referral itself.
         at: When it was said.
         assessed: The revision of the assessment of the referral, after which nothing
             waits for it any more; none before.
@@ -27,6 +29,8 @@ class Heard(BaseModel):
     wishes: Wishes
     at: datetime
     skills: frozenset[str] = frozenset()
+    place: str | None = None
+    number: int = 0
     assessed: int | None = None
 
 

@@ -15,7 +15,12 @@ from accord_contracts.allocation import (
 )
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import CaseErased, CaseTransferred, ReferralReceived
+from accord_contracts.referrals import (
+    CaseErased,
+    CaseTransferred,
+    ReferralAmended,
+    ReferralReceived,
+)
 from accord_contracts.risk import RiskAssessed
 
 from allocation.domain import hearing
@@ -28,16 +33,25 @@ from allocation.handlers.handing import not_taken
 from allocation.handlers.placing import Desk, end, settle
 
 
-async def note_wishes(message: Message[ReferralReceived], *, desk: Desk) -> None:
+async def note_wishes(
+    message: Message[ReferralReceived] | Message[ReferralAmended], *, desk: Desk
+) -> None:
     """Note what the person harmed wishes; want the roles if the risk is known."""
     told = message.data
+    if told.wishes is None:
+        return
     held = await desk.staffing(message)
     if held.erased_at:
         return
-    wishes = Wishes.of(told.wishes)
-    skills = desk.policy.skills_for(told.incidents)
     new = hearing.hear(
-        held, told.referral_id, wishes, message.time, desk.policy, skills=skills
+        held,
+        told.referral_id,
+        Wishes.of(told.wishes),
+        message.time,
+        desk.policy,
+        skills=desk.policy.skills_for(told.incidents),
+        place=told.place_area,
+        number=told.number if isinstance(told, ReferralAmended) else 0,
     )
     await _save(new, held, message, desk)
 

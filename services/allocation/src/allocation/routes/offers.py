@@ -19,7 +19,8 @@ from allocation.domain.choosing import Unmet
 from allocation.domain.offer import Answer, NoSuchOffer, Offer, Status
 from allocation.domain.offering import Allocation
 from allocation.domain.policy import Wish
-from allocation.handlers import answering, handing
+from allocation.domain.staffing import Staffing
+from allocation.handlers import answering, handing, wishing
 from allocation.handlers.placing import Desk
 from allocation.store.kept import PAGE, Allocations
 
@@ -168,6 +169,9 @@ class AllocationView(BaseModel):
 
     Attributes:
         kept_by: Who hands it over, and has it until somebody else has accepted.
+        unmet: The wishes, as they are now, that whoever has it or is asked does not
+            meet.
+        against_wish: The person harmed does not want their agency told.
     """
 
     allocation_id: Id
@@ -183,15 +187,25 @@ class AllocationView(BaseModel):
     retry_at: datetime | None
     accepted_at: datetime | None
     offers: tuple[AskedView, ...]
+    unmet: tuple[Wish, ...] = ()
+    against_wish: bool = False
 
     @classmethod
-    def of(cls, held: Allocation) -> Self:
+    def of(
+        cls,
+        held: Allocation,
+        unmet: tuple[Wish, ...] = (),
+        *,
+        against_wish: bool = False,
+    ) -> Self:
         """Show a role."""
         own = set(cls.model_fields) - {"allocation_id", "answer_by", "offers"}
         return cls(
             allocation_id=held.id,
             answer_by=held.answer_by,
             offers=tuple(map(AskedView.of, held.offers)),
+            unmet=unmet,
+            against_wish=against_wish,
             **held.model_dump(include=own),
         )
 
@@ -371,7 +385,12 @@ async def list_allocations(
     # That there is no such case looks as if one were barred from it.
     if not found:
         raise NoSuchRecord
-    return [AllocationView.of(each) for each in found]
+    shown = []
+    for each in found:
+        held = staffing or Staffing(id=case_id)
+        unmet, against = await wishing.unmet_now(each, held, desk=desk)
+        shown.append(AllocationView.of(each, unmet, against_wish=against))
+    return shown
 
 
 @router.get("/unowned")
