@@ -546,10 +546,15 @@ def test_a_rise_wants_what_is_missing_and_hurries_what_is_open() -> None:
 
     risen = _assess(accepted, HIGH, at=NOON + 24 * HOUR, revision=2)
 
-    assert set(risen.newly_wanted(accepted)) == {SPECIALIST, OUTREACH, WHANAU}
+    wanted = {SPECIALIST, OUTREACH, WHANAU, COORDINATOR}
+    assert set(risen.newly_wanted(accepted)) == wanted
     assert risen.roles[WHANAU].allocation_id == before.roles[WHANAU].allocation_id
     assert risen.roles[WHANAU].level is HIGH
-    assert risen.roles[COORDINATOR] == accepted.roles[COORDINATOR]
+    has = risen.roles[COORDINATOR]
+    assert (has.worker_id, has.level) == ("somebody", HIGH)
+    lowered = _assess(risen, LOW, at=NOON + 48 * HOUR, revision=3)
+    assert lowered.newly_wanted(risen) == {}
+    assert lowered.roles == risen.roles
 
 
 def test_the_clock_of_a_role_found_necessary_later_runs_from_then() -> None:
@@ -723,10 +728,16 @@ def test_a_rise_shortens_the_clocks_of_an_offer_and_never_lengthens_them() -> No
     assert held.rise(HIGH, Lane.URGENT, POLICY, nearly).answer_by == NOON + HOUR
 
 
-def test_a_rise_does_not_touch_what_is_accepted_or_ended() -> None:
+def test_a_rise_starts_no_clock_of_what_is_accepted_and_not_what_is_ended() -> None:
     accepted = allocation().offered(choice("w"), POLICY, NOON).accept("w", NOON)
 
-    assert accepted.rise(HIGH, Lane.URGENT, POLICY, NOON) is accepted
+    risen = accepted.rise(HIGH, Lane.URGENT, POLICY, NOON + 9 * HOUR)
+
+    assert (risen.level, risen.lane) == (HIGH, Lane.URGENT)
+    assert risen.taken().points == POLICY.points[HIGH]
+    assert (risen.due_at, risen.unowned_at) == (None, None)
+    assert risen.assign_by == accepted.assign_by
+    assert risen.rise(LOW, Lane.ROUTINE, POLICY, NOON) is risen
     ended = accepted.end(NOON)
     assert ended.rise(HIGH, Lane.URGENT, POLICY, NOON) is ended
 

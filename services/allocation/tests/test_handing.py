@@ -121,6 +121,38 @@ async def test_whoever_hands_over_keeps_the_role_until_another_has_it(
     assert (await office.worker(bella.id)).load == 1
 
 
+async def test_what_rises_after_it_was_accepted_is_handed_over_at_the_higher_level(
+    office: Office,
+) -> None:
+    full = POLICY.points[RiskLevel.LOW]
+    [anna] = await office.employs(worker(capacity=full))
+    case_id, role = await case_of(office, anna)
+    [bella] = await office.employs(worker())
+
+    await want_roles(assessed(case_id, RiskLevel.HIGH, revision=2), desk=office.desk)
+    await office.deliver()
+    risen = await office.allocation(case_id)
+    weight = POLICY.points[RiskLevel.HIGH]
+    carrying = await office.worker(anna.id)
+    await hand_over(role, anna.id, LEAVING, desk=office.desk)
+
+    # Nobody takes a case from her because it has become graver.
+    assert (risen.status, risen.worker_id) == (Status.ACCEPTED, anna.id)
+    assert (risen.level, len(risen.offers)) == (RiskLevel.HIGH, 1)
+    assert carrying.load == carrying.urgent_load == weight > full
+    held = await office.allocation(case_id)
+    assert (held.worker_id, held.kept_by) == (bella.id, anna.id)
+    assert held.answer_by == POLICY.answer_by(NOON, RiskLevel.HIGH)
+    assert (await office.worker(bella.id)).load == weight
+
+    again = assessed(case_id, RiskLevel.EXTREME, revision=3)
+    await want_roles(again, desk=office.desk)
+    await office.deliver()
+    weight = POLICY.points[RiskLevel.EXTREME]
+    for each in (anna, bella):
+        assert (await office.worker(each.id)).load == weight
+
+
 async def test_a_role_taken_over_by_whoever_is_barred_meanwhile_is_offered_anew(
     office: Office,
 ) -> None:

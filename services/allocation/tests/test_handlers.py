@@ -719,7 +719,13 @@ async def test_a_rise_wants_what_is_missing_and_shortens_what_is_open(
 
     held = await office.allocations(case_id)
     assert set(held) == {WHANAU, COORDINATOR, SPECIALIST, OUTREACH}
-    assert held[COORDINATOR] == before[COORDINATOR]
+    has, had = held[COORDINATOR], before[COORDINATOR]
+    assert (has.status, has.worker_id) == (had.status, had.worker_id)
+    assert (has.level, has.due_at, has.offers) == (HIGH, None, had.offers)
+    for each in (has, held[WHANAU]):
+        assert each.worker_id
+        carrying = await office.worker(each.worker_id)
+        assert carrying.load == carrying.urgent_load == POLICY.points[HIGH]
     assert held[WHANAU].worker_id == before[WHANAU].worker_id
     assert held[WHANAU].answer_by == NOON + 50 * MINUTE
     assert held[WHANAU].assign_by == NOON + HOUR

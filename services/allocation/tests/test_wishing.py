@@ -135,7 +135,7 @@ async def test_another_is_asked_who_meets_what_is_wished_now(office: Office) -> 
     [told] = await office.told(AllocationWithdrawn)
     assert told.data.worker_id == man.id
     loads = [(await office.worker(each.id)).load for each in (man, woman)]
-    assert loads == [0, BUSY + held.offer.points]
+    assert loads == [0, BUSY + held.points]
 
 
 @pytest.mark.parametrize("wishes", [None, Wishes(), Wishes(languages=("sm",))])

@@ -307,10 +307,24 @@ class Worker(BaseModel):
         """
         held = self.holds.get(need.allocation_id)
         if held and held.until is None:
-            return self
+            return self.weigh_anew(need)
         since = held.since if held else None
         kept = _hold(need, until=None, since=since)
         return self._holding({**self.holds, need.allocation_id: kept})
+
+    def weigh_anew(self, need: Need) -> "Worker":
+        """Have a place count as its role does now, even over the worker's capacity.
+
+        Nobody is asked anew: they have the role, or are asked for it.
+        """
+        held = self.holds.get(need.allocation_id)
+        if held is None:
+            return self
+        weighed = {"points": need.points, "urgent": need.urgent}
+        new = held.model_copy(update=weighed)
+        if new == held:
+            return self
+        return self._holding({**self.holds, need.allocation_id: new})
 
     def forgotten(self) -> "Worker":
         """Forget how somebody is reached who has left, unless they are back."""

@@ -72,7 +72,6 @@ class Offer(BaseModel):
     """A worker is asked to take the role, and why they are.
 
     Attributes:
-        points: How much of their capacity is reserved for it.
         reasons: Codes of what spoke for them, and of the wishes they do not meet.
         unmet: The wishes they do not meet, and why nobody who does was asked.
         policy_version: By which policy they were chosen.
@@ -87,7 +86,6 @@ class Offer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     worker_id: str
-    points: int
     offered_at: datetime
     answer_by: datetime
     reasons: tuple[str, ...]

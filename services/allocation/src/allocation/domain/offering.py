@@ -40,6 +40,7 @@ class Allocation(BaseModel):
     it.
 
     Attributes:
+        points: How much of a worker's capacity it takes, by its level.
         lane: Of what is told about it; once urgent, always urgent.
         since: When the clock for filling it began. No answer starts it again.
         assign_by: When it must be filled.
@@ -63,6 +64,7 @@ class Allocation(BaseModel):
     case_id: str
     role: Role
     level: RiskLevel
+    points: int
     lane: Lane
     status: Status = Status.WANTED
     since: datetime
@@ -92,6 +94,7 @@ class Allocation(BaseModel):
             case_id=case_id,
             role=role,
             level=wanted.level,
+            points=policy.points[wanted.level],
             lane=lane,
             since=wanted.since,
             first_referred_at=wanted.first_referred_at,
@@ -128,8 +131,8 @@ class Allocation(BaseModel):
 
     def taken(self) -> Need:
         """Say what the worker of the standing offer has a place for."""
-        points, urgent = self.offer.points, self.level.urgent
-        return Need(self.id, self.case_id, self.role, points, urgent=urgent)
+        urgent = self.level.urgent
+        return Need(self.id, self.case_id, self.role, self.points, urgent=urgent)
 
     def rise(
         self, level: RiskLevel, lane: Lane, policy: Policy, at: datetime
@@ -137,16 +140,19 @@ class Allocation(BaseModel):
         """Take over a higher level: every clock runs as it would have from the start.
 
         A standing offer keeps the time to answer of the new level from now on, unless
-        it ends sooner anyway.
+        it ends sooner anyway. Of a role that is accepted no clock runs; it takes what
+        the level takes, and is at that level when it is handed over or taken back.
         """
-        if not self.open or level.rank <= self.level.rank:
+        if self.status is Status.ENDED or level.rank <= self.level.rank:
             return self
-        assign_by = min(self.assign_by, policy.assign_by(self.since, level))
-        changes = {
+        changes: dict[str, object] = {
             "level": level,
+            "points": policy.points[level],
             "lane": lane if lane is Lane.URGENT else self.lane,
-            "assign_by": assign_by,
         }
+        if self.open:
+            by_level = policy.assign_by(self.since, level)
+            changes["assign_by"] = min(self.assign_by, by_level)
         if self.status is Status.OFFERED:
             sooner = min(self.offer.answer_by, policy.answer_by(at, level))
             changes["offers"] = self._last_offer(answer_by=sooner)
@@ -165,7 +171,6 @@ class Allocation(BaseModel):
         """Ask somebody."""
         offer = Offer(
             worker_id=choice.worker_id,
-            points=policy.points[self.level],
             offered_at=at,
             answer_by=policy.answer_by(at, self.level),
             reasons=choice.reasons,
@@ -177,6 +182,7 @@ class Allocation(BaseModel):
         )
         return self._moved(
             status=Status.OFFERED,
+            points=policy.points[self.level],
             worker_id=choice.worker_id,
             retry_at=None,
             offers=(*self.offers, offer)[-REMEMBERED:],

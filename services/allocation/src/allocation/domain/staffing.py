@@ -166,13 +166,17 @@ class Staffing(BaseModel):
     def newly_wanted(self, before: "Staffing") -> dict[Role, Wanted]:
         """Give the open roles that are needed now and were not, or not so urgently.
 
-        And those that were taken back from whoever was to take them over.
+        And those that were taken back from whoever was to take them over, and those
+        that somebody has and that are at a higher level now.
         """
         return {
             role: wanted
             for role, wanted in self.roles.items()
             if (known := before.roles.get(role)) != wanted
-            and (wanted.worker_id is None or (known and known.left != wanted.left))
+            and (
+                wanted.worker_id is None
+                or (known and (known.left, known.level) != (wanted.left, wanted.level))
+            )
         }
 
     def barred_from(self, role: Role) -> frozenset[str]:
@@ -328,7 +332,7 @@ class Staffing(BaseModel):
     def want(
         self, assessed: Assessed, policy: Policy, *, since: datetime | None = None
     ) -> "Staffing":
-        """Want what level and tier need and is not there; all that is open as urgently.
+        """Want what level and tier need and is not there; all there is as urgently.
 
         The clock of the episode's first roles runs from the first referral; that of a
         role which only a later assessment found necessary, from that assessment. What
@@ -473,7 +477,7 @@ class Staffing(BaseModel):
         return max(assessed.first_referred_at, self.closed_at)
 
     def _raised(self, wanted: Wanted) -> Wanted:
-        if wanted.worker_id is not None or wanted.level.rank >= self.level.rank:
+        if wanted.level.rank >= self.level.rank:
             return wanted
         return wanted.model_copy(update={"level": self.level})
 

@@ -119,7 +119,6 @@ async def _reserve_again(
         raise CannotTake(*need.against(worker_id))
     need = replace(
         need,
-        points=held.offer.points,
         beyond=True,
         against_wish=held.offer.against_wish,
         shown=None,

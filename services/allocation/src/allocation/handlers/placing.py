@@ -113,6 +113,8 @@ async def place_role(message: Message[RoleWanted], *, desk: Desk) -> None:
         await free(begun, keeper, desk=desk)
         begun = begun.taken_from_keeper()
     new = begun.rise(wanted.level, message.lane, desk.policy, at)
+    if new is not begun:
+        await weigh_anew(new, desk=desk)
     if new.status is Status.OFFERED and new is not begun:
         events.append(offered(new))
     elif new.open and new.status is not Status.OFFERED and new is not held:
@@ -242,6 +244,9 @@ async def settle(accepted: Allocation, *, desk: Desk) -> None:
     held = await desk.allocations.get(accepted.id)
     if held is None or held.holder != accepted.worker_id:
         await release(accepted, desk=desk)
+    elif held.taken() != accepted.taken():
+        # It is at a higher level meanwhile.
+        await keep(held, desk=desk)
 
 
 async def end(
@@ -298,6 +303,14 @@ async def keep_again(held: Allocation, keeper: str, *, desk: Desk) -> bool:
     except (CannotTake, NoSuchWorker):
         return False
     return True
+
+
+async def weigh_anew(held: Allocation, *, desk: Desk) -> None:
+    """Have the places of whoever has a role, or is asked, count as it does now."""
+    weighing = partial(Worker.weigh_anew, need=held.taken())
+    for each in {held.holder, held.kept_by} - {None}:
+        if each is not None:
+            await desk.directory.change(each, weighing, held.lane)
 
 
 async def release(held: Allocation, *, desk: Desk) -> None:
