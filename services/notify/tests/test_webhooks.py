@@ -88,6 +88,8 @@ def for_agency(event: type[Event]) -> Event:
     about = {"case_id": new_id(), "agency": AGENCY}
     late = {"due_at": at, "late_by": 1.0}
     inquiry, told = {**about, "inquiry_id": new_id()}, dict[str, Any]()
+    ids = {"meeting_id": new_id(), "task_id": new_id(), "action": "visit"}
+    task, high = {**about, **ids}, {"level": RiskLevel.HIGH}
     match event.TYPE:
         case "information.requested.v1":
             told = {**inquiry, "requested_at": at, "needed_by": at + DAY}
@@ -104,18 +106,28 @@ def for_agency(event: type[Event]) -> Event:
             told = {**inquiry, **late}
         case "information.withdrawn.v1":
             told = {**inquiry, "withdrawn_at": at}
+        case "meeting.task_promised.v1":
+            told = {**task, **high, "due_at": at + DAY, "promised_at": at}
+        case "meeting.task_due_soon.v1":
+            told = {**task, **high, "due_at": at + DAY}
         case "meeting.task_overdue.v1":
-            ids = {"meeting_id": new_id(), "task_id": new_id(), "action": "visit"}
-            told = {**about, **ids, **late, "level": RiskLevel.HIGH}
+            told = {**task, **high, **late}
+        case "meeting.task_not_done.v1":
+            told = {**task, "reason": "does_not_apply", "settled_at": at}
     return event(**told)
 
+
+TASK = "/meetings/{meeting_id}/tasks/{task_id}"
 
 LEADS = {
     "information.requested.v1": "/inquiries/{inquiry_id}",
     "information.decided.v1": "/inquiries/{inquiry_id}",
     "information.overdue.v1": "/inquiries/{inquiry_id}",
     "information.withdrawn.v1": "/inquiries/{inquiry_id}",
-    "meeting.task_overdue.v1": "/meetings/{meeting_id}/tasks/{task_id}",
+    "meeting.task_promised.v1": TASK,
+    "meeting.task_due_soon.v1": TASK,
+    "meeting.task_overdue.v1": TASK,
+    "meeting.task_not_done.v1": TASK,
 }
 """Where in the portal an agency finds what each tells it of."""
 

@@ -31,6 +31,7 @@ from accord_contracts.plans import (
     MeetingTaskDueSoon,
     MeetingTaskNotDone,
     MeetingTaskOverdue,
+    MeetingTaskPromised,
     PlanBreached,
     PlanClosed,
 )
@@ -986,6 +987,31 @@ async def test_a_late_task_is_told_once_and_raised_again_after_the_next_decision
 async def settled_at(running: Running, case: str, clock: SimulatedClock) -> bool:
     docket = await table_of(running).dockets.get(case)
     return docket is not None and docket.decided_at == clock.now()
+
+
+async def test_each_agency_is_told_at_once_of_what_it_did_not_owe_before(
+    running: Running, clock: SimulatedClock
+) -> None:
+    [case] = await referred(running, LOW)
+    meeting = morning(clock)
+    leads, *_ = await sat_down(running, meeting)
+
+    def asked(*agencies: str, hours: int = 24) -> dict[str, Any]:
+        task = {"action": "safety_advice", "within_hours": hours}
+        return {"tasks": [{**task, "agency": each} for each in agencies]}
+
+    await leads.decides(meeting, case, MEDIUM, **asked("police"))
+    clock.advance(HOUR)
+    both = asked("police", "refuge", hours=8)
+    await leads.decides(meeting, case, HIGH, replaces=1, **both)
+    await leads.decides(meeting, case, HIGH, replaces=1, **both)
+
+    told = [e for e in await sent(running) if isinstance(e, MeetingTaskPromised)]
+    assert [(e.agency, e.level, e.due_at - e.promised_at) for e in told] == [
+        ("police", MEDIUM, 24 * HOUR),
+        ("refuge", HIGH, 8 * HOUR),
+    ]
+    assert told[0].promised_at + HOUR == told[1].promised_at == clock.now()
 
 
 async def test_what_the_table_takes_back_raises_no_alarm_and_ends_one(

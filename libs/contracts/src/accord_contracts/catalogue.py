@@ -233,6 +233,7 @@ CATALOGUE = Catalogue.of(
         Entry(plans.ActionOverdue, "plans", ("plans", "notify")),
         Entry(plans.MeetingAsked, "plans", ("referrals",)),
         Entry(plans.MeetingDecided, "plans", ("risk", "allocation", "plans")),
+        Entry(plans.MeetingTaskPromised, "plans", ("notify",)),
         Entry(plans.MeetingTaskDone, "plans", ("plans", "notify")),
         Entry(plans.MeetingTaskDueSoon, "plans", ("notify",)),
         Entry(plans.MeetingTaskOverdue, "plans", ("notify",)),

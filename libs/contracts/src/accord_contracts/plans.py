@@ -532,6 +532,22 @@ class MeetingTaskEvent(Event):
     agency: Code
 
 
+class MeetingTaskPromised(MeetingTaskEvent):
+    """A meeting has asked an agency for something, which it is to do by a time.
+
+    Told at once, of each task that is new, or asked for again after it had ended.
+
+    Attributes:
+        level: The level of risk that the meeting decided by.
+    """
+
+    TYPE: ClassVar[str] = "meeting.task_promised.v1"
+
+    level: RiskLevel
+    due_at: AwareDatetime
+    promised_at: AwareDatetime
+
+
 class MeetingTaskDueSoon(MeetingTaskEvent):
     """What an agency promised at a meeting falls due before long. Told once.
 

@@ -17,7 +17,13 @@ from accord_chassis.service import settled
 from accord_chassis.store import Conflict
 from accord_contracts.message import Message
 from accord_contracts.notify import WebhookDisabled, WebhookOff
-from accord_contracts.plans import MeetingTaskOverdue
+from accord_contracts.plans import (
+    MeetingTaskDueSoon,
+    MeetingTaskEvent,
+    MeetingTaskNotDone,
+    MeetingTaskOverdue,
+    MeetingTaskPromised,
+)
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import (
     InformationDecided,
@@ -48,7 +54,10 @@ ForAgency = (
     | InformationDecided
     | InformationOverdue
     | InformationWithdrawn
+    | MeetingTaskPromised
+    | MeetingTaskDueSoon
     | MeetingTaskOverdue
+    | MeetingTaskNotDone
 )
 """What an agency's system may be told: what it was asked itself or has promised, and
 nothing of what others were asked or said."""
@@ -177,7 +186,7 @@ async def want_delivery(
         agency=told.agency,
         event=message.type,
         about_id=_about(told),
-        meeting_id=told.meeting_id if isinstance(told, MeetingTaskOverdue) else None,
+        meeting_id=told.meeting_id if isinstance(told, MeetingTaskEvent) else None,
         created_at=at,
         due_at=at,
     )
@@ -185,7 +194,7 @@ async def want_delivery(
 
 
 def _about(told: ForAgency) -> str:
-    if isinstance(told, MeetingTaskOverdue):
+    if isinstance(told, MeetingTaskEvent):
         return told.task_id
     return told.inquiry_id
 

@@ -39,7 +39,7 @@ from plans.domain.meeting.meeting import (
 from plans.domain.meeting.minutes import minutes_of, seal_of
 from plans.domain.meeting.rules import CALLED, Takes
 from plans.domain.plan import Merged
-from plans.meeting.promising import no_longer_asked
+from plans.meeting.promising import newly_promised, no_longer_asked
 from plans.meeting.store import Table, Taken, by_case
 
 log = structlog.get_logger()
@@ -249,7 +249,11 @@ async def decide(
         raise NotLoweredHere
     _may_be_decided_on(docket, raised=decision.raised)
     lane = Lane.URGENT if wanted.level.urgent else Lane.ROUTINE
-    told = (_decided(new, decision), *no_longer_asked(new, held, decision.at))
+    told = (
+        _decided(new, decision),
+        *no_longer_asked(new, held, decision.at),
+        *newly_promised(new, held, decision.at),
+    )
     return await table.discussions.save(new, *told, lane=lane)
 
 

@@ -9,6 +9,7 @@ from accord_contracts.plans import (
     MeetingTaskDueSoon,
     MeetingTaskNotDone,
     MeetingTaskOverdue,
+    MeetingTaskPromised,
 )
 from accord_contracts.risk import RiskLevel
 
@@ -120,6 +121,21 @@ async def tell_due(held: Discussion, *, at: datetime, table: Table) -> None:
         for key in sorted(new.reminded - held.reminded)
     )
     await table.discussions.save(new, *told, lane=_lane(level))
+
+
+def newly_promised(
+    new: Discussion, held: Discussion, at: datetime
+) -> list[MeetingTaskPromised]:
+    """Tell each agency of what the table asks it for that it did not owe before."""
+    if new.latest is None:
+        return []
+    open_, level = new.open_tasks, new.latest.wanted.level
+    return [
+        MeetingTaskPromised(
+            **_about(new, key), level=level, due_at=open_[key][1], promised_at=at
+        )
+        for key in sorted(open_.keys() - held.open_tasks.keys())
+    ]
 
 
 def no_longer_asked(
