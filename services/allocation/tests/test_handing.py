@@ -301,10 +301,10 @@ async def test_a_person_may_choose_and_is_named_for_asking_too_much(
     again = await choosing(beyond=True)
 
     assert again.version == new.version
-    assert (new.worker_id, new.offer.decided_by, new.offer.beyond) == (
+    assert (new.worker_id, new.offer.decided_by, new.offer.beyond_by) == (
         full_up.id,
         COORDINATOR_ID,
-        True,
+        COORDINATOR_ID,
     )
     [withdrawn] = await office.told(AllocationWithdrawn)
     assert withdrawn.data.worker_id == anna.id
@@ -554,7 +554,8 @@ async def test_a_role_is_handed_over_and_chosen_over_http(running: Running) -> N
     assert by_id[anna]["barred"]
     assert by_id[carol]["barred"]
     assert by_id[bella]["barred"] == []
-    assert chosen.json()["offers"][-1]["decided_by"] == coordinator
+    last = chosen.json()["offers"][-1]
+    assert (last["decided_by"], last["beyond_by"]) == (coordinator, coordinator)
     assert (await front.standing(carol, case_id)).sides
     assert not (await front.standing(anna, case_id)).sides
     loads = {each.id: each.load for each in await front.workers()}

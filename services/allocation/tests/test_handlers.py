@@ -29,7 +29,7 @@ from allocation.domain.directory import Gender, Worker
 from allocation.domain.offer import Answer, OfferExpired, Status
 from allocation.domain.offering import HOLD_SLACK, Allocation
 from allocation.domain.standing import standing_of
-from allocation.handlers.answering import accept, decline, heed_refusal
+from allocation.handlers.answering import accept, beyond, decline, heed_refusal
 from allocation.handlers.placing import attend, place_role, save, settle
 from allocation.handlers.staffing import (
     dissolve_team,
@@ -547,6 +547,7 @@ async def test_whoever_answers_late_has_the_role_while_nobody_else_was_asked(
 
     taken = await office.allocation(held.case_id)
     assert (taken.status, taken.worker_id) == (Status.ACCEPTED, only.id)
+    assert taken.offer.beyond_by is None
     place = (await office.worker(only.id)).holds[held.id]
     assert place.until is None
     [told] = await office.told(AllocationAccepted)
@@ -564,10 +565,15 @@ async def test_a_late_yes_is_given_its_place_over_capacity(
     reserving = partial(
         Worker.reserve, need=meanwhile, until=NOON + 99 * HOUR, at=clock.now()
     )
+    assert not await beyond(held, only.id, desk=office.desk)
     await office.desk.directory.change(only.id, reserving)
+    assert await beyond(held, only.id, desk=office.desk)
 
     await accept(held.id, only.id, desk=office.desk)
 
+    taken = await office.allocation(held.case_id)
+    assert taken.offer.beyond_by == only.id
+    assert await beyond(taken, only.id, desk=office.desk)
     full_ = await office.worker(only.id)
     assert full_.holds.keys() == {meanwhile.allocation_id, held.id}
     assert full_.load > full_.capacity

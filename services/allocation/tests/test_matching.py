@@ -152,6 +152,30 @@ def test_a_wish_that_is_not_met_is_kept_with_the_reason(
     assert (found.worker_id, found.unmet) == (man.id, {Wish.GENDER: why})
 
 
+def test_of_whoever_was_asked_it_is_said_what_they_answered() -> None:
+    declined, silent, lost, barred = [women(id=each) for each in "dslb"]
+    man = worker(gender=Gender.MAN)
+    asked = frozenset({"d", "s", "b"})
+    wanted = need(
+        wishes=WOMAN,
+        excluded=asked,
+        declined=frozenset("db"),
+        silent=frozenset("sb"),
+        listed=frozenset("b"),
+    ).without_room(lost.id)
+
+    def why(*others: Worker) -> Unmet:
+        found = choose([man, *others], wanted, POLICY, NOON)
+        assert found
+        assert found.worker_id == man.id
+        return found.unmet[Wish.GENDER]
+
+    assert why(declined, silent, lost, barred) is Unmet.DECLINED
+    assert why(silent, lost, barred) is Unmet.SILENT
+    assert why(lost, barred) is Unmet.NO_ROOM
+    assert why(barred) is Unmet.MAY_NOT
+
+
 def test_a_compartment_that_was_asked_for_one_side_never_serves_the_other() -> None:
     outreach = worker(OUTREACH, team="north", compartment="men")
     same = worker(SPECIALIST, team="north", compartment="men")

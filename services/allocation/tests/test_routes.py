@@ -330,6 +330,7 @@ async def test_an_offer_is_seen_accepted_and_told(running: Running) -> None:
         "assign_by": (NOON + 3 * HOUR).isoformat().replace("+00:00", "Z"),
         "first_referred_at": NOON.isoformat().replace("+00:00", "Z"),
         "reasons": ["gender_met", "least_loaded"],
+        "beyond": False,
     }
     assert (await answer(running, allocation_id, worker_id)).status_code == 204
     assert (await answer(running, allocation_id, worker_id)).status_code == 204

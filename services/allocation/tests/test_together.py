@@ -68,9 +68,7 @@ async def test_what_one_after_the_other_wastes_is_found_together(
     assert await asked(office, second) == man.id
     open_ = await office.desk.allocations.to_fill()
 
-    advised = await place_together(
-        open_, by=BY, seconds=10, apply=False, desk=office.desk
-    )
+    advised = await place_together(open_, seconds=10, apply=False, desk=office.desk)
 
     assert {(each.from_id, each.to_id) for each in advised.moves} == {
         (woman.id, man.id),
@@ -90,10 +88,12 @@ async def test_roles_are_offered_to_whoever_was_found_if_that_is_asked(
     [woman] = await office.employs(worker(gender=Gender.WOMAN))
     open_ = await office.desk.allocations.to_fill()
 
-    done = await place_together(open_, by=BY, seconds=10, apply=True, desk=office.desk)
+    done = await place_together(open_, seconds=10, apply=True, desk=office.desk)
 
     assert len(done.made) == 1
-    assert await asked(office, case_id) == woman.id
+    held = await office.allocation(case_id)
+    assert (held.worker_id, held.chosen) == (woman.id, False)
+    assert held.offer.reasons == ("placed_together", "gender_met")
     offered = [each.data.worker_id for each in await office.told(AllocationOffered)]
     assert offered == [man.id, woman.id]
     assert (await office.worker(man.id)).load == 0
@@ -107,7 +107,7 @@ async def test_what_somebody_has_accepted_is_never_moved(office: Office) -> None
     await office.employs(worker(gender=Gender.WOMAN))
 
     taken = [await office.allocation(case_id)]
-    done = await place_together(taken, by=BY, seconds=10, apply=True, desk=office.desk)
+    done = await place_together(taken, seconds=10, apply=True, desk=office.desk)
 
     assert await office.desk.allocations.to_fill() == []
     assert done.moves == ()
@@ -190,9 +190,7 @@ async def test_one_team_is_never_asked_for_both_sides_of_a_case(
     await office.desk.directory.change(far.id, busy)
     open_ = await office.desk.allocations.to_fill()
 
-    advised = await place_together(
-        open_, by=BY, seconds=10, apply=False, desk=office.desk
-    )
+    advised = await place_together(open_, seconds=10, apply=False, desk=office.desk)
 
     specialist, _ = same
     given = {each.to_id for each in advised.moves}
@@ -209,7 +207,7 @@ async def test_whom_a_person_has_chosen_stays(office: Office) -> None:
     await offer_to(held.id, man.id, BY, beyond=False, desk=office.desk)
     open_ = await office.desk.allocations.to_fill()
 
-    done = await place_together(open_, by=BY, seconds=10, apply=True, desk=office.desk)
+    done = await place_together(open_, seconds=10, apply=True, desk=office.desk)
 
     assert (done.moves, done.made) == ((), frozenset())
     assert await asked(office, case_id) == man.id

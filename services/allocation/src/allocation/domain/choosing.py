@@ -27,6 +27,8 @@ class Unmet(StrEnum):
     """
 
     OUTWEIGHED = "outweighed"
+    DECLINED = "declined"
+    SILENT = "silent"
     NO_ROOM = "no_room"
     AWAY = "away"
     MAY_NOT = "may_not"
@@ -224,12 +226,23 @@ def _met(worker: Worker, meets: Meets) -> str:
 NEAREST = {NO_ROOM: Unmet.NO_ROOM, ON_LEAVE: Unmet.AWAY, OFF_DUTY: Unmet.AWAY}
 
 
+def _barred(worker_id: str, need: Need) -> Unmet:
+    """Say why somebody is not asked who may not be now."""
+    if worker_id in need.listed | need.served:
+        return Unmet.MAY_NOT
+    if worker_id in need.full:
+        return Unmet.NO_ROOM
+    if worker_id in need.declined:
+        return Unmet.DECLINED
+    return Unmet.SILENT if worker_id in need.silent else Unmet.MAY_NOT
+
+
 def _why(who_meet_it: Iterable[Worker], need: Need, at: datetime) -> Unmet:
     """Say why none of those is asked who meet a wish."""
     found = {Unmet.NOBODY}
     for worker in who_meet_it:
         if need.bars(worker.id):
-            found.add(Unmet.MAY_NOT)
+            found.add(_barred(worker.id, need))
             continue
         why = worker.why_not(need, at)
         if why is None:

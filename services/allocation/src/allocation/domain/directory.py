@@ -273,7 +273,7 @@ class Worker(BaseModel):
             yield AGAINST_WISH
         if self.absences and percent_at(self.absences, at) == 0:
             yield ON_LEAVE
-        elif not need.beyond and self._room(need.allocation_id, at) < need.points:
+        elif not need.beyond and not self.has_room(need, at):
             yield NO_ROOM
         if need.walls and self.wall in need.walls:
             yield SAME_COMPARTMENT
@@ -338,6 +338,10 @@ class Worker(BaseModel):
             return self
         others = {key: held for key, held in self.holds.items() if key != allocation_id}
         return self._holding(others)
+
+    def has_room(self, need: Need, at: datetime) -> bool:
+        """Tell whether they have room for a role, or its place already."""
+        return self._room(need.allocation_id, at) >= need.points
 
     def _room(self, allocation_id: str, at: datetime) -> int:
         """Count the points free, and those that the role itself holds."""

@@ -33,6 +33,7 @@ class Need:
         listed: Who of them is barred from the case.
         silent: Who was asked and did not answer: excluded as long as others are left,
             unless a person chooses.
+        full: Who had no room any more when a place was to be reserved.
         named_only: The only ones who may be asked; none: anybody.
         barred_agencies: Codes of those whose workers are barred from the case.
         not_told: Codes of those that the person harmed does not want told.
@@ -59,6 +60,7 @@ class Need:
     served: frozenset[str] = frozenset()
     listed: frozenset[str] = frozenset()
     silent: frozenset[str] = frozenset()
+    full: frozenset[str] = frozenset()
     named_only: frozenset[str] | None = None
     barred_agencies: frozenset[str] = frozenset()
     not_told: frozenset[str] = frozenset()
@@ -75,7 +77,7 @@ class Need:
     def bars(self, worker_id: str) -> bool:
         """Tell whether a worker may not be asked."""
         unnamed = self.named_only is not None and worker_id not in self.named_only
-        return unnamed or worker_id in self.excluded
+        return unnamed or worker_id in self.excluded or worker_id in self.full
 
     def against(self, worker_id: str) -> Iterator[str]:
         """Give every reason why a worker may not be asked."""
@@ -96,3 +98,7 @@ class Need:
     def without(self, worker_id: str) -> "Need":
         """Exclude one more worker."""
         return replace(self, excluded=self.excluded | {worker_id})
+
+    def without_room(self, worker_id: str) -> "Need":
+        """Note that one more worker has no room any more."""
+        return replace(self, full=self.full | {worker_id})

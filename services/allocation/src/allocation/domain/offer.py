@@ -77,7 +77,8 @@ class Offer(BaseModel):
         policy_version: By which policy they were chosen.
         declined_for: Why they declined, if they did.
         decided_by: Who chose them, if a person did.
-        beyond: They had no room for it, and a person decided that all the same.
+        beyond_by: Who decided that they take it although they have no room for it:
+            whoever chose them, or they themselves, who said yes after their time.
         against_wish: The person harmed did not want their agency told, and a person
             decided that all the same.
         handed_over_for: Why they have looked for somebody else to take it, if they did.
@@ -95,6 +96,6 @@ class Offer(BaseModel):
     answered_at: datetime | None = None
     declined_for: DeclineReason | None = None
     decided_by: str | None = None
-    beyond: bool = False
+    beyond_by: str | None = None
     against_wish: bool = False
     handed_over_for: HandOverReason | None = None

@@ -165,7 +165,7 @@ class Allocation(BaseModel):
         at: datetime,
         *,
         decided_by: str | None = None,
-        beyond: bool = False,
+        beyond_by: str | None = None,
         against_wish: bool = False,
     ) -> "Allocation":
         """Ask somebody."""
@@ -177,7 +177,7 @@ class Allocation(BaseModel):
             unmet=dict(choice.unmet),
             policy_version=policy.version,
             decided_by=decided_by,
-            beyond=beyond,
+            beyond_by=beyond_by,
             against_wish=against_wish,
         )
         return self._moved(
@@ -209,8 +209,15 @@ class Allocation(BaseModel):
             and self.offer.answer is Answer.EXPIRED
         )
 
-    def accept(self, worker_id: str, at: datetime) -> "Allocation":
+    def accept(
+        self, worker_id: str, at: datetime, *, beyond: bool = False
+    ) -> "Allocation":
         """Take the role. Late is not too late as long as nobody else was asked.
+
+        Args:
+            worker_id: Who takes it.
+            at: The present.
+            beyond: They say so after their time, and have no room for it any more.
 
         Raises:
             NoSuchOffer: They were never asked.
@@ -221,13 +228,16 @@ class Allocation(BaseModel):
         self._check_asked(worker_id)
         if self.status is Status.ACCEPTED:
             return self
+        said: dict[str, object] = {"answer": Answer.ACCEPTED, "answered_at": at}
+        if beyond:
+            said["beyond_by"] = worker_id
         return self._moved(
             status=Status.ACCEPTED,
             worker_id=worker_id,
             kept_by=None,
             retry_at=None,
             accepted_at=at,
-            offers=self._last_offer(answer=Answer.ACCEPTED, answered_at=at),
+            offers=self._last_offer(**said),
         )
 
     def decline(

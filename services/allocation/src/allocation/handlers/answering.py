@@ -26,6 +26,8 @@ from allocation.handlers.telling import about, accepted, handed_over
 async def accept(allocation_id: str, worker_id: str, *, desk: Desk) -> None:
     """Take a role. Taking it again changes nothing.
 
+    Whoever says so after their time, and has no room any more, is named for that.
+
     Raises:
         NoSuchOffer: It was never offered to them.
         OfferExpired: Somebody else has been asked since, or they answer after their
@@ -39,10 +41,12 @@ async def accept(allocation_id: str, worker_id: str, *, desk: Desk) -> None:
     if new is not held:
         if held.unanswered_by(worker_id):
             try:
-                await _reserve_again(held, worker_id, at, desk)
+                worker = await _reserve_again(held, worker_id, at, desk)
             except (CannotTake, SameCompartment):
                 # Which rule it is would tell them whom their colleagues serve.
                 raise OfferExpired from None
+            beyond = worker.load > worker.capacity_at(at)
+            new = held.accept(worker_id, at, beyond=beyond)
         told: list[Event] = [accepted(new, worker_id, at)]
         if held.kept_by is not None:
             told.insert(0, handed_over(held, new))
@@ -106,7 +110,7 @@ async def decline(
 
 async def _reserve_again(
     held: Allocation, worker_id: str, at: datetime, desk: Desk
-) -> None:
+) -> Worker:
     """Reserve a place for somebody who says yes after their time has passed.
 
     Also where they have no room any more, and outside of their hours: they have said
@@ -128,6 +132,17 @@ async def _reserve_again(
     if not await asked(held.case_id, held.role, worker.wall, desk=desk):
         await free(held, worker_id, desk=desk)
         raise SameCompartment
+    return worker
+
+
+async def beyond(held: Allocation, worker_id: str, *, desk: Desk) -> bool:
+    """Tell whether whoever is asked has no room for a role, if they said yes now."""
+    if held.holder == worker_id:
+        return held.offer.beyond_by is not None
+    worker = await desk.directory.read(worker_id)
+    if worker is None or not held.unanswered_by(worker_id):
+        return False
+    return not worker.has_room(held.taken(), desk.clock.now())
 
 
 async def _staffing(held: Allocation, desk: Desk) -> Staffing:

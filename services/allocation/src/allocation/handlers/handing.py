@@ -121,7 +121,7 @@ async def offer_to(
     Args:
         allocation_id: The role.
         worker_id: Who was chosen.
-        by: Who chose them; none: the clock, that placed all roles together.
+        by: Who chose them; none: nobody, as all roles were placed together.
         beyond: Whether they may be asked though they have no room: whoever decides so
             is named for it.
         desk: What it takes.
@@ -165,7 +165,7 @@ async def offer_to(
         desk.policy,
         at,
         decided_by=by,
-        beyond=beyond,
+        beyond_by=by if worker.load > worker.capacity_at(at) else None,
         against_wish=worker.provider in need.not_told,
     )
     if not await asked(held.case_id, held.role, worker.wall, desk=desk):

@@ -18,7 +18,7 @@ from accord_contracts.allocation import Role, RoleWanted, WithdrawnFor
 from accord_contracts.message import Event, Lane, Message
 
 from allocation.domain.choosing import choose
-from allocation.domain.directory import CannotTake, NoSuchWorker, Worker
+from allocation.domain.directory import NO_ROOM, CannotTake, NoSuchWorker, Worker
 from allocation.domain.looking import need_of
 from allocation.domain.need import Need
 from allocation.domain.offer import Alarm, Status
@@ -177,12 +177,14 @@ async def find(
             new = held.unfilled(desk.policy, at)
             return new, unfilled(new, Alarm.NO_CANDIDATE, at)
         reserving = partial(Worker.reserve, need=need, until=until, at=at)
-        if await _reserved(choice.worker_id, reserving, held.lane, desk.directory):
+        why = await _refused(choice.worker_id, reserving, held.lane, desk.directory)
+        if why is None:
             new = held.offered(choice, desk.policy, at)
             if await asked(held.case_id, held.role, choice.wall, desk=desk):
                 return new, offered(new)
             await release(new, desk=desk)
-        need = need.without(choice.worker_id)
+        lost = need.without_room if why == NO_ROOM else need.without
+        need = lost(choice.worker_id)
 
 
 async def asked(case_id: str, role: Role, wall: str | None, *, desk: Desk) -> bool:
@@ -325,11 +327,12 @@ async def free(held: Allocation, worker_id: str, *, desk: Desk) -> None:
     await desk.directory.change(worker_id, releasing, held.lane)
 
 
-async def _reserved(
+async def _refused(
     worker_id: str, reserving: Change, lane: Lane, directory: Directory
-) -> bool:
+) -> str | None:
+    """Reserve a place with somebody, or say why they cannot take it any more."""
     try:
         await directory.change(worker_id, reserving, lane)
-    except CannotTake:
-        return False
-    return True
+    except CannotTake as refusal:
+        return str(refusal)
+    return None

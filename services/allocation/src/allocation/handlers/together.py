@@ -75,7 +75,7 @@ async def place_in_the_morning(due: Morning, *, desk: Desk, mornings: Mornings) 
         if left_out := await desk.allocations.left_out():
             log.warning("roles.left_out", count=left_out)
         done = await place_together(
-            open_, by=None, seconds=planned.seconds, apply=True, desk=desk
+            open_, seconds=planned.seconds, apply=True, desk=desk
         )
         new = due.done(at, len(done.made))
     next_ = planned.next_after(at, desk.policy.zone)
@@ -85,7 +85,6 @@ async def place_in_the_morning(due: Morning, *, desk: Desk, mornings: Mornings) 
 async def place_together(
     open_: Sequence[Allocation],
     *,
-    by: str | None,
     seconds: float,
     apply: bool,
     desk: Desk,
@@ -99,7 +98,6 @@ async def place_together(
 
     Args:
         open_: The roles.
-        by: Who asks; none: the clock.
         seconds: The most that it may take.
         apply: Whether roles are offered to whoever was found.
         desk: What it takes.
@@ -119,7 +117,10 @@ async def place_together(
     made = set[str]()
     for move in found.moves if apply else ():
         with suppress(Refusal, Conflict):
-            await offer_to(move.allocation_id, move.to_id, by, beyond=False, desk=desk)
+            # Whoever asked for it has chosen nobody, and set no rule aside.
+            await offer_to(
+                move.allocation_id, move.to_id, None, beyond=False, desk=desk
+            )
             made.add(move.allocation_id)
     return replace(found, made=frozenset(made))
 

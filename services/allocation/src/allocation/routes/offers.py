@@ -103,7 +103,12 @@ class CandidateView(BaseModel):
 
 
 class OfferView(BaseModel):
-    """A role that a worker is asked to take, or has taken."""
+    """A role that a worker is asked to take, or has taken.
+
+    Attributes:
+        beyond: They have no room for it: who says yes is named for that, if nobody else
+            has decided so.
+    """
 
     allocation_id: Id
     case_id: Id
@@ -115,9 +120,10 @@ class OfferView(BaseModel):
     assign_by: datetime
     first_referred_at: datetime
     reasons: tuple[str, ...]
+    beyond: bool
 
     @classmethod
-    def of(cls, held: Allocation) -> Self:
+    def of(cls, held: Allocation, *, beyond: bool) -> Self:
         """Show a role to the worker of its last offer."""
         return cls(
             allocation_id=held.id,
@@ -130,6 +136,7 @@ class OfferView(BaseModel):
             assign_by=held.assign_by,
             first_referred_at=held.first_referred_at,
             reasons=held.offer.reasons,
+            beyond=beyond,
         )
 
 
@@ -139,7 +146,8 @@ class AskedView(BaseModel):
     Attributes:
         unmet: The wishes they do not meet, and why nobody who does was asked.
         decided_by: Who chose them, if a person did.
-        beyond: They had no room for it, and a person decided that all the same.
+        beyond_by: Who decided that they take it although they have no room for it:
+            whoever chose them, or they themselves, who said yes after their time.
         against_wish: The person harmed did not want their agency told, and a person
             decided that all the same.
     """
@@ -154,7 +162,7 @@ class AskedView(BaseModel):
     answered_at: datetime | None
     declined_for: DeclineReason | None
     decided_by: Id | None
-    beyond: bool
+    beyond_by: Id | None
     against_wish: bool
     handed_over_for: HandOverReason | None
 
@@ -337,7 +345,7 @@ def role_of(allocation_id: str, held: Allocation | None) -> Resource:
 
 @router.get("/allocations/{allocation_id}")
 async def read_offer(
-    allocation_id: Id, allocations: Allocations_, worker: Worker_
+    allocation_id: Id, allocations: Allocations_, desk: Desk_, worker: Worker_
 ) -> OfferView:
     """Read a role that is offered to the caller, or that they have taken.
 
@@ -351,7 +359,8 @@ async def read_offer(
         own in {held.worker_id, held.kept_by} or held.unanswered_by(own)
     ):
         raise NoSuchOffer
-    return OfferView.of(held)
+    beyond = await answering.beyond(held, own, desk=desk)
+    return OfferView.of(held, beyond=beyond)
 
 
 @router.get("/workers/{worker_id}/offers")
@@ -367,7 +376,10 @@ async def list_offers(
     permitted = await worker.permit_each(
         READ_OFFER, found, of=own, otherwise=NoSuchOffer
     )
-    return [OfferView.of(each) for each, _ in permitted]
+    return [
+        OfferView.of(each, beyond=each.offer.beyond_by is not None)
+        for each, _ in permitted
+    ]
 
 
 @router.get("/allocations")

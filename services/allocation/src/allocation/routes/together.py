@@ -82,7 +82,6 @@ async def place_together(
     placing = partial(
         place,
         [each for each, _ in permitted],
-        by=reader.worker or "",
         seconds=told.seconds,
         apply=told.apply,
         desk=desk,
