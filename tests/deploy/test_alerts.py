@@ -15,16 +15,25 @@ from typing import Any
 import pytest
 import structlog
 import yaml
+from accord_chassis.service.vigil import ALIVE_SECONDS
 from accord_chassis.telemetry import ALLOWED, configure_logs
 
 ROOT = Path(__file__).parents[2]
 ALERTS = yaml.safe_load((ROOT / "deploy/alerts/loki.yaml").read_text("utf-8"))
-RULES: list[dict[str, Any]] = ALERTS["groups"][0]["rules"]
+EVERY: list[dict[str, Any]] = ALERTS["groups"][0]["rules"]
+RULES = [each for each in EVERY if not each["expr"].startswith("absent_over_time")]
+SILENT = [each for each in EVERY if each not in RULES]
 
 EXPRESSION = re.compile(
     r"sum by \(namespace, (?P<by>[a-z_]+)\) \(count_over_time\("
     r'\{namespace=~"(?P<namespace>[^"]+)"\} \| json'
     r' \| level="(?P<level>[a-z]+)" \| event="(?P<event>[a-z_.]+)" \[10m\]\)\) > 0'
+)
+
+ABSENT = re.compile(
+    r'absent_over_time\(\{namespace="(?P<namespace>[a-z-]+)"\} \| json'
+    r' \| event="service\.alive" \| service="(?P<service>[a-z]+)"'
+    r" \[(?P<minutes>[0-9]+)m\]\) > 0"
 )
 
 
@@ -34,8 +43,8 @@ def read(rule: dict[str, Any]) -> dict[str, str]:
     return found.groupdict()
 
 
-def critical_lines() -> Iterator[tuple[str, frozenset[str]]]:
-    """Give what the platform writes as critical: the event, and its fields."""
+def lines_of(level: str) -> Iterator[tuple[str, frozenset[str]]]:
+    """Give what the platform writes at a level: the event, and its fields."""
     for path in (
         *ROOT.glob("libs/*/src/**/*.py"),
         *ROOT.glob("services/*/src/**/*.py"),
@@ -43,13 +52,13 @@ def critical_lines() -> Iterator[tuple[str, frozenset[str]]]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             match node:
                 case ast.Call(
-                    func=ast.Attribute(attr="critical"),
+                    func=ast.Attribute(attr=found),
                     args=[ast.Constant(value=str(event))],
-                ):
+                ) if found == level:
                     yield event, frozenset(e.arg or "" for e in node.keywords)
 
 
-LINES = dict(critical_lines())
+LINES = dict(lines_of("critical"))
 
 
 @pytest.fixture
@@ -99,6 +108,38 @@ def test_an_alert_tells_codes_alone_and_what_to_do(rule: dict[str, Any]) -> None
     assert shown == {"namespace", wanted["by"]}
     assert set(rule["annotations"]) == {"summary", "action"}
     assert rule["labels"] == {"severity": "critical"}
+
+
+def namespaces() -> set[str]:
+    """Give where the regions are that are deployed from here."""
+    overlays = ROOT.glob("deploy/k8s/overlays/*/kustomization.yaml")
+    found = (yaml.safe_load(each.read_text("utf-8")) for each in overlays)
+    return {each["namespace"] for each in found if "namespace" in each}
+
+
+def test_that_any_service_of_any_region_says_nothing_raises_an_alert() -> None:
+    found = [ABSENT.fullmatch(each["expr"]) for each in SILENT]
+    read = {(e["namespace"], e["service"]) for e in found if e}
+
+    services = {each.name for each in (ROOT / "services").iterdir() if each.is_dir()}
+    assert len(read) == len(SILENT)
+    assert read == {(where, each) for where in namespaces() for each in services}
+    # Five lines must be missing, so that one that is late wakes nobody.
+    assert {int(e["minutes"]) * 60 for e in found if e} == {5 * ALIVE_SECONDS}
+
+
+def test_an_alert_of_silence_names_its_service_and_what_to_do() -> None:
+    for each in SILENT:
+        found = ABSENT.fullmatch(each["expr"])
+        assert found
+        told = each["annotations"]
+        assert set(told) == {"summary", "action"}
+        assert "{{ $labels.namespace }}: " + found["service"] in told["summary"]
+        assert each["labels"] == {"severity": "critical"}
+
+
+def test_a_service_says_that_it_lives_as_the_alerts_look_for_it() -> None:
+    assert dict(lines_of("info"))["service.alive"] == {"service"}
 
 
 @pytest.mark.parametrize("region", ["canterbury", "waikato"])

@@ -387,6 +387,9 @@ class Bus:
             attempt=delivery.packet.attempt,
             reason=reason,
         )
+        if delivery.queue == topology.queue_of(self._service, Lane.URGENT):
+            # Whom it was for knows nothing until a person has looked at it.
+            log.critical("urgent.parked", queue=delivery.queue, reason=reason)
         await self._send_on(delivery, topology.DEAD, delivery.queue, parked=reason)
         self.activity.parked += 1
 

@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 from accord_contracts.catalogue import Catalogue
@@ -46,6 +47,11 @@ class Saved:
     type: str
     packet: Packet
 
+    @property
+    def saved_at(self) -> datetime:
+        """Give when it was saved, by the service's clock."""
+        return datetime.fromisoformat(self.packet.headers["ce-time"])
+
 
 async def _not_handled(_: Packet) -> bool:
     return False
@@ -80,7 +86,7 @@ class Relay:
             each.type for each in catalogue if to_self and each.listeners == (service,)
         }
         self._waiting: deque[Saved] = deque()
-        self._known: set[bytes] = set()
+        self._known: dict[bytes, Saved] = {}
         self._uncleared = 0
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,7 +98,7 @@ class Relay:
         for event in events:
             if event.entry in self._known:
                 continue
-            self._known.add(event.entry)
+            self._known[event.entry] = event
             if self.to_itself(event.type):
                 self._begin(self._tell_itself(event))
             else:
@@ -118,7 +124,7 @@ class Relay:
         try:
             handled = await self._to_self(event.packet)
         except Exception:
-            self._known.discard(event.entry)
+            self._known.pop(event.entry, None)
             raise
         if handled:
             self.published[event.type] += 1
@@ -139,6 +145,14 @@ class Relay:
     def pending(self) -> int:
         """Events handed over and not yet told."""
         return len(self._known) - self._uncleared
+
+    def oldest(self) -> Saved | None:
+        """Give what was saved first of all that is not told yet."""
+        return min(self._known.values(), key=lambda e: e.saved_at, default=None)
+
+    def holds(self, event: Saved) -> bool:
+        """Tell whether an event is not told yet."""
+        return event.entry in self._known
 
     @property
     def unroutable(self) -> int:
@@ -213,7 +227,8 @@ class Relay:
             # The lease ends, they are published again, and every inbox knows them.
             log.warning("outbox.not_cleared", fault=type(fault).__name__)
         finally:
-            self._known.difference_update(event.entry for event in events)
+            for event in events:
+                self._known.pop(event.entry, None)
             self._uncleared -= len(events)
 
     def _report(self, event: Saved, outcome: BaseException) -> None:

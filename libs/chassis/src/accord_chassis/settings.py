@@ -102,6 +102,8 @@ class ChassisSettings(BaseSettings):
         otlp_endpoint: Where traces go (OTLP over HTTP); nowhere if not set.
         log_level: The least that is logged.
         prefetch: The most messages taken from a lane and not yet handled.
+        outbox_silent_minutes: After so long in which an event could not leave, or the
+            store or the broker has not answered, that is a critical line of the log.
         drain_seconds: How long ending may take after SIGTERM, work in hand included.
         audit_key: Seals the audit log; the same for all services of a region.
         audit_url: The audit log's store, with a user who may insert and find and
@@ -153,6 +155,7 @@ class ChassisSettings(BaseSettings):
     otlp_endpoint: str | None = None
     log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     prefetch: Annotated[int, Field(ge=1, le=2000)] = 200
+    outbox_silent_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 10
     drain_seconds: Annotated[float, Field(gt=0, le=60)] = 25.0
     audit_key: AuditKey
     audit_url: SecretStr | None = None

@@ -29,6 +29,7 @@ from accord_chassis.guard import Guard, Standings
 from accord_chassis.rabbit import WATCH_SECONDS, RabbitTransport
 from accord_chassis.relay import Relay
 from accord_chassis.service.lines import StoreLines
+from accord_chassis.service.vigil import ALIVE_SECONDS, LOOK_SECONDS, Vigil
 from accord_chassis.settings import ChassisSettings
 from accord_chassis.store import Conflict, Database, Store
 from accord_chassis.transport import Transport
@@ -116,6 +117,13 @@ class Service:
             service=name,
             to_self=self.bus.deliver,
         )
+        self.vigil = Vigil(
+            name,
+            self.relay,
+            {"store": self._store_answers, "broker": self._broker_answers},
+            clock=self.clock,
+            silent_minutes=settings.outbox_silent_minutes,
+        )
         self.standings = stand_ins.standings
         self._closing: list[Callable[[], Awaitable[None]]] = []
         self.audit = AuditLog(
@@ -197,6 +205,9 @@ class Service:
     async def live(self) -> None:
         """Live until cancelled. If a part of it dies, all of it does."""
         async with asyncio.TaskGroup() as group:
+            # From the first moment: a service that waits for its store is cut off too.
+            group.create_task(self._every(LOOK_SECONDS, self.vigil.look))
+            group.create_task(self._every(ALIVE_SECONDS, self.vigil.say_alive))
             await self._prepare()
             self._prepared = True
             await self.transport.connect()
@@ -417,6 +428,9 @@ class Service:
         keeps = found["store"]["ok"] and found["audit"]["ok"]
         serving = self._alive() and self._prepared and keeps
         return "degraded" if serving else "not_ready"
+
+    async def _broker_answers(self) -> bool:
+        return self.transport.ready()
 
     async def _store_answers(self) -> bool:
         try:
