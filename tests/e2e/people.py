@@ -47,6 +47,7 @@ EVERY_SCOPE = (
 OFFERED = "allocation.offered.v1"
 LAPSED = "allocation.expired.v1"
 UNFILLED = "allocation.unfilled.v1"
+UNANSWERED = "allocation.unanswered.v1"
 OVERDUE = "action.overdue.v1"
 DRAFTED = "plan.drafted.v1"
 

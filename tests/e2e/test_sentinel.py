@@ -109,6 +109,7 @@ LATER = {
     "notification.texted.v1", "notification.not_texted.v1", "webhook.disabled.v1",
     "notification.pushed.v1", "notification.not_pushed.v1",
     "allocation.expired.v1", "allocation.unfilled.v1", "allocation.withdrawn.v1",
+    "allocation.unanswered.v1",
     "action.overdue.v1", "glass.not_reviewed.v1", "notification.failed.v1",
     "risk.reassessment_due.v1", "risk.reassessment_overdue.v1", "risk.changed.v1",
     "plan.closed.v1", "case.merged.v1", "case.unmerged.v1", "risk.carried.v1",
@@ -135,6 +136,7 @@ its schema says."""
 
 LATER_TEMPLATES = {
     "offer_lapsed", "offer_withdrawn", "nobody_found", "action_overdue",
+    "nobody_answers",
     "something_changed", "review_due", "review_overdue", "plan_drafted",
     "date_is_here", "plan_not_in_force", "confirmation_lapsed",
     "information_overdue", "handed_over", "action_due_soon", "not_lowered",

@@ -20,6 +20,7 @@ from people import (
     OVERDUE,
     SPECIALIST,
     SUPPORT,
+    UNANSWERED,
     UNFILLED,
     Asked,
     Coordinator,
@@ -166,6 +167,7 @@ async def test_every_hour_of_silence_brings_the_next_and_then_the_alarm(
 
     role = (await coordinator.roles_of(case))[SPECIALIST]
     assert len({each["worker_id"] for each in role["offers"]}) == 4
+    await eventually(coordinator.sees(UNANSWERED, case))
     late = {"allocation_id": role["allocation_id"], "reason": "out_of_time"}
     await eventually(region.hears(UNFILLED, **late))
     await eventually(coordinator.sees(UNFILLED, case))

@@ -21,6 +21,9 @@ from accord_contracts.allocation import (
     Role,
     RoleWanted,
 )
+from accord_contracts.allocation import (
+    AllocationUnanswered as Unanswered,
+)
 from accord_contracts.message import Lane, Message
 from accord_contracts.notify import NotificationDeclined
 from accord_contracts.referrals import CaseErased, CaseTransferred, ContactWish, Wishes
@@ -534,6 +537,33 @@ async def silent_case(office: Office, clock: SimulatedClock) -> Allocation:
     held = await office.allocation(case_id)
     assert held.status is Status.UNFILLED
     return held
+
+
+async def test_when_one_after_another_is_silent_the_coordinator_is_told(
+    office: Office, clock: SimulatedClock
+) -> None:
+    """Told after so many in turn, and again after as many more; a no breaks the row."""
+    await office.employs(*(worker() for _ in range(8)))
+    case_id = await offered_case(office)
+    told = []
+
+    async def is_silent() -> None:
+        clock.advance(POLICY.answer_minutes[LOW] * MINUTE)
+        await attend_to_what_is_due(office)
+        told.append([each.data.silent for each in await office.told(Unanswered)])
+
+    await is_silent()
+    await is_silent()
+    held = await office.allocation(case_id)
+    await decline(held.id, held.offer.worker_id, BUSY, desk=office.desk)
+    for _ in range(4):
+        await is_silent()
+
+    assert POLICY.escalate_after[LOW] == 3
+    assert told == [[], [], [], [], [3], [3]]
+    [alarm] = await office.told(Unanswered)
+    assert (alarm.data.case_id, alarm.data.level) == (case_id, LOW)
+    assert alarm.data.noticed_at == NOON + 5 * HOUR
 
 
 async def test_whoever_answers_late_has_the_role_while_nobody_else_was_asked(

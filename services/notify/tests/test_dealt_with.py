@@ -9,6 +9,7 @@ from accord_chassis.testing import NOON, message_of, new_id, sent_by
 from accord_contracts.allocation import (
     AllocationAccepted,
     AllocationNotNeeded,
+    AllocationUnanswered,
     AllocationUnfilled,
     GlassBroken,
     GlassNotReviewed,
@@ -51,6 +52,12 @@ def place(about: dict[str, str]) -> dict[str, Any]:
 def unfilled(about: dict[str, str], at: datetime) -> Event:
     return AllocationUnfilled(
         **place(about), level=RiskLevel.HIGH, reason="no_candidate", noticed_at=at
+    )
+
+
+def unanswered(about: dict[str, str], at: datetime) -> Event:
+    return AllocationUnanswered(
+        **place(about), level=RiskLevel.EXTREME, silent=2, noticed_at=at
     )
 
 
@@ -144,6 +151,8 @@ PAIRS = [
     for each in (
         (unfilled, accepted, "allocation_id"),
         (unfilled, not_needed, "allocation_id"),
+        (unanswered, accepted, "allocation_id"),
+        (unanswered, not_needed, "allocation_id"),
         (questioned, decided, "harmed"),
         (undecided, decided, "using_violence"),
         (no_answer, answer, "inquiry_id"),

@@ -195,6 +195,22 @@ class AllocationUnfilled(AllocationEvent):
     noticed_at: AwareDatetime
 
 
+class AllocationUnanswered(AllocationEvent):
+    """Several workers in turn did not answer: an alarm for the coordinator.
+
+    Attributes:
+        level: The level of risk.
+        silent: How many in turn, each of whom let their time pass.
+        noticed_at: When the last of them had let it pass. The next is asked at once.
+    """
+
+    TYPE: ClassVar[str] = "allocation.unanswered.v1"
+
+    level: RiskLevel
+    silent: Annotated[int, Field(ge=1)]
+    noticed_at: AwareDatetime
+
+
 class AllocationHandedOver(AllocationEvent):
     """A worker has taken a role over from another, who had it until then.
 

@@ -201,6 +201,7 @@ CATALOGUE = Catalogue.of(
         Entry(allocation.AllocationExpired, "allocation", ("notify",)),
         Entry(allocation.AllocationWithdrawn, "allocation", ("plans", "notify")),
         Entry(allocation.AllocationUnfilled, "allocation", ("notify",)),
+        Entry(allocation.AllocationUnanswered, "allocation", ("notify",)),
         Entry(allocation.AllocationHandedOver, "allocation", ("allocation",)),
         Entry(allocation.AllocationEnded, "allocation"),
         Entry(allocation.AllocationNotNeeded, "allocation", ("notify",)),

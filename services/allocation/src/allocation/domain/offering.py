@@ -1,6 +1,7 @@
 """One role of one case: who was asked, who answered what, and the clocks."""
 
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from accord_contracts.allocation import DeclineReason, HandOverReason, Role
 from accord_contracts.message import Lane
@@ -395,6 +396,15 @@ class Allocation(BaseModel):
     def expired(self, at: datetime) -> bool:
         """Tell whether the standing offer was not answered in time."""
         return self.answer_by is not None and self.answer_by <= at
+
+    @property
+    def silent_in_turn(self) -> int:
+        """How many of the latest who were asked let their time pass, one after another.
+
+        Nobody has answered since the first of them was asked.
+        """
+        answers = (each.answer for each in reversed(self.offers))
+        return sum(1 for _ in takewhile(lambda each: each is Answer.EXPIRED, answers))
 
     def asks_anew(self, at: datetime) -> bool:
         """Tell whether the pause is over after nobody was left to ask."""

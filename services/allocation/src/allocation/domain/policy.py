@@ -21,6 +21,7 @@ Points = Annotated[int, Field(gt=0, le=1000)]
 Weight = Annotated[int, Field(ge=0, le=1000)]
 Minutes = Annotated[int, Field(gt=0)]
 Hours = Annotated[int, Field(gt=0)]
+Workers = Annotated[int, Field(gt=0, le=100)]
 Roles = Annotated[tuple[Role, ...], Field(min_length=1, max_length=len(Role))]
 
 RESPONSE_TO_HIGH_RISK = (
@@ -110,6 +111,8 @@ class Policy(BaseModel):
         points: How much of a worker's capacity a role takes.
         answer_minutes: How long a worker has to answer an offer.
         assign_hours: How long after the first referral a role must be filled.
+        escalate_after: How many workers in turn may let their time pass before the
+            coordinator is told, and again after as many more.
         retry_minutes: How long to wait, when nobody is left to ask, before asking anew.
         weights: How much each wish of the person harmed counts.
         wishes_wait_minutes: How long an assessed case waits for the wishes of its
@@ -134,6 +137,7 @@ class Policy(BaseModel):
     points: dict[RiskLevel, Points]
     answer_minutes: dict[RiskLevel, Minutes]
     assign_hours: dict[RiskLevel, Hours]
+    escalate_after: dict[RiskLevel, Workers]
     retry_minutes: dict[RiskLevel, Minutes]
     weights: dict[Wish, Weight]
     wishes_wait_minutes: Minutes
@@ -224,4 +228,4 @@ class Policy(BaseModel):
         return at + timedelta(minutes=self.wishes_wait_minutes)
 
 
-CLOCKS = ("answer_minutes", "assign_hours", "retry_minutes")
+CLOCKS = ("answer_minutes", "assign_hours", "escalate_after", "retry_minutes")

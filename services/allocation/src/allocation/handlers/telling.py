@@ -10,6 +10,7 @@ from accord_contracts.allocation import (
     AllocationHandedOver,
     AllocationNotNeeded,
     AllocationOffered,
+    AllocationUnanswered,
     AllocationUnfilled,
     AllocationWithdrawn,
     HandOverReason,
@@ -77,6 +78,16 @@ def expired(held: Allocation, at: datetime) -> AllocationExpired:
         worker_id=held.offer.worker_id,
         expired_at=at,
         late_by=(at - held.offer.answer_by).total_seconds(),
+    )
+
+
+def unanswered(held: Allocation, at: datetime) -> AllocationUnanswered:
+    """Raise the alarm that one worker after another does not answer."""
+    return AllocationUnanswered(
+        **about(held),
+        level=held.level,
+        silent=held.silent_in_turn,
+        noticed_at=at,
     )
 
 

@@ -9,6 +9,7 @@ import asyncio
 from accord_contracts.allocation import (
     AllocationAccepted,
     AllocationNotNeeded,
+    AllocationUnanswered,
     AllocationUnfilled,
     GlassBroken,
     GlassNotReviewed,
@@ -79,6 +80,7 @@ Alarm = (
     | MeetingTaskOverdue
     | MeetingTaskDueSoon
     | AllocationUnfilled
+    | AllocationUnanswered
     | RolesQuestioned
     | RolesUndecided
     | InformationOverdue
@@ -92,7 +94,7 @@ OF_REVIEWS = frozenset({PlanReviewDue.TYPE})
 OF_ACTIONS = frozenset({ActionOverdue.TYPE, ActionDueSoon.TYPE, ActionToConfirm.TYPE})
 OF_TASKS = frozenset({MeetingTaskOverdue.TYPE, MeetingTaskDueSoon.TYPE})
 OF_CONFIRMING = frozenset({ActionToConfirm.TYPE})
-OF_PLACES = frozenset({AllocationUnfilled.TYPE})
+OF_PLACES = frozenset({AllocationUnfilled.TYPE, AllocationUnanswered.TYPE})
 OF_TWO = frozenset({RolesQuestioned.TYPE, RolesUndecided.TYPE})
 OF_INQUIRIES = frozenset({InformationOverdue.TYPE})
 OF_GLASS = frozenset({GlassBroken.TYPE, GlassNotReviewed.TYPE})
