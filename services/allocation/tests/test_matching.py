@@ -13,7 +13,7 @@ from accord_contracts.referrals import ContactWish
 from accord_contracts.risk import RiskLevel
 from allocation.domain.advising import advise
 from allocation.domain.availability import Absence
-from allocation.domain.choosing import Unmet, Weighing, choose
+from allocation.domain.choosing import LEAST_LOADED, Unmet, Weighing, choose
 from allocation.domain.directory import (
     NO_ROOM,
     NOT_IN_THE_ROLE,
@@ -35,10 +35,12 @@ from allocation.domain.need import (
     Need,
 )
 from allocation.domain.policy import Policy, Soft, Spot, Wish
+from allocation.domain.saying import said
 from allocation.domain.staffing import Staffing
 from allocation.domain.walls import SameCompartment, Walls
 from allocation.domain.wanted import Assessed, Heard
 from allocation.domain.wishes import Wishes
+from allocation.handlers.handing import CHOSEN, TOGETHER
 from allocation_builders import (
     HOUR,
     OUTREACH,
@@ -487,3 +489,25 @@ def test_what_speaks_for_somebody_is_never_more_than_is_thought_at_best() -> Non
     weigh = Weighing(wanted, POLICY, NOON)
     for each in (worker(id="x", base="aranui"), held(worker(), 50), worker(capacity=0)):
         assert weigh(each) <= weigh.quickly(each) <= weigh.at_best(each)
+
+
+@pytest.mark.parametrize("why", Unmet)
+@pytest.mark.parametrize("wish", Wish)
+def test_every_reason_is_a_sentence_and_what_is_not_met_says_why(
+    wish: Wish, why: Unmet
+) -> None:
+    told = said(
+        [f"{wish}_met", f"{wish}_not_met", "distance_km_7", *OTHER_REASONS], {wish: why}
+    )
+
+    assert all(each[0].isupper() and each.endswith(".") for each in told), told
+    assert len(set(told)) == len(told)
+    met, unmet, way, *_ = told
+    assert (":" in met, ":" in unmet) == (False, True)
+    assert way == "They start 7 km away, as the crow flies."
+
+
+OTHER_REASONS = (
+    *("continuity_met", "skills_met", "skills_not_met"),
+    *(LEAST_LOADED, CHOSEN, TOGETHER),
+)

@@ -330,6 +330,10 @@ async def test_an_offer_is_seen_accepted_and_told(running: Running) -> None:
         "assign_by": (NOON + 3 * HOUR).isoformat().replace("+00:00", "Z"),
         "first_referred_at": NOON.isoformat().replace("+00:00", "Z"),
         "reasons": ["gender_met", "least_loaded"],
+        "because": [
+            "The gender is the one that was asked for.",
+            "Of all who could be asked, most spoke for them.",
+        ],
         "beyond": False,
     }
     assert (await answer(running, allocation_id, worker_id)).status_code == 204
@@ -369,6 +373,9 @@ async def test_a_decline_goes_to_the_next_and_a_reader_sees_both(
     ]
     assert asked == [(first, "declined", "wrong_area"), (second, None, None)]
     assert after["offers"][0]["reasons"] == ["gender_not_met", "least_loaded"]
+    assert after["offers"][0]["because"][0] == (
+        "Another gender was asked for: nobody in this role meets it."
+    )
     assert await offers_to(running, first) == []
     refused = await answer(running, before["allocation_id"], first)
     assert (refused.status_code, problem(refused)) == (409, "offer-declined")

@@ -19,6 +19,7 @@ from allocation.domain.choosing import Unmet
 from allocation.domain.offer import Answer, NoSuchOffer, Offer, Status
 from allocation.domain.offering import Allocation
 from allocation.domain.policy import Wish
+from allocation.domain.saying import said
 from allocation.domain.staffing import Staffing
 from allocation.handlers import answering, handing, wishing
 from allocation.handlers.placing import Desk
@@ -106,6 +107,7 @@ class OfferView(BaseModel):
     """A role that a worker is asked to take, or has taken.
 
     Attributes:
+        because: The reasons as sentences.
         beyond: They have no room for it: who says yes is named for that, if nobody else
             has decided so.
     """
@@ -120,6 +122,7 @@ class OfferView(BaseModel):
     assign_by: datetime
     first_referred_at: datetime
     reasons: tuple[str, ...]
+    because: tuple[str, ...]
     beyond: bool
 
     @classmethod
@@ -136,6 +139,8 @@ class OfferView(BaseModel):
             assign_by=held.assign_by,
             first_referred_at=held.first_referred_at,
             reasons=held.offer.reasons,
+            # Why nobody else was asked is for the coordinator.
+            because=said(held.offer.reasons, {}),
             beyond=beyond,
         )
 
@@ -145,6 +150,7 @@ class AskedView(BaseModel):
 
     Attributes:
         unmet: The wishes they do not meet, and why nobody who does was asked.
+        because: Both the reasons and that, as sentences.
         decided_by: Who chose them, if a person did.
         beyond_by: Who decided that they take it although they have no room for it:
             whoever chose them, or they themselves, who said yes after their time.
@@ -157,6 +163,7 @@ class AskedView(BaseModel):
     answer_by: datetime
     reasons: tuple[str, ...]
     unmet: dict[Wish, Unmet]
+    because: tuple[str, ...]
     policy_version: str
     answer: Answer | None
     answered_at: datetime | None
@@ -169,7 +176,11 @@ class AskedView(BaseModel):
     @classmethod
     def of(cls, offer: Offer) -> Self:
         """Show an offer."""
-        return cls(**offer.model_dump(include=set(cls.model_fields)))
+        because = said(offer.reasons, offer.unmet)
+        return cls(because=because, **offer.model_dump(include=OF_AN_OFFER))
+
+
+OF_AN_OFFER = set(AskedView.model_fields) - {"because"}
 
 
 class AllocationView(BaseModel):
