@@ -170,6 +170,31 @@ async def test_a_conflict_told_of_any_message_bars_from_the_whole_case(
     assert not worker_.holds
 
 
+async def test_whoever_is_barred_is_not_asked_to_take_a_role_over_any_more(
+    office: Front,
+) -> None:
+    lead, _ = [await office.hires(duty_coordinator=True) for _ in range(2)]
+    has = await office.hires(WHANAU)
+    case_id = await office.case()
+    await office.accepts(has)
+    related = await office.hires(WHANAU)
+    [held] = await office.roles(case_id)
+    path = f"/allocations/{held.id}/handover"
+    await office.ask("POST", path, who=has, body={"reason": "leaving"})
+    [asked] = await office.roles(case_id)
+    next_ = await office.hires(WHANAU)
+
+    await office.lists(case_id, lead, conflicts=[related])
+    await office.running.idle()
+
+    assert (asked.worker_id, asked.kept_by) == (related, has)
+    [held] = await office.roles(case_id)
+    assert (held.worker_id, held.kept_by) == (next_, has)
+    [worker_] = [each for each in await office.workers() if each.id == related]
+    assert not worker_.holds
+    assert (await office.standing(has, case_id)).sides
+
+
 async def test_nobody_takes_themselves_off_a_list(office: Front) -> None:
     lead, barred, _ = [await office.hires(duty_coordinator=True) for _ in range(3)]
     case_id = await office.case()
@@ -718,7 +743,7 @@ def test_an_acceptance_that_is_heard_of_after_the_bar_joins_nobody() -> None:
     assert joined.served_others == {her}
 
 
-def test_whoever_is_barred_has_no_role_and_every_open_one_is_wanted_anew() -> None:
+def test_whoever_is_barred_has_no_role_and_every_one_is_decided_anew() -> None:
     her, him = new_id(), new_id()
 
     def wanted(worker_id: str | None) -> Wanted:
@@ -735,7 +760,7 @@ def test_whoever_is_barred_has_no_role_and_every_open_one_is_wanted_anew() -> No
 
     barred = held.note_conflict(her)
 
-    assert barred.newly_wanted(held).keys() == {SPECIALIST, WHANAU}
+    assert barred.newly_wanted(held).keys() == roles.keys()
     assert [who for _, who in barred.team] == [him]
     assert barred.note_conflict(her) is barred
 

@@ -166,8 +166,8 @@ class Staffing(BaseModel):
     def newly_wanted(self, before: "Staffing") -> dict[Role, Wanted]:
         """Give the open roles that are needed now and were not, or not so urgently.
 
-        And those that were taken back from whoever was to take them over, and those
-        that somebody has and that are at a higher level now.
+        And those that somebody has, and that were taken back from whoever was to take
+        them over, are at a higher level now, or are to be decided by other lists.
         """
         return {
             role: wanted
@@ -175,7 +175,9 @@ class Staffing(BaseModel):
             if (known := before.roles.get(role)) != wanted
             and (
                 wanted.worker_id is None
-                or (known and (known.left, known.level) != (wanted.left, wanted.level))
+                or (
+                    known and (known.lists, known.level) != (wanted.lists, wanted.level)
+                )
             )
         }
 

@@ -68,8 +68,8 @@ class Wanted(BaseModel):
     Attributes:
         since: When the clock for filling it began.
         worker_id: Who has accepted it.
-        lists: How often the lists of the case have changed while nobody had it, or it
-            was taken back from somebody.
+        lists: How often the lists of the case have changed, or it was taken back from
+            somebody.
         left: From whom it was taken back because they are no longer at work in it, and
             the number of ``lists`` since which it is: whatever was decided by an older
             one has them no longer, and they may take it anew if they are back.
@@ -98,9 +98,13 @@ class Wanted(BaseModel):
         return self.model_copy(update=update)
 
     def listed(self, lists: Lists) -> "Wanted":
-        """Go by other lists: whoever they bar has the role no longer."""
+        """Go by other lists: whoever they bar has the role no longer.
+
+        Also one that somebody keeps is decided by them anew: whoever is asked to take
+        it over may be barred.
+        """
         if self.worker_id is not None and not lists.bar(self.worker_id):
-            return self
+            return self.model_copy(update={"lists": self.lists + 1})
         return self.anew()
 
     def anew(self) -> "Wanted":
