@@ -42,6 +42,8 @@ PERSONAS = (
 )  # fmt: skip
 WORKERS = PERSONAS[len(CLERKS) :]
 AT_WORK = tuple(each for each in WORKERS if each != "left")
+PRESENT = (*CLERKS, *AT_WORK)
+"""Whoever has left may do nothing any more, whatever the scopes of their token."""
 
 REFUSED = {401, 403, 404}
 
@@ -319,7 +321,8 @@ class Case:
         body: What is sent.
         query: Follows the path.
         refusal: How the others are refused.
-        unregistered: How those are refused who act for no agency.
+        unregistered: How those are refused who act for no agency, or have left, or
+            would say of themselves what another must.
         not_both: How it is refused to whoever asked for it, or to all others, so that
             it takes two.
         by_scope: Its scope alone decides; who lacks it is refused with 403.
@@ -456,10 +459,10 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         ("lead", "coordinator"), {"reason": "discharged"}
     ),
     ("referrals", "PUT", "/v1/agencies/{code}"): Case(
-        PERSONAS, {"kind": "ngo"}, by_scope=True
+        PRESENT, {"kind": "ngo"}, by_scope=True
     ),
-    ("referrals", "GET", "/v1/agencies/{code}"): Case(PERSONAS, by_scope=True),
-    ("referrals", "GET", "/v1/agencies"): Case(PERSONAS, by_scope=True),
+    ("referrals", "GET", "/v1/agencies/{code}"): Case(PRESENT, by_scope=True),
+    ("referrals", "GET", "/v1/agencies"): Case(PRESENT, by_scope=True),
     ("referrals", "GET", "/v1/agencies/{code}/quality"): Case(
         ("coordinator", "relative", "excluded")
     ),
@@ -467,7 +470,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "GET", "/v1/referrals/questions"): Case(CLERKS, refusal=403),
     ("referrals", "GET", "/v1/referrals/corrections"): Case(CLERKS, refusal=403),
     ("referrals", "POST", "/v1/agencies/{code}/keys"): Case(
-        PERSONAS, {"days": 1}, by_scope=True
+        PRESENT, {"days": 1}, by_scope=True
     ),
     # There is no such key, for nobody: whoever withdraws one has ended it.
     ("referrals", "DELETE", "/v1/agencies/{code}/keys/{key_id}"): Case(
@@ -500,7 +503,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         ("specialist", "lead", "coordinator", "glass breaker")
     ),
     # What is about a case from which one is barred is left out of it.
-    ("referrals", "GET", "/v1/requests"): Case(PERSONAS, by_scope=True),
+    ("referrals", "GET", "/v1/requests"): Case(PRESENT, by_scope=True),
     ("referrals", "POST", "/v1/cases/{case_id}/inquiries"): Case(
         ("lead", "coordinator"), "inquiry"
     ),
@@ -531,8 +534,8 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     ("referrals", "POST", "/v1/rights"): Case(NOT_BARRED, "rights"),
     # What is about a case from which one is barred is left out of both lists.
-    ("referrals", "GET", "/v1/rights"): Case(PERSONAS, by_scope=True),
-    ("referrals", "GET", "/v1/notices"): Case(PERSONAS, by_scope=True),
+    ("referrals", "GET", "/v1/rights"): Case(PRESENT, by_scope=True),
+    ("referrals", "GET", "/v1/notices"): Case(PRESENT, by_scope=True),
     ("referrals", "GET", "/v1/rights/{rights_id}"): Case(NOT_BARRED),
     ("referrals", "POST", "/v1/rights/{rights_id}/decision"): Case(
         NOT_BARRED, {"outcome": "refused", "grounds": ["s53_b"]}
@@ -621,10 +624,10 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("risk", "GET", "/v1/policies/shadow"): Case((), by_scope=True),
     ("risk", "GET", "/v1/assessments/{case_id}/past"): Case(JUDGES),
     ("risk", "GET", "/v1/assessments/{case_id}/past/{revision}"): Case(JUDGES),
-    ("risk", "GET", "/v1/policies/{fingerprint}"): Case(PERSONAS, by_scope=True),
-    ("risk", "GET", "/v1/instruments"): Case(PERSONAS, by_scope=True),
-    ("risk", "GET", "/v1/validity"): Case(PERSONAS, by_scope=True),
-    ("risk", "GET", "/v1/validity/plot"): Case(PERSONAS, by_scope=True),
+    ("risk", "GET", "/v1/policies/{fingerprint}"): Case(PRESENT, by_scope=True),
+    ("risk", "GET", "/v1/instruments"): Case(PRESENT, by_scope=True),
+    ("risk", "GET", "/v1/validity"): Case(PRESENT, by_scope=True),
+    ("risk", "GET", "/v1/validity/plot"): Case(PRESENT, by_scope=True),
     ("plans", "GET", "/v1/plans/{case_id}"): Case(CASE_READERS),
     ("plans", "POST", "/v1/plans/{case_id}/agreement"): Case(
         KNOWS_SAFETY, {"plan_version": 1}
@@ -669,9 +672,9 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     ("plans", "GET", "/v1/workers/{worker_id}/actions"): Case(("specialist",)),
     # The calendar is no secret; the agencies that are invited see when, and no case.
-    ("plans", "GET", "/v1/meetings"): Case(PERSONAS, by_scope=True),
-    ("plans", "GET", "/v1/meetings/calendar"): Case(PERSONAS, by_scope=True),
-    ("plans", "GET", "/v1/meetings/statement"): Case(PERSONAS, by_scope=True),
+    ("plans", "GET", "/v1/meetings"): Case(PRESENT, by_scope=True),
+    ("plans", "GET", "/v1/meetings/calendar"): Case(PRESENT, by_scope=True),
+    ("plans", "GET", "/v1/meetings/statement"): Case(PRESENT, by_scope=True),
     # It is the locality's: whoever is barred from one case sees the others.
     ("plans", "GET", "/v1/meetings/{meeting_id}"): Case(
         (*CLERKS, "specialist", *LOCALITYS)
@@ -803,30 +806,33 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     # The list is the locality's: whoever is barred from one case sees the others.
     ("allocation", "GET", "/v1/unowned"): Case(("coordinator", "relative", "excluded")),
     ("allocation", "PUT", "/v1/workers/{worker_id}"): Case(
-        PERSONAS, "worker", by_scope=True
+        tuple(each for each in PRESENT if each != "specialist"),
+        "worker",
+        unregistered=403,
+        by_scope=True,
     ),
-    ("allocation", "GET", "/v1/workers/{worker_id}"): Case(PERSONAS, by_scope=True),
-    ("allocation", "GET", "/v1/workers"): Case(PERSONAS, by_scope=True),
-    ("allocation", "GET", "/v1/providers"): Case(PERSONAS, by_scope=True),
+    ("allocation", "GET", "/v1/workers/{worker_id}"): Case(PRESENT, by_scope=True),
+    ("allocation", "GET", "/v1/workers"): Case(PRESENT, by_scope=True),
+    ("allocation", "GET", "/v1/providers"): Case(PRESENT, by_scope=True),
     ("allocation", "PUT", "/v1/providers/{code}"): Case(
-        PERSONAS, PROVIDER, by_scope=True
+        PRESENT, PROVIDER, by_scope=True
     ),
-    ("allocation", "GET", "/v1/providers/{code}"): Case(PERSONAS, by_scope=True),
-    ("allocation", "GET", "/v1/directory/hsds"): Case(PERSONAS, by_scope=True),
+    ("allocation", "GET", "/v1/providers/{code}"): Case(PRESENT, by_scope=True),
+    ("allocation", "GET", "/v1/directory/hsds"): Case(PRESENT, by_scope=True),
     ("allocation", "PUT", "/v1/directory/hsds"): Case(
-        PERSONAS, {"contents": []}, by_scope=True
+        PRESENT, {"contents": []}, by_scope=True
     ),
-    ("allocation", "GET", "/v1/directory/workers"): Case(PERSONAS, by_scope=True),
+    ("allocation", "GET", "/v1/directory/workers"): Case(PRESENT, by_scope=True),
     # A body of JSON is no sheet: 415, for whoever has the scope.
-    ("allocation", "PUT", "/v1/directory/workers"): Case(PERSONAS, {}, by_scope=True),
+    ("allocation", "PUT", "/v1/directory/workers"): Case(PRESENT, {}, by_scope=True),
     # Of services alone, whatever scopes a person's token has.
     ("allocation", "GET", "/v1/workers/{worker_id}/contact"): Case(()),
     ("allocation", "GET", "/v1/duty/coordinators"): Case(()),
-    ("allocation", "PUT", "/v1/rotas/{rota_id}"): Case(PERSONAS, "rota", by_scope=True),
-    ("allocation", "GET", "/v1/rotas/{rota_id}"): Case(PERSONAS, by_scope=True),
-    ("allocation", "GET", "/v1/rotas"): Case(PERSONAS, by_scope=True),
+    ("allocation", "PUT", "/v1/rotas/{rota_id}"): Case(PRESENT, "rota", by_scope=True),
+    ("allocation", "GET", "/v1/rotas/{rota_id}"): Case(PRESENT, by_scope=True),
+    ("allocation", "GET", "/v1/rotas"): Case(PRESENT, by_scope=True),
     ("allocation", "PUT", "/v1/rotas/{rota_id}/overrides/{override_id}"): Case(
-        PERSONAS, "override", by_scope=True
+        PRESENT, "override", by_scope=True
     ),
     # There is no such override any more, for whoever comes second.
     ("allocation", "DELETE", "/v1/rotas/{rota_id}/overrides/{override_id}"): Case(
@@ -844,9 +850,9 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("allocation", "POST", "/v1/glass/{glass_id}/review"): Case(
         ("coordinator",), {"justified": True}
     ),
-    ("notify", "GET", "/v1/inbox"): Case(WORKERS, refusal=403),
+    ("notify", "GET", "/v1/inbox"): Case(AT_WORK, refusal=403, unregistered=404),
     ("notify", "GET", "/v1/inbox/stream"): Case(
-        WORKERS, refusal=403, query="?lasting=1"
+        AT_WORK, refusal=403, unregistered=404, query="?lasting=1"
     ),
     ("notify", "GET", "/v1/inbox/{message_id}"): Case(("specialist",)),
     ("notify", "POST", "/v1/inbox/{message_id}/acknowledgement"): Case(("specialist",)),
@@ -864,23 +870,25 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         KNOWS_SAFETY, {"text": "we_will_ring", "language": "en", "purpose": "fva20_c"}
     ),
     ("notify", "GET", "/v1/cases/{case_id}/contact-messages"): Case(KNOWS_SAFETY),
-    ("notify", "GET", "/v1/unreachable"): Case(PERSONAS, by_scope=True),
+    ("notify", "GET", "/v1/unreachable"): Case(PRESENT, by_scope=True),
     # Without a signature it is from nobody: 422, for whoever has the scope.
-    ("notify", "POST", "/v1/sms-callbacks"): Case(PERSONAS, {}, by_scope=True),
-    ("notify", "POST", "/v1/bounces"): Case(PERSONAS, {}, by_scope=True),
-    ("notify", "GET", "/v1/sms-callbacks/unknown"): Case(PERSONAS, by_scope=True),
+    ("notify", "POST", "/v1/sms-callbacks"): Case(PRESENT, {}, by_scope=True),
+    ("notify", "POST", "/v1/bounces"): Case(PRESENT, {}, by_scope=True),
+    ("notify", "GET", "/v1/sms-callbacks/unknown"): Case(PRESENT, by_scope=True),
     # There is no such link, for nobody.
     ("notify", "POST", "/v1/acknowledgements"): Case(
         (), {"link": "x" * 46}, by_scope=True
     ),
     # There is no key by which agencies' systems could be told, so none has a webhook.
     ("notify", "PUT", "/v1/agencies/{code}/webhook"): Case(
-        PERSONAS, {"url": "https://agency.example/told"}, by_scope=True
+        PRESENT, {"url": "https://agency.example/told"}, by_scope=True
     ),
     ("notify", "GET", "/v1/agencies/{code}/webhook"): Case((), by_scope=True),
     ("notify", "DELETE", "/v1/agencies/{code}/webhook"): Case((), by_scope=True),
     ("notify", "POST", "/v1/agencies/{code}/webhook/secrets"): Case((), by_scope=True),
-    ("notify", "GET", "/v1/push-subscriptions"): Case(WORKERS, refusal=403),
+    ("notify", "GET", "/v1/push-subscriptions"): Case(
+        AT_WORK, refusal=403, unregistered=404
+    ),
     # Nothing is pushed here, so whoever may put a browser is told that.
     ("notify", "PUT", "/v1/push-subscriptions"): Case(WORKERS, BROWSER, refusal=403),
     # There is no such browser, for nobody.
@@ -1103,7 +1111,7 @@ async def test_a_request_is_listed_to_those_who_may_see_its_case(stage: Stage) -
     path = "/api/referrals/v1/requests"
     listed = {
         each: {e["about"] for e in (await stage.ask(each, "GET", path)).json()}
-        for each in PERSONAS
+        for each in PRESENT
     }
 
     case = stage.ids["case_id"]

@@ -20,7 +20,14 @@ from accord_chassis.decision import (
     decide,
 )
 from accord_chassis.testing import NOON, new_id
-from accord_contracts.access import ClosedToChange, OpenGlass, Purpose, Side, Standing
+from accord_contracts.access import (
+    NO_CASE,
+    ClosedToChange,
+    OpenGlass,
+    Purpose,
+    Side,
+    Standing,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -114,6 +121,23 @@ def test_others_see_nothing(who: str) -> None:
     stands, rule = DENIED[who]
 
     assert decided(stands) == Denial(rule)
+
+
+def test_whoever_has_left_does_nothing_that_a_scope_alone_allows() -> None:
+    put = Action("worker.put", (Relation.SCOPE,))
+    resource = Resource("worker", new_id())
+
+    def of(stands: Standing | None, who: Caller | None = None) -> Permit | Denial:
+        return decided(stands, action=put, resource=resource, who=who)
+
+    at_work = Standing(case_id=NO_CASE, worker_id=WORKER, active=True)
+    left = at_work.model_copy(update={"active": False})
+    assert isinstance(of(at_work), Permit)
+    assert of(left) == Denial("inactive")
+    assert of(None) == Denial("standing_unknown")
+    assert of(standing(coordinator=True)) == Denial("standing_unknown")
+    assert isinstance(of(None, caller(None)), Permit)
+    assert isinstance(of(None, machine()), Permit)
 
 
 def test_the_standing_to_another_case_is_none_to_this_one() -> None:

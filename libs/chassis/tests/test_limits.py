@@ -178,13 +178,25 @@ def limits(**changed: Any) -> Limits:
     return Limits.of(ChassisSettings(**given), "toy")
 
 
-def test_the_first_id_of_a_path_is_the_record() -> None:
+def test_what_belongs_to_a_case_is_no_record_of_its_own() -> None:
     toy = limits(records_an_hour=1)
     for each in "abc":
         toy.admit(request(case_id="one", action_id=each), AROHA, ["plans.work"])
 
     with pytest.raises(TooManyRequests):
         toy.admit(request(case_id="two"), AROHA, ["plans.work"])
+
+
+def test_each_case_of_a_meeting_is_a_record() -> None:
+    toy = limits(records_an_hour=1)
+    route = "/v1/meetings/{meeting_id}/cases/{case_id}"
+    for task in "ab":
+        sat = request(route=route, meeting_id="one", case_id="a", task_id=task)
+        toy.admit(sat, AROHA, ["plans.meet"])
+
+    another = request(route=route, meeting_id="one", case_id="b")
+    with pytest.raises(TooManyRequests):
+        toy.admit(another, AROHA, ["plans.meet"])
 
 
 def test_a_directory_may_be_put_in_at_once() -> None:

@@ -456,6 +456,31 @@ async def test_a_sheet_of_workers_is_taken_whole_or_not_at_all(
     assert given_.headers["content-type"].startswith("text/csv")
 
 
+async def test_nobody_sends_their_own_row(running: Running) -> None:
+    own, other = new_id(), new_id()
+    told = {"active": "yes", "duty_coordinator": "no"}
+    taken = await sends(running, sheet_of({"worker_id": own, **told}))
+    assert taken.status_code == 200
+    rows = [
+        {"worker_id": each, **told, "duty_coordinator": "yes"} for each in (own, other)
+    ]
+    headers = {"content-type": "text/csv", **running.bearer(ADMIN, worker=own)}
+
+    answer = await ask(
+        running,
+        "PUT",
+        "/directory/workers",
+        content=sheet_of(*rows).encode(),
+        headers=headers,
+    )
+
+    assert answer.status_code == 403
+    for each, status in ((own, 200), (other, 404)):
+        held = await ask(running, "GET", f"/workers/{each}")
+        assert held.status_code == status
+        assert not held.json().get("duty_coordinator")
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [

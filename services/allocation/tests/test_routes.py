@@ -576,3 +576,37 @@ def test_a_missing_policy_stops_the_start(settings: Settings, tmp_path: Any) -> 
 
 def test_the_other_locality_starts_too(settings: Settings) -> None:
     create_app(settings.model_copy(update={"locality": LOCALITIES / "waikato"}))
+
+
+async def test_nobody_says_of_themselves_who_they_are(running: Running) -> None:
+    own, other = new_id(), new_id()
+    await put(running, own, roles=[WHANAU])
+    headers = running.bearer(ADMIN, worker=own)
+    entry = {"duty_coordinator": True}
+
+    mine, others = [
+        await running.http.put(f"/v1/workers/{each}", headers=headers, json=entry)
+        for each in (own, other)
+    ]
+
+    assert (mine.status_code, others.status_code) == (403, 200)
+    assert mine.json()["type"] == "urn:accord:problem:own-entry"
+    held = await get(running, f"/workers/{own}", ADMIN)
+    assert held.json()["duty_coordinator"] is False
+
+
+async def test_whoever_has_left_does_not_come_back_by_their_own_hand(
+    running: Running,
+) -> None:
+    left, another = new_id(), new_id()
+    await put(running, left, active=False)
+    headers = running.bearer(ADMIN, worker=left)
+
+    answers = [
+        await running.http.put(f"/v1/workers/{left}", headers=headers, json={}),
+        await running.http.put(f"/v1/workers/{another}", headers=headers, json={}),
+        await running.http.get("/v1/workers", headers=headers),
+    ]
+
+    assert [each.status_code for each in answers] == [404] * 3
+    assert (await get(running, f"/workers/{left}", ADMIN)).json()["active"] is False

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from accord_contracts.access import ClosedToChange, Purpose, Side, Standing
+from accord_contracts.access import NO_CASE, ClosedToChange, Purpose, Side, Standing
 from accord_contracts.problem import Refusal
 
 from accord_chassis.access import Caller
@@ -140,19 +140,19 @@ def decide(
         action: What they would do.
         resource: With which record.
         purpose: What for.
-        standing: How they stand to the record's case; none if a program asks, or there
-            is no case.
+        standing: How they stand to the record's case, or to ``NO_CASE``; none if a
+            program asks, or somebody in no directory about no case.
         at: When.
         changes: They would change something, and not only read.
     """
     if purpose not in action.purposes:
         return Denial("purpose", told=Purposeless)
-    if resource.case_id is not None and not who.is_machine:
-        if standing is None or standing.case_id != resource.case_id:
+    if about := asked_about(who, resource):
+        if standing is None or standing.case_id != about:
             return Denial("standing_unknown")
         if barred := _bar(who, standing):
             return Denial(barred)
-    if who.worker is None:
+    if who.worker is None or resource.case_id is None:
         # Whoever is in no directory stands to no case, but may be on its lists.
         standing = None
     relation = _relation(who, action, resource, standing, at)
@@ -172,6 +172,16 @@ def decide(
         return gone if seen else Denial("compartment")
     glass = standing.glass if standing and relation is Relation.GLASS else None
     return Permit(relation.value, seen, glass.id if glass else None)
+
+
+def asked_about(who: Caller, resource: Resource) -> str | None:
+    """Name the case to which it must be known how somebody stands; none: to none.
+
+    A worker must be at work whatever they ask for: also what is about no case.
+    """
+    if who.is_machine:
+        return None
+    return resource.case_id or (NO_CASE if who.worker else None)
 
 
 def _bar(who: Caller, standing: Standing) -> str | None:

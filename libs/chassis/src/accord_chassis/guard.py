@@ -19,7 +19,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from accord_chassis.access import Caller, caller
 from accord_chassis.audit import PERMITTED, REFUSED, AuditLog, Entry
 from accord_chassis.clock import Clock
-from accord_chassis.decision import Action, Denial, Permit, Resource, decide
+from accord_chassis.decision import (
+    Action,
+    Denial,
+    Permit,
+    Resource,
+    asked_about,
+    decide,
+)
 from accord_chassis.oddities import OWN_NAME, bare
 from accord_chassis.problems import http_response
 from accord_chassis.telemetry import current_trace_id
@@ -90,10 +97,10 @@ class Guard:
         changes: bool = False,
     ) -> list[Permit | Denial]:
         """Decide on what would be done with each of some records, one by one."""
-        cases = {each.case_id for _, each in asked if each.case_id is not None}
+        about = [asked_about(who, each) for _, each in asked]
         known: Mapping[str, Standing] = {}
         # A program is nobody's relative, and what it brings waits for no answer.
-        if cases and not who.is_machine:
+        if cases := {*filter(None, about)}:
             known = await self._standings_of(who, sorted(cases))
         at = self.clock.now()
         return [
@@ -102,11 +109,11 @@ class Guard:
                 action,
                 each,
                 purpose,
-                standing=known.get(each.case_id) if each.case_id else None,
+                standing=known.get(case_id or ""),
                 at=at,
                 changes=changes,
             )
-            for action, each in asked
+            for (action, each), case_id in zip(asked, about, strict=True)
         ]
 
     async def _standings_of(

@@ -10,7 +10,7 @@ these scopes is counted, and is refused by the route.
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -119,6 +119,10 @@ class _Memory(MemoryStorage):
         """Forget what is out of date: the library does so for what is looked at."""
         for key in list(self.expirations):
             self.get(key)
+
+
+ABOUT = ("case_id", "person_id")
+"""What a path calls whoever, and whatever, somebody might look for one by one."""
 
 
 class Rate:
@@ -299,11 +303,20 @@ class Limits:
         route = route_of(request.scope)
         if request.method == BRINGS_ITS_RECORD and route.endswith("}"):
             return
-        # What stands further right in a path belongs to the record that comes first.
         asked = request.path_params or {"case_id": request.query_params.get("case_id")}
-        record = next(iter(asked.values()), None)
+        record = _record_of(asked)
         if record is not None:
             self._records.count(who, str(record), route=route)
+
+
+def _record_of(asked: Mapping[str, str | None]) -> str | None:
+    """Say which record a request is for: a case or a person, wherever it stands.
+
+    A meeting has two hundred cases. What else stands further right in a path belongs to
+    the record that comes first.
+    """
+    found = (asked.get(each) for each in ABOUT)
+    return next(filter(None, found), None) or next(iter(asked.values()), None)
 
 
 def peer_of(request: Request) -> str:

@@ -3,7 +3,8 @@
 Membership is looked up, never carried in a token, and believed for a few seconds only:
 whoever is taken off a case, or is named on one of its lists, sees nothing of it any
 more. That a worker has nothing to do with a case is not remembered at all: whoever has
-just joined sees it at once. Of an id that the directory does not know, it is.
+just joined sees it at once. Of an id that the directory does not know, it is; and so it
+is that somebody is at work, where it is about no case.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import structlog
 from accord_contracts.access import (
     CASES_OF_A_QUESTION,
+    NO_CASE,
     QUESTIONS_TOGETHER,
     AskStanding,
     AskStandings,
@@ -91,7 +93,8 @@ class AskedStandings:
         of_worker: dict[str, list[Standing]] = defaultdict(list)
         for each in told:
             of_worker[each.worker_id].append(each)
-            if each.sides or each.coordinator or _unnamed(each):
+            at_work = each.case_id == NO_CASE
+            if each.sides or each.coordinator or at_work or _unnamed(each):
                 self._known[each.worker_id, each.case_id] = (asked_at, each)
         return [
             [e for e in of_worker[each.worker_id] if e.case_id in each.case_ids]

@@ -89,6 +89,10 @@ class OpenGlass(BaseModel):
     until: AwareDatetime
 
 
+NO_CASE = "00000000-0000-0000-0000-000000000000"
+"""Asked about in the place of a case, where all that counts is who is at work."""
+
+
 class Standing(BaseModel):
     """How one worker stands to one case, as allocation answers ``/v1/standings``.
 

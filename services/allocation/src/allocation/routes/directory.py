@@ -13,6 +13,7 @@ from accord_contracts.access import Purpose
 from accord_contracts.allocation import Role, WorkerContact
 from accord_contracts.calendar import Window
 from accord_contracts.message import Code, Id
+from accord_contracts.problem import Refusal
 from fastapi import APIRouter, Query, Security
 from pydantic import (
     BaseModel,
@@ -58,6 +59,12 @@ Mobile = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")]
 
 FIRST = ""
 """Comes before every id."""
+
+
+class OwnEntry(Refusal):
+    """What the directory says of you is for another administrator to say."""
+
+    status = 403
 
 
 class PutAbsence(Absence):
@@ -175,8 +182,13 @@ async def put_worker(
     desk: Desk_,
     administrator: Administrator,
 ) -> WorkerView:
-    """Take a worker into the directory, or replace what it says of them."""
+    """Take a worker into the directory, or replace what it says of them.
+
+    Of nobody who puts it themselves: whoever left would so come back.
+    """
     await administrator.permit(PUT_WORKER, Resource("worker", worker_id))
+    if worker_id == administrator.worker:
+        raise OwnEntry
     at = desk.clock.now()
     entry = told.entry(worker_id, desk.policy)
     decide = partial(put, entry, at=at, workers=workers, desk=desk)

@@ -24,7 +24,7 @@ from allocation.domain.policy import Policy
 from allocation.domain.providers import Listing, NoSuchProvider, Provider
 from allocation.handlers import exchange
 from allocation.handlers.placing import Desk
-from allocation.routes.directory import ToldWorker
+from allocation.routes.directory import OwnEntry, ToldWorker
 from allocation.store.kept import Providers, Workers
 
 router = APIRouter(tags=["directory"])
@@ -172,8 +172,8 @@ async def import_workers(
 ) -> TakenView:
     """Take workers in from a sheet: all that are in it, or none.
 
-    Each row says all of a worker. Those who are not in it stay as they are. What is
-    wrong is named by line and column.
+    Each row says all of a worker. Those who are not in it stay as they are; whoever
+    sends it may not be in it. What is wrong is named by line and column.
     """
     await administrator.permit(IMPORT, Resource("directory", "workers"))
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -181,6 +181,8 @@ async def import_workers(
         raise NotASheet
     rows = await asyncio.to_thread(sheet.read, await request.body())
     told = _workers(rows, desk.policy)
+    if any(each.id == administrator.worker for each in told):
+        raise OwnEntry
     at = desk.clock.now()
     lines = [line for line, _ in rows]
     if wrong := await exchange.wrong_with(told, at=at, workers=workers, desk=desk):
