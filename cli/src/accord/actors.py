@@ -33,7 +33,7 @@ COORDINATOR_SCOPES = (*WORKER_SCOPES, "allocation.admin", "notify.review",
                       "risk.work")  # fmt: skip
 COORDINATOR, SPECIALIST = "coordinator", "specialist"
 ADMINISTRATOR = "administrator"
-ADMINISTRATOR_SCOPES = ("referrals.admin",)
+ADMINISTRATOR_SCOPES = ("referrals.admin", "allocation.admin")
 """Of whoever keeps the register of agencies, and works on no case."""
 
 CREDENTIALS = (*(each.code for each in AGENCIES[:2]), SPECIALIST, COORDINATOR,
@@ -151,10 +151,10 @@ class Actors:
             _expect(answer, "The register did not take an agency")
 
     async def hire(self) -> None:
-        """Have the staff stand in the directory, as the coordinator keeps it."""
+        """Have the staff stand in the directory, as its administrator keeps it."""
         for each in self.staff:
             path = f"/api/allocation/v1/workers/{each.id}"
-            answer = await self._as_coordinator("PUT", path, each.entry)
+            answer = await self._as(ADMINISTRATOR, "PUT", path, each.entry)
             _expect(answer, "The directory did not take a worker")
 
     async def call(self) -> None:

@@ -337,7 +337,7 @@ async def test_what_is_odd_is_told_by_its_entry_and_counted(
             await log.write(entry(outcome="refused"))
         await log.write(entry(break_glass="a-glass"))
 
-    said = [each for each in lines if each["event"] == "audit.odd"]
+    said = [each for each in lines if each["event"] == "lookups.odd"]
     reasons = [each["reason"] for each in said]
     assert reasons == ["many_cases", "many_refusals", "break_glass"]
     assert log.odd == 3

@@ -69,6 +69,22 @@ def test_a_refusal_without_a_case_counts_too(watch: Watch) -> None:
     assert odd == [[], [], [MANY_REFUSALS]]
 
 
+@pytest.mark.parametrize("rule", ["conflict", "excluded", "restricted", "inactive"])
+def test_one_attempt_of_whoever_is_barred_is_odd(watch: Watch, rule: str) -> None:
+    barred = Oddity(Reason.BARRED, 1)
+    tried = {"outcome": "refused", "rule": rule}
+
+    assert looks(watch, "a", "a", **tried) == [barred]
+    assert looks(watch, "b", agency="police", worker=None, **tried)[:1] == [barred]
+
+
+def test_what_is_left_out_of_a_list_was_not_looked_for(watch: Watch) -> None:
+    left_out = {"outcome": "refused", "rule": "conflict", "channel": "list"}
+
+    assert looks(watch, "a", **left_out) == []
+    assert looks(watch, "a", outcome="refused", rule="no_relation") == []
+
+
 def test_breaking_the_glass_is_told_once_for_each(watch: Watch) -> None:
     broken = Oddity(Reason.BREAK_GLASS, 1)
 

@@ -49,6 +49,7 @@ from allocation_builders import (
     referred,
     worker,
 )
+from structlog.testing import capture_logs
 
 MINUTE = timedelta(minutes=1)
 DANGER = {"reason": "imminent_danger"}
@@ -779,3 +780,25 @@ async def test_an_offer_made_by_lists_that_have_changed_meanwhile_conflicts(
     late = before.expire(NOON).offered(choice(her), POLICY, NOON)
     with pytest.raises(Conflict):
         await desk.allocations.save(late)
+
+
+async def test_one_attempt_of_whoever_is_barred_raises_the_alarm_and_no_list_does(
+    office: Front,
+) -> None:
+    lead = await office.hires(duty_coordinator=True)
+    relative = await office.hires(duty_coordinator=True)
+    # Beside whoever sets the lists, some coordinator must be left.
+    await office.hires(duty_coordinator=True)
+    case_id = await office.case()
+    assert (await office.lists(case_id, lead, conflicts=[relative])).status_code == 200
+
+    async def told(path: str) -> list[str]:
+        with capture_logs() as lines:
+            await office.ask("GET", path, who=relative)
+        odd = [each for each in lines if each["event"] == "lookups.odd"]
+        assert {each["log_level"] for each in odd} <= {"critical"}
+        return [each["reason"] for each in odd]
+
+    assert await told("/unowned") == []
+    assert await told(f"/cases/{case_id}/lead") == ["barred"]
+    assert await told(f"/cases/{case_id}/lead") == []

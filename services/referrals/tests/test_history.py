@@ -290,7 +290,7 @@ async def test_a_look_up_of_people_of_ones_own_name_raises_the_alarm(
             answer = await running.http.get(path, headers=headers)
             assert answer.status_code == 200
 
-    odd = [each["reason"] for each in logs if each["event"] == "audit.odd"]
+    odd = [each["reason"] for each in logs if each["event"] == "lookups.odd"]
     assert odd == noticed
     entries = await audited(running.service.audit)
     seen = [each for each in entries if each.action == "namesake.seen"]

@@ -58,7 +58,7 @@ async def hired(region: Region) -> Staff:
     await region.ask(administrator, "PUT", path, POLICE.entry)
     for who, entry in entries.items():
         path = f"/allocation/v1/workers/{who}"
-        await region.ask(staff.coordinator, "PUT", path, entry)
+        await region.ask(administrator, "PUT", path, entry)
     return staff
 
 

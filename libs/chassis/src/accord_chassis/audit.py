@@ -287,7 +287,9 @@ class AuditLog:
             name = document["_id"]
             for odd in self._watch.notice(entry, name, document["at"]):
                 self.odd += 1
-                log.warning("audit.odd", reason=odd.reason, count=odd.count, entry=name)
+                log.critical(
+                    "lookups.odd", reason=odd.reason, count=odd.count, entry=name
+                )
 
 
 def raw(

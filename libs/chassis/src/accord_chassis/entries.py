@@ -23,6 +23,9 @@ Document = dict[str, Any]
 
 PERMITTED, REFUSED = "permitted", "refused"
 
+LISTED = "list"
+"""The channel of what was decided on as one of a list: nobody has named it."""
+
 ID = re.compile(
     r"(?P<chain>[a-z][a-z0-9_-]{0,30}/[0-9]{8}T[0-9]{9}-[0-9a-f]{12})/(?P<seq>[0-9]{10})"
 )
@@ -57,7 +60,7 @@ class Entry:
         subject: Who, by the provider's id.
         agency: For which agency, by its code.
         worker: The worker's id in the directory.
-        channel: How it was asked.
+        channel: How it was asked: ``http``, or as one of a list (``LISTED``).
         break_glass: Which breaking of the glass allowed it.
         request_id: The trace's id; by default that of what is being done.
     """

@@ -27,6 +27,7 @@ from accord_chassis.decision import (
     asked_about,
     decide,
 )
+from accord_chassis.entries import LISTED
 from accord_chassis.oddities import OWN_NAME, bare
 from accord_chassis.problems import http_response
 from accord_chassis.telemetry import current_trace_id
@@ -138,8 +139,18 @@ class Guard:
         resource: Resource,
         purpose: Purpose,
         decision: Permit | Denial,
+        *,
+        channel: str = "http",
     ) -> None:
         """Put a decision into the audit log.
+
+        Args:
+            who: Who asked.
+            action: For what.
+            resource: With which record.
+            purpose: What for.
+            decision: What was decided.
+            channel: How it was asked.
 
         Raises:
             AuditAway: It cannot be kept, so nothing may leave or change.
@@ -159,6 +170,7 @@ class Guard:
                 subject=who.subject,
                 agency=who.agency,
                 worker=who.worker,
+                channel=channel,
                 break_glass=permit.glass_id if permit else None,
                 request_id=current_trace_id(),
             )
@@ -365,7 +377,9 @@ class Asking:
         )
         await asyncio.gather(
             *(
-                self._guard.record(self.who, action, resource, purpose, decision)
+                self._guard.record(
+                    self.who, action, resource, purpose, decision, channel=LISTED
+                )
                 for resource, decision in zip(resources, decisions, strict=True)
             )
         )

@@ -235,7 +235,7 @@ class Records:
         if now - seen.suspected_at < HOUR:
             return
         seen.suspected_at = now
-        log.error(
+        log.critical(
             "enumeration.suspected",
             service=self._service,
             caller=who.digest,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from accord_chassis.entries import REFUSED, Entry
+from accord_chassis.entries import LISTED, REFUSED, Entry
 
 HOUR = timedelta(hours=1)
 
@@ -24,6 +24,10 @@ REFUSALS_AN_HOUR = 10
 setting)."""
 
 
+BARS = frozenset({"conflict", "excluded", "restricted", "inactive"})
+"""The rules that bar somebody from a record whatever else they are: the first attempt
+of whoever they name is what they are there for."""
+
 OWN_NAME = "namesake.seen"
 """What stands in the audit log where somebody looked up people of their own name."""
 
@@ -31,6 +35,7 @@ OWN_NAME = "namesake.seen"
 class Reason(StrEnum):
     """What is odd."""
 
+    BARRED = "barred"
     MANY_CASES = "many_cases"
     MANY_REFUSALS = "many_refusals"
     BREAK_GLASS = "break_glass"
@@ -88,7 +93,20 @@ class _Person:
     cases: Hour = field(default_factory=Hour)
     refusals: Hour = field(default_factory=Hour)
     glasses: Hour = field(default_factory=Hour)
+    barred: Hour = field(default_factory=Hour)
     namesakes: Hour = field(default_factory=Hour)
+
+
+def _is_barred(entry: Entry) -> bool:
+    """Tell whether somebody went for a record from which they are barred.
+
+    Not where it was only left out of a list that they may have.
+    """
+    return entry.rule in BARS and entry.channel != LISTED
+
+
+def _tried(entry: Entry) -> str:
+    return entry.case_id or f"{entry.resource}/{entry.resource_id}"
 
 
 class Watch:
@@ -138,6 +156,8 @@ class Watch:
         if entry.break_glass and person.glasses.see(entry.break_glass, at):
             yield Oddity(Reason.BREAK_GLASS, 1)
         if entry.outcome == REFUSED:
+            if _is_barred(entry) and person.barred.see(_tried(entry), at):
+                yield Oddity(Reason.BARRED, 1)
             if person.refusals.passes(entry_id, at, most=self._refusals):
                 yield Oddity(Reason.MANY_REFUSALS, self._refusals + 1)
             return
