@@ -39,7 +39,8 @@ EVERY_SCOPE = (
     "risk.validity", "risk.ask",
     "risk.read", "risk.work", "plans.read", "plans.work", "plans.close", "plans.meet",
     "allocation.admin", "allocation.ask", "allocation.read", "allocation.work",
-    "allocation.glass", "notify.inbox", "notify.review", "notify.admin",
+    "allocation.glass", "allocation.lookups",
+    "notify.inbox", "notify.review", "notify.admin",
     "notify.link", "notify.contact", "notify.gateway",
     "notify.bounce",
 )  # fmt: skip

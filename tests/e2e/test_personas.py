@@ -842,6 +842,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("allocation", "GET", "/v1/cases/{case_id}/lists"): Case(("coordinator",)),
     # Without the ETag of those one has read: 428, and only to whoever may.
     ("allocation", "PUT", "/v1/cases/{case_id}/lists"): Case(("coordinator",), "lists"),
+    ("allocation", "GET", "/v1/cases/{case_id}/looked-at"): Case(("coordinator",)),
     ("allocation", "GET", "/v1/cases/{case_id}/lead"): Case(KNOWS_SAFETY),
     ("allocation", "PUT", "/v1/cases/{case_id}/lead"): Case(
         ("coordinator",), {"agency": "police"}
@@ -872,8 +873,8 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("notify", "GET", "/v1/cases/{case_id}/contact-messages"): Case(KNOWS_SAFETY),
     ("notify", "GET", "/v1/unreachable"): Case(PRESENT, by_scope=True),
     # Without a signature it is from nobody: 422, for whoever has the scope.
-    ("notify", "POST", "/v1/sms-callbacks"): Case(PRESENT, {}, by_scope=True),
-    ("notify", "POST", "/v1/bounces"): Case(PRESENT, {}, by_scope=True),
+    ("notify", "POST", "/v1/sms-callbacks"): Case(PERSONAS, {}, by_scope=True),
+    ("notify", "POST", "/v1/bounces"): Case(PERSONAS, {}, by_scope=True),
     ("notify", "GET", "/v1/sms-callbacks/unknown"): Case(PRESENT, by_scope=True),
     # There is no such link, for nobody.
     ("notify", "POST", "/v1/acknowledgements"): Case(
@@ -890,7 +891,9 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         AT_WORK, refusal=403, unregistered=404
     ),
     # Nothing is pushed here, so whoever may put a browser is told that.
-    ("notify", "PUT", "/v1/push-subscriptions"): Case(WORKERS, BROWSER, refusal=403),
+    ("notify", "PUT", "/v1/push-subscriptions"): Case(
+        AT_WORK, BROWSER, refusal=403, unregistered=404
+    ),
     # There is no such browser, for nobody.
     ("notify", "DELETE", "/v1/push-subscriptions/{subscription_id}"): Case(()),
     ("notify", "GET", "/v1/cases/{case_id}/notifications"): Case(("coordinator",)),

@@ -26,7 +26,8 @@ WORKER_SCOPES = ("allocation.work", "allocation.read", "notify.inbox", "plans.re
                  "plans.work", "referrals.contacts", "referrals.history",
                  "referrals.inquire", "referrals.orders", "referrals.people",
                  "risk.read", "risk.work")  # fmt: skip
-COORDINATOR_SCOPES = (*WORKER_SCOPES, "allocation.admin", "notify.review",
+COORDINATOR_SCOPES = (*WORKER_SCOPES, "allocation.admin", "allocation.lookups",
+                      "notify.review",
                       "plans.close", "plans.meet", "referrals.history",
                       "referrals.match", "referrals.merge", "referrals.quality",
                       "referrals.roles", "referrals.transfer",

@@ -109,7 +109,7 @@ async def who(deployment: Deployment, case_id: str, *, most: int) -> list[Record
     """
     keys = Keys(deployment.need_audit_key())
     async with _entries(deployment) as entries:
-        return await audit.looked_at(entries, keys, case_id=case_id, limit=most)
+        return await audit.looked_at(entries, keys, [case_id], limit=most)
 
 
 async def odd(

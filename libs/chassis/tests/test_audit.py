@@ -220,21 +220,21 @@ async def test_who_looked_at_a_case_is_told_latest_first_and_page_by_page(
             clock.advance(timedelta(seconds=1))
 
     found = []
-    page = await log.looked_at(case_id="ours", limit=2)
+    page = await log.looked_at("ours", limit=2)
     while page:
         found += page
-        page = await log.looked_at(case_id="ours", after=page[-1].id, limit=2)
+        page = await log.looked_at("ours", after=page[-1].id, limit=2)
 
     assert [each.entry.subject for each in found] == ["4", "3", "2", "1", "0"]
     assert all(each.intact for each in found)
-    assert await log.looked_at(case_id="ours", after="nothing") == []
+    assert await log.looked_at("ours", after="nothing") == []
 
 
 async def test_who_looked_says_which_entry_somebody_changed(log: AuditLog) -> None:
     await log.write(entry())
     await log.entries.update_one({"case_id": "a-case"}, {"$set": {"subject": "other"}})
 
-    [found] = await log.looked_at(case_id="a-case")
+    [found] = await log.looked_at("a-case")
 
     assert not found.intact
 
@@ -415,7 +415,7 @@ async def test_a_service_may_insert_and_find_and_nothing_else(
             with logged() as told:
                 await log.prepare()
                 await log.write(entry())
-                assert len(await log.looked_at(case_id="a-case")) == 1
+                assert len(await log.looked_at("a-case")) == 1
             assert not list(told)
             assert not (await examined(log)).findings
 

@@ -285,6 +285,9 @@ class Running:
             await self.idle()
 
 
+SCOPES = ("admin", "ask", "read", "work", "glass", "lookups")
+
+
 class Front:
     """The service over HTTP, and everybody who asks it something.
 
@@ -307,7 +310,7 @@ class Front:
         **claims: Any,
     ) -> httpx2.Response:
         """Ask as a worker with every scope, who has just logged in."""
-        scopes = [f"allocation.{e}" for e in ("admin", "ask", "read", "work", "glass")]
+        scopes = [f"allocation.{e}" for e in SCOPES]
         now = int(self.running.clock.now().timestamp())
         claims = {"worker": who, "auth_time": now, **claims}
         token = self.running.issuer.token(subject, *scopes, region="test", **claims)

@@ -46,7 +46,15 @@ from allocation.handlers import together as joint
 from allocation.handlers.access import Door
 from allocation.handlers.placing import Desk
 from allocation.handlers.rota import Calls
-from allocation.routes import access, directory, exchange, offers, rotas, together
+from allocation.routes import (
+    access,
+    directory,
+    exchange,
+    lookups,
+    offers,
+    rotas,
+    together,
+)
 from allocation.store.directory import Directory
 from allocation.store.kept import (
     Allocations,
@@ -134,6 +142,7 @@ def create_app(
         access.router,
         directory.router,
         exchange.router,
+        lookups.router,
         offers.router,
         rotas.router,
         together.router,

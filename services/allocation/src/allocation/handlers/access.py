@@ -90,6 +90,12 @@ class Door:
             for worker_id, some in asked
         ]
 
+    async def family_of(self, case_id: str) -> list[str]:
+        """Name a case and what is one with it; nothing, if there is no such case."""
+        families = await self._families(await self._staffings([case_id]))
+        held = families.get(case_id)
+        return [case_id, *(e.id for e in one_with(held, families))] if held else []
+
     async def _staffings(self, case_ids: Iterable[str]) -> dict[str, Staffing]:
         found = await asyncio.gather(*map(self.staffings.get, case_ids))
         return {each.id: each for each in found if each is not None}
