@@ -119,8 +119,7 @@ async def test_it_weighs_from_the_lead_on_as_if_it_were_referred_then(
     assessments: Assessments,
 ) -> None:
     case_id = await referred(assessments)
-    held = await hear(assessments, date(TriggerScheduled, case_id, FAR))
-    before = held.due_at
+    await hear(assessments, date(TriggerScheduled, case_id, FAR))
     at = FAR - LEAD
 
     await sweep(assessments, at)
@@ -132,9 +131,12 @@ async def test_it_weighs_from_the_lead_on_as_if_it_were_referred_then(
     assert told.first_referred_at == told.assessed_at == at
     held_now = await assessments.get(case_id)
     assert held_now
-    # Nobody has looked at the family by that.
-    assert held_now.due_at == before
-    assert held_now.reassessment is Reassessment.AHEAD
+    # Nobody has looked at the family by that: at the level that it gives, they are to
+    # now, for the period is over.
+    assert held_now.level is RiskLevel.MEDIUM
+    assert held_now.reassess_by == NOON + timedelta(days=30) < at
+    assert held_now.reassessment is Reassessment.DUE
+    assert held_now.due_at == at + timedelta(hours=POLICY.grace_hours)
 
 
 async def test_a_date_that_is_near_weighs_at_once_and_may_raise_the_level(

@@ -255,8 +255,13 @@ def test_reassessment_falls_due_then_overdue_and_never_expires() -> None:
         2 * grace,
         3 * grace,
     ]
-    again = still.weigh({}, frozenset(), POLICY, NOON)
-    assert again.reassessment is Reassessment.AHEAD
+    again = still.weigh({}, frozenset(), POLICY, NOON + timedelta(days=70))
+    assert again.reassessment is Reassessment.OVERDUE
+    assert (again.due_at, again.reassess_by) == (still.due_at, still.reassess_by)
+    seen = still.looked_after(NOON + timedelta(days=70))
+    looked = seen.weigh({}, frozenset(), POLICY, NOON + timedelta(days=70))
+    assert looked.reassessment is Reassessment.AHEAD
+    assert looked.due_at == looked.reassess_by == NOON + timedelta(days=130)
 
 
 def test_closing_stops_the_clock_and_leaves_the_level() -> None:
@@ -280,12 +285,31 @@ def test_what_was_closed_before_with_another_plan_can_be_said_to_be_an_error() -
     assert mistaken.close(held.revision) is mistaken
 
 
-def test_what_is_weighed_after_the_closing_starts_the_clock_again() -> None:
+@pytest.mark.parametrize(
+    ("told", "starts"),
+    [
+        ({"begins": True}, True),
+        ({"answers": {"escalation": Answer.YES}}, True),
+        ({"incidents": frozenset({IncidentKind.THREATS_OF_HARM})}, True),
+        ({"forms": {"dash": Form(total=3)}}, True),
+        ({}, False),
+        ({"answers": {"escalation": Answer.NO}}, False),
+        ({"forms": {"dash": Form(total=0)}}, False),
+    ],
+)
+def test_only_what_speaks_of_danger_starts_the_clock_after_the_closing(
+    told: dict[str, Any], *, starts: bool
+) -> None:
     held = NOTHING.weigh(ALL_NO, frozenset(), POLICY, NOON)
     later = NOON + timedelta(days=90)
+    said = {"answers": {}, "incidents": frozenset(), **told}
 
-    again = held.close(held.revision).weigh({}, frozenset(), POLICY, later)
+    again = held.close(held.revision).weigh(policy=POLICY, at=later, **said)
 
+    if not starts:
+        assert again.reassessment is Reassessment.STOPPED
+        assert again.due_at is None
+        return
     assert again.reassessment is Reassessment.AHEAD
     assert again.due_at == again.reassess_by > later
 

@@ -1,5 +1,6 @@
 """What risk does when something happens."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -29,7 +30,7 @@ from accord_contracts.risk import (
     RiskLevel,
 )
 from risk.domain.assessment import Assessment, NotAssessed
-from risk.domain.judgement.record import Asked
+from risk.domain.judgement.record import Asked, Contact
 from risk.domain.policy import UnknownIndicator
 from risk.domain.reassessment import Reassessment
 from risk.domain.telling import of_pairs
@@ -44,8 +45,17 @@ from risk.handlers import (
     leave,
     stop_clock,
 )
+from risk.judging import reassess
 from risk.store import Assessments
-from risk_builders import POLICY, amended, closed, erased, referral, roles_decided
+from risk_builders import (
+    ALL_NO,
+    POLICY,
+    amended,
+    closed,
+    erased,
+    referral,
+    roles_decided,
+)
 
 YEARS_LATER = NOON + timedelta(days=1000)
 
@@ -304,7 +314,11 @@ async def test_a_closing_told_again_does_not_stop_the_clock_of_the_next_episode(
     ended = closed(case_id, revision=1)
     await stop_clock(ended, assessments=assessments)
     await add_answers(
-        case_id, {}, at=NOON + timedelta(days=1), assessments=assessments, policy=POLICY
+        case_id,
+        {"prior_violence": Answer.YES},
+        at=NOON + timedelta(days=1),
+        assessments=assessments,
+        policy=POLICY,
     )
     before = await held_of(case_id, assessments)
 
@@ -723,3 +737,142 @@ async def test_a_lowering_that_waits_is_over_when_the_case_is_transferred(
     *_, lapsed = [each.data for each in await published(assessments)]
     assert isinstance(lapsed, LoweringLapsed)
     assert (lapsed.worker_id, lapsed.late_by) == (asked.by, 0)
+
+
+Act = Callable[[str, Assessments, datetime], Awaitable[object]]
+
+
+async def _answers(case_id: str, assessments: Assessments, at: datetime) -> object:
+    return await add_answers(case_id, {}, at=at, assessments=assessments, policy=POLICY)
+
+
+async def _amends(case_id: str, assessments: Assessments, at: datetime) -> object:
+    told = amended(case_id, "strangulation", at=at)
+    return await assess_amendment(told, assessments=assessments, policy=POLICY)
+
+
+async def _shares(case_id: str, assessments: Assessments, at: datetime) -> object:
+    told = decided(case_id, strangulation=Answer.YES)
+    told = told.model_copy(update={"time": at})
+    return await assess_information(told, assessments=assessments, policy=POLICY)
+
+
+def _looks(contact: Contact, answered: dict[str, Answer]) -> Act:
+    async def look(case_id: str, assessments: Assessments, at: datetime) -> object:
+        return await reassess(
+            case_id,
+            answered,
+            contact,
+            by="anne",
+            at=at,
+            assessments=assessments,
+            policy=POLICY,
+        )
+
+    return look
+
+
+async def _refers(case_id: str, assessments: Assessments, at: datetime) -> object:
+    told = referral("strangulation", case_id=case_id, at=at, first_referred_at=at)
+    return await assess_referral(told, assessments=assessments, policy=POLICY)
+
+
+async def long_overdue(assessments: Assessments) -> tuple[str, datetime]:
+    """A case at high risk that nobody has assessed anew for ten days."""
+    first = referral("strangulation")
+    await assess_referral(first, assessments=assessments, policy=POLICY)
+    at = NOON + timedelta(days=10)
+    for _ in range(2):
+        [due] = await assessments.due_now(at)
+        await call_for_reassessment(due, at=at, assessments=assessments, policy=POLICY)
+    return first.data.case_id, at
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        _answers,
+        _amends,
+        _shares,
+        _looks(Contact.NONE, ALL_NO),
+        _looks(Contact.IN_PERSON, {"escalation": Answer.NO}),
+    ],
+    ids=["no answer", "amendment", "information", "no contact", "few answers"],
+)
+async def test_what_is_no_look_at_the_family_leaves_overdue_what_is(
+    assessments: Assessments, act: Act
+) -> None:
+    case_id, at = await long_overdue(assessments)
+    before = await held_of(case_id, assessments)
+
+    await act(case_id, assessments, at)
+
+    held = await held_of(case_id, assessments)
+    assert before.reassessment is Reassessment.OVERDUE
+    assert held.revision > before.revision
+    assert held.reassessment is Reassessment.OVERDUE
+    assert (held.due_at, held.reassess_by) == (before.due_at, before.reassess_by)
+
+
+@pytest.mark.parametrize(
+    "act", [_looks(Contact.REMOTE, ALL_NO), _refers], ids=["look", "referral"]
+)
+async def test_a_look_with_contact_and_a_referral_end_what_is_overdue(
+    assessments: Assessments, act: Act
+) -> None:
+    case_id, at = await long_overdue(assessments)
+
+    await act(case_id, assessments, at)
+
+    held = await held_of(case_id, assessments)
+    assert held.reassessment is Reassessment.AHEAD
+    assert held.due_at == held.reassess_by == at + timedelta(days=7)
+
+
+async def test_a_level_that_rises_calls_people_at_once_if_nobody_looked_for_long(
+    assessments: Assessments,
+) -> None:
+    first = referral("escalation")
+    case_id = first.data.case_id
+    await assess_referral(first, assessments=assessments, policy=POLICY)
+    at = NOON + timedelta(days=20)
+
+    await _shares(case_id, assessments, at)
+
+    held = await held_of(case_id, assessments)
+    assert held.level is RiskLevel.HIGH
+    assert held.reassess_by == NOON + timedelta(days=7)
+    assert held.due_at == at, "whoever is called has the grace"
+    assert held.reassessment is Reassessment.AHEAD
+
+
+async def test_nothing_silences_the_call_to_look_at_once(
+    assessments: Assessments,
+) -> None:
+    first = referral("escalation")
+    case_id = first.data.case_id
+    await assess_referral(first, assessments=assessments, policy=POLICY)
+    at = NOON + timedelta(days=1)
+    urged = (await held_of(case_id, assessments)).due_now(at)
+    await assessments.save(urged)
+
+    await _answers(case_id, assessments, at)
+
+    assert (await held_of(case_id, assessments)).reassess_by == at
+    await _looks(Contact.REMOTE, ALL_NO)(case_id, assessments, at + timedelta(hours=1))
+    assert (await held_of(case_id, assessments)).reassess_by > at + timedelta(days=1)
+
+
+async def test_of_a_case_that_stays_closed_nothing_is_told(
+    assessments: Assessments,
+) -> None:
+    first = referral("escalation")
+    case_id = first.data.case_id
+    await assess_referral(first, assessments=assessments, policy=POLICY)
+    await stop_clock(closed(case_id), assessments=assessments)
+    before = len(await published(assessments))
+
+    await _answers(case_id, assessments, NOON + timedelta(days=1))
+
+    assert len(await published(assessments)) == before
+    assert (await held_of(case_id, assessments)).revision > 1

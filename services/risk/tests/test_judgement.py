@@ -151,7 +151,7 @@ def test_anyone_may_raise_whatever_the_points_and_the_reason_is_kept() -> None:
     assert raised.previous is LOW
     last = raised.judgement.changes[-1]
     assert (last.how, last.by, last.why) == (How.RAISED, ANNE, ("victims_own_fear",))
-    assert raised.reassess_by == NOON + 4 * DAY
+    assert raised.reassess_by == NOON + 3 * DAY, "nobody has looked since noon"
     again = saved(raised).weigh(answers(), frozenset(), POLICY, NOON + 2 * DAY)
     assert again.level is EXTREME
 

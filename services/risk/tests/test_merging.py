@@ -353,7 +353,7 @@ async def test_a_survivor_keeps_nothing_of_a_merged_case_that_was_erased(
 GRAVE = Share(
     answers={"strangulation": Answer.YES}, incidents=frozenset(), repeats=0,
     level=RiskLevel.HIGH, weighed=True, stopped=False, first_referred_at=NOON,
-    reassess_by=FAR, reassessment=Reassessment.AHEAD,
+    clock_from=NOON, reassess_by=FAR, reassessment=Reassessment.AHEAD,
 )  # fmt: skip
 
 

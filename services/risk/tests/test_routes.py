@@ -65,7 +65,7 @@ async def test_an_assessment_says_what_it_rests_on(
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_a_closed_case_has_no_reassessment_due_until_answers_are_added(
+async def test_a_closed_case_has_no_reassessment_due_until_an_answer_says_yes(
     client: httpx2.AsyncClient, risk: Alive, case_id: str, worker: dict[str, str]
 ) -> None:
     path = f"/v1/assessments/{case_id}"
@@ -74,12 +74,15 @@ async def test_a_closed_case_has_no_reassessment_due_until_answers_are_added(
     store = risk.service.store(Assessments)
     await stop_clock(closed(case_id), assessments=store)
     stopped = (await client.get(path, headers=worker)).json()
-    added = await client.post(f"{path}/answers", json={"answers": {}}, headers=worker)
+    nothing = await client.post(f"{path}/answers", json={"answers": {}}, headers=worker)
+    yes = {"answers": {"stalking": "yes"}}
+    added = await client.post(f"{path}/answers", json=yes, headers=worker)
 
     assert (open_["reassessment"], stopped["reassessment"]) == ("ahead", "stopped")
     assert open_["reassess_by"]
     assert stopped["reassess_by"] is None
     assert stopped["level"] == open_["level"]
+    assert nothing.json()["reassessment"] == "stopped"
     assert added.json()["reassessment"] == "ahead"
     assert added.json()["reassess_by"]
 

@@ -31,13 +31,15 @@ from accord_chassis.testing import NOON, new_id
 from accord_contracts.allocation import Role
 from accord_contracts.referrals import IncidentKind, PersonRole, TriggerKind
 from accord_contracts.risk import RiskLevel
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from risk.domain.ahead import Ahead
 from risk.domain.assessment import Assessment
 from risk.domain.cells import LEAST_CELL
 from risk.domain.form import Form
+from risk.domain.judgement.acts import look_anew
+from risk.domain.judgement.record import Contact
 from risk.domain.policy import Policy
 from risk.domain.reassessment import Reassessment
 from risk.domain.simulation import ALL, HELD, Tally, groups_of, simulate
@@ -108,6 +110,67 @@ def test_it_says_how_levels_clocks_and_overdue_reviews_would_move() -> None:
     assert (before.due, before.overdue) == (0, 0), "nobody was called yet"
     specialist = "independent_victim_specialist"
     assert [each.roles[specialist] for each in (before, now, then)] == [1, 1, 2]
+
+
+HAPPENS = st.lists(
+    st.tuples(
+        st.integers(1, 40),
+        st.sampled_from(["referral", "answer", "look", "no contact", "urged"]),
+        st.sampled_from(["escalation", "strangulation", "prior_violence"]),
+    ),
+    max_size=6,
+)
+
+
+@given(HAPPENS, st.integers(0, 40))
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+def test_the_policy_in_force_finds_due_and_overdue_what_is_held_so(
+    happens: list[tuple[int, str, str]], last: int
+) -> None:
+    at = NOON
+    held = case()
+    for days, kind, yes in happens:
+        at += days * DAY
+        held = swept(after(swept(held, at), kind, yes, at), at)
+    at += last * DAY
+    held = swept(held, at)
+
+    report = simulate([held], [POLICY], at)
+
+    now, then = report[HELD][ALL], report[POLICY.version][ALL]
+    assert (then.due, then.overdue) == (now.due, now.overdue)
+
+
+def swept(held: Assessment, at: datetime) -> Assessment:
+    """A case whose people were called as often as its clock said."""
+    while held.due_at and held.due_at <= at:
+        held = held.fall_due(POLICY)
+    return held
+
+
+def after(held: Assessment, kind: str, yes: str, at: datetime) -> Assessment:
+    """A case in which something has happened."""
+    said = answers(yes)
+    match kind:
+        case "referral":
+            telling = Telling(
+                occurred_at=at,
+                received_at=at,
+                asked_at=at,
+                incidents=frozenset({IncidentKind.VERBAL_ABUSE}),
+                answers=said,
+                people={},
+            )
+            told = held.told(new_id(), telling)
+            new = told.weigh(said, telling.incidents, POLICY, at, begins=True)
+        case "answer":
+            new = held.weigh(said, frozenset(), POLICY, at)
+        case "urged":
+            new = held.due_now(at)
+        case _:
+            contact = Contact.REMOTE if kind == "look" else Contact.NONE
+            new = look_anew(held, said, contact, by="anne", policy=POLICY, at=at)
+    return new.model_copy(update={"version": held.version + 1})
 
 
 def test_what_would_be_found_lower_keeps_its_clock() -> None:

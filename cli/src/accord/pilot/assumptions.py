@@ -83,8 +83,9 @@ YES_AFTER: Mapping[IncidentKind, Mapping[str, float]] = {
 UNKNOWN, NOT_ASKED = 0.15, 0.08
 """How often a question that has no yes has no answer either; else it has a no."""
 
-REVIEW = {"escalation": "no"}
-"""What a review adds to what is known: nothing that was not feared before."""
+REVIEWED, REVIEWED_BY = "no", "remote"
+"""What is answered to each question in a review, and how she is spoken to for it: it
+adds nothing that was not feared before, and what was answered yes stays."""
 
 SHOWN = {"evidence": {"kind": "contact_record"}}
 """What shows that something was done."""

@@ -55,6 +55,9 @@ class Households:
         until: When the last one is reported.
         seed: The same seed tells the same.
         repeats: The share of cases that are of a household met before.
+
+    Attributes:
+        questions: Those about risk that are asked there.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class Households:
         self._met: list[Household] = []
         self._numbers: set[str] = set()
         told = (locality_at(None, site.locality) / "referrals.yaml").read_bytes()
-        self._questions: list[str] = yaml.safe_load(told)["questions"]
+        self.questions: list[str] = yaml.safe_load(told)["questions"]
 
     @property
     def count(self) -> int:
@@ -150,7 +153,7 @@ class Households:
         if household.has_children:
             yes["children_present"] = assumptions.CHILDREN_PRESENT
         return {
-            each: _answer(self._random, yes.get(each, 0.0)) for each in self._questions
+            each: _answer(self._random, yes.get(each, 0.0)) for each in self.questions
         }
 
 

@@ -6,7 +6,7 @@ messages come.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
@@ -54,8 +54,10 @@ class Practice:
         agenda: Agenda,
         *,
         seed: int,
+        asks: Sequence[str],
     ) -> None:
         self._region = region
+        self._asks = asks
         self._staff = staff
         self._register = register
         self._agenda = agenda
@@ -267,8 +269,11 @@ class Practice:
         unagreed = case.agreed_version != case.plan_version
         if case.closed or case.reviewing or unagreed:
             return
-        path = f"/risk/v1/assessments/{case_id}/answers"
-        told = {"answers": assumptions.REVIEW}
+        path = f"/risk/v1/assessments/{case_id}/reassessment"
+        told = {
+            "answers": dict.fromkeys(self._asks, assumptions.REVIEWED),
+            "contact": assumptions.REVIEWED_BY,
+        }
         case.reviewing = True
         await self._region.ask(self._staff.coordinator, "POST", path, told)
         self.done["reviewed"] += 1

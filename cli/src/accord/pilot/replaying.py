@@ -164,10 +164,12 @@ async def replay_site(
     site, ends = region.site, options.ends(region.site)
     staff = await hired(region)
     register, agenda = Register(), Agenda()
-    practice = Practice(region, staff, register, agenda, seed=options.seed)
+    told = Households(site, ends, seed=options.seed, repeats=options.repeats)
+    practice = Practice(
+        region, staff, register, agenda, seed=options.seed, asks=told.questions
+    )
     region.watch.tell(register.see)
     region.watch.tell(practice.see)
-    told = Households(site, ends, seed=options.seed, repeats=options.repeats)
     for reported_at, referral in told.referrals():
         practice.report(reported_at, referral)
     began = time.perf_counter()

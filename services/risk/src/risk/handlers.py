@@ -60,7 +60,13 @@ async def assess_referral(
     heard = held.told(told.referral_id, telling_of(told, message.time))
     forms = forms_of(told.instruments)
     new = heard.weigh(
-        told.answers, incidents, policy, message.time, repeat=told.repeat, forms=forms
+        told.answers,
+        incidents,
+        policy,
+        message.time,
+        repeat=told.repeat,
+        forms=forms,
+        begins=True,
     )
     events = assessed(new, told.referral_id)
     await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
@@ -74,8 +80,8 @@ async def assess_information(
 ) -> None:
     """Weigh what an agency that was asked has answered, here or in another case.
 
-    Whoever takes an answer back later lowers nothing: that takes a person. And what is
-    pushed from another case is no look at this one: the clock runs on as it did.
+    Whoever takes an answer back later lowers nothing: that takes a person. And nobody
+    has looked at the family by it: the clock runs on as it did.
     """
     told = message.data
     if not told.answers:
@@ -85,8 +91,6 @@ async def assess_information(
     if held.erased_at:
         return
     new = held.weigh(told.answers, frozenset(), policy, message.time)
-    if isinstance(told, InformationPushed) and held.weighed:
-        new = held.clock_runs_on(new, message.time, begins=False)
     await assessments.save(
         new, *assessed(new, None), cause=message, lane=lane_of(new, message)
     )
@@ -140,9 +144,8 @@ async def assess_corrected(
         await assessments.save(right, cause=message)
         return
     stirred = right.stir(message.time)
-    new = stirred.weigh({}, frozenset(), policy, message.time)
-    # Nobody has looked by that: who are called for already are not called anew.
-    new = stirred.clock_runs_on(new, message.time, begins=False).due_now(message.time)
+    new = stirred.weigh({}, frozenset(), policy, message.time, begins=True)
+    new = new.due_now(message.time)
     events = assessed(new, None)
     await assessments.save(new, *events, cause=message, lane=Lane.URGENT)
 
@@ -323,7 +326,13 @@ async def call_for_reassessment(
 
 
 def assessed(new: Assessment, referral_id: str | None) -> list[Event]:
-    """Tell of an assessment always, and of a change of level where there is one."""
+    """Tell of an assessment, and of a change of level where there is one.
+
+    Of a case that stays closed nothing is told: it would open the plan again.
+    """
+    stopped = new.reassessment is Reassessment.STOPPED and not new.transferred_at
+    if stopped and new.previous is new.level:
+        return []
     told: list[Event] = [
         RiskAssessed(
             case_id=new.id,

@@ -232,7 +232,7 @@ async def heed_order(
     if breached_at and (known is None or known.breached_at != breached_at):
         breach = frozenset({IncidentKind.BREACH_OF_ORDER})
         if new.weighed:
-            new = new.weigh({}, breach, policy, message.time)
+            new = new.weigh({}, breach, policy, message.time, begins=True)
             events = assessed(new, None)
         else:
             new = new.model_copy(update={"incidents": new.incidents | breach})

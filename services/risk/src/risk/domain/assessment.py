@@ -54,6 +54,10 @@ class Assessment(BaseModel):
         ahead: What is known to come, or has come, by its id; known perhaps before
             anything was weighed.
         first_referred_at: When the response to the latest episode was asked for.
+        clock_from: Since when its clock runs: the latest referral's asking, or the
+            latest look at the family that its clock goes by; none: since it was first
+            heard of.
+        urged_at: When people were called to look at once; it counts until they do.
         due_at: When its clock for reassessment falls due; none while it is stopped.
         forms: What agencies have filled in, by instrument, of this case itself.
         highest: Above which the level would not be, whatever the unknown brought.
@@ -109,6 +113,8 @@ class Assessment(BaseModel):
     replaced: Past | None = Field(default=None, exclude=True)
     first_referred_at: datetime
     assessed_at: datetime
+    clock_from: datetime | None = None
+    urged_at: datetime | None = None
     reassess_by: datetime
     reassessment: Reassessment = Reassessment.AHEAD
     due_at: datetime | None
@@ -166,20 +172,36 @@ class Assessment(BaseModel):
         *,
         repeat: bool = False,
         forms: Mapping[str, Form] | None = None,
+        begins: bool = False,
     ) -> "Assessment":
         """Weigh what is new together with everything already known.
 
         The level never falls by itself: lowering needs a proof and a second person.
-        The clock for reassessment starts anew, even if it was stopped.
+        The clock for reassessment runs on. One that was stopped starts again by a yes,
+        and by a kind of incident that was not known.
+
+        Args:
+            answers: To the locality's questions.
+            incidents: What happened.
+            policy: By what rules.
+            at: When it became known.
+            repeat: The same two were referred before.
+            forms: What was filled in, by instrument.
+            begins: A clock that was stopped starts again, whatever was answered.
         """
+        forms = forms or {}
+        new_kinds = bool(incidents - self.incidents)
+        yes = Answer.YES in answers.values() or any(e.says_yes for e in forms.values())
         own = self.model_copy(
             update={
                 "answers": merged(self.answers, answers),
                 "incidents": self.incidents | incidents,
                 "repeats": self.repeats + repeat,
-                "forms": all_forms(self.forms, forms or {}),
+                "forms": all_forms(self.forms, forms),
             }
         )
+        if begins or new_kinds or yes:
+            own = own.begin(at)
         if incidents or forms or Answer.YES in answers.values():
             own = own.stir(at)
         return own.reweigh(policy, at, self.level)
@@ -188,16 +210,51 @@ class Assessment(BaseModel):
         """Note what a referral told, before it is weighed with everything known.
 
         The response to the latest episode is asked for since the latest referral,
-        whichever was heard first; what else was heard before any does not count.
+        whichever was heard first; what else was heard before any does not count. Its
+        clock runs from then, if nobody has looked at the family since.
         """
         first = self.first_referred_at
         if telling.asked_at:
             known = any(each.asked_at for each in self.tellings.values())
             first = max(first, telling.asked_at) if known else telling.asked_at
         tellings = with_telling(self.tellings, referral_id, telling)
-        return self.model_copy(
-            update={"tellings": tellings, "first_referred_at": first}
+        new = self.model_copy(update={"tellings": tellings, "first_referred_at": first})
+        return new.looked_after(telling.asked_at) if telling.asked_at else new
+
+    def looked_after(self, at: datetime) -> "Assessment":
+        """Have its clock run from a time, unless it runs from a later one.
+
+        Nothing else but a referral, and a look at the family, may: what is overdue
+        stays so until somebody looks.
+        """
+        latest = max(at, self.clock_from or at)
+        return self.model_copy(update={"clock_from": latest})
+
+    def begin(self, at: datetime) -> "Assessment":
+        """Have a clock that was stopped start again, if the case is here."""
+        if self.reassessment is not Reassessment.STOPPED or self.transferred_at:
+            return self
+        return self.looked_after(at).model_copy(
+            update={"reassessment": Reassessment.AHEAD, "mistaken_at": None}
         )
+
+    def due_by(self, hours: float) -> datetime:
+        """Give by when it is to be assessed anew, so long after its clock began.
+
+        Sooner if people were called to look since.
+        """
+        by = self.begun + timedelta(hours=hours)
+        return min(by, self.urged) if self.urged else by
+
+    @property
+    def begun(self) -> datetime:
+        """When its clock began."""
+        return self.clock_from or self.first_referred_at
+
+    @property
+    def urged(self) -> datetime | None:
+        """When people were called to look at once, if nobody has since."""
+        return self.urged_at if self.urged_at and self.urged_at >= self.begun else None
 
     def put_right(self, decided: Parts) -> "Assessment":
         """Note who harmed whom, unless a later decision about the two is known."""
@@ -302,7 +359,8 @@ class Assessment(BaseModel):
         """Weigh everything known.
 
         What is heard late is weighed as of when the case last was: the result, and its
-        clock, do not depend on what was heard first.
+        clock, do not depend on what was heard first. The clock is shorter if the level
+        rose, and runs on: that something is weighed is no look at the family.
 
         Args:
             policy: By what rules.
@@ -325,7 +383,6 @@ class Assessment(BaseModel):
         level = highest(least, found.level)
         if self.heard_of and not self.shares:
             own = highest(own, found.level)
-        elsewhere = self.merged_into or self.transferred_at
         judgement = self.judgement
         if level is not self.level or not self.weighed:
             change = Change(
@@ -342,11 +399,10 @@ class Assessment(BaseModel):
             change = said.raising(level, at, policy.version)
             judgement = judgement.noted(change, self.version + 1)
             level = own = said.level
-        by = at + timedelta(hours=policy.reassess_hours[level])
+        by = self.due_by(policy.reassess_hours[level])
         return self.model_copy(
             update={
                 "revision": self.version + 1,
-                "mistaken_at": None,
                 "level": level,
                 "own_level": own,
                 "previous": self.level if self.weighed else None,
@@ -369,14 +425,27 @@ class Assessment(BaseModel):
                 "replaced": self.to_file(at),
                 "shadow": policy.shadowed(known, found.level),
                 "assessed_at": at,
-                "reassess_by": by,
-                "reassessment": Reassessment.STOPPED
-                if self.transferred_at
-                else Reassessment.AHEAD,
-                "due_at": None if elsewhere else by,
                 "judgement": judgement,
+                **self._clock(by, at),
             }
         )
+
+    def _clock(self, by: datetime, at: datetime) -> dict[str, object]:
+        """Say how its clock stands once it is to be assessed anew by a time.
+
+        Who are called for already are not called anew, unless that is later than it
+        was. If it is past because the level rose, they are called now, and have the
+        grace.
+        """
+        told: dict[str, object] = {"reassess_by": by}
+        stopped = self.reassessment is Reassessment.STOPPED
+        if stopped or self.transferred_at:
+            return {**told, "reassessment": Reassessment.STOPPED, "due_at": None}
+        called = self.reassessment is not Reassessment.AHEAD
+        if called and by <= self.reassess_by:
+            return told
+        due_at = None if self.merged_into else max(by, at)
+        return {**told, "reassessment": Reassessment.AHEAD, "due_at": due_at}
 
     def to_file(self, at: datetime) -> Past | None:
         """Give the result that a next one replaces, if there is one that was saved."""
@@ -398,7 +467,8 @@ class Assessment(BaseModel):
         Who are called for that already are not called anew: else what comes again and
         again would keep it from ever being overdue.
         """
-        now = {"reassess_by": at, "due_at": None}
+        urged = max(at, self.begun)
+        now = {"urged_at": urged, "reassess_by": at, "due_at": None}
         if self.merged_into or self.transferred_at:
             return self.model_copy(update=now)
         if self.reassessment in {Reassessment.DUE, Reassessment.OVERDUE}:
@@ -426,7 +496,8 @@ class Assessment(BaseModel):
         stopped = self.reassessment is Reassessment.STOPPED
         if survivor or stopped or not self.weighed:
             return held.model_copy(update={"due_at": None})
-        return held.reweigh(policy, at, self.level).as_late_as(self.share(), at)
+        ahead = held.model_copy(update={"reassessment": Reassessment.AHEAD})
+        return ahead.reweigh(policy, at, self.level).as_late_as(self.share(), at)
 
     def share(self) -> Share:
         """Give what a survivor goes by."""
@@ -439,6 +510,8 @@ class Assessment(BaseModel):
             level=self.own_level or self.level,
             weighed=self.weighed,
             stopped=self.reassessment is Reassessment.STOPPED,
+            clock_from=self.begun,
+            urged_at=self.urged,
             reassess_by=self.reassess_by,
             reassessment=self.reassessment,
             first_referred_at=self.first_referred_at,
@@ -485,12 +558,13 @@ class Assessment(BaseModel):
         if stopped and told.stopped and self.weighed:
             levels = (each.level for each in shares.values())
             return held.model_copy(update={"level": highest(floor, *levels)})
-        new = (held if same else held.stir(at)).reweigh(policy, at, floor)
-        if not self.weighed:
-            return new
         dated = near and known and told.first_referred_at > known.first_referred_at
-        new = held.clock_runs_on(new, at, begins=bool(dated))
-        return new if known else new.as_late_as(told, at)
+        if self.weighed and (stopped or dated):
+            held = held.begin(at).model_copy(update={"first_referred_at": at})
+        new = (held if same else held.stir(at)).reweigh(policy, at, floor)
+        if known or not self.weighed:
+            return new
+        return new.as_late_as(told, at)
 
     def _unweighed(self, at: datetime) -> "Assessment":
         """Give what is left where all that was weighed was another case's."""
@@ -526,29 +600,11 @@ class Assessment(BaseModel):
             at: The present time.
             begins: The response to it is asked for now, as if it were referred now.
         """
-        new = self.weigh({}, frozenset(), policy, at)
-        return self.clock_runs_on(new, at, begins=begins)
-
-    def clock_runs_on(
-        self, new: "Assessment", at: datetime, *, begins: bool
-    ) -> "Assessment":
-        """Have the clock run on as it did before this weighing, or start again.
-
-        It runs on where nobody has looked at the family by what is weighed: what is
-        overdue stays so until somebody does.
-        """
         stopped = self.reassessment is Reassessment.STOPPED
+        new = self.weigh({}, frozenset(), policy, at, begins=True)
         if begins or stopped:
-            new = new.model_copy(update={"first_referred_at": at})
-        if stopped or self.due_at is None or new.due_at is None:
-            return new
-        return new.model_copy(
-            update={
-                "reassessment": self.reassessment,
-                "reassess_by": min(self.reassess_by, new.reassess_by),
-                "due_at": min(self.due_at, new.due_at),
-            }
-        )
+            return new.model_copy(update={"first_referred_at": at})
+        return new
 
     def as_late_as(self, other: Share, at: datetime) -> "Assessment":
         """Have the clock be no further back than that of a household it is now.
@@ -558,7 +614,12 @@ class Assessment(BaseModel):
         """
         if other.stopped or self.due_at is None:
             return self
-        by = {"reassess_by": min(self.reassess_by, other.reassess_by)}
+        urged = [e for e in (self.urged, other.urged_at) if e]
+        by = {
+            "clock_from": min(self.clock_from or other.clock_from, other.clock_from),
+            "urged_at": min(urged, default=None),
+            "reassess_by": min(self.reassess_by, other.reassess_by),
+        }
         late = LATER.index(other.reassessment)
         own = LATER.index(self.reassessment)
         if late <= own:

@@ -37,6 +37,12 @@ class Form(BaseModel):
         return bool(self.answers or self.numbers)
 
     @property
+    def says_yes(self) -> bool:
+        """Tell whether anything in it speaks of danger."""
+        counted = any(self.numbers.values()) or bool(self.gravest_total)
+        return counted or Answer.YES in self.answers.values()
+
+    @property
     def gravest_total(self) -> int | None:
         """Give the highest total told, whoever scored it."""
         return _graver(self.total, self._others)

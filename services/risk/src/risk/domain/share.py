@@ -20,6 +20,8 @@ class Share(BaseModel):
         level: The level that it is held at by itself.
         weighed: It was weighed at all.
         stopped: The response to it has ended.
+        clock_from: Since when its clock runs.
+        urged_at: When people were called to look at it at once, if they were.
         reassess_by: By when it should have been assessed, as it stood by itself.
         reassessment: How late that is, as far as anybody was told.
         first_referred_at: When the response to its latest episode was asked for.
@@ -44,6 +46,8 @@ class Share(BaseModel):
     level: RiskLevel
     weighed: bool
     stopped: bool
+    clock_from: datetime
+    urged_at: datetime | None = None
     reassess_by: datetime
     reassessment: Reassessment
     first_referred_at: datetime

@@ -182,7 +182,7 @@ def _as_held(case: Assessment) -> One:
     move = case.level, case.level
     if case.reassessment is Reassessment.STOPPED:
         return One(move)
-    hours = (case.reassess_by - case.assessed_at) / HOUR
+    hours = (case.reassess_by - case.begun) / HOUR
     return One(
         move,
         Clock(case.level, hours),
@@ -199,8 +199,10 @@ def _one(case: Assessment, known: Known, policy: Policy, at: datetime) -> One:
         return One(move)
     level = highest(*move)
     hours = policy.reassess_hours[level]
-    late = at - case.assessed_at - timedelta(hours=hours)
-    overdue = late >= timedelta(hours=policy.grace_hours)
+    late = at - case.due_by(hours)
+    called = case.reassessment is Reassessment.DUE and case.due_at and at < case.due_at
+    # Who were only just called have the grace, however long nobody had looked.
+    overdue = late >= timedelta(hours=policy.grace_hours) and not called
     due = late >= timedelta() and not overdue
     roles = policy.roles(level, known)
     return One(move, Clock(level, hours), due=due, overdue=overdue, roles=roles)

@@ -27,6 +27,7 @@ from risk.domain.judgement.record import (
     Look,
 )
 from risk.domain.policy import Policy, highest
+from risk.domain.reassessment import Reassessment
 from risk.domain.weighing import Known
 
 NO_FORMS: Mapping[str, Form] = {}
@@ -118,7 +119,7 @@ def _raised(
     policy: Policy,
     at: datetime,
 ) -> Assessment:
-    weighed = held.reweigh(policy, at, level)
+    weighed = held.begin(at).reweigh(policy, at, level)
     change = Change(
         level=weighed.level,
         previous=held.level,
@@ -129,13 +130,14 @@ def _raised(
         policy_version=policy.version,
     )
     own = highest(weighed.own_level or level, level)
-    new = weighed.model_copy(
+    stopped = held.reassessment is Reassessment.STOPPED
+    return weighed.model_copy(
         update={
             "judgement": held.judgement.noted(change, weighed.revision),
             "own_level": own,
+            "first_referred_at": at if stopped else held.first_referred_at,
         }
     )
-    return held.clock_runs_on(new, at, begins=False)
 
 
 def look_anew(
@@ -151,9 +153,13 @@ def look_anew(
     """Reassess a case: what is found now is weighed by itself, and with all known.
 
     The level rises with it at once, and does not fall: that it was found lower is
-    what a lowering may rest on.
+    what a lowering may rest on. Its clock runs from now if the person harmed was spoken
+    to, and enough was answered to rely on it: nothing else is a look at the family.
     """
-    weighed = held.weigh(answers, frozenset(), policy, at, forms=forms)
+    provisional = policy.provisional(answers, _filled_in_now(held, forms))
+    seen = contact is not Contact.NONE and not provisional
+    looked = held.looked_after(at) if seen else held
+    weighed = looked.weigh(answers, frozenset(), policy, at, forms=forms)
     level, reasons = _by_itself(held, answers, forms, policy, at)
     look = Look(
         revision=weighed.revision,
@@ -164,7 +170,7 @@ def look_anew(
         answers=answers,
         forms=dict(forms),
         triggers=tuple(each for each in reasons if each in policy.triggers),
-        provisional=policy.provisional(answers, _filled_in_now(held, forms)),
+        provisional=provisional,
         policy_version=policy.version,
     )
     # Its own yes is in its level: only what makes the case rise makes it moot.
@@ -260,7 +266,7 @@ def lower(
         raise TakesASecondPerson
     _see_proof(held, level, policy, at, asked_by=asked.by, second=by)
     rested = _resting_on(held, held.judgement.looks[-1], level, policy, at)
-    new = rested.reweigh(policy, at, level)
+    new = rested.begin(at).reweigh(policy, at, level)
     change = Change(
         level=new.level,
         previous=held.level,
