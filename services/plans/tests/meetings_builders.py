@@ -63,12 +63,24 @@ RULES = Rules.model_validate(rules_fields())
 
 
 def docket(
-    level: RiskLevel = RiskLevel.HIGH, *, at: datetime = NOON, case_id: str = ""
+    level: RiskLevel = RiskLevel.HIGH,
+    *,
+    at: datetime = NOON,
+    case_id: str = "",
+    meeting: str | None = None,
 ) -> Docket:
     """A case of which one referral was weighed."""
     return (
         Docket(id=case_id or new_id())
-        .assess(level, None, revision=1, at=at, first_referred_at=at, referred=True)
+        .assess(
+            level,
+            None,
+            revision=1,
+            at=at,
+            first_referred_at=at,
+            referred=True,
+            meeting=meeting,
+        )
         .receive(at)
     )
 

@@ -17,7 +17,7 @@ from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import OutcomeKind
 from accord_contracts.referrals import TriggerKind
-from accord_contracts.risk import RiskAssessed, RiskLevel
+from accord_contracts.risk import RiskAssessed, RiskLevel, Tier
 from plans import handlers
 from plans.domain.action import Action, Evidence, Owner, Said
 from plans.domain.closing import close
@@ -231,6 +231,7 @@ def assessed(
     revision: int = 1,
     at: datetime = NOON,
     referred: datetime | None = None,
+    tier: Tier | None = None,
 ) -> Message[RiskAssessed]:
     """What risk says when it has assessed a case."""
     told = RiskAssessed(
@@ -245,6 +246,7 @@ def assessed(
         assessed_at=at,
         reassess_by=at + timedelta(days=7),
         first_referred_at=referred or at,
+        tier=tier,
     )
     lane = Lane.URGENT if level.urgent else Lane.ROUTINE
     return message_of(told, at=at, version=revision, lane=lane)

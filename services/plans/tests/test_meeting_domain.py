@@ -386,6 +386,16 @@ def test_the_weekly_meeting_takes_every_open_case_at_high_risk() -> None:
     assert [(e.case_id, e.why) for e in listed] == [(settled.id, (Why.STANDING,))]
 
 
+def test_a_meeting_takes_a_case_of_any_level_whose_tier_names_it() -> None:
+    slots = RULES.calendar(NOON, NOON + timedelta(days=8))
+    weekly = Meeting.of_slot(next(e for e in slots if e.series == WEEKLY), RULES)
+    named, elsewhere = docket(LOW, meeting=WEEKLY), docket(LOW, meeting=DAILY)
+
+    listed = agenda(weekly, (named, elsewhere, docket(LOW)), {}, RULES)
+
+    assert [each.case_id for each in listed] == [named.id]
+
+
 def test_nothing_is_added_after_the_cut_off() -> None:
     held = daily()
     late = Addition(

@@ -51,8 +51,8 @@ from accord_contracts.referrals import (
     SharingReason,
     Wishes,
 )
-from accord_contracts.risk import RiskLevel
-from meetings_builders import AGENCIES, STATEMENT, daily
+from accord_contracts.risk import RiskLevel, Tier
+from meetings_builders import AGENCIES, STATEMENT, WEEKLY, daily
 from plans.meeting import hearing
 from plans.meeting.store import Table
 from plans_builders import IVS, TOLD, Running, assessed, plan
@@ -115,6 +115,23 @@ async def referred(running: Running, *levels: RiskLevel) -> list[str]:
     for case_id, level in zip(cases, levels, strict=True):
         await hearing.note_assessment(assessed(case_id, level), table=table_of(running))
     return cases
+
+
+async def test_where_a_tier_has_a_case_spoken_about_is_heard_with_its_level(
+    running: Running,
+) -> None:
+    table = table_of(running)
+    [case] = await referred(running, LOW)
+    tier = Tier(code="lifted", roles=(), actions=(), clocks={}, meeting=WEEKLY)
+
+    lifted = assessed(case, LOW, revision=2, tier=tier)
+    await hearing.note_assessment(lifted, table=table)
+    taken = await table.dockets.at_risk(HIGH, WEEKLY)
+    await hearing.note_assessment(assessed(case, LOW, revision=3), table=table)
+    then = await table.dockets.at_risk(HIGH, WEEKLY)
+
+    assert case in {each.id for each in taken.cases}
+    assert case not in {each.id for each in then.cases}
 
 
 def received(case: str, at: datetime) -> Message[Any]:

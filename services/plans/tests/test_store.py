@@ -6,7 +6,7 @@ import pytest
 from accord_chassis.store import EPOCH, Conflict, Database
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.risk import RiskLevel
-from meetings_builders import RULES, daily, docket
+from meetings_builders import DAILY, RULES, WEEKLY, daily, docket
 from plans.documents.store import Voices
 from plans.domain.meeting.meeting import MOST_CASES, Meeting
 from plans.domain.meeting.rules import CALLED
@@ -140,19 +140,39 @@ async def test_an_agenda_uses_an_index(database: Database) -> None:
         explained = await found.sort("wanted_from", 1).explain()
         assert "IXSCAN" in stages(explained)
         assert "COLLSCAN" not in stages(explained)
+        which = {"meeting": WEEKLY, "rank": 1, "wanted_from": times}
+        explained = await dockets.documents.find(which).explain()
+        assert "IXSCAN" in stages(explained)
+        assert "COLLSCAN" not in stages(explained)
     merged = dockets.documents.find({"merged_into": {"$in": [new_id(), new_id()]}})
     explained = await merged.explain()
     assert "IXSCAN" in stages(explained)
     assert "COLLSCAN" not in stages(explained)
-    taken = await dockets.wanted(NOON, RiskLevel.LOW)
+    taken = await dockets.wanted(NOON, RiskLevel.LOW, DAILY)
     assert {each.id for each in taken.cases} == {e.id for e in wanted}
     assert taken.left_off == 0
-    high = await dockets.at_risk(RiskLevel.HIGH)
+    high = await dockets.at_risk(RiskLevel.HIGH, WEEKLY)
     assert [each.level for each in high.cases] == [
         *(RiskLevel.EXTREME, RiskLevel.HIGH, RiskLevel.HIGH)
     ]
     # Nothing brings it up.
     assert high.cases[-1].wanted_from is None
+
+
+async def test_a_meeting_takes_from_below_its_level_what_a_tier_names_it_for(
+    database: Database,
+) -> None:
+    dockets = Dockets(database)
+    await dockets.prepare()
+    low, named = docket(RiskLevel.LOW), docket(RiskLevel.LOW, meeting=WEEKLY)
+    for each in (low, named):
+        await dockets.save(each)
+
+    weekly = await dockets.at_risk(RiskLevel.HIGH, WEEKLY)
+    daily = await dockets.wanted(NOON, RiskLevel.HIGH, DAILY)
+
+    assert [each.id for each in weekly.cases] == [named.id]
+    assert daily.cases == []
 
 
 async def test_of_more_cases_than_a_meeting_has_the_gravest_come_first(
@@ -166,8 +186,8 @@ async def test_of_more_cases_than_a_meeting_has_the_gravest_come_first(
     await dockets.save(latest)
 
     for taken in (
-        await dockets.wanted(NOON + timedelta(hours=2), RiskLevel.LOW),
-        await dockets.at_risk(RiskLevel.LOW),
+        await dockets.wanted(NOON + timedelta(hours=2), RiskLevel.LOW, DAILY),
+        await dockets.at_risk(RiskLevel.LOW, WEEKLY),
     ):
         assert taken.cases[0].id == latest.id
         assert len(taken.cases) == MOST_CASES

@@ -928,3 +928,28 @@ def test_times_before_the_store_could_keep_them_are_refused() -> None:
     early = datetime(1899, 12, 31, tzinfo=UTC)
 
     assert broken(body(occurred_at=early.isoformat()))
+
+
+@pytest.mark.parametrize(
+    ("born", "age"),
+    [
+        ("2021-11-03", 4),
+        ("2021-11-02", 5),
+        ("2021", 4),
+        ("2021-11", 4),
+        ("2021-10", 5),
+        ("2026-12-24", 0),
+        ("2021~", None),
+        (None, None),
+    ],
+)
+def test_a_child_is_as_young_as_it_may_have_been_when_it_happened(
+    born: str | None, age: int | None
+) -> None:
+    child = {"role": "child", "given_name": "Ana", "family_name": "Carter"}
+    child |= {"date_of_birth": born} if born else {}
+    ids = tuple(new_id() for _ in range(3))
+
+    told = referral(people=[MERE, JOHN, child]).recognised(ids).parties
+
+    assert [each.age for each in told] == [None, None, age]

@@ -134,7 +134,7 @@ async def test_it_weighs_from_the_lead_on_as_if_it_were_referred_then(
     # Nobody has looked at the family by that: at the level that it gives, they are to
     # now, for the period is over.
     assert held_now.level is RiskLevel.MEDIUM
-    assert held_now.reassess_by == NOON + timedelta(days=30) < at
+    assert held_now.reassess_by == NOON + timedelta(days=30) <= at
     assert held_now.reassessment is Reassessment.DUE
     assert held_now.due_at == at + timedelta(hours=POLICY.grace_hours)
 

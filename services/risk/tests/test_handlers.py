@@ -1,6 +1,7 @@
 """What risk does when something happens."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -747,13 +748,13 @@ async def _answers(case_id: str, assessments: Assessments, at: datetime) -> obje
 
 
 async def _amends(case_id: str, assessments: Assessments, at: datetime) -> object:
-    told = amended(case_id, "strangulation", at=at)
+    told = replace(amended(case_id, "strangulation"), time=at)
     return await assess_amendment(told, assessments=assessments, policy=POLICY)
 
 
 async def _shares(case_id: str, assessments: Assessments, at: datetime) -> object:
     told = decided(case_id, strangulation=Answer.YES)
-    told = told.model_copy(update={"time": at})
+    told = replace(told, time=at)
     return await assess_information(told, assessments=assessments, policy=POLICY)
 
 
@@ -876,3 +877,51 @@ async def test_of_a_case_that_stays_closed_nothing_is_told(
 
     assert len(await published(assessments)) == before
     assert (await held_of(case_id, assessments)).revision > 1
+
+
+def child(age: int | None) -> Party:
+    return Party(person_id=new_id(), role=PersonRole.CHILD, age=age)
+
+
+@pytest.mark.parametrize(
+    ("ages", "said", "answer"),
+    [
+        ([4], Answer.UNKNOWN, Answer.YES),
+        ([5], Answer.UNKNOWN, Answer.NO),
+        ([None], Answer.UNKNOWN, Answer.UNKNOWN),
+        ([5, None], Answer.UNKNOWN, Answer.UNKNOWN),
+        ([None, 0], Answer.UNKNOWN, Answer.YES),
+        ([], Answer.UNKNOWN, Answer.UNKNOWN),
+        ([4], Answer.NO, Answer.YES),
+        ([5], Answer.YES, Answer.YES),
+    ],
+)
+async def test_how_old_its_children_are_answers_whether_there_is_a_young_one(
+    assessments: Assessments, ages: list[int | None], said: Answer, answer: Answer
+) -> None:
+    told = {**ALL_NO, "young_child": said}
+    message = referral(answers=told, parties=tuple(map(child, ages)))
+
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+
+    held = await held_of(message.data.case_id, assessments)
+    assert held.answers["young_child"] is answer
+    young = answer is Answer.YES
+    assert ("young_child" in held.reasons) == young
+    assert held.level is (RiskLevel.MEDIUM if young else RiskLevel.LOW)
+
+
+async def test_a_young_child_that_is_only_named_later_is_weighed(
+    assessments: Assessments,
+) -> None:
+    message = referral()
+    case_id = message.data.case_id
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    people = {"groups": (FieldGroup.PEOPLE,), "parties": (child(2),)}
+
+    told = amended(case_id, **people, referral_id=message.data.referral_id)
+    await assess_amendment(told, assessments=assessments, policy=POLICY)
+
+    held = await held_of(case_id, assessments)
+    assert "young_child" in held.reasons
+    assert held.level is RiskLevel.MEDIUM

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from itertools import permutations
+from math import ceil
 from typing import Any
 
 import pytest
+import yaml
 from accord_chassis.settings import policy_of
 from accord_contracts.referrals import Answer, IncidentKind, TriggerKind
 from accord_contracts.risk import RiskLevel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from risk.domain.explaining import explain
 from risk.domain.form import Form, all_forms
 from risk.domain.instruments import shipped
 from risk.domain.policy import Policy
@@ -39,6 +42,7 @@ ITEMS = {
     if key != "triage" and held.items
 }
 ANSWERS = st.sampled_from(Answer)
+OPEN = [each for each in Answer if each not in {YES, NO}]
 
 # On a machine that is busy, making a case takes a while.
 patient = settings(
@@ -240,6 +244,44 @@ def test_while_much_is_unknown_the_key_questions_are_asked_first() -> None:
     }
 
 
+@st.composite
+def hardly_known(draw: st.DrawFn) -> dict[str, Answer]:
+    """Answers that leave as many open as a share allows at the least, or more."""
+    of_all = draw(st.booleans())
+    asked = POLICY.questions if of_all else POLICY.key_questions
+    share = POLICY.unanswered_share_of_all if of_all else POLICY.unanswered_share
+    least = ceil(share * len(asked) - 1e-9)
+    order = draw(st.permutations(asked))
+    open_ = order[: draw(st.integers(least, len(asked)))]
+    closed = {each: draw(st.sampled_from([YES, NO])) for each in POLICY.questions}
+    return closed | {each: draw(st.sampled_from(OPEN)) for each in open_}
+
+
+@patient
+@given(hardly_known(), st.frozensets(st.sampled_from(IncidentKind), max_size=2))
+def test_while_much_is_unknown_nothing_is_low_and_all_is_provisional(
+    told: dict[str, Answer], incidents: frozenset[IncidentKind]
+) -> None:
+    known = Known(told, incidents)
+    found = POLICY.weigh(known)
+
+    assert found.provisional
+    assert found.level is not LOW
+    assert POLICY.level_of(known) is found.level
+    assert POLICY.provisional(told, {})
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_a_few_no_to_the_gravest_questions_alone_are_not_low(count: int) -> None:
+    told = dict.fromkeys(POLICY.key_questions[:count], NO)
+
+    found = POLICY.weigh(Known(told))
+
+    assert (found.level, found.provisional) == (MEDIUM, True)
+    open_ = f"Not answered are {17 - count} of 17 questions."
+    assert open_ in explain(found, None, POLICY)
+
+
 def test_a_form_that_is_mostly_unanswered_is_never_low() -> None:
     asked = dict.fromkeys(shipped("lap").items, UNKNOWN)
     half = {**asked, **dict.fromkeys(list(asked)[:6], NO)}
@@ -322,6 +364,28 @@ def test_a_trigger_puts_a_case_into_a_tier_whatever_its_level() -> None:
 
     assert lifted is not None
     assert lifted.code == "high"
+
+
+@pytest.mark.parametrize("locality", ["canterbury", "waikato"])
+def test_every_meeting_that_a_tier_names_is_one_that_the_locality_has(
+    locality: str,
+) -> None:
+    held = policy_of(Policy, LOCALITIES / locality, "risk")
+    told = yaml.safe_load((LOCALITIES / locality / "meetings.yaml").read_bytes())
+
+    named = {each.meeting for each in held.tiers if each.meeting}
+
+    assert named
+    assert named <= set(told["series"])
+
+
+def test_who_was_strangled_is_in_the_highest_tier_where_the_locality_says_so() -> None:
+    held = policy_of(Policy, LOCALITIES / "waikato", "risk")
+
+    level, reasons = held.level(answers("strangulation"), frozenset(), 0)
+    tier = held.tier(level, reasons)
+
+    assert (level, tier and tier.code) == (HIGH, "extreme")
 
 
 def test_there_is_no_level_of_no_risk() -> None:

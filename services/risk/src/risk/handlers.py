@@ -29,6 +29,7 @@ from accord_contracts.risk import (
 )
 
 from risk.domain.ahead import Ahead
+from risk.domain.answers import merged
 from risk.domain.assessment import Assessment, NotAssessed
 from risk.domain.form import Form, forms_of
 from risk.domain.judgement.record import Asked
@@ -41,6 +42,9 @@ NOTHING_FILLED_IN: Mapping[str, Form] = {}
 
 WEIGHED = frozenset({FieldGroup.ANSWERS, FieldGroup.INCIDENTS, FieldGroup.INSTRUMENTS})
 """What of a referral is weighed."""
+
+YOUNG_CHILD = "young_child"
+"""The question whether a child is below the locality's ``young_child_years``."""
 
 TOLD = WEIGHED | {FieldGroup.PEOPLE}
 """What of a referral is kept: whom it is about says for whom it weighs."""
@@ -57,10 +61,12 @@ async def assess_referral(
         return
     incidents = frozenset(told.incidents)
     # What was loaded is kept until it is saved: by it the store knows what has changed.
-    heard = held.told(told.referral_id, telling_of(told, message.time))
+    answers = answers_of(told, policy)
+    telling = telling_of(told, message.time, answers)
+    heard = held.told(told.referral_id, telling)
     forms = forms_of(told.instruments)
     new = heard.weigh(
-        told.answers,
+        answers,
         incidents,
         policy,
         message.time,
@@ -109,12 +115,14 @@ async def assess_amendment(
     held = held or Assessment.new(told.case_id, message.time)
     if held.erased_at or TOLD.isdisjoint(told.groups):
         return
-    heard = held.told(told.referral_id, telling_of(told, message.time))
-    if WEIGHED.isdisjoint(told.groups):
+    answers = answers_of(told, policy)
+    telling = telling_of(told, message.time, answers)
+    heard = held.told(told.referral_id, telling)
+    if WEIGHED.isdisjoint(told.groups) and answers == told.answers:
         await assessments.save(heard, cause=message)
         return
     new = heard.weigh(
-        told.answers,
+        answers,
         frozenset(told.incidents),
         policy,
         message.time,
@@ -375,7 +383,25 @@ def lapsed_of(case_id: str, asked: Asked, at: datetime) -> LoweringLapsed:
     )
 
 
-def telling_of(told: ReferralReceived | ReferralAmended, at: datetime) -> Telling:
+def answers_of(
+    told: ReferralReceived | ReferralAmended, policy: Policy
+) -> dict[str, Answer]:
+    """Give what a referral answers, also by how old its children were.
+
+    A yes of either stands; of whom too little is known, it stays open.
+    """
+    ages = [each.age for each in told.parties if each.role is PersonRole.CHILD]
+    young = any(e is not None and e < policy.young_child_years for e in ages)
+    asked = YOUNG_CHILD in policy.questions
+    if not (asked and ages) or (None in ages and not young):
+        return told.answers
+    by_age = {YOUNG_CHILD: Answer.YES if young else Answer.NO}
+    return merged(by_age, told.answers)
+
+
+def telling_of(
+    told: ReferralReceived | ReferralAmended, at: datetime, answers: dict[str, Answer]
+) -> Telling:
     """Keep what a referral tells, as its agency says it there."""
     people: dict[PersonRole, tuple[str, ...]] = {}
     for each in told.parties:
@@ -384,7 +410,7 @@ def telling_of(told: ReferralReceived | ReferralAmended, at: datetime) -> Tellin
         occurred_at=told.occurred_at,
         received_at=at,
         incidents=frozenset(told.incidents),
-        answers=told.answers,
+        answers=answers,
         forms=forms_of(told.instruments),
         people=people,
         repeat=isinstance(told, ReferralReceived) and told.repeat,

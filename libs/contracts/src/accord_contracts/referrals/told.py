@@ -93,6 +93,8 @@ class Party(BaseModel):
         role: The part that they have in what is referred.
         relationship: How they are related to the person harmed; of the person harmed,
             to whoever uses violence. None: it was not told.
+        age: Of a child alone: their whole years when it happened, as few as they may
+            have had by what is known of their birth. None: that is too little.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -100,6 +102,7 @@ class Party(BaseModel):
     person_id: Id
     role: PersonRole
     relationship: Relationship | None = None
+    age: Annotated[int, Field(ge=0, le=150)] | None = None
 
 
 class Wishes(BaseModel):

@@ -124,8 +124,9 @@ async def _taken(meeting: Meeting, table: Table) -> Taken:
     if series is None:
         return Taken([], 0)
     if series.takes is Takes.STIRRED:
-        return await table.dockets.wanted(meeting.starts_at, series.least)
-    return await table.dockets.at_risk(series.least)
+        by = meeting.starts_at
+        return await table.dockets.wanted(by, series.least, meeting.series)
+    return await table.dockets.at_risk(series.least, meeting.series)
 
 
 async def call(

@@ -44,7 +44,7 @@ from plans.meeting.store import Table
 
 
 async def note_assessment(message: Message[RiskAssessed], *, table: Table) -> None:
-    """Note how high the risk is, and whether a referral said so."""
+    """Note how high the risk is, where its tier has it spoken about, and on what."""
     told, at = message.data, table.clock.now()
     await _note(
         message,
@@ -56,6 +56,7 @@ async def note_assessment(message: Message[RiskAssessed], *, table: Table) -> No
             at=at,
             first_referred_at=told.first_referred_at,
             referred=told.referral_id is not None,
+            meeting=told.tier.meeting if told.tier else None,
         ),
     )
 

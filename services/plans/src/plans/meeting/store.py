@@ -40,27 +40,30 @@ class Dockets(Store[Docket]):
     collection = "dockets"
     indexes = (
         IndexModel([("rank", -1), ("wanted_from", 1)]),
+        IndexModel([("meeting", 1), ("rank", -1), ("wanted_from", 1)]),
         IndexModel([("merged_into", 1)]),
     )
 
-    async def wanted(self, by: datetime, least: RiskLevel) -> "Taken":
+    async def wanted(self, by: datetime, least: RiskLevel, series: str) -> "Taken":
         """Give the cases that something brings up by a time.
 
         Args:
             by: When.
             least: The lowest level that is asked for.
+            series: At which a case below it is spoken about if its tier says so.
         """
-        return await self._gravest(least, {"$gt": EPOCH, "$lte": by})
+        return await self._gravest(least, series, {"$gt": EPOCH, "$lte": by})
 
-    async def at_risk(self, least: RiskLevel) -> "Taken":
+    async def at_risk(self, least: RiskLevel, series: str) -> "Taken":
         """Give the cases from a level of risk on whose response has not ended.
 
-        Of one level those that nothing brings up come last.
+        And those below whose tier has them spoken about in this series. Of one level
+        those that nothing brings up come last.
         """
-        return await self._gravest(least, {"$gt": EPOCH}, None)
+        return await self._gravest(least, series, {"$gt": EPOCH}, None)
 
     async def _gravest(
-        self, least: RiskLevel, *wanted: Mapping[str, Any] | None
+        self, least: RiskLevel, series: str, *wanted: Mapping[str, Any] | None
     ) -> "Taken":
         """Give as many as one meeting has, the gravest and then the longest first.
 
@@ -69,9 +72,9 @@ class Dockets(Store[Docket]):
         """
         cases: list[Docket] = []
         left_off = 0
-        levels = (each for each in reversed(RiskLevel) if each.rank >= least.rank)
-        for level, times in product(levels, wanted):
-            which = {"rank": level.rank, "wanted_from": times}
+        for level, times in product(reversed(RiskLevel), wanted):
+            named = {} if level.rank >= least.rank else {"meeting": series}
+            which = {**named, "rank": level.rank, "wanted_from": times}
             page: list[Docket] = []
             if room := MOST_CASES - len(cases):
                 found = self.documents.find(which, WITHOUT).sort("wanted_from", 1)

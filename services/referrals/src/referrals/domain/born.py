@@ -5,6 +5,7 @@ Written as ISO 8601-2 has it: a day (``1991-03-07``), a month (``1991-03``) or a
 """
 
 import re
+from calendar import monthrange
 from datetime import date
 from typing import Annotated
 
@@ -68,6 +69,20 @@ def earliest_day(told: str) -> date:
     if is_estimated(told):
         return date(begins.year - ABOUT_YEARS, 1, 1)
     return begins
+
+
+def last_day(told: str) -> date:
+    """Give the last day that what is told may mean, taken at its word.
+
+    Raises:
+        ValueError: There is no such day.
+    """
+    match _parts(told):
+        case (year,):
+            return date(year, 12, 31)
+        case (year, month):
+            return date(year, month, monthrange(year, month)[1])
+    return first_day(told)
 
 
 def exactness(told: str) -> int:

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from accord_contracts.referrals import PersonRole
 
-from referrals.domain.born import earliest_day
+from referrals.domain.born import earliest_day, is_estimated, last_day
 from referrals.domain.recognition import NAME, RecognitionRules, kind_of
 from referrals.domain.telling import (
     AskedBy,
@@ -94,6 +94,17 @@ def years(born: date, at: date) -> int:
     """Count the birthdays that somebody has had."""
     had = (at.month, at.day) >= (born.month, born.day)
     return at.year - born.year - (not had)
+
+
+def age_of(person: DescribedPerson, at: date) -> int | None:
+    """Give the whole years of a child, as few as they may have; none: too uncertain.
+
+    Whoever is born after that day, and whoever may be, has had none.
+    """
+    born = person.date_of_birth
+    if person.role is not PersonRole.CHILD or not born or is_estimated(born):
+        return None
+    return max(years(last_day(born), at), 0)
 
 
 def twice(

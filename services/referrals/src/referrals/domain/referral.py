@@ -23,6 +23,7 @@ from referrals.domain.amendment import (
     compared,
 )
 from referrals.domain.case import Episode
+from referrals.domain.contradictions import age_of
 from referrals.domain.erasure import Decision
 from referrals.domain.feedback import Wanted, told_at
 from referrals.domain.household import Household, Member, Occurrence, role_of
@@ -202,11 +203,18 @@ class Referral(BaseModel):
             for who, told in zip(self.person_ids, self.told.people, strict=False)
             if told.relationship
         }
+        happened = self.told.occurred_at.date()
+        ages = {
+            who: age
+            for who, told in zip(self.person_ids, self.told.people, strict=False)
+            if (age := age_of(told, happened)) is not None
+        }
         return tuple(
             Party(
                 person_id=each.person_id,
                 role=each.role,
                 relationship=related.get(each.person_id),
+                age=ages.get(each.person_id) if each.role is PersonRole.CHILD else None,
             )
             for each in self.members
         )

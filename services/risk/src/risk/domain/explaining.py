@@ -154,6 +154,9 @@ def _because(held: Weighed, policy: Policy) -> Iterator[str]:
         yield f"Whatever the scores, this makes it {held.level}: {listed(lifting)}."
     if held.provisional:
         yield "While so much is not known, it cannot be low."
+        open_ = sum(each in held.unknowns for each in policy.questions)
+        if open_:
+            yield f"Not answered are {open_} of {len(policy.questions)} questions."
 
 
 def _instruments(results: Sequence[Result], policy: Policy) -> Iterator[str]:

@@ -71,7 +71,9 @@ class Policy(BaseModel):
         ahead: From when a date weighs, by kind.
         young_child_years: Below which age a child is a young one.
         key_questions: Those that say whether a result can be relied on.
-        unanswered_share: The share of them, and of a form, that may be unanswered.
+        unanswered_share: From which share of them, or of a form, unanswered on a result
+            is provisional, and never low.
+        unanswered_share_of_all: The same of all the questions that are asked.
         reassess_hours: Hours until a case is assessed anew.
         grace_hours: Hours after which silence is an alarm.
         shadow: The file beside this one, without its ending, of another version by
@@ -89,6 +91,7 @@ class Policy(BaseModel):
     young_child_years: Annotated[int, Field(ge=1, le=18)]
     key_questions: Annotated[tuple[Code, ...], Field(min_length=1)]
     unanswered_share: Annotated[float, Field(gt=0, le=1)]
+    unanswered_share_of_all: Annotated[float, Field(gt=0, le=1)]
     reassess_hours: dict[RiskLevel, Hours]
     grace_hours: Hours
     judging: Judging
@@ -160,6 +163,7 @@ class Policy(BaseModel):
             triggers=self.triggers,
             key_questions=self.key_questions,
             unanswered_share=self.unanswered_share,
+            unanswered_share_of_all=self.unanswered_share_of_all,
         )
 
     def _scorers(self) -> Iterator[Scorer]:

@@ -301,7 +301,8 @@ class Score:
         could = any(each.could_be for each in self.tallies)
         if told_total(self.instrument, self.seen.form) is not None or not could:
             return False
-        return len(self.seen.open) > unanswered_share * self.asked
+        open_ = len(self.seen.open)
+        return open_ > 0 and open_ / self.asked >= unanswered_share
 
     def result(self) -> Result:
         """Give what it says, to be kept and read."""

@@ -4,7 +4,7 @@ Instruments are combined by the highest level that any of them reaches, never by
 one that sees danger is not outvoted by three that do not.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -102,7 +102,9 @@ class Plan:
         weights: What a yes to each weighs at the most, for putting them in an order.
         triggers: What lifts the level whatever the scores.
         key_questions: Those that say whether a result can be relied on.
-        unanswered_share: How much of them, or of a form, may be unanswered.
+        unanswered_share: From which share of them, or of a form, unanswered on too
+            little is known.
+        unanswered_share_of_all: The same of all its questions.
     """
 
     scorers: tuple[Scorer, ...]
@@ -111,11 +113,15 @@ class Plan:
     triggers: Mapping[str, RiskLevel]
     key_questions: tuple[str, ...]
     unanswered_share: float
+    unanswered_share_of_all: float
 
     def too_little(self, answers: Mapping[str, Answer]) -> bool:
-        """Tell whether too many of the key questions are unanswered."""
-        open_ = sum(answers.get(each) not in ANSWERED for each in self.key_questions)
-        return open_ / len(self.key_questions) > self.unanswered_share
+        """Tell whether too many of the key questions, or of all, are unanswered."""
+        shares = (
+            (self.key_questions, self.unanswered_share),
+            (self.questions, self.unanswered_share_of_all),
+        )
+        return any(_open(asked, answers) >= share for asked, share in shares)
 
     def provisional(self, known: Known) -> bool:
         """Tell whether too little is known to rely on what is found."""
@@ -237,6 +243,11 @@ class Plan:
         if provisional:
             reasons.append(TOO_MUCH_UNKNOWN)
         return tuple(reasons)
+
+
+def _open(asked: Sequence[str], answers: Mapping[str, Answer]) -> float:
+    """Give the share of some questions that have neither yes nor no."""
+    return sum(answers.get(each) not in ANSWERED for each in asked) / len(asked)
 
 
 def _tallies(scores: Iterable[Score]) -> list[Tally]:

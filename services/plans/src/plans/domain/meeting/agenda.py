@@ -49,11 +49,12 @@ def _order(entry: Entry) -> tuple[int, datetime, str]:
 
 
 def _reasons(docket: Docket, meeting: Meeting, rules: Rules) -> Iterable[Reason]:
-    """Say why the series takes a case, if it does."""
+    """Say why the series takes a case, if it does: for its level, or for its tier."""
     series = rules.series.get(meeting.series)
     if series is None or docket.level is None:
         return
-    if docket.level.rank < series.least.rank:
+    named = docket.meeting == meeting.series
+    if docket.level.rank < series.least.rank and not named:
         return
     yield from docket.reasons(meeting.starts_at)
     if series.takes is Takes.OPEN:

@@ -157,6 +157,8 @@ class Docket(BaseModel):
 
     Attributes:
         id: The case's.
+        meeting: The series at which the case is spoken about by its tier, whatever its
+            level; none: by its level alone.
         revision: The version of risk's document that last told the level.
         referred_at: When it was last heard that a referral was weighed, or amended.
         received_at: When the last referral was received: what agencies answered before
@@ -187,6 +189,7 @@ class Docket(BaseModel):
     id: str
     version: int = 0
     level: RiskLevel | None = None
+    meeting: str | None = None
     revision: int = 0
     first_referred_at: datetime | None = None
     referred_at: datetime | None = None
@@ -278,6 +281,7 @@ class Docket(BaseModel):
         at: datetime,
         first_referred_at: datetime,
         referred: bool,
+        meeting: str | None = None,
     ) -> "Docket":
         """Take note of an assessment, in whatever order they are heard of.
 
@@ -288,6 +292,7 @@ class Docket(BaseModel):
             at: When it is heard of: what is heard after a decision was not known to it.
             first_referred_at: Since when the response to this episode is asked for.
             referred: A referral was weighed, new or amended.
+            meeting: Where its tier has it spoken about.
         """
         if self.erased_at:
             return self
@@ -297,7 +302,7 @@ class Docket(BaseModel):
         if previous not in {None, level} and level is not self.decided_level:
             update["changed_at"] = _later(self.changed_at, at)
         if revision > self.revision:
-            first = {"first_referred_at": first_referred_at}
+            first = {"first_referred_at": first_referred_at, "meeting": meeting}
             update |= {"level": level, "revision": revision, **first}
         return self.model_copy(update=update) if update else self
 
