@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from accord_chassis.store import AlreadyHandled, Conflict
@@ -31,9 +32,12 @@ from accord_contracts.risk import (
     RiskLevel,
 )
 from risk.domain.assessment import Assessment, NotAssessed
+from risk.domain.form import Form
+from risk.domain.judgement.acts import look_anew
 from risk.domain.judgement.record import Asked, Contact
 from risk.domain.policy import UnknownIndicator
 from risk.domain.reassessment import Reassessment
+from risk.domain.scoring import Result
 from risk.domain.telling import of_pairs
 from risk.handlers import (
     add_answers,
@@ -925,3 +929,61 @@ async def test_a_young_child_that_is_only_named_later_is_weighed(
     held = await held_of(case_id, assessments)
     assert "young_child" in held.reasons
     assert held.level is RiskLevel.MEDIUM
+
+
+GUARDS = dict.fromkeys(POLICY.used["odara"].applies_if, Answer.YES)
+
+
+def scored(total: int, agency: str | None, case_id: str | None = None) -> Any:
+    """A referral in which an agency says that a certified user has scored it so."""
+    odara = FilledIn(instrument="odara", answers=GUARDS, total=total, certified=True)
+    return referral(instruments=(odara,), agency=agency, case_id=case_id)
+
+
+def odara_of(held: Assessment) -> Result:
+    return next(each for each in held.results if each.instrument == "odara")
+
+
+@pytest.mark.parametrize(
+    ("agency", "why_not"),
+    [
+        ("police", None),
+        ("refuge", "not_a_certified_sender"),
+        (None, "not_a_certified_sender"),
+    ],
+)
+async def test_that_a_certified_user_scored_it_is_believed_of_whom_it_is_known(
+    assessments: Assessments, agency: str | None, why_not: str | None
+) -> None:
+    message = scored(13, agency)
+
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+
+    held = await held_of(message.data.case_id, assessments)
+    assert odara_of(held).why_not == why_not
+    assert held.level is (RiskLevel.LOW if why_not else RiskLevel.HIGH)
+    [telling] = held.tellings.values()
+    assert telling.forms["odara"].certified == (why_not is None)
+
+
+async def test_who_only_says_that_they_are_certified_replaces_nothing(
+    assessments: Assessments,
+) -> None:
+    first = scored(13, "police")
+    case_id = first.data.case_id
+    await assess_referral(first, assessments=assessments, policy=POLICY)
+    false = {"odara": Form(total=0, certified=True, answers=GUARDS)}
+
+    for skills in (frozenset[str](), frozenset({"odara_certified"})):
+        held = await held_of(case_id, assessments)
+        look = look_anew(
+            held,
+            ALL_NO,
+            Contact.REMOTE,
+            by="anne",
+            policy=POLICY,
+            at=NOON,
+            forms=POLICY.believed(false, skills=skills),
+        ).judgement.looks[-1]
+        # Whoever is known to be one may score it anew, and find less.
+        assert look.level is (RiskLevel.LOW if skills else RiskLevel.HIGH)

@@ -461,3 +461,38 @@ async def test_only_a_service_asks_for_a_proof(
     answer = await client.post("/v1/proofs", json=asked, headers=worker)
 
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("skills", "why_not"),
+    [(["odara_certified"], None), (["driving"], "not_a_certified_sender")],
+)
+@pytest.mark.parametrize("path", ["answers", "reassessment"])
+async def test_who_is_certified_is_in_the_directory(
+    *,
+    risk: Alive,
+    client: httpx2.AsyncClient,
+    case_id: str,
+    worker: dict[str, str],
+    path: str,
+    skills: list[str],
+    why_not: str | None,
+) -> None:
+    told = {"coordinator": True, "skills": frozenset(skills)}
+    risk.standings.tell(COORDINATOR, case_id, **told)
+    guards = dict.fromkeys(POLICY.used["odara"].applies_if, "yes")
+    odara = {"answers": guards, "total": 13, "certified": True}
+    body = {"answers": {}, "instruments": {"odara": odara}}
+    body |= {"contact": "remote"} if path == "reassessment" else {}
+
+    answer = await client.post(
+        f"/v1/assessments/{case_id}/{path}", json=body, headers=worker
+    )
+
+    assert answer.status_code == 200
+    results = answer.json()["results"]
+    [found] = [each for each in results if each["instrument"] == "odara"]
+    assert found["why_not"] == why_not
+    assert answer.json()["level"] == ("low" if why_not else "high")
+    said = any("not known to have one" in e for e in answer.json()["explanation"])
+    assert said == (why_not is not None)

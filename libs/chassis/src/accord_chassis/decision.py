@@ -99,11 +99,13 @@ class Permit:
         rule: The relation that allows it.
         parts: Of the record: these and no others.
         glass_id: The broken glass through which it is seen.
+        skills: What the asker is trained in, by the directory.
     """
 
     rule: str
     parts: frozenset[str]
     glass_id: str | None = None
+    skills: frozenset[str] = frozenset()
 
     def __contains__(self, part: str) -> bool:
         return part in self.parts
@@ -171,7 +173,8 @@ def decide(
         gone = Denial("transferred", told=ClosedToChange)
         return gone if seen else Denial("compartment")
     glass = standing.glass if standing and relation is Relation.GLASS else None
-    return Permit(relation.value, seen, glass.id if glass else None)
+    skills = standing.skills if standing else frozenset[str]()
+    return Permit(relation.value, seen, glass.id if glass else None, skills)
 
 
 def asked_about(who: Caller, resource: Resource) -> str | None:

@@ -14,7 +14,7 @@ from uuid import NAMESPACE_URL, uuid5
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from accord_contracts.allocation import Role
-from accord_contracts.message import Id
+from accord_contracts.message import Code, Id
 from accord_contracts.problem import Refusal
 
 
@@ -110,6 +110,7 @@ class Standing(BaseModel):
         unlisted: Only named workers may see it, and they are none of them.
         glass: They have broken its glass.
         transferred: The case is another region's now: here it is read, not changed.
+        skills: Codes of what they are trained in, by the directory.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -126,6 +127,7 @@ class Standing(BaseModel):
     unlisted: bool = False
     glass: OpenGlass | None = None
     transferred: bool = False
+    skills: frozenset[Code] = frozenset()
 
 
 CASES_OF_A_QUESTION = 50

@@ -467,4 +467,5 @@ def told_of(referral: Referral, change: Change, number: int, case_id: str) -> Ev
         instruments=filled_in(referral.told),
         wishes=wished(referral.told),
         place_area=referral.told.place.area,
+        agency=referral.sender.agency,
     )

@@ -204,6 +204,7 @@ def received(
             first_referred_at=referral.received_at,
             instruments=filled_in(told),
             place_area=told.place.area,
+            agency=referral.sender.agency,
         )
     ]
     if not case.version:

@@ -62,9 +62,9 @@ async def assess_referral(
     incidents = frozenset(told.incidents)
     # What was loaded is kept until it is saved: by it the store knows what has changed.
     answers = answers_of(told, policy)
-    telling = telling_of(told, message.time, answers)
+    forms = policy.believed(forms_of(told.instruments), agency=told.agency)
+    telling = telling_of(told, message.time, answers, forms)
     heard = held.told(told.referral_id, telling)
-    forms = forms_of(told.instruments)
     new = heard.weigh(
         answers,
         incidents,
@@ -116,7 +116,8 @@ async def assess_amendment(
     if held.erased_at or TOLD.isdisjoint(told.groups):
         return
     answers = answers_of(told, policy)
-    telling = telling_of(told, message.time, answers)
+    forms = policy.believed(forms_of(told.instruments), agency=told.agency)
+    telling = telling_of(told, message.time, answers, forms)
     heard = held.told(told.referral_id, telling)
     if WEIGHED.isdisjoint(told.groups) and answers == told.answers:
         await assessments.save(heard, cause=message)
@@ -126,7 +127,7 @@ async def assess_amendment(
         frozenset(told.incidents),
         policy,
         message.time,
-        forms=forms_of(told.instruments),
+        forms=forms,
     )
     events = assessed(new, told.referral_id)
     await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
@@ -400,7 +401,10 @@ def answers_of(
 
 
 def telling_of(
-    told: ReferralReceived | ReferralAmended, at: datetime, answers: dict[str, Answer]
+    told: ReferralReceived | ReferralAmended,
+    at: datetime,
+    answers: dict[str, Answer],
+    forms: dict[str, Form],
 ) -> Telling:
     """Keep what a referral tells, as its agency says it there."""
     people: dict[PersonRole, tuple[str, ...]] = {}
@@ -411,7 +415,7 @@ def telling_of(
         received_at=at,
         incidents=frozenset(told.incidents),
         answers=answers,
-        forms=forms_of(told.instruments),
+        forms=forms,
         people=people,
         repeat=isinstance(told, ReferralReceived) and told.repeat,
         number=told.number if isinstance(told, ReferralAmended) else 0,

@@ -97,6 +97,8 @@ class ReferralReceived(Event):
         instruments: What the agency has filled in of instruments for weighing risk.
         place_area: Code of the area where it happened: who is near is sought there, if
             no other was wished. It is no wish.
+        agency: Which has referred, as the locality calls it: whether its users are
+            certified is known of each.
     """
 
     TYPE: ClassVar[str] = "referral.received.v1"
@@ -112,6 +114,7 @@ class ReferralReceived(Event):
     first_referred_at: AwareDatetime
     instruments: Instruments = ()
     place_area: Code | None = None
+    agency: Code | None = None
 
 
 class ChangePosted(BeforeItsCase):
@@ -154,6 +157,7 @@ class ReferralAmended(Event):
         wishes: What the person harmed wishes of workers, as the agency says it now;
             none: from a publisher that does not tell.
         place_area: Code of the area where it happened, as the agency says it now.
+        agency: Which has referred, as the locality calls it.
     """
 
     TYPE: ClassVar[str] = "referral.amended.v1"
@@ -169,6 +173,7 @@ class ReferralAmended(Event):
     instruments: Instruments = ()
     wishes: Wishes | None = None
     place_area: Code | None = None
+    agency: Code | None = None
 
 
 class ReferralWithdrawn(Event):

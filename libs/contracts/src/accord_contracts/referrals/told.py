@@ -139,7 +139,7 @@ class FilledIn(BaseModel):
         answers: To the items that are answered by yes and no, by key.
         numbers: Of the items that are counted or graded, by key.
         total: As the agency added it up; none: it did not.
-        certified: A certified user has scored it.
+        certified: A certified user has scored it, as its agency says.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")

@@ -47,6 +47,7 @@ def standing_of(
         unlisted=lists.unlisted(worker.id),
         glass=OpenGlass(id=glass.id, until=glass.until) if glass else None,
         transferred=any(each.transferred_at for each in family),
+        skills=worker.skills,
     )
 
 

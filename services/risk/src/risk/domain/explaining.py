@@ -19,6 +19,10 @@ WHY_NOT = {
     "does_not_apply": "It was not made for cases like this; no level rests on it.",
     "not_known_to_apply": "Whether it applies is not known; no level rests on it yet.",
     "needs_certified_user": "No certified user has scored it; no level rests on it.",
+    "not_a_certified_sender": (
+        "Whoever says that a certified user has scored it is not known to have one; no "
+        "level rests on it."
+    ),
 }
 NEXT = 3
 """How many questions are named to be asked next."""

@@ -19,6 +19,7 @@ class Form(BaseModel):
         numbers: Of items that are counted or graded, by item.
         total: As the agency added it up.
         certified: A certified user has scored it.
+        claimed: Somebody says that of it of whom the locality does not know it.
         uncertified_total: Of a form that is certified: the highest total that somebody
             else told of the same instrument.
     """
@@ -29,6 +30,7 @@ class Form(BaseModel):
     numbers: Annotated[dict[Code, Number], Field(max_length=100)] = {}
     total: Number | None = None
     certified: bool = False
+    claimed: bool = False
     uncertified_total: Number | None = None
 
     @property
@@ -69,8 +71,16 @@ class Form(BaseModel):
             numbers=numbers,
             total=scored if certified else others,
             certified=certified,
+            claimed=self.claimed or other.claimed,
             uncertified_total=others if certified else None,
         )
+
+    def believed(self, *, certifies: bool) -> "Form":
+        """Believe that a certified user has scored it only where that is known."""
+        if not self.certified or certifies:
+            return self
+        total = {"total": self.gravest_total, "uncertified_total": None}
+        return self.model_copy(update={**total, "certified": False, "claimed": True})
 
     def anew(self, now: "Form") -> "Form":
         """Have what is filled in now stand for what was, item by item.
@@ -87,6 +97,7 @@ class Form(BaseModel):
             numbers={**self.numbers, **now.numbers},
             total=totals.total,
             certified=now.certified,
+            claimed=self.claimed or now.claimed,
             uncertified_total=totals.uncertified_total,
         )
 

@@ -66,6 +66,9 @@ class Policy(BaseModel):
     Attributes:
         instruments: Those that it uses, by key, and what it sets otherwise in each.
         own_instruments: Those that do not come with Accord.
+        certified: Which agencies have certified users, by instrument: of nobody else
+            that is believed.
+        certified_skills: What workers are trained in who are such users, by instrument.
         triggers: What lifts the level to at least this, whatever the scores.
         tiers: What follows from a level, the highest first.
         ahead: From when a date weighs, by kind.
@@ -85,6 +88,8 @@ class Policy(BaseModel):
     version: PolicyVersion
     instruments: Annotated[dict[Code, Choice], Field(min_length=1, max_length=30)]
     own_instruments: Annotated[tuple[Instrument, ...], Field(max_length=30)] = ()
+    certified: dict[Code, tuple[Code, ...]] = {}
+    certified_skills: dict[Code, tuple[Code, ...]] = {}
     triggers: dict[Code, RiskLevel]
     tiers: tuple[TierRule, ...] = ()
     ahead: dict[TriggerKind, AheadRule]
@@ -130,6 +135,8 @@ class Policy(BaseModel):
         }
         if unknown := lifting - questions - reported:
             raise ValueError(f"{_named(unknown)}: nothing that could be a trigger")
+        if unused := {*self.certified, *self.certified_skills} - set(self.used):
+            raise ValueError(f"{_named(unused)}: no instrument that is used")
         ranks = [each.from_level.rank for each in self.tiers]
         if ranks != sorted(set(ranks), reverse=True):
             raise ValueError("tiers must fall from the highest level to the lowest")
@@ -224,6 +231,27 @@ class Policy(BaseModel):
         for item in (*form.answers, *form.numbers):
             if item not in self.used[key].answerable:
                 yield f"{key}.{item}"
+
+    def believed(
+        self,
+        forms: Mapping[str, Form],
+        *,
+        agency: str | None = None,
+        skills: frozenset[str] = frozenset(),
+    ) -> dict[str, Form]:
+        """Believe of forms that certified users have scored them where that is known.
+
+        Args:
+            forms: As they were sent.
+            agency: Which has sent them; none: a worker has.
+            skills: What the worker is trained in, by the directory.
+        """
+
+        def certifies(key: str) -> bool:
+            trained = skills.intersection(self.certified_skills.get(key, ()))
+            return agency in self.certified.get(key, ()) or bool(trained)
+
+        return {k: e.believed(certifies=certifies(k)) for k, e in forms.items()}
 
     def misfilled(self, forms: Mapping[str, Form]) -> tuple[str, ...]:
         """Give what of some forms, of nothing strange, would not count as it is told.

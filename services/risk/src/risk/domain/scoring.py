@@ -230,7 +230,8 @@ class Scorer:
         if any(values.get(key) == 0 for key in held.applies_if):
             return "does_not_apply"
         if held.certified and not form.certified:
-            return "needs_certified_user"
+            claimed = "not_a_certified_sender"
+            return claimed if form.claimed else "needs_certified_user"
         return "not_known_to_apply" if guards else None
 
     def _tally(self, name: str, rule: Sum, seen: "_Seen") -> Tally:

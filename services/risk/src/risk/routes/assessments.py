@@ -184,13 +184,13 @@ async def add_answers(
 ) -> AssessmentView:
     """Add answers, and have the case assessed anew with everything known."""
     resource = assessment_of(case_id)
-    await worker.permit(ADD_ANSWERS, resource, otherwise=NotAssessed)
+    by = await worker.permit(ADD_ANSWERS, resource, otherwise=NotAssessed)
     seen = await worker.permit(READ_ASSESSMENT, resource, otherwise=NotAssessed)
     weigh = partial(
         handlers.add_answers,
         case_id,
         added.answers,
-        forms=added.instruments,
+        forms=policy.believed(added.instruments, skills=by.skills),
         at=clock.now(),
         assessments=assessments,
         policy=policy,

@@ -132,7 +132,7 @@ async def reassess(
         case_id,
         found.answers,
         found.contact,
-        forms=found.instruments,
+        forms=policy.believed(found.instruments, skills=seen.skills),
         by=by,
         at=clock.now(),
         assessments=assessments,
