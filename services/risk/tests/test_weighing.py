@@ -251,7 +251,9 @@ def hardly_known(draw: st.DrawFn) -> dict[str, Answer]:
     asked = POLICY.questions if of_all else POLICY.key_questions
     share = POLICY.unanswered_share_of_all if of_all else POLICY.unanswered_share
     least = ceil(share * len(asked) - 1e-9)
-    order = draw(st.permutations(asked))
+    # Of all, the key ones last, so that it is not their share that counts.
+    keys = set(POLICY.key_questions) if of_all else set()
+    order = sorted(draw(st.permutations(asked)), key=keys.__contains__)
     open_ = order[: draw(st.integers(least, len(asked)))]
     closed = {each: draw(st.sampled_from([YES, NO])) for each in POLICY.questions}
     return closed | {each: draw(st.sampled_from(OPEN)) for each in open_}

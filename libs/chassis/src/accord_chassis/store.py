@@ -564,11 +564,16 @@ class Store(Generic[T]):
         """Claim what has fallen due, oldest first, so that one replica acts on it."""
         if self.due is None:
             raise TypeError(f"{self.collection} has no clocks.")
+        which = {self.due: {"$gt": EPOCH, "$lte": at}}
+        return await self.claim(which, order=self.due, limit=limit)
+
+    async def claim(self, which: Document, *, order: str, limit: int) -> list[T]:
+        """Claim some documents for a sweep, unless another replica holds them."""
         now = self._database.server_now()
         # What others hold stays where it is: read each time, it would cost the more the
         # more of it there is.
-        free = {self.due: {"$gt": EPOCH, "$lte": at}, "swept": {"$not": {"$gt": now}}}
-        found = self.documents.find(free).sort(self.due, 1).limit(limit)
+        free = {**which, "swept": {"$not": {"$gt": now}}}
+        found = self.documents.find(free).sort(order, 1).limit(limit)
         due = [document async for document in found]
         claimed = await self._claimed(due, {"swept": now + SWEEP_LEASE})
         counted = [{**each, "version": each["version"] + 1} for each in claimed]

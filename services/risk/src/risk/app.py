@@ -47,7 +47,7 @@ from risk.routes import (
     shadow,
     validity,
 )
-from risk.store import Assessments, Book
+from risk.store import Assessments, Book, Outdated
 
 
 class Settings(ChassisSettings):
@@ -83,7 +83,8 @@ def create_app(
 
     def wire(risk: service.Service) -> None:
         held = risk.store(Assessments)
-        risk.store(Book).keep(policy)
+        book = risk.store(Book)
+        book.keep(policy)
         risk.provide(policy)
         risk.on(
             ReferralReceived,
@@ -136,6 +137,13 @@ def create_app(
             )
 
         risk.sweep(held, call)
+
+        async def look_over(old: Assessment) -> None:
+            await handlers.look_over(
+                old, at=risk.clock.now(), assessments=held, policy=policy
+            )
+
+        risk.sweep(Outdated(risk.database, book, policy), look_over)
 
     return service.create_app(
         settings,

@@ -334,6 +334,19 @@ async def call_for_reassessment(
     await assessments.save(new, fell_due, lane=lane)
 
 
+async def look_over(
+    held: Assessment, *, at: datetime, assessments: Assessments, policy: Policy
+) -> None:
+    """Weigh a case by the policy in force, which an older one has weighed.
+
+    It is told only where something of it would be told otherwise.
+    """
+    new = held.look_over(policy, at)
+    told = assessed(new, None) if new.revision > held.revision else []
+    lane = Lane.URGENT if new.level.urgent else Lane.ROUTINE
+    await assessments.save(new, *told, lane=lane)
+
+
 def assessed(new: Assessment, referral_id: str | None) -> list[Event]:
     """Tell of an assessment, and of a change of level where there is one.
 

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 
 from accord_chassis.store import Conflict, Database, Document, Store
 from accord_contracts.message import Event, Lane, Message
@@ -18,6 +19,11 @@ from risk.domain.policy import Policy
 from risk.domain.shadow import Move
 from risk.domain.simulation import Group
 from risk.domain.validity import Counts, counted, together
+
+MINUTE = timedelta(minutes=1)
+
+BREATH = timedelta(seconds=1)
+"""For how long at the most is made up for, when a sweep came late."""
 
 CHUNK = 500
 """Assessments that are looked at in one go, in a thread beside what is served."""
@@ -89,6 +95,13 @@ class Book(Store[Edition]):
             with contextlib.suppress(Conflict):
                 await self.save(Edition.of(each, self._database.clock.now()))
 
+    async def others(self, fingerprint: str) -> list[str]:
+        """Give the fingerprints of all policies that were ever in force but one."""
+        found = self.documents.find({}, projection={"fingerprint": 1})
+        return [
+            e["fingerprint"] async for e in found if e["fingerprint"] != fingerprint
+        ]
+
     async def edition(self, fingerprint: str) -> Edition:
         """Give a policy as it was.
 
@@ -129,6 +142,7 @@ class Assessments(Store[Assessment]):
                 ("transferred_at", 1),
             ]
         ),
+        IndexModel([("open_by", 1), ("_id", 1)]),
     )
 
     def __init__(self, database: Database) -> None:
@@ -192,6 +206,33 @@ class Assessments(Store[Assessment]):
                 counts = await asyncio.to_thread(_counted, counts, chunk, days, at)
                 chunk = []
         return _counted(counts, chunk, days, at)
+
+
+class Outdated(Assessments):
+    """The open assessments that another policy looked over last, claimed at a pace.
+
+    Which policies those are is read once: what comes into force while a replica still
+    runs by an older one is never taken back by it.
+    """
+
+    def __init__(self, database: Database, book: Book, policy: Policy) -> None:
+        super().__init__(database)
+        self._book = book
+        self._policy = policy
+        self._others: list[str] | None = None
+        self._from: datetime | None = None
+
+    async def due_now(self, at: datetime, *, limit: int = 100) -> list[Assessment]:
+        """Claim as many as the locality's pace allows since the last time."""
+        if self._others is None:
+            self._others = await self._book.others(self._policy.fingerprint)
+        since, self._from = self._from or at - BREATH, at
+        minutes = min(at - since, BREATH) / MINUTE
+        most = min(limit, ceil(self._policy.reweigh_a_minute * minutes))
+        if not self._others or most <= 0:
+            return []
+        which = {"open_by": {"$in": self._others}}
+        return await self.claim(which, order="_id", limit=most)
 
 
 def moved(version: str, in_force: str, move: Move) -> Document:

@@ -66,6 +66,7 @@ class Assessment(BaseModel):
         results: What each instrument said.
         tier: What follows from it.
         policy_fingerprint: By which policy's text it was last weighed.
+        looked_over_by: By which it was last, or by which the same would be told of it.
         inputs: What was weighed then; what came since without being weighed is not in
             it.
         rests_on: The cases merged into it then.
@@ -108,6 +109,7 @@ class Assessment(BaseModel):
     tier: Tier | None = None
     policy_version: str = ""
     policy_fingerprint: str = ""
+    looked_over_by: str = ""
     inputs: Inputs | None = None
     rests_on: tuple[str, ...] = ()
     replaced: Past | None = Field(default=None, exclude=True)
@@ -146,6 +148,18 @@ class Assessment(BaseModel):
         dates = [each.wakes_at for each in self.ahead.values()] if self.weighed else []
         times = (self.due_at, asked and asked.until, *dates)
         return min((at for at in times if at), default=None)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def open_by(self) -> str | None:
+        """By which policy an open case was last looked over; none: nobody is to.
+
+        Of what is closed, erased, another region's or merged into another case nothing
+        follows from a new policy, until something is heard of it.
+        """
+        gone = self.erased_at or self.transferred_at or self.merged_into
+        stopped = self.reassessment is Reassessment.STOPPED
+        return None if gone or stopped or not self.weighed else self.looked_over_by
 
     @property
     def weighed(self) -> bool:
@@ -420,6 +434,7 @@ class Assessment(BaseModel):
                 "tier": policy.tier(level, found.reasons),
                 "policy_version": policy.version,
                 "policy_fingerprint": policy.fingerprint,
+                "looked_over_by": policy.fingerprint,
                 "inputs": Inputs.of(known, least),
                 "rests_on": tuple(sorted(self.shares)),
                 "replaced": self.to_file(at),
@@ -446,6 +461,25 @@ class Assessment(BaseModel):
             return told
         due_at = None if self.merged_into else max(by, at)
         return {**told, "reassessment": Reassessment.AHEAD, "due_at": due_at}
+
+    def look_over(self, policy: Policy, at: datetime) -> "Assessment":
+        """Weigh it by a policy that has come into force since it was weighed.
+
+        The level rises with it, and does not fall. Nobody has looked at the family by
+        that: its clock runs on, or faster. Where level, tier and reliability would be
+        told the same, the result stands as it was weighed.
+        """
+        new = self.reweigh(policy, at, self.level)
+        if (new.level, new.tier, new.provisional) == (
+            self.level,
+            self.tier,
+            self.provisional,
+        ):
+            return self.model_copy(update={"looked_over_by": policy.fingerprint})
+        if new.reassess_by <= self.reassess_by:
+            return new
+        kept = ("reassess_by", "reassessment", "due_at")
+        return new.model_copy(update={each: getattr(self, each) for each in kept})
 
     def to_file(self, at: datetime) -> Past | None:
         """Give the result that a next one replaces, if there is one that was saved."""

@@ -79,6 +79,8 @@ class Policy(BaseModel):
         unanswered_share_of_all: The same of all the questions that are asked.
         reassess_hours: Hours until a case is assessed anew.
         grace_hours: Hours after which silence is an alarm.
+        reweigh_a_minute: How many open cases are looked over in a minute, in each
+            replica, once a new policy is in force.
         shadow: The file beside this one, without its ending, of another version by
             which each case is weighed too, to be counted; none: by no other.
     """
@@ -101,6 +103,7 @@ class Policy(BaseModel):
     grace_hours: Hours
     judging: Judging
     groups: dict[Code, tuple[Code, ...]] = {}
+    reweigh_a_minute: Annotated[int, Field(gt=0, le=10_000)] = 600
     shadow: Code | None = None
 
     _beside: "Policy | None" = PrivateAttr(default=None)
@@ -208,7 +211,7 @@ class Policy(BaseModel):
         """
         own = {each.key: each for each in self.own_instruments}
         used = (own.get(key) or shipped(key) for key in self.instruments)
-        whole = self.model_dump(mode="json", exclude={"shadow"})
+        whole = self.model_dump(mode="json", exclude={"reweigh_a_minute", "shadow"})
         whole["own_instruments"] = [each.model_dump(mode="json") for each in used]
         # In the order of the files: questions are asked in it.
         return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
