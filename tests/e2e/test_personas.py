@@ -703,6 +703,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         "/v1/meetings/{meeting_id}/packs/{pack}/releases/{release_id}",
     ): Case(()),
     ("plans", "PUT", "/v1/meetings/{meeting_id}"): Case(("coordinator",), "meeting"),
+    ("plans", "DELETE", "/v1/meetings/{meeting_id}"): Case(LOCALITYS),
     ("plans", "POST", "/v1/meetings/{meeting_id}/attendance"): Case(
         ("specialist", *LOCALITYS), {"statement": STATEMENT}, unregistered=403
     ),

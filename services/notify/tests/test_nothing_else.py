@@ -24,7 +24,7 @@ from accord_chassis.settings import policy_of
 from accord_chassis.testing import NOON, message_of, new_id
 from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Message
-from accord_contracts.plans import MeetingTaskEvent
+from accord_contracts.plans import MeetingCalled, MeetingCalledOff, MeetingTaskEvent
 from accord_contracts.risk import RiskLevel
 from notify.app import FOR_AGENCIES, told_of
 from notify.domain.aes128gcm import encoded
@@ -273,6 +273,8 @@ class Ends:
 
 def link_of(told: Any) -> str:
     """Give where an agency's system is led: to what it was asked, or has promised."""
+    if isinstance(told, MeetingCalled | MeetingCalledOff):
+        return f"/meetings/{told.meeting_id}"
     if isinstance(told, MeetingTaskEvent):
         return f"/meetings/{told.meeting_id}/tasks/{told.task_id}"
     return f"/inquiries/{told.inquiry_id}"

@@ -85,35 +85,32 @@ async def test_a_system_is_told_what_it_can_verify_and_nothing_of_the_case(
 def for_agency(event: type[Event]) -> Event:
     """Something of which an agency is told, as a locality may have it told."""
     at = datetime.now(UTC)
-    about = {"case_id": new_id(), "agency": AGENCY}
-    late = {"due_at": at, "late_by": 1.0}
-    inquiry, told = {**about, "inquiry_id": new_id()}, dict[str, Any]()
-    ids = {"meeting_id": new_id(), "task_id": new_id(), "action": "visit"}
-    task, high = {**about, **ids}, {"level": RiskLevel.HIGH}
-    match event.TYPE:
-        case "information.requested.v1":
-            told = {**inquiry, "requested_at": at, "needed_by": at + DAY}
-        case "information.decided.v1":
-            told = {
-                **inquiry,
-                "number": 1,
-                "decision": next(iter(SharingDecision)),
-                "reason": next(iter(SharingReason)),
-                "answers": {},
-                "decided_at": at,
-            }
-        case "information.overdue.v1":
-            told = {**inquiry, **late}
-        case "information.withdrawn.v1":
-            told = {**inquiry, "withdrawn_at": at}
-        case "meeting.task_promised.v1":
-            told = {**task, **high, "due_at": at + DAY, "promised_at": at}
-        case "meeting.task_due_soon.v1":
-            told = {**task, **high, "due_at": at + DAY}
-        case "meeting.task_overdue.v1":
-            told = {**task, **high, **late}
-        case "meeting.task_not_done.v1":
-            told = {**task, "reason": "does_not_apply", "settled_at": at}
+    known = {
+        "case_id": new_id(),
+        "agency": AGENCY,
+        "inquiry_id": new_id(),
+        "requested_at": at,
+        "needed_by": at + DAY,
+        "number": 1,
+        "decision": next(iter(SharingDecision)),
+        "reason": next(iter(SharingReason)),
+        "answers": {},
+        "decided_at": at,
+        "withdrawn_at": at,
+        "meeting_id": new_id(),
+        "starts_at": at + DAY,
+        "called_off_at": at,
+        "task_id": new_id(),
+        "action": "visit",
+        "level": RiskLevel.HIGH,
+        "promised_at": at,
+        "due_at": at,
+        "late_by": 1.0,
+        "settled_at": at,
+    }
+    told = {key: each for key, each in known.items() if key in event.model_fields}
+    if event.TYPE.startswith("meeting.called"):
+        told["case_id"] = None
     return event(**told)
 
 
@@ -124,6 +121,8 @@ LEADS = {
     "information.decided.v1": "/inquiries/{inquiry_id}",
     "information.overdue.v1": "/inquiries/{inquiry_id}",
     "information.withdrawn.v1": "/inquiries/{inquiry_id}",
+    "meeting.called.v1": "/meetings/{meeting_id}",
+    "meeting.called_off.v1": "/meetings/{meeting_id}",
     "meeting.task_promised.v1": TASK,
     "meeting.task_due_soon.v1": TASK,
     "meeting.task_overdue.v1": TASK,
@@ -146,7 +145,8 @@ async def test_a_link_leads_to_what_waits_for_the_agency(
 
     [wanted] = await known["deliveries"].waiting(AGENCY)
     assert wanted.link == LEADS[event.TYPE].format_map(told.model_dump())
-    assert wanted.case_id not in wanted.link
+    assert wanted.case_id == (told.case_id or "")
+    assert not wanted.case_id or wanted.case_id not in wanted.link
     gone = await known["deliveries"].save(wanted.erase())
     assert (gone.about_id, gone.meeting_id) == ("", None)
 

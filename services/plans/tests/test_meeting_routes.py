@@ -26,6 +26,9 @@ from accord_contracts.message import Event, Message
 from accord_contracts.plans import (
     ActionOverdue,
     MeetingAsked,
+    MeetingCalled,
+    MeetingCalledOff,
+    MeetingClosed,
     MeetingDecided,
     MeetingTaskDone,
     MeetingTaskDueSoon,
@@ -1276,6 +1279,72 @@ async def test_what_a_called_meeting_leaves_open_comes_up_at_the_next_daily_one(
     assert (await leads.decides(next_, case)).status_code == 200
     assert (await leads.asks("POST", f"/{next_}/closure")).status_code == 200
     assert (await leads.reads(f"/{morning(clock)}"))["cases"] == []
+
+
+async def test_a_called_meeting_is_told_and_can_be_called_off_until_it_begins(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case, late = await referred(running, HIGH, HIGH)
+    leads, met = chair(running), new_id()
+    # They have settled it this morning: nothing else brings them up.
+    meeting = morning(clock)
+    await sat_down(running, meeting)
+    for each in (case, late):
+        await leads.decides(meeting, each, HIGH)
+    await leads.asks("POST", f"/{meeting}/closure")
+    table = table_of(running)
+
+    async def settled() -> bool:
+        found = await table.dockets.all_of([case, late])
+        return all(each.decided_at for each in found)
+
+    await eventually(settled)
+    body = {
+        "starts_at": (clock.now() + 3 * HOUR).isoformat(),
+        "agencies": ["police", "refuge"],
+        "cases": [case],
+    }
+    await leads.asks("PUT", f"/{met}", body)
+    await leads.asks("PUT", f"/{met}/cases/{late}")
+    police = Member(running, "police")
+    await police.signs(met)
+    not_theirs = await police.asks("DELETE", f"/{met}")
+
+    clock.advance(HOUR)
+    off = await leads.asks("DELETE", f"/{met}")
+    again = await leads.asks("DELETE", f"/{met}")
+
+    assert problem(not_theirs) == (404, "no-such-meeting")
+    assert off.json()["stage"] == again.json()["stage"] == "called_off"
+    events = [e for e in await sent(running) if e.case_id is None]
+    told = [(type(e), e.agency) for e in events if not isinstance(e, MeetingClosed)]
+    assert told == [
+        *[(MeetingCalled, each) for each in body["agencies"]],
+        *[(MeetingCalledOff, each) for each in body["agencies"]],
+    ]
+    text = (await leads.asks("GET", "/calendar")).text
+    event = text[text.index(met) : text.index("END:VEVENT", text.index(met))]
+    assert "STATUS:CANCELLED" in event
+    assert text.count("STATUS:CANCELLED") == 1
+    called_again = await leads.asks("PUT", f"/{met}", body)
+    tomorrow = morning(clock)
+    refused = [
+        called_again,
+        await leads.asks("POST", f"/{met}/beginning"),
+        await leads.asks("DELETE", f"/{tomorrow}"),
+        await leads.asks("GET", f"/{met}/minutes"),
+    ]
+    assert [problem(each) for each in refused] == [
+        (409, "meeting-over"),
+        (409, "meeting-over"),
+        (409, "not-called-off"),
+        (409, "not-begun"),
+    ]
+    assert (await police.reads(f"/{met}"))["cases"] == []
+    # No case is lost: both come up at the next daily meeting.
+    next_ = await leads.reads(f"/{tomorrow}")
+    assert {e["case_id"] for e in next_["cases"]} == {case, late}
+    assert {tuple(e["why"]) for e in next_["cases"]} == {("carried_over",)}
 
 
 async def test_an_erased_case_leaves_the_minutes_intact_and_says_nothing(

@@ -239,6 +239,8 @@ CATALOGUE = Catalogue.of(
         Entry(plans.MeetingTaskDueSoon, "plans", ("notify",)),
         Entry(plans.MeetingTaskOverdue, "plans", ("notify",)),
         Entry(plans.MeetingTaskNotDone, "plans", ("plans", "notify")),
+        Entry(plans.MeetingCalled, "plans", ("notify",)),
+        Entry(plans.MeetingCalledOff, "plans", ("notify",)),
         Entry(plans.MeetingClosed, "plans"),
         Entry(plans.NeedAssessed, "plans"),
         Entry(plans.ServiceAsked, "plans"),

@@ -590,6 +590,54 @@ class MeetingTaskNotDone(MeetingTaskEvent):
     settled_at: AwareDatetime
 
 
+class MeetingCalled(Event):
+    """An agency is invited to a meeting that was called besides those of the calendar.
+
+    Told once of each agency.
+
+    Attributes:
+        case_id: None, because a meeting is about many.
+        meeting_id: Which meeting.
+        agency: Who is invited.
+    """
+
+    TYPE: ClassVar[str] = "meeting.called.v1"
+
+    case_id: Id | None = None  # type: ignore[assignment]  # It is about many.
+    meeting_id: Id
+    agency: Code
+    starts_at: AwareDatetime
+
+    @property
+    def subject(self) -> str:
+        """The meeting, because it is about many cases."""
+        return self.meeting_id
+
+
+class MeetingCalledOff(Event):
+    """A meeting to which an agency was invited does not take place.
+
+    Told once of each agency.
+
+    Attributes:
+        case_id: None, because a meeting is about many.
+        meeting_id: Which meeting.
+        agency: Who was invited.
+    """
+
+    TYPE: ClassVar[str] = "meeting.called_off.v1"
+
+    case_id: Id | None = None  # type: ignore[assignment]  # It is about many.
+    meeting_id: Id
+    agency: Code
+    called_off_at: AwareDatetime
+
+    @property
+    def subject(self) -> str:
+        """The meeting, because it is about many cases."""
+        return self.meeting_id
+
+
 class MeetingClosed(Event):
     """A meeting is over, and its minutes are locked.
 

@@ -37,8 +37,8 @@ class Delivery(BaseModel):
 
     Attributes:
         event: The type of what happened.
-        about_id: What waits for the agency: an inquiry, or a task of a meeting.
-        meeting_id: The meeting, if it is a task of one.
+        about_id: What waits for the agency: an inquiry, a meeting, or a task of one.
+        meeting_id: The meeting, if it is one or a task of one.
         attempts: How often it was tried.
         due_at: When it is to be tried (again); none if it is not.
         reason: Why it has not gone out yet, as a code.
@@ -67,6 +67,8 @@ class Delivery(BaseModel):
     @property
     def link(self) -> str:
         """Where it leads, below the portal's address: never through the case."""
+        if self.meeting_id and self.meeting_id == self.about_id:
+            return f"/meetings/{self.meeting_id}"
         if self.meeting_id:
             return f"/meetings/{self.meeting_id}/tasks/{self.about_id}"
         return f"/inquiries/{self.about_id}"

@@ -18,6 +18,8 @@ from accord_chassis.store import Conflict
 from accord_contracts.message import Message
 from accord_contracts.notify import WebhookDisabled, WebhookOff
 from accord_contracts.plans import (
+    MeetingCalled,
+    MeetingCalledOff,
     MeetingTaskDueSoon,
     MeetingTaskEvent,
     MeetingTaskNotDone,
@@ -54,6 +56,8 @@ ForAgency = (
     | InformationDecided
     | InformationOverdue
     | InformationWithdrawn
+    | MeetingCalled
+    | MeetingCalledOff
     | MeetingTaskPromised
     | MeetingTaskDueSoon
     | MeetingTaskOverdue
@@ -61,6 +65,8 @@ ForAgency = (
 )
 """What an agency's system may be told: what it was asked itself or has promised, and
 nothing of what others were asked or said."""
+
+AT_MEETINGS = (MeetingCalled, MeetingCalledOff, MeetingTaskEvent)
 
 GONE = "status_410"
 """By which a system says that it is to be told nothing more (Standard Webhooks)."""
@@ -174,7 +180,7 @@ async def want_delivery(
 ) -> None:
     """Have an agency's system told, if it has one, and the case was not erased."""
     told = message.data
-    team = await teams.get(told.case_id)
+    team = await teams.get(told.case_id) if told.case_id else None
     if team and team.erased_at:
         return
     held = await webhooks.get(webhook_id(told.agency))
@@ -182,11 +188,12 @@ async def want_delivery(
         return
     wanted = Delivery(
         id=delivery_id(message.id, told.agency),
-        case_id=told.case_id,
+        # What a whole meeting is about is no case's, and goes with none.
+        case_id=told.case_id or "",
         agency=told.agency,
         event=message.type,
         about_id=_about(told),
-        meeting_id=told.meeting_id if isinstance(told, MeetingTaskEvent) else None,
+        meeting_id=told.meeting_id if isinstance(told, AT_MEETINGS) else None,
         created_at=at,
         due_at=at,
     )
@@ -194,6 +201,8 @@ async def want_delivery(
 
 
 def _about(told: ForAgency) -> str:
+    if isinstance(told, MeetingCalled | MeetingCalledOff):
+        return told.meeting_id
     if isinstance(told, MeetingTaskEvent):
         return told.task_id
     return told.inquiry_id

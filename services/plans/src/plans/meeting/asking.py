@@ -128,7 +128,7 @@ async def ask(
         NotAskedNow: Their answers are due too soon, or too late.
     """
     at = table.clock.now()
-    if not at < held.answers_by <= at + AHEAD:
+    if held.called_off_at or not at < held.answers_by <= at + AHEAD:
         raise NotAskedNow
     asks = (
         settled(partial(_ask, held, each, by=by, at=at, table=table)) for each in cases

@@ -33,6 +33,7 @@ def calendar(meetings: Iterable[Meeting], at: datetime) -> str:
             f"DTEND:{_utc(each.ends_at)}",
             f"SEQUENCE:{each.version}",
             f"SUMMARY:{TITLE}",
+            *(("STATUS:CANCELLED",) if each.called_off_at else ()),
             "CLASS:PRIVATE",
             "END:VEVENT",
         ]

@@ -12,7 +12,12 @@ from accord_chassis.service import settled
 from accord_chassis.store import EPOCH
 from accord_contracts.access import ClosedToChange
 from accord_contracts.message import Lane
-from accord_contracts.plans import MeetingClosed, MeetingDecided
+from accord_contracts.plans import (
+    MeetingCalled,
+    MeetingCalledOff,
+    MeetingClosed,
+    MeetingDecided,
+)
 
 from plans.domain.meeting.agenda import agenda
 from plans.domain.meeting.discussion import (
@@ -144,6 +149,7 @@ async def call(
         NotOnTheAgenda: Nobody is to talk about one of the cases.
         Called: That id is another meeting's.
         TooLateToAdd: It is to begin before its cut-off can be kept.
+        MeetingOver: It was called off since.
     """
     at = table.clock.now()
     made = Meeting.call(meeting_id, starts_at, table.rules, agencies)
@@ -153,11 +159,30 @@ async def call(
         held = await meeting_of(meeting_id, table)
     except NoSuchMeeting:
         await _are_open(cases, table)
-        return await table.meetings.save(made)
+        told = (
+            MeetingCalled(meeting_id=made.id, agency=each, starts_at=made.starts_at)
+            for each in made.agencies
+        )
+        return await table.meetings.save(made, *told)
     same = {"series", "starts_at", "agencies"}
     if held.model_dump(include=same) != made.model_dump(include=same):
         raise Called
+    if held.called_off_at:
+        raise MeetingOver
     return held
+
+
+async def call_off(meeting_id: str, *, table: Table) -> Meeting:
+    """Have a called meeting not take place, and tell so whom it was told of."""
+    held, at = await meeting_of(meeting_id, table), table.clock.now()
+    new = held.call_off(at)
+    if new is held:
+        return held
+    told = (
+        MeetingCalledOff(meeting_id=held.id, agency=each, called_off_at=at)
+        for each in held.agencies
+    )
+    return await table.meetings.save(new, *told)
 
 
 async def sign(meeting_id: str, seat: Seat, *, table: Table) -> Meeting:

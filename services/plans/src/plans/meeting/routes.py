@@ -214,6 +214,14 @@ async def call_meeting(
     return MeetingView.of(await settled(call), table.rules.statement.version)
 
 
+@router.delete("/{meeting_id}")
+async def call_off_meeting(meeting_id: Id, table: Table_, chair: Member) -> MeetingView:
+    """Call a meeting off that was called: its cases come up at the next daily one."""
+    await permitted(LEAD_MEETING, meeting_id, table, chair)
+    held = await settled(partial(handlers.call_off, meeting_id, table=table))
+    return MeetingView.of(held, table.rules.statement.version)
+
+
 @router.get("/{meeting_id}")
 async def read_meeting(meeting_id: Id, table: Table_, member: Member) -> TableView:
     """Read a meeting's agenda: as it builds itself, or as it stands since it began.
@@ -362,7 +370,7 @@ async def close_meeting(meeting_id: Id, table: Table_, chair: Member) -> Meeting
 async def read_minutes(meeting_id: Id, table: Table_, chair: Member) -> MinutesView:
     """Read the locked minutes of a meeting, and whether they are what was locked."""
     held, _ = await permitted(LEAD_MEETING, meeting_id, table, chair)
-    if held.closed_at is None:
+    if held.minutes is None:
         raise NotBegun("Its minutes are locked when it is closed.")
     said = await table.discussions.of_meeting(meeting_id)
     listed = [(case_at(held, each.case_id, table), each) for each in said]

@@ -58,6 +58,10 @@ class Called(Refusal):
     """This meeting is called already, otherwise."""
 
 
+class NotCalledOff(Refusal):
+    """Only a meeting that was called, and has not begun, is called off."""
+
+
 class Stage(StrEnum):
     """How far a meeting has come."""
 
@@ -65,6 +69,7 @@ class Stage(StrEnum):
     SITTING = "sitting"
     CLOSING = "closing"
     CLOSED = "closed"
+    CALLED_OFF = "called_off"
 
 
 class Seat(BaseModel):
@@ -139,6 +144,7 @@ class Meeting(BaseModel):
         agenda: As it was when the meeting began.
         left_off: How many cases were too many for it, none of them graver.
         carried: The cases that it did not decide on: they come up again next time.
+        called_off_at: When it was called off: it ended then, without minutes.
         minutes: The hash of its minutes, once they are locked.
         due_at: From when on it is closed by the clock, or its closing is ended.
         releases: Of its packs, the latest last.
@@ -161,6 +167,7 @@ class Meeting(BaseModel):
     began_at: datetime | None = None
     closing_at: datetime | None = None
     closed_at: datetime | None = None
+    called_off_at: datetime | None = None
     carried: tuple[str, ...] = ()
     minutes: str | None = None
     due_at: datetime | None = None
@@ -201,6 +208,8 @@ class Meeting(BaseModel):
     @property
     def stage(self) -> Stage:
         """How far it has come."""
+        if self.called_off_at:
+            return Stage.CALLED_OFF
         if self.closed_at:
             return Stage.CLOSED
         if self.closing_at:
@@ -220,6 +229,8 @@ class Meeting(BaseModel):
     def at_table(self, at: datetime, seat_hours: int) -> frozenset[str]:
         """Say who may look at its cases because they sit there: for a time."""
         ended = self.closed_at
+        if self.called_off_at:
+            return frozenset()
         if ended and at >= ended + timedelta(hours=seat_hours):
             return frozenset()
         return frozenset(each.worker_id for each in self.seats)
@@ -267,11 +278,32 @@ class Meeting(BaseModel):
             agenda: Which.
             at: When.
             left_off: How many cases were too many for it.
+
+        Raises:
+            MeetingOver: It was called off.
         """
         if self.began_at:
             return self
+        if self.called_off_at:
+            raise MeetingOver
         update = {"agenda": agenda, "began_at": at, "left_off": left_off}
         return self.model_copy(update=update)
+
+    def call_off(self, at: datetime) -> Self:
+        """Have it not take place: what it was about comes up at the next daily one.
+
+        Calling it off again changes nothing.
+
+        Raises:
+            NotCalledOff: It stands in the calendar, or has begun.
+        """
+        if self.called_off_at:
+            return self
+        if self.series != CALLED or self.began_at:
+            raise NotCalledOff
+        ends = dict.fromkeys(("called_off_at", "closing_at", "closed_at"), at)
+        carried = {"carried": self.cases, "due_at": None}
+        return self.model_copy(update={**ends, **carried})
 
     def end(self, at: datetime) -> Self:
         """Have nothing decided any more: the minutes are about to be locked.
