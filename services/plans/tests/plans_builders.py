@@ -168,11 +168,12 @@ def confirms(
     policy: Policy = POLICY,
     *,
     agrees: bool = True,
+    now: datetime | None = None,
 ) -> Plan:
     """Have somebody confirm what was said of an action last, or say that it is not."""
     said = held.action(action_id).said
     at = said.at if said else NOON
-    return confirm(held, action_id, by, policy, said_at=at, agrees=agrees)
+    return confirm(held, action_id, by, policy, said_at=at, agrees=agrees, at=now or at)
 
 
 def does(held: Plan, action_id: str, worker_id: str, at: datetime) -> Plan:

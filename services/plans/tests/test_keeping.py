@@ -38,7 +38,7 @@ from plans.domain.plan import (
     MoreToRead,
     Plan,
 )
-from plans.domain.stage import Breach, Stage
+from plans.domain.stage import ActionStage, Breach, Stage
 from plans.domain.staleness import (
     NotAgreed,
     NotYet,
@@ -286,7 +286,7 @@ def test_a_second_person_confirms_what_they_have_read_and_nothing_else() -> None
     otherwise = leave_undone(said, action_id, left, POLICY)
 
     with pytest.raises(AnotherWordStands):
-        confirm(otherwise, action_id, "x", POLICY, said_at=NOON, agrees=True)
+        confirm(otherwise, action_id, "x", POLICY, said_at=NOON, agrees=True, at=NOON)
 
 
 def test_nobody_speaks_over_what_another_has_said_and_nobody_confirmed() -> None:
@@ -309,7 +309,10 @@ def test_what_is_not_so_is_still_to_be_done() -> None:
 
     denied = confirms(said, action_id, "x", POLICY, agrees=False)
 
-    assert denied.action(action_id) == held.action(action_id)
+    left, before = denied.action(action_id), held.action(action_id)
+    assert left.model_copy(update={"first": before.first}) == before
+    # That it was said once stays known.
+    assert left.first[ActionStage.SAID] == NOON
 
 
 def test_what_was_said_in_time_may_be_confirmed_a_day_later() -> None:

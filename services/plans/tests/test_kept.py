@@ -18,7 +18,7 @@ from plans.domain.keeping import leave_undone
 from plans.domain.outcome import Outcome
 from plans.domain.plan import Plan
 from plans.domain.revising import Wanted, revise
-from plans.domain.stage import Breach, Stage, Status
+from plans.domain.stage import ActionStage, Breach, Stage, Status
 from plans.domain.staleness import (
     Read,
     note_breach,
@@ -60,6 +60,7 @@ class Kept(RuleBasedStateMachine):
         self.revision = 0
         self.agreed: dict[int, PlanVersion] = {}
         self.first: dict[Stage, datetime] = {}
+        self.reached: dict[str, dict[ActionStage, datetime]] = {}
 
     def step(self, do: Callable[[Plan], Plan]) -> None:
         """Do something, unless a rule refuses it, and see what it may not have done."""
@@ -139,7 +140,9 @@ class Kept(RuleBasedStateMachine):
     @rule(place=places, worker=workers, agrees=st.booleans())
     def somebody_confirms(self, place: int, worker: str, *, agrees: bool) -> None:
         self.step(
-            lambda held: confirms(held, self.action(place), worker, agrees=agrees)
+            lambda held: confirms(
+                held, self.action(place), worker, agrees=agrees, now=self.at
+            )
         )
 
     @rule()
@@ -189,6 +192,23 @@ class Kept(RuleBasedStateMachine):
     def first_times_stay(self) -> None:
         assert self.first.items() <= self.held.first.items()
         self.first = self.held.first
+
+    @invariant()
+    def first_times_of_each_action_stay_and_say_how_far_it_is(self) -> None:
+        for each in self.held.actions:
+            assert self.reached.get(each.id, {}).items() <= each.first.items()
+            self.reached[each.id] = each.first
+            has = each.first.keys()
+            assert ActionStage.ASKED in has
+            assert (ActionStage.SETTLED in has) is not each.open
+            assert not each.said or ActionStage.SAID in has
+            assert not each.overdue_at or ActionStage.OVERDUE in has
+            assert not each.worker_id or ActionStage.ACCEPTED in has
+            assert not each.confirmed_by or ActionStage.CONFIRMED in has
+            asked, settled_ = each.first[ActionStage.ASKED], ActionStage.SETTLED
+            assert asked <= each.first.get(settled_, self.at) <= self.at
+            for past in each.past:
+                assert self.reached[past.action_id] == past.first
 
     @invariant()
     def a_closed_plan_has_its_proof(self) -> None:

@@ -78,7 +78,7 @@ def test_at_high_risk_a_task_takes_evidence_and_a_second_person() -> None:
     with pytest.raises(UnknownCode):
         done(held, task_id, shown=Evidence(kind="hearsay"))
     with pytest.raises(NothingToConfirm):
-        confirm(held, task_id, by=B, said_at=NOON, agrees=True)
+        confirm(held, task_id, by=B, said_at=NOON, agrees=True, at=NOON)
     waiting = done(held, task_id)
 
     assert waiting.owed_by == ("police",)
@@ -88,13 +88,13 @@ def test_at_high_risk_a_task_takes_evidence_and_a_second_person() -> None:
     with pytest.raises(AnotherWordStands):
         done(waiting, task_id, by=B)
     with pytest.raises(NotTheSecondPerson):
-        confirm(waiting, task_id, by=A, said_at=NOON, agrees=True)
+        confirm(waiting, task_id, by=A, said_at=NOON, agrees=True, at=NOON)
     with pytest.raises(AnotherWordStands):
-        confirm(waiting, task_id, by=B, said_at=NOON - HOUR, agrees=True)
-    kept = confirm(waiting, task_id, by=B, said_at=NOON, agrees=True)
+        confirm(waiting, task_id, by=B, said_at=NOON - HOUR, agrees=True, at=NOON)
+    kept = confirm(waiting, task_id, by=B, said_at=NOON, agrees=True, at=NOON)
     assert kept.kept[task_id].confirmed_by == B
     assert kept.promised()[task_id].done
-    assert confirm(kept, task_id, by=B, said_at=NOON, agrees=True) is kept
+    assert confirm(kept, task_id, by=B, said_at=NOON, agrees=True, at=NOON) is kept
 
 
 @pytest.mark.parametrize("grave", [False, True])
@@ -109,8 +109,8 @@ def test_who_settles_a_task_for_an_agency_settles_nothing_alone(*, grave: bool) 
         assert each.owed_by == ("police",)
         assert (each.kept[task_id].done_at, each.kept[task_id].undone_at) == (None,) * 2
         with pytest.raises(NotTheSecondPerson):
-            confirm(each, task_id, by=A, said_at=NOON, agrees=True)
-        kept = confirm(each, task_id, by=B, said_at=NOON, agrees=True)
+            confirm(each, task_id, by=A, said_at=NOON, agrees=True, at=NOON)
+        kept = confirm(each, task_id, by=B, said_at=NOON, agrees=True, at=NOON)
         assert kept.owed_by == ()
     with pytest.raises(AnotherWordStands):
         done(waiting, task_id, by=B, grave=grave)
@@ -132,10 +132,43 @@ def test_what_is_dropped_and_asked_again_is_asked_anew() -> None:
     assert anew.fall_due(at + 25 * HOUR).overdue == {task_id: at + 25 * HOUR}
 
 
+def test_first_times_of_a_task_stay_whatever_is_said_of_it_later() -> None:
+    held, task_id = promised()
+    told = held.fall_due(NOON + 23 * HOUR).fall_due(NOON + 24 * HOUR)
+
+    said_ = done(told, task_id, at=NOON + 25 * HOUR)
+    denied = confirm(
+        said_,
+        task_id,
+        by=B,
+        said_at=NOON + 25 * HOUR,
+        agrees=False,
+        at=NOON + 26 * HOUR,
+    )
+    again = done(denied, task_id, at=NOON + 27 * HOUR)
+    kept = confirm(
+        again, task_id, by=B, said_at=NOON + 27 * HOUR, agrees=True, at=NOON + 28 * HOUR
+    )
+
+    assert {
+        stage.value: (at - NOON) / HOUR for stage, at in kept.first[task_id].items()
+    } == {
+        "asked": 0,
+        "reminded": 23,
+        "overdue": 24,
+        "said": 25,
+        "confirmed": 28,
+        "settled": 28,
+    }
+    assert kept.erase(NOON).first == {}
+
+
 def test_what_a_second_person_denies_is_still_to_be_done() -> None:
     held, task_id = promised()
 
-    refused = confirm(undone(held, task_id), task_id, by=B, said_at=NOON, agrees=False)
+    refused = confirm(
+        undone(held, task_id), task_id, by=B, said_at=NOON, agrees=False, at=NOON
+    )
 
     assert refused.kept == {}
     assert refused.owed_by == ("police",)
@@ -310,7 +343,7 @@ class Promised(RuleBasedStateMachine):
             self.step(
                 which,
                 lambda held, key=key, at=kept.said.at: confirm(
-                    held, key, by=by, said_at=at, agrees=agrees
+                    held, key, by=by, said_at=at, agrees=agrees, at=self.at
                 ),
             )
 

@@ -15,7 +15,7 @@ from plans.domain.action import Action, Evidence, Said
 from plans.domain.coming import Coming
 from plans.domain.outcome import Ending, Outcome
 from plans.domain.plan import Plan
-from plans.domain.stage import Stage, Status
+from plans.domain.stage import First, Stage, Status
 from plans.domain.template import Part
 from plans.domain.version import PlanVersion, Promise
 
@@ -198,6 +198,7 @@ class ActionView(BaseModel):
         overdue_at: When it was told that its time had passed.
         last_done_at: When it was done in an earlier episode.
         past: How it ended each time it was asked for before, the latest last.
+        first: When it first reached each stage.
         from_case: The merged case whose plan it comes from, if it does.
     """
 
@@ -218,6 +219,7 @@ class ActionView(BaseModel):
     overdue_at: datetime | None
     last_done_at: datetime | None
     past: tuple[SaidView, ...]
+    first: First
     from_case: Id | None = None
 
     @classmethod

@@ -8,6 +8,7 @@ from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict
 
 from plans.domain.hours import Within
+from plans.domain.stage import ActionStage, First, reached
 from plans.domain.template import Part
 
 
@@ -83,6 +84,7 @@ class Past(BaseModel):
     Attributes:
         said: By whom and when, with what shows it and what came of it, or why not.
         confirmed_by: The second person who confirmed it.
+        first: When it first reached each stage.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -90,6 +92,7 @@ class Past(BaseModel):
     action_id: str
     said: Said
     confirmed_by: str | None = None
+    first: First = {}
 
 
 class Action(BaseModel):
@@ -112,6 +115,7 @@ class Action(BaseModel):
         overdue_at: When it was told that the time had passed.
         last_done_at: When it was done in an earlier episode.
         past: How it ended each time it was asked for before, the latest last.
+        first: When it first reached each stage.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -135,6 +139,7 @@ class Action(BaseModel):
     overdue_at: datetime | None = None
     last_done_at: datetime | None = None
     past: tuple[Past, ...] = ()
+    first: First = {}
 
     @property
     def open(self) -> bool:
@@ -146,7 +151,12 @@ class Action(BaseModel):
         """How it ended each time, this one included: for when it is asked for anew."""
         if self.open or self.said is None:
             return self.past
-        last = Past(action_id=self.id, said=self.said, confirmed_by=self.confirmed_by)
+        last = Past(
+            action_id=self.id,
+            said=self.said,
+            confirmed_by=self.confirmed_by,
+            first=self.first,
+        )
         return (*self.past, last)[-MOST_PAST:]
 
     @property
@@ -187,6 +197,10 @@ class Action(BaseModel):
             return False
         return not each_episode or self.done_at >= since
 
+    def reaches(self, at: datetime, *stages: ActionStage) -> "Action":
+        """Note when stages were reached, those that were not before."""
+        return self.model_copy(update={"first": reached(self.first, at, *stages)})
+
     def carried_into(self, new: "Action", remind: timedelta) -> "Action":
         """Carry an open commitment into a new version: it may tighten, never slacken.
 
@@ -207,6 +221,7 @@ class Action(BaseModel):
                 "within": self.within and new.within,
                 "worker_id": new.worker_id or self.worker_id,
                 "remind_at": due_at - remind if tightened else self.remind_at,
+                "first": {**new.first, **self.first},
             }
         )
 

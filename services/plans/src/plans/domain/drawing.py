@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 from accord_contracts.allocation import Role
 
 from plans.domain.action import Action
+from plans.domain.stage import ActionStage, reached
 from plans.domain.template import Measure, Part, Template
 from plans.domain.waiting import running
 
@@ -19,6 +20,7 @@ class Ground:
     Attributes:
         case: Of which case.
         number: Which version.
+        at: When that is done.
         since: From when on its clocks run.
         episode: When the response to the present episode was first asked for.
         risen: The level is higher than that of the version before.
@@ -30,6 +32,7 @@ class Ground:
 
     case: UUID
     number: int
+    at: datetime
     since: datetime
     episode: datetime
     risen: bool
@@ -83,6 +86,8 @@ def _action(
         # For another date within the same version: it is another action.
         whose += f"/{len(held.ended)}"
     name = f"action/{ground.number}/{measure.code}{whose}"
+    worker_id = ground.owner(measure.role)
+    stages = (ActionStage.ASKED, *((ActionStage.ACCEPTED,) if worker_id else ()))
     new = Action(
         id=str(uuid5(ground.case, name)),
         code=measure.code,
@@ -94,9 +99,10 @@ def _action(
         due_at=due_at,
         after=measure.after,
         within=measure.within if measure.after else None,
-        worker_id=ground.owner(measure.role),
+        worker_id=worker_id,
         remind_at=due_at - template.remind,
         last_done_at=(held.done_at or held.last_done_at) if held else None,
         past=held.ended if held else (),
+        first=reached({}, ground.at, *stages),
     )
     return held.carried_into(new, template.remind) if held and held.open else new

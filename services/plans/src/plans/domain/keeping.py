@@ -16,7 +16,7 @@ from plans.domain.action import (
     WaitsForAnother,
 )
 from plans.domain.plan import AlreadyClosed, Plan
-from plans.domain.stage import Stage, Status
+from plans.domain.stage import ActionStage, Stage, Status
 from plans.domain.template import Policy
 from plans.domain.waiting import running, waited_for
 
@@ -85,11 +85,18 @@ def _say(
     confirm_by = said.at + timedelta(hours=policy.confirm_within_hours)
     waiting = said.model_copy(update={"confirm_by": confirm_by})
     # Its second person has a clock of their own, though its owner's has run out.
-    return held.with_actions({action.id: {"said": waiting, "overdue_at": None}})
+    update = {action.id: {"said": waiting, "overdue_at": None}}
+    return held.with_actions(update, ActionStage.SAID, at=said.at)
 
 
 def settle(
-    held: Plan, action: Action, said: Said, policy: Policy, by: str | None = None
+    held: Plan,
+    action: Action,
+    said: Said,
+    policy: Policy,
+    by: str | None = None,
+    *,
+    at: datetime | None = None,
 ) -> Plan:
     """Let count what was said of an action; what waited for it waits no more.
 
@@ -99,6 +106,7 @@ def settle(
         said: That it was done, or will not be.
         policy: The locality's.
         by: The second person, who confirms it.
+        at: When they do; none: one person's word is enough.
     """
     # Whoever did it stays named, though another has the role by now.
     how = (
@@ -107,7 +115,10 @@ def settle(
         else {"done_at": said.at, "worker_id": said.by}
     )
     update = {"said": said, "confirmed_by": by, **how}
-    settled = held.with_actions({action.id: update})
+    word = held.with_actions({action.id: update}, ActionStage.SAID, at=said.at)
+    confirmed = (ActionStage.CONFIRMED,) if by else ()
+    stages = (*confirmed, ActionStage.SETTLED)
+    settled = word.with_actions({action.id: {}}, *stages, at=at or said.at)
     template = policy.templates[held.current.assessment.level]
     actions = running(settled.actions, template.working, template.remind, said.at)
     new = settled.model_copy(update={"actions": actions})
@@ -158,6 +169,7 @@ def confirm(
     *,
     said_at: datetime,
     agrees: bool,
+    at: datetime,
 ) -> Plan:
     """Confirm what was said of an action, or say that it is not so.
 
@@ -170,6 +182,7 @@ def confirm(
         policy: The locality's.
         said_at: When what they have read was said.
         agrees: It is so.
+        at: When.
 
     Raises:
         NoSuchAction: There is no such action.
@@ -190,7 +203,7 @@ def confirm(
     if not meant:
         raise AnotherWordStands
     if agrees:
-        return settle(held, action, action.said, policy, by)
+        return settle(held, action, action.said, policy, by, at=at)
     return held.with_actions({action.id: {"said": None}})
 
 

@@ -104,7 +104,7 @@ def carry(
         shared = shared.with_current(ending=None)
     new = shared.asks_for_each(held, policy, at)
     own = {each.worker_id for each in held.owners.values()}
-    return new.handed_over(held.shared_owners - new.shared_owners - own)
+    return new.handed_over(held.shared_owners - new.shared_owners - own, at)
 
 
 def _coming_with(

@@ -11,12 +11,12 @@ from accord_contracts.problem import Refusal
 from accord_contracts.referrals import TRANSFERRED
 from accord_contracts.risk import Tier
 
-from plans.domain.action import Owner
+from plans.domain.action import Action, Owner
 from plans.domain.circumstances import Word
 from plans.domain.coming import Coming, InForce, with_latest
 from plans.domain.drawing import Ground, drawn_up
 from plans.domain.held import Decided, Held
-from plans.domain.stage import Stage, Status
+from plans.domain.stage import ActionStage, Stage, Status
 from plans.domain.template import Part, Policy
 from plans.domain.version import Assessment, PlanVersion, kept
 
@@ -40,16 +40,27 @@ class Merged(Refusal):
 class Plan(Held):
     """The family safety plan of one case, and what may become of it."""
 
-    def handed_over(self, gone: set[str]) -> "Plan":
+    def handed_over(self, gone: set[str], at: datetime) -> "Plan":
         """Give what nobody owns, or somebody who has gone, to whoever has its role."""
-        return self.with_actions(
+        return self.given(
             {
-                each.id: {"worker_id": self.owner_of(each.role)}
+                each.id: self.owner_of(each.role)
                 for each in self._unclosed
                 if (each.worker_id is None or each.worker_id in gone)
                 and self.owner_of(each.role) != each.worker_id
-            }
+            },
+            at,
         )
+
+    def given(self, owners: Mapping[str, str | None], at: datetime) -> "Plan":
+        """Give some actions, by id, to these workers, or to nobody."""
+        taken = self.with_actions(
+            {key: {"worker_id": each} for key, each in owners.items() if each},
+            ActionStage.ACCEPTED,
+            at=at,
+        )
+        nobodys = (key for key, each in owners.items() if not each)
+        return taken.with_actions({key: {"worker_id": None} for key in nobodys})
 
     def draft(
         self,
@@ -84,7 +95,7 @@ class Plan(Held):
         closed = self.status is Status.CLOSED
         held = [each for each in self.actions if not (closed and each.open)]
         risen = self.rises(drafted)
-        ground = self._ground(drafted, assessment.assessed_at, risen=risen)
+        ground = self._ground(drafted, assessment.assessed_at, at, risen=risen)
         next_ = self.settled().model_copy(
             update={
                 "actions": drawn_up(template, held, ground),
@@ -95,10 +106,13 @@ class Plan(Held):
             update={"versions": kept((*next_.versions, drafted))}
         ).reaches(Stage.REOPENED if closed else Stage.DRAFTED, at)
 
-    def _ground(self, version: PlanVersion, since: datetime, *, risen: bool) -> Ground:
+    def _ground(
+        self, version: PlanVersion, since: datetime, at: datetime, *, risen: bool
+    ) -> Ground:
         return Ground(
             case=UUID(self.id),
             number=version.number,
+            at=at,
             since=since,
             episode=version.assessment.first_referred_at,
             risen=risen,
@@ -220,7 +234,7 @@ class Plan(Held):
         level, tier = current.assessment.level, current.tier
         template = policy.template(level, tier, self.circumstances)
         left = [e for e in self.actions if not (e.open and e.person_id in gone)]
-        ground = self._ground(current, at, risen=False)
+        ground = self._ground(current, at, at, risen=False)
         return self.model_copy(update={"actions": drawn_up(template, left, ground)})
 
     def time_to_agree(self, rule: InForce, at: datetime) -> dict[str, Coming]:
@@ -278,12 +292,9 @@ class Plan(Held):
         """
         if self._outdated(role, owner):
             return self
-        given = {
-            each.id: {"worker_id": owner.worker_id}
-            for each in self._unclosed
-            if each.role is role
-        }
-        return self.with_actions(given).model_copy(
+        theirs = [e.id for e in self._unclosed if e.role is role]
+        given = dict.fromkeys(theirs, owner.worker_id)
+        return self.given(given, owner.accepted_at).model_copy(
             update={"owners": {**self.owners, role: owner}}
         )
 
@@ -306,7 +317,7 @@ class Plan(Held):
             if leaver and each.worker_id == leaver and each.role not in kept
         }
         freed_ = self.with_actions(freed).model_copy(update={"owners": owners})
-        return freed_.handed_over(set())
+        return freed_.handed_over(set(), left.accepted_at)
 
     def _outdated(self, role: Role, owner: Owner) -> bool:
         """Tell whether something later is known of a role."""
@@ -407,7 +418,9 @@ class Plan(Held):
                 each.id: {"overdue_at": at, "remind_at": None}
                 for each in self.open_actions
                 if each.late_from and each.late_from <= at
-            }
+            },
+            ActionStage.OVERDUE,
+            at=at,
         )
 
     def urge(self, at: datetime) -> "Plan":
@@ -426,7 +439,9 @@ class Plan(Held):
                 each.id: {"remind_at": None}
                 for each in self.open_actions
                 if each.remind_at and each.ahead == each.remind_at <= at
-            }
+            },
+            ActionStage.REMINDED,
+            at=at,
         )
 
     def with_current(self, **changes: object) -> "Plan":
@@ -434,12 +449,27 @@ class Plan(Held):
         changed = self.current.model_copy(update=changes)
         return self.model_copy(update={"versions": (*self.versions[:-1], changed)})
 
-    def with_actions(self, changes: Mapping[str, Mapping[str, object]]) -> "Plan":
-        """Change some actions, by id."""
+    def with_actions(
+        self,
+        changes: Mapping[str, Mapping[str, object]],
+        *stages: ActionStage,
+        at: datetime | None = None,
+    ) -> "Plan":
+        """Change some actions, by id.
+
+        Args:
+            changes: What of each.
+            stages: What each of them reaches by it.
+            at: When it does, if it reaches any.
+        """
         if not changes:
             return self
+
+        def changed(each: Action) -> Action:
+            new = each.model_copy(update=changes[each.id])
+            return new.reaches(at, *stages) if at else new
+
         actions = tuple(
-            each.model_copy(update=changes[each.id]) if each.id in changes else each
-            for each in self.actions
+            changed(each) if each.id in changes else each for each in self.actions
         )
         return self.model_copy(update={"actions": actions})

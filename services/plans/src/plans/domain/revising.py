@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from plans.domain.action import Action, UnknownCode
 from plans.domain.hours import Within
 from plans.domain.plan import AlreadyClosed, AnotherVersionIsCurrent, Merged, Plan
-from plans.domain.stage import Stage
+from plans.domain.stage import ActionStage, Stage, reached
 from plans.domain.template import Part, Policy
 from plans.domain.version import PlanVersion, kept
 from plans.domain.waiting import running
@@ -156,6 +156,8 @@ def _action(
     suffix = f"/{wanted.person_id}" if wanted.person_id else ""
     name = f"action/{drafted.number}/{wanted.code}{suffix}"
     remind = policy.templates[drafted.assessment.level].remind
+    worker_id = held.owner_of(wanted.role)
+    stages = (ActionStage.ASKED, *((ActionStage.ACCEPTED,) if worker_id else ()))
     return Action(
         id=str(uuid5(UUID(held.id), name)),
         code=wanted.code,
@@ -167,6 +169,7 @@ def _action(
         due_at=due_at,
         after=kind.after,
         within=wanted.within if kind.after else None,
-        worker_id=held.owner_of(wanted.role),
+        worker_id=worker_id,
         remind_at=due_at - remind,
+        first=reached({}, at, *stages),
     )

@@ -30,6 +30,31 @@ class Stage(StrEnum):
     REOPENED = "reopened"
 
 
+class ActionStage(StrEnum):
+    """How far a commitment has come: an action of a plan, or a task of a meeting."""
+
+    ASKED = "asked"
+    ACCEPTED = "accepted"
+    """Somebody owned it. Of a task, whose agency has it by the decision, never."""
+    REMINDED = "reminded"
+    SAID = "said"
+    """Somebody said that it was done, or will not be."""
+    OVERDUE = "overdue"
+    CONFIRMED = "confirmed"
+    """A second person said that it is so."""
+    SETTLED = "settled"
+    """That it was done, or will not be, counts."""
+
+
+First = dict[ActionStage, datetime]
+"""When each stage was first reached: never changed, all durations come from it."""
+
+
+def reached(first: First, at: datetime, *stages: ActionStage) -> First:
+    """Note when stages were reached that were not before."""
+    return {**dict.fromkeys(stages, at), **first}
+
+
 class Breach(BaseModel):
     """That somebody broke what the plan rests on.
 

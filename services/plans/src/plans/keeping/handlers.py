@@ -58,7 +58,9 @@ async def confirm(
         AlreadyClosed: The plan is closed, and the action went with it.
     """
     held = await home_of(case_id, action_id, plans)
-    new = confirm_said(held, action_id, by, policy, said_at=said_at, agrees=agrees)
+    new = confirm_said(
+        held, action_id, by, policy, said_at=said_at, agrees=agrees, at=at
+    )
     await save_settled(new, held, plans, at)
     return new.action(action_id)
 

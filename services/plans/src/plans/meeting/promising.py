@@ -65,7 +65,9 @@ async def confirm_task(
         Refusal: Of ``promises.confirm``.
     """
     held, level = await _read(meeting_id, case_id, table)
-    new = promises.confirm(held, task_id, by=by, said_at=said_at, agrees=agrees)
+    new = promises.confirm(
+        held, task_id, by=by, said_at=said_at, agrees=agrees, at=table.clock.now()
+    )
     return await _save(new, held, task_id, level, table)
 
 

@@ -18,6 +18,7 @@ from plans.domain.meeting.docket import Asked, Docket, Why
 from plans.domain.meeting.meeting import Entry, Meeting, Seat, Stage
 from plans.domain.meeting.rules import Statement, Wording
 from plans.domain.meeting.task import Task
+from plans.domain.stage import First
 from plans.views import SaidView
 
 
@@ -238,6 +239,7 @@ class TaskView(BaseModel):
         confirmed: A second person has confirmed it. Who, the audit log knows.
         overdue_at: When it was told that its time had passed.
         ended: The response ended before it was settled: nobody owes it any more.
+        first: When it first reached each stage, at this meeting.
     """
 
     task_id: Id
@@ -251,6 +253,7 @@ class TaskView(BaseModel):
     confirmed: bool
     overdue_at: datetime | None
     ended: bool
+    first: First
 
     @classmethod
     def all_of(
@@ -283,6 +286,7 @@ def _task(held: Discussion, task_id: str) -> dict[str, Any]:
         "confirmed": kept is not None and kept.confirmed_by is not None,
         "overdue_at": held.overdue.get(task_id),
         "ended": held.lapsed(task_id),
+        "first": held.first.get(task_id, {}),
     }
 
 

@@ -4,6 +4,7 @@ It has a document of its own, so that two who decide on two cases never wait for
 other, and two who decide on one case never overwrite each other.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
 from uuid import UUID, uuid5
@@ -28,6 +29,7 @@ from plans.domain.meeting.docket import Owed
 from plans.domain.meeting.meeting import MeetingOver
 from plans.domain.meeting.rules import to_the_minute
 from plans.domain.meeting.task import Kept, Task
+from plans.domain.stage import ActionStage, First, reached
 
 MOST_DECISIONS = 20
 """Decisions on one case at one meeting: all are kept, and a document has an end."""
@@ -119,6 +121,7 @@ class Discussion(BaseModel):
             locked, like all that is known of tasks.
         reminded: The tasks that were reminded of.
         overdue: When it was told of tasks that their time had passed.
+        first: When each task ever asked for first reached each stage.
         ended_at: When the response last ended: what was promised before went with it.
         salt: What its seal cannot be guessed without; it goes with the case.
         locked: The seal of what was decided: nothing of it changes any more.
@@ -135,6 +138,7 @@ class Discussion(BaseModel):
     kept: dict[str, Kept] = {}
     reminded: frozenset[str] = frozenset()
     overdue: dict[str, datetime] = {}
+    first: dict[str, First] = {}
     ended_at: datetime | None = None
     salt: str = ""
     locked: str | None = None
@@ -190,7 +194,13 @@ class Discussion(BaseModel):
             "reminded": frozenset(key for key in self.reminded if key in asked),
             "overdue": {key: at for key, at in self.overdue.items() if key in asked},
         }
-        return new.model_copy(update=update)
+        left = new.model_copy(update=update)
+        return left.reaches(asked, decision.at, ActionStage.ASKED)
+
+    def reaches(self, tasks: Iterable[str], at: datetime, *stages: ActionStage) -> Self:
+        """Note when tasks reached stages, those that they had not before."""
+        new = {key: reached(self.first.get(key, {}), at, *stages) for key in tasks}
+        return self.model_copy(update={"first": {**self.first, **new}})
 
     def _by_whom(self) -> str:
         """Say it by codes and numbers: a problem names nobody."""
@@ -286,7 +296,10 @@ class Discussion(BaseModel):
             return self
         overdue = {**self.overdue, **dict.fromkeys(sorted(late), at)}
         reminded = self.reminded | (soon - late)
-        return self.model_copy(update={"overdue": overdue, "reminded": reminded})
+        told = self.model_copy(update={"overdue": overdue, "reminded": reminded})
+        return told.reaches(late, at, ActionStage.OVERDUE).reaches(
+            soon - late, at, ActionStage.REMINDED
+        )
 
     def _task(self, task: Task, decision: Decision) -> Task:
         """Give a task; one decided before the parts were put right is of her side."""
@@ -356,6 +369,7 @@ class Discussion(BaseModel):
         """Leave a tombstone: which case was at which meeting, and its seal."""
         update: dict[str, Any] = {"decisions": (), "salt": "", "erased_at": at}
         tasks: dict[str, Any] = {"kept": {}, "reminded": frozenset(), "overdue": {}}
+        tasks["first"] = {}
         return self.model_copy(update={**update, **tasks})
 
 

@@ -14,6 +14,7 @@ from plans.domain.keeping import (
 )
 from plans.domain.meeting.discussion import Discussion
 from plans.domain.meeting.task import Kept, NoSuchTask, TaskOver
+from plans.domain.stage import ActionStage
 from plans.domain.template import Policy
 
 
@@ -95,7 +96,13 @@ def leave_undone(
 
 
 def confirm(
-    held: Discussion, task_id: str, *, by: str, said_at: datetime, agrees: bool
+    held: Discussion,
+    task_id: str,
+    *,
+    by: str,
+    said_at: datetime,
+    agrees: bool,
+    at: datetime,
 ) -> Discussion:
     """Confirm what was said of a task, or say that it is not so: then it is still open.
 
@@ -107,6 +114,7 @@ def confirm(
         by: The second person.
         said_at: When what they have read was said.
         agrees: It is so.
+        at: When.
 
     Raises:
         NoSuchTask: There is none.
@@ -129,9 +137,11 @@ def confirm(
     if known.counts or known.said.at != said_at:
         raise AnotherWordStands
     others = {key: each for key, each in held.kept.items() if key != task_id}
-    if agrees:
-        others[task_id] = known.model_copy(update={"confirmed_by": by})
-    return held.model_copy(update={"kept": others})
+    if not agrees:
+        return held.model_copy(update={"kept": others})
+    others[task_id] = known.model_copy(update={"confirmed_by": by})
+    stages = (ActionStage.CONFIRMED, ActionStage.SETTLED)
+    return held.model_copy(update={"kept": others}).reaches([task_id], at, *stages)
 
 
 def _known(held: Discussion, task_id: str, agency: str | None) -> Kept | None:
@@ -155,11 +165,15 @@ def _say(
     """Note what is said of a task: it counts if one person's word is enough."""
     if alone:
         kept = {**held.kept, task_id: Kept(said=said)}
-        return held.model_copy(update={"kept": kept})
+        stages = (ActionStage.SAID, ActionStage.SETTLED)
+        return held.model_copy(update={"kept": kept}).reaches(
+            [task_id], said.at, *stages
+        )
     confirm_by = said.at + timedelta(hours=policy.confirm_within_hours)
     waiting = Kept(said=said.model_copy(update={"confirm_by": confirm_by}))
     # Its second person has a clock of their own, though the agency's has run out.
     late = {key: each for key, each in held.overdue.items() if key != task_id}
-    return held.model_copy(
+    word = held.model_copy(
         update={"kept": {**held.kept, task_id: waiting}, "overdue": late}
     )
+    return word.reaches([task_id], said.at, ActionStage.SAID)
