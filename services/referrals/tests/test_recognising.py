@@ -2,7 +2,8 @@
 """Who is who in a referral when no key tells: weighed, on a real store."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,17 @@ from accord_chassis.testing import NOON, message_of, new_id
 from accord_contracts.referrals import ReferralPosted
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from referrals import handlers, reviewing
+from referrals import handlers, recognising, reviewing
 from referrals.domain.likeness import Likeness
 from referrals.domain.matching import finding
 from referrals.domain.recognition import Person, Sighting, Weighed, sightings
 from referrals.domain.review import Review
 from referrals.domain.telling import DescribedPerson
 from referrals.domain.weighing import MatchingPolicy, weigh
+from referrals.recognising import Known
 from referrals.review_store import Reviews
 from referrals.reviewing import Desk
-from referrals.store import Cases, People, Referrals
+from referrals.store import Cases, Near, People, Referrals
 from referrals_builders import (
     JOHN,
     LOCALITIES,
@@ -412,6 +414,14 @@ class Intake:
             matching=MATCHING,
         )
 
+    async def compares(self, at: datetime) -> None:
+        """Compare whoever is due once more."""
+        known = Known(self.people, self.reviews, RULES, MATCHING)
+        for each in await self.people.due_now(at):
+            await recognising.compare_again(
+                each, referrals=self.referrals, known=known, clock=self.desk.clock
+            )
+
     async def asked(self) -> list[Review]:
         return await self.reviews.waiting()
 
@@ -472,6 +482,66 @@ async def test_a_typo_in_the_name_of_her_marriage_is_asked_about(
     assert new != her
     [asked] = await intake.asked()
     assert set(asked.people) == {her, new}
+
+
+class Unseeing(People):
+    """The people, as a referral finds them that was posted at the same moment."""
+
+    async def near(self, blocks: Iterable[str]) -> Near:  # noqa: ARG002 - It sees none.
+        return Near([], ())
+
+
+async def test_of_two_met_at_once_in_two_spellings_a_person_is_asked_a_minute_on(
+    intake: Intake, people: People
+) -> None:
+    [her, _] = await intake.meets(HER, JOHN)
+    intake.people = Unseeing(people._database)
+    [new, _] = await intake.meets(MISHEARD, JOHN)
+    intake.people = people
+    assert await intake.asked() == []
+
+    assert await people.due_now(NOON + timedelta(seconds=59)) == []
+    for _ in range(2):
+        await intake.compares(NOON + timedelta(minutes=1))
+
+    [asked] = await intake.asked()
+    assert set(asked.people) == {her, new}
+    assert len(await intake.meets(HER)) == 1
+    assert await people.due_now(NOON + timedelta(days=1)) == []
+
+
+async def test_whoever_was_asked_about_already_is_not_asked_about_again(
+    intake: Intake,
+) -> None:
+    await intake.meets(HER)
+    await intake.meets(MISHEARD)
+    [asked] = await intake.asked()
+    await intake.decides(asked, same=False)
+
+    await intake.compares(NOON + timedelta(minutes=1))
+
+    assert await intake.asked() == []
+
+
+async def test_whom_one_referral_tells_of_are_not_asked_about_a_minute_on(
+    intake: Intake,
+) -> None:
+    """Twins."""
+    hayden = {**HER, "given_name": "Hayden"}
+    jayden = {**HER, "given_name": "Jayden", "role": "child"}
+    await intake.meets(hayden, jayden)
+
+    await intake.compares(NOON + timedelta(minutes=1))
+
+    assert await intake.asked() == []
+
+
+async def test_whoever_has_nothing_to_be_compared_by_never_falls_due(
+    intake: Intake, people: People
+) -> None:
+    await intake.meets({"role": "child", "given_name": "Baby"})
+
+    assert await people.due_now(NOON + timedelta(days=1)) == []
 
 
 async def test_who_may_be_known_is_new_and_a_person_is_asked(intake: Intake) -> None:

@@ -47,7 +47,7 @@ from referrals.erasing import Shelves
 from referrals.inquiring import Bureau
 from referrals.keeping import Disclosures, Inquiries
 from referrals.orders import Orders, Registry
-from referrals.recognising import Known
+from referrals.recognising import Known, compare_again
 from referrals.register import Register
 from referrals.review_store import Reviews
 from referrals.reviewing import Desk, attend
@@ -149,13 +149,8 @@ def create_app(
                 clock=intake.clock,
             ),
         )
-        intake.on(
-            ChangePosted,
-            partial(
-                amending.recognise_change,
-                referrals=posted,
-                known=Known(people, reviews, policy.recognition, matching),
-            ),
+        recognise_anew(
+            intake, posted, Known(people, reviews, policy.recognition, matching)
         )
         intake.on(
             ChangeRecognised,
@@ -242,6 +237,14 @@ def create_app(
         screening.router,
         stand_ins=stand_ins,
     )
+
+
+def recognise_anew(intake: service.Service, referrals: Referrals, known: Known) -> None:
+    """Have whoever was corrected recognised, and whoever is new compared once more."""
+    recognise = partial(amending.recognise_change, referrals=referrals, known=known)
+    intake.on(ChangePosted, recognise)
+    again = partial(compare_again, referrals=referrals, known=known, clock=intake.clock)
+    intake.sweep(known.people, again)
 
 
 def keep_dates(intake: service.Service, cases: Cases, policy: Policy) -> Triggers:

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import structlog
+from accord_chassis.clock import Clock
 from accord_chassis.store import Conflict
 
+from referrals.domain.likeness import Likeness
+from referrals.domain.matching import finding
 from referrals.domain.recognition import (
     Person,
     Recognised,
@@ -18,9 +22,13 @@ from referrals.domain.recognition import (
 )
 from referrals.domain.referral import Referral
 from referrals.domain.review import reviews_of
-from referrals.domain.weighing import MatchingPolicy, weigh
+from referrals.domain.weighing import MatchingPolicy, resembling, weigh
 from referrals.review_store import Reviews
-from referrals.store import People
+from referrals.store import People, Referrals
+
+RECOGNISED_WITHIN = timedelta(days=1)
+"""After how long nobody waits any more for the referral in which somebody was met: it
+tells of somebody else by now."""
 
 log = structlog.get_logger()
 
@@ -127,16 +135,49 @@ async def ask(
     about: Iterable[tuple[str, Weighed]], referral: Referral, known: Known
 ) -> None:
     """Have a person decide whether those who are new are whom they resemble."""
-    asked = [
-        review
-        for person_id, resembles in about
-        for review in reviews_of(
-            person_id,
-            resembles,
-            referral_id=referral.id,
-            at=referral.received_at,
-            policy=known.matching.version,
-            most=known.matching.ask_about,
-        )
-    ]
+    met_in = (referral.id, referral.received_at)
+    await asyncio.gather(*(_ask(*each, *met_in, known) for each in about))
+
+
+async def _ask(
+    person_id: str, resembles: Weighed, referral_id: str, at: datetime, known: Known
+) -> None:
+    asked = reviews_of(
+        person_id,
+        resembles,
+        referral_id=referral_id,
+        at=at,
+        policy=known.matching.version,
+        most=known.matching.ask_about,
+    )
     await asyncio.gather(*map(known.reviews.ask, asked))
+
+
+async def compare_again(
+    due: Person, *, referrals: Referrals, known: Known, clock: Clock
+) -> None:
+    """Have a person decide of whoever was met at the same moment in another spelling.
+
+    Nobody is linked by it: their referrals have their cases by now. Those whom one
+    referral tells of are apart, and who was asked about already is not asked again.
+    """
+    person = await known.people.get(due.id)
+    if person is None or person.compare_at is None:
+        return
+    referral_id, beside = await referrals.named_with(person.id)
+    if referral_id is None and clock.now() < person.met_at + RECOGNISED_WITHIN:
+        raise Conflict("The referral that tells of them is not recognised yet.")
+    if person.likeness and referral_id:
+        found = await known.people.near(asks_of(person.likeness, known.people))
+        apart = {*beside, *person.apart}
+        others = (each for each in found.people if each.id not in apart)
+        _, likely = resembling(person.likeness, others, known.matching.weights)
+        resembles = Weighed(likely=likely, crowded=found.crowded)
+        await _ask(person.id, resembles, referral_id, clock.now(), known)
+    await known.people.save(person.model_copy(update={"compare_at": None}))
+
+
+def asks_of(one: Likeness, people: People) -> set[str]:
+    """Give what whoever may be somebody is found by, under each of their names."""
+    plain = {key for each in one.records for key in finding.asked(each)}
+    return {people.vault.blind(each) for each in plain}

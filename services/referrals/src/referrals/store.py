@@ -210,6 +210,19 @@ class Referrals(SealedStore[Referral]):
         latest = found.sort("received_at", -1).limit(limit)
         return self.load_all(await self.open([each async for each in latest]))
 
+    async def named_with(self, person_id: str) -> tuple[str | None, frozenset[str]]:
+        """Give the first referral that names somebody, and whoever is named with them.
+
+        They themselves are among those, and nothing is opened.
+        """
+        found = self.documents.find(
+            {"person_ids": person_id}, projection={"person_ids": 1, "received_at": 1}
+        )
+        told = [each async for each in found.limit(PARTS)]
+        first = min(told, key=lambda each: each["received_at"], default=None)
+        beside = frozenset(one for each in told for one in each["person_ids"])
+        return (first["_id"] if first else None), beside
+
     async def heard_of(self, person_ids: Sequence[str]) -> list[Heard]:
         """Give who had which part in the referrals of some people; opens nothing."""
         facts = ("people.role", "incidents", "occurred_at", "asked_by.who")
@@ -295,6 +308,7 @@ class People(SealedStore[Person]):
 
     entity = Person
     collection = "people"
+    due = "compare_at"
     indexes = (IndexModel([("keys", 1)], unique=True), IndexModel([("blocks", 1)]))
 
     def __init__(self, database: Database) -> None:

@@ -8,7 +8,7 @@ somebody for another may lead a letter to the wrong household.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Annotated
 
@@ -23,6 +23,10 @@ from referrals.domain.telling import DescribedPerson
 
 KEYS_KEPT = 50
 """The most keys of one person: names and numbers gather over the years."""
+
+COMPARED_AFTER = timedelta(minutes=1)
+"""After how long whoever is new is compared once more: by then, whoever was met at the
+same moment is there to be seen."""
 
 BLOCKS_KEPT = 80
 """The most blocking keys of one person; one telling of names and a birthday has six to
@@ -173,6 +177,8 @@ class Person(BaseModel):
         blocks: Blind too; whoever shares one is compared.
         likeness: What they are compared by; none if it was not loaded, or not told.
         apart: Those of whom somebody decided that they are other people.
+        compare_at: When they are compared once more, being new: whoever was met at the
+            same moment, in another spelling, could not be seen.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -184,6 +190,7 @@ class Person(BaseModel):
     blocks: tuple[str, ...] = ()
     likeness: Likeness | None = None
     apart: tuple[str, ...] = ()
+    compare_at: datetime | None = None
 
     def learn(self, keys: Iterable[str]) -> "Person":
         """Add what they can be recognised by."""
@@ -325,7 +332,10 @@ def recognise(
 
 
 def _met(seen: Sighting, at: datetime) -> Person:
-    return Person(id=seen.id, met_at=at).remember(seen)
+    met = Person(id=seen.id, met_at=at).remember(seen)
+    # Whoever has nothing to be compared by is never asked about.
+    due = at + COMPARED_AFTER if met.blocks else None
+    return met.model_copy(update={"compare_at": due})
 
 
 def holder_of(seen: Sighting, holders: Mapping[str, Person]) -> Person | None:

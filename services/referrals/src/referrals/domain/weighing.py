@@ -64,16 +64,32 @@ def weigh(
         weights: The locality's.
         crowded: The kinds of keys that too many share.
     """
+    found = tuple(near)
+    stored = next((each for each in found if each.id == seen.id), None)
+    others = (each for each in found if each.id != seen.id)
+    sure, likely = resembling(seen.likeness, others, weights)
+    one = sure[0] if len(sure) == 1 and stored is None else None
+    if one and any(each.person.id in one.apart for each in likely):
+        one = None
+    return Weighed(one, likely, stored, tuple(sorted(crowded)))
+
+
+def resembling(
+    one: Likeness, others: Iterable[Person], weights: Weights
+) -> tuple[list[Person], tuple[Resemblance, ...]]:
+    """Give those who somebody surely is, and all who they may be, the likeliest first.
+
+    Args:
+        one: What they are compared by.
+        others: Everybody else who shares a blocking key.
+        weights: The locality's.
+    """
     sure: list[Person] = []
     likely: list[Resemblance] = []
-    stored = None
-    for person in near:
-        if person.id == seen.id:
-            stored = person
-            continue
+    for person in others:
         if person.likeness is None:
             continue
-        held = judge(seen.likeness, person.likeness, weights)
+        held = judge(one, person.likeness, weights)
         if held.verdict is Verdict.NEW:
             continue
         rules = held.rules
@@ -84,10 +100,7 @@ def weigh(
                 rules = (*rules, NAMES_APART)
         likely.append(Resemblance(person, held.bits, held.fields, rules))
     likely.sort(key=lambda each: (-each.bits, each.person.id))
-    one = sure[0] if len(sure) == 1 and stored is None else None
-    if one and any(each.person.id in one.apart for each in likely):
-        one = None
-    return Weighed(one, tuple(likely), stored, tuple(sorted(crowded)))
+    return sure, tuple(likely)
 
 
 def judge(one: Likeness, other: Likeness, weights: Weights) -> Judgement:
