@@ -30,6 +30,7 @@ from referrals_builders import (
     LOCALITIES,
     MATCHING,
     MERE,
+    NAMELESS,
     RULES,
     SOMEBODY,
     nhi,
@@ -539,7 +540,7 @@ async def test_whom_one_referral_tells_of_are_not_asked_about_a_minute_on(
 async def test_whoever_has_nothing_to_be_compared_by_never_falls_due(
     intake: Intake, people: People
 ) -> None:
-    await intake.meets({"role": "child", "given_name": "Baby"})
+    await intake.meets(NAMELESS)
 
     assert await people.due_now(NOON + timedelta(days=1)) == []
 

@@ -41,7 +41,7 @@ from referrals_builders import household as people_of
 from test_contacts import NUMBER, contact, points, refusals
 from test_history import read as history_of
 from test_merging import asks as merges
-from test_one_person import Desk
+from test_one_person import HEMI, Desk
 
 DECISION = Decision(reason="looked_into", by="somebody", at=NOON)
 # The same two, told the other way round.
@@ -169,6 +169,10 @@ class Table(Desk):
         """Tell whether a change of a referral was taken over into its case."""
         case = await self.running.cases.get(held.id)
         return bool(case and case.version > held.version)
+
+    async def undecided(self) -> bool:
+        """Tell whether something that has gone out is to be decided."""
+        return bool((await self.lists())["counts"]["undecided"])
 
     async def doubted(self) -> bool:
         return bool((await self.lists())["waiting"])
@@ -462,6 +466,69 @@ async def test_an_amendment_of_what_waits_is_told_when_it_goes_out(
     again = {"answers": {"threat_to_kill": "no"}}
     await table.running.amend(referral_id, again, key="b", seen=1)
     assert (await table.heard(ReferralAmended, 1)).number == 2
+
+
+SWAPPED = {
+    "people": [
+        {"person": 0, "role": "person_using_violence"},
+        {"person": 1, "role": "person_harmed"},
+    ]
+}
+
+
+async def test_an_amendment_that_turns_the_parts_round_is_questioned(
+    table: Table,
+) -> None:
+    await table.refers(MERE, JOHN)
+    await table.heard(ReferralReceived, 1)
+    (mere, john), held = await table.refers(MERE, JOHN)
+    again = (await table.heard(ReferralReceived, 2)).referral_id
+
+    assert (await table.running.amend(again, SWAPPED)).status_code == 202
+
+    asked = await table.heard(RolesQuestioned, 1, "notify")
+    assert (asked.case_id, asked.referral_id, asked.sent) == (held.id, again, True)
+    assert (asked.harmed, asked.using_violence) == (john, mere)
+    assert await table.heard(ReferralAmended, 1)
+    await eventually(table.undecided)
+    # Nothing waits for it, and it is not sent a second time.
+    [open_] = (await table.lists())["waiting"]
+    assert open_["decide_by"] is None
+    more = {"add_incidents": ["stalking"]}
+    await table.running.amend(again, more, key="b", seen=1)
+    assert await table.heard(ReferralAmended, 2)
+    assert len(table.hears(RolesQuestioned, "notify")) == 1
+    await table.decides(held.id, mere, john)
+    await eventually(table.counted)
+    assert len(table.hears(ReferralReceived, "risk")) == 2
+
+
+async def test_an_agency_that_corrects_its_own_word_alone_is_not_questioned(
+    table: Table,
+) -> None:
+    await table.refers(MERE, JOHN)
+    only = (await table.heard(ReferralReceived, 1)).referral_id
+
+    await table.running.amend(only, SWAPPED)
+
+    assert await table.heard(ReferralAmended, 1)
+    assert table.hears(RolesQuestioned, "notify") == []
+
+
+async def test_two_who_are_one_and_were_told_both_ways_are_questioned(
+    table: Table,
+) -> None:
+    (mere, john), _ = await table.refers(MERE, JOHN)
+    he = {**HEMI, "role": "person_harmed"}
+    (hemi, _), other = await table.refers(he, HE_SAYS[1])
+    await table.heard(ReferralReceived, 2)
+
+    await table.merges(john, hemi)
+
+    asked = await table.heard(RolesQuestioned, 1, "notify")
+    assert (asked.case_id, asked.sent) == (other.id, True)
+    assert (asked.harmed, asked.using_violence) == (hemi, mere)
+    await eventually(table.undecided)
 
 
 async def test_what_waits_and_is_withdrawn_is_told_of_at_once(table: Table) -> None:

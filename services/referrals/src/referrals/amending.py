@@ -33,11 +33,12 @@ from referrals.domain.recognition import (
     Sighting,
 )
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral
-from referrals.domain.roles import Standing, doubt_id
+from referrals.domain.roles import Standing, doubt_id, turned_round
 from referrals.domain.telling import DescribedPerson
-from referrals.handlers import filled_in, wished
+from referrals.handlers import filled_in, questioned, wished
 from referrals.outdating import outdated
 from referrals.recognising import Known, ask, keep, meet, tell_apart
+from referrals.review_store import Reviews
 from referrals.roles import Doubts
 from referrals.store import Cases, People, Referrals
 
@@ -384,6 +385,7 @@ async def change_case(
     referrals: Referrals,
     cases: Cases,
     doubts: Doubts,
+    reviews: Reviews,
 ) -> None:
     """Take a change of a referral over into its case, and tell of it.
 
@@ -418,6 +420,13 @@ async def change_case(
         # Whoever has read the referral before it was amended does not send it now.
         await doubts.save(doubt)
         events = []
+    elif not change.reason and not case.transferred:
+        beside = await _beside(referral, named, cases=cases, reviews=reviews)
+        doubted = turned_round(referral.household(referral.members), *beside)
+        asked = {e.two for e in await doubts.of_case(case.id) if e.open}
+        if doubted and doubted.two not in asked:
+            question = questioned(doubted, case.id, referral.id, change.at)
+            events, lane = [question, *events], Lane.URGENT
     await cases.save(named, *events, cause=message, lane=lane)
 
 
@@ -438,6 +447,24 @@ async def _renamed(
     near = await cases.of_people(harmed_of(members))
     others = (each for each in near if each.id != case.id)
     return case.rename(household, frozenset[Member](gone), others)
+
+
+async def _beside(
+    referral: Referral, case: Case, *, cases: Cases, reviews: Reviews
+) -> tuple[list[Case], dict[str, str]]:
+    """Give what others tell of the people of a referral, and who is one with whom.
+
+    Of its own case that is without what it tells alone.
+    """
+    members = referral.members
+    near, same = await asyncio.gather(
+        cases.of_people(harmed_of(members)),
+        reviews.one_with(each.person_id for each in members),
+    )
+    near += await cases.of_people(same) if same else []
+    told = (e for e in case.pairs if any(t.referral_id != referral.id for t in e.told))
+    without = case.model_copy(update={"pairs": tuple(told)})
+    return [without, *(each for each in near if each.id != case.id)], same
 
 
 def of_case(referral: Referral, case: Case) -> bool:

@@ -159,6 +159,7 @@ def create_app(
                 referrals=posted,
                 cases=cases,
                 doubts=intake.store(Doubts),
+                reviews=reviews,
             ),
         )
         tell_back(intake, cases, policy)

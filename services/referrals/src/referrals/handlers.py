@@ -37,7 +37,7 @@ from referrals.domain.agency import (
 from referrals.domain.case import Case, Episode, Stage, find_case, is_repeat
 from referrals.domain.erasure import Retention
 from referrals.domain.feedback import FeedbackRules
-from referrals.domain.household import Member, harmed_of
+from referrals.domain.household import Member, Pair, harmed_of
 from referrals.domain.policy import Policy
 from referrals.domain.recognition import RecognitionRules
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral, Sender
@@ -178,6 +178,22 @@ async def open_or_join_case(
         return
     lane = Lane.URGENT if case.level and case.level.urgent else None
     await cases.save(joined, *tale, cause=message, lane=lane)
+
+
+def questioned(
+    pair: Pair, case_id: str, referral_id: str, at: datetime
+) -> RolesQuestioned:
+    """Ask who harmed whom of two whom a referral that has gone out tells both ways."""
+    return RolesQuestioned(
+        case_id=case_id,
+        referral_id=referral_id,
+        harmed=pair.harmed,
+        using_violence=pair.using_violence,
+        repeat=False,
+        questioned_at=at,
+        decide_by=at,
+        sent=True,
+    )
 
 
 def opened(referral: Referral, case_id: str) -> Case:

@@ -6,6 +6,7 @@ stays theirs: keys, contacts, referrals, cases. Whoever looks goes by both.
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,7 +14,12 @@ from accord_chassis.clock import Clock
 from accord_chassis.retention import RecordClass
 from accord_chassis.service import settled
 from accord_contracts.message import Code, Lane
-from accord_contracts.referrals import MatchAsked, MatchOverdue, PersonMerged
+from accord_contracts.referrals import (
+    MatchAsked,
+    MatchOverdue,
+    PersonMerged,
+    RolesQuestioned,
+)
 from accord_contracts.risk import RiskLevel
 
 from referrals.domain.case import Case
@@ -32,7 +38,9 @@ from referrals.domain.review import (
     review_id,
     reviews_of,
 )
+from referrals.domain.roles import revealed
 from referrals.domain.weighing import MatchingPolicy, judge
+from referrals.handlers import questioned
 from referrals.review_store import Reviews
 from referrals.store import Cases, People
 
@@ -194,13 +202,35 @@ async def decide(
             for each in cases
         ]
         told_to = tuple(each.id for each in cases)
+        questions = await _revealed(held, answer.at, desk)
         return await desk.reviews.save(
-            decided.model_copy(update={"told": told_to}), *told
+            decided.model_copy(update={"told": told_to}),
+            *questions,
+            *told,
+            lane=Lane.URGENT if questions else None,
         )
 
     decided = await settled(note)
     await _act_on(decided, desk)
     return decided
+
+
+async def _revealed(review: Review, at: datetime, desk: Desk) -> list[RolesQuestioned]:
+    """Ask who harmed whom, if that two are one shows that it was told both ways."""
+    cases = await desk.cases.of_people(
+        {*review.people, *await desk.reviews.one_with(review.people)}
+    )
+    held = [each for each in cases if not each.transferred]
+    before = await desk.reviews.one_with(
+        [*review.people, *(e.person_id for case in held for e in case.people)]
+    )
+    one, other = (before.get(each, each) for each in review.people)
+    after = {k: one if v == other else v for k, v in before.items()} | {other: one}
+    found = revealed(held, before, after)
+    if found is None:
+        return []
+    case, pair = found
+    return [questioned(pair, case.id, pair.told[-1].referral_id, at)]
 
 
 async def _may_be(review: Review, desk: Desk, *, same: bool) -> frozenset[str]:

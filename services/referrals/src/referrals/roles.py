@@ -72,9 +72,12 @@ class Roles(NamedTuple):
 
 
 async def hold(message: Message[RolesQuestioned], *, roles: Roles) -> None:
-    """Have a referral wait for a person, and for no longer than its time."""
+    """Have a referral wait for a person, and for no longer than its time.
+
+    One that has gone out waits for nothing but the decision.
+    """
     told = message.data
-    asked = doubt_id(told.referral_id)
+    asked = doubt_id(message.id if told.sent else told.referral_id)
     if await roles.doubts.get(asked, cause=message):
         return
     doubt = Doubt(
@@ -84,15 +87,17 @@ async def hold(message: Message[RolesQuestioned], *, roles: Roles) -> None:
         harmed=told.harmed,
         using_violence=told.using_violence,
         repeat=told.repeat,
+        standing=Standing.UNDECIDED if told.sent else Standing.WAITING,
         asked_at=told.questioned_at,
-        due_at=told.decide_by,
+        due_at=None if told.sent else told.decide_by,
     )
     case = await roles.cases.get(told.case_id)
     # Somebody may have decided before this was heard.
     if case and (right := _decided(case, doubt)):
-        decided = doubt.decide(right.harmed, right.decision.at)
-        await _send(decided, roles, cause=message)
-        return
+        doubt = doubt.decide(right.harmed, right.decision.at)
+        if not told.sent:
+            await _send(doubt, roles, cause=message)
+            return
     await roles.doubts.save(doubt, cause=message)
 
 

@@ -15,11 +15,13 @@ class RolesQuestioned(Event):
     to use violence in this case.
 
     Attributes:
-        referral_id: The referral, which waits.
+        referral_id: The referral, which waits, unless it has gone out.
         harmed: Whom it names as harmed.
         using_violence: Whom it names as using violence, and who may be who was harmed.
         repeat: As ``referral.received`` will say it.
         decide_by: When it goes out undecided.
+        sent: It has gone out already: that it turns round what is known was found
+            later, and nothing waits but the decision.
     """
 
     TYPE: ClassVar[str] = "roles.questioned.v1"
@@ -30,6 +32,7 @@ class RolesQuestioned(Event):
     repeat: bool
     questioned_at: AwareDatetime
     decide_by: AwareDatetime
+    sent: bool = False
 
 
 class RolesUndecided(Event):

@@ -142,6 +142,11 @@ class Pair(BaseModel):
         """The two, whoever of them was harmed: they are of one household."""
         return ":".join(sorted((self.harmed, self.using_violence)))
 
+    @property
+    def two(self) -> frozenset[str]:
+        """The two, whoever harmed whom."""
+        return frozenset({self.harmed, self.using_violence})
+
     def counted_as(self, same: Mapping[str, str]) -> "Pair":
         """Count whoever is one with somebody as them."""
         update = {

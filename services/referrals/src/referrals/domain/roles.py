@@ -7,7 +7,7 @@ programme for her and an advocate for him, is hard to undo. So a referral that t
 known parts round waits for a person, and only for minutes: help must not be late.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
@@ -64,18 +64,53 @@ def turned_round(
         cases: Those that any of the people harmed are in.
         same: Who else they are known as, by id.
     """
+    contradicts = _contradictions(cases, same)
+    return next((each for each in household.pairs if contradicts(each)), None)
+
+
+def told_both_ways(
+    cases: Iterable[Case], same: Mapping[str, str]
+) -> list[tuple[Case, Pair]]:
+    """Give what is told of a pair that is known the other way round, with its case."""
+    held = tuple(cases)
+    contradicts = _contradictions(held, same)
+    return [(case, pair) for case in held for pair in case.pairs if contradicts(pair)]
+
+
+def revealed(
+    cases: Iterable[Case], before: Mapping[str, str], after: Mapping[str, str]
+) -> tuple[Case, Pair] | None:
+    """Give what is told both ways once two are one, the last telling of it.
+
+    Args:
+        cases: Those that either of them is in.
+        before: Who else everybody was known as, by id.
+        after: The same, since they are one.
+    """
+    held = tuple(cases)
+    known = told_both_ways(held, before)
+    new = (each for each in told_both_ways(held, after) if each not in known)
+    told = (each for each in new if each[1].told)
+    return max(told, key=lambda each: each[1].told[-1].occurred_at, default=None)
+
+
+def _contradictions(
+    cases: Iterable[Case], same: Mapping[str, str]
+) -> Callable[[Pair], bool]:
+    """Give what tells whether a pair contradicts what is known or decided."""
     cases = tuple(cases)
     known = {_parts(pair, same) for each in cases for pair in each.pairs}
     settled = sorted(
         (one for each in cases for one in each.settled), key=lambda e: e.decision.at
     )
     latest = {frozenset(_parts(each, same)): _parts(each, same) for each in settled}
-    for pair in household.pairs:
+
+    def contradicts(pair: Pair) -> bool:
         told = _parts(pair, same)
         decided = latest.get(frozenset(told))
-        if decided != told and (decided or told[::-1] in known):
-            return pair
-    return None
+        return decided != told and (decided is not None or told[::-1] in known)
+
+    return contradicts
 
 
 def _parts(one: Pair | Settled, same: Mapping[str, str]) -> tuple[str, str]:
