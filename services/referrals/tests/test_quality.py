@@ -74,8 +74,11 @@ def test_what_is_unsafe_is_told_apart_from_what_is_missing() -> None:
     assert {Gap.CONTACT_NOT_SAFE, Gap.CONTACT_SHARED} < UNSAFE
 
 
-def sent(hours: float, lane: Lane = Lane.ROUTINE, *gaps: Gap) -> Sent:
+def sent(
+    hours: float, lane: Lane = Lane.ROUTINE, *gaps: Gap, dated: bool = False
+) -> Sent:
     return Sent(
+        dated=dated,
         lane=lane,
         occurred_at=NOON - timedelta(hours=hours),
         received_at=NOON,
@@ -102,6 +105,30 @@ def test_late_is_by_lane_and_after_its_hours() -> None:
     assert (told.referrals, told.late) == (5, 2)
     assert report(sent(1), sent(2), sent(9)).median_hours == 2
     assert report().median_hours is None
+
+
+def test_what_tells_of_a_date_ahead_is_late_by_no_hours() -> None:
+    release = sent(3 * 365 * 24, dated=True)
+
+    told = report(sent(1), sent(3), *[release] * 8)
+
+    assert (told.referrals, told.dated, told.late, told.median_hours) == (10, 8, 0, 2)
+    assert report(release).median_hours is None
+    # Two alone are measured: of those others are told nothing.
+    assert (told.for_others().late, told.for_others().median_hours) == (None, None)
+    enough = report(*[sent(1)] * 10, release).for_others()
+    assert (enough.late, enough.median_hours) == (0, 1)
+
+
+async def test_a_release_that_is_told_ahead_is_not_late(running: Running) -> None:
+    release = {"kind": "prison_release", "on": "2026-11-20", "about": [1]}
+    told = body(occurred_at="2020-10-01T00:00Z", triggers=[release])
+    assert (await running.submit(told, key="1")).status_code == 202
+
+    own = (await read(running, "referrals/quality")).json()
+
+    assert (own["referrals"], own["dated"], own["late"]) == (1, 1, 0)
+    assert own["median_hours"] is None
 
 
 async def read(

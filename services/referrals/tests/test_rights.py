@@ -166,7 +166,9 @@ def test_his_file_tells_him_nothing_of_her_and_not_who_spoke(
         id=new_id(), person_id=HIM, at=NOON, group=FieldGroup.PIECES, agency="refuge"
     )
 
-    made = export_of(HIM, frozenset(parts), referrals, [disclosure], used_violence=True)
+    made = export_of(
+        frozenset({HIM}), frozenset(parts), referrals, [disclosure], used_violence=True
+    )
 
     known = {AgencyKind.POLICE, AgencyKind.CORRECTIONS, AgencyKind.COURT}
     theirs = {n for n, kind in zip(names, kinds, strict=False) if kind in known}
@@ -189,7 +191,7 @@ def test_she_has_hers_but_no_number_that_is_his_too() -> None:
     held = held.model_copy(update={"person_ids": (HER, HIM)})
     entry = Disclosure(id=new_id(), person_id=HER, at=NOON, agency="refuge")
 
-    made = export_of(HER, ALL, [held], [entry], used_violence=False)
+    made = export_of(frozenset({HER}), ALL, [held], [entry], used_violence=False)
 
     assert [each.value for each in made.contact] == ["mere@example.org"]
     assert [each.given_name for each in made.identity] == ["Mere"]
@@ -209,7 +211,7 @@ def test_where_she_went_is_told_to_whoever_was_harmed_there_alone() -> None:
 
     def told(*harmed_in: str) -> list[str | None]:
         made = export_of(
-            HER,
+            frozenset({HER}),
             ALL,
             [],
             [asked, went],
@@ -235,7 +237,7 @@ def test_who_referred_a_case_is_told_to_whoever_was_harmed_in_it_alone() -> None
 
     def told(*harmed_in: str) -> list[str | None]:
         made = export_of(
-            HER,
+            frozenset({HER}),
             ALL,
             [],
             [spoke],
@@ -417,6 +419,36 @@ async def test_her_file_is_handed_out_once_two_have_agreed(running: Running) -> 
     headers = running.bearer("referrals.rights", agency="", worker=barred)
     seen = await running.http.get(f"/v1/{path}", headers=headers)
     assert seen.status_code == 404
+
+
+async def test_her_file_and_what_was_told_of_her_are_of_both_ids_that_she_has(
+    running: Running,
+) -> None:
+    _, her, _ = await referred(running)
+    desk = Desk(running)
+    (ripeka, _), elsewhere = await desk.refers(RIPEKA, HEMI)
+    await desk.merges(her, ripeka)
+    path = f"rights/{await taken(running, her)}"
+    grant = {"outcome": "partly", "release": ["identity"], "grounds": ["s53_b"]}
+    await by(running, "one", "POST", f"{path}/decision", grant)
+    await by(running, "other", "POST", f"{path}/confirmation", STANDING)
+
+    export = await by(running, "one", "GET", f"{path}/export")
+
+    names = {each["given_name"] for each in export.json()["identity"]}
+    assert names == {"Mere", "Rīpeka"}
+    officer = new_id()
+    headers = running.bearer("referrals.disclosures", agency="", worker=officer)
+
+    async def ledger() -> httpx2.Response:
+        path = f"/v1/people/{her}/disclosures"
+        return await running.http.get(path, headers=headers)
+
+    told = (await ledger()).json()["disclosures"]
+    assert {each["case_id"] for each in told} >= {elsewhere.id}
+    assert len(told) == 2
+    running.standings.tell(officer, elsewhere.id, conflict=True)
+    assert (await ledger()).status_code == 404
 
 
 async def test_what_was_told_of_violence_is_not_forgotten_with_a_decision(

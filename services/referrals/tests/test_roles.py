@@ -523,7 +523,7 @@ async def test_two_who_are_one_and_were_told_both_ways_are_questioned(
     (hemi, _), other = await table.refers(he, HE_SAYS[1])
     await table.heard(ReferralReceived, 2)
 
-    await table.merges(john, hemi)
+    await Desk(table.running).merges(john, hemi)
 
     asked = await table.heard(RolesQuestioned, 1, "notify")
     assert (asked.case_id, asked.sent) == (other.id, True)

@@ -1,6 +1,7 @@
 """What people ask of what is held of them: taking it down, deciding, handing it out."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -136,7 +137,10 @@ async def _held(request_id: str, counter: Counter) -> RightsRequest:
 
 async def reached_by(person_id: str, shelves: Shelves) -> list[Case]:
     """Give every case of somebody, and of whoever is one with them."""
-    ids = await _all_of(person_id, shelves)
+    return await _cases_of(await all_of(person_id, shelves), shelves)
+
+
+async def _cases_of(ids: Sequence[str], shelves: Shelves) -> list[Case]:
     found = await asyncio.gather(*(cases_of(each, shelves) for each in ids))
     return list({case.id: case for cases in found for case in cases}.values())
 
@@ -147,9 +151,9 @@ async def used_violence(person_id: str, shelves: Shelves) -> bool:
     By anybody, also by mistake, in what was taken back, and before a person decided
     otherwise: the safe side to err on.
     """
-    ids = await _all_of(person_id, shelves)
+    ids = await all_of(person_id, shelves)
     cases, found = await asyncio.gather(
-        reached_by(person_id, shelves),
+        _cases_of(ids, shelves),
         asyncio.gather(*map(shelves.referrals.of_person, ids)),
     )
     had = {(each.person_id, each.role) for case in cases for each in case.people}
@@ -161,7 +165,8 @@ async def used_violence(person_id: str, shelves: Shelves) -> bool:
     return any((each, PersonRole.PERSON_USING_VIOLENCE) in had for each in ids)
 
 
-async def _all_of(person_id: str, shelves: Shelves) -> list[str]:
+async def all_of(person_id: str, shelves: Shelves) -> list[str]:
+    """Give every id that somebody is known by, the one that was named first."""
     return [person_id, *await shelves.reviews.one_with([person_id])]
 
 
@@ -175,20 +180,22 @@ async def export(held: RightsRequest, counter: Counter) -> Export:
     if person_id is None:
         return Export()
     shelves = counter.shelves
-    violent, cases, referrals = await asyncio.gather(
+    ids = await all_of(person_id, shelves)
+    violent, cases, found = await asyncio.gather(
         used_violence(person_id, shelves),
-        cases_of(person_id, shelves),
-        shelves.referrals.of_person(person_id),
+        _cases_of(ids, shelves),
+        asyncio.gather(*map(shelves.referrals.of_person, ids)),
     )
-    disclosures = await told_of(person_id, cases, shelves)
+    disclosures = await told_of(ids, cases, shelves)
+    referrals = {each.id: each for told in found for each in told}
     return export_of(
-        person_id,
+        frozenset(ids),
         parts,
-        referrals,
+        referrals.values(),
         disclosures,
         used_violence=violent,
         harmed_in=frozenset(
-            each.merged_into or each.id for each in cases if person_id in each.harmed
+            each.merged_into or each.id for each in cases if {*ids} & each.harmed
         ),
     )
 

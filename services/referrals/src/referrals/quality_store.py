@@ -20,7 +20,8 @@ async def sent_by(
     Returns:
         At most ``COUNTED`` of them, and whether those are all.
     """
-    wanted = ("lane", "received_at", "told.occurred_at", "gaps", "erased")
+    told = ("told.occurred_at", "told.triggers.kind")
+    wanted = ("lane", "received_at", *told, "gaps", "erased")
     found = referrals.documents.find(
         {"sender.agency": agency, "received_at": {"$gt": since, "$lte": until}},
         projection=dict.fromkeys((*wanted, "changes.reason"), 1),
@@ -39,6 +40,7 @@ def _sent(document: dict[str, Any]) -> Sent:
         occurred_at=document["told"]["occurred_at"],
         received_at=document["received_at"],
         gaps=document.get("gaps", ()),
+        dated=bool(document["told"].get("triggers")),
         amended=len(changes) > len(reasons),
         withdrawn=next(iter(reasons), None),
     )

@@ -158,6 +158,7 @@ class Sent(BaseModel):
 
     Attributes:
         gaps: What it lacked when it was received.
+        dated: It tells of a date ahead: what happened may be years ago.
         withdrawn: Why it was taken back, if it was.
     """
 
@@ -167,6 +168,7 @@ class Sent(BaseModel):
     occurred_at: datetime
     received_at: datetime
     gaps: tuple[Gap, ...]
+    dated: bool = False
     amended: bool
     withdrawn: WithdrawalReason | None
 
@@ -183,8 +185,10 @@ class QualityReport(BaseModel):
         complete: All of it was counted; else the latest.
         missing: How many lacked what, when they were received.
         unsafe_contact: How many told of a way to reach somebody that is unsafe so.
-        late: How many were told later than the locality expects.
-        median_hours: Between what happened and when it was told.
+        dated: How many tell of a date ahead, and are measured by no hours: of a release
+            what happened was years ago, and it is told in time.
+        late: How many others were told later than the locality expects; none: not told.
+        median_hours: Of the others, between what happened and when it was told.
         amended: How many the agency corrected or added to.
         withdrawn: How many it took back, by reason.
     """
@@ -196,7 +200,8 @@ class QualityReport(BaseModel):
     complete: bool
     missing: dict[Gap, int]
     unsafe_contact: dict[Gap, int]
-    late: int
+    dated: int
+    late: int | None
     median_hours: float | None
     amended: int
     withdrawn: dict[WithdrawalReason, int]
@@ -209,6 +214,9 @@ class QualityReport(BaseModel):
         """
         if self.referrals < FEWEST:
             raise TooFew
+        if self.referrals - self.dated < FEWEST:
+            # What is measured would tell of single ones.
+            return self.model_copy(update={"late": None, "median_hours": None})
         return self
 
     @classmethod
@@ -224,6 +232,7 @@ class QualityReport(BaseModel):
     ) -> Self:
         """Count what an agency has referred."""
         gaps = Counter(gap for each in sent for gap in each.gaps)
+        timed = [each for each in sent if not each.dated]
         taken = Counter(each.withdrawn for each in sent if each.withdrawn)
         return cls(
             agency=agency,
@@ -233,8 +242,9 @@ class QualityReport(BaseModel):
             complete=complete,
             missing={each: gaps[each] for each in Gap if each not in UNSAFE},
             unsafe_contact={each: gaps[each] for each in Gap if each in UNSAFE},
-            late=sum(each.hours > rules.late_hours[each.lane] for each in sent),
-            median_hours=round(median(e.hours for e in sent), 1) if sent else None,
+            dated=len(sent) - len(timed),
+            late=sum(each.hours > rules.late_hours[each.lane] for each in timed),
+            median_hours=round(median(e.hours for e in timed), 1) if timed else None,
             amended=sum(each.amended for each in sent),
             withdrawn=dict(sorted(taken.items())),
         )

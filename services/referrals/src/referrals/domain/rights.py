@@ -361,7 +361,7 @@ class Export(BaseModel):
 
 
 def export_of(
-    person_id: str,
+    ids: frozenset[str],
     parts: frozenset[Part],
     referrals: Iterable[Referral],
     disclosures: Iterable[Disclosure],
@@ -372,7 +372,7 @@ def export_of(
     """Make what is released: each part from a list of what may leave, nothing else.
 
     Args:
-        person_id: Who asks.
+        ids: Who asks, by each id that they are known by.
         parts: What is released.
         referrals: Those in which they are described.
         disclosures: What was told of them.
@@ -390,11 +390,11 @@ def export_of(
         for id_, described in zip(
             referral.person_ids, referral.told.people, strict=False
         )
-        if id_ == person_id and described.given_name != ERASED_NAME
+        if id_ in ids and described.given_name != ERASED_NAME
     ]
     return Export(
         identity=_identity(e for _, e in told) if Part.IDENTITY in parts else (),
-        contact=_contact(told, person_id) if Part.CONTACT in parts else (),
+        contact=_contact(told, ids) if Part.CONTACT in parts else (),
         episodes=_episodes(told) if Part.EPISODES in parts else (),
         # Who was shown something is told of once a day, and not by whose hand.
         disclosures=tuple(dict.fromkeys(_told_on(disclosures, harmed_in)))
@@ -412,7 +412,7 @@ def _identity(described: Iterable[DescribedPerson]) -> tuple[Identified, ...]:
 
 
 def _contact(
-    told: Iterable[tuple[Referral, DescribedPerson]], person_id: str
+    told: Iterable[tuple[Referral, DescribedPerson]], ids: frozenset[str]
 ) -> tuple[Point, ...]:
     points: dict[str, Point] = {}
     for referral, described in told:
@@ -421,7 +421,7 @@ def _contact(
             for id_, each in zip(
                 referral.person_ids, referral.told.people, strict=False
             )
-            if id_ != person_id
+            if id_ not in ids
             for point in each.contact_points
         }
         for point in described.contact_points:

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from referrals import inquiring
 from referrals.accounting import told_of
+from referrals.answering import all_of, reached_by
 from referrals.domain.agency import Agency
 from referrals.domain.case import Case
 from referrals.domain.erasure import Decision, NoSuchCase, NoSuchPerson
@@ -42,7 +43,7 @@ from referrals.domain.inquiry import (
 from referrals.domain.ledger import Disclosure, FieldGroup
 from referrals.domain.policy import Misfit
 from referrals.domain.telling import DescribedPerson, Gender
-from referrals.erasing import Shelves, cases_of, is_known, standing_case
+from referrals.erasing import Shelves, is_known, standing_case
 from referrals.inquiring import Bureau
 from referrals.keeping import ENTRIES, PAGE
 from referrals.routes.agencies import registered
@@ -439,13 +440,18 @@ async def decide(
 async def read_disclosures(
     person_id: Id, *, shelves: Shelves_, officer: Officer
 ) -> DisclosuresView:
-    """Read who was told what of somebody, when, for what and on what ground."""
+    """Read who was told what of somebody, when, for what and on what ground.
+
+    By each id that they are known by, to whoever may read it in every case of theirs.
+    """
     named = Resource("person", person_id, person_id)
     # All is looked for before it is decided, whether or not there is anybody.
-    cases, known = await asyncio.gather(
-        cases_of(person_id, shelves), is_known(person_id, shelves)
+    ids, cases, known = await asyncio.gather(
+        all_of(person_id, shelves),
+        reached_by(person_id, shelves),
+        is_known(person_id, shelves),
     )
-    found = await told_of(person_id, cases, shelves, ENTRIES)
+    found = await told_of(ids, cases, shelves, ENTRIES)
     about = [replace(named, case_id=case.id) for case in cases] or [named]
     await officer.permit_all([(READ_LEDGER, e) for e in about], otherwise=NoSuchPerson)
     if not known:
