@@ -10,6 +10,7 @@ from referrals.contacting import Contacting
 from referrals.domain.case import Case
 from referrals.domain.erasure import Decision
 from referrals.domain.household import Member
+from referrals.domain.ledger import FieldGroup
 from referrals.domain.parties import parties_of, using_violence_alone
 from referrals.erasing import erase_person
 from referrals_builders import (
@@ -169,6 +170,25 @@ async def test_an_address_is_shown_for_a_need_to_who_has_just_logged_in(
     _, other = await refer(running, body(people=[{**MERE, "given_name": "Hana"}]))
     of_another = f"cases/{other.id}/accounts/{referral_id}/place"
     assert (await ask(running, of_another, SHOWN_HER)).status_code == 404
+
+
+async def test_who_was_shown_where_it_happened_stands_in_the_ledger(
+    running: Running,
+) -> None:
+    referral_id, case = await told_case(running)
+    path = f"cases/{case.id}/accounts/{referral_id}/place"
+    worker = new_id()
+    running.standings.tell(worker, case.id, sides=HERS)
+    shelves = running.service.parts[Contacting].shelves
+
+    for _ in range(2):
+        shown = await ask(running, path, SHOWN_HER, worker=worker)
+        assert shown.status_code == 200
+
+    for each in {e.person_id for e in case.people}:
+        [entry] = await shelves.disclosures.about(each)
+        assert (entry.worker, entry.group) == (worker, FieldGroup.PIECES)
+        assert entry.case_id == case.id
 
 
 async def test_so_many_addresses_are_shown_within_an_hour_and_no_more(

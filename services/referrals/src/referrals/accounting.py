@@ -5,8 +5,17 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import chain
 
+from accord_chassis.access import Caller
+from accord_contracts.grounds import S20Purpose
+
 from referrals.domain.case import Case
-from referrals.domain.ledger import Disclosure, Reading, of_reading, of_referral
+from referrals.domain.ledger import (
+    Disclosure,
+    FieldGroup,
+    Reading,
+    of_reading,
+    of_referral,
+)
 from referrals.erasing import Shelves
 from referrals.inquiring import enter
 
@@ -45,12 +54,38 @@ async def told_of(
 
 
 async def enter_reading(
-    person_id: str, case_id: str, by: Reading, at: datetime, shelves: Shelves
+    person_ids: Iterable[str],
+    case_id: str,
+    by: Reading,
+    at: datetime,
+    shelves: Shelves,
+    *,
+    group: FieldGroup = FieldGroup.CONTACT,
 ) -> None:
-    """Enter in the ledger that somebody was shown how a person may be reached.
+    """Enter in the ledger that somebody was shown a kind of thing about people.
 
     Before it is shown: what cannot be entered is not shown either.
+
+    Args:
+        person_ids: About whom.
+        case_id: The case by which they read it.
+        by: Who.
+        at: When.
+        shelves: Where it is kept.
+        group: How somebody may be reached, or where something happened.
     """
-    entry = of_reading(person_id, case_id, by, at)
-    if await shelves.disclosures.get(entry.id) is None:
-        await enter([entry], shelves)
+    entries = [of_reading(each, case_id, by, at, group) for each in person_ids]
+    held = await asyncio.gather(*(shelves.disclosures.get(e.id) for e in entries))
+    new = [entry for entry, there in zip(entries, held, strict=True) if there is None]
+    await enter(new, shelves)
+
+
+def reading_by(who: Caller, purpose: S20Purpose | None) -> Reading:
+    """Give who has something shown to them, and what for."""
+    return Reading(
+        issuer=who.issuer,
+        subject=who.subject,
+        agency=who.agency or None,
+        worker=who.worker,
+        purpose=purpose,
+    )

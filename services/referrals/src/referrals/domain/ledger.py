@@ -215,14 +215,24 @@ def of_referral(
         )
 
 
-def of_reading(person_id: str, case_id: str, by: Reading, at: datetime) -> Disclosure:
-    """Give that somebody was shown how a person may be reached: once a day."""
-    read = json.dumps([by.issuer, by.subject, by.purpose, at.date().isoformat()])
+def of_reading(
+    person_id: str,
+    case_id: str,
+    by: Reading,
+    at: datetime,
+    group: FieldGroup = FieldGroup.CONTACT,
+) -> Disclosure:
+    """Give that somebody was shown a kind of thing about a person: once a day.
+
+    How they may be reached, or where it happened, which is often where they live.
+    """
+    day = at.date().isoformat()
+    read = json.dumps([by.issuer, by.subject, by.purpose, day, group])
     return Disclosure(
         id=str(uuid5(UUID(person_id), f"read/{read}")),
         person_id=person_id,
         at=at,
-        group=FieldGroup.CONTACT,
+        group=group,
         agency=by.agency,
         case_id=case_id,
         worker=by.worker,

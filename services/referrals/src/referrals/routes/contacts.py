@@ -22,7 +22,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from pydantic_core import PydanticCustomError
 
 from referrals import contacting
-from referrals.accounting import enter_reading
+from referrals.accounting import enter_reading, reading_by
 from referrals.contacting import Contacting, was_harmed
 from referrals.domain.case import Case
 from referrals.domain.contact import (
@@ -317,7 +317,7 @@ async def read_contacts(
             await reader.permit(shown, point, purpose=purpose, otherwise=NoSuchPerson)
     if any(each.shown for each in found):
         reading = _reading(reader, purpose)
-        await enter_reading(person_id, case, reading, at, by.shelves)
+        await enter_reading([person_id], case, reading, at, by.shelves)
     return ContactsView(person_id=person_id, contacts=tuple(found))
 
 
@@ -347,7 +347,7 @@ async def reveal_contact(
         named = Resource("contact", contact_id, case)
         await worker.permit(shown, named, purpose=told.purpose, otherwise=NoSuchPerson)
         reading = _reading(worker, told.purpose)
-        await enter_reading(person_id, case, reading, by.clock.now(), by.shelves)
+        await enter_reading([person_id], case, reading, by.clock.now(), by.shelves)
     return found
 
 
@@ -439,14 +439,8 @@ def _permission(
 
 
 def _reading(asker: Asking, purpose: Purpose) -> Reading:
-    who = asker.who
-    return Reading(
-        issuer=who.issuer,
-        subject=who.subject,
-        agency=who.agency or None,
-        worker=who.worker,
-        purpose=S20Purpose(purpose) if purpose in CONTACT_PURPOSES else None,
-    )
+    ground = S20Purpose(purpose) if purpose in CONTACT_PURPOSES else None
+    return reading_by(asker.who, ground)
 
 
 class _Sight(NamedTuple):

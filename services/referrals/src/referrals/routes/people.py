@@ -10,6 +10,7 @@ from typing import Annotated
 
 import structlog
 from accord_chassis.access import Caller, who_is
+from accord_chassis.clock import Clock
 from accord_chassis.decision import (
     ANYBODY,
     NOT_OUTREACH,
@@ -25,8 +26,10 @@ from accord_contracts.message import Id
 from fastapi import APIRouter, Security
 from pydantic import BaseModel, ConfigDict
 
+from referrals.accounting import enter_reading, reading_by
 from referrals.domain.case import Case
 from referrals.domain.erasure import NoSuchCase
+from referrals.domain.ledger import FieldGroup
 from referrals.domain.parties import (
     SHOWN,
     Accounts,
@@ -47,6 +50,7 @@ log = structlog.get_logger()
 router = APIRouter(tags=["people"])
 
 Shelves_ = Annotated[Shelves, part(Shelves)]
+Clock_ = Annotated[Clock, part(Clock)]
 Revealed_ = Annotated[Records, part(Records)]
 Worker = Annotated[Asking, Security(asking, scopes=["referrals.people"])]
 
@@ -137,21 +141,34 @@ async def reveal_place(
     *,
     shelves: Shelves_,
     revealed: Revealed_,
+    clock: Clock_,
     reader: Worker,
 ) -> PlaceView:
-    """Show where something happened, for a stated need. It needs a recent login."""
+    """Show where something happened, for a stated need. It needs a recent login.
+
+    That it was shown stands in the ledger of everybody in the referral before it is.
+    """
     named = Resource("account", referral_id, case_id)
     permit = await reader.permit(READ_ACCOUNTS, named, otherwise=NoSuchCase)
     reader.logged_in_lately()
     family = await _family(READ_ACCOUNTS, named, permit, shelves, reader)
     await _notice(family, named, shelves, reader)
     found = await _referrals_of(family, shelves)
-    address = next((address_of(e) for e in found if e.id == referral_id), None)
-    if address is None:
+    referral = next((each for each in found if each.id == referral_id), None)
+    address = referral and address_of(referral)
+    if referral is None or address is None:
         raise NoSuchPlace
     count_revealed(reader.who, referral_id, told.reason, revealed)
     # Last, so that the audit log says of no address that it was shown which was not.
     await reader.permit(showing_address(told.reason), named, otherwise=NoSuchCase)
+    await enter_reading(
+        dict.fromkeys(referral.person_ids),
+        case_id,
+        reading_by(reader.who, None),
+        clock.now(),
+        shelves,
+        group=FieldGroup.PIECES,
+    )
     return PlaceView(address=address)
 
 
