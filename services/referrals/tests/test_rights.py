@@ -61,8 +61,11 @@ ACCESS = AskRight.model_validate(
 CORRECTION = ACCESS.model_copy(update={"right": Right.CORRECTION})
 
 
-def answer(outcome: str, *release: str, grounds: tuple[str, ...] = ()) -> Answer:
+def answer(
+    outcome: str, *release: str, grounds: tuple[str, ...] = (), **where: Any
+) -> Answer:
     told = {"outcome": outcome, "release": list(release), "grounds": list(grounds)}
+    told |= where
     return Answer.model_validate(told)
 
 
@@ -84,6 +87,7 @@ def test_nothing_is_kept_quiet_about_but_on_the_grounds_of_section_47(
     assert rules(quiet) == rules(mixed) == expected
 
 
+THERE = {"referral_id": new_id()}
 MISFIT, OTHERWISE = "not_for_this_outcome", "not_what_was_asked_for"
 
 
@@ -98,8 +102,10 @@ MISFIT, OTHERWISE = "not_for_this_outcome", "not_what_was_asked_for"
         (answer("refused"), ACCESS, [MISFIT]),
         (answer("refused", "identity", grounds=("s50",)), ACCESS, [MISFIT]),
         (answer("neither_confirmed_nor_denied"), ACCESS, [MISFIT]),
-        (answer("corrected"), ACCESS, [OTHERWISE]),
-        (answer("corrected"), CORRECTION, []),
+        (answer("corrected", corrected_in=THERE), ACCESS, [OTHERWISE]),
+        (answer("corrected", corrected_in=THERE), CORRECTION, []),
+        (answer("corrected"), CORRECTION, [MISFIT]),
+        (answer("statement_attached", corrected_in=THERE), CORRECTION, [MISFIT]),
         (answer("statement_attached"), CORRECTION, []),
         (answer("granted", "identity"), CORRECTION, [OTHERWISE]),
     ],
@@ -511,6 +517,35 @@ async def test_a_statement_is_read_by_who_may_read_all_cases_of_theirs(
         return len((await running.http.get(at, headers=headers)).json())
 
     assert (await seen_by(of_one), await seen_by(of_both)) == (0, 1)
+
+
+async def test_nothing_is_called_corrected_where_nothing_was(running: Running) -> None:
+    case, _, him = await referred(running)
+    mine = case.episodes[0].referral_id
+    other, _, _ = await referred(running)
+    path = f"rights/{await taken(running, him, right='correction', statement='No.')}"
+
+    async def decided(**where: str) -> int:
+        told = {"outcome": "corrected", "corrected_in": where}
+        return (await by(running, "one", "POST", f"{path}/decision", told)).status_code
+
+    places = [{"referral_id": mine}, {"case_id": case.id}, {"case_id": new_id()}]
+    before = [await decided(**each) for each in (*places, {})]
+    corrected = {"people": [{"person": 1, "given_name": "Jon"}]}
+    assert (await running.amend(mine, corrected)).status_code == 202
+    assert [await decided(**each) for each in places] == [200, 422, 422]
+    headers = running.bearer("referrals.roles", agency="", worker=COORDINATOR)
+    [her] = case.harmed
+    told = {"harmed": him, "using_violence": her, "reason": "looked_into"}
+    turned = await running.http.post(
+        f"/v1/cases/{case.id}/roles", headers=headers, json=told
+    )
+
+    assert before == [422] * 4
+    assert turned.status_code == 204
+    assert await decided(case_id=case.id) == 200
+    elsewhere = other.episodes[1].referral_id
+    assert await decided(referral_id=elsewhere) == 422
 
 
 async def test_what_is_written_of_somebody_while_they_are_erased_is_forgotten(

@@ -19,6 +19,7 @@ from referrals.domain.rights import (
     Answer,
     AskedOtherwise,
     AskRight,
+    CorrectedIn,
     Export,
     NoSuchRightsRequest,
     RightsRequest,
@@ -100,6 +101,24 @@ async def decide(
         )
 
     return await settled(keep)
+
+
+async def was_corrected(
+    held: RightsRequest, told: CorrectedIn, shelves: Shelves
+) -> bool:
+    """Tell whether something of somebody was put right since they asked for it."""
+    ids = frozenset(await all_of(held.asked.person_id or "", shelves))
+    if told.referral_id:
+        referral = await shelves.referrals.get(told.referral_id)
+        return (
+            referral is not None
+            and not ids.isdisjoint(referral.everybody)
+            and any(e.at >= held.asked_at and not e.reason for e in referral.changes)
+        )
+    case = await shelves.cases.get(told.case_id or "")
+    return case is not None and any(
+        ids & each.two and each.decision.at >= held.asked_at for each in case.settled
+    )
 
 
 async def confirm(

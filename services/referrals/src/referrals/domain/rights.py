@@ -19,7 +19,9 @@ from pydantic import (
     Field,
     StringConstraints,
     computed_field,
+    model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from referrals.domain.contact import reach_of
 from referrals.domain.erasure import ERASED_NAME
@@ -170,12 +172,33 @@ class AskRight(BaseModel):
     statement: Statement | None = None
 
 
+class CorrectedIn(BaseModel):
+    """Where something was put right since it was asked for.
+
+    Attributes:
+        referral_id: A referral of theirs, which its agency has amended.
+        case_id: A case in which a coordinator has decided who harmed whom.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    referral_id: Id | None = None
+    case_id: Id | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.referral_id is None) is (self.case_id is None):
+            raise PydanticCustomError("one_of_both", "Name a referral or a case.")
+        return self
+
+
 class Answer(BaseModel):
     """What is decided.
 
     Attributes:
         release: What of the person is released to them.
         grounds: On which the rest is withheld.
+        corrected_in: Where it was put right, if that is the outcome.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -183,6 +206,7 @@ class Answer(BaseModel):
     outcome: Outcome
     release: frozenset[Part] = frozenset()
     grounds: Annotated[tuple[Ground, ...], Field(max_length=len(Ground))] = ()
+    corrected_in: CorrectedIn | None = None
 
 
 class Decided(BaseModel):
@@ -298,6 +322,8 @@ def misfits_of_answer(
             yield Misfit(("outcome",), "not_what_was_asked_for")
     elif correction and outcome in {Outcome.GRANTED, Outcome.PARTLY}:
         yield Misfit(("outcome",), "not_what_was_asked_for")
+    if (outcome is Outcome.CORRECTED) is not (answer.corrected_in is not None):
+        yield Misfit(("corrected_in",), "not_for_this_outcome")
     if (asked.person_id is None) and outcome not in {
         Outcome.NOTHING_HELD,
         Outcome.NEITHER,

@@ -176,7 +176,11 @@ async def read_request(
 async def decide_request(
     rights_id: Id, told: Answer, *, counter: Counter_, officer: Officer
 ) -> RightsView:
-    """Decide what is released and what is withheld, on which grounds."""
+    """Decide what is released and what is withheld, on which grounds.
+
+    That something was corrected is said of what was: an amendment, or a decision of who
+    harmed whom, since it was asked for.
+    """
     held = await _held(DECIDE, rights_id, counter, officer)
     officer.logged_in_lately()
     person_id = held.asked.person_id
@@ -184,6 +188,9 @@ async def decide_request(
         person_id or "", counter.shelves
     )
     _refuse([*misfits_of_answer(told, held.asked, used_violence=violent)])
+    where = told.corrected_in
+    if where and not await answering.was_corrected(held, where, counter.shelves):
+        _refuse([Misfit(("corrected_in",), "nothing_was_corrected_there")])
     return RightsView.of(
         await answering.decide(rights_id, told, _who(officer), counter)
     )
