@@ -91,7 +91,12 @@ def revealed(
     known = told_both_ways(held, before)
     new = (each for each in told_both_ways(held, after) if each not in known)
     told = (each for each in new if each[1].told)
-    return max(told, key=lambda each: each[1].told[-1].occurred_at, default=None)
+
+    def last(each: tuple[Case, Pair]) -> tuple[datetime, datetime, str]:
+        case, pair = each
+        return pair.told[-1].occurred_at, case.opened_at, case.id
+
+    return max(told, key=last, default=None)
 
 
 def _contradictions(
