@@ -34,6 +34,7 @@ from allocation.domain.need import (
     UNNAMED,
     Need,
 )
+from allocation.domain.offering import Allocation
 from allocation.domain.policy import Policy, Soft, Spot, Wish
 from allocation.domain.saying import said
 from allocation.domain.staffing import Staffing
@@ -379,9 +380,93 @@ def crews(draw: st.DrawFn) -> list[Worker]:
                 absences=absence,
                 hours=draw(st.sampled_from([(), (DAYTIME,)])),
                 gender=draw(st.sampled_from(Gender)),
+                provider=draw(st.sampled_from([None, "refuge", "police"])),
             )
         )
     return made
+
+
+SOME = st.frozensets(st.sampled_from([f"worker-{n}" for n in range(8)]), max_size=3)
+AGENCIES = st.frozensets(st.sampled_from(["refuge", "police"]), max_size=1)
+
+
+@st.composite
+def asked_before(draw: st.DrawFn) -> Allocation:
+    """A role that some have declined, and of which others have not answered."""
+    role = draw(st.sampled_from([SPECIALIST, OUTREACH, WHANAU]))
+    update = {"role": role, "declined_by": draw(SOME), "silent": draw(SOME)}
+    return allocation().model_copy(update=update)
+
+
+@st.composite
+def known(draw: st.DrawFn) -> Staffing:
+    """A case with lists, wishes, and whoever has served which side of it."""
+    few = st.frozensets(st.sampled_from([f"worker-{n}" for n in range(8)]), min_size=5)
+    walls = st.frozensets(st.sampled_from(["north.", "north.a", "south.b"]), max_size=1)
+    wishes = Wishes(not_told=tuple(draw(AGENCIES)))
+    return Staffing(
+        id=draw(st.sampled_from(["one", "other"])),
+        lists=Lists(
+            excluded=draw(SOME),
+            conflicts=draw(SOME),
+            named_only=draw(st.none() | few),
+            agencies=draw(AGENCIES),
+        ),
+        heard={"referral": Heard(wishes=wishes, at=NOON)},
+        served_outreach=draw(SOME),
+        served_others=draw(SOME),
+        walls=Walls(outreach=draw(walls), others=draw(walls)),
+    )
+
+
+# A busy machine draws slowly: that is no fault of what is drawn.
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    crews(),
+    asked_before(),
+    known(),
+    known(),
+    st.sampled_from(["alone", "merged into", "has merged"]),
+)
+def test_nobody_is_asked_who_may_not_be_and_somebody_if_anybody_may(
+    crew: list[Worker],
+    held: Allocation,
+    one: Staffing,
+    other: Staffing,
+    how: str,
+) -> None:
+    role = held.role
+    survivor = other if how == "merged into" else None
+    family = [one] if how == "alone" else [one, other]
+    if how == "has merged":
+        one = one.model_copy(update={"shares": {"merged": other.share()}})
+    wanted = need_of(held, one, POLICY, NOON, survivor=survivor)
+    his = SIDES[role] is Side.PERSON_USING_VIOLENCE
+
+    def may(each: Worker) -> bool:
+        """Say so by each rule itself."""
+        return not (
+            role not in each.roles
+            or each.capacity_at(NOON) < wanted.points
+            or each.id in held.declined_by | held.silent
+            or any(
+                each.id in case.lists.excluded | case.lists.conflicts
+                or each.id in (case.served_others if his else case.served_outreach)
+                or each.wall in (case.walls.others if his else case.walls.outreach)
+                or each.provider in case.lists.agencies
+                or each.provider in case.wishes.not_told
+                or each.id not in (case.lists.named_only or {each.id})
+                for case in family
+            )
+        )
+
+    found = choose(crew, wanted, POLICY, NOON)
+
+    assert (found is not None) == any(map(may, crew))
+    assert found is None or may(next(e for e in crew if e.id == found.worker_id))
+    assert {
+        e.worker_id for e in advise(crew, wanted, POLICY, NOON) if not e.barred
+    } == {each.id for each in crew if may(each)}
 
 
 WANTED = st.lists(

@@ -39,9 +39,8 @@ def need_of(
     urgent = held.level.urgent
     cases = [staffing] if survivor is None else [staffing, survivor]
     barred = frozenset[str]().union(*(e.barred_from(held.role) for e in cases))
+    lists = staffing.in_force.with_those_of(e.in_force for e in cases)
     served = frozenset[str]().union(*(e.served_against(held.role) for e in cases))
-    listed = frozenset[str]().union(*(e.in_force.barred for e in cases))
-    agencies = frozenset[str]().union(*(e.in_force.agencies for e in cases))
     not_told = frozenset[str]().union(*(e.wishes.not_told for e in cases))
     walls = frozenset[str]().union(*(e.walls_against(held.role) for e in cases))
     return Need(
@@ -53,10 +52,10 @@ def need_of(
         excluded=barred | held.declined_by | held.silent,
         declined=held.declined_by,
         served=served,
-        listed=listed,
+        listed=lists.barred,
         silent=held.silent,
-        named_only=staffing.in_force.named_only,
-        barred_agencies=agencies,
+        named_only=lists.named_only,
+        barred_agencies=lists.agencies,
         not_told=not_told,
         urgent=urgent,
         shown=Shown.of(at, policy.zone) if urgent else None,
