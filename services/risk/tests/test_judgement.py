@@ -33,6 +33,8 @@ from accord_contracts.risk import (
     RiskChanged,
     RiskLevel,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from risk.domain.assessment import Assessment
 from risk.domain.form import Form
 from risk.domain.judgement.acts import (
@@ -660,6 +662,61 @@ def test_each_pair_and_child_is_weighed_by_what_names_it() -> None:
     light = pairs[mere, hemi]
     assert POLICY.level(light.answers, light.incidents, light.repeats)[0] is LOW
     assert set(children) == {tama}
+
+
+def test_what_names_nobody_counts_for_every_pair_and_child() -> None:
+    hemi, ana, mere, tama = (new_id() for _ in range(4))
+    harmed, using = PersonRole.PERSON_HARMED, PersonRole.PERSON_USING_VIOLENCE
+    one = told(people={harmed: (ana,), using: (hemi,)})
+    other = told(people={harmed: (mere,), using: (hemi,), PersonRole.CHILD: (tama,)})
+    held = Assessment.new(new_id(), NOON)
+    for each in (one, other):
+        held = held.told(new_id(), each)
+        held = saved(held.weigh(each.answers, each.incidents, POLICY, NOON))
+    yes = {"strangulation": Answer.YES}
+    held = saved(held.weigh(yes, frozenset(), POLICY, NOON))
+
+    pairs, children = of_pairs(held.tellings), of_children(held.tellings)
+
+    for facts in (*pairs.values(), *children.values()):
+        alone, view = (
+            RiskView.of(facts, POLICY),
+            RiskView.of(facts, POLICY, held.unnamed),
+        )
+        assert (alone.level, view.level) == (LOW, HIGH)
+        assert view.shared == ("strangulation",)
+        assert view.policy_version == POLICY.version
+
+
+SAID = st.dictionaries(st.sampled_from(POLICY.questions), st.sampled_from(Answer))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), SAID), min_size=1, max_size=4))
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+def test_a_cases_only_pair_is_never_below_what_is_known_of_the_case(
+    said: list[tuple[bool, bool, dict[str, Answer]]],
+) -> None:
+    ana, hemi = new_id(), new_id()
+    pair = {
+        PersonRole.PERSON_HARMED: (ana,),
+        PersonRole.PERSON_USING_VIOLENCE: (hemi,),
+    }
+    held = Assessment.new(new_id(), NOON)
+    for named, by_a_worker, answered in [(True, False, {}), *said]:
+        if by_a_worker:
+            held = saved(held.weigh(answered, frozenset(), POLICY, NOON))
+            continue
+        some = pair if named else {PersonRole.PERSON_HARMED: (ana,)}
+        telling = told(people=some).model_copy(update={"answers": answered})
+        held = held.told(new_id(), telling)
+        held = saved(held.weigh(answered, telling.incidents, POLICY, NOON))
+
+    [facts] = of_pairs(held.tellings).values()
+
+    view = RiskView.of(facts, POLICY, held.unnamed)
+    whole = POLICY.weigh(held.everything(NOON))
+    assert view.level.rank >= whole.level.rank
+    assert set(whole.reasons) <= set(view.reasons)
 
 
 def test_a_pair_is_weighed_by_the_forms_that_name_it() -> None:

@@ -21,7 +21,15 @@ from risk.domain.reassessment import LATER, Reassessment
 from risk.domain.scoring import Result
 from risk.domain.shadow import Shadowed
 from risk.domain.share import Share
-from risk.domain.telling import Parts, Telling, occurred, with_parts, with_telling
+from risk.domain.telling import (
+    Parts,
+    Telling,
+    Unnamed,
+    occurred,
+    unnamed,
+    with_parts,
+    with_telling,
+)
 from risk.domain.weighing import Known, Would
 
 KEPT_UNWEIGHED = (
@@ -353,6 +361,17 @@ class Assessment(BaseModel):
         """Everything filled in so far, in the cases merged into it too."""
         shares = (each.forms for each in self.shares.values() if not each.settled)
         return all_forms(self.forms, *shares)
+
+    @property
+    def unnamed(self) -> Unnamed:
+        """What of this case itself was told of nobody in it by name."""
+        known = Unnamed(
+            answers=self.answers,
+            forms=self.forms,
+            incidents=self.incidents,
+            repeats=self.repeats,
+        )
+        return unnamed(known, self.tellings.values())
 
     def everything(self, at: datetime) -> Known:
         """Give everything that is known and weighs, of what is merged into it too."""

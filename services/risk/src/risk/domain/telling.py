@@ -87,8 +87,39 @@ def of_late(
     return frozenset(each for each in incidents if when.get(each, at) >= since)
 
 
+class Unnamed(BaseModel):
+    """What is known of a case and was told of nobody in it by name.
+
+    A worker's answers, a reassessment, what an agency that was asked has answered, and
+    a breach say of nobody whom they are about: they count for everybody.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    answers: dict[str, Answer] = {}
+    forms: dict[str, Form] = {}
+    incidents: frozenset[IncidentKind] = frozenset()
+    repeats: int = 0
+
+
+def unnamed(known: Unnamed, tellings: Iterable[Telling]) -> Unnamed:
+    """Give what of all that is known of a case none of its referrals told."""
+    told = _together([*tellings])
+    return Unnamed(
+        answers={k: a for k, a in known.answers.items() if told.lacks(k, a)},
+        forms={k: e for k, e in known.forms.items() if told.forms.get(k) != e},
+        incidents=known.incidents - told.incidents,
+        repeats=max(known.repeats - told.repeats, 0),
+    )
+
+
 class Facts(BaseModel):
-    """What was told of a pair, or of a child."""
+    """What was told of a pair, or of a child.
+
+    Attributes:
+        last_at: When the latest of it occurred.
+        referrals: How many name them.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -96,8 +127,23 @@ class Facts(BaseModel):
     forms: dict[str, Form]
     incidents: frozenset[IncidentKind]
     repeats: int
-    last_at: datetime
+    last_at: datetime | None
     referrals: int
+
+    def lacks(self, question: str, answer: Answer) -> bool:
+        """Tell whether an answer adds something to what was told."""
+        return merged(self.answers, {question: answer}) != self.answers
+
+    def beside(self, shared: Unnamed) -> "Facts":
+        """Add what is known and names nobody."""
+        return self.model_copy(
+            update={
+                "answers": merged(self.answers, shared.answers),
+                "forms": all_forms(self.forms, shared.forms),
+                "incidents": self.incidents | shared.incidents,
+                "repeats": self.repeats + shared.repeats,
+            }
+        )
 
 
 Pair = tuple[str, str]
@@ -162,6 +208,8 @@ def of_pairs(
 ) -> dict[Pair, Facts]:
     """Give what was told of each pair: whatever names both, by any id of theirs.
 
+    What names no pair at all counts for each.
+
     A pair is turned on reading, so that it does not matter whether what was told of it
     came before its parts were put right or after, or of which of their ids.
     """
@@ -171,14 +219,17 @@ def of_pairs(
         # The latest come last.
         right[frozenset(map(one, each.pair))] = one(each.harmed), one(each.using)
     found: dict[Pair, list[Telling]] = {}
+    loose: list[Telling] = []
     for telling in tellings.values():
         harmed = map(one, telling.people.get(PersonRole.PERSON_HARMED, ()))
         using = [*map(one, telling.people.get(PersonRole.PERSON_USING_VIOLENCE, ()))]
-        told = ((each, other) for each in harmed for other in using)
+        told = [(each, other) for each in harmed for other in using]
+        if not told:
+            loose.append(telling)
         # Whoever is told to have harmed each other makes one pair, once decided.
         for pair in {right.get(frozenset(two), two): None for two in told}:
             found.setdefault(pair, []).append(telling)
-    return {pair: _together(told) for pair, told in found.items()}
+    return {pair: _together(told, loose) for pair, told in found.items()}
 
 
 def of_children(tellings: Tellings, links: Iterable[Link] = ()) -> dict[str, Facts]:
@@ -198,13 +249,14 @@ def _people(tellings: Tellings) -> list[str]:
     return [id_ for each in in_order for ids in each.people.values() for id_ in ids]
 
 
-def _together(told: list[Telling]) -> Facts:
+def _together(told: list[Telling], loose: Sequence[Telling] = ()) -> Facts:
     nothing: dict[str, Answer] = {}
+    every = [*told, *loose]
     return Facts(
-        answers=reduce(merged, (each.answers for each in told), nothing),
-        forms=all_forms(*(each.forms for each in told)),
-        incidents=frozenset[IncidentKind]().union(*(each.incidents for each in told)),
-        repeats=sum(each.repeat for each in told),
-        last_at=max(each.occurred_at for each in told),
+        answers=reduce(merged, (each.answers for each in every), nothing),
+        forms=all_forms(*(each.forms for each in every)),
+        incidents=frozenset[IncidentKind]().union(*(each.incidents for each in every)),
+        repeats=sum(each.repeat for each in every),
+        last_at=max((each.occurred_at for each in told), default=None),
         referrals=len(told),
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 from accord_chassis.decision import NOT_OUTREACH, Action, Relation
 from accord_chassis.guard import Asking
 from accord_contracts.message import Code, Id
-from accord_contracts.referrals import IncidentKind
+from accord_contracts.referrals import IncidentKind, TriggerKind
 from accord_contracts.risk import RiskLevel
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -15,7 +15,8 @@ from risk.domain.assessment import Assessment, NotAssessed
 from risk.domain.judgement.proof import Condition, End, Proof, prove
 from risk.domain.judgement.record import Asked, Contact, How
 from risk.domain.policy import Policy
-from risk.domain.telling import Facts, of_children, of_pairs
+from risk.domain.scoring import Result
+from risk.domain.telling import Facts, Unnamed, of_children, of_pairs
 from risk.domain.weighing import Known
 from risk.routes.assessments import (
     CASE_TEAM,
@@ -28,6 +29,8 @@ from risk.routes.assessments import (
     seen_of_all,
 )
 from risk.store import Assessments
+
+NOTHING_SHARED = Unnamed()
 
 router = APIRouter(prefix="/assessments/{case_id}", tags=["judgement"])
 
@@ -160,25 +163,58 @@ def _shown(asked: Asked | None) -> AskedView | None:
 
 
 class RiskView(BaseModel):
-    """The risk by what was told of a pair or a child alone."""
+    """The risk of a pair or a child, by what was told of them and what names nobody.
+
+    Attributes:
+        shared: Of the reasons, those that name nobody: they count for everybody here.
+        policy_version: By which it is weighed, now.
+        questions: Those that could change the level, as they should be asked next.
+        results: What each instrument says.
+    """
 
     level: RiskLevel
     reasons: tuple[str, ...]
+    shared: tuple[str, ...]
+    policy_version: str
     unknowns: tuple[str, ...]
+    questions: tuple[str, ...]
+    results: tuple[Result, ...]
     provisional: bool
     incidents: tuple[IncidentKind, ...]
     referrals: int
-    last_occurred_at: datetime
+    last_occurred_at: datetime | None
 
     @classmethod
-    def of(cls, facts: Facts, policy: Policy) -> "RiskView":
-        """Weigh what was told, by the same rules as the case."""
-        known = Known(facts.answers, facts.incidents, facts.repeats, forms=facts.forms)
-        found = policy.weigh(known)
+    def of(
+        cls,
+        told: Facts,
+        policy: Policy,
+        shared: Unnamed = NOTHING_SHARED,
+        near: frozenset[TriggerKind] = frozenset(),
+    ) -> "RiskView":
+        """Weigh what was told, by the same rules as the case.
+
+        Args:
+            told: Of them.
+            policy: By what rules.
+            shared: What names nobody.
+            near: The kinds of dates of the case that weigh.
+        """
+        own = policy.weigh(
+            Known(told.answers, told.incidents, told.repeats, forms=told.forms)
+        )
+        facts = told.beside(shared)
+        found = policy.weigh(
+            Known(facts.answers, facts.incidents, facts.repeats, near, facts.forms)
+        )
         return cls(
             level=found.level,
             reasons=found.reasons,
+            shared=tuple(each for each in found.reasons if each not in own.reasons),
+            policy_version=policy.version,
             unknowns=found.unknowns,
+            questions=found.questions,
+            results=found.results,
             provisional=found.provisional,
             incidents=tuple(sorted(facts.incidents)),
             referrals=facts.referrals,
@@ -204,6 +240,8 @@ class ChildView(BaseModel):
 class PeopleView(BaseModel):
     """Per pair and per child, by all that was ever told of each, beside the case.
 
+    What names nobody (a worker's answers, a reassessment, what an agency answered, a
+    breach, a date) counts for each of them.
     A lowering of the case takes nothing from that: one of them may stand above it then.
 
     Attributes:
@@ -254,10 +292,17 @@ async def read_history(
 
 @router.get("/people")
 async def read_people(
-    case_id: Id, *, assessments: Assessments_, policy: Policy_, reader: Reader
+    case_id: Id,
+    *,
+    assessments: Assessments_,
+    policy: Policy_,
+    clock: Clock_,
+    reader: Reader,
 ) -> PeopleView:
-    """Read the risk per pair and per child, by what was told of each."""
+    """Read the risk per pair and per child, by what was told of each and of nobody."""
     held = await read_held(case_id, assessments, reader)
+    at = clock.now()
+    near = frozenset(each.kind for each in held.ahead.values() if each.near(at))
     links = held.links.values()
     pairs = of_pairs(held.tellings, held.parts, links)
     return PeopleView(
@@ -267,12 +312,14 @@ async def read_people(
             PairView(
                 harmed_id=harmed,
                 using_violence_id=using,
-                risk=RiskView.of(facts, policy),
+                risk=RiskView.of(facts, policy, held.unnamed, near),
             )
             for (harmed, using), facts in pairs.items()
         ),
         children=tuple(
-            ChildView(child_id=child, risk=RiskView.of(facts, policy))
+            ChildView(
+                child_id=child, risk=RiskView.of(facts, policy, held.unnamed, near)
+            )
             for child, facts in of_children(held.tellings, links).items()
         ),
         merged=tuple(held.shares),
