@@ -24,7 +24,7 @@ run: setup ## Run the whole platform with invented data, after a self-test
 	@$(BIN)/accord demo
 
 test: setup-for-tests lint types imports ## Run every check and every test, real broker and store included
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder \
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder \
 	  --durations=10 --durations-min=10
 
 lint: setup ## Check style and formatting (ruff), and for what is unsafe (bandit)

@@ -26,6 +26,7 @@ LONGEST = (
     "cli/tests/test_commands.py",
     "libs/chassis/tests/test_service.py",
     "libs/chassis/tests/test_doors.py",
+    "libs/chassis/tests/test_promises.py",
     "libs/contracts/tests/test_compatibility_properties.py",
 )
 """Files that take more than half a minute, by ``--durations=0`` on two cores.
