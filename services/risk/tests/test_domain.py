@@ -346,6 +346,7 @@ def test_every_localitys_policy_holds_together(locality: str) -> None:
         ({"reassess_hours": {"low": 1}}, "reassess_hours lacks"),
         ({"ahead": {}}, "ahead lacks bail_change"),
         ({"instruments": {"tea_leaves": None}}, "tea_leaves: no such instrument"),
+        ({"certified": {"tea_leaves": ["police"]}}, "tea_leaves: no such instrument"),
         ({"instruments": {"triage": {"variant": "x"}}}, "triage: x: no such variant"),
         ({"instruments": {"triage": {"weights": {"x": 1}}}}, "triage: x: no such"),
         (

@@ -987,3 +987,25 @@ async def test_who_only_says_that_they_are_certified_replaces_nothing(
         ).judgement.looks[-1]
         # Whoever is known to be one may score it anew, and find less.
         assert look.level is (RiskLevel.LOW if skills else RiskLevel.HIGH)
+
+
+async def test_what_opens_a_closed_case_is_a_new_episode_since_then(
+    assessments: Assessments,
+) -> None:
+    first = referral("escalation")
+    case_id = first.data.case_id
+    await assess_referral(first, assessments=assessments, policy=POLICY)
+    await stop_clock(closed(case_id), assessments=assessments)
+    at = NOON + timedelta(days=90)
+
+    await _shares(case_id, assessments, at)
+
+    held = await held_of(case_id, assessments)
+    assert held.first_referred_at == held.clock_from == at
+    [*_, told] = [
+        each.data
+        for each in await published(assessments)
+        if isinstance(each.data, RiskAssessed)
+    ]
+    assert told.first_referred_at == at
+    assert told.reassess_by == at + timedelta(days=7)

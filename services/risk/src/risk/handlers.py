@@ -64,7 +64,7 @@ async def assess_referral(
     answers = answers_of(told, policy)
     forms = policy.believed(forms_of(told.instruments), agency=told.agency)
     telling = telling_of(told, message.time, answers, forms)
-    heard = held.told(told.referral_id, telling)
+    heard = held.told(told.referral_id, telling).begin(told.first_referred_at)
     new = heard.weigh(
         answers,
         incidents,
@@ -72,7 +72,6 @@ async def assess_referral(
         message.time,
         repeat=told.repeat,
         forms=forms,
-        begins=True,
     )
     events = assessed(new, told.referral_id)
     await assessments.save(new, *events, cause=message, lane=lane_of(new, message))

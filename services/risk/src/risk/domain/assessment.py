@@ -253,12 +253,15 @@ class Assessment(BaseModel):
         return self.model_copy(update={"clock_from": latest})
 
     def begin(self, at: datetime) -> "Assessment":
-        """Have a clock that was stopped start again, if the case is here."""
+        """Have a clock that was stopped start again, if the case is here.
+
+        The response to what is known since is asked for from then on.
+        """
         if self.reassessment is not Reassessment.STOPPED or self.transferred_at:
             return self
-        return self.looked_after(at).model_copy(
-            update={"reassessment": Reassessment.AHEAD, "mistaken_at": None}
-        )
+        first = {"first_referred_at": max(self.first_referred_at, at)}
+        running = {"reassessment": Reassessment.AHEAD, "mistaken_at": None}
+        return self.looked_after(at).model_copy(update={**first, **running})
 
     def due_by(self, hours: float) -> datetime:
         """Give by when it is to be assessed anew, so long after its clock began.

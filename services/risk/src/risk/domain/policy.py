@@ -138,8 +138,9 @@ class Policy(BaseModel):
         }
         if unknown := lifting - questions - reported:
             raise ValueError(f"{_named(unknown)}: nothing that could be a trigger")
-        if unused := {*self.certified, *self.certified_skills} - set(self.used):
-            raise ValueError(f"{_named(unused)}: no instrument that is used")
+        known = {*SHIPPED, *(each.key for each in self.own_instruments)}
+        if strange := {*self.certified, *self.certified_skills} - known:
+            raise ValueError(f"{_named(strange)}: no such instrument")
         ranks = [each.from_level.rank for each in self.tiers]
         if ranks != sorted(set(ranks), reverse=True):
             raise ValueError("tiers must fall from the highest level to the lowest")

@@ -27,7 +27,6 @@ from risk.domain.judgement.record import (
     Look,
 )
 from risk.domain.policy import Policy, highest
-from risk.domain.reassessment import Reassessment
 from risk.domain.weighing import Known
 
 NO_FORMS: Mapping[str, Form] = {}
@@ -130,12 +129,10 @@ def _raised(
         policy_version=policy.version,
     )
     own = highest(weighed.own_level or level, level)
-    stopped = held.reassessment is Reassessment.STOPPED
     return weighed.model_copy(
         update={
             "judgement": held.judgement.noted(change, weighed.revision),
             "own_level": own,
-            "first_referred_at": at if stopped else held.first_referred_at,
         }
     )
 
