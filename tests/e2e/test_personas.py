@@ -537,6 +537,9 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("referrals", "GET", "/v1/rights"): Case(PRESENT, by_scope=True),
     ("referrals", "GET", "/v1/notices"): Case(PRESENT, by_scope=True),
     ("referrals", "GET", "/v1/rights/{rights_id}"): Case(NOT_BARRED),
+    ("referrals", "POST", "/v1/rights/{rights_id}/extension"): Case(
+        NOT_BARRED, {"days": 10, "reason": "large_quantity"}
+    ),
     ("referrals", "POST", "/v1/rights/{rights_id}/decision"): Case(
         NOT_BARRED, {"outcome": "refused", "grounds": ["s53_b"]}
     ),

@@ -34,7 +34,9 @@ from referrals.domain.rights import (
     AskRight,
     DecidedAlready,
     DecidedAnew,
+    ExtendedFor,
     Ground,
+    NotExtended,
     NothingReleased,
     OwnDecision,
     Part,
@@ -517,6 +519,51 @@ async def test_a_statement_is_read_by_who_may_read_all_cases_of_theirs(
         return len((await running.http.get(at, headers=headers)).json())
 
     assert (await seen_by(of_one), await seen_by(of_both)) == (0, 1)
+
+
+def test_access_is_extended_once_and_before_it_is_due() -> None:
+    asked = asked_for()
+    more = (10, ExtendedFor.CONSULTATIONS, ONE)
+
+    extended = asked.extend(*more, NOON + 27 * DAY)
+
+    assert extended.answer_by == extended.due_at == NOON + 38 * DAY
+    assert extended.extended
+    assert extended.extended.instead_of == NOON + 28 * DAY
+    assert extended.extend(*more, NOON + 28 * DAY) is extended
+    correction = asked_for(CORRECTION)
+    with pytest.raises(NotExtended):
+        extended.extend(11, ExtendedFor.CONSULTATIONS, ONE, NOON + 28 * DAY)
+    with pytest.raises(NotExtended):
+        asked.extend(*more, NOON + 28 * DAY)
+    with pytest.raises(NotExtended):
+        correction.extend(*more, NOON)
+    answered = asked.decide(answer("nothing_held"), ONE, NOON)
+    with pytest.raises(NotExtended):
+        answered.confirm(NOON, OTHER, NOON).extend(*more, NOON)
+
+
+async def test_more_time_is_taken_and_said_and_no_more_than_is_reasonable(
+    running: Running, clock: SimulatedClock
+) -> None:
+    _, her, _ = await referred(running)
+    path = f"rights/{await taken(running, her)}"
+    more = {"days": 28, "reason": "large_quantity"}
+
+    too_long = await by(
+        running, "one", "POST", f"{path}/extension", {**more, "days": 29}
+    )
+    taken_ = await by(running, "one", "POST", f"{path}/extension", more)
+    clock.advance(timedelta(days=POLICY.rights.answer_days, hours=1))
+    await running.service.sweep_once()
+
+    assert (too_long.status_code, taken_.status_code) == (422, 200)
+    assert taken_.json()["extended"] == "large_quantity"
+    [kept] = await running.service.parts[Counter].shelves.rights.of_people([her])
+    assert kept.late_told_at is None
+    assert kept.answer_by.isoformat() == taken_.json()["answer_by"].replace(
+        "Z", "+00:00"
+    )
 
 
 async def test_nothing_is_called_corrected_where_nothing_was(running: Running) -> None:

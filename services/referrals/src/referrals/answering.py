@@ -21,6 +21,7 @@ from referrals.domain.rights import (
     AskRight,
     CorrectedIn,
     Export,
+    ExtendedFor,
     NoSuchRightsRequest,
     RightsRequest,
     export_of,
@@ -82,6 +83,24 @@ async def tell_overdue(due: RightsRequest, *, counter: Counter) -> None:
         late_by=(at - due.answer_by).total_seconds(),
     )
     await counter.shelves.rights.save(due.fall_due(at), overdue)
+
+
+async def extend(
+    request_id: str, days: int, reason: ExtendedFor, by: Identity, counter: Counter
+) -> RightsRequest:
+    """Take more time to answer, once.
+
+    Raises:
+        NoSuchRightsRequest: There is none.
+        NotExtended: It cannot be extended, or not any more.
+    """
+
+    async def keep() -> RightsRequest:
+        held = await _held(request_id, counter)
+        new = held.extend(days, reason, by, counter.clock.now())
+        return held if new is held else await counter.shelves.rights.save(new)
+
+    return await settled(keep)
 
 
 async def decide(

@@ -114,11 +114,14 @@ class RightsRules(BaseModel):
     Attributes:
         answer_days: At most 20 working days (Privacy Act 2020, ss 44, 63), which are
             never fewer than 28 days.
+        extension_days: By how many more days access may be answered, once (s 48: a
+            reasonable time).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     answer_days: Annotated[float, Field(gt=0, le=28)]
+    extension_days: Annotated[int, Field(ge=1, le=60)]
 
 
 class Policy(BaseModel):

@@ -67,6 +67,10 @@ class OwnDecision(Refusal):
     status = 403
 
 
+class NotExtended(Refusal):
+    """Only access is extended, once, and before it must be answered."""
+
+
 class NothingReleased(Refusal):
     """Nothing is released, or not any more."""
 
@@ -209,6 +213,25 @@ class Answer(BaseModel):
     corrected_in: CorrectedIn | None = None
 
 
+class ExtendedFor(StrEnum):
+    """Why more time is taken (Privacy Act 2020, s 48)."""
+
+    LARGE_QUANTITY = "large_quantity"
+    CONSULTATIONS = "consultations"
+
+
+class Extension(BaseModel):
+    """That more time is taken, for what, by whom, and until when it was before."""
+
+    model_config = ConfigDict(frozen=True)
+
+    days: int
+    reason: ExtendedFor
+    by: Identity
+    at: datetime
+    instead_of: datetime
+
+
 class Decided(BaseModel):
     """An answer, who decided it, and who has confirmed it since."""
 
@@ -227,6 +250,7 @@ class RightsRequest(BaseModel):
     Attributes:
         taken_by: Who took it down.
         late_told_at: When it was told that nobody has answered it in time.
+        extended: That more time is taken; ``answer_by`` is with it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -239,6 +263,7 @@ class RightsRequest(BaseModel):
     taken_by: Identity
     decided: Decided | None = None
     late_told_at: datetime | None = None
+    extended: Extension | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -251,6 +276,29 @@ class RightsRequest(BaseModel):
         """By when it must be answered; none: it is."""
         answered = self.decided and self.decided.confirmed_at
         return None if answered else self.answer_by
+
+    def extend(
+        self, days: int, reason: ExtendedFor, by: Identity, at: datetime
+    ) -> Self:
+        """Take more time; the same once more changes nothing.
+
+        Whoever asks must be told before the time is over that it is longer, why, and
+        that they may complain (s 48).
+
+        Raises:
+            NotExtended: It is no request for access, it was extended before, or it is
+                answered or must be by now.
+        """
+        if self.extended:
+            if (self.extended.days, self.extended.reason) != (days, reason):
+                raise NotExtended
+            return self
+        until = self.open_until
+        if self.asked.right is not Right.ACCESS or until is None or at >= until:
+            raise NotExtended
+        extended = Extension(days=days, reason=reason, by=by, at=at, instead_of=until)
+        update = {"extended": extended, "answer_by": until + timedelta(days=days)}
+        return self.model_copy(update=update)
 
     def decide(self, answer: Answer, by: Identity, at: datetime) -> Self:
         """Decide it, or decide it anew while nobody has confirmed it.

@@ -17,7 +17,7 @@ from accord_contracts.access import Purpose
 from accord_contracts.message import Id
 from fastapi import APIRouter, Security
 from fastapi.exceptions import RequestValidationError
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from referrals import answering
 from referrals.answering import Counter
@@ -29,6 +29,7 @@ from referrals.domain.rights import (
     Answer,
     AskRight,
     Export,
+    ExtendedFor,
     NoSuchRightsRequest,
     Outcome,
     Proof,
@@ -57,6 +58,7 @@ TAKE = _by_scope("rights.take")
 READ = _by_scope("rights.read")
 LIST = _by_scope("rights.list")
 DECIDE = _by_scope("rights.decide")
+EXTEND = _by_scope("rights.extend")
 CONFIRM = _by_scope("rights.confirm")
 EXPORT = _by_scope("rights.export")
 READ_NOTICE = _by_scope("notice.read")
@@ -73,6 +75,7 @@ class RightsView(BaseModel):
     """What somebody asks for, by when they must be answered, and how they were.
 
     Attributes:
+        extended: Why more time is taken; they must be told so.
         answer: What was decided; not to be told before it is confirmed.
     """
 
@@ -82,6 +85,7 @@ class RightsView(BaseModel):
     proof: Proof
     asked_at: datetime
     answer_by: datetime
+    extended: ExtendedFor | None
     answer: Answer | None
     decided_at: datetime | None
     confirmed_at: datetime | None
@@ -94,11 +98,21 @@ class RightsView(BaseModel):
             rights_id=held.id,
             asked_at=held.asked_at,
             answer_by=held.answer_by,
+            extended=held.extended and held.extended.reason,
             answer=decided and decided.answer,
             decided_at=decided and decided.at,
             confirmed_at=decided and decided.confirmed_at,
             **held.asked.model_dump(include={"right", "person_id", "proof"}),
         )
+
+
+class Extend(BaseModel):
+    """By how many days more somebody is answered, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    days: Annotated[int, Field(ge=1, le=60)]
+    reason: ExtendedFor
 
 
 class Confirm(BaseModel):
@@ -170,6 +184,20 @@ async def read_request(
 ) -> RightsView:
     """Read what somebody asks for."""
     return RightsView.of(await _held(READ, rights_id, counter, officer))
+
+
+@router.post("/rights/{rights_id}/extension")
+async def extend_request(
+    rights_id: Id, told: Extend, *, counter: Counter_, officer: Officer
+) -> RightsView:
+    """Take more time to answer a request for access (s 48), once, before it is due."""
+    await _held(EXTEND, rights_id, counter, officer)
+    if told.days > counter.policy.rights.extension_days:
+        _refuse([Misfit(("days",), "longer_than_is_reasonable_here")])
+    by = _who(officer)
+    return RightsView.of(
+        await answering.extend(rights_id, told.days, told.reason, by, counter)
+    )
 
 
 @router.post("/rights/{rights_id}/decision")
