@@ -15,6 +15,7 @@ from allocation.domain.advising import advise
 from allocation.domain.availability import Absence
 from allocation.domain.choosing import LEAST_LOADED, Unmet, Weighing, choose
 from allocation.domain.directory import (
+    LEAVES,
     NO_ROOM,
     NOT_IN_THE_ROLE,
     OFF_DUTY,
@@ -94,6 +95,9 @@ def test_each_of_what_else_counts_decides_between_equals(soft: Soft) -> None:
             plain = held(plain, 5)
         case Soft.FAIRNESS:
             plain = held(plain, 5, urgent=True)
+        case Soft.LEAVE:
+            wanted = replace(wanted, ahead=timedelta(days=42))
+            plain = plain.model_copy(update={"absences": leave(HOUR, 1)})
         case Soft.DISTANCE:
             pass
 
@@ -545,6 +549,42 @@ def _filled(
         workers[taken.id] = taken
         given_.append((crew[int(taken.id[-1])], (case_id, role, points, urgent)))
     return given_
+
+
+def leave(begins: timedelta, days: int) -> tuple[Absence, ...]:
+    since = NOON + begins
+    return (Absence(since=since, until=since + timedelta(days=days)),)
+
+
+def test_who_goes_away_before_an_answer_is_due_is_not_asked_where_it_is_urgent() -> (
+    None
+):
+    tonight = worker(SPECIALIST, absences=leave(timedelta(minutes=15), 21))
+    wanted = replace(need_of_urgent(NOON), role=SPECIALIST)
+    calm = need_of(allocation(RiskLevel.LOW), Staffing(id=new_id()), POLICY, NOON)
+
+    assert [*tonight.against(wanted, NOON)] == [LEAVES]
+    assert choose([tonight], wanted, POLICY, NOON) is None
+    assert [*tonight.against(replace(calm, role=SPECIALIST), NOON)] == []
+    later = worker(SPECIALIST, absences=leave(HOUR, 21))
+    assert choose([later], wanted, POLICY, NOON)
+
+
+def test_leave_in_the_weeks_ahead_speaks_against_somebody_by_its_share() -> None:
+    here, soon = worker(id="here"), worker(id="soon", absences=leave(HOUR, 21))
+    next_year = worker(id="year", absences=leave(timedelta(days=300), 21))
+    wanted = replace(need(), ahead=timedelta(days=42))
+    weigh = Weighing(wanted, POLICY, NOON)
+    twice = soon.model_copy(update={"absences": soon.absences * 2})
+
+    assert weigh(here) - weigh(soon) == POLICY.soft[Soft.LEAVE] / 2
+    assert weigh(twice) == weigh(soon)
+    assert weigh(next_year) == weigh(here)
+    found = choose([soon, here], wanted, POLICY, NOON)
+    assert found
+    assert found.worker_id == "here"
+    said = {e.worker_id: e.speaks_against for e in advise([soon], wanted, POLICY, NOON)}
+    assert said == {"soon": ("They are away for 21 of the next 42 days.",)}
 
 
 def test_walls_are_told_apart_by_side() -> None:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 
+from allocation.domain.availability import away_for
 from allocation.domain.choosing import Weighing, tests, worth
 from allocation.domain.directory import Worker
 from allocation.domain.need import SILENT, Need
@@ -25,6 +27,9 @@ MEETS: Mapping[Wish, tuple[str, str]] = {
     Wish.AREA: ("They serve the area.", "They do not serve the area."),
 }
 """What is said of a wish that is met, and of one that is not."""
+
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,9 @@ def _candidate(
     (for_ if worker.load + need.points <= capacity else against).append(room)
     if lately := worker.given_lately(at):
         against.append(f"They were given {lately} points in the past seven days.")
+    if away := away_for(worker.absences, at, at + need.ahead):
+        days, of = ceil(away / DAY), need.ahead // DAY
+        against.append(f"They are away for {days} of the next {of} days.")
     if worker.id in need.silent - need.excluded:
         against.append(SILENT)
     if worker.urgent_load:

@@ -70,6 +70,17 @@ def away_within(
     return sorted((begins, ends) for begins, ends in away if begins < ends)
 
 
+def away_for(
+    absences: Iterable[Absence], since: datetime, until: datetime
+) -> timedelta:
+    """Say for how long between two times somebody is away."""
+    away, upto = timedelta(0), since
+    for begins, ends in away_within(absences, since, until):
+        away += max(timedelta(0), ends - max(begins, upto))
+        upto = max(upto, ends)
+    return away
+
+
 def contracted_points(full: int, hours: float, full_time: float) -> int:
     """Give the points of somebody who works less, or more, than full time.
 

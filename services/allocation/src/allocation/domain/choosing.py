@@ -7,7 +7,9 @@ from enum import StrEnum
 
 from accord_contracts.referrals import ContactWish
 
+from allocation.domain.availability import away_for
 from allocation.domain.directory import (
+    LEAVES,
     NO_ROOM,
     OFF_DUTY,
     ON_LEAVE,
@@ -165,7 +167,8 @@ class Weighing:
         self._at, soft = at, policy.soft
         self._load, self._week = soft[Soft.LOAD], soft[Soft.PAST_WEEK]
         self._fair, self._again = soft[Soft.FAIRNESS], soft[Soft.CONTINUITY]
-        self._base = self._load + self._week + self._fair
+        self._leave, self._ahead = soft[Soft.LEAVE], need.ahead
+        self._base = self._load + self._week + self._fair + self._leave
         self._earlier, self._skills = need.earlier, need.skills
         self._skill = soft[Soft.SKILLS] / (len(need.skills) or 1)
         near, far = soft[Soft.DISTANCE], policy.far_km
@@ -201,6 +204,10 @@ class Weighing:
             lately = worker.given_lately(self._at) / capacity
             urgent = worker.urgent_load / capacity
             value -= self._week * min(1.0, lately) + self._fair * min(1.0, urgent)
+        if worker.absences and self._ahead:
+            until = self._at + self._ahead
+            away = away_for(worker.absences, self._at, until)
+            value -= self._leave * (away / self._ahead)
         return value
 
 
@@ -223,7 +230,12 @@ def _met(worker: Worker, meets: Meets) -> str:
     return "met" if meets(worker) else "not_met"
 
 
-NEAREST = {NO_ROOM: Unmet.NO_ROOM, ON_LEAVE: Unmet.AWAY, OFF_DUTY: Unmet.AWAY}
+NEAREST = {
+    NO_ROOM: Unmet.NO_ROOM,
+    ON_LEAVE: Unmet.AWAY,
+    LEAVES: Unmet.AWAY,
+    OFF_DUTY: Unmet.AWAY,
+}
 
 
 def _barred(worker_id: str, need: Need) -> Unmet:

@@ -10,7 +10,13 @@ from accord_contracts.calendar import Window
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict
 
-from allocation.domain.availability import WEEK, WHOLE, Absence, percent_at
+from allocation.domain.availability import (
+    WEEK,
+    WHOLE,
+    Absence,
+    away_within,
+    percent_at,
+)
 from allocation.domain.need import AGAINST_WISH, LISTED, Need
 from allocation.domain.policy import outreach
 
@@ -43,6 +49,7 @@ class CannotTake(Refusal):
 
 NOT_IN_THE_ROLE = "The worker is not active in the role."
 ON_LEAVE = "The worker is away."
+LEAVES = "The worker is away before they would have to have answered."
 OFF_DUTY = "The worker is not at work now, and nobody waits until they are."
 NO_ROOM = "The worker has no room for the role."
 SAME_COMPARTMENT = "The worker's compartment serves the other side of the case."
@@ -275,6 +282,8 @@ class Worker(BaseModel):
             yield ON_LEAVE
         elif not need.beyond and not self.has_room(need, at):
             yield NO_ROOM
+        if self.absences and self._leaves(need, at):
+            yield LEAVES
         if need.walls and self.wall in need.walls:
             yield SAME_COMPARTMENT
         if self.holds and self._serves_other_side(need, at):
@@ -350,6 +359,12 @@ class Worker(BaseModel):
         own = self.holds.get(allocation_id)
         room = self.capacity_at(at) - load
         return room + (own.points if own and not own.lapsed(at) else 0)
+
+    def _leaves(self, need: Need, at: datetime) -> bool:
+        """Tell whether they go away before an answer is due that cannot wait."""
+        if need.answer_by is None or percent_at(self.absences, at) == 0:
+            return False
+        return bool(away_within(self.absences, at, need.answer_by))
 
     def _serves_other_side(self, need: Need, at: datetime) -> bool:
         return any(

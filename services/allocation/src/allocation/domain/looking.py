@@ -1,6 +1,6 @@
 """What is looked for when a role of a case is to be filled."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from accord_contracts.calendar import Shown
 
@@ -60,6 +60,8 @@ def need_of(
         urgent=urgent,
         shown=Shown.of(at, policy.zone) if urgent else None,
         on_call=on_call,
+        answer_by=policy.answer_by(at, held.level) if urgent else None,
+        ahead=timedelta(days=policy.leave_ahead_days[held.level]),
         walls=walls,
         earlier=staffing.served_before(held.role),
         skills=staffing.skills,

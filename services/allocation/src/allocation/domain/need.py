@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from accord_contracts.allocation import Role
 from accord_contracts.calendar import Shown
@@ -42,6 +43,9 @@ class Need:
         urgent: It is at a high level: whoever takes it must be at work now.
         shown: What clocks show now; none: whether somebody is at work is no matter.
         on_call: Who is on call now, whatever their hours.
+        answer_by: When whoever is asked must have answered, if it cannot wait: whoever
+            is away by then is not asked; none: it can.
+        ahead: For how long from now leave speaks against somebody.
         walls: The compartments that serve the other side of the case.
         beyond: It may be given to somebody who has no room for it, because a person has
             decided so.
@@ -68,6 +72,8 @@ class Need:
     urgent: bool = False
     shown: Shown | None = None
     on_call: frozenset[str] = frozenset()
+    answer_by: datetime | None = None
+    ahead: timedelta = timedelta(0)
     walls: frozenset[str] = frozenset()
     beyond: bool = False
     earlier: frozenset[str] = frozenset()

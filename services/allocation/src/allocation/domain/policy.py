@@ -21,6 +21,7 @@ Points = Annotated[int, Field(gt=0, le=1000)]
 Weight = Annotated[int, Field(ge=0, le=1000)]
 Minutes = Annotated[int, Field(gt=0)]
 Hours = Annotated[int, Field(gt=0)]
+Days = Annotated[int, Field(gt=0, le=400)]
 Workers = Annotated[int, Field(gt=0, le=100)]
 Roles = Annotated[tuple[Role, ...], Field(min_length=1, max_length=len(Role))]
 
@@ -50,6 +51,7 @@ class Soft(StrEnum):
     LOAD = "load"
     PAST_WEEK = "past_week"
     FAIRNESS = "fairness"
+    LEAVE = "leave"
 
 
 class Mode(StrEnum):
@@ -115,6 +117,8 @@ class Policy(BaseModel):
             coordinator is told, and again after as many more.
         retry_minutes: How long to wait, when nobody is left to ask, before asking anew.
         weights: How much each wish of the person harmed counts.
+        leave_ahead_days: For how long, from when somebody is asked, their leave speaks
+            against them.
         wishes_wait_minutes: How long an assessed case waits for the wishes of its
             referral.
         soft: How much counts what else speaks for somebody, among those who meet the
@@ -139,6 +143,7 @@ class Policy(BaseModel):
     assign_hours: dict[RiskLevel, Hours]
     escalate_after: dict[RiskLevel, Workers]
     retry_minutes: dict[RiskLevel, Minutes]
+    leave_ahead_days: dict[RiskLevel, Days]
     weights: dict[Wish, Weight]
     wishes_wait_minutes: Minutes
     soft: dict[Soft, Weight]
@@ -162,7 +167,8 @@ class Policy(BaseModel):
 
     @model_validator(mode="after")
     def _says_all_of_it(self) -> Self:
-        for name in ("roles", "points", "lead_agencies", *CLOCKS):
+        said = ("roles", "points", "lead_agencies", "leave_ahead_days", *CLOCKS)
+        for name in said:
             if missing := set(RiskLevel) - set(getattr(self, name)):
                 raise ValueError(f"{name} lacks {', '.join(sorted(missing))}")
         if missing_wishes := set(Wish) - set(self.weights):

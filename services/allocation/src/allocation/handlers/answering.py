@@ -113,8 +113,9 @@ async def _reserve_again(
 ) -> Worker:
     """Reserve a place for somebody who says yes after their time has passed.
 
-    Also where they have no room any more, and outside of their hours: they have said
-    yes. Every other hard rule is looked at again, as their place had been free.
+    Also where they have no room any more, outside of their hours, and just before their
+    leave: they have said yes. Every other hard rule is looked at again, as their
+    place had been free.
     """
     staffing = await _staffing(held, desk)
     await desk.directory.refresh()
@@ -126,6 +127,7 @@ async def _reserve_again(
         beyond=True,
         against_wish=held.offer.against_wish,
         shown=None,
+        answer_by=None,
     )
     reserving = partial(Worker.reserve, need=need, until=at + HOLD_SLACK, at=at)
     worker = await desk.directory.change(worker_id, reserving, held.lane)
