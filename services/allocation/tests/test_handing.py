@@ -172,8 +172,11 @@ async def test_a_role_taken_over_by_whoever_is_barred_meanwhile_is_offered_anew(
 
     held = await office.allocation(case_id)
     assert (held.status, held.worker_id) == (Status.OFFERED, carol.id)
-    assert await team(office, case_id) == await works(office, case_id) == []
-    assert held.unowned_at is not None
+    # Whoever handed it over has it again until then.
+    assert held.kept_by == anna.id
+    assert await team(office, case_id) == await works(office, case_id) == [anna.id]
+    assert held.unowned_at is None
+    assert (await office.worker(anna.id)).load == held.points
 
 
 async def test_nobody_takes_over_who_serves_the_other_side_in_the_survivor(
