@@ -167,6 +167,7 @@ class Region:
             **dict.fromkeys(self.world.questions, "no"),
             **dict.fromkeys(yes, "yes"),
         }
+        made["people"] = [_older(each) for each in made["people"]]
         return {**made, "incidents": list(incidents), **told}
 
     def calm_referral(self, **told: Any) -> Told:
@@ -301,3 +302,11 @@ class Region:
         self.actors.close()
         for each in self._people.values():
             each.hang_up()
+
+
+def _older(person: Told) -> Told:
+    """Give a child an age at which it is no young one, who would raise the level."""
+    born = person.get("date_of_birth")
+    if person["role"] != "child" or not born:
+        return person
+    return {**person, "date_of_birth": f"2016{born[4:]}"}
