@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from accord_chassis.testing import COORDINATOR, NOON, message_of, new_id
-from accord_contracts.allocation import DeclineReason
+from accord_contracts.allocation import DeclineReason, Leave, LeaveChanged
 from accord_contracts.message import Event
 from accord_contracts.notify import (
     ContactAnswered,
@@ -17,7 +17,7 @@ from accord_contracts.notify import (
     NotificationSent,
     NotificationTexted,
 )
-from accord_contracts.referrals import CaseMerged
+from accord_contracts.referrals import CaseErased, CaseMerged
 from hypothesis import given
 from hypothesis import strategies as st
 from notify.domain.channels import Way
@@ -39,14 +39,17 @@ from notify.handlers.answering import Receipt, answered, receipted
 from notify.handlers.contacting import became
 from notify.handlers.mail import Attempt, arrived, bounced
 from notify.post import Posted
-from notify.store import Deliveries, PersonalContacts
+from notify.store import Deliveries, NobodiesLeft, PersonalContacts
 from notify_builders import (
+    IVS,
     MINUTE,
     POLICY,
     Running,
     WorkersDirectory,
+    drafted,
     notification,
     offered,
+    team,
     unfilled,
 )
 
@@ -297,6 +300,58 @@ async def test_that_nobody_was_on_duty_stands_in_the_record(
     assert held.ack_by
     assert told[1]["acknowledge_by"] == held.ack_by.isoformat()
     assert told[1]["policy_version"] == POLICY.version
+
+
+def passed(rows: list[dict[str, str]]) -> list[tuple[str, str, str]]:
+    """Who was passed over, why, and at which step."""
+    over = (each for each in rows if each["what"] == "passed_over")
+    return [(each["worker_id"], each["reason"], each["step"]) for each in over]
+
+
+async def test_who_was_passed_over_stands_in_the_record_with_why_and_when(
+    running: Running, workers: WorkersDirectory
+) -> None:
+    coordinator, deputy, barred = (
+        workers.has_on_duty(),
+        workers.knows(),
+        workers.knows(),
+    )
+    worker = workers.knows(deputy=deputy, team_lead=barred)
+    message = offered(worker)
+    case_id = message.data.case_id
+    running.standings.tell(barred, case_id, conflict=True)
+    away = LeaveChanged(
+        worker_id=deputy,
+        leave=(Leave(since=NOON, until=NOON + 24 * 60 * MINUTE),),
+        changed_at=NOON,
+    )
+    await running.hears(message_of(away), message)
+    await running.later(60 * MINUTE)
+    await running.later(60 * MINUTE)
+
+    rows = await record_of(running, case_id)
+
+    assert passed(rows) == [(deputy, "on_leave", "1"), (barred, "barred", "2")]
+    told = [each["worker_id"] for each in rows if each["what"] == "told"]
+    assert told[:2] == [worker, coordinator]
+
+
+async def test_that_nobody_was_left_to_be_told_stands_in_the_record_until_erased(
+    running: Running, workers: WorkersDirectory
+) -> None:
+    case_id, barred = new_id(), workers.knows()
+    running.standings.tell(barred, case_id, conflict=True)
+    members = team((barred, IVS), case_id=case_id, at=NOON - MINUTE)
+    await running.hears(members, drafted(case_id))
+
+    rows = await record_of(running, case_id)
+    gone = CaseErased(case_id=case_id, reason="court", erased_at=NOON)
+    await running.hears(message_of(gone))
+
+    assert passed(rows) == [(barred, "barred", "0")]
+    assert await running.all() == []
+    left = running.service.store(NobodiesLeft)
+    assert await left.of_case(case_id) == []
 
 
 async def test_what_was_told_of_a_merged_case_stands_in_the_survivors_record(

@@ -8,11 +8,13 @@ from accord_chassis.testing import NOON, new_id, published
 from accord_contracts.risk import RiskLevel
 from notify.domain.callback import Callback, Whose
 from notify.domain.contact import PersonalContact
+from notify.domain.skipped import NobodyLeft, Skip, Why, noted
 from notify.handlers.telling import in_inbox
 from notify.store import (
     FIRST,
     Alarms,
     Callbacks,
+    NobodiesLeft,
     Notifications,
     PersonalContacts,
 )
@@ -47,6 +49,25 @@ async def test_every_named_query_is_served_by_an_index(
     await alarms.prepare()
     alarming = {"alarm_at": {"$lte": NOON}}
     assert "IXSCAN" in await plan(alarms, alarming, "alarm_at")
+
+
+async def test_of_what_nobody_was_left_is_looked_up_by_an_index(
+    database: Database,
+) -> None:
+    left = NobodiesLeft(database)
+    await left.prepare()
+    skipped = noted((), [Skip(new_id(), Why.BARRED)], NOON)
+    for _ in range(20):
+        made = NobodyLeft(
+            id=new_id(),
+            case_id=new_id(),
+            event="plan.drafted.v1",
+            happened_at=NOON,
+            skipped=skipped,
+        )
+        await left.save(made)
+
+    assert "IXSCAN" in await plan(left, {"case_id": new_id()}, "case_id")
 
 
 async def test_what_comes_back_is_looked_up_by_an_index(database: Database) -> None:

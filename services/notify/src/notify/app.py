@@ -108,6 +108,7 @@ from notify.store import (
     Deliveries,
     Ends,
     Leaves,
+    NobodiesLeft,
     Notifications,
     Offers,
     PersonalContacts,
@@ -232,7 +233,10 @@ def create_app(
             "policy": policy,
             "mail": bool(on),
         }
-        tell = partial(telling.tell, teams=teams, **known)
+        nobody_left = notify.store(NobodiesLeft)
+        tell = partial(telling.tell, teams=teams, nobody_left=nobody_left, **known)
+        forget = partial(erasing.erase_nobody_left, nobody_left=nobody_left)
+        notify.on(CaseErased, forget)
         over = over_by_then(notify, held)
         waits = waiting.Waiting(untold, watch, catalogue, tell, policy, over)
         tell_workers(notify, waits)

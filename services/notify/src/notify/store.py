@@ -18,6 +18,7 @@ from notify.domain.offer import Offer
 from notify.domain.pulse import Pulse
 from notify.domain.push import Subscription
 from notify.domain.rota import Rota
+from notify.domain.skipped import NobodyLeft
 from notify.domain.team import Team
 from notify.domain.untold import Untold
 from notify.domain.webhook import Webhook
@@ -385,4 +386,28 @@ class Untolds(Store[Untold]):
 
     async def remove(self, message_id: str) -> None:
         """Keep nothing of what was told."""
+        await self.documents.delete_one({"_id": message_id})
+
+
+class NobodiesLeft(Store[NobodyLeft]):
+    """That everybody was passed over, by message."""
+
+    entity = NobodyLeft
+    collection = "nobody_left"
+    indexes = (IndexModel([("case_id", 1)]),)
+
+    async def add(self, noted: NobodyLeft, *, cause: Message[Event]) -> None:
+        """Keep that nobody was left, unless it is there; its id is the message's."""
+        with contextlib.suppress(Conflict):
+            await self.save(noted, cause=cause)
+
+    async def of_case(self, case_id: str) -> list[NobodyLeft]:
+        """Give of what of a case nobody was told, because all were passed over."""
+        found = self.documents.find(
+            {"case_id": case_id}, projection={"inbox": 0, "outbox": 0}
+        )
+        return [self.load(each) async for each in found]
+
+    async def remove(self, message_id: str) -> None:
+        """Keep nothing of it."""
         await self.documents.delete_one({"_id": message_id})

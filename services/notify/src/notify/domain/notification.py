@@ -17,6 +17,7 @@ from notify.domain.hours import Urgency
 from notify.domain.mail import Mail
 from notify.domain.occasion import Addressee, Eyes, Occasion
 from notify.domain.policy import Policy, Rule
+from notify.domain.skipped import Skip, Skipped, noted
 from notify.domain.told import Telling, Told
 from notify.domain.untold import Waited
 
@@ -80,6 +81,7 @@ class Notification(Told):
         ack_by: Until when they have to say that they know.
         escalate_at: When the next of the chain is told.
         repeats: When the same was told again, while this was open.
+        skipped: Who was passed over, and why.
         acknowledge_minutes: For an answer, as the rule said when it was told.
         progress_minutes: For what was to be done, once somebody knows; none: it is over
             then.
@@ -113,6 +115,7 @@ class Notification(Told):
     progress_minutes: int | None = None
     reopen_at: datetime | None = None
     answers: tuple[Answer, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
     saved_at: datetime | None = None
 
     @classmethod
@@ -243,6 +246,11 @@ class Notification(Told):
             }
         )
 
+    def pass_by(self, skips: list[Skip], at: datetime) -> Self:
+        """Note who was passed over before somebody was told."""
+        known = noted(self.skipped, skips, at)
+        return self.model_copy(update={"skipped": known}) if skips else self
+
     def acknowledge(
         self,
         worker_id: str,
@@ -372,6 +380,7 @@ class Notification(Told):
                 "acknowledged_by": None,
                 "repeats": (),
                 "answers": (),
+                "skipped": (),
             }
         )
 

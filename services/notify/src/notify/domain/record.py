@@ -15,6 +15,7 @@ from notify.domain.contact import ContactMessage, PersonalContact, SentState, Tu
 from notify.domain.delivery import Attempt, Delivery, DeliveryState
 from notify.domain.mail import NO_ANSWER, Became, Mail, MailState
 from notify.domain.notification import Notification, reference_of
+from notify.domain.skipped import NobodyLeft, Skipped
 from notify.domain.told import Telling
 from notify.domain.untold import Untold, Waited
 
@@ -39,7 +40,8 @@ class Line(NamedTuple):
         what: ``told`` (in their inbox), ``email_sent``, ``sms_failed``, ``_not_taken``,
             ``_unknown`` and ``_delivered``, one for every attempt; ``told_again``,
             ``acknowledged`` (or ``acknowledged_by_link``, ``_by_sms``) and the other
-            answers, or ``over``; ``nobody_to_tell``, if it had to wait, since when; of
+            answers, or ``over``; ``passed_over``, who may not know or is on leave;
+            ``nobody_to_tell``, if it had to wait, since when; of
             an agency's own system ``system_to_tell`` and, one for every attempt,
             ``system_told``, ``_not_taken`` (or not surely) and ``_failed`` (it is tried
             no more); of a message to a person's own device ``person_to_message`` and,
@@ -49,7 +51,8 @@ class Line(NamedTuple):
         event: What happened.
         worker_id: Who was told, or said something; who asked for a person's message.
         to: Whom it was handed over to; which agency, or which way to reach a person.
-        reason: Why it could not be taken, could not go out, or had to wait.
+        reason: Why it could not be taken, could not go out, or had to wait; why
+            somebody was passed over.
         step: Of the chain, of whoever was told; 0 for those whom the rule names.
         within: The message whose letter said that there is this one too.
         case_id: Whose this is: the case's own, or one's that is merged into it.
@@ -82,6 +85,7 @@ def lines(
     deliveries: Iterable[Delivery] = (),
     contacts: Iterable[PersonalContact] = (),
     untold: Iterable[Untold] = (),
+    nobody_left: Iterable[NobodyLeft] = (),
     *,
     case_ids: Iterable[str] = (),
 ) -> list[Line]:
@@ -94,10 +98,12 @@ def lines(
         deliveries: To agencies' own systems.
         contacts: Ways to reach people, with what was sent by them.
         untold: What nobody could be told of yet.
+        nobody_left: Of what nobody was told, because all were passed over.
         case_ids: Of what was sent by them, what is of these counts.
     """
     of = frozenset(case_ids)
     every = [_untold(each) for each in untold]
+    every += [line for each in nobody_left for line in _left_nobody(each)]
     every += [line for each in contacts for line in _of_contact(each, of)]
     every += [line for each in told for line in _of(each)]
     every += [line for each in deliveries for line in _to_system(each)]
@@ -129,6 +135,27 @@ def _untold(waits: Untold) -> Line:
 
 def _waited(same: Line, waited: Waited) -> Line:
     return same._replace(at=waited.since, what="nobody_to_tell", reason=waited.why)
+
+
+def _left_nobody(noted: NobodyLeft) -> Iterator[Line]:
+    same = Line(
+        noted.skipped[0].at,
+        "",
+        event=noted.event,
+        case_id=noted.case_id,
+        happened_at=noted.happened_at,
+    )
+    return (_passed_over(each, same) for each in noted.skipped)
+
+
+def _passed_over(skipped: Skipped, same: Line) -> Line:
+    return same._replace(
+        at=skipped.at,
+        what="passed_over",
+        worker_id=skipped.worker_id,
+        reason=skipped.why.value,
+        step=skipped.step,
+    )
 
 
 def _to_system(told: Delivery) -> Iterator[Line]:
@@ -192,6 +219,7 @@ def _of(held: Notification) -> Iterator[Line]:
     )
     if held.waited:
         yield _waited(same, held.waited)
+    yield from (_passed_over(each, same) for each in held.skipped)
     said = list(held.answers)
     for each in held.told:
         cause = next((n for n, one in enumerate(said, 1) if _led_to(one, each)), 0)

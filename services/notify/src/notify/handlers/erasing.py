@@ -6,7 +6,7 @@ from accord_contracts.message import Message
 from accord_contracts.referrals import CaseErased
 
 from notify.domain.team import Team
-from notify.store import Deliveries, Notifications, Teams
+from notify.store import Deliveries, NobodiesLeft, Notifications, Teams
 
 PAGE = 100
 """Notifications that are erased at once."""
@@ -36,3 +36,11 @@ async def erase_deliveries(
     """Leave tombstones of what agencies' systems were told, and tell them no more."""
     for each in await deliveries.of_case(message.data.case_id):
         await deliveries.save(each.erase())
+
+
+async def erase_nobody_left(
+    message: Message[CaseErased], *, nobody_left: NobodiesLeft
+) -> None:
+    """Keep nothing of who was passed over in the case."""
+    for each in await nobody_left.of_case(message.data.case_id):
+        await nobody_left.remove(each.id)

@@ -6,7 +6,7 @@ place. How somebody stands to the case is asked each time before they are told.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from accord_chassis.decision import ANYBODY, NOT_OUTREACH, kept_from
@@ -18,6 +18,7 @@ from accord_contracts.referrals import CaseTransferred
 from notify.asks import Directory, NobodyOnDuty, standing_to
 from notify.domain.occasion import Addressee, Eyes, Occasion
 from notify.domain.policy import Next, Policy, Recipient, Rule
+from notify.domain.skipped import Skip, Why
 from notify.domain.team import Team
 from notify.store import Teams
 
@@ -63,6 +64,8 @@ class Reach:
     Attributes:
         on_call: Gives who is on call in the place of the locality's coordinators.
         away: Tells whether a worker is on leave.
+        skips: Where it is noted who is passed over, if that is to be known.
+        step: Of the chain, at which they are.
     """
 
     directory: Directory
@@ -70,6 +73,13 @@ class Reach:
     teams: Teams
     on_call: Callable[[], Awaitable[tuple[str, ...]]] = nobody
     away: Callable[[str], Awaitable[bool]] = not_away
+    skips: list[Skip] | None = None
+    step: int = 0
+
+    def skip(self, why: Why, workers: Iterable[str]) -> None:
+        """Note that some are passed over."""
+        if self.skips is not None:
+            self.skips.extend(Skip(each, why, self.step) for each in workers)
 
     async def on_duty(self) -> dict[str, bool]:
         """Give the coordinators on duty, and whether they are on leave.
@@ -89,17 +99,24 @@ class Reach:
         """Tell of each of some workers whether they are on leave."""
         return await asyncio.gather(*map(self.away, workers))
 
-    async def there(
-        self, worker_id: str | None, case_id: str, *eyes: Eyes
-    ) -> Eyes | None:
-        """Give for which of these a worker may be told who is not on leave, if any.
+    async def there(self, worker_id: str, case_id: str, eyes: Eyes) -> bool:
+        """Tell whether a worker is not on leave, and may be told.
 
         Raises:
             DirectoryAway: It cannot be known at present.
         """
-        if worker_id is None or await self.away(worker_id):
-            return None
-        return await self.eyes(worker_id, case_id, *eyes)
+        return await self.why_not(worker_id, case_id, eyes) is None
+
+    async def why_not(self, worker_id: str, case_id: str, eyes: Eyes) -> Why | None:
+        """Give why a worker is passed over; none: they are told.
+
+        Raises:
+            DirectoryAway: It cannot be known at present.
+        """
+        if await self.away(worker_id):
+            return Why.ON_LEAVE
+        barred = await self.eyes(worker_id, case_id, eyes) is None
+        return Why.BARRED if barred else None
 
     async def eyes(self, worker_id: str, case_id: str, *eyes: Eyes) -> Eyes | None:
         """Give the first of these for which a worker may be told; none if they may not.
@@ -127,7 +144,10 @@ class Reach:
         on_duty = await self.on_duty()
         for each in sorted(on_duty, key=lambda each: (on_duty[each], each in told)):
             if found := await self.eyes(each, case_id, *eyes):
+                if not on_duty[each]:
+                    self.skip(Why.ON_LEAVE, (e for e in on_duty if on_duty[e]))
                 return Addressee(each, found)
+            self.skip(Why.BARRED, [each])
         raise NobodyOnDuty
 
     async def coordinators(
@@ -146,11 +166,15 @@ class Reach:
         found = await asyncio.gather(
             *(self.eyes(each, case_id, *eyes) for each in others)
         )
+        self.skip(Why.BARRED, (e for e, s in zip(others, found, strict=True) if not s))
         told = [Addressee(e, s) for e, s in zip(others, found, strict=True) if s]
         if not told:
             raise NobodyOnDuty
         there = [each for each in told if not on_duty[each.worker_id]]
-        return there or told
+        if not there:
+            return told
+        self.skip(Why.ON_LEAVE, (e.worker_id for e in told if e not in there))
+        return there
 
     async def next(
         self,
@@ -178,11 +202,13 @@ class Reach:
         """
         steps = list(enumerate(chain, start=1))
         for number, who in steps[after:-1]:
-            found = await self._people(who, worker_id, case_id, eyes)
+            at_step = replace(self, step=number)
+            found = await at_step._people(who, worker_id, case_id, eyes)  # noqa: SLF001 - Its own.
             if new := tuple(each for each in found if each not in told):
                 return number, new
         number, who = steps[-1]
-        return number, await self._people(who, worker_id, case_id, eyes, told)
+        last = replace(self, step=number)
+        return number, await last._people(who, worker_id, case_id, eyes, told)  # noqa: SLF001 - Its own.
 
     async def _people(
         self,
@@ -201,14 +227,24 @@ class Reach:
         if who is Next.CASE_LEAD:
             now = await teams_of(case_id, self.teams)
             leads = dict.fromkeys(each for team in now for each in team.leading)
-            may = [await self.there(each, case_id, eyes) for each in leads]
-            pairs = zip(leads, may, strict=True)
-            return tuple(each for each, seen in pairs if seen and each != worker_id)
+            others = [each for each in leads if each != worker_id]
+            return await self._those_there(others, case_id, eyes)
         contact = await self.directory.contact(worker_id)
         if contact is None:
             return ()
         found = contact.deputy if who is Next.DEPUTY else contact.team_lead
-        return (found,) if found and await self.there(found, case_id, eyes) else ()
+        return await self._those_there([found] if found else [], case_id, eyes)
+
+    async def _those_there(
+        self, workers: list[str], case_id: str, eyes: Eyes
+    ) -> tuple[str, ...]:
+        told = []
+        for each in workers:
+            if why := await self.why_not(each, case_id, eyes):
+                self.skip(why, [each])
+            else:
+                told.append(each)
+        return tuple(told)
 
 
 async def recipients(
@@ -245,7 +281,9 @@ async def recipients(
         found = await asyncio.gather(
             *(reach.eyes(each, what.case_id, *eyes) for each in named)
         )
-        passed_over += [e for e, seen in zip(named, found, strict=True) if not seen]
+        barred = [e for e, seen in zip(named, found, strict=True) if not seen]
+        reach.skip(Why.BARRED, barred)
+        passed_over += barred
         away = await reach.all_away(named)
         told = {
             each: Addressee(each, seen, away=gone)

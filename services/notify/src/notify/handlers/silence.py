@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -31,6 +31,7 @@ from notify.domain.answers import AnswerTheOffer, CannotBeHandedOver
 from notify.domain.notification import NoSuchMessage, Notification
 from notify.domain.offer import Offer, offer_id
 from notify.domain.policy import Policy
+from notify.domain.skipped import Skip
 from notify.domain.team import Team, gone
 from notify.handlers.reaching import Reach, teams_of
 from notify.handlers.telling import in_inbox
@@ -127,7 +128,7 @@ async def hand_over(
     """
     _must_be_ours(held)
     known = to != worker_id and await reach.directory.contact(to)
-    if not known or await reach.there(to, held.case_id, held.eyes) is None:
+    if not known or not await reach.there(to, held.case_id, held.eyes):
         raise CannotBeHandedOver
     until = _until(held, at, policy, wait=held.patience)
     new = held.hand_over(worker_id, to, at=at, until=until, mail=mail)
@@ -336,7 +337,8 @@ async def escalate(
     message has ended otherwise.
     """
     chain = policy.chain(due.chain)
-    step, workers = await reach.next(
+    skips: list[Skip] = []
+    step, workers = await replace(reach, skips=skips).next(
         [each.tell for each in chain],
         due.worker_id,
         due.case_id,
@@ -345,7 +347,7 @@ async def escalate(
         told=due.told_workers,
     )
     until = _until(due, at, policy, wait=chain[step - 1].wait)
-    told, events = due, list[Event]()
+    told, events = due.pass_by(skips, at), list[Event]()
     for each in workers:
         told = told.tell(each, step, at=at, until=until, mail=mail)
         events += [_escalated(due, each, step, at), in_inbox(due, each, at)]

@@ -28,10 +28,11 @@ from accord_contracts.referrals import (
 from notify.domain.notification import Notification, notification_id
 from notify.domain.occasion import Addressee, Eyes, Occasion
 from notify.domain.policy import Policy, Rule
+from notify.domain.skipped import NobodyLeft, Skip
 from notify.domain.team import Team
 from notify.domain.untold import Waited
 from notify.handlers.reaching import NoCoordinatorYet, Reach, recipients
-from notify.store import Notifications, Teams
+from notify.store import NobodiesLeft, Notifications, Teams
 
 ABOUT = (
     "allocation_id",
@@ -68,6 +69,7 @@ async def tell(
     reach: Reach,
     policy: Policy,
     mail: bool,
+    nobody_left: NobodiesLeft | None = None,
     waited: Waited | None = None,
 ) -> None:
     """Put what happened into the inbox of everyone who must know, and may.
@@ -80,6 +82,7 @@ async def tell(
         reach: Who may be told, and who is next.
         policy: Who must know.
         mail: Whether e-mail can go out.
+        nobody_left: Where it is kept that everybody was passed over.
         waited: Since when nobody could be told, if it had to wait.
 
     Raises:
@@ -90,6 +93,8 @@ async def tell(
     rule = policy.rule(message.type, getattr(message.data, "level", None))
     what = replace(occasion(message), waited=waited)
     waits: NoCoordinatorYet | None = None
+    skips: list[Skip] = []
+    reach = replace(reach, skips=skips)
     try:
         workers = await recipients(
             message, what, rule, teams=teams, reach=reach, policy=policy
@@ -97,12 +102,18 @@ async def tell(
     except NoCoordinatorYet as nobody:
         workers, waits = nobody.others, nobody
 
+    if skips and not workers and nobody_left:
+        await nobody_left.add(NobodyLeft.of(what, skips, at), cause=message)
+
     async def add(to: Addressee) -> None:
         if rule.once and await _told_again(
             message, what, to, rule, at=at, notifications=notifications
         ):
             return
         born = Notification.of(what, to, rule, at=at, policy=policy, mail=mail)
+        if to is workers[0]:
+            # Once for all of them: it is one list of whom the rule names.
+            born = born.pass_by(skips, at)
         sent = in_inbox(born, born.told[0].worker_id, at)
         await notifications.add(born, sent, cause=message)
 

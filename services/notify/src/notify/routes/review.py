@@ -20,7 +20,13 @@ from notify.domain.notification import Notification
 from notify.domain.record import as_csv, lines
 from notify.domain.told import Telling
 from notify.routes.messages import PAGE, Limit, Notifications_
-from notify.store import Deliveries, PersonalContacts, Teams, Untolds
+from notify.store import (
+    Deliveries,
+    NobodiesLeft,
+    PersonalContacts,
+    Teams,
+    Untolds,
+)
 
 router = APIRouter()
 
@@ -186,6 +192,7 @@ async def export_case(
     deliveries: Annotated[Deliveries, part(Deliveries)],
     contacts: Annotated[PersonalContacts, part(PersonalContacts)],
     untold: Annotated[Untolds, part(Untolds)],
+    nobody_left: Annotated[NobodiesLeft, part(NobodiesLeft)],
     teams: Annotated[Teams, part(Teams)],
     reviewer: Reviewer,
 ) -> Response:
@@ -207,6 +214,7 @@ async def export_case(
         [e for each in of for e in await deliveries.of_case(each)],
         by_way.values(),
         [e for each in of for e in await untold.of_case(each)],
+        [e for each in of for e in await nobody_left.of_case(each)],
         case_ids=of,
     )
     if not found:
