@@ -2,6 +2,7 @@
 
 import asyncio
 import email
+import re
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -444,6 +445,8 @@ class MailServer:
         written: The same, to the letter.
         released: Ends a ``hang``.
         meanwhile: What happens between its being called and its answer.
+        dsn: It says what becomes of a letter if it is asked to (RFC 3461).
+        asked: What it was asked to say, by its two commands.
     """
 
     def __init__(self) -> None:
@@ -458,6 +461,20 @@ class MailServer:
         self.password = b"secret"
         self.released = asyncio.Event()
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
+        self.dsn = False
+        self.asked: list[str] = []
+
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd's own name.
+        self,
+        _server: SMTP,
+        session: Session,
+        _envelope: Envelope,
+        hostname: str,
+        responses: list[str],
+    ) -> list[str]:
+        session.host_name = hostname
+        offered = ["250-DSN"] if self.dsn else []
+        return [*responses[:-1], *offered, responses[-1]]
 
     def authenticate(
         self,
@@ -508,6 +525,25 @@ class MailServer:
         return "250 Taken"
 
 
+class Speaking(SMTP):
+    """Speaks SMTP, and takes what RFC 3461 adds where its server offers that."""
+
+    def _without(self, arg: str | None, pattern: str) -> str | None:
+        post = self.event_handler
+        if not post.dsn or arg is None:
+            return arg
+        post.asked += re.findall(pattern, arg)
+        return re.sub(rf" {pattern}", "", arg)
+
+    async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802 - Its own name.
+        """Hear who writes, and how much is to come back."""
+        await super().smtp_MAIL(self._without(arg, "RET=[A-Z]+"))
+
+    async def smtp_RCPT(self, arg: str | None) -> None:  # noqa: N802 - Its own name.
+        """Hear to whom, and of what is to be told."""
+        await super().smtp_RCPT(self._without(arg, "NOTIFY=[A-Z,]+"))
+
+
 def cut(connection: SMTP) -> None:
     """Cut a line, as a failing network does."""
     if isinstance(connection.transport, asyncio.WriteTransport):
@@ -536,7 +572,7 @@ async def receiving(
     opened: list[SMTP] = []
 
     def connection() -> SMTP:
-        made = SMTP(
+        made = Speaking(
             post,
             hostname="mail.example",
             tls_context=starttls,

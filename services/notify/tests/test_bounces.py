@@ -19,6 +19,7 @@ from notify.app import create_app
 from notify.domain.bounce import Bounce, ReturnPath, bounce_of
 from notify.domain.mail import Mail, MailState
 from notify.domain.notification import Notification
+from notify.domain.record import lines
 from notify.domain.told import Telling
 from notify.settings import Settings
 from notify_builders import (
@@ -177,6 +178,56 @@ async def test_nothing_of_a_letter_is_kept_or_logged(
         assert each not in f"{stored}{said}{entries}{logs}"
 
 
+@pytest.mark.parametrize("offers", [True, False])
+async def test_a_mail_server_that_reports_is_asked_to_say_that_a_letter_arrived(
+    hearing: Running,
+    mail_server: MailServer,
+    workers: WorkersDirectory,
+    *,
+    offers: bool,
+) -> None:
+    mail_server.dsn = offers
+    worker = workers.knows(email="jane.kaimahi@agency.example")
+    await hearing.hears(offered(worker))
+    await hearing.later(MINUTE)
+    [sender] = mail_server.senders
+    relayed = await posts(hearing, dsn(sender, "relayed", "2.1.9"))
+    before = (await only(hearing)).told[0].mail
+
+    arrived = [await posts(hearing, dsn(sender, "delivered", "2.1.5")) for _ in "12"]
+
+    asked = ["RET=HDRS", "NOTIFY=SUCCESS,FAILURE,DELAY"] if offers else []
+    assert mail_server.asked == asked
+    assert len(mail_server.letters) == 1
+    assert [e.status_code for e in (relayed, *arrived)] == [204] * 3
+    held = await only(hearing)
+    mail = held.told[0].mail
+    assert before
+    assert before.delivered_at is None
+    assert mail
+    assert (mail.state, mail.delivered_at) == (MailState.SENT, hearing.clock.now())
+    # In the mailbox: nobody has read it, so it waits for an answer all the same.
+    assert held.acknowledged_at is None
+    assert held.escalate_at
+    assert [each.what for each in lines([held])].count("email_delivered") == 1
+
+
+async def test_what_a_letter_spoke_for_has_arrived_with_it(hearing: Running) -> None:
+    worker = new_id()
+    speaks, spoken = (notification(mail=True, worker_id=worker) for _ in range(2))
+    letter = Mail(state=MailState.SENT, due_at=None, sent_at=NOON)
+    covering = letter.model_copy(update={"covers": (spoken.id,)})
+    within = letter.model_copy(update={"within": speaks.id})
+    for held, mail in ((speaks, covering), (spoken, within)):
+        await hearing.notifications.save(held.with_mail(0, mail))
+    token = ReturnPath(speaks.id, 0).written(KEY)
+
+    await posts(hearing, dsn(f"bounce+{token}@a.example", "delivered", "2.1.5"))
+
+    mails = [each.told[0].mail for each in await hearing.all()]
+    assert [mail and mail.delivered_at for mail in mails] == [hearing.clock.now()] * 2
+
+
 async def test_what_a_letter_spoke_for_comes_back_with_it(hearing: Running) -> None:
     worker = new_id()
     speaks, spoken, apart = (
@@ -275,7 +326,7 @@ IN_NO_LETTERS = "boundary*=\"idna'en'%80\""
 @pytest.mark.parametrize(
     "told",
     [
-        dsn(action="delivered"),
+        dsn(action="relayed"),
         dsn(to="bounce@accord.example"),
         dsn().replace(b"multipart/report", b"multipart/mixed"),
         dsn().replace(b"message/delivery-status", b"text/plain"),

@@ -1,16 +1,23 @@
 """What the SMS gateway posts back: only what it signed, and hardly a word is read."""
 
 import asyncio
+import contextlib
+import hmac
 import json
+import runpy
+import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from accord_chassis.development.process import free_ports
 from accord_chassis.testing import NOON, eventually, new_id, sent_by
 from accord_contracts.risk import RiskLevel
+from fastapi import FastAPI, Request, Response
 from notify.domain.callback import (
     NotTheGateway,
     Signed,
@@ -24,7 +31,7 @@ from notify.domain.notification import Notification, reference_of
 from notify.domain.people import sender_of
 from notify.settings import Settings
 from notify.store import Callbacks, PersonalContacts
-from notify_builders import Running, WorkersDirectory, offered
+from notify_builders import Running, WorkersDirectory, listening, offered
 from notify_devices import (
     AS_SENT,
     Gateway,
@@ -34,6 +41,18 @@ from pydantic import SecretStr, ValidationError
 from standardwebhooks import Webhook
 
 KEY = "whsec_" + "c" * 32
+PROGRAM = Path(__file__).parents[3] / "deploy/sms/post_callback.py"
+GATEWAY_SECRET = b"what-the-gateway-signs-by"
+FIELDS = {
+    "proof": {"header": "x-signature", "by": "hmac-sha256-hex"},
+    "receipt": {
+        "key": "client-ref",
+        "state": "status",
+        "delivered": ["delivered"],
+        "failed": ["failed", "rejected"],
+    },
+    "reply": {"sender": "from.number", "text": "text"},
+}
 MOBILE = "+64275550100"
 
 
@@ -305,6 +324,10 @@ def test_what_is_no_signature_is_refused(timestamp: str, signature: str) -> None
         ("ACK 7F3K-2Q", "7F3K2Q"),
         (" ack 7f3k2q ", "7F3K2Q"),
         ("ACK 7FOK-LI", "7F0K11"),
+        ("Ack 7F3K-2Q.", "7F3K2Q"),
+        ("ack 7f3k-2q !\n", "7F3K2Q"),
+        ("ACK 7F3K-2Q?", None),
+        ("ACK 7F3K-2Q. No", None),
         ("ACK 7F3K-2Q and tell her", None),
         ("7F3K-2Q", None),
         ("NAK 7F3K-2Q", None),
@@ -348,3 +371,122 @@ def test_a_gateway_may_leave_the_plus_out(told: str, sender: str | None) -> None
 )
 def test_of_what_comes_from_a_device_stop_is_read(text: str, *, says: bool) -> None:
     assert stops(text) is says
+
+
+@asynccontextmanager
+async def between(url: str, folder: Path) -> AsyncIterator[str]:
+    """Have the program listen that stands between the gateway and notify."""
+    [port] = free_ports(1)
+    (folder / "token").write_text("a-token\n")
+    (folder / "fields").write_text(json.dumps(FIELDS))
+    settings = (
+        f"ACCORD_CALLBACK_URL={url}/v1/sms-callbacks",
+        f"ACCORD_SMS_CALLBACK_KEY={KEY}",
+        f"ACCORD_CALLBACK_TOKEN={folder / 'token'}",
+        f"ACCORD_CALLBACK_PORT={port}",
+        f"ACCORD_GATEWAY_SECRET={GATEWAY_SECRET.decode()}",
+        f"ACCORD_CALLBACK_FIELDS={folder / 'fields'}",
+    )
+    (folder / "env").write_text("\n".join(settings))
+    program = await asyncio.create_subprocess_exec(
+        sys.executable,
+        PROGRAM,
+        env={"ACCORD_CALLBACK_ENV": str(folder / "env")},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+
+    async def listens() -> bool:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            return True
+        return False
+
+    try:
+        await eventually(listens)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        program.terminate()
+        said, _ = await program.communicate()
+    assert said == b""
+
+
+async def test_what_a_gateway_posts_in_its_own_form_comes_signed_in_ours(
+    tmp_path: Path,
+) -> None:
+    taken: list[tuple[dict[str, Any], str]] = []
+    app, status = FastAPI(), 204
+
+    @app.post("/v1/sms-callbacks")
+    async def callbacks(request: Request) -> Response:
+        body = await request.body()
+        # As the library of Standard Webhooks checks it, with the time it is.
+        Webhook(KEY).verify(body, dict(request.headers))
+        assert request.headers["authorization"] == "Bearer a-token"
+        taken.append((json.loads(body), request.headers["webhook-id"]))
+        return Response(status_code=status)
+
+    async def given(body: bytes, kind: str = "application/json", **by: bytes) -> int:
+        secret = by.get("secret", GATEWAY_SECRET)
+        mac = hmac.new(secret, body, "sha256").hexdigest()
+        headers = {"content-type": kind, "x-signature": mac}
+        answer = await http.post(there, content=body, headers=headers)
+        return answer.status_code
+
+    form = "application/x-www-form-urlencoded"
+    delivered = b'{"client-ref": "k.1", "status": "delivered", "to": "+64275550100"}'
+    async with (
+        listening(app) as url,
+        between(url, tmp_path) as there,
+        httpx2.AsyncClient(timeout=30) as http,
+    ):
+        told = [
+            await given(delivered),
+            await given(delivered),
+            await given(b"client-ref=k.2&status=rejected&cost=1", form),
+            await given(b'{"client-ref": "k.3", "status": "buffered"}'),
+            await given(
+                '{"from": {"number": "6427555"}, "text": "ACK 7F3K-2Q kāti"}'.encode()
+            ),
+        ]
+        refused = [
+            await given(delivered, secret=b"another"),
+            await given(delivered, secret=b""),
+            await given(b"[" * 60_000),
+            await given(b'{"about": "something else"}'),
+            await given(b"a" * 70_000),
+        ]
+        status = 503
+        later = await given(delivered)
+
+    assert told == [204] * 5
+    assert refused == [403, 403, 400, 400, 413]
+    assert later == 503
+    assert [each for each, _ in taken] == [
+        {"kind": "delivered", "key": "k.1"},
+        {"kind": "delivered", "key": "k.1"},
+        {"kind": "failed", "key": "k.2"},
+        {"kind": "reply", "sender": "6427555", "text": "ACK 7F3K-2Q kāti"},
+        {"kind": "delivered", "key": "k.1"},
+    ]
+    # The same thing has the same id, by which notify knows that it was heard.
+    ids = [id_ for _, id_ in taken]
+    assert ids[0] == ids[1] == ids[4]
+    assert len(set(ids)) == 3
+
+
+async def test_a_receipt_in_the_gateways_form_arrives_at_the_message(
+    hearing: Running, workers: WorkersDirectory
+) -> None:
+    _, key = await texted(hearing, workers)
+    program = runpy.run_path(str(PROGRAM))
+    body = json.dumps({"client-ref": key, "status": "delivered"}).encode()
+
+    told = program["in_notifys_words"](json.loads(body), FIELDS)
+    answer = await posts(hearing, told)
+
+    assert answer.status_code == 204
+    mail = (await held_of(hearing)).told[0].mail
+    assert mail
+    assert mail.delivered_at

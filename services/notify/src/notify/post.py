@@ -20,6 +20,7 @@ from aiosmtplib import (
     SMTP,
     SMTPDataError,
     SMTPException,
+    SMTPHeloError,
     SMTPRecipientRefused,
 )
 
@@ -163,6 +164,11 @@ async def since_begun(sending: Awaitable[Posted]) -> Posted:
     return replace(posted, wait=posted.wait + took)
 
 
+RETURNS = ["RET=HDRS"]
+REPORTS = ["NOTIFY=SUCCESS,FAILURE,DELAY"]
+"""RFC 3461: of the letter itself nothing but its headers comes back."""
+
+
 class Post(Protocol):
     """Sends letters by one channel."""
 
@@ -259,7 +265,7 @@ class SmtpPost:
                 return self.closed
             connection = self._connection()
             try:
-                opened = await self._open(connection, self._back_to(letter), to)
+                opened = await self._open(connection, letter, to)
                 if opened is not None:
                     return opened
                 return await self._hand_over(connection, self._text(letter, to, at))
@@ -287,13 +293,17 @@ class SmtpPost:
             local_hostname="accord",
         )
 
-    async def _open(self, connection: SMTP, back_to: str, to: str) -> Posted | None:
+    async def _open(self, connection: SMTP, letter: Letter, to: str) -> Posted | None:
         """Get to where the letter itself may be sent; nothing has been sent yet."""
+        back_to = self._back_to(letter)
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 await connection.connect()
-                await connection.mail(back_to)
-                await connection.rcpt(to)
+                # Reports go to the mark's address; to the sender they tell nobody.
+                marked = back_to != self._sender
+                reports = marked and await _reports(connection)
+                await connection.mail(back_to, options=RETURNS if reports else None)
+                await connection.rcpt(to, options=REPORTS if reports else None)
         except SMTPRecipientRefused as refused:
             return _refused(refused.code, "recipient_refused")
         except (SMTPException, OSError, TimeoutError, ValueError) as fault:
@@ -343,6 +353,15 @@ class SmtpPost:
         message.set_content(letter.text, cte="quoted-printable")
         message["Content-Language"] = ", ".join(letter.languages)
         return message.as_bytes()
+
+
+async def _reports(connection: SMTP) -> bool:
+    """Tell whether a server says what becomes of a letter, also that it arrives."""
+    if connection.is_ehlo_or_helo_needed:
+        # One that knows no EHLO is greeted as of old when the letter is announced.
+        with contextlib.suppress(SMTPHeloError):
+            await connection.ehlo()
+    return connection.supports_extension("dsn")
 
 
 def _refused(code: int, reason: str) -> Posted:

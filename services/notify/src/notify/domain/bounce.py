@@ -40,8 +40,9 @@ SUBJECTS = {
 }
 """RFC 3463, section 3: what it was about."""
 
-FAILED, DELAYED = "failed", "delayed"
-"""RFC 3464, section 2.3.3: it is tried no more, by whatever status; it still is."""
+FAILED, DELAYED, DELIVERED = "failed", "delayed", "delivered"
+"""RFC 3464, section 2.3.3: it is tried no more, by whatever status; it still is; it is
+in the mailbox. That it was relayed to a server that reports nothing says nothing."""
 
 
 class ReturnPath(NamedTuple):
@@ -81,11 +82,13 @@ class Bounce(NamedTuple):
 
     Attributes:
         token: Of the address to which the letter came back.
-        reason: Why it never arrives, as a code; none: it still may.
+        reason: Why it never arrives, as a code; none: it still may, or has.
+        delivered: It is in the mailbox; whether anybody reads it nobody knows.
     """
 
     token: str
     reason: str | None
+    delivered: bool = False
 
 
 def bounce_of(raw: bytes) -> Bounce | None:
@@ -104,12 +107,14 @@ def bounce_of(raw: bytes) -> Bounce | None:
     headers = " ".join(str(e) for name in SENT_TO for e in told.get_all(name, []))
     token = TOKEN.search(headers)
     actions = [(_field(each, "action"), _field(each, "status")) for each in blocks]
-    known = [each for each in actions if each[0] in {FAILED, DELAYED}]
+    known = [each for each in actions if each[0] in {FAILED, DELAYED, DELIVERED}]
     if token is None or not known:
         return None
     statuses = (status for action, status in known if action == FAILED)
     reasons = (_reason(each) for each in statuses)
-    return Bounce(token.group(1), next(reasons, None))
+    # There is one recipient: what is said of it beside, somebody has added.
+    delivered = all(action == DELIVERED for action, _ in known)
+    return Bounce(token.group(1), next(reasons, None), delivered)
 
 
 def _blocks(told: Message) -> list[Message]:

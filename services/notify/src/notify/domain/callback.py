@@ -27,8 +27,11 @@ TOLERANCE = timedelta(minutes=5)
 LEAST_SECRET = 24
 """How many bytes a secret has at least, by the specification."""
 
-ACKNOWLEDGES = re.compile(r"\s*ack\s+([0-9a-z]{4})-?([0-9a-z]{2})\s*", re.IGNORECASE)
-"""The one thing that is read of what a worker writes back."""
+ACKNOWLEDGES = re.compile(
+    r"\s*ack\s+([0-9a-z]{4})-?([0-9a-z]{2})\s*[.!,;]?\s*", re.IGNORECASE
+)
+"""The one thing that is read of what a worker writes back; some telephones end it with
+a full stop."""
 
 STOPS = frozenset({"STOP", "KĀTI", "KATI"})
 """The one thing that is read of what comes back from a person's own device."""

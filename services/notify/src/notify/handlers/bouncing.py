@@ -1,20 +1,26 @@
-"""Hearing from the mail server which letters came back."""
+"""Hearing from the mail server which letters came back, and which have arrived."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 import structlog
 from accord_chassis.service import settled
+from accord_contracts.message import Event
 
-from notify.domain.bounce import ReturnPath, bounce_of
+from notify.domain.bounce import DELAYED, DELIVERED, Bounce, ReturnPath, bounce_of
 from notify.domain.callback import NotTheGateway, Signed
 from notify.domain.channels import Way
 from notify.domain.hours import Quiet
-from notify.handlers.mail import bounced
+from notify.domain.mail import Mail
+from notify.domain.notification import Notification
+from notify.handlers.mail import arrived, bounced
 from notify.store import Notifications
 
 log = structlog.get_logger()
+
+Note = Callable[[Notification, int, Mail], tuple[Notification, *tuple[Event, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +40,9 @@ class Bouncing:
 async def hear(signed: Signed, *, at: datetime, by: Bouncing) -> None:
     """Have it ring by the next way where a letter never arrives, or tell the next.
 
-    A letter that is only late is noted in the log, and so is what is no report of a
-    letter of ours: that somebody is away, say. Twice is as good as once: a letter that
-    has failed fails no more.
+    That one is in the mailbox is noted. A letter that is only late is noted in the log,
+    and so is what is no report of a letter of ours: that somebody is away, say. Twice
+    is as good as once: a letter that has failed fails no more.
 
     Raises:
         NotTheGateway: It is not from the mail server, or too old.
@@ -50,13 +56,19 @@ async def hear(signed: Signed, *, at: datetime, by: Bouncing) -> None:
         log.info("bounce.heard", reason="not_understood")
         return
     reason = told.reason
-    log.info("bounce.heard", reason=reason or "delayed")
+    log.info("bounce.heard", reason=reason or _but(told))
     if reason:
-        await settled(partial(_fail, path, reason, at, by))
+        fail = partial(bounced, reason=reason, at=at, quiet=by.quiet)
+        await settled(partial(_note, path, fail, by))
+    elif told.delivered:
+        await settled(partial(_note, path, partial(arrived, at=at), by))
 
 
-async def _fail(path: ReturnPath, reason: str, at: datetime, by: Bouncing) -> None:
-    note = partial(bounced, at=at, quiet=by.quiet)
+def _but(told: Bounce) -> str:
+    return DELIVERED if told.delivered else DELAYED
+
+
+async def _note(path: ReturnPath, note: Note, by: Bouncing) -> None:
     held = await by.notifications.get(path.notification_id)
     mail = held.at_provider(path.number, Way.EMAIL) if held else None
     if held is None or mail is None:
@@ -67,7 +79,7 @@ async def _fail(path: ReturnPath, reason: str, at: datetime, by: Bouncing) -> No
         other = await by.notifications.get(each)
         if other and (spoken := other.spoken_for(held.id, worker_id)):
             number, within = spoken
-            noted = note(other, number, within, reason)
+            noted = note(other, number, within)
             await by.notifications.save(*noted, lane=other.lane)
-    noted = note(held, path.number, mail, reason)
+    noted = note(held, path.number, mail)
     await by.notifications.save(*noted, lane=held.lane)
