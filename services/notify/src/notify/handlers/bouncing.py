@@ -9,7 +9,7 @@ import structlog
 from accord_chassis.service import settled
 from accord_contracts.message import Event
 
-from notify.domain.bounce import DELAYED, DELIVERED, Bounce, ReturnPath, bounce_of
+from notify.domain.bounce import DELAYED, DELIVERED, ReturnPath, bounce_of
 from notify.domain.callback import NotTheGateway, Signed
 from notify.domain.channels import Way
 from notify.domain.hours import Quiet
@@ -56,16 +56,13 @@ async def hear(signed: Signed, *, at: datetime, by: Bouncing) -> None:
         log.info("bounce.heard", reason="not_understood")
         return
     reason = told.reason
-    log.info("bounce.heard", reason=reason or _but(told))
+    state = DELIVERED if told.delivered else DELAYED
+    log.info("bounce.heard", reason=reason or state)
     if reason:
         fail = partial(bounced, reason=reason, at=at, quiet=by.quiet)
         await settled(partial(_note, path, fail, by))
     elif told.delivered:
         await settled(partial(_note, path, partial(arrived, at=at), by))
-
-
-def _but(told: Bounce) -> str:
-    return DELIVERED if told.delivered else DELAYED
 
 
 async def _note(path: ReturnPath, note: Note, by: Bouncing) -> None:
