@@ -78,7 +78,7 @@ def odd_look_ups(
     ] = REFUSALS_AN_HOUR,
     json: Json = False,
 ) -> None:
-    """Say who looked at many cases, was refused often, or broke the glass."""
+    """Say who went where they are barred, looked at many, or broke the glass."""
     from accord import audit as audit_
 
     looked = audit_.odd(deployment(), hours=hours, cases=cases, refusals=refusals)
