@@ -5,7 +5,6 @@ from typing import Annotated, Self
 
 from accord_chassis.audit import AuditLog, Recorded
 from accord_chassis.decision import NOT_OUTREACH, Action, Relation, Resource
-from accord_chassis.entries import ID
 from accord_chassis.guard import Asking, NoSuchRecord, asking
 from accord_chassis.service import part
 from accord_contracts.access import Purpose
@@ -20,7 +19,7 @@ router = APIRouter(tags=["access"])
 Door_ = Annotated[Door, part(Door)]
 Audit_ = Annotated[AuditLog, part(AuditLog)]
 Reviewer = Annotated[Asking, Security(asking, scopes=["allocation.lookups"])]
-EntryId = Annotated[str, StringConstraints(pattern=f"^{ID.pattern}$")]
+EntryId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_/-]{1,100}$")]
 
 PARTS = {"record": NOT_OUTREACH}
 OPERATION = (Purpose.OPERATION,)
@@ -35,6 +34,9 @@ BY_OFFICER = Action(
 
 class LookView(BaseModel):
     """That somebody looked at something of a case, or changed it, or was refused.
+
+    Of an entry that somebody changed nothing may be left to read: it is shown all the
+    same.
 
     Attributes:
         entry_id: Of the audit log.
@@ -54,14 +56,14 @@ class LookView(BaseModel):
     at: datetime
     case_id: str | None
     worker_id: str | None
-    subject: str
+    subject: str | None
     agency: str | None
-    action: str
-    outcome: str
-    ground: str
-    purpose: str
-    resource: str
-    resource_id: str
+    action: str | None
+    outcome: str | None
+    ground: str | None
+    purpose: str | None
+    resource: str | None
+    resource_id: str | None
     parts: tuple[str, ...]
     glass_id: str | None
 
@@ -83,7 +85,7 @@ class LookView(BaseModel):
             purpose=entry.purpose,
             resource=entry.resource,
             resource_id=entry.resource_id,
-            parts=entry.fields,
+            parts=tuple(map(str, entry.fields)),
             glass_id=entry.break_glass,
         )
 
@@ -103,7 +105,8 @@ async def read_looked_at(
     At what is one with it since they were merged, too. It goes on after the last entry
     that was seen. That it is read stands first.
     """
-    outside = reviewer.worker is None and reviewer.who.agency is None
+    who = reviewer.who
+    outside = who.worker is None and who.agency is None and not who.is_machine
     action = BY_OFFICER if outside else BY_COORDINATOR
     await reviewer.permit(action, Resource("looked_at", case_id, case_id))
     family = await door.family_of(case_id)
