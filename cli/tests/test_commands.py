@@ -293,7 +293,8 @@ def test_what_cannot_be_solved_is_said_in_a_sentence(
 
 CASE = """
 answers: {strangulation: unknown, stalking: yes, threat_to_kill: no,
-  weapon_used_or_threatened: no, fear_of_being_killed: no, escalation: no}
+  weapon_used_or_threatened: no, fear_of_being_killed: no, escalation: no,
+  pregnancy: no, injury: no, recent_separation: no}
 incidents: [stalking]
 instruments: {dyra: {total: 3}, hits: {numbers: {hits_1: 5}}}
 """
