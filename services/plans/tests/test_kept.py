@@ -3,18 +3,21 @@ nothing is settled alone where it may not be, and nothing agreed to is changed."
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.allocation import Role
 from accord_contracts.problem import Refusal
+from accord_contracts.referrals import TRANSFERRED
 from accord_contracts.risk import RiskLevel
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from plans.domain.action import Action, Evidence, Said
-from plans.domain.closing import close
+from plans.domain.closing import ask_to_close, close, confirm_closing
 from plans.domain.hours import Within
 from plans.domain.keeping import leave_undone
+from plans.domain.merging import carry, share_of
 from plans.domain.outcome import Outcome
 from plans.domain.plan import Plan
 from plans.domain.revising import Wanted, revise
@@ -46,6 +49,10 @@ CASE = "3f0b5a5e-0000-4000-8000-000000000001"
 CHILDREN = tuple(f"3f0b5a5e-0000-4000-8000-00000000001{n}" for n in range(3))
 
 workers = st.sampled_from("abc")
+ADULTS = tuple(f"3f0b5a5e-0000-4000-8000-00000000002{n}" for n in range(2))
+OTHER = "3f0b5a5e-0000-4000-8000-000000000002"
+SELDOM = 9
+
 places = st.integers(0, 7)
 roles = st.sampled_from([IVS, OUTREACH, WHANAU])
 
@@ -60,7 +67,7 @@ class Kept(RuleBasedStateMachine):
         self.revision = 0
         self.agreed: dict[int, PlanVersion] = {}
         self.first: dict[Stage, datetime] = {}
-        self.reached: dict[str, dict[ActionStage, datetime]] = {}
+        self.reached: dict[str, tuple[dict[ActionStage, datetime], str | None]] = {}
 
     def step(self, do: Callable[[Plan], Plan]) -> None:
         """Do something, unless a rule refuses it, and see what it may not have done."""
@@ -179,6 +186,65 @@ class Kept(RuleBasedStateMachine):
     def is_closed(self, told: tuple[Outcome, ...]) -> None:
         self.step(lambda held: close(held, "safety_goals_met", told, POLICY, self.at))
 
+    @rule(person=st.sampled_from(ADULTS))
+    def somebody_is_to_be_protected(self, person: str) -> None:
+        self.step(
+            lambda held: held.protects([person]).asks_for_each(held, POLICY, self.at)
+        )
+
+    @rule(pair=st.permutations(ADULTS))
+    def it_is_decided_who_harmed_whom(self, pair: list[str]) -> None:
+        self.at += timedelta(minutes=1)
+        self.step(
+            lambda held: held.decide_roles(pair[0], pair[1], self.at).asks_for_each(
+                held, POLICY, self.at
+            )
+        )
+
+    @rule(worker=st.sampled_from(["a", "d", None]), child=st.sampled_from(CHILDREN))
+    def another_case_is_merged_into_it(self, worker: str | None, child: str) -> None:
+        self.at += timedelta(minutes=1)
+        other = Plan(id=OTHER).meet([child], POLICY, self.at)
+        other = other.draft(assessment(at=self.at), POLICY, self.at)
+        if worker:
+            other = other.take_role(IVS, owner(worker, self.at))
+        share = share_of(other)
+        self.step(lambda held: carry(held, OTHER, share, {}, policy=POLICY, at=self.at))
+
+    @rule()
+    def they_are_taken_apart(self) -> None:
+        self.step(lambda held: carry(held, OTHER, None, {}, policy=POLICY, at=self.at))
+
+    @rule(worker=workers)
+    def somebody_says_that_it_should_end(self, worker: str) -> None:
+        told: dict[str, Any] = {"by": worker, "policy": POLICY, "at": self.at}
+        self.step(lambda held: ask_to_close(held, "died", OUTCOMES, **told))
+
+    @rule(worker=workers)
+    def somebody_confirms_that_it_ends(self, worker: str) -> None:
+        ending = self.held.versions[-1].ending if self.held.versions else None
+        said_at = ending.at if ending else self.at
+        told: dict[str, Any] = {"by": worker, "policy": POLICY, "at": self.at}
+        self.step(lambda held: confirm_closing(held, said_at, **told))
+
+    @rule(chance=st.integers(0, SELDOM))
+    def it_is_handed_over(self, chance: int) -> None:
+        if chance == SELDOM:
+            self.step(lambda held: held.transfer(self.at))
+
+    @invariant()
+    def nothing_is_without_an_owner_whose_role_somebody_has(self) -> None:
+        for each in self.held.open_actions:
+            has = self.held.owner_of(each.role)
+            assert each.worker_id or has is None
+
+    @invariant()
+    def what_is_owned_is_owned_once(self) -> None:
+        open_ = self.held.open_actions
+        assert len({each.id for each in open_}) == len(open_)
+        owned = {each.worker_id for each in open_ if each.worker_id}
+        assert set(self.held.owed_by) == owned
+
     @invariant()
     def what_was_agreed_to_stays(self) -> None:
         for each in self.held.versions:
@@ -195,9 +261,16 @@ class Kept(RuleBasedStateMachine):
 
     @invariant()
     def first_times_of_each_action_stay_and_say_how_far_it_is(self) -> None:
-        for each in self.held.actions:
-            assert self.reached.get(each.id, {}).items() <= each.first.items()
-            self.reached[each.id] = each.first
+        actions = self.held.actions
+        kept = {e.id for e in actions} | {p.action_id for e in actions for p in e.past}
+        # What went with whom it was for is asked anew, if they come again.
+        self.reached = {key: e for key, e in self.reached.items() if key in kept}
+        for each in actions:
+            known, whose = self.reached.get(each.id, ({}, None))
+            # Asked for nobody by name again, once who it was for has gone, is anew.
+            if whose is None or each.person_id == whose:
+                assert known.items() <= each.first.items()
+            self.reached[each.id] = each.first, each.person_id
             has = each.first.keys()
             assert ActionStage.ASKED in has
             assert (ActionStage.SETTLED in has) is not each.open
@@ -208,29 +281,49 @@ class Kept(RuleBasedStateMachine):
             asked, settled_ = each.first[ActionStage.ASKED], ActionStage.SETTLED
             assert asked <= each.first.get(settled_, self.at) <= self.at
             for past in each.past:
-                assert self.reached[past.action_id] == past.first
+                assert self.reached[past.action_id][0] == past.first
 
     @invariant()
     def a_closed_plan_has_its_proof(self) -> None:
-        if self.held.status is Status.CLOSED:
-            assert len(self.held.current.outcomes) == len(OUTCOMES)
-            assert not any(e.open and e.mandatory for e in self.held.actions)
-            assert self.held.due_at is None
-            assert not self.held.stale
+        if self.held.status is not Status.CLOSED:
+            return
+        current = self.held.current
+        assert not self.held.open_actions
+        assert self.held.due_at is None
+        # Another region goes on with whatever is open.
+        if current.closed_for == TRANSFERRED:
+            assert self.held.transferred_at
+            return
+        if current.closed_for == "died":
+            assert current.ending
+            assert current.ending.confirmed_by not in {None, current.ending.by}
+        assert len(current.outcomes) == len(OUTCOMES)
+        assert not any(e.open and e.mandatory for e in self.held.actions)
+        assert not self.held.stale
 
 
 def nothing_is_lost(before: Plan, new: Plan) -> None:
     now = {each.id: each for each in new.actions}
     keys = [(each.code, each.person_id) for each in new.actions]
     assert len(set(keys)) == len(keys) == len(now)
+    gone = {*before.all_children, *before.all_harmed}
+    gone -= {*new.all_children, *new.all_harmed}
     for each in before.open_actions:
+        # What is for one who is of the household no longer goes with them.
+        if each.person_id in gone:
+            continue
+        # What was said of it was said of whoever uses violence: it is asked anew.
+        if each.said and new.decided != before.decided:
+            continue
         after = now[each.id]
         assert after.mandatory >= each.mandatory
         if not each.within:
             assert after.due_at <= each.due_at
     for each in before.actions:
         if not each.open and each.id in now:
-            assert now[each.id] == each
+            # Whose it was may be put right, and nothing else.
+            whose = {"person_id": now[each.id].person_id}
+            assert now[each.id] == each.model_copy(update=whose)
 
 
 def nothing_is_settled_alone(before: Plan, new: Plan) -> None:
