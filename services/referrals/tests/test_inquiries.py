@@ -710,7 +710,7 @@ async def test_what_is_entered_while_somebody_is_erased_is_bare(
     reading = Reading(
         issuer="somewhere", subject="somebody", agency=None, worker=None, purpose=None
     )
-    await enter_reading(person, case, reading, NOON, shelves)
+    await enter_reading([person], case, reading, NOON, shelves)
 
     [entry] = await shelves.disclosures.about(person)
     assert entry.erased == DECISION
