@@ -406,6 +406,7 @@ async def test_a_first_referral_opens_a_case_and_tells_both(intake: Intake) -> N
         first_referred_at=NOON,
         instruments=(FilledIn(instrument="odara", total=7, certified=True),),
         place_area="phillipstown",
+        agency="police",
     )
     assert [each.person_id for each in told.data.parties] == [*recognised.person_ids]
     assert told.subject == held.id
