@@ -8,6 +8,7 @@ in which every service is handed its messages in an order of chance.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -53,7 +54,12 @@ def referrals_to(region: Region) -> list[list[Told]]:
         # The two alone: how many children there are is chance.
         first["people"] = first["people"][:2]
         same = {name: first[name] for name in ("people", "place", "wishes")}
-        made.append([first, *(each | same for each in others)])
+        telling = [first, *(each | same for each in others)]
+        # Different agencies that tell of one day tell of one incident.
+        for days, each in enumerate(telling, start=1):
+            at = region.clock.now() - timedelta(days=days)
+            each["occurred_at"] = at.isoformat(timespec="seconds")
+        made.append(telling)
     return made
 
 
