@@ -21,7 +21,7 @@ from accord_contracts.allocation import (
 )
 from accord_contracts.message import Event
 from accord_contracts.notify import NotificationDeclined
-from accord_contracts.referrals import Wishes
+from accord_contracts.referrals import ContactWish, Wishes
 from accord_contracts.risk import RiskLevel
 from allocation.domain.choosing import choose
 from allocation.domain.glass import Glass, OwnGlass, ReviewedBefore
@@ -534,6 +534,38 @@ async def test_a_coordinator_may_ask_against_her_wish_and_is_named_for_it(
     assert (refused.status_code, asked.status_code) == (409, 200)
     [last] = asked.json()["offers"]
     assert (last["against_wish"], last["decided_by"]) == (True, lead)
+
+
+async def test_nobody_in_the_team_reads_whom_she_does_not_want(office: Front) -> None:
+    lead = await office.hires(duty_coordinator=True)
+    anna = await office.hires(WHANAU, provider="refuge", gender="man")
+    case_id, referral_id = new_id(), new_id()
+    wishes = Wishes(gender=ContactWish.WOMAN, not_told=("refuge",))
+    await office.running.hears(
+        referred(case_id, referral_id=referral_id, wishes=wishes),
+        assessed(case_id, RiskLevel.LOW, referral_id=referral_id),
+    )
+    [held] = await office.roles(case_id)
+    body = {"worker_id": anna, "against_wish": True}
+    await office.ask("POST", f"/allocations/{held.id}/offer", who=lead, body=body)
+    assert (await office.accepts(anna)).status_code == 204
+
+    async def reads(who: str) -> Any:
+        path = f"/allocations?case_id={case_id}"
+        [shown] = (await office.ask("GET", path, who=who)).json()
+        [asked] = shown["offers"]
+        return shown, asked
+
+    role, asked = await reads(lead)
+    assert (role["against_wish"], role["unmet"]) == (True, ["gender"])
+    assert (asked["against_wish"], asked["unmet"]) == (True, {"gender": "nobody"})
+    assert "gender_not_met" in asked["reasons"]
+    role, asked = await reads(anna)
+    assert role["worker_id"] == anna
+    assert (role["against_wish"], role["unmet"]) == (None, None)
+    assert (asked["against_wish"], asked["unmet"]) == (None, None)
+    assert "not_met" not in str(asked["reasons"])
+    assert "asked for" not in str(asked["because"])
 
 
 async def test_whoever_was_named_before_they_came_into_the_directory_stays_barred(

@@ -149,20 +149,21 @@ class AskedView(BaseModel):
     """Who was asked to take a role, why they were, and what they answered.
 
     Attributes:
-        unmet: The wishes they do not meet, and why nobody who does was asked.
+        unmet: The wishes they do not meet, and why nobody who does was asked; none for
+            whoever is not told.
         because: Both the reasons and that, as sentences.
         decided_by: Who chose them, if a person did.
         beyond_by: Who decided that they take it although they have no room for it:
             whoever chose them, or they themselves, who said yes after their time.
         against_wish: The person harmed did not want their agency told, and a person
-            decided that all the same.
+            decided that all the same; none for whoever is not told.
     """
 
     worker_id: Id
     offered_at: datetime
     answer_by: datetime
     reasons: tuple[str, ...]
-    unmet: dict[Wish, Unmet]
+    unmet: dict[Wish, Unmet] | None
     because: tuple[str, ...]
     policy_version: str
     answer: Answer | None
@@ -170,7 +171,7 @@ class AskedView(BaseModel):
     declined_for: DeclineReason | None
     decided_by: Id | None
     beyond_by: Id | None
-    against_wish: bool
+    against_wish: bool | None
     handed_over_for: HandOverReason | None
 
     @classmethod
@@ -179,6 +180,16 @@ class AskedView(BaseModel):
         because = said(offer.reasons, offer.unmet)
         return cls(because=because, **offer.model_dump(include=OF_AN_OFFER))
 
+    def without_wishes(self) -> Self:
+        """Leave out whom the person harmed does not want, and what is not met."""
+        reasons = tuple(each for each in self.reasons if each not in NOT_MET)
+        changes = {"unmet": None, "against_wish": None}
+        said_of = {"reasons": reasons, "because": said(reasons, {})}
+        return self.model_copy(update=changes | said_of)
+
+
+NOT_MET = {f"{each}_not_met" for each in Wish}
+"""What reasons say of a wish that is not met."""
 
 OF_AN_OFFER = set(AskedView.model_fields) - {"because"}
 
@@ -189,8 +200,8 @@ class AllocationView(BaseModel):
     Attributes:
         kept_by: Who hands it over, and has it until somebody else has accepted.
         unmet: The wishes, as they are now, that whoever has it or is asked does not
-            meet.
-        against_wish: The person harmed does not want their agency told.
+            meet; none where it is not looked at, and for whoever is not told.
+        against_wish: The person harmed does not want their agency told; none likewise.
     """
 
     allocation_id: Id
@@ -206,16 +217,16 @@ class AllocationView(BaseModel):
     retry_at: datetime | None
     accepted_at: datetime | None
     offers: tuple[AskedView, ...]
-    unmet: tuple[Wish, ...] = ()
-    against_wish: bool = False
+    unmet: tuple[Wish, ...] | None = None
+    against_wish: bool | None = None
 
     @classmethod
     def of(
         cls,
         held: Allocation,
-        unmet: tuple[Wish, ...] = (),
+        unmet: tuple[Wish, ...] | None = None,
         *,
-        against_wish: bool = False,
+        against_wish: bool | None = None,
     ) -> Self:
         """Show a role."""
         own = set(cls.model_fields) - {"allocation_id", "answer_by", "offers"}
@@ -227,6 +238,13 @@ class AllocationView(BaseModel):
             against_wish=against_wish,
             **held.model_dump(include=own),
         )
+
+    @classmethod
+    def without_wishes(cls, held: Allocation) -> Self:
+        """Show a role to whoever may be the one that is not to be told."""
+        shown = cls.of(held)
+        offers = tuple(each.without_wishes() for each in shown.offers)
+        return shown.model_copy(update={"offers": offers})
 
 
 class UnownedView(BaseModel):
@@ -399,15 +417,19 @@ async def list_allocations(
 ) -> list[AllocationView]:
     """List the roles of a case, latest first, of at most a hundred.
 
-    Then those of the cases that are merged into it, as many of each.
+    Then those of the cases that are merged into it, as many of each. Which wishes are
+    not met, and whose agency is not to be told, is for whoever coordinates alone: the
+    one whom it speaks of may be in the team.
     """
-    await reader.permit(READ_ROLES, Resource("roles", case_id, case_id))
+    seen = await reader.permit(READ_ROLES, Resource("roles", case_id, case_id))
     staffing = await desk.staffings.get(case_id)
     ids = [case_id, *(staffing.shares if staffing else ())]
     found = [e for i in ids for e in await allocations.of_case(i, limit=PAGE)]
     # That there is no such case looks as if one were barred from it.
     if not found:
         raise NoSuchRecord
+    if seen.rule != Relation.COORDINATOR:
+        return [AllocationView.without_wishes(each) for each in found]
     shown = []
     for each in found:
         held = staffing or Staffing(id=case_id)
