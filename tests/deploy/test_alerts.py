@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import structlog
 import yaml
-from accord_chassis.service.vigil import ALIVE_SECONDS
+from accord_chassis.service.vigil import AGAIN, ALIVE_SECONDS, LOOK_SECONDS
 from accord_chassis.telemetry import ALLOWED, configure_logs
 
 ROOT = Path(__file__).parents[2]
@@ -27,9 +27,10 @@ SILENT = [each for each in EVERY if each not in RULES]
 FOR_PRIVACY = {"lookups.odd", "enumeration.suspected"}
 
 EXPRESSION = re.compile(
-    r"sum by \(namespace, (?P<by>[a-z_]+)\) \(count_over_time\("
+    r"sum by \(namespace, (?P<by>[a-z_]+(?:, [a-z_]+)*)\) \(count_over_time\("
     r'\{namespace=~"(?P<namespace>[^"]+)"\} \| json'
-    r' \| level="(?P<level>[a-z]+)" \| event="(?P<event>[a-z_.]+)" \[10m\]\)\) > 0'
+    r' \| level="(?P<level>[a-z]+)" \| event="(?P<event>[a-z_.]+)"'
+    r" \[(?P<minutes>[0-9]+)m\]\)\) > 0"
 )
 
 ABSENT = re.compile(
@@ -43,6 +44,11 @@ def read(rule: dict[str, Any]) -> dict[str, str]:
     found = EXPRESSION.fullmatch(rule["expr"])
     assert found, rule["alert"]
     return found.groupdict()
+
+
+def by(rule: dict[str, Any]) -> list[str]:
+    """Give the fields by which an alert tells what it is about, besides its region."""
+    return read(rule)["by"].split(", ")
 
 
 def lines_of(level: str) -> Iterator[tuple[str, frozenset[str]]]:
@@ -97,7 +103,7 @@ def test_an_alert_finds_its_line_and_no_other(
     same = ("level", "event")
     [found] = [e for e in lines if all(e[name] == wanted[name] for name in same)]
 
-    assert found[wanted["by"]] == "a_code"
+    assert [found[name] for name in by(rule)] == ["a_code"] * len(by(rule))
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda each: each["alert"])
@@ -105,9 +111,9 @@ def test_an_alert_tells_codes_alone_and_what_to_do(rule: dict[str, Any]) -> None
     wanted = read(rule)
     told = " ".join(rule["annotations"].values())
 
-    assert wanted["by"] in ALLOWED
+    assert ALLOWED.issuperset(by(rule))
     shown = set(re.findall(r"\{\{ \$labels\.(\w+) \}\}", told))
-    assert shown == {"namespace", wanted["by"]}
+    assert shown == {"namespace", *by(rule)}
     assert set(rule["annotations"]) == {"summary", "action"}
     # Odd look-ups are for a privacy officer: whoever runs a region may be who looks.
     to = {"to": "privacy_officer"} if wanted["event"] in FOR_PRIVACY else {}
@@ -139,7 +145,33 @@ def test_an_alert_of_silence_names_its_service_and_what_to_do() -> None:
         told = each["annotations"]
         assert set(told) == {"summary", "action"}
         assert "{{ $labels.namespace }}: " + found["service"] in told["summary"]
-        assert each["labels"] == {"severity": "critical"}
+        service = found["service"]
+        assert each["labels"] == {"severity": "critical", "service": service}
+
+
+def test_no_two_alerts_have_the_same_labels() -> None:
+    """Alertmanager takes them for one: of the second nobody would hear."""
+    labels = [
+        {"alertname": each["alert"], **each["labels"]}
+        # What is absent has the labels of the stream's selector and no others.
+        | ({"namespace": found["namespace"]} if found else {})
+        for each in EVERY
+        for found in [ABSENT.fullmatch(each["expr"])]
+    ]
+
+    assert len({frozenset(each.items()) for each in labels}) == len(EVERY)
+
+
+def test_an_alert_says_which_service_wherever_its_line_does() -> None:
+    for each in RULES:
+        named = LINES[read(each)["event"]]
+        assert "service" not in named or "service" in by(each)
+
+
+def test_what_is_said_again_while_it_is_so_keeps_its_alert_up() -> None:
+    longest = AGAIN.total_seconds() + 2 * LOOK_SECONDS
+
+    assert {int(read(each)["minutes"]) * 60 > longest for each in RULES} == {True}
 
 
 def test_a_service_says_that_it_lives_as_the_alerts_look_for_it() -> None:

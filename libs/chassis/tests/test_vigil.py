@@ -98,7 +98,7 @@ async def test_a_service_without_its_broker_says_so_after_ten_minutes_and_again(
     assert before == ([], [])
     assert [len(each) for each in first] == [1, 1]
     assert [len(each) for each in again] == [2, 2]
-    assert [each["delay_s"] for each in again[0]] == [600.0, 1200.0]
+    assert [each["delay_s"] for each in again[0]] == [600.0, 1080.0]
     assert {each["dependency"] for each in again[1]} == {"broker"}
     assert after == again
 

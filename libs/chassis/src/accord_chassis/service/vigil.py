@@ -18,9 +18,9 @@ LOOK_SECONDS = 30.0
 ALIVE_SECONDS = 60.0
 """How often a service says that it lives. The alert stands when five are missing."""
 
-AGAIN = timedelta(minutes=10)
-"""After how long it is said again while it is so: for as long a line of the log keeps
-an alert up."""
+AGAIN = timedelta(minutes=8)
+"""After how long it is said again while it is so, at the next look. A line of the log
+keeps an alert up for ten minutes: the next must be there before, or it rings anew."""
 
 
 class Vigil:
