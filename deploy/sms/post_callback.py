@@ -19,9 +19,14 @@ file that holds a token with the scope ``notify.gateway``), ``ACCORD_CALLBACK_PO
       "proof": {"header": "x-signature", "by": "hmac-sha256-hex"},
       "receipt": {"key": "client-ref", "state": "status",
                   "delivered": ["delivered"], "failed": ["failed", "rejected"]},
-      "reply": {"sender": "from.number", "text": "text"}
+      "reply": {"sender": "from.number", "text": "text"},
+      "id": "messageId"
     }
 
+``id`` is where the gateway says which post of its own this is, the same when it tries
+again. Without it, or in a post that has none there, a reply is known by its words and
+the minute in which it came: the gateway's own attempts within that minute are one, and
+a second STOP later is heard as a second. A receipt is known by its words alone.
 ``by`` is ``hmac-sha256-hex`` or ``hmac-sha256-base64``, of the body under the secret,
 or ``secret``: the header is the secret itself. A state in neither list is no news.
 """
@@ -44,6 +49,9 @@ TAKEN, UNREADABLE, NOT_THE_GATEWAY, TOO_LARGE, LATER = 204, 400, 403, 413, 503
 
 LONGEST = 64 * 1024
 """Bytes of a body: a receipt or an SMS has far fewer."""
+
+LENGTH_DIGITS = 6
+"""No longer is a number that says how long a body is; a longer one is not read."""
 
 SECONDS = 30
 """How long notify may take, and the gateway to say what it has to say."""
@@ -98,6 +106,45 @@ def in_notifys_words(told: Any, fields: dict[str, Any]) -> dict[str, str] | None
     return None
 
 
+def id_of(
+    told: Any,  # noqa: ANN401 - As above.
+    body: bytes,
+    kind: str,
+    fields: dict[str, Any],
+    at: int,
+) -> str:
+    """Give by what a post is known again: notify hears one of the same id once.
+
+    Args:
+        told: What the gateway says, in its own words.
+        body: The same, as it came.
+        kind: What it is in notify's words.
+        fields: Where the gateway says what.
+        at: When it came, in seconds.
+    """
+    own = field(told, fields["id"]) if "id" in fields else None
+    if own:
+        # Hashed with what it is: a receipt may bear the id of what was sent.
+        return hashlib.sha256(f"{kind}/{own}".encode()).hexdigest()
+    minute = str(at // 60).encode() if kind == "reply" else b""
+    return hashlib.sha256(minute + body).hexdigest()
+
+
+def wrong_with(fields: Any) -> str | None:  # noqa: ANN401 - JSON of the operator's own.
+    """Say in one sentence what the file of fields lacks; none if it can be used."""
+    needed = {
+        "proof": ("header", "by"),
+        "receipt": ("key", "state", "delivered", "failed"),
+        "reply": ("sender", "text"),
+    }
+    for part, names in needed.items():
+        held = fields.get(part) if isinstance(fields, dict) else None
+        for name in names:
+            if not isinstance(held, dict) or not held.get(name):
+                return f"ACCORD_CALLBACK_FIELDS names no {part}.{name}."
+    return None
+
+
 def request_of(
     body: bytes, id_: str, settings: dict[str, str], at: int
 ) -> urllib.request.Request:
@@ -144,7 +191,8 @@ class Between(BaseHTTPRequestHandler):
     def answer(self) -> int:
         """Say what becomes of it, as a status."""
         length = self.headers.get("content-length", "")
-        if not length.isdecimal() or int(length[:9]) > LONGEST:
+        digits = length.isdecimal() and len(length) <= LENGTH_DIGITS
+        if not digits or int(length) > LONGEST:
             self.close_connection = True
             return TOO_LARGE
         body, proof = self.rfile.read(int(length)), self.fields["proof"]
@@ -153,18 +201,22 @@ class Between(BaseHTTPRequestHandler):
         if not is_the_gateway(body, given, secret, proof["by"]):
             return NOT_THE_GATEWAY
         try:
-            kind = self.headers.get_content_type()
-            told = in_notifys_words(read(body, kind), self.fields)
+            posted = read(body, self.headers.get_content_type())
+            told = in_notifys_words(posted, self.fields)
         except (ValueError, RecursionError):
             return UNREADABLE
-        return TAKEN if told is None else self.handed_over(body, told)
+        if told is None:
+            return TAKEN
+        at = int(time.time())
+        return self.handed_over(
+            told, id_of(posted, body, told["kind"], self.fields, at), at
+        )
 
-    def handed_over(self, body: bytes, told: dict[str, str]) -> int:
+    def handed_over(self, told: dict[str, str], id_: str, at: int) -> int:
         """Post it to notify. What it does not take, the gateway posts again."""
-        id_ = hashlib.sha256(body).hexdigest()
         written = json.dumps(told).encode()
         try:
-            request = request_of(written, id_, self.settings, int(time.time()))
+            request = request_of(written, id_, self.settings, at)
             opener = urllib.request.build_opener(Stays)
             with opener.open(request, timeout=SECONDS) as answer:
                 return TAKEN if answer.status == TAKEN else LATER
@@ -183,6 +235,9 @@ def main() -> int:
     Between.settings = settings
     fields = Path(settings["ACCORD_CALLBACK_FIELDS"]).read_text("utf-8")
     Between.fields = json.loads(fields)
+    if wrong := wrong_with(Between.fields):
+        sys.stderr.write(f"{wrong}\n")
+        return 1
     # A setting that is missing ends it now, and not at the first receipt.
     is_the_gateway(b"", "", b"any", Between.fields["proof"]["by"])
     request_of(b"", "", settings, 0)

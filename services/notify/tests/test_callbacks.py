@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -412,6 +413,16 @@ async def between(url: str, folder: Path) -> AsyncIterator[str]:
     assert said == b""
 
 
+async def claims_to_be_long(there: str, length: str) -> bytes:
+    """Post with a length that is none of a body; give how the answer begins."""
+    parts = urlsplit(there)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(f"POST / HTTP/1.0\r\ncontent-length: {length}\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+    return answer[:12]
+
+
 async def test_what_a_gateway_posts_in_its_own_form_comes_signed_in_ours(
     tmp_path: Path,
 ) -> None:
@@ -457,11 +468,13 @@ async def test_what_a_gateway_posts_in_its_own_form_comes_signed_in_ours(
             await given(b'{"about": "something else"}'),
             await given(b"a" * 70_000),
         ]
+        unread = [await claims_to_be_long(there, n) for n in ("065537", "0000010")]
         status = 503
         later = await given(delivered)
 
     assert told == [204] * 5
     assert refused == [403, 403, 400, 400, 413]
+    assert unread == [b"HTTP/1.0 413", b"HTTP/1.0 413"]
     assert later == 503
     assert [each for each, _ in taken] == [
         {"kind": "delivered", "key": "k.1"},
@@ -474,6 +487,68 @@ async def test_what_a_gateway_posts_in_its_own_form_comes_signed_in_ours(
     ids = [id_ for _, id_ in taken]
     assert ids[0] == ids[1] == ids[4]
     assert len(set(ids)) == 3
+
+
+REPLY_OF_A_GATEWAY = {"from": {"number": "6427555"}, "text": "STOP"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "later", "same"),
+    [
+        # The gateway's own attempt within the minute.
+        (REPLY_OF_A_GATEWAY, REPLY_OF_A_GATEWAY, 5, True),
+        # She says STOP again, having been written to since.
+        (REPLY_OF_A_GATEWAY, REPLY_OF_A_GATEWAY, 3600, False),
+        ({**REPLY_OF_A_GATEWAY, "id": 1}, {**REPLY_OF_A_GATEWAY, "id": 1}, 3600, True),
+        ({**REPLY_OF_A_GATEWAY, "id": 1}, {**REPLY_OF_A_GATEWAY, "id": 2}, 5, False),
+        ({"id": "a", "status": "x"}, {"id": "a", "status": "y"}, 0, True),
+    ],
+)
+def test_a_reply_is_known_by_the_gateways_id_or_by_the_minute_it_came(
+    first: dict[str, Any], second: dict[str, Any], later: int, *, same: bool
+) -> None:
+    id_of = runpy.run_path(str(PROGRAM))["id_of"]
+
+    ids = [
+        id_of(told, json.dumps(told).encode(), "reply", FIELDS | {"id": "id"}, at)
+        for told, at in ((first, 60_000), (second, 60_000 + later))
+    ]
+
+    assert (ids[0] == ids[1]) is same
+
+
+def test_a_receipt_is_known_whenever_it_comes_again() -> None:
+    id_of = runpy.run_path(str(PROGRAM))["id_of"]
+
+    assert id_of({}, b"{}", "delivered", FIELDS, 0) == id_of(
+        {}, b"{}", "delivered", FIELDS, 3600
+    )
+    # The same id in what it says of a message is not that of the reply to it.
+    named = {"id": "a"}
+    kinds = ("delivered", "failed", "reply")
+    ids = {id_of(named, b"{}", kind, {"id": "id"}, 0) for kind in kinds}
+    assert len(ids) == len(kinds)
+
+
+@pytest.mark.parametrize(
+    ("part", "name"), [("proof", "header"), ("receipt", "key"), ("reply", "text")]
+)
+def test_what_the_fields_do_not_name_ends_the_start_with_a_sentence(
+    tmp_path: Path, part: str, name: str, monkeypatch: Any, capsys: Any
+) -> None:
+    told = {each: dict(value) for each, value in FIELDS.items()}
+    del told[part][name]
+    (tmp_path / "fields").write_text(json.dumps(told))
+    (tmp_path / "env").write_text(f"ACCORD_CALLBACK_FIELDS={tmp_path / 'fields'}")
+    monkeypatch.setenv("ACCORD_CALLBACK_ENV", str(tmp_path / "env"))
+
+    assert runpy.run_path(str(PROGRAM))["main"]() == 1
+
+    sentence = f"ACCORD_CALLBACK_FIELDS names no {part}.{name}.\n"
+    assert capsys.readouterr().err == sentence
+    wrong_with = runpy.run_path(str(PROGRAM))["wrong_with"]
+    assert wrong_with([]) == "ACCORD_CALLBACK_FIELDS names no proof.header."
+    assert wrong_with(FIELDS) is None
 
 
 async def test_a_receipt_in_the_gateways_form_arrives_at_the_message(
