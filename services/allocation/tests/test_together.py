@@ -213,6 +213,22 @@ async def test_whom_a_person_has_chosen_stays(office: Office) -> None:
     assert await asked(office, case_id) == man.id
 
 
+async def test_whom_a_person_chooses_while_all_is_placed_stays(office: Office) -> None:
+    await office.employs(worker(gender=Gender.MAN))
+    case_id = await wanting(office, ContactWish.WOMAN)
+    _, other = await office.employs(
+        worker(gender=Gender.WOMAN), worker(gender=Gender.MAN)
+    )
+    as_it_was = await office.desk.allocations.to_fill()
+    [held] = as_it_was
+    await offer_to(held.id, other.id, BY, beyond=False, desk=office.desk)
+
+    done = await place_together(as_it_was, seconds=10, apply=True, desk=office.desk)
+
+    assert (len(done.moves), done.made) == (1, frozenset())
+    assert await asked(office, case_id) == other.id
+
+
 async def test_a_wish_that_a_person_does_not_heed_has_its_reason(
     office: Office,
 ) -> None:

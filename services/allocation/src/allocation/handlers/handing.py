@@ -116,7 +116,8 @@ async def offer_to(
     Of the hard rules only room and whom the person harmed does not want told give way,
     and only to a person.
 
-    Whoever was asked before them need not answer any more.
+    Whoever was asked before them need not answer any more; whom a person has chosen
+    stays, unless it is a person who chooses anew.
 
     Args:
         allocation_id: The role.
@@ -141,6 +142,8 @@ async def offer_to(
         raise NoSuchRecord
     held.check_open()
     if held.status is Status.OFFERED and held.worker_id == worker_id:
+        return held
+    if by is None and held.chosen:
         return held
     staffing, at = await _staffing(held, desk), desk.clock.now()
     if wanted := staffing.wanted(held.id):

@@ -118,10 +118,11 @@ async def place_together(
     for move in found.moves if apply else ():
         with suppress(Refusal, Conflict):
             # Whoever asked for it has chosen nobody, and set no rule aside.
-            await offer_to(
+            new = await offer_to(
                 move.allocation_id, move.to_id, None, beyond=False, desk=desk
             )
-            made.add(move.allocation_id)
+            if not new.chosen:
+                made.add(new.id)
     return replace(found, made=frozenset(made))
 
 
