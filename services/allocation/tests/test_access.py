@@ -229,6 +229,8 @@ async def test_late_roles_that_one_may_not_see_hide_no_others_and_are_not_counte
     longest, more = await unowned(lead)
     assert more
     assert longest < {*hidden}
+    monkeypatch.setattr(offers, "LOOKED_THROUGH", 2)
+    assert await unowned(barred) == (set(), True)
 
 
 async def test_lists_never_leave_one_coordinator_alone_with_a_case(

@@ -885,3 +885,13 @@ def test_the_clock_of_a_role_that_was_only_offered_runs_on() -> None:
     back = asked.withdraw(POLICY, NOON + MINUTE)
 
     assert (back.holder, back.since, back.assign_by) == (None, NOON, asked.assign_by)
+
+
+def test_whoever_decided_beyond_capacity_stays_named_after_a_late_yes() -> None:
+    her, chosen = new_id(), new_id()
+    asked = allocation().offered(choice(her), POLICY, NOON, beyond_by=chosen)
+    silent = asked.expire(NOON + HOUR).unfilled(POLICY, NOON + HOUR)
+
+    taken = silent.accept(her, NOON + HOUR, beyond=True)
+
+    assert taken.offer.beyond_by == chosen

@@ -566,6 +566,23 @@ async def test_when_one_after_another_is_silent_the_coordinator_is_told(
     assert alarm.data.noticed_at == NOON + 5 * HOUR
 
 
+async def test_one_worker_who_is_silent_again_and_again_counts_once(
+    office: Office, clock: SimulatedClock
+) -> None:
+    await office.employs(worker(), worker())
+    case_id = await offered_case(office)
+
+    for _ in range(12):
+        clock.advance(POLICY.answer_minutes[LOW] * MINUTE)
+        await attend_to_what_is_due(office)
+
+    assert await office.told(Unanswered) == []
+    held = await office.allocation(case_id)
+    silent = [each for each in held.offers if each.answer is Answer.EXPIRED]
+    assert len(silent) > 2 * POLICY.escalate_after[LOW]
+    assert held.silent_in_turn <= 2
+
+
 async def test_whoever_answers_late_has_the_role_while_nobody_else_was_asked(
     office: Office, clock: SimulatedClock
 ) -> None:
@@ -1233,7 +1250,7 @@ async def test_an_erased_case_needs_nobody_and_remembers_nobody(office: Office) 
     assert staffing
     assert (staffing.roles, staffing.heard) == ({}, {})
     assert staffing.served_others == frozenset()
-    assert (held.worker_id, held.offers) == (None, ())
+    assert (held.worker_id, held.offers, held.points) == (None, (), 0)
     assert (await office.worker(accepter)).holds == {}
 
 

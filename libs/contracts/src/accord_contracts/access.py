@@ -90,7 +90,8 @@ class OpenGlass(BaseModel):
 
 
 NO_CASE = "00000000-0000-0000-0000-000000000000"
-"""Asked about in the place of a case, where all that counts is who is at work."""
+"""Asked about in the place of a case, where all that counts is who is at work, or
+whether they coordinate in the locality as a whole."""
 
 
 class Standing(BaseModel):

@@ -218,7 +218,8 @@ class Allocation(BaseModel):
         Args:
             worker_id: Who takes it.
             at: The present.
-            beyond: They say so after their time, and have no room for it any more.
+            beyond: They say so after their time, and have no room for it any more:
+                they decide so, unless whoever chose them has.
 
         Raises:
             NoSuchOffer: They were never asked.
@@ -230,7 +231,7 @@ class Allocation(BaseModel):
         if self.status is Status.ACCEPTED:
             return self
         said: dict[str, object] = {"answer": Answer.ACCEPTED, "answered_at": at}
-        if beyond:
+        if beyond and self.offer.beyond_by is None:
             said["beyond_by"] = worker_id
         return self._moved(
             status=Status.ACCEPTED,
@@ -390,6 +391,7 @@ class Allocation(BaseModel):
                 "declined_by": frozenset(),
                 "silent": frozenset(),
                 "level": RiskLevel.LOW,
+                "points": 0,
             }
         )
 
@@ -399,12 +401,23 @@ class Allocation(BaseModel):
 
     @property
     def silent_in_turn(self) -> int:
-        """How many of the latest who were asked let their time pass, one after another.
+        """How many workers let their time pass, one after another, of the latest asked.
 
-        Nobody has answered since the first of them was asked.
+        Nobody has answered since the first of them was asked. Whoever was asked again,
+        and was silent again, counts once; of a hundred offers at most is known.
         """
-        answers = (each.answer for each in reversed(self.offers))
-        return sum(1 for _ in takewhile(lambda each: each is Answer.EXPIRED, answers))
+        return len(set(self._silent_row))
+
+    def escalates(self, after: int) -> bool:
+        """Tell whether one worker more is silent now, and so many are once more."""
+        last, *before = self._silent_row
+        return last not in before and self.silent_in_turn % after == 0
+
+    @property
+    def _silent_row(self) -> list[str]:
+        """Whoever was asked since somebody answered, the latest first."""
+        row = takewhile(lambda e: e.answer is Answer.EXPIRED, reversed(self.offers))
+        return [each.worker_id for each in row]
 
     def asks_anew(self, at: datetime) -> bool:
         """Tell whether the pause is over after nobody was left to ask."""

@@ -145,7 +145,7 @@ async def attend(due: Allocation, *, desk: Desk) -> None:
     if due.expired(at):
         new = due.expire(at)
         events.append(expired(due, at))
-        if new.silent_in_turn % desk.policy.escalate_after[new.level] == 0:
+        if new.escalates(desk.policy.escalate_after[new.level]):
             events.append(unanswered(new, at))
     if new.status is Status.WANTED or new.asks_anew(at):
         new, told_of = await find(new, staffing, at=at, desk=desk)

@@ -8,6 +8,7 @@ from accord_chassis.clock import Clock
 from accord_chassis.decision import NOT_OUTREACH, Action, Relation, Resource
 from accord_chassis.guard import Asking, NoSuchRecord, absent, asking
 from accord_chassis.service import part, settled
+from accord_contracts.access import NO_CASE
 from accord_contracts.allocation import DeclineReason, HandOverReason, Role
 from accord_contracts.message import Id
 from accord_contracts.risk import RiskLevel
@@ -253,7 +254,8 @@ class UnownedView(BaseModel):
     Attributes:
         at: When they were looked for: an empty list was looked for too.
         roles: The longest late first, at most a hundred.
-        more: Whether there are others beside them.
+        more: Whether there are others beside them, or may be: no more than a thousand
+            are looked through for those that may be seen.
     """
 
     at: datetime
@@ -445,26 +447,24 @@ async def list_unowned(
     """List the hundred longest late roles without a worker: risk that nobody owns."""
     at = clock.now()
     # The list is the locality's, and so its coordinators': a case like no other.
-    of = absent("unowned", NOBODYS)
+    of = absent("unowned", NO_CASE)
     roles: list[AllocationView] = []
     looked = 0
+    left = True
     # Those that the caller may not see leave room for others.
-    while len(roles) <= PAGE and looked < LOOKED_THROUGH:
+    while left and len(roles) <= PAGE and looked < LOOKED_THROUGH:
         page = await allocations.unowned(at, skip=looked)
         found = [(Resource("unowned", e.id, e.case_id), e) for e in page]
         permitted = await reader.permit_each(READ_UNOWNED, found, of=of)
         roles += [AllocationView.of(each) for each, _ in permitted]
         looked += PAGE
-        if len(page) < PAGE:
-            break
-    return UnownedView(at=at, roles=tuple(roles[:PAGE]), more=len(roles) > PAGE)
+        left = len(page) == PAGE
+    more = left or len(roles) > PAGE
+    return UnownedView(at=at, roles=tuple(roles[:PAGE]), more=more)
 
 
 LOOKED_THROUGH = 1000
 """The most late roles that are looked through for a hundred that may be seen."""
-
-NOBODYS = "00000000-0000-0000-0000-000000000000"
-"""The id of no case: how a coordinator stands to the locality as a whole."""
 
 
 def _worker_of(asking: Asking) -> str:

@@ -6,13 +6,13 @@ from typing import Annotated
 from accord_chassis.decision import NOT_OUTREACH, Action, Relation, Resource
 from accord_chassis.guard import Asking, absent, asking
 from accord_chassis.service import part, settled
+from accord_contracts.access import NO_CASE
 from accord_contracts.message import Id
 from fastapi import APIRouter, Security
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from allocation.handlers.placing import Desk
 from allocation.handlers.together import place_together as place
-from allocation.routes.offers import NOBODYS
 
 router = APIRouter(tags=["allocations"])
 
@@ -77,7 +77,7 @@ async def place_together(
         for each in await desk.allocations.to_fill()
     ]
     left_out = await desk.allocations.left_out()
-    of = absent("roles", NOBODYS)
+    of = absent("roles", NO_CASE)
     permitted = await reader.permit_each(TOGETHER, open_, of=of)
     placing = partial(
         place,

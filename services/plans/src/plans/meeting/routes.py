@@ -15,7 +15,7 @@ from accord_chassis.decision import (
 )
 from accord_chassis.guard import Asking, asking
 from accord_chassis.service import part, settled
-from accord_contracts.access import Purpose, Side
+from accord_contracts.access import NO_CASE, Purpose, Side
 from accord_contracts.message import Code, Id, PolicyVersion
 from accord_contracts.problem import Refusal
 from fastapi import APIRouter, Response, Security
@@ -59,9 +59,6 @@ Member = Annotated[Asking, Security(asking, scopes=["plans.meet"])]
 
 AHEAD = timedelta(days=14)
 """So far ahead meetings are listed."""
-
-NOBODYS = "00000000-0000-0000-0000-000000000000"
-"""The id of no case: how a coordinator stands to the locality as a whole."""
 
 PURPOSES = (Purpose.PLAN, Purpose.ASSESSMENT, Purpose.PROTECTION)
 
@@ -127,10 +124,10 @@ def named(
 ) -> Resource:
     """Give a meeting as it is decided about; one that there is not looks the same."""
     if held is None:
-        return Resource("meeting", meeting_id, NOBODYS)
+        return Resource("meeting", meeting_id, NO_CASE)
     own = asker.who.agency if asker.who.agency in held.agencies else None
     workers = held.at_table(at, seat_hours=0)
-    return Resource("meeting", meeting_id, NOBODYS, agency=own, workers=workers)
+    return Resource("meeting", meeting_id, NO_CASE, agency=own, workers=workers)
 
 
 def case_at(held: Meeting | None, case_id: str, table: Table) -> Resource:
@@ -182,12 +179,12 @@ async def read_calendar(table: Table_, member: Member) -> Response:
 @router.get("/statement")
 async def read_statement(table: Table_, member: Member) -> StatementView:
     """Read the confidentiality statement that whoever sits down at a meeting signs."""
-    await member.permit(READ_STATEMENT, Resource("statement", NOBODYS))
+    await member.permit(READ_STATEMENT, Resource("statement", NO_CASE))
     return StatementView.of(table.rules.statement)
 
 
 async def _listed(table: Table, member: Asking) -> list[Meeting]:
-    await member.permit(LIST_MEETINGS, Resource("meetings", NOBODYS))
+    await member.permit(LIST_MEETINGS, Resource("meetings", NO_CASE))
     since = table.clock.now() - timedelta(days=1)
     return await handlers.upcoming(since, since + AHEAD, table)
 
@@ -197,7 +194,7 @@ async def call_meeting(
     meeting_id: Id, told: CallMeeting, table: Table_, chair: Member
 ) -> MeetingView:
     """Call a meeting besides those of the calendar."""
-    resource = Resource("meeting", meeting_id, NOBODYS)
+    resource = Resource("meeting", meeting_id, NO_CASE)
     await chair.permit(LEAD_MEETING, resource, otherwise=NoSuchMeeting)
     for each in told.cases:
         about = Resource("discussion", each, each)

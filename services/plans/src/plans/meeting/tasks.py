@@ -6,6 +6,7 @@ from typing import NamedTuple
 from accord_chassis.decision import Action, Permit, Relation, Resource
 from accord_chassis.guard import Asking
 from accord_chassis.service import settled
+from accord_contracts.access import NO_CASE
 from accord_contracts.message import Id
 from fastapi import APIRouter
 
@@ -13,7 +14,7 @@ from plans.domain.action import Evidence, Said
 from plans.domain.meeting.discussion import id_of
 from plans.domain.meeting.task import NoSuchTask
 from plans.meeting import promising
-from plans.meeting.routes import NOBODYS, TASKS, Member, Table_
+from plans.meeting.routes import TASKS, Member, Table_
 from plans.meeting.store import Table
 from plans.meeting.views import DiscussionView, OwedTaskView, part_of
 from plans.views import CompleteTask, Confirm, LeaveUndone
@@ -80,7 +81,7 @@ async def list_tasks(table: Table_, member: Member) -> tuple[OwedTaskView, ...]:
     listed = [
         (Resource("task", each.id, each.case_id, agency=agency), each) for each in found
     ]
-    of = Resource("tasks", NOBODYS, agency=agency)
+    of = Resource("tasks", NO_CASE, agency=agency)
     may = await member.permit_each(LIST_TASKS, listed, of=of, otherwise=NoSuchTask)
     owed = [e for each, seen in may for e in OwedTaskView.owed(each, agency, seen)]
     return tuple(sorted(owed, key=lambda each: (each.due_at, each.task_id)))

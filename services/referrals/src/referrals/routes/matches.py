@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from accord_chassis.decision import NOT_OUTREACH, Action, Relation, Resource
 from accord_chassis.guard import Asking, absent, asking
 from accord_chassis.service import part
+from accord_contracts.access import NO_CASE
 from accord_contracts.message import Code, Id
 from fastapi import APIRouter, Security
 from pydantic import BaseModel, ConfigDict, StrictBool
@@ -34,9 +35,6 @@ READ_MATCH = Action("match.read", COORDINATOR, parts=SEEN)
 DECIDE_MATCH = Action("match.decide", COORDINATOR, parts=SEEN, outlasts=True)
 ASK_MATCH = Action("match.ask", COORDINATOR, parts=SEEN, outlasts=True)
 TAKE_BACK_MATCH = Action("match.take_back", COORDINATOR, parts=SEEN, outlasts=True)
-
-NOBODYS = "00000000-0000-0000-0000-000000000000"
-"""The id of no case: how a coordinator stands to the locality as a whole."""
 
 
 class Decide(BaseModel):
@@ -146,7 +144,7 @@ async def list_matches(*, desk: Desk_, reviewer: Reviewer) -> list[MatchView]:
         for held, about in zip(waiting, cases, strict=True)
         for resource in _resources(held.id, about)
     ]
-    of = absent("matches", NOBODYS)
+    of = absent("matches", NO_CASE)
     permitted = await reviewer.permit_each(LIST_MATCHES, found, of=of)
     seen = [held.id for held, _ in permitted]
     asked = [held.id for _, held in found]

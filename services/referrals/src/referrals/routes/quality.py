@@ -5,6 +5,7 @@ from typing import Annotated
 
 from accord_chassis.decision import NOT_OUTREACH, Action, Relation, Resource
 from accord_chassis.guard import Asking, absent, asking
+from accord_contracts.access import NO_CASE
 from accord_contracts.message import Code
 from fastapi import APIRouter, Query, Security
 
@@ -13,7 +14,6 @@ from referrals.domain.policy import Policy
 from referrals.domain.quality import QualityReport, last_period
 from referrals.quality_store import sent_by
 from referrals.routes.agencies import Agencies_
-from referrals.routes.matches import NOBODYS
 from referrals.routes.referrals import (
     OWN,
     PURPOSES,
@@ -66,7 +66,7 @@ async def read_quality(
     It is counted, names nobody, and is withheld if it would tell of single referrals.
     """
     await coordinator.permit(
-        READ_AGENCY, absent("quality", NOBODYS), otherwise=NoSuchAgency
+        READ_AGENCY, absent("quality", NO_CASE), otherwise=NoSuchAgency
     )
     if await agencies.get(agency_id(code)) is None:
         raise NoSuchAgency

@@ -8,6 +8,7 @@ from accord_chassis.clock import Clock
 from accord_chassis.decision import NOT_OUTREACH, Action, Relation, Resource
 from accord_chassis.guard import Asking, absent, asking
 from accord_chassis.service import part
+from accord_contracts.access import NO_CASE
 from accord_contracts.message import Code, Id
 from fastapi import APIRouter, Security
 from pydantic import BaseModel, ConfigDict
@@ -15,7 +16,6 @@ from pydantic import BaseModel, ConfigDict
 from referrals.domain.erasure import Decision, NoSuchCase
 from referrals.domain.roles import Doubt, Standing
 from referrals.roles import Roles, decide
-from referrals.routes.matches import NOBODYS
 
 router = APIRouter(tags=["roles"])
 
@@ -82,7 +82,7 @@ async def list_doubts(*, roles: Roles_, coordinator: Coordinator) -> DoubtsView:
     """
     doubts = await roles.doubts.all()
     found = [(Resource("roles", e.case_id, e.case_id), e) for e in doubts]
-    of = absent("roles", NOBODYS)
+    of = absent("roles", NO_CASE)
     seen = [e for e, _ in await coordinator.permit_each(LIST_DOUBTS, found, of=of)]
     counts = Counter(each.standing for each in seen)
     return DoubtsView(
