@@ -49,6 +49,7 @@ from notify_builders import (
     drafted,
     notification,
     offered,
+    review_overdue,
     team,
     unfilled,
 )
@@ -336,9 +337,30 @@ async def test_who_was_passed_over_stands_in_the_record_with_why_and_when(
     assert told[:2] == [worker, coordinator]
 
 
+async def test_who_is_passed_over_when_it_is_told_again_stands_in_the_record_too(
+    running: Running, workers: WorkersDirectory
+) -> None:
+    case_id, worker, barred = new_id(), workers.knows(), workers.knows()
+    running.standings.tell(barred, case_id, conflict=True)
+    await running.hears(team((worker, IVS), case_id=case_id, at=NOON - MINUTE))
+    await running.hears(review_overdue(case_id))
+    both = team((worker, IVS), (barred, IVS), case_id=case_id, version=2)
+    await running.hears(both, review_overdue(case_id))
+
+    rows = await record_of(running, case_id)
+    assert [each["what"] for each in rows].count("told_again") == 1
+    assert passed(rows) == [(barred, "barred", "0")]
+    headers = running.bearer("notify.review", worker=COORDINATOR)
+    path = f"/v1/cases/{case_id}/notifications"
+    [shown] = (await running.http.get(path, headers=headers)).json()["notifications"]
+    [over] = shown["passed_over"]
+    assert (over["worker_id"], over["why"], over["step"]) == (barred, "barred", 0)
+
+
 async def test_that_nobody_was_left_to_be_told_stands_in_the_record_until_erased(
     running: Running, workers: WorkersDirectory
 ) -> None:
+    workers.has_on_duty()
     case_id, barred = new_id(), workers.knows()
     running.standings.tell(barred, case_id, conflict=True)
     members = team((barred, IVS), case_id=case_id, at=NOON - MINUTE)
@@ -347,6 +369,8 @@ async def test_that_nobody_was_left_to_be_told_stands_in_the_record_until_erased
     rows = await record_of(running, case_id)
     gone = CaseErased(case_id=case_id, reason="court", erased_at=NOON)
     await running.hears(message_of(gone))
+    # Late, as out of a queue: nothing of it stays, and nobody is told.
+    await running.hears(drafted(case_id), unfilled(case_id=case_id))
 
     assert passed(rows) == [(barred, "barred", "0")]
     assert await running.all() == []

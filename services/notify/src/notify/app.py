@@ -236,11 +236,12 @@ def create_app(
         nobody_left = notify.store(NobodiesLeft)
         tell = partial(telling.tell, teams=teams, nobody_left=nobody_left, **known)
         forget = partial(erasing.erase_nobody_left, nobody_left=nobody_left)
-        notify.on(CaseErased, forget)
         over = over_by_then(notify, held)
         waits = waiting.Waiting(untold, watch, catalogue, tell, policy, over)
         tell_workers(notify, waits)
         follow_teams(notify, teams, known)
+        # After the team's, by which nobody is told anything any more.
+        notify.on(CaseErased, forget)
         notify.on(CaseErased, partial(erasing.erase_notifications, notifications=held))
         follow_endings(notify, held, over)
 

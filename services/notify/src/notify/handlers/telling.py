@@ -74,6 +74,9 @@ async def tell(
 ) -> None:
     """Put what happened into the inbox of everyone who must know, and may.
 
+    Nobody is told anything of a case that was erased: what is heard of it late would
+    stay.
+
     Args:
         message: What happened.
         at: When they are told, which may be long after it happened.
@@ -92,6 +95,9 @@ async def tell(
     """
     rule = policy.rule(message.type, getattr(message.data, "level", None))
     what = replace(occasion(message), waited=waited)
+    team = await teams.get(what.case_id)
+    if team and team.erased_at:
+        return
     waits: NoCoordinatorYet | None = None
     skips: list[Skip] = []
     reach = replace(reach, skips=skips)
@@ -106,14 +112,14 @@ async def tell(
         await nobody_left.add(NobodyLeft.of(what, skips, at), cause=message)
 
     async def add(to: Addressee) -> None:
+        # Once for all of them: it is one list of whom the rule names.
+        passed = skips if to is workers[0] else []
         if rule.once and await _told_again(
-            message, what, to, rule, at=at, notifications=notifications
+            message, what, to, rule, passed, at=at, notifications=notifications
         ):
             return
-        born = Notification.of(what, to, rule, at=at, policy=policy, mail=mail)
-        if to is workers[0]:
-            # Once for all of them: it is one list of whom the rule names.
-            born = born.pass_by(skips, at)
+        made = Notification.of(what, to, rule, at=at, policy=policy, mail=mail)
+        born = made.pass_by(passed, at)
         sent = in_inbox(born, born.told[0].worker_id, at)
         await notifications.add(born, sent, cause=message)
 
@@ -131,11 +137,15 @@ async def _told_again(
     what: Occasion,
     to: Addressee,
     rule: Rule,
+    passed: list[Skip],
     *,
     at: datetime,
     notifications: Notifications,
 ) -> bool:
-    """Note on a message that is open that the same was told again, if there is one."""
+    """Note on a message that is open that the same was told again, if there is one.
+
+    And who was passed over this time.
+    """
     known = [
         each
         for each in await notifications.recent(what.case_id, at - REMEMBERED)
@@ -146,7 +156,8 @@ async def _told_again(
         return True
     held = next((each for each in known if each.ended_at is None), None)
     if held:
-        await notifications.save(held.repeat(what, at), cause=message)
+        again = held.repeat(what, at).pass_by(passed, at)
+        await notifications.save(again, cause=message)
     return held is not None
 
 

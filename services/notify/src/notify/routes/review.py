@@ -18,6 +18,7 @@ from notify.domain.hours import Urgency
 from notify.domain.mail import Mail, MailState
 from notify.domain.notification import Notification
 from notify.domain.record import as_csv, lines
+from notify.domain.skipped import Skipped, Why
 from notify.domain.told import Telling
 from notify.routes.messages import PAGE, Limit, Notifications_
 from notify.store import (
@@ -94,6 +95,24 @@ class AnswerView(BaseModel):
         return cls(**said.model_dump())
 
 
+class SkippedView(BaseModel):
+    """That somebody was passed over, who may not know or is on leave.
+
+    Attributes:
+        step: Of the chain, at which they would have been told; 0: the rule names them.
+    """
+
+    worker_id: Id
+    why: Why
+    step: int
+    at: datetime
+
+    @classmethod
+    def of(cls, skipped: Skipped) -> Self:
+        """Show it."""
+        return cls(**skipped.model_dump())
+
+
 class NotificationView(BaseModel):
     """Who was told of one thing that happened, when, and who said that they know.
 
@@ -104,6 +123,7 @@ class NotificationView(BaseModel):
         ended_at: When it was over, by that or otherwise; none while it is open.
         repeated_at: When the same was told again, while it was open.
         answers: What was said to it, and that it was asked again, first to last.
+        passed_over: Who was to be told, and was not.
     """
 
     id: Id
@@ -123,6 +143,7 @@ class NotificationView(BaseModel):
     ended_at: datetime | None
     repeated_at: list[datetime]
     answers: list[AnswerView]
+    passed_over: list[SkippedView]
 
     @classmethod
     def of(cls, held: Notification) -> Self:
@@ -145,6 +166,7 @@ class NotificationView(BaseModel):
             ended_at=held.ended_at,
             repeated_at=[each.at for each in held.repeats],
             answers=[AnswerView.of(each) for each in held.answers],
+            passed_over=[SkippedView.of(each) for each in held.skipped],
         )
 
 
