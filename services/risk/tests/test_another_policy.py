@@ -89,6 +89,26 @@ async def test_what_a_milder_policy_would_find_lower_stands(
     assert held.looked_over_by == MILDER.fingerprint
 
 
+async def test_where_only_the_next_look_is_asked_for_sooner_that_is_told(
+    database: Database, assessments: Assessments
+) -> None:
+    case_id = await case_with("strangulation", assessments=assessments)
+    before = await held_of(case_id, assessments)
+    hours = {**POLICY.reassess_hours, HIGH: POLICY.reassess_hours[HIGH] / 2}
+    sooner = policy(version="test-sooner", reassess_hours=hours)
+    told = len(await published(assessments))
+    book = await book_of(database, POLICY, sooner)
+
+    await sweep(Outdated(database, book, sooner), assessments, sooner)
+
+    held = await held_of(case_id, assessments)
+    assert held.level is before.level
+    assert held.reassess_by == NOON + timedelta(hours=hours[HIGH])
+    assert len(await published(assessments)) == told + 1
+    again = Outdated(database, book, sooner)
+    assert await sweep(again, assessments, sooner) == 0
+
+
 async def test_two_replicas_look_over_each_case_once(
     database: Database, assessments: Assessments
 ) -> None:

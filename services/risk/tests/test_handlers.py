@@ -58,6 +58,7 @@ from risk_builders import (
     amended,
     closed,
     erased,
+    policy,
     referral,
     roles_decided,
 )
@@ -929,6 +930,63 @@ async def test_a_young_child_that_is_only_named_later_is_weighed(
     held = await held_of(case_id, assessments)
     assert "young_child" in held.reasons
     assert held.level is RiskLevel.MEDIUM
+
+
+async def test_people_who_are_corrected_weigh_only_what_their_ages_add(
+    assessments: Assessments,
+) -> None:
+    """Else a name that is corrected opens closed cases and voids proofs."""
+    message = referral("strangulation", parties=(child(9),))
+    case_id = message.data.case_id
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    await stop_clock(closed(case_id), assessments=assessments)
+    before = await held_of(case_id, assessments)
+    people = {
+        "groups": (FieldGroup.PEOPLE,),
+        "referral_id": message.data.referral_id,
+        "answers": {
+            **ALL_NO,
+            "strangulation": Answer.YES,
+            "young_child": Answer.UNKNOWN,
+        },
+    }
+
+    same = amended(case_id, **people, parties=(child(9),))
+    await assess_amendment(same, assessments=assessments, policy=POLICY)
+
+    held = await held_of(case_id, assessments)
+    assert held.reassessment is Reassessment.STOPPED
+    assert held.revision == before.revision
+    assert held.judgement == before.judgement
+
+    younger = amended(case_id, **people, parties=(child(2),))
+    await assess_amendment(younger, assessments=assessments, policy=POLICY)
+
+    held = await held_of(case_id, assessments)
+    assert held.answers["young_child"] is Answer.YES
+    assert held.reassessment is Reassessment.AHEAD
+
+
+async def test_a_closed_case_that_rises_is_called_for_again(
+    assessments: Assessments,
+) -> None:
+    """It is told, and opens the plan: nobody may be left without a clock there."""
+    first = referral("escalation")
+    case_id = first.data.case_id
+    await assess_referral(first, assessments=assessments, policy=POLICY)
+    await stop_clock(closed(case_id), assessments=assessments)
+    sharper = policy(version="test-sharper", triggers={"escalation": "high"})
+    at = NOON + timedelta(days=1)
+
+    no = {"prior_violence": Answer.NO}
+    await add_answers(case_id, no, at=at, assessments=assessments, policy=sharper)
+
+    held = await held_of(case_id, assessments)
+    assert held.level is RiskLevel.HIGH
+    assert held.reassessment is Reassessment.AHEAD
+    assert held.first_referred_at == at
+    assert held.due_at == held.reassess_by > at
+    assert isinstance((await published(assessments))[-1].data, RiskChanged)
 
 
 GUARDS = dict.fromkeys(POLICY.used["odara"].applies_if, Answer.YES)

@@ -1058,6 +1058,29 @@ async def test_a_reassessment_from_after_a_breach_stands_whichever_is_heard_firs
         await heed_breach(told_, assessments=assessments)
 
 
+@pytest.mark.parametrize(
+    ("contact", "found_now"),
+    [(Contact.NONE, answers()), (Contact.IN_PERSON, {"escalation": Answer.NO})],
+)
+async def test_what_is_no_look_at_the_family_does_not_silence_a_breach_heard_late(
+    assessments: Assessments, contact: Contact, found_now: dict[str, Answer]
+) -> None:
+    message = referral("strangulation")
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+    held = await assessments.get(message.data.case_id)
+    assert held
+    at = NOON + timedelta(hours=2)
+    now = look_anew(held, found_now, contact, by=ANNE, policy=POLICY, at=at)
+    await assessments.save(now)
+    breached_at = NOON + timedelta(hours=1)
+
+    await heed_breach(breach(held, breached_at), assessments=assessments)
+
+    held = await assessments.get(message.data.case_id)
+    assert held
+    assert held.reassess_by == breached_at
+
+
 async def test_a_breach_that_is_heard_after_the_end_calls_for_nothing(
     assessments: Assessments,
 ) -> None:

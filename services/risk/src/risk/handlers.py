@@ -29,7 +29,7 @@ from accord_contracts.risk import (
 )
 
 from risk.domain.ahead import Ahead
-from risk.domain.answers import merged
+from risk.domain.answers import added, merged
 from risk.domain.assessment import Assessment, NotAssessed
 from risk.domain.form import Form, forms_of
 from risk.domain.judgement.record import Asked
@@ -118,16 +118,16 @@ async def assess_amendment(
     forms = policy.believed(forms_of(told.instruments), agency=told.agency)
     telling = telling_of(told, message.time, answers, forms)
     heard = held.told(told.referral_id, telling)
-    if WEIGHED.isdisjoint(told.groups) and answers == told.answers:
-        await assessments.save(heard, cause=message)
-        return
-    new = heard.weigh(
-        answers,
-        frozenset(told.incidents),
-        policy,
-        message.time,
-        forms=forms,
-    )
+    incidents = frozenset(told.incidents)
+    if WEIGHED.isdisjoint(told.groups):
+        # Of whom it names, only what their ages answer that was not known is new.
+        before = held.tellings.get(told.referral_id)
+        answers = added(before.answers if before else told.answers, answers)
+        incidents, forms = frozenset(), {}
+        if not answers:
+            await assessments.save(heard, cause=message)
+            return
+    new = heard.weigh(answers, incidents, policy, message.time, forms=forms)
     events = assessed(new, told.referral_id)
     await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
 

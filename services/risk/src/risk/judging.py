@@ -244,9 +244,10 @@ async def heed_breach(
 ) -> None:
     """Have people assess a case at once in which the plan was broken.
 
-    No reassessment from before proves anything any more; one from after it stands, also
-    if the breach is heard late. Nothing is weighed, so that the plan that was agreed to
-    stays in force meanwhile. Of a merged case, its survivor is called for.
+    No reassessment from before proves anything any more; a look at the family from
+    after it stands, also if the breach is heard late. Nothing is weighed, so that the
+    plan that was agreed to stays in force meanwhile. Of a merged case, its survivor is
+    called for.
     """
     held = await assessments.get(message.data.case_id, cause=message)
     if held is None or held.erased_at:
@@ -265,7 +266,7 @@ def _heeded(held: Assessment, at: datetime) -> Assessment:
     Whoever closed it knew of the breach.
     """
     stopped = held.reassessment is Reassessment.STOPPED
-    looked = any(each.at > at for each in held.judgement.looks[-1:])
+    looked = any(each.at > at and each.seen for each in held.judgement.looks)
     if not held.weighed or held.erased_at or stopped or looked:
         return held
     return held.stir(at).due_now(at)

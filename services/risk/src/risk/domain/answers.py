@@ -19,3 +19,9 @@ def merged(known: dict[str, Answer], added: dict[str, Answer]) -> dict[str, Answ
         if WEIGHT.get(answer, 0) >= WEIGHT.get(held, 0):
             result[question] = answer
     return result
+
+
+def added(known: dict[str, Answer], told: dict[str, Answer]) -> dict[str, Answer]:
+    """Give those answers by which more is known than before."""
+    new = merged(known, told)
+    return {each: told[each] for each in told if new[each] is not known.get(each)}

@@ -200,7 +200,8 @@ class Assessment(BaseModel):
 
         The level never falls by itself: lowering needs a proof and a second person.
         The clock for reassessment runs on. One that was stopped starts again by a yes,
-        and by a kind of incident that was not known.
+        by a kind of incident that was not known, and by a level that rises: what is
+        told opens the plan.
 
         Args:
             answers: To the locality's questions.
@@ -226,7 +227,11 @@ class Assessment(BaseModel):
             own = own.begin(at)
         if incidents or forms or Answer.YES in answers.values():
             own = own.stir(at)
-        return own.reweigh(policy, at, self.level)
+        new = own.reweigh(policy, at, self.level)
+        began = own.begin(at)
+        if began is own or new.level is self.level:
+            return new
+        return began.reweigh(policy, at, self.level)
 
     def told(self, referral_id: str, telling: Telling) -> "Assessment":
         """Note what a referral told, before it is weighed with everything known.
@@ -489,14 +494,17 @@ class Assessment(BaseModel):
 
         The level rises with it, and does not fall. Nobody has looked at the family by
         that: its clock runs on, or faster. Where level, tier and reliability would be
-        told the same, the result stands as it was weighed.
+        told the same, and no sooner look is asked for, the result stands as it was
+        weighed.
         """
         new = self.reweigh(policy, at, self.level)
-        if (new.level, new.tier, new.provisional) == (
+        sooner = new.reassess_by < self.reassess_by
+        same = (new.level, new.tier, new.provisional) == (
             self.level,
             self.tier,
             self.provisional,
-        ):
+        )
+        if same and not sooner:
             return self.model_copy(update={"looked_over_by": policy.fingerprint})
         if new.reassess_by <= self.reassess_by:
             return new

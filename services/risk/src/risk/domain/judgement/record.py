@@ -85,6 +85,14 @@ class Look(BaseModel):
     provisional: bool
     policy_version: str
 
+    @property
+    def seen(self) -> bool:
+        """Whether it is a look at the family: she was spoken to, and enough is known.
+
+        Nothing else moves the clock.
+        """
+        return self.contact is not Contact.NONE and not self.provisional
+
 
 class Asked(BaseModel):
     """A lowering that somebody asks for, and another has to confirm.
