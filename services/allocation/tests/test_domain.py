@@ -669,6 +669,36 @@ def test_wishes_end_with_their_episode() -> None:
     assert ended.wishes == Wishes(kaupapa_maori=True)
 
 
+def test_wishes_of_an_ended_episode_come_back_only_if_they_are_assessed_anew() -> None:
+    old, new = new_id(), new_id()
+    held = hear(Staffing(id=new_id()), old, Wishes(area="sumner"), NOON, POLICY)
+    ended = _weighed(held, referral=old, at=NOON, revision=1).close(1, NOON, POLICY)
+    said = Wishes(not_told=("refuge",))
+    amend = partial(
+        hear,
+        referral_id=old,
+        wishes=said,
+        at=NOON + HOUR,
+        policy=POLICY,
+        number=1,
+    )
+    assess_anew = partial(_weighed, referral=old, at=NOON + HOUR, revision=3)
+    assess_other = partial(_weighed, referral=new, at=NOON + HOUR, revision=2)
+
+    amended = amend(ended)
+    other = hear(assess_other(amended), new, Wishes(), NOON + HOUR, POLICY)
+
+    assert (amended.wishes, other.wishes) == (Wishes(), Wishes())
+    assert other.roles
+    assert other.close(2, NOON + HOUR, POLICY).heard == {}
+    for first, second in ((amend, assess_anew), (assess_anew, amend)):
+        anew = second(first(ended))
+        assert anew.wishes == said
+        assert anew.roles
+        assert amend(anew, wishes=Wishes(), number=2).wishes == Wishes()
+        assert assess_anew(other).wishes == said
+
+
 def test_wishes_of_a_hundred_referrals_are_kept() -> None:
     held = Staffing(id=new_id())
     for number in range(120):

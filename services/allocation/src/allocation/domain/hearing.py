@@ -10,12 +10,8 @@ from accord_contracts.risk import RiskLevel
 
 from allocation.domain.policy import Policy
 from allocation.domain.staffing import Staffing
-from allocation.domain.wanted import Assessed, Awaited, Heard, heard_since
+from allocation.domain.wanted import Assessed, Awaited, Heard
 from allocation.domain.wishes import Wishes
-
-REMEMBERED = 100
-"""Referrals of an episode whose wishes are kept; a family was once referred 211 times
-in all its episodes together (DOMAIN.md 1.3)."""
 
 
 def hear(
@@ -31,7 +27,8 @@ def hear(
 ) -> Staffing:
     """Note the wishes of a referral; if it is assessed already, want its roles.
 
-    What it said before a change that is known counts no more.
+    What it said before a change that is known counts no more. Nor does what is said of
+    a referral whose episode has ended, unless it is assessed anew.
 
     Args:
         staffing: What is known.
@@ -56,6 +53,7 @@ def hear(
         place=place,
         number=number,
         assessed=known.assessed if known else None,
+        over=known.over if known else referral_id in staffing.over,
     )
     noted = _note(staffing, referral_id, heard)
     awaited = staffing.awaited.get(referral_id)
@@ -110,10 +108,8 @@ def stop_waiting(staffing: Staffing, at: datetime, policy: Policy) -> Staffing:
 
 
 def _note(staffing: Staffing, referral_id: str, heard: Heard) -> Staffing:
-    """Keep what a referral said of wishes, of the latest of the episode only."""
-    known = heard_since(staffing.closed_on, {**staffing.heard, referral_id: heard})
-    update = {"heard": dict(list(known.items())[-REMEMBERED:])}
-    return staffing.model_copy(update=update).unled()
+    """Keep what a referral said of wishes, and who leads by it."""
+    return staffing.hearing({**staffing.heard, referral_id: heard}).unled()
 
 
 def _wait(staffing: Staffing, awaited: dict[str, Awaited]) -> Staffing:
@@ -126,7 +122,7 @@ def _go_on(
     staffing: Staffing, referral_id: str, assessed: Assessed, policy: Policy
 ) -> Staffing:
     """Want the roles of a referral that is assessed and whose wishes are known."""
-    revision = {"assessed": assessed.revision}
+    revision = {"assessed": assessed.revision, "over": False}
     heard = staffing.heard[referral_id].model_copy(update=revision)
     noted = _note(staffing, referral_id, heard).want(assessed, policy)
     if referral_id not in staffing.awaited:

@@ -4,7 +4,7 @@ Messages about a case come in any order. Whatever comes first is kept, and what 
 depends on what is known, not on the order in which it came.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -34,6 +34,7 @@ class Staffing(BaseModel):
         id: The case's.
         episode: Counted from 1; a closed plan ends it.
         heard: Wishes by referral, of this episode.
+        over: Referrals whose wishes ended with an episode, the latest of them.
         awaited: Assessments whose referrals' wishes have not come yet, by referral.
         level: The latest known level of risk.
         level_version: The revision of the assessment that said so.
@@ -72,6 +73,7 @@ class Staffing(BaseModel):
     version: int = 0
     episode: int = 1
     heard: dict[str, Heard] = {}
+    over: tuple[str, ...] = ()
     awaited: dict[str, Awaited] = {}
     level: RiskLevel = RiskLevel.LOW
     level_version: int = 0
@@ -282,6 +284,21 @@ class Staffing(BaseModel):
             return self
         return self.model_copy(update=dict.fromkeys(LEAD))
 
+    def hearing(self, heard: Mapping[str, Heard]) -> "Staffing":
+        """Keep what referrals said of wishes, of the latest of the episode only.
+
+        Whatever an assessment of an ended episode has weighed is over.
+        """
+        known = heard_since(self.closed_on, heard)
+        over = dict.fromkeys(
+            (*self.over, *(each for each in heard if each not in known))
+        )
+        update = {
+            "heard": dict(list(known.items())[-REMEMBERED:]),
+            "over": tuple(over)[-REMEMBERED:],
+        }
+        return self.model_copy(update=update)
+
     def share(self) -> Share:
         """Give what a survivor goes by."""
         accepted = {
@@ -429,11 +446,11 @@ class Staffing(BaseModel):
             "episode": self.episode + 1,
             "roles": {},
             "meetings": meetings,
-            "heard": heard_since(revision, self.heard),
         }
         if self.lead_decided_at is None or self.lead_decided_at <= at:
             update |= dict.fromkeys(LEAD)
-        ended = self.model_copy(update=update)
+        heard = {key: each for key, each in self.heard.items() if not each.over}
+        ended = self.model_copy(update=update).hearing(heard)
         return ended if self.latest is None else ended.want(self.latest, policy)
 
     def transfer(self, at: datetime) -> "Staffing":
@@ -470,7 +487,8 @@ class Staffing(BaseModel):
     def _heard(self) -> list[Heard]:
         """What the referrals of the episode said, the first one first."""
         shared = [e for each in self.shares.values() for e in each.heard.values()]
-        return sorted([*self.heard.values(), *shared], key=lambda each: each.at)
+        said = (each for each in (*self.heard.values(), *shared) if not each.over)
+        return sorted(said, key=lambda each: each.at)
 
     def _begun(self, assessed: Assessed) -> datetime:
         """Say when the episode began, which is not before the last one ended."""
@@ -498,6 +516,10 @@ class Staffing(BaseModel):
         field = "served_outreach" if outreach(role) else "served_others"
         return self.model_copy(update={field: getattr(self, field) | {worker_id}})
 
+
+REMEMBERED = 100
+"""Referrals whose wishes are kept, and of those whose are over; a family was once
+referred 211 times in all its episodes together (DOMAIN.md 1.3)."""
 
 LEAD = ("lead_agency", "lead_decided_by", "lead_decided_at")
 """What is said of who leads a case."""

@@ -22,6 +22,8 @@ class Heard(BaseModel):
         at: When it was said.
         assessed: The revision of the assessment of the referral, after which nothing
             waits for it any more; none before.
+        over: It was said of a referral whose episode had ended, and counts only once
+            that referral is assessed anew.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,6 +34,7 @@ class Heard(BaseModel):
     place: str | None = None
     number: int = 0
     assessed: int | None = None
+    over: bool = False
 
 
 class Assessed(BaseModel):
