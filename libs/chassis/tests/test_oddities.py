@@ -1,5 +1,6 @@
 """Looking at many cases, being refused often and breaking the glass are noticed."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -78,10 +79,31 @@ def test_one_attempt_of_whoever_is_barred_is_odd(watch: Watch, rule: str) -> Non
     assert looks(watch, "b", agency="police", worker=None, **tried)[:1] == [barred]
 
 
-def test_what_is_left_out_of_a_list_was_not_looked_for(watch: Watch) -> None:
+def test_whoever_is_barred_and_goes_on_is_told_of_again_after_an_hour() -> None:
+    tried = entry(outcome="refused", rule="conflict")
+
+    def is_told(watch: Watch, *minutes: int) -> list[bool]:
+        times = [NOON + timedelta(minutes=each) for each in minutes]
+        return [bool(watch.notice(tried, "e", at)) for at in times]
+
+    assert is_told(Watch(), 0, 59, 61, 119, 121) == [True, False, True, False, True]
+    assert is_told(Watch(), 0, 420) == [True, True]
+
+
+def test_who_is_not_in_the_directory_is_told_of_where_there_is_a_case(
+    watch: Watch,
+) -> None:
+    tried = entry(case_id=None, outcome="refused", rule="inactive")
+
+    assert watch.notice(tried, "e", NOON) == []
+    assert watch.notice(replace(tried, case_id="a"), "e", NOON)
+
+
+def test_what_a_list_leaves_out_or_shows_was_not_looked_for(watch: Watch) -> None:
     left_out = {"outcome": "refused", "rule": "conflict", "channel": "list"}
 
-    assert looks(watch, "a", **left_out) == []
+    assert looks(watch, *"abcdefgh", **left_out) == []
+    assert looks(watch, *"abcdefgh", channel="list") == []
     assert looks(watch, "a", outcome="refused", rule="no_relation") == []
 
 

@@ -68,21 +68,32 @@ class Hour:
         self._seen: dict[str, datetime] = {}
 
     def see(self, thing: str, at: datetime) -> bool:
-        """See a thing, and tell whether it is a new one."""
-        new = self._seen.pop(thing, None) is None
-        # What was seen last stands last, so what is out of date stands first.
-        self._seen[thing] = at
-        while self._seen[oldest := next(iter(self._seen))] <= at - HOUR:
-            del self._seen[oldest]
+        """See a thing, and tell whether it is the first time within an hour.
+
+        The hour runs from when it was last new: whoever goes on is told of again.
+        """
+        self._prune(at)
+        new = thing not in self._seen
+        self._seen.setdefault(thing, at)
         return new
 
     def passes(self, thing: str, at: datetime, *, most: int) -> bool:
-        """See a thing, and tell whether that makes too many. Then it begins anew."""
-        self.see(thing, at)
+        """See a thing, and tell whether that makes too many. Then it begins anew.
+
+        Here the hour runs from when a thing was last seen.
+        """
+        self._prune(at)
+        # What was seen last stands last, so what is out of date stands first.
+        self._seen.pop(thing, None)
+        self._seen[thing] = at
         too_many = len(self._seen) > most
         if too_many:
             self._seen.clear()
         return too_many
+
+    def _prune(self, at: datetime) -> None:
+        while self._seen and self._seen[oldest := next(iter(self._seen))] <= at - HOUR:
+            del self._seen[oldest]
 
 
 @dataclass(slots=True)
@@ -100,9 +111,10 @@ class _Person:
 def _is_barred(entry: Entry) -> bool:
     """Tell whether somebody went for a record from which they are barred.
 
-    Not where it was only left out of a list that they may have.
+    Of whom the directory does not know, or no longer, it counts where the record is of
+    a case: they begin next week, or have left a page open.
     """
-    return entry.rule in BARS and entry.channel != LISTED
+    return entry.rule in BARS and (entry.rule != "inactive" or bool(entry.case_id))
 
 
 def _tried(entry: Entry) -> str:
@@ -142,12 +154,14 @@ class Watch:
 
     def _person(self, entry: Entry, at: datetime) -> _Person:
         """Give what is known of somebody, and forget whom nobody saw for an hour."""
+        while self._people and (
+            self._people[oldest := next(iter(self._people))].last <= at - HOUR
+        ):
+            del self._people[oldest]
         who = (entry.issuer, entry.subject)
         person = self._people.pop(who, None) or _Person(at)
         person.last = at
         self._people[who] = person
-        while self._people[oldest := next(iter(self._people))].last <= at - HOUR:
-            del self._people[oldest]
         return person
 
     def _odd(
@@ -155,6 +169,9 @@ class Watch:
     ) -> Iterator[Oddity]:
         if entry.break_glass and person.glasses.see(entry.break_glass, at):
             yield Oddity(Reason.BREAK_GLASS, 1)
+        if entry.channel == LISTED:
+            # Nobody has named it: lists show many, and leave out many.
+            return
         if entry.outcome == REFUSED:
             if _is_barred(entry) and person.barred.see(_tried(entry), at):
                 yield Oddity(Reason.BARRED, 1)
