@@ -1,12 +1,15 @@
 """Who may do what with which record: the rules of RELIABILITY (c), and their order."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from accord_chassis.access import Caller
+from accord_chassis.audit import AuditLog, Entry
+from accord_chassis.clock import SimulatedClock
 from accord_chassis.decision import (
     ANYBODY,
     LEADS,
@@ -19,6 +22,7 @@ from accord_chassis.decision import (
     Resource,
     decide,
 )
+from accord_chassis.guard import Asking, Guard, NoSuchRecord
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.access import (
     NO_CASE,
@@ -28,6 +32,7 @@ from accord_contracts.access import (
     Side,
     Standing,
 )
+from fastapi import Request
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -273,3 +278,36 @@ def test_without_a_relation_nothing_is_seen(stands: Standing) -> None:
 
     if not related:
         assert isinstance(decided(stands), Denial)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_of_several_denials_a_bar_is_the_one_that_is_written_down(
+    order: int,
+) -> None:
+    """It is the one that wakes a privacy officer, whatever else is in the way."""
+    stands = {
+        one.case_id: one
+        for one in (
+            standing(case_id=new_id(), sides={USING}),
+            standing(case_id=new_id(), conflict=True),
+        )
+    }
+    written: list[str] = []
+
+    class Known:
+        async def of(self, _: str, cases: Sequence[str]) -> dict[str, Standing]:
+            return {each: stands[each] for each in cases}
+
+    class Written:
+        async def write(self, entry: Entry) -> None:
+            written.append(entry.rule)
+
+    guard = Guard(Known(), cast("AuditLog", Written()), SimulatedClock(NOON))
+    request = Request({"type": "http", "method": "GET"})
+    inner = replace(READ, parts={"safety": NOT_OUTREACH})
+    asked = [(inner, Resource("plan", CASE, each)) for each in stands][::order]
+
+    with pytest.raises(NoSuchRecord):
+        await Asking(caller(), None, guard, request).permit_all(asked)
+
+    assert written == ["conflict"]

@@ -28,7 +28,7 @@ from accord_chassis.decision import (
     decide,
 )
 from accord_chassis.entries import LISTED
-from accord_chassis.oddities import OWN_NAME, bare
+from accord_chassis.oddities import BARS, OWN_NAME, bare
 from accord_chassis.problems import http_response
 from accord_chassis.telemetry import current_trace_id
 
@@ -177,6 +177,10 @@ class Guard:
         )
 
 
+def _told_of_last(denial: Denial) -> tuple[bool, bool]:
+    return denial.told is not None, denial.rule not in BARS
+
+
 def _excluded(standing: Standing, *, by: Iterable[Standing]) -> Standing:
     excluded = standing.excluded or any(each.excluded for each in by)
     return standing.model_copy(update={"excluded": excluded})
@@ -308,8 +312,9 @@ class Asking:
         if not any(isinstance(each, Permit) for each in first):
             denied = denied or [(about, e) for e in first if isinstance(e, Denial)]
         if denied:
-            # What protects that there is a record goes before what may be said of it.
-            of, denial = min(denied, key=lambda each: each[1].told is not None)
+            # What protects that there is a record goes before what may be said of it,
+            # and a bar before all: it is the one that is noticed.
+            of, denial = min(denied, key=lambda each: _told_of_last(each[1]))
             await self._guard.record(self.who, what, of, purpose, denial)
             log.info("access.refused", reason=denial.rule, type=what.name)
             raise denial.told or otherwise
