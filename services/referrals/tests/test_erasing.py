@@ -9,7 +9,7 @@ from accord_chassis import topology
 from accord_chassis.binding import pack, unpack
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.inprocess import InProcessTransport
-from accord_chassis.testing import NOON, eventually, message_of, new_id
+from accord_chassis.testing import NOON, eventually, message_of, new_id, sent_by
 from accord_chassis.transport import Publication
 from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Lane
@@ -18,6 +18,7 @@ from accord_contracts.referrals import (
     CaseErased,
     ConfirmationAsked,
     ConfirmationLapsed,
+    PersonErased,
 )
 from referrals.domain.case import Case
 from referrals.domain.erasure import ERASED_NAME, Decision, OnHold, Retention
@@ -134,13 +135,19 @@ async def test_an_erased_person_is_not_recognised_again(running: Running) -> Non
     assert await person_of(running, again, 1) == await person_of(running, first, 1)
 
 
-async def test_erasing_twice_is_erasing_once(running: Running) -> None:
+async def test_erasing_twice_is_erasing_once_and_tells_others_again(
+    running: Running,
+) -> None:
     first, _ = await refer(running, full())
     mere = await person_of(running, first, 0)
 
     answers = [await erase(running, f"people/{mere}") for _ in range(2)]
 
     assert answers == [200, 200]
+    said = await sent_by(running.service, running.broker)
+    told = [each for each in said if isinstance(each.data, PersonErased)]
+    assert [each.data.person_id for each in told] == [mere, mere]
+    assert len({each.id for each in told}) == len(told)
 
 
 async def test_an_erased_case_leaves_a_tombstone_and_is_told_of(

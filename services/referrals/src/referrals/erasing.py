@@ -130,10 +130,12 @@ async def forget(
         decision: Who decided it, and why.
         shelves: Where they are known.
         told: To whoever keeps something of them in a case that stays. It is kept with
-            the tombstone, so that it is told although the rest is broken off.
+            the tombstone, so that it is told although the rest is broken off, and told
+            again whenever they are erased once more.
     """
     tombstone = Tombstone(id=person_id, kind=Erased.PERSON, decision=decision)
-    await shelves.tombstones.keep(tombstone, *told)
+    keep = partial(shelves.tombstones.keep_and_tell, tombstone, *told)
+    await settled(keep)
     await shelves.people.remove(person_id)
     # Then nobody can be made one with them any more.
     await shelves.reviews.forget(person_id, decision.at)

@@ -461,6 +461,14 @@ class Tombstones(Store[Tombstone]):
         with contextlib.suppress(Conflict):
             await self.save(tombstone, *events)
 
+    async def keep_and_tell(self, tombstone: Tombstone, *events: Event) -> None:
+        """Keep a tombstone; if there is one, tell once more.
+
+        Raises:
+            Conflict: It was kept, or told of, meanwhile.
+        """
+        await self.save(await self.get(tombstone.id) or tombstone, *events)
+
 
 class Requests(Store[Request]):
     """What somebody asks for that another must confirm."""
