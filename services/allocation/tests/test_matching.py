@@ -273,6 +273,13 @@ def test_an_agency_that_is_not_to_know_does_not_lead_by_policy() -> None:
     assert hear(decided, new_id(), wished.wishes, NOON, POLICY).lead_agency == leads
     barred = decided.list_(Lists(agencies=frozenset({leads})), others)
     assert (barred.lead_agency, barred.lead_decided_by) == (None, None)
+    # A decision from before, which comes late, does not lead.
+    assert barred.led_by("refuge", "lead", NOON - HOUR).lead_agency is None
+    assert barred.led_by("refuge", "lead", NOON + HOUR).lead_agency == "refuge"
+    other = listed.led_by("police", "lead", NOON)
+    other = other.list_(Lists(agencies=frozenset({"police"})), others)
+    assert other.lead_agency is None
+    assert other.want(found, POLICY).lead_agency == leads
 
 
 def test_the_compartments_of_a_merged_case_hold_for_its_survivor() -> None:

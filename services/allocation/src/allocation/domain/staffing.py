@@ -46,7 +46,8 @@ class Staffing(BaseModel):
         lead_agency: Which agency leads: by the policy for its level, until a person
             decides otherwise for this episode; none if that one is not to know of it.
         lead_decided_by: Who has decided that.
-        lead_decided_at: When.
+        lead_decided_at: When, also once that agency is not to know of it: what was
+            decided before counts no more.
         meetings: What meetings of this episode decided, by meeting.
         closed_at: When the last plan was closed.
         closed_on: The revision of the assessment that it rested on: what was assessed
@@ -275,14 +276,17 @@ class Staffing(BaseModel):
     def unled(self) -> "Staffing":
         """Have no agency lead that may have nothing to do with the case.
 
-        Nor by the policy one that the person harmed does not want told.
+        Nor by the policy one that the person harmed does not want told. What was
+        decided before counts no more; the next assessment has the policy's agency lead,
+        if that one may know.
         """
         barred = self.in_force.agencies
         if self.lead_decided_by is None:
             barred = barred.union(self.wishes.not_told)
         if self.lead_agency not in barred:
             return self
-        return self.model_copy(update=dict.fromkeys(LEAD))
+        update = {"lead_agency": None, "lead_decided_by": None}
+        return self.model_copy(update=update)
 
     def hearing(self, heard: Mapping[str, Heard]) -> "Staffing":
         """Keep what referrals said of wishes, of the latest of the episode only.
