@@ -9,13 +9,13 @@ from accord_chassis.testing import NOON, message_of, new_id, sent_by
 from accord_contracts.access import Side
 from accord_contracts.allocation import AllocationWithdrawn, WithdrawnFor
 from accord_contracts.message import Message
-from accord_contracts.referrals import CaseErased, CaseMerged, CaseUnmerged
+from accord_contracts.referrals import CaseErased, CaseMerged, CaseUnmerged, Wishes
 from accord_contracts.risk import RiskLevel
 from allocation.domain.lists import Lists
 from allocation.domain.offer import Status
 from allocation.domain.staffing import Staffing
 from allocation.store.kept import Staffings
-from allocation_builders import WHANAU, Front, Running, assessed
+from allocation_builders import WHANAU, Front, Running, assessed, referred
 
 LOW, _, HIGH, _ = RiskLevel
 
@@ -104,6 +104,23 @@ async def test_an_open_role_of_the_merged_case_is_taken_back_with_its_reason(
 
     [again] = await roles(office, other, lead)
     assert again["status"] == Status.OFFERED
+
+
+async def test_what_is_wished_in_the_merged_case_is_looked_at_in_its_survivor(
+    office: Front,
+) -> None:
+    lead = await office.hires(duty_coordinator=True)
+    asked = await office.hires(WHANAU, provider="refuge")
+    survivor, other = await office.case(), new_id()
+    [before] = await roles(office, survivor, lead)
+    next_ = await office.hires(WHANAU)
+    wishes = Wishes(not_told=("refuge",))
+    await office.running.hears(referred(other, wishes=wishes))
+
+    await office.running.hears(merged(other, survivor))
+
+    [role] = await roles(office, survivor, lead)
+    assert (before["worker_id"], role["worker_id"]) == (asked, next_)
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

@@ -1,4 +1,10 @@
-"""Whatever happens to cases, roles and workers, in any order: what holds after it."""
+"""Whatever happens to roles and workers of single cases, in any order: what holds.
+
+Of what happens there is: levels that rise, yes, no and silence, handing over, being
+chosen, barred, leaving, closing, and messages that come late. There are no wishes, no
+agencies, no meetings, no merging, no transfer, nothing placed together, and one process
+over a store in memory.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable

@@ -18,10 +18,12 @@ from allocation.domain.directory import Gender, Worker
 from allocation.domain.hearing import hear
 from allocation.domain.looking import need_of
 from allocation.domain.offer import Status
+from allocation.domain.policy import Wish
 from allocation.domain.staffing import Staffing
 from allocation.domain.wishes import Wishes as Wished
+from allocation.handlers.handing import offer_to
 from allocation.handlers.staffing import note_wishes, want_roles
-from allocation.handlers.wishing import look_again
+from allocation.handlers.wishing import look_again, unmet_now
 from allocation_builders import (
     HOUR,
     MINUTE,
@@ -136,6 +138,26 @@ async def test_another_is_asked_who_meets_what_is_wished_now(office: Office) -> 
     assert told.data.worker_id == man.id
     loads = [(await office.worker(each.id)).load for each in (man, woman)]
     assert loads == [0, BUSY + held.points]
+
+
+async def test_whom_a_person_has_chosen_stays_whatever_is_wished_now(
+    office: Office,
+) -> None:
+    await free_man_and_busier_woman(office)
+    case_id, referral_id = await offered(office)
+    [chosen] = await office.employs(worker(gender=Gender.MAN, provider="refuge"))
+    role = (await office.allocation(case_id)).id
+    await offer_to(role, chosen.id, new_id(), beyond=False, desk=office.desk)
+
+    now = Wishes(gender=ContactWish.WOMAN, not_told=("refuge",))
+    await hears(office, amended(case_id, referral_id, now))
+
+    held = await office.allocation(case_id)
+    assert (held.status, held.worker_id) == (Status.OFFERED, chosen.id)
+    staffing = await office.desk.staffings.get(case_id)
+    assert staffing
+    unmet = await unmet_now(held, staffing, desk=office.desk)
+    assert unmet == ((Wish.GENDER,), True)
 
 
 @pytest.mark.parametrize("wishes", [None, Wishes(), Wishes(languages=("sm",))])
