@@ -1,12 +1,14 @@
 """Amending and withdrawing a referral, over HTTP and on a real store."""
 
 import asyncio
+from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
 import httpx2
 import pytest
 from accord_chassis.binding import unpack
+from accord_chassis.clock import SimulatedClock
 from accord_chassis.testing import NOON, eventually, message_of, new_id
 from accord_chassis.topology import queue_of
 from accord_contracts.catalogue import CATALOGUE
@@ -192,6 +194,26 @@ async def test_an_amendment_is_logged_by_name_and_told_by_group(
     [filled_in] = amended.instruments
     assert filled_in.answers == {"dash_01": Answer.YES}
     assert "Jon" not in amended.model_dump_json()
+
+
+async def test_whoever_an_amendment_adds_is_met_when_it_does(
+    running: Running, clock: SimulatedClock
+) -> None:
+    """Else the moment in which another spelling of them may come is over at once."""
+    referral_id, _ = await refer(running, body())
+    clock.advance(timedelta(days=3))
+
+    await running.amend(referral_id, {"add_people": [MOANA]})
+
+    async def added() -> Any:
+        return (await held(running, referral_id)).person_ids[2:]
+
+    [moana_id] = await eventually(added)
+    moana = await running.people.get(moana_id)
+    assert moana
+    assert moana.met_at == clock.now()
+    assert moana.compare_at
+    assert moana.compare_at > clock.now()
 
 
 async def test_the_same_amendment_twice_has_one_effect(running: Running) -> None:

@@ -293,6 +293,23 @@ def test_a_new_number_is_not_believed_after_one_was_suspended() -> None:
     ]
 
 
+def test_a_new_number_is_not_believed_because_the_one_she_confirmed_is_closed() -> None:
+    book = confirmed(said(), told())
+    [hers] = known(told(), book=book)
+    closed = book.close(hers, NOON + 2 * DAY)
+    new = told(value=HIS, referral_id="he", received_at=NOON + DAY)
+    late = replace(new, received_at=NOON + 28 * DAY)
+
+    def of_his(heard: Heard) -> Point:
+        [point] = [e for e in known(heard, book=closed) if e.heard]
+        return point
+
+    assert not closed.readable
+    assert used(of_his(new), at=NOON + 3 * DAY) == "not_confirmed"
+    # What she said would not be good any more.
+    assert used(of_his(late), at=NOON + 28 * DAY) == "permitted"
+
+
 def test_a_new_number_is_not_believed_if_she_has_another_under_her_other_id() -> None:
     book = confirmed(said(), told())
     [new] = known(told(value=HIS, received_at=NOON + HOUR))

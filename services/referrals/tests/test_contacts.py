@@ -238,6 +238,31 @@ async def test_where_somebody_else_answered_who_leads_is_told_and_nobody_calls(
     assert absent.status_code == 404
 
 
+async def test_a_number_that_an_amendment_adds_is_as_new_as_the_amendment(
+    running: Running, clock: SimulatedClock
+) -> None:
+    """Else whoever calls as her has it told by a referral from before she was asked."""
+    early = "021 555 0155"
+    mere = await told_of(running, contact(), contact("021 555 0177"))
+    [hers, *_] = await points(running, mere)
+    [referral] = await running.referrals.of_person(mere)
+
+    async def adds(value: str, seen: int) -> None:
+        more = {"add_contact_points": [{"person": 0, **contact(value)}]}
+        answer = await running.amend(referral.id, more, key=new_id(), seen=seen)
+        assert answer.status_code == 202
+
+    clock.advance(timedelta(days=1))
+    await adds(early, 0)
+    clock.advance(timedelta(days=1))
+    assert await confirm(running, mere, hers["contact_id"]) == 204
+    clock.advance(timedelta(days=1))
+    await adds(OTHER_NUMBER, 1)
+
+    refused = [refusals(each) for each in await points(running, mere)]
+    assert refused == [[None], [None], [None], ["not_confirmed"]]
+
+
 async def test_a_new_address_closes_the_old_one_and_its_key_is_destroyed(
     running: Running,
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 from accord_chassis.binding import unpack
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.development.issuer import DevelopmentIssuer
-from accord_chassis.testing import COORDINATOR, NOON, alive, eventually, new_id
+from accord_chassis.testing import COORDINATOR, NOON, alive, audited, eventually, new_id
 from accord_chassis.topology import queue_of
 from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Lane
@@ -88,6 +88,27 @@ async def test_both_sides_are_shown_side_by_side(table: Table) -> None:
     names = {each["given_name"] for each in shown["sides"]}
     assert names == {"Kahurangi", "Kahurang"}
     assert [each["person_id"] for each in shown["sides"]] == [*review.people]
+
+
+async def test_who_bears_any_name_that_was_told_of_them_is_noticed(
+    table: Table,
+) -> None:
+    review = await table.asks()
+    held = await table.running.people.get(review.people[0])
+    assert held
+    assert held.likeness
+    names = (("Kahurangi", "Tamihana"), ("Kahurangi", "Wirihana"))
+    likeness = held.likeness.model_copy(update={"names": names})
+    await table.running.people.save(held.model_copy(update={"likeness": likeness}))
+    bears = {"agency": "", "worker": COORDINATOR, "family_name": "Wirihana"}
+
+    seen = await table.running.http.get(
+        f"/v1/matches/{review.id}", headers=table.running.bearer(SCOPE, **bears)
+    )
+
+    assert seen.status_code == 200
+    entries = await audited(table.running.service.audit)
+    assert "namesake.seen" in [each.action for each in entries]
 
 
 async def test_a_decision_is_noted_once_and_not_turned_round(table: Table) -> None:

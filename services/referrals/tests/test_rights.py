@@ -23,7 +23,13 @@ from referrals.domain.erasure import (
     NoSuchPerson,
     Tombstone,
 )
-from referrals.domain.ledger import Disclosure, FieldGroup, of_referral
+from referrals.domain.ledger import (
+    Disclosure,
+    FieldGroup,
+    Reading,
+    of_reading,
+    of_referral,
+)
 from referrals.domain.notice import Notice, Told3A
 from referrals.domain.referral import Referral
 from referrals.domain.request import Identity
@@ -197,7 +203,9 @@ def test_she_has_hers_but_no_number_that_is_his_too() -> None:
     him = {**JOHN, "contact_points": [{**shared, "value": "0215550100"}]}
     held = referral(her, him, narrative="He did it.")
     held = held.model_copy(update={"person_ids": (HER, HIM)})
-    entry = Disclosure(id=new_id(), person_id=HER, at=NOON, agency="refuge")
+    entry = Disclosure(
+        id=new_id(), person_id=HER, at=NOON, agency="refuge", inquiry_id=new_id()
+    )
 
     made = export_of(frozenset({HER}), ALL, [held], [entry], used_violence=False)
 
@@ -212,9 +220,16 @@ def test_she_has_hers_but_no_number_that_is_his_too() -> None:
 
 def test_where_she_went_is_told_to_whoever_was_harmed_there_alone() -> None:
     case_id = new_id()
-    asked = Disclosure(id=new_id(), person_id=HER, at=NOON, agency="refuge")
+    asked = Disclosure(
+        id=new_id(), person_id=HER, at=NOON, agency="refuge", inquiry_id=new_id()
+    )
     went = asked.model_copy(
-        update={"agency": "waikato", "case_id": case_id, "transfer": True}
+        update={
+            "agency": "waikato",
+            "case_id": case_id,
+            "inquiry_id": None,
+            "transfer": True,
+        }
     )
 
     def told(*harmed_in: str) -> list[str | None]:
@@ -255,6 +270,30 @@ def test_who_referred_a_case_is_told_to_whoever_was_harmed_in_it_alone() -> None
         return [each.holder for each in made.disclosures]
 
     assert told(case_id) == ["helpline"]
+    assert told(new_id()) == []
+
+
+@pytest.mark.parametrize("group", [FieldGroup.PIECES, FieldGroup.CONTACT])
+def test_who_reads_in_a_case_is_told_to_whoever_was_harmed_in_it_alone(
+    group: FieldGroup,
+) -> None:
+    """Her relatives are not to have from their own files where she gets help."""
+    case_id = new_id()
+    refuge = Reading("i", "s", "refuge", new_id(), None)
+    read = of_reading(HER, case_id, refuge, NOON, group)
+
+    def told(*harmed_in: str) -> list[str | None]:
+        made = export_of(
+            frozenset({HER}),
+            ALL,
+            [],
+            [read],
+            used_violence=False,
+            harmed_in=frozenset(harmed_in),
+        )
+        return [each.agency for each in made.disclosures]
+
+    assert told(case_id) == ["refuge"]
     assert told(new_id()) == []
 
 

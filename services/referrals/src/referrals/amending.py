@@ -227,7 +227,8 @@ async def _recognise(
             ids[place] = await _correct(corrected, new, others, referral, known)
         else:
             await _compare_anew(corrected, known.people)
-    return (*ids, *await meet(now[len(ids) :], referral, known, ids))
+    more = await meet(now[len(ids) :], referral, known, ids, at=change.at)
+    return (*ids, *more)
 
 
 class Correction(NamedTuple):
@@ -289,11 +290,11 @@ async def _correct(
     holders = await known.people.known_by(seen.keys)
     holders = {key: each for key, each in holders.items() if each.id != was.id}
     holders |= {key: left for key in seen.keys if key in left.keys}
+    at = referral.changes[-1].at
     found = await tell_apart(
-        (seen,), holders, referral, known, taken=others, instead=left
+        (seen,), holders, referral, known, taken=others, instead=left, at=at
     )
     (person_id,), asked = found.ids, found.asked
-    at = referral.changes[-1].at
     if not told.elsewhere:
         await known.reviews.take_back(was.id, referral.id, at)
         await known.reviews.part(was.id, at)

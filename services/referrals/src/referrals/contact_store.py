@@ -1,7 +1,9 @@
 """Where it is kept how people may be reached, and what referrals told of it."""
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from accord_chassis.sealing import ERASED, SealedStore
@@ -117,7 +119,9 @@ async def _told_of(
     person_ids: Collection[str], referrals: Referrals
 ) -> tuple[list[Document], bool]:
     addresses = [f"sealed.address/{place}" for place in range(PEOPLE)]
-    own = ("person_ids", "received_at", "told.people.role", "changes.reason")
+    before = [f"sealed.before/{each.removeprefix('sealed.')}" for each in addresses]
+    changes = [f"changes.{each}" for each in ("reason", "at", "fields", "identity")]
+    own = ("person_ids", "received_at", "told.people.role", *changes, *before)
     kept = (*own, "put_right", "told.asked_by.who")
     found = referrals.documents.find(
         {"person_ids": {"$in": [*person_ids]}},
@@ -139,11 +143,14 @@ def _heard(person_id: str, document: Document) -> list[Heard]:
     # Whoever an amendment has added has no id for a moment.
     told = [
         (
+            place,
             who,
             role_of(who, each["role"], put_right),
             ContactPoint.model_validate(point),
         )
-        for who, each in zip(document["person_ids"], people, strict=False)
+        for place, (who, each) in enumerate(
+            zip(document["person_ids"], people, strict=False)
+        )
         for point in each["contact_points"]
     ]
     using_violence = PersonRole.PERSON_USING_VIOLENCE
@@ -151,7 +158,7 @@ def _heard(person_id: str, document: Document) -> list[Heard]:
     against = asked_by not in {None, Asker.PERSON_USING_VIOLENCE}
     theirs = {
         reach_of(point.channel, point.value)
-        for who, role, point in told
+        for _, who, role, point in told
         if who != person_id and role == using_violence
     }
     return [
@@ -160,6 +167,7 @@ def _heard(person_id: str, document: Document) -> list[Heard]:
             received_at=document["received_at"],
             channel=point.channel,
             value=point.value,
+            since=_since(document, place, point),
             safety=point.safety,
             read_by=point.read_by is not None,
             hours=point.hours is not None,
@@ -172,7 +180,27 @@ def _heard(person_id: str, document: Document) -> list[Heard]:
             or (against and role == using_violence),
             harmed=role == PersonRole.PERSON_HARMED,
         )
-        for who, role, point in told
+        for place, who, role, point in told
         # Of what was taken back, only what warns still counts.
         if who == person_id and (point.safety is Safety.UNSAFE or not withdrawn)
     ]
+
+
+def _since(document: Document, place: int, told: ContactPoint) -> datetime | None:
+    """Give when a change had something be told as it is of somebody; none: from first.
+
+    An agency can amend a referral that is older than what people know since.
+    """
+    reach = reach_of(told.channel, told.value)
+    for each in reversed(document.get("changes", ())):
+        at: datetime = each["at"]
+        if f"people.{place}" in each["fields"] or place in each["identity"]:
+            return at
+        if f"people.{place}.contact_points" not in each["fields"]:
+            continue
+        stood = json.loads(each.get("was", {}).get(f"address/{place}", "[]"))
+        points = [ContactPoint.model_validate(point) for point in stood]
+        same = (e for e in points if reach_of(e.channel, e.value) == reach)
+        if told.safety not in {each.safety for each in same}:
+            return at
+    return None

@@ -47,6 +47,7 @@ async def meet(
     referral: Referral,
     known: Known,
     taken: Collection[str] = (),
+    at: datetime | None = None,
 ) -> tuple[str, ...]:
     """Give who some people of a referral are, and keep what is learned of them.
 
@@ -58,11 +59,12 @@ async def meet(
         referral: Which.
         known: Who is known.
         taken: Who its other people are.
+        at: When a change of it named them; none: it named them from the first.
     """
     if not seen:
         return ()
     holders = await known.people.known_by(key for each in seen for key in each.keys)
-    found = await tell_apart(seen, holders, referral, known, taken=taken)
+    found = await tell_apart(seen, holders, referral, known, taken=taken, at=at)
     told = dict(zip(found.ids, seen, strict=True))
     kept = (keep(each, told[each.id], known.people) for each in found.changed)
     await asyncio.gather(*kept)
@@ -78,6 +80,7 @@ async def tell_apart(
     *,
     taken: Collection[str] = (),
     instead: Person | None = None,
+    at: datetime | None = None,
 ) -> Recognised:
     """Tell who is who, by keys and by weighing whom no key tells.
 
@@ -88,9 +91,10 @@ async def tell_apart(
         known: Who is known.
         taken: Who its other people are.
         instead: Somebody as they are to be weighed, whatever is kept of them.
+        at: When it described them so; none: from the first.
     """
     weighed = await weigh_all(strangers(seen, holders), known, instead)
-    return recognise(seen, holders, referral.received_at, weighed, taken)
+    return recognise(seen, holders, at or referral.received_at, weighed, taken)
 
 
 async def weigh_all(

@@ -106,6 +106,8 @@ class Heard:
     """What one referral told of a way to reach somebody.
 
     Attributes:
+        since: When it was first told so of them, if a change of the referral did that;
+            none: when the referral was received.
         read_by: Somebody else can read or hear it.
         hours: Hours were told, in words that no rule can read.
         windows: Hours were told that a rule can read; none: no such hours.
@@ -118,6 +120,7 @@ class Heard:
     received_at: datetime
     channel: Channel
     value: str
+    since: datetime | None = None
     safety: Safety = Safety.UNKNOWN
     read_by: bool = False
     hours: bool = False
@@ -224,6 +227,8 @@ class Kept(BaseModel):
     Attributes:
         reach: What is reached: blind, so that it is known when it is told again.
         closed_at: Since when it is not theirs any more; then what it was is gone.
+        asked_since: Of what is closed, since when they had been asked without a gap.
+        asked_until: Of what is closed, how long what they said would have been good.
         known_in: The cases for which the person was asked about it.
     """
 
@@ -234,6 +239,8 @@ class Kept(BaseModel):
     confirmation: Confirmation | None = None
     suspension: Suspension | None = None
     closed_at: datetime | None = None
+    asked_since: datetime | None = None
+    asked_until: datetime | None = None
     known_in: frozenset[str] = frozenset()
 
     @property
@@ -243,15 +250,28 @@ class Kept(BaseModel):
         if self.confirmation:
             told = self.confirmation
             found.append(Known(told.asked_since, told.until))
+        if self.asked_since:
+            found.append(Known(self.asked_since, self.asked_until))
         if self.suspension:
             found.append(Known(self.suspension.at, None))
         return tuple(found)
 
     def close(self, at: datetime) -> "Kept":
-        """Close it: it keeps only that there was one."""
+        """Close it: it keeps only that there was one, and when they were asked.
+
+        Else whoever has one closed that they confirmed would have another believed.
+        """
         if self.closed_at:
             return self
-        return self.model_copy(update={"confirmation": None, "closed_at": at})
+        told = self.confirmation
+        return self.model_copy(
+            update={
+                "confirmation": None,
+                "closed_at": at,
+                "asked_since": told and told.asked_since,
+                "asked_until": told and told.until,
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +333,7 @@ class Point:
         """Tell whether nobody had called it safe when people knew of another point."""
         holds = (e.since for e in self.beside if e.until is None or at < e.until)
         since = min(holds, default=None)
-        safe = (e.received_at for e in self.heard if e.safety is Safety.SAFE)
+        safe = (e.since or e.received_at for e in self.heard if e.safety is Safety.SAFE)
         return since is not None and all(each > since for each in safe)
 
     @property

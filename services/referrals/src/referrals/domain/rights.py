@@ -453,7 +453,7 @@ def export_of(
         used_violence: They were ever told to use violence: whatever was decided, only
             how those describe them who deal with them anyway, without saying who did.
         harmed_in: The cases in which they were harmed: of no other are they told where
-            it was handed over to, or who referred it.
+            it was handed over to, who referred it, or who read in it.
     """
     if used_violence:
         parts &= FOR_USERS_OF_VIOLENCE
@@ -526,9 +526,9 @@ def _told_on(
     disclosures: Iterable[Disclosure], harmed_in: frozenset[str]
 ) -> Iterator[ToldOn]:
     for each in disclosures:
-        # Where somebody else went, or that somebody else spoke.
-        told = each.transfer or each.referral_id is not None
-        of_others = told and each.case_id not in harmed_in
+        # Where somebody else went, that they spoke, or who helps them: of a case of
+        # another only what an agency was asked, and has answered, of themselves.
+        of_others = each.inquiry_id is None and each.case_id not in harmed_in
         if each.erased is None and not of_others:
             yield ToldOn(
                 on=each.at.date(),

@@ -166,21 +166,14 @@ async def ask_match(told: AskMatch, *, desk: Desk_, reviewer: Reviewer) -> Match
     [cases] = await reviewing.cases_about([told.people], desk)
     await _permit(ASK_MATCH, _resources(match_id, cases), reviewer)
     held = await reviewing.ask(*told.people, desk)
-    one, other = map(PersonSide.of, await reviewing.both_sides(held, desk.people))
-    [about, *_] = _resources(match_id, cases)
-    await reviewer.note_namesakes((one.family_name, other.family_name), about)
-    return MatchDetail(**_shown(held), sides=(one, other))
+    return await _detail(held, cases, desk, reviewer)
 
 
 @router.get("/{match_id}")
 async def read_match(match_id: Id, *, desk: Desk_, reviewer: Reviewer) -> MatchDetail:
     """Read what both are compared by, side by side, and how it was weighed."""
     held, cases = await _permitted(match_id, READ_MATCH, desk, reviewer)
-    sides = await reviewing.both_sides(held, desk.people)
-    one, other = map(PersonSide.of, sides)
-    [about, *_] = _resources(match_id, cases)
-    await reviewer.note_namesakes((one.family_name, other.family_name), about)
-    return MatchDetail(**_shown(held), sides=(one, other))
+    return await _detail(held, cases, desk, reviewer)
 
 
 @router.post("/{match_id}/decision")
@@ -226,6 +219,18 @@ async def _permitted(
     if held is None:
         raise NoSuchMatch
     return held, cases
+
+
+async def _detail(
+    held: Review, cases: Sequence[Case], desk: Desk, reviewer: Asking
+) -> MatchDetail:
+    """Show both sides; whoever has a name of theirs, of any telling, is noted."""
+    sides = one, other = await reviewing.both_sides(held, desk.people)
+    told = (each.likeness.family_names for each in sides if each.likeness)
+    [about, *_] = _resources(held.id, cases)
+    await reviewer.note_namesakes((name for each in told for name in each), about)
+    shown = PersonSide.of(one), PersonSide.of(other)
+    return MatchDetail(**_shown(held), sides=shown)
 
 
 async def _permit(
