@@ -3,11 +3,16 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+import yaml
 from accord_chassis.testing import new_id
-from app import Region, eventually
+from app import LOCALITY, Region, eventually
 from people import EVERY_SCOPE, Somebody
+from plans.domain.meeting.rules import Statement
 
-STATEMENT = "confidentiality-2026-11"
+STATEMENT = Statement.model_validate(
+    yaml.safe_load((LOCALITY / "meetings.yaml").read_text("utf-8"))["statement"]
+)
+SIGNED = {"statement": STATEMENT.version, "digest": STATEMENT.digest}
 
 PATH = "/api/plans/v1/meetings"
 
@@ -43,9 +48,8 @@ async def called(region: Region, case: str, leads: Somebody, *seats: Somebody) -
     starts = (region.clock.now() + timedelta(minutes=1)).isoformat()
     told = {"starts_at": starts, "cases": [case]}
     answers = [await leads.sends("PUT", f"{PATH}/{meeting}", told)]
-    for each in (leads, *seats):
-        signed = {"statement": STATEMENT}
-        answers.append(await each.sends("POST", f"{PATH}/{meeting}/attendance", signed))
+    path = f"{PATH}/{meeting}/attendance"
+    answers += [await each.sends("POST", path, SIGNED) for each in (leads, *seats)]
     answers.append(await leads.sends("POST", f"{PATH}/{meeting}/beginning"))
     task = {"action": "patrols_asked_for", "agency": "police", "within_hours": 24}
     wanted = {"level": "high", "lead": "refuge", "tasks": [task]}

@@ -15,7 +15,7 @@ from accord.client import Answer
 from accord_chassis.access import DEVELOPMENT_ISSUER
 from accord_chassis.testing import new_id
 from app import Region, eventually
-from meetings import STATEMENT, called, police_officer
+from meetings import SIGNED, called, police_officer
 from people import (
     EVERY_SCOPE,
     HIGH_RISK_TEAM,
@@ -708,7 +708,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("plans", "PUT", "/v1/meetings/{meeting_id}"): Case(("coordinator",), "meeting"),
     ("plans", "DELETE", "/v1/meetings/{meeting_id}"): Case(LOCALITYS),
     ("plans", "POST", "/v1/meetings/{meeting_id}/attendance"): Case(
-        ("specialist", *LOCALITYS), {"statement": STATEMENT}, unregistered=403
+        ("specialist", *LOCALITYS), SIGNED, unregistered=403
     ),
     ("plans", "POST", "/v1/meetings/{meeting_id}/beginning"): Case(LOCALITYS),
     # It has begun, so nobody is asked beforehand any more: 409, to whoever leads it.

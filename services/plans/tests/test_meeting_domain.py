@@ -1,3 +1,5 @@
+import hashlib
+import json
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
@@ -429,6 +431,21 @@ def test_one_sits_down_who_has_signed_the_statement_in_force() -> None:
     assert over.at_table(NOON + 12 * HOUR, 12) == frozenset()
     with pytest.raises(MeetingOver):
         over.sign(seat.model_copy(update={"worker_id": new_id()}), RULES)
+
+
+def test_minutes_stay_intact_of_seats_that_kept_no_digest_of_the_text() -> None:
+    old = {"worker_id": new_id(), "agency": None, "statement": "1", "signed_at": NOON}
+    held = daily().model_copy(update={"seats": (Seat.model_validate(old),)})
+    facts = held.model_dump(
+        mode="json",
+        include={"id", "series", "starts_at", "began_at", "closing_at", "seats"},
+    )
+    facts["seats"][0].pop("text")
+    told = json.dumps(
+        [facts, []], sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+
+    assert minutes_of(held, []) == hashlib.sha256(told.encode()).hexdigest()
 
 
 # Decisions.

@@ -55,7 +55,7 @@ from accord_contracts.referrals import (
     Wishes,
 )
 from accord_contracts.risk import RiskLevel, Tier
-from meetings_builders import AGENCIES, STATEMENT, WEEKLY, daily
+from meetings_builders import AGENCIES, RULES, STATEMENT, WEEKLY, daily
 from plans.meeting import hearing
 from plans.meeting.store import Table
 from plans_builders import IVS, TOLD, Running, assessed, plan
@@ -89,7 +89,7 @@ class Member:
         return answer.json()
 
     async def signs(self, meeting: str) -> None:
-        body = {"statement": STATEMENT}
+        body = {"statement": STATEMENT, "digest": RULES.statement.digest}
         answer = await self.asks("POST", f"/{meeting}/attendance", body)
         assert answer.status_code == 200, answer.text
 
@@ -706,6 +706,67 @@ async def test_a_case_that_was_merged_since_the_meeting_began_is_not_decided_on(
     assert there.status_code == 200
 
 
+async def test_what_a_case_was_merged_into_during_the_meeting_is_decided_there_or_later(
+    running: Running, clock: SimulatedClock
+) -> None:
+    one, other = await referred(running, MEDIUM, HIGH)
+    meeting = morning(clock)
+    leads, police = await sat_down(running, meeting)
+    # Referred since, so that they are on no agenda.
+    into, left = await referred(running, HIGH, HIGH)
+    table = table_of(running)
+    before = await police.decides(meeting, into)
+    for case, survivor in ((one, into), (other, left)):
+        told = CaseMerged(case_id=case, survivor_id=survivor, merged_at=clock.now())
+        await hearing.note_merging(message_of(told), table=table)
+
+    there = await police.decides(meeting, into)
+    closed = (await leads.asks("POST", f"/{meeting}/closure")).json()
+
+    assert problem(before) == (404, "not-on-the-agenda")
+    assert there.status_code == 200
+    assert closed["stage"] == "closed"
+    minutes = await leads.reads(f"/{meeting}/minutes")
+    assert minutes["intact"]
+    assert {one, other} & set(minutes["carried_over"]) == {other}
+    # What was left open comes up as what it is part of now.
+    agenda = (await leads.reads(f"/{daily(clock.now() + HOUR).id}"))["cases"]
+    carried = {e["case_id"] for e in agenda if "carried_over" in e["why"]}
+    assert {into, left, other} & carried == {left}
+
+
+async def test_an_agency_is_told_once_that_a_meeting_is_called(
+    running: Running, clock: SimulatedClock
+) -> None:
+    [case] = await referred(running, HIGH)
+    starts_at = (clock.now() + HOUR).isoformat()
+    told = {"starts_at": starts_at, "cases": [case], "agencies": ["police"] * 2}
+
+    answer = await chair(running).asks("PUT", f"/{new_id()}", told)
+
+    assert answer.status_code == 422
+
+
+async def test_an_agency_is_told_when_what_it_promised_is_due_sooner_or_has_ended(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case, task, leads, _, path = await owes(running, clock)
+    meeting = path.split("/")[1]
+    for number, hours in enumerate((4, 30), 1):
+        sooner = {"action": "safety_advice", "agency": "police", "within_hours": hours}
+        answer = await leads.decides(meeting, case, tasks=[sooner], replaces=number)
+        assert answer.status_code == 200, answer.text
+    left = CaseTransferred(case_id=case, transferred_at=clock.now())
+    for _ in range(2):
+        await hearing.end_tasks(message_of(left), table=table_of(running))
+
+    told = await sent(running)
+    due = [e.due_at for e in told if isinstance(e, MeetingTaskPromised)]
+    assert due == [clock.now() + 24 * HOUR, clock.now() + 4 * HOUR]
+    [ended] = [e for e in told if isinstance(e, MeetingTaskNotDone)]
+    assert (ended.task_id, ended.reason) == (task, "response_ended")
+
+
 async def test_whoever_has_not_signed_sees_no_case_and_decides_nothing(
     running: Running, clock: SimulatedClock
 ) -> None:
@@ -723,10 +784,12 @@ async def test_whoever_has_not_signed_sees_no_case_and_decides_nothing(
         404,
         "no-such-meeting",
     )
-    old = await unsigned.asks(
-        "POST", f"/{meeting}/attendance", {"statement": "older-1"}
-    )
-    assert problem(old) == (409, "not-that-statement")
+    in_force = {"statement": STATEMENT, "digest": RULES.statement.digest}
+    # Another version, or what stood there under the same before.
+    for change in ({"statement": "older-1"}, {"digest": "0" * 64}):
+        path = f"/{meeting}/attendance"
+        old = await unsigned.asks("POST", path, {**in_force, **change})
+        assert problem(old) == (409, "not-that-statement")
     # A coordinator reads everything, but decides only at the table.
     other = Member(running, None)
     running.standings.tell(other.worker, case, coordinator=True)
@@ -1151,7 +1214,7 @@ async def test_what_is_signed_can_be_read_and_its_digest_stays_in_the_seat(
     police = Member(running, "police")
 
     read = await police.reads("/statement")
-    body = {"statement": read["version"]}
+    body = {"statement": read["version"], "digest": read["digest"]}
     seat = (await police.asks("POST", f"/{meeting}/attendance", body)).json()
 
     assert read["text"] == {"en": "I am silent.", "mi": "Ka noho puku au."}

@@ -535,7 +535,8 @@ class MeetingTaskEvent(Event):
 class MeetingTaskPromised(MeetingTaskEvent):
     """A meeting has asked an agency for something, which it is to do by a time.
 
-    Told at once, of each task that is new, or asked for again after it had ended.
+    Told at once, of each task that is new, asked for again after it had ended, or by a
+    later decision due sooner than was told.
 
     Attributes:
         level: The level of risk that the meeting decided by.
@@ -580,8 +581,9 @@ class MeetingTaskNotDone(MeetingTaskEvent):
     """It is settled that what an agency promised at a meeting will not be done.
 
     Attributes:
-        reason: Why, by one of the locality's codes; none: the meeting itself asks for
-            it no more.
+        reason: Why, by one of the locality's codes; ``response_ended``: it was still
+            owed when the plan was closed or the case handed over; none: the meeting
+            itself asks for it no more.
     """
 
     TYPE: ClassVar[str] = "meeting.task_not_done.v1"

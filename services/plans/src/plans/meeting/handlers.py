@@ -121,7 +121,14 @@ async def _carried(meeting: Meeting, table: Table) -> dict[str, datetime]:
         since = last.began_at if last else None
         before += await table.meetings.called_since(since or EPOCH)
     before.sort(key=lambda each: each.starts_at, reverse=True)
-    return {case_id: each.starts_at for each in before for case_id in each.carried}
+    found = {case_id: each.starts_at for each in before for case_id in each.carried}
+    carried = dict(found)
+    for each in await table.dockets.all_of(found):
+        # Of what was merged since, the case that it is part of comes up.
+        if each.merged_into and not each.erased_at:
+            since = carried.pop(each.id)
+            carried.setdefault(each.merged_into, since)
+    return carried
 
 
 async def _taken(meeting: Meeting, table: Table) -> Taken:
@@ -237,7 +244,7 @@ async def decide(
         SignFirst: They have not signed.
         NotBegun: The meeting has not begun.
         MeetingOver: It is over.
-        NotOnTheAgenda: The case is not on it.
+        NotOnTheAgenda: The case is not on it, nor one that is merged into it.
         NotLoweredHere: The level is lower than the case's.
         ResponseEnded: It has ended since, and nothing is said of more danger.
         Merged: It was merged into another since, which is decided on.
@@ -250,7 +257,7 @@ async def decide(
         raise SignFirst
     if not meeting.began_at:
         raise NotBegun
-    if case_id not in meeting.cases:
+    if not await _is_spoken_about(case_id, meeting, table):
         raise NotOnTheAgenda
     held = await table.discussions.get(id_of(meeting_id, case_id))
     held = held or Discussion.of(meeting_id, case_id)
@@ -281,6 +288,14 @@ async def decide(
         *newly_promised(new, held, decision.at),
     )
     return await table.discussions.save(new, *told, lane=lane)
+
+
+async def _is_spoken_about(case_id: str, meeting: Meeting, table: Table) -> bool:
+    """Tell whether a case is on the agenda, or one that was merged into it since."""
+    if case_id in meeting.cases:
+        return True
+    merged = await table.dockets.merged_with(case_id)
+    return any(each.id in meeting.cases for each in merged)
 
 
 def _may_be_decided_on(docket: Docket, *, raised: bool) -> None:
@@ -348,12 +363,24 @@ async def lock_minutes(meeting: Meeting, *, table: Table) -> Meeting:
     """Bring the closing of a meeting to its end; if it is closed, it stays as it is."""
     if meeting.closed_at:
         return meeting
+    into = await _survivors(meeting, table)
+    said = await table.discussions.of_meeting(meeting.id)
+    cases = {
+        *meeting.cases,
+        *into.values(),
+        *(e.case_id for e in said if not e.erased_at),
+    }
     await asyncio.gather(
-        *(settled(partial(_lock, meeting.id, each, table)) for each in meeting.cases)
+        *(settled(partial(_lock, meeting.id, each, table)) for each in sorted(cases))
     )
     said = await table.discussions.of_meeting(meeting.id)
     done = by_case(said)
-    carried = tuple(e for e in meeting.cases if not _settled(done, e))
+    # What was merged is settled by what was decided on the case that it is part of.
+    carried = tuple(
+        each
+        for each in meeting.cases
+        if not (_settled(done, each) or _settled(done, into.get(each, each)))
+    )
     new = meeting.lock(minutes_of(meeting, said), carried, table.clock.now())
     closed = MeetingClosed(
         meeting_id=meeting.id,
@@ -362,6 +389,12 @@ async def lock_minutes(meeting: Meeting, *, table: Table) -> Meeting:
         closed_at=new.closed_at or table.clock.now(),
     )
     return await table.meetings.save(new, closed)
+
+
+async def _survivors(meeting: Meeting, table: Table) -> dict[str, str]:
+    """Give of the cases of a meeting that are merged by now which they are part of."""
+    dockets = await table.dockets.all_of(meeting.cases)
+    return {each.id: each.merged_into for each in dockets if each.merged_into}
 
 
 def _settled(done: Mapping[str, Discussion], case_id: str) -> bool:

@@ -40,6 +40,7 @@ from accord_contracts.risk import RiskAssessed
 
 from plans.domain.meeting.discussion import id_of
 from plans.domain.meeting.docket import Asked, Date, Docket, Owed
+from plans.meeting.promising import ended_with, lane_of, level_of
 from plans.meeting.store import Table
 
 
@@ -260,11 +261,16 @@ async def end_tasks(
 
 
 async def _end_tasks(case_ids: list[str], at: datetime, table: Table) -> None:
-    """End what was promised; each write is its own, and changes nothing twice."""
+    """End what was promised, and tell it of each task that was still owed.
+
+    So an agency's own system keeps nothing open that nobody waits for. Each write is
+    its own, and changes nothing twice.
+    """
     for each in await table.discussions.of_cases(case_ids):
         new = each.end(at)
         if new is not each:
-            await table.discussions.save(new)
+            lane = lane_of(await level_of(each, table))
+            await table.discussions.save(new, *ended_with(new, each, at), lane=lane)
 
 
 async def close_tasks(message: Message[RolesDecided], *, table: Table) -> None:

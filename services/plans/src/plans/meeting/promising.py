@@ -18,6 +18,10 @@ from plans.domain.meeting import promises
 from plans.domain.meeting.discussion import Discussion, NotOnTheAgenda, id_of
 from plans.meeting.store import Table
 
+RESPONSE_ENDED = "response_ended"
+"""Why nobody owes what was promised to a response that has ended: no locality's code,
+because nobody has said so."""
+
 
 async def say_of_task(
     meeting_id: str,
@@ -87,7 +91,7 @@ async def _save(
     if new is held:
         return held
     told = [] if task_id in new.open_tasks else [_settled(new, task_id)]
-    return await table.discussions.save(new, *told, lane=_lane(level))
+    return await table.discussions.save(new, *told, lane=lane_of(level))
 
 
 async def level_of(held: Discussion, table: Table) -> RiskLevel:
@@ -122,21 +126,26 @@ async def tell_due(held: Discussion, *, at: datetime, table: Table) -> None:
         MeetingTaskDueSoon(**_about(new, key), level=level, due_at=tasks[key][1])
         for key in sorted(new.reminded - held.reminded)
     )
-    await table.discussions.save(new, *told, lane=_lane(level))
+    await table.discussions.save(new, *told, lane=lane_of(level))
 
 
 def newly_promised(
     new: Discussion, held: Discussion, at: datetime
 ) -> list[MeetingTaskPromised]:
-    """Tell each agency of what the table asks it for that it did not owe before."""
+    """Tell each agency of what the table asks it for that it did not owe before.
+
+    And of what it is now asked for sooner: it goes by the time that it was told.
+    """
     if new.latest is None:
         return []
     open_, level = new.open_tasks, new.latest.wanted.level
+    known = {key: due_at for key, (_, due_at) in held.open_tasks.items()}
     return [
         MeetingTaskPromised(
-            **_about(new, key), level=level, due_at=open_[key][1], promised_at=at
+            **_about(new, key), level=level, due_at=due_at, promised_at=at
         )
-        for key in sorted(open_.keys() - held.open_tasks.keys())
+        for key, (_, due_at) in sorted(open_.items())
+        if key not in known or due_at < known[key]
     ]
 
 
@@ -147,6 +156,17 @@ def no_longer_asked(
     gone = held.open_tasks.keys() - new.tasks().keys()
     return [
         MeetingTaskNotDone(**_about(held, key), reason=None, settled_at=at)
+        for key in sorted(gone)
+    ]
+
+
+def ended_with(
+    new: Discussion, held: Discussion, at: datetime
+) -> list[MeetingTaskNotDone]:
+    """Tell of what was still owed when the response ended, with which it went."""
+    gone = held.open_tasks.keys() - new.open_tasks.keys()
+    return [
+        MeetingTaskNotDone(**_about(held, key), reason=RESPONSE_ENDED, settled_at=at)
         for key in sorted(gone)
     ]
 
@@ -172,5 +192,6 @@ def _about(held: Discussion, task_id: str) -> dict[str, Any]:
     }
 
 
-def _lane(level: RiskLevel) -> Lane:
+def lane_of(level: RiskLevel) -> Lane:
+    """Give how fast it is told what becomes of a case at a level of risk."""
     return Lane.URGENT if level.urgent else Lane.ROUTINE

@@ -20,7 +20,16 @@ from accord_contracts.message import Code, Id, PolicyVersion
 from accord_contracts.problem import Refusal
 from fastapi import APIRouter, Response, Security
 from fastapi.exceptions import RequestValidationError
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from plans.domain.meeting.discussion import (
     Discussion,
@@ -104,13 +113,27 @@ class CallMeeting(BaseModel):
     agencies: Annotated[tuple[Code, ...], Field(max_length=60)] = ()
     cases: Annotated[tuple[Id, ...], Field(min_length=1, max_length=100)]
 
+    @field_validator("agencies")
+    @classmethod
+    def _each_once(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        # Each is told of the meeting, once.
+        if len(set(given)) < len(given):
+            raise PydanticCustomError("named_twice", "An agency is named twice.")
+        return given
+
 
 class SignStatement(BaseModel):
-    """That somebody attends, and keeps to the confidentiality statement they read."""
+    """That somebody attends, and keeps to the confidentiality statement they read.
+
+    Attributes:
+        statement: Its version.
+        digest: Of the text that they read, as it was given with it.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     statement: PolicyVersion
+    digest: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
 
 class Decide(Wanted):
@@ -272,7 +295,7 @@ async def attend(
         worker_id=member.worker,
         agency=member.who.agency,
         statement=told.statement,
-        text=table.rules.statement.digest,
+        text=told.digest,
         signed_at=table.clock.now(),
     )
     held = await settled(partial(handlers.sign, meeting_id, seat, table=table))

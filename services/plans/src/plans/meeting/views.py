@@ -75,13 +75,14 @@ class SeatView(BaseModel):
     """Who sits at the table, for whom, and that they have signed.
 
     Attributes:
-        text: The digest of the statement's text, as they signed it.
+        text: The digest of the statement's text, as they signed it; none in a seat from
+            before that was noted.
     """
 
     worker_id: Id
     agency: Code | None
     statement: str
-    text: str
+    text: str | None
     signed_at: datetime
 
     @classmethod

@@ -78,7 +78,8 @@ class Seat(BaseModel):
     Attributes:
         agency: For whom, by the token's claim; none: for the locality.
         statement: The version of the confidentiality statement.
-        text: The digest of its text, as it was when they signed.
+        text: The digest of the text that they read; none in a seat from before that
+            was noted.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -86,7 +87,7 @@ class Seat(BaseModel):
     worker_id: str
     agency: str | None
     statement: str
-    text: str
+    text: str | None = None
     signed_at: datetime
 
 

@@ -26,6 +26,10 @@ def minutes_of(meeting: Meeting, discussions: Iterable[Discussion]) -> str:
         mode="json",
         include={"id", "series", "starts_at", "began_at", "closing_at", "seats"},
     )
+    for seat in facts["seats"]:
+        if seat["text"] is None:
+            # As it was when no seat had one: those minutes stay what they were.
+            del seat["text"]
     seals = sorted((each.case_id, each.locked or "") for each in discussions)
     return _digest([facts, seals])
 
