@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from accord_chassis.testing import NOON, message_of, new_id
-from accord_contracts.allocation import AllocationWithdrawn
+from accord_contracts.allocation import AllocationOffered, AllocationWithdrawn
 from accord_contracts.message import Message
 from accord_contracts.referrals import (
     ContactWish,
@@ -23,7 +23,7 @@ from allocation.domain.staffing import Staffing
 from allocation.domain.wishes import Wishes as Wished
 from allocation.handlers.handing import offer_to
 from allocation.handlers.staffing import note_wishes, want_roles
-from allocation.handlers.wishing import look_again, unmet_now
+from allocation.handlers.wishing import look_again, look_at_offered, unmet_now
 from allocation_builders import (
     HOUR,
     MINUTE,
@@ -138,6 +138,35 @@ async def test_another_is_asked_who_meets_what_is_wished_now(office: Office) -> 
     assert told.data.worker_id == man.id
     loads = [(await office.worker(each.id)).load for each in (man, woman)]
     assert loads == [0, BUSY + held.points]
+
+
+NOT_THEM = Wishes(not_told=("refuge",))
+
+
+@pytest.mark.parametrize(
+    ("wish", "met", "asked"),
+    [(WOMAN, True, 2), (WOMAN, False, 1), (NOT_THEM, True, 2), (NOT_THEM, False, 1)],
+)
+async def test_a_wish_that_is_told_while_somebody_is_asked_is_heeded(
+    office: Office, wish: Wishes, *, met: bool, asked: int
+) -> None:
+    man = worker(gender=Gender.MAN, provider="refuge")
+    [man] = await office.employs(man)
+    case_id, referral_id = await offered(office)
+    if met:
+        await office.employs(worker(gender=Gender.WOMAN))
+    # Whoever noted it found nobody asked yet.
+    await note_wishes(amended(case_id, referral_id, wish), desk=office.desk)
+
+    handled = 0
+    while len(told := await office.told(AllocationOffered)) > handled:
+        for message in told[handled:]:
+            await look_at_offered(message, desk=office.desk)
+        handled = len(told)
+
+    held = await office.allocation(case_id)
+    assert (len(held.offers), handled) == (asked, asked)
+    assert (held.worker_id == man.id) == (not met and wish is WOMAN)
 
 
 async def test_whom_a_person_has_chosen_stays_whatever_is_wished_now(

@@ -191,7 +191,7 @@ CATALOGUE = Catalogue.of(
         Entry(risk.ReassessmentOverdue, "risk", ("notify",)),
         Entry(allocation.RoleWanted, "allocation", ("allocation",)),
         Entry(allocation.StaffingCarried, "allocation", ("allocation",)),
-        Entry(allocation.AllocationOffered, "allocation", ("notify",)),
+        Entry(allocation.AllocationOffered, "allocation", ("allocation", "notify")),
         Entry(
             allocation.AllocationAccepted,
             "allocation",

@@ -10,6 +10,7 @@ from accord_contracts.allocation import (
     AllocationAccepted,
     AllocationDeclined,
     AllocationHandedOver,
+    AllocationOffered,
     RoleWanted,
     StaffingCarried,
 )
@@ -156,6 +157,7 @@ def listen_for_wishes(allocation: service.Service, desk: Desk) -> None:
     for each in (ReferralReceived, ReferralAmended):
         allocation.on(each, partial(staffing.note_wishes, desk=desk))
         allocation.on(each, partial(wishing.look_again, desk=desk))
+    allocation.on(AllocationOffered, partial(wishing.look_at_offered, desk=desk))
 
 
 def end_with_case(allocation: service.Service, desk: Desk) -> None:

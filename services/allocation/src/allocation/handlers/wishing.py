@@ -3,7 +3,7 @@
 import asyncio
 
 from accord_contracts import referrals
-from accord_contracts.allocation import StaffingCarried
+from accord_contracts.allocation import AllocationOffered, StaffingCarried
 from accord_contracts.message import Message
 from accord_contracts.referrals import ReferralAmended, ReferralReceived
 
@@ -39,6 +39,30 @@ async def look_again(
     held = await desk.allocations.of_case(told.case_id)
     asked = (e for e in held if e.status is Status.OFFERED and not e.chosen)
     await asyncio.gather(*(_look_again(each, staffing, desk) for each in asked))
+
+
+async def look_at_offered(message: Message[AllocationOffered], *, desk: Desk) -> None:
+    """Look again at an offer that was made while what is wished was told.
+
+    Whoever told of the wish found nobody asked yet, and whoever asked somebody had not
+    heard of the wish. One that the offer knew of, and that nobody meets, is no reason,
+    so that this ends with the next offer.
+    """
+    told = message.data
+    staffing, held = await asyncio.gather(
+        desk.staffings.get(told.case_id), desk.allocations.get(told.allocation_id)
+    )
+    if staffing is None or held is None or held.chosen:
+        return
+    if held.status is not Status.OFFERED or held.worker_id != told.worker_id:
+        return
+    asked = await desk.directory.read(told.worker_id)
+    need = await desk.need(held, staffing, desk.clock.now())
+    if asked is not None and (
+        asked.provider in need.not_told
+        or not held.offer.unmet.keys() >= {*unmet_by(asked, need.wishes)}
+    ):
+        await _look_again(held, staffing, desk)
 
 
 async def unmet_now(
