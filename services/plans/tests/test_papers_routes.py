@@ -16,6 +16,7 @@ from accord_contracts.access import Side
 from accord_contracts.referrals import (
     CaseErased,
     CaseTransferred,
+    PersonErased,
     PersonMerged,
     RolesDecided,
 )
@@ -605,6 +606,56 @@ async def test_what_she_said_is_sealed_taken_back_and_erased(running: Running) -
         return not left
 
     await eventually(gone)
+
+
+async def test_of_who_is_erased_nothing_is_taken_and_what_kept_a_copy_back_stays(
+    running: Running,
+) -> None:
+    case = await given_case(running)
+    her, again, silent = new_id(), new_id(), new_id()
+    worker = Worker(running, case)
+    for person in (her, again):
+        entry = await worker.notes(person)
+    unsafe = {"side": "person_harmed", "unsafe": True}
+    assert (await worker.asks("PUT", f"/voices/{her}/holding", unsafe)).is_success
+    told: dict[str, Any] = {"match_id": new_id(), "merged_at": NOON}
+    merged = PersonMerged(case_id=case, person_id=her, other_id=again, **told)
+    await note_one_person(message_of(merged), plans=running.plans, policy=PLANS)
+
+    for person in (her, silent):
+        erased = PersonErased(
+            case_id=case, person_id=person, reason="court", erased_at=NOON
+        )
+        await running.hears(message_of(erased))
+    voices = running.service.store(Voices)
+
+    async def forgotten() -> bool:
+        return all([await voices.is_erased(each, case) for each in (her, silent)])
+
+    await eventually(forgotten)
+    need = {"strand": "immediate_safety", "level": "unmet", "voice": "agreed"}
+    said = {"kind": "wants", "strand": "immediate_safety", "words": WORDS}
+    answers = [
+        await worker.asks(*asked, body | {"side": side})
+        for person in (her, silent)
+        for side in ("person_harmed", "person_using_violence")
+        for asked, body in (
+            (("PUT", f"/voices/{person}/entries/{new_id()}"), said),
+            (("PUT", f"/voices/{person}/holding"), {"unsafe": False}),
+            (("POST", "/needs"), need | {"person_id": person}),
+        )
+    ]
+    assert {each.status_code for each in answers} == {404}
+    shown = (await worker.asks("GET", "/voices")).json()
+    assert [each["person_id"] for each in shown] == [again]
+    copies = [
+        await worker.asks("GET", f"/papers/person?person_id={each}")
+        for each in (silent, again)
+    ]
+    assert [each.status_code for each in copies] == [409, 200]
+    refused = await worker.wants_out("person", person_id=again)
+    assert refused.json()["type"] == "urn:accord:problem:unsafe-to-hold"
+    assert (await worker.asks("DELETE", f"/voices/{again}/entries/{entry}")).is_success
 
 
 async def test_words_for_a_strand_or_a_case_that_there_is_not_are_refused(

@@ -165,7 +165,6 @@ def wire_needs(plans: service.Service, held: Plans) -> None:
     """Say what ends the wait for providers, and tell of those who let it pass."""
     needs, dockets = plans.store(Needs), plans.store(Dockets)
     plans.on(CaseErased, partial(needing.erase, needs=needs))
-    plans.on(PersonErased, partial(needing.erase_person, needs=needs))
     plans.on(RolesDecided, partial(needing.close_sides, needs=needs))
     plans.on(CaseTransferred, partial(needing.end_transferred, needs=needs))
     ends = partial(needing.end_closed, needs=needs, plans=held, dockets=dockets)
@@ -254,6 +253,7 @@ def wire_papers(
     for ending in (RolesDecided, CaseTransferred, PlanClosed, PersonErased):
         plans.on(ending, end)
     plans.on(CaseErased, partial(papering.erase_voices, voices=voices))
-    plans.on(PersonErased, partial(papering.erase_words, voices=voices))
+    forget = partial(papering.erase_person, voices=voices, needs=papers.needs)
+    plans.on(PersonErased, forget)
     erase = partial(papering.erase_releases, releases=releases, looks=looks)
     plans.on(CaseErased, erase)

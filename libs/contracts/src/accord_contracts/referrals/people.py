@@ -48,7 +48,10 @@ class PersonUnmerged(PersonEvent):
 
 
 class PersonErased(Event):
-    """Somebody is erased, and this case of theirs stays: keep nothing of them in it.
+    """Somebody is erased, and this case of theirs stays: keep no words of theirs.
+
+    What was done and weighed in it may stay, under their id alone: nobody can tell any
+    more who that was.
 
     Attributes:
         case_id: One of their cases; each of them is told.

@@ -210,15 +210,13 @@ async def say(held: OwnVoice, entry: Entry, papers: Papers) -> OwnVoice:
     """Write down what somebody said.
 
     Raises:
-        NoPlan: There is none for their case, or no longer; or what is kept is of the
-            other side by now.
+        NoPlan: There is none for their case, or no longer; what is kept is of the other
+            side by now; or they are erased.
         UnknownStrand: The locality has no such strand.
         SaidTooMuch: It is too much.
         TakenBack: They have taken that back.
     """
-    plan = await papers.plans.get(held.case_id)
-    if plan is None or plan.erased_at:
-        raise NoPlan
+    await _still_here(held, papers)
     if entry.strand not in papers.policy.strands:
         raise UnknownStrand
     new = held.say(entry)
@@ -229,13 +227,19 @@ async def hold(held: OwnVoice, *, unsafe: bool, papers: Papers) -> OwnVoice:
     """Record whether having a copy is unsafe for somebody.
 
     Raises:
-        NoPlan: There is none for their case, or no longer.
+        NoPlan: There is none for their case, or no longer; or they are erased.
     """
+    await _still_here(held, papers)
+    new = held.hold(unsafe=unsafe)
+    return held if new is held else await papers.voices.save(new)
+
+
+async def _still_here(held: OwnVoice, papers: Papers) -> None:
     plan = await papers.plans.get(held.case_id)
     if plan is None or plan.erased_at:
         raise NoPlan
-    new = held.hold(unsafe=unsafe)
-    return held if new is held else await papers.voices.save(new)
+    if await papers.voices.is_erased(held.person_id, held.case_id):
+        raise NoPlan
 
 
 async def voice_of(
@@ -261,7 +265,7 @@ async def entry_of(
         NoSuchEntry: In nobody's of that name.
     """
     for each in await papers.voices.of_case(case_id):
-        theirs = each.person_id == person_id
+        theirs = each.person_id == person_id and not each.erased
         if theirs and await papers.voices.has_had(each, entry_id):
             return each
     raise NoSuchEntry
@@ -334,9 +338,16 @@ async def erase_voices(message: Message[CaseErased], *, voices: Voices) -> None:
     await voices.erase(message.data.case_id)
 
 
-async def erase_words(message: Message[PersonErased], *, voices: Voices) -> None:
-    """Destroy what somebody said who is erased, while their case stays."""
-    await voices.erase_person(message.data.person_id)
+async def erase_person(
+    message: Message[PersonErased], *, voices: Voices, needs: Needs
+) -> None:
+    """Destroy what somebody said and needed who is erased, while their case stays.
+
+    That they are is kept first: then nothing is taken of them any more.
+    """
+    told = message.data
+    await voices.erase_person(told.person_id, told.case_id)
+    await needs.erase_person(told.person_id)
 
 
 async def erase_releases(

@@ -6,10 +6,11 @@ from typing import Any
 
 from accord_chassis.sealing import ERASED, SealedStore
 from accord_chassis.store import Document, Store
+from accord_contracts.access import Side
 from pymongo.operations import IndexModel
 
 from plans.documents.release import Looks, Release
-from plans.documents.voice import OwnVoice, TakenBack
+from plans.documents.voice import OwnVoice, TakenBack, voice_id
 
 WITHOUT = {"inbox": 0, "outbox": 0}
 
@@ -73,18 +74,40 @@ class Voices(SealedStore[OwnVoice]):
 
     async def erase(self, case_id: str) -> None:
         """Destroy what everybody in a case said, which is erased."""
-        await self._destroy({"case_id": case_id})
+        await self._shred({"case_id": case_id})
+        await self.documents.delete_many({"case_id": case_id})
 
-    async def erase_person(self, person_id: str) -> None:
-        """Destroy what somebody said who is erased, in every case."""
-        await self._destroy({"person_id": person_id})
+    async def erase_person(self, person_id: str, case_id: str) -> None:
+        """Destroy what somebody said who is erased, in every case.
 
-    async def _destroy(self, whose: Mapping[str, str]) -> None:
+        That they are, and whether a copy was unsafe for them, stays.
+
+        Args:
+            person_id: Who.
+            case_id: One of their cases, in which nothing is kept of them any more.
+
+        Raises:
+            Conflict: They said something meanwhile.
+        """
+        ids = await self._shred({"person_id": person_id})
+        none_yet = OwnVoice.of(case_id, Side.PERSON_HARMED, person_id)
+        for each in {none_yet.id, *ids}:
+            held = await self.get(each) or none_yet
+            if not held.erased:
+                await self.save(held.erase())
+
+    async def is_erased(self, person_id: str, case_id: str) -> bool:
+        """Tell whether somebody of a case is erased."""
+        held = await self.get(voice_id(case_id, Side.PERSON_HARMED, person_id))
+        return held is not None and held.erased
+
+    async def _shred(self, whose: Mapping[str, str]) -> list[str]:
         # The keys first: if it is broken off, nobody reads what is left of it.
         found = self.documents.find(whose, projection={"_id": 1})
-        for each in [e["_id"] async for e in found]:
+        ids = [str(each["_id"]) async for each in found]
+        for each in ids:
             await self.vault.shred(self.record(each))
-        await self.documents.delete_many(whose)
+        return ids
 
 
 class Releases(Store[Release]):

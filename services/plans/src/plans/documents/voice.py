@@ -79,6 +79,8 @@ class OwnVoice(BaseModel):
         closed: A person has decided that it is they who use violence: there is no copy
             for them of what is done for somebody harmed.
         decided_at: When who harmed whom was last decided.
+        erased: They are erased, and their case stays. What kept a copy from them stays
+            too: they may be known by another id.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -92,6 +94,7 @@ class OwnVoice(BaseModel):
     unsafe_to_hold: bool = False
     closed: bool = False
     decided_at: datetime | None = None
+    erased: bool = False
 
     @classmethod
     def of(cls, case_id: str, side: Side, person_id: str) -> Self:
@@ -124,6 +127,12 @@ class OwnVoice(BaseModel):
             return self
         return self.model_copy(update={"unsafe_to_hold": unsafe})
 
+    def erase(self) -> Self:
+        """Have them say nothing, now and later."""
+        if self.erased:
+            return self
+        return self.model_copy(update={"entries": (), "erased": True})
+
     def put_right(
         self, *, harmed: str, using_violence: str, corrected: bool, at: datetime
     ) -> Self:
@@ -154,7 +163,11 @@ def copy_of(ids: Collection[str], voices: Iterable[OwnVoice]) -> None:
             decided that it is they who use violence.
     """
     theirs = [e for e in voices if e.person_id in ids]
-    own = [e for e in theirs if e.side is not Side.PERSON_USING_VIOLENCE]
+    own = [
+        each
+        for each in theirs
+        if each.side is not Side.PERSON_USING_VIOLENCE and not each.erased
+    ]
     if not own or any(each.closed for each in theirs):
         raise NotTheirCopy
 

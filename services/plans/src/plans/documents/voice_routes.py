@@ -100,7 +100,7 @@ async def read_voices(
     if await papers.plans.get(case_id) is None:
         raise NoPlan
     held = await papers.voices.of_case(case_id)
-    shown = [VoiceView.of(e) for e in held if _part(e.side) in seen]
+    shown = [VoiceView.of(e) for e in held if _part(e.side) in seen and not e.erased]
     return tuple(sorted(shown, key=lambda each: each.person_id))
 
 

@@ -18,10 +18,10 @@ from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
     CaseTransferred,
-    PersonErased,
     RolesDecided,
 )
 
+from plans.documents.store import Voices
 from plans.domain.held import NoPlan
 from plans.domain.stage import Status
 from plans.domain.template import Policy
@@ -38,18 +38,22 @@ from plans.needs.store import Needs
 from plans.store import Plans
 
 
-async def assess(new: Need, *, needs: Needs, plans: Plans, policy: Policy) -> Need:
+async def assess(
+    new: Need, *, needs: Needs, plans: Plans, voices: Voices, policy: Policy
+) -> Need:
     """Record what somebody needs, or how far it is met by now.
 
     Raises:
-        NoPlan: There is none for their case, or no longer; or what is kept is of the
-            other side by now.
+        NoPlan: There is none for their case, or no longer; what is kept is of the other
+            side by now; or they are erased.
         UnknownStrand: The locality has no such strand.
         ClosedToChange: The case was handed over: a request came in the seconds for
             which that was not known.
     """
     plan = await plans.get(new.case_id)
     if plan is None or plan.erased_at:
+        raise NoPlan
+    if await voices.is_erased(new.person_id, new.case_id):
         raise NoPlan
     if plan.transferred_at:
         raise ClosedToChange
@@ -222,11 +226,6 @@ async def end_transferred(message: Message[CaseTransferred], *, needs: Needs) ->
 async def erase(message: Message[CaseErased], *, needs: Needs) -> None:
     """Delete the needs of a case that is erased."""
     await needs.erase(message.data.case_id)
-
-
-async def erase_person(message: Message[PersonErased], *, needs: Needs) -> None:
-    """Delete the needs of somebody who is erased, while their case stays."""
-    await needs.erase_person(message.data.person_id)
 
 
 async def need_of(case_id: str, need_id: str, needs: Needs) -> Need:

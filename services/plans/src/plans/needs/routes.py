@@ -13,6 +13,7 @@ from accord_contracts.plans import NeedLevel, ServiceStep
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
+from plans.documents.store import Voices
 from plans.domain.held import NoPlan
 from plans.needs import handlers
 from plans.needs.need import Need, NoSuchNeed, Reached, Service, Voice, need_id
@@ -22,6 +23,7 @@ from plans.routes import Clock_, Plans_, Policy_, Reader, Worker, plan_of
 router = APIRouter(tags=["needs"])
 
 Needs_ = Annotated[Needs, part(Needs)]
+Voices_ = Annotated[Voices, part(Voices)]
 
 CASE_TEAM = (Relation.TEAM, Relation.COORDINATOR)
 PARTS = {
@@ -165,6 +167,7 @@ async def assess_need(
     *,
     needs: Needs_,
     plans: Plans_,
+    voices: Voices_,
     policy: Policy_,
     clock: Clock_,
     worker: Worker,
@@ -180,7 +183,9 @@ async def assess_need(
         by=worker.who.subject,
         **told.model_dump(),
     )
-    assess = partial(handlers.assess, new, needs=needs, plans=plans, policy=policy)
+    assess = partial(
+        handlers.assess, new, needs=needs, plans=plans, voices=voices, policy=policy
+    )
     return NeedView.of(await settled(assess))
 
 
