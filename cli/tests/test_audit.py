@@ -107,8 +107,10 @@ def test_who_looked_at_a_case_is_said_latest_first(
     shown = accord("audit", "who", "ours")
     document = json.loads(accord("audit", "who", "ours", "--json").stdout)
     nobody = accord("audit", "who", str(uuid4()))
+    together = accord("audit", "who", str(uuid4()), "ours", "--json")
 
     assert log.odd == 0
+    assert json.loads(together.stdout) == document
     rows = shown.stdout.splitlines()
     assert ["plan.agree" in rows[1], "plan.read" in rows[2], len(rows)] == [
         True

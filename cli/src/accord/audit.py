@@ -1,6 +1,6 @@
 """The audit log, as an operator, an auditor or a privacy officer looks at it."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -101,7 +101,9 @@ def _where(finding: Finding) -> str:
             return f"{finding.chain} is not to be trusted from entry {finding.seq} on"
 
 
-async def who(deployment: Deployment, case_id: str, *, most: int) -> list[Recorded]:
+async def who(
+    deployment: Deployment, case_ids: Sequence[str], *, most: int
+) -> list[Recorded]:
     """Say who looked at a case or changed something of it, the latest first.
 
     Raises:
@@ -109,7 +111,7 @@ async def who(deployment: Deployment, case_id: str, *, most: int) -> list[Record
     """
     keys = Keys(deployment.need_audit_key())
     async with _entries(deployment) as entries:
-        return await audit.looked_at(entries, keys, [case_id], limit=most)
+        return await audit.looked_at(entries, keys, case_ids, limit=most)
 
 
 async def odd(

@@ -49,7 +49,12 @@ def verify_audit(
 
 @group.command("who")
 def who_looked(
-    case_id: Annotated[str, typer.Argument(help="The case's id.")],
+    case_ids: Annotated[
+        list[str],
+        typer.Argument(
+            help="The case's id, and those of the cases that are merged with it."
+        ),
+    ],
     *,
     most: Annotated[int, typer.Option(min=1, help="The latest so many.")] = 100,
     json: Json = False,
@@ -57,7 +62,7 @@ def who_looked(
     """Say who looked at a case or changed something of it, the latest first."""
     from accord import audit as audit_
 
-    found = run(audit_.who(deployment(), case_id, most=most))
+    found = run(audit_.who(deployment(), case_ids, most=most))
     if json:
         show.document([audit_.told(each) for each in found])
     elif not found:
