@@ -1090,10 +1090,10 @@ async def test_each_agency_is_told_at_once_of_what_it_did_not_owe_before(
     await leads.decides(meeting, case, HIGH, replaces=1, **both)
 
     told = [e for e in await sent(running) if isinstance(e, MeetingTaskPromised)]
-    assert [(e.agency, e.level, e.due_at - e.promised_at) for e in told] == [
-        ("police", MEDIUM, 24 * HOUR),
-        ("refuge", HIGH, 8 * HOUR),
-    ]
+    first, *then = [(e.agency, e.level, e.due_at - e.promised_at) for e in told]
+    assert first == ("police", MEDIUM, 24 * HOUR)
+    # The Police owe the same sooner now.
+    assert sorted(then) == [("police", HIGH, 8 * HOUR), ("refuge", HIGH, 8 * HOUR)]
     assert told[0].promised_at + HOUR == told[1].promised_at == clock.now()
 
 
