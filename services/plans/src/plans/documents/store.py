@@ -74,6 +74,7 @@ class Voices(SealedStore[OwnVoice]):
 
     async def erase(self, case_id: str) -> None:
         """Destroy what everybody in a case said, which is erased."""
+        # The keys first: if it is broken off, nobody reads what is left of it.
         await self._shred({"case_id": case_id})
         await self.documents.delete_many({"case_id": case_id})
 
@@ -89,25 +90,27 @@ class Voices(SealedStore[OwnVoice]):
         Raises:
             Conflict: They said something meanwhile.
         """
-        ids = await self._shred({"person_id": person_id})
+        theirs = {"person_id": person_id}
         none_yet = OwnVoice.of(case_id, Side.PERSON_HARMED, person_id)
-        for each in {none_yet.id, *ids}:
+        for each in {none_yet.id, *await self._ids(theirs)}:
             held = await self.get(each) or none_yet
             if not held.erased:
                 await self.save(held.erase())
+        # The keys last: of what was being written meanwhile they are destroyed too.
+        await self._shred(theirs)
 
     async def is_erased(self, person_id: str, case_id: str) -> bool:
         """Tell whether somebody of a case is erased."""
         held = await self.get(voice_id(case_id, Side.PERSON_HARMED, person_id))
         return held is not None and held.erased
 
-    async def _shred(self, whose: Mapping[str, str]) -> list[str]:
-        # The keys first: if it is broken off, nobody reads what is left of it.
+    async def _ids(self, whose: Mapping[str, str]) -> list[str]:
         found = self.documents.find(whose, projection={"_id": 1})
-        ids = [str(each["_id"]) async for each in found]
-        for each in ids:
+        return [str(each["_id"]) async for each in found]
+
+    async def _shred(self, whose: Mapping[str, str]) -> None:
+        for each in await self._ids(whose):
             await self.vault.shred(self.record(each))
-        return ids
 
 
 class Releases(Store[Release]):
