@@ -33,6 +33,8 @@ PAUSE = 0.05
 
 _numbers = count(1)
 
+ALIKE = "match.asked.v1"
+
 
 def household(region: Region, **told: Any) -> Told:
     """Make a referral of people whom no register knows by another's number."""
@@ -287,6 +289,9 @@ class Audit:
         for each in self._all("notify.notifications"):
             told[each["about_id"] if each["event"] == OFFERED else ""].append(each)
         for surprise in told.pop("", ()):
+            if surprise["event"] == ALIKE:
+                # Two who were met at once are compared a minute later.
+                continue
             yield f"somebody was told of {surprise['event']}"
         for each in self._allocations:
             found = [n["worker_id"] for n in told.pop(each["_id"], ())]

@@ -29,6 +29,8 @@ async def test_a_household_referred_again_joins_its_case_as_a_repeat(
 
     assert await eventually(region.case_of(second)) == case
     await eventually(hospital.is_told("assessed", of=second))
+    for each in (first, second):
+        await eventually(region.hears("referral.received.v1", referral_id=each))
     received = region.bus.all("referral.received.v1", case_id=case)
     assert [each.data["repeat"] for each in received] == [False, True]
     # Two of verbal abuse and physical harm (4), of prior violence and escalation (6),
@@ -86,9 +88,8 @@ async def test_two_first_referrals_at_once_make_one_case(
 ) -> None:
     told = region.referral()
 
-    first, second = await asyncio.gather(
-        police.refers(told), hospital.refers(region.referral(people=told["people"]))
-    )
+    same = region.referral(people=told["people"], occurred_at=told["occurred_at"])
+    first, second = await asyncio.gather(police.refers(told), hospital.refers(same))
 
     case = await eventually(region.case_of(first))
     assert await eventually(region.case_of(second)) == case

@@ -166,14 +166,20 @@ async def ask_match(told: AskMatch, *, desk: Desk_, reviewer: Reviewer) -> Match
     [cases] = await reviewing.cases_about([told.people], desk)
     await _permit(ASK_MATCH, _resources(match_id, cases), reviewer)
     held = await reviewing.ask(*told.people, desk)
-    return await _detail(held, cases, desk, reviewer)
+    sides = await reviewing.both_sides(held, desk.people)
+    [about, *_] = _resources(held.id, cases)
+    await reviewer.note_namesakes(_names(sides), about)
+    return _detail(held, sides)
 
 
 @router.get("/{match_id}")
 async def read_match(match_id: Id, *, desk: Desk_, reviewer: Reviewer) -> MatchDetail:
     """Read what both are compared by, side by side, and how it was weighed."""
     held, cases = await _permitted(match_id, READ_MATCH, desk, reviewer)
-    return await _detail(held, cases, desk, reviewer)
+    sides = await reviewing.both_sides(held, desk.people)
+    [about, *_] = _resources(held.id, cases)
+    await reviewer.note_namesakes(_names(sides), about)
+    return _detail(held, sides)
 
 
 @router.post("/{match_id}/decision")
@@ -221,16 +227,16 @@ async def _permitted(
     return held, cases
 
 
-async def _detail(
-    held: Review, cases: Sequence[Case], desk: Desk, reviewer: Asking
-) -> MatchDetail:
-    """Show both sides; whoever has a name of theirs, of any telling, is noted."""
-    sides = one, other = await reviewing.both_sides(held, desk.people)
+def _detail(held: Review, sides: Sequence[Person]) -> MatchDetail:
+    """Show both sides."""
+    one, other = map(PersonSide.of, sides)
+    return MatchDetail(**_shown(held), sides=(one, other))
+
+
+def _names(sides: Sequence[Person]) -> list[str]:
+    """Give every family name by which two people were told of."""
     told = (each.likeness.family_names for each in sides if each.likeness)
-    [about, *_] = _resources(held.id, cases)
-    await reviewer.note_namesakes((name for each in told for name in each), about)
-    shown = PersonSide.of(one), PersonSide.of(other)
-    return MatchDetail(**_shown(held), sides=shown)
+    return [name for each in told for name in each]
 
 
 async def _permit(
