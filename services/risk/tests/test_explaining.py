@@ -1,5 +1,6 @@
 """An assessment as a worker can say it aloud; and the schemas that are published."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -167,7 +168,7 @@ def test_who_serves_the_person_using_violence_is_told_nothing_that_was_answered(
     assert level.tier.code == "medium"
     assert level.level is RiskLevel.MEDIUM
     # The meeting that the tier names is no answer.
-    shown = level.model_dump_json().replace("daily_triage", "")
+    shown = re.sub("daily.triage", "", level.model_dump_json())
     for word in ("pregnancy", "stalking", "injury", "dyra", "DYRA", "triage"):
         assert word not in shown
     assert level.highest is None
