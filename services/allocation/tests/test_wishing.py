@@ -1,5 +1,6 @@
 """What becomes of roles when the person harmed wishes something else."""
 
+from functools import partial
 from itertools import permutations
 from typing import Any
 
@@ -120,6 +121,27 @@ def test_where_it_happened_is_no_wish_and_says_who_is_near() -> None:
     assert sought(unwished).wishes == Wished()
     assert sought(unwished).distances == POLICY.kilometres["sumner"]
     assert sought(unwished, OUTREACH).distances == {}
+
+
+async def test_whoever_was_asked_by_the_same_wishes_stays_though_another_has_room_now(
+    office: Office,
+) -> None:
+    """A message that comes again after a crash moves nobody."""
+    full = need(points=1)
+    woman = worker(gender=Gender.WOMAN, capacity=1)
+    woman = woman.reserve(full, NOON + 99 * HOUR, NOON)
+    man, _ = await office.employs(worker(gender=Gender.MAN), woman)
+    case_id, referral_id = await offered(office, WOMAN)
+    before = await office.allocation(case_id)
+    await office.desk.directory.change(
+        woman.id, partial(Worker.release, allocation_id=full.allocation_id)
+    )
+
+    told = referred(case_id, referral_id=referral_id, wishes=WOMAN)
+    await look_again(told, desk=office.desk)
+
+    assert before.worker_id == man.id
+    assert await office.allocation(case_id) == before
 
 
 async def test_another_is_asked_who_meets_what_is_wished_now(office: Office) -> None:

@@ -17,7 +17,7 @@ from allocation.domain.directory import (
 )
 from allocation.domain.need import Need
 from allocation.domain.policy import Policy, Soft, Wish, outreach
-from allocation.domain.wishes import Wishes
+from allocation.domain.wishes import NO_WISHES, Wishes
 
 LEAST_LOADED = "least_loaded"
 
@@ -46,12 +46,14 @@ class Choice:
             for them.
         wall: Their compartment, which may not serve the other side of the case.
         unmet: The wishes they do not meet, and why nobody who does is asked.
+        wishes: Those that they were chosen by.
     """
 
     worker_id: str
     reasons: tuple[str, ...]
     wall: str | None = None
     unmet: Mapping[Wish, Unmet] = field(default_factory=dict)
+    wishes: Wishes = NO_WISHES
 
 
 def choose(
@@ -118,7 +120,8 @@ def explain(
         for wish, meets in asked.items()
         if not meets(worker)
     }
-    return Choice(worker.id, tuple(_reasons(worker, need, asked)), worker.wall, unmet)
+    reasons = tuple(_reasons(worker, need, asked))
+    return Choice(worker.id, reasons, worker.wall, unmet, need.wishes)
 
 
 def worth(worker: Worker, need: Need, policy: Policy) -> int:

@@ -2,12 +2,14 @@
 
 from datetime import datetime, timedelta
 
+from accord_contracts.allocation import Role
 from accord_contracts.calendar import Shown
 
-from allocation.domain.need import NO_WISHES, Need
+from allocation.domain.need import Need
 from allocation.domain.offering import Allocation
 from allocation.domain.policy import Policy, outreach
 from allocation.domain.staffing import Staffing
+from allocation.domain.wishes import Wishes
 
 
 def need_of(
@@ -33,9 +35,7 @@ def need_of(
         survivor: Of the case that its case is merged into, if it is: the other side is
             served there too.
     """
-    wishes, hers = staffing.wishes, staffing.near
-    if outreach(held.role):
-        wishes, hers = NO_WISHES, None
+    hers = None if outreach(held.role) else staffing.near
     urgent = held.level.urgent
     cases = [staffing] if survivor is None else [staffing, survivor]
     barred = frozenset[str]().union(*(e.barred_from(held.role) for e in cases))
@@ -48,7 +48,7 @@ def need_of(
         case_id=held.case_id,
         role=held.role,
         points=policy.points[held.level],
-        wishes=wishes,
+        wishes=wished(held.role, staffing),
         excluded=barred | held.declined_by | held.silent,
         declined=held.declined_by,
         served=served,
@@ -67,3 +67,14 @@ def need_of(
         skills=staffing.skills,
         distances={} if hers is None else policy.kilometres.get(hers, {}),
     )
+
+
+def wished(role: Role, staffing: Staffing) -> Wishes:
+    """Give the wishes by which somebody is chosen for a role, as they are now.
+
+    For whoever meets the person using violence it counts alone which agencies are not
+    to be told.
+    """
+    if outreach(role):
+        return Wishes(not_told=staffing.wishes.not_told)
+    return staffing.wishes

@@ -7,9 +7,7 @@ from datetime import datetime, timedelta
 from accord_contracts.allocation import Role
 from accord_contracts.calendar import Shown
 
-from allocation.domain.wishes import Wishes
-
-NO_WISHES = Wishes()
+from allocation.domain.wishes import NO_WISHES, Wishes
 
 DECLINED = "They have declined it."
 SERVED = "They have served the other side of the case."

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from allocation.domain.choosing import Unmet
 from allocation.domain.policy import Wish
+from allocation.domain.wishes import NO_WISHES, Wishes
 
 
 class NoSuchOffer(Refusal):
@@ -74,6 +75,7 @@ class Offer(BaseModel):
     Attributes:
         reasons: Codes of what spoke for them, and of the wishes they do not meet.
         unmet: The wishes they do not meet, and why nobody who does was asked.
+        wishes: Those that they were chosen by.
         policy_version: By which policy they were chosen.
         declined_for: Why they declined, if they did.
         decided_by: Who chose them, if a person did.
@@ -91,6 +93,7 @@ class Offer(BaseModel):
     answer_by: datetime
     reasons: tuple[str, ...]
     unmet: dict[Wish, Unmet] = {}
+    wishes: Wishes = NO_WISHES
     policy_version: str
     answer: Answer | None = None
     answered_at: datetime | None = None

@@ -176,6 +176,7 @@ class Allocation(BaseModel):
             answer_by=policy.answer_by(at, self.level),
             reasons=choice.reasons,
             unmet=dict(choice.unmet),
+            wishes=choice.wishes,
             policy_version=policy.version,
             decided_by=decided_by,
             beyond_by=beyond_by,

@@ -19,10 +19,10 @@ from accord_contracts.risk import RiskLevel
 
 from allocation.domain.choosing import Choice, choose
 from allocation.domain.directory import Worker
-from allocation.domain.need import NO_WISHES, Need
+from allocation.domain.need import Need
 from allocation.domain.policy import Policy, outreach
 from allocation.domain.walls import Walls
-from allocation.domain.wishes import Wishes
+from allocation.domain.wishes import NO_WISHES, Wishes
 
 LOOK_AGAIN = timedelta(minutes=30)
 """How often somebody is looked for again while nobody who is at work has room."""

@@ -39,3 +39,6 @@ class Wishes(BaseModel):
             said.update(each.model_dump(exclude_defaults=True))
             not_told |= dict.fromkeys(each.not_told)
         return cls.model_validate({**said, "not_told": tuple(not_told)})
+
+
+NO_WISHES = Wishes()

@@ -8,6 +8,7 @@ from accord_contracts.message import Message
 from accord_contracts.referrals import ReferralAmended, ReferralReceived
 
 from allocation.domain.choosing import choose, unmet_by, worth
+from allocation.domain.looking import wished
 from allocation.domain.offer import Status
 from allocation.domain.offering import Allocation
 from allocation.domain.policy import Wish, outreach
@@ -37,31 +38,20 @@ async def look_again(
     if staffing is None or not staffing.roles:
         return
     held = await desk.allocations.of_case(told.case_id)
-    asked = (e for e in held if e.status is Status.OFFERED and not e.chosen)
-    await asyncio.gather(*(_look_again(each, staffing, desk) for each in asked))
+    await asyncio.gather(*(_look_again(each, staffing, desk) for each in held))
 
 
 async def look_at_offered(message: Message[AllocationOffered], *, desk: Desk) -> None:
     """Look again at an offer that was made while what is wished was told.
 
     Whoever told of the wish found nobody asked yet, and whoever asked somebody had not
-    heard of the wish. One that the offer knew of, and that nobody meets, is no reason,
-    so that this ends with the next offer.
+    heard of the wish.
     """
     told = message.data
     staffing, held = await asyncio.gather(
         desk.staffings.get(told.case_id), desk.allocations.get(told.allocation_id)
     )
-    if staffing is None or held is None or held.chosen:
-        return
-    if held.status is not Status.OFFERED or held.worker_id != told.worker_id:
-        return
-    asked = await desk.directory.read(told.worker_id)
-    need = await desk.need(held, staffing, desk.clock.now())
-    if asked is not None and (
-        asked.provider in need.not_told
-        or not held.offer.unmet.keys() >= {*unmet_by(asked, need.wishes)}
-    ):
+    if staffing is not None and held is not None:
         await _look_again(held, staffing, desk)
 
 
@@ -82,7 +72,17 @@ async def unmet_now(
 
 
 async def _look_again(held: Allocation, staffing: Staffing, desk: Desk) -> None:
+    """Ask somebody else who meets the wishes better, if the offer is by others.
+
+    One that was made by the wishes as they are stands: it is no reason that somebody
+    else has room by now, nor that a message comes again.
+    """
+    if held.status is not Status.OFFERED or held.chosen:
+        return
     if staffing.wanted(held.id) is None or held.worker_id is None:
+        return
+    carried = staffing.merged_into is not None
+    if not carried and held.offer.wishes == wished(held.role, staffing):
         return
     at = desk.clock.now()
     await desk.directory.refresh()
