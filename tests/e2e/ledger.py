@@ -33,8 +33,6 @@ PAUSE = 0.05
 
 _numbers = count(1)
 
-ALIKE = "match.asked.v1"
-
 
 def household(region: Region, **told: Any) -> Told:
     """Make a referral of people whom no register knows by another's number."""
@@ -51,8 +49,9 @@ def flow(region: Region, size: int) -> list[Told]:
     for number in range(size):
         if number % 10 == 9:
             known = made[-5]
-            same = {name: known[name] for name in ("people", "answers", "incidents")}
-            made.append(region.referral(**same))
+            # Who wished something else would have somebody else asked.
+            said = ("people", "answers", "incidents", "wishes")
+            made.append(region.referral(**{name: known[name] for name in said}))
         elif number % 5 == 3:
             grave = {"yes": ("threat_to_kill",), "incidents": ("threats_of_harm",)}
             made.append(household(region, **grave))
@@ -289,9 +288,6 @@ class Audit:
         for each in self._all("notify.notifications"):
             told[each["about_id"] if each["event"] == OFFERED else ""].append(each)
         for surprise in told.pop("", ()):
-            if surprise["event"] == ALIKE:
-                # Two who were met at once are compared a minute later.
-                continue
             yield f"somebody was told of {surprise['event']}"
         for each in self._allocations:
             found = [n["worker_id"] for n in told.pop(each["_id"], ())]
