@@ -463,6 +463,9 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ),
     ("referrals", "GET", "/v1/agencies/{code}"): Case(PRESENT, by_scope=True),
     ("referrals", "GET", "/v1/agencies"): Case(PRESENT, by_scope=True),
+    ("referrals", "GET", "/v1/agencies/{code}/disclosures"): Case(
+        PRESENT, by_scope=True
+    ),
     ("referrals", "GET", "/v1/agencies/{code}/quality"): Case(
         ("coordinator", "relative", "excluded")
     ),

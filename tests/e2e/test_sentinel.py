@@ -129,7 +129,7 @@ LATER = {
     "contact.messaged.v1", "contact.answered.v1", "contact.stopped.v1",
     "reply.not_known.v1", "channel.silent.v1",
     "meeting.task_due_soon.v1", "meeting.task_overdue.v1", "meeting.task_not_done.v1",
-    "meeting.task_done.v1", "meeting.called_off.v1",
+    "meeting.task_done.v1", "meeting.called_off.v1", "paper.released.v1",
 }  # fmt: skip
 """Events for which time would have to pass, or a gateway be there; that each is thin,
 its schema says."""

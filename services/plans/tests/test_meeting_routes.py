@@ -35,6 +35,8 @@ from accord_contracts.plans import (
     MeetingTaskNotDone,
     MeetingTaskOverdue,
     MeetingTaskPromised,
+    PaperGroup,
+    PaperReleased,
     PlanBreached,
     PlanClosed,
 )
@@ -1645,3 +1647,7 @@ async def test_a_pack_leaves_on_two_words_for_whoever_reads_the_same(
     done = [each.action for each in await audited(running.service.audit)]
     kept = [each for each in done if each.startswith("pack.")]
     assert {"pack.release", "pack.confirm", "pack.fetch", "pack.end"} == {*kept}
+    said = await sent_by(running.service, running.broker)
+    [left] = [each.data for each in said if isinstance(each.data, PaperReleased)]
+    assert (left.case_id, left.meeting_id, left.agency) == (case, meeting, "police")
+    assert {each.group for each in left.told} == {PaperGroup.PLAN, PaperGroup.RISK}

@@ -11,8 +11,16 @@ import pytest
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.sealing import SealedStore
 from accord_chassis.service import settled
-from accord_chassis.testing import NOON, audited, eventually, message_of, new_id
+from accord_chassis.testing import (
+    NOON,
+    audited,
+    eventually,
+    message_of,
+    new_id,
+    sent_by,
+)
 from accord_contracts.access import Side
+from accord_contracts.plans import PaperGroup, PaperReleased
 from accord_contracts.referrals import (
     CaseErased,
     CaseTransferred,
@@ -43,14 +51,19 @@ class Worker:
     """Somebody of a case's team, who speaks HTTP under a token of their own."""
 
     def __init__(
-        self, running: Running, case: str, side: Side = HERS, subject: str = ""
+        self,
+        running: Running,
+        case: str,
+        side: Side = HERS,
+        subject: str = "",
+        **claims: str,
     ) -> None:
         self.running = running
         self.id = new_id()
         self.path = f"/v1/plans/{case}"
         running.standings.tell(self.id, case, sides=[side])
         token = running.issuer.token(
-            subject or self.id, *SCOPES, region="test", worker=self.id
+            subject or self.id, *SCOPES, region="test", worker=self.id, **claims
         )
         self.headers = {"Authorization": f"Bearer {token}"}
 
@@ -152,6 +165,41 @@ async def test_a_persons_own_copy_leaves_as_a_pdf_with_nothing_of_others(
     page = (await one.fetches(release, "html")).text
     assert WORDS in page
     assert "counsellor" not in page
+
+
+async def left(running: Running) -> list[PaperReleased]:
+    found = await sent_by(running.service, running.broker)
+    return [each.data for each in found if isinstance(each.data, PaperReleased)]
+
+
+async def test_what_leaves_is_told_to_the_ledger_once_for_each_agency_that_has_it(
+    running: Running,
+) -> None:
+    her = new_id()
+    case = await given_case(running, her)
+    one, other = Worker(running, case), Worker(running, case)
+    police = Worker(running, case, agency="police")
+    await one.notes(her)
+    await one.notes(new_id(), "I will see my counsellor.", HIS)
+    own = await released(one, other, "person", person_id=her)
+    team = await released(one, other)
+
+    # Nobody has it yet.
+    assert await left(running) == []
+    for _ in range(2):
+        await other.fetches(own, "html")
+        await police.fetches(team, "html")
+    await one.fetches(team, "html")
+
+    copy, theirs, whole = await left(running)
+    assert (copy.person_id, copy.agency, copy.worker_id) == (her, None, other.id)
+    assert {each.person_id for each in copy.told} == {her}
+    assert {each.group for each in copy.told} == {PaperGroup.PLAN, PaperGroup.WORDS}
+    assert (theirs.agency, theirs.audience) == ("police", "team")
+    assert (whole.agency, whole.told) == (None, theirs.told)
+    of_him = {e.group for e in theirs.told if e.side is HIS}
+    assert {PaperGroup.PLAN, PaperGroup.WORDS} == of_him
+    assert PaperGroup.RISK in {each.group for each in theirs.told}
 
 
 async def test_a_copy_on_the_screen_loads_nothing_and_does_not_print(

@@ -19,7 +19,13 @@ from accord_chassis.testing import (
 from accord_contracts.access import AGENCIES, Side, listed_id
 from accord_contracts.grounds import Belief, S20Purpose
 from accord_contracts.message import Lane, Message
-from accord_contracts.plans import MeetingAsked
+from accord_contracts.papers import Audience
+from accord_contracts.plans import (
+    MeetingAsked,
+    PaperGroup,
+    PaperReleased,
+    PaperTold,
+)
 from accord_contracts.referrals import (
     AgencyKind,
     Answer,
@@ -35,7 +41,7 @@ from accord_contracts.referrals import (
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from referrals import erasing
+from referrals import erasing, keeping
 from referrals.accounting import enter_reading
 from referrals.domain.agency import Agency, Registration, Standing
 from referrals.domain.amendment import Change
@@ -63,10 +69,12 @@ from referrals.inquiring import (
     Bureau,
     ask_for_meeting,
     enter_learned,
+    enter_paper,
     push,
     tell_overdue,
 )
 from referrals.keeping import Disclosures, Inquiries
+from referrals.routes import inquiries as inquiries_routes
 from referrals_builders import JOHN, MERE, POLICY, Running, body, referral
 
 DAY = timedelta(days=1)
@@ -213,10 +221,11 @@ def test_the_ledger_has_an_entry_for_everybody_of_whom_something_was_told(
 def test_a_tombstone_of_the_ledger_has_no_value_left() -> None:
     [entry, _] = of_asking(asked())
 
-    entry = entry.model_copy(update={"transfer": True})
+    entry = entry.model_copy(update={"transfer": True, "own": True})
     left = entry.tombstone(DECISION).model_dump(exclude_none=True)
 
     assert not left.pop("transfer")
+    assert not left.pop("own")
     assert left.keys() == {"id", "version", "person_id", "at", "erased"}
 
 
@@ -776,6 +785,115 @@ async def test_with_its_case_all_that_was_shared_is_erased(running: Running) -> 
     assert (await decides(running, inquiry_id, said())).status_code == 404
 
 
+def told_on(group: PaperGroup, side: Side, person_id: str | None = None) -> PaperTold:
+    return PaperTold(group=group, side=side, person_id=person_id)
+
+
+async def left(running: Running, case: Case, *told: PaperTold, **fields: Any) -> None:
+    """Have plans tell that a paper has left, twice."""
+    usual = {
+        "release_id": new_id(),
+        "meeting_id": None,
+        "audience": Audience.AGENCY,
+        "agency": "refuge",
+        "person_id": None,
+        "worker_id": COORDINATOR,
+        "released_at": NOON,
+    }
+    message = message_of(PaperReleased(case_id=case.id, told=told, **usual | fields))
+    for _ in range(2):
+        await enter_paper(message, bureau=running.service.parts[Bureau])
+
+
+async def told_to(
+    running: Running, agency: str, worker: str = "", **where: str
+) -> dict[str, Any]:
+    headers = running.bearer("referrals.disclosures", agency="", worker=worker)
+    path = f"/v1/agencies/{agency}/disclosures"
+    answer = await running.http.get(path, headers=headers, params=where)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_a_paper_that_left_stands_in_the_ledger_of_whom_it_is_about(
+    running: Running,
+) -> None:
+    child = {**MERE, "given_name": "Tama", "role": "child", "date_of_birth": "2018"}
+    case = await case_of(running, people=[MERE, JOHN, child])
+    [mere], [john] = case.harmed, him(case)
+    [tama] = {each.person_id for each in case.people} - {mere, john}
+
+    await left(
+        running,
+        case,
+        told_on(PaperGroup.PLAN, Side.PERSON_HARMED),
+        told_on(PaperGroup.RISK, Side.WHOLE_CASE),
+        told_on(PaperGroup.NEEDS, Side.PERSON_HARMED, mere),
+        told_on(PaperGroup.WORDS, Side.PERSON_USING_VIOLENCE),
+    )
+
+    async def about(person_id: str) -> list[str]:
+        told = (await ledger_of(running, person_id)).json()["disclosures"]
+        found = [each for each in told if each["release_id"]]
+        assert {(e["agency"], e["worker"]) for e in found} == {("refuge", COORDINATOR)}
+        return sorted(each["group"] for each in found)
+
+    assert await about(mere) == ["needs", "plan", "risk"]
+    assert await about(tama) == ["plan", "risk"]
+    assert await about(john) == ["risk", "words"]
+
+
+async def test_what_an_agency_was_ever_told_is_read_a_page_at_a_time(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in (keeping, inquiries_routes):
+        monkeypatch.setattr(each, "TOLD_PAGE", 2)
+    case = await case_of(running)
+    await inquiry_of(running, case, agencies=["hospital"])
+    risk = told_on(PaperGroup.RISK, Side.WHOLE_CASE)
+    for hours in (0, 1, 1):
+        at = NOON - timedelta(hours=hours)
+        await left(running, case, risk, released_at=at)
+    await left(running, case, risk, agency="hospital")
+
+    pages, where = [], {}
+    while True:
+        page = await told_to(running, "refuge", **where)
+        pages.append(page["disclosures"])
+        if page["until"] is None:
+            break
+        where = {"until": page["until"], "after": page["after"]}
+
+    assert [len(each) for each in pages] == [2, 2, 2, 0]
+    told = [each for page in pages for each in page]
+    assert [e["at"] for e in told] == sorted((e["at"] for e in told), reverse=True)
+    assert len({(e["release_id"], e["person_id"]) for e in told}) == 6
+    assert {each["agency"] for each in told} == {"refuge"}
+    by_inquiry = [
+        each
+        for each in (await told_to(running, "hospital"))["disclosures"]
+        if each["inquiry_id"]
+    ]
+    assert {each["group"] for each in by_inquiry} <= {"identity"}
+    assert [
+        each.case_id
+        for each in await audited(running.service.audit)
+        if each.action == "disclosures.read" and each.case_id
+    ]
+
+
+async def test_whoever_is_barred_from_a_case_does_not_read_what_an_agency_has_of_it(
+    running: Running,
+) -> None:
+    case, barred = await case_of(running), new_id()
+    await left(running, case, told_on(PaperGroup.RISK, Side.WHOLE_CASE))
+    running.standings.tell(barred, case.id, excluded=True)
+
+    assert len((await told_to(running, "refuge"))["disclosures"]) == 2
+    assert (await told_to(running, "refuge", barred))["disclosures"] == []
+
+
 async def test_every_query_is_served_by_an_index(running: Running) -> None:
     inquiries = running.service.store(Inquiries)
     disclosures = running.service.store(Disclosures)
@@ -785,6 +903,8 @@ async def test_every_query_is_served_by_an_index(running: Running) -> None:
         (inquiries, {"case_id": "c", "_id": {"$gt": ""}}),
         (inquiries, {"terms.people": "p"}),
         (disclosures, {"person_id": "p"}),
+        (disclosures, {"agency": "a", "at": NOON, "_id": {"$gt": ""}}),
+        (disclosures, {"agency": "a", "at": {"$lt": NOON}}),
     ):
         plan = await store.documents.find(query).explain()
         assert "IXSCAN" in str(plan["queryPlanner"]["winningPlan"])

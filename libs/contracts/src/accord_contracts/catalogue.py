@@ -232,6 +232,7 @@ CATALOGUE = Catalogue.of(
         Entry(plans.ActionNotDone, "plans", ("plans", "notify")),
         Entry(plans.ActionDone, "plans", ("referrals", "risk", "plans", "notify")),
         Entry(plans.ActionOverdue, "plans", ("plans", "notify")),
+        Entry(plans.PaperReleased, "plans", ("referrals",)),
         Entry(plans.MeetingAsked, "plans", ("referrals",)),
         Entry(plans.MeetingDecided, "plans", ("risk", "allocation", "plans")),
         Entry(plans.MeetingTaskPromised, "plans", ("notify",)),

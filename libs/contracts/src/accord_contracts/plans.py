@@ -3,11 +3,13 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from accord_contracts.access import Side
 from accord_contracts.allocation import Role
 from accord_contracts.grounds import Belief, S20Purpose, WhyNotSafe
 from accord_contracts.message import Code, Event, Id
+from accord_contracts.papers import Audience
 from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskLevel
 
@@ -436,6 +438,63 @@ class ServiceOverdue(ServiceEvent):
     answer_by: AwareDatetime
     late_by: Annotated[float, Field(ge=0)]
     step: ServiceStep = ServiceStep.OFFERED
+
+
+class PaperGroup(StrEnum):
+    """What kind of thing stands on a paper that leaves."""
+
+    RISK = "risk"
+    DATES = "dates"
+    PLAN = "plan"
+    """What is to be done, was promised, or is late."""
+    NEEDS = "needs"
+    WORDS = "words"
+    """What somebody says for themselves."""
+
+
+class PaperTold(BaseModel):
+    """A kind of thing that stands on a paper, and about whom.
+
+    Attributes:
+        group: What kind.
+        side: About everybody of this side, or of the whole case.
+        person_id: About this one person alone.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    group: PaperGroup
+    side: Side
+    person_id: Id | None = None
+
+
+class PaperReleased(Event):
+    """A paper about a case, or a meeting's pack with the case on it, has left.
+
+    For the disclosure ledger. Told when it is fetched, once for each agency for which
+    it is; what two people let go and nobody fetched was told to nobody.
+
+    Attributes:
+        release_id: By which it was let go.
+        meeting_id: The meeting whose pack it is; none: it is a paper of the case.
+        audience: For whom the paper is; none: it is a pack.
+        agency: The agency that has it: for which it was made, or of whoever fetched it;
+            none: whoever fetched it is of no agency.
+        person_id: The one person whose own copy it is.
+        worker_id: Who fetched it.
+        told: What stands on it of this case.
+    """
+
+    TYPE: ClassVar[str] = "paper.released.v1"
+
+    release_id: Id
+    meeting_id: Id | None
+    audience: Audience | None
+    agency: Code | None
+    person_id: Id | None
+    worker_id: Id | None
+    told: Annotated[tuple[PaperTold, ...], Field(max_length=500)]
+    released_at: AwareDatetime
 
 
 class MeetingAsked(Event):

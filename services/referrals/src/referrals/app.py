@@ -11,7 +11,13 @@ from accord_chassis.settings import ChassisSettings, policy_of
 from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import AllocationAccepted
 from accord_contracts.notify import ContactStopped
-from accord_contracts.plans import ActionDone, MeetingAsked, PlanAgreed, PlanClosed
+from accord_contracts.plans import (
+    ActionDone,
+    MeetingAsked,
+    PaperReleased,
+    PlanAgreed,
+    PlanClosed,
+)
 from accord_contracts.referrals import (
     CaseErased,
     CaseTransferred,
@@ -323,6 +329,7 @@ def ask_agencies(intake: service.Service, bureau: Bureau) -> None:
         (ReferralAmended, inquiring.push_referral),
         (ReferralWithdrawn, inquiring.push_referral),
         (InformationPushed, inquiring.enter_learned),
+        (PaperReleased, inquiring.enter_paper),
         (CaseErased, inquiring.erase_inquiries),
     ):
         intake.on(event, partial(handler, bureau=bureau))

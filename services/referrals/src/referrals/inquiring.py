@@ -18,7 +18,7 @@ from accord_chassis.service import settled
 from accord_chassis.store import Conflict
 from accord_contracts.access import AGENCIES, listed_id
 from accord_contracts.message import Event, Lane, Message
-from accord_contracts.plans import MeetingAsked
+from accord_contracts.plans import MeetingAsked, PaperReleased
 from accord_contracts.referrals import (
     Answer,
     CaseErased,
@@ -44,7 +44,14 @@ from referrals.domain.inquiry import (
     Said,
     Terms,
 )
-from referrals.domain.ledger import Disclosure, of_asking, of_decision, of_learned
+from referrals.domain.ledger import (
+    Disclosure,
+    Left,
+    of_asking,
+    of_decision,
+    of_learned,
+    of_paper,
+)
 from referrals.domain.policy import Policy
 from referrals.domain.referral import Referral
 from referrals.domain.registration import registered_under_s19
@@ -425,6 +432,26 @@ async def enter_learned(message: Message[InformationPushed], *, bureau: Bureau) 
         return
     about, at = told.person_ids, told.learned_at
     await enter(of_learned(held, message.id, told.agency, about, at), bureau)
+
+
+async def enter_paper(message: Message[PaperReleased], *, bureau: Bureau) -> None:
+    """Enter in the ledger what a paper told that has left, of everybody it is about."""
+    told = message.data
+    case = await bureau.cases.get(told.case_id)
+    if case is None or case.erased:
+        return
+    left = Left(
+        release_id=told.release_id,
+        case_id=case.id,
+        at=told.released_at,
+        agency=told.agency,
+        worker=told.worker_id,
+        own=told.person_id is not None,
+        told=told.told,
+    )
+    family = await bureau.cases.family_of(case)
+    members = [member for each in family for member in each.people]
+    await enter(of_paper(left, members), bureau)
 
 
 class Ledger(Protocol):

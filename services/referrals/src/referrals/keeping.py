@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from accord_chassis.sealing import ERASED, SealedStore
-from accord_chassis.store import Document, Store
+from accord_chassis.store import EPOCH, Document, Store
 from accord_contracts.grounds import S20Purpose
 from pymongo.operations import IndexModel
 
@@ -18,6 +18,9 @@ PAGE = 50
 
 ENTRIES = 1000
 """Disclosures about one person that are listed, the latest."""
+
+TOLD_PAGE = 200
+"""Disclosures to one agency that are listed at once."""
 
 
 class Inquiries(SealedStore[Inquiry]):
@@ -79,11 +82,14 @@ class Inquiries(SealedStore[Inquiry]):
 
 
 class Disclosures(Store[Disclosure]):
-    """The disclosure ledger, by whom it is about."""
+    """The disclosure ledger, by whom it is about and by who got it."""
 
     entity = Disclosure
     collection = "disclosures"
-    indexes = (IndexModel([("person_id", 1), ("at", -1)]),)
+    indexes = (
+        IndexModel([("person_id", 1), ("at", -1)]),
+        IndexModel([("agency", 1), ("at", -1), ("_id", 1)]),
+    )
 
     async def about(self, person_id: str, limit: int = 0) -> list[Disclosure]:
         """Give what was told of somebody, the latest first.
@@ -96,6 +102,31 @@ class Disclosures(Store[Disclosure]):
             {"person_id": person_id}, projection={"inbox": 0, "outbox": 0}
         )
         latest = found.sort("at", -1).limit(limit)
+        return [self.load(each) async for each in latest]
+
+    async def told_to(
+        self, agency: str, until: datetime | None = None, after: str = ""
+    ) -> list[Disclosure]:
+        """Give what an agency got, the latest first, a page at a time.
+
+        Args:
+            agency: Its code.
+            until: When the last one before this page was told; none: the first page.
+            after: The id of that one: a whole case is handed over in one moment.
+        """
+        found: list[Disclosure] = []
+        if until:
+            same = {"agency": agency, "at": until, "_id": {"$gt": after}}
+            found = await self._sorted(same, TOLD_PAGE)
+        if len(found) < TOLD_PAGE:
+            times = {"$lt": until} if until else {"$gt": EPOCH}
+            earlier = {"agency": agency, "at": times}
+            found += await self._sorted(earlier, TOLD_PAGE - len(found))
+        return found
+
+    async def _sorted(self, which: Document, limit: int) -> list[Disclosure]:
+        found = self.documents.find(which, projection={"inbox": 0, "outbox": 0})
+        latest = found.sort([("at", -1), ("_id", 1)]).limit(limit)
         return [self.load(each) async for each in latest]
 
 

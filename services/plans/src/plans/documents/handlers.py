@@ -8,7 +8,7 @@ from accord_contracts.access import ClosedToChange, Side
 from accord_contracts.message import Message
 from accord_contracts.one_person import one_with
 from accord_contracts.papers import Audience
-from accord_contracts.plans import PlanClosed
+from accord_contracts.plans import PaperReleased, PlanClosed
 from accord_contracts.referrals import (
     CaseErased,
     CaseTransferred,
@@ -18,6 +18,7 @@ from accord_contracts.referrals import (
 
 from plans.asks import Screens
 from plans.documents.audience import Addressed, Facts, redacted
+from plans.documents.contents import Contents, contents_of
 from plans.documents.printing import Press
 from plans.documents.release import Release
 from plans.documents.scan import ProtectedText, look_through, refuse, told_on
@@ -39,6 +40,9 @@ from plans.meeting.store import Discussions
 from plans.needs.need import UnknownStrand
 from plans.needs.store import Needs
 from plans.store import Plans
+
+STAFF = (Audience.TEAM, Audience.OUTREACH)
+"""For whom a paper is that stays with whoever fetches it."""
 
 
 class Papers(NamedTuple):
@@ -62,10 +66,12 @@ class Paper(NamedTuple):
 
     Attributes:
         digest: What tells it from others: under a key, so that it tells nothing else.
+        contents: What stands on it of whom.
     """
 
     sheet: Sheet
     digest: str
+    contents: Contents
 
 
 async def read_paper(case_id: str, to: Addressed, papers: Papers) -> Paper:
@@ -76,7 +82,7 @@ async def read_paper(case_id: str, to: Addressed, papers: Papers) -> Paper:
         NotTheirCopy: It is nobody's copy of their own.
     """
     facts, voices = await _known(case_id, papers)
-    return _paper(facts, voices, to, papers)
+    return _paper(case_id, facts, voices, to, papers)
 
 
 async def leaving(case_id: str, to: Addressed, read: str, papers: Papers) -> Paper:
@@ -106,7 +112,7 @@ async def leaving(case_id: str, to: Addressed, read: str, papers: Papers) -> Pap
     facts, voices = await _known(case_id, papers)
     if facts.transferred:
         raise ClosedToChange
-    paper = _paper(facts, voices, to, papers)
+    paper = _paper(case_id, facts, voices, to, papers)
     is_same(paper.digest, read)
     ids = one_with(to.person_id, facts.links) if to.person_id else frozenset()
     if any(e.unsafe_to_hold and e.person_id in ids for e in voices):
@@ -130,13 +136,13 @@ async def _known(case_id: str, papers: Papers) -> tuple[Facts, list[OwnVoice]]:
 
 
 def _paper(
-    facts: Facts, voices: list[OwnVoice], to: Addressed, papers: Papers
+    case_id: str, facts: Facts, voices: list[OwnVoice], to: Addressed, papers: Papers
 ) -> Paper:
     if to.audience is Audience.PERSON and to.person_id:
         copy_of(one_with(to.person_id, facts.links), voices)
     sheet = sheet_of(facts, to, papers.speech)
     digest = papers.voices.vault.digest("paper", sheet.model_dump_json())
-    return Paper(sheet, digest)
+    return Paper(sheet, digest, contents_of(case_id, redacted(facts, to), to))
 
 
 async def ask(
@@ -176,15 +182,44 @@ async def confirm(held: Release, by: Reader, read: str, papers: Papers) -> Relea
     return new if new is held else await papers.releases.save(new)
 
 
-async def fetch(held: Release, papers: Papers) -> Paper:
-    """Give a paper that may leave, as it is now.
+class Fetcher(NamedTuple):
+    """Who fetches a paper.
+
+    Attributes:
+        worker: Their id in the directory.
+        agency: That they work for, if their token says.
+    """
+
+    worker: str | None
+    agency: str | None
+
+
+async def fetch(held: Release, by: Fetcher, papers: Papers) -> Paper:
+    """Give a paper that may leave, as it is now, and tell that it has left.
+
+    Before it is given: what cannot be told of leaves with nobody.
 
     Raises:
         Refusal: As ``Release.fetch`` and ``leaving`` say.
     """
     at = papers.clock.now()
     held.fetch(held.paper, at)
-    return await _leaving(held, papers)
+    paper = await _leaving(held, papers)
+    agency = by.agency if held.audience in STAFF else held.agency
+    if (new := held.leave(agency)) is not held:
+        left = PaperReleased(
+            case_id=held.case_id,
+            release_id=held.id,
+            meeting_id=None,
+            audience=held.audience,
+            agency=agency,
+            person_id=held.person_id,
+            worker_id=by.worker,
+            told=paper.contents[held.case_id],
+            released_at=at,
+        )
+        await papers.releases.save(new, left)
+    return paper
 
 
 async def _leaving(held: Release, papers: Papers) -> Paper:

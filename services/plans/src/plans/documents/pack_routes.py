@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from plans.documents import packing
+from plans.documents.contents import contents_of_agenda, contents_of_extract
 from plans.documents.handlers import Paper, Papers
 from plans.documents.pack import extract_of, pack_of
 from plans.documents.packing import Read, paper_of
@@ -153,7 +154,8 @@ async def fetch_pack(
     read = await _of_release(
         "fetch", meeting_id, pack, member, table=table, papers=papers
     )
-    held = await packing.fetch(read, release_id, papers=papers, table=table)
+    fetch = partial(packing.fetch, read, release_id, papers=papers, table=table)
+    held = await settled(fetch)
     speech, at = papers.speech, papers.clock.now()
     name = speech.say(held.agency).en if held.agency else "whoever leads the meeting"
     mark = Mark.leaving(name, held.id, at, speech)
@@ -201,9 +203,11 @@ async def _paper(
 ) -> Paper:
     if pack is Pack.AGENDA:
         agenda = await read_meeting(meeting_id, table, member)
-        return paper_of(pack_of(agenda, papers.speech), papers)
+        sheet = pack_of(agenda, papers.speech)
+        return paper_of(sheet, contents_of_agenda(agenda), papers)
     extract = await read_extract(meeting_id, table, member)
-    return paper_of(extract_of(extract, papers.speech), papers)
+    sheet = extract_of(extract, papers.speech)
+    return paper_of(sheet, contents_of_extract(extract), papers)
 
 
 def _shown(paper: Paper, papers: Papers, member: Asking) -> HTMLResponse:

@@ -3,6 +3,9 @@
 from datetime import timedelta
 from typing import NamedTuple
 
+from accord_contracts.plans import PaperReleased
+
+from plans.documents.contents import Contents
 from plans.documents.handlers import Paper, Papers
 from plans.documents.scan import look_over
 from plans.documents.sheet import Sheet
@@ -28,9 +31,10 @@ class Read(NamedTuple):
     agency: str | None
 
 
-def paper_of(sheet: Sheet, papers: Papers) -> Paper:
+def paper_of(sheet: Sheet, contents: Contents, papers: Papers) -> Paper:
     """Tell a pack from others."""
-    return Paper(sheet, papers.voices.vault.digest("pack", sheet.model_dump_json()))
+    digest = papers.voices.vault.digest("pack", sheet.model_dump_json())
+    return Paper(sheet, digest, contents)
 
 
 async def ask(
@@ -81,7 +85,9 @@ async def confirm(
 async def fetch(
     read: Read, release_id: str, *, papers: Papers, table: Table
 ) -> PackRelease:
-    """See that a pack may leave, as it is for whoever fetches it.
+    """See that a pack may leave, as it is for whoever fetches it, and tell that it has.
+
+    Of each case that stands on it, before it is given.
 
     Raises:
         NoSuchRelease: There is none of it, or only another agency's.
@@ -89,9 +95,26 @@ async def fetch(
     """
     meeting = await meeting_of(read.meeting_id, table)
     held = _of(meeting.release(release_id), read)
-    held.fetch(read.paper.digest, papers.clock.now())
+    at = papers.clock.now()
+    held.fetch(read.paper.digest, at)
     look_over(read.paper.sheet)
-    return held
+    if (new := held.leave(held.agency)) is not held:
+        left = (
+            PaperReleased(
+                case_id=case_id,
+                release_id=held.id,
+                meeting_id=meeting.id,
+                audience=None,
+                agency=held.agency,
+                person_id=None,
+                worker_id=read.by.worker,
+                told=told,
+                released_at=at,
+            )
+            for case_id, told in read.paper.contents.items()
+        )
+        await table.meetings.save(meeting.with_release(new), *left)
+    return new
 
 
 async def end(

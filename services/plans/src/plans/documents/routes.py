@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from plans.documents import handlers
 from plans.documents.audience import AUDIENCES, EVERYTHING, Addressed
-from plans.documents.handlers import Paper, Papers
+from plans.documents.handlers import Fetcher, Paper, Papers
 from plans.documents.page import POLICY, Mark, page_of
 from plans.documents.printing import MEDIA_TYPE
 from plans.documents.release import Release
@@ -230,7 +230,7 @@ async def fetch_paper(
 
     async def fetch() -> tuple[Release, Paper]:
         held = await _release("fetch", case_id, release_id, papers, worker)
-        return held, await handlers.fetch(held, papers)
+        return held, await handlers.fetch(held, fetcher(worker), papers)
 
     async with _noticed(case_id, worker):
         held, paper = await settled(fetch)
@@ -327,6 +327,11 @@ def who(asker: Asking) -> Reader:
     """Say who has read a paper."""
     known = asker.who
     return Reader(issuer=known.issuer, subject=known.subject, worker=known.worker)
+
+
+def fetcher(asker: Asking) -> Fetcher:
+    """Say who fetches a paper, and for which agency."""
+    return Fetcher(asker.worker, asker.who.agency or None)
 
 
 def _html(page: str, paper: Paper) -> HTMLResponse:

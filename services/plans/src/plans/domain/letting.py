@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from hmac import compare_digest
 from typing import Self
 
+from accord_contracts.message import Code
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict
 
@@ -59,6 +60,7 @@ class Letting(BaseModel):
         paper: What tells that very paper from others: a digest under a key.
         until: When it lapses: by then it is to be confirmed, or fetched.
         ended_at: When it was taken back, or what it rests on was decided anew.
+        left_for: For which agencies it was fetched; none: by somebody of no agency.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -71,6 +73,7 @@ class Letting(BaseModel):
     confirmed_at: datetime | None = None
     until: datetime
     ended_at: datetime | None = None
+    left_for: tuple[Code | None, ...] = ()
 
     def confirm(self, by: Reader, paper: str, *, at: datetime, hours: int) -> Self:
         """Give a second person's word. Giving it again changes nothing.
@@ -109,6 +112,12 @@ class Letting(BaseModel):
         if self.confirmed_by is None:
             raise NotConfirmed
         self.is_of(paper)
+
+    def leave(self, agency: str | None) -> Self:
+        """Note for which agency it was fetched. Again changes nothing."""
+        if agency in self.left_for:
+            return self
+        return self.model_copy(update={"left_for": (*self.left_for, agency)})
 
     def is_of(self, paper: str) -> None:
         """See that it is of this very paper.

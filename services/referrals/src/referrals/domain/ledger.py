@@ -15,12 +15,16 @@ from enum import StrEnum
 from typing import NamedTuple, Self
 from uuid import UUID, uuid5
 
+from accord_contracts.access import Side
 from accord_contracts.grounds import Belief, Ipp11, S20Purpose, WhyNotSafe
 from accord_contracts.message import Code
+from accord_contracts.plans import PaperTold
+from accord_contracts.referrals import PersonRole
 from pydantic import BaseModel, ConfigDict
 
 from referrals.domain.case import Case
 from referrals.domain.erasure import ERASED_NAME, Decision
+from referrals.domain.household import Member, harmed_of, with_role
 from referrals.domain.inquiry import Inquiry
 from referrals.domain.package import Packed
 from referrals.domain.referral import Referral
@@ -34,6 +38,12 @@ class FieldGroup(StrEnum):
     CONTACT = "contact"
     INDICATORS = "indicators"
     PIECES = "pieces"
+    # On papers that plans let go.
+    RISK = "risk"
+    DATES = "dates"
+    PLAN = "plan"
+    NEEDS = "needs"
+    WORDS = "words"
 
 
 class Disclosure(BaseModel):
@@ -46,7 +56,10 @@ class Disclosure(BaseModel):
         agency: The agency that got it; none: whoever works on ``case_id``.
         case_id: The case of the inquiry that it was told for.
         referral_id: The referral by which it was told.
-        worker: Who had it shown to them, of what is shown by asking for it.
+        release_id: The release by which it left on paper.
+        own: It left on the person's own copy, for themselves.
+        worker: Who had it shown to them, of what is shown by asking for it, or fetched
+            the paper.
         ipp11: The ground, if it was not s 20.
         transfer: It was told to the region that the case was handed over to: where the
             person harmed in it went.
@@ -65,6 +78,8 @@ class Disclosure(BaseModel):
     case_id: str | None = None
     inquiry_id: str | None = None
     referral_id: str | None = None
+    release_id: str | None = None
+    own: bool = False
     worker: str | None = None
     purpose: S20Purpose | None = None
     ipp11: Ipp11 | None = None
@@ -164,6 +179,67 @@ def of_transfer(case: Case, told: Iterable[Packed]) -> Iterator[Disclosure]:
             why_not_safe=terms.why_not_safe,
             transfer=True,
         )
+
+
+class Left(NamedTuple):
+    """That a paper about a case has left.
+
+    Attributes:
+        release_id: By which it was let go.
+        agency: That has it; none: whoever works on the case, or whose own copy it is.
+        worker: Who fetched it.
+        own: It is somebody's own copy.
+        told: What stands on it.
+    """
+
+    release_id: str
+    case_id: str
+    at: datetime
+    agency: str | None
+    worker: str | None
+    own: bool
+    told: tuple[PaperTold, ...]
+
+
+def of_paper(left: Left, members: Iterable[Member]) -> Iterator[Disclosure]:
+    """Give what a paper told that has left, of each person once by kind.
+
+    What is told of the side of who was harmed is told of the children too.
+
+    Args:
+        left: Which.
+        members: Who is in the case, and in those that are merged into it.
+    """
+    known = tuple(members)
+    held = {
+        (person_id, FieldGroup(each.group))
+        for each in left.told
+        for person_id in _about(each, known)
+    }
+    for person_id, group in sorted(held):
+        yield Disclosure(
+            id=str(uuid5(UUID(left.release_id), f"{left.agency}/{person_id}/{group}")),
+            person_id=person_id,
+            at=left.at,
+            group=group,
+            agency=left.agency,
+            case_id=left.case_id,
+            release_id=left.release_id,
+            own=left.own,
+            worker=left.worker,
+        )
+
+
+def _about(told: PaperTold, members: tuple[Member, ...]) -> frozenset[str]:
+    if told.person_id:
+        return frozenset({told.person_id})
+    using = with_role(PersonRole.PERSON_USING_VIOLENCE, members)
+    match told.side:
+        case Side.PERSON_USING_VIOLENCE:
+            return using
+        case Side.PERSON_HARMED:
+            return harmed_of(members) | with_role(PersonRole.CHILD, members)
+    return frozenset(each.person_id for each in members)
 
 
 class Reading(NamedTuple):

@@ -529,7 +529,8 @@ def _told_on(
         # Where somebody else went, that they spoke, or who helps them: of a case of
         # another only what an agency was asked, and has answered, of themselves.
         of_others = each.inquiry_id is None and each.case_id not in harmed_in
-        if each.erased is None and not of_others:
+        # Their own copy was told to themselves.
+        if each.erased is None and not of_others and not each.own:
             yield ToldOn(
                 on=each.at.date(),
                 group=each.group,

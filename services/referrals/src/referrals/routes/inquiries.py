@@ -20,7 +20,7 @@ from accord_contracts.message import Code, Id
 from accord_contracts.referrals import Answer, SharingDecision, SharingReason
 from fastapi import APIRouter, Security
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from referrals import inquiring
 from referrals.accounting import told_of
@@ -45,7 +45,7 @@ from referrals.domain.policy import Misfit
 from referrals.domain.telling import DescribedPerson, Gender
 from referrals.erasing import Shelves, is_known, standing_case
 from referrals.inquiring import Bureau
-from referrals.keeping import ENTRIES, PAGE
+from referrals.keeping import ENTRIES, PAGE, TOLD_PAGE
 from referrals.routes.agencies import registered
 from referrals.routes.lines import errors_of
 
@@ -255,7 +255,10 @@ class DisclosureView(BaseModel):
         holder: The agency that told it; none: the response to the case.
         agency: The agency that got it; none: whoever works on ``case_id``.
         referral_id: The referral by which it was told.
-        worker: Who had it shown to them, of what is shown by asking for it.
+        release_id: The release by which it left on paper.
+        own: It left on the person's own copy, for themselves.
+        worker: Who had it shown to them, of what is shown by asking for it, or fetched
+            the paper.
         transfer: It got it because the case was handed over to it.
     """
 
@@ -266,6 +269,8 @@ class DisclosureView(BaseModel):
     case_id: Id | None
     inquiry_id: Id | None
     referral_id: Id | None
+    release_id: Id | None
+    own: bool
     worker: str | None
     purpose: S20Purpose | None
     ipp11: Ipp11 | None
@@ -292,6 +297,33 @@ class DisclosuresView(BaseModel):
     person_id: Id
     disclosures: tuple[DisclosureView, ...]
     complete: bool
+
+
+class ToldOfView(DisclosureView):
+    """One kind of thing that an agency was told, and of whom."""
+
+    person_id: Id
+
+    @classmethod
+    def told(cls, held: Disclosure) -> Self:
+        """Show an entry with whom it is about."""
+        shown = DisclosureView.of(held).model_dump()
+        return cls(person_id=held.person_id, **shown)
+
+
+class ToldToView(BaseModel):
+    """What an agency was told, the latest first.
+
+    Of whoever is erased since there is nothing: to whom it was told went with them.
+
+    Attributes:
+        until: With ``after``: where the next page begins; none: there is no more.
+    """
+
+    agency: Code
+    disclosures: tuple[ToldOfView, ...]
+    until: datetime | None
+    after: Id | None
 
 
 @router.post("/cases/{case_id}/inquiries", status_code=201)
@@ -461,6 +493,56 @@ async def read_disclosures(
         disclosures=tuple(map(DisclosureView.of, found)),
         complete=len(found) < ENTRIES,
     )
+
+
+@router.get("/agencies/{code}/disclosures")
+async def read_told_to(
+    code: Code,
+    until: AwareDatetime | None = None,
+    after: Id | None = None,
+    *,
+    shelves: Shelves_,
+    officer: Officer,
+) -> ToldToView:
+    """Read what an agency was told of anybody, the latest first, a page at a time.
+
+    Of whoever is in a case from which the reader is barred there is nothing. The next
+    page begins after the last entry that was looked at, shown or not.
+    """
+    of = Resource("disclosures", code)
+    found = await shelves.disclosures.told_to(code, until, after or "")
+    shown = await _readable(found, of, shelves, officer)
+    last = found[-1] if len(found) == TOLD_PAGE else None
+    return ToldToView(
+        agency=code,
+        disclosures=tuple(map(ToldOfView.told, shown)),
+        until=last and last.at,
+        after=last and last.id,
+    )
+
+
+async def _readable(
+    found: list[Disclosure], of: Resource, shelves: Shelves, officer: Asking
+) -> list[Disclosure]:
+    """Give those about people of whom the reader may read it in every case."""
+    people = sorted({each.person_id for each in found})
+    reached = await asyncio.gather(*(reached_by(each, shelves) for each in people))
+    cases = {
+        who: frozenset(each.id for each in held)
+        for who, held in zip(people, reached, strict=True)
+    }
+    of_each = [
+        cases[each.person_id] | ({each.case_id} if each.case_id else set())
+        for each in found
+    ]
+    every = sorted(frozenset().union(*of_each))
+    permitted = await officer.permit_each(
+        READ_LEDGER,
+        [(Resource("disclosures", each, each), each) for each in every],
+        of=of,
+    )
+    seen = frozenset(each for each, _ in permitted)
+    return [each for each, held in zip(found, of_each, strict=True) if seen >= held]
 
 
 def inquiries_of(case_id: str) -> Resource:
