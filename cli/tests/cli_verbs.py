@@ -3,8 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+from accord.surroundings import Surroundings
 
 LOCALITY = Path(__file__).parents[2] / "localities" / "canterbury"
 
@@ -12,6 +16,12 @@ COMMAND = Path(sys.executable).with_name("accord")
 
 Accord = Callable[..., subprocess.CompletedProcess[str]]
 """Runs the command with words, and gives what became of it."""
+
+
+def token_of(region: Surroundings, who: str, /, **other: Any) -> str:
+    """Sign the token of an operator who has just logged in, but for what is other."""
+    claims = {"auth_time": int(time.time()), "roles": ["operator", "auditor"], **other}
+    return region.issuer.token(who, **{"region": region.region, **claims})
 
 
 def environment(named: Mapping[str, str]) -> dict[str, str]:

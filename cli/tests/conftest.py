@@ -8,10 +8,11 @@ from uuid import uuid4
 import pytest
 from accord.deployment import Deployment
 from accord.management import Management
-from accord.surroundings import PREFIX, Surroundings, prepare
+from accord.surroundings import AUDIT, PREFIX, Surroundings, prepare
+from accord_chassis.access import DEVELOPMENT_ISSUER
 from accord_chassis.development.backing import Backing
 from accord_chassis.topology import OPERATOR
-from cli_verbs import LOCALITY, Accord, run_in
+from cli_verbs import LOCALITY, Accord, run_in, token_of
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +54,11 @@ def deployment(region: Surroundings) -> Deployment:
         management_url=region.management_url,
         amqp_url=region.amqp_url_of(OPERATOR),
         store_url=region.store_url,
+        audit_database=region.database_of(AUDIT),
+        audit_key=region.audit_key,
+        jwks_url=region.issuer.jwks_url,
+        issuer=DEVELOPMENT_ISSUER,
+        operator_token=token_of(region, "first"),
     )
 
 

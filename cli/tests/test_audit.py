@@ -9,11 +9,12 @@ from uuid import uuid4
 import pytest
 from accord.deployment import Deployment
 from accord.surroundings import Surroundings
+from accord_chassis.access import DEVELOPMENT_ISSUER
 from accord_chassis.audit import INDEXES, AuditLog
 from accord_chassis.clock import SystemClock
 from accord_chassis.settings import ChassisSettings
-from chassis_audit import entry, settings
-from cli_verbs import Accord
+from chassis_audit import entry, log_of, settings
+from cli_verbs import Accord, token_of
 from pymongo import AsyncMongoClient
 
 Client = AsyncMongoClient[dict[str, Any]]
@@ -27,6 +28,9 @@ def deployment(region: Surroundings) -> Deployment:
         store_url=region.store_url,
         audit_database=region.database_of("audit"),
         audit_key=region.audit_key,
+        jwks_url=region.issuer.jwks_url,
+        issuer=DEVELOPMENT_ISSUER,
+        operator_token=token_of(region, "auditor", roles=["auditor"]),
     )
 
 
@@ -44,9 +48,7 @@ def told(deployment: Deployment, tmp_path: Path) -> ChassisSettings:
 @pytest.fixture
 async def log(store_client: Client, told: ChassisSettings) -> AsyncIterator[AuditLog]:
     """What a service of the region has written."""
-    made = AuditLog(
-        store_client, told, service="plans", services=("notify",), clock=SystemClock()
-    )
+    made = log_of(store_client, SystemClock(), told, writer="plans")
     await made.write(entry(case_id="ours", subject="first"))
     await made.write(entry(case_id="ours", worker="second", action="plan.agree"))
     await made.write(entry(case_id="another"))
@@ -105,12 +107,14 @@ def test_who_looked_at_a_case_is_said_latest_first(
     accord: Accord, log: AuditLog
 ) -> None:
     shown = accord("audit", "who", "ours")
-    document = json.loads(accord("audit", "who", "ours", "--json").stdout)
+    [asked, *document] = json.loads(accord("audit", "who", "ours", "--json").stdout)
     nobody = accord("audit", "who", str(uuid4()))
     together = accord("audit", "who", str(uuid4()), "ours", "--json")
 
     assert log.odd == 0
-    assert json.loads(together.stdout) == document
+    # Whoever asks who looked has looked, too.
+    assert (asked["action"], asked["subject"]) == ("audit.who", "auditor")
+    assert json.loads(together.stdout)[2:] == document
     rows = shown.stdout.splitlines()
     assert ["plan.agree" in rows[1], "plan.read" in rows[2], len(rows)] == [
         True
@@ -126,9 +130,7 @@ async def test_what_is_odd_is_found_over_all_services(
     accord: Accord, log: AuditLog, told: ChassisSettings, store_client: Client
 ) -> None:
     # Neither service saw anything odd.
-    other = AuditLog(
-        store_client, told, service="risk", services=(), clock=SystemClock()
-    )
+    other = log_of(store_client, SystemClock(), told)
     for number in range(3):
         await log.write(entry(case_id=f"one-{number}"))
         await other.write(entry(case_id=f"other-{number}"))

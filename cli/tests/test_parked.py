@@ -1,23 +1,33 @@
 """Parked messages are looked at, replayed and discarded; none is lost on the way."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from accord import parked
 from accord.deployment import Deployment
+from accord.discarding import ASK, CONFIRM_WITHIN, REPLAY, Reason, standing
 from accord.faults import CannotGoOn
 from accord.management import Management
 from accord.surroundings import Surroundings
+from accord_chassis.entries import OPENED, Recorded
 from accord_chassis.testing import eventually
 from accord_contracts.catalogue import CATALOGUE
 from aio_pika import DeliveryMode, Message, connect
 from aio_pika.abc import AbstractChannel
-from cli_verbs import Accord
+from chassis_audit import entry
+from cli_verbs import Accord, token_of
+from pydantic import SecretStr
+from pymongo import AsyncMongoClient
 
 QUEUE = "risk.urgent"
+
+Client = AsyncMongoClient[dict[str, Any]]
 
 
 @pytest.fixture
@@ -49,6 +59,22 @@ async def park(channel: AbstractChannel, *, reason: str = "KeyError") -> str:
     return message_id
 
 
+@pytest.fixture
+def second(region: Surroundings, accord: Accord) -> Accord:
+    """The command as another operator calls it."""
+    return partial(accord, ACCORD_OPERATOR_TOKEN=token_of(region, "second"))
+
+
+async def recorded(client: Client, region: Surroundings) -> list[dict[str, Any]]:
+    """What operators have done, as the audit log tells it."""
+    entries = client[region.database_of("audit")]["entries"]
+    return [
+        each
+        async for each in entries.find({"action": {"$ne": OPENED}}).sort("at", 1)
+        if each["_id"].startswith("operator/")
+    ]
+
+
 async def test_looking_takes_nothing_away(
     channel: AbstractChannel, deployment: Deployment
 ) -> None:
@@ -56,7 +82,8 @@ async def test_looking_takes_nothing_away(
 
     for _ in range(3):
         async with parked.parking(deployment) as parking:
-            assert {each.message_id for each in parking.found} == ids
+            found, _ = await parking.listed()
+            assert {each.message_id for each in found} == ids
 
     assert (await parked.counts(deployment, CATALOGUE))[QUEUE] == len(ids)
 
@@ -67,7 +94,7 @@ async def test_a_replayed_message_begins_anew(
     message_id = await park(channel)
 
     async with parked.parking(deployment) as parking:
-        await parking.replay(parking.chosen(message_id[:8]))
+        await parking.replayed(message_id[:8])
 
     queue = await channel.declare_queue(QUEUE, passive=True)
     delivered = await queue.get()
@@ -91,7 +118,7 @@ async def test_a_message_stays_parked_when_its_queue_cannot_be_reached(
 
     async with parked.parking(deployment) as parking:
         with pytest.raises(CannotGoOn, match="stays parked"):
-            await parking.replay(parking.chosen(message_id))
+            await parking.replayed(message_id)
 
     async def still_there() -> bool:
         return (await parked.counts(deployment, CATALOGUE))[QUEUE] == 1
@@ -107,9 +134,9 @@ async def test_an_ambiguous_beginning_of_an_id_is_refused(
 
     async with parked.parking(deployment) as parking:
         with pytest.raises(CannotGoOn, match="more than one"):
-            parking.chosen("")
+            await parking.shown("")
         with pytest.raises(CannotGoOn, match="no parked message"):
-            parking.chosen("nothing")
+            await parking.shown("nothing")
 
 
 async def test_the_command_lists_the_envelope_and_shows_the_body_when_asked(
@@ -139,19 +166,180 @@ async def test_the_command_replays_all(
     assert accord("dead-letters", "list").stdout == "Nothing is parked.\n"
 
 
-async def test_a_discarded_message_is_recorded_with_the_reason(
-    channel: AbstractChannel, accord: Accord, tmp_path: Path
+async def test_one_asks_and_another_confirms_that_a_message_is_discarded(
+    channel: AbstractChannel,
+    accord: Accord,
+    second: Accord,
+    store_client: Client,
+    region: Surroundings,
 ) -> None:
     message_id = await park(channel)
-    why = ("--reason", "A test message of ours")
 
-    refused = accord("dead-letters", "discard", message_id, *why)
-    discarded = accord("dead-letters", "discard", message_id, *why, "--yes")
+    early = second("dead-letters", "confirm", message_id, "--yes")
+    asked = accord("dead-letters", "discard", message_id, "--reason", "never_real")
+    own = accord("dead-letters", "confirm", message_id, "--yes")
+    listed = json.loads(accord("dead-letters", "list", "--json").stdout)
+    discarded = second("dead-letters", "confirm", message_id, "--yes")
 
-    assert refused.returncode == 1
-    assert discarded.returncode == 0
-    [entry] = (tmp_path / ".accord" / "discarded.ndjson").read_text().splitlines()
-    assert json.loads(entry)["message_id"] == message_id
-    assert json.loads(entry)["why"] == "A test message of ours"
-    assert "sentinel" not in entry
+    assert "Nobody has said" in early.stderr
+    assert "stays parked until somebody else confirms" in asked.stdout
+    assert "It was you" in own.stderr
+    assert [(e["discard"], e["said_by"]) for e in listed] == [("never_real", "first")]
+    assert discarded.stdout == f"{QUEUE}/{message_id} discarded.\n"
     assert accord("dead-letters", "list").stdout == "Nothing is parked.\n"
+    done = await recorded(store_client, region)
+    assert [(e["action"], e["subject"], e["outcome"]) for e in done] == [
+        ("dead_letter.ask_discard", "first", "permitted"),
+        ("dead_letter.discard", "first", "refused"),
+        ("dead_letter.read", "first", "permitted"),
+        ("dead_letter.discard", "second", "permitted"),
+    ]
+    last = done[-1]
+    assert (last["purpose"], last["rule"]) == ("never_real", "two_people")
+    assert last["resource"] == "referral.received.v1"
+    assert last["resource_id"] == f"{QUEUE}/{message_id}"
+
+
+async def test_nothing_is_lost_while_nobody_confirms_and_a_replay_ends_the_word(
+    channel: AbstractChannel, deployment: Deployment, region: Surroundings
+) -> None:
+    message_id = await park(channel)
+    second = deployment.model_copy(
+        update={"operator_token": SecretStr(token_of(region, "second"))}
+    )
+
+    async with parked.parking(deployment) as parking:
+        await parking.ask(message_id, Reason.DONE_OTHERWISE)
+    async with parked.parking(second) as parking:
+        [_], words = await parking.listed()
+        await parking.to_confirm(message_id)
+
+    assert (await parked.counts(deployment, CATALOGUE))[QUEUE] == 1
+    assert set(words) == {f"{QUEUE}/{message_id}"}
+
+    async with parked.parking(second) as parking:
+        await parking.replayed(message_id)
+        with pytest.raises(CannotGoOn, match="Nobody has said"):
+            await parking.to_confirm(message_id)
+
+
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
+
+
+def word(action: str, *, hours: float, intact: bool = True, **other: Any) -> Recorded:
+    """What was done so many hours ago."""
+    done = entry(**{"action": action, "resource_id": "one", **other})
+    return Recorded(f"entry-{hours}", NOW - timedelta(hours=hours), done, intact)
+
+
+@pytest.mark.parametrize(
+    ("said", "stands"),
+    [
+        ([word(ASK, hours=1)], True),
+        ([word(ASK, hours=71)], True),
+        ([word(ASK, hours=73)], False),
+        ([word(ASK, hours=2), word(REPLAY, hours=1)], False),
+        ([word(ASK, hours=1), word(REPLAY, hours=2)], True),
+        ([word(ASK, hours=1, intact=False)], False),
+        ([word(ASK, hours=1, outcome="refused")], False),
+        ([word(ASK, hours=1, resource_id="another")], False),
+    ],
+)
+def test_a_word_stands_for_its_time_until_somebody_replays(
+    said: list[Recorded], *, stands: bool
+) -> None:
+    assert ("one" in standing(said, NOW - CONFIRM_WITHIN)) is stands
+
+
+def test_repeating_a_word_does_not_make_it_ones_own() -> None:
+    first = word(ASK, hours=2, subject="first")
+    again = word(ASK, hours=1, subject="second")
+
+    assert standing([again, first], NOW - CONFIRM_WITHIN) == {"one": first}
+
+
+async def test_two_logins_of_one_worker_are_one_person(
+    channel: AbstractChannel, deployment: Deployment, region: Surroundings
+) -> None:
+    message_id = await park(channel)
+    logins = [
+        deployment.model_copy(
+            update={"operator_token": SecretStr(token_of(region, who, worker="w-1"))}
+        )
+        for who in ("at-work", "at-home")
+    ]
+
+    async with parked.parking(logins[0]) as parking:
+        await parking.ask(message_id, Reason.DONE_OTHERWISE)
+    async with parked.parking(logins[1]) as parking:
+        with pytest.raises(CannotGoOn, match="It was you"):
+            await parking.to_confirm(message_id)
+
+
+async def test_everything_that_is_seen_or_replayed_is_on_record(
+    channel: AbstractChannel,
+    deployment: Deployment,
+    store_client: Client,
+    region: Surroundings,
+) -> None:
+    ids = [await park(channel), await park(channel)]
+
+    async with parked.parking(deployment) as parking:
+        await parking.listed()
+        await parking.shown(ids[0], body=True)
+        await parking.replayed(ids[0])
+
+    done = await recorded(store_client, region)
+    assert [(e["action"], e["channel"], e["fields"]) for e in done] == [
+        ("dead_letter.read", "list", ["envelope"]),
+        ("dead_letter.read", "list", ["envelope"]),
+        ("dead_letter.read", "command", ["envelope", "body"]),
+        ("dead_letter.replay", "command", []),
+    ]
+    assert all(e["case_id"] for e in done)
+
+
+async def test_nothing_is_shown_or_done_that_cannot_be_recorded(
+    channel: AbstractChannel, deployment: Deployment
+) -> None:
+    message_id = await park(channel)
+    nowhere = SecretStr("mongodb://127.0.0.1:1")
+    away = deployment.model_copy(update={"audit_url": nowhere})
+
+    async with parked.parking(away) as parking:
+        # Together, because each waits for the store for some seconds.
+        said = await asyncio.gather(
+            parking.listed(),
+            parking.shown(message_id),
+            parking.replayed(message_id),
+            parking.all_replayed(),
+            parking.ask(message_id, Reason.UNREADABLE),
+            return_exceptions=True,
+        )
+
+    for each in said:
+        assert isinstance(each, CannotGoOn)
+        assert "cannot be recorded" in str(each)
+    assert (await parked.counts(deployment, CATALOGUE))[QUEUE] == 1
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ({"roles": ["auditor"]}, "no operator"),
+        ({"roles": None}, "no operator"),
+        ({"auth_time": None}, "a program's"),
+        ({"region": "elsewhere"}, "not good"),
+        ({"audience": "another"}, "not good"),
+        ({"lifetime": -120}, "not good"),
+    ],
+)
+async def test_nobody_looks_who_is_no_operator_by_their_own_login(
+    deployment: Deployment, region: Surroundings, claims: dict[str, Any], said: str
+) -> None:
+    token = token_of(region, "somebody", **claims)
+    other = deployment.model_copy(update={"operator_token": SecretStr(token)})
+
+    with pytest.raises(CannotGoOn, match=said):
+        async with parked.parking(other):
+            raise AssertionError

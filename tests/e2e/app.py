@@ -1,6 +1,7 @@
 """A whole platform that runs: its people, its bus, its stores, and when it rests."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import count
 from pathlib import Path
@@ -14,6 +15,7 @@ from accord.mail import Mailbox
 from accord.surroundings import AUDIT, Surroundings
 from accord.world import AGENCIES, World
 from accord_chassis import testing
+from accord_chassis.access import DEVELOPMENT_ISSUER
 from accord_chassis.clock import Clock
 from accord_chassis.topology import OPERATOR, parked_of, queues
 from accord_contracts.catalogue import CATALOGUE
@@ -118,6 +120,20 @@ class Region:
             management_url=self.surroundings.management_url,
             amqp_url=self.broker,
             store_url=self.surroundings.store_url,
+            audit_database=self.surroundings.database_of(AUDIT),
+            audit_key=self.surroundings.audit_key,
+            jwks_url=self.surroundings.issuer.jwks_url,
+            issuer=DEVELOPMENT_ISSUER,
+            operator_token=self.operator_token("operator"),
+        )
+
+    def operator_token(self, who: str) -> str:
+        """Sign the token of somebody who operates, and may read who looked at what."""
+        return self.surroundings.issuer.token(
+            who,
+            region=self.surroundings.region,
+            roles=["operator", "auditor"],
+            auth_time=int(time.time()),
         )
 
     def agency(self, code: str = "police") -> ReferringAgency:

@@ -163,14 +163,16 @@ def commands(group: Any = None, *before: str) -> Iterator[str]:
             yield " ".join((*before, name))
 
 
-async def printed(region: Region, folder: Path, words: Iterable[str]) -> bytes:
-    """Give what the command says, whatever it finds."""
-    ended = await asyncio.to_thread(run_in, folder, *words, **_named(region))
+async def printed(
+    region: Region, folder: Path, words: Iterable[str], *, who: str = "operator"
+) -> bytes:
+    """Give what the command says to somebody who operates, whatever it finds."""
+    ended = await asyncio.to_thread(run_in, folder, *words, **_named(region, who))
     assert "Traceback" not in ended.stderr, ended.stderr
     return f"{ended.stdout}\n{ended.stderr}".encode()
 
 
-def _named(region: Region) -> Mapping[str, str]:
+def _named(region: Region, who: str) -> Mapping[str, str]:
     """Name the deployment as its operator would, who may see everything of it."""
     told = region.surroundings
     as_service = told.environment("referrals", port=1, addresses={})
@@ -184,6 +186,7 @@ def _named(region: Region) -> Mapping[str, str]:
         f"{PREFIX}STORE_URL": told.store_url,
         f"{PREFIX}AUDIT_DATABASE": told.database_of(AUDIT),
         f"{PREFIX}JWKS_URL": told.issuer.jwks_url,
+        f"{PREFIX}OPERATOR_TOKEN": region.operator_token(who),
         f"{PREFIX}SMTP_URL": region.mail.url,
         f"{PREFIX}URL": region.url,
         f"{PREFIX}TOKEN": region.agency("hospital").token,

@@ -84,7 +84,8 @@ async def put_on_the_bus(region: Region, *heard: Heard, user: str = PUBLISHER) -
 async def parked_reasons(region: Region) -> dict[str, str]:
     """Give why each parked message is parked, by its id."""
     async with parked.parking(region.deployment) as parking:
-        return {each.message_id: each.reason for each in parking.found}
+        found, _ = await parking.listed()
+        return {each.message_id: each.reason for each in found}
 
 
 async def test_poison_is_parked_on_the_first_attempt_and_all_else_flows(
@@ -100,7 +101,8 @@ async def test_poison_is_parked_on_the_first_attempt_and_all_else_flows(
         await eventually(police.is_told("assessed", of=each))
     await eventually(region.is_quiet)
     async with parked.parking(region.deployment) as parking:
-        found = {each.message_id: (each.reason, each.attempt) for each in parking.found}
+        listed, _ = await parking.listed()
+        found = {each.message_id: (each.reason, each.attempt) for each in listed}
     ids = {each.message_id for each in POISON.values()}
     assert found == dict.fromkeys(ids, ("Unreadable", 0))
     ready = await region.ready("notify")
@@ -126,7 +128,7 @@ async def test_a_message_from_whoever_may_not_send_it_is_parked_until_replayed(
 
     # An operator who has looked at it and found it good may vouch for it.
     async with parked.parking(region.deployment) as parking:
-        await parking.replay(parking.chosen(forged.message_id))
+        await parking.replayed(forged.message_id)
 
     async def has_its_effect() -> bool:
         return await teams.find_one({"_id": team.case_id}) is not None

@@ -26,10 +26,15 @@ from pymongo.errors import OperationFailure, PyMongoError
 from accord.catalogue import SERVICES
 from accord.deployment import Deployment
 from accord.faults import CannotGoOn
+from accord.operators import AUDITOR, PRIVACY_OFFICER, Deed, on_record
 
 SECONDS = 10.0
 
 COLUMNS = ("when", "who", "agency", "what", "outcome", "why", "rule", "fields", "entry")
+
+READERS = {AUDITOR, PRIVACY_OFFICER}
+"""Who may read who looked at what. Whether the log is whole anybody may ask who can
+reach it: that tells of nobody, and a program asks it every day."""
 
 ALTERED = "ALTERED"
 """Stands before an entry that is not as it was sealed, and proves nothing."""
@@ -106,12 +111,19 @@ async def who(
 ) -> list[Recorded]:
     """Say who looked at a case or changed something of it, the latest first.
 
+    Who asks that is on record too, from their next look on.
+
     Raises:
-        CannotGoOn: The store is away.
+        CannotGoOn: The store is away, or it is not known who asks, or they may not.
     """
     keys = Keys(deployment.need_audit_key())
-    async with _entries(deployment) as entries:
-        return await audit.looked_at(entries, keys, case_ids, limit=most)
+    async with (
+        on_record(deployment, "audit", READERS) as known,
+        _entries(deployment) as entries,
+    ):
+        found = await audit.looked_at(entries, keys, case_ids, limit=most)
+        await known.records(*(Deed("audit.who", "audit", i, i) for i in case_ids))
+        return found
 
 
 async def odd(
@@ -120,18 +132,22 @@ async def odd(
     """Go through what all services recorded, and say at which entries it became odd.
 
     Raises:
-        CannotGoOn: The store is away.
+        CannotGoOn: The store is away, or it is not known who asks, or they may not.
     """
     keys = Keys(deployment.need_audit_key())
     watch = Watch(cases=cases, refusals=refusals, services=SERVICES)
     since = {"at": {"$gte": datetime.now(UTC) - timedelta(hours=hours)}}
     found = []
-    async with _entries(deployment) as entries:
+    async with (
+        on_record(deployment, "audit", READERS) as known,
+        _entries(deployment) as entries,
+    ):
         async for stored in audit.raw(entries).find(since).sort("at", 1):
             each = recorded(bytes(stored.raw), keys)
             if each.entry.action != OPENED:
                 odd = watch.notice(each.entry, each.id, each.at)
                 found += [(one, each) for one in odd]
+        await known.records(Deed("audit.odd", "audit", "odd"))
     return found
 
 
@@ -166,8 +182,9 @@ async def _entries(
     deployment: Deployment,
 ) -> AsyncIterator[AsyncCollection[dict[str, Any]]]:
     with _told():
+        line = deployment.audit_line()
         async with connect(
-            deployment.need_audit(), serverSelectionTimeoutMS=SECONDS * 1000
+            line.url, serverSelectionTimeoutMS=SECONDS * 1000, **line.store_options()
         ) as client:
             yield client[deployment.audit_database][audit.ENTRIES]
 

@@ -32,7 +32,7 @@ from accord_chassis.topology import OPERATOR, definitions
 from starlette.types import ASGIApp
 
 from accord import banner, issuing
-from accord.actors import CREDENTIALS, Actors, Signed
+from accord.actors import CREDENTIALS, OPERATORS, Actors, Signed
 from accord.catalogue import SERVICES, catalogue_of
 from accord.deployment import Deployment, forget, held, remember
 from accord.faults import CannotGoOn
@@ -325,6 +325,7 @@ class Demonstration:
             url=url,
             jwks_url=surroundings.issuer.jwks_url,
             issuer=DEVELOPMENT_ISSUER,
+            operator_token=signed.of(OPERATORS[0]),
             smtp_url=mail.url,
         )
         return {

@@ -85,6 +85,8 @@ class Deployment(BaseModel):
         url: Where the services are: ``/api/<service>/v1/…`` below it.
         jwks_url: Where the identity provider publishes its keys.
         issuer: Whose tokens are believed.
+        audience: Whom tokens must be meant for.
+        operator_token: The operator's own, by which they are known.
         smtp_url: Where notify hands over mail.
     """
 
@@ -107,10 +109,18 @@ class Deployment(BaseModel):
     url: str = ""
     jwks_url: str = ""
     issuer: str = ""
+    audience: str = "accord"
+    operator_token: SecretStr = SecretStr("")
     smtp_url: SecretStr = SecretStr("")
 
     @field_serializer(
-        "management_url", "amqp_url", "store_url", "audit_url", "audit_key", "smtp_url"
+        "management_url",
+        "amqp_url",
+        "store_url",
+        "audit_url",
+        "audit_key",
+        "operator_token",
+        "smtp_url",
     )
     def _reveal(self, secret: SecretStr) -> str:
         """Write a secret out: only the state file, which its owner alone may read."""
@@ -150,6 +160,22 @@ class Deployment(BaseModel):
             CannotGoOn: It is not known.
         """
         return _needed(self.audit_key, "ACCORD_AUDIT_KEY", what="key")
+
+    def audit_line(self) -> Line:
+        """Give the line to the audit log's store.
+
+        Raises:
+            CannotGoOn: Its address is not known.
+        """
+        return Line(self.need_audit(), trust=self.trust())
+
+    def need_operator(self) -> str:
+        """Give the operator's own token.
+
+        Raises:
+            CannotGoOn: It is not known.
+        """
+        return _needed(self.operator_token, "ACCORD_OPERATOR_TOKEN", what="token")
 
     def trust(self) -> Trust:
         """Give whom to trust on TLS connections, and what to show."""
@@ -192,6 +218,8 @@ class _Named(BaseSettings):
     url: str = ""
     jwks_url: str = ""
     issuer: str = ""
+    audience: str = "accord"
+    operator_token: SecretStr = SecretStr("")
     smtp_url: SecretStr = SecretStr("")
 
     @classmethod
@@ -237,7 +265,11 @@ def deployment(here: Path = HERE) -> Deployment:
             mend="Run `accord demo` in another terminal, or set ACCORD_REGION and "
             "the addresses (`accord --help` names them).",
         )
-    return Deployment.model_validate(state["deployment"])
+    found = Deployment.model_validate(state["deployment"])
+    # A second person says who they are, and else means the same demonstration.
+    if named.operator_token.get_secret_value():
+        return found.model_copy(update={"operator_token": named.operator_token})
+    return found
 
 
 @contextmanager

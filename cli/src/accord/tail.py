@@ -13,6 +13,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from accord.deployment import Deployment
 from accord.operating import operator
+from accord.operators import OPERATOR, Deed, on_record
 from accord.topology import TAIL
 
 PREFETCH = 100
@@ -76,8 +77,18 @@ async def watch(
         deployment: Whose.
         pattern: A glob for the type: ``risk.*``.
         count: How many; by default until interrupted.
+
+    Raises:
+        CannotGoOn: It is not known who looks, they are no operator, or broker or audit
+            log is away.
     """
-    async with operator(deployment) as connection:
+    async with (
+        on_record(deployment, "events", {OPERATOR}) as known,
+        operator(deployment) as connection,
+    ):
+        await known.records(
+            Deed("events.tail", "events", pattern, fields=("envelope", "body"))
+        )
         channel = await connection.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=PREFETCH)
         queue = await channel.declare_queue(

@@ -8,6 +8,8 @@ from uuid import uuid4
 from accord_chassis.access import DEVELOPMENT_ISSUER
 from accord_chassis.audit import AuditLog, Entry
 from accord_chassis.clock import Clock
+from accord_chassis.entries import Keys
+from accord_chassis.oddities import Watch
 from accord_chassis.settings import ChassisSettings
 from accord_chassis.testing import AUDIT_KEY
 from pydantic import SecretStr
@@ -53,15 +55,25 @@ def settings(**changed: Any) -> ChassisSettings:
 
 
 def log_of(
-    client: Client, clock: Clock, told: ChassisSettings | None = None
+    client: Client,
+    clock: Clock,
+    told: ChassisSettings | None = None,
+    *,
+    writer: str = "risk",
 ) -> AuditLog:
     """The audit log as one process of the risk service has it."""
+    told = told or settings()
     return AuditLog(
-        client,
-        told or settings(),
-        service="risk",
-        services=("risk", "notify"),
+        client[told.audit_database],
+        Keys(told.audit_key.get_secret_value()),
+        writer=writer,
+        watch=Watch(
+            cases=told.audit_cases_an_hour,
+            refusals=told.audit_refusals_an_hour,
+            services=("risk", "notify"),
+        ),
         clock=clock,
+        anchors=told.audit_anchors,
     )
 
 

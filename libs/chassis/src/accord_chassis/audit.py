@@ -11,7 +11,7 @@ import heapq
 import json
 import os
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -22,8 +22,8 @@ import structlog
 from accord_contracts.problem import Refusal
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
-from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError
 from pymongo.operations import IndexModel
@@ -46,7 +46,6 @@ from accord_chassis.entries import (
     recorded,
 )
 from accord_chassis.oddities import Watch
-from accord_chassis.settings import ChassisSettings
 from accord_chassis.telemetry import current_trace_id
 
 __all__ = ["PERMITTED", "REFUSED", "AuditAway", "AuditLog", "Entry", "Recorded"]
@@ -93,37 +92,35 @@ class AuditAway(Refusal):
 
 
 class AuditLog:
-    """The audit log, as a service writes and reads it.
+    """The audit log, as a service, or an operator, writes and reads it.
 
     Args:
-        client: The connection to its store.
-        settings: Where it is, its key, and what is odd.
-        service: Whose chains these are.
-        services: All of ours.
+        database: Where it is.
+        keys: What it is sealed with.
+        writer: Whose chains these are: a service, or the operators.
+        watch: Notices what is odd.
         clock: Tells when something was decided.
+        anchors: The directory to which heads are told, if there is one.
     """
 
     def __init__(
         self,
-        client: AsyncMongoClient[Document],
-        settings: ChassisSettings,
+        database: AsyncDatabase[Document],
+        keys: Keys,
         *,
-        service: str,
-        services: Collection[str],
+        writer: str,
+        watch: Watch,
         clock: Clock,
+        anchors: Path | None = None,
     ) -> None:
-        self.database = client[settings.audit_database]
+        self.database = database
         self.entries = self.database[ENTRIES]
-        self.keys = Keys(settings.audit_key.get_secret_value())
+        self.keys = keys
         self.odd = 0
-        self._service = service
+        self._writer = writer
         self._clock = clock
-        self._folder = settings.audit_anchors
-        self._watch = Watch(
-            cases=settings.audit_cases_an_hour,
-            refusals=settings.audit_refusals_an_hour,
-            services=services,
-        )
+        self._folder = anchors
+        self._watch = watch
         self._append = Batcher(self._append_all, limit=BATCH)
         self._building: Head | None = None
         self._last: Head | None = None
@@ -245,7 +242,7 @@ class AuditLog:
         contradicting the chain that follows.
         """
         moment = f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}"
-        chain = f"{self._service}/{moment}-{secrets.token_hex(6)}"
+        chain = f"{self._writer}/{moment}-{secrets.token_hex(6)}"
         before = self._last or await self._newest()
         opening: Document = {"at": now, "action": OPENED}
         if before is not None:
@@ -253,11 +250,11 @@ class AuditLog:
         return Head(chain, -1, before.hash if before else NOTHING), opening
 
     async def _newest(self) -> Head | None:
-        """Find the last entry of the service's newest chain that will not go again."""
+        """Find the last entry of the writer's newest chain that will not go again."""
         settled = self.entries.with_options(read_concern=ReadConcern("majority"))
         found = await settled.find_one(
             # Nought is the sign that follows the slash.
-            {"_id": {"$gt": f"{self._service}/", "$lt": f"{self._service}0"}},
+            {"_id": {"$gt": f"{self._writer}/", "$lt": f"{self._writer}0"}},
             projection={"hash": 1},
             sort=[("_id", -1)],
         )

@@ -25,7 +25,9 @@ from accord_chassis.bus import OUTAGE, TRANSIENT, Bus, Handler
 from accord_chassis.clock import Clock, SystemClock
 from accord_chassis.doors import RENEW_SECONDS, Line, reason_of
 from accord_chassis.ending import Ending, heed_cancellation
+from accord_chassis.entries import Keys
 from accord_chassis.guard import Guard, Standings
+from accord_chassis.oddities import Watch
 from accord_chassis.rabbit import WATCH_SECONDS, RabbitTransport
 from accord_chassis.relay import Relay
 from accord_chassis.service.lines import StoreLines
@@ -127,11 +129,16 @@ class Service:
         self.standings = stand_ins.standings
         self._closing: list[Callable[[], Awaitable[None]]] = []
         self.audit = AuditLog(
-            self._audit_client(),
-            settings,
-            service=name,
-            services=self.catalogue.services,
+            self._audit_client()[settings.audit_database],
+            Keys(settings.audit_key.get_secret_value()),
+            writer=name,
+            watch=Watch(
+                cases=settings.audit_cases_an_hour,
+                refusals=settings.audit_refusals_an_hour,
+                services=self.catalogue.services,
+            ),
             clock=self.clock,
+            anchors=settings.audit_anchors,
         )
         self.ending = Ending()
         self.parts: dict[type[Any], Any] = {
