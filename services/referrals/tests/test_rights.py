@@ -7,13 +7,25 @@ import httpx2
 import pytest
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.store import EPOCH
-from accord_chassis.testing import COORDINATOR, NOON, eventually, new_id
+from accord_chassis.testing import (
+    COORDINATOR,
+    NOON,
+    eventually,
+    new_id,
+    sent_by,
+)
 from accord_contracts.access import Side
-from accord_contracts.referrals import AgencyKind, RightsOverdue
+from accord_contracts.referrals import (
+    AgencyKind,
+    NoticeOverdue,
+    ReferralReceived,
+    RightsOverdue,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from referrals.answering import Counter, enter_notice, take, used_violence
+from referrals import erasing
+from referrals.answering import Counter, collect, enter_notice, take, used_violence
 from referrals.domain.amendment import Change
 from referrals.domain.case import Case
 from referrals.domain.erasure import (
@@ -382,9 +394,10 @@ def test_the_last_entry_counts() -> None:
     first = Notice(id=HER).enter(excepted, by="x", at=NOON)
     told_ = first.enter(Told3A(notified_at=NOON), by="x", at=NOON)
 
-    assert first.revisit_at == NOON + DAY
+    assert first.due_at == first.alarm_at == NOON + DAY
+    assert first.fall_due().alarm_at is None
     assert first.enter(excepted, by="y", at=NOON) is first
-    assert (told_.revisit_at, len(told_.entries)) == (None, 2)
+    assert (told_.due_at, len(told_.entries)) == (None, 2)
 
 
 STANDING = {"decided_at": NOON.isoformat()}
@@ -725,13 +738,91 @@ async def test_an_exception_comes_back_when_it_is_to_be_looked_at(
     assert len((await by(running, "one", "GET", path)).json()["entries"]) == 2
 
 
+async def notices(
+    running: Running, method: str, path: str, sent: Any = None
+) -> httpx2.Response:
+    """Ask as ``by``, whenever one has logged in."""
+    headers = running.bearer("referrals.rights", agency="")
+    return await running.http.request(method, f"/v1/{path}", headers=headers, json=sent)
+
+
+async def test_whoever_is_referred_is_told_in_time_or_it_is_an_alarm_once(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case, her, him = await referred(running)
+    within = timedelta(days=POLICY.rights.notice_days)
+    store = running.service.store(Notices)
+    assert await eventually(lambda: store.get(her))
+    assert (await notices(running, "GET", "notices")).json() == []
+    told = {"notified_at": NOON.isoformat()}
+    assert (await notices(running, "PUT", f"people/{him}/notice", told)).is_success
+
+    clock.advance(within + timedelta(hours=1))
+
+    [alarm] = await hears(running, NoticeOverdue, 1)
+    assert (alarm.case_id, alarm.person_id, alarm.revisit) == (case.id, her, False)
+    [due] = (await notices(running, "GET", "notices")).json()
+    assert due["person_id"] == her
+    # It is told once of each time that falls due, also when it is another.
+    later = (clock.now() + DAY).isoformat()
+    why = {"exception": "serious_threat", "revisit_at": later}
+    assert (await notices(running, "PUT", f"people/{her}/notice", why)).is_success
+    assert (await notices(running, "GET", "notices")).json() == []
+    clock.advance(DAY)
+    _, again = await hears(running, NoticeOverdue, 2)
+    assert (again.person_id, again.revisit, again.late_by) == (her, True, 0)
+    assert await store.due_now(clock.now() + 99 * DAY) == []
+
+
+async def test_whoever_was_told_once_has_no_clock_when_they_are_referred_again(
+    running: Running, clock: SimulatedClock
+) -> None:
+    _, her, him = await referred(running)
+    desk = Desk(running)
+    (ripeka, _), _ = await desk.refers(RIPEKA, HEMI)
+    await desk.merges(her, ripeka)
+    told = {"notified_at": NOON.isoformat()}
+    for each in (ripeka, him):
+        answer = await by(running, "one", "PUT", f"people/{each}/notice", told)
+        assert answer.is_success
+    clock.advance(timedelta(days=1))
+    again = await referred(running)
+    assert again[1:] == (her, him)
+
+    store = running.service.store(Notices)
+    await sent_by(running.service, running.broker)
+    for each in (her, ripeka, him):
+        assert (await held_of(store, each)).due_at is None
+
+
+async def held_of(store: Notices, person_id: str) -> Notice:
+    held = await store.get(person_id)
+    assert held
+    return held
+
+
+async def test_whoever_is_erased_meanwhile_has_no_clock(running: Running) -> None:
+    _, her, _ = await referred(running)
+    counter = running.service.parts[Counter]
+    assert await eventually(lambda: counter.shelves.notices.get(her))
+    decision = Decision(reason="asked", by="x", at=NOON)
+    await erasing.forget(her, decision, counter.shelves)
+    said = await sent_by(running.service, running.broker)
+    [message] = [e for e in said if isinstance(e.data, ReferralReceived)]
+
+    await collect(message, counter=counter)
+
+    assert await counter.shelves.notices.get(her) is None
+
+
 async def test_every_query_is_served_by_an_index(running: Running) -> None:
     rights = running.service.store(RightsRequests)
     notices = running.service.store(Notices)
     for store, query in (
         (rights, {"decided.confirmed_at": None}),
         (rights, {"asked.person_id": {"$in": ["x"]}}),
-        (notices, {"revisit_at": {"$gt": EPOCH, "$lte": NOON}}),
+        (notices, {"due_at": {"$gt": EPOCH, "$lte": NOON}}),
+        (notices, {"alarm_at": {"$gt": EPOCH, "$lte": NOON}}),
     ):
         plan = await store.documents.find(query).explain()
         winning = str(plan["queryPlanner"]["winningPlan"])

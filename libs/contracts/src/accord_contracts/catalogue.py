@@ -178,6 +178,7 @@ CATALOGUE = Catalogue.of(
         ),
         Entry(referrals.InformationWithdrawn, "referrals", ("plans", "notify")),
         Entry(referrals.RightsOverdue, "referrals", ("notify",)),
+        Entry(referrals.NoticeOverdue, "referrals", ("notify",)),
         Entry(referrals.ContactSuspended, "referrals", ("notify",)),
         Entry(referrals.OrderRecorded, "referrals", ("risk",)),
         Entry(referrals.OrderBreached, "referrals", ("risk", "plans", "notify")),

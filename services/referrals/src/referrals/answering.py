@@ -3,11 +3,19 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from accord_chassis.clock import Clock
 from accord_chassis.service import settled
-from accord_contracts.referrals import PersonRole, RightsOverdue
+from accord_contracts.message import Message
+from accord_contracts.referrals import (
+    NoticeOverdue,
+    PersonRole,
+    ReferralAmended,
+    ReferralReceived,
+    RightsOverdue,
+)
 
 from referrals.accounting import told_of
 from referrals.domain.case import Case
@@ -238,21 +246,71 @@ async def export(held: RightsRequest, counter: Counter) -> Export:
     )
 
 
+async def collect(
+    message: Message[ReferralReceived] | Message[ReferralAmended], *, counter: Counter
+) -> None:
+    """Have everybody whom a referral names be told of that by the locality's time.
+
+    Telling her may put her into danger: then it is recorded why she is not. Nobody but
+    a person decides that.
+    """
+    by = message.time + timedelta(days=counter.policy.rights.notice_days)
+    people = {each.person_id for each in message.data.parties}
+    await asyncio.gather(*(_collect(each, by, counter) for each in people))
+
+
+async def _collect(person_id: str, by: datetime, counter: Counter) -> None:
+    notices, tombstones = counter.shelves.notices, counter.shelves.tombstones
+
+    async def begin() -> bool:
+        held = await notices.get(person_id) or Notice(id=person_id)
+        new = held.collect(by)
+        if new is not held:
+            await notices.save(new)
+        return new is not held
+
+    # Looked at last, as in ``take``.
+    if await settled(begin) and await tombstones.get(person_id):
+        await notices.remove(person_id)
+
+
+async def tell_notice_due(due: Notice, *, counter: Counter) -> None:
+    """Say once that somebody is to be told, or why not is to be looked at again."""
+    if due.alarm_at is None:
+        return
+    cases = await reached_by(due.id, counter.shelves)
+    standing = [each.id for each in cases if not each.erased]
+    told = [
+        NoticeOverdue(
+            case_id=min(standing),
+            person_id=due.id,
+            revisit=bool(due.entries),
+            due_at=due.alarm_at,
+            late_by=(counter.clock.now() - due.alarm_at).total_seconds(),
+        )
+        for _ in standing[:1]
+    ]
+    await counter.shelves.notices.save(due.fall_due(), *told)
+
+
 async def enter_notice(
     person_id: str, told: Told3A, by: str, counter: Counter
 ) -> Notice:
-    """Record whether somebody was told, or why not.
+    """Record whether somebody was told, or why not, by each id that they are known by.
 
     Raises:
         NoSuchPerson: They are erased.
     """
 
-    async def keep() -> Notice:
-        held = await counter.shelves.notices.get(person_id) or Notice(id=person_id)
+    async def keep(each: str) -> Notice:
+        held = await counter.shelves.notices.get(each) or Notice(id=each)
         new = held.enter(told, by=by, at=counter.clock.now())
         return held if new is held else await counter.shelves.notices.save(new)
 
-    kept = await settled(keep)
+    kept, *_ = [
+        await settled(partial(keep, each))
+        for each in await all_of(person_id, counter.shelves)
+    ]
     # Looked at last, as in ``take``.
     if await counter.shelves.tombstones.get(person_id):
         await counter.shelves.notices.remove(person_id)

@@ -206,9 +206,7 @@ def create_app(
         erase = partial(erasure.erase_when_due, shelves=shelves, clock=intake.clock)
         intake.sweep(cases, erase)
         settle_roles(intake, Roles(intake.store(Doubts), posted, cases, intake.clock))
-        counter = Counter(shelves, policy, intake.clock)
-        intake.provide(counter)
-        intake.sweep(shelves.rights, partial(answering.tell_overdue, counter=counter))
+        answer_people(intake, Counter(shelves, policy, intake.clock))
         dates = keep_dates(intake, cases, policy)
         registry = Registry(intake.store(Orders), shelves, policy, intake.clock)
         keep_orders(intake, registry)
@@ -252,6 +250,18 @@ def recognise_anew(intake: service.Service, referrals: Referrals, known: Known) 
     intake.on(ChangePosted, recognise)
     again = partial(compare_again, referrals=referrals, known=known, clock=intake.clock)
     intake.sweep(known.people, again)
+
+
+def answer_people(intake: service.Service, counter: Counter) -> None:
+    """Have people answered, and told of what was collected of them, with clocks."""
+    intake.provide(counter)
+    overdue = partial(answering.tell_overdue, counter=counter)
+    intake.sweep(counter.shelves.rights, overdue)
+    begin = partial(answering.collect, counter=counter)
+    intake.on(ReferralReceived, begin)
+    intake.on(ReferralAmended, begin)
+    tell = partial(answering.tell_notice_due, counter=counter)
+    intake.sweep(counter.shelves.notices, tell)
 
 
 def keep_dates(intake: service.Service, cases: Cases, policy: Policy) -> Triggers:

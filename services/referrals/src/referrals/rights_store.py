@@ -70,15 +70,16 @@ class Notices(Store[Notice]):
 
     entity = Notice
     collection = "notices"
-    indexes = (IndexModel([("revisit_at", 1)]),)
+    due = "alarm_at"
+    indexes = (IndexModel([("due_at", 1)]),)
 
-    async def to_revisit(self, at: datetime) -> list[Notice]:
-        """Give those that must be looked at again, longest waiting first."""
+    async def due_by(self, at: datetime) -> list[Notice]:
+        """Give those of whom something is due by a time, longest waiting first."""
         found = self.documents.find(
-            {"revisit_at": {"$gt": EPOCH, "$lte": at}},
+            {"due_at": {"$gt": EPOCH, "$lte": at}},
             projection={"inbox": 0, "outbox": 0},
         )
-        return [self.load(e) async for e in found.sort("revisit_at", 1).limit(PAGE)]
+        return [self.load(e) async for e in found.sort("due_at", 1).limit(PAGE)]
 
     async def remove(self, person_id: str) -> None:
         """Delete what is recorded about somebody who is erased."""

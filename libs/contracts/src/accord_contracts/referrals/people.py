@@ -122,6 +122,28 @@ class RightsOverdue(Event):
     late_by: Annotated[float, Field(ge=0)]
 
 
+class NoticeOverdue(Event):
+    """Whether somebody is told of what was collected about them is to be decided now.
+
+    Privacy Act 2020, information privacy principle 3A. Told once for each time that
+    falls due.
+
+    Attributes:
+        case_id: One of those that they are in.
+        person_id: Who.
+        revisit: Why they are not told is to be looked at again; else nobody has said
+            in time that they were told, or why not.
+        late_by: Seconds between when it was due and when that was noticed.
+    """
+
+    TYPE: ClassVar[str] = "notice.overdue.v1"
+
+    person_id: Id
+    revisit: bool
+    due_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]
+
+
 class ContactSuspended(Event):
     """A way to reach somebody must not be used until they were asked again.
 

@@ -9,7 +9,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    computed_field,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 MOST_ENTRIES = 50
@@ -70,7 +77,9 @@ class Notice(BaseModel):
     """The ledger of one person, by their id; the last entry counts.
 
     Attributes:
-        revisit_at: When it must be looked at again; none: it need not be.
+        due_at: By when they are to be told, or why not is to be recorded, or looked at
+            again; none: they were told.
+        late_for: The time of which it was told that it has come.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -78,12 +87,33 @@ class Notice(BaseModel):
     id: str
     version: int = 0
     entries: Annotated[tuple[Entry, ...], Field(max_length=MOST_ENTRIES)] = ()
-    revisit_at: datetime | None = None
+    due_at: datetime | None = None
+    late_for: datetime | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def alarm_at(self) -> datetime | None:
+        """When it is next to be told that something is due; of one time never twice."""
+        return None if self.due_at == self.late_for else self.due_at
+
+    def collect(self, by: datetime) -> Self:
+        """Note that something was collected about them, and by when they are told.
+
+        Whoever was told of it once, or is not for a reason, has no other clock: what is
+        collected later is of the same kind and for the same purposes.
+        """
+        if self.entries or self.due_at:
+            return self
+        return self.model_copy(update={"due_at": by})
+
+    def fall_due(self) -> Self:
+        """Note that it was told that the time has come."""
+        return self.model_copy(update={"late_for": self.due_at})
 
     def enter(self, told: Told3A, *, by: str, at: datetime) -> Self:
         """Record something; the same again changes nothing."""
         if self.entries and self.entries[-1].told == told:
             return self
         entries = (*self.entries, Entry(told=told, at=at, by=by))[-MOST_ENTRIES:]
-        update = {"entries": entries, "revisit_at": told.revisit_at}
+        update = {"entries": entries, "due_at": told.revisit_at}
         return self.model_copy(update=update)

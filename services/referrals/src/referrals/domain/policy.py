@@ -116,12 +116,16 @@ class RightsRules(BaseModel):
             never fewer than 28 days.
         extension_days: By how many more days access may be answered, once (s 48: a
             reasonable time).
+        notice_days: Within which whoever is referred is told of what was collected
+            about them, or why not is recorded (IPP 3A: as soon as is reasonably
+            practicable).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     answer_days: Annotated[float, Field(gt=0, le=28)]
     extension_days: Annotated[int, Field(ge=1, le=60)]
+    notice_days: Annotated[float, Field(gt=0, le=90)]
 
 
 class Policy(BaseModel):

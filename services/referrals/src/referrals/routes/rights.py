@@ -138,10 +138,16 @@ class NoticeEntryView(Told3A):
 
 
 class NoticeView(BaseModel):
-    """Whether somebody was told of what was collected; the last entry counts."""
+    """Whether somebody was told of what was collected; the last entry counts.
+
+    Attributes:
+        due_at: By when they are to be told, or why not is to be recorded, or looked at
+            again; none: they were told, or nobody has referred them.
+    """
 
     person_id: Id
     entries: tuple[NoticeEntryView, ...]
+    due_at: datetime | None
 
     @classmethod
     def of(cls, held: Notice) -> Self:
@@ -150,7 +156,7 @@ class NoticeView(BaseModel):
             NoticeEntryView(at=each.at, **each.told.model_dump())
             for each in held.entries
         )
-        return cls(person_id=held.id, entries=tuple(entries))
+        return cls(person_id=held.id, entries=tuple(entries), due_at=held.due_at)
 
 
 @router.post("/rights", status_code=201)
@@ -303,8 +309,11 @@ async def read_notice(
 async def list_notices(
     *, counter: Counter_, officer: Officer
 ) -> tuple[NoticeView, ...]:
-    """List whose exception must be looked at again, longest waiting first."""
-    due = await counter.shelves.notices.to_revisit(counter.clock.now())
+    """List who is still to be told, or why not looked at again, longest waiting first.
+
+    Of whom the time has come.
+    """
+    due = await counter.shelves.notices.due_by(counter.clock.now())
     found = [(each, each.id) for each in due]
     of = Resource("notices", "notices")
     shown = await _permitted(LIST_NOTICES, of, found, counter, officer)
