@@ -35,9 +35,11 @@ COPY libs/ libs/
 # --- A service with its own dependencies.
 FROM builder AS service-builder
 ARG SERVICE
+# What the service may have besides, as `wide` of notify; mostly nothing.
+ARG EXTRA=
 COPY services/${SERVICE}/ services/${SERVICE}/
 RUN --mount=type=cache,target=/root/.cache/uv \
-    ./install libs/contracts libs/chassis services/${SERVICE}
+    ./install libs/contracts libs/chassis "services/${SERVICE}${EXTRA:+[$EXTRA]}"
 
 # --- The command line, which can run every service and so depends on all of them.
 FROM builder AS command-builder

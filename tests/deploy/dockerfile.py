@@ -148,7 +148,9 @@ class Builder:
         known = {**given, **built.variables}
         match step.word:
             case "ARG":
-                given[step.rest] = arguments[step.rest]
+                name, may_be_left_out, usual = step.rest.partition("=")
+                left_out = may_be_left_out and name not in arguments
+                given[name] = usual if left_out else arguments[name]
             case "ENV":
                 for each in shlex.split(step.rest):
                     name, value = _assignment(each)

@@ -137,6 +137,17 @@ def test_an_image_holds_one_service_and_only_what_is_locked(
         assert held[name] == lock[name][0]
 
 
+def test_what_a_service_may_have_besides_comes_when_it_is_asked_for(
+    builder: Builder,
+) -> None:
+    plain = builder.build("service-builder", SERVICE="notify")
+    wide = builder.build("service-builder", SERVICE="notify", EXTRA="wide")
+
+    assert "apprise" not in installed(plain)
+    assert "apprise" in installed(wide)
+    assert NEVER.isdisjoint(installed(wide))
+
+
 def test_the_command_line_installs_with_every_service(command: Built) -> None:
     done = run(command, "python", "-c", IMPORT_ALL, "accord")
     held = installed(command)

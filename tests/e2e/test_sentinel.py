@@ -108,6 +108,7 @@ SPOKEN = {
 LATER = {
     "notification.texted.v1", "notification.not_texted.v1", "webhook.disabled.v1",
     "notification.pushed.v1", "notification.not_pushed.v1",
+    "notification.passed_on.v1", "notification.not_passed_on.v1",
     "allocation.expired.v1", "allocation.unfilled.v1", "allocation.withdrawn.v1",
     "allocation.unanswered.v1",
     "action.overdue.v1", "glass.not_reviewed.v1", "notification.failed.v1",

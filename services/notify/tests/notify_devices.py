@@ -210,6 +210,7 @@ class Receiver:
         seconds: How long it takes to answer.
         slow: It answers when this is set.
         told: What it was told, with the headers.
+        widely: What Apprise has told it, and where.
     """
 
     def __init__(self) -> None:
@@ -219,6 +220,7 @@ class Receiver:
         self.headers: dict[str, str] = {}
         self.slow: asyncio.Event | None = None
         self.told: list[tuple[dict[str, str], bytes]] = []
+        self.widely: list[tuple[str, dict[str, Any]]] = []
 
     def app(self) -> FastAPI:
         served = FastAPI()
@@ -230,6 +232,11 @@ class Receiver:
                 await self.slow.wait()
             await asyncio.sleep(self.seconds)
             return Response(status_code=self.status, headers=self.headers)
+
+        @served.post("/told/{to}")
+        async def widely(to: str, request: Request) -> Response:
+            self.widely.append((to, await request.json()))
+            return Response(status_code=self.status)
 
         return served
 

@@ -32,8 +32,9 @@ from notify.domain.aes128gcm import (
 from notify.domain.channels import Way
 from notify.domain.hours import Urgency
 from notify.domain.mail import MailState
+from notify.domain.outside import is_among
 from notify.domain.policy import Policy, Rule
-from notify.domain.push import Keys, Reached, Subscription, is_among
+from notify.domain.push import Keys, Reached, Subscription
 from notify.domain.vapid import Vapid
 from notify.store import Subscriptions
 from notify.ways import by_push

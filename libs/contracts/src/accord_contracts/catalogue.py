@@ -259,6 +259,8 @@ CATALOGUE = Catalogue.of(
         Entry(notify.NotificationNotTexted, "notify"),
         Entry(notify.NotificationPushed, "notify"),
         Entry(notify.NotificationNotPushed, "notify"),
+        Entry(notify.NotificationPassedOn, "notify"),
+        Entry(notify.NotificationNotPassedOn, "notify"),
         Entry(notify.ContactMessaged, "notify"),
         Entry(notify.ContactNotMessaged, "notify", ("notify",)),
         Entry(notify.ContactAnswered, "notify", ("notify",)),

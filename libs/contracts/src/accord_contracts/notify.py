@@ -85,6 +85,27 @@ class NotificationNotPushed(NotificationEvent):
     failed_at: AwareDatetime
 
 
+class NotificationPassedOn(NotificationEvent):
+    """The wide way took a message: it says yes, and nothing more after that."""
+
+    TYPE: ClassVar[str] = "notification.passed_on.v1"
+
+    sent_at: AwareDatetime
+
+
+class NotificationNotPassedOn(NotificationEvent):
+    """Of a message by the wide way nobody knows that it was taken; it may have been.
+
+    Attributes:
+        reason: A code of what stood in the way.
+    """
+
+    TYPE: ClassVar[str] = "notification.not_passed_on.v1"
+
+    reason: Code
+    failed_at: AwareDatetime
+
+
 class NotificationAcknowledged(NotificationEvent):
     """A worker has said that they know, or has answered what they were asked.
 

@@ -287,6 +287,12 @@ def posts_for(settings: Settings, policy: Policy) -> dict[Way, Post]:
         Way.SMS: ways.by_sms(
             policy.sms, _secret(settings.sms_secret), development=development
         ),
+        Way.WIDE: ways.by_wide(
+            policy.wide,
+            _secret(settings.wide_url),
+            allowed=settings.webhook_networks,
+            development=development,
+        ),
     }
 
 

@@ -21,7 +21,7 @@ from accord_chassis.asking import UNANSWERED
 from accord_chassis.settings import Network
 
 from notify.domain.mail import Outcome
-from notify.domain.push import is_among
+from notify.domain.outside import IP, PORTS, is_allowed, is_among, is_public
 from notify.post import Posted, not_now
 
 log = structlog.get_logger()
@@ -33,24 +33,6 @@ LOOKED_UP_AT_ONCE = 8
 """Names that are looked up at the same time."""
 
 TAKEN = range(200, 300)
-
-IP = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
-"""Whose last 32 bits are an IPv4 address, by NAT64 (RFC 6052)."""
-
-GIVEN_OUT = ipaddress.IPv6Network("2000::/3")
-"""All of IPv6 that leads to anybody (RFC 4291, 2.4); what is local or translated by our
-own network lies outside."""
-
-NOBODYS = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "3fff::/20")))
-"""Look public, and are not: Azure's own host beneath every machine, and what RFC 9637
-keeps for documents."""
-
-PORTS = frozenset({443, 8443})
-"""Where others are told outside of the allowed networks; other services there listen
-elsewhere."""
 
 
 class NotAllowed(Exception):
@@ -161,16 +143,12 @@ class Outward:
         )
         found = await loop.run_in_executor(self._lookups, look_up)
         addresses = [ipaddress.ip_address(each[4][0]) for each in found]
-        unknown = [each for each in addresses if not self._is_allowed(each)]
-        if not all(map(_is_public, unknown)):
+        unknown = [each for each in addresses if not is_allowed(each, self._allowed)]
+        if not all(map(is_public, unknown)):
             raise NotAllowed("private_address")
         if unknown and not self._plain and (parts.port or 443) not in PORTS:
             raise NotAllowed("port")
         return addresses[0]
-
-    def _is_allowed(self, address: IP) -> bool:
-        leads_to = (address, _hidden_in(address) or address)
-        return any(each in network for network in self._allowed for each in leads_to)
 
     async def _answer(
         self, url: str, address: IP, body: bytes, headers: Mapping[str, str]
@@ -203,24 +181,3 @@ class Outward:
         except UNANSWERED:
             return Posted(Outcome.UNKNOWN, "no_answer")
         return answer
-
-
-def _is_public(address: IP) -> bool:
-    """Tell whether an address, and what it leads to, is somebody's on the internet."""
-    hidden = _hidden_in(address)
-    leads_to = hidden or address
-    if any(leads_to in each for each in NOBODYS):
-        return False
-    if hidden is None and address.version == 6 and address not in GIVEN_OUT:  # noqa: PLR2004
-        return False
-    return leads_to.is_global and not leads_to.is_multicast
-
-
-def _hidden_in(address: IP) -> ipaddress.IPv4Address | None:
-    """Give the IPv4 address to which one of IPv6 leads, if it does."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return None
-    if address in TRANSLATED:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    teredo = address.teredo[1] if address.teredo else None
-    return address.ipv4_mapped or address.sixtofour or teredo

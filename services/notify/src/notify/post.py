@@ -188,11 +188,16 @@ class Post(Protocol):
 
 
 class Lines:
-    """Connections to a server, some of which are kept free for alarms."""
+    """Connections to a server, some of which are kept free for alarms.
 
-    def __init__(self) -> None:
-        self._all = asyncio.Semaphore(LINES)
-        self._routine = asyncio.Semaphore(LINES - KEPT_FREE)
+    Args:
+        lines: How many at a time.
+        kept_free: Of those, for alarms alone.
+    """
+
+    def __init__(self, lines: int = LINES, kept_free: int = KEPT_FREE) -> None:
+        self._all = asyncio.Semaphore(lines)
+        self._routine = asyncio.Semaphore(lines - kept_free)
 
     @contextlib.asynccontextmanager
     async def one_for(self, letter: Letter) -> AsyncIterator[None]:

@@ -34,6 +34,8 @@ class Settings(ChassisSettings):
             private, with commas between; a push service of one's own, too.
         push_key: The private key by which push services know us (VAPID), 32 bytes as
             base64url. Without it nothing is pushed.
+        wide_url: What Apprise speaks to for the wide way, with ``{to}`` where a worker
+            stands. Without it there is none.
         push_contact: Where a push service writes to if we trouble it: ``mailto:`` or
             ``https://``.
     """
@@ -52,6 +54,7 @@ class Settings(ChassisSettings):
     webhook_networks: Annotated[tuple[Network, ...], NoDecode] = ()
     push_key: SecretStr | None = None
     push_contact: str = ""
+    wide_url: SecretStr | None = None
 
     @field_validator("sms_callback_key", "bounce_key")
     @classmethod

@@ -1,14 +1,18 @@
 """Choosing how messages go out, by what there is and what may be."""
 
+from collections.abc import Sequence
+
 import structlog
-from accord_chassis.settings import BadConfiguration
+from accord_chassis.settings import BadConfiguration, Network
 
 from notify.domain.bounce import LETTERS
 from notify.domain.channels import SmsPolicy
 from notify.domain.push import PushPolicy
 from notify.domain.vapid import Vapid
+from notify.domain.wide import WidePolicy
 from notify.post import ADDRESS, NoPost, Post, Server, SmtpPost
 from notify.sms import SmsPost
+from notify.wide import WidePost
 
 log = structlog.get_logger()
 
@@ -66,6 +70,26 @@ def by_sms(policy: SmsPolicy | None, secret: str, *, development: bool) -> Post:
             "can read them on their way: begin it with https://."
         )
     return SmsPost(policy, secret)
+
+
+def by_wide(
+    policy: WidePolicy | None,
+    url: str,
+    *,
+    allowed: Sequence[Network],
+    development: bool,
+) -> Post:
+    """Choose how messages go out by the wide way, if they do.
+
+    Raises:
+        BadConfiguration: There is no such service, or Apprise is not installed.
+    """
+    if policy is None or not url:
+        log.info("channel.off", type="wide", reason="ACCORD_WIDE_URL is not set")
+        return NoPost()
+    post = WidePost(url, policy, allowed=allowed, plain=development)
+    post.check()
+    return post
 
 
 def by_push(policy: PushPolicy | None, key: str, contact: str) -> Vapid | None:

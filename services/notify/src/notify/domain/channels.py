@@ -40,6 +40,12 @@ class Way(StrEnum):
     SMS = "sms"
     PUSH = "push"
     """To a worker's browsers, by their push services."""
+    WIDE = "wide"
+    """By whatever else a locality has, of which nothing is known but a yes."""
+
+
+UNSURE = frozenset({Way.PUSH, Way.WIDE})
+"""Of which a yes does not say that anybody takes it upon themselves."""
 
 
 class EmailPolicy(Part):

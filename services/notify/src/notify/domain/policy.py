@@ -10,12 +10,20 @@ from accord_contracts.message import Code
 from accord_contracts.risk import RiskLevel
 from pydantic import Field, field_validator, model_validator
 
-from notify.domain.channels import EmailPolicy, LinkPolicy, Minutes, SmsPolicy, Way
+from notify.domain.channels import (
+    UNSURE,
+    EmailPolicy,
+    LinkPolicy,
+    Minutes,
+    SmsPolicy,
+    Way,
+)
 from notify.domain.hours import Quiet, Urgency
 from notify.domain.people import PeoplePolicy
 from notify.domain.push import PushPolicy
 from notify.domain.texts import Language, Part, SeveralText, Text
 from notify.domain.webhook import WebhookPolicy
+from notify.domain.wide import Reached, WidePolicy
 
 
 class Recipient(StrEnum):
@@ -103,9 +111,10 @@ class Rule(Part):
         """Those of them of which a gateway or server takes it upon itself.
 
         That a push service took it says nothing: a browser that is off for long, or
-        forgot its worker, gets nothing, and nobody hears of that.
+        forgot its worker, gets nothing, and nobody hears of that. What stands behind
+        the wide way says even less.
         """
-        return tuple(each for each in self.ways if each is not Way.PUSH)
+        return tuple(each for each in self.ways if each not in UNSURE)
 
     @property
     def acknowledge_within(self) -> timedelta | None:
@@ -130,14 +139,24 @@ class Rule(Part):
             raise ValueError("acknowledge_minutes and chain need each other")
         if self.progress_minutes and self.chain is None:
             raise ValueError("progress_minutes needs acknowledge_minutes and chain")
+        return self
+
+    @model_validator(mode="after")
+    def _rings_surely(self) -> Self:
         if self.urgency is not Urgency.CRITICAL:
             return self
         if not (self.chain and self.sure_ways):
             raise ValueError(
                 "what is critical needs acknowledge_minutes, a chain, and a channel "
-                "that rings beside the inbox and push"
+                "that rings beside the inbox, push and wide"
             )
-        if Way.PUSH in self.ways[:-1]:
+        sure = self.sure_ways
+        if Way.WIDE in self.ways[: len(sure)]:
+            raise ValueError(
+                "what is critical goes by wide after every way of which it is known "
+                "what became of it"
+            )
+        if Way.PUSH in self.ways[: len(sure)]:
             raise ValueError(
                 "what is critical is pushed last: that a push service took it is no "
                 "sign that anybody has it"
@@ -193,6 +212,7 @@ class Policy(Part):
         webhooks: What agencies' own systems are told of.
         sms: How SMS go out; none: the locality has no gateway.
         push: What is pushed to workers' browsers; none: nothing is.
+        wide: What goes by the wide way, and how far; none: nothing does.
         people: What may be written to people's own devices; none: nothing is.
     """
 
@@ -208,6 +228,7 @@ class Policy(Part):
     webhooks: WebhookPolicy
     sms: SmsPolicy | None = None
     push: PushPolicy | None = None
+    wide: WidePolicy | None = None
     people: PeoplePolicy | None = None
 
     @field_validator("chains")
@@ -238,6 +259,8 @@ class Policy(Part):
             raise ValueError("rules use sms: say in sms how they go out")
         if self.push is None and any(Way.PUSH in each.channels for each in used):
             raise ValueError("rules use push: say in push what is shown, and by whom")
+        if self.wide is None and any(Way.WIDE in each.channels for each in used):
+            raise ValueError("rules use wide: say in wide what it says, and how far")
         if self.sms and (quiet := self._critical_without_sms()):
             raise ValueError(f"{_listed(quiet)}: what is critical rings by sms too")
         return self
@@ -256,7 +279,14 @@ class Policy(Part):
                 written |= {"the sms' reply": self.sms.reply}
         if self.push:
             written |= {"the push's text": self.push.text}
+        if self.wide:
+            written |= {"the wide way's text": self.wide.text}
         return written
+
+    @property
+    def wide_by_mobile(self) -> bool:
+        """Whether the wide way reaches workers by their mobile, not their mailbox."""
+        return self.wide is not None and self.wide.to is Reached.MOBILE
 
     def _critical_without_sms(self) -> set[str]:
         return {

@@ -4,7 +4,6 @@ Whoever knows a browser's address can trouble it, and whose it is. So it is kept
 and stands in no log, event or answer.
 """
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Annotated, Self
 
@@ -15,8 +14,6 @@ from notify.domain.aes128gcm import AUTH_BYTES, decoded, key_of
 from notify.domain.texts import Language, Part, Words
 from notify.domain.vapid import Vapid
 from notify.domain.webhook import Address
-
-BELOW = "*."
 
 Host = Annotated[
     str, Field(pattern=r"^(\*\.)?[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+$", max_length=253)
@@ -47,14 +44,6 @@ class PushPolicy(Part):
     def good(self) -> timedelta:
         """For how long a push service keeps what a browser does not take."""
         return timedelta(minutes=self.good_minutes)
-
-
-def is_among(hosts: Collection[str], host: str) -> bool:
-    """Tell whether a host is one of these, or below one of those that begin so."""
-    return any(
-        host.endswith(each[1:]) if each.startswith(BELOW) else host == each
-        for each in hosts
-    )
 
 
 class NoSuchSubscription(Refusal):

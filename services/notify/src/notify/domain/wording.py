@@ -153,6 +153,24 @@ class Wording:
             urgent=notification.urgency is Urgency.CRITICAL,
         )
 
+    def wide(self, notification: Notification, number: int) -> Letter:
+        """Give what goes by the wide way to one of those who are told: as an SMS does.
+
+        Raises:
+            LookupError: The locality has no text for it.
+        """
+        if self._policy.wide is None:
+            raise LookupError("wide")
+        words = side_by_side(self._policy.wide.text, self._policy.languages)
+        link = f"{self._link_base}{notification.link}"
+        return Letter(
+            key=notification.sms_key(number),
+            subject="",
+            text=f"{words}: {notification.reference} {link}",
+            languages=self._policy.languages,
+            urgent=notification.urgency is Urgency.CRITICAL,
+        )
+
     def _known_by_link(self, notification: Notification, number: int) -> list[str]:
         """Give how one says that one knows, where an answer is waited for."""
         if self._link_key is None or notification.chain is None:

@@ -19,8 +19,10 @@ from accord_contracts.message import Event
 from accord_contracts.notify import (
     Channel,
     NotificationFailed,
+    NotificationNotPassedOn,
     NotificationNotPushed,
     NotificationNotTexted,
+    NotificationPassedOn,
     NotificationPushed,
     NotificationSent,
     NotificationTexted,
@@ -90,7 +92,7 @@ async def send_mail(
         return
     post = posts[due.way_of(number)]
     contact = await reach.directory.contact(worker_id)
-    address = await _address(contact, due.way_of(number), subscriptions)
+    address = await _address(contact, due.way_of(number), subscriptions, policy)
     if due.mail_state(number) is MailState.CLAIMED:
         told = attempt.became(due, DIED)
     elif contact is None:
@@ -114,7 +116,7 @@ def _as_found(due: Notification, number: int) -> Notification:
 
     Whoever made it has died over it. Of what may not come twice that is the end.
     """
-    return due if came_back(due, number) else due.lose_mail(number)
+    return due if comes_once(due, number) else due.lose_mail(number)
 
 
 async def _is_left_in_peace(due: Notification, number: int, reach: Reach) -> bool:
@@ -129,7 +131,10 @@ async def _is_left_in_peace(due: Notification, number: int, reach: Reach) -> boo
 
 
 async def _address(
-    contact: WorkerContact | None, way: Way, subscriptions: Subscriptions
+    contact: WorkerContact | None,
+    way: Way,
+    subscriptions: Subscriptions,
+    policy: Policy,
 ) -> str | None:
     if contact is None:
         return None
@@ -137,7 +142,8 @@ async def _address(
         # Where their browsers are, whoever pushes looks up itself.
         browsers = await subscriptions.of_worker(contact.worker_id)
         return contact.worker_id if browsers else None
-    return contact.mobile if way is Way.SMS else contact.email
+    mobile = way is Way.SMS or (way is Way.WIDE and policy.wide_by_mobile)
+    return contact.mobile if mobile else contact.email
 
 
 def _letter(
@@ -148,6 +154,8 @@ def _letter(
             return wording.short(due, number)
         case Way.PUSH:
             return wording.push(due, number)
+        case Way.WIDE:
+            return wording.wide(due, number)
         case _:
             return wording.letter(due, number, covers)
 
@@ -190,7 +198,7 @@ class Attempt:
         if mail.state is MailState.SENT:
             sent = _sent(new, worker_id, mail.channel, self.at)
             return new.ring_back(self.number, self.at, self.policy), sent
-        if mail.state is MailState.UNKNOWN and came_back(new, self.number):
+        if mail.state is MailState.UNKNOWN and comes_once(new, self.number):
             mail = mail.rest()
             new = new.with_mail(self.number, mail)
         way = new.way_after(self.number)
@@ -234,11 +242,14 @@ class Attempt:
         return (held.with_mail(self.number, None),)
 
 
-def came_back(held: Notification, number: int) -> bool:
-    """Tell whether it is an alarm's SMS that is tried again after another way.
+def comes_once(held: Notification, number: int) -> bool:
+    """Tell whether it may not come twice: if it is unknown, that is its end.
 
-    It may not come twice: if nobody knows whether it has arrived, that is its end.
+    An alarm's SMS that is tried again after another way; and whatever goes by the wide
+    way, because behind that may be anybody's own device.
     """
+    if held.way_of(number) is Way.WIDE:
+        return True
     tried = bool(held.told[number].tried)
     alarm = held.urgency is Urgency.CRITICAL
     return alarm and tried and held.way_of(number) is Way.SMS
@@ -337,6 +348,8 @@ def _sent(told: Notification, worker_id: str, way: Way, at: datetime) -> Event:
         return NotificationTexted(**_of(told, worker_id), sent_at=at)
     if way is Way.PUSH:
         return NotificationPushed(**_of(told, worker_id), sent_at=at)
+    if way is Way.WIDE:
+        return NotificationPassedOn(**_of(told, worker_id), sent_at=at)
     return NotificationSent(**_of(told, worker_id), channel=Channel.EMAIL, sent_at=at)
 
 
@@ -349,6 +362,10 @@ def _failed(
         )
     if way is Way.PUSH:
         return NotificationNotPushed(
+            **_of(told, worker_id), reason=reason, failed_at=at
+        )
+    if way is Way.WIDE:
+        return NotificationNotPassedOn(
             **_of(told, worker_id), reason=reason, failed_at=at
         )
     return NotificationFailed(
