@@ -1,6 +1,7 @@
 """The demonstration: one command, a whole region, and nothing left behind."""
 
 import json
+import re
 import select
 import signal
 import subprocess
@@ -8,6 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -273,6 +276,24 @@ def test_mail_is_captured_and_tells_nothing(folder: Path) -> None:
         text = each.read_text()
         assert "accord.example" in text
         assert not any(name in text for name in ("strangulation", "violence"))
+
+
+def test_an_answer_is_given_by_the_link_in_a_letter_once(
+    told: dict[str, Any], folder: Path
+) -> None:
+    page = re.compile(re.escape(told["url"]) + r"/acknowledge/[A-Za-z0-9_-]{46}")
+    letters = [
+        message_from_bytes(each.read_bytes(), policy=default)
+        for each in (folder / HERE / "mail").glob("*.eml")
+    ]
+    found = [page.findall(each.get_content()) for each in letters]
+    link = next(each[0] for each in found if each)
+
+    looked_at = [httpx2.get(link) for _ in range(2)]
+    said = [httpx2.post(link, data={"verb": "known"}) for _ in range(2)]
+
+    assert [each.status_code for each in (*looked_at, *said)] == [200, 200, 200, 404]
+    assert looked_at[0].headers["cache-control"] == "no-store"
 
 
 @pytest.mark.usefixtures("told")

@@ -76,6 +76,8 @@ def prepare(folder: Path, region: str) -> None:
         )
         write(folder / service / "service_token", token)
     write(folder / "notify/accord_smtp_url", "smtp://mail:1025")
+    # Of which the links in its e-mails are made.
+    password(folder / "notify/accord_link_key")
     prepare_visitors(folder, issuer, region)
 
 

@@ -155,10 +155,22 @@ def test_a_service_is_asked_without_its_prefix(
     assert (asked["port"], asked["path"]) == (behind[service], path)
 
 
+def test_the_page_behind_links_is_notifys(gateway: tuple[int, dict[str, int]]) -> None:
+    port, behind = gateway
+
+    status, body = ask(port, "/acknowledge/a-link")
+
+    assert status == 200
+    asked = json.loads(body)
+    assert (asked["port"], asked["path"]) == (behind["notify"], "/acknowledge/a-link")
+
+
 @pytest.mark.parametrize(
     "path",
     [
         "/",
+        "/acknowledge",
+        "/acknowledge/../ready",
         "/v1/referrals",
         "/api/risk",
         "/api/risk/live",

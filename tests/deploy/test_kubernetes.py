@@ -151,7 +151,7 @@ def test_from_the_gateway_on_every_service_is_spoken_to_by_tls(
         assert port["appProtocol"] == "https"
 
 
-def test_the_route_strips_the_service_and_lets_only_v1_through(
+def test_the_route_strips_the_service_and_lets_only_v1_and_a_page_through(
     objects: list[Object],
 ) -> None:
     [route] = of(objects, "HTTPRoute").values()
@@ -159,16 +159,20 @@ def test_the_route_strips_the_service_and_lets_only_v1_through(
 
     ways = {}
     for rule in route["spec"]["rules"]:
-        [match], [rewrite], [backend] = (
-            rule["matches"], rule["filters"], rule["backendRefs"]
-        )  # fmt: skip
+        [match], [backend] = rule["matches"], rule["backendRefs"]
         assert backend["port"] in [
             port["port"] for port in services[backend["name"]]["spec"]["ports"]
         ]
-        to = rewrite["urlRewrite"]["path"]["replacePrefixMatch"]
+        to = [
+            each["urlRewrite"]["path"]["replacePrefixMatch"]
+            for each in rule.get("filters", ())
+        ]
         ways[match["path"]["value"]] = (backend["name"], to)
 
-    assert ways == {f"/api/{name}/v1": (name, "/v1") for name in SERVICES}
+    assert ways == {
+        **{f"/api/{name}/v1": (name, ["/v1"]) for name in SERVICES},
+        "/acknowledge": ("notify", []),
+    }
 
 
 def test_each_region_has_its_own_namespace_with_restricted_pods(

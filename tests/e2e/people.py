@@ -41,7 +41,7 @@ EVERY_SCOPE = (
     "allocation.admin", "allocation.ask", "allocation.read", "allocation.work",
     "allocation.glass", "allocation.lookups",
     "notify.inbox", "notify.review", "notify.admin",
-    "notify.link", "notify.contact", "notify.gateway",
+    "notify.contact", "notify.gateway",
     "notify.bounce",
 )  # fmt: skip
 

@@ -883,10 +883,6 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("notify", "POST", "/v1/sms-callbacks"): Case(PERSONAS, {}, by_scope=True),
     ("notify", "POST", "/v1/bounces"): Case(PERSONAS, {}, by_scope=True),
     ("notify", "GET", "/v1/sms-callbacks/unknown"): Case(PRESENT, by_scope=True),
-    # There is no such link, for nobody.
-    ("notify", "POST", "/v1/acknowledgements"): Case(
-        (), {"link": "x" * 46}, by_scope=True
-    ),
     # There is no key by which agencies' systems could be told, so none has a webhook.
     ("notify", "PUT", "/v1/agencies/{code}/webhook"): Case(
         PRESENT, {"url": "https://agency.example/told"}, by_scope=True

@@ -22,7 +22,7 @@ def lines(state: dict[str, Any]) -> list[str]:
         *(f"  {'API' if not n else '':<12}{url}/api/{each}/docs"
           for n, each in enumerate(SERVICES)),
         f"  {'Inbox':<12}{url}/api/notify/v1/inbox (as the specialist)",
-        f"  {'Mail':<12}{here}/mail: {mail} captured, none sent on",
+        f"  {'Mail':<12}{here}/mail: {mail} kept; answer by their links",
         f"  {'Tokens':<12}{here}/tokens: {roles}; made anew at every start",
         f"  {'Issuer':<12}{url}/issuer/token: client credentials (cli/README.md)",
         f"  {'Data':<12}{here}, kept until `accord reset`",

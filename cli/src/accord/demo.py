@@ -239,6 +239,7 @@ class Demonstration:
             extra={
                 "ACCORD_AUDIT_ANCHORS": str(self._anchors),
                 "ACCORD_LINK_BASE": url,
+                "ACCORD_LINK_KEY": secrets.token_urlsafe(32),
                 "ACCORD_MAIL_FROM": "accord@accord.example",
                 "ACCORD_SMTP_URL": mail.url,
             },

@@ -12,6 +12,9 @@ from starlette.routing import Route
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
+NOTIFY, LINKS = "notify", "/acknowledge/{link}"
+"""Whose page is behind the links in e-mails, and where: at no path of an API."""
+
 HOP_BY_HOP = frozenset(
     {"connection", "content-length", "host", "keep-alive", "te", "trailer",
      "transfer-encoding", "upgrade"}
@@ -29,10 +32,20 @@ async def gateway(addresses: Mapping[str, str]) -> AsyncIterator[Starlette]:
             service = request.path_params["service"]
             if service not in addresses:
                 return _unknown()
-            return await _passed_on(client, addresses[service], request)
+            path = request.path_params["path"]
+            return await _passed_on(client, f"{addresses[service]}/{path}", request)
+
+        async def pass_to_page(request: Request) -> Response:
+            if NOTIFY not in addresses:
+                return _unknown()
+            page = f"{addresses[NOTIFY]}{request.url.path}"
+            return await _passed_on(client, page, request)
 
         yield Starlette(
-            routes=[Route("/api/{service}/{path:path}", pass_on, methods=METHODS)]
+            routes=[
+                Route("/api/{service}/{path:path}", pass_on, methods=METHODS),
+                Route(LINKS, pass_to_page, methods=METHODS),
+            ]
         )
 
 
@@ -42,7 +55,7 @@ async def _passed_on(
     query = f"?{request.url.query}" if request.url.query else ""
     sent = client.build_request(
         request.method,
-        f"{address}/{request.path_params['path']}{query}",
+        f"{address}{query}",
         headers=_onward(request.headers),
         content=request.stream() if request.method not in {"GET", "HEAD"} else None,
     )

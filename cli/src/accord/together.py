@@ -1,4 +1,4 @@
-"""The services in one process, behind one port: ``/api/<service>/v1/…``."""
+"""The services in one process, behind one port: ``/api/<service>/v1/…``, and a page."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -11,14 +11,20 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from accord.gateway import LINKS, NOTIFY
 
 
 def together(apps: Mapping[str, FastAPI]) -> Starlette:
     """Make one application of several services."""
-    mounts = [Mount(f"/api/{name}", _Named(app, name)) for name, app in apps.items()]
-    return Starlette(routes=mounts, exception_handlers={HTTPException: _problem})
+    routes: list[BaseRoute] = [
+        Mount(f"/api/{name}", _Named(app, name)) for name, app in apps.items()
+    ]
+    if page := apps.get(NOTIFY):
+        routes.append(Route(LINKS, _Named(page, NOTIFY)))
+    return Starlette(routes=routes, exception_handlers={HTTPException: _problem})
 
 
 async def _problem(_: Request, raised: Exception) -> Response:

@@ -1,15 +1,24 @@
-"""Saying that one knows by a link in an e-mail, without logging in."""
+"""Answering by a link in an e-mail, without logging in: the page behind it."""
 
 import re
-from collections.abc import AsyncIterator
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
+import httpx2
 import pytest
-from accord_chassis.testing import NOON, new_id
+from accord_chassis.testing import NOON, audited, new_id
+from accord_contracts.allocation import DeclineReason
+from accord_contracts.message import Message
+from accord_contracts.risk import RiskLevel
+from notify.domain.answers import Said
 from notify.domain.link import Link, NoSuchLink
 from notify.domain.mail import Outcome
+from notify.domain.page import PageText
 from notify.domain.record import lines
+from notify.domain.texts import Language
 from notify_builders import (
     LINK_BASE,
     MAIL_FROM,
@@ -20,11 +29,12 @@ from notify_builders import (
     WorkersDirectory,
     notification,
     offered,
+    overdue,
 )
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 KEY = "k" * 32
-LINK = re.compile(re.escape(LINK_BASE) + r"/acknowledge#([A-Za-z0-9_-]{46})")
+LINK = re.compile(re.escape(LINK_BASE) + r"/acknowledge/([A-Za-z0-9_-]{46})")
 GOOD = POLICY.links.lasts
 
 
@@ -39,18 +49,23 @@ async def linking(start: Any, mail_server: MailServer) -> AsyncIterator[Running]
         yield running
 
 
-async def uses(running: Running, link: str) -> int:
-    """The portal says that somebody has pressed the button; give what is answered."""
-    headers = running.bearer("notify.link")
-    body = {"link": link}
-    answer = await running.http.post("/v1/acknowledgements", json=body, headers=headers)
-    status: int = answer.status_code
-    return status
+KNOWN = {"verb": "known"}
+PAGE = POLICY.links.page[Language.ENGLISH]
 
 
-async def told(running: Running, post: MailServer, worker: str) -> str:
+async def uses(running: Running, link: str, **pressed: str) -> httpx2.Response:
+    """Press a button of the page behind a link, as a browser sends it."""
+    return await running.http.post(f"/acknowledge/{link}", data=pressed or KNOWN)
+
+
+async def told(
+    running: Running,
+    post: MailServer,
+    worker: str,
+    of: Callable[[str], Message[Any]] = offered,
+) -> str:
     """Tell a worker, and give the link in their e-mail."""
-    await running.hears(offered(worker))
+    await running.hears(of(worker))
     await running.later(timedelta())
     text = post.letters[-1].get_content()
     [link, *others] = LINK.findall(text.replace("=\n", ""))
@@ -67,10 +82,101 @@ async def test_a_link_says_that_its_worker_knows_and_works_once(
     answers = [await uses(linking, link) for _ in range(2)]
 
     [held] = await linking.all()
-    assert answers == [204, 404]
+    assert [each.status_code for each in answers] == [200, 404]
+    assert PAGE.done in answers[0].text
+    assert PAGE.not_done in answers[1].text
     assert held.acknowledged_by == worker
     assert [each.by_link for each in held.answers] == [True]
     assert "acknowledged_by_link" in [each.what for each in lines([held])]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT"])
+async def test_whatever_follows_a_link_and_presses_nothing_changes_nothing(
+    linking: Running, mail_server: MailServer, workers: WorkersDirectory, method: str
+) -> None:
+    worker = workers.knows(email="worker@agency.example")
+    link = await told(linking, mail_server, worker)
+    before = await linking.all()
+
+    answer = await linking.http.request(method, f"/acknowledge/{link}?verb=known")
+    empty = await linking.http.post(f"/acknowledge/{link}")
+
+    assert answer.status_code in {200, 405}
+    assert empty.status_code == 422
+    assert await linking.all() == before
+    assert (await uses(linking, link)).status_code == 200
+
+
+async def test_the_page_is_the_same_behind_every_link_and_behind_none(
+    linking: Running, mail_server: MailServer, workers: WorkersDirectory
+) -> None:
+    worker = workers.knows(email="worker@agency.example")
+    link = await told(linking, mail_server, worker)
+    strange = Link(new_id(), 0).written("another key of thirty-two letters")
+    headers = {"accept-language": "mi"}
+
+    pages = [
+        await linking.http.get(f"/acknowledge/{each}", headers=headers)
+        for each in (link, strange, "nothing")
+    ]
+
+    [page] = {each.text for each in pages}
+    assert '<html lang="mi">' in page
+    assert "<script" not in page
+    assert POLICY.links.page[Language.MAORI].title in page
+    sent = pages[0].headers
+    assert sent["cache-control"] == "no-store"
+    assert sent["referrer-policy"] == "no-referrer"
+    policy = sent["content-security-policy"]
+    assert policy.startswith("default-src 'none'; frame-ancestors 'none'")
+    assert "script" not in policy
+    assert "unsafe" not in policy
+    [style] = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in policy
+
+
+async def test_one_who_cannot_take_it_says_why_and_the_next_is_told(
+    linking: Running, mail_server: MailServer, workers: WorkersDirectory
+) -> None:
+    worker = workers.knows(email="worker@agency.example")
+    link = await told(linking, mail_server, worker)
+
+    without = await uses(linking, link, verb="cannot_take", reason="")
+    given = await uses(linking, link, verb="cannot_take", reason="no_capacity")
+    again = await uses(linking, link)
+
+    [held] = await linking.all()
+    assert [e.status_code for e in (without, given, again)] == [422, 200, 404]
+    assert [(e.said, e.reason, e.by_link) for e in held.answers] == [
+        (Said.CANNOT_TAKE, DeclineReason.NO_CAPACITY, True)
+    ]
+    assert "cannot_take_by_link" in [each.what for each in lines([held])]
+
+
+async def test_it_is_handed_over_to_whom_the_directory_names_and_no_page_does(
+    linking: Running, mail_server: MailServer, workers: WorkersDirectory
+) -> None:
+    deputy = workers.knows(email="deputy@agency.example")
+    worker = workers.knows(email="worker@agency.example", deputy=deputy)
+    link = await told(
+        linking,
+        mail_server,
+        worker,
+        lambda who: overdue(new_id(), who, level=RiskLevel.HIGH),
+    )
+
+    nobody = await uses(linking, link, verb="hand_over", to="team_lead")
+    given = await uses(linking, link, verb="hand_over", to="deputy")
+    again = await uses(linking, link)
+
+    [held] = await linking.all()
+    assert [e.status_code for e in (nobody, given, again)] == [404, 200, 404]
+    assert held.worker_id == deputy
+    assert [(e.said, e.to, e.by_link) for e in held.answers] == [
+        (Said.HANDED_OVER, deputy, True)
+    ]
+    assert deputy not in nobody.text + given.text
 
 
 async def test_whoever_is_barred_meanwhile_has_no_link_any_more(
@@ -81,18 +187,33 @@ async def test_whoever_is_barred_meanwhile_has_no_link_any_more(
     [held] = await linking.all()
     linking.standings.tell(worker, held.case_id, conflict=True)
 
-    assert await uses(linking, link) == 404
+    barred = await uses(linking, link)
+    none = await uses(linking, Link(new_id(), 0).written(KEY))
 
+    assert barred.status_code == 404
+    assert barred.text == none.text
     [held] = await linking.all()
     assert held.acknowledged_at is None
+
+
+async def test_what_is_pressed_is_in_the_audit_log_as_its_workers(
+    linking: Running, mail_server: MailServer, workers: WorkersDirectory
+) -> None:
+    worker = workers.knows(email="worker@agency.example")
+    link = await told(linking, mail_server, worker)
+    await uses(linking, link)
+
+    [entry] = await audited(linking.service.audit)
+    assert (entry.worker, entry.issuer) == (worker, "urn:accord:link")
+    assert (entry.action, entry.rule) == ("message.acknowledge", "owner")
 
 
 async def test_a_link_that_is_none_of_ours_is_none(linking: Running) -> None:
     strange = Link(new_id(), 0).written("another key of thirty-two letters")
 
-    assert await uses(linking, strange) == 404
-    assert await uses(linking, Link(new_id(), 0).written(KEY)) == 404
-    assert await uses(linking, "nothing") == 422
+    for each in (strange, Link(new_id(), 0).written(KEY), "nothing"):
+        answer = await uses(linking, each)
+        assert (answer.status_code, PAGE.not_done in answer.text) == (404, True)
 
 
 async def test_without_a_key_no_email_has_a_link(
@@ -102,8 +223,17 @@ async def test_without_a_key_no_email_has_a_link(
     await mailing.hears(offered(worker))
     await mailing.later(timedelta())
 
-    assert "/acknowledge#" not in mail_server.letters[-1].get_content()
-    assert await uses(mailing, Link(new_id(), 0).written(KEY)) == 404
+    assert "/acknowledge" not in mail_server.letters[-1].get_content()
+    answer = await uses(mailing, Link(new_id(), 0).written(KEY))
+    assert answer.status_code == 404
+
+
+def test_a_page_without_words_for_a_reason_does_not_load() -> None:
+    written = PAGE.model_dump(mode="json")
+    del written["reasons"]["unsafe"]
+
+    with pytest.raises(ValidationError, match="unsafe has no words"):
+        PageText.model_validate(written)
 
 
 def test_a_link_is_good_for_a_while_and_for_one_telling() -> None:

@@ -195,11 +195,10 @@ def create_app(
     )
     policy = ringing(policy, on, development=settings.development)
     allocation = allocation_of(settings)
-    link_key = settings.link_key.get_secret_value() if settings.link_key else None
     wording = Wording(
         policy,
         settings.link_base,
-        link_key,
+        _secret(settings.link_key) or None,
         bounce_key_of(settings),
         replies=settings.sms_callback_key is not None,
     )
@@ -226,7 +225,6 @@ def create_app(
         reach = Reach(directory, notify.guard.standings, teams, called, away)
         notify.on(RotaChanged, partial(rotas.follow_rota, rotas=turns))
         notify.provide(Bouncing(held, bounce_key_of(settings), policy.quiet))
-        notify.provide(Links(held, reach, link_key, policy.links.lasts))
         known: dict[str, Any] = {
             "notifications": held,
             "reach": reach,
@@ -254,7 +252,7 @@ def create_app(
             posts=watched,
             subscriptions=notify.store(Subscriptions),
         )
-        notify.provide(silence.HandingOver(partial(silence.hand_over, **known)))
+        take_answers(notify, known, _secret(settings.link_key) or None)
         attend_to(notify, watch, send_mail, known)
         tell_agencies(notify, settings, policy)
         write_to_people(notify, settings, policy, watched[Way.SMS], reach)
@@ -263,11 +261,14 @@ def create_app(
 
     # What watches an inbox comes before what names one of its messages.
     served = (
-        *(stream, inbox, links, review, contacts, pushes),
+        *(stream, inbox, review, contacts, pushes),
         *(callbacks, bounces, unreachable, webhooks),
     )
     routers = tuple(each.router for each in served)
-    return service.create_app(settings, "notify", wire, *routers, stand_ins=stand_ins)
+    app = service.create_app(settings, "notify", wire, *routers, stand_ins=stand_ins)
+    # Beside /v1: no token opens it.
+    app.include_router(links.router)
+    return app
 
 
 def posts_for(settings: Settings, policy: Policy) -> dict[Way, Post]:
@@ -348,6 +349,17 @@ def attend_to(
     attend = partial(watching.attend, do=attend, watch=watch)
     for kept in (Alarms, Notifications):
         notify.sweep(notify.store(kept), at_present(notify.clock, attend))
+
+
+def take_answers(
+    notify: service.Service, known: Mapping[str, Any], link_key: str | None
+) -> None:
+    """Have those who are told say what they know, after login and by a link."""
+    hand_over = partial(silence.hand_over, **known)
+    notify.provide(silence.HandingOver(hand_over))
+    lasts = known["policy"].links.lasts
+    held, reach = known["notifications"], known["reach"]
+    notify.provide(Links(held, reach, hand_over, link_key, lasts))
 
 
 def tell_agencies(notify: service.Service, settings: Settings, policy: Policy) -> None:

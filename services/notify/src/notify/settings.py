@@ -22,8 +22,8 @@ class Settings(ChassisSettings):
             its own mark after a plus. Without it nothing is heard of those.
         bounce_key: By which the mail server signs what it posts of those, as Standard
             Webhooks write it.
-        link_key: Of which the links are made by which one says that one knows. Without
-            it there are none.
+        link_key: Of which the links are made by which one answers without logging in.
+            Without it there are none.
         sms_secret: What the SMS gateway knows us by. Without it there are no SMS.
         sms_callback_key: By which the SMS gateway signs what it posts back, as Standard
             Webhooks write it, and numbers of people are hidden. Without it nothing is

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 from notify.domain.chance import longer
+from notify.domain.page import PageText
 from notify.domain.texts import FOREIGN, LINK, REFERENCE, Language, Part, Words
 
 Minutes = Annotated[int, Field(gt=0, le=30 * 24 * 60)]
@@ -237,15 +238,17 @@ def _only(marks: tuple[str, ...], texts: Iterable[str]) -> None:
 
 
 class LinkPolicy(Part):
-    """How an e-mail says by which link one says that one knows, and for how long.
+    """How an e-mail says by which link one answers, and for how long.
 
     Attributes:
         good_minutes: For how long such a link is good.
         text: By language, with room for the link and nothing else.
+        page: By language, what the page behind it says.
     """
 
     good_minutes: Minutes
     text: dict[Language, Annotated[str, Field(min_length=1, max_length=200)]]
+    page: dict[Language, PageText]
 
     @model_validator(mode="after")
     def _leads_somewhere(self) -> Self:

@@ -1,7 +1,7 @@
-"""A link by which whoever was told says that they know, without logging in.
+"""A link by which whoever was told answers, without logging in.
 
-It says that alone, once, and for a while: nothing is read by it. Nothing of it is kept,
-because it is made of the message and the service's own key.
+Once, and for a while; nothing is read by it. Nothing of it is kept, because it is made
+of the message and the service's own key.
 """
 
 import base64
@@ -61,7 +61,7 @@ class Link(NamedTuple):
         return UUID(self.notification_id).bytes + self.number.to_bytes(NUMBER_BYTES)
 
     def opener(self, held: Notification, at: datetime, lasts: timedelta) -> str:
-        """Give who says by it that they know.
+        """Give who answers by it.
 
         Args:
             held: The message.

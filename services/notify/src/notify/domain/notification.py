@@ -297,6 +297,7 @@ class Notification(Told):
         at: datetime,
         *,
         next_told: bool = True,
+        by_link: bool = False,
     ) -> Self:
         """Note that somebody cannot take it: the next of the chain is told at once.
 
@@ -307,12 +308,19 @@ class Notification(Told):
             next_told: Not if it was an offer, which is made to somebody else; should
                 nobody hear of that, its own clock runs on. Said again, it changes
                 nothing.
+            by_link: They said so by the link in their e-mail.
 
         Raises:
             NothingToAnswer: It is over, or asks for no answer.
         """
         self._must_ask()
-        said = Answer(said=Said.CANNOT_TAKE, worker_id=worker_id, at=at, reason=reason)
+        said = Answer(
+            said=Said.CANNOT_TAKE,
+            worker_id=worker_id,
+            at=at,
+            reason=reason,
+            by_link=by_link,
+        )
         if next_told:
             return self._asked_anew(said).model_copy(update={"escalate_at": at})
         if any(each.said is Said.CANNOT_TAKE for each in self.answers):
@@ -327,6 +335,7 @@ class Notification(Told):
         at: datetime,
         until: datetime,
         mail: bool,
+        by_link: bool = False,
     ) -> Self:
         """Tell somebody else in one's own place: it is theirs, and so is their chain.
 
@@ -334,7 +343,9 @@ class Notification(Told):
             NothingToAnswer: It is over, or asks for no answer.
         """
         self._must_ask()
-        said = Answer(said=Said.HANDED_OVER, worker_id=worker_id, at=at, to=to)
+        said = Answer(
+            said=Said.HANDED_OVER, worker_id=worker_id, at=at, to=to, by_link=by_link
+        )
         given = self._asked_anew(said).tell(to, 0, at=at, until=until, mail=mail)
         return given.model_copy(update={"worker_id": to})
 

@@ -270,6 +270,7 @@ class Policy(Part):
         """All that stands in the languages of the locality, by what it is."""
         written: dict[str, Mapping[Language, object]]
         written = {**self.templates, "several": self.several, "links": self.links.text}
+        written |= {"the links' page": self.links.page}
         if self.people:
             agreed = self.people.texts.items()
             written |= {f"people {name}": each.text for name, each in agreed}

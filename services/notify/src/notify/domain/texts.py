@@ -29,14 +29,15 @@ class Language(StrEnum):
     MAORI = "mi"
 
 
-def _says_this_alone(given: str) -> str:
+def says_this_alone(given: str) -> str:
+    """See that nothing can be filled in."""
     if FOREIGN.search(given):
         raise ValueError("nothing may be filled in")
     return given
 
 
 Words = Annotated[
-    str, Field(min_length=1, max_length=60), AfterValidator(_says_this_alone)
+    str, Field(min_length=1, max_length=60), AfterValidator(says_this_alone)
 ]
 """What stands before a reference where there is little room: it is added to them."""
 

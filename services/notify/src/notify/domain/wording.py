@@ -9,6 +9,7 @@ from notify.domain.channels import KNOWN
 from notify.domain.hours import Urgency
 from notify.domain.link import Link
 from notify.domain.notification import Notification, reference_of
+from notify.domain.page import PageText
 from notify.domain.policy import Policy
 from notify.domain.texts import COUNT, LINK, REFERENCE, Language, side_by_side
 
@@ -49,8 +50,7 @@ class Wording:
     Args:
         policy: Has the texts.
         link_base: Where links lead, without a slash at the end.
-        link_key: Of which links are made by which one says that one knows; none: there
-            are none.
+        link_key: Of which links are made by which one answers; none: there are none.
         bounce_key: Of which it is made by what a letter that comes back is known; none:
             it is not.
         replies: Whether replies by SMS are heard.
@@ -94,7 +94,7 @@ class Wording:
         ]
         texts = [each.text for each in every]
         if not covers:
-            texts += self._known_by_link(notification, number)
+            texts += self._answered_by_link(notification, number)
         key, path = self._bounce_key, ReturnPath(notification.id, number)
         return Letter(
             key=notification.mail_key(number),
@@ -171,15 +171,19 @@ class Wording:
             urgent=notification.urgency is Urgency.CRITICAL,
         )
 
-    def _known_by_link(self, notification: Notification, number: int) -> list[str]:
-        """Give how one says that one knows, where an answer is waited for."""
+    def _answered_by_link(self, notification: Notification, number: int) -> list[str]:
+        """Give how one answers without logging in, where that is waited for."""
         if self._link_key is None or notification.chain is None:
             return []
         written = Link(notification.id, number).written(self._link_key)
-        # After the hash: so no server, proxy or log on the way is sent it.
-        link = f"{self._link_base}/acknowledge#{written}"
+        link = f"{self._link_base}/acknowledge/{written}"
         texts = self._policy.links.text
         return [texts[each].replace(LINK, link) for each in self._policy.languages]
+
+    def page(self, preferred: Sequence[str]) -> tuple[PageText, Language]:
+        """Give what the page behind such a link says, and in which language."""
+        language = self._language(preferred)
+        return self._policy.links.page[language], language
 
     def _language(self, preferred: Sequence[str]) -> Language:
         known = {each.value: each for each in self._policy.languages}

@@ -82,6 +82,7 @@ async def cannot_take(
     *,
     at: datetime,
     notifications: Notifications,
+    by_link: bool = False,
 ) -> None:
     """Note that somebody cannot take what they were told of; the next is told at once.
 
@@ -95,7 +96,7 @@ async def cannot_take(
     if worker_id != held.worker_id:
         _must_be_ours(held)
     offer = held.event == AllocationOffered.TYPE
-    new = held.cannot_take(worker_id, reason, at, next_told=not offer)
+    new = held.cannot_take(worker_id, reason, at, next_told=not offer, by_link=by_link)
     if new is held:
         return
     declined = NotificationDeclined(
@@ -117,6 +118,7 @@ async def hand_over(
     reach: Reach,
     policy: Policy,
     mail: bool,
+    by_link: bool = False,
 ) -> None:
     """Tell another worker in one's own place, if they may know of the case.
 
@@ -131,7 +133,7 @@ async def hand_over(
     if not known or not await reach.there(to, held.case_id, held.eyes):
         raise CannotBeHandedOver
     until = _until(held, at, policy, wait=held.patience)
-    new = held.hand_over(worker_id, to, at=at, until=until, mail=mail)
+    new = held.hand_over(worker_id, to, at=at, until=until, mail=mail, by_link=by_link)
     given = _handed_over(held, worker_id, to, at)
     await notifications.save(new, *given, lane=held.lane)
 

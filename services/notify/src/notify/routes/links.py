@@ -1,47 +1,133 @@
-"""Saying that one knows by a link: for the portal, on behalf of whoever has it.
+"""The page behind the link in an e-mail, by which one answers without logging in.
 
-Following the link changes nothing: programs that look at mail follow every link in it.
-The portal shows a button, and asks this when it is pressed.
+It stands beside ``/v1``, because no token opens it. Getting it does nothing, whatever
+its address: programs that look at mail follow every link. What is pressed is decided on
+as if whom the link was sent to had asked, and is in the audit log first.
 """
 
 from functools import partial
 from typing import Annotated
 
-from accord_chassis.decision import Action, Relation, Resource
-from accord_chassis.guard import Asking, asking
+import structlog
+from accord_chassis.access import Caller
+from accord_chassis.guard import Asking, Guard
+from accord_chassis.limits import Limits, Who
 from accord_chassis.service import part, settled
-from accord_contracts.access import Purpose
-from fastapi import APIRouter, Security
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from accord_contracts.problem import Refusal
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import HTMLResponse
 
-from notify.domain.link import NoSuchLink
+from notify.domain import page
+from notify.domain.link import Link, NoSuchLink
+from notify.domain.page import Chosen, NothingChosen, PageText, Verb
+from notify.domain.wording import Wording
 from notify.handlers import links as using
-from notify.routes.messages import Clock_
+from notify.routes.inbox import (
+    ACKNOWLEDGE,
+    CANNOT_TAKE,
+    HAND_OVER,
+    Languages,
+    Wording_,
+    preferred,
+)
+from notify.routes.messages import Clock_, opened
 
-router = APIRouter(tags=["inbox"])
+log = structlog.get_logger()
+
+router = APIRouter(include_in_schema=False)
+
+BY_LINK = "urn:accord:link"
+"""Vouches for whoever has the link that was sent to a worker, and for no more."""
+
+DONE = {
+    Verb.KNOWN: ACKNOWLEDGE,
+    Verb.CANNOT_TAKE: CANNOT_TAKE,
+    Verb.HAND_OVER: HAND_OVER,
+}
+NOT_NOW = frozenset({429, 503})
 
 Links_ = Annotated[using.Links, part(using.Links)]
-Portal = Annotated[Asking, Security(asking, scopes=["notify.link"])]
-
-USE_LINK = Action("link.use", (Relation.SCOPE,), purposes=(Purpose.OPERATION,))
-UNKNOWN = "unknown"
+Guard_ = Annotated[Guard, part(Guard)]
+Written = Annotated[str, Path(max_length=200)]
 
 
-class UseLink(BaseModel):
-    """What stands at the end of the link."""
+@router.get("/acknowledge/{link}")
+async def show_page(
+    _: Annotated[Written, Path(alias="link")],
+    wording: Wording_,
+    languages: Languages = "",
+) -> HTMLResponse:
+    """Show what may be pressed: the same behind every link, and behind none."""
+    text, language = _spoken(wording, languages)
+    return _shown(page.asking(text, language), 200)
 
-    model_config = ConfigDict(extra="forbid")
 
-    link: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{46}$")]
-
-
-@router.post("/acknowledgements", status_code=204)
-async def use_link(told: UseLink, links: Links_, portal: Portal, clock: Clock_) -> None:
-    """Say that whoever has the link knows. Nothing is read by it, and it works once."""
+@router.post("/acknowledge/{link}")
+async def answer(
+    link: Written,
+    request: Request,
+    *,
+    links: Links_,
+    guard: Guard_,
+    wording: Wording_,
+    clock: Clock_,
+    languages: Languages = "",
+) -> HTMLResponse:
+    """Note what was pressed. What stands in the way is not said."""
+    text, language = _spoken(wording, languages)
     try:
-        link = links.read(told.link)
+        chosen = Chosen.read(await request.body())
+    except NothingChosen:
+        return _shown(page.asking(text, language), 422)
+    try:
+        found = _read(link, links, request)
+        owner = await _owner(found, links, guard, request)
+        await opened(
+            found.notification_id, DONE[chosen.verb], links.notifications, owner
+        )
+        say = partial(using.answer, found, chosen, at=clock.now(), links=links)
+        await settled(say)
+    except Refusal as refusal:
+        log.info("link.refused", reason=type(refusal).__name__)
+        later = refusal.status in NOT_NOW
+        said = text.later if later else text.not_done
+        return _shown(page.saying(said, language), refusal.status if later else 404)
+    return _shown(page.saying(text.done, language), 200)
+
+
+def _read(written: str, links: using.Links, request: Request) -> Link:
+    """Read a link; one that is none counts like a token that is none."""
+    limits: Limits = request.app.state.limits
+    limits.before_looking(request)
+    try:
+        return links.read(written)
     except NoSuchLink:
-        await portal.permit(USE_LINK, Resource("message", UNKNOWN))
+        limits.was_bad(request)
         raise
-    await portal.permit(USE_LINK, Resource("message", link.notification_id))
-    await settled(partial(using.use, link, at=clock.now(), links=links))
+
+
+async def _owner(
+    link: Link, links: using.Links, guard: Guard, request: Request
+) -> Asking:
+    """Give whoever has a link as whom it was sent to, with nothing else they may do."""
+    worker_id = await links.opener(link)
+    limits: Limits = request.app.state.limits
+    limits.admit(request, Who(BY_LINK, worker_id), ())
+    region = request.app.state.service.settings.region
+    who = Caller(
+        issuer=BY_LINK,
+        subject=worker_id,
+        region=region,
+        scopes=frozenset(),
+        worker=worker_id,
+    )
+    return Asking(who, None, guard, request)
+
+
+def _spoken(wording: Wording, languages: str) -> tuple[PageText, str]:
+    return wording.page(preferred(languages))
+
+
+def _shown(html: str, status: int) -> HTMLResponse:
+    headers = {"Content-Security-Policy": page.POLICY, "Vary": "Accept-Language"}
+    return HTMLResponse(html, status, headers)
