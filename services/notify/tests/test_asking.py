@@ -352,7 +352,9 @@ class Asking(RuleBasedStateMachine):
             assert held.reopen_at is None
         if held.ended_at or held.acknowledged_at:
             assert self.answered, "it ends though nobody has said that they know"
-        assert held.place.startswith("0" if held.ended_at else "1")
+        asks = held.chain is not None and held.acknowledged_at is None
+        rank = "0" if held.ended_at else "2" if asks else "1"
+        assert held.place.startswith(rank)
 
     @invariant()
     def whoever_is_asked_is_not_waited_for_too_long(self) -> None:

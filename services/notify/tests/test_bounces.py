@@ -17,6 +17,7 @@ from accord_contracts.risk import RiskLevel
 from fastapi import FastAPI, Request, Response
 from notify.app import create_app
 from notify.domain.bounce import Bounce, ReturnPath, bounce_of
+from notify.domain.channels import Way
 from notify.domain.mail import Mail, MailState
 from notify.domain.notification import Notification
 from notify.domain.record import lines
@@ -210,6 +211,28 @@ async def test_a_mail_server_that_reports_is_asked_to_say_that_a_letter_arrived(
     assert held.acknowledged_at is None
     assert held.escalate_at
     assert [each.what for each in lines([held])].count("email_delivered") == 1
+
+
+async def test_what_was_delivered_and_comes_back_all_the_same_rings_on(
+    hearing: Running,
+) -> None:
+    held = notification(mail=True)
+    sent = Mail(state=MailState.SENT, due_at=None, sent_at=NOON, delivered_at=NOON)
+    both = held.model_copy(update={"ways": (Way.EMAIL, Way.SMS)})
+    await hearing.notifications.save(both.with_mail(0, sent))
+    token = ReturnPath(held.id, 0).written(KEY)
+
+    for _ in range(2):
+        await posts(hearing, dsn(f"bounce+{token}@a.example", status="5.1.1"))
+
+    after = await only(hearing)
+    mail = after.told[0].mail
+    assert mail
+    assert (mail.channel, mail.state) == (Way.SMS, MailState.WANTED)
+    assert [e.reason for e in after.told[0].tried] == ["bounced_address"]
+    said = [e.what for e in lines([after])]
+    assert "email_delivered" in said
+    assert said.count("email_failed") == 1
 
 
 async def test_what_a_letter_spoke_for_has_arrived_with_it(hearing: Running) -> None:

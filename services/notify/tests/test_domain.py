@@ -32,6 +32,14 @@ FACTS = {
 }
 
 
+def everything() -> dict[str, Any]:
+    """A locality's policy with all that it may have."""
+    told = POLICY.model_dump(mode="json")
+    text = {"en": "A message", "mi": "He karere"}
+    told["wide"] = {"hosts": ["chat.example"], "to": "email", "text": text}
+    return told
+
+
 def written() -> dict[str, Any]:
     """A small policy as it stands in a file, which breaks no rule."""
     text = {"subject": "{reference}", "text": "{reference} {link}"}
@@ -78,7 +86,11 @@ def written() -> dict[str, Any]:
             "gather_minutes": 10,
             "silent_after_minutes": 15,
         },
-        "links": {"good_minutes": 60, "text": {"en": "{link}", "mi": "{link}"}},
+        "links": {
+            "good_minutes": 60,
+            "text": {"en": "{link}", "mi": "{link}"},
+            "page": everything()["links"]["page"],
+        },
         "webhooks": {
             "again_after_minutes": [1, 5],
             "spread": 0,
@@ -199,6 +211,9 @@ EVERY_CHANNEL = {
     ("sms", "body", "to"): "{to}",
     ("sms", "headers", "idempotency-key"): "{key}",
     ("push", "text", "mi"): "He karere",
+    ("wide", "text", "mi"): "He karere",
+    ("links", "page", "mi", "title"): "Whakautua",
+    ("links", "page", "mi", "reasons", "unsafe"): "Kāore e haumaru",
     ("people", "texts", "we_will_ring", "text", "mi"): "Waea mai",
 }
 """Everything that a locality writes for somebody to read, or for what carries it."""
@@ -209,7 +224,7 @@ EVERY_CHANNEL = {
 def test_by_no_channel_could_a_text_carry_anything_else(
     path: tuple[str, ...], other: str
 ) -> None:
-    told = POLICY.model_dump(mode="json")
+    told = everything()
     place: Any = told
     for step in path[:-1]:
         place = place[step]
@@ -227,7 +242,7 @@ def test_by_no_channel_could_a_text_carry_anything_else(
 def test_by_every_channel_all_languages_of_the_locality_are_written(
     path: tuple[str, ...],
 ) -> None:
-    told = POLICY.model_dump(mode="json")
+    told = everything()
     place: Any = told
     for step in path[: path.index("mi")]:
         place = place[step]
@@ -283,7 +298,7 @@ STEP = {"tell": "deputy", "wait_minutes": 5}
         (
             (*RULES, "channels"),
             ["inbox", "pigeon"],
-            "'inbox', 'email', 'sms' or 'push'",
+            "'inbox', 'email', 'sms', 'push' or 'wide'",
         ),
         ((*RULES, "channels"), ["inbox", "sms", "email"], "put email before it"),
         ((*RULES, "channels"), ["inbox", "push"], "comes in bursts"),
@@ -569,7 +584,7 @@ def test_a_message_is_never_forgotten_before_it_has_ended(
 
     assert (held.due_at is None) == ended
     assert (held.escalate_at is None) == ended
-    assert held.place.startswith("0" if ended else "1")
+    assert held.place.startswith("0" if ended else "2")
     assert set(held.told_workers) == {each.worker_id for each in held.told}
     stored = held.model_dump()
     assert Notification.model_validate(stored) == held

@@ -432,7 +432,7 @@ def test_before_the_reference_nothing_is_filled_in(words: str) -> None:
 @pytest.mark.parametrize(
     ("channels", "says"),
     [
-        (["inbox", "push"], "beside the inbox and push"),
+        (["inbox", "push"], "beside the inbox, push and wide"),
         (["inbox", "push", "sms"], "pushed last"),
     ],
 )

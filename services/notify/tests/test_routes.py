@@ -1,10 +1,11 @@
 """Notify over HTTP: a worker's own inbox, and who was told of a case."""
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import pytest
-from accord_chassis.testing import COORDINATOR, new_id
+from accord_chassis.testing import COORDINATOR, NOON, new_id
 from accord_contracts.message import Message
 from accord_contracts.risk import RiskLevel
 from notify_builders import (
@@ -19,6 +20,7 @@ from notify_builders import (
     declined,
     drafted,
     expired,
+    notification,
     offered,
     team,
 )
@@ -105,6 +107,35 @@ async def test_an_inbox_is_read_in_pages(running: Running) -> None:
     assert len(seen) == 3
     assert seen == sorted(seen, reverse=True)
     assert second.json()["next"] is None
+
+
+async def test_what_waits_for_an_answer_stands_before_all_that_is_newer(
+    running: Running,
+) -> None:
+    worker = new_id()
+    asks = notification(worker_id=worker)
+    read = notification(worker_id=worker).model_copy(update={"chain": None})
+    known = notification(worker_id=worker, at=NOON + MINUTE)
+    news = [
+        read.model_copy(update={"id": new_id(), "created_at": NOON + n * MINUTE})
+        for n in range(2, 122)
+    ]
+    acknowledged = known.acknowledge(worker, NOON + MINUTE)
+    for each in (asks, acknowledged, *news):
+        await running.notifications.save(each)
+    headers = running.bearer("notify.inbox", worker=worker)
+
+    pages: list[list[str]] = []
+    after: str | None = ""
+    while after is not None:
+        asked = {"limit": 100, **({"after": after} if after else {})}
+        answer = await running.http.get("/v1/inbox", headers=headers, params=asked)
+        pages.append([each["id"] for each in answer.json()["messages"]])
+        after = answer.json()["next"]
+
+    newest_first = [each.id for each in reversed(news)]
+    assert [len(each) for each in pages] == [100, 22]
+    assert [*chain(*pages)] == [asks.id, *newest_first, known.id]
 
 
 async def test_an_inbox_is_nobody_elses(running: Running) -> None:

@@ -99,6 +99,7 @@ async def test_a_gateway_may_want_a_form_and_nothing_filled_in_is_looked_at_agai
         (404, Outcome.REFUSED),
         (302, Outcome.NOT_TAKEN),
         (401, Outcome.NOT_TAKEN),
+        (409, Outcome.UNKNOWN),
         (429, Outcome.NOT_TAKEN),
         (500, Outcome.NOT_TAKEN),
     ],

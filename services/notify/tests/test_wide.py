@@ -83,8 +83,9 @@ async def test_a_yes_is_sent_and_says_a_reference_and_a_link(
     link = f"{LINK_BASE}/inbox/{held.id}"
     assert told["message"] == f"A message / He karere: {held.reference} {link}"
     assert to == EMAIL
-    rest = {name: each for name, each in told.items() if name != "message"}
-    assert rest == {"version": "1.1", "title": "", "type": "info", "attachments": []}
+    own = {"version", "message"}
+    rest = {name: each for name, each in told.items() if name not in own}
+    assert rest == {"title": "", "type": "info", "attachments": []}
     events = await sent_by(widely.service, widely.broker)
     [passed] = [e.data for e in events if isinstance(e.data, NotificationPassedOn)]
     assert (passed.worker_id, passed.notification_id) == (worker, held.id)
@@ -100,6 +101,7 @@ async def test_anything_but_a_yes_is_unknown_and_never_comes_again(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     worker = workers.knows(email=EMAIL)
+    workers.has_on_duty()
     receiver.status = 500
 
     await widely.hears(offered(worker))
@@ -108,12 +110,17 @@ async def test_anything_but_a_yes_is_unknown_and_never_comes_again(
         await widely.later(timedelta(hours=1))
 
     [held] = await widely.all()
-    [unknown] = [e for e in held.told[0].tried if e.channel is Way.WIDE]
+    unknown = held.told[0].mail
+    assert unknown
     assert len(receiver.widely) == 1
     assert (unknown.state, unknown.attempts) == (MailState.UNKNOWN, 1)
+    assert unknown.due_at is None
+    # Nothing else rings here, so the next of the chain was told.
+    assert held.step > 0
     events = await sent_by(widely.service, widely.broker)
-    [failed] = [e.data for e in events if isinstance(e.data, NotificationNotPassedOn)]
-    assert failed.reason == "no_answer"
+    failed = [e.data for e in events if isinstance(e.data, NotificationNotPassedOn)]
+    # The second is the coordinator, who has no mailbox.
+    assert [each.reason for each in failed if each.worker_id == worker] == ["no_answer"]
     written = caplog.text + "".join(capfd.readouterr())
     assert EMAIL not in written
     assert receiver.url not in written

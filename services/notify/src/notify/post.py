@@ -118,6 +118,7 @@ class Posted:
         tried: Whoever was to take it was asked; not where there is no address that
             could be one. What was not tried says nothing of the channel.
         wait: How long whoever did not take it asks not to be tried again.
+        once: It has this very message already, by its key: it is not sent it anew.
     """
 
     outcome: Outcome
@@ -125,6 +126,7 @@ class Posted:
     failed: bool = False
     tried: bool = True
     wait: timedelta = NONE
+    once: bool = False
 
     @property
     def surely(self) -> bool:

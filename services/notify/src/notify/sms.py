@@ -115,6 +115,10 @@ class SmsPost:
             return self._said_in(answer.content)
         if status in FOR_GOOD or status in self._policy.refused:
             return Posted(Outcome.REFUSED, "message_refused")
+        if status == HTTPStatus.CONFLICT:
+            # It knows the key: an attempt before got there, with whatever came of it.
+            log.warning("post.away", dependency="sms", status=status)
+            return Posted(Outcome.UNKNOWN, f"status_{status}", once=True)
         failed = status not in NOT_TAKEN
         if failed:
             log.warning("post.away", dependency="sms", status=status)

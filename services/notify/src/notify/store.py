@@ -70,7 +70,7 @@ class Notifications(Store[Notification]):
     async def of_worker(
         self, worker_id: str, *, after: str | None, limit: int
     ) -> list[Notification]:
-        """Give what stands in a worker's inbox, open first, then newest first."""
+        """Give what stands in a worker's inbox, as it stands there."""
         places = {"$lt": after or FIRST}
         found = self.documents.find(
             {"told_workers": worker_id, "place": places},
@@ -124,13 +124,15 @@ class Notifications(Store[Notification]):
     async def open_to(
         self, worker_id: str, since: datetime = EPOCH
     ) -> list[Notification]:
-        """Give what stands open in a worker's inbox since a time, the newest first."""
+        """Give what is open in a worker's inbox since a time, as it stands there."""
         place = open_since(since)
         found = self.documents.find(
             {"told_workers": worker_id, "place": {"$gt": place}},
             projection={"inbox": 0, "outbox": 0},
         )
-        return [self.load(each) async for each in found.sort("place", -1).limit(MANY)]
+        loaded = [self.load(e) async for e in found.sort("place", -1).limit(MANY)]
+        # What waits for an answer has a place before all others, however old it is.
+        return [each for each in loaded if each.created_at >= since]
 
     async def waits_by(self, way: Way, at: datetime) -> bool:
         """Tell whether anything is due by a way, and has not left."""

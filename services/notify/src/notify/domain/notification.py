@@ -29,8 +29,9 @@ REFERENCE_BITS = 30
 PASSED_OVER = "passed_over"
 """Why there is no e-mail to somebody who may not know of the case any more."""
 
-OVER, OPEN = 0, 1
-"""What places in an inbox begin with, the first ones last."""
+OVER, OPEN, ASKS = 0, 1, 2
+"""What places in an inbox begin with, the first ones last: what waits for an answer
+stands before what does not, however new that is."""
 
 AT_LENGTH = len("2026-11-02T12:00:00.000")
 
@@ -189,8 +190,10 @@ class Notification(Told):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def place(self) -> str:
-        """Its place in an inbox: what is open comes first, then what is newest."""
-        return f"{OPEN if self.ended_at is None else OVER}.{self.since}"
+        """Its place in an inbox: what waits for an answer, what is open, the newest."""
+        asks = self.chain is not None and self.acknowledged_at is None
+        rank = OVER if self.ended_at else ASKS if asks else OPEN
+        return f"{rank}.{self.since}"
 
     @computed_field  # type: ignore[prop-decorator]
     @property

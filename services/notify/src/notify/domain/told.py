@@ -319,16 +319,17 @@ class Told(BaseModel):
     def at_provider(self, number: int, way: Way) -> Mail | None:
         """Give what its gateway or mail server has, as far as is known, if anything.
 
-        Of one that has arrived it has nothing more to say.
+        Of an SMS that has arrived nothing more is to be said; a mailbox may pass a
+        letter on to one that there is not.
         """
         if number >= len(self.told):
             return None
         telling = self.told[number]
         rang = [e for e in (*telling.tried, telling.mail) if e and e.channel is way]
         mail = rang[-1] if rang else None
-        if mail is None or mail.delivered_at or mail.state not in AT_GATEWAY:
+        if mail is None or mail.state not in AT_GATEWAY:
             return None
-        return mail
+        return None if mail.delivered_at and way is Way.SMS else mail
 
     def spoken_for(self, other: str, worker_id: str) -> tuple[int, Mail] | None:
         """Give a worker's last e-mail for which another's letter spoke, and its number.

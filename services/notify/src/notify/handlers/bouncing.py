@@ -76,7 +76,12 @@ async def _note(path: ReturnPath, note: Note, by: Bouncing) -> None:
         other = await by.notifications.get(each)
         if other and (spoken := other.spoken_for(held.id, worker_id)):
             number, within = spoken
-            noted = note(other, number, within)
-            await by.notifications.save(*noted, lane=other.lane)
-    noted = note(held, path.number, mail)
-    await by.notifications.save(*noted, lane=held.lane)
+            await _keep(other, note(other, number, within), by)
+    await _keep(held, note(held, path.number, mail), by)
+
+
+async def _keep(
+    held: Notification, noted: tuple[Notification, *tuple[Event, ...]], by: Bouncing
+) -> None:
+    if noted[0] is not held:
+        await by.notifications.save(*noted, lane=held.lane)

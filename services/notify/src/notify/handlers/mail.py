@@ -198,7 +198,8 @@ class Attempt:
         if mail.state is MailState.SENT:
             sent = _sent(new, worker_id, mail.channel, self.at)
             return new.ring_back(self.number, self.at, self.policy), sent
-        if mail.state is MailState.UNKNOWN and comes_once(new, self.number):
+        once = posted.once or comes_once(new, self.number)
+        if mail.state is MailState.UNKNOWN and once:
             mail = mail.rest()
             new = new.with_mail(self.number, mail)
         way = new.way_after(self.number)
@@ -258,11 +259,15 @@ def comes_once(held: Notification, number: int) -> bool:
 def arrived(
     held: Notification, number: int, mail: Mail, at: datetime
 ) -> tuple[Notification, *tuple[Event, ...]]:
-    """Give the message after its gateway said of an SMS that it has arrived.
+    """Give the message after it was said of an SMS or letter that it has arrived.
+
+    Said again, it changes nothing.
 
     That it left is told with it, if it was not known yet: the answer to the sending,
     which comes after, then finds it settled.
     """
+    if mail.delivered_at:
+        return (held,)
     new = held.with_heard(number, mail, mail.arrive(at))
     worker_id = held.told[number].worker_id
     if mail.state is MailState.SENT:

@@ -31,7 +31,7 @@ from notify.routes.messages import (
 router = APIRouter()
 
 Place = Annotated[
-    str, StringConstraints(pattern=r"^[01]\.[0-9T:.-]{23}\.[0-9a-f-]{36}$")
+    str, StringConstraints(pattern=r"^[012]\.[0-9T:.-]{23}\.[0-9a-f-]{36}$")
 ]
 Languages = Annotated[str, Header(alias="accept-language", max_length=200)]
 
@@ -109,7 +109,7 @@ class HandOver(BaseModel):
 
 
 class InboxView(BaseModel):
-    """A page of an inbox: what is open first, then the newest first.
+    """A page of an inbox: what waits for an answer, what is open, the newest first.
 
     Attributes:
         next: What ``after`` must be for the next page; none if this is the last.
