@@ -170,10 +170,15 @@ def test_every_role_may_do_its_own_and_nothing_else(
 
 def post_example(told: dict[str, Any], folder: Path) -> httpx2.Response:
     """Post the example as the banner and the README say."""
+    return post(told, folder, (folder / HERE / "example-referral.json").read_bytes())
+
+
+def post(told: dict[str, Any], folder: Path, referral: bytes) -> httpx2.Response:
+    """Post a referral as the police."""
     token = (folder / HERE / "tokens" / "police").read_text()
     return httpx2.post(
         f"{told['url']}/api/referrals/v1/referrals",
-        content=(folder / HERE / "example-referral.json").read_bytes(),
+        content=referral,
         headers={
             "authorization": f"Bearer {token}",
             "content-type": "application/json",
@@ -282,12 +287,19 @@ def test_an_answer_is_given_by_the_link_in_a_letter_once(
     told: dict[str, Any], folder: Path
 ) -> None:
     page = re.compile(re.escape(told["url"]) + r"/acknowledge/[A-Za-z0-9_-]{46}")
-    letters = [
-        message_from_bytes(each.read_bytes(), policy=default)
-        for each in (folder / HERE / "mail").glob("*.eml")
-    ]
-    found = [page.findall(each.get_content()) for each in letters]
-    link = next(each[0] for each in found if each)
+    mail = folder / HERE / "mail"
+    before = set(mail.glob("*.eml"))
+    world = World(LOCALITY, told["pid"])
+    grave = json.dumps(world.grave_referral("by-link", datetime.now(UTC))).encode()
+    assert post(told, folder, grave).status_code == 202
+
+    def links() -> list[str]:
+        new = set(mail.glob("*.eml")) - before
+        letters = [message_from_bytes(e.read_bytes(), policy=default) for e in new]
+        return [link for e in letters for link in page.findall(e.get_content())]
+
+    assert wait_until(lambda: bool(links()), seconds=WITHIN)
+    link = links()[0]
 
     looked_at = [httpx2.get(link) for _ in range(2)]
     said = [httpx2.post(link, data={"verb": "known"}) for _ in range(2)]
