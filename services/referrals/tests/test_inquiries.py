@@ -76,6 +76,7 @@ from referrals.inquiring import (
 from referrals.keeping import Disclosures, Inquiries
 from referrals.routes import inquiries as inquiries_routes
 from referrals_builders import JOHN, MERE, POLICY, Running, body, referral
+from test_one_person import HEMI, RIPEKA, Desk
 
 DAY = timedelta(days=1)
 PEOPLE = tuple(sorted((new_id(), new_id())))
@@ -86,6 +87,7 @@ GROUNDS = {
     "why_not_safe": "danger_is_imminent",
 }
 OTHERWISE = {"purpose": "fva20_a", "consulted": True}
+FOR_HER = {"purpose": "fva20_c", "consulted": True}
 DECISION = Decision(reason="asked", by="x", at=NOON)
 
 
@@ -902,6 +904,7 @@ async def test_every_query_is_served_by_an_index(running: Running) -> None:
         (inquiries, {"agency": "hospital", "_id": {"$gt": ""}}),
         (inquiries, {"case_id": "c", "_id": {"$gt": ""}}),
         (inquiries, {"terms.people": "p"}),
+        (inquiries, {"learned.through": {"$in": ["p"]}}),
         (disclosures, {"person_id": "p"}),
         (disclosures, {"agency": "a", "at": NOON, "_id": {"$gt": ""}}),
         (disclosures, {"agency": "a", "at": {"$lt": NOON}}),
@@ -1052,6 +1055,30 @@ async def test_what_becomes_known_later_is_pushed_to_who_asked_for_the_same(
     )
     await push(message_of(late), bureau=running.service.parts[Bureau])
     assert await taken_back()
+
+
+async def test_what_becomes_known_is_pushed_by_every_id_that_somebody_has(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    inquiry, [john] = await inquiry_of(running, case), him(case)
+    (_, hemi), other = await (desk := Desk(running)).refers(RIPEKA, HEMI)
+    await desk.merges(john, hemi)
+    there = await inquiry_of(running, other, people=[hemi])
+
+    assert (await decides(running, there, said())).is_success
+
+    assert await learns(running, inquiry, "stalking")
+    [pushed] = [each.data for each in await told_by(running, InformationPushed)]
+    # By the id by which the case knows him.
+    assert (pushed.case_id, pushed.person_ids) == (case.id, (john,))
+    # A referral too, and what is forgotten of either id is forgotten.
+    people = [{**HEMI, "role": "person_harmed"}]
+    again = body(people=people, answers={"strangulation": "yes"}, sharing=FOR_HER)
+    assert (await running.submit(again, key=new_id(), agency="hospital")).is_success
+    assert await learns(running, inquiry, "stalking", "strangulation")
+    await erasing.forget(hemi, DECISION, running.service.parts[Shelves])
+    assert await learns(running, inquiry)
 
 
 async def test_what_another_agency_refers_later_is_pushed_and_ends_when_taken_back(

@@ -176,6 +176,7 @@ def create_app(
             cases,
             intake.store(Agencies),
             intake.store(Tombstones),
+            reviews,
             policy,
             intake.clock,
             intake.guard.standings,

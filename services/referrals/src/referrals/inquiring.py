@@ -5,7 +5,7 @@ ledger by what the service tells itself: no inquiry or decision can be kept with
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -57,6 +57,7 @@ from referrals.domain.referral import Referral
 from referrals.domain.registration import registered_under_s19
 from referrals.domain.telling import DescribedPerson
 from referrals.keeping import Disclosures, Inquiries
+from referrals.review_store import Reviews
 from referrals.store import Agencies, Cases, Referrals, Tombstones
 
 DESCRIBED_BY = 20
@@ -72,6 +73,7 @@ class Bureau(NamedTuple):
     cases: Cases
     agencies: Agencies
     tombstones: Tombstones
+    reviews: Reviews
     policy: Policy
     clock: Clock
     standings: Standings
@@ -324,16 +326,18 @@ async def enter_decision(
 async def push(message: Message[InformationDecided], *, bureau: Bureau) -> None:
     """Tell other cases that asked about the same people for the same purpose.
 
-    Only the decision that counts, in place of what an earlier one told them: answers
-    that are taken back stand nowhere.
+    By whichever of their ids a case knows them. Only the decision that counts, in place
+    of what an earlier one told them: answers that are taken back stand nowhere.
     """
     held = await bureau.inquiries.get(message.data.inquiry_id)
     if held is None:
         return
     terms = held.terms
-    for each in await bureau.inquiries.about_any(terms.people, terms.purpose):
+    same = await bureau.reviews.one_with(terms.people)
+    ids = {*terms.people, *same}
+    for each in await bureau.inquiries.about_any(ids, terms.purpose):
         if each.case_id != held.case_id:
-            await settled(partial(_learn, each.id, message, bureau))
+            await settled(partial(_learn, each.id, message, same, bureau))
     # Looked at last: whoever erases it marks it first, so that one of the two forgets.
     held = await bureau.inquiries.get(held.id)
     if held and held.erased:
@@ -341,14 +345,17 @@ async def push(message: Message[InformationDecided], *, bureau: Bureau) -> None:
 
 
 async def _learn(
-    inquiry_id: str, message: Message[InformationDecided], bureau: Bureau
+    inquiry_id: str,
+    message: Message[InformationDecided],
+    same: Mapping[str, str],
+    bureau: Bureau,
 ) -> None:
     number = message.data.number
     held = await bureau.inquiries.get(inquiry_id)
     other = await bureau.inquiries.get(message.data.inquiry_id)
     if held is None or other is None or number != len(other.decisions):
         return
-    new = held.concerns(other, number, message.time)
+    new = held.concerns(other, number, message.time, same)
     await _note_learned(held, new, other, message, bureau)
 
 
@@ -369,9 +376,12 @@ async def push_referral(
     referral = await bureau.referrals.get(told.referral_id)
     if referral is None:
         return
-    for each in await bureau.inquiries.about_any(referral.everybody):
+    same = await bureau.reviews.one_with(referral.everybody)
+    for each in await bureau.inquiries.about_any({*referral.everybody, *same}):
         if each.case_id != told.case_id:
-            learn = partial(_learn_referral, each.id, referral.id, message, bureau)
+            learn = partial(
+                _learn_referral, each.id, referral.id, message, same, bureau
+            )
             await settled(learn)
     # As above.
     referral = await bureau.referrals.get(referral.id)
@@ -380,13 +390,17 @@ async def push_referral(
 
 
 async def _learn_referral(
-    inquiry_id: str, referral_id: str, message: Message[Event], bureau: Bureau
+    inquiry_id: str,
+    referral_id: str,
+    message: Message[Event],
+    same: Mapping[str, str],
+    bureau: Bureau,
 ) -> None:
     held = await bureau.inquiries.get(inquiry_id)
     referral = await bureau.referrals.get(referral_id)
     if held is None or referral is None:
         return
-    new = held.concerns_referral(referral, message.time)
+    new = held.concerns_referral(referral, message.time, same)
     await _note_learned(held, new, referral, message, bureau)
 
 
@@ -622,7 +636,7 @@ async def forget_about(
     disclosures: Disclosures,
 ) -> None:
     """Destroy every piece in which somebody may be named, and leave a bare ledger."""
-    for each in await inquiries.about(person_id):
+    for each in await inquiries.about_any([person_id]):
         parts = each.parts_about(person_id)
         if parts:
             await inquiries.vault.shred(inquiries.record(each.id), parts)

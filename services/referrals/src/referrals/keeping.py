@@ -1,5 +1,6 @@
 """Where inquiries and the disclosure ledger are kept."""
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -33,6 +34,7 @@ class Inquiries(SealedStore[Inquiry]):
         IndexModel([("agency", 1), ("_id", 1)]),
         IndexModel([("case_id", 1), ("_id", 1)]),
         IndexModel([("terms.people", 1)]),
+        IndexModel([("learned.through", 1)]),
     )
 
     def take_apart(self, fields: Document) -> dict[str, Any]:
@@ -56,20 +58,22 @@ class Inquiries(SealedStore[Inquiry]):
         """List those of a case, a page at a time."""
         return await self._page({"case_id": case_id}, after)
 
-    async def about(self, person_id: str) -> list[Inquiry]:
-        """Give all in which somebody is asked about."""
-        found = self.documents.find(
-            {"terms.people": person_id}, projection={"inbox": 0, "outbox": 0}
-        )
-        return self.load_all(await self.open([each async for each in found]))
-
     async def about_any(
         self, people: Iterable[str], purpose: S20Purpose | None = None
     ) -> list[Inquiry]:
-        """Give those, for a purpose or for any, that ask about any of some people."""
-        which: Document = {"terms.people": {"$in": [*people]}}
-        if purpose:
-            which["terms.purpose"] = purpose
+        """Give those, for a purpose or for any, that ask about any of some people.
+
+        And those that have learned something of them by another id.
+        """
+        which = {"$in": [*people]}
+        named: Document = {"terms.purpose": purpose} if purpose else {}
+        found = await asyncio.gather(
+            self._all({"terms.people": which, **named}),
+            self._all({"learned.through": which, **named}),
+        )
+        return [*{each.id: each for some in found for each in some}.values()]
+
+    async def _all(self, which: Document) -> list[Inquiry]:
         found = self.documents.find(which, projection={"inbox": 0, "outbox": 0})
         return self.load_all(await self.open([each async for each in found]))
 

@@ -6,7 +6,7 @@ where nothing is shared, too, so each inquiry has a clock and needs a decision w
 reason. What is recorded is what protects whoever shared in good faith (s 25).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Self
@@ -161,6 +161,8 @@ class Learned(BaseModel):
         number: Which decision on it, or which change of the referral, from 1.
         agency: Who shared it.
         about: Whom of those asked about it concerns.
+        through: By which other ids the other case knows them: a person has decided that
+            they are one.
         answers: To questions about risk, if they are about these people alone.
     """
 
@@ -170,6 +172,7 @@ class Learned(BaseModel):
     number: int
     agency: Code
     about: tuple[Id, ...]
+    through: tuple[Id, ...] = ()
     answers: SortedAnswers = {}
     at: datetime
 
@@ -305,7 +308,9 @@ class Inquiry(BaseModel):
         update = {"decisions": (*self.decisions, decided), "due_at": None}
         return self.model_copy(update=update)
 
-    def concerns(self, other: Self, number: int, at: datetime) -> Learned | None:
+    def concerns(
+        self, other: Self, number: int, at: datetime, same: Mapping[str, str] = {}
+    ) -> Learned | None:
         """Give what a decision in another case tells for this one's purpose, if any.
 
         That there is something, and answers if they are about nobody else. Never the
@@ -316,27 +321,33 @@ class Inquiry(BaseModel):
             other: On which it was decided.
             number: Which decision, from 1.
             at: The present time.
+            same: As whom whoever is one with somebody counts, by id.
         """
         said = other.decisions[number - 1].said
         about = {each for piece in said.pieces for each in piece.about}
         about |= set(other.terms.people) if said.answers else set()
-        shared = about.intersection(self.terms.people)
-        same = self.terms.purpose is other.terms.purpose
-        if not (same and shared) or self.case_id == other.case_id:
+        shared = self._known_here(about, same)
+        alike = self.terms.purpose is other.terms.purpose
+        if not (alike and shared) or self.case_id == other.case_id:
             return None
-        alone = set(self.terms.people).issuperset(other.terms.people)
+        alone = len(self._known_here(other.terms.people, same)) == len(
+            other.terms.people
+        )
         new = Learned(
             source=self._source(other),
             number=number,
             agency=other.agency,
-            about=tuple(sorted(shared)),
+            about=tuple(sorted({*shared.values()})),
+            through=tuple(sorted(_elsewhere(shared))),
             answers=said.answers if alone else {},
             at=at,
         )
         # Of a new decision the words are new, though it says the same.
         return new if self.stands(at) else self._still(new)
 
-    def concerns_referral(self, told: Referral, at: datetime) -> Learned | None:
+    def concerns_referral(
+        self, told: Referral, at: datetime, same: Mapping[str, str] = {}
+    ) -> Learned | None:
         """Give what a referral to another case tells for this one's purpose, if any.
 
         As of a decision: that there is something, answers if they are about nobody
@@ -346,20 +357,22 @@ class Inquiry(BaseModel):
         Args:
             told: As its agency tells it now.
             at: The present time.
+            same: As whom whoever is one with somebody counts, by id.
         """
         named = {each.person_id for each in told.members}
-        shared = named.intersection(self.terms.people)
-        same = told.told.sharing.purpose.value == self.terms.purpose.value
+        shared = self._known_here(named, same)
+        alike = told.told.sharing.purpose.value == self.terms.purpose.value
         gone = told.withdrawn or told.erased
-        if gone or not (same and shared):
+        if gone or not (alike and shared):
             return None
         recognised = len(told.person_ids) >= len(told.told.people)
-        alone = recognised and named.issubset(self.terms.people)
+        alone = recognised and len(shared) == len(named)
         new = Learned(
             source=self._source(told),
             number=len(told.changes) + 1,
             agency=told.sender.agency,
-            about=tuple(sorted(shared)),
+            about=tuple(sorted({*shared.values()})),
+            through=tuple(sorted(_elsewhere(shared))),
             answers=told.told.answers if alone else {},
             at=at,
         )
@@ -367,6 +380,14 @@ class Inquiry(BaseModel):
         # An amendment of something else tells nothing new.
         same_as_known = known is not None and known.says(new)
         return new if self.stands(at) and not same_as_known else known
+
+    def _known_here(
+        self, ids: Iterable[str], same: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Give those of some people who are asked about, each with the id used here."""
+        here = {same.get(each, each): each for each in self.terms.people}
+        counted = ((each, same.get(each, each)) for each in ids)
+        return {each: here[one] for each, one in counted if one in here}
 
     def _still(self, new: Learned) -> Learned | None:
         """Give what was learned there already, as far as it is still said."""
@@ -397,7 +418,11 @@ class Inquiry(BaseModel):
 
     def without_learned_about(self, person_id: str) -> Self:
         """Forget what was shared elsewhere about somebody."""
-        kept = tuple(each for each in self.learned if person_id not in each.about)
+        kept = tuple(
+            each
+            for each in self.learned
+            if person_id not in {*each.about, *each.through}
+        )
         return self.model_copy(update={"learned": kept})
 
     def over(self, at: datetime) -> Self:
@@ -449,6 +474,11 @@ class Inquiry(BaseModel):
             "erased": decision,
         }
         return self.model_copy(update=update)
+
+
+def _elsewhere(known: Mapping[str, str]) -> Iterator[str]:
+    """Give the ids of people whom an inquiry knows by another."""
+    return (each for each, here in known.items() if each != here)
 
 
 def misfits_of_terms(
