@@ -489,6 +489,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         ("coordinator",), TO_NOBODY
     ),
     ("referrals", "GET", "/v1/cases/{case_id}/transfer"): Case(()),
+    ("referrals", "POST", "/v1/cases/{case_id}/transfer/receipt"): Case(()),
     # While it is held, it is refused to erase what one might: 409.
     ("referrals", "PUT", "/v1/cases/{case_id}/hold"): Case(
         NOT_BARRED, {"reason": "court"}

@@ -115,6 +115,7 @@ LATER = {
     "risk.reassessment_due.v1", "risk.reassessment_overdue.v1", "risk.changed.v1",
     "plan.closed.v1", "case.merged.v1", "case.unmerged.v1", "risk.carried.v1",
     "case.transferred.v1", "transfer.outdated.v1", "rights.overdue.v1",
+    "transfer.unconfirmed.v1", "transfer.confirmed.v1",
     "notice.overdue.v1",
     "allocation.carried.v1", "plan.carried.v1", "trigger.fell_due.v1",
     "notification.declined.v1", "notification.handed_over.v1",

@@ -27,6 +27,8 @@ from accord_contracts.referrals import (
     RolesUndecided,
     SharingDecision,
     SharingReason,
+    TransferConfirmed,
+    TransferUnconfirmed,
 )
 from accord_contracts.risk import RiskLevel
 from notify.app import ALARM_ENDINGS, ALARMS, DEALT_WITH
@@ -146,6 +148,16 @@ def reviewed(about: dict[str, str], at: datetime) -> Event:
     )
 
 
+def unconfirmed(about: dict[str, str], at: datetime) -> Event:
+    ids = {each: about[each] for each in ("case_id", "transfer_id")}
+    return TransferUnconfirmed(**ids, worker_id=None, due_at=at, late_by=1.0)
+
+
+def received(about: dict[str, str], at: datetime) -> Event:
+    ids = {each: about[each] for each in ("case_id", "transfer_id")}
+    return TransferConfirmed(**ids, confirmed_at=at)
+
+
 PAIRS = [
     pytest.param(Pair(*each), id=f"{each[0].__name__}-{each[1].__name__}")
     for each in (
@@ -159,10 +171,11 @@ PAIRS = [
         (no_answer, taken_back, "inquiry_id"),
         (broken, reviewed, "glass_id"),
         (not_reviewed, reviewed, "glass_id"),
+        (unconfirmed, received, "transfer_id"),
     )
 ]
 NAMES = (
-    *("case_id", "allocation_id", "inquiry_id", "glass_id"),
+    *("case_id", "allocation_id", "inquiry_id", "glass_id", "transfer_id"),
     *("worker_id", "harmed", "using_violence"),
 )
 
@@ -244,7 +257,7 @@ async def test_that_somebody_keeps_a_role_until_another_is_found_is_not_its_end(
 CRITICAL = [
     each
     for each in PAIRS
-    if each.values[0].alarm is not no_answer  # It is high at most.
+    if each.values[0].alarm not in {no_answer, unconfirmed}  # These are high at most.
 ]
 
 

@@ -16,8 +16,11 @@ from accord_chassis.testing import (
 from accord_contracts.calendar import Day, Window
 from accord_contracts.grounds import Belief, S20Purpose
 from accord_contracts.referrals import (
+    CaseErased,
     CaseTransferred,
+    TransferConfirmed,
     TransferOutdated,
+    TransferUnconfirmed,
     TriggerCancelled,
     TriggerKind,
     TriggerScheduled,
@@ -29,11 +32,13 @@ from referrals.domain.erasure import Decision
 from referrals.domain.handover import Handover, HandoverTerms
 from referrals.domain.ledger import FieldGroup
 from referrals.domain.package import Known, packed, reached
+from referrals.domain.receipt import receipt_id
 from referrals.domain.telling import Channel, Safety
 from referrals.domain.transferring import TransferredElsewhere, transfer
 from referrals.domain.trigger import State
 from referrals.domain.window import Windows
 from referrals.keeping import Disclosures
+from referrals.receiving import Receipts, await_receipt, forget
 from referrals.triggers import Triggers, dates_of, schedule, scheduled
 from referrals_builders import (
     HARMED,
@@ -150,7 +155,9 @@ def test_what_another_case_told_of_a_number_is_not_told_but_warns() -> None:
     here, there = new_id(), new_id()
     number = "021 555 0001"
     own = Heard(here, NOON, Channel.PHONE, number, safety=Safety.SAFE)
-    others = Heard(there, NOON, Channel.PHONE, number, Safety.SAFE, code_word="kererū")
+    others = Heard(
+        there, NOON, Channel.PHONE, number, safety=Safety.SAFE, code_word="kererū"
+    )
     warns = Heard(there, NOON, Channel.PHONE, number, safety=Safety.UNSAFE)
     reach = f"contact_number:{number}"
 
@@ -200,7 +207,7 @@ def test_hours_that_agencies_told_go_unless_two_told_others(
     here, number = new_id(), "021 555 0001"
     reach = f"contact_number:{number}"
     heard = tuple(
-        Heard(here, NOON, Channel.PHONE, number, Safety.SAFE, windows=each)
+        Heard(here, NOON, Channel.PHONE, number, safety=Safety.SAFE, windows=each)
         for each in told
     )
 
@@ -309,6 +316,76 @@ async def test_what_was_transferred_is_told_and_stands_in_the_ledger(
     [entry, _] = await disclosures.about(mere)
     assert (entry.agency, entry.purpose) == ("waikato", S20Purpose.PROTECTION)
     assert entry.transfer
+
+
+async def receives(
+    running: Running, one: str, agency: str = "", worker: str = ""
+) -> httpx2.Response:
+    """Have somebody say that the other region has a case."""
+    claims = {"agency": agency, "worker": worker}
+    headers = running.bearer("referrals.transfer", **claims)
+    path = f"/v1/cases/{one}/transfer/receipt"
+    return await running.http.post(path, headers=headers)
+
+
+async def test_a_case_that_nobody_confirms_to_have_is_an_alarm_until_somebody_does(
+    running: Running, clock: SimulatedClock
+) -> None:
+    await region(running)
+    await region(running, "otago")
+    _, one = await refer(running, body())
+    early = await receives(running, one.id, worker=COORDINATOR)
+    package = (await asks(running, one.id)).json()
+    within = timedelta(hours=POLICY.transfers.receipt_hours)
+    receipts = running.service.store(Receipts)
+    assert await eventually(lambda: receipts.get(receipt_id(one.id)))
+
+    clock.advance(within + timedelta(minutes=5))
+
+    [late] = await hears(running, TransferUnconfirmed)
+    assert (late.case_id, late.worker_id) == (one.id, COORDINATOR)
+    assert late.late_by == 300
+    other = await receives(running, one.id, agency="otago")
+    colleague = await receives(running, one.id, worker=new_id())
+    assert (other.status_code, colleague.status_code) == (404, 404)
+    assert other.json()["type"] == colleague.json()["type"]
+    for _ in range(2):
+        answer = await receives(running, one.id, agency="waikato")
+        assert answer.status_code == 200, answer.text
+    [told] = await hears(running, TransferConfirmed)
+    assert told.transfer_id == late.transfer_id
+    assert "waikato" not in told.model_dump_json()
+    held = await receipts.get(late.transfer_id)
+    assert held
+    assert held.received
+    assert (held.received.agency, held.received.at) == ("waikato", clock.now())
+    read = (await asks(running, one.id, method="GET")).json()["receipt"]
+    assert read == answer.json()
+    assert (early.status_code, package["receipt"]["received_at"]) == (404, None)
+    assert await receipts.due_now(clock.now() + timedelta(days=99)) == []
+
+
+async def test_what_was_received_in_time_is_no_alarm_and_goes_with_its_case(
+    running: Running, clock: SimulatedClock
+) -> None:
+    await region(running)
+    _, one = await refer(running, body())
+    await asks(running, one.id)
+    assert (await receives(running, one.id, worker=COORDINATOR)).status_code == 200
+    [told] = await hears(running, CaseTransferred)
+    receipts = running.service.store(Receipts)
+
+    # Heard of only now, and once more: it was received.
+    rules, cases = POLICY.transfers, running.cases
+    for _ in range(2):
+        await await_receipt(
+            message_of(told), receipts=receipts, cases=cases, rules=rules
+        )
+
+    assert await receipts.due_now(clock.now() + timedelta(days=99)) == []
+    erased = CaseErased(case_id=one.id, reason="asked", erased_at=NOON)
+    await forget(message_of(erased), receipts=receipts)
+    assert await receipts.get(receipt_id(one.id)) is None
 
 
 async def test_its_agency_sees_and_changes_its_referral_as_in_any_case_that_is_closed(

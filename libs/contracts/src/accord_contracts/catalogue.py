@@ -157,6 +157,8 @@ CATALOGUE = Catalogue.of(
             ("referrals", "risk", "allocation", "plans", "notify"),
         ),
         Entry(referrals.TransferOutdated, "referrals", ("notify",)),
+        Entry(referrals.TransferUnconfirmed, "referrals", ("notify",)),
+        Entry(referrals.TransferConfirmed, "referrals", ("notify",)),
         Entry(referrals.ReferralWithdrawn, "referrals", ("referrals", "notify")),
         Entry(referrals.TriggerTold, "referrals", ("referrals",)),
         Entry(referrals.TriggerScheduled, "referrals", ("risk", "plans", "notify")),

@@ -56,6 +56,8 @@ from accord_contracts.referrals import (
     PersonErased,
     RolesQuestioned,
     RolesUndecided,
+    TransferConfirmed,
+    TransferUnconfirmed,
 )
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -147,6 +149,7 @@ TELLS_NOBODY = frozenset(
         MeetingCalled,
         MeetingCalledOff,
         PersonErased,
+        TransferConfirmed,
         LeaveChanged,
         RotaChanged,
     }
@@ -168,6 +171,7 @@ DEALT_WITH = frozenset(
         InformationOverdue.TYPE,
         GlassBroken.TYPE,
         GlassNotReviewed.TYPE,
+        TransferUnconfirmed.TYPE,
     }
 )
 """Of what it is heard when it is dealt with: answered, agreed, done, or closed."""

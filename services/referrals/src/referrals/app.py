@@ -39,7 +39,7 @@ from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 from pydantic import Field
 
-from referrals import amending, answering, deciding, handlers, inquiring
+from referrals import amending, answering, deciding, handlers, inquiring, receiving
 from referrals import erasing as erasure
 from referrals import orders as binding
 from referrals import triggers as ahead
@@ -53,6 +53,7 @@ from referrals.erasing import Shelves
 from referrals.inquiring import Bureau
 from referrals.keeping import Disclosures, Inquiries
 from referrals.orders import Orders, Registry
+from referrals.receiving import Receipts
 from referrals.recognising import Known, compare_again
 from referrals.register import Register
 from referrals.review_store import Reviews
@@ -215,7 +216,8 @@ def create_app(
         intake.provide(contacting)
         intake.on(ContactStopped, partial(stop, contacting=contacting))
         doubts, orders = intake.store(Doubts), registry.orders
-        hand_over(intake, Handing(bureau, contacting, doubts, dates, orders))
+        receipts = intake.store(Receipts)
+        hand_over(intake, Handing(bureau, contacting, doubts, dates, orders, receipts))
 
     return service.create_app(
         settings,
@@ -298,8 +300,18 @@ def hand_over(intake: service.Service, handing: Handing) -> None:
         partial(ahead.call_off, triggers=handing.triggers),
         partial(binding.call_off, orders=handing.orders),
         partial(inquiring.end_inquiries, bureau=handing.bureau),
+        partial(
+            receiving.await_receipt,
+            receipts=handing.receipts,
+            cases=handing.bureau.cases,
+            rules=handing.bureau.policy.transfers,
+        ),
     ):
         intake.on(CaseTransferred, handler)
+    receipts, clock = handing.receipts, intake.clock
+    intake.on(CaseErased, partial(receiving.forget, receipts=receipts))
+    tell = partial(receiving.tell_unconfirmed, receipts=receipts, clock=clock)
+    intake.sweep(receipts, tell)
 
 
 def settle_roles(intake: service.Service, roles: Roles) -> None:

@@ -25,6 +25,7 @@ from referrals.domain.transferring import NotTransferred, PartsInDoubt, transfer
 from referrals.erasing import standing_case
 from referrals.inquiring import Bureau
 from referrals.orders import Orders
+from referrals.receiving import Receipts
 from referrals.roles import Doubts
 from referrals.triggers import Triggers, dates_of
 
@@ -37,6 +38,7 @@ class Handing(NamedTuple):
     doubts: Doubts
     triggers: Triggers
     orders: Orders
+    receipts: Receipts
 
 
 async def hand_over(case_id: str, handover: Handover, handing: Handing) -> Case:

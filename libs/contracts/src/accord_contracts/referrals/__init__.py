@@ -9,7 +9,9 @@ from accord_contracts.referrals.cases import (
     CaseUnmerged,
     ConfirmationAsked,
     ConfirmationLapsed,
+    TransferConfirmed,
     TransferOutdated,
+    TransferUnconfirmed,
 )
 from accord_contracts.referrals.intake import (
     BeforeItsCase,
@@ -133,7 +135,9 @@ __all__ = [
     "Score",
     "SharingDecision",
     "SharingReason",
+    "TransferConfirmed",
     "TransferOutdated",
+    "TransferUnconfirmed",
     "TriggerCancelled",
     "TriggerEvent",
     "TriggerFellDue",

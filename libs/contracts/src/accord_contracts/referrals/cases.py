@@ -81,6 +81,42 @@ class CaseTransferred(Event):
     transferred_at: AwareDatetime
 
 
+class TransferEvent(Event):
+    """What every event about the receipt of a hand-over says.
+
+    Attributes:
+        transfer_id: Which hand-over.
+    """
+
+    transfer_id: Id
+
+
+class TransferUnconfirmed(TransferEvent):
+    """Nobody has confirmed in time that another region has received a case.
+
+    It may lie in nobody's hands: neither region works on it. Told once.
+
+    Attributes:
+        worker_id: Who handed it over; none: it is not known, or no worker.
+        due_at: By when it was to be confirmed.
+        late_by: Seconds between that and when it was noticed.
+    """
+
+    TYPE: ClassVar[str] = "transfer.unconfirmed.v1"
+
+    worker_id: Id | None
+    due_at: AwareDatetime
+    late_by: Annotated[float, Field(ge=0)]
+
+
+class TransferConfirmed(TransferEvent):
+    """The other region has received a case. To which region is not told."""
+
+    TYPE: ClassVar[str] = "transfer.confirmed.v1"
+
+    confirmed_at: AwareDatetime
+
+
 class ConfirmationAsked(Event):
     """Somebody asks for what needs another's word too: an erasure, or a hold's end.
 

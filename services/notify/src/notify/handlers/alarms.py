@@ -41,6 +41,8 @@ from accord_contracts.referrals import (
     RolesDecided,
     RolesQuestioned,
     RolesUndecided,
+    TransferConfirmed,
+    TransferUnconfirmed,
     TriggerCancelled,
     TriggerScheduled,
 )
@@ -68,6 +70,7 @@ Ending = (
     | InformationDecided
     | InformationWithdrawn
     | GlassReviewed
+    | TransferConfirmed
 )
 """What ends an alarm."""
 
@@ -86,6 +89,7 @@ Alarm = (
     | InformationOverdue
     | GlassBroken
     | GlassNotReviewed
+    | TransferUnconfirmed
 )
 """What is ended by it."""
 
@@ -98,6 +102,7 @@ OF_PLACES = frozenset({AllocationUnfilled.TYPE, AllocationUnanswered.TYPE})
 OF_TWO = frozenset({RolesQuestioned.TYPE, RolesUndecided.TYPE})
 OF_INQUIRIES = frozenset({InformationOverdue.TYPE})
 OF_GLASS = frozenset({GlassBroken.TYPE, GlassNotReviewed.TYPE})
+OF_TRANSFERS = frozenset({TransferUnconfirmed.TYPE})
 
 BY_A_CASES_PLAN = OF_PLANS | OF_REVIEWS | OF_ACTIONS | OF_TASKS
 """What is over once the plan of its case is closed; the rest has an end of its own."""
@@ -120,6 +125,7 @@ ENDED_BY: dict[type[Event], frozenset[str]] = {
     InformationDecided: OF_INQUIRIES,
     InformationWithdrawn: OF_INQUIRIES,
     GlassReviewed: OF_GLASS,
+    TransferConfirmed: OF_TRANSFERS,
 }
 """Which alarms are over by what."""
 

@@ -44,6 +44,7 @@ ABOUT = (
     "contact_id",
     "order_id",
     "task_id",
+    "transfer_id",
 )
 """What an event is about, besides its case."""
 

@@ -19,6 +19,7 @@ from referrals.domain.feedback import FeedbackRules, Hours
 from referrals.domain.history import HistoryRules
 from referrals.domain.instruments import InstrumentRule
 from referrals.domain.quality import Gap, QualityRules, gaps_of
+from referrals.domain.receipt import TransferRules
 from referrals.domain.recognition import RecognitionRules
 from referrals.domain.roles import RoleRules
 from referrals.domain.telling import Telling
@@ -160,6 +161,7 @@ class Policy(BaseModel):
     roles: RoleRules
     history: HistoryRules
     quality: QualityRules
+    transfers: TransferRules
 
     @model_validator(mode="before")
     @classmethod

@@ -1,6 +1,7 @@
 """Handing a case over to another region, over HTTP: by coordinators, on purpose."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Self
 
@@ -14,13 +15,16 @@ from fastapi import APIRouter, Security
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
-from referrals import inquiring, transferring
+from referrals import inquiring, receiving, transferring
 from referrals.domain.case import Case
 from referrals.domain.erasure import Decision, NoSuchCase
 from referrals.domain.handover import Handover, HandoverTerms
+from referrals.domain.merging import AlreadyMerged
 from referrals.domain.package import OrderBody, Packed
 from referrals.domain.policy import Misfit
+from referrals.domain.receipt import Receipt, Received
 from referrals.domain.registration import registered_under_s19
+from referrals.domain.request import Identity
 from referrals.domain.transferring import NotTransferred
 from referrals.erasing import standing_case
 from referrals.routes.lines import SubmitReferral, errors_of
@@ -51,6 +55,13 @@ READ_PACKAGE = Action(
     parts={"record": NOT_OUTREACH},
     purposes=PURPOSES,
 )
+CONFIRM = Action(
+    "case.confirm_receipt",
+    (Relation.OWNER, Relation.COORDINATOR),
+    parts={"record": NOT_OUTREACH},
+    purposes=PURPOSES,
+    outlasts=True,
+)
 
 
 class TransferCase(HandoverTerms):
@@ -76,6 +87,32 @@ class PackedView(BaseModel):
         return cls(referral=body, orders=held.orders)
 
 
+class ReceiptView(BaseModel):
+    """Whether the other region has a case.
+
+    Attributes:
+        receipt_by: By when it is to be confirmed.
+        received_at: When it was; none: not yet.
+        agency: That confirmed it; none: whoever coordinates the case here.
+    """
+
+    case_id: Id
+    receipt_by: datetime
+    received_at: datetime | None
+    agency: Code | None
+
+    @classmethod
+    def of(cls, held: Receipt) -> Self:
+        """Show a receipt. Who gave it is in the audit log."""
+        received = held.received
+        return cls(
+            case_id=held.case_id,
+            receipt_by=held.receipt_by,
+            received_at=received and received.at,
+            agency=received and received.agency,
+        )
+
+
 class PackageView(BaseModel):
     """All that the other region gets of a case.
 
@@ -89,11 +126,12 @@ class PackageView(BaseModel):
     to: Code
     reason: Code
     transferred_at: datetime
+    receipt: ReceiptView
     level: RiskLevel | None
     referrals: tuple[PackedView, ...]
 
     @classmethod
-    def of(cls, case: Case, packed: tuple[Packed, ...]) -> Self:
+    def of(cls, case: Case, packed: tuple[Packed, ...], receipt: Receipt) -> Self:
         """Show a case that was handed over.
 
         Raises:
@@ -107,6 +145,7 @@ class PackageView(BaseModel):
             to=terms.to,
             reason=terms.reason,
             transferred_at=decision.at,
+            receipt=ReceiptView.of(receipt),
             level=case.level,
             referrals=tuple(map(PackedView.of, packed)),
         )
@@ -138,7 +177,7 @@ async def transfer_case(
     terms = HandoverTerms(**told.model_dump())
     handover = Handover(terms=terms, decision=decision, worker=coordinator.who.worker)
     held = await transferring.hand_over(case_id, handover, handing)
-    package = PackageView.of(held, await transferring.package_of(held, handing))
+    package = await _package(held, handing)
     await coordinator.note_namesakes(package.family_names, transfer_of(case_id))
     return package
 
@@ -150,14 +189,45 @@ async def read_package(
     """Get once more what the other region is to post of a case."""
     await coordinator.permit(READ_PACKAGE, transfer_of(case_id), otherwise=NoSuchCase)
     held = await standing_case(case_id, handing.contacting.shelves.cases)
-    package = PackageView.of(held, await transferring.package_of(held, handing))
+    package = await _package(held, handing)
     await coordinator.note_namesakes(package.family_names, transfer_of(case_id))
     return package
+
+
+@router.post("/cases/{case_id}/transfer/receipt")
+async def confirm_receipt(
+    case_id: Id, *, handing: Handing_, coordinator: Coordinator
+) -> ReceiptView:
+    """Confirm that the other region has a case: by its own machine, or for it.
+
+    Whoever coordinates the case here says so once the other region has told them.
+    """
+    bureau, who = handing.bureau, coordinator.who
+    held = await bureau.cases.get(case_id)
+    gone = held is None or held.erased or held.transferred is None
+    to = held.transferred.terms.to if held and held.transferred and not gone else None
+    named = replace(transfer_of(case_id), agency=to)
+    await coordinator.permit(CONFIRM, named, otherwise=NoSuchCase)
+    case = await standing_case(case_id, bureau.cases)
+    if case.merged_into:
+        raise AlreadyMerged
+    by = Identity(issuer=who.issuer, subject=who.subject, worker=who.worker)
+    received = Received(by=by, agency=who.agency or None, at=bureau.clock.now())
+    rules = bureau.policy.transfers
+    return ReceiptView.of(
+        await receiving.confirm(case, received, handing.receipts, rules)
+    )
 
 
 def transfer_of(case_id: str) -> Resource:
     """Name a case as something that is handed over, for deciding about it."""
     return Resource("transfer", case_id, case_id)
+
+
+async def _package(case: Case, handing: Handing) -> PackageView:
+    receipt = await handing.receipts.of_case(case, handing.bureau.policy.transfers)
+    packed = await transferring.package_of(case, handing)
+    return PackageView.of(case, packed, receipt)
 
 
 async def _misfits(
