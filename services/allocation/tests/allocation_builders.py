@@ -22,7 +22,7 @@ from accord_contracts.allocation import AllocationAccepted, Role, RoleWanted
 from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import PlanClosed
-from accord_contracts.referrals import AgencyKind, ReferralReceived, Wishes
+from accord_contracts.referrals import AgencyKind, Party, ReferralReceived, Wishes
 from accord_contracts.risk import RiskAssessed, RiskLevel, Tier
 from allocation.domain.choosing import Choice
 from allocation.domain.directory import Worker
@@ -89,6 +89,7 @@ def referred(
     at: datetime = NOON,
     first_referred_at: datetime | None = None,
     lane: Lane = Lane.ROUTINE,
+    parties: tuple[Party, ...] = (),
 ) -> Message[ReferralReceived]:
     """A referral has found its case."""
     told = ReferralReceived(
@@ -97,7 +98,7 @@ def referred(
         agency_kind=AgencyKind.POLICE,
         incidents=(),
         answers={},
-        parties=(),
+        parties=parties,
         wishes=wishes or Wishes(),
         repeat=False,
         occurred_at=at,

@@ -324,7 +324,7 @@ def test_reasons_read_as_sentences() -> None:
     by_id = {each.worker_id: each for each in others}
     assert by_id["barred"].barred == (
         "They have declined it.",
-        "They have served the other side of the case.",
+        "They have served the other side of the case, or of one of the same people.",
         "They are barred from the case.",
     )
     assert by_id[poor.id].barred == ("The worker has no room for the role.",)

@@ -32,7 +32,7 @@ def team() -> Staffing:
 
 
 def settled(held: Staffing, *, corrected: bool) -> Staffing:
-    return settle(held, LATER, POLICY, corrected=corrected)
+    return settle(held, ("she", "he"), LATER, POLICY, corrected=corrected)
 
 
 def test_nobody_is_wanted_for_whoever_may_be_who_was_harmed_until_it_is_decided() -> (

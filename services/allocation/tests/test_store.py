@@ -65,6 +65,7 @@ async def plan_of(store: Store[Any], query: dict[str, Any]) -> str:
         ("allocations", {"due_at": {"$lte": NOON}}, "due_at_1"),
         ("staffings", {"due_at": {"$lte": NOON}}, "due_at_1"),
         ("workers", {"leaves_at": {"$lte": NOON}}, "leaves_at_1"),
+        ("staffings", {"people.ids": {"$in": ["a", "b"]}}, "people.ids_1"),
         (
             "glasses",
             {"worker_id": "a", "until": {"$gt": NOON}},

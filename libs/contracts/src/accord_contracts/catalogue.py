@@ -127,8 +127,16 @@ CATALOGUE = Catalogue.of(
             "referrals",
             ("referrals", "risk", "allocation", "plans", "notify"),
         ),
-        Entry(referrals.PersonMerged, "referrals", ("risk", "plans", "notify")),
-        Entry(referrals.PersonUnmerged, "referrals", ("risk", "plans", "notify")),
+        Entry(
+            referrals.PersonMerged,
+            "referrals",
+            ("risk", "allocation", "plans", "notify"),
+        ),
+        Entry(
+            referrals.PersonUnmerged,
+            "referrals",
+            ("risk", "allocation", "plans", "notify"),
+        ),
         Entry(referrals.MatchAsked, "referrals", ("notify",)),
         Entry(referrals.MatchOverdue, "referrals", ("notify",)),
         Entry(referrals.ConfirmationAsked, "referrals", ("notify",)),

@@ -21,6 +21,8 @@ from accord_contracts.referrals import (
     CaseMerged,
     CaseTransferred,
     CaseUnmerged,
+    PersonMerged,
+    PersonUnmerged,
     ReferralAmended,
     ReferralReceived,
     RolesDecided,
@@ -38,6 +40,7 @@ from allocation.handlers import (
     meeting,
     merging,
     parts,
+    people,
     placing,
     rota,
     staffing,
@@ -112,8 +115,7 @@ def create_app(
         allocation.on(MeetingDecided, partial(meeting.end_unwanted, desk=desk))
         end_with_case(allocation, desk)
 
-        allocation.on(RolesQuestioned, partial(parts.doubt_parts, desk=desk))
-        allocation.on(RolesDecided, partial(parts.settle_parts, desk=desk))
+        listen_for_people(allocation, desk)
 
         allocation.on(CaseMerged, partial(merging.note_merging, desk=desk))
         allocation.on(CaseUnmerged, partial(merging.note_merging, desk=desk))
@@ -159,9 +161,20 @@ def listen_for_wishes(allocation: service.Service, desk: Desk) -> None:
         allocation.on(each, partial(wishing.look_again, desk=desk))
     allocation.on(AllocationOffered, partial(wishing.look_at_offered, desk=desk))
 
+        allocation.on(each, partial(people.leave_to_others, desk=desk))
 
 def end_with_case(allocation: service.Service, desk: Desk) -> None:
     """End what is held of a case that is closed, handed over or erased."""
+def listen_for_people(allocation: service.Service, desk: Desk) -> None:
+    """Note who of a case is one with whom, and who harmed whom."""
+    one = partial(people.note_one_person, desk=desk)
+    allocation.on(PersonMerged, one)
+    allocation.on(PersonMerged, partial(people.leave_to_others, desk=desk))
+    allocation.on(PersonUnmerged, one)
+    allocation.on(RolesQuestioned, partial(parts.doubt_parts, desk=desk))
+    allocation.on(RolesDecided, partial(parts.settle_parts, desk=desk))
+
+
     allocation.on(PlanClosed, partial(staffing.dissolve_team, desk=desk))
     allocation.on(PlanClosed, partial(staffing.end_allocations, desk=desk))
     allocation.on(CaseTransferred, partial(staffing.leave_case, desk=desk))

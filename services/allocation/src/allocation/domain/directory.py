@@ -18,7 +18,6 @@ from allocation.domain.availability import (
     percent_at,
 )
 from allocation.domain.need import AGAINST_WISH, LISTED, Need
-from allocation.domain.policy import outreach
 
 
 class NoSuchWorker(Refusal):
@@ -53,7 +52,7 @@ LEAVES = "The worker is away before they would have to have answered."
 OFF_DUTY = "The worker is not at work now, and nobody waits until they are."
 NO_ROOM = "The worker has no room for the role."
 SAME_COMPARTMENT = "The worker's compartment serves the other side of the case."
-OTHER_SIDE = "The worker serves the other side of the case."
+OTHER_SIDE = "The worker serves the other side, here or in a case of the same people."
 
 
 class Gender(StrEnum):
@@ -286,7 +285,7 @@ class Worker(BaseModel):
             yield LEAVES
         if need.walls and self.wall in need.walls:
             yield SAME_COMPARTMENT
-        if self.holds and self._serves_other_side(need, at):
+        if self.holds and self.opposed(need, at):
             yield OTHER_SIDE
         if not self.at_work(need):
             yield OFF_DUTY
@@ -366,11 +365,10 @@ class Worker(BaseModel):
             return False
         return bool(away_within(self.absences, at, need.answer_by))
 
-    def _serves_other_side(self, need: Need, at: datetime) -> bool:
+    def opposed(self, need: Need, at: datetime) -> bool:
+        """Tell whether they serve the other side, here or where the same people are."""
         return any(
-            held.case_id == need.case_id
-            and outreach(held.role) != outreach(need.role)
-            and not held.lapsed(at)
+            need.opposes(held.case_id, held.role) and not held.lapsed(at)
             for held in self.holds.values()
         )
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from accord_contracts.allocation import Role
 from accord_contracts.calendar import Shown
 
+from allocation.domain.across import NOWHERE, Across
 from allocation.domain.need import Need
 from allocation.domain.offering import Allocation
 from allocation.domain.policy import Policy, outreach
@@ -20,6 +21,7 @@ def need_of(
     on_call: frozenset[str] = frozenset(),
     *,
     survivor: Staffing | None = None,
+    elsewhere: Across = NOWHERE,
 ) -> Need:
     """Say what is looked for now.
 
@@ -34,22 +36,23 @@ def need_of(
         on_call: Who is on call now in the role.
         survivor: Of the case that its case is merged into, if it is: the other side is
             served there too.
+        elsewhere: What other cases of the same people forbid.
     """
     hers = None if outreach(held.role) else staffing.near
     urgent = held.level.urgent
     cases = [staffing] if survivor is None else [staffing, survivor]
     barred = frozenset[str]().union(*(e.barred_from(held.role) for e in cases))
     lists = staffing.in_force.with_those_of(e.in_force for e in cases)
-    served = frozenset[str]().union(*(e.served_against(held.role) for e in cases))
+    served = elsewhere.served.union(*(e.served_against(held.role) for e in cases))
     not_told = frozenset[str]().union(*(e.wishes.not_told for e in cases))
-    walls = frozenset[str]().union(*(e.walls_against(held.role) for e in cases))
+    walls = elsewhere.walls.union(*(e.walls_against(held.role) for e in cases))
     return Need(
         allocation_id=held.id,
         case_id=held.case_id,
         role=held.role,
         points=policy.points[held.level],
         wishes=wished(held.role, staffing),
-        excluded=barred | held.declined_by | held.silent,
+        excluded=barred | elsewhere.served | held.declined_by | held.silent,
         declined=held.declined_by,
         served=served,
         listed=lists.barred,
@@ -63,6 +66,8 @@ def need_of(
         answer_by=policy.answer_by(at, held.level) if urgent else None,
         ahead=timedelta(days=policy.leave_ahead_days[held.level]),
         walls=walls,
+        alike=elsewhere.alike,
+        turned=elsewhere.turned,
         earlier=staffing.served_before(held.role),
         skills=staffing.skills,
         distances={} if hers is None else policy.kilometres.get(hers, {}),

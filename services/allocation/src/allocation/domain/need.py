@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from accord_contracts.allocation import Role
 from accord_contracts.calendar import Shown
 
+from allocation.domain.policy import outreach
 from allocation.domain.wishes import NO_WISHES, Wishes
 
 DECLINED = "They have declined it."
-SERVED = "They have served the other side of the case."
+SERVED = "They have served the other side of the case, or of one of the same people."
 LISTED = "They are barred from the case."
 EXCLUDED = "They may not be asked."
 UNNAMED = "Only others may have to do with the case."
@@ -28,7 +29,8 @@ class Need:
         excluded: Who may not be asked: has been, serves the other side of the case, or
             is barred from it.
         declined: Who of them has declined it.
-        served: Who of them has served the other side.
+        served: Who of them has served the other side, here or in another case of the
+            same people.
         listed: Who of them is barred from the case.
         silent: Who was asked and did not answer: excluded as long as others are left,
             unless a person chooses.
@@ -45,6 +47,10 @@ class Need:
             is away by then is not asked; none: it can.
         ahead: For how long from now leave speaks against somebody.
         walls: The compartments that serve the other side of the case.
+        alike: Other cases of the same people, in which too nobody serves the other side
+            who takes it.
+        turned: Other cases, in which who is harmed here harms, or the reverse: there
+            nobody serves the same side who takes it.
         beyond: It may be given to somebody who has no room for it, because a person has
             decided so.
         earlier: Who has served this side of the case before.
@@ -73,6 +79,8 @@ class Need:
     answer_by: datetime | None = None
     ahead: timedelta = timedelta(0)
     walls: frozenset[str] = frozenset()
+    alike: frozenset[str] = frozenset()
+    turned: frozenset[str] = frozenset()
     beyond: bool = False
     earlier: frozenset[str] = frozenset()
     skills: frozenset[str] = frozenset()
@@ -82,6 +90,13 @@ class Need:
         """Tell whether a worker may not be asked."""
         unnamed = self.named_only is not None and worker_id not in self.named_only
         return unnamed or worker_id in self.excluded or worker_id in self.full
+
+    def opposes(self, case_id: str, role: Role) -> bool:
+        """Tell whether nobody has this role who serves a case in another."""
+        other_side = outreach(role) != outreach(self.role)
+        if case_id == self.case_id or case_id in self.alike:
+            return other_side
+        return case_id in self.turned and not other_side
 
     def against(self, worker_id: str) -> Iterator[str]:
         """Give every reason why a worker may not be asked."""

@@ -20,17 +20,30 @@ def doubt(staffing: Staffing, at: datetime) -> Staffing:
 
 
 def settle(
-    staffing: Staffing, at: datetime, policy: Policy, *, corrected: bool
+    staffing: Staffing,
+    people: tuple[str, str],
+    at: datetime,
+    policy: Policy,
+    *,
+    corrected: bool,
 ) -> Staffing:
     """Note that a person has decided who harmed whom; want what waited for it.
 
     If it was told the other way round, whoever serves either of the two has met
     them as what they are not, and knows what the other must not hear. Others take
     their places, and nobody who ever served one of the two serves either.
+
+    Args:
+        staffing: What is known.
+        people: Who was harmed, and by whom.
+        at: When that was decided.
+        policy: What the level needs.
+        corrected: It was told the other way round.
     """
     if staffing.parts_at and at <= staffing.parts_at:
         return staffing
-    held = staffing.model_copy(update={"parts_at": at})
+    update = {"parts_at": at, "people": staffing.people.decided(*people)}
+    held = staffing.model_copy(update=update)
     if corrected:
         held = _served_by_others(held)
     return held.want_again(policy, at)

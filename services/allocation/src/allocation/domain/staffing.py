@@ -9,10 +9,13 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from accord_contracts.allocation import Role
+from accord_contracts.one_person import Link
+from accord_contracts.referrals import Party
 from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict
 
 from allocation.domain.lists import Lists, NobodyLeft
+from allocation.domain.people import People
 from allocation.domain.policy import Policy, outreach
 from allocation.domain.walls import SameCompartment, Walls
 from allocation.domain.wanted import (
@@ -43,6 +46,7 @@ class Staffing(BaseModel):
         served_outreach: Who has ever served the person using violence in this case.
         served_others: Who has ever served anybody else in it.
         walls: Which compartments serve which side of it.
+        people: Whose case it is, by the part that they have in it.
         lead_agency: Which agency leads: by the policy for its level, until a person
             decides otherwise for this episode; none if that one is not to know of it.
         lead_decided_by: Who has decided that.
@@ -83,6 +87,7 @@ class Staffing(BaseModel):
     served_outreach: frozenset[str] = frozenset()
     served_others: frozenset[str] = frozenset()
     walls: Walls = Walls()
+    people: People = People()
     lead_agency: str | None = None
     lead_decided_by: str | None = None
     lead_decided_at: datetime | None = None
@@ -113,6 +118,11 @@ class Staffing(BaseModel):
         """The lists that hold: its own, and those of whatever it is merged with."""
         shared = (each.lists for each in self.shares.values())
         return self.lists.with_those_of([self.above, *shared])
+
+    @property
+    def everyone(self) -> People:
+        """Whose case it is, and whose those are that are merged into it."""
+        return self.people.beside(each.people for each in self.shares.values())
 
     @property
     def filled(self) -> dict[Role, str]:
@@ -210,6 +220,17 @@ class Staffing(BaseModel):
     def skills(self) -> frozenset[str]:
         """What has happened in the episode asks of a worker's skills."""
         return frozenset[str]().union(*(each.skills for each in self._heard))
+
+    def meet(self, parties: Iterable[Party]) -> "Staffing":
+        """Note whom a referral names."""
+        return self.model_copy(update={"people": self.people.met(parties)})
+
+    def link(self, match_id: str, link: Link) -> "Staffing":
+        """Note that two people are one, or no longer."""
+        people = self.people.linked(match_id, link)
+        if people is self.people:
+            return self
+        return self.model_copy(update={"people": people})
 
     def ask(self, role: Role, wall: str) -> "Staffing":
         """Note that a compartment is asked to have a role.
@@ -318,6 +339,7 @@ class Staffing(BaseModel):
             served_others=self.served_others,
             walls=self.walls,
             besides=self.besides,
+            people=self.people,
         )
 
     def without_open(self, roles: Container[Role]) -> "Staffing":

@@ -8,6 +8,7 @@ from accord_contracts.risk import RiskLevel
 from pydantic import BaseModel, ConfigDict
 
 from allocation.domain.lists import Lists
+from allocation.domain.people import People
 from allocation.domain.walls import Walls
 from allocation.domain.wishes import Wishes
 
@@ -143,6 +144,7 @@ class Share(BaseModel):
         served_others: Who has ever served anybody else in it.
         walls: Which compartments serve which side of it.
         besides: Whom meetings want for it.
+        people: Whose it is.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -154,6 +156,7 @@ class Share(BaseModel):
     served_others: frozenset[str]
     walls: Walls = Walls()
     besides: tuple[Role, ...] = ()
+    people: People = People()
 
 
 def heard_since(revision: int, heard: Mapping[str, Heard]) -> dict[str, Heard]:

@@ -24,6 +24,7 @@ async def settle_parts(message: Message[RolesDecided], *, desk: Desk) -> None:
     held = await desk.staffing(message)
     if held.erased_at:
         return
-    new = settle(held, told.decided_at, desk.policy, corrected=told.corrected)
+    people = (told.harmed, told.using_violence)
+    new = settle(held, people, told.decided_at, desk.policy, corrected=told.corrected)
     events = changed(new, held, desk.clock.now())
     await desk.staffings.save(new, *events, cause=message, lane=Lane.URGENT)

@@ -17,6 +17,7 @@ from accord_chassis.store import Conflict
 from accord_contracts.allocation import Role, RoleWanted, WithdrawnFor
 from accord_contracts.message import Event, Lane, Message
 
+from allocation.domain.across import Across, across
 from allocation.domain.choosing import choose
 from allocation.domain.directory import NO_ROOM, CannotTake, NoSuchWorker, Worker
 from allocation.domain.looking import need_of
@@ -70,7 +71,25 @@ class Desk:
         above = staffing.merged_into
         survivor = await self.staffings.get(above) if above else None
         on_call = await self.on_call(held, at)
-        return need_of(held, staffing, self.policy, at, on_call, survivor=survivor)
+        return need_of(
+            held,
+            staffing,
+            self.policy,
+            at,
+            on_call,
+            survivor=survivor,
+            elsewhere=await self._elsewhere(held.role, staffing, survivor),
+        )
+
+    async def _elsewhere(
+        self, role: Role, staffing: Staffing, survivor: Staffing | None
+    ) -> Across:
+        """Say what other cases of the same people forbid for a role."""
+        merged = [staffing] if survivor is None else [staffing, survivor]
+        people = staffing.everyone.beside(each.everyone for each in merged)
+        own = {id_ for each in merged for id_ in (each.id, *each.shares)}
+        found = await self.staffings.with_people(people.ids)
+        return across(role, people, [each for each in found if each.id not in own])
 
 
 async def place_role(message: Message[RoleWanted], *, desk: Desk) -> None:

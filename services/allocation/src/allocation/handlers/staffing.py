@@ -36,15 +36,20 @@ from allocation.handlers.placing import Desk, end, settle
 async def note_wishes(
     message: Message[ReferralReceived] | Message[ReferralAmended], *, desk: Desk
 ) -> None:
-    """Note what the person harmed wishes; want the roles if the risk is known."""
+    """Note whose case it is, and what the person harmed wishes.
+
+    The roles are wanted if the risk is known.
+    """
     told = message.data
-    if told.wishes is None:
-        return
     held = await desk.staffing(message)
     if held.erased_at:
         return
+    met = held.meet(told.parties)
+    if told.wishes is None:
+        await _save(met, held, message, desk)
+        return
     new = hearing.hear(
-        held,
+        met,
         told.referral_id,
         Wishes.of(told.wishes),
         message.time,

@@ -1,5 +1,6 @@
 """Where workers, staffings and allocations are kept, each with its named queries."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -57,6 +58,7 @@ class Staffings(Store[Staffing]):
         self,
         entity: Staffing,
         *events: Event,
+    indexes = (IndexModel([("people.ids", 1)]),)
         cause: Message[Event] | None = None,
         lane: Lane | None = None,
     ) -> Staffing:
@@ -70,6 +72,19 @@ class Allocations(Store[Allocation]):
     """The roles of cases, each with whom it was offered to."""
 
     entity = Allocation
+    async def with_people(self, ids: Collection[str]) -> list[Staffing]:
+        """Give every case that somebody is in, and those that they are merged into.
+
+        Not limited: whom one of them forbids must not be asked.
+        """
+        if not ids:
+            return []
+        query = {"people.ids": {"$in": sorted(ids)}}
+        found = {e["_id"]: self.load(e) async for e in self.documents.find(query)}
+        above = {e.merged_into for e in found.values() if e.merged_into} - found.keys()
+        survivors = await asyncio.gather(*map(self.get, sorted(above)))
+        return [*found.values(), *filter(None, survivors)]
+
     collection = "allocations"
     due = "due_at"
     indexes = (

@@ -1,0 +1,200 @@
+"""Nobody serves her in one case and him in another, whichever of them came first."""
+
+import pytest
+from accord_chassis.testing import NOON, message_of, new_id
+from accord_contracts.allocation import AllocationWithdrawn, Role
+from accord_contracts.referrals import Party, PersonMerged, PersonRole, PersonUnmerged
+from accord_contracts.risk import RiskLevel
+from allocation.domain.across import NOWHERE, across
+from allocation.domain.need import SERVED
+from allocation.domain.people import People
+from allocation.domain.staffing import Staffing
+from allocation.handlers.answering import accept
+from allocation.handlers.handing import candidates
+from allocation.handlers.people import leave_to_others, note_one_person
+from allocation.handlers.staffing import (
+    dissolve_team,
+    end_allocations,
+    note_wishes,
+    want_roles,
+)
+from allocation_builders import (
+    COORDINATOR,
+    OUTREACH,
+    SPECIALIST,
+    WHANAU,
+    Office,
+    assessed,
+    closed,
+    handled_once,
+    referred,
+    worker,
+)
+
+SHE, HE, OTHER_SHE, CHILD, OTHER_HE = (new_id() for _ in range(5))
+HARMED, USING = PersonRole.PERSON_HARMED, PersonRole.PERSON_USING_VIOLENCE
+
+
+def people(harmed: str, using: str, *children: str) -> tuple[Party, ...]:
+    return (
+        Party(person_id=harmed, role=HARMED),
+        Party(person_id=using, role=USING),
+        *(Party(person_id=each, role=PersonRole.CHILD) for each in children),
+    )
+
+
+def case(parties: tuple[Party, ...], **served: set[str]) -> Staffing:
+    return Staffing(id=new_id(), **served).meet(parties)
+
+
+HERS = people(SHE, HE, CHILD)
+"""He harms her, and there is a child."""
+
+
+@pytest.mark.parametrize(
+    ("there", "role", "may_not"),
+    [
+        # The same man harms another woman: who served her may not meet him, and whoever
+        # met him may serve neither.
+        (people(OTHER_SHE, HE), OUTREACH, {"hers"}),
+        (people(OTHER_SHE, HE), SPECIALIST, {"his"}),
+        (people(OTHER_SHE, HE), COORDINATOR, {"his"}),
+        # She, or the child, is harmed by another man too.
+        (people(SHE, OTHER_HE), OUTREACH, {"hers"}),
+        (people(OTHER_SHE, OTHER_HE, CHILD), SPECIALIST, {"his"}),
+        # He is harmed himself: who serves him serves nobody whom he harms.
+        (people(HE, OTHER_HE), SPECIALIST, {"hers"}),
+        (people(HE, OTHER_HE), OUTREACH, {"his"}),
+        # Whoever coordinates a whole case may coordinate the other.
+        (people(HE, OTHER_HE), COORDINATOR, set()),
+        # She harms somebody: who met her there serves nobody whom he harms.
+        (people(OTHER_SHE, SHE), SPECIALIST, {"hers"}),
+        (people(OTHER_SHE, OTHER_HE), SPECIALIST, set()),
+        (people(OTHER_SHE, OTHER_HE), OUTREACH, set()),
+    ],
+)
+def test_what_another_case_of_the_same_people_forbids(
+    there: tuple[Party, ...], role: Role, may_not: set[str]
+) -> None:
+    other = case(there, served_others={"hers"}, served_outreach={"his"})
+
+    found = across(role, People().met(HERS), [other])
+
+    assert found.served == may_not
+    assert (found == NOWHERE) is not bool(may_not)
+
+
+def test_a_compartment_is_barred_by_the_same_part_alone() -> None:
+    mine = People().met(HERS)
+    alike = case(people(OTHER_SHE, HE)).ask(SPECIALIST, "north").ask(OUTREACH, "south")
+    turned = case(people(HE, OTHER_HE)).ask(SPECIALIST, "north").ask(OUTREACH, "south")
+
+    assert across(OUTREACH, mine, [alike]).walls == {"north"}
+    assert across(SPECIALIST, mine, [alike]).walls == {"south"}
+    assert across(SPECIALIST, mine, [turned]).walls == frozenset()
+
+
+def test_who_harmed_whom_is_what_a_person_decided_last() -> None:
+    told = People().met(people(HE, SHE))
+
+    put_right = told.decided(harmed=SHE, using_violence=HE)
+
+    assert (put_right.harmed, put_right.using_violence) == ({SHE}, {HE})
+    assert put_right.alike(People().met(HERS))
+    assert not put_right.turned(People().met(HERS))
+
+
+async def referral(
+    office: Office,
+    parties: tuple[Party, ...],
+    level: RiskLevel = RiskLevel.HIGH,
+    case_id: str | None = None,
+) -> str:
+    """Have a case referred and assessed, and its roles offered."""
+    case_id, referral_id = case_id or new_id(), new_id()
+    told = referred(case_id, referral_id=referral_id, parties=parties)
+    await note_wishes(told, desk=office.desk)
+    found = assessed(case_id, level, referral_id=referral_id)
+    await want_roles(found, desk=office.desk)
+    await office.deliver()
+    return case_id
+
+
+async def asked(office: Office, case_id: str) -> dict[Role, str | None]:
+    roles = await office.allocations(case_id)
+    return {role: each.holder for role, each in roles.items()}
+
+
+async def test_whoever_is_asked_for_her_is_not_asked_to_meet_him_in_another_case(
+    office: Office,
+) -> None:
+    # Who leads a case knows where she is.
+    [both] = await office.employs(worker(COORDINATOR, OUTREACH))
+    hers = await referral(office, people(SHE, HE), RiskLevel.MEDIUM)
+    assert (await asked(office, hers))[COORDINATOR] == both.id
+
+    other = await referral(office, people(OTHER_SHE, HE))
+
+    assert (await asked(office, other))[OUTREACH] is None
+    # Where the people are others, nothing is against it.
+    third = await referral(office, people(new_id(), OTHER_HE))
+    assert (await asked(office, third))[OUTREACH] == both.id
+
+
+async def test_whoever_has_served_her_never_meets_him_also_once_it_is_over(
+    office: Office,
+) -> None:
+    [was] = await office.employs(worker(WHANAU))
+    hers = await referral(office, HERS, RiskLevel.LOW)
+    role = await office.allocation(hers)
+    await accept(role.id, was.id, desk=office.desk)
+    await office.deliver()
+    await dissolve_team(closed(hers, at=NOON), desk=office.desk)
+    await end_allocations(closed(hers, at=NOON), desk=office.desk)
+    # They have changed sides since, which the directory allows: they have no place.
+    await office.employs(
+        (await office.worker(was.id)).replaced_by(
+            worker(OUTREACH, id=was.id), office.clock.now()
+        )
+    )
+
+    his = await referral(office, people(OTHER_SHE, HE))
+
+    role = await office.allocation(his, OUTREACH)
+    assert role.holder is None
+    [found] = await candidates(role.id, desk=office.desk)
+    assert found.barred == (SERVED,)
+
+
+async def test_an_offer_is_taken_back_once_it_is_known_that_the_people_are_the_same(
+    office: Office,
+) -> None:
+    [both] = await office.employs(worker(COORDINATOR, OUTREACH))
+    await referral(office, people(SHE, HE), RiskLevel.MEDIUM)
+    known_as = new_id()
+    his = await referral(office, people(OTHER_SHE, known_as))
+    assert (await asked(office, his))[OUTREACH] == both.id
+
+    told = PersonMerged(
+        case_id=his, match_id=new_id(), person_id=HE, other_id=known_as, merged_at=NOON
+    )
+    for _ in range(2):
+        await handled_once(note_one_person(message_of(told), desk=office.desk))
+        await leave_to_others(message_of(told), desk=office.desk)
+
+    role = await office.allocation(his, OUTREACH)
+    assert role.holder is None
+    assert both.id not in role.declined_by
+    assert len(await office.told(AllocationWithdrawn)) == 1
+
+    # Taken back, they are two again, and nothing is against it.
+    apart = PersonUnmerged(
+        case_id=his,
+        match_id=told.match_id,
+        person_id=HE,
+        other_id=known_as,
+        unmerged_at=NOON,
+    )
+    await note_one_person(message_of(apart, version=2), desk=office.desk)
+    [found] = await candidates(role.id, desk=office.desk)
+    assert found.barred == ()
