@@ -39,7 +39,7 @@ EVERY_SCOPE = (
     "risk.validity", "risk.ask",
     "risk.read", "risk.work", "plans.read", "plans.work", "plans.close", "plans.meet",
     "allocation.admin", "allocation.ask", "allocation.read", "allocation.work",
-    "allocation.glass", "allocation.lookups",
+    "allocation.glass", "allocation.lookups", "allocation.equity",
     "notify.inbox", "notify.review", "notify.admin",
     "notify.contact", "notify.gateway",
     "notify.bounce",

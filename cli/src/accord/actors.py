@@ -28,7 +28,7 @@ WORKER_SCOPES = ("allocation.work", "allocation.read", "notify.inbox", "plans.re
                  "referrals.inquire", "referrals.orders", "referrals.people",
                  "risk.read", "risk.work")  # fmt: skip
 COORDINATOR_SCOPES = (*WORKER_SCOPES, "allocation.admin", "allocation.lookups",
-                      "notify.review",
+                      "allocation.equity", "notify.review",
                       "plans.close", "plans.meet", "referrals.history",
                       "referrals.match", "referrals.merge", "referrals.quality",
                       "referrals.roles", "referrals.transfer",

@@ -286,7 +286,7 @@ class Running:
             await self.idle()
 
 
-SCOPES = ("admin", "ask", "read", "work", "glass", "lookups")
+SCOPES = ("admin", "ask", "read", "work", "glass", "lookups", "equity")
 
 
 class Front:

@@ -62,10 +62,11 @@ async def plan_of(store: Store[Any], query: dict[str, Any]) -> str:
             {"level": "low", **UNFILLED},
             "level_1_status_1_since_1",
         ),
+        ("allocations", {"since": {"$gte": NOON}}, "since_1"),
         ("allocations", {"due_at": {"$lte": NOON}}, "due_at_1"),
         ("staffings", {"due_at": {"$lte": NOON}}, "due_at_1"),
-        ("workers", {"leaves_at": {"$lte": NOON}}, "leaves_at_1"),
         ("staffings", {"people.ids": {"$in": ["a", "b"]}}, "people.ids_1"),
+        ("workers", {"leaves_at": {"$lte": NOON}}, "leaves_at_1"),
         (
             "glasses",
             {"worker_id": "a", "until": {"$gt": NOON}},

@@ -29,6 +29,7 @@ from accord.rescoring import (
 from accord_chassis.development.backing import Backing
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.allocation import Role
+from accord_contracts.cells import LEAST_CELL
 from accord_contracts.referrals import IncidentKind, PersonRole, TriggerKind
 from accord_contracts.risk import RiskLevel
 from hypothesis import HealthCheck, given, settings
@@ -36,7 +37,6 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from risk.domain.ahead import Ahead
 from risk.domain.assessment import Assessment
-from risk.domain.cells import LEAST_CELL
 from risk.domain.form import Form
 from risk.domain.judgement.acts import look_anew
 from risk.domain.judgement.record import Contact

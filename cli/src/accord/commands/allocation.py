@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from accord import show
-from accord.commands.given import Json, Locality
+from accord.commands.given import Json, Locality, run
+from accord.deployment import target
 from accord.faults import CannotGoOn
 
 group = typer.Typer(no_args_is_help=True, help="Who takes which role.")
@@ -46,6 +47,32 @@ def simulate_locality(
         return
     for line in simulating.lines(done):
         show.say(line)
+
+
+@group.command("equity")
+def read_equity(
+    *,
+    days: Annotated[
+        str, typer.Option(help="Of what is looked back at: 90, 180 or 365.")
+    ] = "365",
+    url: Annotated[str | None, typer.Option(envvar="ACCORD_URL")] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="ACCORD_TOKEN", help="With allocation.equity. Default: the demo's."
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Say how many wished for what, how many wishes are met, and why others are not."""
+    from accord import equity
+
+    report = run(equity.read(days, target(url, token, equity.ASKER)))
+    if json:
+        show.document(report)
+        return
+    show.table("wish", "of", "cases", "met", "not met", rows=equity.rows(report))
+    show.say(f"few: fewer than {report['least_cell']}, or it would tell of so few.")
 
 
 @group.command("solve")

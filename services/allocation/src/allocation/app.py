@@ -53,6 +53,7 @@ from allocation.handlers.rota import Calls
 from allocation.routes import (
     access,
     directory,
+    equity,
     exchange,
     lookups,
     offers,
@@ -144,6 +145,7 @@ def create_app(
         wire,
         access.router,
         directory.router,
+        equity.router,
         exchange.router,
         lookups.router,
         offers.router,
@@ -159,12 +161,10 @@ def listen_for_wishes(allocation: service.Service, desk: Desk) -> None:
     for each in (ReferralReceived, ReferralAmended):
         allocation.on(each, partial(staffing.note_wishes, desk=desk))
         allocation.on(each, partial(wishing.look_again, desk=desk))
+        allocation.on(each, partial(people.leave_to_others, desk=desk))
     allocation.on(AllocationOffered, partial(wishing.look_at_offered, desk=desk))
 
-        allocation.on(each, partial(people.leave_to_others, desk=desk))
 
-def end_with_case(allocation: service.Service, desk: Desk) -> None:
-    """End what is held of a case that is closed, handed over or erased."""
 def listen_for_people(allocation: service.Service, desk: Desk) -> None:
     """Note who of a case is one with whom, and who harmed whom."""
     one = partial(people.note_one_person, desk=desk)
@@ -175,6 +175,8 @@ def listen_for_people(allocation: service.Service, desk: Desk) -> None:
     allocation.on(RolesDecided, partial(parts.settle_parts, desk=desk))
 
 
+def end_with_case(allocation: service.Service, desk: Desk) -> None:
+    """End what is held of a case that is closed, handed over or erased."""
     allocation.on(PlanClosed, partial(staffing.dissolve_team, desk=desk))
     allocation.on(PlanClosed, partial(staffing.end_allocations, desk=desk))
     allocation.on(CaseTransferred, partial(staffing.leave_case, desk=desk))

@@ -140,6 +140,11 @@ def _sum(weights: Sequence[int], met: int) -> int:
     return sum(each for place, each in enumerate(weights) if met >> place & 1)
 
 
+def asked_for(wishes: Wishes) -> tuple[Wish, ...]:
+    """Give the wishes that were said."""
+    return tuple(tests(wishes))
+
+
 Meets = Callable[[Worker], bool]
 
 

@@ -15,9 +15,10 @@ from accord_contracts.risk import RiskLevel
 from pymongo.operations import IndexModel
 
 from allocation.domain.directory import Worker
+from allocation.domain.equity import Count
 from allocation.domain.glass import Glass
 from allocation.domain.morning import Morning
-from allocation.domain.offer import Status
+from allocation.domain.offer import Offer, Status
 from allocation.domain.offering import Allocation
 from allocation.domain.providers import Provider
 from allocation.domain.rota import Rota
@@ -47,18 +48,22 @@ UNFILLED: Document = {"status": {"$in": [each.value for each in OPEN]}}
 """Which roles those are."""
 
 
+ASKED: Document = {"case_id": 1, "offers": 1}
+"""What is read of roles to count whose wishes are met."""
+
+
 class Staffings(Store[Staffing]):
     """What cases need of workers, by case."""
 
     entity = Staffing
     collection = "staffings"
     due = "due_at"
+    indexes = (IndexModel([("people.ids", 1)]),)
 
     async def save(
         self,
         entity: Staffing,
         *events: Event,
-    indexes = (IndexModel([("people.ids", 1)]),)
         cause: Message[Event] | None = None,
         lane: Lane | None = None,
     ) -> Staffing:
@@ -67,11 +72,6 @@ class Staffings(Store[Staffing]):
         told = [StaffingCarried(case_id=each, from_id=entity.id) for each in near]
         return await super().save(entity, *events, *told, cause=cause, lane=lane)
 
-
-class Allocations(Store[Allocation]):
-    """The roles of cases, each with whom it was offered to."""
-
-    entity = Allocation
     async def with_people(self, ids: Collection[str]) -> list[Staffing]:
         """Give every case that somebody is in, and those that they are merged into.
 
@@ -85,6 +85,11 @@ class Allocations(Store[Allocation]):
         survivors = await asyncio.gather(*map(self.get, sorted(above)))
         return [*found.values(), *filter(None, survivors)]
 
+
+class Allocations(Store[Allocation]):
+    """The roles of cases, each with whom it was offered to."""
+
+    entity = Allocation
     collection = "allocations"
     due = "due_at"
     indexes = (
@@ -92,7 +97,19 @@ class Allocations(Store[Allocation]):
         IndexModel([("worker_id", 1), ("status", 1)]),
         IndexModel([("unowned_at", 1), ("_id", 1)]),
         IndexModel([("level", 1), ("status", 1), ("since", 1)]),
+        IndexModel([("since", 1)]),
     )
+
+    async def count_wishes(self, since: datetime) -> Count:
+        """Count what became of the wishes of roles that are wanted since a time.
+
+        Each is read once, so it takes its time.
+        """
+        count = Count()
+        found = self.documents.find({"since": {"$gte": since}}, projection=ASKED)
+        async for each in found:
+            count.take(each["case_id"], map(Offer.model_validate, each["offers"]))
+        return count
 
     async def of_case(self, case_id: str, *, limit: int = 0) -> list[Allocation]:
         """Give the roles that a case has needed, latest first; all if not limited."""

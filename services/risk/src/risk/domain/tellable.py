@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from accord_contracts.allocation import Role
+from accord_contracts.cells import LEAST_CELL, few, rounded, shown
 from accord_contracts.risk import RiskLevel
 
-from risk.domain.cells import LEAST_CELL, few, rounded, shown
 from risk.domain.shadow import Move
 from risk.domain.simulation import ALL, Group, Report, Tally
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import NormalDist
 
+from accord_contracts.cells import LEAST_CELL, few, shown
 from accord_contracts.risk import RiskLevel
 
 from risk.domain.assessment import Assessment
-from risk.domain.cells import LEAST_CELL, few, shown
 from risk.domain.simulation import ALL, Group, groups_of
 from risk.domain.telling import Telling
 

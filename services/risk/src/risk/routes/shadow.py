@@ -6,11 +6,11 @@ from typing import Annotated, Self
 from accord_chassis.decision import Action, Relation, Resource
 from accord_chassis.guard import Asking, asking
 from accord_contracts.access import Purpose
+from accord_contracts.cells import LEAST_CELL
 from accord_contracts.risk import RiskLevel
 from fastapi import APIRouter, Security
 from pydantic import BaseModel
 
-from risk.domain.cells import LEAST_CELL
 from risk.domain.shadow import Move, NoShadow
 from risk.domain.tellable import MOVES, tellable_moves
 from risk.routes.assessments import Assessments_, Policy_

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from accord_chassis.decision import Action, Relation, Resource
 from accord_chassis.guard import Asking, asking
 from accord_contracts.access import Purpose
+from accord_contracts.cells import LEAST_CELL
 from fastapi import APIRouter, Query, Response, Security
 from pydantic import BaseModel
 
-from risk.domain.cells import LEAST_CELL
 from risk.domain.validity import (
     LEAST_OUTCOMES,
     Interval,
