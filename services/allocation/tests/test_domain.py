@@ -283,6 +283,16 @@ ALL_WISHES = Wishes(
             ("kaupapa_maori_met", "least_loaded"),
         ),
         (
+            Wishes(iwi=("ngai_tahu", "ngati_porou")),
+            {"iwi": {"ngati_porou"}},
+            ("iwi_met", "least_loaded"),
+        ),
+        (
+            Wishes(communities=("tongan",)),
+            {"communities": {"tongan", "rainbow"}},
+            ("community_met", "least_loaded"),
+        ),
+        (
             Wishes(area="sumner"),
             {"areas": {"sumner", "lyttelton"}},
             ("area_met", "least_loaded"),
@@ -361,6 +371,8 @@ workers = st.builds(
     gender=st.sampled_from(Gender),
     languages=st.frozensets(st.sampled_from(["en", "mi", "sm"])),
     kaupapa_maori=st.booleans(),
+    iwi=st.frozensets(st.sampled_from(["ngai_tahu", "waikato_tainui"])),
+    communities=st.frozensets(st.sampled_from(["tongan", "rainbow"])),
     areas=st.frozensets(st.sampled_from(["sumner", "rolleston"])),
     capacity=st.integers(0, 3),
     active=st.booleans(),
@@ -370,6 +382,8 @@ wished = st.builds(
     gender=st.sampled_from(ContactWish),
     languages=st.lists(st.sampled_from(["mi", "sm"]), max_size=2).map(tuple),
     kaupapa_maori=st.booleans(),
+    iwi=st.sampled_from([(), ("ngai_tahu",)]),
+    communities=st.sampled_from([(), ("tongan", "rainbow")]),
     area=st.sampled_from([None, "sumner"]),
 )
 
@@ -402,6 +416,8 @@ def _met(wishes: Wishes, each: Worker) -> int:
         and each.gender == wishes.gender.value,
         Wish.LANGUAGE: bool(each.languages & set(wishes.languages)),
         Wish.KAUPAPA_MAORI: wishes.kaupapa_maori and each.kaupapa_maori,
+        Wish.IWI: bool(each.iwi & set(wishes.iwi)),
+        Wish.COMMUNITY: bool(each.communities & set(wishes.communities)),
         Wish.AREA: wishes.area is not None
         and (not each.areas or wishes.area in each.areas),
     }

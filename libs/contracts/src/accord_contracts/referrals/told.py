@@ -112,6 +112,8 @@ class Wishes(BaseModel):
         gender: The gender that the worker should have.
         languages: Codes of languages, one of which the worker should speak.
         kaupapa_maori: The worker should be of a kaupapa Māori service.
+        iwi: Codes of iwi, one of which the worker should have links with.
+        communities: Codes of other communities, likewise.
         area: Code of the suburb, or larger, that the worker should serve.
         not_told: Codes of agencies that are not to be told, if it can be helped.
     """
@@ -123,6 +125,8 @@ class Wishes(BaseModel):
     kaupapa_maori: bool = False
     area: Code | None = None
     not_told: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
+    iwi: Annotated[tuple[Code, ...], Field(max_length=5)] = ()
+    communities: Annotated[tuple[Code, ...], Field(max_length=5)] = ()
 
 
 Answers = Annotated[dict[Code, Answer], Field(max_length=200)]

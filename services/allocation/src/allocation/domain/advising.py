@@ -24,6 +24,14 @@ MEETS: Mapping[Wish, tuple[str, str]] = {
         "They work by kaupapa Māori, which was asked for.",
         "They do not work by kaupapa Māori, which was asked for.",
     ),
+    Wish.IWI: (
+        "They have links with an iwi that was asked for.",
+        "They have links with none of the iwi that were asked for.",
+    ),
+    Wish.COMMUNITY: (
+        "They have links with a community that was asked for.",
+        "They have links with none of the communities that were asked for.",
+    ),
     Wish.AREA: ("They serve the area.", "They do not serve the area."),
 }
 """What is said of a wish that is met, and of one that is not."""

@@ -159,6 +159,12 @@ def tests(wishes: Wishes) -> dict[Wish, Meets]:
         tests[Wish.LANGUAGE] = lambda worker: not worker.languages.isdisjoint(languages)
     if wishes.kaupapa_maori:
         tests[Wish.KAUPAPA_MAORI] = lambda worker: worker.kaupapa_maori
+    if wishes.iwi:
+        iwi = wishes.iwi
+        tests[Wish.IWI] = lambda worker: not worker.iwi.isdisjoint(iwi)
+    if wishes.communities:
+        of = wishes.communities
+        tests[Wish.COMMUNITY] = lambda worker: not worker.communities.isdisjoint(of)
     if wishes.area is not None:
         area = wishes.area
         tests[Wish.AREA] = lambda worker: not worker.areas or area in worker.areas

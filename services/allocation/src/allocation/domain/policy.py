@@ -39,6 +39,8 @@ class Wish(StrEnum):
     GENDER = "gender"
     LANGUAGE = "language"
     KAUPAPA_MAORI = "kaupapa_maori"
+    IWI = "iwi"
+    COMMUNITY = "community"
     AREA = "area"
 
 

@@ -21,6 +21,8 @@ class Wishes(BaseModel):
     kaupapa_maori: bool = False
     area: str | None = None
     not_told: tuple[str, ...] = ()
+    iwi: tuple[str, ...] = ()
+    communities: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, told: referrals.Wishes) -> "Wishes":

@@ -34,6 +34,8 @@ PLAIN: dict[str, Path] = {
     "wish_kaupapa_maori": ("wishes", "kaupapa_maori"),
     "wish_area": ("wishes", "area"),
     "wish_not_told": ("wishes", "not_told"),
+    "wish_iwi": ("wishes", "iwi"),
+    "wish_communities": ("wishes", "communities"),
 }
 """The columns about a referral as a whole, and where each stands in it."""
 
@@ -60,7 +62,16 @@ PERSON: dict[str, Path] = {
 OF_PERSON = re.compile(r"person([1-9]|[12][0-9]|30)\.([a-z_]+)")
 ANSWER = re.compile(r"answer\.([a-z][a-z0-9_]{0,63})")
 
-SEVERAL = frozenset({"incidents", "wish_languages", "wish_not_told", "contact_days"})
+SEVERAL = frozenset(
+    {
+        "incidents",
+        "wish_languages",
+        "wish_not_told",
+        "wish_iwi",
+        "wish_communities",
+        "contact_days",
+    }
+)
 """The columns, of somebody too, that hold several codes with semicolons between."""
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")

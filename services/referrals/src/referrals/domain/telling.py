@@ -231,6 +231,8 @@ class WorkerWishes(Told):
 
     Attributes:
         not_told: Codes of agencies that are not to be told, if it can be helped.
+        iwi: Codes of iwi, one of which they should have links with.
+        communities: Codes of other communities, likewise.
     """
 
     gender: ContactWish = ContactWish.NO_WISH
@@ -238,6 +240,8 @@ class WorkerWishes(Told):
     kaupapa_maori: bool = False
     area: Code | None = None
     not_told: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
+    iwi: Annotated[tuple[Code, ...], Field(max_length=5)] = ()
+    communities: Annotated[tuple[Code, ...], Field(max_length=5)] = ()
 
 
 class InstrumentAnswers(Told):
