@@ -854,7 +854,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("allocation", "GET", "/v1/cases/{case_id}/looked-at"): Case(("coordinator",)),
     ("allocation", "GET", "/v1/cases/{case_id}/lead"): Case(KNOWS_SAFETY),
     ("allocation", "PUT", "/v1/cases/{case_id}/lead"): Case(
-        ("coordinator",), {"agency": "police"}
+        ("coordinator",), {"agency": "police", "unstaffed": True}
     ),
     ("allocation", "GET", "/v1/cases/{case_id}/glass"): Case(("coordinator",)),
     ("allocation", "POST", "/v1/glass/{glass_id}/review"): Case(

@@ -489,7 +489,9 @@ async def test_the_policy_says_who_leads_until_somebody_decides(
     by_policy = await office.desk.staffings.get(case_id)
     assert by_policy is not None
 
-    await decide_lead(case_id, "corrections", COORDINATOR_ID, desk=office.desk)
+    await decide_lead(
+        case_id, "corrections", COORDINATOR_ID, unstaffed=True, desk=office.desk
+    )
     await want_roles(assessed(case_id, RiskLevel.HIGH, revision=2), desk=office.desk)
     decided = await office.desk.staffings.get(case_id)
     assert decided is not None
@@ -565,6 +567,20 @@ async def test_a_role_is_handed_over_and_chosen_over_http(running: Running) -> N
     assert (loads[anna], loads[bella], loads[carol]) == (0, 0, 1)
 
     lead = f"/cases/{case_id}/lead"
-    put = await front.ask("PUT", lead, who=coordinator, body={"agency": "police"})
+    body: dict[str, Any] = {"agency": "police"}
+    refused = await front.ask("PUT", lead, who=coordinator, body=body)
+    assert (refused.status_code, refused.json()["type"]) == (
+        422,
+        "urn:accord:problem:nobody-there",
+    )
+    body["unstaffed"] = True
+    put = await front.ask("PUT", lead, who=coordinator, body=body)
     read = await front.ask("GET", lead, who=carol)
-    assert put.json() == read.json() == {"agency": "police", "decided_by": coordinator}
+    told = {"agency": "police", "decided_by": coordinator, "staffed": False}
+    assert put.json() == read.json() == told
+
+    # Whoever has left coordinates for nobody.
+    await front.hires(provider="police", active=False)
+    assert (await front.ask("GET", lead, who=carol)).json() == told
+    await front.hires(provider="police")
+    assert (await front.ask("GET", lead, who=carol)).json()["staffed"]

@@ -44,6 +44,7 @@ from allocation.domain.wanted import Assessed, Heard
 from allocation.domain.wishes import Wishes
 from allocation.handlers.handing import CHOSEN, TOGETHER
 from allocation_builders import (
+    COORDINATOR,
     HOUR,
     OUTREACH,
     POLICY,
@@ -88,6 +89,9 @@ def test_each_of_what_else_counts_decides_between_equals(soft: Soft) -> None:
     match soft:
         case Soft.CONTINUITY:
             wanted = replace(wanted, earlier=frozenset({better.id}))
+        case Soft.LEAD_AGENCY:
+            wanted = replace(wanted, lead="police")
+            better = better.model_copy(update={"provider": "police"})
         case Soft.SKILLS:
             wanted = replace(wanted, skills=frozenset({"stalking"}))
             better = better.model_copy(update={"skills": frozenset({"stalking"})})
@@ -643,3 +647,25 @@ OTHER_REASONS = (
     *("continuity_met", "skills_met", "skills_not_met"),
     *(LEAST_LOADED, CHOSEN, TOGETHER),
 )
+
+
+def test_who_coordinates_is_of_the_agency_that_leads_if_somebody_of_it_may() -> None:
+    held = allocation(RiskLevel.HIGH, role=COORDINATOR)
+    staffing = Staffing(id=held.case_id).led_by("police", new_id(), NOON)
+    police = worker(COORDINATOR, provider="police")
+    refuge = worker(COORDINATOR, provider="refuge")
+    wanted = need_of(held, staffing, POLICY, NOON)
+
+    found = choose([refuge, police], wanted, POLICY, NOON)
+    otherwise = choose([refuge, full(police)], wanted, POLICY, NOON)
+
+    assert found
+    assert found.worker_id == police.id
+    assert "lead_agency_met" in found.reasons
+    # Somebody of another agency is better than nobody.
+    assert otherwise
+    assert otherwise.worker_id == refuge.id
+    assert "lead_agency_not_met" in otherwise.reasons
+    # Nobody else is chosen by it.
+    of_her = held.model_copy(update={"role": WHANAU})
+    assert need_of(of_her, staffing, POLICY, NOON).lead is None

@@ -208,7 +208,7 @@ async def test_what_a_coordinator_said_later_of_the_lead_stays(office: Office) -
     case_id = new_id()
     await want_roles(assessed(case_id), desk=office.desk)
     office.clock.advance(2 * HOUR)
-    await decide_lead(case_id, "refuge", CHAIR, desk=office.desk)
+    await decide_lead(case_id, "refuge", CHAIR, unstaffed=True, desk=office.desk)
 
     await heed_meeting(decided(case_id, lead="corrections"), desk=office.desk)
 

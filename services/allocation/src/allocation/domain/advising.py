@@ -84,6 +84,10 @@ def _candidate(
     for wish, meets in tests(need.wishes).items():
         yes, no = MEETS[wish]
         (for_ if meets(worker) else against).append(yes if meets(worker) else no)
+    if need.lead is not None:
+        leads = worker.provider == need.lead
+        told = "work" if leads else "do not work"
+        (for_ if leads else against).append(f"They {told} for the agency that leads.")
     if worker.id in need.earlier:
         for_.append("They have worked with this side of the family before.")
     if need.skills:

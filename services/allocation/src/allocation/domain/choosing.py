@@ -182,6 +182,7 @@ class Weighing:
         self._load, self._week = soft[Soft.LOAD], soft[Soft.PAST_WEEK]
         self._fair, self._again = soft[Soft.FAIRNESS], soft[Soft.CONTINUITY]
         self._leave, self._ahead = soft[Soft.LEAVE], need.ahead
+        self._leads, self._lead = soft[Soft.LEAD_AGENCY], need.lead
         self._base = self._load + self._week + self._fair + self._leave
         self._earlier, self._skills = need.earlier, need.skills
         self._skill = soft[Soft.SKILLS] / (len(need.skills) or 1)
@@ -192,6 +193,7 @@ class Weighing:
         self._most = self._base + max(self._near.values(), default=0.0)
         self._most += soft[Soft.SKILLS] if need.skills else 0
         self._most += self._again if need.earlier else 0
+        self._most += self._leads if need.lead else 0
 
     def at_best(self, worker: Worker) -> float:
         """Say what speaks for them and for whoever has less room, at the most."""
@@ -204,6 +206,8 @@ class Weighing:
         value = self._base - self._load * (load / full if load < full else 1)
         if self._earlier and worker.id in self._earlier:
             value += self._again
+        if self._lead and worker.provider == self._lead:
+            value += self._leads
         if self._skills:
             value += self._skill * len(self._skills & worker.skills)
         if self._near:
@@ -228,6 +232,10 @@ class Weighing:
 def _reasons(worker: Worker, need: Need, asked: Mapping[Wish, Meets]) -> list[str]:
     """Give codes of what spoke for somebody, and of the wishes they do not meet."""
     codes = [f"{wish}_{_met(worker, meets)}" for wish, meets in asked.items()]
+    if need.lead is not None:
+        codes.append(
+            f"lead_agency_{'met' if worker.provider == need.lead else 'not_met'}"
+        )
     if worker.id in need.earlier:
         codes.append("continuity_met")
     # Whoever meets the person using violence knows what they are trained in, so that

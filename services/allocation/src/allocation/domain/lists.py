@@ -92,6 +92,12 @@ class AgencyListed(Refusal):
     status = 422
 
 
+class NobodyThere(Refusal):
+    """Nobody who is at work for the agency is in the directory: say so to go on."""
+
+    status = 422
+
+
 class NobodyLeft(Refusal):
     """These lists would leave no other coordinator who may look at the case."""
 

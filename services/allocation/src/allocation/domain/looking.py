@@ -70,8 +70,13 @@ def need_of(
         turned=elsewhere.turned,
         earlier=staffing.served_before(held.role),
         skills=staffing.skills,
+        lead=staffing.lead_agency if held.role is COORDINATES else None,
         distances={} if hers is None else policy.kilometres.get(hers, {}),
     )
+
+
+COORDINATES = Role.LEAD_AGENCY_COORDINATOR
+"""Whoever has this role coordinates for the agency that leads."""
 
 
 def wished(role: Role, staffing: Staffing) -> Wishes:

@@ -56,6 +56,7 @@ class Need:
         earlier: Who has served this side of the case before.
         skills: What the case asks of a worker's skills.
         distances: Kilometres to the person harmed, by the place that workers start at.
+        lead: Code of the agency that leads, if the role is to coordinate for it.
     """
 
     allocation_id: str
@@ -85,6 +86,7 @@ class Need:
     earlier: frozenset[str] = frozenset()
     skills: frozenset[str] = frozenset()
     distances: Mapping[str, float] = field(default_factory=dict)
+    lead: str | None = None
 
     def bars(self, worker_id: str) -> bool:
         """Tell whether a worker may not be asked."""

@@ -47,6 +47,7 @@ class Wish(StrEnum):
 class Soft(StrEnum):
     """What else speaks for somebody, after the wishes of the person harmed."""
 
+    LEAD_AGENCY = "lead_agency"
     CONTINUITY = "continuity"
     SKILLS = "skills"
     DISTANCE = "distance"

@@ -18,6 +18,8 @@ SENTENCES: Mapping[str, str] = {
     "community_not_met": "Links with another community were asked for.",
     "area_met": "The area is one that they serve.",
     "area_not_met": "The area is none that they serve.",
+    "lead_agency_met": "They work for the agency that leads.",
+    "lead_agency_not_met": "They do not work for the agency that leads.",
     "continuity_met": "They worked with this side of the family before.",
     "skills_met": "They are trained in all that has happened.",
     "skills_not_met": "They are not trained in all that has happened.",

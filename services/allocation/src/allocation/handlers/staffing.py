@@ -24,7 +24,7 @@ from accord_contracts.referrals import (
 from accord_contracts.risk import RiskAssessed
 
 from allocation.domain import hearing
-from allocation.domain.lists import AgencyListed
+from allocation.domain.lists import AgencyListed, NobodyThere
 from allocation.domain.offer import Status
 from allocation.domain.staffing import Staffing
 from allocation.domain.wanted import Assessed
@@ -203,18 +203,30 @@ async def erase_allocations(message: Message[CaseErased], *, desk: Desk) -> None
             await desk.allocations.save(ended.erase())
 
 
-async def decide_lead(case_id: str, agency: str, by: str, *, desk: Desk) -> Staffing:
+async def decide_lead(
+    case_id: str, agency: str, by: str, *, unstaffed: bool, desk: Desk
+) -> Staffing:
     """Have an agency lead the case until the episode ends, whatever its level.
+
+    Args:
+        case_id: The case.
+        agency: By its code in the register.
+        by: Who decides so.
+        unstaffed: Also if nobody who is at work for it is in the directory.
+        desk: What it takes.
 
     Raises:
         NoSuchRecord: There is no such case.
         AgencyListed: The lists of the case name the agency.
+        NobodyThere: Nobody works for the agency, or its code is wrong.
     """
     held = await desk.staffings.get(case_id)
     if held is None or held.erased_at is not None:
         raise NoSuchRecord
     if agency in held.in_force.agencies:
         raise AgencyListed
+    if not unstaffed and not await desk.directory.works_for(agency):
+        raise NobodyThere
     # Another service's clock may be ahead: what is said now comes last all the same.
     at = max(desk.clock.now(), held.lead_decided_at or EPOCH)
     new = held.led_by(agency, by, at)

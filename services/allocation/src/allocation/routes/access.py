@@ -17,7 +17,7 @@ from accord_contracts.access import (
 from accord_contracts.allocation import GlassReason
 from accord_contracts.message import Code, Id
 from fastapi import APIRouter, Header, Response, Security
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from allocation.domain.glass import Glass, NoSuchGlass
@@ -145,11 +145,16 @@ class PutLists(ListsView):
 
 
 class PutLead(BaseModel):
-    """Which agency leads a case, by its code in the register."""
+    """Which agency leads a case, by its code in the register.
+
+    Attributes:
+        unstaffed: It leads though nobody who is at work for it is in the directory.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     agency: Code
+    unstaffed: StrictBool = False
 
 
 class LeadView(BaseModel):
@@ -159,15 +164,22 @@ class LeadView(BaseModel):
         agency: By its code in the register; none: the case has no level yet, or the
             agency that leads by the policy is not to know of it.
         decided_by: Who decided it; none: the locality's policy for its level.
+        staffed: Whether somebody who is at work for it is in the directory.
     """
 
     agency: Code | None
     decided_by: Id | None
+    staffed: bool
 
     @classmethod
-    def of(cls, held: Staffing) -> Self:
+    async def of(cls, held: Staffing, desk: Desk) -> Self:
         """Show who leads."""
-        return cls(agency=held.lead_agency, decided_by=held.lead_decided_by)
+        leads = held.lead_agency
+        return cls(
+            agency=leads,
+            decided_by=held.lead_decided_by,
+            staffed=leads is not None and await desk.directory.works_for(leads),
+        )
 
 
 class BreakGlass(BaseModel):
@@ -264,13 +276,13 @@ async def put_lists(
 
 
 @router.get("/cases/{case_id}/lead")
-async def read_lead(case_id: Id, door: Door_, reader: Reader) -> LeadView:
+async def read_lead(case_id: Id, desk: Desk_, reader: Reader) -> LeadView:
     """Read which agency leads a case."""
     await reader.permit(READ_LEAD, Resource("lead", case_id, case_id))
-    held = await door.staffings.get(case_id)
+    held = await desk.staffings.get(case_id)
     if held is None:
         raise NoSuchRecord
-    return LeadView.of(held)
+    return await LeadView.of(held, desk)
 
 
 @router.put("/cases/{case_id}/lead")
@@ -278,9 +290,14 @@ async def put_lead(case_id: Id, told: PutLead, desk: Desk_, reader: Reader) -> L
     """Have an agency lead a case until the episode ends, as a meeting has decided."""
     await reader.permit(PUT_LEAD, Resource("lead", case_id, case_id))
     deciding = partial(
-        decide_lead, case_id, told.agency, reader.worker or "", desk=desk
+        decide_lead,
+        case_id,
+        told.agency,
+        reader.worker or "",
+        unstaffed=told.unstaffed,
+        desk=desk,
     )
-    return LeadView.of(await settled(deciding))
+    return await LeadView.of(await settled(deciding), desk)
 
 
 @router.post("/cases/{case_id}/glass", status_code=201)

@@ -94,6 +94,12 @@ class Directory:
         for _, worker_id in self._order[role]:
             yield self._known[worker_id].expected
 
+    async def works_for(self, agency: str) -> bool:
+        """Tell whether somebody who is at work for an agency is known."""
+        await self.refresh()
+        known = (each.saved for each in self._known.values())
+        return any(each.active and each.provider == agency for each in known)
+
     @property
     def duty_coordinators(self) -> list[str]:
         """The coordinators on duty, by id."""
