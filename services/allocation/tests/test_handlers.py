@@ -30,7 +30,7 @@ from accord_contracts.referrals import CaseErased, CaseTransferred, ContactWish,
 from accord_contracts.risk import RiskLevel, Tier
 from allocation.domain.directory import Gender, Worker
 from allocation.domain.offer import Answer, OfferExpired, Status
-from allocation.domain.offering import HOLD_SLACK, Allocation
+from allocation.domain.offering import HOLD_SLACK, REMEMBERED, Allocation
 from allocation.domain.standing import standing_of
 from allocation.handlers.answering import accept, beyond, decline, heed_refusal
 from allocation.handlers.placing import attend, place_role, save, settle
@@ -57,6 +57,7 @@ from allocation_builders import (
     Office,
     allocation,
     assessed,
+    choice,
     closed,
     handled_once,
     need,
@@ -580,7 +581,23 @@ async def test_one_worker_who_is_silent_again_and_again_counts_once(
     held = await office.allocation(case_id)
     silent = [each for each in held.offers if each.answer is Answer.EXPIRED]
     assert len(silent) > 2 * POLICY.escalate_after[LOW]
-    assert held.silent_in_turn <= 2
+    assert held.silences == 2
+
+
+def test_however_many_are_silent_the_alarm_rings_after_as_many_more() -> None:
+    held, rang = allocation(), list[int]()
+
+    for number in range(1, 3 * REMEMBERED):
+        asked = held.offered(choice(f"worker {number}"), POLICY, NOON)
+        held = asked.expire(NOON)
+        if held.escalates(POLICY.escalate_after[LOW]):
+            rang.append(number)
+
+    assert rang == [*range(3, 3 * REMEMBERED, 3)]
+    # Whoever says anything ends it.
+    said = held.offered(choice("other"), POLICY, NOON)
+    said = said.decline("other", DeclineReason.NO_CAPACITY, NOON)
+    assert said.offered(choice("next"), POLICY, NOON).expire(NOON).silences == 1
 
 
 async def test_whoever_answers_late_has_the_role_while_nobody_else_was_asked(

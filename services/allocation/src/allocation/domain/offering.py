@@ -1,5 +1,6 @@
 """One role of one case: who was asked, who answered what, and the clocks."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import takewhile
 
@@ -53,6 +54,8 @@ class Allocation(BaseModel):
         retry_at: When to ask anew after nobody was left to ask.
         declined_by: Who has declined it; never asked again.
         silent: Who did not answer; asked again when nobody else is left.
+        silences: How many workers let their time pass, one after another, each counted
+            once, as far as the offers that are kept tell.
         told_late: The alarm that it was not filled in time has been raised.
         unowned_at: When it is risk that nobody owns; none once it is accepted or ended.
         due_at: When its next clock runs out.
@@ -80,6 +83,7 @@ class Allocation(BaseModel):
     offers: tuple[Offer, ...] = ()
     declined_by: frozenset[str] = frozenset()
     silent: frozenset[str] = frozenset()
+    silences: int = 0
     told_late: bool = False
     unowned_at: datetime | None = None
     due_at: datetime | None = None
@@ -328,10 +332,13 @@ class Allocation(BaseModel):
 
     def expire(self, at: datetime) -> "Allocation":
         """Take the offer back from somebody who has not answered in time."""
+        before = _silent(self.offers[:-1])
+        again = self.offer.worker_id in before
         return self._moved(
             status=Status.WANTED,
             worker_id=None,
             silent=self.silent | {self.offer.worker_id},
+            silences=(self.silences if before else 0) + (not again),
             offers=self._last_offer(answer=Answer.EXPIRED, answered_at=at),
         )
 
@@ -391,6 +398,7 @@ class Allocation(BaseModel):
                 "offers": (),
                 "declined_by": frozenset(),
                 "silent": frozenset(),
+                "silences": 0,
                 "level": RiskLevel.LOW,
                 "points": 0,
             }
@@ -401,24 +409,17 @@ class Allocation(BaseModel):
         return self.answer_by is not None and self.answer_by <= at
 
     @property
-    def silent_in_turn(self) -> int:
-        """How many workers let their time pass, one after another, of the latest asked.
+    def silent_in_turn(self) -> list[str]:
+        """Who let their time pass since somebody answered, the latest first.
 
-        Nobody has answered since the first of them was asked. Whoever was asked again,
-        and was silent again, counts once; of a hundred offers at most is known.
+        As far as the offers go back that are kept; ``silences`` says how many more.
         """
-        return len(set(self._silent_row))
+        return _silent(self.offers)
 
     def escalates(self, after: int) -> bool:
         """Tell whether one worker more is silent now, and so many are once more."""
-        last, *before = self._silent_row
-        return last not in before and self.silent_in_turn % after == 0
-
-    @property
-    def _silent_row(self) -> list[str]:
-        """Whoever was asked since somebody answered, the latest first."""
-        row = takewhile(lambda e: e.answer is Answer.EXPIRED, reversed(self.offers))
-        return [each.worker_id for each in row]
+        last, *before = self.silent_in_turn
+        return last not in before and self.silences % after == 0
 
     def asks_anew(self, at: datetime) -> bool:
         """Tell whether the pause is over after nobody was left to ask."""
@@ -472,3 +473,9 @@ class Allocation(BaseModel):
                 "due_at": min(ahead, default=None),
             }
         )
+
+
+def _silent(offers: Sequence[Offer]) -> list[str]:
+    """Give who let their time pass at the end of some offers, the latest first."""
+    row = takewhile(lambda each: each.answer is Answer.EXPIRED, reversed(offers))
+    return [each.worker_id for each in row]

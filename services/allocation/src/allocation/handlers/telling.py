@@ -86,7 +86,7 @@ def unanswered(held: Allocation, at: datetime) -> AllocationUnanswered:
     return AllocationUnanswered(
         **about(held),
         level=held.level,
-        silent=held.silent_in_turn,
+        silent=held.silences,
         noticed_at=at,
     )
 
