@@ -38,7 +38,7 @@ from allocation.domain.offer import (
     Status,
 )
 from allocation.domain.offering import Allocation
-from allocation.domain.policy import Policy, Wish
+from allocation.domain.policy import Policy, Stage, Wish
 from allocation.domain.staffing import Staffing
 from allocation.domain.wanted import Assessed
 from allocation.domain.wishes import Wishes
@@ -780,7 +780,7 @@ def test_a_rise_starts_no_clock_of_what_is_accepted_and_not_what_is_ended() -> N
     risen = accepted.rise(HIGH, Lane.URGENT, POLICY, NOON + 9 * HOUR)
 
     assert (risen.level, risen.lane) == (HIGH, Lane.URGENT)
-    assert risen.taken().points == POLICY.points[HIGH]
+    assert risen.taken().points == POLICY.points[HIGH][Stage.NEW]
     assert (risen.due_at, risen.unowned_at) == (None, None)
     assert risen.assign_by == accepted.assign_by
     assert risen.rise(LOW, Lane.ROUTINE, POLICY, NOON) is risen

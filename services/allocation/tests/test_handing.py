@@ -20,7 +20,7 @@ from accord_contracts.referrals import IncidentKind
 from accord_contracts.risk import RiskLevel
 from allocation.domain.directory import CannotTake, Worker
 from allocation.domain.offer import NotYours, Status, TakenAlready
-from allocation.domain.policy import Mode
+from allocation.domain.policy import Mode, Stage
 from allocation.domain.staffing import Staffing
 from allocation.domain.walls import SameCompartment
 from allocation.handlers.access import changed
@@ -124,7 +124,7 @@ async def test_whoever_hands_over_keeps_the_role_until_another_has_it(
 async def test_what_rises_after_it_was_accepted_is_handed_over_at_the_higher_level(
     office: Office,
 ) -> None:
-    full = POLICY.points[RiskLevel.LOW]
+    full = POLICY.points[RiskLevel.LOW][Stage.NEW]
     [anna] = await office.employs(worker(capacity=full))
     case_id, role = await case_of(office, anna)
     [bella] = await office.employs(worker())
@@ -132,7 +132,7 @@ async def test_what_rises_after_it_was_accepted_is_handed_over_at_the_higher_lev
     await want_roles(assessed(case_id, RiskLevel.HIGH, revision=2), desk=office.desk)
     await office.deliver()
     risen = await office.allocation(case_id)
-    weight = POLICY.points[RiskLevel.HIGH]
+    weight = POLICY.points[RiskLevel.HIGH][Stage.NEW]
     carrying = await office.worker(anna.id)
     await hand_over(role, anna.id, LEAVING, desk=office.desk)
 
@@ -148,7 +148,7 @@ async def test_what_rises_after_it_was_accepted_is_handed_over_at_the_higher_lev
     again = assessed(case_id, RiskLevel.EXTREME, revision=3)
     await want_roles(again, desk=office.desk)
     await office.deliver()
-    weight = POLICY.points[RiskLevel.EXTREME]
+    weight = POLICY.points[RiskLevel.EXTREME][Stage.NEW]
     for each in (anna, bella):
         assert (await office.worker(each.id)).load == weight
 

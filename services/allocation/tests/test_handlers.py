@@ -26,11 +26,19 @@ from accord_contracts.allocation import (
 )
 from accord_contracts.message import Lane, Message
 from accord_contracts.notify import NotificationDeclined
+from accord_contracts.plans import (
+    PlanAgreed,
+    PlanEvent,
+    PlanReviewed,
+    PlanStale,
+    StaleReason,
+)
 from accord_contracts.referrals import CaseErased, CaseTransferred, ContactWish, Wishes
 from accord_contracts.risk import RiskLevel, Tier
 from allocation.domain.directory import Gender, Worker
 from allocation.domain.offer import Answer, OfferExpired, Status
 from allocation.domain.offering import HOLD_SLACK, REMEMBERED, Allocation
+from allocation.domain.policy import Stage
 from allocation.domain.standing import standing_of
 from allocation.handlers.answering import accept, beyond, decline, heed_refusal
 from allocation.handlers.placing import attend, place_role, save, settle
@@ -42,6 +50,7 @@ from allocation.handlers.staffing import (
     go_on_without_wishes,
     join_team,
     leave_case,
+    note_stage,
     note_wishes,
     settle_place,
     want_roles,
@@ -623,9 +632,9 @@ async def test_whoever_answers_late_has_the_role_while_nobody_else_was_asked(
 async def test_a_late_yes_is_given_its_place_over_capacity(
     office: Office, clock: SimulatedClock
 ) -> None:
-    [only] = await office.employs(worker(capacity=POLICY.points[LOW]))
+    [only] = await office.employs(worker(capacity=POLICY.points[LOW][Stage.NEW]))
     held = await silent_case(office, clock)
-    meanwhile = need(points=POLICY.points[LOW])
+    meanwhile = need(points=POLICY.points[LOW][Stage.NEW])
     reserving = partial(
         Worker.reserve, need=meanwhile, until=NOON + 99 * HOUR, at=clock.now()
     )
@@ -795,7 +804,7 @@ async def test_a_rise_wants_what_is_missing_and_shortens_what_is_open(
     for each in (has, held[WHANAU]):
         assert each.worker_id
         carrying = await office.worker(each.worker_id)
-        assert carrying.load == carrying.urgent_load == POLICY.points[HIGH]
+        assert carrying.load == carrying.urgent_load == POLICY.points[HIGH][Stage.NEW]
     assert held[WHANAU].worker_id == before[WHANAU].worker_id
     assert held[WHANAU].answer_by == NOON + 50 * MINUTE
     assert held[WHANAU].assign_by == NOON + HOUR
@@ -1230,9 +1239,9 @@ async def test_no_event_carries_more_than_ids_codes_and_times(office: Office) ->
 async def test_twenty_cases_in_one_batch_are_placed_within_capacity(
     office: Office,
 ) -> None:
-    hired = await office.employs(
-        *(worker(role, capacity=20) for role in (SPECIALIST, OUTREACH, COORDINATOR) * 2)
-    )
+    room = 5 * POLICY.points[HIGH][Stage.NEW]
+    roles = (SPECIALIST, OUTREACH, COORDINATOR) * 2
+    hired = await office.employs(*(worker(role, capacity=room) for role in roles))
     cases = [new_id() for _ in range(20)]
     await asyncio.gather(
         *(want_roles(assessed(each, HIGH), desk=office.desk) for each in cases)
@@ -1242,7 +1251,7 @@ async def test_twenty_cases_in_one_batch_are_placed_within_capacity(
     await asyncio.gather(*(place_role(each, desk=office.desk) for each in messages))
 
     loads = [(await office.worker(each.id)).load for each in hired]
-    assert loads == [20] * 6
+    assert loads == [room] * 6
     made: list[Allocation] = []
     for case_id in cases:
         made += (await office.allocations(case_id)).values()
@@ -1294,3 +1303,70 @@ async def test_nobody_works_on_a_case_that_was_transferred(
     held = await office.desk.staffings.get(case_id)
     assert held
     assert standing_of(hired[0], held, (), None).transferred
+
+
+def plan(kind: type[PlanEvent], case_id: str, revision: int) -> Message[Any]:
+    """The plan of a case is agreed to, reviewed or stale."""
+    fields: dict[type[PlanEvent], dict[str, Any]] = {
+        PlanAgreed: {"agreed_at": NOON},
+        PlanReviewed: {"reviewed_at": NOON},
+        PlanStale: {
+            "level": HIGH,
+            "reasons": (StaleReason.BREACHED,),
+            "stale_at": NOON,
+        },
+    }
+    told = kind(case_id=case_id, plan_version=1, **fields[kind])
+    return message_of(told, version=revision)
+
+
+async def test_what_a_role_takes_goes_by_how_far_the_response_is(
+    office: Office,
+) -> None:
+    team = [worker(role) for role in POLICY.roles[HIGH]]
+    await office.employs(*team)
+    case_id = new_id()
+    await want_roles(assessed(case_id, HIGH), desk=office.desk)
+    await office.deliver()
+    held = await office.allocation(case_id, SPECIALIST)
+    assert held.worker_id is not None
+    await accept(held.id, held.worker_id, desk=office.desk)
+    await office.deliver()
+
+    async def loads(kind: type[PlanEvent], revision: int) -> set[int]:
+        await note_stage(plan(kind, case_id, revision), desk=office.desk)
+        await office.deliver()
+        return {(await office.worker(each.id)).load for each in team}
+
+    by_stage = POLICY.points[HIGH]
+    asked_before = len(await office.told(AllocationOffered))
+    assert await loads(PlanAgreed, 4) == {by_stage[Stage.IN_RESPONSE]}
+    assert await loads(PlanReviewed, 6) == {by_stage[Stage.IN_REVIEW]}
+    # Heard of late, it changes nothing.
+    assert await loads(PlanStale, 5) == {by_stage[Stage.IN_REVIEW]}
+    assert await loads(PlanStale, 7) == {by_stage[Stage.IN_RESPONSE]}
+    # Nobody is told of an offer once more because of it.
+    assert len(await office.told(AllocationOffered)) == asked_before
+
+    await want_roles(assessed(case_id, EXTREME, revision=2), desk=office.desk)
+    await office.deliver()
+    risen = POLICY.points[EXTREME][Stage.IN_RESPONSE]
+    assert {(await office.worker(each.id)).load for each in team} == {risen}
+
+
+async def test_a_new_episode_is_new_whatever_is_heard_of_the_last_plan(
+    office: Office,
+) -> None:
+    case_id = new_id()
+    await want_roles(assessed(case_id), desk=office.desk)
+    await note_stage(plan(PlanAgreed, case_id, 3), desk=office.desk)
+    over = closed(case_id, at=NOON + HOUR)
+    await dissolve_team(message_of(over.data, version=6), desk=office.desk)
+
+    await note_stage(plan(PlanReviewed, case_id, 5), desk=office.desk)
+    again = assessed(case_id, revision=2, at=NOON + 2 * HOUR)
+    await want_roles(again, desk=office.desk)
+
+    staffing = await office.desk.staffings.get(case_id)
+    assert staffing is not None
+    assert {each.stage for each in staffing.roles.values()} == {Stage.NEW}

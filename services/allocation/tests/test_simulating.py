@@ -9,7 +9,7 @@ from accord_contracts.calendar import Day, Window
 from accord_contracts.referrals import ContactWish
 from accord_contracts.risk import RiskLevel
 from allocation.domain.directory import Worker
-from allocation.domain.policy import Policy
+from allocation.domain.policy import Policy, Stage
 from allocation.domain.simulating import Arrival, needed, simulate
 from allocation.domain.wishes import Wishes
 from allocation_builders import (
@@ -28,7 +28,9 @@ DAY = timedelta(days=1)
 
 
 def one_case_each() -> Policy:
-    full_time = POLICY.full_time.model_copy(update={"points": POLICY.points[LOW]})
+    full_time = POLICY.full_time.model_copy(
+        update={"points": POLICY.points[LOW][Stage.IN_RESPONSE]}
+    )
     return POLICY.model_copy(update={"full_time": full_time})
 
 
@@ -66,7 +68,7 @@ def test_an_urgent_role_waits_until_somebody_is_at_work() -> None:
 def test_a_wall_of_one_case_has_no_other_wait() -> None:
     # The first case has its specialist of team one, so that the only outreach worker
     # may not take it: they have room for the second, whose specialist is of the other.
-    small = POLICY.points[HIGH]
+    small = POLICY.points[HIGH][Stage.IN_RESPONSE]
     team = [
         worker(SPECIALIST, team="one", capacity=small, id="0" + new_id()[1:]),
         worker(SPECIALIST, team="two", capacity=small, id="f" + new_id()[1:]),
@@ -91,7 +93,7 @@ def test_wishes_that_are_not_met_are_counted_with_the_reason() -> None:
 
 
 def test_it_says_how_many_workers_more_it_takes() -> None:
-    few = [worker(WHANAU, capacity=POLICY.points[LOW])]
+    few = [worker(WHANAU, capacity=POLICY.points[LOW][Stage.IN_RESPONSE])]
     many = [arrival(n / 100, days=30) for n in range(150)]
 
     more = needed(few, many, POLICY, NOON + 20 * DAY)
@@ -112,7 +114,10 @@ def test_it_asks_for_no_worker_too_many() -> None:
     more = needed([], coming, policy, until)[WHANAU]
 
     def breaches(number: int) -> int:
-        team = [worker(WHANAU, capacity=policy.points[LOW]) for _ in range(number)]
+        team = [
+            worker(WHANAU, capacity=policy.points[LOW][Stage.IN_RESPONSE])
+            for _ in range(number)
+        ]
         return simulate(team, coming, policy, until).breaches(policy)
 
     few = 0.05 * len(coming)
@@ -123,8 +128,8 @@ def test_it_asks_for_no_worker_too_many() -> None:
 def test_what_it_asks_for_is_enough_together_where_somebody_has_two_roles() -> None:
     # Nine at once, and each worker has room for one: eight more are needed, beside the
     # one who can be either and whom each kind alone would count on.
-    one = POLICY.points[LOW]
-    points = dict.fromkeys(POLICY.points, one)
+    one = POLICY.points[LOW][Stage.IN_RESPONSE]
+    points = dict.fromkeys(POLICY.points, dict.fromkeys(Stage, one))
     policy = one_case_each().model_copy(update={"points": points})
     team = [worker(WHANAU, SPECIALIST, capacity=one, id="both")]
     coming = [arrival(n / 100, days=20) for n in range(4)]
@@ -143,7 +148,10 @@ def test_as_many_wait_as_queueing_theory_says() -> None:
     for _ in range(2_000):
         day += random.expovariate(1 / between)
         coming.append(arrival(day, days=random.expovariate(1 / days)))
-    team = [worker(WHANAU, capacity=policy.points[LOW]) for _ in range(servers)]
+    team = [
+        worker(WHANAU, capacity=policy.points[LOW][Stage.IN_RESPONSE])
+        for _ in range(servers)
+    ]
 
     found = simulate(team, coming, policy, NOON + day * DAY)
 

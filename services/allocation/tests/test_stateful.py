@@ -298,7 +298,7 @@ class Response(RuleBasedStateMachine):
             assert who.load <= who.capacity or grown, who.id
             assert who.load == sum(each.points for each in own)
         for each in self.allocations:
-            assert each.points == POLICY.points[each.level]
+            assert each.points == POLICY.points[each.level][each.stage]
             assert (each.unowned_at is None) == (bool(each.working) or not each.open)
             for who_ in filter(None, {each.holder, each.kept_by}):
                 place = self.people.held[who_].holds[each.id]

@@ -223,11 +223,13 @@ CATALOGUE = Catalogue.of(
         Entry(allocation.GlassReviewed, "allocation", ("notify",)),
         Entry(allocation.GlassNotReviewed, "allocation", ("notify",)),
         Entry(plans.PlanDrafted, "plans", ("plans", "notify")),
-        Entry(plans.PlanAgreed, "plans", ("referrals", "plans", "notify")),
+        Entry(
+            plans.PlanAgreed, "plans", ("referrals", "allocation", "plans", "notify")
+        ),
         Entry(plans.PlanAlarmsEnded, "plans", ("notify",)),
-        Entry(plans.PlanStale, "plans", ("notify",)),
+        Entry(plans.PlanStale, "plans", ("allocation", "notify")),
         Entry(plans.PlanReviewDue, "plans", ("plans", "notify")),
-        Entry(plans.PlanReviewed, "plans", ("plans", "notify")),
+        Entry(plans.PlanReviewed, "plans", ("allocation", "plans", "notify")),
         Entry(plans.PlanBreached, "plans", ("risk", "plans", "notify")),
         Entry(plans.PlanNotInForce, "plans", ("notify",)),
         Entry(

@@ -15,7 +15,13 @@ from accord_contracts.allocation import (
     StaffingCarried,
 )
 from accord_contracts.notify import NotificationDeclined
-from accord_contracts.plans import MeetingDecided, PlanClosed
+from accord_contracts.plans import (
+    MeetingDecided,
+    PlanAgreed,
+    PlanClosed,
+    PlanReviewed,
+    PlanStale,
+)
 from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
@@ -115,6 +121,8 @@ def create_app(
         allocation.on(MeetingDecided, partial(meeting.heed_meeting, desk=desk))
         allocation.on(MeetingDecided, partial(meeting.end_unwanted, desk=desk))
         end_with_case(allocation, desk)
+        for each in (PlanAgreed, PlanReviewed, PlanStale):
+            allocation.on(each, partial(staffing.note_stage, desk=desk))
 
         listen_for_people(allocation, desk)
 

@@ -50,7 +50,7 @@ def need_of(
         allocation_id=held.id,
         case_id=held.case_id,
         role=held.role,
-        points=policy.points[held.level],
+        points=policy.points[held.level][held.stage],
         wishes=wished(held.role, staffing),
         excluded=barred | elsewhere.served | held.declined_by | held.silent,
         declined=held.declined_by,

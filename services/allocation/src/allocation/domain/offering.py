@@ -23,7 +23,7 @@ from allocation.domain.offer import (
     Status,
     TakenAlready,
 )
-from allocation.domain.policy import Policy
+from allocation.domain.policy import Policy, Stage
 from allocation.domain.wanted import Wanted
 
 HOLD_SLACK = timedelta(hours=1)
@@ -42,7 +42,8 @@ class Allocation(BaseModel):
     it.
 
     Attributes:
-        points: How much of a worker's capacity it takes, by its level.
+        points: How much of a worker's capacity it takes, by its level and stage.
+        stage: How far the response to the case is.
         lane: Of what is told about it; once urgent, always urgent.
         since: When the clock for filling it began. No answer starts it again.
         assign_by: When it must be filled.
@@ -69,6 +70,7 @@ class Allocation(BaseModel):
     role: Role
     level: RiskLevel
     points: int
+    stage: Stage = Stage.NEW
     lane: Lane
     status: Status = Status.WANTED
     since: datetime
@@ -99,7 +101,8 @@ class Allocation(BaseModel):
             case_id=case_id,
             role=role,
             level=wanted.level,
-            points=policy.points[wanted.level],
+            points=policy.points[wanted.level][wanted.stage],
+            stage=wanted.stage,
             lane=lane,
             since=wanted.since,
             first_referred_at=wanted.first_referred_at,
@@ -152,7 +155,7 @@ class Allocation(BaseModel):
             return self
         changes: dict[str, object] = {
             "level": level,
-            "points": policy.points[level],
+            "points": policy.points[level][self.stage],
             "lane": lane if lane is Lane.URGENT else self.lane,
         }
         if self.open:
@@ -162,6 +165,16 @@ class Allocation(BaseModel):
             sooner = min(self.offer.answer_by, policy.answer_by(at, level))
             changes["offers"] = self._last_offer(answer_by=sooner)
         return self._moved(**changes)
+
+    def at_stage(self, stage: Stage, policy: Policy) -> "Allocation":
+        """Note how far the response is: it takes more, or less, from now on.
+
+        No clock runs otherwise, and nobody is asked anew.
+        """
+        if self.status is Status.ENDED or stage is self.stage:
+            return self
+        points = policy.points[self.level][stage]
+        return self.model_copy(update={"stage": stage, "points": points})
 
     def offered(
         self,
@@ -188,7 +201,7 @@ class Allocation(BaseModel):
         )
         return self._moved(
             status=Status.OFFERED,
-            points=policy.points[self.level],
+            points=policy.points[self.level][self.stage],
             worker_id=choice.worker_id,
             retry_at=None,
             offers=(*self.offers, offer)[-REMEMBERED:],

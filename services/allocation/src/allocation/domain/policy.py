@@ -57,6 +57,17 @@ class Soft(StrEnum):
     LEAVE = "leave"
 
 
+class Stage(StrEnum):
+    """How far the response to a case is: what its roles take of a worker goes by it."""
+
+    NEW = "new"
+    """No plan is agreed to yet."""
+    IN_RESPONSE = "in_response"
+    """What was agreed to is done."""
+    IN_REVIEW = "in_review"
+    """It was looked at again, and stands."""
+
+
 class Mode(StrEnum):
     """Whether the service offers roles itself, or a person chooses whom to ask."""
 
@@ -113,7 +124,7 @@ class Policy(BaseModel):
 
     Attributes:
         roles: Which roles a case at each level needs.
-        points: How much of a worker's capacity a role takes.
+        points: How much of a worker's capacity a role takes, by level and stage.
         answer_minutes: How long a worker has to answer an offer.
         assign_hours: How long after the first referral a role must be filled.
         escalate_after: How many workers in turn may let their time pass before the
@@ -141,7 +152,7 @@ class Policy(BaseModel):
 
     version: str
     roles: dict[RiskLevel, Roles]
-    points: dict[RiskLevel, Points]
+    points: dict[RiskLevel, dict[Stage, Points]]
     answer_minutes: dict[RiskLevel, Minutes]
     assign_hours: dict[RiskLevel, Hours]
     escalate_after: dict[RiskLevel, Workers]
@@ -174,6 +185,11 @@ class Policy(BaseModel):
         for name in said:
             if missing := set(RiskLevel) - set(getattr(self, name)):
                 raise ValueError(f"{name} lacks {', '.join(sorted(missing))}")
+        for level, points in self.points.items():
+            if lacking := set(Stage) - set(points):
+                raise ValueError(
+                    f"points at {level} lacks {', '.join(sorted(lacking))}"
+                )
         if missing_wishes := set(Wish) - set(self.weights):
             raise ValueError(f"weights lacks {', '.join(sorted(missing_wishes))}")
         if missing_soft := set(Soft) - set(self.soft):

@@ -20,7 +20,7 @@ from accord_contracts.risk import RiskLevel
 from allocation.domain.choosing import Choice, choose
 from allocation.domain.directory import Worker
 from allocation.domain.need import Need
-from allocation.domain.policy import Policy, outreach
+from allocation.domain.policy import Policy, Stage, outreach
 from allocation.domain.walls import Walls
 from allocation.domain.wishes import NO_WISHES, Wishes
 
@@ -232,7 +232,7 @@ def _wanted(case_id: str, arrival: Arrival, policy: Policy) -> list[Waiting]:
                 allocation_id=f"{case_id}/{role}",
                 case_id=case_id,
                 role=role,
-                points=policy.points[arrival.level],
+                points=policy.points[arrival.level][Stage.IN_RESPONSE],
                 wishes=told[role][0],
                 urgent=arrival.level.urgent,
                 distances=told[role][1],

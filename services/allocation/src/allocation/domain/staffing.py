@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from allocation.domain.lists import Lists, NobodyLeft
 from allocation.domain.people import People
-from allocation.domain.policy import Policy, outreach
+from allocation.domain.policy import Policy, Stage, outreach
 from allocation.domain.walls import SameCompartment, Walls
 from allocation.domain.wanted import (
     Assessed,
@@ -41,6 +41,8 @@ class Staffing(BaseModel):
         awaited: Assessments whose referrals' wishes have not come yet, by referral.
         level: The latest known level of risk.
         level_version: The revision of the assessment that said so.
+        stage: How far the response is.
+        stage_version: The revision of the plan that last said so.
         latest: The latest assessment that roles were wanted for.
         roles: What is needed, and who has accepted.
         served_outreach: Who has ever served the person using violence in this case.
@@ -82,6 +84,8 @@ class Staffing(BaseModel):
     awaited: dict[str, Awaited] = {}
     level: RiskLevel = RiskLevel.LOW
     level_version: int = 0
+    stage: Stage = Stage.NEW
+    stage_version: int = 0
     latest: Assessed | None = None
     roles: dict[Role, Wanted] = {}
     served_outreach: frozenset[str] = frozenset()
@@ -189,7 +193,9 @@ class Staffing(BaseModel):
             and (
                 wanted.worker_id is None
                 or (
-                    known and (known.lists, known.level) != (wanted.lists, wanted.level)
+                    known
+                    and (known.lists, known.level, known.stage)
+                    != (wanted.lists, wanted.level, wanted.stage)
                 )
             )
         }
@@ -408,11 +414,23 @@ class Staffing(BaseModel):
                     level=self.level,
                     since=since or begun,
                     first_referred_at=assessed.first_referred_at,
+                    stage=self.stage,
                 )
         update: dict[str, object] = {"roles": roles, "latest": latest}
         if self.lead_decided_by is None:
             update["lead_agency"] = policy.lead_agencies[self.level]
         return self.model_copy(update=update).unled()
+
+    def reach(self, stage: Stage, plan_revision: int) -> "Staffing":
+        """Note how far the response is, by the plan: what it said last counts."""
+        if plan_revision <= self.stage_version or self.erased_at:
+            return self
+        roles = {
+            role: each.model_copy(update={"stage": stage})
+            for role, each in self.roles.items()
+        }
+        update = {"stage": stage, "stage_version": plan_revision, "roles": roles}
+        return self.model_copy(update=update)
 
     def join(self, allocation_id: str, worker_id: str, lists: int) -> "Staffing":
         """Take a worker who has accepted into the team, if the role is still needed.
@@ -470,6 +488,7 @@ class Staffing(BaseModel):
             "closed_at": at,
             "closed_on": revision,
             "episode": self.episode + 1,
+            "stage": Stage.NEW,
             "roles": {},
             "meetings": meetings,
         }

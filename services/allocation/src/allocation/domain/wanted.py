@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from allocation.domain.lists import Lists
 from allocation.domain.people import People
+from allocation.domain.policy import Stage
 from allocation.domain.walls import Walls
 from allocation.domain.wishes import Wishes
 
@@ -71,6 +72,7 @@ class Wanted(BaseModel):
 
     Attributes:
         since: When the clock for filling it began.
+        stage: How far the response is.
         worker_id: Who has accepted it.
         lists: How often the lists of the case have changed, or it was taken back from
             somebody.
@@ -85,6 +87,7 @@ class Wanted(BaseModel):
     level: RiskLevel
     since: datetime
     first_referred_at: datetime
+    stage: Stage = Stage.NEW
     worker_id: str | None = None
     lists: int = 0
     left: dict[str, int] = {}

@@ -132,10 +132,11 @@ async def place_role(message: Message[RoleWanted], *, desk: Desk) -> None:
         events.append(withdrawn(begun, at, worker_id=keeper))
         await free(begun, keeper, desk=desk)
         begun = begun.taken_from_keeper()
-    new = begun.rise(wanted.level, message.lane, desk.policy, at)
+    risen = begun.rise(wanted.level, message.lane, desk.policy, at)
+    new = risen.at_stage(wanted.stage, desk.policy)
     if new is not begun:
         await weigh_anew(new, desk=desk)
-    if new.status is Status.OFFERED and new is not begun:
+    if new.status is Status.OFFERED and risen is not begun:
         events.append(offered(new))
     elif new.open and new.status is not Status.OFFERED and new is not held:
         new, told_of = await find(new, staffing, at=at, desk=desk)

@@ -14,7 +14,7 @@ from accord_contracts.allocation import (
     WithdrawnFor,
 )
 from accord_contracts.message import Event, Lane, Message
-from accord_contracts.plans import PlanClosed
+from accord_contracts.plans import PlanAgreed, PlanClosed, PlanReviewed, PlanStale
 from accord_contracts.referrals import (
     CaseErased,
     CaseTransferred,
@@ -26,6 +26,7 @@ from accord_contracts.risk import RiskAssessed
 from allocation.domain import hearing
 from allocation.domain.lists import AgencyListed, NobodyThere
 from allocation.domain.offer import Status
+from allocation.domain.policy import Stage
 from allocation.domain.staffing import Staffing
 from allocation.domain.wanted import Assessed
 from allocation.domain.wishes import Wishes
@@ -148,6 +149,8 @@ async def dissolve_team(message: Message[PlanClosed], *, desk: Desk) -> None:
     new = held.close(told.assessment_revision, told.closed_at, desk.policy)
     if new is held:
         return
+    # What the plan said before it was closed may be heard of later.
+    new = new.reach(Stage.NEW, message.aggregate_version)
     events: list[Event] = []
     if held.team:
         events.append(team_changed(new, told.closed_at))
@@ -155,6 +158,24 @@ async def dissolve_team(message: Message[PlanClosed], *, desk: Desk) -> None:
     await desk.staffings.save(
         new, *events, cause=message, lane=_lane(new, message.lane)
     )
+
+
+async def note_stage(
+    message: Message[PlanAgreed] | Message[PlanReviewed] | Message[PlanStale],
+    *,
+    desk: Desk,
+) -> None:
+    """Note how far the response is: what its roles take of whoever has them changes.
+
+    A plan that should be looked at again is work again.
+    """
+    told = message.data
+    held = await desk.staffing(message)
+    reached = Stage.IN_REVIEW if isinstance(told, PlanReviewed) else Stage.IN_RESPONSE
+    new = held.reach(reached, message.aggregate_version)
+    if new is not held:
+        events = wanted(new, held)
+        await desk.staffings.save(new, *events, cause=message, lane=message.lane)
 
 
 async def leave_case(message: Message[CaseTransferred], *, desk: Desk) -> None:
