@@ -102,6 +102,31 @@ def test_organisations_that_are_written_are_read_as_they_were(
     assert [Provider.of(code, each) for code, each in found.items()] == providers
 
 
+def test_the_ids_of_another_directory_are_the_same_when_they_are_given_out() -> None:
+    page = page_of([refuge()], {}, POLICY.places, NOON)
+    theirs_id = new_id()
+    for each in page["contents"]:
+        each["id"] = new_id()
+        each["organization"] = {**each["organization"], "id": theirs_id}
+    told, wrong = listings(Page.model_validate(page), POLICY.places, NOON)
+
+    theirs = Provider.of("refuge", told["refuge"], refuge())
+    given = page_of([theirs], {}, POLICY.places, NOON)["contents"]
+
+    assert wrong == []
+    assert {each["id"] for each in given} == {each["id"] for each in page["contents"]}
+    assert {each["organization"]["id"] for each in given} == {theirs_id}
+    # Told again without ids, they stay.
+    plain = Listing.model_validate(
+        refuge().model_dump(include={"about"})
+        | {"services": [{"role": SPECIALIST}, {"role": OUTREACH}]}
+    )
+    again = Provider.of("refuge", plain, theirs)
+    assert [e.service_id for e in again.services] == [
+        e.service_id for e in theirs.services
+    ]
+
+
 absences = st.builds(
     lambda begins, lasts, percent: {
         "since": NOON + begins * HOUR,
@@ -474,11 +499,23 @@ async def test_nobody_sends_their_own_row(running: Running) -> None:
         headers=headers,
     )
 
-    assert answer.status_code == 403
+    assert answer.status_code == 422
+    [wrong] = answer.json()["errors"]
+    assert (wrong["pointer"], wrong["rule"]) == ("/2/worker_id", "own entry")
     for each, status in ((own, 200), (other, 404)):
         held = await ask(running, "GET", f"/workers/{each}")
         assert held.status_code == status
         assert not held.json().get("duty_coordinator")
+
+    # As it was given out it may be sent back whole, with what changes of others.
+    given_ = await ask(running, "GET", "/directory/workers", headers=headers)
+    whole = given_.text + sheet_of(rows[1]).partition("\n")[2]
+    again = await ask(
+        running, "PUT", "/directory/workers", content=whole.encode(), headers=headers
+    )
+    assert (again.status_code, again.json()) == (200, {"taken": 2})
+    held = await ask(running, "GET", f"/workers/{other}")
+    assert held.json()["duty_coordinator"]
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,8 @@ class Offered(BaseModel):
     """What an organisation offers: people in one role.
 
     Attributes:
+        service_id: How it is known elsewhere (HSDS); not said: made of the
+            organisation's and the role.
         open: It takes on work.
         languages: Codes of those in which it is given.
         areas: Codes of those that it serves; none: the whole region.
@@ -79,6 +81,7 @@ class Offered(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     role: Role
+    service_id: Id | None = None
     open: Annotated[bool, Field(strict=True)] = True
     languages: Codes = frozenset()
     areas: Codes = frozenset()
@@ -131,15 +134,27 @@ class Provider(BaseModel):
     def of(cls, code: str, told: Listing, held: "Provider | None" = None) -> "Provider":
         """Take an organisation in, or replace what is said of it.
 
-        Its id elsewhere stays unless another is said.
+        Its ids elsewhere stay unless others are said.
         """
         known = held.organization_id if held else str(uuid5(ORGANISATIONS, code))
+        named = told.organization_id or known
+        before = {each.role: each.service_id for each in held.services} if held else {}
+        services = (
+            each.model_copy(
+                update={
+                    "service_id": each.service_id
+                    or before.get(each.role)
+                    or str(uuid5(UUID(named), f"service/{each.role}"))
+                }
+            )
+            for each in told.services
+        )
         return cls(
             id=code,
             version=held.version if held else 0,
-            organization_id=told.organization_id or known,
+            organization_id=named,
             about=told.about,
-            services=tuple(sorted(told.services, key=lambda each: each.role)),
+            services=tuple(sorted(services, key=lambda each: each.role)),
             teams=told.teams,
         )
 

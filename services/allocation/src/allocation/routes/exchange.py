@@ -24,7 +24,7 @@ from allocation.domain.policy import Policy
 from allocation.domain.providers import Listing, NoSuchProvider, Provider
 from allocation.handlers import exchange
 from allocation.handlers.placing import Desk
-from allocation.routes.directory import OwnEntry, ToldWorker
+from allocation.routes.directory import ToldWorker
 from allocation.store.kept import Providers, Workers
 
 router = APIRouter(tags=["directory"])
@@ -173,7 +173,8 @@ async def import_workers(
     """Take workers in from a sheet: all that are in it, or none.
 
     Each row says all of a worker. Those who are not in it stay as they are; whoever
-    sends it may not be in it. What is wrong is named by line and column.
+    sends it may be in it as they are, and not otherwise. What is wrong is named by line
+    and column.
     """
     await administrator.permit(IMPORT, Resource("directory", "workers"))
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -181,10 +182,10 @@ async def import_workers(
         raise NotASheet
     rows = await asyncio.to_thread(sheet.read, await request.body())
     told = _workers(rows, desk.policy)
-    if any(each.id == administrator.worker for each in told):
-        raise OwnEntry
-    at = desk.clock.now()
     lines = [line for line, _ in rows]
+    if wrong_row := await _own_row(told, lines, administrator.worker, workers):
+        raise _invalid([wrong_row])
+    at = desk.clock.now()
     if wrong := await exchange.wrong_with(told, at=at, workers=workers, desk=desk):
         raise _invalid(((lines[e.number], e.field), e.rule) for e in wrong)
     await exchange.put_workers(told, at=at, workers=workers, desk=desk)
@@ -205,6 +206,22 @@ def _workers(rows: list[tuple[int, dict[str, Any]]], policy: Policy) -> list[Wor
     if wrong:
         raise _invalid(wrong)
     return found
+
+
+async def _own_row(
+    told: list[Worker], lines: list[int], sender: str | None, workers: Workers
+) -> tuple[tuple[str | int, ...], str] | None:
+    """Say where whoever sends a sheet changes what it says of themselves, if they do.
+
+    As it was given out it says nothing new: a sheet may be sent back whole.
+    """
+    held = await workers.get(sender) if sender else None
+    for line, each in zip(lines, told, strict=True):
+        if each.id == sender and (
+            held is None or sheet.written([each]) != sheet.written([held])
+        ):
+            return (line, "worker_id"), "own_entry"
+    return None
 
 
 def _invalid(

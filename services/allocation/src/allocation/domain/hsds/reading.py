@@ -145,6 +145,7 @@ def _offered(service: Service, role: Role, at: datetime) -> Offered:
     places = (_place(each) for each in service.service_at_locations)
     return Offered(
         role=role,
+        service_id=service.id,
         open=service.status == "active",
         languages=frozenset(each.code for each in service.languages),
         areas=frozenset(each.name for each in service.service_areas),

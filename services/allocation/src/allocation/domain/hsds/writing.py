@@ -78,7 +78,7 @@ def _service(
         "taxonomy": ROLES,
     }
     written: dict[str, Any] = {
-        "id": provider.named(f"service/{role}"),
+        "id": offered.service_id or provider.named(f"service/{role}"),
         "name": label,
         "status": "active" if offered.open else "inactive",
         "organization": _organization(provider),
