@@ -633,6 +633,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("risk", "GET", "/v1/assessments/{case_id}/past/{revision}"): Case(JUDGES),
     ("risk", "GET", "/v1/policies/{fingerprint}"): Case(PRESENT, by_scope=True),
     ("risk", "GET", "/v1/instruments"): Case(PRESENT, by_scope=True),
+    ("allocation", "GET", "/v1/away"): Case(("coordinator", "relative", "excluded")),
     ("allocation", "GET", "/v1/equity"): Case(PRESENT, by_scope=True),
     ("risk", "GET", "/v1/validity"): Case(PRESENT, by_scope=True),
     ("risk", "GET", "/v1/validity/plot"): Case(PRESENT, by_scope=True),

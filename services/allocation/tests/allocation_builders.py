@@ -329,8 +329,10 @@ class Front:
         seen = (await self.ask("GET", path, who=who)).headers.get("etag")
         return await self.ask("PUT", path, who=who, body=told, seen=seen)
 
-    async def hires(self, *roles: str, **entry: Any) -> str:
-        worker_id = new_id()
+    async def hires(
+        self, *roles: str, worker_id: str | None = None, **entry: Any
+    ) -> str:
+        worker_id = worker_id or new_id()
         told = {"roles": roles, "capacity": 100, **entry}
         # Nobody takes themselves into the directory.
         answer = await self.running.http.put(

@@ -1,6 +1,7 @@
 """Roles that change hands, people who choose, compartments, and who leads."""
 
 import asyncio
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -584,3 +585,48 @@ async def test_a_role_is_handed_over_and_chosen_over_http(running: Running) -> N
     assert (await front.ask("GET", lead, who=carol)).json() == told
     await front.hires(provider="police")
     assert (await front.ask("GET", lead, who=carol)).json()["staffed"]
+
+
+async def test_a_coordinator_is_shown_whose_roles_nobody_has_while_they_are_away(
+    running: Running,
+) -> None:
+    front = Front(running)
+    now, day = running.clock.now(), timedelta(days=1)
+    coordinator = await front.hires(duty_coordinator=True)
+    soon = POLICY.leave_ahead_days[RiskLevel.LOW]
+
+    def absence(begins: int, percent: int = 0) -> dict[str, Any]:
+        since, until = now + begins * day, now + (begins + 9) * day
+        told = {"since": since.isoformat(), "until": until.isoformat()}
+        return {**told, "percent": percent}
+
+    held = dict[str, str]()
+    for _ in range(5):
+        anna = await front.hires(WHANAU)
+        held[anna] = await front.case()
+        await front.accepts(anna)
+        # Nobody else is asked for the next case.
+        await front.hires(worker_id=anna, capacity=0, roles=[WHANAU])
+    leaves, later, less, stays, hands = held
+    told = {"roles": [WHANAU], "capacity": 1}
+    for who, absences in (
+        (leaves, [absence(soon + 30), absence(soon - 1)]),
+        (later, [absence(soon + 1)]),
+        (less, [absence(1, percent=50)]),
+        (stays, []),
+        (hands, [absence(1)]),
+    ):
+        await front.hires(worker_id=who, absences=absences, **told)
+    [role] = await front.roles(held[hands])
+    path = f"/allocations/{role.id}/handover"
+    assert (
+        await front.ask("POST", path, who=hands, body={"reason": "on_leave"})
+    ).status_code == 204
+
+    shown = (await front.ask("GET", "/away", who=coordinator)).json()
+
+    [away] = shown["roles"]
+    assert (away["worker_id"], away["case_id"]) == (leaves, held[leaves])
+    assert datetime.fromisoformat(away["since"]) == now + (soon - 1) * day
+    assert not shown["more"]
+    assert (await front.ask("GET", "/away", who=stays)).status_code in {403, 404}

@@ -1,6 +1,6 @@
 """Offers and allocations over HTTP."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Self
 
@@ -16,6 +16,7 @@ from fastapi import APIRouter, Security
 from pydantic import BaseModel, ConfigDict, StrictBool
 
 from allocation.domain.advising import Candidate
+from allocation.domain.availability import Absence
 from allocation.domain.choosing import Unmet
 from allocation.domain.offer import Answer, NoSuchOffer, Offer, Status
 from allocation.domain.offering import Allocation
@@ -51,6 +52,8 @@ READ_ROLES = Action(
 READ_UNOWNED = Action(
     "unowned.read", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH}
 )
+
+READ_AWAY = Action("away.read", (Relation.COORDINATOR,), parts={"record": NOT_OUTREACH})
 
 
 class Decline(BaseModel):
@@ -263,6 +266,50 @@ class UnownedView(BaseModel):
     more: bool
 
 
+class AwayRoleView(BaseModel):
+    """A role whose worker is away, or will be.
+
+    Attributes:
+        since: From when they are away.
+        until: When they are back.
+    """
+
+    allocation_id: Id
+    case_id: Id
+    role: Role
+    level: RiskLevel
+    worker_id: Id
+    since: datetime
+    until: datetime
+
+    @classmethod
+    def of(cls, held: Allocation, away: Absence) -> Self:
+        """Show a role."""
+        return cls(
+            allocation_id=held.id,
+            case_id=held.case_id,
+            role=held.role,
+            level=held.level,
+            worker_id=held.offer.worker_id,
+            since=away.since,
+            until=away.until,
+        )
+
+
+class AwayView(BaseModel):
+    """The roles whose worker is away, or will be, and does not hand them over.
+
+    Attributes:
+        at: When they were looked for.
+        roles: The gravest first, at most a hundred.
+        more: Whether there are others beside them.
+    """
+
+    at: datetime
+    roles: tuple[AwayRoleView, ...]
+    more: bool
+
+
 def offer_of(allocation_id: str, held: Allocation | None) -> Resource:
     """Give an offer as it is decided about: whose it is are those who were asked."""
     if held is None:
@@ -461,6 +508,28 @@ async def list_unowned(
         left = len(page) == PAGE
     more = left or len(roles) > PAGE
     return UnownedView(at=at, roles=tuple(roles[:PAGE]), more=more)
+
+
+@router.get("/away")
+async def list_away(desk: Desk_, reader: Reader) -> AwayView:
+    """List the roles whose worker is away, or will be, and does not hand them over.
+
+    Whoever is away is covered by whoever is told in their place, and no more: what is
+    to be done for weeks is better handed over, which they do, or a coordinator has them
+    do. How long before, the policy says by level (``leave_ahead_days``).
+    """
+    at, ahead = desk.clock.now(), desk.policy.leave_ahead_days
+    away = await desk.directory.away(at, at + timedelta(days=max(ahead.values())))
+    # The list is the locality's, and so its coordinators': a case like no other.
+    of = absent("away", NO_CASE)
+    found = [
+        (Resource("away", each.id, each.case_id), each)
+        for each in (await desk.allocations.had_by(away) if away else [])
+        if away[each.offer.worker_id].since < at + timedelta(days=ahead[each.level])
+    ]
+    permitted = await reader.permit_each(READ_AWAY, found, of=of)
+    roles = [AwayRoleView.of(each, away[each.offer.worker_id]) for each, _ in permitted]
+    return AwayView(at=at, roles=tuple(roles[:PAGE]), more=len(roles) > PAGE)
 
 
 LOOKED_THROUGH = 1000

@@ -16,6 +16,7 @@ from accord_contracts.allocation import Role
 from accord_contracts.message import Event, Lane
 from accord_contracts.problem import Refusal
 
+from allocation.domain.availability import Absence
 from allocation.domain.directory import NoSuchWorker, Worker
 from allocation.store.kept import Workers
 
@@ -93,6 +94,23 @@ class Directory:
         """
         for _, worker_id in self._order[role]:
             yield self._known[worker_id].expected
+
+    async def away(self, at: datetime, until: datetime) -> dict[str, Absence]:
+        """Give who is away some time until then: their next time of it, by worker.
+
+        Whoever can do less is not away.
+        """
+        await self.refresh()
+        found = dict[str, Absence]()
+        for worker_id, known in self._known.items():
+            coming = [
+                each
+                for each in known.saved.absences
+                if each.percent == 0 and each.since < until and each.until > at
+            ]
+            if known.saved.active and coming:
+                found[worker_id] = min(coming, key=lambda each: each.since)
+        return found
 
     async def works_for(self, agency: str) -> bool:
         """Tell whether somebody who is at work for an agency is known."""

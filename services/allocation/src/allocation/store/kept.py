@@ -32,6 +32,9 @@ TOGETHER = 500
 """The most roles that are placed together: each is read with its case before, and more
 are open at one time only when the response has stood still."""
 
+MOST_HAD = 1000
+"""The most roles that are looked through for those whose worker will be away."""
+
 MOST_PROVIDERS = 1000
 """The most organisations that a locality has."""
 
@@ -121,6 +124,19 @@ class Allocations(Store[Allocation]):
         asked = {"worker_id": worker_id, "status": Status.OFFERED.value}
         found = self.documents.find(asked).limit(PAGE)
         return [self.load(each) async for each in found]
+
+    async def had_by(self, worker_ids: Collection[str]) -> list[Allocation]:
+        """Give the roles that workers have, and do not hand over, the gravest first.
+
+        At most a thousand.
+        """
+        query = {
+            "worker_id": {"$in": sorted(worker_ids)},
+            "status": Status.ACCEPTED.value,
+        }
+        found = self.documents.find(query).limit(MOST_HAD)
+        roles = [self.load(each) async for each in found]
+        return sorted(roles, key=lambda each: (-each.level.rank, each.since, each.id))
 
     async def accepted_by(
         self, worker_ids: Collection[str], case_ids: Collection[str]
