@@ -7,7 +7,7 @@ over a store in memory.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -26,13 +26,16 @@ from accord_contracts.allocation import (
     HandOverReason,
     RoleWanted,
 )
-from accord_contracts.message import Event, Lane
+from accord_contracts.message import Event, Lane, Message
+from accord_contracts.plans import PlanAgreed, PlanReviewed
 from accord_contracts.problem import Refusal
+from accord_contracts.referrals import Party, PersonRole
 from accord_contracts.risk import RiskLevel
 from allocation.domain.directory import NoSuchWorker, Worker
 from allocation.domain.lists import Lists
 from allocation.domain.offer import Status
 from allocation.domain.offering import Allocation
+from allocation.domain.staffing import Staffing
 from allocation.handlers.access import note_conflict, put_lists
 from allocation.handlers.answering import accept, decline
 from allocation.handlers.handing import free_handed_over, hand_over, offer_to
@@ -42,6 +45,7 @@ from allocation.handlers.staffing import (
     dissolve_team,
     end_allocations,
     join_team,
+    note_stage,
     settle_place,
     want_roles,
 )
@@ -61,7 +65,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 CASES = [f"00000000-0000-4000-8000-00000000000{n}" for n in range(2)]
 SOMEBODY = "00000000-0000-4000-8000-0000000000ff"
-NAMES = [f"00000000-0000-4000-8000-0000000000a{n}" for n in range(7)]
+NAMES = [f"00000000-0000-4000-8000-0000000000a{n}" for n in range(8)]
 CREW = [
     worker(WHANAU, SPECIALIST, id=NAMES[0], capacity=9, team="north", compartment="a"),
     worker(WHANAU, SPECIALIST, id=NAMES[1], capacity=4, team="south"),
@@ -70,7 +74,10 @@ CREW = [
     worker(OUTREACH, id=NAMES[4], capacity=9, team="north", compartment="b"),
     worker(OUTREACH, id=NAMES[5], capacity=3, team="south"),
     worker(OUTREACH, id=NAMES[6], capacity=20, team="north", compartment="a"),
+    worker(OUTREACH, COORDINATOR, id=NAMES[7], capacity=20),
 ]
+HE, *THEY = (f"00000000-0000-4000-8000-0000000000b{n}" for n in range(3))
+"""He harms somebody in each case."""
 IDS = st.sampled_from(NAMES)
 CASE = st.sampled_from(CASES)
 
@@ -98,6 +105,9 @@ class Shelf:
 
     async def of_case(self, case_id: str) -> list[Any]:
         return [each for each in self.held.values() if each.case_id == case_id]
+
+    async def with_people(self, ids: Collection[str]) -> list[Any]:
+        return [e for e in self.held.values() if not e.people.ids.isdisjoint(ids)]
 
     async def page(self) -> list[Any]:
         return []
@@ -139,7 +149,10 @@ async def nothing_open(*_: object) -> list[Any]:
 
 
 class Response(RuleBasedStateMachine):
-    """Two cases, seven workers, and whatever happens; messages come when they come."""
+    """Two cases of one man, eight workers, and whatever happens.
+
+    Messages come when they come.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -147,6 +160,10 @@ class Response(RuleBasedStateMachine):
         self.clock = SimulatedClock(NOON)
         self.people = People({each.id: each for each in CREW})
         self.staffings, self.roles = Shelf(self.told), Shelf(self.told)
+        for case, she in zip(CASES, THEY, strict=True):
+            him = Party(person_id=HE, role=PersonRole.PERSON_USING_VIOLENCE)
+            her = Party(person_id=she, role=PersonRole.PERSON_HARMED)
+            self.staffings.held[case] = Staffing(id=case).meet((him, her))
         parts: Any = (self.staffings, self.roles, self.people, Shelf([]))
         self.desk = Desk(*parts, POLICY, self.clock)
         self.door: Any = SimpleNamespace(
@@ -171,9 +188,9 @@ class Response(RuleBasedStateMachine):
             with suppress(Refusal):
                 await what
 
-        before = {each.id: each.level for each in self.allocations}
+        before = {each.id: each.points for each in self.allocations}
         self.loop.run_until_complete(doing())
-        self.risen |= {e.id for e in self.allocations if before.get(e.id) != e.level}
+        self.risen |= {e.id for e in self.allocations if before.get(e.id) != e.points}
 
     def deliver(self, most: int = 10_000) -> None:
         """Deliver what the service has told itself, the first first."""
@@ -205,6 +222,18 @@ class Response(RuleBasedStateMachine):
         self.revision += 1
         told = assessed(case, level, revision=self.revision, at=self.clock.now())
         self.does(want_roles(told, desk=self.desk))
+
+    @rule(case=CASE, reviewed=st.booleans())
+    def is_planned(self, case: str, *, reviewed: bool) -> None:
+        self.revision += 1
+        plan: dict[str, Any] = {"case_id": case, "plan_version": 1}
+        told: Message[Any] = message_of(
+            PlanReviewed(**plan, reviewed_at=NOON)
+            if reviewed
+            else PlanAgreed(**plan, agreed_at=NOON),
+            version=self.revision,
+        )
+        self.does(note_stage(told, desk=self.desk))
 
     @rule(data=st.data())
     def says_yes(self, data: st.DataObject) -> None:
@@ -315,6 +344,12 @@ class Response(RuleBasedStateMachine):
                     wall = self.people.held[who_].wall
                     sides[serves_him] |= {who_, *([wall] if wall else [])}
             assert not sides[True] & sides[False]
+        everywhere: dict[bool, set[str]] = {True: set(), False: set()}
+        for each in self.allocations:
+            for who_ in filter(None, {each.holder, each.kept_by}):
+                serves_him = SIDES[each.role] is Side.PERSON_USING_VIOLENCE
+                everywhere[serves_him].add(who_)
+        assert not everywhere[True] & everywhere[False]
 
 
 Response.TestCase.settings = settings(
