@@ -18,7 +18,13 @@ from accord_contracts.problem import Refusal
 from accord_contracts.referrals import SharingDecision, SharingReason
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from pydantic import ValidationError
 from referrals.domain.erasure import Decision
 from referrals.domain.inquiry import Decided as Shared
@@ -90,8 +96,17 @@ USUAL = st.sampled_from(
             "belief": "no_reasonable_grounds",
             "consulted": True,
         },
+        {
+            "decision": "shared",
+            "reason": "will_or_may_help",
+            "answers": {"stalking": "yes"},
+            "belief": "no_reasonable_grounds",
+            "consulted": True,
+        },
     ]
 )
+"""What is tried of any inquiry; the last may not be."""
+
 SAID = USUAL | st.fixed_dictionaries(
     {
         "decision": st.sampled_from([*SharingDecision]),
@@ -280,11 +295,14 @@ class LegalRecord(RuleBasedStateMachine):
         return self.inquiries[data.draw(st.sampled_from(sorted(self.inquiries)))]
 
 
-LegalRecord.TestCase.settings = settings(
-    max_examples=100,
-    report_multiple_bugs=False,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-TestLegalRecord = LegalRecord.TestCase
+def test_the_legal_record_is_whole_whatever_happens() -> None:
+    run_state_machine_as_test(
+        LegalRecord,
+        settings=settings(
+            max_examples=100,
+            stateful_step_count=40,
+            deadline=None,
+            report_multiple_bugs=False,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
