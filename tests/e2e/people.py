@@ -38,6 +38,7 @@ EVERY_SCOPE = (
     "referrals.rights", "referrals.screen", "referrals.people",
     "risk.validity", "risk.ask",
     "risk.read", "risk.work", "plans.read", "plans.work", "plans.close", "plans.meet",
+    "plans.answer",
     "allocation.admin", "allocation.ask", "allocation.read", "allocation.work",
     "allocation.glass", "allocation.lookups", "allocation.equity",
     "notify.inbox", "notify.review", "notify.admin",
@@ -62,6 +63,14 @@ REFERRALS = "/api/referrals/v1/referrals"
 
 Told = dict[str, Any]
 Look = Callable[[], Awaitable[Any]]
+
+
+async def meets_needs(region: "Region", provider: str) -> None:
+    """Have the directory say that an agency meets needs, as an administrator would."""
+    about = {"name": "A provider", "description": "It helps."}
+    told = {"about": about, "meets": ["housing"]}
+    path = f"/api/allocation/v1/providers/{provider}"
+    assert (await region.coordinator.sends("PUT", path, told)).ok
 
 
 class Somebody:

@@ -26,6 +26,7 @@ from people import (
     SPECIALIST,
     Asked,
     Somebody,
+    meets_needs,
 )
 from sentinels import Sentinels
 
@@ -265,7 +266,9 @@ async def stage(region: Region) -> AsyncIterator[Stage]:
     assert need.status == 201, need.body
     need_id = need.json()["need_id"]
     services = f"/api/plans/v1/plans/{case}/needs/{need_id}/services"
-    service = await people["lead"].sends("POST", services, {"provider": "refuge"})
+    for provider in ("hospital", "another_refuge"):
+        await meets_needs(region, provider)
+    service = await people["lead"].sends("POST", services, {"provider": "hospital"})
     assert service.status == 201, service.body
     harmed, point = await person_in(region, case, harmed=True), new_id()
     for who, told_by in ((harmed, REACHED), (asked_about, HIS)):
@@ -783,6 +786,14 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ): Case(KNOWS_SAFETY),
     ("plans", "GET", "/v1/plans/{case_id}/needs"): Case((*TEAM, "coordinator")),
     ("plans", "POST", "/v1/plans/{case_id}/needs"): Case(KNOWS_SAFETY, "need"),
+    ("plans", "GET", "/v1/plans/{case_id}/needs/{need_id}/providers"): Case(
+        KNOWS_SAFETY
+    ),
+    # Each agency its own: of one that is asked nothing there is nothing.
+    ("plans", "GET", "/v1/services"): Case(CLERKS),
+    ("plans", "POST", "/v1/services/{service_id}/steps"): Case(
+        ("other agency",), {"step": "accepted"}
+    ),
     ("plans", "POST", "/v1/plans/{case_id}/needs/{need_id}/services"): Case(
         KNOWS_SAFETY, {"provider": "another_refuge"}
     ),
@@ -828,6 +839,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         PRESENT, PROVIDER, by_scope=True
     ),
     ("allocation", "GET", "/v1/providers/{code}"): Case(PRESENT, by_scope=True),
+    ("allocation", "GET", "/v1/offers-of-help"): Case((), query="?need=housing"),
     ("allocation", "GET", "/v1/directory/hsds"): Case(PRESENT, by_scope=True),
     ("allocation", "PUT", "/v1/directory/hsds"): Case(
         PRESENT, {"contents": []}, by_scope=True

@@ -49,6 +49,7 @@ from people import (
     Somebody,
     Told,
     Worker,
+    meets_needs,
 )
 from referrals.domain.naming import folded
 from regions import Machines, Running, as_processes
@@ -122,7 +123,8 @@ LATER = {
     "notification.reopened.v1",
     "plan.review_due.v1",
     "plan.not_in_force.v1", "confirmation.lapsed.v1", "information.overdue.v1",
-    "service.overdue.v1", "risk.lowering_asked.v1", "risk.lowering_lapsed.v1",
+    "service.overdue.v1", "service.due_soon.v1",
+    "risk.lowering_asked.v1", "risk.lowering_lapsed.v1",
     "allocation.handed_over.v1", "allocation.ended.v1", "allocation.not_needed.v1",
     "person.merged.v1", "person.unmerged.v1", "person.erased.v1",
     "roles.questioned.v1", "roles.undecided.v1", "roles.decided.v1",
@@ -723,6 +725,7 @@ async def be_helped(region: Region, case: str) -> None:
     whose = {"person_id": ids["person_id"], "side": "person_harmed"}
     need = await lead.sends("POST", path, {**whose, **said})
     assert need.status == 201, need.body
+    await meets_needs(region, "refuge")
     asked = f"{path}/{need.json()['need_id']}/services"
     service = await lead.sends("POST", asked, {"provider": "refuge"})
     [held] = service.json()["services"]

@@ -33,7 +33,7 @@ from allocation_builders import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-ADMIN = "allocation.admin"
+ADMIN, ASK = "allocation.admin", "allocation.ask"
 SENTINEL = "Zsentinel"
 ALL = f"{','.join(sheet.HEADINGS)}\n"
 
@@ -408,6 +408,40 @@ async def test_organisations_are_told_one_by_one_and_as_a_file(
     told["services"][0]["places"] = ["nowhere"]
     wrong = await ask(running, "PUT", "/providers/refuge", json=told)
     assert wrong.json()["type"] == "urn:accord:problem:no-such-place"
+
+
+async def test_a_service_is_told_who_meets_a_need_and_no_more(
+    running: Running,
+) -> None:
+    about = {"name": "Rental homes", "description": "Homes.", "email": "a@b.nz"}
+    told = {"about": about, "meets": ["housing", "income"]}
+    assert (await ask(running, "PUT", "/providers/homes", json=told)).is_success
+    refuge_ = refuge().model_dump(mode="json", exclude={"id", "version"})
+    refuge_["meets"] = ["housing"]
+    assert (await ask(running, "PUT", "/providers/refuge", json=refuge_)).is_success
+    # A file of the standard says nothing of needs: what is known of them stays.
+    page = (await ask(running, "GET", "/directory/hsds")).json()
+    assert (await ask(running, "PUT", "/directory/hsds", json=page)).is_success
+
+    async def who_meets(need: str, **claims: Any) -> httpx2.Response:
+        token = running.issuer.token("plans", ASK, region="test", **claims)
+        bearer, path = {"Authorization": f"Bearer {token}"}, "/v1/offers-of-help"
+        return await running.http.get(path, params={"need": need}, headers=bearer)
+
+    found = (await who_meets("housing")).json()
+    assert found == [
+        {"provider": "homes", "name": "Rental homes"},
+        {"provider": "refuge", "name": refuge().about.name},
+    ]
+    assert (await who_meets("pets")).json() == []
+    # Nobody but a service, whatever their scopes.
+    assert (await who_meets("housing", worker=new_id())).status_code == 404
+    assert (await who_meets("housing", agency="police")).status_code == 404
+    told["meets"] = ["yachts"]
+    wrong = await ask(running, "PUT", "/providers/homes", json=told)
+    assert wrong.json()["type"] == "urn:accord:problem:no-such-need"
+    nothing = await ask(running, "PUT", "/providers/homes", json={"about": about})
+    assert nothing.status_code == 422
 
 
 async def test_a_file_of_organisations_is_taken_whole_or_not_at_all(

@@ -492,6 +492,7 @@ async def test_silence_moves_on_by_itself(running: Running) -> None:
         ("GET", "/workers", ADMIN),
         ("GET", "/workers/{}/contact", ASK),
         ("GET", "/duty/coordinators", ASK),
+        ("GET", "/offers-of-help?need=housing", ASK),
         ("POST", "/allocations/{}/acceptance", WORK),
         ("POST", "/allocations/{}/decline", WORK),
         ("GET", "/allocations/{}", WORK),

@@ -18,7 +18,7 @@ from allocation.domain.wanted import Assessed
 from allocation.domain.wishes import Wishes
 from allocation.handlers.placing import place_role
 from allocation.store.directory import Change, Directory
-from allocation.store.kept import UNFILLED, Glasses
+from allocation.store.kept import UNFILLED, Glasses, Providers
 from allocation_builders import (
     COORDINATOR,
     HOUR,
@@ -50,6 +50,7 @@ async def plan_of(store: Store[Any], query: dict[str, Any]) -> str:
     [
         ("workers", {"changed_at": {"$gte": NOON}}, "changed_at_1"),
         ("workers", {"provider": {"$in": ["refuge"]}}, "provider_1"),
+        ("providers", {"meets": "housing"}, "meets_1"),
         ("allocations", {"case_id": "a"}, "case_id_1"),
         (
             "allocations",
@@ -77,10 +78,12 @@ async def plan_of(store: Store[Any], query: dict[str, Any]) -> str:
 async def test_every_query_is_served_by_an_index(
     office: Office, store: str, query: dict[str, Any], index: str
 ) -> None:
-    glasses = Glasses(office.database)
-    await glasses.prepare()
+    glasses, providers = Glasses(office.database), Providers(office.database)
+    for each in (glasses, providers):
+        await each.prepare()
     stores: dict[str, Store[Any]] = {
         "glasses": glasses,
+        "providers": providers,
         "workers": office.workers,
         "allocations": office.desk.allocations,
         "staffings": office.desk.staffings,

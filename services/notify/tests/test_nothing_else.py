@@ -24,7 +24,12 @@ from accord_chassis.settings import policy_of
 from accord_chassis.testing import NOON, message_of, new_id
 from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event, Message
-from accord_contracts.plans import MeetingCalled, MeetingCalledOff, MeetingTaskEvent
+from accord_contracts.plans import (
+    MeetingCalled,
+    MeetingCalledOff,
+    MeetingTaskEvent,
+    ServiceEvent,
+)
 from accord_contracts.risk import RiskLevel
 from notify.app import FOR_AGENCIES, told_of
 from notify.domain.aes128gcm import encoded
@@ -277,6 +282,8 @@ def link_of(told: Any) -> str:
         return f"/meetings/{told.meeting_id}"
     if isinstance(told, MeetingTaskEvent):
         return f"/meetings/{told.meeting_id}/tasks/{told.task_id}"
+    if isinstance(told, ServiceEvent):
+        return f"/services/{told.service_id}"
     return f"/inquiries/{told.inquiry_id}"
 
 
@@ -418,7 +425,9 @@ async def test_whatever_happens_no_way_says_more_than_a_reference_and_a_link(
 
     asked = [happens.event(each, RiskLevel.HIGH) for each in FOR_AGENCIES]
     for each in asked:
-        path = f"/v1/agencies/{each.data.agency}/webhook"
+        told = each.data
+        agency = told.provider if isinstance(told, ServiceEvent) else told.agency
+        path = f"/v1/agencies/{agency}/webhook"
         headers = everywhere.bearer("notify.admin")
         put = await everywhere.http.put(
             path, headers=headers, json={"url": ends.receiver.url}

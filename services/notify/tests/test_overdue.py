@@ -29,9 +29,13 @@ from accord_contracts.plans import (
     PlanAlarmsEnded,
     PlanBreached,
     PlanNotInForce,
+    ServiceMoved,
+    ServiceOverdue,
+    ServiceStep,
 )
 from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskLevel
+from notify.domain.occasion import Eyes
 from notify.handlers.alarms import end_alarms, end_if_over, note_ending
 from notify.handlers.telling import follow_team
 from notify.store import Ends, Notifications, Teams
@@ -153,6 +157,36 @@ async def test_a_late_task_of_a_meeting_is_told_to_the_lead_until_it_is_settled(
     )
 
     [told] = await notifications.about_any(late.task_id)
+    assert told.ended_at == at
+
+
+async def test_a_silent_provider_is_told_to_the_lead_until_it_answers(
+    tells: Tell,
+    notifications: Notifications,
+    teams: Teams,
+    workers: WorkersDirectory,
+) -> None:
+    outreach, lead, case_id = workers.knows(), workers.knows(), new_id()
+    members = team((outreach, OUTREACH), (lead, LEAD), case_id=case_id)
+    await follow_team(members, teams=teams)
+    about = {
+        "case_id": case_id,
+        "need_id": new_id(),
+        "service_id": new_id(),
+        "strand": "housing",
+        "provider": "refuge",
+    }
+    late = ServiceOverdue(**about, level=RiskLevel.EXTREME, answer_by=NOON, late_by=1.0)
+    await tells(message_of(late), at=NOON)
+    at = NOON + MINUTE
+    moved = ServiceMoved(**about, step=ServiceStep.ACCEPTED, reason=None, moved_at=at)
+
+    [told] = await notifications.about_any(late.service_id)
+    assert (told.worker_id, told.ended_at) == (lead, None)
+    assert told.eyes is Eyes.NOT_OUTREACH
+    await end_alarms(message_of(moved, at=at), notifications=notifications)
+
+    [told] = await notifications.about_any(late.service_id)
     assert told.ended_at == at
 
 

@@ -11,6 +11,7 @@ from accord_chassis.clock import SimulatedClock
 from accord_chassis.store import Database
 from accord_chassis.testing import NOON, message_of, new_id, published, sent_by
 from accord_contracts.message import Event
+from accord_contracts.plans import ServiceStep
 from accord_contracts.referrals import (
     CaseErased,
     SharingDecision,
@@ -107,6 +108,14 @@ def for_agency(event: type[Event]) -> Event:
         "due_at": at,
         "late_by": 1.0,
         "settled_at": at,
+        "need_id": new_id(),
+        "strand": "housing",
+        "service_id": new_id(),
+        "provider": AGENCY,
+        "asked_at": at,
+        "answer_by": at + DAY,
+        "moved_at": at,
+        "step": ServiceStep.ACCEPTED,
     }
     told = {key: each for key, each in known.items() if key in event.model_fields}
     if event.TYPE.startswith("meeting.called"):
@@ -127,6 +136,10 @@ LEADS = {
     "meeting.task_due_soon.v1": TASK,
     "meeting.task_overdue.v1": TASK,
     "meeting.task_not_done.v1": TASK,
+    "service.asked.v1": "/services/{service_id}",
+    "service.moved.v1": "/services/{service_id}",
+    "service.due_soon.v1": "/services/{service_id}",
+    "service.overdue.v1": "/services/{service_id}",
 }
 """Where in the portal an agency finds what each tells it of."""
 

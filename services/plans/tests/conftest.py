@@ -16,7 +16,7 @@ from plans.app import Settings, create_app
 from plans.store import Plans
 from plans_builders import POLICY, Running
 from pydantic import SecretStr
-from stand_ins import Referrals, Risk, serving
+from stand_ins import Allocation, Referrals, Risk, serving
 
 
 @pytest.fixture
@@ -52,15 +52,26 @@ def referrals() -> Referrals:
 
 
 @pytest.fixture
+def allocation() -> Allocation:
+    """The allocation service, whose directory knows a refuge that meets every need."""
+    return Allocation()
+
+
+@pytest.fixture
 async def settings(
-    common_settings: dict[str, Any], locality: Path, risk: Risk, referrals: Referrals
+    common_settings: dict[str, Any],
+    locality: Path,
+    risk: Risk,
+    referrals: Referrals,
+    allocation: Allocation,
 ) -> AsyncIterator[Settings]:
-    async with serving(risk, referrals):
+    async with serving(risk, referrals, allocation):
         yield Settings(
             **common_settings,
             locality=locality,
             risk_url=risk.url,
             referrals_url=referrals.url,
+            allocation_url=allocation.url,
             service_token=SecretStr("token"),
         )
 

@@ -88,6 +88,7 @@ def policy_fields() -> dict[str, Any]:
         "needs": {
             "answer_within_hours": 48,
             "start_within_hours": 336,
+            "remind_before_hours": 12,
             "refusals": ["no_capacity"],
             "ends": ["need_met"],
         },

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
+from accord_contracts.allocation import OfferOfHelp
 from accord_contracts.papers import AskScreening, Screening
 from accord_contracts.risk import AskClosing, ClosingProof
 from fastapi import FastAPI, Request, Response
@@ -69,6 +70,28 @@ class Referrals(Neighbour):
         texts = enumerate(asked.texts)
         found = tuple(i for i, e in texts if self.protected in e.casefold())
         return self.tell(Screening(case_id=asked.case_id, found=found))
+
+
+class Allocation(Neighbour):
+    """Answers which providers meet a need.
+
+    Attributes:
+        meet: Their codes, whatever the need.
+        asked: What it was asked for, and under which token.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meet = ["refuge"]
+        self.asked: list[tuple[str, str]] = []
+        self.app.get("/v1/offers-of-help")(self._answer)
+
+    async def _answer(self, need: str, request: Request) -> Response:
+        self.asked.append((need, request.headers["authorization"]))
+        told = [OfferOfHelp(provider=each, name=f"The {each}") for each in self.meet]
+        body = f"[{','.join(each.model_dump_json() for each in told)}]".encode()
+        given = body if self.body is None else self.body
+        return Response(given, self.status, media_type="application/json")
 
 
 @asynccontextmanager

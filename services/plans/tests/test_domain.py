@@ -400,6 +400,9 @@ def test_the_localities_policies_hold_together(name: str) -> None:
     used = {each for level in levels for each in level.duties}
     assert used == set(policy.actions)
     assert {each.strand for each in policy.actions.values()} == policy.strands
+    # What is needed, and what organisations are asked to meet, is called the same.
+    kept = yaml.safe_load((LOCALITIES / name / "allocation.yaml").read_text())
+    assert set(kept["needs"]) == policy.strands
 
 
 @pytest.mark.parametrize("name", ["canterbury", "waikato"])

@@ -8,8 +8,16 @@ import httpx2
 import pytest
 from accord_chassis.clock import SimulatedClock
 from accord_chassis.testing import NOON, eventually, message_of, new_id
-from accord_contracts.access import Side
-from accord_contracts.plans import NeedLevel, PlanClosed, PlanDrafted, ServiceStep
+from accord_contracts.access import AGENCIES, Side, listed_id
+from accord_contracts.message import Event, Lane
+from accord_contracts.plans import (
+    NeedLevel,
+    PlanClosed,
+    PlanDrafted,
+    ServiceDueSoon,
+    ServiceOverdue,
+    ServiceStep,
+)
 from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
@@ -20,8 +28,9 @@ from accord_contracts.risk import RiskLevel
 from hypothesis import given
 from hypothesis import strategies as st
 from plans import handlers
+from plans.domain.meeting.docket import Why
 from plans.domain.share import Share
-from plans.meeting.hearing import note_merging
+from plans.meeting.hearing import note_assessment, note_merging
 from plans.meeting.store import Dockets, Table
 from plans.needs.handlers import close_sides, end_closed, end_merged, take_up
 from plans.needs.need import (
@@ -36,10 +45,13 @@ from plans.needs.need import (
 )
 from plans.needs.store import Needs
 from plans_builders import POLICY, Running, assessed
+from stand_ins import Allocation
 
-READ, WORK = "plans.read", "plans.work"
+READ, WORK, ANSWERS = "plans.read", "plans.work", "plans.answer"
 TWO_DAYS = timedelta(hours=48)
 WEEKS = timedelta(weeks=2)
+ANSWER, START = POLICY.needs.answer, POLICY.needs.start
+BEFORE = timedelta(hours=12)
 
 
 def need(voice: Voice = Voice.AGREED) -> Need:
@@ -65,17 +77,17 @@ def reached(step: ServiceStep, minutes: int = 0, reason: str | None = None) -> R
 @pytest.mark.parametrize("said", [Voice.REFUSED, Voice.NOT_ASKED])
 def test_nobody_is_referred_to_a_service_against_their_word(said: Voice) -> None:
     with pytest.raises(NotAgreedTo):
-        need(said).ask("refuge", TWO_DAYS, at=NOON, by="somebody")
+        need(said).ask("refuge", ANSWER, at=NOON, by="somebody")
 
 
 def test_a_provider_is_asked_once_at_a_time() -> None:
-    asked = need().ask("refuge", TWO_DAYS, at=NOON, by="somebody")
+    asked = need().ask("refuge", ANSWER, at=NOON, by="somebody")
     with pytest.raises(StillAsked):
-        asked.ask("refuge", TWO_DAYS, at=NOON, by="somebody")
+        asked.ask("refuge", ANSWER, at=NOON, by="somebody")
 
     [service] = asked.services
-    no = asked.move(service.id, reached(ServiceStep.REFUSED, 5, "no_capacity"), WEEKS)
-    again = no.ask("refuge", TWO_DAYS, at=NOON, by="somebody")
+    no = asked.move(service.id, reached(ServiceStep.REFUSED, 5, "no_capacity"), START)
+    again = no.ask("refuge", ANSWER, at=NOON, by="somebody")
 
     assert [each.step for each in again.services] == ["refused", "offered"]
     assert len({each.id for each in again.services}) == 2
@@ -85,12 +97,12 @@ def test_a_provider_is_asked_once_at_a_time() -> None:
 def test_the_first_time_of_a_step_is_kept_and_none_comes_twice(
     steps: list[ServiceStep],
 ) -> None:
-    held = need().ask("refuge", TWO_DAYS, at=NOON, by="somebody")
+    held = need().ask("refuge", ANSWER, at=NOON, by="somebody")
     service_id = held.services[0].id
     for minute, step in enumerate(steps, 1):
         before = held.services[0]
         try:
-            held = held.move(service_id, reached(step, minute), WEEKS)
+            held = held.move(service_id, reached(step, minute), START)
         except NotAfter:
             assert step not in AFTER[before.step]
         after = held.services[0]
@@ -102,12 +114,29 @@ def test_the_first_time_of_a_step_is_kept_and_none_comes_twice(
 
 
 def test_a_provider_that_does_not_answer_is_told_of_once() -> None:
-    asked = need().ask("refuge", TWO_DAYS, at=NOON, by="somebody")
+    asked = need().ask("refuge", ANSWER, at=NOON, by="somebody")
 
-    assert asked.due_at == NOON + TWO_DAYS
+    assert asked.due_at == NOON + TWO_DAYS - BEFORE
     late = asked.fall_due(NOON + TWO_DAYS)
     assert late.due_at is None
     assert late.fall_due(NOON + 2 * TWO_DAYS) == late
+    assert late.remind(NOON + 2 * TWO_DAYS) == late
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_a_provider_is_reminded_of_once_before_it_is_late(*, accepted: bool) -> None:
+    held, due = need().ask("refuge", ANSWER, at=NOON, by="somebody"), NOON + TWO_DAYS
+    if accepted:
+        service_id = held.services[0].id
+        held = held.move(service_id, reached(ServiceStep.ACCEPTED), START)
+        due = NOON + WEEKS
+
+    assert held.due_at == due - BEFORE
+    reminded = held.remind(due - BEFORE)
+    assert reminded != held
+    assert reminded.remind(due - BEFORE) == reminded
+    assert reminded.due_at == due
+    assert reminded.services[0].overdue_at is None
 
 
 def test_what_was_first_found_is_never_forgotten() -> None:
@@ -129,24 +158,24 @@ def test_what_was_first_found_is_never_forgotten() -> None:
 def test_a_provider_that_accepts_and_does_not_begin_is_told_of_once(
     step: ServiceStep,
 ) -> None:
-    held = need().ask("refuge", TWO_DAYS, at=NOON, by="somebody")
+    held = need().ask("refuge", ANSWER, at=NOON, by="somebody")
     [service] = held.services
-    held = held.move(service.id, reached(ServiceStep.ACCEPTED, 5), WEEKS)
+    held = held.move(service.id, reached(ServiceStep.ACCEPTED, 5), START)
     if step is ServiceStep.WAITING:
         late = held.fall_due(NOON + timedelta(minutes=5) + WEEKS)
         assert late.due_at is None
-        held = late.move(service.id, reached(ServiceStep.WAITING, 10), WEEKS)
+        held = late.move(service.id, reached(ServiceStep.WAITING, 10), START)
 
-    due = held.due_at
+    due = held.services[0].due_at
     assert due
     assert due == held.services[0].steps[-1].at + WEEKS
     assert held.fall_due(due).due_at is None
-    begun = held.move(service.id, reached(ServiceStep.STARTED, 20), WEEKS)
+    begun = held.move(service.id, reached(ServiceStep.STARTED, 20), START)
     assert begun.due_at is None
 
 
 def test_nobody_is_waited_for_after_the_end_until_it_begins_again() -> None:
-    held = need().ask("refuge", TWO_DAYS, at=NOON, by="somebody")
+    held = need().ask("refuge", ANSWER, at=NOON, by="somebody")
     end, later = NOON + timedelta(hours=1), NOON + timedelta(hours=2)
 
     over = held.close(end)
@@ -208,6 +237,144 @@ async def test_a_need_is_followed_to_a_service_that_has_started(
     assert [each["step"] for each in service["steps"]] == [
         "offered", "accepted", "started",
     ]  # fmt: skip
+
+
+async def test_only_a_provider_of_the_directory_that_meets_the_need_is_asked(
+    running: Running, allocation: Allocation
+) -> None:
+    case = await given_case(running)
+    held = (await assess(running, case, told())).json()
+    path = f"/v1/plans/{case}/needs/{held['need_id']}"
+    allocation.meet = ["refuge", "bank"]
+    running.standings.tell(listed_id(AGENCIES, "bank"), case, excluded=True)
+
+    shown = await running.get(f"{path}/providers", WORK)
+    asked = {
+        code: await running.post(f"{path}/services", WORK, body={"provider": code})
+        for code in ("nobody", "bank", "refuge")
+    }
+
+    # The lists of the case keep the bank from it: that is not told apart from another.
+    assert shown.json() == [{"provider": "refuge", "name": "The refuge"}]
+    kinds = [asked[each].json()["type"] for each in ("nobody", "bank")]
+    assert kinds == ["urn:accord:problem:does-not-meet-it"] * 2
+    assert asked["refuge"].status_code == 201
+    assert allocation.asked[0] == (held["strand"], "Bearer token")
+    allocation.status = 500
+    away = await running.post(f"{path}/services", WORK, body={"provider": "other"})
+    assert away.json()["type"] == "urn:accord:problem:help-away"
+
+
+async def test_a_provider_answers_for_itself_what_it_was_asked_and_nothing_else(
+    running: Running, allocation: Allocation
+) -> None:
+    case = await given_case(running)
+    allocation.meet = ["refuge", "bank"]
+    held = (await assess(running, case, told())).json()
+    path = f"/v1/plans/{case}/needs/{held['need_id']}/services"
+    ids = {}
+    for code in allocation.meet:
+        made = await running.post(path, WORK, body={"provider": code})
+        ids[code] = made.json()["services"][-1]["service_id"]
+
+    async def answers(code: str, service: str, **body: str) -> httpx2.Response:
+        url = f"/v1/services/{ids[service]}/steps"
+        return await running.http.post(url, json=body, headers=of(code, running))
+
+    async def asked_of(code: str) -> Any:
+        found = await running.http.get("/v1/services", headers=of(code, running))
+        return found.json()
+
+    [shown] = await asked_of("refuge")
+    assert shown["service_id"] == ids["refuge"]
+    assert (shown["case_id"], shown["person_id"]) == (case, held["person_id"])
+    assert ids["bank"] not in str(shown)
+    assert (await answers("bank", "refuge", step="accepted")).status_code == 404
+    unsaid = await answers("refuge", "refuge", step="refused")
+    assert unsaid.json()["type"] == "urn:accord:problem:reason-missing"
+    for step in ("accepted", "waiting", "started"):
+        assert (await answers("refuge", "refuge", step=step)).json()["step"] == step
+    no = await answers("bank", "bank", step="refused", reason="no_capacity")
+    assert no.status_code == 200
+    assert await asked_of("bank") == []
+
+    # Whoever is on a list by now knows nothing of it any more, and says nothing.
+    running.standings.tell(listed_id(AGENCIES, "refuge"), case, excluded=True)
+    assert await asked_of("refuge") == []
+    ended = await answers("refuge", "refuge", step="ended", reason="need_met")
+    assert ended.status_code == 404
+    nobody = running.bearer(ANSWERS)
+    assert (await running.http.get("/v1/services", headers=nobody)).status_code == 404
+
+
+def of(agency: str, running: Running) -> dict[str, str]:
+    token = running.issuer.token(agency, ANSWERS, region="test", agency=agency)
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def test_what_no_provider_answers_is_reminded_of_told_and_before_the_meeting(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case = await given_case(running)
+    await note_assessment(assessed(case), table=running.service.parts[Table])
+    held = (await assess(running, case, told())).json()
+    path = f"/v1/plans/{case}/needs/{held['need_id']}/services"
+    made = await running.post(path, WORK, body={"provider": "refuge"})
+    service_id = made.json()["services"][0]["service_id"]
+    dockets = running.service.store(Dockets)
+
+    def told_of(event: type[Event]) -> list[Event]:
+        lanes = (running.told("notify", each) for each in Lane)
+        return [each for lane in lanes for each in lane if isinstance(each, event)]
+
+    async def brought() -> bool:
+        docket = await dockets.get(case)
+        owed = docket.owed.get(service_id) if docket else None
+        return bool(owed and not owed.done)
+
+    async def reminded() -> list[Event]:
+        return told_of(ServiceDueSoon)
+
+    clock.advance(TWO_DAYS - BEFORE)
+    await eventually(reminded)
+    assert not told_of(ServiceOverdue)
+    clock.advance(BEFORE)
+    await eventually(brought)
+
+    docket = await dockets.get(case)
+    assert docket
+    assert Why.OVERDUE in {each.why for each in docket.reasons(clock.now())}
+    [late] = told_of(ServiceOverdue)
+    assert isinstance(late, ServiceOverdue)
+    assert (late.service_id, late.level) == (service_id, RiskLevel.HIGH)
+    [shown] = (await running.get(f"/v1/plans/{case}", READ)).json()["services"]
+    assert (shown["service_id"], shown["step"]) == (service_id, "offered")
+    assert shown["overdue_at"]
+    steps = f"{path}/{service_id}/steps"
+    await running.post(steps, WORK, body={"step": "accepted"})
+
+    async def settled() -> bool:
+        return not await brought()
+
+    await eventually(settled)
+
+
+async def test_services_for_whoever_was_harmed_stand_in_no_plan_that_outreach_reads(
+    running: Running,
+) -> None:
+    case, outreach = await given_case(running), new_id()
+    running.standings.tell(outreach, case, sides=[Side.PERSON_USING_VIOLENCE])
+    for side in (Side.PERSON_HARMED, Side.PERSON_USING_VIOLENCE):
+        held = (await assess(running, case, told(side))).json()
+        path = f"/v1/plans/{case}/needs/{held['need_id']}/services"
+        await running.post(path, WORK, body={"provider": "refuge"})
+
+    [his] = (await running.get(f"/v1/plans/{case}", READ, worker=outreach)).json()[
+        "services"
+    ]
+    assert his["need_id"] == held["need_id"]
+    both = (await running.get(f"/v1/plans/{case}", READ)).json()["services"]
+    assert len(both) == 2
 
 
 async def test_a_need_assessed_again_is_the_same_need(running: Running) -> None:
@@ -370,7 +537,7 @@ async def test_an_ended_response_waits_for_nobody_until_a_plan_is_drafted_again(
     held = await running.plans.get(case)
     assert held
     asked = need().model_copy(update={"case_id": case})
-    await needs.save(asked.ask("refuge", TWO_DAYS, at=NOON, by="somebody"))
+    await needs.save(asked.ask("refuge", ANSWER, at=NOON, by="somebody"))
     over = PlanClosed(
         case_id=case,
         plan_version=1,
@@ -385,7 +552,7 @@ async def test_an_ended_response_waits_for_nobody_until_a_plan_is_drafted_again(
     # A plan is in hand, so this is the end of what was before it.
     await end_closed(message_of(over), **parts)
     [still] = await needs.of_cases([case])
-    assert still.due_at == NOON + TWO_DAYS
+    assert still.due_at == NOON + TWO_DAYS - BEFORE
 
     await running.plans.save(held.transfer(NOON + timedelta(hours=1)))
     await end_closed(message_of(over), **parts)
@@ -402,7 +569,7 @@ async def test_an_ended_response_waits_for_nobody_until_a_plan_is_drafted_again(
     )
     await take_up(message_of(again), needs=needs, plans=running.plans)
     [awaited] = await needs.of_cases([case])
-    assert awaited.due_at == NOON + TWO_DAYS
+    assert awaited.due_at == NOON + TWO_DAYS - BEFORE
 
 
 @pytest.mark.parametrize("first", ["merging", "end"])
@@ -416,7 +583,7 @@ async def test_needs_of_what_is_merged_and_never_drafted_go_on_with_its_survivor
     )
     plans, table = running.plans, running.service.parts[Table]
     asked = need().model_copy(update={"case_id": merged})
-    await needs.save(asked.ask("refuge", TWO_DAYS, at=NOON, by="somebody"))
+    await needs.save(asked.ask("refuge", ANSWER, at=NOON, by="somebody"))
     told = {"case_id": case, "plan_version": 1}
     hour = timedelta(hours=1)
     over = message_of(
@@ -451,4 +618,4 @@ async def test_needs_of_what_is_merged_and_never_drafted_go_on_with_its_survivor
     await take_up(message_of(again), needs=needs, plans=plans)
     [awaited] = await needs.of_cases([merged])
 
-    assert (ended.due_at, awaited.due_at) == (None, NOON + TWO_DAYS)
+    assert (ended.due_at, awaited.due_at) == (None, NOON + TWO_DAYS - BEFORE)

@@ -128,6 +128,24 @@ async def test_what_is_kept_of_somebody_is_found_by_an_index(
         assert "COLLSCAN" not in stages(explained)
 
 
+@pytest.mark.parametrize(
+    "query", [{"asked_of": "refuge"}, {"services.id": new_id()}], ids=str
+)
+async def test_what_a_provider_is_asked_is_found_by_an_index(
+    database: Database, query: dict[str, str]
+) -> None:
+    store = Needs(database)
+    await store.prepare()
+    for _ in range(20):
+        asked = {"asked_of": [new_id()], "services": [{"id": new_id()}]}
+        await store.documents.insert_one({"_id": new_id(), **asked})
+
+    explained = await store.documents.find(query).explain()
+
+    assert "IXSCAN" in stages(explained)
+    assert "COLLSCAN" not in stages(explained)
+
+
 async def test_an_agenda_uses_an_index(database: Database) -> None:
     dockets = Dockets(database)
     await dockets.prepare()

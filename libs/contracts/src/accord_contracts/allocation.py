@@ -401,6 +401,20 @@ class WorkerContact(BaseModel):
     coordinator: Id | None = None
 
 
+class OfferOfHelp(BaseModel):
+    """An organisation that meets a need, as allocation answers ``/v1/offers-of-help``.
+
+    Attributes:
+        provider: Its code in the directory: of an agency, its code in the register.
+        name: What it is called.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    provider: Code
+    name: str
+
+
 class GlassReason(StrEnum):
     """Why a worker breaks the glass of a case that they do not work on."""
 

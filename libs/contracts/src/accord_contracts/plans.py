@@ -431,6 +431,7 @@ class ServiceOverdue(ServiceEvent):
         answer_by: When it should have answered, or begun what it has accepted.
         late_by: Seconds between then and when that was noticed.
         step: Where it stands.
+        level: The level of risk that the case's plan is for; none: it is not known.
     """
 
     TYPE: ClassVar[str] = "service.overdue.v1"
@@ -438,6 +439,23 @@ class ServiceOverdue(ServiceEvent):
     answer_by: AwareDatetime
     late_by: Annotated[float, Field(ge=0)]
     step: ServiceStep = ServiceStep.OFFERED
+    level: RiskLevel | None = None
+
+
+class ServiceDueSoon(ServiceEvent):
+    """A provider should answer, or begin, before long. Told once for each step.
+
+    Attributes:
+        step: Where it stands.
+        level: The level of risk that the case's plan is for; none: it is not known.
+        due_at: When it should have answered, or begun what it has accepted.
+    """
+
+    TYPE: ClassVar[str] = "service.due_soon.v1"
+
+    step: ServiceStep
+    level: RiskLevel | None
+    due_at: AwareDatetime
 
 
 class PaperGroup(StrEnum):

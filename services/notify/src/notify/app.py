@@ -45,6 +45,9 @@ from accord_contracts.plans import (
     PlanNotInForce,
     PlanReviewDue,
     PlanReviewed,
+    ServiceAsked,
+    ServiceMoved,
+    ServiceOverdue,
 )
 from accord_contracts.referrals import (
     CaseErased,
@@ -146,6 +149,8 @@ TELLS_NOBODY = frozenset(
         MeetingTaskDone,
         MeetingTaskNotDone,
         MeetingTaskPromised,
+        ServiceAsked,
+        ServiceMoved,
         MeetingCalled,
         MeetingCalledOff,
         PersonErased,
@@ -164,6 +169,7 @@ DEALT_WITH = frozenset(
         ActionOverdue.TYPE,
         ActionToConfirm.TYPE,
         MeetingTaskOverdue.TYPE,
+        ServiceOverdue.TYPE,
         AllocationUnfilled.TYPE,
         AllocationUnanswered.TYPE,
         RolesQuestioned.TYPE,

@@ -6,6 +6,7 @@ from functools import partial
 from accord_chassis import service
 from accord_chassis.asking import Peer
 from accord_chassis.settings import ChassisSettings, policy_of
+from accord_chassis.standing import allocation_of
 from accord_chassis.vault import VaultSettings
 from accord_contracts.allocation import AllocationAccepted, AllocationWithdrawn
 from accord_contracts.message import Event
@@ -23,6 +24,8 @@ from accord_contracts.plans import (
     PlanDrafted,
     PlanReviewDue,
     PlanReviewed,
+    ServiceMoved,
+    ServiceOverdue,
 )
 from accord_contracts.referrals import (
     CaseErased,
@@ -47,7 +50,7 @@ from accord_contracts.risk import RiskAssessed
 from fastapi import FastAPI
 
 from plans import handlers, linking, merging, routes
-from plans.asks import Proofs, Screens
+from plans.asks import Helpers, Proofs, Screens
 from plans.documents import handlers as papering
 from plans.documents.handlers import Papers
 from plans.documents.pack_routes import router as packs_router
@@ -69,6 +72,7 @@ from plans.meeting.asking import router as asking
 from plans.meeting.routes import router as meetings
 from plans.meeting.store import Discussions, Dockets, Meetings, Table
 from plans.meeting.tasks import router as tasks
+from plans.needs import answering
 from plans.needs import handlers as needing
 from plans.needs import routes as needs_routes
 from plans.needs.need import Need
@@ -103,13 +107,16 @@ def create_app(
     speech = Speech(wording=wording, time_zone=rules.time_zone)
     risk = Peer.of(settings, settings.risk_url)
     referrals = Peer.of(settings, settings.referrals_url)
+    allocation = allocation_of(settings)
 
     def wire(plans: service.Service) -> None:
         held = plans.store(Plans)
         plans.provide(policy)
         plans.at_close(risk.close)
         plans.at_close(referrals.close)
+        plans.at_close(allocation.close)
         plans.provide(Proofs(risk))
+        plans.provide(Helpers(allocation, plans.guard.standings))
         plans.on(
             RiskAssessed,
             partial(handlers.draft_plan, plans=held, policy=policy, clock=plans.clock),
@@ -151,6 +158,7 @@ def create_app(
         keeping,
         versions,
         needs_routes.router,
+        answering.router,
         meetings,
         tasks,
         asking,
@@ -173,7 +181,7 @@ def wire_needs(plans: service.Service, held: Plans) -> None:
     plans.on(PlanDrafted, partial(needing.take_up, needs=needs, plans=held))
 
     async def tell(due: Need) -> None:
-        await needing.tell_overdue(due, at=plans.clock.now(), needs=needs)
+        await needing.tell_due(due, at=plans.clock.now(), needs=needs, plans=held)
 
     plans.sweep(needs, tell)
 
@@ -199,6 +207,8 @@ def wire_meetings(plans: service.Service, rules: Rules, policy: Policy) -> None:
         MeetingDecided: hearing.note_decision,
         MeetingTaskDone: hearing.note_decision,
         MeetingTaskNotDone: hearing.note_decision,
+        ServiceOverdue: hearing.note_service,
+        ServiceMoved: hearing.note_service,
         PlanReviewDue: hearing.note_looking,
         PlanReviewed: hearing.note_looking,
         PlanAgreed: hearing.note_looking,

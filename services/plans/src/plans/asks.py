@@ -4,10 +4,14 @@ An answer is never remembered: what is found meanwhile may speak against it. Whe
 is none, what it was asked for is not done.
 """
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
 from accord_chassis.asking import NoAnswer, Peer
+from accord_chassis.guard import Standings
+from accord_contracts.access import AGENCIES, listed_id
+from accord_contracts.allocation import OfferOfHelp
 from accord_contracts.papers import (
     LONGEST_TEXT,
     TEXTS_OF_A_QUESTION,
@@ -16,10 +20,13 @@ from accord_contracts.papers import (
 )
 from accord_contracts.problem import Refusal
 from accord_contracts.risk import AskClosing, ClosingProof
+from pydantic import TypeAdapter
 
 from plans.documents.audience import Addressed
 
 log = structlog.get_logger()
+
+OFFERS = TypeAdapter(tuple[OfferOfHelp, ...])
 
 BYTES_OF_A_QUESTION = 20_000
 """Of texts, so that a body stays below 64 KiB however its letters are written."""
@@ -35,6 +42,58 @@ class ScreeningAway(Refusal):
     """Whether this paper tells too much cannot be known at present: try again soon."""
 
     status = 503
+
+
+class HelpAway(Refusal):
+    """Who meets this need cannot be known at present: try again soon."""
+
+    status = 503
+
+
+class Helpers:
+    """What allocation says of who meets which needs, and of whom a case is kept from.
+
+    Args:
+        allocation: The allocation service, as it is asked.
+        standings: How agencies stand to cases.
+    """
+
+    def __init__(self, allocation: Peer, standings: Standings) -> None:
+        self._allocation = allocation
+        self._standings = standings
+
+    async def who_meet(self, need: str, case_id: str) -> tuple[OfferOfHelp, ...]:
+        """Give the providers of the directory that may be asked to meet a need.
+
+        Args:
+            need: One of the locality's codes, and so nothing but letters and digits.
+            case_id: In which case; whom its lists name is not asked.
+
+        Raises:
+            HelpAway: Allocation does not answer, or not what can be understood.
+            StandingAway: It cannot be known now whom the lists name.
+        """
+        try:
+            found = await self._allocation.get(f"/offers-of-help?need={need}", OFFERS)
+        except NoAnswer as none:
+            log.warning("help.not_known", fault=none.fault)
+            raise HelpAway from None
+        barred = await asyncio.gather(
+            *(self.barred(each.provider, [case_id]) for each in found)
+        )
+        return tuple(e for e, cases in zip(found, barred, strict=True) if not cases)
+
+    async def barred(self, provider: str, case_ids: Iterable[str]) -> frozenset[str]:
+        """Give those of some cases whose lists keep a provider from them.
+
+        Of which nothing is known, it is kept from it.
+
+        Raises:
+            StandingAway: That cannot be known at present.
+        """
+        asked = sorted({*case_ids})
+        known = await self._standings.of(listed_id(AGENCIES, provider), asked)
+        return frozenset(e for e in asked if e not in known or known[e].excluded)
 
 
 class Proofs:

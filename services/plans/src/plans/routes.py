@@ -25,6 +25,7 @@ from plans.domain.held import NoPlan
 from plans.domain.plan import Plan
 from plans.domain.template import Part, Policy
 from plans.meeting.store import Table
+from plans.needs.store import Needs
 from plans.store import Plans
 from plans.views import (
     PARTS,
@@ -35,11 +36,13 @@ from plans.views import (
     ConfirmClosing,
     OwedActionView,
     PlanView,
+    WholePlanView,
 )
 
 router = APIRouter(tags=["plans"])
 
 Plans_ = Annotated[Plans, part(Plans)]
+Needs_ = Annotated[Needs, part(Needs)]
 Policy_ = Annotated[Policy, part(Policy)]
 Table_ = Annotated[Table, part(Table)]
 Proofs_ = Annotated[Proofs, part(Proofs)]
@@ -80,10 +83,12 @@ def plan_of(case_id: str) -> Resource:
 
 
 @router.get("/plans/{case_id}")
-async def read_plan(case_id: Id, plans: Plans_, reader: Reader) -> PlanView:
+async def read_plan(
+    case_id: Id, plans: Plans_, needs: Needs_, reader: Reader
+) -> WholePlanView:
     """Read the plan of a case, as far as it is the reader's to see."""
     held, seen = await readable(case_id, plans, reader)
-    return PlanView.of(held, seen)
+    return WholePlanView.whole(held, await needs.of_cases([case_id]), seen)
 
 
 async def readable(case_id: str, plans: Plans, reader: Asking) -> tuple[Plan, Permit]:

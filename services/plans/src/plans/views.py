@@ -1,12 +1,20 @@
 """What is asked of plans over HTTP, and how they are shown."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
 from accord_chassis.decision import ANYBODY, NOT_OUTREACH, Permit
+from accord_contracts.access import Side
 from accord_contracts.allocation import Role
 from accord_contracts.message import Code, Id
-from accord_contracts.plans import ActionOutcome, OutcomeKind, OutcomeState, StaleReason
+from accord_contracts.plans import (
+    ActionOutcome,
+    OutcomeKind,
+    OutcomeState,
+    ServiceStep,
+    StaleReason,
+)
 from accord_contracts.referrals import TriggerKind
 from accord_contracts.risk import RiskLevel
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -18,6 +26,7 @@ from plans.domain.plan import Plan
 from plans.domain.stage import First, Stage, Status
 from plans.domain.template import Part
 from plans.domain.version import PlanVersion, Promise
+from plans.needs.need import Need
 
 PARTS = {
     "stand": ANYBODY,
@@ -375,6 +384,57 @@ class PlanView(BaseModel):
             first=held.first if "care" in seen else {},
             one_person=held.one_person if "care" in seen else (),
         )
+
+
+class OwedServiceView(BaseModel):
+    """A provider that is asked to meet somebody's need, and when it should answer.
+
+    Attributes:
+        due_at: When it should have answered, or begun; none: it has begun.
+        overdue_at: When it was told that it had not.
+    """
+
+    service_id: Id
+    need_id: Id
+    person_id: Id
+    strand: Code
+    provider: Code
+    step: ServiceStep
+    due_at: datetime | None
+    overdue_at: datetime | None
+
+    @classmethod
+    def owed(cls, need: Need, seen: Permit) -> "list[OwedServiceView]":
+        """Show those of a need that are not over, to whoever may see it."""
+        theirs = need.side is Side.PERSON_USING_VIOLENCE
+        part = f"actions_{Part.PERSON_USING_VIOLENCE}" if theirs else "care"
+        return [
+            cls(
+                service_id=each.id,
+                need_id=need.id,
+                person_id=need.person_id,
+                strand=need.strand,
+                provider=each.provider,
+                step=each.step,
+                due_at=each.awaited_by,
+                overdue_at=each.overdue_at,
+            )
+            for each in need.services
+            if part in seen and not each.over
+        ]
+
+
+class WholePlanView(PlanView):
+    """A plan as it stands, with the services that people of the case wait for."""
+
+    services: tuple[OwedServiceView, ...]
+
+    @classmethod
+    def whole(cls, held: Plan, needs: Iterable[Need], seen: Permit) -> "WholePlanView":
+        """Show of a plan, and of what is done about needs, what somebody may see."""
+        owed = [e for each in needs for e in OwedServiceView.owed(each, seen)]
+        owed.sort(key=lambda each: (each.strand, each.service_id))
+        return cls(services=tuple(owed), **dict(PlanView.of(held, seen)))
 
 
 def all_actions(held: Plan) -> list[tuple[str | None, Action]]:

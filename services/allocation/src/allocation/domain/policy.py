@@ -146,6 +146,7 @@ class Policy(BaseModel):
         morning_run: When all open roles are placed together, before the meeting.
         lead_agencies: Which agency leads at each level until a meeting decides
             otherwise, by its code in the register.
+        needs: What organisations may meet of what people need: the strands of a plan.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -169,6 +170,7 @@ class Policy(BaseModel):
     mode: Mode
     morning_run: MorningRun
     lead_agencies: dict[RiskLevel, Code]
+    needs: Annotated[frozenset[Code], Field(min_length=1, max_length=50)]
 
     @field_validator("time_zone")
     @classmethod

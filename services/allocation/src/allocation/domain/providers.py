@@ -24,6 +24,12 @@ Number = Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{3,30}$")]
 Codes = Annotated[frozenset[Code], Field(max_length=200)]
 
 
+class NoSuchNeed(Refusal):
+    """The locality's policy names no such need."""
+
+    status = 422
+
+
 class NoSuchProvider(Refusal):
     """There is no such organisation in the directory."""
 
@@ -94,7 +100,8 @@ class Listing(BaseModel):
 
     Attributes:
         organization_id: How it is known elsewhere (HSDS); not said: made of its code.
-        services: What it offers, each role once.
+        services: Whom it offers for roles, each role once.
+        meets: Which needs of people it meets, by the locality's codes.
         teams: Its teams, each with the codes of its compartments.
     """
 
@@ -102,11 +109,14 @@ class Listing(BaseModel):
 
     organization_id: Id | None = None
     about: About
-    services: Annotated[tuple[Offered, ...], Field(min_length=1, max_length=len(Role))]
+    services: Annotated[tuple[Offered, ...], Field(max_length=len(Role))] = ()
+    meets: Codes = frozenset()
     teams: Annotated[dict[Code, Codes], Field(max_length=200)] = {}
 
     @model_validator(mode="after")
     def _offers_each_role_once(self) -> "Listing":
+        if not (self.services or self.meets):
+            raise PydanticCustomError("offers_nothing", "It offers nothing.")
         roles = [each.role for each in self.services]
         if len(set(roles)) < len(roles):
             raise PydanticCustomError("named_twice", "A role is offered twice.")
@@ -128,6 +138,7 @@ class Provider(BaseModel):
     organization_id: str
     about: About
     services: tuple[Offered, ...]
+    meets: frozenset[str] = frozenset()
     teams: dict[str, frozenset[str]] = {}
 
     @classmethod
@@ -155,6 +166,7 @@ class Provider(BaseModel):
             organization_id=named,
             about=told.about,
             services=tuple(sorted(services, key=lambda each: each.role)),
+            meets=told.meets,
             teams=told.teams,
         )
 

@@ -167,11 +167,12 @@ async def put_provider(code: str, told: Listing, *, providers: Providers) -> Pro
 async def put_providers(
     told: Mapping[str, Listing], *, providers: Providers
 ) -> list[Provider]:
-    """Take organisations in; the teams that are known of them stay."""
+    """Take organisations in; their teams stay, and the needs that they meet."""
     saved = list[Provider]()
     for code, each in sorted(told.items()):
         held = await providers.get(code)
-        kept = each.model_copy(update={"teams": held.teams}) if held else each
+        known = held.model_dump(include={"teams", "meets"}) if held else {}
+        kept = each.model_copy(update=known)
         saved.append(await put_provider(code, kept, providers=providers))
     return saved
 

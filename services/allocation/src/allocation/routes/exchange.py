@@ -9,6 +9,7 @@ from accord_chassis.decision import Action, Relation, Resource
 from accord_chassis.guard import Asking, asking
 from accord_chassis.service import part, settled
 from accord_contracts.access import Purpose
+from accord_contracts.allocation import OfferOfHelp
 from accord_contracts.message import Code
 from accord_contracts.problem import Refusal
 from fastapi import APIRouter, Request, Response, Security
@@ -21,7 +22,12 @@ from allocation.domain.hsds.reading import listings
 from allocation.domain.hsds.standard import Page
 from allocation.domain.hsds.writing import page_of
 from allocation.domain.policy import Policy
-from allocation.domain.providers import Listing, NoSuchProvider, Provider
+from allocation.domain.providers import (
+    Listing,
+    NoSuchNeed,
+    NoSuchProvider,
+    Provider,
+)
 from allocation.handlers import exchange
 from allocation.handlers.placing import Desk
 from allocation.routes.directory import ToldWorker
@@ -33,11 +39,13 @@ Providers_ = Annotated[Providers, part(Providers)]
 Workers_ = Annotated[Workers, part(Workers)]
 Desk_ = Annotated[Desk, part(Desk)]
 Administrator = Annotated[Asking, Security(asking, scopes=["allocation.admin"])]
+Asker = Annotated[Asking, Security(asking, scopes=["allocation.ask"])]
 
 BY_SCOPE = (Relation.SCOPE,)
 OPERATION = (Purpose.OPERATION,)
 PUT_PROVIDER = Action("provider.put", BY_SCOPE, purposes=OPERATION)
 READ_PROVIDER = Action("provider.read", BY_SCOPE, purposes=OPERATION)
+LIST_HELP = Action("help.list", (Relation.SERVICE,), purposes=OPERATION)
 IMPORT = Action("directory.import", BY_SCOPE, purposes=OPERATION)
 EXPORT = Action("directory.export", BY_SCOPE, purposes=OPERATION)
 
@@ -117,8 +125,23 @@ async def put_provider(
     named = frozenset[str]().union(*(each.places for each in told.services))
     if not named <= desk.policy.places.keys():
         raise NoSuchPlace
+    if not told.meets <= desk.policy.needs:
+        raise NoSuchNeed
     putting = partial(exchange.put_provider, code, told, providers=providers)
     return ProviderView.of(await settled(putting))
+
+
+@router.get("/offers-of-help")
+async def list_offers_of_help(
+    need: Code, providers: Providers_, asker: Asker
+) -> list[OfferOfHelp]:
+    """Tell a service which organisations meet a need, by code: where help is asked for.
+
+    Nothing of where they are, or how they are reached.
+    """
+    await asker.permit(LIST_HELP, Resource("providers", "all"))
+    found = await providers.meeting(need)
+    return [OfferOfHelp(provider=each.id, name=each.about.name) for each in found]
 
 
 @router.get("/directory/hsds")

@@ -240,6 +240,7 @@ class Providers(SealedStore[Provider]):
 
     entity = Provider
     collection = "providers"
+    indexes = (IndexModel([("meets", 1)]),)
 
     def take_apart(self, fields: Document) -> dict[str, Any]:
         """Take out what they say of themselves, if that is written."""
@@ -253,6 +254,12 @@ class Providers(SealedStore[Provider]):
         """Give the organisations by code, at most a thousand."""
         found = self.documents.find({}).sort("_id", 1).limit(MOST_PROVIDERS)
         return self.load_all(await self.open([each async for each in found]))
+
+    async def meeting(self, need: str) -> list[Provider]:
+        """Give the organisations that meet a need, by code, at most a thousand."""
+        found = self.documents.find({"meets": need}).sort("_id", 1)
+        some = found.limit(MOST_PROVIDERS)
+        return self.load_all(await self.open([each async for each in some]))
 
 
 class Mornings(Store[Morning]):

@@ -37,7 +37,8 @@ class Delivery(BaseModel):
 
     Attributes:
         event: The type of what happened.
-        about_id: What waits for the agency: an inquiry, a meeting, or a task of one.
+        about_id: What waits for the agency: an inquiry, a meeting, a task of one, or
+            a service that it is asked for.
         meeting_id: The meeting, if it is one or a task of one.
         attempts: How often it was tried.
         due_at: When it is to be tried (again); none if it is not.
@@ -71,6 +72,8 @@ class Delivery(BaseModel):
             return f"/meetings/{self.meeting_id}"
         if self.meeting_id:
             return f"/meetings/{self.meeting_id}/tasks/{self.about_id}"
+        if self.event.startswith("service."):
+            return f"/services/{self.about_id}"
         return f"/inquiries/{self.about_id}"
 
     def told_since(self, on_since: datetime) -> Self:

@@ -33,6 +33,9 @@ from accord_contracts.plans import (
     PlanNotInForce,
     PlanReviewDue,
     PlanReviewed,
+    ServiceDueSoon,
+    ServiceMoved,
+    ServiceOverdue,
 )
 from accord_contracts.referrals import (
     InformationDecided,
@@ -64,6 +67,7 @@ Ending = (
     | ActionNotDone
     | MeetingTaskDone
     | MeetingTaskNotDone
+    | ServiceMoved
     | AllocationAccepted
     | AllocationNotNeeded
     | RolesDecided
@@ -82,6 +86,8 @@ Alarm = (
     | ActionToConfirm
     | MeetingTaskOverdue
     | MeetingTaskDueSoon
+    | ServiceOverdue
+    | ServiceDueSoon
     | AllocationUnfilled
     | AllocationUnanswered
     | RolesQuestioned
@@ -97,6 +103,7 @@ OF_PLANS = frozenset({PlanNotInForce.TYPE})
 OF_REVIEWS = frozenset({PlanReviewDue.TYPE})
 OF_ACTIONS = frozenset({ActionOverdue.TYPE, ActionDueSoon.TYPE, ActionToConfirm.TYPE})
 OF_TASKS = frozenset({MeetingTaskOverdue.TYPE, MeetingTaskDueSoon.TYPE})
+OF_SERVICES = frozenset({ServiceOverdue.TYPE, ServiceDueSoon.TYPE})
 OF_CONFIRMING = frozenset({ActionToConfirm.TYPE})
 OF_PLACES = frozenset({AllocationUnfilled.TYPE, AllocationUnanswered.TYPE})
 OF_TWO = frozenset({RolesQuestioned.TYPE, RolesUndecided.TYPE})
@@ -104,7 +111,7 @@ OF_INQUIRIES = frozenset({InformationOverdue.TYPE})
 OF_GLASS = frozenset({GlassBroken.TYPE, GlassNotReviewed.TYPE})
 OF_TRANSFERS = frozenset({TransferUnconfirmed.TYPE})
 
-BY_A_CASES_PLAN = OF_PLANS | OF_REVIEWS | OF_ACTIONS | OF_TASKS
+BY_A_CASES_PLAN = OF_PLANS | OF_REVIEWS | OF_ACTIONS | OF_TASKS | OF_SERVICES
 """What is over once the plan of its case is closed; the rest has an end of its own."""
 
 ENDED_BY: dict[type[Event], frozenset[str]] = {
@@ -119,6 +126,7 @@ ENDED_BY: dict[type[Event], frozenset[str]] = {
     ActionNotDone: OF_ACTIONS,
     MeetingTaskDone: OF_TASKS,
     MeetingTaskNotDone: OF_TASKS,
+    ServiceMoved: OF_SERVICES,
     AllocationAccepted: OF_PLACES,
     AllocationNotNeeded: OF_PLACES,
     RolesDecided: OF_TWO,

@@ -25,6 +25,11 @@ from accord_contracts.plans import (
     MeetingTaskNotDone,
     MeetingTaskOverdue,
     MeetingTaskPromised,
+    ServiceAsked,
+    ServiceDueSoon,
+    ServiceEvent,
+    ServiceMoved,
+    ServiceOverdue,
 )
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import (
@@ -62,6 +67,10 @@ ForAgency = (
     | MeetingTaskDueSoon
     | MeetingTaskOverdue
     | MeetingTaskNotDone
+    | ServiceAsked
+    | ServiceMoved
+    | ServiceDueSoon
+    | ServiceOverdue
 )
 """What an agency's system may be told: what it was asked itself or has promised, and
 nothing of what others were asked or said."""
@@ -183,14 +192,15 @@ async def want_delivery(
     team = await teams.get(told.case_id) if told.case_id else None
     if team and team.erased_at:
         return
-    held = await webhooks.get(webhook_id(told.agency))
+    agency = told.provider if isinstance(told, ServiceEvent) else told.agency
+    held = await webhooks.get(webhook_id(agency))
     if held is None or held.off is Off.REMOVED:
         return
     wanted = Delivery(
-        id=delivery_id(message.id, told.agency),
+        id=delivery_id(message.id, agency),
         # What a whole meeting is about is no case's, and goes with none.
         case_id=told.case_id or "",
-        agency=told.agency,
+        agency=agency,
         event=message.type,
         about_id=_about(told),
         meeting_id=told.meeting_id if isinstance(told, AT_MEETINGS) else None,
@@ -205,6 +215,8 @@ def _about(told: ForAgency) -> str:
         return told.meeting_id
     if isinstance(told, MeetingTaskEvent):
         return told.task_id
+    if isinstance(told, ServiceEvent):
+        return told.service_id
     return told.inquiry_id
 
 

@@ -14,7 +14,7 @@ from accord_contracts.notify import (
     ContactNotMessaged,
     NotificationSent,
 )
-from accord_contracts.plans import PlanBreached
+from accord_contracts.plans import PlanBreached, ServiceDueSoon, ServiceOverdue
 from accord_contracts.referrals import (
     CaseMerged,
     CaseUnmerged,
@@ -45,6 +45,7 @@ ABOUT = (
     "order_id",
     "task_id",
     "transfer_id",
+    "service_id",
 )
 """What an event is about, besides its case."""
 
@@ -52,9 +53,10 @@ OF_TWO = RolesQuestioned | RolesUndecided | RolesDecided
 """What is about who of two people in a case harmed whom."""
 
 OF_HER_SIDE = ContactSuspended | OrderBreached | PlanBreached
+OF_HER_HELP = ServiceDueSoon | ServiceOverdue
 OF_HER_DEVICE = ContactAnswered | ContactNotMessaged
-"""What whoever serves the person using violence is not told: it may tell who spoke, or
-how she is reached."""
+"""What whoever serves the person using violence is not told: it may tell who spoke, how
+she is reached, or where she goes for help."""
 
 
 REMEMBERED = timedelta(days=7)
@@ -194,7 +196,7 @@ def occasion(message: Message[Event]) -> Occasion:
     role = getattr(event, "role", None)
     outreach = role is not None and SIDES[role] is Side.PERSON_USING_VIOLENCE
     of_role = Eyes.ALL if outreach else Eyes.NOT_OUTREACH
-    of_her = isinstance(event, OF_HER_SIDE | OF_HER_DEVICE)
+    of_her = isinstance(event, OF_HER_SIDE | OF_HER_HELP | OF_HER_DEVICE)
     of_one_side = role is not None or of_her
     return Occasion(
         message_id=message.id,

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import Role
@@ -144,6 +144,18 @@ class Template:
     agree: timedelta
 
 
+class Term(NamedTuple):
+    """How long somebody has, and how long before its end they are reminded."""
+
+    within: timedelta
+    remind: timedelta
+
+    @classmethod
+    def of(cls, hours: int, remind_hours: int) -> "Term":
+        """Give one in hours."""
+        return cls(timedelta(hours=hours), timedelta(hours=remind_hours))
+
+
 class NeedRules(BaseModel):
     """What counts for services that are asked to meet a need.
 
@@ -151,6 +163,7 @@ class NeedRules(BaseModel):
         answer_within_hours: Elapsed hours in which a provider should answer.
         start_within_hours: Elapsed hours in which one that has accepted, or has people
             wait, should begin.
+        remind_before_hours: How long before either it is reminded of.
         refusals: Why a provider may refuse.
         ends: Why a service may end.
     """
@@ -159,8 +172,26 @@ class NeedRules(BaseModel):
 
     answer_within_hours: Hours
     start_within_hours: Hours
+    remind_before_hours: Hours
     refusals: Codes
     ends: Codes
+
+    @model_validator(mode="after")
+    def _reminds_before_it_is_due(self) -> Self:
+        least = min(self.answer_within_hours, self.start_within_hours)
+        if self.remind_before_hours >= least:
+            raise ValueError("remind_before_hours: at once is no reminder")
+        return self
+
+    @property
+    def answer(self) -> Term:
+        """In what time a provider should answer."""
+        return Term.of(self.answer_within_hours, self.remind_before_hours)
+
+    @property
+    def start(self) -> Term:
+        """In what time one should begin that has said it will."""
+        return Term.of(self.start_within_hours, self.remind_before_hours)
 
 
 class Policy(BaseModel):

@@ -20,6 +20,8 @@ from accord_contracts.plans import (
     PlanClosed,
     PlanReviewDue,
     PlanReviewed,
+    ServiceMoved,
+    ServiceOverdue,
 )
 from accord_contracts.referrals import (
     CaseErased,
@@ -105,6 +107,21 @@ async def note_action(
         told_at=message.time,
     )
     await _note(message, table, lambda held: held.owe(told.action_id, owed))
+
+
+async def note_service(
+    message: Message[ServiceOverdue] | Message[ServiceMoved], *, table: Table
+) -> None:
+    """Note that a provider has not answered in time, or not begun; or since has."""
+    told, now = message.data, table.clock.now()
+    owed = Owed(
+        due_at=told.answer_by if isinstance(told, ServiceOverdue) else now,
+        since=now,
+        revision=message.aggregate_version,
+        done=not isinstance(told, ServiceOverdue),
+        told_at=message.time,
+    )
+    await _note(message, table, lambda held: held.owe(told.service_id, owed))
 
 
 async def note_inquiry(

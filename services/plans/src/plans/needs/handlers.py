@@ -1,15 +1,17 @@
 """What is done when a need is assessed, a service asked, or a clock runs out."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
 from accord_contracts.access import ClosedToChange
-from accord_contracts.message import Message
+from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import (
     NeedAssessed,
     PlanClosed,
     PlanDrafted,
     ServiceAsked,
+    ServiceDueSoon,
     ServiceMoved,
     ServiceOverdue,
     ServiceStep,
@@ -20,17 +22,21 @@ from accord_contracts.referrals import (
     CaseTransferred,
     RolesDecided,
 )
+from accord_contracts.risk import RiskLevel
 
+from plans.asks import Helpers
 from plans.documents.store import Voices
 from plans.domain.held import NoPlan
 from plans.domain.stage import Status
 from plans.domain.template import Policy
 from plans.meeting.store import Dockets
 from plans.needs.need import (
+    DoesNotMeetIt,
     Need,
     NoSuchNeed,
     Reached,
     ReasonMissing,
+    Service,
     UnknownStrand,
     Voice,
 )
@@ -78,18 +84,32 @@ async def assess(
 
 
 async def ask(
-    held: Need, provider: str, *, at: datetime, by: str, needs: Needs, policy: Policy
+    held: Need,
+    provider: str,
+    *,
+    at: datetime,
+    by: str,
+    needs: Needs,
+    policy: Policy,
+    helpers: Helpers,
 ) -> Need:
-    """Ask a provider to meet a need.
+    """Ask a provider of the directory to meet a need.
+
+    What plans itself refuses comes first.
 
     Raises:
+        DoesNotMeetIt: The directory names no such provider for it, or the lists of the
+            case keep it from the case.
+        HelpAway: The directory does not answer.
         ClosedToChange: The case was handed over to another region.
         NotAgreedTo: The person did not agree to it.
         StillAsked: It is asked already.
         TooManyServices: There are too many.
     """
-    within = timedelta(hours=policy.needs.answer_within_hours)
-    new = held.ask(provider, within, at=at, by=by)
+    new = held.ask(provider, policy.needs.answer, at=at, by=by)
+    offered = await helpers.who_meet(held.strand, held.case_id)
+    if all(each.provider != provider for each in offered):
+        raise DoesNotMeetIt
     asked = new.services[-1]
     told = ServiceAsked(
         **_about(new),
@@ -115,8 +135,7 @@ async def move(
     reasons = {ServiceStep.REFUSED: rules.refusals, ServiceStep.ENDED: rules.ends}
     if reached.reason not in reasons.get(reached.step, {None}):
         raise ReasonMissing
-    within = timedelta(hours=rules.start_within_hours)
-    new = held.move(service_id, reached, within)
+    new = held.move(service_id, reached, rules.start)
     if new is held:
         return held
     moved = new.service(service_id)
@@ -131,22 +150,31 @@ async def move(
     return await needs.save(new, told)
 
 
-async def tell_overdue(held: Need, *, at: datetime, needs: Needs) -> None:
-    """Say which providers have not answered, or begun, in time, each once."""
-    new = held.fall_due(at)
-    told = [
+async def tell_due(held: Need, *, at: datetime, needs: Needs, plans: Plans) -> None:
+    """Say which providers have not answered, or begun, in time, and which soon should.
+
+    Each once.
+    """
+    plan = await plans.get(held.case_id)
+    level = plan.current.assessment.level if plan and plan.versions else None
+    late = held.fall_due(at)
+    new = late.remind(at)
+    told: list[Event] = [
         ServiceOverdue(
-            **_about(new),
-            service_id=each.id,
-            provider=each.provider,
+            **_of_service(held, each, level),
             answer_by=each.due_at,
             late_by=(at - each.due_at).total_seconds(),
-            step=each.step,
         )
         for each in held.services
         if each.due_at and each.due_at <= at
     ]
-    await needs.save(new, *told)
+    told += (
+        ServiceDueSoon(**_of_service(held, each, level), due_at=each.due_at)
+        for each in late.services
+        if each.due_at and each.remind_at and each.remind_at <= at
+    )
+    lane = Lane.URGENT if level and level.urgent else Lane.ROUTINE
+    await needs.save(new, *told, lane=lane)
 
 
 async def _change_each(
@@ -238,6 +266,18 @@ async def need_of(case_id: str, need_id: str, needs: Needs) -> Need:
     if held is None or held.case_id != case_id:
         raise NoSuchNeed
     return held
+
+
+def _of_service(
+    need: Need, service: Service, level: RiskLevel | None
+) -> dict[str, Any]:
+    return {
+        **_about(need),
+        "service_id": service.id,
+        "provider": service.provider,
+        "step": service.step,
+        "level": level,
+    }
 
 
 def _about(need: Need) -> dict[str, str]:

@@ -5,7 +5,7 @@ to a service, which is followed like any commitment, so that nobody has to tell 
 again, or to ask what became of it.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid5
 
@@ -13,6 +13,8 @@ from accord_contracts.access import ClosedToChange, Side
 from accord_contracts.plans import NeedLevel, ServiceStep
 from accord_contracts.problem import Refusal
 from pydantic import BaseModel, ConfigDict, computed_field
+
+from plans.domain.template import Term
 
 MOST_FINDINGS = 50
 """Of what was found before, beside the first, the last are remembered."""
@@ -35,6 +37,12 @@ class NoSuchService(Refusal):
 
 class UnknownStrand(Refusal):
     """The locality's policy does not know this strand."""
+
+    status = 422
+
+
+class DoesNotMeetIt(Refusal):
+    """The directory names no such provider that meets this need in this case."""
 
     status = 422
 
@@ -123,6 +131,7 @@ class Service(BaseModel):
         steps: First to last; the last one is where it stands.
         answer_by: When the provider should have answered.
         start_by: When it should have begun, since it accepted or has them wait.
+        remind_at: When either is to be reminded of; none: it was, or need not be.
         overdue_at: When it was told that it had not, at the step where it stands.
     """
 
@@ -133,6 +142,7 @@ class Service(BaseModel):
     steps: tuple[Reached, ...]
     answer_by: datetime
     start_by: datetime | None = None
+    remind_at: datetime | None = None
     overdue_at: datetime | None = None
 
     @property
@@ -148,11 +158,20 @@ class Service(BaseModel):
     @property
     def due_at(self) -> datetime | None:
         """When it should answer, or begin; none: nobody waits, or it was told."""
-        if self.overdue_at:
-            return None
+        return None if self.overdue_at else self.awaited_by
+
+    @property
+    def awaited_by(self) -> datetime | None:
+        """When it should have answered, or begun; none: nobody waits for that."""
         if self.step is ServiceStep.OFFERED:
             return self.answer_by
         return self.start_by if self.step in PROMISED else None
+
+    @property
+    def ahead(self) -> datetime | None:
+        """When something is to be told of it next."""
+        due_at = self.due_at
+        return min(due_at, self.remind_at or due_at) if due_at else None
 
 
 class Need(BaseModel):
@@ -190,11 +209,18 @@ class Need(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def due_at(self) -> datetime | None:
-        """When the next provider should have answered, or begun."""
+        """When something is next to be told of a provider."""
         if self.transferred_at or self.closed_at:
             return None
-        due = (each.due_at for each in self.services)
+        due = (each.ahead for each in self.services)
         return min(filter(None, due), default=None)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def asked_of(self) -> tuple[str, ...]:
+        """The providers that are asked, and have neither refused nor ended it."""
+        still = (each.provider for each in self.services if not each.over)
+        return tuple(dict.fromkeys(still))
 
     @property
     def first_assessed_at(self) -> datetime:
@@ -242,12 +268,12 @@ class Need(BaseModel):
             return self
         return self.model_copy(update={"transferred_at": at})
 
-    def ask(self, provider: str, within: timedelta, *, at: datetime, by: str) -> "Need":
+    def ask(self, provider: str, term: Term, *, at: datetime, by: str) -> "Need":
         """Ask a provider to meet it.
 
         Args:
             provider: By its code in the directory.
-            within: In what time it should answer.
+            term: In what time it should answer.
             at: When.
             by: Who asks.
 
@@ -270,7 +296,8 @@ class Need(BaseModel):
             id=str(uuid5(UUID(self.id), f"service/{len(self.services)}")),
             provider=provider,
             steps=(Reached(step=ServiceStep.OFFERED, at=at, by=by),),
-            answer_by=at + within,
+            answer_by=at + term.within,
+            remind_at=at + term.within - term.remind,
         )
         return self.model_copy(update={"services": (*self.services, asked)})
 
@@ -285,15 +312,13 @@ class Need(BaseModel):
                 return each
         raise NoSuchService
 
-    def move(
-        self, service_id: str, reached: Reached, start_within: timedelta
-    ) -> "Need":
+    def move(self, service_id: str, reached: Reached, term: Term) -> "Need":
         """Note that a service has come to a step. Noting it again changes nothing.
 
         Args:
             service_id: Which service.
             reached: Which step.
-            start_within: In what time a provider should begin that has said it will.
+            term: In what time a provider should begin that has said it will.
 
         Raises:
             NoSuchService: No such service was asked.
@@ -305,11 +330,11 @@ class Need(BaseModel):
         if reached.step not in AFTER[held.step]:
             raise NotAfter
         promised = reached.step in PROMISED
-        update = {
-            "steps": (*held.steps, reached),
-            "start_by": reached.at + start_within if promised else held.start_by,
-            "overdue_at": None if promised else held.overdue_at,
-        }
+        start_by = reached.at + term.within
+        update: dict[str, object] = {"steps": (*held.steps, reached)}
+        if promised:
+            remind_at = start_by - term.remind
+            update |= {"start_by": start_by, "remind_at": remind_at, "overdue_at": None}
         return self._with(held.model_copy(update=update))
 
     def fall_due(self, at: datetime) -> "Need":
@@ -317,8 +342,18 @@ class Need(BaseModel):
         due = self
         for each in self.services:
             if each.due_at and each.due_at <= at:
-                due = due._with(each.model_copy(update={"overdue_at": at}))
+                update = {"overdue_at": at, "remind_at": None}
+                due = due._with(each.model_copy(update=update))
         return due
+
+    def remind(self, at: datetime) -> "Need":
+        """Note the providers that should answer, or begin, before long, each once."""
+        reminded = self
+        for each in self.services:
+            if each.due_at and each.remind_at and each.remind_at <= at:
+                update = {"remind_at": None}
+                reminded = reminded._with(each.model_copy(update=update))
+        return reminded
 
     def _with(self, changed: Service) -> "Need":
         services = (changed if e.id == changed.id else e for e in self.services)

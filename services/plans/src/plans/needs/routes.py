@@ -8,21 +8,23 @@ from accord_chassis.decision import ANYBODY, NOT_OUTREACH, Action, Relation
 from accord_chassis.guard import Asking
 from accord_chassis.service import part, settled
 from accord_contracts.access import Side
+from accord_contracts.allocation import OfferOfHelp
 from accord_contracts.message import Code, Id
 from accord_contracts.plans import NeedLevel, ServiceStep
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
+from plans.asks import Helpers
 from plans.documents.store import Voices
 from plans.domain.held import NoPlan
 from plans.needs import handlers
 from plans.needs.need import Need, NoSuchNeed, Reached, Service, Voice, need_id
 from plans.needs.store import Needs
-from plans.routes import Clock_, Plans_, Policy_, Reader, Worker, plan_of
+from plans.routes import Clock_, Needs_, Plans_, Policy_, Reader, Worker, plan_of
 
 router = APIRouter(tags=["needs"])
 
-Needs_ = Annotated[Needs, part(Needs)]
+Helpers_ = Annotated[Helpers, part(Helpers)]
 Voices_ = Annotated[Voices, part(Voices)]
 
 CASE_TEAM = (Relation.TEAM, Relation.COORDINATOR)
@@ -189,6 +191,15 @@ async def assess_need(
     return NeedView.of(await settled(assess))
 
 
+@router.get("/plans/{case_id}/needs/{need_id}/providers")
+async def list_providers(
+    case_id: Id, need_id: Id, needs: Needs_, helpers: Helpers_, worker: Worker
+) -> tuple[OfferOfHelp, ...]:
+    """List the providers that may be asked to meet a need, by their codes."""
+    held = await _need(case_id, need_id, needs, worker)
+    return await helpers.who_meet(held.strand, case_id)
+
+
 @router.post("/plans/{case_id}/needs/{need_id}/services", status_code=201)
 async def ask_service(
     case_id: Id,
@@ -196,6 +207,7 @@ async def ask_service(
     asked: AskService,
     *,
     needs: Needs_,
+    helpers: Helpers_,
     policy: Policy_,
     clock: Clock_,
     worker: Worker,
@@ -210,6 +222,7 @@ async def ask_service(
             by=worker.who.subject,
             needs=needs,
             policy=policy,
+            helpers=helpers,
         )
 
     return NeedView.of(await settled(ask))

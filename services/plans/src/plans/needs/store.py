@@ -1,6 +1,7 @@
 """Where needs are kept."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from accord_chassis.store import Store
 from pymongo.operations import IndexModel
@@ -14,13 +15,28 @@ class Needs(Store[Need]):
     entity = Need
     collection = "needs"
     due = "due_at"
-    indexes = (IndexModel([("case_id", 1)]), IndexModel([("person_id", 1)]))
+    indexes = (
+        IndexModel([("case_id", 1)]),
+        IndexModel([("person_id", 1)]),
+        IndexModel([("asked_of", 1)]),
+        IndexModel([("services.id", 1)]),
+    )
 
     async def of_cases(self, case_ids: Iterable[str]) -> list[Need]:
         """Give the needs of everybody in some cases."""
-        found = self.documents.find(
-            {"case_id": {"$in": list(case_ids)}}, projection={"inbox": 0, "outbox": 0}
-        )
+        return await self._all({"case_id": {"$in": list(case_ids)}})
+
+    async def asked_of(self, provider: str) -> list[Need]:
+        """Give those that a provider is asked to meet, or meets."""
+        return await self._all({"asked_of": provider})
+
+    async def of_service(self, service_id: str) -> Need | None:
+        """Give the one that a service was asked to meet."""
+        found = await self._all({"services.id": service_id})
+        return found[0] if found else None
+
+    async def _all(self, which: dict[str, Any]) -> list[Need]:
+        found = self.documents.find(which, projection={"inbox": 0, "outbox": 0})
         return [self.load(each) async for each in found]
 
     async def erase(self, case_id: str) -> None:
