@@ -546,6 +546,29 @@ async def test_nobody_is_asked_too_late_nor_by_who_does_not_lead_nor_left_out_wr
     assert not [each for each in sent if isinstance(each.data, MeetingAsked)]
 
 
+async def test_nobody_is_asked_long_before_nor_for_what_does_not_take_place(
+    running: Running, clock: SimulatedClock
+) -> None:
+    [case] = await referred(running, HIGH)
+    meeting = new_id()
+    starts = (clock.now() + timedelta(days=16)).isoformat()
+    told = {"starts_at": starts, "agencies": ["police"], "cases": [case]}
+    assert (await chair(running).asks("PUT", f"/{meeting}", told)).is_success
+
+    async def asks() -> httpx2.Response:
+        path = f"/{meeting}/inquiries"
+        return await chair(running).asks("POST", path, asking(about(case)))
+
+    early = await asks()
+    clock.advance(timedelta(days=8))
+    meanwhile = await asks()
+    assert (await chair(running).asks("DELETE", f"/{meeting}")).is_success
+    called_off = await asks()
+
+    assert (problem(early)[1], meanwhile.status_code) == ("not-asked-now", 202)
+    assert problem(called_off)[1] == "not-asked-now"
+
+
 async def test_a_decision_settles_a_case_and_is_told_in_the_name_of_who_decided(
     running: Running, clock: SimulatedClock
 ) -> None:

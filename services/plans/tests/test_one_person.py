@@ -7,6 +7,7 @@ import pytest
 from accord_chassis.testing import NOON, eventually, message_of, new_id
 from accord_contracts.one_person import Link, one_with
 from accord_contracts.referrals import PersonMerged, PersonUnmerged
+from accord_contracts.risk import RiskLevel
 from papers_builders import voice
 from plans.documents.audience import Addressed, Audience, Facts, redacted
 from plans.documents.voice import NotTheirCopy, copy_of
@@ -19,6 +20,7 @@ from plans.domain.template import Part
 from plans_builders import (
     IVS,
     POLICY,
+    SHOWN,
     Running,
     assessment,
     does,
@@ -26,6 +28,7 @@ from plans_builders import (
     owner,
     parted_policy,
     plan,
+    says_done,
 )
 
 PARTED = parted_policy()
@@ -251,3 +254,37 @@ def test_what_is_put_right_asks_for_nothing_of_who_uses_violence() -> None:
     assert right.action(first.id).person_id == him
     again = right.draft(assessment(revision=9, at=NOON), POLICY, NOON)
     assert {e.person_id for e in again.open_actions} == {None, her}
+
+
+def test_what_waits_to_be_confirmed_of_the_wrong_one_runs_on_for_who_was_harmed() -> (
+    None
+):
+    him, her = new_id(), new_id()
+    held = plan(RiskLevel.HIGH, owners={IVS: "w"}).protects([him])
+    first = next(e for e in held.actions if e.code == "safe_contact")
+    said = says_done(held, first.id, "w", NOON + HOUR, evidence=SHOWN)
+    assert said.action(first.id).said
+
+    later = NOON + 20 * HOUR
+    right = said.decide_roles(her, him, later).asks_for_each(said, POLICY, later)
+
+    # Whoever confirms it now would confirm that he was met.
+    [hers] = [e for e in right.open_actions if e.code == "safe_contact"]
+    assert (hers.id, hers.due_at, hers.said) == (first.id, first.due_at, None)
+
+
+def test_whoever_leaves_and_comes_back_within_a_version_is_asked_for_anew() -> None:
+    one, two = new_id(), new_id()
+    held = plan()
+    both = held.protects([one, two]).asks_for_each(held, POLICY, NOON)
+    gone = both.model_copy(update={"harmed": (one,), "version": 4})
+    left = gone.asks_for_each(both, POLICY, NOON + HOUR)
+    again = left.model_copy(update={"harmed": (one, two), "version": 5})
+
+    back = again.asks_for_each(left, POLICY, NOON + 2 * HOUR)
+
+    before = {e.id for e in both.actions if e.person_id == two}
+    after = {e.id for e in back.actions if e.person_id == two}
+    assert before
+    assert len(after) == len(before)
+    assert not before & after

@@ -19,7 +19,8 @@ class Ground:
 
     Attributes:
         case: Of which case.
-        number: Which version.
+        name: Names the version, and how often the plan was changed before: whoever
+            leaves and comes back meanwhile is asked for anew.
         at: When that is done.
         since: From when on its clocks run.
         episode: When the response to the present episode was first asked for.
@@ -31,7 +32,7 @@ class Ground:
     """
 
     case: UUID
-    number: int
+    name: str
     at: datetime
     since: datetime
     episode: datetime
@@ -85,7 +86,7 @@ def _action(
     if measure.since and held and held.ended:
         # For another date within the same version: it is another action.
         whose += f"/{len(held.ended)}"
-    name = f"action/{ground.number}/{measure.code}{whose}"
+    name = f"action/{ground.name}/{measure.code}{whose}"
     worker_id = ground.owner(measure.role)
     stages = (ActionStage.ASKED, *((ActionStage.ACCEPTED,) if worker_id else ()))
     new = Action(

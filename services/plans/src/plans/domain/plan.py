@@ -111,7 +111,7 @@ class Plan(Held):
     ) -> Ground:
         return Ground(
             case=UUID(self.id),
-            number=version.number,
+            name=f"{version.number}.{self.version}",
             at=at,
             since=since,
             episode=version.assessment.first_referred_at,
@@ -173,7 +173,8 @@ class Plan(Held):
         """Take note of who harmed whom, as a person has decided; the later counts.
 
         What was done for nobody by name while it was thought of whoever uses violence
-        was done for them: of whoever was harmed it is asked anew.
+        was done for them: of whoever was harmed it is asked anew. What is open is for
+        whoever was harmed, by the clock that it has.
         """
         told = {
             harmed: Decided(harmed=True, at=at),
@@ -187,16 +188,26 @@ class Plan(Held):
         kept = tuple(each for each in self.harmed if not noted.uses_violence(each))
         alone = self.all_harmed == (using_violence,) and not kept
         right = noted.model_copy(update={"harmed": kept}).protects([harmed])
-        return right.done_for(using_violence) if alone else right
+        return right.turned(using_violence, to=harmed) if alone else right
 
-    def done_for(self, person_id: str) -> "Plan":
-        """Say for whom it was done, where it was said of nobody by name."""
-        theirs = (
-            each
-            for each in self.actions
-            if each.said and each.person_id is None and each.part is Part.PERSON_HARMED
-        )
-        return self.with_actions({e.id: {"person_id": person_id} for e in theirs})
+    def turned(self, done_for: str, *, to: str) -> "Plan":
+        """Say for whom it was done, where it was said of nobody by name.
+
+        What is open of either is for the other from now on: it runs already. That it
+        was done, as somebody says and nobody has confirmed, was said of the wrong one.
+        """
+        part = [e for e in self.actions if e.part is Part.PERSON_HARMED]
+        theirs = {each.code for each in part if each.person_id == to}
+        changes: dict[str, dict[str, object]] = {}
+        for each in part:
+            if each.person_id not in {None, done_for}:
+                continue
+            if not each.open:
+                changes[each.id] = {"person_id": done_for}
+            elif each.code not in theirs:
+                whose = None if each.person_id is None else to
+                changes[each.id] = {"person_id": whose, "said": None}
+        return self.with_actions(changes)
 
     def asks_for_each(self, before: "Plan", policy: Policy, at: datetime) -> "Plan":
         """Ask of the current version what is asked for those it has now, as things are.
