@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from accord.actors import AGENCY_SCOPES, COORDINATOR_SCOPES, WORKER_SCOPES
+from accord.actors import (
+    AGENCY_SCOPES,
+    COORDINATOR_SCOPES,
+    WORKER_SCOPES,
+    still_open,
+)
 from accord.client import Answer, Client
 from accord.world import Agency
 from accord_chassis.testing import new_id
@@ -366,7 +371,9 @@ class Coordinator(Worker):
     ) -> Answer:
         """End the response to a household; somebody else confirms it if needed."""
         path = f"/api/plans/v1/plans/{case_id}/closure"
-        told = {"reason": reason, "outcomes": OUTCOMES}
+        plan = await self.reads(f"/api/plans/v1/plans/{case_id}")
+        left = still_open(plan.json()) if plan.ok else []
+        told = {"reason": reason, "outcomes": OUTCOMES, "left": left}
         said = await self.sends("POST", path, told)
         if not said.ok or said.json()["status"] == "closed":
             return said

@@ -315,3 +315,14 @@ def _expect(answer: Answer, otherwise: str) -> dict[str, Any]:
     except (ValueError, LookupError, TypeError):
         why = f"HTTP {answer.status}"
     raise CannotGoOn(f"{otherwise}: {answer.status} {why}")
+
+
+def still_open(plan: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Say of everything in a plan that is open that it is needed no longer."""
+    ids = [
+        each["action_id"]
+        for each in plan["actions"]
+        if not (each["done_at"] or each["undone_at"])
+    ]
+    ids += [each["service_id"] for each in plan["services"]]
+    return [{"id": each, "reason": "no_longer_needed"} for each in ids]

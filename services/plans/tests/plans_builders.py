@@ -22,7 +22,7 @@ from plans import handlers
 from plans.domain.action import Action, Evidence, Owner, Said
 from plans.domain.closing import close
 from plans.domain.keeping import complete, confirm
-from plans.domain.outcome import Outcome
+from plans.domain.outcome import Left, Outcome
 from plans.domain.plan import Plan
 from plans.domain.template import Policy
 from plans.domain.version import Assessment
@@ -56,6 +56,7 @@ def policy_fields() -> dict[str, Any]:
         "strands": ["immediate_safety", "behaviour_change"],
         "closing_reasons": ["safety_goals_met", "died", "opened_in_error"],
         "outcome_sources": ["said_by_person", "not_reached"],
+        "left_reasons": ["carried_on", "no_longer_needed"],
         "evidence": ["contact_record"],
         "not_done_reasons": ["declined_by_person", "does_not_apply"],
         "breaches": ["came_near"],
@@ -186,8 +187,28 @@ def does(held: Plan, action_id: str, worker_id: str, at: datetime) -> Plan:
 
 
 def ends(held: Plan, at: datetime, reason: str = "safety_goals_met") -> Plan:
-    """Close a plan."""
-    return close(held, reason, OUTCOMES, POLICY, at)
+    """Close a plan, and say of what is open that it is needed no longer."""
+    return close(held, reason, OUTCOMES, POLICY, at, left=left_of(held))
+
+
+def left_of(held: Plan) -> tuple[Left, ...]:
+    """Say of all that is open that it is needed no longer."""
+    shared = (e for each in held.shares.values() for e in each.actions if e.open)
+    return tuple(
+        Left(id=each.id, reason="no_longer_needed")
+        for each in (*held.open_actions, *shared)
+    )
+
+
+def told_left(plan: dict[str, Any]) -> list[dict[str, str]]:
+    """Say so over HTTP, of a plan as it was read."""
+    still = [
+        each["action_id"]
+        for each in plan["actions"]
+        if not (each["done_at"] or each["undone_at"])
+    ]
+    still += [each["service_id"] for each in plan.get("services", ())]
+    return [{"id": each, "reason": "no_longer_needed"} for each in still]
 
 
 def assessment(

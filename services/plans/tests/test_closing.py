@@ -1,6 +1,6 @@
 """A response ends by risk's proof: a plan is closed if risk says so, or it is not."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from plans.domain.closing import (
     unproved,
 )
 from plans.domain.merging import carry
+from plans.domain.outcome import Outcome
 from plans.domain.plan import AlreadyClosed, Plan
 from plans.domain.share import Share
 from plans.domain.template import Policy
@@ -35,7 +36,9 @@ from plans_builders import (
     assessment,
     does,
     ends,
+    left_of,
     plan,
+    told_left,
 )
 from stand_ins import Risk
 
@@ -48,9 +51,15 @@ WORSE = tuple(
 )
 
 
-def asked_for(held: Plan, reason: str) -> Plan:
+def asked_for(
+    held: Plan,
+    reason: str = "died",
+    outcomes: tuple[Outcome, ...] = OUTCOMES,
+    at: datetime = NOON,
+) -> Plan:
     """Say that a response should end."""
-    return ask_to_close(held, reason, OUTCOMES, by="one", policy=POLICY, at=NOON)
+    told: dict[str, Any] = {"by": "one", "policy": POLICY, "at": at}
+    return ask_to_close(held, reason, outcomes, left=left_of(held), **told)
 
 
 def settled(held: Plan) -> Plan:
@@ -69,9 +78,9 @@ async def ready_to_close(running: Running, level: RiskLevel = RiskLevel.HIGH) ->
 
 async def close(running: Running, case_id: str, reason: str) -> httpx2.Response:
     path = f"/v1/plans/{case_id}/closure"
-    return await running.post(
-        path, "plans.close", body={"reason": reason, "outcomes": TOLD}
-    )
+    left = told_left((await running.get(f"/v1/plans/{case_id}", "plans.read")).json())
+    body = {"reason": reason, "outcomes": TOLD, "left": left}
+    return await running.post(path, "plans.close", body=body)
 
 
 async def closings(running: Running) -> int:
@@ -93,6 +102,49 @@ async def test_a_plan_is_closed_by_risks_proof_that_names_who_closes(
     assert asked == AskClosing(case_id=case_id, closed_by=COORDINATOR)
     assert token == "Bearer token"
     assert await closings(running) == 1
+
+
+async def test_nothing_that_is_open_goes_with_a_closing_unsaid(
+    running: Running,
+) -> None:
+    case_id = await ready_to_close(running)
+    whose = {"person_id": new_id(), "side": "person_harmed"}
+    told = {"level": "unmet", "voice": "agreed", "strand": "immediate_safety"}
+    path, work = f"/v1/plans/{case_id}", "plans.work"
+    need = await running.post(f"{path}/needs", work, body={**whose, **told})
+    asks = f"{path}/needs/{need.json()['need_id']}/services"
+    await running.post(asks, work, body={"provider": "refuge"})
+    plan_ = (await running.get(path, "plans.read")).json()
+    [action, service] = left = told_left(plan_)
+
+    async def closes(*said: dict[str, str]) -> httpx2.Response:
+        body = {"reason": PROVED, "outcomes": TOLD, "left": list(said)}
+        return await running.post(f"{path}/closure", "plans.close", body=body)
+
+    goes_on = {**service, "reason": "carried_on", "carried_to": "refuge"}
+    wrong = {
+        "open-is-unsaid": [
+            await closes(),
+            await closes(action),
+            await closes(action, action, service),
+            await closes(*left, {**action, "id": new_id()}),
+        ],
+        "unknown-reason": [await closes(action, {**service, "reason": "tired"})],
+        "carried-to-whom": [
+            await closes(action, {**service, "reason": "carried_on"}),
+            await closes({**action, "carried_to": "refuge"}, service),
+        ],
+    }
+    for kind, answers in wrong.items():
+        kinds = {each.json()["type"] for each in answers}
+        assert kinds == {f"urn:accord:problem:{kind}"}
+    assert wrong["open-is-unsaid"][0].json()["detail"] == "2 open."
+
+    closed = await closes(action, goes_on)
+
+    assert closed.status_code == 200, closed.text
+    kept = closed.json()["versions"][-1]["left"]
+    assert kept == [{**action, "carried_to": None}, goes_on]
 
 
 async def test_without_the_proof_it_stays_open_and_the_refusal_names_what_is_missing(
@@ -198,9 +250,7 @@ def test_what_is_lapsed_or_said_before_an_assessment_ends_nothing(
     later: timedelta, level: RiskLevel | None
 ) -> None:
     held = plan(RiskLevel.LOW, owners=OWNERS)
-    held = asked = ask_to_close(
-        settled(held), "opened_in_error", OUTCOMES, by="one", policy=POLICY, at=NOON
-    )
+    held = asked = asked_for(settled(held), "opened_in_error")
     at = NOON + later
     if level:
         held = asked.draft(assessment(level, revision=2, at=at), POLICY, at)
@@ -215,7 +265,7 @@ def test_what_is_lapsed_or_said_before_an_assessment_ends_nothing(
 def test_what_was_said_anew_since_it_was_read_is_not_confirmed_unread() -> None:
     held, later = settled(plan(owners=OWNERS)), NOON + timedelta(minutes=1)
     for at, outcomes in ((NOON, OUTCOMES), (later, WORSE)):
-        held = ask_to_close(held, "died", outcomes, by="one", policy=POLICY, at=at)
+        held = asked_for(held, outcomes=outcomes, at=at)
 
     with pytest.raises(NobodyEndsIt):
         confirm_closing(held, NOON, by="two", policy=POLICY, at=later)
@@ -225,9 +275,7 @@ def test_what_was_said_anew_since_it_was_read_is_not_confirmed_unread() -> None:
 
 
 def test_a_third_persons_word_changes_nothing_of_an_end() -> None:
-    held = ask_to_close(
-        settled(plan(owners=OWNERS)), "died", OUTCOMES, by="one", policy=POLICY, at=NOON
-    )
+    held = asked_for(settled(plan(owners=OWNERS)))
     ended = confirm_closing(held, NOON, by="two", policy=POLICY, at=NOON)
 
     assert confirm_closing(ended, NOON, by="two", policy=POLICY, at=NOON) is ended
@@ -246,7 +294,7 @@ def test_a_household_that_comes_or_goes_between_the_words_is_not_ended_unread(
     other = new_id()
     held = settled(plan(owners=OWNERS))
     held = told(held, Share(owners={})) if left else held
-    asked = ask_to_close(held, "died", OUTCOMES, by="one", policy=POLICY, at=NOON)
+    asked = asked_for(held)
 
     changed = told(asked, None if left else Share(owners={}))
 

@@ -1,5 +1,6 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from accord_chassis.clock import SimulatedClock
@@ -30,6 +31,7 @@ from plans_builders import (
     POLICY,
     accepted,
     assessed,
+    left_of,
     settle,
     withdrawn,
 )
@@ -245,15 +247,19 @@ async def test_a_commitment_that_was_kept_is_told_once(
     ]
 
 
+async def close_(case_id: str, plans: Plans, at: datetime = NOON) -> None:
+    left = left_of(await plans.known(case_id))
+    known: dict[str, Any] = {"plans": plans, "policy": POLICY, "left": left}
+    await handlers.close(case_id, "safety_goals_met", OUTCOMES, at=at, **known)
+
+
 async def test_a_closing_is_told_once(plans: Plans, clock: SimulatedClock) -> None:
     case_id = new_id()
     await draft(assessed(case_id, HIGH), plans, clock)
     await do_mandatory(case_id, plans)
 
     for at in (NOON, NOON + HOUR):
-        await handlers.close(
-            case_id, "safety_goals_met", OUTCOMES, at=at, plans=plans, policy=POLICY
-        )
+        await close_(case_id, plans, at)
 
     told = [each.data for each in await published(plans)]
     assert [each for each in told if isinstance(each, PlanClosed)] == [
@@ -276,9 +282,7 @@ async def test_a_closing_names_the_latest_assessment_that_the_plan_took_in(
         await draft(assessed(case_id, HIGH, revision=revision), plans, clock)
     await do_mandatory(case_id, plans)
 
-    await handlers.close(
-        case_id, "safety_goals_met", OUTCOMES, at=NOON, plans=plans, policy=POLICY
-    )
+    await close_(case_id, plans)
 
     *_, closed = [each.data for each in await published(plans)]
     assert isinstance(closed, PlanClosed)
@@ -400,9 +404,7 @@ async def test_a_closed_plan_never_falls_due(
     case_id = new_id()
     await draft(assessed(case_id, HIGH), plans, clock)
     await do_mandatory(case_id, plans)
-    await handlers.close(
-        case_id, "safety_goals_met", OUTCOMES, at=NOON, plans=plans, policy=POLICY
-    )
+    await close_(case_id, plans)
 
     assert await plans.due_now(NOON + timedelta(days=365)) == []
 
@@ -413,9 +415,7 @@ async def test_a_new_assessment_opens_a_closed_plan_again(
     case_id = new_id()
     await draft(assessed(case_id, HIGH), plans, clock)
     await do_mandatory(case_id, plans)
-    await handlers.close(
-        case_id, "safety_goals_met", OUTCOMES, at=NOON, plans=plans, policy=POLICY
-    )
+    await close_(case_id, plans)
     later = clock.advance(timedelta(days=90))
 
     await draft(assessed(case_id, HIGH, revision=2, at=later), plans, clock)

@@ -39,6 +39,7 @@ from plans_builders import (
     WHANAU,
     assessment,
     confirms,
+    left_of,
     owner,
     parted_policy,
     says_done,
@@ -185,7 +186,11 @@ class Kept(RuleBasedStateMachine):
 
     @rule(told=st.sampled_from([OUTCOMES, OUTCOMES[:2], ()]))
     def is_closed(self, told: tuple[Outcome, ...]) -> None:
-        self.step(lambda held: close(held, "safety_goals_met", told, POLICY, self.at))
+        self.step(
+            lambda held: close(
+                held, "safety_goals_met", told, POLICY, self.at, left=left_of(held)
+            )
+        )
 
     @rule(person=st.sampled_from(ADULTS))
     def somebody_is_to_be_protected(self, person: str) -> None:
@@ -219,7 +224,11 @@ class Kept(RuleBasedStateMachine):
     @rule(worker=workers)
     def somebody_says_that_it_should_end(self, worker: str) -> None:
         told: dict[str, Any] = {"by": worker, "policy": POLICY, "at": self.at}
-        self.step(lambda held: ask_to_close(held, "died", OUTCOMES, **told))
+        self.step(
+            lambda held: ask_to_close(
+                held, "died", OUTCOMES, left=left_of(held), **told
+            )
+        )
 
     @rule(worker=workers)
     def somebody_confirms_that_it_ends(self, worker: str) -> None:
@@ -294,6 +303,9 @@ class Kept(RuleBasedStateMachine):
             assert current.ending
             assert current.ending.confirmed_by not in {None, current.ending.by}
         assert len(current.outcomes) == len(OUTCOMES)
+        # Nothing that was open went with it unsaid.
+        own = {each.id for each in self.held.actions if each.open}
+        assert own <= {each.id for each in current.left}
         assert not any(e.open and e.mandatory for e in self.held.actions)
         assert not self.held.stale
 

@@ -48,6 +48,7 @@ from plans_builders import (
     Running,
     accepted,
     assessed,
+    left_of,
     settle,
 )
 
@@ -224,9 +225,9 @@ async def test_a_plan_is_not_closed_over_what_was_taken_on_in_a_merged_case(
     for each in held.shares[two].actions:
         await settle(one, each.id, worker, at=NOON, plans=desk.plans)
     await desk.tells_itself()
-    await handlers.close(
-        one, "safety_goals_met", OUTCOMES, at=NOON, plans=desk.plans, policy=POLICY
-    )
+    left = left_of(await desk.of(one))
+    known: dict[str, Any] = {"plans": desk.plans, "policy": POLICY, "left": left}
+    await handlers.close(one, "safety_goals_met", OUTCOMES, at=NOON, **known)
     await desk.tells_itself()
 
     closed = {

@@ -15,7 +15,16 @@ from accord_contracts.plans import ActionOverdue, PlanDrafted
 from accord_contracts.risk import RiskLevel
 from plans import handlers
 from plans.app import Settings, create_app
-from plans_builders import IVS, OUTREACH, POLICY, TOLD, Running, accepted, assessed
+from plans_builders import (
+    IVS,
+    OUTREACH,
+    POLICY,
+    TOLD,
+    Running,
+    accepted,
+    assessed,
+    told_left,
+)
 
 LOW, _, HIGH, EXTREME = RiskLevel
 HOUR = timedelta(hours=1)
@@ -216,7 +225,8 @@ async def test_a_plan_is_closed_once_what_is_mandatory_is_done(
     worker_id = new_id()
     case_id = await given_plan(running, owners={IVS: worker_id})
     await do_mandatory(running, case_id, worker_id)
-    path, body = f"/v1/plans/{case_id}/closure", MET
+    left = told_left(await read(running, case_id))
+    path, body = f"/v1/plans/{case_id}/closure", {**MET, "left": left}
 
     first = await running.post(path, CLOSE, body=body)
     clock.advance(HOUR)
@@ -259,7 +269,8 @@ async def test_a_closed_plan_takes_no_more(running: Running) -> None:
     owners = {IVS: worker_id, OUTREACH: worker_id}
     case_id = await given_plan(running, owners=owners)
     await do_mandatory(running, case_id, worker_id)
-    await running.post(f"/v1/plans/{case_id}/closure", CLOSE, body=MET)
+    still = {**MET, "left": told_left(await read(running, case_id))}
+    await running.post(f"/v1/plans/{case_id}/closure", CLOSE, body=still)
     left = (await read(running, case_id))["actions"][2]["action_id"]
     leads = frozenset({Side.WHOLE_CASE})
     running.standings.tell(worker_id, case_id, sides=leads)

@@ -18,6 +18,7 @@ from accord_contracts.notify import NotificationEscalated, NotificationSent
 from accord_contracts.plans import PlanDrafted
 from accord_contracts.risk import ReassessmentDue
 
+from accord.actors import still_open
 from accord.pilot import assumptions
 from accord.pilot.agenda import Act, Agenda, nothing
 from accord.pilot.assumptions import MARK, SLOT, lot
@@ -288,9 +289,15 @@ class Practice:
             self._agenda.put(self._next_slot() + SLOT, case_id, again)
             return
         path = f"/plans/v1/plans/{case_id}/closure"
-        told = {"reason": assumptions.CLOSED_FOR, "outcomes": assumptions.OUTCOMES}
+        coordinator, read = self._staff.coordinator, f"/plans/v1/plans/{case_id}"
+        plan = await self._region.ask(coordinator, "GET", read)
+        told = {
+            "reason": assumptions.CLOSED_FOR,
+            "outcomes": assumptions.OUTCOMES,
+            "left": still_open(plan.json()),
+        }
         answer = await self._region.ask(
-            self._staff.coordinator, "POST", path, told, expected=(CONFLICT,)
+            coordinator, "POST", path, told, expected=(CONFLICT,)
         )
         if answer.ok and await self._confirm_closing(case_id, answer.json()):
             case.closed = True

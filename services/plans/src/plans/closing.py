@@ -9,10 +9,11 @@ from plans import handlers
 from plans.asks import Proofs
 from plans.domain.closing import ask_to_close, confirm_closing, unproved
 from plans.domain.closing import close as end
-from plans.domain.outcome import Outcome
+from plans.domain.outcome import Left, Outcome
 from plans.domain.plan import Plan
 from plans.domain.template import Policy
 from plans.meeting.store import Discussions
+from plans.needs.store import Needs
 from plans.store import Plans
 
 
@@ -35,9 +36,11 @@ async def close(
     by: str,
     at: datetime,
     plans: Plans,
+    needs: Needs,
     policy: Policy,
     proofs: Proofs,
     discussions: Discussions,
+    left: Iterable[Left] = (),
 ) -> Plan:
     """Close a plan, if risk proves that the response may end.
 
@@ -53,9 +56,11 @@ async def close(
         by: The worker who closes it.
         at: The present time.
         plans: Where they are kept.
+        needs: Of which services people wait for, or have.
         policy: The locality's.
         proofs: What risk says.
         discussions: What agencies have promised at meetings.
+        left: What becomes of each action and service that is still open.
 
     Raises:
         Refusal: Of ``handlers.close``.
@@ -63,19 +68,36 @@ async def close(
         NotProven: Conditions are missing; its text names them.
         ProofAway: Risk does not answer.
     """
-    told = tuple(outcomes)
+    told, said = tuple(outcomes), tuple(left)
     held = await plans.known(case_id)
-    if end(held, reason, told, policy, at) is held:
+    services = await _services_of(held, needs)
+    if end(held, reason, told, policy, at, left=said, services=services) is held:
         return held
     await _see_to_tasks(held, discussions)
     if unproved(reason, policy):
-        asked = ask_to_close(held, reason, told, by=by, policy=policy, at=at)
+        asked = ask_to_close(
+            held,
+            reason,
+            told,
+            by=by,
+            policy=policy,
+            at=at,
+            left=said,
+            services=services,
+        )
         return held if asked is held else await plans.save(asked)
     missing = await proofs.missing(case_id, by)
     if missing:
         raise NotProven(missing)
     return await handlers.close(
-        case_id, reason, told, at=at, plans=plans, policy=policy
+        case_id,
+        reason,
+        told,
+        at=at,
+        plans=plans,
+        policy=policy,
+        left=said,
+        services=services,
     )
 
 
@@ -86,6 +108,7 @@ async def confirm(
     by: str,
     at: datetime,
     plans: Plans,
+    needs: Needs,
     policy: Policy,
     discussions: Discussions,
 ) -> Plan:
@@ -97,11 +120,18 @@ async def confirm(
         TasksOpen: What was promised at high risk is not settled; says how much.
     """
     held = await plans.known(case_id)
-    new = confirm_closing(held, said_at, by=by, policy=policy, at=at)
+    services = await _services_of(held, needs)
+    new = confirm_closing(held, said_at, by=by, policy=policy, at=at, services=services)
     if new is held:
         return held
     await _see_to_tasks(held, discussions)
     return await handlers.save_closed(new, plans)
+
+
+async def _services_of(held: Plan, needs: Needs) -> list[str]:
+    """Give the services that are not over, of what is merged into the case too."""
+    found = await needs.of_cases((held.id, *held.merged_cases))
+    return [each.id for need in found for each in need.services if not each.over]
 
 
 async def _see_to_tasks(held: Plan, discussions: Discussions) -> None:

@@ -35,7 +35,7 @@ from plans.domain.closing import close as end
 from plans.domain.coming import Coming
 from plans.domain.held import NoPlan
 from plans.domain.keeping import complete as keep
-from plans.domain.outcome import Outcome
+from plans.domain.outcome import Left, Outcome
 from plans.domain.plan import Plan
 from plans.domain.staleness import (
     go_stale,
@@ -308,6 +308,8 @@ async def close(
     at: datetime,
     plans: Plans,
     policy: Policy,
+    left: Iterable[Left] = (),
+    services: Iterable[str] = (),
 ) -> Plan:
     """Close a plan, because the response to this household has ended.
 
@@ -317,10 +319,11 @@ async def close(
         OutcomesMissing: It is not said what came of it.
         AlreadyClosed: It is closed for another reason.
         MandatoryActionsOpen: Something that must be done is not.
+        OpenIsUnsaid: It is not said what becomes of what is open.
         Merged: The case is merged into another, whose plan it is that is closed.
     """
     held = await plans.known(case_id)
-    new = end(held, reason, outcomes, policy, at)
+    new = end(held, reason, outcomes, policy, at, left=left, services=services)
     if new is held:
         return held
     return await save_closed(new, plans)

@@ -88,7 +88,8 @@ async def read_plan(
 ) -> WholePlanView:
     """Read the plan of a case, as far as it is the reader's to see."""
     held, seen = await readable(case_id, plans, reader)
-    return WholePlanView.whole(held, await needs.of_cases([case_id]), seen)
+    found = await needs.of_cases((case_id, *held.merged_cases))
+    return WholePlanView.whole(held, found, seen)
 
 
 async def readable(case_id: str, plans: Plans, reader: Asking) -> tuple[Plan, Permit]:
@@ -184,6 +185,7 @@ async def close_plan(
     closed: ClosePlan,
     *,
     plans: Plans_,
+    needs: Needs_,
     policy: Policy_,
     proofs: Proofs_,
     table: Table_,
@@ -205,9 +207,11 @@ async def close_plan(
         by=closer.worker,
         at=clock.now(),
         plans=plans,
+        needs=needs,
         policy=policy,
         proofs=proofs,
         discussions=table.discussions,
+        left=closed.said,
     )
     return PlanView.of(await settled(close), seen)
 
@@ -218,6 +222,7 @@ async def confirm_closing(
     told: ConfirmClosing,
     *,
     plans: Plans_,
+    needs: Needs_,
     policy: Policy_,
     table: Table_,
     clock: Clock_,
@@ -234,6 +239,7 @@ async def confirm_closing(
         by=worker.worker,
         at=clock.now(),
         plans=plans,
+        needs=needs,
         policy=policy,
         discussions=table.discussions,
     )

@@ -21,7 +21,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from plans.domain.action import Action, Evidence, Said
 from plans.domain.coming import Coming
-from plans.domain.outcome import Ending, Outcome
+from plans.domain.outcome import Ending, Left, Outcome
 from plans.domain.plan import Plan
 from plans.domain.stage import First, Stage, Status
 from plans.domain.template import Part
@@ -150,13 +150,38 @@ class SaidView(BaseModel):
         return cls.model_validate(held.model_dump(exclude={"by"}))
 
 
+class LeftView(BaseModel):
+    """What becomes of something that is still open when a response ends.
+
+    Attributes:
+        id: Of the action, or of the service.
+        carried_to: The agency or provider that carries it on: of ``carried_on`` alone.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Id
+    reason: Code
+    carried_to: Code | None = None
+
+
 class ClosePlan(BaseModel):
-    """Why the response to this household has ended, and what had come of it."""
+    """Why the response to this household has ended, and what had come of it.
+
+    Attributes:
+        left: What becomes of each action and service that is still open.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     reason: Code
     outcomes: Annotated[tuple[OutcomeView, ...], Field(max_length=10)]
+    left: Annotated[tuple[LeftView, ...], Field(max_length=500)] = ()
+
+    @property
+    def said(self) -> tuple[Left, ...]:
+        """What becomes of what is open, as the domain knows it."""
+        return tuple(Left(**dict(each)) for each in self.left)
 
     @property
     def told(self) -> tuple[Outcome, ...]:
@@ -181,6 +206,7 @@ class EndingView(BaseModel):
 
     reason: Code
     outcomes: tuple[OutcomeView, ...]
+    left: tuple[LeftView, ...]
     by: Id
     at: datetime
     until: datetime
@@ -254,7 +280,8 @@ class PlanVersionView(BaseModel):
     Attributes:
         digest: Of what was agreed to: SHA-256, in hexadecimal.
         agreed_by: The worker who agreed, for whoever may know; likewise, why the plan
-            was closed and what had come of the response by then.
+            was closed, what had come of the response by then, and what became of
+            what was open.
         ending: What a second person should confirm, or has: for whoever may know.
     """
 
@@ -272,6 +299,7 @@ class PlanVersionView(BaseModel):
     closed_at: datetime | None
     closed_for: Code | None
     outcomes: tuple[OutcomeView, ...]
+    left: tuple[LeftView, ...]
     ending: EndingView | None
 
     @classmethod
@@ -280,15 +308,17 @@ class PlanVersionView(BaseModel):
         basis = held.assessment.model_dump(
             include={"level", "referral_id", "assessed_at"}
         )
-        shown = held.model_dump(include=set(cls.model_fields) - {"outcomes", "ending"})
+        own = set(cls.model_fields) - {"outcomes", "left", "ending"}
+        shown = held.model_dump(include=own)
+        left = tuple(LeftView(**dict(each)) for each in held.left)
         outcomes = tuple(OutcomeView(**dict(each)) for each in held.outcomes)
         ending = EndingView.of(held.ending) if held.ending else None
         if "care" not in seen:
             ending = None
             # That somebody has moved to another region is a reason.
             shown |= {"agreed_by": None, "closed_for": None}
-            outcomes = ()
-        told = {"outcomes": outcomes, "ending": ending}
+            outcomes, left = (), ()
+        told = {"outcomes": outcomes, "left": left, "ending": ending}
         return cls(plan_version=held.number, **told, **basis, **shown)
 
 

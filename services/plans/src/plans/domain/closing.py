@@ -1,13 +1,13 @@
 """The end of the response to a household."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from accord_contracts.plans import OPENED_IN_ERROR, OutcomeKind
 from accord_contracts.problem import Refusal
 from accord_contracts.risk import RiskLevel
 
-from plans.domain.outcome import Ending, Outcome
+from plans.domain.outcome import CARRIED_ON, Ending, Left, Outcome
 from plans.domain.plan import AlreadyClosed, Merged, Plan
 from plans.domain.stage import Stage
 from plans.domain.template import Policy
@@ -29,6 +29,16 @@ class OutcomesMissing(Refusal):
     status = 422
 
 
+class OpenIsUnsaid(Refusal):
+    """Say of each thing that is still open what becomes of it, and of nothing else."""
+
+
+class CarriedToWhom(Refusal):
+    """Say who carries on what is carried on, and of nothing else."""
+
+    status = 422
+
+
 class NobodyEndsIt(Refusal):
     """Nobody says that the response should end, or not as it was read, or no longer."""
 
@@ -42,17 +52,35 @@ class EndTakesASecondPerson(Refusal):
 
 
 def close(
-    held: Plan, reason: str, outcomes: Iterable[Outcome], policy: Policy, at: datetime
+    held: Plan,
+    reason: str,
+    outcomes: Iterable[Outcome],
+    policy: Policy,
+    at: datetime,
+    *,
+    left: Iterable[Left] = (),
+    services: Iterable[str] = (),
 ) -> Plan:
     """End the response to this household. Ending it again changes nothing.
 
+    Args:
+        held: The plan.
+        reason: Why it ends.
+        outcomes: What came of it.
+        policy: The locality's.
+        at: When.
+        left: What becomes of each thing that is still open.
+        services: The services that people wait for or have, by id.
+
     Raises:
-        UnknownReason: The reason is not one of the locality's.
+        UnknownReason: A reason is not one of the locality's.
         OutcomesMissing: It is not said what came of it, of each thing once.
         NoPlan: No plan was drafted.
         AlreadyClosed: It is closed for another reason, or with other outcomes.
         MandatoryActionsOpen: Something that must be done is not, here or for a case
             merged into it.
+        OpenIsUnsaid: It is not said what becomes of what is open; says how much is.
+        CarriedToWhom: Something is carried on by nobody who is named.
         Merged: The survivor's is closed.
         DangerWasTold: It is not at low risk, and is said to be opened in error.
     """
@@ -75,9 +103,26 @@ def close(
     shared = [e for s in held.shares.values() for e in s.actions if e.open]
     if count := sum(each.mandatory for each in (*held.open_actions, *shared)):
         raise MandatoryActionsOpen(f"{count} open.")
-    closed = held.settled().with_current(closed_at=at, closed_for=reason, outcomes=told)
+    said = tuple(left)
+    still = [*(each.id for each in (*held.open_actions, *shared)), *services]
+    _see_what_is_left(said, still, policy)
+    closed = held.settled().with_current(
+        closed_at=at, closed_for=reason, outcomes=told, left=said
+    )
     ended = closed.model_copy(update={"owners": {}, "stale": {}})
     return ended.reaches(Stage.CLOSED, at)
+
+
+def _see_what_is_left(
+    said: Sequence[Left], still: Sequence[str], policy: Policy
+) -> None:
+    """See that of everything that is open it is said what becomes of it, once."""
+    if not {each.reason for each in said} <= policy.left_reasons:
+        raise UnknownReason
+    if any((each.reason == CARRIED_ON) is (each.carried_to is None) for each in said):
+        raise CarriedToWhom
+    if sorted(each.id for each in said) != sorted(still):
+        raise OpenIsUnsaid(f"{len(still)} open.")
 
 
 def unproved(reason: str, policy: Policy) -> bool:
@@ -96,6 +141,8 @@ def ask_to_close(
     by: str,
     policy: Policy,
     at: datetime,
+    left: Iterable[Left] = (),
+    services: Iterable[str] = (),
 ) -> Plan:
     """Say that a response should end of which nothing can be proved.
 
@@ -105,19 +152,30 @@ def ask_to_close(
     Raises:
         Refusal: Of ``close``.
     """
-    closed = close(held, reason, outcomes, policy, at)
+    closed = close(held, reason, outcomes, policy, at, left=left, services=services)
     if closed is held:
         return held
-    known, told = held.current.ending, closed.current.outcomes
-    if known and at < known.until and (known.reason, known.outcomes) == (reason, told):
+    known, told = held.current.ending, closed.current
+    same = known and (known.reason, known.outcomes, known.left) == (
+        reason,
+        told.outcomes,
+        told.left,
+    )
+    if known and same and at < known.until:
         return held
     until = at + timedelta(hours=policy.confirm_within_hours)
-    ending = Ending(reason=reason, outcomes=told, by=by, at=at, until=until)
-    return held.with_current(ending=ending)
+    said = {"reason": reason, "outcomes": told.outcomes, "left": told.left}
+    return held.with_current(ending=Ending(**said, by=by, at=at, until=until))
 
 
 def confirm_closing(
-    held: Plan, said_at: datetime, *, by: str, policy: Policy, at: datetime
+    held: Plan,
+    said_at: datetime,
+    *,
+    by: str,
+    policy: Policy,
+    at: datetime,
+    services: Iterable[str] = (),
 ) -> Plan:
     """End a response as somebody else said then. Confirming again changes nothing.
 
@@ -141,5 +199,13 @@ def confirm_closing(
     if asked.by == by:
         raise EndTakesASecondPerson
     confirmed = asked.model_copy(update={"confirmed_by": by})
-    ended = close(held, asked.reason, asked.outcomes, policy, at)
+    ended = close(
+        held,
+        asked.reason,
+        asked.outcomes,
+        policy,
+        at,
+        left=asked.left,
+        services=services,
+    )
     return ended.with_current(ending=confirmed)

@@ -20,6 +20,26 @@ class Outcome(BaseModel):
     source: str
 
 
+CARRIED_ON = "carried_on"
+"""Somebody else sees to it from now on, who is named."""
+
+
+class Left(BaseModel):
+    """What becomes of something that is still open when a response ends.
+
+    Attributes:
+        id: Of the action, or of the service that was asked for.
+        reason: Why it need not be seen to here, by one of the locality's codes.
+        carried_to: The agency or provider that carries it on, if one does.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    reason: str
+    carried_to: str | None = None
+
+
 class Ending(BaseModel):
     """That a response should end for a reason of which risk can prove nothing.
 
@@ -33,6 +53,7 @@ class Ending(BaseModel):
 
     reason: str
     outcomes: tuple[Outcome, ...]
+    left: tuple[Left, ...] = ()
     by: str
     at: datetime
     until: datetime

@@ -204,6 +204,8 @@ class Policy(BaseModel):
             there is nobody of whom it could prove anything. A second person confirms
             them, and ``opened_in_error`` always, which is believed at low risk alone.
         outcome_sources: How it may be known what came of the response.
+        left_reasons: What may become of something that is open when a response ends;
+            of what is ``carried_on`` it is said by whom.
         evidence: What may show that an action was done.
         not_done_reasons: Why an action may be left undone.
         breaches: How somebody may break what a plan rests on.
@@ -221,6 +223,7 @@ class Policy(BaseModel):
     closing_reasons: Codes
     unproved_reasons: frozenset[Code] = frozenset()
     outcome_sources: Codes
+    left_reasons: Codes
     evidence: Codes
     not_done_reasons: Codes
     breaches: Codes

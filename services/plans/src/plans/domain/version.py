@@ -11,7 +11,7 @@ from accord_contracts.risk import RiskLevel, Tier
 from pydantic import BaseModel, ConfigDict
 
 from plans.domain.action import Action
-from plans.domain.outcome import Ending, Outcome
+from plans.domain.outcome import Ending, Left, Outcome
 from plans.domain.template import Part
 
 KEPT_VERSIONS = 50
@@ -89,6 +89,7 @@ class PlanVersion(BaseModel):
         reviewed_at: When somebody last looked at it and let it stand.
         closed_for: Why the plan was closed, if this was its last version.
         outcomes: What had come of the response by then.
+        left: What becomes of each thing that was open then.
         ending: Who says that the response should end, without a proof. It goes with the
             version: what becomes known meanwhile is no part of what they say.
     """
@@ -113,6 +114,7 @@ class PlanVersion(BaseModel):
     closed_at: datetime | None = None
     closed_for: str | None = None
     outcomes: tuple[Outcome, ...] = ()
+    left: tuple[Left, ...] = ()
     ending: Ending | None = None
 
     def with_promises(self, actions: Iterable[Action]) -> "PlanVersion":
