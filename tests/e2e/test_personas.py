@@ -682,6 +682,10 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("plans", "POST", "/v1/plans/{case_id}/closure/confirmation"): Case(
         KNOWS_SAFETY, {"said_at": "2026-01-01T00:00:00Z"}
     ),
+    # Of agencies, for people of theirs who are in the directory.
+    ("plans", "GET", "/v1/actions"): Case(()),
+    ("plans", "PUT", "/v1/plans/{case_id}/actions/{action_id}/acceptance"): Case(()),
+    ("plans", "DELETE", "/v1/plans/{case_id}/actions/{action_id}/acceptance"): Case(()),
     ("plans", "GET", "/v1/workers/{worker_id}/actions"): Case(("specialist",)),
     # The calendar is no secret; the agencies that are invited see when, and no case.
     ("plans", "GET", "/v1/meetings"): Case(PRESENT, by_scope=True),

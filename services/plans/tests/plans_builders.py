@@ -56,6 +56,10 @@ def policy_fields() -> dict[str, Any]:
         "strands": ["immediate_safety", "behaviour_change"],
         "closing_reasons": ["safety_goals_met", "died", "opened_in_error"],
         "outcome_sources": ["said_by_person", "not_reached"],
+        "agencies": {
+            **dict.fromkeys((each.value for each in Role), "refuge"),
+            "perpetrator_outreach": "corrections",
+        },
         "left_reasons": ["carried_on", "no_longer_needed"],
         "evidence": ["contact_record"],
         "not_done_reasons": ["declined_by_person", "does_not_apply"],

@@ -126,6 +126,13 @@ class Kept(RuleBasedStateMachine):
                 )
             )
 
+    @rule(place=places, worker=workers, back=st.booleans())
+    def an_action_is_taken_or_handed_back(
+        self, place: int, worker: str, *, back: bool
+    ) -> None:
+        do = Plan.hand_back if back else Plan.accept
+        self.step(lambda held: do(held, self.action(place), worker, self.at))
+
     @rule(place=places, worker=workers, shown=st.sampled_from([SHOWN, None]))
     def something_is_done(
         self, place: int, worker: str, shown: Evidence | None

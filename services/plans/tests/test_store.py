@@ -91,11 +91,12 @@ async def test_a_closed_plan_is_owed_by_nobody(plans: Plans) -> None:
     assert await plans.owed_by(worker_id) == []
 
 
-async def test_the_query_for_a_worker_uses_an_index(plans: Plans) -> None:
+@pytest.mark.parametrize("field", ["owed_by", "to_take"])
+async def test_the_query_for_an_owner_uses_an_index(plans: Plans, field: str) -> None:
     for _ in range(20):
         await plans.save(plan(owners={IVS: new_id()}))
 
-    explained = await plans.documents.find({"owed_by": new_id()}).explain()
+    explained = await plans.documents.find({field: new_id()}).explain()
 
     assert "IXSCAN" in stages(explained)
     assert "COLLSCAN" not in stages(explained)

@@ -266,6 +266,37 @@ async def complete(
     return new.action(action_id)
 
 
+async def accept(
+    case_id: str, action_id: str, worker_id: str, *, at: datetime, plans: Plans
+) -> Action:
+    """Have somebody of its agency own an action.
+
+    Raises:
+        NoSuchAction: There is none.
+        Merged: The case is merged into another.
+        NotToBeTaken: Somebody else has it, or it is settled.
+    """
+    held = await plans.known(case_id)
+    new = held.accept(action_id, worker_id, at)
+    if new is not held:
+        await plans.save(new, *assigned(new, held), lane=lane_of(new))
+    return new.action(action_id)
+
+
+async def hand_back(
+    case_id: str, action_id: str, worker_id: str, *, at: datetime, plans: Plans
+) -> Action:
+    """Give back an action that somebody took.
+
+    Raises:
+        NoSuchAction: There is none that they took and is open.
+    """
+    held = await plans.known(case_id)
+    new = held.hand_back(action_id, worker_id, at)
+    await plans.save(new, *assigned(new, held), lane=lane_of(new))
+    return new.action(action_id)
+
+
 async def home_of(case_id: str, action_id: str, plans: Plans) -> Plan:
     """Give the plan whose own an action is: of the case, or of one merged into it.
 

@@ -15,6 +15,7 @@ from accord_chassis.decision import (
 )
 from accord_chassis.guard import Asking, asking
 from accord_chassis.service import part, settled
+from accord_contracts.access import NO_CASE
 from accord_contracts.message import Id
 from fastapi import APIRouter, Security
 
@@ -37,6 +38,7 @@ from plans.views import (
     OwedActionView,
     PlanView,
     WholePlanView,
+    part_of,
 )
 
 router = APIRouter(tags=["plans"])
@@ -67,13 +69,16 @@ READ_PLAN = Action(
     ),
 )
 AGREE_TO_PLAN = Action("plan.agree", CASE_TEAM, parts={"agreement": NOT_OUTREACH})
-COMPLETE_ACTION = Action("action.complete", (Relation.TEAM,), parts=PARTS)
+COMPLETE_ACTION = Action(
+    "action.complete", (Relation.TEAM, Relation.OWNER), parts=PARTS
+)
+TAKE_ACTION = Action("action.take", (Relation.OWNER,), parts=PARTS)
 CLOSE_PLAN = Action("plan.close", CASE_TEAM, parts={"closure": LEADS})
 CONFIRM_CLOSING = Action(
     "plan.confirm_closing", CASE_TEAM, parts={"closure": NOT_OUTREACH}
 )
 READ_OWN_ACTIONS = Action(
-    "actions.read_own", (Relation.OWNER, Relation.TEAM), parts=PARTS
+    "actions.read_own", (Relation.TEAM, Relation.OWNER), parts=PARTS
 )
 
 
@@ -159,10 +164,11 @@ async def complete_action(
 
     At a high level of risk it counts once somebody else has confirmed it.
     """
-    await worker.permit(COMPLETE_ACTION, plan_of(case_id), otherwise=NoSuchAction)
+    held = await plans.get(case_id)
+    resource = replace(plan_of(case_id), workers=_takers(held, action_id))
+    await worker.permit(COMPLETE_ACTION, resource, otherwise=NoSuchAction)
     if worker.worker is None:
         raise NoSuchAction
-    held = await plans.get(case_id)
     if held and (home := held.home_of(action_id)) != case_id:
         await worker.permit(COMPLETE_ACTION, plan_of(home), otherwise=NoSuchAction)
     complete = partial(
@@ -177,6 +183,71 @@ async def complete_action(
         evidence=done.shown if done else None,
     )
     return ActionView.of(await settled(complete))
+
+
+def _takers(held: Plan | None, action_id: str) -> frozenset[str]:
+    """Give who took an action itself: it is theirs, though they are in no team."""
+    actions = held.actions if held else ()
+    taken = (e.worker_id for e in actions if e.id == action_id and e.taken)
+    return frozenset(filter(None, taken))
+
+
+@router.get("/actions")
+async def list_actions(plans: Plans_, reader: Reader) -> tuple[OwedActionView, ...]:
+    """List what one's own agency owns and nobody has taken yet, first due first."""
+    agency = reader.who.agency if reader.worker else None
+    found = await plans.to_take(agency) if agency else []
+    plans_ = [(replace(plan_of(e.id), agency=agency), e) for e in found]
+    of = Resource("actions", NO_CASE, agency=agency)
+    may = await reader.permit_each(TAKE_ACTION, plans_, of=of, otherwise=NotYourActions)
+    owned = [
+        OwedActionView.in_plan(plan, each)
+        for plan, seen in may
+        for each in plan.open_actions
+        if (each.agency, each.worker_id) == (agency, None) and part_of(each) in seen
+    ]
+    return tuple(sorted(owned, key=lambda each: (each.due_at, each.action_id)))
+
+
+@router.put("/plans/{case_id}/actions/{action_id}/acceptance")
+async def accept_action(
+    case_id: Id, action_id: Id, *, plans: Plans_, clock: Clock_, worker: Worker
+) -> ActionView:
+    """Own an action of one's own agency, which nobody has taken yet."""
+    by = await _may_take(case_id, action_id, plans, worker)
+    accept = partial(
+        handlers.accept, case_id, action_id, by, at=clock.now(), plans=plans
+    )
+    return ActionView.of(await settled(accept))
+
+
+@router.delete("/plans/{case_id}/actions/{action_id}/acceptance")
+async def hand_action_back(
+    case_id: Id, action_id: Id, *, plans: Plans_, clock: Clock_, worker: Worker
+) -> ActionView:
+    """Give back an action that one took: whoever has its role owns it, or nobody."""
+    by = await _may_take(case_id, action_id, plans, worker)
+    hand_back = partial(
+        handlers.hand_back, case_id, action_id, by, at=clock.now(), plans=plans
+    )
+    return ActionView.of(await settled(hand_back))
+
+
+async def _may_take(case_id: str, action_id: str, plans: Plans, worker: Asking) -> str:
+    """See that an action is of somebody's own agency, and give who they are.
+
+    Raises:
+        NoSuchAction: There is none, or none of theirs; or they are no worker.
+    """
+    held = await plans.get(case_id)
+    actions = held.actions if held else ()
+    action = next((each for each in actions if each.id == action_id), None)
+    agency = action.agency if action and worker.worker else None
+    resource = replace(plan_of(case_id), agency=agency)
+    seen = await worker.permit(TAKE_ACTION, resource, otherwise=NoSuchAction)
+    if action is None or worker.worker is None or part_of(action) not in seen:
+        raise NoSuchAction
+    return worker.worker
 
 
 @router.post("/plans/{case_id}/closure")
@@ -252,14 +323,18 @@ async def read_own_actions(
 ) -> tuple[OwedActionView, ...]:
     """Read what one has still to do, what falls due first first."""
     own = Resource("actions", worker_id, workers=frozenset({worker_id}))
-    found = [(plan_of(each.id), each) for each in await plans.owed_by(worker_id)]
+    found = [
+        (replace(plan_of(each.id), workers=own.workers), each)
+        for each in await plans.owed_by(worker_id)
+    ]
     permitted = await reader.permit_each(
         READ_OWN_ACTIONS, found, of=own, otherwise=NotYourActions
     )
     owed = [
         OwedActionView.in_plan(plan, each)
-        for plan, _ in permitted
+        for plan, seen in permitted
         for each in plan.open_actions
-        if each.worker_id == worker_id
+        # What goes with a role is for who is in the team; what was taken itself stays.
+        if each.worker_id == worker_id and (each.taken or seen.rule == Relation.TEAM)
     ]
     return tuple(sorted(owed, key=lambda each: each.due_at))

@@ -15,7 +15,7 @@ class Plans(Store[Plan]):
     entity = Plan
     collection = "plans"
     due = "due_at"
-    indexes = (IndexModel([("owed_by", 1)]),)
+    indexes = (IndexModel([("owed_by", 1)]), IndexModel([("to_take", 1)]))
 
     async def save(
         self,
@@ -42,7 +42,12 @@ class Plans(Store[Plan]):
 
     async def owed_by(self, worker_id: str) -> list[Plan]:
         """The plans in which a worker has something still to do."""
-        found = self.documents.find(
-            {"owed_by": worker_id}, projection={"inbox": 0, "outbox": 0}
-        )
+        return await self._all({"owed_by": worker_id})
+
+    async def to_take(self, agency: str) -> list[Plan]:
+        """The plans in which an agency owns something that nobody has taken yet."""
+        return await self._all({"to_take": agency})
+
+    async def _all(self, which: dict[str, str]) -> list[Plan]:
+        found = self.documents.find(which, projection={"inbox": 0, "outbox": 0})
         return [self.load(each) async for each in found]

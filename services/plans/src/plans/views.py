@@ -226,6 +226,8 @@ class ActionView(BaseModel):
         person_id: Whom it is for, if it is one child's, or one person's of two harmed.
         due_at: When it should be done; while it waits, when it will be at the earliest.
         waits: It waits for another, and its clock does not run.
+        agency: The agency that owns it from the start.
+        worker_id: Who owns it, once somebody has taken the role, or the action itself.
         said: What was said of it last.
         done_at: When it was done, once that counts.
         undone_at: When it was settled that it will not be done.
@@ -246,6 +248,7 @@ class ActionView(BaseModel):
     mandatory: bool
     due_at: datetime
     waits: bool
+    agency: Code | None
     worker_id: Id | None
     said: SaidView | None
     done_at: datetime | None

@@ -24,6 +24,10 @@ class NotYourActions(Refusal):
     status = 404
 
 
+class NotToBeTaken(Refusal):
+    """Somebody has it already, or it is settled."""
+
+
 class WaitsForAnother(Refusal):
     """Something else of the plan must be settled before this can be done."""
 
@@ -106,7 +110,10 @@ class Action(BaseModel):
             be due at the earliest, if that is done in time.
         after: What must be settled before it.
         within: How long there is once that is settled, while it waits.
-        worker_id: Its owner, once somebody has taken the role.
+        agency: The agency that owns it from the start: it sees to it that somebody
+            does it.
+        worker_id: Its owner, once somebody has taken the role, or the action itself.
+        taken: They took the action itself, and keep it whoever has the role.
         said: What was said of it last: until it is confirmed, if it must be.
         done_at: When it was done, as said by whoever did it.
         undone_at: When it was settled that it will not be done.
@@ -130,7 +137,9 @@ class Action(BaseModel):
     due_at: datetime
     after: frozenset[str] = frozenset()
     within: Within | None = None
+    agency: str | None = None
     worker_id: str | None = None
+    taken: bool = False
     said: Said | None = None
     done_at: datetime | None = None
     undone_at: datetime | None = None
@@ -219,7 +228,8 @@ class Action(BaseModel):
                 "due_at": due_at,
                 "after": new.after if self.within else self.after,
                 "within": self.within and new.within,
-                "worker_id": new.worker_id or self.worker_id,
+                "agency": new.agency,
+                "worker_id": (not self.taken and new.worker_id) or self.worker_id,
                 "remind_at": due_at - remind if tightened else self.remind_at,
                 "first": {**new.first, **self.first},
             }

@@ -100,6 +100,7 @@ def _action(
         due_at=due_at,
         after=measure.after,
         within=measure.within if measure.after else None,
+        agency=template.agencies[measure.role],
         worker_id=worker_id,
         remind_at=due_at - template.remind,
         last_done_at=(held.done_at or held.last_done_at) if held else None,

@@ -188,6 +188,15 @@ class Held(BaseModel):
         owners = (each.worker_id for each in self.open_actions)
         return tuple(dict.fromkeys(each for each in owners if each))
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def to_take(self) -> tuple[str, ...]:
+        """The agencies that own something that nobody has taken yet."""
+        if self.merged_into:
+            return ()
+        owners = (e.agency for e in self.open_actions if e.worker_id is None)
+        return tuple(dict.fromkeys(each for each in owners if each))
+
     def rises(self, to: PlanVersion) -> bool:
         """Tell whether a version is for a higher level than the current one."""
         levels = [each.assessment.level.rank for each in (*self.versions[-1:], to)]

@@ -11,7 +11,7 @@ from accord_contracts.problem import Refusal
 from accord_contracts.referrals import TRANSFERRED
 from accord_contracts.risk import Tier
 
-from plans.domain.action import Action, Owner
+from plans.domain.action import Action, NoSuchAction, NotToBeTaken, Owner
 from plans.domain.circumstances import Word
 from plans.domain.coming import Coming, InForce, with_latest
 from plans.domain.drawing import Ground, drawn_up
@@ -55,12 +55,50 @@ class Plan(Held):
     def given(self, owners: Mapping[str, str | None], at: datetime) -> "Plan":
         """Give some actions, by id, to these workers, or to nobody."""
         taken = self.with_actions(
-            {key: {"worker_id": each} for key, each in owners.items() if each},
+            {
+                key: {"worker_id": each, "taken": False}
+                for key, each in owners.items()
+                if each
+            },
             ActionStage.ACCEPTED,
             at=at,
         )
         nobodys = (key for key, each in owners.items() if not each)
-        return taken.with_actions({key: {"worker_id": None} for key in nobodys})
+        nobody = {"worker_id": None, "taken": False}
+        return taken.with_actions(dict.fromkeys(nobodys, nobody))
+
+    def accept(self, action_id: str, worker_id: str, at: datetime) -> "Plan":
+        """Have somebody of its agency own an action. Doing it again changes nothing.
+
+        They keep it whoever takes its role later: nothing has two owners.
+
+        Raises:
+            NoSuchAction: There is none.
+            Merged: The survivor's actions are done.
+            NotToBeTaken: Somebody else has it, or it is settled.
+        """
+        action = self.action(action_id)
+        if action.worker_id == worker_id:
+            return self
+        if self.merged_into:
+            raise Merged
+        if action.worker_id or action not in self.open_actions:
+            raise NotToBeTaken
+        update = {action_id: {"worker_id": worker_id, "taken": True}}
+        return self.with_actions(update, ActionStage.ACCEPTED, at=at)
+
+    def hand_back(self, action_id: str, worker_id: str, at: datetime) -> "Plan":
+        """Give back what somebody took: whoever has its role owns it, or nobody.
+
+        Raises:
+            NoSuchAction: There is none that they took and is open.
+        """
+        action = self.action(action_id)
+        mine = action.taken and action.worker_id == worker_id
+        if not mine or action not in self.open_actions:
+            raise NoSuchAction
+        nobodys = self.with_actions({action_id: {"worker_id": None, "taken": False}})
+        return nobodys.handed_over(set(), at)
 
     def draft(
         self,
@@ -303,7 +341,7 @@ class Plan(Held):
         """
         if self._outdated(role, owner):
             return self
-        theirs = [e.id for e in self._unclosed if e.role is role]
+        theirs = [e.id for e in self._unclosed if e.role is role and not e.taken]
         given = dict.fromkeys(theirs, owner.worker_id)
         return self.given(given, owner.accepted_at).model_copy(
             update={"owners": {**self.owners, role: owner}}
@@ -323,7 +361,7 @@ class Plan(Held):
         owners = {**self.owners, role: left}
         kept = {each for each, owner in owners.items() if owner.worker_id == leaver}
         freed = {
-            each.id: {"worker_id": None}
+            each.id: {"worker_id": None, "taken": False}
             for each in self._unclosed
             if leaver and each.worker_id == leaver and each.role not in kept
         }

@@ -169,6 +169,7 @@ def _action(
         due_at=due_at,
         after=kind.after,
         within=wanted.within if kind.after else None,
+        agency=policy.agencies[wanted.role],
         worker_id=worker_id,
         remind_at=due_at - remind,
         first=reached({}, at, *stages),

@@ -135,6 +135,7 @@ class Template:
         remind: How long before it is due an action is reminded of.
         working: The calendar of working days.
         agree: How long there is to agree to a draft.
+        agencies: Which agency owns what is asked of a role.
     """
 
     review: timedelta
@@ -142,6 +143,7 @@ class Template:
     remind: timedelta
     working: Working
     agree: timedelta
+    agencies: Mapping[Role, str]
 
 
 class Term(NamedTuple):
@@ -214,6 +216,8 @@ class Policy(BaseModel):
         confirm_within_hours: How long a second person has to confirm that it was done.
         stale_before_hours: So long before a date an agreed plan is looked at once more.
         additions: What is asked for besides, by how things are in a case.
+        agencies: Which agency owns what is asked of a role, by its code in the
+            register: it answers for it from the start, before anybody has the role.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -233,6 +237,7 @@ class Policy(BaseModel):
     stale_before_hours: Hours
     actions: dict[Code, ActionKind]
     levels: dict[RiskLevel, Level]
+    agencies: dict[Role, Code]
     additions: Annotated[dict[Code, Addition], Field(max_length=50)] = {}
     in_force: InForce
     needs: NeedRules
@@ -241,6 +246,8 @@ class Policy(BaseModel):
     def _holds_together(self) -> Self:
         if missing := set(RiskLevel) - set(self.levels):
             raise ValueError(f"levels lacks {_named(missing)}")
+        if ownerless := set(Role) - set(self.agencies):
+            raise ValueError(f"agencies lacks {_named({*map(str, ownerless)})}")
         if missing := set(RiskLevel) - set(self.reminders):
             raise ValueError(f"reminders lacks {_named(missing)}")
         if unknown := {each.strand for each in self.actions.values()} - self.strands:
@@ -356,6 +363,7 @@ class Policy(BaseModel):
                 timedelta(hours=self.reminders[name]),
                 self.working,
                 timedelta(hours=level.agree_within_hours),
+                self.agencies,
             )
             for name, level in self.levels.items()
         }
