@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from accord.findings import Finding, Verdict
 from accord.hearing import (
+    channels_alive,
     coordinators_reachable,
     heard_by_all,
     messages_due,
@@ -17,6 +18,13 @@ from accord.hearing import (
 )
 from accord_chassis.store import Database
 from accord_chassis.testing import NOON
+from notify.domain.channels import Way
+from notify.domain.mail import Outcome
+from notify.domain.pulse import Pulse
+from notify.domain.webhook import Off, Webhook
+from notify.handlers.mail import bounced
+from notify.store import Notifications, Pulses, Webhooks
+from notify_builders import POLICY, notification
 
 MINUTE = timedelta(minutes=1)
 FAILED = {"state": "failed"}
@@ -153,6 +161,44 @@ async def test_a_coordinator_for_whom_nothing_can_ring_is_found(
     ]  # fmt: skip
     told = [each.told.split(" have")[0] for each in (alone, both, some)]
     assert told == ["1 of 1 on duty", "2 of 2 on duty", "2 of 3 on duty"]
+
+
+async def test_bounced_addresses_and_dead_channels_are_found_as_notify_keeps_them(
+    database: Database,
+) -> None:
+    kept, pulses = Notifications(database), Pulses(database)
+    webhooks = Webhooks(database)
+    told = notification(mail=True)
+    claimed = told.claim_mail(0, NOON, POLICY.email)
+    sent = claimed.settle_mail(0, Outcome.SENT, None, NOON, POLICY.email)
+    mail = sent.told[0].mail
+    assert mail
+    back, *_ = bounced(sent, 0, mail, "bounced_address", at=NOON, quiet=POLICY.quiet)
+    await kept.save(sent)
+    before = await _three_of(database)
+    await kept.save(back.model_copy(update={"version": 1}))
+    dead = Pulse.of(Way.SMS).wait(NOON - 16 * MINUTE, 15 * MINUTE)
+    await pulses.save(dead.alarm(NOON, 15 * MINUTE))
+    system = Webhook.of("police", "https://police.example/told", "salt", NOON)
+    await webhooks.save(system.turn_off(Off.FAILING, NOON))
+
+    after = await _three_of(database)
+
+    assert {each.verdict for each in before} == {Verdict.OK}
+    reached, channels, systems = after
+    assert "reached 1 of them" in reached.told
+    assert "to 1 of those letters came back" in reached.told
+    assert (channels.verdict, systems.verdict) == (Verdict.FAIL, Verdict.WARN)
+    assert "by sms," in channels.told
+    assert "1 took nothing for days" in systems.told
+
+
+async def _three_of(database: Database) -> tuple[Finding, Finding, Finding]:
+    return (
+        await workers_reached(database.documents, NOON),
+        await channels_alive(database.documents),
+        await systems_told(database.documents),
+    )
 
 
 async def test_what_nobody_could_be_told_of_is_found(database: Database) -> None:

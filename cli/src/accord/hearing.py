@@ -112,6 +112,10 @@ async def nobody_on_duty(
     )
 
 
+BOUNCED = "bounced"
+"""How notify's reasons begin that a mail server gives for a letter that came back."""
+
+
 async def workers_reached(
     database: AsyncDatabase[dict[str, Any]], now: datetime
 ) -> Finding:
@@ -121,19 +125,28 @@ async def workers_reached(
         {"in_vain": True, "since": {"$gt": since}},
         projection={"told": 1, "acknowledged_at": 1, "ended_at": 1},
     )
-    workers = {
-        told["worker_id"]
+    vain = [
+        told
         async for each in found.limit(500)
         for told in each["told"]
         if _rang_in_vain(told, known=_is_known(each))
-    }
+    ]
+    workers = {told["worker_id"] for told in vain}
+    bounced = {told["worker_id"] for told in vain if _came_back(told)}
     if not workers:
         return ok("workers reached", "everybody, as far as is known")
     return warn(
         "workers reached",
-        f"nothing that rang has reached {len(workers)} of them in the past day",
+        f"nothing that rang has reached {len(workers)} of them in the past day; to "
+        f"{len(bounced)} of those letters came back",
         "See who they are with GET /v1/unreachable of notify; correct the directory.",
     )
+
+
+def _came_back(told: dict[str, Any]) -> bool:
+    """Tell whether a letter to one of those told came back: their address is wrong."""
+    rang = [*(told.get("tried") or ()), told.get("mail") or {}]
+    return any((each.get("reason") or "").startswith(BOUNCED) for each in rang)
 
 
 def _is_known(notification: dict[str, Any]) -> bool:
