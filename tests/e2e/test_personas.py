@@ -627,6 +627,7 @@ ROUTES: dict[tuple[str, str, str], Case] = {
     ("risk", "POST", "/v1/proofs"): Case((), "proof"),
     ("risk", "GET", "/v1/assessments/{case_id}/history"): Case(JUDGES),
     ("risk", "GET", "/v1/assessments/{case_id}/people"): Case(JUDGES),
+    ("risk", "GET", "/v1/assessments/{case_id}/people/history"): Case(JUDGES),
     ("risk", "PUT", "/v1/assessments/{case_id}/groups"): Case(
         KNOWS_SAFETY, {"groups": {"gender": "woman"}}
     ),

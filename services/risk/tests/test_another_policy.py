@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 from accord_chassis.store import Database
 from accord_chassis.testing import NOON, new_id, published
-from accord_contracts.risk import RiskLevel
+from accord_contracts.risk import HowChanged, RiskChanged, RiskLevel
 from risk.domain.assessment import Assessment
+from risk.domain.explaining import explain_held
 from risk.domain.policy import Policy
 from risk.domain.reassessment import Reassessment
 from risk.handlers import assess_referral, look_over, stop_clock
@@ -64,7 +65,12 @@ async def test_the_level_rises_and_is_told_and_nothing_falls(
     held = await held_of(risen, assessments)
     assert (before[risen].level, held.level) == (LOW, HIGH)
     assert held.policy_version == SHARPER.version
-    assert len(await published(assessments)) == told + 2
+    _, changed = (each.data for each in (await published(assessments))[told:])
+    assert isinstance(changed, RiskChanged)
+    assert (changed.how, "escalation" in changed.why) == (HowChanged.POLICY, True)
+    assert any(
+        "by a new version of the policy" in e for e in explain_held(held, POLICY)
+    )
     stands = await held_of(same, assessments)
     assert stands.policy_version == POLICY.version
     assert stands.revision == before[same].revision

@@ -26,6 +26,7 @@ from accord_contracts.referrals import (
     PersonRole,
 )
 from accord_contracts.risk import (
+    HowChanged,
     LoweringLapsed,
     ReassessmentDue,
     ReassessmentOverdue,
@@ -51,7 +52,7 @@ from risk.domain.judgement.acts import (
     raise_level,
 )
 from risk.domain.judgement.proof import Condition, End, Proof, prove
-from risk.domain.judgement.record import Change, Contact, How
+from risk.domain.judgement.record import Change, Contact
 from risk.domain.judgement.rules import ISR, MARAC, SHIPPED, VIOGEN, Demand, ProofRules
 from risk.domain.order import Order
 from risk.domain.policy import Policy
@@ -152,7 +153,8 @@ def test_anyone_may_raise_whatever_the_points_and_the_reason_is_kept() -> None:
     assert raised.level is EXTREME
     assert raised.previous is LOW
     last = raised.judgement.changes[-1]
-    assert (last.how, last.by, last.why) == (How.RAISED, ANNE, ("victims_own_fear",))
+    assert (last.how, last.by) == (HowChanged.RAISED, ANNE)
+    assert last.why == ("victims_own_fear",)
     assert raised.reassess_by == NOON + 3 * DAY, "nobody has looked since noon"
     again = saved(raised).weigh(answers(), frozenset(), POLICY, NOON + 2 * DAY)
     assert again.level is EXTREME
@@ -193,7 +195,7 @@ def test_a_proved_lowering_takes_two_people_and_is_kept_with_both() -> None:
 
     assert (lowered.level, lowered.previous) == (LOW, HIGH)
     last = lowered.judgement.changes[-1]
-    assert (last.how, last.by, last.confirmed_by) == (How.LOWERED, ANNE, BO)
+    assert (last.how, last.by, last.confirmed_by) == (HowChanged.LOWERED, ANNE, BO)
     assert last.why == (REASON,)
     weighed = saved(lowered).weigh({}, frozenset(), POLICY, AFTER + DAY)
     assert weighed.level is LOW
@@ -560,11 +562,11 @@ def with_merged(held: Assessment, other: Assessment, at: datetime) -> Assessment
 
 LOWERED_EXTREME = (
     Change(
-        level=EXTREME, previous=None, at=NOON - YEAR, how=How.WEIGHED, why=(),
+        level=EXTREME, previous=None, at=NOON - YEAR, how=HowChanged.WEIGHED, why=(),
         policy_version="x",
     ),
     Change(
-        level=LOW, previous=EXTREME, at=NOON, how=How.LOWERED, why=(),
+        level=LOW, previous=EXTREME, at=NOON, how=HowChanged.LOWERED, why=(),
         policy_version="x",
     ),
 )  # fmt: skip
@@ -898,7 +900,7 @@ async def test_a_meeting_raises_a_level_in_the_name_of_who_decided_and_lowers_no
     assert held.level is EXTREME
     _, *raised = held.judgement.changes
     assert [(e.level, e.how, e.by, e.why) for e in raised] == [
-        (each.level, How.RAISED, each.decided_by, ("decided_at_a_meeting",))
+        (each.level, HowChanged.RAISED, each.decided_by, ("decided_at_a_meeting",))
         for each in (told[0], told[2])
     ]
     assert [(e.level, e.held) for e in held.judgement.decided] == [
@@ -934,8 +936,8 @@ async def test_what_a_meeting_decided_before_anything_was_weighed_stands_then(
     assert held is not None
     assert (held.level, held.own_level) == (EXTREME, EXTREME)
     assert [(e.level, e.how, e.by) for e in held.judgement.changes] == [
-        (LOW, How.WEIGHED, None),
-        (EXTREME, How.RAISED, told[0].decided_by),
+        (LOW, HowChanged.WEIGHED, None),
+        (EXTREME, HowChanged.RAISED, told[0].decided_by),
     ]
     (assessed,) = await published(assessments)
     assert isinstance(assessed.data, RiskAssessed)

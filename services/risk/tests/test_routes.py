@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from accord_chassis.development.issuer import DevelopmentIssuer
 from accord_chassis.testing import COORDINATOR, NOON, Alive, new_id
+from accord_contracts.access import Side
 from accord_contracts.referrals import Answer, Party, PersonRole
 from accord_contracts.risk import RiskLevel
 from risk.domain.assessment import Assessment
@@ -331,7 +332,7 @@ async def test_pairs_put_right_and_children_are_shown_beside_their_case(
     right = roles_decided(case_id, known_too, using.person_id, corrected=True)
     await assess_corrected(right, assessments=store, policy=POLICY)
     linked, _ = one_person(case_id, known_too, harmed.person_id)
-    await note_one_person(linked, assessments=store)
+    await note_one_person(linked, assessments=store, policy=POLICY)
 
     path = f"/v1/assessments/{case_id}/people"
     shown = (await client.get(path, headers=worker)).json()
@@ -345,6 +346,45 @@ async def test_pairs_put_right_and_children_are_shown_beside_their_case(
     for each in (pair["risk"], one["risk"]):
         assert each["level"] == "high"
         assert {"stalking", "threat_to_kill"} <= set(each["reasons"])
+
+
+async def test_when_somebody_came_into_danger_by_what_and_why_is_shown_of_each(
+    client: httpx2.AsyncClient,
+    risk: Alive,
+    worker: dict[str, str],
+    issuer: DevelopmentIssuer,
+) -> None:
+    roles = (
+        PersonRole.PERSON_HARMED, PersonRole.PERSON_USING_VIOLENCE, PersonRole.CHILD,
+    )  # fmt: skip
+    harmed, using, child = (Party(person_id=new_id(), role=each) for each in roles)
+    first = referral(parties=(harmed, using))
+    case_id = first.data.case_id
+    second = referral("threat_to_kill", case_id=case_id, parties=(harmed, using, child))
+    store = risk.service.store(Assessments)
+    for message in (first, second):
+        await assess_referral(message, assessments=store, policy=POLICY)
+
+    meets_him = new_id()
+    risk.standings.tell(meets_him, case_id, sides={Side.PERSON_USING_VIOLENCE})
+    token = issuer.token("worker", "risk.read", region="test", worker=meets_him)
+
+    path = f"/v1/assessments/{case_id}/people/history"
+    hidden = await client.get(path, headers={"Authorization": f"Bearer {token}"})
+    shown = (await client.get(path, headers=worker)).json()
+
+    assert hidden.status_code == 404
+    [pair], [one] = shown["pairs"], shown["children"]
+    assert pair["harmed_id"] == harmed.person_id
+    assert pair["using_violence_id"] == using.person_id
+    assert one["child_id"] == child.person_id
+    levels = [(e["previous"], e["level"], e["referral_id"]) for e in pair["changes"]]
+    assert levels == [
+        (None, "low", first.data.referral_id),
+        ("low", "high", second.data.referral_id),
+    ]
+    assert "threat_to_kill" in pair["changes"][1]["why"]
+    assert [each["level"] for each in one["changes"]] == ["high"]
 
 
 @pytest.mark.parametrize(

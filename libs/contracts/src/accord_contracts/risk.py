@@ -128,12 +128,27 @@ class AssessmentCarried(Event):
     from_id: Id
 
 
+class HowChanged(StrEnum):
+    """By what a level of risk came about."""
+
+    WEIGHED = "weighed"
+    """What was told was weighed."""
+    RAISED = "raised"
+    """A person, or a meeting, has raised it."""
+    LOWERED = "lowered"
+    """Two people have lowered it, by a proof."""
+    POLICY = "policy"
+    """A new policy has come into force, and nothing was told."""
+
+
 class RiskChanged(Event):
     """The level of risk to a household is another than before.
 
     Attributes:
         level: The level now.
         previous: The level before.
+        how: By what it changed; none: not said.
+        why: Codes: of what was weighed, or the reason that was given.
     """
 
     TYPE: ClassVar[str] = "risk.changed.v1"
@@ -141,6 +156,8 @@ class RiskChanged(Event):
     level: RiskLevel
     previous: RiskLevel
     changed_at: AwareDatetime
+    how: HowChanged | None = None
+    why: Annotated[tuple[Code, ...], Field(max_length=100)] = ()
 
 
 class LoweringAsked(Event):

@@ -98,7 +98,7 @@ def create_app(
             RolesDecided,
             partial(handlers.assess_corrected, assessments=held, policy=policy),
         )
-        one = partial(linking.note_one_person, assessments=held)
+        one = partial(linking.note_one_person, assessments=held, policy=policy)
         risk.on(PersonMerged, one)
         risk.on(PersonUnmerged, one)
         foresee = partial(handlers.foresee, assessments=held, policy=policy)

@@ -32,7 +32,7 @@ from risk.domain.ahead import Ahead
 from risk.domain.answers import added, merged
 from risk.domain.assessment import Assessment, NotAssessed
 from risk.domain.form import Form, forms_of
-from risk.domain.judgement.record import Asked
+from risk.domain.judgement.record import Asked, Origin
 from risk.domain.policy import AnsweredOtherwise, Policy, UnknownIndicator
 from risk.domain.reassessment import Reassessment
 from risk.domain.telling import Parts, Telling
@@ -72,6 +72,7 @@ async def assess_referral(
         message.time,
         repeat=told.repeat,
         forms=forms,
+        origin=Origin(referral_id=told.referral_id),
     )
     events = assessed(new, told.referral_id)
     await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
@@ -127,7 +128,14 @@ async def assess_amendment(
         if not answers:
             await assessments.save(heard, cause=message)
             return
-    new = heard.weigh(answers, incidents, policy, message.time, forms=forms)
+    new = heard.weigh(
+        answers,
+        incidents,
+        policy,
+        message.time,
+        forms=forms,
+        origin=Origin(referral_id=told.referral_id),
+    )
     events = assessed(new, told.referral_id)
     await assessments.save(new, *events, cause=message, lane=lane_of(new, message))
 
@@ -149,6 +157,7 @@ async def assess_corrected(
         Parts(harmed=told.harmed, using=told.using_violence, decided_at=told.decided_at)
     )
     if not (told.corrected and right.weighed):
+        right = right.with_people(policy, message.time)
         await assessments.save(right, cause=message)
         return
     stirred = right.stir(message.time)
@@ -166,6 +175,7 @@ async def add_answers(
     assessments: Assessments,
     policy: Policy,
     forms: Mapping[str, Form] = NOTHING_FILLED_IN,
+    by: str | None = None,
 ) -> Assessment:
     """Weigh answers that a worker has since got together with everything known.
 
@@ -178,7 +188,9 @@ async def add_answers(
     held = await assessments.get(case_id)
     if held is None or not held.weighed:
         raise NotAssessed
-    new = held.weigh(answers, frozenset(), policy, at, forms=forms)
+    new = held.weigh(
+        answers, frozenset(), policy, at, forms=forms, origin=Origin(by=by)
+    )
     lane = Lane.URGENT if new.level.urgent else Lane.ROUTINE
     return await assessments.save(new, *assessed(new, None), lane=lane)
 
@@ -373,12 +385,15 @@ def assessed(new: Assessment, referral_id: str | None) -> list[Event]:
         )
     ]
     if new.previous is not None and new.previous is not new.level:
+        change = new.judgement.changes[-1]
         told.append(
             RiskChanged(
                 case_id=new.id,
                 level=new.level,
                 previous=new.previous,
                 changed_at=new.assessed_at,
+                how=change.how,
+                why=change.why,
             )
         )
     return told

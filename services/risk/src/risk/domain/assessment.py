@@ -13,9 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 from risk.domain.ahead import Ahead, with_latest
 from risk.domain.answers import merged
 from risk.domain.form import Form, all_forms
-from risk.domain.judgement.record import Asked, Change, How, Judgement
+from risk.domain.judgement.record import (
+    BY_POLICY,
+    WEIGHED,
+    Asked,
+    Change,
+    Judgement,
+    Origin,
+)
 from risk.domain.order import Order
 from risk.domain.past import Inputs, Past, past_id
+from risk.domain.people import Changes, Ground, facts_of, grounds_of, noted
 from risk.domain.policy import Policy, highest
 from risk.domain.reassessment import LATER, Reassessment
 from risk.domain.scoring import Result
@@ -34,7 +42,7 @@ from risk.domain.weighing import Known, Would
 
 KEPT_UNWEIGHED = (
     "version", "ahead", "groups", "judgement", "links", "merged_into", "merging",
-    "orders", "parts", "reassessment", "tellings", "transferred_at",
+    "orders", "parts", "people", "reassessment", "tellings", "transferred_at",
 )  # fmt: skip
 """What stays of a case of which nothing is weighed any more."""
 
@@ -86,6 +94,7 @@ class Assessment(BaseModel):
             stays; until something is weighed again, it counts in no figure.
         judgement: What people, and what was weighed, have made of its level.
         tellings: What each referral told, by the referral.
+        people: The levels of each pair and each child, as they came about.
         parts: Who harmed whom, of those about whom a coordinator has decided.
         links: Which people are one, or were, by the decision that said so.
         groups: Codes of the groups that it counts in when it is looked at how well
@@ -136,6 +145,7 @@ class Assessment(BaseModel):
     merging: int = 0
     judgement: Judgement = Judgement()
     tellings: dict[str, Telling] = {}
+    people: Changes = ()
     parts: tuple[Parts, ...] = ()
     links: dict[str, Link] = {}
     orders: dict[str, Order] = {}
@@ -195,6 +205,7 @@ class Assessment(BaseModel):
         repeat: bool = False,
         forms: Mapping[str, Form] | None = None,
         begins: bool = False,
+        origin: Origin = WEIGHED,
     ) -> "Assessment":
         """Weigh what is new together with everything already known.
 
@@ -211,6 +222,7 @@ class Assessment(BaseModel):
             repeat: The same two were referred before.
             forms: What was filled in, by instrument.
             begins: A clock that was stopped starts again, whatever was answered.
+            origin: Who has answered, or what told it.
         """
         forms = forms or {}
         new_kinds = bool(incidents - self.incidents)
@@ -227,11 +239,11 @@ class Assessment(BaseModel):
             own = own.begin(at)
         if incidents or forms or Answer.YES in answers.values():
             own = own.stir(at)
-        new = own.reweigh(policy, at, self.level)
+        new = own.reweigh(policy, at, self.level, origin)
         began = own.begin(at)
         if began is own or new.level is self.level:
             return new
-        return began.reweigh(policy, at, self.level)
+        return began.reweigh(policy, at, self.level, origin)
 
     def told(self, referral_id: str, telling: Telling) -> "Assessment":
         """Note what a referral told, before it is weighed with everything known.
@@ -396,7 +408,13 @@ class Assessment(BaseModel):
             self.all_forms,
         )
 
-    def reweigh(self, policy: Policy, at: datetime, floor: RiskLevel) -> "Assessment":
+    def reweigh(
+        self,
+        policy: Policy,
+        at: datetime,
+        floor: RiskLevel,
+        origin: Origin = WEIGHED,
+    ) -> "Assessment":
         """Weigh everything known.
 
         What is heard late is weighed as of when the case last was: the result, and its
@@ -407,6 +425,7 @@ class Assessment(BaseModel):
             policy: By what rules.
             at: When what is weighed became known.
             floor: The level that it does not fall below.
+            origin: By what a level of it comes about, if it is another.
         """
         at = max(at, self.assessed_at) if self.weighed else at
         shares = [each for each in self.shares.values() if not each.settled]
@@ -430,7 +449,9 @@ class Assessment(BaseModel):
                 level=level,
                 previous=self.level if self.weighed else None,
                 at=at,
-                how=How.WEIGHED,
+                how=origin.how,
+                by=origin.by,
+                referral_id=origin.referral_id,
                 why=found.reasons,
                 policy_version=policy.version,
             )
@@ -468,9 +489,41 @@ class Assessment(BaseModel):
                 "shadow": policy.shadowed(known, found.level),
                 "assessed_at": at,
                 "judgement": judgement,
+                "people": self._people(
+                    policy, at, origin, known, (found.level, found.reasons)
+                ),
                 **self._clock(by, at),
             }
         )
+
+    def _people(
+        self, policy: Policy, at: datetime, origin: Origin, whole: Known, found: Ground
+    ) -> Changes:
+        """Note at which level each pair and each child is by what is known now.
+
+        Args:
+            policy: By what rules.
+            at: When what is weighed became known.
+            origin: By what another level comes about.
+            whole: What is known of the case, and
+            found: what that was found to be.
+        """
+        near = frozenset(each.kind for each in self.ahead.values() if each.near(at))
+        facts = facts_of(self.tellings, self.parts, self.links.values())
+        grounds = grounds_of(
+            facts, self.unnamed, near, policy, whole=whole, found=found
+        )
+        return noted(self.people, grounds, origin, at, policy.version)
+
+    def with_people(self, policy: Policy, at: datetime) -> "Assessment":
+        """Note the levels of pairs and children anew: others are one, or harmed."""
+        if not self.weighed:
+            return self
+        at = max(at, self.assessed_at)
+        known = self.everything(at)
+        found = policy.grounds(known)
+        people = self._people(policy, at, WEIGHED, known, found)
+        return self.model_copy(update={"people": people})
 
     def _clock(self, by: datetime, at: datetime) -> dict[str, object]:
         """Say how its clock stands once it is to be assessed anew by a time.
@@ -497,7 +550,7 @@ class Assessment(BaseModel):
         told the same, and no sooner look is asked for, the result stands as it was
         weighed.
         """
-        new = self.reweigh(policy, at, self.level)
+        new = self.reweigh(policy, at, self.level, BY_POLICY)
         sooner = new.reassess_by < self.reassess_by
         same = (new.level, new.tier, new.provisional) == (
             self.level,
@@ -505,7 +558,8 @@ class Assessment(BaseModel):
             self.provisional,
         )
         if same and not sooner:
-            return self.model_copy(update={"looked_over_by": policy.fingerprint})
+            stands = {"looked_over_by": policy.fingerprint, "people": new.people}
+            return self.model_copy(update=stands)
         if new.reassess_by <= self.reassess_by:
             return new
         kept = ("reassess_by", "reassessment", "due_at")

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from accord_contracts.risk import RiskLevel, Tier
+from accord_contracts.risk import HowChanged, RiskLevel, Tier
 
 from risk.domain.assessment import Assessment
 from risk.domain.instrument import Instrument
-from risk.domain.judgement.record import How
 from risk.domain.policy import Policy
 from risk.domain.reassessment import Reassessment
 from risk.domain.scoring import Result, Scored
@@ -89,12 +88,13 @@ def _since(held: Assessment) -> Iterator[str]:
         return
     last = held.judgement.changes[-1]
     since = f"since {spoken(last.at)}"
-    if last.how is How.WEIGHED:
+    if last.how in {HowChanged.WEIGHED, HowChanged.POLICY}:
+        new = ", by a new version of the policy" * (last.how is HowChanged.POLICY)
         low = held.level is RiskLevel.LOW
         falls = "" if low else "; it falls only by a proof and a second person"
-        yield f"It is so {since}{falls}."
+        yield f"It is so {since}{new}{falls}."
         return
-    by = "A person" if last.how is How.RAISED else "Two people"
+    by = "A person" if last.how is HowChanged.RAISED else "Two people"
     why = listed([plain(each) for each in last.why])
     yield f"{by} {last.how} it: {why}. It is so {since}."
 

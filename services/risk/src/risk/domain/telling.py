@@ -213,7 +213,7 @@ def of_pairs(
     A pair is turned on reading, so that it does not matter whether what was told of it
     came before its parts were put right or after, or of which of their ids.
     """
-    one = by_one_id(_people(tellings), links)
+    one = by_one_id(people_of(tellings), links)
     right: dict[frozenset[str], Pair] = {}
     for each in parts:
         # The latest come last.
@@ -234,7 +234,7 @@ def of_pairs(
 
 def of_children(tellings: Tellings, links: Iterable[Link] = ()) -> dict[str, Facts]:
     """Give what was told where each child is named as one, by any id of theirs."""
-    one = by_one_id(_people(tellings), links)
+    one = by_one_id(people_of(tellings), links)
     found: dict[str, list[Telling]] = {}
     for each in tellings.values():
         children = map(one, each.people.get(PersonRole.CHILD, ()))
@@ -243,7 +243,7 @@ def of_children(tellings: Tellings, links: Iterable[Link] = ()) -> dict[str, Fac
     return {child: _together(told) for child, told in found.items()}
 
 
-def _people(tellings: Tellings) -> list[str]:
+def people_of(tellings: Tellings) -> list[str]:
     """Give everybody who was told of, in order."""
     in_order = sorted(tellings.values(), key=lambda each: each.received_at)
     return [id_ for each in in_order for ids in each.people.values() for id_ in ids]

@@ -191,6 +191,7 @@ async def add_answers(
         case_id,
         added.answers,
         forms=policy.believed(added.instruments, skills=by.skills),
+        by=worker.worker,
         at=clock.now(),
         assessments=assessments,
         policy=policy,

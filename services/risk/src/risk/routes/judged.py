@@ -7,13 +7,14 @@ from accord_chassis.decision import NOT_OUTREACH, Action, Relation
 from accord_chassis.guard import Asking
 from accord_contracts.message import Code, Id
 from accord_contracts.referrals import IncidentKind, TriggerKind
-from accord_contracts.risk import RiskLevel
+from accord_contracts.risk import HowChanged, RiskLevel
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from risk.domain.assessment import Assessment, NotAssessed
 from risk.domain.judgement.proof import Condition, End, Proof, prove
-from risk.domain.judgement.record import Asked, Contact, How
+from risk.domain.judgement.record import Asked, Change, Contact
+from risk.domain.people import by_whom, known_of
 from risk.domain.policy import Policy
 from risk.domain.scoring import Result
 from risk.domain.telling import Facts, Unnamed, of_children, of_pairs
@@ -44,16 +45,27 @@ READ_JUDGEMENT = Action(
 
 
 class ChangeView(BaseModel):
-    """A level: who set it, when and why; nobody, where it was weighed."""
+    """A level: who set it, or whose answers were weighed, when and why.
+
+    Attributes:
+        by: None: no worker here.
+        referral_id: The referral that was weighed, if one was.
+    """
 
     level: RiskLevel
     previous: RiskLevel | None
     at: datetime
-    how: How
+    how: HowChanged
     by: Id | None
     confirmed_by: Id | None
+    referral_id: Id | None
     why: tuple[str, ...]
     policy_version: str
+
+    @classmethod
+    def of(cls, change: Change) -> "ChangeView":
+        """Show a level."""
+        return cls(**change.model_dump(include=set(cls.model_fields)))
 
 
 class LookView(BaseModel):
@@ -204,9 +216,7 @@ class RiskView(BaseModel):
             Known(told.answers, told.incidents, told.repeats, forms=told.forms)
         )
         facts = told.beside(shared)
-        found = policy.weigh(
-            Known(facts.answers, facts.incidents, facts.repeats, near, facts.forms)
-        )
+        found = policy.weigh(known_of(told, shared, near))
         return cls(
             level=found.level,
             reasons=found.reasons,
@@ -255,6 +265,34 @@ class PeopleView(BaseModel):
     merged: tuple[Id, ...]
 
 
+class PairHistoryView(BaseModel):
+    """The levels of the risk to one person from one other, in order."""
+
+    harmed_id: Id
+    using_violence_id: Id
+    changes: tuple[ChangeView, ...]
+
+
+class ChildHistoryView(BaseModel):
+    """The levels of the risk where a child is named, in order."""
+
+    child_id: Id
+    changes: tuple[ChangeView, ...]
+
+
+class PeopleHistoryView(BaseModel):
+    """The levels of each pair and each child, as they came about.
+
+    They are found by weighing alone: what people set is the case's. Kept are the latest
+    of each, of those whom the case was told of first; one who turned out to be another
+    has both histories.
+    """
+
+    case_id: Id
+    pairs: tuple[PairHistoryView, ...]
+    children: tuple[ChildHistoryView, ...]
+
+
 @router.get("/proof")
 async def read_proof(
     case_id: Id,
@@ -281,7 +319,7 @@ async def read_history(
         for each in judged.looks
     )
     return HistoryView(
-        changes=tuple(ChangeView(**each.model_dump()) for each in judged.changes),
+        changes=tuple(map(ChangeView.of, judged.changes)),
         reassessments=tuple(LookView(**each) for each in looks),
         meetings=tuple(
             DecidedView(**each.model_dump(exclude={"number"}))
@@ -323,6 +361,29 @@ async def read_people(
             for child, facts in of_children(held.tellings, links).items()
         ),
         merged=tuple(held.shares),
+    )
+
+
+@router.get("/people/history")
+async def read_people_history(
+    case_id: Id, assessments: Assessments_, reader: Reader
+) -> PeopleHistoryView:
+    """Read at which levels each pair and each child was: since when, by what, why."""
+    held = await read_held(case_id, assessments, reader)
+    found = by_whom(held.people, held.tellings, held.links.values())
+    shown = {whom: tuple(map(ChangeView.of, each)) for whom, each in found.items()}
+    return PeopleHistoryView(
+        case_id=held.id,
+        pairs=tuple(
+            PairHistoryView(harmed_id=harmed, using_violence_id=using, changes=changes)
+            for (harmed, using), changes in shown.items()
+            if using
+        ),
+        children=tuple(
+            ChildHistoryView(child_id=child, changes=changes)
+            for (child, using), changes in shown.items()
+            if not using
+        ),
     )
 
 

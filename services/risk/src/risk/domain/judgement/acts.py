@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import Answer
-from accord_contracts.risk import RiskLevel
+from accord_contracts.risk import HowChanged, RiskLevel
 
 from risk.domain.answers import ANSWERED
 from risk.domain.assessment import Assessment
@@ -23,8 +23,8 @@ from risk.domain.judgement.record import (
     Change,
     Contact,
     Decided,
-    How,
     Look,
+    Origin,
 )
 from risk.domain.policy import Policy, highest
 from risk.domain.weighing import Known
@@ -123,7 +123,7 @@ def _raised(
         level=weighed.level,
         previous=held.level,
         at=at,
-        how=How.RAISED,
+        how=HowChanged.RAISED,
         by=by,
         why=(reason,),
         policy_version=policy.version,
@@ -156,7 +156,9 @@ def look_anew(
     provisional = policy.provisional(answers, _filled_in_now(held, forms))
     seen = contact is not Contact.NONE and not provisional
     looked = held.looked_after(at) if seen else held
-    weighed = looked.weigh(answers, frozenset(), policy, at, forms=forms)
+    weighed = looked.weigh(
+        answers, frozenset(), policy, at, forms=forms, origin=Origin(by=by)
+    )
     level, reasons = _by_itself(held, answers, forms, policy, at)
     look = Look(
         revision=weighed.revision,
@@ -263,12 +265,13 @@ def lower(
         raise TakesASecondPerson
     _see_proof(held, level, policy, at, asked_by=asked.by, second=by)
     rested = _resting_on(held, held.judgement.looks[-1], level, policy, at)
-    new = rested.begin(at).reweigh(policy, at, level)
+    lowered = Origin(HowChanged.LOWERED, asked.by)
+    new = rested.begin(at).reweigh(policy, at, level, lowered)
     change = Change(
         level=new.level,
         previous=held.level,
         at=at,
-        how=How.LOWERED,
+        how=HowChanged.LOWERED,
         by=asked.by,
         confirmed_by=by,
         why=(asked.reason,),

@@ -2,9 +2,10 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from accord_contracts.referrals import Answer
-from accord_contracts.risk import RiskLevel
+from accord_contracts.risk import HowChanged, RiskLevel
 from pydantic import BaseModel, ConfigDict
 
 from risk.domain.form import Form
@@ -31,20 +32,32 @@ class Contact(StrEnum):
     NONE = "none"
 
 
-class How(StrEnum):
-    """How a level came about."""
+class Origin(NamedTuple):
+    """By what a level came about.
 
-    WEIGHED = "weighed"
-    RAISED = "raised"
-    LOWERED = "lowered"
+    Attributes:
+        by: The worker whose act it was; none: nobody's here.
+        referral_id: The referral that was weighed, if one was.
+    """
+
+    how: HowChanged = HowChanged.WEIGHED
+    by: str | None = None
+    referral_id: str | None = None
+
+
+WEIGHED = Origin()
+
+BY_POLICY = Origin(how=HowChanged.POLICY)
 
 
 class Change(BaseModel):
     """A level of risk, and who set it, when and why.
 
     Attributes:
-        by: The worker who raised or asked to lower it; none: it was weighed.
+        by: The worker who raised or asked to lower it, or whose answers were weighed;
+            none: it was weighed without any.
         confirmed_by: The second person, where it was lowered.
+        referral_id: The referral that was weighed, if one was.
         why: Codes: of what was weighed, or the reason that was given.
     """
 
@@ -53,9 +66,10 @@ class Change(BaseModel):
     level: RiskLevel
     previous: RiskLevel | None
     at: datetime
-    how: How
+    how: HowChanged
     by: str | None = None
     confirmed_by: str | None = None
+    referral_id: str | None = None
     why: tuple[str, ...]
     policy_version: str
 
@@ -139,7 +153,7 @@ class Decided(BaseModel):
             level=self.level,
             previous=held,
             at=at,
-            how=How.RAISED,
+            how=HowChanged.RAISED,
             by=self.by,
             why=(AT_A_MEETING,),
             policy_version=policy_version,
@@ -186,7 +200,7 @@ class Judgement(BaseModel):
     @property
     def decided_highest(self) -> Decided | None:
         """The highest level that a meeting has decided on since it was last lowered."""
-        ends = [each.at for each in self.changes if each.how is How.LOWERED]
+        ends = [each.at for each in self.changes if each.how is HowChanged.LOWERED]
         stand = (e for e in self.decided if not ends or e.at > ends[-1])
         return max(stand, key=lambda each: each.level.rank, default=None)
 
@@ -199,10 +213,10 @@ class Judgement(BaseModel):
     def noted(self, change: Change, revision: int) -> "Judgement":
         """Note a change of level: a rise makes everything found before it moot."""
         changes = (*self.changes, change)[-KEPT_CHANGES:]
-        if change.how is How.LOWERED:
+        if change.how is HowChanged.LOWERED:
             update = {"changes": changes, "asked": None, "raised": None}
             return self.model_copy(update=update)
-        raised = change if change.how is How.RAISED else self.raised
+        raised = change if change.how is HowChanged.RAISED else self.raised
         stirred = self.stirred_by(change.at, revision)
         return stirred.model_copy(update={"changes": changes, "raised": raised})
 
