@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from accord_chassis.clock import SimulatedClock
 from accord_chassis.store import Database
 from accord_chassis.testing import NOON, new_id, published
 from accord_contracts.risk import HowChanged, RiskChanged, RiskLevel
@@ -23,10 +24,13 @@ SECOND = timedelta(seconds=1)
 
 
 async def book_of(database: Database, *policies: Policy) -> Book:
-    book = Book(database)
+    """Start a service with each policy, a second apart."""
+    assert isinstance(database.clock, SimulatedClock)
     for each in policies:
+        database.clock.advance(SECOND)
+        book = Book(database)
         book.keep(each)
-    await book.prepare()
+        await book.prepare()
     return book
 
 
@@ -65,12 +69,12 @@ async def test_the_level_rises_and_is_told_and_nothing_falls(
     held = await held_of(risen, assessments)
     assert (before[risen].level, held.level) == (LOW, HIGH)
     assert held.policy_version == SHARPER.version
-    _, changed = (each.data for each in (await published(assessments))[told:])
-    assert isinstance(changed, RiskChanged)
+    events = [each.data for each in await published(assessments)]
+    assert len(events) == told + 2
+    [changed] = [each for each in events if isinstance(each, RiskChanged)]
     assert (changed.how, "escalation" in changed.why) == (HowChanged.POLICY, True)
-    assert any(
-        "by a new version of the policy" in e for e in explain_held(held, POLICY)
-    )
+    said = " ".join(explain_held(held, SHARPER))
+    assert "by a new version of the policy" in said
     stands = await held_of(same, assessments)
     assert stands.policy_version == POLICY.version
     assert stands.revision == before[same].revision
@@ -162,6 +166,21 @@ async def test_a_replica_of_before_takes_nothing_back(
     assert await sweep(new, assessments, SHARPER) == 1
 
     assert await sweep(old, assessments, POLICY) == 0
+    restarted = Outdated(database, await book_of(database, POLICY), POLICY)
+    assert await sweep(restarted, assessments, POLICY) == 0
+    again = Outdated(database, await book_of(database, SHARPER), SHARPER)
+    assert await sweep(again, assessments, SHARPER) == 0
+
+
+async def test_what_an_old_replica_weighs_meanwhile_the_new_one_looks_over(
+    database: Database, assessments: Assessments
+) -> None:
+    book = await book_of(database, POLICY, SHARPER)
+    case_id = await case_with("escalation", assessments=assessments)
+
+    assert await sweep(Outdated(database, book, SHARPER), assessments, SHARPER) == 1
+
+    assert (await held_of(case_id, assessments)).level is HIGH
 
 
 async def test_it_goes_at_the_localitys_pace(

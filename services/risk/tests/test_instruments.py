@@ -411,3 +411,33 @@ def test_an_empty_certified_form_erases_no_total(first: int) -> None:
     assert known == Form(certified=True, uncertified_total=24)
     assert score("dash", known).level is RiskLevel.HIGH
     assert score("danger_assessment", known).total is None, "nobody certified told it"
+
+
+@pytest.mark.parametrize(
+    ("attested", "others", "why_not"),
+    [
+        ({}, YES, "not_known_to_apply"),
+        (dict.fromkeys(GUARD, NO), YES, "does_not_apply"),
+        ({}, NO, "not_known_to_apply"),
+        (GUARD, NO, None),
+        (GUARD, YES, None),
+    ],
+)
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_whom_it_fits_is_for_a_certified_user_alone_to_say(
+    first: int, attested: dict[str, Answer], others: Answer, why_not: str | None
+) -> None:
+    forms = [
+        Form(total=13, certified=True),
+        Form(answers=attested, certified=True),
+        Form(answers=dict.fromkeys(GUARD, others)),
+    ]
+    order = forms[first:] + forms[:first]
+
+    known = all_forms(*({"odara": each} for each in order))["odara"]
+
+    assert score("odara", known).why_not == why_not
+    seen = known.anew(Form(answers=GUARD, certified=True))
+    assert score("odara", seen).why_not is None, "a certified user has said so since"
+    not_believed = known.believed(certifies=False)
+    assert (not_believed.certified, not_believed.attested) == (False, None)

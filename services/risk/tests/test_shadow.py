@@ -17,7 +17,7 @@ from risk.app import Settings, create_app, policies_of
 from risk.domain.assessment import Assessment
 from risk.domain.policy import Policy
 from risk.domain.tellable import tellable_moves
-from risk.handlers import assess_referral
+from risk.handlers import assess_referral, look_over
 from risk.store import Assessments, moved
 from risk_builders import LOCALITIES, POLICY, policy, referral
 
@@ -113,6 +113,21 @@ async def test_what_an_older_policy_found_or_another_region_has_is_not_counted(
 
     counts = await assessments.count_moves("test-sharper", POLICY.version)
 
+    assert {move: n for move, n in counts.items() if n} == {(LOW, EXTREME): 1}
+
+
+async def test_a_result_that_stands_is_counted_once_it_is_looked_over(
+    assessments: Assessments,
+) -> None:
+    older = policy(version="test-older").beside(SHARPER)
+    held = await weighed(referral("escalation"), older, assessments)
+
+    await look_over(held, at=NOON, assessments=assessments, policy=BOTH)
+
+    stands = await assessments.get(held.id)
+    assert stands
+    assert stands.policy_version == "test-older"
+    counts = await assessments.count_moves("test-sharper", POLICY.version)
     assert {move: n for move, n in counts.items() if n} == {(LOW, EXTREME): 1}
 
 

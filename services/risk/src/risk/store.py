@@ -95,12 +95,15 @@ class Book(Store[Edition]):
             with contextlib.suppress(Conflict):
                 await self.save(Edition.of(each, self._database.clock.now()))
 
-    async def others(self, fingerprint: str) -> list[str]:
-        """Give the fingerprints of all policies that were ever in force but one."""
-        found = self.documents.find({}, projection={"fingerprint": 1})
-        return [
-            e["fingerprint"] async for e in found if e["fingerprint"] != fingerprint
-        ]
+    async def before(self, fingerprint: str) -> list[str]:
+        """Give the fingerprints of the policies that came into force before one did.
+
+        Raises:
+            NoSuchPolicy: That one never has.
+        """
+        since = (await self.edition(fingerprint)).since
+        editions = await self.documents.find({}, projection=KEPT_BACK).to_list()
+        return [each["fingerprint"] for each in editions if each["since"] < since]
 
     async def edition(self, fingerprint: str) -> Edition:
         """Give a policy as it was.
@@ -137,7 +140,7 @@ class Assessments(Store[Assessment]):
                 ("shadow.version", 1),
                 ("shadow.found", 1),
                 ("shadow.would", 1),
-                ("policy_version", 1),
+                ("shadow.in_force", 1),
                 ("merged_into", 1),
                 ("transferred_at", 1),
             ]
@@ -186,7 +189,7 @@ class Assessments(Store[Assessment]):
         """Count what a second version finds, beside the one in force.
 
         A merged case counts in its survivor, one that another region has in none, and
-        one that was last weighed by an older policy when it is weighed again.
+        one that an older policy has weighed once it is looked over or weighed again.
         """
         moves = list(itertools.product(RiskLevel, RiskLevel))
         queries = (moved(version, in_force, each) for each in moves)
@@ -209,29 +212,29 @@ class Assessments(Store[Assessment]):
 
 
 class Outdated(Assessments):
-    """The open assessments that another policy looked over last, claimed at a pace.
+    """The open assessments that an older policy looked over last, claimed at a pace.
 
-    Which policies those are is read once: what comes into force while a replica still
-    runs by an older one is never taken back by it.
+    Older is what came into force before: a replica that still runs by an older one, or
+    is started by it once more, takes nothing back.
     """
 
     def __init__(self, database: Database, book: Book, policy: Policy) -> None:
         super().__init__(database)
         self._book = book
         self._policy = policy
-        self._others: list[str] | None = None
+        self._older: list[str] | None = None
         self._from: datetime | None = None
 
     async def due_now(self, at: datetime, *, limit: int = 100) -> list[Assessment]:
         """Claim as many as the locality's pace allows since the last time."""
-        if self._others is None:
-            self._others = await self._book.others(self._policy.fingerprint)
+        if self._older is None:
+            self._older = await self._book.before(self._policy.fingerprint)
         since, self._from = self._from or at - BREATH, at
         minutes = min(at - since, BREATH) / MINUTE
         most = min(limit, ceil(self._policy.reweigh_a_minute * minutes))
-        if not self._others or most <= 0:
+        if not self._older or most <= 0:
             return []
-        which = {"open_by": {"$in": self._others}}
+        which = {"open_by": {"$in": self._older}}
         return await self.claim(which, order="_id", limit=most)
 
 
@@ -242,7 +245,7 @@ def moved(version: str, in_force: str, move: Move) -> Document:
         "shadow.version": version,
         "shadow.found": found.value,
         "shadow.would": would.value,
-        "policy_version": in_force,
+        "shadow.in_force": in_force,
         "merged_into": None,
         "transferred_at": None,
     }

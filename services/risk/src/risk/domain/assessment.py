@@ -46,6 +46,9 @@ KEPT_UNWEIGHED = (
 )  # fmt: skip
 """What stays of a case of which nothing is weighed any more."""
 
+NOTED_BESIDE = ("looked_over_by", "people", "shadow")
+"""What is new of a case that is looked over, where its result stands."""
+
 
 class NotAssessed(Refusal):
     """There is no assessment of this case."""
@@ -558,8 +561,8 @@ class Assessment(BaseModel):
             self.provisional,
         )
         if same and not sooner:
-            stands = {"looked_over_by": policy.fingerprint, "people": new.people}
-            return self.model_copy(update=stands)
+            beside = {each: getattr(new, each) for each in NOTED_BESIDE}
+            return self.model_copy(update=beside)
         if new.reassess_by <= self.reassess_by:
             return new
         kept = ("reassess_by", "reassessment", "due_at")

@@ -22,6 +22,8 @@ class Form(BaseModel):
         claimed: Somebody says that of it of whom the locality does not know it.
         uncertified_total: Of a form that is certified: the highest total that somebody
             else told of the same instrument.
+        attested: Of a form that is certified and that others have filled in too: what
+            certified users answered. None: all of it is theirs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +34,14 @@ class Form(BaseModel):
     certified: bool = False
     claimed: bool = False
     uncertified_total: Number | None = None
+    attested: Annotated[dict[Code, Answer], Field(max_length=100)] | None = None
+
+    @property
+    def by_certified(self) -> dict[str, Answer]:
+        """What certified users answered: on that alone rests for whom it says much."""
+        if not self.certified:
+            return {}
+        return self.answers if self.attested is None else self.attested
 
     @property
     def answered(self) -> bool:
@@ -73,14 +83,21 @@ class Form(BaseModel):
             certified=certified,
             claimed=self.claimed or other.claimed,
             uncertified_total=others if certified else None,
+            attested=self._attested(other) if certified else None,
         )
+
+    def _attested(self, other: "Form") -> dict[str, Answer] | None:
+        """Give what of both certified users answered, if others answered too."""
+        attested = merged(self.by_certified, other.by_certified)
+        return None if attested == merged(self.answers, other.answers) else attested
 
     def believed(self, *, certifies: bool) -> "Form":
         """Believe that a certified user has scored it only where that is known."""
         if not self.certified or certifies:
             return self
-        total = {"total": self.gravest_total, "uncertified_total": None}
-        return self.model_copy(update={**total, "certified": False, "claimed": True})
+        told = {"total": self.gravest_total, "uncertified_total": None}
+        told |= {"attested": None, "certified": False, "claimed": True}
+        return self.model_copy(update=told)
 
     def anew(self, now: "Form") -> "Form":
         """Have what is filled in now stand for what was, item by item.
@@ -92,13 +109,16 @@ class Form(BaseModel):
             return self.put_together(now)
         totals = self.put_together(now) if now.total is None else now
         given = {key: each for key, each in now.answers.items() if each in ANSWERED}
+        attested = {**self.by_certified, **given} if now.certified else None
+        answers = {**self.answers, **given}
         return Form(
-            answers={**self.answers, **given},
+            answers=answers,
             numbers={**self.numbers, **now.numbers},
             total=totals.total,
             certified=now.certified,
             claimed=self.claimed or now.claimed,
             uncertified_total=totals.uncertified_total,
+            attested=None if attested == answers else attested,
         )
 
 

@@ -330,7 +330,12 @@ class Policy(BaseModel):
             # Of a logger that is none of structlog's, services write the name alone.
             log.getChild(type(fault).__name__).warning("shadow.failed")
             return None
-        return Shadowed(version=self._beside.version, found=found, would=would)
+        return Shadowed(
+            version=self._beside.version,
+            in_force=self.version,
+            found=found,
+            would=would,
+        )
 
     def tier(self, level: RiskLevel, reasons: tuple[str, ...]) -> Tier | None:
         """Give the highest tier that a case is in, if it is in any."""

@@ -205,7 +205,7 @@ class Scorer:
 
     def _values(self, known: Mapping[str, int], form: Form) -> dict[str, int]:
         """Give what is known of its items: the graver, if it was told in two places."""
-        told = {k: VALUE[a] for k, a in form.answers.items() if a in VALUE}
+        told = {k: VALUE[a] for k, a in self._answers(form).items() if a in VALUE}
         values = {key: told[key] for key in self.instrument.applies_if if key in told}
         numbers = form.numbers
         for key, question, least, most in self._sources:
@@ -220,6 +220,15 @@ class Scorer:
                 value = other
             values[key] = min(value, most)
         return values
+
+    def _answers(self, form: Form) -> Mapping[str, Answer]:
+        """Give what of a form counts: whom it fits is for a certified user to say."""
+        theirs = self.instrument.certified and form.certified
+        if not theirs or form.attested is None:
+            return form.answers
+        guards, attested = self.instrument.applies_if, form.attested
+        others = {k: a for k, a in form.answers.items() if k not in guards}
+        return {**others, **{k: attested[k] for k in guards if k in attested}}
 
     def _why_not(
         self, values: Mapping[str, int], form: Form, guards: tuple[str, ...]

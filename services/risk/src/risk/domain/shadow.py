@@ -23,6 +23,7 @@ class Shadowed(BaseModel):
 
     Attributes:
         version: The second version.
+        in_force: The version that was in force.
         found: The level by the policy in force, before what was held is looked at.
         would: The level by the second version.
     """
@@ -30,5 +31,6 @@ class Shadowed(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     version: PolicyVersion
+    in_force: PolicyVersion
     found: RiskLevel
     would: RiskLevel
