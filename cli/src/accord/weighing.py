@@ -44,6 +44,7 @@ class Case(BaseModel):
         incidents: What happened.
         repeats: How often the same two were referred again within twelve months.
         near: The kinds of dates that are near.
+        incidents_in_12_months: How many there were.
         instruments: What was filled in, by instrument.
     """
 
@@ -53,6 +54,7 @@ class Case(BaseModel):
     incidents: frozenset[IncidentKind] = frozenset()
     repeats: Annotated[int, Field(ge=0, le=1000)] = 0
     near: frozenset[TriggerKind] = frozenset()
+    incidents_in_12_months: Annotated[int, Field(ge=0, le=1000)] = 0
     instruments: dict[Code, WrittenForm] = {}
 
 
@@ -91,7 +93,12 @@ def weigh_file(file: Path, locality: Path) -> Report:
             "a total only of an instrument that has one.",
         )
     known = Known(
-        case.answers, case.incidents, case.repeats, case.near, case.instruments
+        case.answers,
+        case.incidents,
+        case.repeats,
+        case.near,
+        case.instruments,
+        case.incidents_in_12_months,
     )
     found = policy.weigh(known)
     tier = policy.tier(found.level, found.reasons)

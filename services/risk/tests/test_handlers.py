@@ -137,6 +137,53 @@ async def test_what_a_referral_has_filled_in_is_weighed(
     assert told.forms == held.forms
 
 
+@pytest.mark.parametrize(
+    ("days", "agencies", "level"),
+    [
+        ((0, 100, 365), ("police",) * 3, RiskLevel.HIGH),
+        ((0, 100, 366), ("police",) * 3, RiskLevel.LOW),
+        ((0, 0, 100), ("police",) * 3, RiskLevel.HIGH),
+        # Two agencies tell of one incident.
+        ((0, 0.4, 100), ("police", "hospital", "police"), RiskLevel.LOW),
+        ((0, 0.6, 100), ("police", "hospital", "police"), RiskLevel.HIGH),
+        # Once they were within a year, it was so, whatever came long after.
+        ((0, 100, 365, 900), ("police",) * 4, RiskLevel.HIGH),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+async def test_dash_escalates_with_the_third_incident_in_12_months_of_safelives(
+    assessments: Assessments,
+    *,
+    days: tuple[float, ...],
+    agencies: tuple[str, ...],
+    level: RiskLevel,
+    turned: bool,
+) -> None:
+    case_id = new_id()
+    yes = {f"dash_{number:02}": Answer.YES for number in range(1, 6)}
+    no = {f"dash_{number:02}": Answer.NO for number in range(6, 25)}
+    dash = FilledIn(instrument="dash", answers={**yes, **no})
+    told = [
+        referral(
+            case_id=case_id,
+            occurred_at=NOON + timedelta(days=day),
+            at=NOON + timedelta(days=day),
+            agency=agency,
+            instruments=(dash,),
+        )
+        for day, agency in zip(days, agencies, strict=True)
+    ]
+
+    for message in reversed(told) if turned else told:
+        await assess_referral(message, assessments=assessments, policy=POLICY)
+
+    held = await assessments.get(case_id)
+    assert held is not None
+    assert held.level is level
+    raised = level is RiskLevel.HIGH
+    assert ("dash_potential_escalation" in held.reasons) == raised
+
+
 async def test_what_is_filled_in_counts_the_same_in_any_order(
     assessments: Assessments,
 ) -> None:

@@ -141,6 +141,34 @@ def test_dash_potential_escalation_of_safelives(
     assert band("dash", form, "escalation") == reached
 
 
+@pytest.mark.parametrize(
+    ("said", "counted", "reached"),
+    [
+        (0, 2, None),
+        (None, 2, None),
+        (None, 3, "potential_escalation"),
+        (0, 3, "potential_escalation"),
+        (3, 0, "potential_escalation"),
+        (2, 2, None),
+    ],
+)
+def test_dash_counts_the_incidents_that_were_referred_if_it_is_told_of_fewer(
+    said: int | None, counted: int, reached: str | None
+) -> None:
+    numbers = {} if said is None else {"dash_incidents_in_12_months": said}
+    form = yes_to("dash", 5).model_copy(update={"numbers": numbers})
+    known = {"incidents_in_12_months": counted}
+    scorer = Scorer(shipped("dash"), {})
+
+    found = scorer.score(known, form).result()
+
+    [escalation] = [each for each in found.sums if each.sum == "escalation"]
+    assert escalation.band == reached
+    assert found.level is (RiskLevel.HIGH if reached else None)
+    assert found.unanswered == (said is None), "what is counted answers no question"
+    assert scorer.level(known) is (RiskLevel.HIGH if counted > 2 else None)
+
+
 def test_dash_keeps_what_is_not_known_and_never_counts_it_as_no() -> None:
     form = yes_to("dash", 13)
     open_ = Form(answers={**form.answers, "dash_24": UNKNOWN})

@@ -210,6 +210,25 @@ def test_who_asks_cannot_confirm() -> None:
         lower(asked, LOW, ANNE, POLICY, AFTER)
 
 
+def test_incidents_of_long_before_a_lowering_are_counted_no_more() -> None:
+    dash = {"dash": Form(answers=dict.fromkeys(DASH, Answer.NO))}
+    held = case()
+    for day in (1, 2):
+        at = NOON - day * DAY
+        again = held.told(new_id(), told(at=at))
+        held = saved(again.weigh(answers(), frozenset(), POLICY, at, forms=dash))
+    assert held.level is HIGH
+    assert held.everything(NOON).in_a_year == 3
+    asked = asks(found_low_twice(held))
+
+    lowered = saved(lower(asked, LOW, BO, POLICY, AFTER))
+
+    at = AFTER + DAY
+    again = lowered.told(new_id(), told(at=at))
+    weighed = again.weigh(answers(), frozenset(), POLICY, at)
+    assert (weighed.everything(at).in_a_year, weighed.level) == (1, LOW)
+
+
 def test_a_lowering_that_nobody_confirms_in_time_lapses() -> None:
     asked = asks(found_low_twice(case("threat_to_kill")))
 

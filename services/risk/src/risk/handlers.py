@@ -447,6 +447,7 @@ def telling_of(
         repeat=isinstance(told, ReferralReceived) and told.repeat,
         number=told.number if isinstance(told, ReferralAmended) else 0,
         asked_at=getattr(told, "first_referred_at", None),
+        agency=told.agency,
     )
 
 

@@ -32,10 +32,10 @@ KEPT_BACK = {"outbox": 0, "inbox": 0, "swept": 0}
 """What a document holds that is none of the assessment."""
 
 SIMULATED = (
-    "ahead", "answers", "assessed_at", "clock_from", "due_at", "erased_at",
-    "first_referred_at", "forms", "groups", "incidents", "level", "merged_into",
-    "mistaken_at", "reassess_by", "reassessment", "repeats", "revision", "shares",
-    "tellings", "tier", "transferred_at", "urged_at",
+    "ahead", "answers", "assessed_at", "clock_from", "counts_from", "due_at",
+    "erased_at", "first_referred_at", "forms", "groups", "incidents", "level",
+    "merged_into", "mistaken_at", "orders", "reassess_by", "reassessment", "repeats",
+    "revision", "shares", "tellings", "tier", "transferred_at", "urged_at",
 )  # fmt: skip
 """What another policy's weighing looks at, and what no assessment is without. To leave
 out the rest instead costs the embedded store three times as much (measured)."""

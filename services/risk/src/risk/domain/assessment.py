@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import reduce
+from itertools import chain
 
 from accord_contracts.one_person import Link
 from accord_contracts.problem import Refusal
@@ -30,9 +31,12 @@ from risk.domain.scoring import Result
 from risk.domain.shadow import Shadowed
 from risk.domain.share import Share
 from risk.domain.telling import (
+    Happened,
     Parts,
     Telling,
     Unnamed,
+    happened,
+    most_in_a_year,
     occurred,
     unnamed,
     with_parts,
@@ -103,6 +107,8 @@ class Assessment(BaseModel):
         groups: Codes of the groups that it counts in when it is looked at how well
             levels tell what comes, by dimension; they weigh nothing.
         orders: Those that bind, or bound, somebody in the case.
+        counts_from: Since when incidents are counted: what was before a lowering is
+            not, as far back as that has looked. None: all are.
         shadow: What another version of the policy finds, to be counted.
     """
 
@@ -152,6 +158,7 @@ class Assessment(BaseModel):
     parts: tuple[Parts, ...] = ()
     links: dict[str, Link] = {}
     orders: dict[str, Order] = {}
+    counts_from: datetime | None = None
     groups: dict[str, str] = {}
     shadow: Shadowed | None = None
 
@@ -364,6 +371,25 @@ class Assessment(BaseModel):
         return known
 
     @property
+    def happened(self) -> tuple[Happened, ...]:
+        """What was told of this case itself that happened, and weighs."""
+        told = (*happened(self.tellings.values()), *self._breaches)
+        since = self.counts_from
+        return tuple(each for each in told if since is None or each.at >= since)
+
+    @property
+    def all_happened(self) -> tuple[Happened, ...]:
+        """What was told that happened, in the cases merged into it too."""
+        shares = [each.happened for each in self.shares.values() if not each.settled]
+        return tuple(chain(self.happened, *shares))
+
+    @property
+    def _breaches(self) -> tuple[Happened, ...]:
+        """What is known of orders that were breached, which names nobody."""
+        times = (each.breached_at for each in self.orders.values())
+        return tuple(Happened(at=at) for at in times if at)
+
+    @property
     def received(self) -> tuple[datetime, ...]:
         """When each referral of this case itself was, in order."""
         return tuple(sorted(each.received_at for each in self.tellings.values()))
@@ -393,6 +419,7 @@ class Assessment(BaseModel):
             forms=self.forms,
             incidents=self.incidents,
             repeats=self.repeats,
+            happened=self._breaches,
         )
         return unnamed(known, self.tellings.values())
 
@@ -409,6 +436,7 @@ class Assessment(BaseModel):
             self.repeats + sum(each.repeats for each in shares),
             frozenset(dates),
             self.all_forms,
+            most_in_a_year(self.all_happened),
         )
 
     def reweigh(
@@ -437,7 +465,12 @@ class Assessment(BaseModel):
         if self.heard_of and self.shares:
             own_dates = frozenset(each.kind for each in near.values())
             itself = Known(
-                self.answers, self.incidents, self.repeats, own_dates, self.forms
+                self.answers,
+                self.incidents,
+                self.repeats,
+                own_dates,
+                self.forms,
+                most_in_a_year(self.happened),
             )
             own = highest(own, policy.weigh(itself).level)
         least = highest(floor, own, *(each.level for each in shares))
@@ -637,6 +670,7 @@ class Assessment(BaseModel):
             reassessment=self.reassessment,
             first_referred_at=self.first_referred_at,
             occurred=self.occurred,
+            happened=self.happened,
             orders=self.orders,
             received=self.received,
             child=self.child,

@@ -5,7 +5,7 @@ is a count of at least one, "at least n of" one of at least n. So a score can be
 aloud, and its interval is known while some of it is unanswered.
 """
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from accord_contracts.message import Code
 from accord_contracts.risk import RiskLevel
@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 Number = Annotated[int, Field(ge=0, le=1000)]
 Weight = Annotated[int, Field(ge=-100, le=100)]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+INCIDENTS_IN_A_YEAR = "incidents_in_12_months"
+"""How many incidents Accord itself knows of in twelve months."""
 
 LONGEST = 64
 """How many characters a code has at the most."""
@@ -32,11 +35,14 @@ class Item(Piece):
         says: What a yes says, in our own words; none where an instrument has its own.
         least: The lowest value; of a question with yes and no, nought is no.
         most: The highest value; of a question with yes and no, one is yes.
+        counted: What Accord counts of it from what was referred. Whoever is asked may
+            know of more: it stays an open question, and the higher of both counts.
     """
 
     says: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
     least: Number = 0
     most: Number = 1
+    counted: Literal["incidents_in_12_months"] | None = None
 
     @model_validator(mode="after")
     def _rises(self) -> Self:

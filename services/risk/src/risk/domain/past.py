@@ -24,6 +24,7 @@ class Inputs(BaseModel):
     Attributes:
         near: The kinds of dates that weighed.
         floor: The level below which the case was held anyway.
+        in_a_year: How many incidents there were in twelve months.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,6 +35,7 @@ class Inputs(BaseModel):
     near: frozenset[TriggerKind]
     forms: dict[str, Form]
     floor: RiskLevel
+    in_a_year: int = 0
 
     @classmethod
     def of(cls, known: Known, floor: RiskLevel) -> Self:
@@ -45,11 +47,19 @@ class Inputs(BaseModel):
             near=known.near,
             forms=dict(known.forms),
             floor=floor,
+            in_a_year=known.in_a_year,
         )
 
     def weigh(self, policy: Policy) -> Weighing:
         """Weigh it again."""
-        known = Known(self.answers, self.incidents, self.repeats, self.near, self.forms)
+        known = Known(
+            self.answers,
+            self.incidents,
+            self.repeats,
+            self.near,
+            self.forms,
+            self.in_a_year,
+        )
         return policy.weigh(known, self.floor)
 
 

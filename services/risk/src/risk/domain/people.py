@@ -16,6 +16,7 @@ from risk.domain.telling import (
     Tellings,
     Unnamed,
     by_one_id,
+    most_in_a_year,
     of_children,
     of_pairs,
     people_of,
@@ -70,7 +71,14 @@ def facts_of(
 def known_of(facts: Facts, shared: Unnamed, near: frozenset[TriggerKind]) -> Known:
     """Give what weighs of a pair or a child: of them, and what names nobody."""
     both = facts.beside(shared)
-    return Known(both.answers, both.incidents, both.repeats, near, both.forms)
+    return Known(
+        both.answers,
+        both.incidents,
+        both.repeats,
+        near,
+        both.forms,
+        most_in_a_year(both.happened),
+    )
 
 
 def grounds_of(

@@ -151,6 +151,22 @@ class Scorer:
         )
 
     @cached_property
+    def _counts(self) -> tuple[tuple[str, str, int], ...]:
+        """Each item that is counted too, what of what is known it is, and its most."""
+        return tuple(
+            (key, item.counted, item.most)
+            for key, item in self.ranges.items()
+            if item.counted
+        )
+
+    def _counted(
+        self, known: Mapping[str, int], values: Mapping[str, int]
+    ) -> dict[str, int]:
+        """Give what is counted of its items, where that is more than was answered."""
+        found = {key: min(known.get(of, 0), most) for key, of, most in self._counts}
+        return {key: n for key, n in found.items() if n > values.get(key, 0)}
+
+    @cached_property
     def _weighed(self) -> Mapping[str, Terms]:
         """For each sum its items: the weight, the least, and what one could add."""
         return {
@@ -172,6 +188,7 @@ class Scorer:
         values = self._values(known, form or NO_FORM)
         items = held.items if form and form.answered else self.questions
         missing = [key for key in items if key not in values]
+        values |= self._counted(known, values)
         guards = tuple(key for key in held.applies_if if key not in values)
         seen = _Seen(
             values=values,
@@ -193,6 +210,7 @@ class Scorer:
             for key, question, least, most in self._sources
             if question and (value := known.get(question))
         }
+        values |= self._counted(known, values)
         held = self.instrument
         if held.evidence_only or held.certified:
             return None

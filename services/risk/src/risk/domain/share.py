@@ -10,6 +10,7 @@ from risk.domain.ahead import Ahead
 from risk.domain.form import Form
 from risk.domain.order import Order
 from risk.domain.reassessment import Reassessment
+from risk.domain.telling import Happened
 
 
 class Share(BaseModel):
@@ -26,6 +27,7 @@ class Share(BaseModel):
         reassessment: How late that is, as far as anybody was told.
         first_referred_at: When the response to its latest episode was asked for.
         occurred: When each kind of incident last did, as far as that is known.
+        happened: What was told in it that happened, and weighs.
         orders: Those that bind, or bound, somebody in it.
         received: When each of its referrals was, in order.
         child: One of them names a child.
@@ -52,6 +54,7 @@ class Share(BaseModel):
     reassessment: Reassessment
     first_referred_at: datetime
     occurred: dict[IncidentKind, datetime] = {}
+    happened: tuple[Happened, ...] = ()
     orders: dict[str, Order] = {}
     received: tuple[datetime, ...] = ()
     child: bool = False
@@ -63,7 +66,7 @@ class Share(BaseModel):
     def facts(self) -> tuple[object, ...]:
         """What is weighed of it, but for its dates."""
         told = (self.answers, self.incidents, self.occurred, self.repeats, self.forms)
-        return *told, self.level, self.weighed
+        return *told, self.happened, self.level, self.weighed
 
     def as_known(self, before: "Share | None") -> "Share":
         """Stay settled while nothing has changed in it but its dates."""

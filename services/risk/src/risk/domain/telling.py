@@ -1,8 +1,10 @@
 """What each referral told, and the risk to each pair and each child by it."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import reduce
+from itertools import takewhile
 
 from accord_contracts.one_person import Link, one_with
 from accord_contracts.referrals import Answer, IncidentKind, PersonRole
@@ -11,8 +13,46 @@ from pydantic import BaseModel, ConfigDict
 from risk.domain.answers import merged
 from risk.domain.form import Form, all_forms
 
+YEAR = timedelta(days=365)
+
+SAME_INCIDENT = timedelta(hours=12)
+"""How far apart two agencies may say that one incident happened, as in referrals."""
+
 KEPT = 200
 """Referrals of one case that are told apart; the oldest go first."""
+
+
+class Happened(BaseModel):
+    """That somebody told of an incident.
+
+    Attributes:
+        agency: Which did; none: no agency, or it was not said.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    agency: str | None = None
+
+
+def most_in_a_year(told: Iterable[Happened]) -> int:
+    """Count the incidents within 12 months of each other, where there are most.
+
+    Different agencies tell of one if it happened at one time; one agency never tells of
+    one twice, but of two. Incidents 365 days apart are within 12 months.
+    """
+    found: list[tuple[datetime, set[str | None]]] = []
+    for each in sorted(told, key=lambda one: (one.at, one.agency or "")):
+        since = each.at - SAME_INCIDENT
+        near = takewhile(lambda held: held[0] >= since, reversed(found))  # noqa: B023 - Used up at once.
+        alike = (agencies for _, agencies in near if each.agency not in agencies)
+        if agencies := next(alike, None):
+            agencies.add(each.agency)
+        else:
+            found.append((each.at, {each.agency}))
+    times = [at for at, _ in found]
+    starts = (bisect_left(times, at - YEAR) for at in times)
+    return max((n + 1 - start for n, start in enumerate(starts)), default=0)
 
 
 class Telling(BaseModel):
@@ -23,6 +63,7 @@ class Telling(BaseModel):
         people: Whom it is about, by id.
         number: Of the amendment that last said whom it is about; 0: the referral.
         asked_at: When it asked for a response; none: an amendment of it came first.
+        agency: Which referred, as the locality calls it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,6 +77,7 @@ class Telling(BaseModel):
     repeat: bool = False
     number: int = 0
     asked_at: datetime | None = None
+    agency: str | None = None
 
     def with_more(self, other: "Telling") -> "Telling":
         """Put together what a referral and its amendments told, in any order."""
@@ -76,6 +118,15 @@ def occurred(tellings: Iterable[Telling]) -> dict[IncidentKind, datetime]:
     return latest
 
 
+def happened(tellings: Iterable[Telling]) -> tuple[Happened, ...]:
+    """Give what referrals tell that happened."""
+    return tuple(
+        Happened(at=each.occurred_at, agency=each.agency)
+        for each in tellings
+        if each.incidents
+    )
+
+
 def of_late(
     incidents: Iterable[IncidentKind],
     when: Mapping[IncidentKind, datetime],
@@ -100,6 +151,7 @@ class Unnamed(BaseModel):
     forms: dict[str, Form] = {}
     incidents: frozenset[IncidentKind] = frozenset()
     repeats: int = 0
+    happened: tuple[Happened, ...] = ()
 
 
 def unnamed(known: Unnamed, tellings: Iterable[Telling]) -> Unnamed:
@@ -110,6 +162,7 @@ def unnamed(known: Unnamed, tellings: Iterable[Telling]) -> Unnamed:
         forms={k: e for k, e in known.forms.items() if told.forms.get(k) != e},
         incidents=known.incidents - told.incidents,
         repeats=max(known.repeats - told.repeats, 0),
+        happened=known.happened,
     )
 
 
@@ -127,6 +180,7 @@ class Facts(BaseModel):
     forms: dict[str, Form]
     incidents: frozenset[IncidentKind]
     repeats: int
+    happened: tuple[Happened, ...]
     last_at: datetime | None
     referrals: int
 
@@ -142,6 +196,7 @@ class Facts(BaseModel):
                 "forms": all_forms(self.forms, shared.forms),
                 "incidents": self.incidents | shared.incidents,
                 "repeats": self.repeats + shared.repeats,
+                "happened": (*self.happened, *shared.happened),
             }
         )
 
@@ -257,6 +312,7 @@ def _together(told: list[Telling], loose: Sequence[Telling] = ()) -> Facts:
         forms=all_forms(*(each.forms for each in every)),
         incidents=frozenset[IncidentKind]().union(*(each.incidents for each in every)),
         repeats=sum(each.repeat for each in every),
+        happened=happened(every),
         last_at=max((each.occurred_at for each in told), default=None),
         referrals=len(told),
     )

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from risk.domain.answers import ANSWERED
 from risk.domain.form import Form
+from risk.domain.instrument import INCIDENTS_IN_A_YEAR
 from risk.domain.scoring import RANK, VALUE, Result, Score, Scorer, Tally, graver
 
 TOO_MUCH_UNKNOWN = "too_much_unknown"
@@ -31,6 +32,7 @@ class Known:
         repeats: How often the same two were referred again within twelve months.
         near: The kinds of dates that are near, or were and are there.
         forms: What agencies have filled in, by instrument.
+        in_a_year: How many incidents there were in twelve months, at the most.
     """
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
@@ -38,6 +40,7 @@ class Known:
     repeats: int = 0
     near: frozenset[TriggerKind] = frozenset()
     forms: Mapping[str, Form] = field(default_factory=dict)
+    in_a_year: int = 0
 
     @cached_property
     def values(self) -> Mapping[str, int]:
@@ -46,6 +49,7 @@ class Known:
         known |= {f"incident_{each}": 1 for each in self.incidents}
         known |= {f"trigger_{each}": 1 for each in self.near}
         known["repeat"] = self.repeats
+        known[INCIDENTS_IN_A_YEAR] = self.in_a_year
         return known
 
 

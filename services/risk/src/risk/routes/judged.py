@@ -18,7 +18,6 @@ from risk.domain.people import by_whom, known_of
 from risk.domain.policy import Policy
 from risk.domain.scoring import Result
 from risk.domain.telling import Facts, Unnamed, of_children, of_pairs
-from risk.domain.weighing import Known
 from risk.routes.assessments import (
     CASE_TEAM,
     PURPOSES,
@@ -212,9 +211,7 @@ class RiskView(BaseModel):
             shared: What names nobody.
             near: The kinds of dates of the case that weigh.
         """
-        own = policy.weigh(
-            Known(told.answers, told.incidents, told.repeats, forms=told.forms)
-        )
+        own = policy.weigh(known_of(told, NOTHING_SHARED, frozenset()))
         facts = told.beside(shared)
         found = policy.weigh(known_of(told, shared, near))
         return cls(

@@ -85,6 +85,7 @@ class WholePastView(PastView):
     Attributes:
         near: The kinds of dates that weighed.
         floor: The level below which the case was held anyway.
+        in_a_year: How many incidents there were in twelve months.
         merged: The cases merged into this one then.
         explanation: All of it in the words of the policy that it was weighed by.
         found_again: The same is found of the same by that policy now.
@@ -96,6 +97,7 @@ class WholePastView(PastView):
     near: frozenset[TriggerKind]
     forms: dict[str, Form]
     floor: RiskLevel
+    in_a_year: int
     merged: tuple[Id, ...]
     unknowns: tuple[str, ...]
     highest: RiskLevel

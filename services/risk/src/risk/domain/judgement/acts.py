@@ -27,6 +27,7 @@ from risk.domain.judgement.record import (
     Origin,
 )
 from risk.domain.policy import Policy, highest
+from risk.domain.telling import most_in_a_year
 from risk.domain.weighing import Known
 
 NO_FORMS: Mapping[str, Form] = {}
@@ -197,7 +198,8 @@ def _by_itself(
     )
     known = _still_yes(held, answers)
     standing = _still_filled_in(held, forms)
-    return policy.grounds(Known(known, incidents, repeats, near, standing))
+    recent = most_in_a_year(each for each in held.all_happened if each.at >= since)
+    return policy.grounds(Known(known, incidents, repeats, near, standing, recent))
 
 
 def _still_yes(held: Assessment, now: Mapping[str, Answer]) -> dict[str, Answer]:
@@ -320,6 +322,7 @@ def _resting_on(
             "forms": _still_filled_in(held, look.forms),
             "incidents": recent_incidents(held, policy, at),
             "repeats": sum(e.repeat for e in told if e.occurred_at >= since),
+            "counts_from": since,
             "shares": settled,
             "ahead": {k: e for k, e in held.ahead.items() if e.happens_at >= since},
         }
