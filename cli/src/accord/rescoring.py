@@ -17,7 +17,7 @@ from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 from risk.domain.assessment import Assessment
 from risk.domain.policy import Policy
-from risk.domain.simulation import ALL, HELD, Report, simulate, together
+from risk.domain.simulation import ALL, HELD, Group, Report, simulate, together
 from risk.domain.tellable import Tellable, Told, tellable
 from risk.store import SIMULATED
 
@@ -197,7 +197,7 @@ def rows(report: Tellable) -> list[tuple[str, ...]]:
     return [
         (
             version,
-            group[0] if group == ALL else ": ".join(group),
+            _group(group),
             str(told.cases),
             *(_counted(n) for n in told.found.values()),
             _counted(told.higher, "+"),
@@ -209,6 +209,34 @@ def rows(report: Tellable) -> list[tuple[str, ...]]:
         for version, groups in report.items()
         for group, told in groups.items()
     ]
+
+
+def follow_heads(report: Tellable) -> tuple[str, ...]:
+    """Name what is told of tiers, and of meetings, for people."""
+    whole = next((e[ALL] for e in report.values() if ALL in e), None)
+    if whole is None:
+        return ("version", "group")
+    tiers = (f"tier {code}" for code in whole.tiers)
+    meetings = (f"{code} a week" for code in whole.meetings)
+    return ("version", "group", *tiers, *meetings)
+
+
+def follow_rows(report: Tellable) -> list[tuple[str, ...]]:
+    """Give for people how many are in each tier, and at each meeting in a week."""
+    return [
+        (
+            version,
+            _group(group),
+            *map(str, told.tiers.values()),
+            *map(str, told.meetings.values()),
+        )
+        for version, groups in report.items()
+        for group, told in groups.items()
+    ]
+
+
+def _group(group: Group) -> str:
+    return group[0] if group == ALL else ": ".join(group)
 
 
 def role_rows(report: Tellable) -> list[tuple[str, ...]]:
@@ -251,6 +279,8 @@ def _document(told: Told) -> dict[str, Any]:
         "due": told.due,
         "overdue": told.overdue,
         "roles": told.roles,
+        "tiers": told.tiers,
+        "meetings_a_week": told.meetings,
     }
 
 

@@ -16,6 +16,8 @@ from accord.faults import CannotGoOn
 from accord.main import app
 from accord.rescoring import (
     document,
+    follow_heads,
+    follow_rows,
     of_file,
     parts_of,
     role_rows,
@@ -30,7 +32,13 @@ from accord_chassis.development.backing import Backing
 from accord_chassis.testing import NOON, new_id
 from accord_contracts.allocation import Role
 from accord_contracts.cells import LEAST_CELL
-from accord_contracts.referrals import IncidentKind, PersonRole, TriggerKind
+from accord_contracts.referrals import (
+    IncidentKind,
+    Party,
+    PersonRole,
+    Relationship,
+    TriggerKind,
+)
 from accord_contracts.risk import RiskLevel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -56,9 +64,10 @@ from risk.domain.validity import (
     together,
     wilson,
 )
+from risk.handlers import assess_referral
 from risk.plot import svg
 from risk.store import Assessments
-from risk_builders import LOCALITIES, POLICY, answers, policy
+from risk_builders import LOCALITIES, POLICY, answers, policy, referral
 from typer.testing import CliRunner
 
 LOW, MEDIUM, HIGH, EXTREME = RiskLevel
@@ -110,6 +119,14 @@ def test_it_says_how_levels_clocks_and_overdue_reviews_would_move() -> None:
     assert (before.due, before.overdue) == (0, 0), "nobody was called yet"
     specialist = "independent_victim_specialist"
     assert [each.roles[specialist] for each in (before, now, then)] == [1, 1, 2]
+    assert before.tiers == now.tiers == Counter({"low": 1, "high": 1})
+    assert then.tiers == Counter({"extreme": 1, "high": 1})
+    intensive, triage = "intensive_case_management", "daily_triage"
+    for each in (before, now):
+        assert (each.at_meeting(intensive), each.at_meeting(triage)) == (1, 0)
+        assert each.meeting_a_week(intensive) == pytest.approx(1)
+    assert then.meeting_a_week(intensive) == pytest.approx(168 / 72)
+    assert then.meeting_a_week(triage) == pytest.approx(1)
 
 
 HAPPENS = st.lists(
@@ -217,6 +234,60 @@ def test_a_child_of_a_merged_case_counts_in_its_survivor() -> None:
     held = case().model_copy(update={"shares": {new_id(): share}})
 
     assert ("children", "yes") in groups_of(held)
+
+
+def test_how_they_are_related_is_what_was_referred_until_she_says_otherwise() -> None:
+    held = case()
+    for day, relationship in ((2, Relationship.FORMER_PARTNER), (1, None)):
+        at = NOON + day * DAY
+        telling = Telling(
+            occurred_at=at,
+            received_at=at,
+            incidents=frozenset(),
+            answers={},
+            people={},
+            relationship=relationship,
+        )
+        held = held.told(new_id(), telling)
+
+    assert ("relationship", "former_partner") in groups_of(held)
+    said = held.model_copy(update={"groups": {"relationship": "partner"}})
+    assert ("relationship", "partner") in groups_of(said)
+    assert ("relationship", "former_partner") not in groups_of(said)
+
+
+async def test_a_referral_tells_how_they_are_related(assessments: Assessments) -> None:
+    party = Party(
+        person_id=new_id(),
+        role=PersonRole.PERSON_HARMED,
+        relationship=Relationship.CARER,
+    )
+    message = referral(parties=(party,))
+
+    await assess_referral(message, assessments=assessments, policy=POLICY)
+
+    held = await assessments.get(message.data.case_id)
+    assert held
+    assert ("relationship", "carer") in groups_of(held)
+
+
+def test_of_a_tier_and_a_meeting_with_few_cases_nothing_is_told() -> None:
+    many = [case("threat_to_kill") for _ in range(LEAST_CELL)]
+    rest = [case() for _ in range(LEAST_CELL)]
+    one = case().model_copy(update={"level": EXTREME})
+
+    few = run([POLICY], iter([*many, *rest, one]), NOON)
+    none = run([POLICY], iter([*many, *rest]), NOON)
+
+    assert few[POLICY.version][ALL].tiers == {"high": 10, "low": 10}
+    assert few[POLICY.version][ALL].meetings == {"intensive_case_management": 10}
+    assert follow_heads(few) == (
+        "version", "group", "tier high", "tier low", "intensive_case_management a week"
+    )  # fmt: skip
+    assert follow_rows(few)[0] == (HELD, "all", "10", "10", "10")
+    for name in (HELD, POLICY.version):
+        assert few[name][ALL].tiers == none[name][ALL].tiers
+        assert few[name][ALL].meetings == none[name][ALL].meetings
 
 
 def test_a_file_of_cases_is_weighed_by_group_before_and_after(tmp_path: Path) -> None:
@@ -688,6 +759,9 @@ def test_the_command_says_how_it_is_and_how_it_would_be(tmp_path: Path) -> None:
     [before, _], [after, _] = json.loads(told.stdout).values()
     assert before["cases"] == after["cases"] == after["found"]["high"] == 12
     assert before["roles"] == after["roles"]
+    assert after["tiers"] == {"high": 10}
+    assert after["meetings_a_week"] == {"intensive_case_management": 10}
+    assert "tier high" in table.stdout
     assert "independent_victim_specialist" in table.stdout
     file.write_text(written(cases[0]))
     few = CliRunner().invoke(app, words)

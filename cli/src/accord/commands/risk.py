@@ -43,6 +43,7 @@ def simulate_policy(
         return
     show.table(*rescoring.HEADS, rows=rescoring.rows(report))
     show.table(*rescoring.ROLES, rows=rescoring.role_rows(report))
+    show.table(*rescoring.follow_heads(report), rows=rescoring.follow_rows(report))
     show.say("What is few, or would tell of few, is left out; sums are in tens.")
     show.say("Nothing was changed. What is found lower stays until that is proved.")
 

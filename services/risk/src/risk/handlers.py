@@ -437,6 +437,8 @@ def telling_of(
     people: dict[PersonRole, tuple[str, ...]] = {}
     for each in told.parties:
         people[each.role] = (*people.get(each.role, ()), each.person_id)
+    harmed = (e for e in told.parties if e.role is PersonRole.PERSON_HARMED)
+    relationship = next((e.relationship for e in harmed if e.relationship), None)
     return Telling(
         occurred_at=told.occurred_at,
         received_at=at,
@@ -448,6 +450,7 @@ def telling_of(
         number=told.number if isinstance(told, ReferralAmended) else 0,
         asked_at=getattr(told, "first_referred_at", None),
         agency=told.agency,
+        relationship=relationship,
     )
 
 

@@ -7,7 +7,7 @@ from itertools import chain
 
 from accord_contracts.one_person import Link
 from accord_contracts.problem import Refusal
-from accord_contracts.referrals import Answer, IncidentKind, PersonRole
+from accord_contracts.referrals import Answer, IncidentKind, PersonRole, Relationship
 from accord_contracts.risk import RiskLevel, Tier
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
@@ -393,6 +393,13 @@ class Assessment(BaseModel):
     def received(self) -> tuple[datetime, ...]:
         """When each referral of this case itself was, in order."""
         return tuple(sorted(each.received_at for each in self.tellings.values()))
+
+    @property
+    def relationship(self) -> Relationship | None:
+        """How the person harmed is related to whoever harms them, by what came last."""
+        told = (each for each in self.tellings.values() if each.relationship)
+        last = max(told, key=lambda each: each.received_at, default=None)
+        return last.relationship if last else None
 
     @property
     def child(self) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Self
 
-from accord_contracts.allocation import Role
 from accord_contracts.message import Code, PolicyVersion
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import Answer, IncidentKind, TriggerKind
@@ -342,15 +341,14 @@ class Policy(BaseModel):
         rule = self._rule(level, reasons)
         return rule.told() if rule else None
 
-    def roles(self, level: RiskLevel, known: Known) -> tuple[Role, ...]:
-        """Give who acts on a case of this level, of which this is known, by its tier.
+    def tier_of(self, level: RiskLevel, known: Known) -> TierRule | None:
+        """Give the tier of a case of this level, of which this is known.
 
         Of many cases sooner than by ``tier``.
         """
         lifting = {key for each in self.tiers for key in each.triggers}
         lifted = self._plan.standing(known, lifting) if lifting else ()
-        rule = self._rule(level, lifted)
-        return rule.roles if rule else ()
+        return self._rule(level, lifted)
 
     def _rule(self, level: RiskLevel, reasons: tuple[str, ...]) -> TierRule | None:
         return next((e for e in self.tiers if e.holds(level, reasons)), None)

@@ -21,6 +21,9 @@ from risk.domain.weighing import Known
 ALL = ("all", "all")
 """The group of every case."""
 
+RELATIONSHIP = "relationship"
+"""The dimension of how the person harmed and the person using violence are related."""
+
 HOUR = timedelta(hours=1)
 
 HOURS_A_WEEK = 168
@@ -48,6 +51,8 @@ class One(NamedTuple):
     due: bool = False
     overdue: bool = False
     roles: tuple[str, ...] = ()
+    tier: str | None = None
+    meeting: str | None = None
 
 
 @dataclass
@@ -61,6 +66,9 @@ class Tally:
         due: Whose reassessment would be due now, and nobody is called yet.
         overdue: Whose period of grace would be over as well.
         roles: How many each role would act on, of those that are not closed.
+        tiers: How many of those are in each tier.
+        meetings: How many of those a meeting speaks about by their tier, by the level
+            whose clock they have.
     """
 
     cases: int = 0
@@ -70,6 +78,8 @@ class Tally:
     due: int = 0
     overdue: int = 0
     roles: Counter[str] = field(default_factory=Counter)
+    tiers: Counter[str] = field(default_factory=Counter)
+    meetings: Counter[tuple[str, RiskLevel]] = field(default_factory=Counter)
 
     def count(self, one: One) -> None:
         """Count what was made of one more case."""
@@ -79,10 +89,14 @@ class Tally:
             level, hours = one.clock
             self.open[level] += 1
             self.hours[level] = max(self.hours.get(level, 0.0), hours)
+            if one.meeting:
+                self.meetings[one.meeting, level] += 1
         self.due += one.due
         self.overdue += one.overdue
         for role in one.roles:
             self.roles[role] += 1
+        if one.tier:
+            self.tiers[one.tier] += 1
 
     def add(self, other: "Tally") -> None:
         """Count what was made of other cases too."""
@@ -94,15 +108,29 @@ class Tally:
         self.due += other.due
         self.overdue += other.overdue
         self.roles.update(other.roles)
+        self.tiers.update(other.tiers)
+        self.meetings.update(other.meetings)
 
     @property
     def reassessments_a_week(self) -> float:
         """How many fall due in a week, of those that are not closed."""
+        return sum(self._a_week(level, count) for level, count in self.open.items())
+
+    def at_meeting(self, code: str) -> int:
+        """How many a meeting speaks about by their tier."""
+        return sum(count for (at, _), count in self.meetings.items() if at == code)
+
+    def meeting_a_week(self, code: str) -> float:
+        """How many of those a meeting has before it in a week: whose look is due."""
         return sum(
-            count * HOURS_A_WEEK / self.hours[level]
-            for level, count in self.open.items()
-            if self.hours[level] > 0
+            self._a_week(level, count)
+            for (at, level), count in self.meetings.items()
+            if at == code
         )
+
+    def _a_week(self, level: RiskLevel, count: int) -> float:
+        hours = self.hours[level]
+        return count * HOURS_A_WEEK / hours if hours > 0 else 0.0
 
 
 Report = dict[str, dict[Group, Tally]]
@@ -160,10 +188,15 @@ def together(reports: Iterable[Report]) -> Report:
 
 
 def groups_of(case: Assessment) -> list[Group]:
-    """Give the groups that a case counts in, with the children of merged ones."""
+    """Give the groups that a case counts in, with the children of merged ones.
+
+    How the two are related is what was referred, until she says otherwise. Of whoever
+    is grown up nothing else that makes a group is told to risk.
+    """
     child = case.child or any(each.child for each in case.shares.values())
     children = ("children", "yes" if child else "no")
-    return [ALL, children, *case.groups.items()]
+    told = {RELATIONSHIP: case.relationship} if case.relationship else {}
+    return [ALL, children, *{**told, **case.groups}.items()]
 
 
 def _by_lead(case: Assessment, policy: Policy) -> Assessment:
@@ -189,6 +222,8 @@ def _as_held(case: Assessment) -> One:
         due=case.reassessment is Reassessment.DUE,
         overdue=case.reassessment is Reassessment.OVERDUE,
         roles=case.tier.roles if case.tier else (),
+        tier=case.tier.code if case.tier else None,
+        meeting=case.tier.meeting if case.tier else None,
     )
 
 
@@ -204,5 +239,13 @@ def _one(case: Assessment, known: Known, policy: Policy, at: datetime) -> One:
     # Who were only just called have the grace, however long nobody had looked.
     overdue = late >= timedelta(hours=policy.grace_hours) and not called
     due = late >= timedelta() and not overdue
-    roles = policy.roles(level, known)
-    return One(move, Clock(level, hours), due=due, overdue=overdue, roles=roles)
+    tier = policy.tier_of(level, known)
+    return One(
+        move,
+        Clock(level, hours),
+        due=due,
+        overdue=overdue,
+        roles=tier.roles if tier else (),
+        tier=tier.code if tier else None,
+        meeting=tier.meeting if tier else None,
+    )

@@ -4,6 +4,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from accord_contracts.allocation import Role
 from accord_contracts.cells import LEAST_CELL, few, rounded, shown
@@ -15,6 +16,37 @@ from risk.domain.simulation import ALL, Group, Report, Tally
 MOVES = tuple(itertools.product(RiskLevel, RiskLevel))
 
 
+class Names(NamedTuple):
+    """The tiers and meetings of which anything is told: those with enough cases."""
+
+    tiers: tuple[str, ...] = ()
+    meetings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, report: Report) -> "Names":
+        """Name those in which some version has as many cases as may be told."""
+        wholes = [each.get(ALL, Tally()) for each in report.values()]
+        tiers = {
+            code: _most(each.tiers[code] for each in wholes)
+            for whole in wholes
+            for code in whole.tiers
+        }
+        meetings = {
+            code: _most(each.at_meeting(code) for each in wholes)
+            for whole in wholes
+            for code, _ in whole.meetings
+        }
+        return cls(_enough(tiers), _enough(meetings))
+
+
+def _most(counts: Iterable[int]) -> int:
+    return max(counts, default=0)
+
+
+def _enough(sizes: Mapping[str, int]) -> tuple[str, ...]:
+    return tuple(sorted(code for code, size in sizes.items() if size >= LEAST_CELL))
+
+
 @dataclass(frozen=True)
 class Told:
     """What may be told of what a version makes of one group.
@@ -24,6 +56,8 @@ class Told:
     Attributes:
         moves: How many are held at the first level, and found at the second; none: too
             few to tell, or left out with such.
+        tiers: How many are in each tier.
+        meetings: How many each meeting has before it in a week by that.
     """
 
     cases: int
@@ -32,9 +66,11 @@ class Told:
     due: int
     overdue: int
     roles: Mapping[str, int]
+    tiers: Mapping[str, int]
+    meetings: Mapping[str, int]
 
     @classmethod
-    def of(cls, tally: Tally, out: frozenset[Move]) -> "Told":
+    def of(cls, tally: Tally, out: frozenset[Move], names: Names) -> "Told":
         """Give what may be told where these moves may not."""
         return cls(
             cases=tally.cases,
@@ -44,6 +80,10 @@ class Told:
             overdue=rounded(tally.overdue),
             # Of every role: were those of nobody left out, a nought would be a few.
             roles={str(role): rounded(tally.roles[role]) for role in sorted(Role)},
+            tiers={code: rounded(tally.tiers[code]) for code in names.tiers},
+            meetings={
+                code: rounded(tally.meeting_a_week(code)) for code in names.meetings
+            },
         )
 
     @property
@@ -76,15 +116,16 @@ Tellable = Mapping[str, Mapping[Group, Told]]
 
 def tellable(report: Report) -> Tellable:
     """Leave out of a report what could betray somebody: all of it, if they are few."""
-    return {version: _told(tallies) for version, tallies in report.items()}
+    names = Names.of(report)
+    return {version: _told(tallies, names) for version, tallies in report.items()}
 
 
-def _told(tallies: Mapping[Group, Tally]) -> dict[Group, Told]:
+def _told(tallies: Mapping[Group, Tally], names: Names) -> dict[Group, Told]:
     whole = tallies.get(ALL, Tally())
     if whole.cases < LEAST_CELL:
         return {}
     of_all = few_moves([whole.moves])
-    told = {ALL: Told.of(whole, of_all)}
+    told = {ALL: Told.of(whole, of_all, names)}
     for dimension in sorted({each[0] for each in tallies} - {ALL[0]}):
         sizes = {e: each.cases for e, each in tallies.items() if e[0] == dimension}
         groups = shown(sizes, whole.cases)
@@ -92,7 +133,7 @@ def _told(tallies: Mapping[Group, Tally]) -> dict[Group, Told]:
         for each in groups:
             rest.subtract(tallies[each].moves)
         out = few_moves([*(tallies[each].moves for each in groups), rest], of_all)
-        told |= {each: Told.of(tallies[each], out) for each in sorted(groups)}
+        told |= {each: Told.of(tallies[each], out, names) for each in sorted(groups)}
     return told
 
 

@@ -7,7 +7,7 @@ from functools import reduce
 from itertools import takewhile
 
 from accord_contracts.one_person import Link, one_with
-from accord_contracts.referrals import Answer, IncidentKind, PersonRole
+from accord_contracts.referrals import Answer, IncidentKind, PersonRole, Relationship
 from pydantic import BaseModel, ConfigDict
 
 from risk.domain.answers import merged
@@ -64,6 +64,7 @@ class Telling(BaseModel):
         number: Of the amendment that last said whom it is about; 0: the referral.
         asked_at: When it asked for a response; none: an amendment of it came first.
         agency: Which referred, as the locality calls it.
+        relationship: How the person harmed is related to whoever uses violence.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -78,6 +79,7 @@ class Telling(BaseModel):
     number: int = 0
     asked_at: datetime | None = None
     agency: str | None = None
+    relationship: Relationship | None = None
 
     def with_more(self, other: "Telling") -> "Telling":
         """Put together what a referral and its amendments told, in any order."""
@@ -90,6 +92,7 @@ class Telling(BaseModel):
                 "forms": all_forms(self.forms, other.forms),
                 "repeat": self.repeat or other.repeat,
                 "asked_at": self.asked_at or other.asked_at,
+                "agency": self.agency or other.agency,
             }
         )
 
