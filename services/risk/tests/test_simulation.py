@@ -58,7 +58,6 @@ from risk.domain.validity import (
     LEAST_OUTCOMES,
     Counts,
     assess,
-    auc,
     counted,
     held_at,
     together,
@@ -442,7 +441,7 @@ def of(held: tuple[int, ...], again: tuple[int, ...]) -> Counts:
 def test_the_area_is_that_of_all_pairs_and_its_variance_delongs(
     counts: tuple[tuple[int, ...], tuple[int, ...]],
 ) -> None:
-    found = auc(of(*counts))
+    found = of(*counts).auc()
 
     area, spread = by_pairs(of(*counts))
     assert found
@@ -454,14 +453,14 @@ def test_the_area_is_that_of_all_pairs_and_its_variance_delongs(
 
 def test_hanleys_and_mcneils_table_has_nearly_their_area() -> None:
     """Their area is 0.893 (table I); to put two ratings together costs a little."""
-    found = auc(of((44, 8, 22, 35), (5, 2, 11, 33)))
+    found = of((44, 8, 22, 35), (5, 2, 11, 33)).auc()
 
     assert found
     assert found.value == pytest.approx(0.893, abs=0.01)
 
 
 def test_levels_that_tell_nothing_have_an_area_of_a_half_within() -> None:
-    found = auc(of((100, 100, 100, 100), (30, 30, 30, 30)))
+    found = of((100, 100, 100, 100), (30, 30, 30, 30)).auc()
 
     assert found
     assert found.value == pytest.approx(0.5)
@@ -469,8 +468,8 @@ def test_levels_that_tell_nothing_have_an_area_of_a_half_within() -> None:
 
 
 def test_with_nothing_to_tell_apart_there_is_no_area() -> None:
-    assert auc(of((10, 0, 0, 0), (0, 0, 0, 0))) is None
-    assert auc(of((50, 0, 0, 50), (0, 0, 0, 50))) is None
+    assert of((10, 0, 0, 0), (0, 0, 0, 0)).auc() is None
+    assert of((50, 0, 0, 50), (0, 0, 0, 50)).auc() is None
 
 
 def test_wilsons_interval_is_his() -> None:
@@ -678,7 +677,8 @@ async def test_outcomes_are_counted_from_what_is_stored(
     held = held.told(new_id(), telling)
     await assessments.save(held.model_copy(update={"version": 0}))
 
-    counts = await assessments.count_outcomes(90, NOON + 365 * DAY)
+    at = NOON + 365 * DAY
+    counts, _ = await assessments.count_outcomes(90, at, POLICY)
 
     assert counts["gender", "woman"].held[HIGH] == 3
     assert counts["children", "yes"].repeats == 2

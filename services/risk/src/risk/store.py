@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -14,8 +14,10 @@ from pymongo import IndexModel
 
 from risk.domain.assessment import Assessment
 from risk.domain.edition import Edition, NoSuchPolicy, edition_id
+from risk.domain.instrument_validity import Outcomes, Weighed, put_together, scored
 from risk.domain.past import Past
 from risk.domain.policy import Policy
+from risk.domain.scoring import Result
 from risk.domain.shadow import Move
 from risk.domain.simulation import Group
 from risk.domain.validity import Counts, counted, together
@@ -30,6 +32,9 @@ CHUNK = 500
 
 KEPT_BACK = {"outbox": 0, "inbox": 0, "swept": 0}
 """What a document holds that is none of the assessment."""
+
+SAID = ("assessed_at", "case_id", "results", "revision")
+"""What of a past result says how well instruments told what came."""
 
 SIMULATED = (
     "ahead", "answers", "assessed_at", "clock_from", "counts_from", "due_at",
@@ -62,6 +67,17 @@ class Pasts(Store[Past]):
             {"case_id": case_id, "revision": {"$lt": before}}, projection=KEPT_BACK
         )
         return [self.load(e) async for e in found.sort("revision", -1).limit(limit)]
+
+    async def results(self, cases: list[Document]) -> dict[str, list[Weighed]]:
+        """Give what instruments said of some cases in results that were replaced."""
+        ids = [each["_id"] for each in cases]
+        found = self.documents.find({"case_id": {"$in": ids}}, projection=SAID)
+        pasts: dict[str, list[Weighed]] = {}
+        async for each in found:
+            results = tuple(map(Result.model_validate, each["results"]))
+            weighed = Weighed(each["assessed_at"], each["revision"], results)
+            pasts.setdefault(each["case_id"], []).append(weighed)
+        return pasts
 
     async def forget(self, case_id: str) -> None:
         """Keep no result of a case, nor any that rests on it since they were merged."""
@@ -196,19 +212,38 @@ class Assessments(Store[Assessment]):
         counts = (self.documents.count_documents(each) for each in queries)
         return dict(zip(moves, await asyncio.gather(*counts), strict=True))
 
-    async def count_outcomes(self, days: int, at: datetime) -> Mapping[Group, Counts]:
+    async def count_outcomes(
+        self, days: int, at: datetime, policy: Policy
+    ) -> tuple[Mapping[Group, Counts], Outcomes]:
         """Count what came within so many days of each referral, by group.
 
-        Every assessment there is is read once, so it takes its time.
+        Every assessment there is is read once, and every past result of it, so it takes
+        its time.
+
+        Returns:
+            By the level at which it was held, and by what each instrument said.
         """
         counts: dict[Group, Counts] = {}
+        scores: Outcomes = {}
+        async for chunk in self._chunks():
+            cases, pasts = await asyncio.gather(
+                asyncio.to_thread(_cases, chunk), self.pasts.results(chunk)
+            )
+            found = await asyncio.to_thread(counted, cases, days, at)
+            counts = together(counts, found)
+            more = await asyncio.to_thread(scored, cases, pasts, policy, days, at)
+            scores = put_together(scores, more)
+        return counts, scores
+
+    async def _chunks(self) -> AsyncIterator[list[Document]]:
+        """Read all assessments, some at a time."""
         chunk: list[Document] = []
         async for each in self.documents.find({}, projection=KEPT_BACK):
             chunk.append(each)
             if len(chunk) == CHUNK:
-                counts = await asyncio.to_thread(_counted, counts, chunk, days, at)
+                yield chunk
                 chunk = []
-        return _counted(counts, chunk, days, at)
+        yield chunk
 
 
 class Outdated(Assessments):
@@ -251,8 +286,5 @@ def moved(version: str, in_force: str, move: Move) -> Document:
     }
 
 
-def _counted(
-    counts: Mapping[Group, Counts], chunk: list[Document], days: int, at: datetime
-) -> dict[Group, Counts]:
-    cases = [Assessment.model_validate({**each, "id": each["_id"]}) for each in chunk]
-    return together(counts, counted(cases, days, at))
+def _cases(chunk: list[Document]) -> list[Assessment]:
+    return [Assessment.model_validate({**each, "id": each["_id"]}) for each in chunk]

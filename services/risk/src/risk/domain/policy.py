@@ -198,6 +198,18 @@ class Policy(BaseModel):
         """The instruments as the locality uses them, by key."""
         return {each.instrument.key: each.instrument for each in self._plan.scorers}
 
+    def score_of(self, key: str) -> str | None:
+        """Give the sum that is an instrument's score; none: it has several, or none.
+
+        Of one that is used no more, as it comes.
+        """
+        used = self.used.get(key) or (shipped(key) if key in SHIPPED else None)
+        if used is None:
+            return None
+        if used.total:
+            return used.total.of
+        return next(iter(used.sums)) if len(used.sums) == 1 else None
+
     @property
     def scorers(self) -> tuple[Scorer, ...]:
         """The instruments as the locality uses them, each with what answers it."""

@@ -9,10 +9,11 @@ of a bad level.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import NormalDist
+from typing import Any, Protocol
 
 from accord_contracts.cells import LEAST_CELL, few, shown
 from accord_contracts.risk import RiskLevel
@@ -67,6 +68,13 @@ class Counts:
         """How many were referred again."""
         return sum(self.again.values())
 
+    def auc(self) -> "Interval | None":
+        """Give the area under the ROC curve, and its interval."""
+        again = [self.again[each] for each in LEVELS]
+        return area(
+            again, [self.held[each] - n for each, n in zip(LEVELS, again, strict=True)]
+        )
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -77,11 +85,38 @@ class Interval:
     high: float
 
 
+class Countable(Protocol):
+    """How many were in each band, and how many of those were referred again."""
+
+    @property
+    def held(self) -> Mapping[Any, int]:
+        """How many were in each band, the lowest first."""
+
+    @property
+    def again(self) -> Mapping[Any, int]:
+        """How many of those were referred again."""
+
+    @property
+    def cases(self) -> int:
+        """How many there are."""
+
+    @property
+    def repeats(self) -> int:
+        """How many were referred again."""
+
+    def auc(self) -> Interval | None:
+        """Give the area under the ROC curve, and its interval."""
+
+
 @dataclass(frozen=True)
 class Band:
-    """What came of the cases held at one level; none of it, if they are too few."""
+    """What came of the cases of one band; none of it, if they are too few.
 
-    level: RiskLevel
+    Attributes:
+        level: The level at which they were held, or the band of an instrument.
+    """
+
+    level: str
     cases: int | None
     repeats: int | None
     rate: Interval | None
@@ -117,25 +152,39 @@ def counted(
     Of a case that was opened in error no level was held of anybody, and one that was
     transferred is followed until then.
     """
-    horizon = timedelta(days=days)
     counts: dict[Group, Counts] = {}
     for case in cases:
-        if case.merged_into or case.erased_at or case.mistaken_at:
-            continue
-        until = min(at, case.transferred_at or at) - horizon
-        tellings = list(case.tellings.values())
         groups = groups_of(case)
-        for time in counting(tellings):
+        for time, repeated in followed(case, days, at):
             level = held_at(case, time)
-            if level is None or time > until:
+            if level is None:
                 continue
-            repeated = any(
-                again(each, time) and each.received_at <= time + horizon
-                for each in tellings
-            )
             for group in groups:
                 counts.setdefault(group, Counts()).count(level, repeated=repeated)
     return counts
+
+
+def followed(
+    case: Assessment, days: int, at: datetime
+) -> Iterator[tuple[datetime, bool]]:
+    """Say when each referral of a case came that counts, and if another followed.
+
+    Of those that were followed long enough.
+    """
+    if case.merged_into or case.erased_at or case.mistaken_at:
+        return
+    horizon = timedelta(days=days)
+    until = min(at, case.transferred_at or at) - horizon
+    tellings = list(case.tellings.values())
+    for time in counting(tellings):
+        if time <= until:
+            yield (
+                time,
+                any(
+                    again(each, time) and each.received_at <= time + horizon
+                    for each in tellings
+                ),
+            )
 
 
 def counting(tellings: Iterable[Telling]) -> list[datetime]:
@@ -175,8 +224,8 @@ def held_at(case: Assessment, at: datetime) -> RiskLevel | None:
     return before[-1] if before else None
 
 
-def assess(counts: Mapping[Group, Counts]) -> tuple[Validity, ...]:
-    """Say how well levels told what came, for all and for each group.
+def assess(counts: Mapping[Group, Countable]) -> tuple[Validity, ...]:
+    """Say how well levels, or an instrument, told what came, for all and by group.
 
     What could betray somebody is left out: small cells, and others with them until
     what is left out of the whole is no small cell either. Whoever takes what is told
@@ -184,77 +233,90 @@ def assess(counts: Mapping[Group, Counts]) -> tuple[Validity, ...]:
     """
     if ALL not in counts:
         return ()
+    bands = list(counts[ALL].held)
     few_of_all = few([counts[ALL].held])
-    found = {ALL: _validity(ALL, counts[ALL], few_of_all)}
+    found = {ALL: _validity(ALL, counts[ALL], bands, few_of_all)}
     for dimension in {group[0] for group in counts if group != ALL}:
         sizes = {e: each.cases for e, each in counts.items() if e[0] == dimension}
         told = shown(sizes, counts[ALL].cases)
-        rows = [*(counts[each].held for each in told), _rest(counts, told)]
+        rows = [*(_row(counts[each], bands) for each in told), _rest(counts, told)]
         out = few(rows, few_of_all)
-        found |= {e: _validity(e, counts[e], out, hidden=e not in told) for e in sizes}
+        found |= {
+            e: _validity(e, counts[e], bands, out, hidden=e not in told) for e in sizes
+        }
     order = sorted(counts, key=lambda each: (each != ALL, each))
     return tuple(found[each] for each in order)
 
 
-def _rest(
-    counts: Mapping[Group, Counts], told: Iterable[Group]
-) -> dict[RiskLevel, int]:
-    """Give how many of the whole were held at each level, beside some groups."""
+def _row(counts: Countable, bands: Sequence[str]) -> dict[str, int]:
+    """Give how many of a group were in each band of the whole."""
+    held = counts.held
+    return {each: held.get(each, 0) for each in bands}
+
+
+def _rest(counts: Mapping[Group, Countable], told: Iterable[Group]) -> dict[str, int]:
+    """Give how many of the whole were in each band, beside some groups."""
     rest = dict(counts[ALL].held)
     for each in told:
-        for level in LEVELS:
-            rest[level] -= counts[each].held[level]
+        for band, count in counts[each].held.items():
+            rest[band] -= count
     return rest
 
 
 def _validity(
-    group: Group, counts: Counts, out: frozenset[RiskLevel], *, hidden: bool = False
+    group: Group,
+    counts: Countable,
+    bands: Sequence[str],
+    out: frozenset[str],
+    *,
+    hidden: bool = False,
 ) -> Validity:
     if hidden or counts.cases < LEAST_CELL:
         return Validity(group, None, None, None, ())
     quiet = counts.cases - counts.repeats
     enough = min(counts.repeats, quiet) >= LEAST_OUTCOMES
-    area = auc(counts) if enough else None
-    return Validity(group, counts.cases, counts.repeats, area, _bands(counts, out))
+    found = tuple(_bands(counts, bands, out))
+    auc = counts.auc() if enough else None
+    return Validity(group, counts.cases, counts.repeats, auc, found)
 
 
-def _bands(counts: Counts, out: frozenset[RiskLevel]) -> tuple[Band, ...]:
-    return tuple(
-        Band(each, None, None, None)
-        if each in out
-        else Band(
-            each,
-            counts.held[each],
-            counts.again[each],
-            wilson(counts.again[each], counts.held[each]),
-        )
-        for each in LEVELS
-    )
+def _bands(
+    counts: Countable, bands: Sequence[str], out: frozenset[str]
+) -> Iterator[Band]:
+    held, again = _row(counts, bands), counts.again
+    for each in bands:
+        if each in out:
+            yield Band(each, None, None, None)
+        else:
+            repeats = again.get(each, 0)
+            yield Band(each, held[each], repeats, wilson(repeats, held[each]))
 
 
-def auc(counts: Counts) -> Interval | None:
+def area(again: Sequence[int], quiet: Sequence[int]) -> Interval | None:
     """Give the area under the ROC curve, with ties, and DeLong's interval of it.
+
+    Args:
+        again: How many were referred again, place by place, the lowest first.
+        quiet: How many were not.
 
     The variance is that of DeLong, DeLong and Clarke-Pearson (1988), from how many of
     each kind stand below and beside each other; the interval is made on the logit, so
     that it stays between 0 and 1. None, where it has none: all alike, or wholly apart.
     """
-    again = [counts.again[each] for each in LEVELS]
-    quiet = [counts.held[each] - counts.again[each] for each in LEVELS]
     m, n = sum(again), sum(quiet)
     if min(m, n) < 2:  # noqa: PLR2004 - A variance takes two.
         return None
-    of_again = [_beyond(quiet, place) / n for place in range(len(LEVELS))]
-    of_quiet = [1 - _beyond(again, place) / m for place in range(len(LEVELS))]
-    area = _mean(of_again, again)
+    of_again = [_beyond(quiet, place) / n for place in range(len(quiet))]
+    of_quiet = [1 - _beyond(again, place) / m for place in range(len(again))]
+    mean = _mean(of_again, again)
     variance = (
-        _variance(of_again, again, area) / m + _variance(of_quiet, quiet, area) / n
+        _variance(of_again, again, mean) / m + _variance(of_quiet, quiet, mean) / n
     )
-    if not variance or not 0 < area < 1:
+    if not variance or not 0 < mean < 1:
         return None
-    middle, width = math.log(area / (1 - area)), Z * math.sqrt(variance)
-    width /= area * (1 - area)
-    return Interval(area, _expit(middle - width), _expit(middle + width))
+    middle, width = math.log(mean / (1 - mean)), Z * math.sqrt(variance)
+    width /= mean * (1 - mean)
+    return Interval(mean, _expit(middle - width), _expit(middle + width))
 
 
 def _beyond(others: Sequence[int], place: int) -> float:

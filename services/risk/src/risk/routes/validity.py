@@ -9,6 +9,7 @@ from accord_contracts.cells import LEAST_CELL
 from fastapi import APIRouter, Query, Response, Security
 from pydantic import BaseModel
 
+from risk.domain.instrument_validity import assess_each
 from risk.domain.validity import (
     LEAST_OUTCOMES,
     Interval,
@@ -16,7 +17,7 @@ from risk.domain.validity import (
     assess,
 )
 from risk.plot import svg
-from risk.routes.assessments import Assessments_, Clock_
+from risk.routes.assessments import Assessments_, Clock_, Policy_
 
 router = APIRouter(prefix="/validity", tags=["validity"])
 
@@ -92,10 +93,23 @@ class GroupView(BaseModel):
         )
 
 
+class InstrumentView(BaseModel):
+    """How well one instrument told what came, by what it said at each referral.
+
+    Bands are its own, ``no_band`` where its score reaches none; of one with several
+    sums and no total they are the levels that it stood for.
+    """
+
+    instrument: str
+    version: str
+    groups: tuple[GroupView, ...]
+
+
 class ValidityView(BaseModel):
     """What the locality's own cases say about its levels of risk.
 
     Attributes:
+        instruments: Each by itself, of the cases where it was answered and applies.
         least_cell: Fewer cases are never told.
         least_outcomes: Of repeats, and of cases without, before anything is said.
     """
@@ -105,15 +119,22 @@ class ValidityView(BaseModel):
     least_cell: int
     least_outcomes: int
     groups: tuple[GroupView, ...]
+    instruments: tuple[InstrumentView, ...]
 
 
 @router.get("")
 async def read_validity(
-    assessments: Assessments_, clock: Clock_, analyst: Analyst, days: Days = "180"
+    *,
+    assessments: Assessments_,
+    policy: Policy_,
+    clock: Clock_,
+    analyst: Analyst,
+    days: Days = "180",
 ) -> ValidityView:
-    """Read discrimination and calibration of the levels, for all and by group."""
+    """Read discrimination and calibration of levels and instruments, also by group."""
     await analyst.permit(READ_VALIDITY, VALIDITY)
-    found = await _found(assessments, clock, int(days))
+    counts, scores = await assessments.count_outcomes(int(days), clock.now(), policy)
+    found = assess(counts)
     groups = tuple(GroupView.of(each) for each in found)
     said = bool(groups) and groups[0].says == "something"
     return ValidityView(
@@ -122,20 +143,28 @@ async def read_validity(
         least_cell=LEAST_CELL,
         least_outcomes=LEAST_OUTCOMES,
         groups=groups,
+        instruments=tuple(
+            InstrumentView(
+                instrument=used.instrument,
+                version=used.version,
+                groups=tuple(map(GroupView.of, each)),
+            )
+            for used, each in assess_each(scores).items()
+        ),
     )
 
 
 @router.get("/plot", response_class=Response)
 async def draw_validity(
-    assessments: Assessments_, clock: Clock_, analyst: Analyst, days: Days = "180"
+    *,
+    assessments: Assessments_,
+    policy: Policy_,
+    clock: Clock_,
+    analyst: Analyst,
+    days: Days = "180",
 ) -> Response:
     """Draw the same as a picture (SVG)."""
     await analyst.permit(READ_VALIDITY, VALIDITY)
-    found = await _found(assessments, clock, int(days))
-    return Response(svg(found, int(days)), media_type="image/svg+xml")
-
-
-async def _found(
-    assessments: Assessments_, clock: Clock_, days: int
-) -> tuple[Validity, ...]:
-    return assess(await assessments.count_outcomes(days, clock.now()))
+    counts, scores = await assessments.count_outcomes(int(days), clock.now(), policy)
+    drawn = svg(assess(counts), int(days), assess_each(scores))
+    return Response(drawn, media_type="image/svg+xml")
