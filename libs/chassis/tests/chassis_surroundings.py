@@ -76,12 +76,11 @@ class Proxy:
     """A line to a server that a test can cut.
 
     Args:
-        host: Where the server is.
-        port: On which port.
+        url: The server's address, with its port.
     """
 
-    def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
+    def __init__(self, url: str) -> None:
+        self._url = urlsplit(url)
         self._line = Line.GOOD
         self._open = asyncio.Event()
         self._open.set()
@@ -101,6 +100,12 @@ class Proxy:
             self._serve, "127.0.0.1", self.port, reuse_address=True
         )
         self.port = self._server.sockets[0].getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        """The server's address over this line."""
+        held, _, _ = self._url.netloc.rpartition(":")
+        return self._url._replace(netloc=f"{held}:{self.port}").geturl()
 
     async def become(self, line: Line) -> None:
         """Make the line good, refused or dead."""
@@ -122,7 +127,9 @@ class Proxy:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         try:
-            there, back = await asyncio.open_connection(*self._target)
+            there, back = await asyncio.open_connection(
+                self._url.hostname, self._url.port
+            )
         except OSError:
             writer.transport.abort()
             return

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from accord_chassis import audit
@@ -153,25 +152,19 @@ async def test_an_entry_whose_place_is_taken_ends_the_chain_and_is_not_confirmed
     assert opening["previous"] == last["hash"]
 
 
-def through(url: str, proxy: Proxy) -> str:
-    """Give the address of the store at the other end of a line."""
-    port = urlsplit(url).port
-    return url.replace(f":{port}/", f":{proxy.port}/")
-
-
 @asynccontextmanager
 async def over_a_line(
     backing: Backing, clock: SimulatedClock
 ) -> AsyncIterator[tuple[AuditLog, Proxy]]:
-    parts = urlsplit(backing.store_url)
-    async with Proxy(parts.hostname or "", parts.port or 27017) as proxy:
-        url = through(backing.store_url, proxy)
-        async with connect(url, serverSelectionTimeoutMS=2000) as client:
-            made = log_of(client, clock)
-            await made.prepare()
-            yield made, proxy
-            await proxy.become(Line.GOOD)
-            await client.drop_database(made.database.name)
+    async with (
+        Proxy(backing.store_url) as proxy,
+        connect(proxy.url, serverSelectionTimeoutMS=2000) as client,
+    ):
+        made = log_of(client, clock)
+        await made.prepare()
+        yield made, proxy
+        await proxy.become(Line.GOOD)
+        await client.drop_database(made.database.name)
 
 
 async def test_a_store_that_is_away_is_told_of_in_time_and_comes_back(
@@ -472,11 +465,10 @@ async def test_a_service_writes_reads_and_anchors_for_as_long_as_it_lives(
 async def test_a_service_whose_audit_log_is_away_is_not_ready(
     backing_services: Backing, issuer: DevelopmentIssuer
 ) -> None:
-    parts = urlsplit(backing_services.store_url)
     broker = InProcessBroker(definitions(TOY, vhost="test"))
     transport = InProcessTransport(broker, user="toy")
-    async with Proxy(parts.hostname or "", parts.port or 27017) as proxy:
-        url = SecretStr(through(backing_services.store_url, proxy))
+    async with Proxy(backing_services.store_url) as proxy:
+        url = SecretStr(proxy.url)
         given = settings_for(backing_services.store_url, issuer, audit_url=url)
         async with living(given, issuer, transport=transport) as toy:
             await toy.service.started.wait()

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from accord_chassis import topology
@@ -97,10 +96,8 @@ async def host(backing_services: Backing) -> AsyncIterator[VirtualHost]:
 async def test_what_was_in_hand_at_a_cut_is_finished_and_comes_again(
     host: VirtualHost,
 ) -> None:
-    parts = urlsplit(host.url("toy"))
-    async with Proxy(parts.hostname or "", parts.port or 0) as proxy:
-        url = host.url("toy").replace(f":{parts.port}/", f":{proxy.port}/")
-        toy = await listening(url)
+    async with Proxy(host.url("toy")) as proxy:
+        toy = await listening(proxy.url)
         toy.go_on.clear()
         in_hand = [await toy.say() for _ in range(3)]
         await eventually(lambda: took(toy, 3))

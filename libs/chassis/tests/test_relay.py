@@ -12,7 +12,6 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import aio_pika
 import pytest
@@ -294,22 +293,22 @@ async def test_a_queue_that_is_full_keeps_nothing_from_others(
 async def test_what_is_saved_while_the_broker_is_away_comes_when_it_is_back(
     things: Things, database: Database, host: VirtualHost, line: Line
 ) -> None:
-    parts = urlsplit(host.url("toy"))
-    async with Proxy(parts.hostname or "", parts.port or 0) as proxy:
-        url = host.url("toy").replace(f":{parts.port}/", f":{proxy.port}/")
-        async with relaying(database, url) as relay:
-            await things.save(thing(), changed())
-            await told(host, 1)
-            await proxy.become(line)
-            with logged() as lines:
-                for _ in range(5):
-                    await things.save(thing(), changed())
-                # Nobody waits for ever: a publish is given up, and tried again.
-                await eventually(lambda: seen(lines.of("message.not_confirmed")))
-            assert relay.pending == 5
+    async with (
+        Proxy(host.url("toy")) as proxy,
+        relaying(database, proxy.url) as relay,
+    ):
+        await things.save(thing(), changed())
+        await told(host, 1)
+        await proxy.become(line)
+        with logged() as lines:
+            for _ in range(5):
+                await things.save(thing(), changed())
+            # Nobody waits for ever: a publish is given up, and tried again.
+            await eventually(lambda: seen(lines.of("message.not_confirmed")))
+        assert relay.pending == 5
 
-            await proxy.become(Line.GOOD)
-            await cleared(relay, things)
+        await proxy.become(Line.GOOD)
+        await cleared(relay, things)
 
     assert len(await distinct(host)) == 5
 
@@ -496,24 +495,24 @@ async def test_the_order_of_saving_holds_over_an_outage_of_the_broker(
     things: Things, database: Database, host: VirtualHost
 ) -> None:
     levels = tuple(RiskLevel)
-    parts = urlsplit(host.url("toy"))
-    async with Proxy(parts.hostname or "", parts.port or 0) as proxy:
-        url = host.url("toy").replace(f":{parts.port}/", f":{proxy.port}/")
-        async with relaying(database, url) as relay:
-            held = await asyncio.gather(*(things.save(thing()) for _ in range(5)))
-            await proxy.become(Line.REFUSED)
-            # More than two batches, of a few documents.
-            for _ in range(25):
-                held = await asyncio.gather(
-                    *(
-                        things.save(each, *(changed(each.id, one) for one in levels))
-                        for each in held
-                    )
+    async with (
+        Proxy(host.url("toy")) as proxy,
+        relaying(database, proxy.url) as relay,
+    ):
+        held = await asyncio.gather(*(things.save(thing()) for _ in range(5)))
+        await proxy.become(Line.REFUSED)
+        # More than two batches, of a few documents.
+        for _ in range(25):
+            held = await asyncio.gather(
+                *(
+                    things.save(each, *(changed(each.id, one) for one in levels))
+                    for each in held
                 )
-            assert relay.pending == 5 * 25 * len(levels) > 2 * BATCH
-            await proxy.become(Line.GOOD)
-            messages = await told(host, relay.pending)
-            await cleared(relay, things)
+            )
+        assert relay.pending == 5 * 25 * len(levels) > 2 * BATCH
+        await proxy.become(Line.GOOD)
+        messages = await told(host, relay.pending)
+        await cleared(relay, things)
 
     for each in held:
         heard = [one.data for one in messages if one.subject == each.id]

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import pytest
 from accord_chassis import topology
@@ -52,12 +51,9 @@ def said(lines: Lines, event: str) -> list[dict[str, object]]:
 async def test_a_service_without_its_broker_says_so_after_ten_minutes_and_again(
     settings: Settings, issuer: DevelopmentIssuer
 ) -> None:
-    parts = urlsplit(settings.amqp_url.get_secret_value())
-    async with Proxy(parts.hostname or "", parts.port or 0) as proxy:
-        url = settings.amqp_url.get_secret_value()
-        through = url.replace(f":{parts.port}/", f":{proxy.port}/")
+    async with Proxy(settings.amqp_url.get_secret_value()) as proxy:
         store_url = settings.store_url.get_secret_value()
-        given = settings_for(store_url, issuer, amqp_url=through)
+        given = settings_for(store_url, issuer, amqp_url=proxy.url)
         clock = SimulatedClock(NOON)
         with logged() as lines:
             async with living(given, issuer, clock=clock) as toy:
@@ -106,13 +102,10 @@ async def test_a_service_without_its_broker_says_so_after_ten_minutes_and_again(
 async def test_a_service_whose_store_never_answers_says_so(
     settings: Settings, issuer: DevelopmentIssuer
 ) -> None:
-    parts = urlsplit(settings.store_url.get_secret_value())
-    async with Proxy(parts.hostname or "", parts.port or 0) as proxy:
+    async with Proxy(settings.store_url.get_secret_value()) as proxy:
         await proxy.become(Line.REFUSED)
-        url = settings.store_url.get_secret_value()
-        through = url.replace(f":{parts.port}/", f":{proxy.port}/")
         amqp_url = settings.amqp_url.get_secret_value()
-        given = settings_for(through, issuer, amqp_url=amqp_url)
+        given = settings_for(proxy.url, issuer, amqp_url=amqp_url)
         clock = SimulatedClock(NOON)
         with logged() as lines:
             async with living(given, issuer, clock=clock) as toy:
