@@ -407,6 +407,12 @@ ROUTES: dict[tuple[str, str, str], Case] = {
         (), "lines", refusal=403
     ),
     ("referrals", "GET", "/v1/sandbox/referrals/{referral_id}"): Case((), refusal=403),
+    ("referrals", "POST", "/v1/sandbox/referrals/{referral_id}/amendments"): Case(
+        (), {"narrative": "x"}, refusal=403
+    ),
+    ("referrals", "POST", "/v1/sandbox/referrals/{referral_id}/withdrawal"): Case(
+        (), {"reason": "wrong_person"}, refusal=403
+    ),
     # Without a key it is refused as bad, and only to whoever may: 400.
     ("referrals", "POST", "/v1/referrals/{referral_id}/amendments"): Case(
         ("sender",), {"narrative": "More."}, unregistered=403

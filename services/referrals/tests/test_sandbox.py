@@ -91,6 +91,73 @@ async def test_what_is_tried_out_is_answered_as_a_real_one_and_nothing_happens(
     assert not document["outbox"]
 
 
+async def changes(
+    running: Running,
+    headers: Mapping[str, str],
+    trial: str,
+    told: dict[str, Any],
+    *,
+    key: str = "a",
+    seen: int = 0,
+    what: str = "amendments",
+) -> httpx2.Response:
+    """Try out changing what was tried out."""
+    sent = {**headers, "Idempotency-Key": key, "If-Match": f'"{seen}"'}
+    path = f"{SANDBOX}/{trial}/{what}"
+    return await running.http.post(path, headers=sent, json=told)
+
+
+async def test_what_was_tried_out_is_changed_as_a_real_one_and_nothing_is_kept(
+    running: Running,
+) -> None:
+    headers, other = await key(running), await key(running, "hospital")
+    trial = (await tries(running, headers, invented())).json()["referral_id"]
+    real = (await running.submit(invented())).json()["referral_id"]
+    child = {"role": "child", "given_name": "Tama", "identifiers": [nhi("ZZZ0024")]}
+    told = {
+        "narrative": "What was seen.",
+        "people": [{"person": 0, "given_name": "Aroha"}],
+        "add_people": [child],
+    }
+
+    tried = await changes(running, headers, trial, told)
+
+    amended = (await running.amend(real, told)).json()
+    assert tried.status_code == 202, tried.text
+    assert tried.json()["fields"] == amended["fields"]
+    assert tried.headers["ETag"] == '"1"'
+    again = await changes(running, headers, trial, told)
+    assert again.json() == tried.json()
+    strange = {"people": [{"person": 3, "gender": "female"}]}
+    taken = [
+        await changes(running, headers, trial, told | {"narrative": "Other."}),
+        await changes(running, headers, trial, told, key="b"),
+        await changes(running, headers, trial, strange, key="b", seen=1),
+        await changes(running, other, trial, told, key="b", seen=1),
+    ]
+    assert [each.status_code for each in taken] == [422, 412, 422, 404]
+    # Nor is anybody taken who may be real.
+    nobody = {"add_people": [{"role": "other", "given_name": "Kiri"}]}
+    wrong = await changes(running, headers, trial, nobody, key="b", seen=1)
+    assert wrong.json()["errors"][0]["rule"] == "test identifier missing"
+    gone = await changes(
+        running, headers, trial, {"reason": "wrong_person"}, key="c", what="withdrawal"
+    )
+    assert gone.json()["reason"] == "wrong_person"
+    late = await changes(running, headers, trial, told, key="d", seen=2)
+    assert late.status_code == 409
+    read = await running.http.get(f"{SANDBOX}/{trial}", headers=headers)
+    assert read.headers["ETag"] == '"2"'
+    assert read.json()["withdrawn"]["reason"] == "wrong_person"
+    assert [each["fields"] for each in read.json()["amendments"]] == [
+        tried.json()["fields"]
+    ]
+    store = running.service.store(Trials)
+    [document] = [each async for each in store.documents.find({})]
+    assert not any(each in str(document) for each in ("Aroha", "Tama", "What was"))
+    assert not document["outbox"]
+
+
 async def test_a_test_key_opens_the_sandbox_and_no_other_door(
     running: Running,
 ) -> None:

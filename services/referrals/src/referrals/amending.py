@@ -5,9 +5,10 @@ service delivers to itself, like those of a new referral.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
@@ -34,7 +35,7 @@ from referrals.domain.recognition import (
 )
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral
 from referrals.domain.roles import Standing, doubt_id, turned_round
-from referrals.domain.telling import DescribedPerson
+from referrals.domain.telling import DescribedPerson, Telling
 from referrals.handlers import filled_in, questioned, wished
 from referrals.outdating import outdated
 from referrals.recognising import Known, ask, keep, meet, tell_apart
@@ -94,23 +95,48 @@ async def amend(
         ChangedMeanwhile: There are changes that they do not know of.
         Misfits: It cannot be told so.
     """
-
-    def decide(held: Referral, change: Change) -> Referral:
-        if seen is not None and seen != len(held.changes):
-            raise ChangedMeanwhile
-        strangers = [*wanted.strangers(len(held.told.people))]
-        if strangers:
-            raise Misfits([Misfit(each, "no_such_person") for each in strangers])
-        told = wanted.applied(held.told)
-        # What could be told before the rule against it can still be told.
-        before = {*policy.misfits(held.told, request.at)}
-        if wrong := [e for e in policy.misfits(told, request.at) if e not in before]:
-            raise Misfits(wrong)
-        return held.amended(told, change, by=policy)
-
+    decide = partial(
+        amended, wanted=wanted, seen=seen, policy=policy, misfits=policy.misfits
+    )
     return await _change(
         referral_id, f"amended {wanted.canonical}", request, decide, referrals=referrals
     )
+
+
+def amended(
+    held: Referral,
+    change: Change,
+    *,
+    wanted: Amending,
+    seen: int | None,
+    policy: Policy,
+    misfits: Callable[[Telling, datetime], Iterable[Misfit]],
+) -> Referral:
+    """Give a referral as it is amended.
+
+    Args:
+        held: As it is.
+        change: Who asks, and when.
+        wanted: What they correct or add.
+        seen: How many changes they know of; none if they care for none.
+        policy: Decides how urgent it is.
+        misfits: Finds what cannot be taken.
+
+    Raises:
+        ChangedMeanwhile: There are changes that they do not know of.
+        Misfits: It cannot be told so.
+    """
+    if seen is not None and seen != len(held.changes):
+        raise ChangedMeanwhile
+    strangers = [*wanted.strangers(len(held.told.people))]
+    if strangers:
+        raise Misfits([Misfit(each, "no_such_person") for each in strangers])
+    told = wanted.applied(held.told)
+    # What could be told before the rule against it can still be told.
+    before = {*misfits(held.told, change.at)}
+    if wrong := [each for each in misfits(told, change.at) if each not in before]:
+        raise Misfits(wrong)
+    return held.amended(told, change, by=policy)
 
 
 async def withdraw(
@@ -172,17 +198,29 @@ async def _change(
         if held is None:
             raise NotReferred
         change = request.change(referral_id, fingerprint)
-        if earlier := held.change(change.id):
-            if earlier.fingerprint != fingerprint:
-                raise KeyUsedBefore
-            number = held.changes.index(earlier) + 1
-            return held.model_copy(update={"changes": held.changes[:number]})
+        if earlier := as_changed_before(held, change):
+            return earlier
         held.may_be_changed()
         changed = decide(held, change)
         told = ChangePosted(referral_id=held.id, number=len(changed.changes))
         return await referrals.save(changed, told, lane=changed.lane)
 
     return await settled(once)
+
+
+def as_changed_before(held: Referral, change: Change) -> Referral | None:
+    """Give a referral as it was once a change was made; none: it was not made yet.
+
+    Raises:
+        KeyUsedBefore: The key belongs to another change.
+    """
+    earlier = held.change(change.id)
+    if earlier is None:
+        return None
+    if earlier.fingerprint != change.fingerprint:
+        raise KeyUsedBefore
+    number = held.changes.index(earlier) + 1
+    return held.model_copy(update={"changes": held.changes[:number]})
 
 
 async def recognise_change(

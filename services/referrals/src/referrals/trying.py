@@ -3,13 +3,18 @@
 It is no referral: nobody is recognised by it, no case comes of it, and nothing is told.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from accord_chassis.retention import RecordClass
+from accord_chassis.service import settled
 from accord_chassis.store import Conflict, Store
+from accord_contracts.referrals import WithdrawalReason
 
+from referrals.amending import Request, amended, as_changed_before
+from referrals.domain.amendment import Amending, Change
 from referrals.domain.policy import Misfit, Policy
 from referrals.domain.referral import KeyUsedBefore, NotReferred, Referral, Sender
 from referrals.domain.sandbox import Trial, not_invented
@@ -70,6 +75,7 @@ class Sandbox(NamedTuple):
             fingerprint=tried.fingerprint,
             received_at=at,
             expected=tried.expected,
+            left=told.tombstone(at),
             erase_at=self.kept.over(at),
         )
         try:
@@ -84,6 +90,74 @@ class Sandbox(NamedTuple):
             raise KeyUsedBefore
         same = {"received_at": earlier.received_at, "expected": earlier.expected}
         return Posted(tried.model_copy(update=same), repeated=True)
+
+    async def amend(
+        self,
+        trial_id: str,
+        sender: Sender,
+        wanted: Amending,
+        request: Request,
+        *,
+        seen: int,
+    ) -> Referral:
+        """Amend what was tried out, as a real one; nothing of what is told is kept.
+
+        Raises:
+            NotReferred: There is nothing, or it is another agency's.
+            Refusal: As ``amending.amend`` says.
+        """
+        decide = partial(
+            amended,
+            wanted=wanted,
+            seen=seen,
+            policy=self.policy,
+            misfits=self.misfits,
+        )
+        said = f"amended {wanted.canonical}"
+        return await self._change(trial_id, sender, said, request, decide)
+
+    async def withdraw(
+        self,
+        trial_id: str,
+        sender: Sender,
+        reason: WithdrawalReason,
+        request: Request,
+    ) -> Referral:
+        """Take back what was tried out, as a real one.
+
+        Raises:
+            NotReferred: There is nothing, or it is another agency's.
+            Refusal: As ``amending.withdraw`` says.
+        """
+
+        def decide(held: Referral, change: Change) -> Referral:
+            return held.withdraw(change, reason)
+
+        said = f"withdrawn {reason}"
+        return await self._change(trial_id, sender, said, request, decide)
+
+    async def _change(
+        self,
+        trial_id: str,
+        sender: Sender,
+        said: str,
+        request: Request,
+        decide: Callable[[Referral, Change], Referral],
+    ) -> Referral:
+        fingerprint = self.referrals.vault.digest("change", said)
+
+        async def once() -> Referral:
+            trial = await self.tried(trial_id, sender.agency)
+            held = trial.standing_in(sender, self.policy)
+            change = request.change(trial_id, fingerprint)
+            if earlier := as_changed_before(held, change):
+                return earlier
+            held.may_be_changed()
+            changed = decide(held, change)
+            await self.trials.save(trial.changed(changed))
+            return changed
+
+        return await settled(once)
 
     async def known(self, referral_id: str) -> bool:
         """Tell whether it was tried out before."""

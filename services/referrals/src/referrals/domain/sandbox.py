@@ -3,13 +3,16 @@
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
 from referrals.domain import nhi
+from referrals.domain.amendment import Change
 from referrals.domain.case import Episode, Stage
 from referrals.domain.feedback import ClosedAs
-from referrals.domain.policy import Expected, Misfit
+from referrals.domain.policy import Expected, Misfit, Policy
+from referrals.domain.referral import Referral, Sender
 from referrals.domain.telling import Identifier, Telling
 
 ISSUER = "urn:accord:sandbox"
@@ -45,6 +48,8 @@ class Trial(BaseModel):
 
     Attributes:
         fingerprint: Of what was told, keyed, to know it again.
+        left: How many people of which part were named, as is left of what is erased.
+        changes: What the agency has tried to change of it: which fields, when.
         erase_at: When it goes.
     """
 
@@ -56,7 +61,27 @@ class Trial(BaseModel):
     fingerprint: str
     received_at: datetime
     expected: Expected
+    left: Telling
+    changes: tuple[Change, ...] = ()
     erase_at: datetime
+
+    def standing_in(self, sender: Sender, by: Policy) -> Referral:
+        """Give a referral that says no more than that, to be changed as a real one."""
+        held = Referral.post(
+            self.left,
+            sender,
+            id=self.id,
+            fingerprint=self.fingerprint,
+            at=self.received_at,
+            by=by,
+        )
+        return held.model_copy(update={"changes": self.changes})
+
+    def changed(self, to: Referral) -> Self:
+        """Note what was changed, and nothing of what is told now or was before."""
+        changes = tuple(each.model_copy(update={"was": {}}) for each in to.changes)
+        left = to.told.tombstone(self.received_at)
+        return self.model_copy(update={"left": left, "changes": changes})
 
     def stands(self, at: datetime) -> Episode:
         """Say how far it has come, as if somebody worked on it: a stage a minute."""

@@ -1,5 +1,7 @@
 """Changing one's own referral over HTTP: correcting, adding, taking it back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from accord_chassis.decision import Action
@@ -61,6 +63,21 @@ class WithdrawReferral(BaseModel):
     reason: WithdrawalReason
 
 
+@contextmanager
+def fields_named() -> Iterator[None]:
+    """Have what cannot be told so be refused by the names of its fields."""
+    try:
+        yield
+    except amending.Misfits as wrong:
+        raise RequestValidationError(errors_of(wrong.found, "body")) from None
+    except ValidationError as wrong_fit:
+        errors = [
+            {"loc": ("body", *each["loc"]), "type": each["type"]}
+            for each in wrong_fit.errors(include_input=False, include_context=False)
+        ]
+        raise RequestValidationError(errors) from None
+
+
 @router.post("/{referral_id}/amendments", status_code=202)
 async def amend_referral(
     referral_id: Id,
@@ -85,7 +102,7 @@ async def amend_referral(
         raise NoKey("An Idempotency-Key is needed.")
     if seen is None:
         raise NotSeen
-    try:
+    with fields_named():
         held = await amending.amend(
             referral_id,
             wanted,
@@ -94,14 +111,6 @@ async def amend_referral(
             referrals=referrals,
             policy=policy,
         )
-    except amending.Misfits as wrong:
-        raise RequestValidationError(errors_of(wrong.found, "body")) from None
-    except ValidationError as wrong_fit:
-        errors = [
-            {"loc": ("body", *each["loc"]), "type": each["type"]}
-            for each in wrong_fit.errors(include_input=False, include_context=False)
-        ]
-        raise RequestValidationError(errors) from None
     response.headers["ETag"] = etag_of(held)
     return AmendmentView.of(held.changes[-1], len(held.changes))
 

@@ -16,10 +16,19 @@ from fastapi import APIRouter, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 
-from referrals.domain.referral import NotReferred
+from referrals.amending import Request as AskedChange
+from referrals.domain.referral import NoKey, NotReferred
 from referrals.domain.sandbox import ISSUER
 from referrals.handlers import Posted
 from referrals.routes.agencies import registered
+from referrals.routes.amendments import (
+    AmendReferral,
+    NotSeen,
+    Seen,
+    WithdrawReferral,
+    fields_named,
+)
+from referrals.routes.changes import AmendmentView, WithdrawalView, etag_of
 from referrals.routes.lines import (
     BATCH,
     Receipt,
@@ -48,6 +57,8 @@ Trier = Annotated[Asking, Security(registered, scopes=["referrals.sandbox"])]
 TRY_REFERRAL = Action("sandbox.submit", OWN, purposes=PURPOSES)
 TRY_BATCH = Action("sandbox.submit_batch", OWN, purposes=PURPOSES)
 READ_TRIAL = Action("sandbox.read", OWN, purposes=PURPOSES)
+AMEND_TRIAL = Action("sandbox.amend", OWN, purposes=PURPOSES)
+WITHDRAW_TRIAL = Action("sandbox.withdraw", OWN, purposes=PURPOSES)
 
 
 @router.post("", status_code=202)
@@ -92,25 +103,93 @@ async def try_batch(
 
 @router.get("/{referral_id}")
 async def read_trial(
-    referral_id: Id, sandbox: Sandbox_, clock: Clock_, agency: Trier
+    referral_id: Id,
+    *,
+    response: Response,
+    sandbox: Sandbox_,
+    clock: Clock_,
+    agency: Trier,
 ) -> ReferralView:
     """Read how far it would have come: it reaches a stage a minute, and is closed."""
-    held = await sandbox.trials.get(referral_id)
-    owner = held.agency if held else None
-    resource = Resource("sandbox", referral_id, agency=owner)
+    resource = await trial_of(referral_id, sandbox)
     await agency.permit(READ_TRIAL, resource, otherwise=NotReferred)
     tried = await sandbox.tried(referral_id, agency.who.agency)
     episode = tried.stands(clock.now())
+    held = tried.standing_in(sender_of(agency.who), sandbox.policy)
+    response.headers["ETag"] = etag_of(held)
     return ReferralView(
         reference=None,
         status=episode.stage,
         more_information_needed=None,
         expected=tried.expected,
-        amendments=(),
-        withdrawn=None,
+        amendments=AmendmentView.all_of(held),
+        withdrawn=held.withdrawn and WithdrawalView.of(held, held.withdrawn),
         parts_corrected_at=None,
         **dict(episode),
     )
+
+
+@router.post("/{referral_id}/amendments", status_code=202)
+async def try_amendment(
+    referral_id: Id,
+    wanted: AmendReferral,
+    *,
+    response: Response,
+    sandbox: Sandbox_,
+    clock: Clock_,
+    agency: Trier,
+    key: Key = None,
+    seen: Seen = None,
+) -> AmendmentView:
+    """Try out correcting a referral, or adding to it: as a real one."""
+    resource = await trial_of(referral_id, sandbox)
+    await agency.permit(AMEND_TRIAL, resource, otherwise=NotReferred)
+    if key is None:
+        raise NoKey("An Idempotency-Key is needed.")
+    if seen is None:
+        raise NotSeen
+    with fields_named():
+        held = await sandbox.amend(
+            referral_id,
+            sender_of(agency.who),
+            wanted,
+            AskedChange(unquoted(key), agency.who.subject, clock.now()),
+            seen=int(seen.strip('"')),
+        )
+    response.headers["ETag"] = etag_of(held)
+    return AmendmentView.of(held.changes[-1], len(held.changes))
+
+
+@router.post("/{referral_id}/withdrawal", status_code=202)
+async def try_withdrawal(
+    referral_id: Id,
+    wanted: WithdrawReferral,
+    *,
+    response: Response,
+    sandbox: Sandbox_,
+    clock: Clock_,
+    agency: Trier,
+    key: Key = None,
+) -> WithdrawalView:
+    """Try out taking a referral back: as a real one."""
+    resource = await trial_of(referral_id, sandbox)
+    await agency.permit(WITHDRAW_TRIAL, resource, otherwise=NotReferred)
+    if key is None:
+        raise NoKey("An Idempotency-Key is needed.")
+    held = await sandbox.withdraw(
+        referral_id,
+        sender_of(agency.who),
+        wanted.reason,
+        AskedChange(unquoted(key), agency.who.subject, clock.now()),
+    )
+    response.headers["ETag"] = etag_of(held)
+    return WithdrawalView.of(held, held.changes[-1])
+
+
+async def trial_of(referral_id: str, sandbox: Sandbox) -> Resource:
+    """Name what was tried out as its agency's, for deciding about it."""
+    held = await sandbox.trials.get(referral_id)
+    return Resource("sandbox", referral_id, agency=held.agency if held else None)
 
 
 async def post(
