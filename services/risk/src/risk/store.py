@@ -118,7 +118,8 @@ class Book(Store[Edition]):
             NoSuchPolicy: That one never has.
         """
         since = (await self.edition(fingerprint)).since
-        editions = await self.documents.find({}, projection=KEPT_BACK).to_list()
+        shown = {"fingerprint": 1, "since": 1}
+        editions = await self.documents.find({}, projection=shown).to_list()
         return [each["fingerprint"] for each in editions if each["since"] < since]
 
     async def edition(self, fingerprint: str) -> Edition:
