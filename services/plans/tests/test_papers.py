@@ -76,6 +76,9 @@ class Family:
     told: dict[str, tuple[str, Side, str | None]] = field(default_factory=dict)
     facts: Facts = field(init=False)
     discussion: Discussion = field(init=False)
+    plan: Plan = field(init=False)
+    needs: tuple[Need, ...] = ()
+    voices: tuple[OwnVoice, ...] = ()
 
     @property
     def speech(self) -> Speech:
@@ -201,6 +204,7 @@ def families(draw: st.DrawFn) -> Family:
             "harmed": harmed,
         }
     )
+    family.plan, family.needs, family.voices = held, needs, tuple(voices)
     family.facts = Facts.of(held, needs, [family.discussion], voices)
     return family
 

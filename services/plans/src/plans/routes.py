@@ -38,6 +38,7 @@ from plans.views import (
     OwedActionView,
     PlanView,
     WholePlanView,
+    all_actions,
     part_of,
 )
 
@@ -166,10 +167,13 @@ async def complete_action(
     """
     held = await plans.get(case_id)
     resource = replace(plan_of(case_id), workers=_takers(held, action_id))
-    await worker.permit(COMPLETE_ACTION, resource, otherwise=NoSuchAction)
-    if worker.worker is None:
+    seen = await worker.permit(COMPLETE_ACTION, resource, otherwise=NoSuchAction)
+    if held is None or worker.worker is None:
         raise NoSuchAction
-    if held and (home := held.home_of(action_id)) != case_id:
+    found = [each for _, each in all_actions(held) if each.id == action_id]
+    if not any(part_of(each) in seen for each in found):
+        raise NoSuchAction
+    if (home := held.home_of(action_id)) != case_id:
         await worker.permit(COMPLETE_ACTION, plan_of(home), otherwise=NoSuchAction)
     complete = partial(
         handlers.complete,
@@ -336,5 +340,7 @@ async def read_own_actions(
         for each in plan.open_actions
         # What goes with a role is for who is in the team; what was taken itself stays.
         if each.worker_id == worker_id and (each.taken or seen.rule == Relation.TEAM)
+        # Nor is what became theirs before it was known whom they meet.
+        if part_of(each) in seen
     ]
     return tuple(sorted(owed, key=lambda each: each.due_at))
