@@ -2,10 +2,12 @@
 
     .venv/bin/python benchmarks/agenda.py            # 200 cases, 30 readings
 
-Starts a broker, a store and the platform of its own, has risk tell of the cases, and
-asks plans for the next daily meeting as its coordinator does. The peer reads the same
-documents with PyMongo, sorts them and writes JSON: no decision on who may see which
-case, no reasons, no audit. The promise is 300 ms; it ends with 1 if the median is more.
+Starts a broker, a store and the platform of its own, and has it told of the cases: each
+was assessed, three agencies were asked what they know of it and two have answered, and
+two of its actions are late. Then it asks plans for a daily meeting as its coordinator
+does. The peer reads the same documents with PyMongo, sorts them and writes JSON: no
+decision on who may see which case, no reasons, no audit. The promise is 300 ms; it ends
+with 1 if the median is more.
 """
 
 import argparse
@@ -13,15 +15,27 @@ import asyncio
 import json
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from uuid import uuid4
 
 from accord.client import Client
 from accord_chassis import topology
 from accord_chassis.binding import pack
+from accord_chassis.rabbit import RabbitTransport
 from accord_chassis.testing import message_of
 from accord_chassis.transport import Publication
+from accord_contracts.allocation import Role
+from accord_contracts.catalogue import CATALOGUE
+from accord_contracts.message import Event
+from accord_contracts.plans import ActionOverdue
+from accord_contracts.referrals import (
+    InformationDecided,
+    InformationRequested,
+    SharingDecision,
+    SharingReason,
+)
 from accord_contracts.risk import RiskAssessed, RiskLevel
 from pymongo import AsyncMongoClient
 from region import Region, region_of
@@ -31,10 +45,14 @@ WITHIN = 120.0
 DAILY = "daily_triage"
 
 
-def assessment(case_id: str, level: RiskLevel):  # noqa: ANN201 - A message of one type.
-    """Tell that a case was assessed for the first time."""
-    now = datetime.now(UTC)
-    event = RiskAssessed(
+AGENCIES = ("police", "hospital", "kura")
+LATE = 2
+"""Actions of each case that are late."""
+
+
+def told_of(case_id: str, level: RiskLevel, now: datetime) -> Iterable[Event]:
+    """Tell that a case was assessed, asked about, and is late with something."""
+    yield RiskAssessed(
         case_id=case_id,
         referral_id=str(uuid4()),
         level=level,
@@ -47,20 +65,56 @@ def assessment(case_id: str, level: RiskLevel):  # noqa: ANN201 - A message of o
         reassess_by=now + timedelta(days=7),
         first_referred_at=now,
     )
-    return message_of(event, at=now)
+    for number, agency in enumerate(AGENCIES):
+        about = {"case_id": case_id, "inquiry_id": str(uuid4()), "agency": agency}
+        yield InformationRequested(
+            **about, requested_at=now, needed_by=now + timedelta(days=1)
+        )
+        if number:
+            yield InformationDecided(
+                **about,
+                number=1,
+                decision=SharingDecision.SHARED,
+                reason=SharingReason.WILL_OR_MAY_HELP,
+                answers={},
+                decided_at=now,
+            )
+    for _ in range(LATE):
+        yield ActionOverdue(
+            case_id=case_id,
+            plan_version=1,
+            action_id=str(uuid4()),
+            action="safe_contact",
+            role=Role.INDEPENDENT_VICTIM_SPECIALIST,
+            worker_id=None,
+            level=level,
+            due_at=now - timedelta(hours=1),
+            late_by=3600.0,
+        )
+
+
+def producer_of(event: Event) -> str:
+    """Give who publishes it."""
+    return CATALOGUE.entries[event.TYPE].producer
 
 
 async def fill(region: Region, cases: Sequence[str]) -> None:
-    """Have cases be assessed, half of them at high risk."""
-    levels = (RiskLevel.MEDIUM, RiskLevel.HIGH)
-    sent = await region.transport.publish(
-        [
-            Publication(topology.EVENTS, pack(assessment(case, levels[n % 2])))
-            for n, case in enumerate(cases)
-        ]
-    )
-    if any(sent):
-        raise RuntimeError("The broker did not take everything.")
+    """Tell of cases, half of them at high risk, in the name of who tells of each."""
+    levels, now = (RiskLevel.MEDIUM, RiskLevel.HIGH), datetime.now(UTC)
+    told = [
+        e for n, case in enumerate(cases) for e in told_of(case, levels[n % 2], now)
+    ]
+    for producer, some in groupby(sorted(told, key=producer_of), key=producer_of):
+        url = region.surroundings.amqp_url_of(producer)
+        transport = RabbitTransport(url, name=producer)
+        await transport.connect()
+        messages = (message_of(each, at=now) for each in some)
+        sent = await transport.publish(
+            [Publication(topology.EVENTS, pack(each)) for each in messages]
+        )
+        await transport.close()
+        if any(sent):
+            raise RuntimeError("The broker did not take everything.")
 
 
 async def next_meeting(plans: Client) -> str:
@@ -71,11 +125,14 @@ async def next_meeting(plans: Client) -> str:
 
 
 async def listed(plans: Client, path: str) -> int:
-    """Ask for the agenda; say how many cases are on it."""
+    """Ask for the agenda; say how many cases are on it with all that was told."""
     answer = await plans.get(path)
     if not answer.ok:
         raise RuntimeError(answer.body)
-    return len(answer.json()["cases"])
+    return sum(
+        each["overdue"] == LATE and len(each["asked"]) == len(AGENCIES)
+        for each in answer.json()["cases"]
+    )
 
 
 async def seconds(ask: Callable[[], Awaitable[object]]) -> float:
