@@ -3,10 +3,12 @@
 import asyncio
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import recorded
 from accord import parked
-from accord_chassis.binding import LARGEST, pack
+from accord_chassis.binding import LARGEST, Packet, pack, unpack
 from accord_chassis.testing import NOON, message_of, new_id
 from accord_chassis.topology import EVENTS
 from accord_contracts.allocation import (
@@ -15,6 +17,7 @@ from accord_contracts.allocation import (
     Role,
     TeamMember,
 )
+from accord_contracts.catalogue import CATALOGUE
 from accord_contracts.message import Event
 from accord_contracts.notify import NotificationDeclined
 from aio_pika.exceptions import ChannelClosed
@@ -142,6 +145,24 @@ async def test_the_broker_lets_no_service_tell_what_another_has_to_tell(
 ) -> None:
     with pytest.raises(ChannelClosed, match="ACCESS_REFUSED"):
         await put_on_the_bus(region, sent(a_team()), user="notify")
+
+
+@pytest.mark.parametrize("version", recorded.versions(), ids=lambda each: each.stem)
+def test_what_a_later_version_adds_changes_nothing_of_what_is_read(
+    version: Path,
+) -> None:
+    read = [*recorded.read(version, occasion=new_id())]
+    assert len({each.type for each in read}) > len(CATALOGUE.entries) / 2
+
+    for each in read:
+        later = recorded.of_the_next_version(each)
+        was, will = (
+            unpack(Packet(e.message_id, e.routing_key, e.headers, e.body), CATALOGUE)
+            for e in (each, later)
+        )
+        assert was == will
+        # Nothing that was told is lost on whoever reads it today.
+        assert each.data.keys() <= was.data.model_dump().keys()
 
 
 async def test_an_event_about_a_case_that_nobody_knows_changes_nothing(

@@ -27,6 +27,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
+import recorded
 import yaml
 from accord import parked
 from accord_chassis.testing import new_id
@@ -65,6 +66,9 @@ FAMILIES = 4
 
 SEED = "ACCORD_TEST_SEED"
 """With it set to what a run that failed has said, the same families are drawn."""
+
+RECORD = "ACCORD_TEST_RECORD"
+"""With it set to a file, what goes over the bus is recorded there."""
 
 FIELDS = Path(__file__).parents[2] / "docs/fields.yaml"
 
@@ -292,6 +296,8 @@ async def listened_to(
         # What a service tells itself stands in its outbox alone.
         told = [*region.bus.heard, *outboxes.told]
         seen.types |= {each.type for each in told}
+        if file := os.environ.get(RECORD):
+            recorded.write(Path(file), region.bus.heard)
         seen.outboxes += [each.raw for each in outboxes.told]
         seen.answers |= seen.heard.by_route(await region.routes())
         await look_at_what_is_kept(machines, running, planted, seen)
