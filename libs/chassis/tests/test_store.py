@@ -361,6 +361,30 @@ async def test_what_is_due_is_claimed_by_one_and_again_when_nothing_came_of_it(
     assert again.id == due.id
 
 
+async def test_nobody_looks_before_what_is_there_or_was_saved_falls_due(
+    things: Things, database: Database
+) -> None:
+    second = timedelta(seconds=1)
+    others = Things(
+        Database(database.client, database.name, source="", clock=database.clock)
+    )
+    await others.save(thing(due_at=NOON + 9 * second))
+    assert things.may_be_due(NOON)
+    assert await things.due_now(NOON) == []
+    assert not things.may_be_due(NOON + 8 * second)
+    assert things.may_be_due(NOON + 9 * second)
+
+    due = await things.save(thing(due_at=NOON + 2 * second))
+    assert not things.may_be_due(NOON + second)
+    assert things.may_be_due(NOON + 2 * second)
+
+    [claimed] = await things.due_now(NOON + 2 * second)
+    assert claimed.id == due.id
+    assert await things.due_now(NOON + 2 * second) == []
+    await things.release(claimed)
+    assert things.may_be_due(NOON + 2 * second)
+
+
 async def test_however_much_others_hold_what_is_due_behind_it_is_found(
     things: Things,
 ) -> None:
@@ -393,6 +417,7 @@ async def test_the_indexes_serve_every_query_of_the_chassis(things: Things) -> N
         {"_id": {"$in": [new_id()]}},
         {"outbox.until": {"$lt": NOON}},
         {"due_at": {"$lte": NOON}},
+        {"due_at": {"$gt": NOON}},
     ]
     for query in queries:
         plan = await things.documents.find(query).explain()

@@ -8,6 +8,7 @@ write, and what many load in one query; each write is still checked on its own.
 import asyncio
 import json
 import socket
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -25,6 +26,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, ClientBulkWriteException
 from pymongo.operations import IndexModel
 
+from accord_chassis.awaiting import AT_ONCE, Awaited
 from accord_chassis.batching import Batcher
 from accord_chassis.binding import Packet, pack
 from accord_chassis.clock import Clock
@@ -182,6 +184,7 @@ class Database:
         self._inserts: dict[tuple[str, Lane], Batcher[Document, None]] = {}
         self._clears: dict[str, Batcher[Saved, None]] = {}
         self._updates = {lane: Batcher(self._update_all, limit=BATCH) for lane in Lane}
+        self._awaited: dict[str, dict[str, Awaited]] = defaultdict(dict)
         self._ahead = timedelta()
 
     @property
@@ -201,6 +204,15 @@ class Database:
     def server_now(self) -> datetime:
         """Give the store's time."""
         return datetime.now(UTC) + self._ahead
+
+    def awaited(self, collection: str, due: str) -> Awaited:
+        """Give what knows when something of a collection may fall due, by a field."""
+        return self._awaited[collection].setdefault(due, Awaited())
+
+    def note_due(self, collection: str, saved: Entity) -> None:
+        """Note when what was saved falls due, by whichever field somebody looks."""
+        for due, awaited in self._awaited[collection].items():
+            awaited.note(getattr(saved, due))
 
     async def insert(
         self, collection: str, document: Document, lane: Lane = Lane.ROUTINE
@@ -320,6 +332,9 @@ class Store(Generic[T]):
         self._fields = set(self.entity.model_fields) - {"id"}
         self._known = WeakValueDictionary[str, T]()
         self._told: dict[str, T] = {}
+        self._awaited = (
+            database.awaited(self.collection, self.due) if self.due else None
+        )
         self.documents = database.documents[self.collection]
 
     async def prepare(self) -> None:
@@ -453,6 +468,7 @@ class Store(Generic[T]):
         ):
             raise Conflict(f"{self.collection} changed meanwhile")
         self._known[saved.id] = saved
+        self._database.note_due(self.collection, saved)
         if relay:
             for type_, packet in packets:
                 if relay.to_itself(type_):
@@ -560,12 +576,25 @@ class Store(Generic[T]):
         claimed = await self._claimed(left, {"outbox.$[].until": now + LEASE})
         return [event for each in claimed for event in self._recovered(each)]
 
+    def may_be_due(self, at: datetime) -> bool:
+        """Tell whether it is time to look for what has fallen due."""
+        return self._awaited is None or self._awaited.may_be_due(at)
+
     async def due_now(self, at: datetime, *, limit: int = 100) -> list[T]:
         """Claim what has fallen due, oldest first, so that one replica acts on it."""
-        if self.due is None:
+        if self.due is None or self._awaited is None:
             raise TypeError(f"{self.collection} has no clocks.")
+        look = self._awaited.look()
         which = {self.due: {"$gt": EPOCH, "$lte": at}}
-        return await self.claim(which, order=self.due, limit=limit)
+        due = await self.claim(which, order=self.due, limit=limit)
+        if not due:
+            self._awaited.rest(look, await self._next_due(self.due, at))
+        return due
+
+    async def _next_due(self, due: str, after: datetime) -> datetime | None:
+        found = self.documents.find({due: {"$gt": after}}, projection={due: 1})
+        first = [document async for document in found.sort(due, 1).limit(1)]
+        return first[0][due] if first else None
 
     async def claim(self, which: Document, *, order: str, limit: int) -> list[T]:
         """Claim some documents for a sweep, unless another replica holds them."""
@@ -592,6 +621,8 @@ class Store(Generic[T]):
                 namespace=self._namespace,
             )
         )
+        if self._awaited is not None:
+            self._awaited.note(AT_ONCE)
 
     async def _claimed(
         self, documents: Sequence[Document], marks: Document

@@ -261,6 +261,10 @@ class Outdated(Assessments):
         self._older: list[str] | None = None
         self._from: datetime | None = None
 
+    def may_be_due(self, at: datetime) -> bool:  # noqa: ARG002 - By no field.
+        """Tell that it is time to look: the pace says how many, and mostly none."""
+        return True
+
     async def due_now(self, at: datetime, *, limit: int = 100) -> list[Assessment]:
         """Claim as many as the locality's pace allows since the last time."""
         if self._older is None:

@@ -39,9 +39,13 @@ from accord_chassis.vault import VaultSettings, vault_of
 
 log = structlog.get_logger()
 
-RECOVER_SECONDS = 1.0
+RECOVER_SECONDS = 3.0
+"""Between two looks for what was left behind, which was given a lease of ten."""
+
 ALIGN_SECONDS = 60.0
+
 SWEEP_SECONDS = 0.5
+"""Between two turns of a sweep. It looks only if something may be due."""
 
 ENOUGH = 1000
 """Events on their way with which nobody looks for more that were left behind: while
@@ -227,7 +231,7 @@ class Service:
             group.create_task(self._every(WATCH_SECONDS, self.transport.watch))
             for store, act in self._sweeps:
                 # Each by itself: what is slow with one holds up nothing of another.
-                sweep = partial(self._sweep, store, act)
+                sweep = partial(self._sweep_in_time, store, act)
                 group.create_task(self._every(SWEEP_SECONDS, sweep))
             await self.bus.start()
             self.started.set()
@@ -291,6 +295,18 @@ class Service:
     async def sweep_once(self) -> int:
         """Act on what has fallen due by the clock, and say on how much not in vain."""
         return sum([await self._sweep(*each) for each in self._sweeps])
+
+    async def sweep_in_time(self) -> int:
+        """Act as ``sweep_once``, but look only where something may be due by now.
+
+        Of what other processes saved, that is known some seconds later.
+        """
+        return sum([await self._sweep_in_time(*each) for each in self._sweeps])
+
+    async def _sweep_in_time(self, store: Store[Any], act: Sweep) -> int:
+        if not store.may_be_due(self.clock.now()):
+            return 0
+        return await self._sweep(store, act)
 
     async def _sweep(self, store: Store[Any], act: Sweep) -> int:
         self._sweeping += 1
