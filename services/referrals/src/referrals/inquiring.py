@@ -373,18 +373,17 @@ async def push_referral(
     purpose since.
     """
     told = message.data
-    referral = await bureau.referrals.get(told.referral_id)
-    if referral is None:
-        return
-    same = await bureau.reviews.one_with(referral.everybody)
-    for each in await bureau.inquiries.about_any({*referral.everybody, *same}):
-        if each.case_id != told.case_id:
-            learn = partial(
-                _learn_referral, each.id, referral.id, message, same, bureau
-            )
-            await settled(learn)
-    # As above.
-    referral = await bureau.referrals.get(referral.id)
+    everybody = await bureau.referrals.named_in(told.referral_id)
+    same = await bureau.reviews.one_with(everybody)
+    asked = await bureau.inquiries.about_any({*everybody, *same})
+    others = [each for each in asked if each.case_id != told.case_id]
+    for each in others:
+        learn = partial(
+            _learn_referral, each.id, told.referral_id, message, same, bureau
+        )
+        await settled(learn)
+    # As above; where nobody asks, nobody has learned of it.
+    referral = await bureau.referrals.get(told.referral_id) if others else None
     if referral and referral.erased:
         await unlearn([referral], referral.everybody, bureau.inquiries)
 

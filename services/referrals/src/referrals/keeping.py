@@ -1,12 +1,13 @@
 """Where inquiries and the disclosure ledger are kept."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from accord_chassis.batching import ByLane
 from accord_chassis.sealing import ERASED, SealedStore
-from accord_chassis.store import EPOCH, Document, Store
+from accord_chassis.store import EPOCH, Database, Document, Store
 from accord_contracts.grounds import S20Purpose
 from pymongo.operations import IndexModel
 
@@ -16,6 +17,9 @@ from referrals.domain.ledger import Disclosure
 
 PAGE = 50
 """Inquiries that are listed at once."""
+
+TOGETHER = 100
+"""Questions that are asked in one query."""
 
 ENTRIES = 1000
 """Disclosures about one person that are listed, the latest."""
@@ -36,6 +40,10 @@ class Inquiries(SealedStore[Inquiry]):
         IndexModel([("terms.people", 1)]),
         IndexModel([("learned.through", 1)]),
     )
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._about = ByLane(self._find_about, limit=TOGETHER)
 
     def take_apart(self, fields: Document) -> dict[str, Any]:
         """Take the text of every piece out of the decisions."""
@@ -65,17 +73,30 @@ class Inquiries(SealedStore[Inquiry]):
 
         And those that have learned something of them by another id.
         """
-        which = {"$in": [*people]}
-        named: Document = {"terms.purpose": purpose} if purpose else {}
-        found = await asyncio.gather(
-            self._all({"terms.people": which, **named}),
-            self._all({"learned.through": which, **named}),
-        )
-        return [*{each.id: each for some in found for each in some}.values()]
+        found = await self._about(frozenset(people))
+        return [e for e in found if purpose is None or e.terms.purpose is purpose]
 
-    async def _all(self, which: Document) -> list[Inquiry]:
+    async def _find_about(
+        self, questions: Sequence[frozenset[str]]
+    ) -> Sequence[list[Inquiry] | BaseException]:
+        which = {"$in": [*frozenset[str]().union(*questions)]}
+        asks, learned = await asyncio.gather(
+            self._documents({"terms.people": which}),
+            self._documents({"learned.through": which}),
+        )
+        documents = [*(learned | asks).values()]
+        about = [_named(each) for each in documents]
+        opened = await self.open(documents)
+
+        async def answer(asked: frozenset[str]) -> list[Inquiry]:
+            pairs = zip(about, opened, strict=True)
+            return self.load_all(found for people, found in pairs if people & asked)
+
+        return await asyncio.gather(*map(answer, questions), return_exceptions=True)
+
+    async def _documents(self, which: Document) -> dict[str, Document]:
         found = self.documents.find(which, projection={"inbox": 0, "outbox": 0})
-        return self.load_all(await self.open([each async for each in found]))
+        return {each["_id"]: each async for each in found}
 
     async def _page(self, which: Document, after: str) -> list[Inquiry]:
         found = self.documents.find(
@@ -132,6 +153,12 @@ class Disclosures(Store[Disclosure]):
         found = self.documents.find(which, projection={"inbox": 0, "outbox": 0})
         latest = found.sort([("at", -1), ("_id", 1)]).limit(limit)
         return [self.load(each) async for each in latest]
+
+
+def _named(stored: Document) -> frozenset[str]:
+    """Give whom an inquiry asks about, and by which other ids it learned of them."""
+    people = frozenset[str](stored["terms"]["people"])
+    return people.union(*(each.get("through", ()) for each in stored["learned"]))
 
 
 def _pieces(decisions: Any) -> Iterator[tuple[str, Document]]:  # noqa: ANN401 - Stored.

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from accord_chassis.batching import Batcher
+from accord_chassis.batching import Batcher, ByLane
 from accord_chassis.sealing import ERASED, SealedStore
 from accord_chassis.store import EPOCH, AlreadyHandled, Conflict, Database, Store
 from accord_contracts.message import Event, Lane, Message
@@ -82,6 +82,10 @@ class Referrals(SealedStore[Referral]):
         IndexModel([("sender.agency", 1), ("wanted.asked_at", 1)]),
         IndexModel([("sender.agency", 1), ("put_right_at", -1)]),
     )
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._named = ByLane(self._find_named, limit=TOGETHER)
 
     def fingerprint(self, told: Telling) -> str:
         """Tell whether two tellings are the same, to whoever has the key."""
@@ -222,6 +226,26 @@ class Referrals(SealedStore[Referral]):
         first = min(told, key=lambda each: each["received_at"], default=None)
         beside = frozenset(one for each in told for one in each["person_ids"])
         return (first["_id"] if first else None), beside
+
+    async def named_in(self, referral_id: str) -> frozenset[str]:
+        """Give whom a referral is about, and whom people in it were taken for once.
+
+        Nobody, if there is no such referral; nothing of what it tells is opened.
+        """
+        return await self._named(referral_id)
+
+    async def _find_named(self, ids: Sequence[str]) -> list[frozenset[str]]:
+        found = self.documents.find(
+            {"_id": {"$in": list(set(ids))}},
+            projection={"person_ids": 1, "former.person_id": 1},
+        )
+        named = {
+            each["_id"]: frozenset(each["person_ids"]).union(
+                once["person_id"] for once in each.get("former", ())
+            )
+            async for each in found
+        }
+        return [named.get(each, frozenset()) for each in ids]
 
     async def heard_of(self, person_ids: Sequence[str]) -> list[Heard]:
         """Give who had which part in the referrals of some people; opens nothing."""
