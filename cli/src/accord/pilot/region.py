@@ -263,7 +263,7 @@ async def _sweep(service: Service) -> int:
     until = loop.time() + PATIENCE
     while True:
         try:
-            return await service.sweep_once()
+            return await service.sweep_in_time()
         except PyMongoError:
             if loop.time() > until:
                 raise

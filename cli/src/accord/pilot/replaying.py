@@ -4,12 +4,13 @@ import asyncio
 import resource
 import signal
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import uvloop
 from accord_chassis import telemetry
@@ -22,6 +23,7 @@ from accord.faults import CannotGoOn
 from accord.logs import LogFiles
 from accord.pilot import assumptions, table
 from accord.pilot.agenda import Agenda, at_once
+from accord.pilot.apart import apart
 from accord.pilot.figures import Document, document
 from accord.pilot.households import MONTH, Households
 from accord.pilot.outcome import (
@@ -33,11 +35,13 @@ from accord.pilot.outcome import (
 from accord.pilot.practice import Practice
 from accord.pilot.progress import Progress
 from accord.pilot.published import ENDS, SITES, Site
-from accord.pilot.region import Region, opened
+from accord.pilot.region import LOGS, Region, opened
 from accord.pilot.register import Register
 from accord.pilot.staff import Staff, hired
 
 Report = Callable[[Site, datetime, int], None]
+
+T = TypeVar("T")
 
 FOLLOWED = timedelta(days=3)
 """How long the last cases are followed: until their plans are agreed."""
@@ -88,26 +92,36 @@ def run(
         repeats = assumptions.REPEATS
     options = Options(seed=seed, months=months, repeats=repeats, speed=speed)
     folder = HERE / "pilot"
-    with held(folder), LogFiles(folder / "logs") as files:
-        telemetry.configure_logs("warning", stream=files)
-        spare_the_collector()
-        with backing(folder / "backing") as found, Progress(quiet=json) as progress:
-            if found.broker.means is Means.NONE:
-                raise CannotGoOn(
-                    f"There is no broker: {found.broker.why}.",
-                    mend="Install one: `accord demo` does.",
-                )
-            told = _run(replay(found, HERE, options, progress.report))
+    with (
+        held(folder),
+        _logs_in(HERE),
+        backing(folder / "backing") as found,
+        Progress(quiet=json) as progress,
+    ):
+        if found.broker.means is Means.NONE:
+            raise CannotGoOn(
+                f"There is no broker: {found.broker.why}.",
+                mend="Install one: `accord demo` does.",
+            )
+        told = _run(replay(found, HERE, options, progress.report))
     if json:
         show.document(told)
     else:
         table.tell(told)
 
 
-def _run(work: Coroutine[Any, Any, Document]) -> Document:
+@contextmanager
+def _logs_in(here: Path) -> Iterator[None]:
+    """Have this process's log lines go to the replay's files."""
+    with LogFiles(here / "pilot" / "logs") as files:
+        telemetry.configure_logs("warning", stream=files)
+        yield
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
     """Run the replay; told to stop by a signal, it leaves nothing behind either."""
 
-    async def until_told() -> Document:
+    async def until_told() -> T:
         task = asyncio.current_task()
         if task is not None:
             loop = asyncio.get_running_loop()
@@ -121,9 +135,9 @@ def _run(work: Coroutine[Any, Any, Document]) -> Document:
 
 
 async def replay(
-    found: Backing, here: Path, options: Options, report: Report = lambda *_: None
+    found: Backing, here: Path, options: Options, report: Report
 ) -> Document:
-    """Replay both sites at the same time, and give their figures.
+    """Replay both sites at the same time, each in a process, and give their figures.
 
     Args:
         found: The broker and the store.
@@ -135,17 +149,91 @@ async def replay(
     Raises:
         CannotGoOn: Something went wrong.
     """
-    started, used = time.perf_counter(), _cpu()
+    started = time.perf_counter()
     async with AsyncExitStack() as stack:
-        regions = [
-            await stack.enter_async_context(opened(site, found, here)) for site in SITES
-        ]
-        outcomes = await at_once(replay_site(each, options, report) for each in regions)
+        told = []
+        for site in SITES:
+            work = apart(_replay_apart, SITES.index(site), found, here, options)
+            told.append(await stack.enter_async_context(work))
+            # The next one finds the passwords that this one has written.
+            await _follow(site, told[-1], report, until=Opened)
+        ended = await at_once(
+            _follow(site, each, report, until=Ended)
+            for site, each in zip(SITES, told, strict=True)
+        )
     took = {
         "seconds": round(time.perf_counter() - started, 1),
-        "cpu_seconds": round(_cpu() - used, 1),
+        "cpu_seconds": round(sum(each.cpu_seconds for each in ended), 1),
     }
+    outcomes = [each.outcome for each in ended]
     return document(outcomes, {**asdict(options), **took})
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A site's services are alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A site has come to a time, and so many cases were reported."""
+
+    at: datetime
+    cases: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of a site, and the processor time that its process spent on it."""
+
+    outcome: Outcome
+    cpu_seconds: float
+
+
+async def _follow(
+    site: Site, told: AsyncIterator[Any], report: Report, *, until: type[T]
+) -> T:
+    """Report what a site's process tells, until it tells something.
+
+    Raises:
+        CannotGoOn: Something went wrong there.
+    """
+    async for each in told:
+        match each:
+            case CannotGoOn():
+                raise each
+            case Step():
+                report(site, each.at, each.cases)
+        if isinstance(each, until):
+            return each
+    raise CannotGoOn(f"{site.name}: its process has ended.", mend=LOGS)
+
+
+def _replay_apart(
+    tell: Connection, place: int, found: Backing, here: Path, options: Options
+) -> None:
+    """Replay a site in this process, and tell how far it is and what became of it.
+
+    Sites are told from each other by being one: what is sent here would be a copy.
+    """
+    site, used = SITES[place], _cpu()
+
+    def report(_: Site, at: datetime, cases: int) -> None:
+        tell.send(Step(at, cases))
+
+    async def replayed() -> Outcome:
+        async with opened(site, found, here) as region:
+            tell.send(Opened())
+            return await replay_site(region, options, report)
+
+    with _logs_in(here):
+        spare_the_collector()
+        try:
+            tell.send(Ended(_run(replayed()), _cpu() - used))
+        except CannotGoOn as fault:
+            tell.send(fault)
+        except KeyboardInterrupt:
+            return
 
 
 async def replay_site(
