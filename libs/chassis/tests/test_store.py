@@ -12,6 +12,7 @@ from accord_chassis.development.backing import Backing
 from accord_chassis.store import (
     LEASE,
     AlreadyHandled,
+    Change,
     Conflict,
     Database,
     StoreRefuses,
@@ -21,8 +22,8 @@ from accord_chassis.testing import NOON, message_of, new_id, published
 from accord_contracts.message import Lane
 from accord_contracts.risk import RiskLevel
 from chassis_builders import Thing, Things, changed, message, thing
-from pymongo import UpdateOne
-from pymongo.errors import ClientBulkWriteException
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import ClientBulkWriteException, WriteConcernError
 
 
 @pytest.fixture
@@ -67,12 +68,12 @@ class Slow(Database):
         self.under_way, self.go_on = asyncio.Event(), asyncio.Event()
 
     async def _update_all(
-        self, operations: Sequence[UpdateOne]
+        self, changes: Sequence[Change]
     ) -> Sequence[bool | BaseException]:
-        if len(operations) > 1:
+        if len(changes) > 1:
             self.under_way.set()
             await self.go_on.wait()
-        return await super()._update_all(operations)
+        return await super()._update_all(changes)
 
 
 async def test_what_is_urgent_passes_the_routine_batch_under_way(
@@ -202,7 +203,7 @@ async def test_one_refused_write_of_a_batch_leaves_the_others_alone(
 async def test_what_a_majority_did_not_confirm_is_not_saved(
     things: Things, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = await things.save(thing())
+    held = [await things.save(thing()) for _ in range(2)]
     write = database.client.bulk_write
 
     async def unconfirmed(*given: Any, **options: Any) -> None:
@@ -220,8 +221,36 @@ async def test_what_a_majority_did_not_confirm_is_not_saved(
 
     monkeypatch.setattr(database.client, "bulk_write", unconfirmed)
 
+    saves = (things.save(each, changed(each.id)) for each in held)
+    outcomes = await asyncio.gather(*saves, return_exceptions=True)
+
+    assert [type(each) for each in outcomes] == [StoreRefuses, StoreRefuses]
+
+
+async def test_nor_is_one_that_was_written_alone(
+    things: Things, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = await things.save(thing())
+    write = AsyncCollection.update_one
+
+    async def unconfirmed(*given: Any) -> None:
+        """As PyMongo tells of a write that the primary alone has."""
+        await write(*given)
+        raise WriteConcernError("waiting timed out", 64)
+
+    monkeypatch.setattr(AsyncCollection, "update_one", unconfirmed)
+
     with pytest.raises(StoreRefuses):
         await things.save(held, changed(held.id))
+
+
+async def test_a_change_alone_is_refused_a_key_that_is_anothers(things: Things) -> None:
+    taken, held = await things.save(thing()), await things.save(thing())
+
+    with pytest.raises(Conflict):
+        await things.save(held.model_copy(update={"keys": taken.keys}))
+
+    assert await things.get(held.id) == held
 
 
 async def test_decisions_are_read_from_what_a_majority_has(things: Things) -> None:
