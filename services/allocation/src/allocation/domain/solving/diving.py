@@ -8,17 +8,34 @@ and Uchoa 2019), by subgradients in place of linear programs.
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from allocation.domain.solving.instance import NOBODY, Instance, Pairs, Real, Whole
 from allocation.domain.solving.lagrangian import filled
 
-SHARE = 0.1
-"""Of the roles that are left, so many are settled at a time."""
-LEAST, MOST, WORK = 10, 40, 500_000
-"""Rounds of knapsacks each time: as many as the work allows, which is pairs times
-rounds, within limits."""
+
+class _Steps(NamedTuple):
+    """How a dive goes down.
+
+    Attributes:
+        share: Of the roles that are left, so many are settled at a time.
+        least: Rounds of knapsacks each time, at the least.
+        work: As many as this allows, which is pairs times rounds, up to `MOST`.
+    """
+
+    share: float
+    least: int
+    work: int
+
+
+FEW, MANY = _Steps(0.1, 10, 500_000), _Steps(0.13, 6, 300_000)
+"""Up to `LARGE` pairs, and beyond: with many, what comes often is seen in fewer rounds,
+and the time is better spent on the last, where little room is left."""
+LARGE = 50_000
+MOST = 40
+"""Rounds each time at the most."""
 PACE = 0.3
 """Of the usual steps: the prizes are good, and only to be fitted to what is left."""
 KEPT = 0.9
@@ -47,6 +64,7 @@ def dived(
     """
     held, room = np.full(instance.roles, NOBODY), instance.capacity.copy()
     pairs, prize, left = instance.pairs, prize.copy(), target
+    steps = FEW if len(pairs.role) <= LARGE else MANY
     while True:
         open_ = (held[pairs.role] == NOBODY) & (pairs.load <= room[pairs.worker])
         pairs = pairs.those(open_)
@@ -54,7 +72,7 @@ def dived(
             return held
         roles, role = np.unique(pairs.role, return_inverse=True)
         often = np.zeros(len(role))
-        rounds = min(max(WORK // len(role), LEAST), MOST)
+        rounds = min(max(steps.work // len(role), steps.least), MOST)
         rest = pairs._replace(role=role)
         for bound, taken in filled(rest, room, prize[roles], left, rounds, pace=PACE):
             often *= KEPT
@@ -62,7 +80,7 @@ def dived(
             prize[roles] = bound.at
         if random is not None:
             often *= np.exp(NOISE * random.standard_normal(len(often)))
-        left -= _settle(pairs, often, held, room, math.ceil(len(roles) * SHARE))
+        left -= _settle(pairs, often, held, room, math.ceil(len(roles) * steps.share))
 
 
 def _settle(pairs: Pairs, often: Real, held: Whole, room: Whole, most: int) -> float:

@@ -35,14 +35,15 @@ PROVABLE = 4_000
 """So many, where an assignment is known: with more it hardly ever finds a better."""
 EFFORT = 2.0
 """What CP-SAT may spend, in its own reproducible seconds."""
-WORK = ((10_000, 200, 3), (EXACT, 150, 1), (sys.maxsize, 90, 1))
+WORK = ((10_000, 200, 3), (EXACT, 150, 1), (sys.maxsize, 120, 1))
 """Up to so many pairs: how many rounds of knapsacks, and how many dives after them.
 Up to EXACT less than ten seconds of work, for 500 workers and 10,000 roles about as
 many; more dives gain hardly anything."""
 MENDED = 30
 """After so many rounds of knapsacks each time what they give is made an assignment, so
-that there is something where the time is up before the first dive ends."""
-KEPT_BACK = 0.25
+that there is something where the time is up before the first dive ends; of many pairs
+only if there is nothing yet, as that has never found anything better there."""
+KEPT_BACK = 0.15
 """Of the time that is left, so much is for mending what a dive has not settled."""
 HOPED = 0.005
 """Dives aim at so little above the bound, as a part of it."""
@@ -160,7 +161,7 @@ class _Search:
         steps = filled(pairs, capacity, prize, target, rounds)
         for done, (bound, taken) in enumerate(steps, start=1):
             self._bound, self._prize = max(self._bound, bound.value), bound.at
-            if done % MENDED == 0:
+            if done % MENDED == 0 and (self._best is None or self._small):
                 self._mend(cheapest(self._instance, taken))
             if self._over():
                 return
@@ -235,9 +236,13 @@ class _Search:
     def _over(self) -> bool:
         """Tell whether nothing is to be gained, or no time is left."""
         near = self._cost - self._bound <= CLOSE * abs(self._bound)
-        small = self._instance.may.sum() <= EXACT
-        done = whole(self._bound) >= self._cost if small else near
+        done = whole(self._bound) >= self._cost if self._small else near
         return bool(done) or self._late()
+
+    @property
+    def _small(self) -> bool:
+        """Tell whether there are so few pairs that all are looked at."""
+        return bool(self._instance.may.sum() <= EXACT)
 
     def _late(self) -> bool:
         """Tell whether no time is left."""
@@ -261,7 +266,7 @@ class _Search:
 
     def _near(self) -> Flags:
         """Point out each role's cheapest workers, where looking at all takes long."""
-        if self._instance.may.sum() <= EXACT:
+        if self._small:
             return self._instance.may.copy()
         value = self._value()
         last = min(NEAR, self._instance.workers) - 1
