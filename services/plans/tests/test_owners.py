@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from accord_chassis.testing import NOON, new_id
+from accord_chassis.testing import COORDINATOR, NOON, new_id
 from accord_contracts.access import Side
 from plans.domain.action import NoSuchAction, NotToBeTaken
 from plans.domain.plan import Plan
@@ -106,3 +106,7 @@ async def test_the_people_of_its_agency_see_an_action_that_nobody_has_and_take_i
     assert (await hers.asks("DELETE", advice)).json()["worker_id"] is None
     [again] = (await other.asks("GET", "/actions")).json()
     assert again["action"] == "safety_advice"
+    # Who took it may have left since: whoever coordinates gives it back.
+    assert (await other.asks("PUT", advice)).status_code == 200
+    back = await Hand(running, "police", COORDINATOR).asks("DELETE", advice)
+    assert back.json()["worker_id"] is None

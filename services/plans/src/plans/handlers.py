@@ -284,7 +284,7 @@ async def accept(
 
 
 async def hand_back(
-    case_id: str, action_id: str, worker_id: str, *, at: datetime, plans: Plans
+    case_id: str, action_id: str, worker_id: str | None, *, at: datetime, plans: Plans
 ) -> Action:
     """Give back an action that somebody took.
 

@@ -74,6 +74,9 @@ COMPLETE_ACTION = Action(
     "action.complete", (Relation.TEAM, Relation.OWNER), parts=PARTS
 )
 TAKE_ACTION = Action("action.take", (Relation.OWNER,), parts=PARTS)
+HAND_BACK = Action(
+    "action.hand_back", (Relation.COORDINATOR, Relation.OWNER), parts=PARTS
+)
 CLOSE_PLAN = Action("plan.close", CASE_TEAM, parts={"closure": LEADS})
 CONFIRM_CLOSING = Action(
     "plan.confirm_closing", CASE_TEAM, parts={"closure": NOT_OUTREACH}
@@ -218,7 +221,7 @@ async def accept_action(
     case_id: Id, action_id: Id, *, plans: Plans_, clock: Clock_, worker: Worker
 ) -> ActionView:
     """Own an action of one's own agency, which nobody has taken yet."""
-    by = await _may_take(case_id, action_id, plans, worker)
+    by, _ = await _may(TAKE_ACTION, case_id, action_id, plans, worker)
     accept = partial(
         handlers.accept, case_id, action_id, by, at=clock.now(), plans=plans
     )
@@ -229,16 +232,22 @@ async def accept_action(
 async def hand_action_back(
     case_id: Id, action_id: Id, *, plans: Plans_, clock: Clock_, worker: Worker
 ) -> ActionView:
-    """Give back an action that one took: whoever has its role owns it, or nobody."""
-    by = await _may_take(case_id, action_id, plans, worker)
+    """Give back an action that one took: whoever has its role owns it, or nobody.
+
+    Coordinators give back what anybody took, who may have left since.
+    """
+    by, rule = await _may(HAND_BACK, case_id, action_id, plans, worker)
+    taker = None if rule == Relation.COORDINATOR else by
     hand_back = partial(
-        handlers.hand_back, case_id, action_id, by, at=clock.now(), plans=plans
+        handlers.hand_back, case_id, action_id, taker, at=clock.now(), plans=plans
     )
     return ActionView.of(await settled(hand_back))
 
 
-async def _may_take(case_id: str, action_id: str, plans: Plans, worker: Asking) -> str:
-    """See that an action is of somebody's own agency, and give who they are.
+async def _may(
+    action_: Action, case_id: str, action_id: str, plans: Plans, worker: Asking
+) -> tuple[str, str]:
+    """See that somebody may take an action, or give it back: who they are, and why.
 
     Raises:
         NoSuchAction: There is none, or none of theirs; or they are no worker.
@@ -248,10 +257,10 @@ async def _may_take(case_id: str, action_id: str, plans: Plans, worker: Asking) 
     action = next((each for each in actions if each.id == action_id), None)
     agency = action.agency if action and worker.worker else None
     resource = replace(plan_of(case_id), agency=agency)
-    seen = await worker.permit(TAKE_ACTION, resource, otherwise=NoSuchAction)
+    seen = await worker.permit(action_, resource, otherwise=NoSuchAction)
     if action is None or worker.worker is None or part_of(action) not in seen:
         raise NoSuchAction
-    return worker.worker
+    return worker.worker, seen.rule
 
 
 @router.post("/plans/{case_id}/closure")

@@ -87,14 +87,19 @@ class Plan(Held):
         update = {action_id: {"worker_id": worker_id, "taken": True}}
         return self.with_actions(update, ActionStage.ACCEPTED, at=at)
 
-    def hand_back(self, action_id: str, worker_id: str, at: datetime) -> "Plan":
+    def hand_back(self, action_id: str, worker_id: str | None, at: datetime) -> "Plan":
         """Give back what somebody took: whoever has its role owns it, or nobody.
+
+        Args:
+            action_id: Which action.
+            worker_id: Who took it; none: whoever did, as a coordinator says.
+            at: When.
 
         Raises:
             NoSuchAction: There is none that they took and is open.
         """
         action = self.action(action_id)
-        mine = action.taken and action.worker_id == worker_id
+        mine = action.taken and worker_id in {None, action.worker_id}
         if not mine or action not in self.open_actions:
             raise NoSuchAction
         nobodys = self.with_actions({action_id: {"worker_id": None, "taken": False}})
