@@ -171,9 +171,9 @@ def test_every_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None
         assert name in str(stopped.value)
 
 
-def test_that_there_is_no_email_no_sms_and_no_push_is_said_once(
+def test_of_each_way_that_is_off_it_is_said_once(
     bare: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     create_app(bare.model_copy(update={"smtp_url": None, "development": True}))
 
-    assert capsys.readouterr().out.count("channel.off") == 3
+    assert capsys.readouterr().out.count("channel.off") == 4

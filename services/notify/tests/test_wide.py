@@ -177,6 +177,7 @@ async def test_it_speaks_to_no_host_that_is_not_named_nor_inside(
         ("socket.connect", (None, ("192.168.7.7", 8080)), True),
         ("subprocess.Popen", ("sh",), False),
         ("os.system", ("sh",), False),
+        ("os.forkpty", (), False),
         ("open", ("/dev/null",), True),
     ],
 )

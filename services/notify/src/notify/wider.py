@@ -26,8 +26,8 @@ from notify.domain.outside import (
 SENT, NOT_KNOWN, NO_ADDRESS, NOT_THERE = 0, 1, 2, 3
 """As what it ends: taken; whoever knows; the address is none; Apprise is not here."""
 
-PROGRAMS = ("os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system",
-            "pty.spawn", "subprocess.Popen")  # fmt: skip
+PROGRAMS = ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn",
+            "os.system", "pty.spawn", "subprocess.Popen")  # fmt: skip
 """What is never begun."""
 
 NAMED = ("socket.getaddrinfo", "socket.gethostbyname")
