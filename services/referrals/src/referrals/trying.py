@@ -75,7 +75,8 @@ class Sandbox(NamedTuple):
             fingerprint=tried.fingerprint,
             received_at=at,
             expected=tried.expected,
-            left=told.tombstone(at),
+            roles=tuple(each.role for each in told.people),
+            purpose=told.sharing.purpose,
             erase_at=self.kept.over(at),
         )
         try:

@@ -5,15 +5,23 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Self
 
+from accord_contracts.referrals import IncidentKind, PersonRole, WithdrawalReason
 from pydantic import BaseModel, ConfigDict
 
 from referrals.domain import nhi
 from referrals.domain.amendment import Change
 from referrals.domain.case import Episode, Stage
+from referrals.domain.erasure import ERASED_NAME
 from referrals.domain.feedback import ClosedAs
 from referrals.domain.policy import Expected, Misfit, Policy
 from referrals.domain.referral import Referral, Sender
-from referrals.domain.telling import Identifier, Telling
+from referrals.domain.telling import (
+    DescribedPerson,
+    Identifier,
+    Purpose,
+    Sharing,
+    Telling,
+)
 
 ISSUER = "urn:accord:sandbox"
 """Stands in for who vouches, so that no id is that of a real referral."""
@@ -43,12 +51,26 @@ def not_invented(told: Telling) -> Iterator[Misfit]:
                 yield Misfit(where, "not_a_test_identifier")
 
 
+class TriedChange(BaseModel):
+    """A change that was tried out: which fields, and never what they held."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    fingerprint: str
+    at: datetime
+    by: str
+    fields: tuple[str, ...] = ()
+    reason: WithdrawalReason | None = None
+
+
 class Trial(BaseModel):
     """That an agency has tried a referral out. Nothing of what it told is kept.
 
     Attributes:
         fingerprint: Of what was told, keyed, to know it again.
-        left: How many people of which part were named, as is left of what is erased.
+        roles: The part of each who was named, in their order.
+        purpose: For what it was told.
         changes: What the agency has tried to change of it: which fields, when.
         erase_at: When it goes.
     """
@@ -61,27 +83,41 @@ class Trial(BaseModel):
     fingerprint: str
     received_at: datetime
     expected: Expected
-    left: Telling
-    changes: tuple[Change, ...] = ()
+    roles: tuple[PersonRole, ...]
+    purpose: Purpose
+    changes: tuple[TriedChange, ...] = ()
     erase_at: datetime
 
     def standing_in(self, sender: Sender, by: Policy) -> Referral:
         """Give a referral that says no more than that, to be changed as a real one."""
+        people = tuple(
+            DescribedPerson(role=each, given_name=ERASED_NAME) for each in self.roles
+        )
+        told = Telling(
+            people=people,
+            incidents=(IncidentKind.OTHER,),
+            occurred_at=self.received_at,
+            sharing=Sharing(purpose=self.purpose, consulted=True),
+        )
         held = Referral.post(
-            self.left,
+            told,
             sender,
             id=self.id,
             fingerprint=self.fingerprint,
             at=self.received_at,
             by=by,
         )
-        return held.model_copy(update={"changes": self.changes})
+        changes = tuple(Change(**dict(each)) for each in self.changes)
+        return held.model_copy(update={"changes": changes})
 
     def changed(self, to: Referral) -> Self:
         """Note what was changed, and nothing of what is told now or was before."""
-        changes = tuple(each.model_copy(update={"was": {}}) for each in to.changes)
-        left = to.told.tombstone(self.received_at)
-        return self.model_copy(update={"left": left, "changes": changes})
+        names = set(TriedChange.model_fields)
+        changes = tuple(
+            TriedChange(**each.model_dump(include=names)) for each in to.changes
+        )
+        roles = tuple(each.role for each in to.told.people)
+        return self.model_copy(update={"roles": roles, "changes": changes})
 
     def stands(self, at: datetime) -> Episode:
         """Say how far it has come, as if somebody worked on it: a stage a minute."""
