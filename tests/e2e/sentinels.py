@@ -79,6 +79,13 @@ class Sentinels:
         """Make a telephone number."""
         return f"+64 20 {self._made(what, PHONE)}"
 
+    def mobile(self, what: str) -> str:
+        """Make a telephone number as short as E.164 wants it."""
+        number = f"+6421{self._drawn('0123456789', 9)}"
+        self.marks[number] = number
+        self.made[number] = what
+        return number
+
     def email(self, what: str) -> str:
         """Make an e-mail address."""
         return f"{self.word(what)}@mail.example"
