@@ -896,6 +896,52 @@ async def test_whoever_is_barred_from_a_case_does_not_read_what_an_agency_has_of
     assert (await told_to(running, "refuge", barred))["disclosures"] == []
 
 
+async def test_how_full_a_page_is_does_not_tell_a_barred_reader_what_is_hidden(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in (keeping, inquiries_routes):
+        monkeypatch.setattr(each, "TOLD_PAGE", 2)
+    hidden = await case_of(running)
+    others = [{**MERE, "given_name": "Ana"}, {**JOHN, "given_name": "Tom"}]
+    seen, barred = await case_of(running, people=others), new_id()
+    running.standings.tell(barred, hidden.id, excluded=True)
+    for hours, case in enumerate((hidden, seen, hidden, hidden, seen, hidden)):
+        at = NOON - timedelta(hours=hours)
+        told = told_on(PaperGroup.RISK, Side.WHOLE_CASE)
+        await left(running, case, told, released_at=at)
+
+    pages, where = [], {}
+    while True:
+        page = await told_to(running, "refuge", barred, **where)
+        pages.append(page["disclosures"])
+        if page["until"] is None:
+            break
+        where = {"until": page["until"], "after": page["after"]}
+
+    assert [len(each) for each in pages] == [2, 2, 0]
+    told_of = {each["person_id"] for page in pages for each in page}
+    assert told_of == {each.person_id for each in seen.people}
+
+
+async def test_a_pack_about_two_cases_of_somebody_is_in_the_ledger_for_each(
+    running: Running,
+) -> None:
+    one = await case_of(running)
+    others = [{**MERE, "given_name": "Ana"}, JOHN]
+    two, pack = await case_of(running, people=others), new_id()
+    [john] = him(one)
+    assert one.id != two.id
+    assert him(two) == [john]
+    for case in (one, two):
+        told = told_on(PaperGroup.RISK, Side.WHOLE_CASE)
+        await left(running, case, told, release_id=pack)
+
+    found = await running.service.parts[Bureau].disclosures.about(john)
+    assert sorted(e.case_id or "" for e in found if e.release_id == pack) == sorted(
+        [one.id, two.id]
+    )
+
+
 async def test_every_query_is_served_by_an_index(running: Running) -> None:
     inquiries = running.service.store(Inquiries)
     disclosures = running.service.store(Disclosures)

@@ -218,7 +218,13 @@ def of_paper(left: Left, members: Iterable[Member]) -> Iterator[Disclosure]:
     }
     for person_id, group in sorted(held):
         yield Disclosure(
-            id=str(uuid5(UUID(left.release_id), f"{left.agency}/{person_id}/{group}")),
+            # A pack leaves once for all its cases, and somebody may be in several.
+            id=str(
+                uuid5(
+                    UUID(left.release_id),
+                    f"{left.case_id}/{left.agency}/{person_id}/{group}",
+                )
+            ),
             person_id=person_id,
             at=left.at,
             group=group,

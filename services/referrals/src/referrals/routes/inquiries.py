@@ -506,16 +506,23 @@ async def read_told_to(
 ) -> ToldToView:
     """Read what an agency was told of anybody, the latest first, a page at a time.
 
-    Of whoever is in a case from which the reader is barred there is nothing. The next
-    page begins after the last entry that was looked at, shown or not.
+    Of whoever is in a case from which the reader is barred there is nothing. A page is
+    full of what the reader may read, and the next one begins after the last entry that
+    is shown: how full a page is tells nothing of what is hidden.
     """
     of = Resource("disclosures", code)
-    found = await shelves.disclosures.told_to(code, until, after or "")
-    shown = await _readable(found, of, shelves, officer)
-    last = found[-1] if len(found) == TOLD_PAGE else None
+    shown: list[Disclosure] = []
+    while True:
+        found = await shelves.disclosures.told_to(code, until, after or "")
+        shown += await _readable(found, of, shelves, officer)
+        if len(shown) >= TOLD_PAGE or len(found) < TOLD_PAGE:
+            break
+        until, after = found[-1].at, found[-1].id
+    page = shown[:TOLD_PAGE]
+    last = page[-1] if len(page) == TOLD_PAGE else None
     return ToldToView(
         agency=code,
-        disclosures=tuple(map(ToldOfView.told, shown)),
+        disclosures=tuple(map(ToldOfView.told, page)),
         until=last and last.at,
         after=last and last.id,
     )
