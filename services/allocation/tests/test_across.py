@@ -6,9 +6,10 @@ from accord_contracts.allocation import AllocationWithdrawn, Role
 from accord_contracts.referrals import Party, PersonMerged, PersonRole, PersonUnmerged
 from accord_contracts.risk import RiskLevel
 from allocation.domain.across import NOWHERE, across
-from allocation.domain.need import SERVED
+from allocation.domain.need import SERVED, Need
 from allocation.domain.people import People
 from allocation.domain.staffing import Staffing
+from allocation.domain.wanted import Wanted
 from allocation.handlers.answering import accept
 from allocation.handlers.handing import candidates
 from allocation.handlers.people import leave_to_others, note_one_person
@@ -65,8 +66,8 @@ HERS = people(SHE, HE, CHILD)
         # He is harmed himself: who serves him serves nobody whom he harms.
         (people(HE, OTHER_HE), SPECIALIST, {"hers"}),
         (people(HE, OTHER_HE), OUTREACH, {"his"}),
-        # Whoever coordinates a whole case may coordinate the other.
-        (people(HE, OTHER_HE), COORDINATOR, set()),
+        # Whoever coordinates a whole case serves her too, whom he harms.
+        (people(HE, OTHER_HE), COORDINATOR, {"hers", "his"}),
         # She harms somebody: who met her there serves nobody whom he harms.
         (people(OTHER_SHE, SHE), SPECIALIST, {"hers"}),
         (people(OTHER_SHE, OTHER_HE), SPECIALIST, set()),
@@ -92,6 +93,54 @@ def test_a_compartment_is_barred_by_the_same_part_alone() -> None:
     assert across(OUTREACH, mine, [alike]).walls == {"north"}
     assert across(SPECIALIST, mine, [alike]).walls == {"south"}
     assert across(SPECIALIST, mine, [turned]).walls == frozenset()
+
+
+def test_whoever_coordinates_one_case_may_coordinate_the_other_but_serve_no_side() -> (
+    None
+):
+    other = case(people(HE, OTHER_HE), served_others={"lead", "hers"})
+    lead = Wanted(
+        allocation_id=new_id(),
+        level=RiskLevel.HIGH,
+        since=NOON,
+        first_referred_at=NOON,
+        worker_id="lead",
+    )
+    other = other.model_copy(update={"roles": {COORDINATOR: lead}})
+    mine = People().met(HERS)
+
+    assert across(COORDINATOR, mine, [other]).served == {"hers"}
+    assert across(SPECIALIST, mine, [other]).served == {"lead", "hers"}
+
+
+@pytest.mark.parametrize(
+    ("role", "there", "may_not"),
+    [
+        (COORDINATOR, COORDINATOR, False),
+        (COORDINATOR, SPECIALIST, True),
+        (COORDINATOR, OUTREACH, True),
+        (SPECIALIST, COORDINATOR, True),
+        (OUTREACH, COORDINATOR, True),
+        (SPECIALIST, SPECIALIST, True),
+        (SPECIALIST, OUTREACH, False),
+    ],
+)
+def test_who_serves_a_case_in_which_somebody_has_the_other_part(
+    role: Role, there: Role, *, may_not: bool
+) -> None:
+    need = Need(new_id(), new_id(), role, 1, turned=frozenset({"other"}))
+
+    assert need.opposes("other", there) is may_not
+
+
+def test_in_a_case_with_both_parts_neither_side_may_be_served_beside_the_other() -> (
+    None
+):
+    both = frozenset({"other"})
+    need = Need(new_id(), new_id(), SPECIALIST, 1, alike=both, turned=both)
+
+    assert need.opposes("other", SPECIALIST)
+    assert need.opposes("other", OUTREACH)
 
 
 def test_who_harmed_whom_is_what_a_person_decided_last() -> None:

@@ -23,8 +23,9 @@ class Across:
         served: Who may not have it, for whom they have served there.
         walls: The compartments that may not.
         alike: Cases in which whoever now serves the other side than the role may not.
-        turned: Cases in which whoever now serves the same side may not: who is harmed
-            in the one harms in the other.
+        turned: Cases in which whoever now serves the same side may not, nor a side
+            there and the whole case here, or the reverse: who is harmed in the one
+            harms in the other.
     """
 
     served: frozenset[str] = frozenset()
@@ -44,8 +45,9 @@ def across(role: Role, people: People, others: Iterable[Staffing]) -> Across:
     one side there does not serve the other here, nor does their compartment. Where
     somebody has the other part, whoever serves them there serves nobody here whom they
     harm, or who harms them. That bars no compartment, as all who serve the harmed might
-    be of one, and somebody would be left with nobody; nor does it keep whoever
-    coordinates a whole case from coordinating another.
+    be of one, and somebody would be left with nobody. Whoever coordinates a whole case
+    serves both sides of it: nobody coordinates the one who has served a side of the
+    other. It keeps nobody who coordinates the other from coordinating this one.
 
     Args:
         role: The role.
@@ -60,7 +62,8 @@ def across(role: Role, people: People, others: Iterable[Staffing]) -> Across:
             alike.add(each.id)
             served |= each.served_against(role)
             walls |= each.walls_against(role)
-        if people.turned(theirs) and SIDES[role] is not Side.WHOLE_CASE:
+        if people.turned(theirs):
             turned.add(each.id)
-            served |= each.served_before(role)
+            whole = SIDES[role] is Side.WHOLE_CASE
+            served |= each.served_a_side if whole else each.served_before(role)
     return Across(served, walls, frozenset(alike), frozenset(turned))

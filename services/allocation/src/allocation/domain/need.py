@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import Role
 from accord_contracts.calendar import Shown
 
@@ -50,7 +51,8 @@ class Need:
         alike: Other cases of the same people, in which too nobody serves the other side
             who takes it.
         turned: Other cases, in which who is harmed here harms, or the reverse: there
-            nobody serves the same side who takes it.
+            nobody serves the same side who takes it, nor a side if it is the whole
+            case that is served here, or the reverse.
         beyond: It may be given to somebody who has no room for it, because a person has
             decided so.
         earlier: Who has served this side of the case before.
@@ -96,9 +98,12 @@ class Need:
     def opposes(self, case_id: str, role: Role) -> bool:
         """Tell whether nobody has this role who serves a case in another."""
         other_side = outreach(role) != outreach(self.role)
-        if case_id == self.case_id or case_id in self.alike:
-            return other_side
-        return case_id in self.turned and not other_side
+        if other_side and (case_id == self.case_id or case_id in self.alike):
+            return True
+        if case_id not in self.turned:
+            return False
+        whole = (SIDES[role], SIDES[self.role]).count(Side.WHOLE_CASE)
+        return whole == 1 or (whole == 0 and not other_side)
 
     def against(self, worker_id: str) -> Iterator[str]:
         """Give every reason why a worker may not be asked."""

@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
 from uuid import UUID, uuid5
 
+from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import Role
 from accord_contracts.one_person import Link
 from accord_contracts.referrals import Party
@@ -221,6 +222,13 @@ class Staffing(BaseModel):
         return frozenset[str](getattr(self, field)).union(
             *(getattr(each, field) for each in self.shares.values())
         )
+
+    @property
+    def served_a_side(self) -> frozenset[str]:
+        """Give who has ever served it, but for who coordinates it as a whole now."""
+        whole = (e for role, e in self.team if SIDES[role] is Side.WHOLE_CASE)
+        every = map(self.served_before, SIDES)
+        return frozenset[str]().union(*every) - frozenset(whole)
 
     @property
     def skills(self) -> frozenset[str]:
