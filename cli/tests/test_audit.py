@@ -19,6 +19,9 @@ from pymongo import AsyncMongoClient
 
 Client = AsyncMongoClient[dict[str, Any]]
 
+OURS = str(uuid4())
+"""The case that is asked about."""
+
 
 @pytest.fixture
 def deployment(region: Surroundings) -> Deployment:
@@ -49,8 +52,8 @@ def told(deployment: Deployment, tmp_path: Path) -> ChassisSettings:
 async def log(store_client: Client, told: ChassisSettings) -> AsyncIterator[AuditLog]:
     """What a service of the region has written."""
     made = log_of(store_client, SystemClock(), told, writer="plans")
-    await made.write(entry(case_id="ours", subject="first"))
-    await made.write(entry(case_id="ours", worker="second", action="plan.agree"))
+    await made.write(entry(case_id=OURS, subject="first"))
+    await made.write(entry(case_id=OURS, worker="second", action="plan.agree"))
     await made.write(entry(case_id="another"))
     await made.anchor()
     yield made
@@ -96,7 +99,7 @@ async def test_what_was_edited_is_found_and_shown_as_such(
     )
 
     verified = accord("audit", "verify")
-    shown = accord("audit", "who", "ours")
+    shown = accord("audit", "who", OURS)
 
     assert verified.returncode == 1
     assert "is not to be trusted from entry 1 on" in verified.stdout
@@ -106,14 +109,15 @@ async def test_what_was_edited_is_found_and_shown_as_such(
 def test_who_looked_at_a_case_is_said_latest_first(
     accord: Accord, log: AuditLog
 ) -> None:
-    shown = accord("audit", "who", "ours")
-    [asked, *document] = json.loads(accord("audit", "who", "ours", "--json").stdout)
+    shown = accord("audit", "who", OURS)
+    [asked, *document] = json.loads(accord("audit", "who", OURS, "--json").stdout)
     nobody = accord("audit", "who", str(uuid4()))
-    together = accord("audit", "who", str(uuid4()), "ours", "--json")
+    together = accord("audit", "who", str(uuid4()), OURS, "--json")
 
     assert log.odd == 0
     # Whoever asks who looked has looked, too.
     assert (asked["action"], asked["subject"]) == ("audit.who", "auditor")
+    assert asked["rule"] == "auditor"
     assert json.loads(together.stdout)[2:] == document
     rows = shown.stdout.splitlines()
     assert ["plan.agree" in rows[1], "plan.read" in rows[2], len(rows)] == [
@@ -124,6 +128,29 @@ def test_who_looked_at_a_case_is_said_latest_first(
     assert [each["subject"] for each in document] == ["somebody", "first"]
     assert all(each["intact"] for each in document)
     assert nobody.stdout == "Nobody, as far as is recorded.\n"
+
+
+@pytest.mark.usefixtures("log")
+def test_whoever_looks_is_on_record_as_what_they_are(
+    accord: Accord, region: Surroundings
+) -> None:
+    token = token_of(region, "officer", roles=["operator", "privacy_officer"])
+
+    accord("audit", "who", OURS, ACCORD_OPERATOR_TOKEN=token)
+
+    [asked, *_] = json.loads(accord("audit", "who", OURS, "--json").stdout)
+    assert (asked["subject"], asked["rule"]) == ("officer", "privacy_officer")
+
+
+async def test_no_name_that_is_asked_for_goes_on_record(
+    accord: Accord, log: AuditLog
+) -> None:
+    asked = accord("audit", "who", OURS, "Mere Sentinel")
+
+    assert asked.returncode == 1
+    assert "A case is named by its id" in asked.stderr
+    assert "Sentinel" not in asked.stderr
+    assert await log.entries.count_documents({"action": "audit.who"}) == 0
 
 
 async def test_what_is_odd_is_found_over_all_services(
@@ -147,7 +174,7 @@ async def test_what_is_odd_is_found_over_all_services(
 def test_what_is_missing_is_said(accord: Accord) -> None:
     without_key = accord("audit", "verify", ACCORD_AUDIT_KEY="")
     without_anchors = accord("audit", "verify", "--anchors", "nowhere")
-    away = accord("audit", "who", "x", ACCORD_STORE_URL="mongodb://u:word@127.0.0.1:1")
+    away = accord("audit", "who", OURS, ACCORD_STORE_URL="mongodb://u:word@127.0.0.1:1")
 
     assert "The key in ACCORD_AUDIT_KEY is needed." in without_key.stderr
     assert "The anchors in nowhere cannot be read" in without_anchors.stderr

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+from typing import Any
 from uuid import uuid4
 
+import pytest
 from accord import tail
 from accord.deployment import Deployment
 from accord.management import Management
@@ -14,6 +16,7 @@ from accord_chassis.testing import NOON, eventually, message_of
 from accord_contracts.referrals import CaseOpened
 from aio_pika import Message, connect
 from cli_verbs import Accord
+from pymongo import AsyncMongoClient
 
 
 async def publish(region: Surroundings, case_id: str) -> None:
@@ -58,6 +61,32 @@ async def test_an_event_is_seen_with_its_envelope_and_body(
     assert seen.data["case_id"] == case_id
     assert "case.opened.v1" in seen.line()
     assert not watching(management, region)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "recorded"), [("case.*", "case.*"), ("*Mere Sentinel*", "unknown")]
+)
+async def test_a_pattern_goes_on_record_only_if_it_looks_for_events(
+    region: Surroundings,
+    deployment: Deployment,
+    store_client: AsyncMongoClient[dict[str, Any]],
+    pattern: str,
+    recorded: str,
+) -> None:
+    entries = store_client[region.database_of("audit")]["entries"]
+
+    async def watch() -> None:
+        async for _ in tail.watch(deployment, pattern=pattern):
+            pass
+
+    async def on_record() -> list[str]:
+        found = entries.find({"action": "events.tail"})
+        return [each["resource_id"] async for each in found]
+
+    task = asyncio.create_task(watch())
+    assert await eventually(on_record) == [recorded]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_the_command_prints_what_fits_and_stops_at_the_count(

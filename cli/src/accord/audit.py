@@ -26,7 +26,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from accord.catalogue import SERVICES
 from accord.deployment import Deployment
 from accord.faults import CannotGoOn
-from accord.operators import AUDITOR, PRIVACY_OFFICER, Deed, on_record
+from accord.operators import AUDITOR, ID, PRIVACY_OFFICER, Deed, on_record
 
 SECONDS = 10.0
 
@@ -114,8 +114,15 @@ async def who(
     Who asks that is on record too, from their next look on.
 
     Raises:
-        CannotGoOn: The store is away, or it is not known who asks, or they may not.
+        CannotGoOn: What is asked for is no case's id, the store is away, it is not
+            known who asks, or they may not.
     """
+    # What is asked goes on record, from which nobody can take a name away again.
+    if not all(map(ID.fullmatch, case_ids)):
+        raise CannotGoOn(
+            "A case is named by its id: 36 digits, letters a to f and hyphens.",
+            mend="Nothing was looked up, and nothing was recorded.",
+        )
     keys = Keys(deployment.need_audit_key())
     async with (
         on_record(deployment, "audit", READERS) as known,

@@ -5,6 +5,7 @@ this binds whoever uses the command (decision 101).
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -34,6 +35,12 @@ OPERATOR, AUDITOR, PRIVACY_OFFICER = "operator", "auditor", "privacy_officer"
 
 OPERATION = "operation"
 """What for, where an operator gives no other reason."""
+
+ID = re.compile(r"[0-9a-f-]{36}")
+"""What a message or a case is named by on record: a text might tell more."""
+
+UNKNOWN = "unknown"
+"""Stands on record for what the catalogue does not know, whatever it says of itself."""
 
 COMMAND = "command"
 """The channel of what was named on the command line."""
@@ -93,19 +100,26 @@ class Operator:
     Args:
         who: As their token says.
         log: Where it is written.
+        role: What they are that lets them do so.
     """
 
-    def __init__(self, who: Caller, log: AuditLog) -> None:
+    def __init__(self, who: Caller, log: AuditLog, role: str = "") -> None:
         self.who = who
         self.log = log
+        self.role = role
 
-    async def records(self, *deeds: Deed, rule: str = OPERATOR) -> None:
+    async def records(self, *deeds: Deed, rule: str | None = None) -> None:
         """Write down what is about to be done or shown.
+
+        Args:
+            deeds: What.
+            rule: What permits it, if not their role alone.
 
         Raises:
             CannotGoOn: It is not known to be written: then it must not be done.
         """
-        await self._write(*(each.by(self.who, PERMITTED, rule) for each in deeds))
+        by = rule or self.role
+        await self._write(*(each.by(self.who, PERMITTED, by) for each in deeds))
 
     async def refused(self, deed: Deed, rule: str) -> None:
         """Write down what somebody tried and may not.
@@ -160,8 +174,9 @@ async def on_record(
             clock=SystemClock(),
             anchors=deployment.audit_anchors,
         )
-        operator = Operator(who, log)
-        if not who.roles & frozenset(roles):
+        matched = sorted(who.roles & frozenset(roles))
+        operator = Operator(who, log, role=matched[0] if matched else "")
+        if not matched:
             await operator.refused(Deed(f"{what}.use", what, what), "no_role")
             raise CannotGoOn(
                 f"Your token says that you are no {' and no '.join(sorted(roles))}.",

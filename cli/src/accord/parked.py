@@ -7,7 +7,6 @@ people: it may be all that is left of what somebody promised.
 """
 
 import hashlib
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -37,18 +36,13 @@ from accord.discarding import (
 )
 from accord.faults import CannotGoOn
 from accord.operating import operator
-from accord.operators import CHAIN, Deed, Operator, on_record
+from accord.operators import CHAIN, ID, UNKNOWN, Deed, Operator, on_record
 
 OURS = ("attempt", "parked", "first-seen")
 """Headers that tell of earlier tries: a replayed message begins anew."""
 
 SLACK = timedelta(hours=1)
 """How long a command may sit at its question: its chain has begun before."""
-
-ID = re.compile(r"[0-9a-f-]{36}")
-
-UNKNOWN = "unknown"
-"""Stands for a type that the catalogue does not know, whatever it says of itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from uuid import uuid4
 from accord_chassis.topology import EVENTS
 from aio_pika.abc import AbstractIncomingMessage
 
+from accord.catalogue import catalogue_of
 from accord.deployment import Deployment
 from accord.operating import operator
-from accord.operators import OPERATOR, Deed, on_record
+from accord.operators import OPERATOR, UNKNOWN, Deed, on_record
 from accord.topology import TAIL
 
 PREFETCH = 100
@@ -82,12 +83,20 @@ async def watch(
         CannotGoOn: It is not known who looks, they are no operator, or broker or audit
             log is away.
     """
+    known_types = catalogue_of(deployment.locality).entries
+    # A pattern may be any text: on record goes one that looks for events there are.
+    looked_for = any(fnmatchcase(each, pattern) for each in known_types)
     async with (
         on_record(deployment, "events", {OPERATOR}) as known,
         operator(deployment) as connection,
     ):
         await known.records(
-            Deed("events.tail", "events", pattern, fields=("envelope", "body"))
+            Deed(
+                "events.tail",
+                "events",
+                pattern if looked_for else UNKNOWN,
+                fields=("envelope", "body"),
+            )
         )
         channel = await connection.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=PREFETCH)
