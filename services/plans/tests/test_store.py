@@ -130,7 +130,9 @@ async def test_what_is_kept_of_somebody_is_found_by_an_index(
 
 
 @pytest.mark.parametrize(
-    "query", [{"asked_of": "refuge"}, {"services.id": new_id()}], ids=str
+    "query",
+    [{"asked_of": "refuge"}, {"services.id": new_id()}],
+    ids=["asked of", "service"],
 )
 async def test_what_a_provider_is_asked_is_found_by_an_index(
     database: Database, query: dict[str, str]
