@@ -5,18 +5,28 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from accord import parked
 from accord.deployment import Deployment
-from accord.discarding import ASK, CONFIRM_WITHIN, REPLAY, Reason, standing
+from accord.discarding import (
+    ASK,
+    CONFIRM_WITHIN,
+    DISCARD,
+    REPLAY,
+    Reason,
+    standing,
+)
 from accord.faults import CannotGoOn
 from accord.management import Management
+from accord.operators import on_record
 from accord.surroundings import Surroundings
-from accord_chassis.entries import OPENED, Recorded
+from accord_chassis.entries import OPENED, Keys, Recorded
 from accord_chassis.testing import eventually
+from accord_chassis.verification import anchors_in
 from accord_contracts.catalogue import CATALOGUE
 from aio_pika import DeliveryMode, Message, connect
 from aio_pika.abc import AbstractChannel
@@ -189,9 +199,12 @@ async def test_one_asks_and_another_confirms_that_a_message_is_discarded(
     assert accord("dead-letters", "list").stdout == "Nothing is parked.\n"
     done = await recorded(store_client, region)
     assert [(e["action"], e["subject"], e["outcome"]) for e in done] == [
+        ("dead_letter.read", "second", "permitted"),
         ("dead_letter.ask_discard", "first", "permitted"),
+        ("dead_letter.read", "first", "permitted"),
         ("dead_letter.discard", "first", "refused"),
         ("dead_letter.read", "first", "permitted"),
+        ("dead_letter.read", "second", "permitted"),
         ("dead_letter.discard", "second", "permitted"),
     ]
     last = done[-1]
@@ -240,12 +253,14 @@ def word(action: str, *, hours: float, intact: bool = True, **other: Any) -> Rec
         ([word(ASK, hours=73)], False),
         ([word(ASK, hours=2), word(REPLAY, hours=1)], False),
         ([word(ASK, hours=1), word(REPLAY, hours=2)], True),
+        ([word(ASK, hours=2), word(DISCARD, hours=1)], False),
+        ([word(ASK, hours=2), word(DISCARD, hours=1, outcome="refused")], True),
         ([word(ASK, hours=1, intact=False)], False),
         ([word(ASK, hours=1, outcome="refused")], False),
         ([word(ASK, hours=1, resource_id="another")], False),
     ],
 )
-def test_a_word_stands_for_its_time_until_somebody_replays(
+def test_a_word_stands_for_its_time_until_somebody_replays_or_discards(
     said: list[Recorded], *, stands: bool
 ) -> None:
     assert ("one" in standing(said, NOW - CONFIRM_WITHIN)) is stands
@@ -299,6 +314,55 @@ async def test_everything_that_is_seen_or_replayed_is_on_record(
     assert all(e["case_id"] for e in done)
 
 
+async def test_whoever_is_refused_is_anchored_at_once(
+    deployment: Deployment,
+    region: Surroundings,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    token = SecretStr(token_of(region, "somebody", roles=["auditor"]))
+    kept = deployment.model_copy(
+        update={"operator_token": token, "audit_anchors": tmp_path}
+    )
+    untold = kept.model_copy(update={"audit_anchors": None})
+
+    for each in (kept, untold):
+        with pytest.raises(CannotGoOn, match="no operator"):
+            async with parked.parking(each):
+                raise AssertionError
+
+    # Whoever sits there is told the head that nobody else keeps, once.
+    [head] = capsys.readouterr().err.splitlines()
+    (tmp_path / "second.ndjson").write_text(head)
+    anchors = anchors_in(tmp_path, Keys(deployment.need_audit_key()))
+    assert (len(anchors.heads), anchors.findings) == (2, ())
+    assert all(each.startswith("operator/") for each in anchors.heads)
+
+
+async def test_what_is_seen_is_anchored_before_the_command_ends(
+    channel: AbstractChannel, deployment: Deployment, tmp_path: Path
+) -> None:
+    message_id = await park(channel)
+    kept = deployment.model_copy(update={"audit_anchors": tmp_path})
+
+    async with parked.parking(kept) as parking:
+        await parking.shown(message_id)
+        anchors = anchors_in(tmp_path, Keys(deployment.need_audit_key()))
+
+    [places] = anchors.heads.values()
+    assert list(places) == [1]
+
+
+async def test_that_the_words_cannot_be_read_is_said(deployment: Deployment) -> None:
+    away = deployment.model_copy(
+        update={"audit_url": SecretStr("mongodb://u:word@127.0.0.1:1")}
+    )
+
+    async with on_record(away, "dead_letter", {"operator"}) as known:
+        with pytest.raises(CannotGoOn, match="does not answer"):
+            await parked.asked(known.log, NOW)
+
+
 async def test_nothing_is_shown_or_done_that_cannot_be_recorded(
     channel: AbstractChannel, deployment: Deployment
 ) -> None:
@@ -314,6 +378,7 @@ async def test_nothing_is_shown_or_done_that_cannot_be_recorded(
             parking.replayed(message_id),
             parking.all_replayed(),
             parking.ask(message_id, Reason.UNREADABLE),
+            parking.to_confirm(message_id),
             return_exceptions=True,
         )
 

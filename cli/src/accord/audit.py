@@ -47,7 +47,7 @@ def prepare(deployment: Deployment) -> None:
         CannotGoOn: The store is away, or does not let us.
     """
     with (
-        _told(),
+        answering(),
         MongoClient[dict[str, Any]](
             deployment.need_audit(), serverSelectionTimeoutMS=SECONDS * 1000
         ) as client,
@@ -188,7 +188,7 @@ def row(found: Recorded) -> tuple[str, ...]:
 async def _entries(
     deployment: Deployment,
 ) -> AsyncIterator[AsyncCollection[dict[str, Any]]]:
-    with _told():
+    with answering():
         line = deployment.audit_line()
         async with connect(
             line.url, serverSelectionTimeoutMS=SECONDS * 1000, **line.store_options()
@@ -197,8 +197,12 @@ async def _entries(
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Say in a sentence what the store has against it; never in its own words."""
+def answering() -> Iterator[None]:
+    """Say in a sentence what the store has against it; never in its own words.
+
+    Raises:
+        CannotGoOn: The audit log's store is away, or does not let us.
+    """
     try:
         yield
     except OperationFailure as fault:

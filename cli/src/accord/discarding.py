@@ -14,7 +14,7 @@ READ, REPLAY = "dead_letter.read", "dead_letter.replay"
 ASK, DISCARD = "dead_letter.ask_discard", "dead_letter.discard"
 """What the audit log calls what is done with a message."""
 
-TELLING = [ASK, REPLAY]
+TELLING = [ASK, REPLAY, DISCARD]
 """What bears on whether a message may be discarded."""
 
 CONFIRM_WITHIN = timedelta(hours=72)
@@ -37,8 +37,10 @@ class Reason(StrEnum):
 def standing(entries: Iterable[Recorded], since: datetime) -> dict[str, Recorded]:
     """Say, by the messages' names, which words still stand that they be discarded.
 
-    Whoever replays a message thinks otherwise: what was said of it before is void. Of
-    several words the first counts, so that nobody confirms another's by repeating it.
+    Whoever replays a message thinks otherwise: what was said of it before is void. So
+    it is once the message was discarded: it may be parked again, under the same id.
+    Of several words the first counts, so that nobody confirms another's by repeating
+    it.
 
     Args:
         entries: What operators have done.
@@ -49,7 +51,7 @@ def standing(entries: Iterable[Recorded], since: datetime) -> dict[str, Recorded
         name = each.entry.resource_id
         if not each.intact or each.entry.outcome != PERMITTED or each.at < since:
             continue
-        if each.entry.action == REPLAY:
+        if each.entry.action in (REPLAY, DISCARD):
             words.pop(name, None)
         elif each.entry.action == ASK:
             words.setdefault(name, each)

@@ -33,7 +33,8 @@ app = typer.Typer(
     "ACCORD_STORE_URL (administrator), ACCORD_CA_FILE, ACCORD_CLIENT_CERT_FILE, "
     "ACCORD_SERVER_CERT_FILE, ACCORD_AUDIT_URL (or the store's), "
     "ACCORD_AUDIT_KEY, ACCORD_AUDIT_ANCHORS, ACCORD_URL, ACCORD_JWKS_URL, "
-    "ACCORD_ISSUER and ACCORD_SMTP_URL, or by files of these names in "
+    "ACCORD_ISSUER, ACCORD_AUDIENCE, ACCORD_OPERATOR_TOKEN (your own) and "
+    "ACCORD_SMTP_URL, or by files of these names in "
     "ACCORD_SECRETS_DIR; where none is set, it is the demonstration that runs in "
     "./.accord.",
 )

@@ -6,6 +6,7 @@ this binds whoever uses the command (decision 101).
 
 import asyncio
 import re
+import sys
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -135,6 +136,14 @@ class Operator:
             return True
         return (self.who.issuer, self.who.subject) == (entry.issuer, entry.subject)
 
+    async def anchor(self) -> None:
+        """Tell the head of the chain: it ends with the command, and no other follows.
+
+        Where no folder keeps it, it goes to whoever sits there.
+        """
+        if told := await self.log.anchor():
+            sys.stderr.write(f"{told}\n")
+
     async def _write(self, *entries: Entry) -> None:
         try:
             await asyncio.gather(*map(self.log.write, entries))
@@ -144,6 +153,7 @@ class Operator:
                 mend="Start the audit log's store, or correct ACCORD_AUDIT_URL: its "
                 "user needs the role `recorder` (insert and find).",
             ) from None
+        await self.anchor()
 
 
 @asynccontextmanager
@@ -176,16 +186,18 @@ async def on_record(
         )
         matched = sorted(who.roles & frozenset(roles))
         operator = Operator(who, log, role=matched[0] if matched else "")
-        if not matched:
-            await operator.refused(Deed(f"{what}.use", what, what), "no_role")
-            raise CannotGoOn(
-                f"Your token says that you are no {' and no '.join(sorted(roles))}.",
-                mend="Whoever keeps the identity provider gives the role.",
-            )
         try:
+            if not matched:
+                await operator.refused(Deed(f"{what}.use", what, what), "no_role")
+                needed = " and no ".join(sorted(roles))
+                raise CannotGoOn(
+                    f"Your token says that you are no {needed}.",
+                    mend="Whoever keeps the identity provider gives the role.",
+                )
             yield operator
         finally:
-            await log.close()
+            # What was written before its head could be told.
+            await operator.anchor()
 
 
 async def identify(deployment: Deployment) -> Caller:

@@ -22,6 +22,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelClosed, DeliveryError
 
 from accord import operators
+from accord.audit import answering
 from accord.catalogue import catalogue_of
 from accord.deployment import Deployment
 from accord.discarding import (
@@ -174,15 +175,16 @@ class Parking:
         """Give a message that somebody else said should be discarded, and their word.
 
         Raises:
-            CannotGoOn: Nobody did, or it was whoever asks now.
+            CannotGoOn: Nobody did, it was whoever asks now, or the audit log is away.
         """
         message = self._chosen(start)
+        await self._operator.records(self._deed(message, READ, ("envelope",)))
         words = await asked(self._operator.log, datetime.now(UTC))
         word = words.get(message.name)
         if word is None:
             raise CannotGoOn(
                 f"Nobody has said that {message.name} should be discarded, or too long "
-                "ago, or it was replayed since.",
+                "ago, or it was replayed or discarded since.",
                 mend="`accord dead-letters discard` says so; then somebody else "
                 "confirms it.",
             )
@@ -258,14 +260,18 @@ class Parking:
 
 
 async def asked(log: AuditLog, now: datetime) -> dict[str, Recorded]:
-    """Read which messages somebody has said should be discarded, and still may be."""
+    """Read which messages somebody has said should be discarded, and still may be.
+
+    Raises:
+        CannotGoOn: The audit log's store is away, or does not let us.
+    """
     since = now - CONFIRM_WITHIN
     # A chain is named after the moment in which a command began it.
     begun = {"$gte": f"{CHAIN}/{since - SLACK:%Y%m%dT%H%M%S}", "$lt": f"{CHAIN}0"}
-    found = raw(log.entries).find({"_id": begun, "action": {"$in": TELLING}})
-    return standing(
-        [recorded(bytes(each.raw), log.keys) async for each in found], since
-    )
+    with answering():
+        found = raw(log.entries).find({"_id": begun, "action": {"$in": TELLING}})
+        told = [recorded(bytes(each.raw), log.keys) async for each in found]
+    return standing(told, since)
 
 
 @asynccontextmanager

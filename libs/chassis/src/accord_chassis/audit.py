@@ -178,14 +178,17 @@ class AuditLog:
             return False
         return True
 
-    async def anchor(self) -> None:
+    async def anchor(self) -> str | None:
         """Tell the head of the chain to somebody whom whoever rules the store does not.
 
         It goes to the log, and to a file where a folder is named.
+
+        Returns:
+            The line of the file, if it is new and in none.
         """
         head = self._last
         if head is None or head == self._anchored:
-            return
+            return None
         at = self._clock.now().isoformat(timespec="milliseconds")
         line = {
             "chain": head.chain,
@@ -195,15 +198,17 @@ class AuditLog:
             "signature": self.keys.sign(head, at),
         }
         log.info("audit.anchored", **line)
+        told = json.dumps(line)
         if self._folder is not None:
             file = self._folder / f"{head.chain.replace('/', '_')}.ndjson"
             try:
-                await asyncio.to_thread(_add_line, file, json.dumps(line))
+                await asyncio.to_thread(_add_line, file, told)
             except OSError as fault:
                 # It is tried again in a minute; the store is not to blame.
                 log.warning("audit.not_anchored", fault=type(fault).__name__)
-                return
+                return told
         self._anchored = head
+        return told if self._folder is None else None
 
     async def close(self) -> None:
         """Anchor what was written last."""
