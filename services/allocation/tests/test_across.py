@@ -2,8 +2,16 @@
 
 import pytest
 from accord_chassis.testing import NOON, message_of, new_id
-from accord_contracts.allocation import AllocationWithdrawn, Role
-from accord_contracts.referrals import Party, PersonMerged, PersonRole, PersonUnmerged
+from accord_contracts.allocation import AllocationOffered, AllocationWithdrawn, Role
+from accord_contracts.one_person import Link
+from accord_contracts.referrals import (
+    CaseMerged,
+    Party,
+    PersonMerged,
+    PersonRole,
+    PersonUnmerged,
+    RolesDecided,
+)
 from accord_contracts.risk import RiskLevel
 from allocation.domain.across import NOWHERE, across
 from allocation.domain.need import SERVED, Need
@@ -12,7 +20,12 @@ from allocation.domain.staffing import Staffing
 from allocation.domain.wanted import Wanted
 from allocation.handlers.answering import accept
 from allocation.handlers.handing import candidates
-from allocation.handlers.people import leave_to_others, note_one_person
+from allocation.handlers.parts import settle_parts
+from allocation.handlers.people import (
+    leave_to_others,
+    look_at_offered,
+    note_one_person,
+)
 from allocation.handlers.staffing import (
     dissolve_team,
     end_allocations,
@@ -24,7 +37,9 @@ from allocation_builders import (
     OUTREACH,
     SPECIALIST,
     WHANAU,
+    Front,
     Office,
+    Running,
     assessed,
     closed,
     handled_once,
@@ -153,6 +168,18 @@ def test_who_harmed_whom_is_what_a_person_decided_last() -> None:
     assert not put_right.turned(People().met(HERS))
 
 
+def test_what_is_decided_of_somebody_holds_by_each_of_their_ids() -> None:
+    known_as = new_id()
+    told = People().met((*people(HE, known_as), *people(SHE, OTHER_HE)))
+    linked = told.linked(new_id(), Link(people=(SHE, known_as), revision=1))
+
+    put_right = linked.decided(harmed=SHE, using_violence=HE)
+
+    assert put_right.only_harmed == {SHE, known_as}
+    assert put_right.only_using == {HE, OTHER_HE}
+    assert put_right.turned(People().met(people(OTHER_SHE, known_as)))
+
+
 async def referral(
     office: Office,
     parties: tuple[Party, ...],
@@ -247,3 +274,154 @@ async def test_an_offer_is_taken_back_once_it_is_known_that_the_people_are_the_s
     await note_one_person(message_of(apart, version=2), desk=office.desk)
     [found] = await candidates(role.id, desk=office.desk)
     assert found.barred == ()
+
+
+def one(case_id: str, *ids: str) -> PersonMerged:
+    """Two ids are one person, as a coordinator has decided."""
+    return PersonMerged(
+        case_id=case_id,
+        match_id=new_id(),
+        person_id=ids[0],
+        other_id=ids[1],
+        merged_at=NOON,
+    )
+
+
+async def test_cases_that_came_after_two_were_found_to_be_one_know_it_too(
+    office: Office,
+) -> None:
+    [both] = await office.employs(worker(COORDINATOR, OUTREACH))
+    known_as = new_id()
+    first = await referral(office, people(new_id(), HE), RiskLevel.LOW)
+    await note_one_person(message_of(one(first, HE, known_as)), desk=office.desk)
+    # Neither of the two that come now is told of it, and they know him by one id each.
+    hers = await referral(office, people(SHE, HE), RiskLevel.MEDIUM)
+    assert (await asked(office, hers))[COORDINATOR] == both.id
+
+    his = await referral(office, people(OTHER_SHE, known_as))
+
+    assert (await asked(office, his))[OUTREACH] is None
+
+
+async def test_an_offer_is_taken_back_once_it_is_decided_who_harmed_whom(
+    office: Office,
+) -> None:
+    [both] = await office.employs(worker(COORDINATOR, OUTREACH))
+    await referral(office, people(SHE, HE), RiskLevel.MEDIUM)
+    turned = await referral(office, people(new_id(), OTHER_HE))
+    assert (await asked(office, turned))[OUTREACH] == both.id
+
+    told = message_of(
+        RolesDecided(
+            case_id=turned,
+            harmed=OTHER_HE,
+            using_violence=HE,
+            corrected=True,
+            decided_at=NOON,
+        )
+    )
+    await settle_parts(told, desk=office.desk)
+    await leave_to_others(told, desk=office.desk)
+
+    assert (await asked(office, turned))[OUTREACH] is None
+
+
+async def test_an_offer_that_was_made_while_it_became_known_is_taken_back(
+    office: Office,
+) -> None:
+    [both] = await office.employs(worker(COORDINATOR, OUTREACH))
+    await referral(office, people(SHE, HE), RiskLevel.MEDIUM)
+    known_as = new_id()
+    his = await referral(office, people(OTHER_SHE, known_as))
+    assert (await asked(office, his))[OUTREACH] == both.id
+    # Whoever took it back found nobody asked yet.
+    await note_one_person(message_of(one(his, HE, known_as)), desk=office.desk)
+
+    for message in await office.told(AllocationOffered):
+        if message.data.case_id == his:
+            await look_at_offered(message, desk=office.desk)
+
+    assert (await asked(office, his))[OUTREACH] is None
+
+
+async def test_an_offer_is_taken_back_from_a_compartment_that_serves_the_other_side(
+    office: Office,
+) -> None:
+    north = {"provider": "refuge", "team": "north"}
+    [hers, his] = await office.employs(worker(**north), worker(OUTREACH, **north))
+    case_id = await referral(office, people(SHE, HE), RiskLevel.LOW)
+    assert (await asked(office, case_id))[WHANAU] == hers.id
+    known_as = new_id()
+    other = await referral(office, people(OTHER_SHE, known_as))
+    assert (await asked(office, other))[OUTREACH] == his.id
+
+    told = message_of(one(other, HE, known_as))
+    await note_one_person(told, desk=office.desk)
+    await leave_to_others(told, desk=office.desk)
+
+    assert (await asked(office, other))[OUTREACH] is None
+
+
+async def test_whoever_is_asked_to_coordinate_stays_though_parts_are_put_right(
+    office: Office,
+) -> None:
+    north = {"provider": "refuge", "team": "north"}
+    [lead] = await office.employs(worker(COORDINATOR, **north))
+    case_id = await referral(office, HERS, RiskLevel.MEDIUM)
+
+    told = message_of(
+        RolesDecided(
+            case_id=case_id,
+            harmed=HE,
+            using_violence=SHE,
+            corrected=True,
+            decided_at=NOON,
+        )
+    )
+    await settle_parts(told, desk=office.desk)
+    await leave_to_others(told, desk=office.desk)
+
+    assert (await asked(office, case_id))[COORDINATOR] == lead.id
+
+
+async def test_the_service_takes_it_back_when_parts_are_decided_or_cases_merged(
+    running: Running,
+) -> None:
+    office = Front(running)
+    both = await office.hires(COORDINATOR, OUTREACH)
+    hers, merged, *theirs = (new_id() for _ in range(4))
+
+    async def comes(case_id: str, level: RiskLevel, parties: tuple[Party, ...]) -> None:
+        told = referred(case_id, referral_id=new_id(), parties=parties)
+        await running.hears(told, assessed(case_id, level))
+
+    async def outreach(case_id: str) -> str | None:
+        roles = await office.roles(case_id)
+        return next(each.holder for each in roles if each.role is OUTREACH)
+
+    await comes(hers, RiskLevel.MEDIUM, people(SHE, HE))
+    for each in theirs:
+        await comes(each, RiskLevel.HIGH, people(new_id(), new_id()))
+        assert await outreach(each) == both
+    await running.hears(
+        referred(merged, referral_id=new_id(), parties=people(new_id(), HE))
+    )
+
+    decided, survivor = theirs
+    await running.hears(
+        message_of(
+            RolesDecided(
+                case_id=decided,
+                harmed=OTHER_SHE,
+                using_violence=HE,
+                corrected=True,
+                decided_at=NOON,
+            )
+        ),
+        message_of(
+            CaseMerged(case_id=merged, survivor_id=survivor, merged_at=NOON), version=2
+        ),
+    )
+
+    assert await outreach(decided) is None
+    assert await outreach(survivor) is None

@@ -132,6 +132,7 @@ def create_app(
         allocation.on(StaffingCarried, partial(merging.carry, desk=desk))
         allocation.on(StaffingCarried, partial(merging.end_surplus, desk=desk))
         allocation.on(StaffingCarried, partial(wishing.look_again, desk=desk))
+        allocation.on(StaffingCarried, partial(people.leave_to_others, desk=desk))
 
         allocation.on(NotificationDeclined, partial(answering.heed_refusal, desk=desk))
         allocation.on(AllocationDeclined, partial(standing.note_conflict, door=door))
@@ -181,6 +182,8 @@ def listen_for_people(allocation: service.Service, desk: Desk) -> None:
     allocation.on(PersonUnmerged, one)
     allocation.on(RolesQuestioned, partial(parts.doubt_parts, desk=desk))
     allocation.on(RolesDecided, partial(parts.settle_parts, desk=desk))
+    allocation.on(RolesDecided, partial(people.leave_to_others, desk=desk))
+    allocation.on(AllocationOffered, partial(people.look_at_offered, desk=desk))
 
 
 def end_with_case(allocation: service.Service, desk: Desk) -> None:

@@ -51,13 +51,13 @@ def across(role: Role, people: People, others: Iterable[Staffing]) -> Across:
 
     Args:
         role: The role.
-        people: Of the case.
+        people: Of the case, with all that is known of who is one person.
         others: Other cases with some of them.
     """
     served, walls = frozenset[str](), frozenset[str]()
     alike, turned = set[str](), set[str]()
     for each in others:
-        theirs = each.everyone
+        theirs = each.everyone.knowing(people)
         if people.alike(theirs):
             alike.add(each.id)
             served |= each.served_against(role)

@@ -35,10 +35,16 @@ class People(BaseModel):
         return self._with(harmed=frozenset(harmed), using_violence=frozenset(using))
 
     def decided(self, harmed: str, using_violence: str) -> "People":
-        """Note that a person has decided who of two harmed the other."""
+        """Note that a person has decided who of two harmed the other.
+
+        What was told of them otherwise counts no more, by whichever of their ids, as
+        far as these are known to be one person's now.
+        """
+        not_harmed = self._by_every_id(frozenset({using_violence}))
+        not_using = self._by_every_id(frozenset({harmed}))
         return self._with(
-            harmed=(self.harmed - {using_violence}) | {harmed},
-            using_violence=(self.using_violence - {harmed}) | {using_violence},
+            harmed=(self.harmed - not_harmed) | {harmed},
+            using_violence=(self.using_violence - not_using) | {using_violence},
         )
 
     def linked(self, match_id: str, link: Link) -> "People":
@@ -55,8 +61,14 @@ class People(BaseModel):
             new = new._with(
                 harmed=new.harmed | each.harmed,
                 using_violence=new.using_violence | each.using_violence,
-                links={**new.links, **each.links},
-            )
+            ).knowing(each)
+        return new
+
+    def knowing(self, other: "People") -> "People":
+        """Take in who is one person as another case knows it: the last word counts."""
+        new = self
+        for match_id, link in other.links.items():
+            new = new.linked(match_id, link)
         return new
 
     def alike(self, other: "People") -> bool:

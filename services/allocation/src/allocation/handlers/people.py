@@ -2,6 +2,8 @@
 
 import asyncio
 
+from accord_contracts.access import SIDES, Side
+from accord_contracts.allocation import AllocationOffered, StaffingCarried
 from accord_contracts.message import Message
 from accord_contracts.one_person import Link
 from accord_contracts.referrals import (
@@ -9,6 +11,7 @@ from accord_contracts.referrals import (
     PersonUnmerged,
     ReferralAmended,
     ReferralReceived,
+    RolesDecided,
 )
 
 from allocation.domain.offer import Status
@@ -33,14 +36,17 @@ async def note_one_person(
 async def leave_to_others(
     message: Message[ReferralReceived]
     | Message[ReferralAmended]
-    | Message[PersonMerged],
+    | Message[PersonMerged]
+    | Message[RolesDecided]
+    | Message[StaffingCarried],
     *,
     desk: Desk,
 ) -> None:
     """Take offers back from whoever serves the other side in a case of the same people.
 
-    That they are the same was not known when they were asked. It is a hard rule, so
-    that it holds whoever has chosen them. Whoever has accepted stays.
+    Or whose compartment serves it. That they are the same, or who of them harmed whom,
+    was not known when they were asked. It is a hard rule, so that it holds whoever has
+    chosen them. Whoever has accepted stays.
     """
     case_id = message.data.case_id
     staffing = await desk.staffings.get(case_id)
@@ -50,13 +56,33 @@ async def leave_to_others(
     await asyncio.gather(*(_leave(each, staffing, desk) for each in held))
 
 
+async def look_at_offered(message: Message[AllocationOffered], *, desk: Desk) -> None:
+    """Look again at an offer that was made while it became known who is the same.
+
+    Whoever told of it found nobody asked yet, and whoever asked had not heard of it.
+    """
+    told = message.data
+    staffing, held = await asyncio.gather(
+        desk.staffings.get(told.case_id), desk.allocations.get(told.allocation_id)
+    )
+    if staffing is not None and held is not None:
+        await _leave(held, staffing, desk)
+
+
 async def _leave(held: Allocation, staffing: Staffing, desk: Desk) -> None:
     if held.status is not Status.OFFERED or staffing.wanted(held.id) is None:
         return
     at = desk.clock.now()
     need = await desk.need(held, staffing, at)
     asked = await desk.directory.read(held.offer.worker_id)
-    if asked is None or not (asked.id in need.served or asked.opposed(need, at)):
+    walls = need.walls
+    if SIDES[held.role] is Side.WHOLE_CASE:
+        # When parts are put right, the case bars the compartment that was asked to
+        # coordinate it, and whoever coordinates stays all the same.
+        walls -= staffing.walls.against(held.role)
+    if asked is None or not (
+        asked.id in need.served or asked.opposed(need, at) or asked.wall in walls
+    ):
         return
     left = held.withdraw(desk.policy, at)
     new, told_of = await find(left, staffing, at=at, desk=desk)

@@ -9,7 +9,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 from accord_chassis.clock import Clock
@@ -24,6 +24,7 @@ from allocation.domain.looking import need_of
 from allocation.domain.need import Need
 from allocation.domain.offer import Alarm, Status
 from allocation.domain.offering import HOLD_SLACK, Allocation
+from allocation.domain.people import People
 from allocation.domain.policy import Mode, Policy
 from allocation.domain.staffing import Staffing
 from allocation.domain.walls import SameCompartment
@@ -84,12 +85,28 @@ class Desk:
     async def _elsewhere(
         self, role: Role, staffing: Staffing, survivor: Staffing | None
     ) -> Across:
-        """Say what other cases of the same people forbid for a role."""
+        """Say what other cases of the same people forbid for a role.
+
+        A case that came after two were found to be one knows them by one id alone, so
+        what the others know of that counts as well.
+        """
         merged = [staffing] if survivor is None else [staffing, survivor]
         people = staffing.everyone.beside(each.everyone for each in merged)
         own = {id_ for each in merged for id_ in (each.id, *each.shares)}
-        found = await self.staffings.with_people(people.ids)
-        return across(role, people, [each for each in found if each.id not in own])
+        known, others = people, list[Staffing]()
+        for _ in range(FARTHEST):
+            found = await self.staffings.with_people(known.ids)
+            others = [each for each in found if each.id not in own]
+            looked_by = known.ids
+            known = reduce(People.knowing, (each.everyone for each in found), known)
+            if known.ids <= looked_by:
+                break
+        return across(role, known, others)
+
+
+FARTHEST = 5
+"""How often cases of the same people are looked for by ids that only those found last
+have told of: somebody is linked with an id or two, rarely in a chain."""
 
 
 async def place_role(message: Message[RoleWanted], *, desk: Desk) -> None:
