@@ -36,6 +36,7 @@ from accord_contracts.plans import (
 from accord_contracts.referrals import CaseErased, CaseTransferred, ContactWish, Wishes
 from accord_contracts.risk import RiskLevel, Tier
 from allocation.domain.directory import Gender, Worker
+from allocation.domain.merging import merge
 from allocation.domain.offer import Answer, OfferExpired, Status
 from allocation.domain.offering import HOLD_SLACK, REMEMBERED, Allocation
 from allocation.domain.policy import Stage
@@ -1370,3 +1371,56 @@ async def test_a_new_episode_is_new_whatever_is_heard_of_the_last_plan(
     staffing = await office.desk.staffings.get(case_id)
     assert staffing is not None
     assert {each.stage for each in staffing.roles.values()} == {Stage.NEW}
+
+
+async def test_what_the_next_plan_says_stays_though_the_last_ones_end_is_heard_later(
+    office: Office,
+) -> None:
+    case_id = new_id()
+    await want_roles(assessed(case_id), desk=office.desk)
+    await want_roles(assessed(case_id, revision=2), desk=office.desk)
+    await note_stage(plan(PlanAgreed, case_id, 8), desk=office.desk)
+
+    over = closed(case_id, at=NOON + HOUR)
+    await dissolve_team(message_of(over.data, version=6), desk=office.desk)
+
+    staffing = await office.desk.staffings.get(case_id)
+    assert staffing is not None
+    assert staffing.episode == 2
+    assert {each.stage for each in staffing.roles.values()} == {Stage.IN_RESPONSE}
+
+
+async def test_a_merged_case_goes_by_its_own_plan_when_it_is_on_its_own_again(
+    office: Office,
+) -> None:
+    case_id, survivor = new_id(), new_id()
+    await want_roles(assessed(case_id), desk=office.desk)
+    held = await office.desk.staffings.get(case_id)
+    assert held is not None
+    merged = merge(held, survivor, 2, POLICY, NOON)
+
+    told = merged.reach(Stage.IN_REVIEW, 90)
+    apart = merge(told, None, 3, POLICY, NOON)
+
+    assert told is merged
+    assert apart.reach(Stage.IN_RESPONSE, 3).stage is Stage.IN_RESPONSE
+
+
+async def test_a_change_of_stage_asks_nobody_anew_and_alarms_nobody_again(
+    office: Office,
+) -> None:
+    case_id = new_id()
+    await want_roles(assessed(case_id), desk=office.desk)
+    await office.deliver()
+    before = await office.allocation(case_id)
+    assert before.status is Status.UNFILLED
+    alarms = len(await office.told(AllocationUnfilled))
+    await office.employs(worker())
+
+    await note_stage(plan(PlanAgreed, case_id, 3), desk=office.desk)
+    await office.deliver()
+
+    after = await office.allocation(case_id)
+    assert after.stage is Stage.IN_RESPONSE
+    assert (after.status, after.retry_at) == (before.status, before.retry_at)
+    assert len(await office.told(AllocationUnfilled)) == alarms

@@ -430,8 +430,12 @@ class Staffing(BaseModel):
         return self.model_copy(update=update).unled()
 
     def reach(self, stage: Stage, plan_revision: int) -> "Staffing":
-        """Note how far the response is, by the plan: what it said last counts."""
-        if plan_revision <= self.stage_version or self.erased_at:
+        """Note how far the response is, by the plan: what it said last counts.
+
+        Of a merged case it is its survivor's plan that speaks, whose revisions are not
+        those of its own: whoever has a role there keeps it at the stage it had.
+        """
+        if plan_revision <= self.stage_version or self.erased_at or self.merged_into:
             return self
         roles = {
             role: each.model_copy(update={"stage": stage})
@@ -477,7 +481,14 @@ class Staffing(BaseModel):
         }
         return self._reopened(roles)
 
-    def close(self, revision: int, at: datetime, policy: Policy) -> "Staffing":
+    def close(
+        self,
+        revision: int,
+        at: datetime,
+        policy: Policy,
+        *,
+        plan_revision: int | None = None,
+    ) -> "Staffing":
         """End the episode: nobody works on the case any more.
 
         Whoever closed the plan did not know of a later assessment than the one it
@@ -488,15 +499,18 @@ class Staffing(BaseModel):
             revision: Of the assessment that the closed plan rested on.
             at: When it was closed.
             policy: What the level needs.
+            plan_revision: Of the case's own plan, when it was closed: what it is known
+                to have said since is of the new episode; none: it said nothing since.
         """
         if revision <= self.closed_on:
             return self
+        newer = plan_revision is not None and self.stage_version > plan_revision
         meetings = {key: e for key, e in self.meetings.items() if e.at > at}
         update: dict[str, object] = {
             "closed_at": at,
             "closed_on": revision,
             "episode": self.episode + 1,
-            "stage": Stage.NEW,
+            "stage": self.stage if newer else Stage.NEW,
             "roles": {},
             "meetings": meetings,
         }

@@ -151,11 +151,13 @@ async def place_role(message: Message[RoleWanted], *, desk: Desk) -> None:
         begun = begun.taken_from_keeper()
     risen = begun.rise(wanted.level, message.lane, desk.policy, at)
     new = risen.at_stage(wanted.stage, desk.policy)
+    # Nobody was left to ask, and the pause goes on whatever the stage.
+    moved = risen if new.status is Status.UNFILLED else new
     if new is not begun:
         await weigh_anew(new, desk=desk)
     if new.status is Status.OFFERED and risen is not begun:
         events.append(offered(new))
-    elif new.open and new.status is not Status.OFFERED and new is not held:
+    elif new.open and new.status is not Status.OFFERED and moved is not held:
         new, told_of = await find(new, staffing, at=at, desk=desk)
         events.append(told_of)
     new = new.heed(wanted)

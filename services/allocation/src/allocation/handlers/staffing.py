@@ -146,11 +146,17 @@ async def dissolve_team(message: Message[PlanClosed], *, desk: Desk) -> None:
     held = await desk.staffing(message)
     if held.erased_at:
         return
-    new = held.close(told.assessment_revision, told.closed_at, desk.policy)
+    version = message.aggregate_version
+    new = held.close(
+        told.assessment_revision,
+        told.closed_at,
+        desk.policy,
+        plan_revision=None if held.merged_into else version,
+    )
     if new is held:
         return
     # What the plan said before it was closed may be heard of later.
-    new = new.reach(Stage.NEW, message.aggregate_version)
+    new = new.reach(Stage.NEW, version)
     events: list[Event] = []
     if held.team:
         events.append(team_changed(new, told.closed_at))
