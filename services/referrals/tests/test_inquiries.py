@@ -1127,6 +1127,47 @@ async def test_what_becomes_known_is_pushed_by_every_id_that_somebody_has(
     assert await learns(running, inquiry)
 
 
+async def test_what_was_learned_by_the_id_of_a_stranger_is_forgotten(
+    running: Running,
+) -> None:
+    case = await case_of(running)
+    inquiry, [john] = await inquiry_of(running, case), him(case)
+    (_, hemi), other = await (desk := Desk(running)).refers(RIPEKA, HEMI)
+    match_id = await desk.merges(john, hemi)
+    there = await inquiry_of(running, other, people=[hemi])
+    assert (await decides(running, there, said())).is_success
+    assert await learns(running, inquiry, "stalking")
+
+    assert (await desk.takes_back(match_id)).is_success
+
+    async def forgotten() -> bool:
+        held = await running.service.store(Inquiries).get(inquiry)
+        return held is not None and held.learned == ()
+
+    assert await eventually(forgotten)
+
+
+def test_what_was_shared_of_her_with_a_stranger_stays_without_answers() -> None:
+    her, him, stranger, again = (new_id() for _ in range(4))
+    learned = Learned(
+        source=new_id(),
+        number=1,
+        agency="refuge",
+        about=(her, him),
+        through=(stranger,),
+        answers={"stalking": Answer.YES},
+        at=NOON,
+    )
+    knows = asked(people=(her, him)).learn(learned)
+    parted = frozenset({him, stranger, again})
+
+    known = knows.without_learned_of_another(parted, {stranger: him})
+    [still] = knows.without_learned_of_another(parted, {again: stranger}).learned
+
+    assert known is knows
+    assert (still.about, still.through, still.answers) == ((her,), (), {})
+
+
 async def test_what_another_agency_refers_later_is_pushed_and_ends_when_taken_back(
     running: Running,
 ) -> None:

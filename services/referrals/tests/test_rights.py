@@ -795,6 +795,64 @@ async def test_whoever_was_told_once_has_no_clock_when_they_are_referred_again(
         assert (await held_of(store, each)).due_at is None
 
 
+async def test_nobody_stands_as_told_because_a_stranger_was(running: Running) -> None:
+    _, her, _ = await referred(running)
+    desk = Desk(running)
+    (ripeka, _), _ = await desk.refers(RIPEKA, HEMI)
+    match_id = await desk.merges(her, ripeka)
+    told = {"notified_at": NOON.isoformat()}
+    path = f"people/{ripeka}/notice"
+    assert (await by(running, "one", "PUT", path, told)).is_success
+    store = running.service.store(Notices)
+    assert (await held_of(store, her)).due_at is None
+
+    assert (await desk.takes_back(match_id)).is_success
+
+    async def parted() -> bool:
+        return not (await held_of(store, her)).entries
+
+    assert await eventually(parted)
+    within = timedelta(days=POLICY.rights.notice_days)
+    assert (await held_of(store, her)).due_at == NOON + within
+    assert [each.told for each in (await held_of(store, ripeka)).entries] == [
+        Told3A(notified_at=NOON)
+    ]
+
+
+async def test_whom_a_slip_made_has_no_clock_once_it_is_put_right(
+    running: Running,
+) -> None:
+    await referred(running)
+    slip = {**MERE, "given_name": "Aroha", "date_of_birth": "1970-01-01"}
+    posted = await running.submit(body(people=[slip, JOHN]), key=new_id())
+    referral_id = posted.json()["referral_id"]
+    case = await eventually(lambda: running.cases.of_referral(referral_id))
+    assert case
+    [aroha] = case.harmed
+    counter = running.service.parts[Counter]
+    store = counter.shelves.notices
+    assert await eventually(lambda: store.get(aroha))
+    right = {k: MERE[k] for k in ("given_name", "date_of_birth")}
+
+    await running.amend(referral_id, {"people": [{"person": 0, **right}]})
+
+    async def gone() -> bool:
+        return await store.get(aroha) is None
+
+    assert await eventually(gone)
+    said = await sent_by(running.service, running.broker)
+    late = [
+        each
+        for each in said
+        if isinstance(each.data, ReferralReceived)
+        and aroha in {party.person_id for party in each.data.parties}
+    ]
+    for each in late:
+        await collect(each, counter=counter)
+    assert late
+    assert await gone()
+
+
 async def held_of(store: Notices, person_id: str) -> Notice:
     held = await store.get(person_id)
     assert held

@@ -135,7 +135,7 @@ CATALOGUE = Catalogue.of(
         Entry(
             referrals.PersonUnmerged,
             "referrals",
-            ("risk", "allocation", "plans", "notify"),
+            ("referrals", "risk", "allocation", "plans", "notify"),
         ),
         Entry(referrals.MatchAsked, "referrals", ("notify",)),
         Entry(referrals.MatchOverdue, "referrals", ("notify",)),

@@ -12,6 +12,7 @@ from accord_contracts.message import Message
 from accord_contracts.referrals import (
     NoticeOverdue,
     PersonRole,
+    PersonUnmerged,
     ReferralAmended,
     ReferralReceived,
     RightsOverdue,
@@ -256,7 +257,11 @@ async def collect(
     """
     by = message.time + timedelta(days=counter.policy.rights.notice_days)
     people = {each.person_id for each in message.data.parties}
-    await asyncio.gather(*(_collect(each, by, counter) for each in people))
+    named = await counter.shelves.referrals.named_in(message.data.referral_id)
+    await asyncio.gather(
+        *(_collect(each, by, counter) for each in people),
+        *(_let_go(each, counter.shelves) for each in named - people),
+    )
 
 
 async def _collect(person_id: str, by: datetime, counter: Counter) -> None:
@@ -270,8 +275,38 @@ async def _collect(person_id: str, by: datetime, counter: Counter) -> None:
         return new is not held
 
     # Looked at last, as in ``take``.
-    if await settled(begin) and await tombstones.get(person_id):
-        await notices.remove(person_id)
+    if await settled(begin):
+        if await tombstones.get(person_id):
+            await notices.remove(person_id)
+        await _let_go(person_id, counter.shelves)
+
+
+async def _let_go(person_id: str, shelves: Shelves) -> None:
+    """Have no clock for whoever there is not: a slip that was put right made them."""
+    if await shelves.people.get(person_id) is not None:
+        return
+    # Nobody for a moment is also whoever is given other keys.
+    if not await shelves.referrals.latest_of_person(person_id, 1):
+        await shelves.notices.remove(person_id)
+
+
+async def part_notices(message: Message[PersonUnmerged], *, counter: Counter) -> None:
+    """Have nobody stand as told because somebody else was, with whom they were one.
+
+    Their clock begins anew. By whom is one now, as decided once more since.
+    """
+    by = message.data.unmerged_at + timedelta(days=counter.policy.rights.notice_days)
+    two = (message.data.person_id, message.data.other_id)
+    notices, reviews = counter.shelves.notices, counter.shelves.reviews
+
+    async def part(each: str) -> None:
+        held = await notices.get(each)
+        if held and (new := held.part(await reviews.one_with([each]), by)) is not held:
+            await notices.save(new)
+
+    for each in {*two, *await reviews.one_with(two)}:
+        await settled(partial(part, each))
+        await _let_go(each, counter.shelves)
 
 
 async def tell_notice_due(due: Notice, *, counter: Counter) -> None:
@@ -304,7 +339,8 @@ async def enter_notice(
 
     async def keep(each: str) -> Notice:
         held = await counter.shelves.notices.get(each) or Notice(id=each)
-        new = held.enter(told, by=by, at=counter.clock.now())
+        through = person_id if each != person_id else None
+        new = held.enter(told, by=by, at=counter.clock.now(), through=through)
         return held if new is held else await counter.shelves.notices.save(new)
 
     kept, *_ = [

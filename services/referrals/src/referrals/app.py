@@ -27,6 +27,7 @@ from accord_contracts.referrals import (
     InformationPushed,
     InformationRequested,
     PeopleRecognised,
+    PersonUnmerged,
     ReferralAmended,
     ReferralPosted,
     ReferralReceived,
@@ -263,6 +264,7 @@ def answer_people(intake: service.Service, counter: Counter) -> None:
     begin = partial(answering.collect, counter=counter)
     intake.on(ReferralReceived, begin)
     intake.on(ReferralAmended, begin)
+    intake.on(PersonUnmerged, partial(answering.part_notices, counter=counter))
     tell = partial(answering.tell_notice_due, counter=counter)
     intake.sweep(counter.shelves.notices, tell)
 
@@ -353,6 +355,7 @@ def ask_agencies(intake: service.Service, bureau: Bureau) -> None:
         (ReferralWithdrawn, inquiring.push_referral),
         (InformationPushed, inquiring.enter_learned),
         (PaperReleased, inquiring.enter_paper),
+        (PersonUnmerged, inquiring.unlearn_parted),
         (CaseErased, inquiring.erase_inquiries),
     ):
         intake.on(event, partial(handler, bureau=bureau))

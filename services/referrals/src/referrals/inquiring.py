@@ -28,6 +28,7 @@ from accord_contracts.referrals import (
     InformationPushed,
     InformationRequested,
     InformationWithdrawn,
+    PersonUnmerged,
     ReferralAmended,
     ReferralReceived,
     ReferralWithdrawn,
@@ -432,6 +433,30 @@ async def _note_learned(
         learned_at=new.at,
     )
     await bureau.inquiries.save(learned, pushed, lane=message.lane)
+
+
+async def unlearn_parted(message: Message[PersonUnmerged], *, bureau: Bureau) -> None:
+    """Have inquiries forget what they learned of somebody by another's id.
+
+    Of which it is known only now that it is another's. By whom is one now: what was
+    decided once more since stays.
+    """
+    two = (message.data.person_id, message.data.other_id)
+    parted = frozenset({*two, *await bureau.reviews.one_with(two)})
+
+    async def forget(inquiry_id: str) -> None:
+        held = await bureau.inquiries.get(inquiry_id)
+        if held is None:
+            return
+        ids = {one for e in held.learned for one in (*e.about, *e.through)}
+        same = await bureau.reviews.one_with(sorted(ids))
+        without = held.without_learned_of_another(parted, same)
+        if without is not held:
+            await bureau.inquiries.save(without)
+
+    for each in await bureau.inquiries.about_any(parted):
+        if any(e.through for e in each.learned):
+            await settled(partial(forget, each.id))
 
 
 async def enter_learned(message: Message[InformationPushed], *, bureau: Bureau) -> None:

@@ -425,6 +425,31 @@ class Inquiry(BaseModel):
         )
         return self.model_copy(update={"learned": kept})
 
+    def without_learned_of_another(
+        self, parted: frozenset[str], same: Mapping[str, str]
+    ) -> Self:
+        """Forget what was shared of whoever is somebody else again.
+
+        What is known of others in the same stays; its answers, which are of all whom it
+        was about, do not.
+
+        Args:
+            parted: Two who were one, and whoever is one with either.
+            same: As whom whoever is one with somebody counts now, by id.
+        """
+        kept = []
+        for each in self.learned:
+            here = {same.get(one, one) for one in each.about}
+            if all(same.get(one, one) in here for one in each.through):
+                kept.append(each)
+            elif about := tuple(one for one in each.about if one not in parted):
+                through = tuple(one for one in each.through if one not in parted)
+                update = {"about": about, "through": through, "answers": {}}
+                kept.append(each.model_copy(update=update))
+        if tuple(kept) == self.learned:
+            return self
+        return self.model_copy(update={"learned": tuple(kept)})
+
     def over(self, at: datetime) -> Self:
         """Have it stand no more."""
         until = min(self.stands_until, at)

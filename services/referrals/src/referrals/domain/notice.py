@@ -5,6 +5,7 @@ Privacy Act 2020, information privacy principle 3A, for what is collected since 
 nobody was told is recorded with the exception relied on, and looked at again.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Self
@@ -64,13 +65,18 @@ class Told3A(BaseModel):
 
 
 class Entry(BaseModel):
-    """What was recorded, when, and by whom."""
+    """What was recorded, when, and by whom.
+
+    Attributes:
+        through: By which other id they were meant, as one person; none: by this one.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     told: Told3A
     at: datetime
     by: str
+    through: str | None = None
 
 
 class Notice(BaseModel):
@@ -110,10 +116,28 @@ class Notice(BaseModel):
         """Note that it was told that the time has come."""
         return self.model_copy(update={"late_for": self.due_at})
 
-    def enter(self, told: Told3A, *, by: str, at: datetime) -> Self:
+    def enter(
+        self, told: Told3A, *, by: str, at: datetime, through: str | None = None
+    ) -> Self:
         """Record something; the same again changes nothing."""
-        if self.entries and self.entries[-1].told == told:
+        last = self.entries[-1] if self.entries else None
+        if last and last.told == told and last.through in {None, through}:
             return self
-        entries = (*self.entries, Entry(told=told, at=at, by=by))[-MOST_ENTRIES:]
+        entry = Entry(told=told, at=at, by=by, through=through)
+        entries = (*self.entries, entry)[-MOST_ENTRIES:]
         update = {"entries": entries, "due_at": told.revisit_at}
         return self.model_copy(update=update)
+
+    def part(self, one_with: Collection[str], by: datetime) -> Self:
+        """Take out what was recorded of whoever is somebody else again.
+
+        Args:
+            one_with: By which other ids they are known now.
+            by: By when they are told, if nothing is recorded of them themselves.
+        """
+        own = {None, *one_with}
+        entries = tuple(each for each in self.entries if each.through in own)
+        if len(entries) == len(self.entries):
+            return self
+        due_at = entries[-1].told.revisit_at if entries else by
+        return self.model_copy(update={"entries": entries, "due_at": due_at})
