@@ -250,6 +250,23 @@ def test_a_link_is_good_for_a_while_and_for_one_telling() -> None:
         Link(held.id, 1).opener(held, NOON, GOOD)
 
 
+def test_whoever_is_asked_again_has_a_link_that_is_good() -> None:
+    at, until = NOON + 2 * MINUTE, NOON + 9 * MINUTE
+    made = notification(event="plan.not_in_force.v1")
+    worker = made.worker_id
+    opened = made.acknowledge(worker, NOON + MINUTE).reopen(at)
+    held = opened.tell(worker, 0, at=at, until=until, mail=True)
+    old, new = Link(held.id, 0), Link(held.id, 1)
+
+    assert held.ended_at is None
+    assert new.opener(held, at + MINUTE, GOOD) == worker
+    with pytest.raises(NoSuchLink):
+        old.opener(held, at + MINUTE, GOOD)
+    once_more = held.cannot_take(worker, DeclineReason.NO_CAPACITY, at + MINUTE)
+    with pytest.raises(NoSuchLink):
+        new.opener(once_more, at + 2 * MINUTE, GOOD)
+
+
 def test_the_life_of_a_link_counts_from_when_its_letter_went_out() -> None:
     held = notification(mail=True)
     link = Link(held.id, 0)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from accord_contracts.problem import Refusal
 
+from notify.domain.answers import Said
 from notify.domain.notification import Notification
 
 MAC_BYTES = 16
@@ -75,9 +76,11 @@ class Link(NamedTuple):
         if self.number >= len(held.told) or held.ended_at or held.acknowledged_at:
             raise NoSuchLink
         told = held.told[self.number]
+        # That it opened again stands under whoever is asked anew: they said nothing.
         answered = any(
             each.worker_id == told.worker_id and each.at >= told.at
             for each in held.answers
+            if each.said is not Said.REOPENED
         )
         mail = told.mail
         sent_at = (mail.sent_at or mail.due_at) if mail else None
