@@ -236,7 +236,7 @@ class Receiver:
         @served.post("/told/{to}")
         async def widely(to: str, request: Request) -> Response:
             self.widely.append((to, await request.json()))
-            return Response(status_code=self.status)
+            return Response(status_code=self.status, headers=self.headers)
 
         return served
 

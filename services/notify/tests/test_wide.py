@@ -199,15 +199,36 @@ def test_a_plug_in_goes_no_further_than_it_may(
         ("json://127.0.0.1/somebody", True, "must have {to}"),
         ("nosuch://secret-token/{to}", True, "no address that Apprise knows"),
         ("jsons://127.0.0.1/{to}?verify=no", False, "look at certificates"),
+        ("json://user:secret-token@127.0.0.1/{to}", False, "read on its way"),
+        ("gotify://127.0.0.1/secret-token?{to}", False, "read on its way"),
+        ("mailtos://u:p@x.example?mode=insecure&to={to}", False, "read on its way"),
+        ("jsons://127.0.0.1/{to}?redirect=yes", False, "follows redirects"),
     ],
 )
-def test_an_address_that_is_none_stops_the_start_and_is_not_shown(
+def test_an_address_that_is_not_fit_stops_the_start_and_is_not_shown(
     url: str, says: str, *, plain: bool
 ) -> None:
     with pytest.raises(BadConfiguration, match=says) as wrong:
         WidePost(url, KEPT, plain=plain).check()
 
     assert "secret-token" not in str(wrong.value)
+
+
+def test_an_address_that_nobody_else_reads_is_one() -> None:
+    WidePost("jsons://user:token@127.0.0.1/{to}", KEPT, plain=False).check()
+
+
+async def test_it_goes_nowhere_else_though_its_service_sends_it(
+    receiver: Receiver,
+) -> None:
+    receiver.status = 307
+    receiver.headers = {"location": f"{receiver.url}/elsewhere"}
+    post = WidePost(url_of(receiver), KEPT, allowed=LOOPBACK, plain=True)
+
+    posted = await post.send(LETTER, EMAIL, NOON)
+
+    assert posted.outcome is Outcome.UNKNOWN
+    assert [to for to, _ in receiver.widely] == [EMAIL]
 
 
 @pytest.mark.parametrize(

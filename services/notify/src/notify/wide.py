@@ -46,7 +46,7 @@ EXAMPLES = {Reached.EMAIL: "somebody@example.org", Reached.MOBILE: "+6421555000"
 
 FAULTS = {
     wider.NO_ADDRESS: "Correct ACCORD_WIDE_URL: it is no address that Apprise knows, "
-    "or does not look at certificates.",
+    "could be read on its way, does not look at certificates, or follows redirects.",
     wider.NOT_THERE: "Install accord-notify[wide], or leave ACCORD_WIDE_URL out.",
 }
 

@@ -24,7 +24,11 @@ from notify.domain.outside import (
 )
 
 SENT, NOT_KNOWN, NO_ADDRESS, NOT_THERE = 0, 1, 2, 3
-"""As what it ends: taken; whoever knows; the address is none; Apprise is not here."""
+"""As what it ends: taken; whoever knows; the address is none or is not safe; Apprise is
+not here."""
+
+OPEN = frozenset({"insecure", "none"})
+"""What a plug-in for mail or XMPP calls no encryption under a secure name."""
 
 PROGRAMS = ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn",
             "os.system", "pty.spawn", "subprocess.Popen")  # fmt: skip
@@ -96,6 +100,17 @@ def _ip(host: str) -> IP | None:
         return None
 
 
+def _is_safe(service: Any) -> bool:  # noqa: ANN401 - Apprise may not be here.
+    """Tell whether nobody else reads what a plug-in sends.
+
+    Where it has a plain form beside the secure one, or nothing else: not by its scheme,
+    which some plug-ins write over.
+    """
+    secure = service.secure or not service.protocol
+    hidden = getattr(service, "secure_mode", None) not in OPEN
+    return bool(service.verify_certificate and secure and hidden)
+
+
 def main() -> int:
     """Send what stands on standard input, or see that its address is one."""
     told: dict[str, Any] = json.load(sys.stdin)
@@ -111,9 +126,10 @@ def main() -> int:
         app_desc="Accord",
         app_url="",
         storage_mode=PersistentStoreMode.MEMORY,
+        http_redirects=False,
     )
     service = Apprise.instantiate(told["url"], asset=asset)
-    if service is None or not (told["plain"] or service.verify_certificate):
+    if service is None or service.redirects or not (told["plain"] or _is_safe(service)):
         return NO_ADDRESS
     if "text" not in told:
         return SENT
