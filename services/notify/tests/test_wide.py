@@ -17,7 +17,7 @@ from notify.domain.policy import Policy, Rule
 from notify.domain.wide import WidePolicy
 from notify.domain.wording import Letter
 from notify.handlers.mail import Attempt
-from notify.post import Posted
+from notify.post import AWAY, Posted
 from notify.wide import WidePost
 from notify.wider import Limits, Refused
 from notify_builders import LINK_BASE, MINUTE, POLICY, Running, notification, offered
@@ -126,7 +126,7 @@ async def test_anything_but_a_yes_is_unknown_and_never_comes_again(
     assert receiver.url not in written
 
 
-async def test_a_service_that_hangs_is_left_and_nothing_is_known() -> None:
+async def test_a_service_that_hangs_is_left_alone_and_nothing_is_known() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"json://127.0.0.1:{deaf.getsockname()[1]}/{{to}}"
         post = WidePost(
@@ -139,10 +139,25 @@ async def test_a_service_that_hangs_is_left_and_nothing_is_known() -> None:
 
         posted = await post.send(LETTER, EMAIL, NOON)
 
+        next_one = await post.send(LETTER, EMAIL, NOON)
+
     assert posted.outcome is Outcome.UNKNOWN
+    assert (next_one, post.closed) == (AWAY, AWAY)
     assert (await post.send(LETTER, "a@b.example, other@b.example", NOON)).tried is (
         False
     )
+
+
+async def test_of_a_program_that_does_not_begin_nothing_has_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("notify.wide.PROGRAM", ("/nonexistent/program",))
+    post = WidePost("json://127.0.0.1/{to}", KEPT, plain=True, away_seconds=0)
+
+    posted = await post.send(LETTER, EMAIL, NOON)
+
+    assert posted.outcome is Outcome.NOT_TAKEN
+    assert posted.surely
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -24,7 +26,15 @@ from notify.domain.channels import TO
 from notify.domain.mail import NO_ANSWER, Outcome
 from notify.domain.wide import Reached, WidePolicy
 from notify.domain.wording import Letter
-from notify.post import ADDRESS, BAD_ADDRESS, NUMBER, Lines, Posted
+from notify.post import (
+    ADDRESS,
+    AWAY,
+    AWAY_SECONDS,
+    BAD_ADDRESS,
+    NUMBER,
+    Lines,
+    Posted,
+)
 
 log = structlog.get_logger()
 
@@ -60,10 +70,10 @@ class WidePost:
         allowed: Networks that may be spoken to though they are private.
         plain: Whether TLS may be left out; in development only.
         timeout_seconds: How long a sending may take.
+        away_seconds: How long nobody tries after the service fell silent.
     """
 
     on = True
-    closed = None
 
     def __init__(
         self,
@@ -73,10 +83,13 @@ class WidePost:
         allowed: Sequence[Network] = (),
         plain: bool = False,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        away_seconds: float = AWAY_SECONDS,
     ) -> None:
         self._url = url
         self._to = policy.to
         self._timeout_seconds = timeout_seconds
+        self._away_seconds = away_seconds
+        self._away_until = float("-inf")
         self._limits: Mapping[str, Any] = {
             "hosts": policy.hosts,
             "networks": [*map(str, allowed)],
@@ -109,41 +122,62 @@ class WidePost:
             fault = FAULTS.get(ended.returncode, FAULTS[wider.NO_ADDRESS])
             raise BadConfiguration(fault)
 
+    @property
+    def closed(self) -> Posted | None:
+        """Say so while the service was silent a moment ago; see ``Post``."""
+        return AWAY if time.monotonic() < self._away_until else None
+
     async def send(self, letter: Letter, to: str, at: datetime) -> Posted:  # noqa: ARG002
         """Send a message; see ``Post``."""
         if not WRITTEN[self._to].fullmatch(to):
             return BAD_ADDRESS
         asked = json.dumps({**self._asked(to), "text": letter.text}).encode()
         async with self._lines.one_for(letter):
-            ended = await self._run(asked)
+            if self.closed:
+                return self.closed
+            try:
+                program = await _begun()
+            except OSError as fault:
+                # Nothing has left.
+                self._leave_alone(fault)
+                return AWAY
+            ended = await self._ended(program, asked)
         if ended == wider.SENT:
             return Posted(Outcome.SENT)
         log.warning("post.away", dependency="wide", reason=NO_ANSWER)
         return UNKNOWN
 
+    def _leave_alone(self, fault: BaseException) -> None:
+        self._away_until = time.monotonic() + self._away_seconds
+        log.warning("post.away", dependency="wide", fault=type(fault).__name__)
+
     def _asked(self, to: str) -> dict[str, Any]:
         # Nothing in an address ends its part of the URL.
         return {**self._limits, "url": self._url.replace(TO, quote(to, safe=""))}
 
-    async def _run(self, asked: bytes) -> int | None:
-        """Run the program, and give as what it ended; none if it had to be ended."""
-        program = await asyncio.create_subprocess_exec(
-            *PROGRAM,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=_environment(),
-        )
+    async def _ended(self, program: Process, asked: bytes) -> int | None:
+        """Give as what the program ended; none if it had to be ended."""
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 await program.communicate(asked)
-        except TimeoutError:
+        except TimeoutError as fault:
+            self._leave_alone(fault)
             return None
         finally:
             with contextlib.suppress(ProcessLookupError):
                 program.kill()
             await program.wait()
         return program.returncode
+
+
+async def _begun() -> Process:
+    return await asyncio.create_subprocess_exec(
+        *PROGRAM,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=_environment(),
+    )
 
 
 def _environment() -> dict[str, str]:
