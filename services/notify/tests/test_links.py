@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from accord_chassis.store import Conflict
 from accord_chassis.testing import NOON, audited, new_id
 from accord_contracts.allocation import DeclineReason
 from accord_contracts.message import Message
@@ -19,6 +20,7 @@ from notify.domain.mail import Outcome
 from notify.domain.page import PageText
 from notify.domain.record import lines
 from notify.domain.texts import Language
+from notify.store import Notifications
 from notify_builders import (
     LINK_BASE,
     MAIL_FROM,
@@ -32,6 +34,7 @@ from notify_builders import (
     overdue,
 )
 from pydantic import SecretStr, ValidationError
+from pymongo.errors import AutoReconnect, ExecutionTimeout
 
 KEY = "k" * 32
 LINK = re.compile(re.escape(LINK_BASE) + r"/acknowledge/([A-Za-z0-9_-]{46})")
@@ -201,11 +204,46 @@ async def test_what_is_pressed_is_in_the_audit_log_as_its_workers(
 ) -> None:
     worker = workers.knows(email="worker@agency.example")
     link = await told(linking, mail_server, worker)
-    await uses(linking, link)
+    answers = [await uses(linking, link) for _ in range(2)]
 
+    assert [each.status_code for each in answers] == [200, 404]
+    # A link that was used permits nothing.
     [entry] = await audited(linking.service.audit)
     assert (entry.worker, entry.issuer) == (worker, "urn:accord:link")
     assert (entry.action, entry.rule) == ("message.acknowledge", "owner")
+
+
+async def test_a_good_link_is_good_though_others_try_bad_ones_from_the_same_place(
+    start: Any, mail_server: MailServer, workers: WorkersDirectory
+) -> None:
+    worker = workers.knows(email="worker@agency.example")
+    async with start(
+        smtp_url=SecretStr(mail_server.url),
+        mail_from=MAIL_FROM,
+        link_key=SecretStr(KEY),
+        guesses_a_minute=2,
+    ) as running:
+        link = await told(running, mail_server, worker)
+
+        bad = [await uses(running, "nothing") for _ in range(3)]
+        good = await uses(running, link)
+
+    assert [each.status_code for each in bad] == [404, 404, 429]
+    assert good.status_code == 200
+
+
+@pytest.mark.parametrize("fault", [AutoReconnect, ExecutionTimeout, Conflict])
+async def test_while_the_store_is_away_a_page_says_to_come_back(
+    linking: Running, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
+) -> None:
+    async def away(*_: object) -> None:
+        raise fault("away")
+
+    monkeypatch.setattr(Notifications, "get", away)
+    answer = await uses(linking, Link(new_id(), 0).written(KEY))
+
+    assert answer.status_code == 503
+    assert PAGE.later in answer.text
 
 
 async def test_a_link_that_is_none_of_ours_is_none(linking: Running) -> None:

@@ -4,7 +4,7 @@ A service's ``app.py`` says who listens to what; everything else that it needs t
 is here.
 """
 
-from accord_chassis.service.application import create_app, part
+from accord_chassis.service.application import PASSING, create_app, part
 from accord_chassis.service.life import Service, StandIns
 from accord_chassis.service.production import LIMITS, check_production
 from accord_chassis.service.serving import main, run, spare_the_collector
@@ -12,6 +12,7 @@ from accord_chassis.service.settling import settled
 
 __all__ = [
     "LIMITS",
+    "PASSING",
     "Service",
     "StandIns",
     "check_production",

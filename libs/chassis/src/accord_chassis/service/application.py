@@ -30,6 +30,9 @@ log = structlog.get_logger()
 
 P = TypeVar("P")
 
+PASSING = (ConnectionFailure, ExecutionTimeout, Conflict, StoreRefuses, NotYetOpen)
+"""What is answered with 503, because it passes: whoever asked tries again soon."""
+
 
 def create_app(
     settings: ChassisSettings,
@@ -106,8 +109,7 @@ def create_app(
     if settings.development or settings.docs:
         docs.install(app)
     problems.install(app)
-    passing = (ConnectionFailure, ExecutionTimeout, Conflict, StoreRefuses, NotYetOpen)
-    problems.put_off(app, *passing)
+    problems.put_off(app, *PASSING)
     for router in routers:
         app.include_router(router, prefix="/v1")
     app.include_router(_health)

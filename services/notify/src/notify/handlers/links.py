@@ -38,8 +38,8 @@ class Links:
             raise NoSuchLink
         return Link.read(written, self.key)
 
-    async def opener(self, link: Link) -> str:
-        """Give whom a link was sent to, whether it is good yet or not.
+    async def message(self, link: Link) -> Notification:
+        """Give the message that a link is for, whether it is good yet or not.
 
         Raises:
             NoSuchLink: There is no such message any more.
@@ -47,7 +47,7 @@ class Links:
         held = await self.notifications.get(link.notification_id)
         if held is None or link.number >= len(held.told):
             raise NoSuchLink
-        return held.told[link.number].worker_id
+        return held
 
 
 async def answer(link: Link, chosen: Chosen, *, at: datetime, links: Links) -> None:

@@ -5,6 +5,7 @@ its address: programs that look at mail follow every link. What is pressed is de
 as if whom the link was sent to had asked, and is in the audit log first.
 """
 
+from datetime import datetime
 from functools import partial
 from typing import Annotated
 
@@ -12,7 +13,7 @@ import structlog
 from accord_chassis.access import Caller
 from accord_chassis.guard import Asking, Guard
 from accord_chassis.limits import Limits, Who
-from accord_chassis.service import part, settled
+from accord_chassis.service import PASSING, part, settled
 from accord_contracts.problem import Refusal
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse
@@ -81,7 +82,7 @@ async def answer(
         return _shown(page.asking(text, language), 422)
     try:
         found = _read(link, links, request)
-        owner = await _owner(found, links, guard, request)
+        owner = await _owner(found, links, guard, request, clock.now())
         await opened(
             found.notification_id, DONE[chosen.verb], links.notifications, owner
         )
@@ -92,27 +93,37 @@ async def answer(
         later = refusal.status in NOT_NOW
         said = text.later if later else text.not_done
         return _shown(page.saying(said, language), refusal.status if later else 404)
+    except PASSING as fault:
+        log.warning("request.put_off", fault=type(fault).__name__)
+        return _shown(page.saying(text.later, language), 503)
     return _shown(page.saying(text.done, language), 200)
 
 
 def _read(written: str, links: using.Links, request: Request) -> Link:
     """Read a link; one that is none counts like a token that is none."""
     limits: Limits = request.app.state.limits
-    limits.before_looking(request)
     try:
         return links.read(written)
     except NoSuchLink:
+        # Not before: good ones are not refused for what others try from the same place.
+        limits.before_looking(request)
         limits.was_bad(request)
         raise
 
 
 async def _owner(
-    link: Link, links: using.Links, guard: Guard, request: Request
+    link: Link, links: using.Links, guard: Guard, request: Request, at: datetime
 ) -> Asking:
-    """Give whoever has a link as whom it was sent to, with nothing else they may do."""
-    worker_id = await links.opener(link)
+    """Give whoever has a link as whom it was sent to, with nothing else they may do.
+
+    Raises:
+        NoSuchLink: It is over, used, or too old: nothing is permitted, so nothing is in
+            the audit log.
+    """
+    held = await links.message(link)
     limits: Limits = request.app.state.limits
-    limits.admit(request, Who(BY_LINK, worker_id), ())
+    limits.admit(request, Who(BY_LINK, held.told[link.number].worker_id), ())
+    worker_id = link.opener(held, at, links.lasts)
     region = request.app.state.service.settings.region
     who = Caller(
         issuer=BY_LINK,
