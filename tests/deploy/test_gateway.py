@@ -17,6 +17,7 @@ import pytest
 from .programs import found
 
 CADDYFILE = Path(__file__).parents[2] / "deploy/compose/Caddyfile"
+UNANSWERED = "-without-answer"
 SERVICES = ("referrals", "risk", "allocation", "plans", "notify")
 
 
@@ -24,7 +25,10 @@ class Echo(BaseHTTPRequestHandler):
     """Answers with which service was asked for which path."""
 
     def do_GET(self) -> None:
-        """Say who was asked for what."""
+        """Say who was asked for what, unless one asks for no answer."""
+        if self.path.endswith(UNANSWERED):
+            self.close_connection = True
+            return
         assert isinstance(self.server, ThreadingHTTPServer)
         length = int(self.headers.get("content-length", 0))
         body = {
@@ -80,8 +84,14 @@ def caddy() -> str:
 
 
 @pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the gateway writes its log."""
+    return tmp_path_factory.mktemp("log") / "caddy.log"
+
+
+@pytest.fixture(scope="module")
 def gateway(
-    caddy: str, tmp_path_factory: pytest.TempPathFactory
+    caddy: str, written: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[int, dict[str, int]]]:
     """A gateway's port, and the port of each service behind it."""
     port = free_port()
@@ -97,12 +107,13 @@ def gateway(
             "HOME": str(home),
             "XDG_DATA_HOME": str(home),
         }
-        process = subprocess.Popen(
-            [caddy, "run", "--config", str(CADDYFILE), "--adapter", "caddyfile"],
-            env=os.environ | own | addresses,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with written.open("wb") as log:
+            process = subprocess.Popen(
+                [caddy, "run", "--config", str(CADDYFILE), "--adapter", "caddyfile"],
+                env=os.environ | own | addresses,
+                stdout=log,
+                stderr=log,
+            )
         try:
             answers_soon(port)
             yield port, ports
@@ -163,6 +174,22 @@ def test_the_page_behind_links_is_notifys(gateway: tuple[int, dict[str, int]]) -
     assert status == 200
     asked = json.loads(body)
     assert (asked["port"], asked["path"]) == (behind["notify"], "/acknowledge/a-link")
+
+
+def test_a_link_is_not_written_down_where_nobody_answers(
+    gateway: tuple[int, dict[str, int]], written: Path
+) -> None:
+    link = f"a-secret-link{UNANSWERED}"
+
+    status, _ = ask(gateway[0], f"/acknowledge/{link}")
+
+    deadline = time.monotonic() + 10
+    while "http.log.error" not in (text := written.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert status == 502
+    assert '"status":502' in text.replace(" ", "")
+    assert "a-secret-link" not in text
 
 
 @pytest.mark.parametrize(
