@@ -515,6 +515,18 @@ def test_no_trigger_stands_in_what_was_found() -> None:
     assert missing(held) == {Condition.NO_TRIGGER}
 
 
+@pytest.mark.parametrize(("hours", "incidents"), [(0, 1), (3, 1), (13, 3)])
+def test_breaches_of_several_orders_in_one_night_are_one_incident(
+    hours: int, incidents: int
+) -> None:
+    held = Assessment.new(new_id(), NOON)
+    for number in range(3):
+        at = NOON + number * timedelta(hours=hours)
+        held = held.bind(new_id(), Order(revision=1, ends_at=None, breached_at=at))
+
+    assert held.everything(AFTER).in_a_year == incidents
+
+
 @pytest.mark.parametrize(
     ("order", "lacks"),
     [

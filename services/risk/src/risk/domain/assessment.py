@@ -385,9 +385,15 @@ class Assessment(BaseModel):
 
     @property
     def _breaches(self) -> tuple[Happened, ...]:
-        """What is known of orders that were breached, which names nobody."""
-        times = (each.breached_at for each in self.orders.values())
-        return tuple(Happened(at=at) for at in times if at)
+        """What is known of orders that were breached, which names nobody.
+
+        Of each its last breach: one night may breach several, and was one all the same.
+        """
+        return tuple(
+            Happened(at=order.breached_at, agency=order_id)
+            for order_id, order in self.orders.items()
+            if order.breached_at
+        )
 
     @property
     def received(self) -> tuple[datetime, ...]:

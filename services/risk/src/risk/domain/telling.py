@@ -26,7 +26,8 @@ class Happened(BaseModel):
     """That somebody told of an incident.
 
     Attributes:
-        agency: Which did; none: no agency, or it was not said.
+        agency: Which did; of a breach of an order, the order's id; none: no agency, or
+            it was not said.
     """
 
     model_config = ConfigDict(frozen=True)
