@@ -11,6 +11,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -265,6 +266,26 @@ async def test_a_service_ends_though_a_driver_swallows_that_it_was_told_to(
     monkeypatch.setattr(Service, "_recover", swallow)
     async with asyncio.timeout(30), living(settings, issuer):
         await entered.wait()
+
+
+async def test_what_is_left_behind_is_looked_for_until_there_is_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    behind, handed = list(range(7)), []
+
+    class Behind:
+        async def left_behind(self) -> list[int]:
+            return [behind.pop()] if behind else []
+
+    service = object.__new__(Service)
+    service._stores = [Behind(), Behind()]  # type: ignore[list-item]
+    service.relay = SimpleNamespace(pending=0, hand_over=handed.extend)  # type: ignore[assignment]
+    monkeypatch.setattr(life, "PAGES", 2)
+    monkeypatch.setattr(life, "MORE_SECONDS", 0)
+
+    await service._recover()
+
+    assert len(handed) == 7
 
 
 async def test_readiness_does_not_wait_for_a_store_that_does_not_answer(

@@ -414,6 +414,25 @@ async def test_nobody_looks_before_what_is_there_or_was_saved_falls_due(
     assert things.may_be_due(NOON + 2 * second)
 
 
+async def test_who_lost_what_was_there_looks_again_at_once(
+    things: Things, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = Things(
+        Database(database.client, database.name, source="", clock=database.clock)
+    )
+    claimed = things._claimed
+
+    async def overtaken(*given: Any) -> list[dict[str, Any]]:
+        assert await others.due_now(NOON)
+        return await claimed(*given)
+
+    await things.save(thing(due_at=NOON))
+    monkeypatch.setattr(things, "_claimed", overtaken)
+
+    assert await things.due_now(NOON) == []
+    assert things.may_be_due(NOON)
+
+
 async def test_however_much_others_hold_what_is_due_behind_it_is_found(
     things: Things,
 ) -> None:

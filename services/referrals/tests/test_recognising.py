@@ -511,6 +511,21 @@ async def test_of_two_met_at_once_in_two_spellings_a_person_is_asked_a_minute_on
     assert await people.due_now(NOON + timedelta(days=1)) == []
 
 
+async def test_who_is_kept_under_other_keys_is_looked_for_when_they_fall_due(
+    intake: Intake, people: People
+) -> None:
+    [her] = await intake.meets(HER)
+    assert await people.due_now(NOON) == []
+    sooner = NOON + timedelta(seconds=30)
+    assert not people.may_be_due(sooner)
+    known = await people.get(her)
+    assert known
+
+    await people.rekey(known.model_copy(update={"compare_at": sooner}))
+
+    assert people.may_be_due(sooner)
+
+
 async def test_whoever_was_asked_about_already_is_not_asked_about_again(
     intake: Intake,
 ) -> None:

@@ -624,10 +624,11 @@ class Store(Generic[T]):
             raise TypeError(f"{self.collection} has no clocks.")
         look = self._awaited.look()
         which = {self.due: {"$gt": EPOCH, "$lte": at}}
-        due = await self.claim(which, order=self.due, limit=limit)
-        if not due:
+        free = await self._free(which, order=self.due, limit=limit)
+        # What was there and went to another, or changed meanwhile, may still be due.
+        if not free:
             self._awaited.rest(look, await self._next_due(self.due, at))
-        return due
+        return await self._won(free)
 
     async def _next_due(self, due: str, after: datetime) -> datetime | None:
         found = self.documents.find({due: {"$gt": after}}, projection={due: 1})
@@ -636,13 +637,20 @@ class Store(Generic[T]):
 
     async def claim(self, which: Document, *, order: str, limit: int) -> list[T]:
         """Claim some documents for a sweep, unless another replica holds them."""
+        return await self._won(await self._free(which, order=order, limit=limit))
+
+    async def _free(self, which: Document, *, order: str, limit: int) -> list[Document]:
         now = self._database.server_now()
         # What others hold stays where it is: read each time, it would cost the more the
         # more of it there is.
         free = {**which, "swept": {"$not": {"$gt": now}}}
         found = self.documents.find(free).sort(order, 1).limit(limit)
-        due = await found.to_list()
-        claimed = await self._claimed(due, {"swept": now + SWEEP_LEASE})
+        return await found.to_list()
+
+    async def _won(self, free: Sequence[Document]) -> list[T]:
+        """Claim documents, and give those that nobody else claimed meanwhile."""
+        swept = self._database.server_now() + SWEEP_LEASE
+        claimed = await self._claimed(free, {"swept": swept})
         counted = [{**each, "version": each["version"] + 1} for each in claimed]
         return self.load_all(await self.open(counted))
 

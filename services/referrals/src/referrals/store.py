@@ -403,6 +403,7 @@ class People(SealedStore[Person]):
             raise Conflict("Somebody was changed or erased meanwhile.")
         document = self._document({"sealed": sealed, **fields}, [], None)
         await self._database.insert(self.collection, document)
+        self._database.note_due(self.collection, again)
 
     async def remove(self, person_id: str) -> None:
         """Delete somebody, so that nothing of their keys is left in an index.

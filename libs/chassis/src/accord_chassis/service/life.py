@@ -42,6 +42,9 @@ log = structlog.get_logger()
 RECOVER_SECONDS = 3.0
 """Between two looks for what was left behind, which was given a lease of ten."""
 
+MORE_SECONDS = 1.0
+"""The same after a look that stopped before its end: there is more."""
+
 ALIGN_SECONDS = 60.0
 
 SWEEP_SECONDS = 0.5
@@ -282,15 +285,29 @@ class Service:
                 log.warning("store.away", fault=type(fault).__name__)
 
     async def _recover(self) -> None:
-        """Hand over what was left behind, all of it, but not more than can be sent."""
+        """Hand over what was left behind, until a look comes to its end."""
+        while not await self._recover_some():
+            await asyncio.sleep(MORE_SECONDS)
+            heed_cancellation()
+
+    async def _recover_some(self) -> bool:
+        """Hand over what was left behind, but not more than can be sent.
+
+        Returns:
+            Whether that is all.
+        """
+        every = True
         for store in self._stores:
             for _ in range(PAGES):
                 if self.relay.pending >= ENOUGH:
-                    return
+                    return False
                 left = await store.left_behind()
                 if not left:
                     break
                 self.relay.hand_over(left)
+            else:
+                every = False
+        return every
 
     async def sweep_once(self) -> int:
         """Act on what has fallen due by the clock, and say on how much not in vain."""
