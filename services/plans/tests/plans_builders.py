@@ -196,7 +196,9 @@ def ends(held: Plan, at: datetime, reason: str = "safety_goals_met") -> Plan:
 
 
 def left_of(held: Plan) -> tuple[Left, ...]:
-    """Say of all that is open that it is needed no longer."""
+    """Say of all that is open that it is needed no longer; or as it was said."""
+    if held.current.closed_at:
+        return held.current.left
     shared = (e for each in held.shares.values() for e in each.actions if e.open)
     return tuple(
         Left(id=each.id, reason="no_longer_needed")

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 from accord_chassis.clock import SimulatedClock
-from accord_chassis.testing import NOON, eventually, message_of, new_id
+from accord_chassis.testing import NOON, audited, eventually, message_of, new_id
 from accord_contracts.access import AGENCIES, Side, listed_id
 from accord_contracts.message import Event, Lane
 from accord_contracts.plans import (
@@ -15,6 +15,7 @@ from accord_contracts.plans import (
     PlanClosed,
     PlanDrafted,
     ServiceDueSoon,
+    ServiceMoved,
     ServiceOverdue,
     ServiceStep,
 )
@@ -22,6 +23,7 @@ from accord_contracts.referrals import (
     CaseErased,
     CaseMerged,
     CaseTransferred,
+    PersonErased,
     RolesDecided,
 )
 from accord_contracts.risk import RiskLevel
@@ -29,6 +31,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plans import handlers
 from plans.domain.meeting.docket import Why
+from plans.domain.outcome import Left
 from plans.domain.share import Share
 from plans.meeting.hearing import note_assessment, note_merging
 from plans.meeting.store import Dockets, Table
@@ -183,6 +186,9 @@ def test_nobody_is_waited_for_after_the_end_until_it_begins_again() -> None:
     assert over.due_at is None
     assert over.take_up(NOON) is over
     assert over.take_up(later).due_at == held.due_at
+    # What was told of a late one was over with the end.
+    told = held.fall_due(NOON + TWO_DAYS).close(end + TWO_DAYS)
+    assert told.take_up(later + TWO_DAYS).due_at == held.services[0].answer_by
     # However late the end is heard of, and how often.
     assert over.close(end) is over
 
@@ -301,10 +307,60 @@ async def test_a_provider_answers_for_itself_what_it_was_asked_and_nothing_else(
     # Whoever is on a list by now knows nothing of it any more, and says nothing.
     running.standings.tell(listed_id(AGENCIES, "refuge"), case, excluded=True)
     assert await asked_of("refuge") == []
+    before = len(await audited(running.service.audit))
+    assert await asked_of("refuge") == []
     ended = await answers("refuge", "refuge", step="ended", reason="need_met")
     assert ended.status_code == 404
+    of_case = [e for e in (await audited(running.service.audit))[before:] if e.case_id]
+    assert [(e.action, e.outcome) for e in of_case] == [("service.answer", "refused")]
     nobody = running.bearer(ANSWERS)
     assert (await running.http.get("/v1/services", headers=nobody)).status_code == 404
+
+
+@pytest.mark.parametrize("where", ["the case", "what is merged with it"])
+async def test_who_meets_him_is_asked_nothing_for_her_and_reads_nothing_of_hers(
+    running: Running, where: str
+) -> None:
+    case = hers_in = await given_case(running)
+    if where != "the case":
+        hers_in = await given_case(running)
+        one = await running.plans.get(case)
+        two = await running.plans.get(hers_in)
+        assert one
+        assert two
+        await running.plans.save(two.model_copy(update={"merged_into": case}))
+        shares = {hers_in: Share(owners={})}
+        await running.plans.save(one.model_copy(update={"shares": shares}))
+    his = (await assess(running, case, told(Side.PERSON_USING_VIOLENCE))).json()
+    path = f"/v1/plans/{case}/needs/{his['need_id']}/services"
+    made = await running.post(path, WORK, body={"provider": "refuge"})
+    hers = (await assess(running, hers_in, told())).json()
+    path = f"/v1/plans/{hers_in}/needs/{hers['need_id']}"
+
+    shown = await running.get(f"{path}/providers", WORK)
+    asked = await running.post(f"{path}/services", WORK, body={"provider": "refuge"})
+
+    assert shown.json() == []
+    assert asked.json()["type"] == "urn:accord:problem:does-not-meet-it"
+    # Asked in the same moment as for him, it is shown and says nothing of hers.
+    needs = running.service.store(Needs)
+    held = await needs.get(hers["need_id"])
+    assert held
+    both = held.ask("refuge", ANSWER, at=NOON, by="somebody")
+    await needs.save(both)
+    refuge = of("refuge", running)
+    listed = (await running.http.get("/v1/services", headers=refuge)).json()
+    ours = made.json()["services"][0]["service_id"]
+    assert [each["service_id"] for each in listed] == [ours]
+    said = {"step": "accepted"}
+
+    async def answers(service_id: str) -> int:
+        steps = f"/v1/services/{service_id}/steps"
+        found = await running.http.post(steps, json=said, headers=refuge)
+        return found.status_code
+
+    assert await answers(both.services[0].id) == 404
+    assert await answers(ours) == 200
 
 
 def of(agency: str, running: Running) -> dict[str, str]:
@@ -360,14 +416,19 @@ async def test_what_no_provider_answers_is_reminded_of_told_and_before_the_meeti
 
 
 async def test_services_for_whoever_was_harmed_stand_in_no_plan_that_outreach_reads(
-    running: Running,
+    running: Running, allocation: Allocation
 ) -> None:
     case, outreach = await given_case(running), new_id()
     running.standings.tell(outreach, case, sides=[Side.PERSON_USING_VIOLENCE])
-    for side in (Side.PERSON_HARMED, Side.PERSON_USING_VIOLENCE):
+    allocation.meet = ["refuge", "programme"]
+    asked = {
+        Side.PERSON_HARMED: "refuge",
+        Side.PERSON_USING_VIOLENCE: "programme",
+    }
+    for side, provider in asked.items():
         held = (await assess(running, case, told(side))).json()
         path = f"/v1/plans/{case}/needs/{held['need_id']}/services"
-        await running.post(path, WORK, body={"provider": "refuge"})
+        await running.post(path, WORK, body={"provider": provider})
 
     [his] = (await running.get(f"/v1/plans/{case}", READ, worker=outreach)).json()[
         "services"
@@ -480,6 +541,82 @@ async def test_a_strand_that_there_is_not_is_refused(running: Running) -> None:
     assert nowhere.status_code == 404
 
 
+async def test_a_service_needed_no_longer_ends_with_the_response_and_is_told(
+    running: Running, allocation: Allocation
+) -> None:
+    allocation.meet = ["refuge", "bank"]
+    case = await given_case(running)
+    made = (await assess(running, case, told())).json()
+    path = f"/v1/plans/{case}/needs/{made['need_id']}/services"
+    for code in allocation.meet:
+        asked = await running.post(path, WORK, body={"provider": code})
+    ended, goes_on = (each["service_id"] for each in asked.json()["services"])
+    held = await running.plans.get(case)
+    assert held
+    left = (
+        Left(id=ended, reason="no_longer_needed"),
+        Left(id=goes_on, reason="carried_on", carried_to="bank"),
+    )
+    at = NOON + timedelta(hours=1)
+    closed = held.with_current(closed_at=at, closed_for="died", left=left)
+    over = PlanClosed(
+        case_id=case,
+        plan_version=1,
+        reason="died",
+        assessment_revision=1,
+        closed_at=at,
+    )
+    await running.plans.save(closed, over)
+    needs = running.service.store(Needs)
+
+    async def steps() -> list[str]:
+        found = await needs.get(made["need_id"])
+        return [each.step for each in found.services] if found else []
+
+    async def over_() -> bool:
+        return await steps() == ["ended", "offered"]
+
+    await eventually(over_)
+
+    assert moves(running) == [(ended, "ended", "no_longer_needed")]
+    # Nobody would see what becomes of another.
+    body = {"provider": "refuge"}
+    refused = await running.post(path, WORK, body=body)
+    assert refused.json()["type"] == "urn:accord:problem:already-closed"
+
+
+def moves(running: Running) -> list[tuple[str, str, str | None]]:
+    lanes = (running.told("notify", each) for each in Lane)
+    return [
+        (each.service_id, each.step, each.reason)
+        for lane in lanes
+        for each in lane
+        if isinstance(each, ServiceMoved)
+    ]
+
+
+async def test_of_who_is_erased_no_service_is_waited_for_any_more(
+    running: Running,
+) -> None:
+    case = await given_case(running)
+    made = (await assess(running, case, told())).json()
+    path = f"/v1/plans/{case}/needs/{made['need_id']}/services"
+    asked = await running.post(path, WORK, body={"provider": "refuge"})
+    [service] = asked.json()["services"]
+
+    erased = PersonErased(
+        case_id=case, person_id=made["person_id"], reason="court", erased_at=NOON
+    )
+    await running.hears(message_of(erased))
+    needs = running.service.store(Needs)
+
+    async def told_and_gone() -> bool:
+        return bool(moves(running)) and not await needs.of_cases([case])
+
+    await eventually(told_and_gone)
+    assert moves(running) == [(service["service_id"], "ended", None)]
+
+
 async def test_what_another_region_has_waits_for_no_provider_and_no_meeting(
     running: Running, clock: SimulatedClock
 ) -> None:
@@ -487,7 +624,7 @@ async def test_what_another_region_has_waits_for_no_provider_and_no_meeting(
     made = await assess(running, case, told())
     need_id = made.json()["need_id"]
     path = f"/v1/plans/{case}/needs/{need_id}/services"
-    await running.post(path, WORK, body={"provider": "refuge"})
+    asked = await running.post(path, WORK, body={"provider": "refuge"})
     needs, dockets = running.service.store(Needs), running.service.store(Dockets)
 
     at = clock.now()
@@ -501,8 +638,11 @@ async def test_what_another_region_has_waits_for_no_provider_and_no_meeting(
     assert await needs.due_now(at + 2 * TWO_DAYS) == []
     # In the seconds for which a standing is believed, a request may still come.
     late = await running.post(path, WORK, body={"provider": "iwi"})
-    assert late.status_code == 409, late.text
-    assert late.json()["type"].endswith("closed-to-change")
+    steps = f"{path}/{asked.json()['services'][0]['service_id']}/steps"
+    moved = await running.post(steps, WORK, body={"step": "accepted"})
+    for each in (late, moved):
+        assert each.status_code == 409, each.text
+        assert each.json()["type"].endswith("closed-to-change")
 
 
 async def test_a_provider_that_is_late_is_told_of_and_erased_with_the_case(

@@ -47,6 +47,30 @@ def test_whoever_takes_an_action_keeps_it_whoever_takes_its_role() -> None:
     assert back.action(contact).worker_id == "two"
 
 
+def test_whoever_took_an_action_keeps_it_when_they_leave_another_role() -> None:
+    own = owner("one", NOON, allocation_id="a", revision=1)
+    held = plan().take_role(IVS, own)
+    programme, advice = of(held, "programme"), of(held, "safety_advice")
+    taken = held.accept(programme, "one", NOON)
+
+    left = taken.leave_role(
+        IVS, owner(None, NOON + HOUR, allocation_id="a", revision=2)
+    )
+
+    owners = [left.action(each).worker_id for each in (programme, advice)]
+    assert owners == ["one", None]
+    # A role that they had in what was merged into it is no reason either.
+    passed_on = taken.take_role(OUTREACH, owner("two", NOON + HOUR))
+    after = passed_on.handed_over({"one"}, NOON + HOUR)
+    assert after.action(programme).worker_id == "one"
+    # What they took goes with the role that it is of.
+    own = owner("one", NOON + HOUR, allocation_id="b", revision=1)
+    out = taken.take_role(OUTREACH, own).leave_role(
+        OUTREACH, owner(None, NOON + 2 * HOUR, allocation_id="b", revision=2)
+    )
+    assert out.action(programme).worker_id is None
+
+
 class Hand:
     """A worker of an agency, who is in no team unless a test says so."""
 
@@ -82,6 +106,11 @@ async def test_the_people_of_its_agency_see_an_action_that_nobody_has_and_take_i
     seen = (await hers.asks("GET", "/actions")).json()
     assert {e["action"] for e in seen} == {"safe_contact", "safety_advice"}
     assert {e["agency"] for e in seen} == {"refuge"}
+    # The code, the clock and for whom: not how high the risk is, nor what was said.
+    assert set(seen[0]) == {
+        "case_id", "action_id", "action", "strand", "part", "person_id", "role",
+        "mandatory", "due_at", "waits", "agency", "overdue_at",
+    }  # fmt: skip
     of_his = (await his.asks("GET", "/actions")).json()
     assert [each["action"] for each in of_his] == ["programme"]
     assert (await barred.asks("GET", "/actions")).json() == []
@@ -106,6 +135,17 @@ async def test_the_people_of_its_agency_see_an_action_that_nobody_has_and_take_i
     assert (await hers.asks("DELETE", advice)).json()["worker_id"] is None
     [again] = (await other.asks("GET", "/actions")).json()
     assert again["action"] == "safety_advice"
+    # What is another agency's since then, they can give back all the same.
+    assert (await hers.asks("PUT", advice)).status_code == 200
+    drawn = await running.plans.get(held.id)
+    assert drawn
+    now_his = {of(held, "safety_advice"): {"agency": "corrections"}}
+    await running.plans.save(drawn.with_actions(now_his))
+    assert (await hers.asks("DELETE", advice)).status_code == 200
+    drawn = await running.plans.get(held.id)
+    assert drawn
+    hers_again = {of(held, "safety_advice"): {"agency": "refuge"}}
+    await running.plans.save(drawn.with_actions(hers_again))
     # Who took it may have left since: whoever coordinates gives it back.
     assert (await other.asks("PUT", advice)).status_code == 200
     back = await Hand(running, "police", COORDINATOR).asks("DELETE", advice)

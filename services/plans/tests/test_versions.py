@@ -14,6 +14,7 @@ from accord_contracts.plans import (
     ActionAssigned,
     ActionDone,
     ActionDueSoon,
+    ActionNotConfirmed,
     ActionNotDone,
     ActionToConfirm,
     PlanBreached,
@@ -45,6 +46,7 @@ from plans_builders import (
     parted_policy,
     withdrawn,
 )
+from plans_builders import SHOWN as RECORD
 
 LOW, _, HIGH, _ = RiskLevel
 HOUR = timedelta(hours=1)
@@ -391,6 +393,36 @@ async def test_a_second_person_harmed_is_asked_for_and_whoever_serves_them_told(
     assert len(theirs) == 2
     new = (await to_tell(plans, ActionAssigned))[len(before) :]
     assert {each.action_id for each in new} == theirs
+
+
+async def test_what_is_not_to_be_confirmed_any_more_is_told_to_its_owner(
+    plans: Plans, clock: SimulatedClock
+) -> None:
+    case_id, him, worker = new_id(), new_id(), new_id()
+    await handlers.assign_actions(accepted(case_id, IVS, worker), plans=plans)
+    message = assessed(case_id, HIGH)
+    await handlers.draft_plan(message, plans=plans, policy=POLICY, clock=clock)
+    held = await plans.get(case_id)
+    assert held
+    held = await plans.save(held.protects([him]))
+    first = next(e for e in held.actions if e.code == "safe_contact")
+    known: dict[str, Any] = {"plans": plans, "policy": POLICY}
+    done = {"at": NOON, "evidence": RECORD}
+    await handlers.complete(case_id, first.id, worker, **done, **known)
+    roles = RolesDecided(
+        case_id=case_id,
+        harmed=new_id(),
+        using_violence=him,
+        corrected=True,
+        decided_at=NOON,
+    )
+
+    await handlers.note_harmed(message_of(roles), **known)
+
+    [told] = await to_tell(plans, ActionNotConfirmed)
+    assert told.action_id == first.id
+    last = (await to_tell(plans, ActionAssigned))[-1]
+    assert (last.action_id, last.worker_id) == (first.id, worker)
 
 
 async def test_a_referral_that_names_nobody_new_costs_the_plan_nothing(

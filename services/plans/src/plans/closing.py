@@ -89,6 +89,8 @@ async def close(
     missing = await proofs.missing(case_id, by)
     if missing:
         raise NotProven(missing)
+    # Somebody may have been asked while risk was.
+    services = await _services_of(held, needs)
     return await handlers.close(
         case_id,
         reason,

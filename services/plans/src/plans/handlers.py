@@ -191,13 +191,14 @@ async def note_harmed(
     """Note who harmed whom, as a person has decided.
 
     Each who was harmed has a part of their own, and whoever uses violence has none.
+    What was said and is not to be confirmed any more is its owner's again.
     """
     told = message.data
     held = await plans.get(told.case_id, cause=message) or Plan(id=told.case_id)
     right = held.decide_roles(told.harmed, told.using_violence, told.decided_at)
     new = right.asks_for_each(held, policy, message.time)
     if new is not held:
-        events = assigned(new, held)
+        events = (*assigned(new, held), *refused(new, held, message.time))
         await plans.save(new, *events, cause=message, lane=lane_of(new, message.lane))
 
 

@@ -37,6 +37,7 @@ from plans.views import (
     ConfirmClosing,
     OwedActionView,
     PlanView,
+    ToTakeView,
     WholePlanView,
     all_actions,
     part_of,
@@ -200,7 +201,7 @@ def _takers(held: Plan | None, action_id: str) -> frozenset[str]:
 
 
 @router.get("/actions")
-async def list_actions(plans: Plans_, reader: Reader) -> tuple[OwedActionView, ...]:
+async def list_actions(plans: Plans_, reader: Reader) -> tuple[ToTakeView, ...]:
     """List what one's own agency owns and nobody has taken yet, first due first."""
     agency = reader.who.agency if reader.worker else None
     found = await plans.to_take(agency) if agency else []
@@ -208,7 +209,7 @@ async def list_actions(plans: Plans_, reader: Reader) -> tuple[OwedActionView, .
     of = Resource("actions", NO_CASE, agency=agency)
     may = await reader.permit_each(TAKE_ACTION, plans_, of=of, otherwise=NotYourActions)
     owned = [
-        OwedActionView.in_plan(plan, each)
+        ToTakeView.in_plan(plan, each)
         for plan, seen in may
         for each in plan.open_actions
         if (each.agency, each.worker_id) == (agency, None) and part_of(each) in seen
@@ -256,7 +257,8 @@ async def _may(
     actions = held.actions if held else ()
     action = next((each for each in actions if each.id == action_id), None)
     agency = action.agency if action and worker.worker else None
-    resource = replace(plan_of(case_id), agency=agency)
+    takers = _takers(held, action_id)
+    resource = replace(plan_of(case_id), agency=agency, workers=takers)
     seen = await worker.permit(action_, resource, otherwise=NoSuchAction)
     if action is None or worker.worker is None or part_of(action) not in seen:
         raise NoSuchAction

@@ -481,6 +481,38 @@ def part_of(action: Action | Promise) -> str:
     return f"actions_{action.part}"
 
 
+class ToTakeView(BaseModel):
+    """What an agency owns and nobody has taken yet, as all its people see it.
+
+    The code, the clock and for whom it is: neither how high the risk is, nor what was
+    said or done before, which is for whoever takes it.
+
+    Attributes:
+        part: Whose part of the plan it is in.
+        person_id: Whom it is for, if it is one child's, or one person's of two harmed.
+        waits: It waits for another, and its clock does not run.
+    """
+
+    case_id: Id
+    action_id: Id
+    action: Code
+    strand: Code
+    part: Part
+    person_id: Id | None
+    role: Role
+    mandatory: bool
+    due_at: datetime
+    waits: bool
+    agency: Code | None
+    overdue_at: datetime | None
+
+    @classmethod
+    def in_plan(cls, plan: Plan, held: Action) -> "ToTakeView":
+        """Show an action of a plan."""
+        shown = ActionView.of(held).model_dump(include={*cls.model_fields})
+        return cls(case_id=plan.id, **shown)
+
+
 class OwedActionView(ActionView):
     """A commitment of a worker's, and in whose plan it stands."""
 

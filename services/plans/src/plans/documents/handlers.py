@@ -37,6 +37,7 @@ from plans.domain.held import NoPlan
 from plans.domain.letting import Reader, is_same
 from plans.domain.template import Policy
 from plans.meeting.store import Discussions
+from plans.needs import handlers as needing
 from plans.needs.need import UnknownStrand
 from plans.needs.store import Needs
 from plans.store import Plans
@@ -382,7 +383,7 @@ async def erase_person(
     """
     told = message.data
     await voices.erase_person(told.person_id, told.case_id)
-    await needs.erase_person(told.person_id)
+    await needing.erase_person(told.person_id, at=told.erased_at, needs=needs)
 
 
 async def erase_releases(

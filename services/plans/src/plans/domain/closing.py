@@ -76,7 +76,8 @@ def close(
         UnknownReason: A reason is not one of the locality's.
         OutcomesMissing: It is not said what came of it, of each thing once.
         NoPlan: No plan was drafted.
-        AlreadyClosed: It is closed for another reason, or with other outcomes.
+        AlreadyClosed: It is closed for another reason, with other outcomes, or with
+            something else said of what was open.
         MandatoryActionsOpen: Something that must be done is not, here or for a case
             merged into it.
         OpenIsUnsaid: It is not said what becomes of what is open; says how much is.
@@ -85,6 +86,7 @@ def close(
         DangerWasTold: It is not at low risk, and is said to be opened in error.
     """
     told = tuple(sorted(outcomes, key=lambda each: each.kind))
+    said = tuple(left)
     if reason not in policy.closing_reasons:
         raise UnknownReason
     if not {each.source for each in told} <= policy.outcome_sources:
@@ -93,7 +95,8 @@ def close(
         raise OutcomesMissing
     current = held.current
     if current.closed_at:
-        if (current.closed_for, current.outcomes) == (reason, told):
+        same = (current.closed_for, current.outcomes) == (reason, told)
+        if same and {*current.left} == {*said}:
             return held
         raise AlreadyClosed
     if held.merged_into:
@@ -103,7 +106,6 @@ def close(
     shared = [e for s in held.shares.values() for e in s.actions if e.open]
     if count := sum(each.mandatory for each in (*held.open_actions, *shared)):
         raise MandatoryActionsOpen(f"{count} open.")
-    said = tuple(left)
     still = [*(each.id for each in (*held.open_actions, *shared)), *services]
     _see_what_is_left(said, still, policy)
     closed = held.settled().with_current(

@@ -41,13 +41,16 @@ class Plan(Held):
     """The family safety plan of one case, and what may become of it."""
 
     def handed_over(self, gone: set[str], at: datetime) -> "Plan":
-        """Give what nobody owns, or somebody who has gone, to whoever has its role."""
+        """Give what nobody owns, or somebody who has gone, to whoever has its role.
+
+        What somebody took they keep: it was never theirs by a role.
+        """
         return self.given(
             {
                 each.id: self.owner_of(each.role)
                 for each in self._unclosed
-                if (each.worker_id is None or each.worker_id in gone)
-                and self.owner_of(each.role) != each.worker_id
+                if each.worker_id is None or (each.worker_id in gone and not each.taken)
+                if self.owner_of(each.role) != each.worker_id
             },
             at,
         )
@@ -356,8 +359,8 @@ class Plan(Held):
         """Take the open actions from whoever has a role no longer: nobody owns them.
 
         Also what they kept when the plan wanted another role for it, unless they have
-        that one too. That the role was taken back is remembered, in case the news of
-        its having been taken comes after.
+        that one too; of what they took, what is this role's alone. That the role was
+        taken back is remembered, in case the news of its having been taken comes after.
         """
         if self._outdated(role, left):
             return self
@@ -369,6 +372,7 @@ class Plan(Held):
             each.id: {"worker_id": None, "taken": False}
             for each in self._unclosed
             if leaver and each.worker_id == leaver and each.role not in kept
+            if each.role is role or not each.taken
         }
         freed_ = self.with_actions(freed).model_copy(update={"owners": owners})
         return freed_.handed_over(set(), left.accepted_at)

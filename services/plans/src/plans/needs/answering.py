@@ -3,21 +3,24 @@
 Under its agency's own credentials: a program's, or those of somebody who works there.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
 from accord_chassis.decision import Action, Relation, Resource
 from accord_chassis.guard import Asking, asking
 from accord_chassis.service import settled
-from accord_contracts.access import NO_CASE
+from accord_contracts.access import NO_CASE, Side
 from accord_contracts.message import Code, Id
 from fastapi import APIRouter, Security
 
+from plans.asks import Helpers
 from plans.needs import handlers
 from plans.needs.need import Need, NoSuchService, Reached
 from plans.needs.routes import PARTS, Helpers_, MoveService, ServiceView
 from plans.needs.store import Needs
-from plans.routes import Clock_, Needs_, Policy_
+from plans.routes import Clock_, Needs_, Plans_, Policy_
+from plans.store import Plans
 
 router = APIRouter(tags=["needs"])
 
@@ -57,27 +60,29 @@ class AskedServiceView(ServiceView):
 
 @router.get("/services")
 async def list_services(
-    needs: Needs_, helpers: Helpers_, provider: Provider
+    needs: Needs_, plans: Plans_, helpers: Helpers_, provider: Provider
 ) -> tuple[AskedServiceView, ...]:
     """List what one's own agency is asked to do, or does, first to last.
 
-    Not in cases whose lists keep it from them by now.
+    Not in cases whose lists keep it from them by now; nor for anybody else where it
+    meets the person using violence.
     """
     agency = provider.who.agency
-    found = await needs.asked_of(agency) if agency else []
+    all_ = await needs.asked_of(agency) if agency else []
+    # Before that is decided: what is not shown is none that the audit log permits.
+    kept = await _kept_from(agency, all_, plans, helpers) if agency else set()
+    found = [each for each in all_ if each.id not in kept]
     asked = [(Resource("service", e.id, e.case_id, agency=agency), e) for e in found]
     of = Resource("services", NO_CASE, agency=agency)
     may = await provider.permit_each(
         LIST_SERVICES, asked, of=of, otherwise=NoSuchService
     )
-    cases = {each.case_id for each, _ in may}
-    barred = await helpers.barred(agency, cases) if agency and cases else frozenset()
     shown = [
         AskedServiceView.asked(need, each.id)
         for need, seen in may
         for each in need.services
         if each.provider == agency and not each.over
-        if _side(need) in seen and need.case_id not in barred
+        if _side(need) in seen
     ]
     return tuple(sorted(shown, key=lambda each: (each.asked_at, each.service_id)))
 
@@ -88,6 +93,7 @@ async def answer_service(
     moved: MoveService,
     *,
     needs: Needs_,
+    plans: Plans_,
     helpers: Helpers_,
     policy: Policy_,
     clock: Clock_,
@@ -100,7 +106,7 @@ async def answer_service(
 
     async def answer() -> Need:
         return await handlers.move(
-            await _asked(service_id, needs, helpers, provider),
+            await _asked(service_id, needs, plans, helpers, provider),
             service_id,
             Reached(at=clock.now(), by=provider.who.subject, **moved.model_dump()),
             needs=needs,
@@ -111,7 +117,7 @@ async def answer_service(
 
 
 async def _asked(
-    service_id: str, needs: Needs, helpers: Helpers_, provider: Asking
+    service_id: str, needs: Needs, plans: Plans, helpers: Helpers, provider: Asking
 ) -> Need:
     """Give the need that one's own agency was asked to meet.
 
@@ -121,13 +127,35 @@ async def _asked(
     need = await needs.of_service(service_id)
     agency = need.service(service_id).provider if need else None
     case_id = need.case_id if need else None
+    if need and agency and agency == provider.who.agency:
+        asked = [need, *await needs.asked_of(agency)]
+        if need.id in await _kept_from(agency, asked, plans, helpers):
+            # None of theirs any more: so the audit log has it refused.
+            agency = None
     resource = Resource("service", service_id, case_id, agency=agency)
     seen = await provider.permit(ANSWER_SERVICE, resource, otherwise=NoSuchService)
     if need is None or agency is None or _side(need) not in seen:
         raise NoSuchService
-    if await helpers.barred(agency, [need.case_id]):
-        raise NoSuchService
     return need
+
+
+async def _kept_from(
+    agency: str, asked: Sequence[Need], plans: Plans, helpers: Helpers
+) -> set[str]:
+    """Give those needs that a provider is asked to meet of which it sees nothing.
+
+    Raises:
+        StandingAway: It cannot be known at present whom the lists of the cases name.
+    """
+    cases = {each.case_id for each in asked}
+    barred = await helpers.barred(agency, cases) if cases else frozenset[str]()
+    his = await handlers.where_he_is_met(asked, plans)
+    return {
+        each.id
+        for each in asked
+        if each.case_id in barred
+        or (each.side is Side.PERSON_HARMED and each.case_id in his)
+    }
 
 
 def _side(need: Need) -> str:

@@ -1,10 +1,11 @@
 """What is done when a need is assessed, a service asked, or a clock runs out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from accord_contracts.access import ClosedToChange
+from accord_contracts.access import ClosedToChange, Side
+from accord_contracts.allocation import OfferOfHelp
 from accord_contracts.message import Event, Lane, Message
 from accord_contracts.plans import (
     NeedAssessed,
@@ -27,6 +28,8 @@ from accord_contracts.risk import RiskLevel
 from plans.asks import Helpers
 from plans.documents.store import Voices
 from plans.domain.held import NoPlan
+from plans.domain.outcome import CARRIED_ON
+from plans.domain.plan import AlreadyClosed, Plan
 from plans.domain.stage import Status
 from plans.domain.template import Policy
 from plans.meeting.store import Dockets
@@ -83,6 +86,51 @@ async def assess(
     return await needs.save(kept, told)
 
 
+async def who_may_meet(
+    held: Need, *, needs: Needs, plans: Plans, helpers: Helpers
+) -> tuple[OfferOfHelp, ...]:
+    """Give the providers that may be asked to meet a need.
+
+    None that is asked for the other side, in the case or in what is merged with it:
+    who there meets him would read of her, and where she goes.
+
+    Raises:
+        HelpAway: The directory does not answer.
+        StandingAway: It cannot be known now whom the lists of the case name.
+    """
+    offered = await helpers.who_meet(held.strand, held.case_id)
+    found = await needs.of_cases(await _together(held.case_id, plans))
+    others = {e for each in found if each.side is not held.side for e in each.asked_of}
+    return tuple(each for each in offered if each.provider not in others)
+
+
+async def where_he_is_met(asked: Iterable[Need], plans: Plans) -> frozenset[str]:
+    """Give the cases in which a provider meets the person using violence.
+
+    And what is merged with them: whatever it was asked for others there, it sees
+    nothing of it. It was asked in the same moment, or before the cases were merged.
+
+    Args:
+        asked: What the provider is asked, or does.
+        plans: Of the cases.
+    """
+    his = {e.case_id for e in asked if e.side is Side.PERSON_USING_VIOLENCE}
+    return frozenset().union(*[await _together(each, plans) for each in sorted(his)])
+
+
+async def _together(case_id: str, plans: Plans) -> frozenset[str]:
+    """Give a case with those that are merged with it."""
+    leading = await _leading(case_id, plans)
+    merged = (leading.id, *leading.merged_cases) if leading else ()
+    return frozenset({case_id, *merged})
+
+
+async def _leading(case_id: str, plans: Plans) -> Plan | None:
+    """Give the plan by which a case is met: its own, or its survivor's."""
+    held = await plans.get(case_id)
+    return await plans.get(held.merged_into) if held and held.merged_into else held
+
+
 async def ask(
     held: Need,
     provider: str,
@@ -90,6 +138,7 @@ async def ask(
     at: datetime,
     by: str,
     needs: Needs,
+    plans: Plans,
     policy: Policy,
     helpers: Helpers,
 ) -> Need:
@@ -98,16 +147,20 @@ async def ask(
     What plans itself refuses comes first.
 
     Raises:
-        DoesNotMeetIt: The directory names no such provider for it, or the lists of the
-            case keep it from the case.
+        DoesNotMeetIt: The directory names no such provider for it, the lists of the
+            case keep it from the case, or it is asked for the other side.
         HelpAway: The directory does not answer.
         ClosedToChange: The case was handed over to another region.
+        AlreadyClosed: The response has ended: nobody would see what becomes of it.
         NotAgreedTo: The person did not agree to it.
         StillAsked: It is asked already.
         TooManyServices: There are too many.
     """
     new = held.ask(provider, policy.needs.answer, at=at, by=by)
-    offered = await helpers.who_meet(held.strand, held.case_id)
+    leading = await _leading(held.case_id, plans)
+    if leading and leading.status is Status.CLOSED:
+        raise AlreadyClosed
+    offered = await who_may_meet(held, needs=needs, plans=plans, helpers=helpers)
     if all(each.provider != provider for each in offered):
         raise DoesNotMeetIt
     asked = new.services[-1]
@@ -129,6 +182,7 @@ async def move(
     Raises:
         NoSuchService: No such service was asked.
         NotAfter: That step does not follow the one that it is at.
+        ClosedToChange: The case was handed over to another region.
         ReasonMissing: It was refused or ended for none of the locality's reasons.
     """
     rules = policy.needs
@@ -138,16 +192,7 @@ async def move(
     new = held.move(service_id, reached, rules.start)
     if new is held:
         return held
-    moved = new.service(service_id)
-    told = ServiceMoved(
-        **_about(new),
-        service_id=service_id,
-        provider=moved.provider,
-        step=moved.step,
-        reason=moved.steps[-1].reason,
-        moved_at=moved.steps[-1].at,
-    )
-    return await needs.save(new, told)
+    return await needs.save(new, *_moved(new, held))
 
 
 async def tell_due(held: Need, *, at: datetime, needs: Needs, plans: Plans) -> None:
@@ -182,12 +227,13 @@ async def _change_each(
 ) -> None:
     """Change every need of a case, and of those merged into it, if they are named.
 
-    Each write is its own, and changes nothing the second time.
+    And tell which services it has ended. Each write is its own, and changes nothing
+    the second time.
     """
     for each in await needs.of_cases([case_id, *merged]):
         new = change(each)
         if new is not each:
-            await needs.save(new)
+            await needs.save(new, *_moved(new, each))
 
 
 async def close_sides(message: Message[RolesDecided], *, needs: Needs) -> None:
@@ -205,8 +251,9 @@ async def end_closed(
 ) -> None:
     """Wait for no provider any more in a case to which the response has ended.
 
-    Nor in what was merged into it by then. What is heard only after the response has
-    begun again ends nothing.
+    Nor in what was merged into it by then. A service of which it was said that it is
+    needed no longer ends, and its provider is told. What is heard only after the
+    response has begun again ends nothing.
     """
     told = message.data
     plan = await plans.get(told.case_id)
@@ -214,7 +261,11 @@ async def end_closed(
         return
     at = told.closed_at
     merged = [each.id for each in await dockets.merged_with(told.case_id, by=at)]
-    await _change_each(told.case_id, lambda each: each.close(at), needs, *merged)
+    left = plan.current.left if plan and plan.versions else ()
+    over = {each.id: each.reason for each in left if each.reason != CARRIED_ON}
+    await _change_each(
+        told.case_id, lambda each: each.end(over, at).close(at), needs, *merged
+    )
 
 
 async def end_merged(
@@ -254,6 +305,36 @@ async def end_transferred(message: Message[CaseTransferred], *, needs: Needs) ->
 async def erase(message: Message[CaseErased], *, needs: Needs) -> None:
     """Delete the needs of a case that is erased."""
     await needs.erase(message.data.case_id)
+
+
+async def erase_person(person_id: str, *, at: datetime, needs: Needs) -> None:
+    """Delete the needs of somebody who is erased, in every case.
+
+    That nobody waits for a service of theirs any more is told first: otherwise what
+    was told of a late one would never be over.
+    """
+    for each in await needs.of_person(person_id):
+        new = each.end(dict.fromkeys((e.id for e in each.services), None), at)
+        if new is not each:
+            await needs.save(new, *_moved(new, each))
+    await needs.erase_person(person_id)
+
+
+def _moved(new: Need, held: Need) -> list[Event]:
+    """Tell which services have come to another step since before."""
+    known = {each.id: each.step for each in held.services}
+    return [
+        ServiceMoved(
+            **_about(new),
+            service_id=each.id,
+            provider=each.provider,
+            step=each.step,
+            reason=each.steps[-1].reason,
+            moved_at=each.steps[-1].at,
+        )
+        for each in new.services
+        if known.get(each.id) != each.step
+    ]
 
 
 async def need_of(case_id: str, need_id: str, needs: Needs) -> Need:

@@ -5,6 +5,7 @@ to a service, which is followed like any commitment, so that nobody has to tell 
 again, or to ask what became of it.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid5
@@ -93,6 +94,9 @@ AFTER = {
 
 PROMISED = frozenset({ServiceStep.ACCEPTED, ServiceStep.WAITING})
 """At which a provider has said that it will, and has not begun."""
+
+BY_ITSELF = "plans"
+"""By whom a service ended that nobody said anything of: its end followed."""
 
 OVER = frozenset(step for step, after in AFTER.items() if not after)
 
@@ -260,7 +264,27 @@ class Need(BaseModel):
         """Wait for providers again, because a plan was drafted after the end."""
         if self.closed_at is None or at <= self.closed_at:
             return self
-        return self.model_copy(update={"closed_at": None})
+        # What was told of a late one was over with the end: it is told anew.
+        anew = (e.model_copy(update={"overdue_at": None}) for e in self.services)
+        return self.model_copy(update={"closed_at": None, "services": tuple(anew)})
+
+    def end(self, reasons: Mapping[str, str | None], at: datetime) -> "Need":
+        """End some services that are not over, because nobody waits for them.
+
+        Args:
+            reasons: Why each does, by its id; none: who needed it is erased.
+            at: When.
+        """
+        ended = self
+        for each in self.services:
+            if each.over or each.id not in reasons:
+                continue
+            last = Reached(
+                step=ServiceStep.ENDED, at=at, by=BY_ITSELF, reason=reasons[each.id]
+            )
+            steps = (*each.steps, last)
+            ended = ended._with(each.model_copy(update={"steps": steps}))
+        return ended
 
     def transfer(self, at: datetime) -> "Need":
         """End its clocks, because the case was handed over to another region."""
@@ -323,10 +347,13 @@ class Need(BaseModel):
         Raises:
             NoSuchService: No such service was asked.
             NotAfter: That step does not follow the one that it is at.
+            ClosedToChange: The case was handed over to another region.
         """
         held = self.service(service_id)
         if (held.step, held.steps[-1].reason) == (reached.step, reached.reason):
             return self
+        if self.transferred_at:
+            raise ClosedToChange
         if reached.step not in AFTER[held.step]:
             raise NotAfter
         promised = reached.step in PROMISED

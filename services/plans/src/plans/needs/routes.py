@@ -193,11 +193,17 @@ async def assess_need(
 
 @router.get("/plans/{case_id}/needs/{need_id}/providers")
 async def list_providers(
-    case_id: Id, need_id: Id, needs: Needs_, helpers: Helpers_, worker: Worker
+    case_id: Id,
+    need_id: Id,
+    *,
+    needs: Needs_,
+    plans: Plans_,
+    helpers: Helpers_,
+    worker: Worker,
 ) -> tuple[OfferOfHelp, ...]:
     """List the providers that may be asked to meet a need, by their codes."""
     held = await _need(case_id, need_id, needs, worker)
-    return await helpers.who_meet(held.strand, case_id)
+    return await handlers.who_may_meet(held, needs=needs, plans=plans, helpers=helpers)
 
 
 @router.post("/plans/{case_id}/needs/{need_id}/services", status_code=201)
@@ -207,6 +213,7 @@ async def ask_service(
     asked: AskService,
     *,
     needs: Needs_,
+    plans: Plans_,
     helpers: Helpers_,
     policy: Policy_,
     clock: Clock_,
@@ -221,6 +228,7 @@ async def ask_service(
             at=clock.now(),
             by=worker.who.subject,
             needs=needs,
+            plans=plans,
             policy=policy,
             helpers=helpers,
         )

@@ -39,6 +39,10 @@ class Needs(Store[Need]):
         found = self.documents.find(which, projection={"inbox": 0, "outbox": 0})
         return [self.load(each) async for each in found]
 
+    async def of_person(self, person_id: str) -> list[Need]:
+        """Give what somebody needs, in every case."""
+        return await self._all({"person_id": person_id})
+
     async def erase(self, case_id: str) -> None:
         """Delete the needs of a case that is erased."""
         await self.documents.delete_many({"case_id": case_id})
