@@ -1247,6 +1247,26 @@ async def test_an_amendment_after_an_inquiry_is_over_takes_back_what_it_takes_ba
     assert await learns(running, inquiry)
 
 
+async def test_what_waited_until_an_inquiry_is_over_is_not_told_to_it(
+    running: Running, clock: SimulatedClock
+) -> None:
+    case = await case_of(running)
+    other = await case_of(running, people=[{**MERE, "given_name": "Aroha"}, JOHN])
+    there = await inquiry_of(running, other, people=him(other))
+    assert (await decides(running, there, said())).is_success
+    told = await told_by(running, InformationDecided)
+    inquiry = await inquiry_of(running, case)
+    clock.advance(99 * DAY)
+
+    for each in told:
+        await push(each, bureau=running.service.parts[Bureau])
+
+    held = await running.service.store(Inquiries).get(inquiry)
+    assert told
+    assert held
+    assert held.learned == ()
+
+
 async def test_what_is_shared_for_another_purpose_since_is_taken_back(
     running: Running,
 ) -> None:

@@ -356,7 +356,8 @@ async def _learn(
     other = await bureau.inquiries.get(message.data.inquiry_id)
     if held is None or other is None or number != len(other.decisions):
         return
-    new = held.concerns(other, number, message.time, same)
+    at = _told_at(message, bureau)
+    new = held.concerns(other, number, at, same)
     await _note_learned(held, new, other, message, bureau)
 
 
@@ -400,7 +401,8 @@ async def _learn_referral(
     referral = await bureau.referrals.get(referral_id)
     if held is None or referral is None:
         return
-    new = held.concerns_referral(referral, message.time, same)
+    at = _told_at(message, bureau)
+    new = held.concerns_referral(referral, at, same)
     await _note_learned(held, new, referral, message, bureau)
 
 
@@ -421,7 +423,7 @@ async def _note_learned(
         return
     if (learned := held.learn(new)) is held:
         return
-    if not held.stands(message.time):
+    if not held.stands(_told_at(message, bureau)):
         await bureau.inquiries.save(learned)
         return
     pushed = InformationPushed(
@@ -433,6 +435,11 @@ async def _note_learned(
         learned_at=new.at,
     )
     await bureau.inquiries.save(learned, pushed, lane=message.lane)
+
+
+def _told_at(message: Message[Event], bureau: Bureau) -> datetime:
+    """Give when something is told on: what waited is told late, if at all."""
+    return max(message.time, bureau.clock.now())
 
 
 async def unlearn_parted(message: Message[PersonUnmerged], *, bureau: Bureau) -> None:
