@@ -371,9 +371,16 @@ async def test_what_was_received_in_time_is_no_alarm_and_goes_with_its_case(
     await region(running)
     _, one = await refer(running, body())
     await asks(running, one.id)
-    assert (await receives(running, one.id, worker=COORDINATOR)).status_code == 200
+    # Who works for another agency and coordinates it says so for the other region.
+    answer = await receives(running, one.id, agency="refuge", worker=COORDINATOR)
+    assert answer.status_code == 200
     [told] = await hears(running, CaseTransferred)
     receipts = running.service.store(Receipts)
+
+    held = await receipts.get(receipt_id(one.id))
+    assert held
+    assert held.received
+    assert held.received.agency is None
 
     # Heard of only now, and once more: it was received.
     rules, cases = POLICY.transfers, running.cases

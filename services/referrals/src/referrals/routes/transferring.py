@@ -207,12 +207,14 @@ async def confirm_receipt(
     gone = held is None or held.erased or held.transferred is None
     to = held.transferred.terms.to if held and held.transferred and not gone else None
     named = replace(transfer_of(case_id), agency=to)
-    await coordinator.permit(CONFIRM, named, otherwise=NoSuchCase)
+    permit = await coordinator.permit(CONFIRM, named, otherwise=NoSuchCase)
     case = await standing_case(case_id, bureau.cases)
     if case.merged_into:
         raise AlreadyMerged
     by = Identity(issuer=who.issuer, subject=who.subject, worker=who.worker)
-    received = Received(by=by, agency=who.agency or None, at=bureau.clock.now())
+    # A coordinator may work for some other agency, which has nothing of it.
+    agency = to if permit.rule == Relation.OWNER else None
+    received = Received(by=by, agency=agency, at=bureau.clock.now())
     rules = bureau.policy.transfers
     return ReceiptView.of(
         await receiving.confirm(case, received, handing.receipts, rules)
