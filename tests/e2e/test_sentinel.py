@@ -569,9 +569,6 @@ def assert_seen_everywhere(seen: Seen, sources: Sources, routes: set[Route]) -> 
     # their own look at what is kept.
     may_be_empty |= {"documents referrals.trials", "documents notify.pulses"}
     may_be_empty |= {"documents notify.untold", "documents notify.nobody_left"}
-    may_be_empty |= {"documents allocation.providers"}
-    # Nor is a case handed over; a test of its own looks at its receipt.
-    may_be_empty |= {"documents referrals.receipts"}
     empty = {name for name, pieces in sources.items() if not any(pieces)}
     assert empty <= may_be_empty - more
 

@@ -118,6 +118,7 @@ async def test_what_was_tried_out_is_changed_as_a_real_one_and_nothing_is_kept(
         "narrative": "What was seen.",
         "people": [{"person": 0, "given_name": "Aroha"}],
         "add_people": [child],
+        "sharing": {"purpose": "fva20_c", "consulted": True},
     }
 
     tried = await changes(running, headers, trial, told)
@@ -156,6 +157,7 @@ async def test_what_was_tried_out_is_changed_as_a_real_one_and_nothing_is_kept(
     [document] = [each async for each in store.documents.find({})]
     assert not any(each in str(document) for each in ("Aroha", "Tama", "What was"))
     assert not document["outbox"]
+    assert document["purpose"] == "fva20_c"
 
 
 async def test_a_test_key_opens_the_sandbox_and_no_other_door(

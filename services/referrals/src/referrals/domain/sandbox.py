@@ -117,7 +117,9 @@ class Trial(BaseModel):
             TriedChange(**each.model_dump(include=names)) for each in to.changes
         )
         roles = tuple(each.role for each in to.told.people)
-        return self.model_copy(update={"roles": roles, "changes": changes})
+        purpose = to.told.sharing.purpose
+        update = {"roles": roles, "purpose": purpose, "changes": changes}
+        return self.model_copy(update=update)
 
     def stands(self, at: datetime) -> Episode:
         """Say how far it has come, as if somebody worked on it: a stage a minute."""
