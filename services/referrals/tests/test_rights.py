@@ -394,10 +394,10 @@ def test_the_last_entry_counts() -> None:
     first = Notice(id=HER).enter(excepted, by="x", at=NOON)
     told_ = first.enter(Told3A(notified_at=NOON), by="x", at=NOON)
 
-    assert first.due_at == first.alarm_at == NOON + DAY
+    assert first.tell_by == first.alarm_at == NOON + DAY
     assert first.fall_due().alarm_at is None
     assert first.enter(excepted, by="y", at=NOON) is first
-    assert (told_.due_at, len(told_.entries)) == (None, 2)
+    assert (told_.tell_by, len(told_.entries)) == (None, 2)
 
 
 STANDING = {"decided_at": NOON.isoformat()}
@@ -792,7 +792,7 @@ async def test_whoever_was_told_once_has_no_clock_when_they_are_referred_again(
     store = running.service.store(Notices)
     await sent_by(running.service, running.broker)
     for each in (her, ripeka, him):
-        assert (await held_of(store, each)).due_at is None
+        assert (await held_of(store, each)).tell_by is None
 
 
 async def test_nobody_stands_as_told_because_a_stranger_was(running: Running) -> None:
@@ -804,7 +804,7 @@ async def test_nobody_stands_as_told_because_a_stranger_was(running: Running) ->
     path = f"people/{ripeka}/notice"
     assert (await by(running, "one", "PUT", path, told)).is_success
     store = running.service.store(Notices)
-    assert (await held_of(store, her)).due_at is None
+    assert (await held_of(store, her)).tell_by is None
 
     assert (await desk.takes_back(match_id)).is_success
 
@@ -813,7 +813,7 @@ async def test_nobody_stands_as_told_because_a_stranger_was(running: Running) ->
 
     assert await eventually(parted)
     within = timedelta(days=POLICY.rights.notice_days)
-    assert (await held_of(store, her)).due_at == NOON + within
+    assert (await held_of(store, her)).tell_by == NOON + within
     assert [each.told for each in (await held_of(store, ripeka)).entries] == [
         Told3A(notified_at=NOON)
     ]
@@ -879,7 +879,7 @@ async def test_every_query_is_served_by_an_index(running: Running) -> None:
     for store, query in (
         (rights, {"decided.confirmed_at": None}),
         (rights, {"asked.person_id": {"$in": ["x"]}}),
-        (notices, {"due_at": {"$gt": EPOCH, "$lte": NOON}}),
+        (notices, {"tell_by": {"$gt": EPOCH, "$lte": NOON}}),
         (notices, {"alarm_at": {"$gt": EPOCH, "$lte": NOON}}),
     ):
         plan = await store.documents.find(query).explain()

@@ -71,15 +71,15 @@ class Notices(Store[Notice]):
     entity = Notice
     collection = "notices"
     due = "alarm_at"
-    indexes = (IndexModel([("due_at", 1)]),)
+    indexes = (IndexModel([("tell_by", 1)]),)
 
     async def due_by(self, at: datetime) -> list[Notice]:
         """Give those of whom something is due by a time, longest waiting first."""
         found = self.documents.find(
-            {"due_at": {"$gt": EPOCH, "$lte": at}},
+            {"tell_by": {"$gt": EPOCH, "$lte": at}},
             projection={"inbox": 0, "outbox": 0},
         )
-        return [self.load(e) async for e in found.sort("due_at", 1).limit(PAGE)]
+        return [self.load(e) async for e in found.sort("tell_by", 1).limit(PAGE)]
 
     async def remove(self, person_id: str) -> None:
         """Delete what is recorded about somebody who is erased."""

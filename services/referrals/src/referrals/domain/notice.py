@@ -83,7 +83,7 @@ class Notice(BaseModel):
     """The ledger of one person, by their id; the last entry counts.
 
     Attributes:
-        due_at: By when they are to be told, or why not is to be recorded, or looked at
+        tell_by: By when they are to be told, or why not is to be recorded, or looked at
             again; none: they were told.
         late_for: The time of which it was told that it has come.
     """
@@ -93,14 +93,14 @@ class Notice(BaseModel):
     id: str
     version: int = 0
     entries: Annotated[tuple[Entry, ...], Field(max_length=MOST_ENTRIES)] = ()
-    due_at: datetime | None = None
+    tell_by: datetime | None = None
     late_for: datetime | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def alarm_at(self) -> datetime | None:
         """When it is next to be told that something is due; of one time never twice."""
-        return None if self.due_at == self.late_for else self.due_at
+        return None if self.tell_by == self.late_for else self.tell_by
 
     def collect(self, by: datetime) -> Self:
         """Note that something was collected about them, and by when they are told.
@@ -108,13 +108,13 @@ class Notice(BaseModel):
         Whoever was told of it once, or is not for a reason, has no other clock: what is
         collected later is of the same kind and for the same purposes.
         """
-        if self.entries or self.due_at:
+        if self.entries or self.tell_by:
             return self
-        return self.model_copy(update={"due_at": by})
+        return self.model_copy(update={"tell_by": by})
 
     def fall_due(self) -> Self:
         """Note that it was told that the time has come."""
-        return self.model_copy(update={"late_for": self.due_at})
+        return self.model_copy(update={"late_for": self.tell_by})
 
     def enter(
         self, told: Told3A, *, by: str, at: datetime, through: str | None = None
@@ -125,7 +125,7 @@ class Notice(BaseModel):
             return self
         entry = Entry(told=told, at=at, by=by, through=through)
         entries = (*self.entries, entry)[-MOST_ENTRIES:]
-        update = {"entries": entries, "due_at": told.revisit_at}
+        update = {"entries": entries, "tell_by": told.revisit_at}
         return self.model_copy(update=update)
 
     def part(self, one_with: Collection[str], by: datetime) -> Self:
@@ -139,5 +139,5 @@ class Notice(BaseModel):
         entries = tuple(each for each in self.entries if each.through in own)
         if len(entries) == len(self.entries):
             return self
-        due_at = entries[-1].told.revisit_at if entries else by
-        return self.model_copy(update={"entries": entries, "due_at": due_at})
+        tell_by = entries[-1].told.revisit_at if entries else by
+        return self.model_copy(update={"entries": entries, "tell_by": tell_by})

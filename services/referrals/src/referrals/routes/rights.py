@@ -156,7 +156,7 @@ class NoticeView(BaseModel):
             NoticeEntryView(at=each.at, **each.told.model_dump())
             for each in held.entries
         )
-        return cls(person_id=held.id, entries=tuple(entries), due_at=held.due_at)
+        return cls(person_id=held.id, entries=tuple(entries), due_at=held.tell_by)
 
 
 @router.post("/rights", status_code=201)
