@@ -35,6 +35,7 @@ from allocation.handlers.staffing import (
 from allocation_builders import (
     COORDINATOR,
     OUTREACH,
+    POLICY,
     SPECIALIST,
     WHANAU,
     Front,
@@ -61,6 +62,18 @@ def people(harmed: str, using: str, *children: str) -> tuple[Party, ...]:
 
 def case(parties: tuple[Party, ...], **served: set[str]) -> Staffing:
     return Staffing(id=new_id(), **served).meet(parties)
+
+
+def served(held: Staffing, role: Role, who: str) -> Staffing:
+    """Have somebody accept a role of a case."""
+    wanted = Wanted(
+        allocation_id=new_id(),
+        level=RiskLevel.HIGH,
+        since=NOON,
+        first_referred_at=NOON,
+    )
+    held = held.model_copy(update={"roles": {**held.roles, role: wanted}})
+    return held.join(wanted.allocation_id, who, wanted.lists)
 
 
 HERS = people(SHE, HE, CHILD)
@@ -113,19 +126,18 @@ def test_a_compartment_is_barred_by_the_same_part_alone() -> None:
 def test_whoever_coordinates_one_case_may_coordinate_the_other_but_serve_no_side() -> (
     None
 ):
-    other = case(people(HE, OTHER_HE), served_others={"lead", "hers"})
-    lead = Wanted(
-        allocation_id=new_id(),
-        level=RiskLevel.HIGH,
-        since=NOON,
-        first_referred_at=NOON,
-        worker_id="lead",
-    )
-    other = other.model_copy(update={"roles": {COORDINATOR: lead}})
+    other = case(people(HE, OTHER_HE))
+    for role, who in ((COORDINATOR, "lead"), (SPECIALIST, "hers"), (OUTREACH, "his")):
+        other = served(other, role, who)
+    closed_ = other.close(1, NOON, POLICY)
+    # Who was her specialist before they coordinated has served a side.
+    both = served(closed_, COORDINATOR, "hers")
     mine = People().met(HERS)
 
-    assert across(COORDINATOR, mine, [other]).served == {"hers"}
-    assert across(SPECIALIST, mine, [other]).served == {"lead", "hers"}
+    assert across(COORDINATOR, mine, [closed_]).served == {"hers", "his"}
+    assert across(COORDINATOR, mine, [both]).served == {"hers", "his"}
+    assert across(SPECIALIST, mine, [closed_]).served == {"lead", "hers"}
+    assert across(OUTREACH, mine, [closed_]).served == {"lead", "his"}
 
 
 @pytest.mark.parametrize(

@@ -354,6 +354,24 @@ async def test_of_too_many_open_roles_the_gravest_and_oldest_are_placed_together
     assert [each.id for each in await kept.to_fill()][-1] == last
 
 
+async def test_of_too_many_roles_that_workers_have_the_gravest_and_oldest_are_given(
+    office: Office,
+) -> None:
+    kept = office.desk.allocations
+    had = [
+        allocation(level, since=NOON + number * HOUR)
+        .offered(choice("w"), POLICY, NOON)
+        .accept("w", NOON)
+        for number, level in enumerate((LOW, HIGH, HIGH, EXTREME))
+    ]
+    await asyncio.gather(*map(kept.save, had))
+
+    _, first, second, gravest = (each.id for each in had)
+    found = await kept.had_by(["w"], limit=3)
+    assert [each.id for each in found] == [gravest, first, second]
+    assert len(await kept.had_by(["w", "v"])) == 4
+
+
 async def test_no_way_to_reach_a_worker_stands_in_a_document(office: Office) -> None:
     told = {"email": "somebody@agency.example", "mobile": "+64275550100"}
     [held] = await office.employs(worker(WHANAU, **told))

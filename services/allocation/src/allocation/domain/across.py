@@ -8,7 +8,6 @@ serves him in the one and her in the other, whichever of them came first.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from accord_contracts.access import SIDES, Side
 from accord_contracts.allocation import Role
 
 from allocation.domain.people import People
@@ -64,6 +63,5 @@ def across(role: Role, people: People, others: Iterable[Staffing]) -> Across:
             walls |= each.walls_against(role)
         if people.turned(theirs):
             turned.add(each.id)
-            whole = SIDES[role] is Side.WHOLE_CASE
-            served |= each.served_a_side if whole else each.served_before(role)
+            served |= each.served_where_turned(role)
     return Across(served, walls, frozenset(alike), frozenset(turned))

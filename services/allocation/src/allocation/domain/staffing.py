@@ -48,6 +48,7 @@ class Staffing(BaseModel):
         roles: What is needed, and who has accepted.
         served_outreach: Who has ever served the person using violence in this case.
         served_others: Who has ever served anybody else in it.
+        coordinated: Who of these has coordinated it as a whole, and served no side.
         walls: Which compartments serve which side of it.
         people: Whose case it is, by the part that they have in it.
         lead_agency: Which agency leads: by the policy for its level, until a person
@@ -91,6 +92,7 @@ class Staffing(BaseModel):
     roles: dict[Role, Wanted] = {}
     served_outreach: frozenset[str] = frozenset()
     served_others: frozenset[str] = frozenset()
+    coordinated: frozenset[str] = frozenset()
     walls: Walls = Walls()
     people: People = People()
     lead_agency: str | None = None
@@ -223,12 +225,18 @@ class Staffing(BaseModel):
             *(getattr(each, field) for each in self.shares.values())
         )
 
-    @property
-    def served_a_side(self) -> frozenset[str]:
-        """Give who has ever served it, but for who coordinates it as a whole now."""
-        whole = (e for role, e in self.team if SIDES[role] is Side.WHOLE_CASE)
-        every = map(self.served_before, SIDES)
-        return frozenset[str]().union(*every) - frozenset(whole)
+    def served_where_turned(self, role: Role) -> frozenset[str]:
+        """Give who may not have a role where who is harmed here harms, or the reverse.
+
+        Who has coordinated a case knows both sides of it, so that they serve no side
+        there; and who has served a side of it does not coordinate there.
+        """
+        cases = (self, *self.shares.values())
+        if SIDES[role] is not Side.WHOLE_CASE:
+            return self.served_before(role).union(*(e.coordinated for e in cases))
+        return frozenset[str]().union(
+            *((e.served_outreach | e.served_others) - e.coordinated for e in cases)
+        )
 
     @property
     def skills(self) -> frozenset[str]:
@@ -351,6 +359,7 @@ class Staffing(BaseModel):
             heard=self.heard,
             served_outreach=self.served_outreach,
             served_others=self.served_others,
+            coordinated=self.coordinated,
             walls=self.walls,
             besides=self.besides,
             people=self.people,
@@ -581,7 +590,15 @@ class Staffing(BaseModel):
 
     def _served_by(self, worker_id: str, role: Role) -> "Staffing":
         field = "served_outreach" if outreach(role) else "served_others"
-        return self.model_copy(update={field: getattr(self, field) | {worker_id}})
+        coordinated = self.coordinated - {worker_id}
+        a_side = (self.served_outreach | self.served_others) - self.coordinated
+        if SIDES[role] is Side.WHOLE_CASE and worker_id not in a_side:
+            coordinated |= {worker_id}
+        update = {
+            field: getattr(self, field) | {worker_id},
+            "coordinated": coordinated,
+        }
+        return self.model_copy(update=update)
 
 
 REMEMBERED = 100

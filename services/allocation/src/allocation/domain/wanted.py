@@ -145,6 +145,7 @@ class Share(BaseModel):
         heard: Its wishes, by referral.
         served_outreach: Who has ever served the person using violence in it.
         served_others: Who has ever served anybody else in it.
+        coordinated: Who of these has coordinated it as a whole, and served no side.
         walls: Which compartments serve which side of it.
         besides: Whom meetings want for it.
         people: Whose it is.
@@ -157,6 +158,7 @@ class Share(BaseModel):
     heard: dict[str, Heard]
     served_outreach: frozenset[str]
     served_others: frozenset[str]
+    coordinated: frozenset[str] = frozenset()
     walls: Walls = Walls()
     besides: tuple[Role, ...] = ()
     people: People = People()

@@ -125,18 +125,24 @@ class Allocations(Store[Allocation]):
         found = self.documents.find(asked).limit(PAGE)
         return [self.load(each) async for each in found]
 
-    async def had_by(self, worker_ids: Collection[str]) -> list[Allocation]:
+    async def had_by(
+        self, worker_ids: Collection[str], limit: int = MOST_HAD
+    ) -> list[Allocation]:
         """Give the roles that workers have, and do not hand over, the gravest first.
 
-        At most a thousand.
+        At most a thousand, so that it is the least grave that are left out.
         """
         query = {
             "worker_id": {"$in": sorted(worker_ids)},
             "status": Status.ACCEPTED.value,
         }
-        found = self.documents.find(query).limit(MOST_HAD)
-        roles = [self.load(each) async for each in found]
-        return sorted(roles, key=lambda each: (-each.level.rank, each.since, each.id))
+        roles = list[Allocation]()
+        for level in sorted(RiskLevel, key=lambda each: each.rank, reverse=True):
+            if left := limit - len(roles):
+                found = self.documents.find({**query, "level": level.value})
+                found = found.sort([("since", 1), ("_id", 1)]).limit(left)
+                roles += [self.load(each) async for each in found]
+        return roles
 
     async def accepted_by(
         self, worker_ids: Collection[str], case_ids: Collection[str]
