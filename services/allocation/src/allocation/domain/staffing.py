@@ -231,7 +231,7 @@ class Staffing(BaseModel):
         Who has coordinated a case knows both sides of it, so that they serve no side
         there; and who has served a side of it does not coordinate there.
         """
-        cases = (self, *self.shares.values())
+        cases: tuple[Staffing | Share, ...] = (self, *self.shares.values())
         if SIDES[role] is not Side.WHOLE_CASE:
             return self.served_before(role).union(*(e.coordinated for e in cases))
         return frozenset[str]().union(
