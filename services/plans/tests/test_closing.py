@@ -14,6 +14,7 @@ from accord_contracts.access import Side
 from accord_contracts.plans import OutcomeState, PlanClosed
 from accord_contracts.risk import AskClosing, RiskLevel
 from plans.app import Settings, create_app
+from plans.asks import Proofs
 from plans.domain.closing import (
     DangerWasTold,
     NobodyEndsIt,
@@ -145,6 +146,32 @@ async def test_nothing_that_is_open_goes_with_a_closing_unsaid(
     assert closed.status_code == 200, closed.text
     kept = closed.json()["versions"][-1]["left"]
     assert kept == [{**action, "carried_to": None}, goes_on]
+    # Said again it is closed; with anything else said of what was open it is not so.
+    assert (await closes(action, goes_on)).status_code == 200
+    other = await closes(action, service)
+    assert other.json()["type"] == "urn:accord:problem:already-closed"
+
+
+async def test_what_is_asked_while_risk_proves_the_end_does_not_go_with_it_unsaid(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case_id = await ready_to_close(running)
+    whose = {"person_id": new_id(), "side": "person_harmed"}
+    told = {"level": "unmet", "voice": "agreed", "strand": "immediate_safety"}
+    path, work = f"/v1/plans/{case_id}/needs", "plans.work"
+    need = await running.post(path, work, body={**whose, **told})
+    asks = f"{path}/{need.json()['need_id']}/services"
+
+    async def missing(*_: object) -> tuple[str, ...]:
+        asked = await running.post(asks, work, body={"provider": "refuge"})
+        assert asked.status_code == 201
+        return ()
+
+    monkeypatch.setattr(Proofs, "missing", missing)
+    answer = await close(running, case_id, PROVED)
+
+    assert answer.json()["type"] == "urn:accord:problem:open-is-unsaid"
+    assert not await closings(running)
 
 
 async def test_without_the_proof_it_stays_open_and_the_refusal_names_what_is_missing(
