@@ -13,8 +13,10 @@ from accord_chassis.testing import (
     message_of,
     new_id,
 )
+from accord_chassis.topology import queue_of
 from accord_contracts.calendar import Day, Window
 from accord_contracts.grounds import Belief, S20Purpose
+from accord_contracts.message import Lane
 from accord_contracts.referrals import (
     CaseErased,
     CaseTransferred,
@@ -376,6 +378,13 @@ async def test_what_was_received_in_time_is_no_alarm_and_goes_with_its_case(
     assert answer.status_code == 200
     [told] = await hears(running, CaseTransferred)
     receipts = running.service.store(Receipts)
+
+    async def heard_it_all() -> bool:
+        queues = (running.broker.queues[queue_of("referrals", each)] for each in Lane)
+        return running.service.idle() and not any(each.ready for each in queues)
+
+    # The service hears of its own hand-over too, and would await it after the end.
+    await eventually(heard_it_all)
 
     held = await receipts.get(receipt_id(one.id))
     assert held
