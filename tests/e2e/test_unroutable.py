@@ -18,6 +18,9 @@ from app import Region, eventually
 from people import OFFERED, SPECIALIST, Coordinator, ReferringAgency
 from regions import HURRY, Ground, in_one_process
 
+LISTENERS = ("allocation", "notify")
+"""Who hears of an offer; the service that makes it as well."""
+
 
 @pytest.fixture(scope="module")
 async def region(
@@ -71,7 +74,8 @@ async def test_what_nobody_is_bound_to_waits_and_is_delivered_once_somebody_is(
     police: ReferringAgency,
     coordinator: Coordinator,
 ) -> None:
-    await unbind(management, region, "notify", OFFERED)
+    for service in LISTENERS:
+        await unbind(management, region, service, OFFERED)
 
     case = await eventually(
         region.case_of(await police.refers(region.grave_referral()))
@@ -92,8 +96,11 @@ async def test_what_nobody_is_bound_to_waits_and_is_delivered_once_somebody_is(
 
     missing = await bind_again(management, region)
 
-    assert {f"missing binding: {EVENTS} to notify.{lane} by {OFFERED}.{lane}"
-            for lane in Lane} == {*missing}  # fmt: skip
+    assert {*missing} == {
+        f"missing binding: {EVENTS} to {service}.{lane} by {OFFERED}.{lane}"
+        for service in LISTENERS
+        for lane in Lane
+    }
     await eventually(worker.sees(OFFERED, case))
     await eventually(region.is_quiet)
     assert len(await worker.all_seen(OFFERED, case)) == 1
