@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
+from accord_chassis.clock import Clock
 from accord_chassis.decision import Action
+from accord_chassis.guard import Asking
 from accord_contracts.message import Id
 from accord_contracts.problem import Refusal
 from accord_contracts.referrals import WithdrawalReason
@@ -78,6 +80,28 @@ def fields_named() -> Iterator[None]:
         raise RequestValidationError(errors) from None
 
 
+def change_asked(key: str | None, agency: Asking, clock: Clock) -> amending.Request:
+    """Give what is known of a request for a change.
+
+    Raises:
+        NoKey: Nothing would tell whether it was sent before.
+    """
+    if key is None:
+        raise NoKey("An Idempotency-Key is needed.")
+    return amending.Request(unquoted(key), agency.who.subject, clock.now())
+
+
+def version_seen(seen: str | None) -> int:
+    """Give which version of a referral a change is decided on.
+
+    Raises:
+        NotSeen: It is not said.
+    """
+    if seen is None:
+        raise NotSeen
+    return int(seen.strip('"'))
+
+
 @router.post("/{referral_id}/amendments", status_code=202)
 async def amend_referral(
     referral_id: Id,
@@ -98,16 +122,13 @@ async def amend_referral(
     """
     resource = await own(referral_id, referrals, cases)
     await agency.permit(AMEND_REFERRAL, resource, otherwise=NotReferred)
-    if key is None:
-        raise NoKey("An Idempotency-Key is needed.")
-    if seen is None:
-        raise NotSeen
+    request, version = change_asked(key, agency, clock), version_seen(seen)
     with fields_named():
         held = await amending.amend(
             referral_id,
             wanted,
-            amending.Request(unquoted(key), agency.who.subject, clock.now()),
-            seen=int(seen.strip('"')),
+            request,
+            seen=version,
             referrals=referrals,
             policy=policy,
         )
@@ -133,12 +154,10 @@ async def withdraw_referral(
     """
     resource = await own(referral_id, referrals, cases)
     await agency.permit(WITHDRAW_REFERRAL, resource, otherwise=NotReferred)
-    if key is None:
-        raise NoKey("An Idempotency-Key is needed.")
     held = await amending.withdraw(
         referral_id,
         wanted.reason,
-        amending.Request(unquoted(key), agency.who.subject, clock.now()),
+        change_asked(key, agency, clock),
         referrals=referrals,
     )
     response.headers["ETag"] = etag_of(held)

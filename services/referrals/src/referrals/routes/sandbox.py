@@ -16,17 +16,17 @@ from fastapi import APIRouter, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 
-from referrals.amending import Request as AskedChange
-from referrals.domain.referral import NoKey, NotReferred
+from referrals.domain.referral import NotReferred
 from referrals.domain.sandbox import ISSUER
 from referrals.handlers import Posted
 from referrals.routes.agencies import registered
 from referrals.routes.amendments import (
     AmendReferral,
-    NotSeen,
     Seen,
     WithdrawReferral,
+    change_asked,
     fields_named,
+    version_seen,
 )
 from referrals.routes.changes import AmendmentView, WithdrawalView, etag_of
 from referrals.routes.lines import (
@@ -144,17 +144,14 @@ async def try_amendment(
     """Try out correcting a referral, or adding to it: as a real one."""
     resource = await trial_of(referral_id, sandbox)
     await agency.permit(AMEND_TRIAL, resource, otherwise=NotReferred)
-    if key is None:
-        raise NoKey("An Idempotency-Key is needed.")
-    if seen is None:
-        raise NotSeen
+    request, version = change_asked(key, agency, clock), version_seen(seen)
     with fields_named():
         held = await sandbox.amend(
             referral_id,
             sender_of(agency.who),
             wanted,
-            AskedChange(unquoted(key), agency.who.subject, clock.now()),
-            seen=int(seen.strip('"')),
+            request,
+            seen=version,
         )
     response.headers["ETag"] = etag_of(held)
     return AmendmentView.of(held.changes[-1], len(held.changes))
@@ -174,13 +171,11 @@ async def try_withdrawal(
     """Try out taking a referral back: as a real one."""
     resource = await trial_of(referral_id, sandbox)
     await agency.permit(WITHDRAW_TRIAL, resource, otherwise=NotReferred)
-    if key is None:
-        raise NoKey("An Idempotency-Key is needed.")
     held = await sandbox.withdraw(
         referral_id,
         sender_of(agency.who),
         wanted.reason,
-        AskedChange(unquoted(key), agency.who.subject, clock.now()),
+        change_asked(key, agency, clock),
     )
     response.headers["ETag"] = etag_of(held)
     return WithdrawalView.of(held, held.changes[-1])
