@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from accord_chassis.service import settled
 from accord_chassis.store import AlreadyHandled
@@ -99,14 +100,20 @@ async def note_action(
             done = False
         case ActionDone(done_at=at) | ActionNotDone(settled_at=at):
             done = True
-    owed = Owed(
-        due_at=at,
-        since=table.clock.now(),
+    owed = _owed(message, at, since=table.clock.now(), done=done)
+    await _note(message, table, lambda held: held.owe(told.action_id, owed))
+
+
+def _owed(
+    message: Message[Any], due_at: datetime, *, since: datetime, done: bool
+) -> Owed:
+    return Owed(
+        due_at=due_at,
+        since=since,
         revision=message.aggregate_version,
         done=done,
         told_at=message.time,
     )
-    await _note(message, table, lambda held: held.owe(told.action_id, owed))
 
 
 async def note_service(
@@ -114,13 +121,8 @@ async def note_service(
 ) -> None:
     """Note that a provider has not answered in time, or not begun; or since has."""
     told, now = message.data, table.clock.now()
-    owed = Owed(
-        due_at=told.answer_by if isinstance(told, ServiceOverdue) else now,
-        since=now,
-        revision=message.aggregate_version,
-        done=not isinstance(told, ServiceOverdue),
-        told_at=message.time,
-    )
+    late = told.answer_by if isinstance(told, ServiceOverdue) else None
+    owed = _owed(message, late or now, since=now, done=late is None)
     await _note(message, table, lambda held: held.owe(told.service_id, owed))
 
 
@@ -168,13 +170,8 @@ async def note_looking(
 ) -> None:
     """Note that nobody has looked at a plan in time, or that somebody has."""
     told, now = message.data, table.clock.now()
-    owed = Owed(
-        due_at=told.due_at if isinstance(told, PlanReviewDue) else now,
-        since=now,
-        revision=message.aggregate_version,
-        done=not isinstance(told, PlanReviewDue),
-        told_at=message.time,
-    )
+    late = told.due_at if isinstance(told, PlanReviewDue) else None
+    owed = _owed(message, late or now, since=now, done=late is None)
     await _note(message, table, lambda held: held.look(owed))
 
 
