@@ -1,7 +1,7 @@
 """What a message looks like to whoever reads it: a locality's text, filled in."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from notify.domain.bounce import ReturnPath
@@ -114,21 +114,13 @@ class Wording:
         """
         if self._policy.sms is None:
             raise LookupError("sms")
-        languages = self._policy.languages
-        words = side_by_side(self._policy.sms.text, languages)
-        link = f"{self._link_base}{notification.link}"
-        text = f"{words}: {notification.reference} {link}"
+        text = self._rings(self._policy.sms.text, notification)
         reply = self._policy.sms.reply
         if reply and self._replies and notification.chain is not None:
             known = KNOWN.replace(REFERENCE, notification.reference)
-            text = f"{text} {side_by_side(reply, languages)}: {known}"
-        return Letter(
-            key=notification.sms_key(number),
-            subject="",
-            text=text,
-            languages=languages,
-            urgent=notification.urgency is Urgency.CRITICAL,
-        )
+            asked = side_by_side(reply, self._policy.languages)
+            text = f"{text} {asked}: {known}"
+        return self._of_one_text(text, notification, number)
 
     def push(self, notification: Notification, number: int) -> Letter:
         """Give what is pushed to the browsers of one of those who are told.
@@ -145,13 +137,8 @@ class Wording:
         shown = f"{words}: {notification.reference}"
         link = f"{self._link_base}{notification.link}"
         pushed = {"web_push": 8030, "notification": {"title": shown, "navigate": link}}
-        return Letter(
-            key=notification.sms_key(number),
-            subject="",
-            text=json.dumps(pushed, ensure_ascii=False),
-            languages=self._policy.languages,
-            urgent=notification.urgency is Urgency.CRITICAL,
-        )
+        text = json.dumps(pushed, ensure_ascii=False)
+        return self._of_one_text(text, notification, number)
 
     def wide(self, notification: Notification, number: int) -> Letter:
         """Give what goes by the wide way to one of those who are told: as an SMS does.
@@ -161,12 +148,21 @@ class Wording:
         """
         if self._policy.wide is None:
             raise LookupError("wide")
-        words = side_by_side(self._policy.wide.text, self._policy.languages)
+        text = self._rings(self._policy.wide.text, notification)
+        return self._of_one_text(text, notification, number)
+
+    def _rings(self, text: Mapping[Language, str], notification: Notification) -> str:
+        words = side_by_side(text, self._policy.languages)
         link = f"{self._link_base}{notification.link}"
+        return f"{words}: {notification.reference} {link}"
+
+    def _of_one_text(
+        self, text: str, notification: Notification, number: int
+    ) -> Letter:
         return Letter(
             key=notification.sms_key(number),
             subject="",
-            text=f"{words}: {notification.reference} {link}",
+            text=text,
             languages=self._policy.languages,
             urgent=notification.urgency is Urgency.CRITICAL,
         )
