@@ -52,6 +52,16 @@ SHE, HE, OTHER_SHE, CHILD, OTHER_HE = (new_id() for _ in range(5))
 HARMED, USING = PersonRole.PERSON_HARMED, PersonRole.PERSON_USING_VIOLENCE
 
 
+def put_right(case_id: str, *, harmed: str, using: str) -> RolesDecided:
+    return RolesDecided(
+        case_id=case_id,
+        harmed=harmed,
+        using_violence=using,
+        corrected=True,
+        decided_at=NOON,
+    )
+
+
 def people(harmed: str, using: str, *children: str) -> tuple[Party, ...]:
     return (
         Party(person_id=harmed, role=HARMED),
@@ -323,15 +333,7 @@ async def test_an_offer_is_taken_back_once_it_is_decided_who_harmed_whom(
     turned = await referral(office, people(new_id(), OTHER_HE))
     assert (await asked(office, turned))[OUTREACH] == both.id
 
-    told = message_of(
-        RolesDecided(
-            case_id=turned,
-            harmed=OTHER_HE,
-            using_violence=HE,
-            corrected=True,
-            decided_at=NOON,
-        )
-    )
+    told = message_of(put_right(turned, harmed=OTHER_HE, using=HE))
     await settle_parts(told, desk=office.desk)
     await leave_to_others(told, desk=office.desk)
 
@@ -381,15 +383,7 @@ async def test_whoever_is_asked_to_coordinate_stays_though_parts_are_put_right(
     [lead] = await office.employs(worker(COORDINATOR, **north))
     case_id = await referral(office, HERS, RiskLevel.MEDIUM)
 
-    told = message_of(
-        RolesDecided(
-            case_id=case_id,
-            harmed=HE,
-            using_violence=SHE,
-            corrected=True,
-            decided_at=NOON,
-        )
-    )
+    told = message_of(put_right(case_id, harmed=HE, using=SHE))
     await settle_parts(told, desk=office.desk)
     await leave_to_others(told, desk=office.desk)
 
@@ -421,15 +415,7 @@ async def test_the_service_takes_it_back_when_parts_are_decided_or_cases_merged(
 
     decided, survivor = theirs
     await running.hears(
-        message_of(
-            RolesDecided(
-                case_id=decided,
-                harmed=OTHER_SHE,
-                using_violence=HE,
-                corrected=True,
-                decided_at=NOON,
-            )
-        ),
+        message_of(put_right(decided, harmed=OTHER_SHE, using=HE)),
         message_of(
             CaseMerged(case_id=merged, survivor_id=survivor, merged_at=NOON), version=2
         ),
